@@ -1,0 +1,120 @@
+"""The engine protocols: what generates text and what embeds it.
+
+Engines know tokens and text (or, for remote endpoints that apply their own chat template, messages). Chat
+templates, grammar validation and tool parsing belong to ``ModelResponder``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from mainspring.types import Event, Message, Sampling, Tool
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an engine can honour; everything else is refused with ``Unsupported`` before it is sent.
+
+    ``logprobs`` is the most alternatives a token (None: no log-probabilities at all; 1: the chosen token).
+    ``templates`` is true where the engine takes messages and applies a chat template itself. ``seed`` says
+    what a seed promises: ``solo`` repeats only when nothing else runs in the batch.
+    """
+
+    context_window: int
+    parameters: frozenset[str] = frozenset()
+    grammars: frozenset[str] = frozenset()
+    logprobs: int | None = None
+    max_choices: int = 1
+    max_beams: int = 1
+    templates: bool = False
+    seed: Literal["exact", "solo", "none"] = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One job for an engine: a rendered ``prompt``, or ``messages`` where ``Capabilities.templates``."""
+
+    prompt: str
+    sampling: Sampling
+    messages: tuple[Message, ...] = ()
+    tools: tuple[Tool, ...] = ()
+    tool_choice: str = "auto"
+    timeout: float | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+EngineStream = AsyncGenerator[Event, None]
+"""``Text`` events, then one ``Usage``, then a ``Finish`` for each choice. ``aclose()`` cancels the job and
+frees its slot within one bounded step."""
+
+
+class Engine(Protocol):
+    """Generates text. Implementations pass ``tests/conformance/test_engines.py``."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    async def start(self) -> None:
+        """Return when the engine can answer. Raises ``ModelError`` when its weights cannot be used."""
+        ...
+
+    async def generate(self, generation: Generation) -> EngineStream:
+        """Return when the first token (or the end) is there: up to then failures are exceptions.
+
+        Raises ``PromptTooLong``, ``Unsupported``, ``EngineDied``, ``EngineError``, ``UpstreamError``.
+        """
+        ...
+
+    async def count_tokens(self, text: str) -> int:
+        """Tokens of ``text`` in this engine's vocabulary (an estimate for remote engines)."""
+        ...
+
+    def healthy(self) -> bool:
+        """Whether a request sent now has a chance."""
+        ...
+
+    def statistics(self) -> dict[str, float]:
+        """Gauges for metrics: running, waiting, kv_used_fraction, restarts."""
+        ...
+
+    async def close(self) -> None:
+        """Stop; running requests fail with ``EngineDied``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """``vectors``: float32 array (texts, dimensions), L2-normalised; ``tokens``: tokens read in all;
+    ``truncated``: how many texts were longer than the model reads."""
+
+    vectors: Any
+    tokens: int
+    truncated: int = 0
+
+
+class Embedder(Protocol):
+    """Maps texts to vectors."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def dimensions(self) -> int: ...
+
+    @property
+    def max_tokens(self) -> int: ...
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text without special tokens."""
+        ...
+
+    async def embed(self, texts: Sequence[str], kind: Literal["query", "passage"] = "passage") -> Embedded:
+        """Embed; never blocks the event loop. Texts longer than ``max_tokens`` are cut and counted."""
+        ...
+
+    async def close(self) -> None: ...

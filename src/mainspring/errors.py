@@ -1,0 +1,235 @@
+"""The error tree: every failure that mainspring raises on purpose, drawn here once.
+
+    MainspringError                      status  code
+    ├── SettingsError                       500  settings_invalid
+    ├── InvalidRequest                      400  invalid_request
+    │   ├── Unsupported                     400  unsupported_parameter
+    │   ├── InvalidSchema                   400  invalid_schema
+    │   ├── PromptTooLong                   400  context_length_exceeded
+    │   └── GuardRefused                    400  content_refused
+    ├── TooLarge                            413  request_too_large
+    ├── Unauthenticated                     401  invalid_api_key
+    ├── Forbidden                           403  insufficient_scope
+    ├── NotFound                            404  not_found
+    │   └── UnknownModel                    404  model_not_found
+    ├── Conflict                            409  conflict
+    ├── UnreadableDocument                  422  unreadable_document
+    ├── RateLimited                         429  rate_limit_exceeded
+    ├── Overloaded                          503  overloaded
+    ├── DeadlineExceeded                    504  deadline_exceeded
+    ├── EngineError                         502  engine_error
+    │   ├── EngineDied                      503  engine_died
+    │   └── UpstreamError                   502  upstream_error
+    ├── ModelError                          500  model_invalid
+    │   ├── ModelNotPulled                  503  model_not_pulled
+    │   ├── ChecksumMismatch                500  checksum_mismatch
+    │   └── ConversionRejected              500  conversion_rejected
+    ├── MissingExtra                        501  missing_extra
+    └── StoreError                          500  store_error
+
+Each error has a message that names what is wrong and, in ``remedy``, what to do next. ``param`` names the
+request field at fault. ``status`` and ``code`` are what the HTTP gateway answers with; codes are stable.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class MainspringError(Exception):
+    """Base of every deliberate failure. ``str(error)`` is one sentence, remedy included."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        remedy: str = "",
+        param: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        self.message = message
+        self.remedy = remedy
+        self.param = param
+        self.retry_after = retry_after
+        super().__init__(f"{message.rstrip('.')}. {remedy}" if remedy else message)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Engine children and parser children send errors over pipes; keyword arguments would be lost.
+        return (_rebuild, (type(self), self.message, self.remedy, self.param, self.retry_after))
+
+
+def _rebuild(
+    kind: type[MainspringError],
+    message: str,
+    remedy: str,
+    param: str | None,
+    retry_after: float | None,
+) -> MainspringError:
+    return kind(message, remedy=remedy, param=param, retry_after=retry_after)
+
+
+class SettingsError(MainspringError):
+    """A configuration file or environment variable is wrong; the message names the key."""
+
+    code = "settings_invalid"
+
+
+class InvalidRequest(MainspringError):
+    """The caller's input is wrong; ``param`` names the field."""
+
+    status = 400
+    code = "invalid_request"
+
+
+class Unsupported(InvalidRequest):
+    """A valid parameter that the chosen engine or model cannot honour; never silently ignored."""
+
+    code = "unsupported_parameter"
+
+
+class InvalidSchema(InvalidRequest):
+    """A JSON schema or regular expression for structured output is malformed or too costly."""
+
+    code = "invalid_schema"
+
+
+class PromptTooLong(InvalidRequest):
+    """Prompt plus requested output do not fit the model's context window."""
+
+    code = "context_length_exceeded"
+
+
+class GuardRefused(InvalidRequest):
+    """A guard's policy refuses this content."""
+
+    code = "content_refused"
+
+
+class TooLarge(MainspringError):
+    """A body, a file or a field exceeds its bound."""
+
+    status = 413
+    code = "request_too_large"
+
+
+class Unauthenticated(MainspringError):
+    """The API key is absent, unknown, revoked or expired."""
+
+    status = 401
+    code = "invalid_api_key"
+
+
+class Forbidden(MainspringError):
+    """The API key is valid and lacks the scope."""
+
+    status = 403
+    code = "insufficient_scope"
+
+
+class NotFound(MainspringError):
+    """No such object for this tenant."""
+
+    status = 404
+    code = "not_found"
+
+
+class UnknownModel(NotFound):
+    """No model, application or collection of that name is served."""
+
+    code = "model_not_found"
+
+
+class Conflict(MainspringError):
+    """The object exists already, or changed meanwhile."""
+
+    status = 409
+    code = "conflict"
+
+
+class UnreadableDocument(MainspringError):
+    """A document is encrypted, damaged, empty or of a kind that no parser reads."""
+
+    status = 422
+    code = "unreadable_document"
+
+
+class RateLimited(MainspringError):
+    """A request or token limit is used up; ``retry_after`` is in seconds."""
+
+    status = 429
+    code = "rate_limit_exceeded"
+
+
+class Overloaded(MainspringError):
+    """The admission queue is full; ``retry_after`` is in seconds."""
+
+    status = 503
+    code = "overloaded"
+
+
+class DeadlineExceeded(MainspringError):
+    """The request's deadline passed before it was answered."""
+
+    status = 504
+    code = "deadline_exceeded"
+
+
+class EngineError(MainspringError):
+    """An inference engine failed this request."""
+
+    status = 502
+    code = "engine_error"
+
+
+class EngineDied(EngineError):
+    """The engine process ended while the request ran; a new one is being started."""
+
+    status = 503
+    code = "engine_died"
+
+
+class UpstreamError(EngineError):
+    """A remote endpoint refused, failed or sent something unreadable."""
+
+    code = "upstream_error"
+
+
+class ModelError(MainspringError):
+    """A model file or catalogue entry cannot be used."""
+
+    code = "model_invalid"
+
+
+class ModelNotPulled(ModelError):
+    """The model is known and its weights are not on this machine yet."""
+
+    status = 503
+    code = "model_not_pulled"
+
+
+class ChecksumMismatch(ModelError):
+    """A downloaded file's sha256 is not the catalogue's; the file was refused."""
+
+    code = "checksum_mismatch"
+
+
+class ConversionRejected(ModelError):
+    """A converted model's perplexity is off its reference; the conversion was refused."""
+
+    code = "conversion_rejected"
+
+
+class MissingExtra(MainspringError):
+    """An optional dependency is not installed; the remedy names the extra."""
+
+    status = 501
+    code = "missing_extra"
+
+
+class StoreError(MainspringError):
+    """A store is damaged, locked or of a newer schema."""
+
+    code = "store_error"

@@ -1,0 +1,278 @@
+"""The one typed configuration: defaults, then ``mainspring.yaml``, then ``MAINSPRING_*`` environment variables.
+
+Nothing else in the package reads the environment. Sections are named after the rooms. Environment names join
+section and key with two underscores: ``MAINSPRING_GATEWAY__PORT=9000``. An unknown key or name is an error
+that suggests the nearest one; ``mainspring doctor`` prints every value and where it came from.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mainspring.errors import SettingsError
+
+PREFIX = "MAINSPRING_"
+CONFIG_NAME = "mainspring.yaml"
+# Names with our prefix that are not settings: where the configuration lies, and the benchmarks' data sets.
+OTHER_NAMES = frozenset({"MAINSPRING_CONFIG", "MAINSPRING_DATA", "MAINSPRING_API_KEY", "MAINSPRING_URL"})
+
+
+class Section(BaseModel):
+    """Base of all sections: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+def _cache_home() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mainspring"
+
+
+def _data_home() -> Path:
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "mainspring"
+
+
+class GatewaySettings(Section):
+    """The HTTP server. Sizes in bytes, times in seconds."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+    max_body_bytes: int = Field(8 * 2**20, gt=0)
+    max_upload_bytes: int = Field(64 * 2**20, gt=0)
+    max_messages: int = Field(512, gt=0)
+    max_embedding_inputs: int = Field(2048, gt=0)
+    request_timeout_s: float = Field(300.0, gt=0)
+    shutdown_grace_s: float = Field(30.0, ge=0)
+
+
+class RemoteModel(Section):
+    """A model of an OpenAI-compatible endpoint, served here under its key in ``models.remote``."""
+
+    url: str
+    model: str
+    api_key: str = Field("", repr=False)
+    context_window: int = Field(32768, gt=0)
+    grounded: bool = True
+    price_input: float = Field(0.0, ge=0, description="US dollars a million tokens")
+    price_output: float = Field(0.0, ge=0, description="US dollars a million tokens")
+
+
+class ModelsSettings(Section):
+    """Which models are served. Names are catalogue names; ``catalogues`` are further catalogue files."""
+
+    directory: Path = Field(default_factory=lambda: _cache_home() / "models")
+    chat: tuple[str, ...] = ("smollm2-135m-instruct",)
+    embedding: str = "all-minilm-l6-v2"
+    catalogues: tuple[Path, ...] = ()
+    remote: dict[str, RemoteModel] = Field(default_factory=dict)
+
+
+class EnginesSettings(Section):
+    """The embedded engines. ``threads`` 0 takes all cores."""
+
+    kind: Literal["openvino", "llamacpp", "scripted"] = "openvino"
+    threads: int = Field(0, ge=0)
+    max_sequences: int = Field(32, gt=0)
+    max_waiting: int = Field(256, ge=0)
+    kv_tokens: int = Field(65536, ge=1024)
+    prefix_cache: bool = True
+    precision: Literal["bf16", "f32"] = "bf16"
+    max_batched_tokens: int = Field(512, ge=32)
+    start_timeout_s: float = Field(120.0, gt=0)
+
+
+class StoresSettings(Section):
+    """Where state lives. ``database`` is an SQLAlchemy URL; empty means SQLite under ``home``."""
+
+    database: str = ""
+    cache_entries: int = Field(10_000, gt=0)
+    cache_ttl_s: float = Field(86_400.0, gt=0)
+
+
+class ServingSettings(Section):
+    """Limits of one API key and the policies of the rings."""
+
+    requests_per_minute: int = Field(600, gt=0)
+    tokens_per_minute: int = Field(400_000, gt=0)
+    max_output_tokens: int = Field(4096, gt=0)
+    default_output_tokens: int = Field(512, gt=0)
+    retries: int = Field(2, ge=0)
+    cache_responses: bool = True
+
+
+class GuardsSettings(Section):
+    """What the guards do with what they find."""
+
+    injection: Literal["off", "flag", "refuse"] = "flag"
+    pii_input: Literal["off", "redact", "refuse"] = "redact"
+    pii_output: Literal["off", "redact"] = "redact"
+    spotlight: bool = True
+
+
+class RagSettings(Section):
+    """Chunking and retrieval. Sizes in tokens of the embedding model."""
+
+    chunk_tokens: int = Field(200, ge=32)
+    chunk_overlap: int = Field(40, ge=0)
+    candidates: int = Field(50, gt=0)
+    top_k: int = Field(5, gt=0)
+    fusion: Literal["convex", "rrf"] = "convex"
+    dense_weight: float = Field(0.5, ge=0, le=1)
+    mode: Literal["auto", "extractive", "generative"] = "auto"
+    refuse_below: float = Field(0.0, ge=0, le=1)
+    max_sentences: int = Field(3, gt=0)
+    max_words: int = Field(90, gt=0)
+    parse_timeout_s: float = Field(120.0, gt=0)
+    parse_memory_mb: int = Field(2048, gt=0)
+    ocr: bool = True
+
+
+class TelemetrySettings(Section):
+    """Traces, metrics and logs."""
+
+    sample: float = Field(1.0, ge=0, le=1)
+    otlp_endpoint: str = ""
+    span_retention_days: float = Field(7.0, gt=0)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "text"] = "text"
+
+
+class Settings(Section):
+    """Everything that can be configured."""
+
+    home: Path = Field(default_factory=_data_home)
+    gateway: GatewaySettings = Field(default_factory=GatewaySettings)
+    models: ModelsSettings = Field(default_factory=ModelsSettings)
+    engines: EnginesSettings = Field(default_factory=EnginesSettings)
+    stores: StoresSettings = Field(default_factory=StoresSettings)
+    serving: ServingSettings = Field(default_factory=ServingSettings)
+    guards: GuardsSettings = Field(default_factory=GuardsSettings)
+    rag: RagSettings = Field(default_factory=RagSettings)
+    telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Settings with the origin of each dotted key that is not a default."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+    environment: Mapping[str, str]
+
+
+def load(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Loaded:
+    """Read the configuration.
+
+    ``path`` defaults to ``$MAINSPRING_CONFIG``, then ``./mainspring.yaml`` where it exists.
+    Raises ``SettingsError`` naming the key, its origin and the nearest known key.
+    """
+    environment = os.environ if environment is None else environment
+    origins: dict[str, str] = {}
+    values = _read_file(path, environment, origins)
+    for name, dotted, text in _read_environment(environment):
+        _assign(values, dotted, _parse(text, name))
+        origins[dotted] = f"environment {name}"
+    try:
+        return Loaded(Settings.model_validate(values), origins, dict(environment))
+    except ValidationError as error:
+        raise _explain(error, origins) from None
+
+
+def describe(loaded: Loaded) -> Iterator[tuple[str, str, str]]:
+    """(dotted key, value, origin) of every setting, secrets masked, in the order of definition."""
+
+    def walk(section: BaseModel, prefix: str) -> Iterator[tuple[str, str, str]]:
+        for name, info in type(section).model_fields.items():
+            dotted, value = f"{prefix}{name}", getattr(section, name)
+            if isinstance(value, BaseModel):
+                yield from walk(value, f"{dotted}.")
+            else:
+                shown = "********" if not info.repr and value else str(value)
+                yield dotted, shown, loaded.origins.get(dotted, "default")
+
+    return walk(loaded.settings, "")
+
+
+def _read_file(path: Path | None, environment: Mapping[str, str], origins: dict[str, str]) -> dict[str, Any]:
+    chosen = path or (Path(environment["MAINSPRING_CONFIG"]) if environment.get("MAINSPRING_CONFIG") else None)
+    if chosen is None:
+        chosen = Path(CONFIG_NAME)
+        if not chosen.exists():
+            return {}
+    try:
+        content = yaml.safe_load(chosen.read_text(encoding="utf-8")) or {}
+    except OSError as error:
+        raise SettingsError(f"{chosen} cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{chosen} is not valid YAML: {error}") from None
+    if not isinstance(content, dict):
+        raise SettingsError(f"{chosen} must hold a mapping of sections", remedy="See docs/configuration.md")
+    _note_origins(content, "", str(chosen), origins)
+    return content
+
+
+def _note_origins(values: Mapping[str, Any], prefix: str, origin: str, origins: dict[str, str]) -> None:
+    for key, value in values.items():
+        dotted = f"{prefix}{key}"
+        if isinstance(value, dict):
+            _note_origins(value, f"{dotted}.", origin, origins)
+        origins[dotted] = origin
+
+
+def _read_environment(environment: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    known = {name for name, _ in _known_keys(Settings, "")}
+    for name, text in sorted(environment.items()):
+        if not name.startswith(PREFIX) or name in OTHER_NAMES:
+            continue
+        dotted = name[len(PREFIX) :].lower().replace("__", ".")
+        if dotted not in known and not dotted.startswith("models.remote."):
+            names = [PREFIX + key.upper().replace(".", "__") for key in known] + sorted(OTHER_NAMES)
+            raise SettingsError(f"unknown environment variable {name}", remedy=_nearest(name, names))
+        yield name, dotted, text
+
+
+def _known_keys(section: type[BaseModel], prefix: str) -> Iterator[tuple[str, type[BaseModel]]]:
+    for name, info in section.model_fields.items():
+        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
+            yield from _known_keys(info.annotation, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", section
+
+
+def _parse(text: str, name: str) -> Any:
+    # Lists, mappings, numbers and booleans are written as in the YAML file.
+    try:
+        return yaml.safe_load(text) if text else ""
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{name} is not a valid YAML value: {error}") from None
+
+
+def _assign(values: dict[str, Any], dotted: str, value: Any) -> None:
+    *sections, key = dotted.split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+        if not isinstance(values, dict):
+            raise SettingsError(f"{section} must be a mapping of settings")
+    values[key] = value
+
+
+def _explain(error: ValidationError, origins: Mapping[str, str]) -> SettingsError:
+    first = error.errors()[0]
+    dotted = ".".join(str(part) for part in first["loc"])
+    origin = origins.get(dotted, origins.get(str(first["loc"][0]), "the configuration"))
+    if first["type"] == "extra_forbidden":
+        known = [name for name, _ in _known_keys(Settings, "")] + list(Settings.model_fields)
+        return SettingsError(f"unknown key {dotted} in {origin}", remedy=_nearest(dotted, known))
+    return SettingsError(f"{dotted} in {origin}: {first['msg']} (got {first['input']!r})")
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"Did you mean {close[0]}?" if close else "`mainspring doctor` lists every key"
