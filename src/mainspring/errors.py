@@ -33,6 +33,8 @@ request field at fault. ``status`` and ``code`` are what the HTTP gateway answer
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar
 
 
@@ -157,10 +159,11 @@ class UnreadableDocument(MainspringError):
 
 
 class RateLimited(MainspringError):
-    """A request or token limit is used up; ``retry_after`` is in seconds."""
+    """A request or token limit is used up; ``retry_after`` is in seconds, ``headers`` tell the limits."""
 
     status = 429
     code = "rate_limit_exceeded"
+    headers: Mapping[str, str] = MappingProxyType({})
 
 
 class Overloaded(MainspringError):

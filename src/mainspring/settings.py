@@ -77,7 +77,7 @@ class ModelsSettings(Section):
 class EnginesSettings(Section):
     """The embedded engines. ``threads`` 0 takes all cores."""
 
-    kind: Literal["openvino", "llamacpp", "scripted"] = "openvino"
+    kind: str = "openvino"
     threads: int = Field(0, ge=0)
     max_sequences: int = Field(32, gt=0)
     max_waiting: int = Field(256, ge=0)

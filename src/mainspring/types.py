@@ -290,7 +290,8 @@ class Allowance:
     """What one request and all its inner calls may still spend, and what they did. Shared by child contexts.
 
     ``records`` are the facts that wait for the request's one settling commit: the call ring adds them, the
-    Record layer writes them.
+    Record layer writes them. ``turn`` are the messages by which the request lengthens its session: they settle
+    in the same commit, followed by the answer.
     """
 
     def __init__(self, tokens: int | None = None, steps: int | None = None) -> None:
@@ -298,6 +299,7 @@ class Allowance:
         self.steps = steps
         self.spent = Usage()
         self.records: list[EventRecord] = []
+        self.turn: tuple[Message, ...] = ()
 
     def spend(self, usage: Usage) -> None:
         self.spent = self.spent + usage
@@ -418,8 +420,16 @@ class Response:
                 if close is not None:
                     await close()
             finally:
-                for callback in self._callbacks:
-                    await callback()
+                await self._release()
+
+    async def _release(self) -> None:
+        # One callback that fails, or is cancelled, must not keep the others from freeing what they hold.
+        try:
+            while self._callbacks:
+                await self._callbacks.pop(0)()
+        finally:
+            if self._callbacks:
+                await self._release()
 
     async def __aenter__(self) -> Response:
         return self

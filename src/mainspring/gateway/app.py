@@ -1,0 +1,111 @@
+"""The FastAPI application: routers, trace headers, error envelopes and bounds."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+from fastapi import Request as HttpRequest
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response as HttpResponse
+
+from mainspring import __version__
+from mainspring.errors import InvalidRequest, MainspringError, NotFound, RateLimited
+from mainspring.gateway import encode
+from mainspring.gateway.access import trace_of
+from mainspring.gateway.limits import BodyLimit
+from mainspring.gateway.respond import json_response
+from mainspring.settings import GatewaySettings
+
+log = logging.getLogger("mainspring.gateway")
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+def create_app(routers: list[APIRouter], settings: GatewaySettings, lifespan: Lifespan | None = None) -> FastAPI:
+    """The application over ``routers``."""
+    app = FastAPI(
+        title="mainspring",
+        version=__version__,
+        description="OpenAI-compatible gateway",
+        lifespan=lifespan or _no_lifespan,
+        docs_url="/docs",
+        redoc_url=None,
+    )
+    for routes in routers:
+        app.include_router(routes)
+    app.add_exception_handler(MainspringError, _on_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(ClientDisconnect, _on_disconnect)
+    app.add_exception_handler(Exception, _on_bug)
+    app.middleware("http")(_trace)
+    app.add_middleware(BodyLimit, max_body=settings.max_body_bytes, max_upload=settings.max_upload_bytes)
+    return app
+
+
+@asynccontextmanager
+async def _no_lifespan(_: FastAPI) -> AsyncIterator[None]:
+    yield
+
+
+async def _trace(http: HttpRequest, call_next: Callable[[HttpRequest], Awaitable[HttpResponse]]) -> HttpResponse:
+    http.state.trace = trace_of(http)
+    response = await call_next(http)
+    response.headers["x-trace-id"] = http.state.trace.trace_id
+    return response
+
+
+async def _on_error(http: HttpRequest, error: Exception) -> HttpResponse:
+    assert isinstance(error, MainspringError)
+    headers = {}
+    if error.retry_after is not None:
+        headers["retry-after"] = str(max(1, round(error.retry_after)))
+    if error.status == 401:
+        headers["www-authenticate"] = "Bearer"
+    if isinstance(error, RateLimited):
+        headers |= getattr(error, "headers", {})
+    if error.status >= 500:
+        log.warning("%s %s: %s", error.status, error.code, error.message, extra=_trace_extra(http))
+    return json_response(encode.error_body(error), headers, error.status)
+
+
+async def _on_invalid(http: HttpRequest, error: Exception) -> HttpResponse:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    where = [str(part) for part in first["loc"] if part not in ("body", "query", "path", "header")]
+    param = ".".join(where) or None
+    message = "the body is not valid JSON" if first["type"] == "json_invalid" else str(first["msg"])
+    if first["type"] == "extra_forbidden":
+        message = f"unknown field {param!r}"
+    elif param and first["type"] != "json_invalid":
+        message = f"{param}: {message}"
+    return await _on_error(http, InvalidRequest(message, param=param, remedy="See /docs for the fields"))
+
+
+async def _on_http_error(http: HttpRequest, error: Exception) -> HttpResponse:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        return await _on_error(http, NotFound(f"there is no {http.url.path}", remedy="See /docs for the routes"))
+    body = {"error": {"message": str(error.detail), "type": "invalid_request_error", "param": None, "code": "http"}}
+    return json_response(body, error.headers, error.status_code)
+
+
+async def _on_disconnect(http: HttpRequest, error: Exception) -> HttpResponse:
+    # Nobody reads this; 499 is what access logs conventionally call it.
+    return HttpResponse(status_code=499)
+
+
+async def _on_bug(http: HttpRequest, error: Exception) -> HttpResponse:
+    log.error("unexpected failure", exc_info=error, extra=_trace_extra(http))
+    shown = MainspringError("an unexpected failure", remedy="The server's log has it under this trace id")
+    response = json_response(encode.error_body(shown), status=500)
+    response.headers["x-trace-id"] = http.state.trace.trace_id
+    return response
+
+
+def _trace_extra(http: HttpRequest) -> dict[str, str]:
+    return {"trace_id": http.state.trace.trace_id}

@@ -1,0 +1,233 @@
+"""What goes over the wire: our answers and events in OpenAI's shapes.
+
+Citations are an extension: ``message.citations`` (and ``delta.citations`` in streams).
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import time
+from collections.abc import AsyncIterator
+from typing import Any, Literal
+
+import orjson
+
+from mainspring.errors import MainspringError
+from mainspring.path import Answer, Choice
+from mainspring.types import (
+    Citation,
+    Event,
+    Finish,
+    Progress,
+    Reasoning,
+    Response,
+    Text,
+    TokenLogprob,
+    ToolCallDelta,
+    Usage,
+)
+
+Kind = Literal["chat", "text"]
+
+
+def error_body(error: MainspringError) -> dict[str, Any]:
+    """OpenAI's error envelope with our stable code."""
+    kind = "invalid_request_error" if error.status < 500 else "server_error"
+    if error.status == 429:
+        kind = "rate_limit_error"
+    return {"error": {"message": str(error), "type": kind, "param": error.param, "code": error.code}}
+
+
+def usage_body(usage: Usage) -> dict[str, Any]:
+    """OpenAI's usage object; ``cost_usd`` is an extension."""
+    body: dict[str, Any] = {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.total_tokens,
+        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
+    }
+    if usage.cost_nanousd:
+        body["cost_usd"] = usage.cost_nanousd / 1e9
+    return body
+
+
+def citation_body(citation: Citation) -> dict[str, Any]:
+    body = dataclasses.asdict(citation)
+    del body["choice"]
+    return body
+
+
+def chat_body(answer: Answer) -> dict[str, Any]:
+    """A ``chat.completion`` object."""
+    choices = [
+        {
+            "index": index,
+            "message": _message(choice, [c for c in answer.citations if c.choice == index]),
+            "logprobs": {"content": [_logprob(item) for item in choice.logprobs]} if choice.logprobs else None,
+            "finish_reason": choice.finish or "stop",
+        }
+        for index, choice in enumerate(answer.choices)
+    ]
+    return _envelope(answer, "chat.completion", choices)
+
+
+def completion_body(answer: Answer) -> dict[str, Any]:
+    """A ``text_completion`` object."""
+    choices = [
+        {
+            "index": index,
+            "text": choice.text,
+            "logprobs": _legacy_logprobs(choice.logprobs) if choice.logprobs else None,
+            "finish_reason": choice.finish or "stop",
+        }
+        for index, choice in enumerate(answer.choices)
+    ]
+    return _envelope(answer, "text_completion", choices)
+
+
+def embeddings_body(answer: Answer, encoding: str) -> dict[str, Any]:
+    """An embeddings ``list`` object; base64 is little-endian float32, as the official client decodes it."""
+    rows = answer.vectors.rows if answer.vectors is not None else []
+    data = [
+        {
+            "object": "embedding",
+            "index": index,
+            "embedding": base64.b64encode(row.astype("<f4").tobytes()).decode() if encoding == "base64" else row,
+        }
+        for index, row in enumerate(rows)
+    ]
+    usage = {"prompt_tokens": answer.usage.prompt_tokens, "total_tokens": answer.usage.prompt_tokens}
+    return {"object": "list", "model": answer.head.model, "data": data, "usage": usage}
+
+
+def dumps(body: Any) -> bytes:
+    return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+async def stream(response: Response, kind: Kind, include_usage: bool) -> AsyncIterator[bytes]:
+    """Server-sent events of a response. A late failure is sent as an ``error`` frame, with no ``[DONE]``:
+    clients take a silently cut stream for a normal end."""
+    encoder = _ChunkEncoder(response, kind)
+    usage = Usage()
+    try:
+        async with response:
+            async for event in response:
+                if isinstance(event, Usage):
+                    usage = usage + event
+                    continue
+                frame = encoder.encode(event)
+                if frame:
+                    yield frame
+        if include_usage:
+            yield encoder.usage(usage)
+        yield b"data: [DONE]\n\n"
+    except MainspringError as error:
+        yield b"data: " + dumps(error_body(error)) + b"\n\n"
+
+
+class _ChunkEncoder:
+    """Events to ``chat.completion.chunk`` (or ``text_completion``) frames; the constant part is encoded once."""
+
+    def __init__(self, response: Response, kind: Kind) -> None:
+        head = response.head
+        self.kind = kind
+        self.started: set[int] = set()
+        shell = {
+            "id": head.answer_id or "answer",
+            "object": "chat.completion.chunk" if kind == "chat" else "text_completion",
+            "created": int(time.time()),
+            "model": head.model,
+        }
+        self.prefix = b"data: " + dumps(shell)[:-1] + b',"choices":'
+
+    def encode(self, event: Event) -> bytes:
+        match event:
+            case Text():
+                return self._text(event)
+            case Finish():
+                return self._frame(event.choice, {}, finish=event.reason)
+            case Reasoning():
+                return self._frame(event.choice, {"reasoning_content": event.text})
+            case ToolCallDelta():
+                return self._frame(event.choice, {"tool_calls": [_tool_delta(event)]})
+            case Citation():
+                return self._frame(event.choice, {"citations": [citation_body(event)]})
+            case Progress():
+                return b": " + event.stage.encode() + b"\n\n"
+            case _:
+                return b""
+
+    def usage(self, usage: Usage) -> bytes:
+        return self.prefix + b'[],"usage":' + dumps(usage_body(usage)) + b"}\n\n"
+
+    def _text(self, event: Text) -> bytes:
+        if not event.text and not event.logprobs:
+            return b""
+        logprobs = None
+        if event.logprobs:
+            chat = self.kind == "chat"
+            listed = list(event.logprobs)
+            logprobs = {"content": [_logprob(item) for item in listed]} if chat else _legacy_logprobs(listed)
+        return self._frame(event.choice, {"content": event.text}, logprobs=logprobs)
+
+    def _frame(self, index: int, delta: dict[str, Any], finish: str | None = None, logprobs: Any = None) -> bytes:
+        choice: dict[str, Any] = {"index": index}
+        if self.kind == "chat":
+            if index not in self.started:
+                self.started.add(index)
+                delta = {"role": "assistant", **delta}
+            choice["delta"] = delta
+        else:
+            choice["text"] = delta.get("content", "")
+        choice["logprobs"] = logprobs
+        choice["finish_reason"] = finish
+        return self.prefix + b"[" + orjson.dumps(choice) + b"]}\n\n"
+
+
+def _message(choice: Choice, citations: list[Citation]) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": "assistant", "content": choice.text or (None if choice.tool_calls else "")}
+    if choice.reasoning:
+        message["reasoning_content"] = choice.reasoning
+    if choice.tool_calls:
+        message["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for call in choice.tool_calls
+        ]
+    if citations:
+        message["citations"] = [citation_body(citation) for citation in citations]
+    return message
+
+
+def _envelope(answer: Answer, kind: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "id": answer.head.answer_id or "answer",
+        "object": kind,
+        "created": int(time.time()),
+        "model": answer.head.model,
+        "choices": choices,
+        "usage": usage_body(answer.usage),
+    }
+
+
+def _tool_delta(event: ToolCallDelta) -> dict[str, Any]:
+    function: dict[str, Any] = {"arguments": event.arguments}
+    delta: dict[str, Any] = {"index": event.index, "function": function}
+    if event.id is not None:
+        delta |= {"id": event.id, "type": "function"}
+    if event.name is not None:
+        function["name"] = event.name
+    return delta
+
+
+def _logprob(item: TokenLogprob) -> dict[str, Any]:
+    top = [{"token": token, "logprob": value, "bytes": list(token.encode())} for token, value in item.top]
+    return {"token": item.token, "logprob": item.logprob, "bytes": list(item.token.encode()), "top_logprobs": top}
+
+
+def _legacy_logprobs(items: list[TokenLogprob]) -> dict[str, Any]:
+    return {
+        "tokens": [item.token for item in items],
+        "token_logprobs": [item.logprob for item in items],
+        "top_logprobs": [dict(item.top) for item in items],
+    }

@@ -1,0 +1,107 @@
+"""Routes that generate or embed: chat completions, completions, embeddings, models."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import time
+from typing import Annotated, Protocol
+
+from fastapi import APIRouter, Depends
+from fastapi import Request as HttpRequest
+from starlette.responses import Response as HttpResponse
+
+from mainspring.errors import UnknownModel, Unsupported
+from mainspring.gateway import encode
+from mainspring.gateway.access import Access
+from mainspring.gateway.respond import collected, head_headers, json_response, streamed
+from mainspring.gateway.wire import ChatBody, CompletionBody, EmbeddingBody
+from mainspring.path import Answer
+from mainspring.settings import GatewaySettings
+from mainspring.types import Context, Principal, Responder
+
+
+class ServedModel(Protocol):
+    """A name that can be asked."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def kind(self) -> str: ...
+
+
+class Models(Protocol):
+    """What a principal may ask."""
+
+    async def models(self, principal: Principal) -> list[ServedModel]: ...
+
+
+def router(responder: Responder, models: Models, settings: GatewaySettings, access: Access) -> APIRouter:
+    """The generating routes over one responder: the request ring."""
+    routes = APIRouter(tags=["generate"])
+    chats = Annotated[Context, Depends(access("chat"))]
+    embeds = Annotated[Context, Depends(access("embed"))]
+
+    @routes.post("/v1/chat/completions")
+    async def chat_completions(http: HttpRequest, body: ChatBody, context: chats) -> HttpResponse:
+        request = body.request(settings.max_messages)
+        if body.stream:
+            return await streamed(http, responder, request, context, "chat", body.wants_usage)
+        answer = await collected(http, responder, request, context)
+        return json_response(encode.chat_body(answer), head_headers(answer.head))
+
+    @routes.post("/v1/completions")
+    async def completions(http: HttpRequest, body: CompletionBody, context: chats) -> HttpResponse:
+        requests = body.requests()
+        if body.stream:
+            if len(requests) > 1:
+                raise Unsupported("streaming takes one prompt", remedy="Send one request a prompt", param="prompt")
+            return await streamed(http, responder, requests[0], context, "text", body.wants_usage)
+        if len(requests) == 1:
+            answer = await collected(http, responder, requests[0], context)
+        else:
+            answer = _merged(
+                await asyncio.gather(*(collected(http, responder, request, context) for request in requests))
+            )
+        return json_response(encode.completion_body(answer), head_headers(answer.head))
+
+    @routes.post("/v1/embeddings")
+    async def embeddings(http: HttpRequest, body: EmbeddingBody, context: embeds) -> HttpResponse:
+        answer = await collected(http, responder, body.request(settings.max_embedding_inputs), context)
+        width = 0 if answer.vectors is None else answer.vectors.rows.shape[1]
+        if body.dimensions not in (None, width):
+            raise Unsupported(f"{body.model} has {width} dimensions", param="dimensions")
+        return json_response(encode.embeddings_body(answer, body.encoding_format), head_headers(answer.head))
+
+    @routes.get("/v1/models")
+    async def list_models(context: chats) -> HttpResponse:
+        served = await models.models(context.principal)
+        return json_response({"object": "list", "data": [_model_body(model) for model in served]})
+
+    @routes.get("/v1/models/{name:path}")
+    async def get_model(name: str, context: chats) -> HttpResponse:
+        for model in await models.models(context.principal):
+            if model.name == name:
+                return json_response(_model_body(model))
+        raise UnknownModel(f"no model named {name!r} is served", remedy="GET /v1/models lists them", param="model")
+
+    return routes
+
+
+def _model_body(model: ServedModel) -> dict[str, object]:
+    return {
+        "id": model.name,
+        "object": "model",
+        "created": int(time.time()),
+        "owned_by": "mainspring",
+        "kind": model.kind,
+    }
+
+
+def _merged(answers: list[Answer]) -> Answer:
+    merged = dataclasses.replace(answers[0], choices=[], citations=[])
+    for answer in answers[1:]:
+        merged.usage = merged.usage + answer.usage
+    merged.choices = [choice for answer in answers for choice in answer.choices]
+    return merged

@@ -1,0 +1,66 @@
+"""Bounds on what a connection may send, enforced while the body is read and before anything parses it."""
+
+from __future__ import annotations
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mainspring.errors import TooLarge
+from mainspring.gateway import encode
+
+
+class BodyLimit:
+    """Refuses bodies above a bound: at once by Content-Length, else when the bound is passed.
+
+    Uploads (``POST /v1/files``) have a bound of their own.
+    """
+
+    def __init__(self, app: ASGIApp, *, max_body: int, max_upload: int) -> None:
+        self.app = app
+        self.max_body = max_body
+        self.max_upload = max_upload
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        limit = self.max_upload if scope["path"] == "/v1/files" else self.max_body
+        error = TooLarge(
+            f"the body is larger than {limit} bytes", remedy="Send less, or raise gateway.max_body_bytes"
+        )
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        if not declared.isdigit() or int(declared) > limit:
+            await _refuse(send, error)
+            return
+        seen = 0
+        started = False
+
+        async def bounded() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > limit:
+                raise error
+            return message
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self.app(scope, bounded, watched)
+        except TooLarge:
+            if started:
+                raise
+            await _refuse(send, error)
+
+
+async def _refuse(send: Send, error: TooLarge) -> None:
+    body = encode.dumps(encode.error_body(error))
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
