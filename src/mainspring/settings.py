@@ -60,6 +60,9 @@ class RemoteModel(Section):
     api_key: str = Field("", repr=False)
     context_window: int = Field(32768, gt=0)
     grounded: bool = True
+    parameters: tuple[Literal["top_k", "min_p", "repetition_penalty", "ignore_eos"], ...] = Field(
+        (), description="sampling fields that the endpoint takes beyond OpenAI's (vLLM and llama.cpp take these)"
+    )
     price_input: float = Field(0.0, ge=0, description="US dollars a million tokens")
     price_output: float = Field(0.0, ge=0, description="US dollars a million tokens")
 
@@ -71,6 +74,7 @@ class ModelsSettings(Section):
     chat: tuple[str, ...] = ("smollm2-135m-instruct",)
     embedding: str = "all-minilm-l6-v2"
     catalogues: tuple[Path, ...] = ()
+    hub: str = Field("https://huggingface.co", pattern=r"^https?://", description="where `hf:` sources lie")
     remote: dict[str, RemoteModel] = Field(default_factory=dict)
 
 

@@ -94,7 +94,7 @@ async def _on_http_error(http: HttpRequest, error: Exception) -> HttpResponse:
     return json_response(body, error.headers, error.status_code)
 
 
-async def _on_disconnect(http: HttpRequest, error: Exception) -> HttpResponse:
+async def _on_disconnect(_: HttpRequest, __: Exception) -> HttpResponse:
     # Nobody reads this; 499 is what access logs conventionally call it.
     return HttpResponse(status_code=499)
 

@@ -61,7 +61,7 @@ def router(events: Facts, new_id: NewId, access: Access) -> APIRouter:
         if not answers:
             raise NotFound(f"no answer {body.answer_id!r} is recorded", param="answer_id")
         record = EventRecord(
-            id=new_id("evt"),
+            id=new_id("evt_"),
             at=time.time(),
             tenant=tenant,
             trace_id=answers[0].trace_id,

@@ -1,0 +1,59 @@
+# Two commands are enough: `make run` and `make test`. Everything happens inside .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+LOCK := requirements.lock
+INSTALL := $(UV) pip install --quiet --python $(BIN)/python --constraints $(LOCK) --editable
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format test-services bench docs lock clean
+
+help: ## Show this help
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit("mainspring needs Python 3.11 or newer; set PYTHON=/path/to/python3.11") if sys.version_info < (3, 11) else None'
+	@echo "Making the environment in $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+
+$(VENV)/.run: $(UV) pyproject.toml $(LOCK)
+	@$(INSTALL) '.[documents,ocr]'
+	@touch $@
+
+$(VENV)/.test: $(UV) pyproject.toml $(LOCK)
+	@$(INSTALL) '.[documents,ocr,gguf,otlp,dev]'
+	@touch $@ $(VENV)/.run
+
+run: $(VENV)/.run ## Set up, pull the default models, ingest the sample handbook, serve and ask one question
+	@$(BIN)/mainspring up --ingest samples/handbook --ask "How long do I have to return something I ordered online?" $(ARGS)
+
+test: $(VENV)/.test ## Set up and run the tests (ARGS=... goes to pytest)
+	@$(BIN)/mainspring models pull
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.test ## Lint, format check, strict types, import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(VENV)/.test ## Format the code
+	@$(BIN)/ruff check --fix --quiet .
+	@$(BIN)/ruff format .
+
+test-services: $(VENV)/.test ## Start Postgres on a private port and run the store suite against it
+	@scripts/test_services.sh
+
+bench: $(VENV)/.test ## Run the benchmarks (NAME=retrieval for one) and rewrite docs/benchmarks.md
+	@$(BIN)/python benchmarks/run.py $(NAME)
+
+docs: $(VENV)/.test ## Run every example of the documentation
+	@$(BIN)/python -m pytest tests/test_docs.py
+
+lock: $(UV) ## Resolve the dependencies anew
+	@$(UV) pip compile --quiet --universal --all-extras --no-header --no-annotate --generate-hashes pyproject.toml -o $(LOCK)
+
+clean: ## Remove the environment and caches (models and data stay)
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,98 @@
+"""``mainspring doctor``: what is configured, where it came from, and what is missing on this machine."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+from typing import Annotated
+
+import typer
+
+from mainspring import __version__
+from mainspring.cli import show
+from mainspring.errors import MainspringError
+
+EXTRAS = {"documents": ("kreuzberg", "trafilatura"), "ocr": ("rapidocr",), "gguf": ("xllamacpp",)}
+
+
+def doctor(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output")] = False,
+    changed: Annotated[bool, typer.Option("--changed", help="Only settings that are not defaults")] = False,
+) -> None:
+    """Print every setting with its origin, and check models, extras, disk and processor."""
+    from mainspring.settings import describe, load
+
+    loaded = load(context.obj)
+    settings = [row for row in describe(loaded) if not changed or row[2] != "default"]
+    checks = [_python(), *_extras(), *_models(context), _disk(context), _processor()]
+    if as_json:
+        show.as_json(
+            {
+                "version": __version__,
+                "settings": [dict(zip(("key", "value", "origin"), row, strict=True)) for row in settings],
+                "checks": [dict(zip(("check", "state", "detail"), check, strict=True)) for check in checks],
+            }
+        )
+        return
+    print(f"mainspring {__version__}\n")
+    show.table(["setting", "value", "from"], settings)
+    print()
+    show.table(["check", "state", "detail"], checks)
+
+
+Check = tuple[str, str, str]
+
+
+def _python() -> Check:
+    return "python", "ok", platform.python_version()
+
+
+def _extras() -> list[Check]:
+    checks = []
+    for extra, packages in EXTRAS.items():
+        missing = [name for name in packages if importlib.util.find_spec(name) is None]
+        detail = (
+            f"pip install 'mainspring[{extra}]' brings {', '.join(missing)}" if missing else ", ".join(packages)
+        )
+        checks.append((f"extra {extra}", "absent" if missing else "ok", detail))
+    return checks
+
+
+def _models(context: typer.Context) -> list[Check]:
+    from mainspring.engines.pull import Puller
+    from mainspring.settings import load
+
+    settings = load(context.obj).settings
+    puller = Puller(settings)
+    checks = []
+    for name in (*settings.models.chat, settings.models.embedding):
+        try:
+            checks.append((f"model {name}", "ok", str(puller.local(name).directory)))
+        except MainspringError as error:
+            checks.append((f"model {name}", "missing", str(error)))
+    return checks
+
+
+def _disk(context: typer.Context) -> Check:
+    from mainspring.settings import load
+
+    home = load(context.obj).settings.home
+    while not home.exists():
+        home = home.parent
+    free = shutil.disk_usage(home).free / 2**30
+    return "disk", "ok" if free > 2 else "low", f"{free:.1f} GiB free at {home}"
+
+
+def _processor() -> Check:
+    flags = ""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as info:
+            flags = next((line for line in info if line.startswith("flags")), "")
+    except OSError:
+        return "processor", "ok", f"{os.cpu_count()} cores"
+    known = [name for name in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if f" {name} " in f"{flags} "]
+    state = "ok" if known else "slow"
+    return "processor", state, f"{os.cpu_count()} cores, {', '.join(known) or 'no AVX2: inference will be slow'}"

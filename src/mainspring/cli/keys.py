@@ -1,0 +1,106 @@
+"""``mainspring keys``: create, list and revoke API keys. Secrets are shown once and stored hashed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Annotated
+
+import typer
+
+from mainspring.cli import show
+from mainspring.errors import InvalidRequest
+
+SCOPES = ("chat", "embed", "ingest", "admin")
+app = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True)
+AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
+Tenant = Annotated[str, typer.Option(help="Tenant that the key belongs to")]
+
+
+@app.command()
+def create(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="What the key is for")],
+    scope: Annotated[list[str] | None, typer.Option(help=f"One of {', '.join(SCOPES)}; repeat for more")] = None,
+    group: Annotated[list[str] | None, typer.Option(help="Access group; repeat for more")] = None,
+    tenant: Tenant = "default",
+    days: Annotated[float | None, typer.Option(min=0, help="Days until it expires [default: never]")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Create a key and print its secret, this once."""
+    scopes = frozenset(scope or ("chat", "embed"))
+    if unknown := scopes - set(SCOPES):
+        raise InvalidRequest(
+            f"unknown scope {', '.join(sorted(unknown))}", remedy=f"There are: {', '.join(SCOPES)}"
+        )
+    expires = time.time() + days * 86_400 if days is not None else None
+
+    async def work() -> tuple[str, str]:
+        from mainspring import stores
+        from mainspring.settings import load
+
+        async with stores.open(load(context.obj).settings) as opened:
+            info, secret = await opened.keys.create(
+                name, tenant=tenant, scopes=scopes, groups=frozenset(group or ()), expires_at=expires
+            )
+            return info.id, secret
+
+    key_id, secret = asyncio.run(work())
+    if as_json:
+        show.as_json({"id": key_id, "secret": secret})
+    else:
+        print(f"{key_id}\n{secret}\nKeep the second line now: it is stored hashed and cannot be shown again.")
+
+
+@app.command("list")
+def list_keys(context: typer.Context, tenant: Tenant = "default", as_json: AsJson = False) -> None:
+    """List a tenant's keys."""
+
+    async def work() -> list[dict[str, object]]:
+        from mainspring import stores
+        from mainspring.settings import load
+
+        async with stores.open(load(context.obj).settings) as opened:
+            return [
+                {
+                    "id": key.id,
+                    "name": key.name,
+                    "scopes": ",".join(sorted(key.scopes)),
+                    "groups": ",".join(sorted(key.groups)),
+                    "expires": _day(key.expires_at),
+                    "revoked": _day(key.revoked_at),
+                    "last used": _day(key.last_used_at),
+                }
+                for key in await opened.keys.list(tenant)
+            ]
+
+    rows = asyncio.run(work())
+    if as_json:
+        show.as_json(rows)
+    elif rows:
+        show.table(list(rows[0]), [list(row.values()) for row in rows])
+    else:
+        print("No keys yet: `mainspring keys create NAME` makes one.")
+
+
+@app.command()
+def revoke(
+    context: typer.Context,
+    key_id: Annotated[str, typer.Argument(help="The key's id, from `mainspring keys list`")],
+    tenant: Tenant = "default",
+) -> None:
+    """Revoke a key; running servers notice within seconds."""
+
+    async def work() -> None:
+        from mainspring import stores
+        from mainspring.settings import load
+
+        async with stores.open(load(context.obj).settings) as opened:
+            await opened.keys.revoke(tenant, key_id)
+
+    asyncio.run(work())
+    print(f"{key_id} is revoked.")
+
+
+def _day(at: float | None) -> str:
+    return time.strftime("%Y-%m-%d", time.gmtime(at)) if at else "-"

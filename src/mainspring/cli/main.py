@@ -1,0 +1,57 @@
+"""The ``mainspring`` command: its groups, its options and how it fails."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mainspring import __version__
+from mainspring.cli import ask, doctor, ingest, keys, models, show, traces, up
+from mainspring.errors import MainspringError, SettingsError
+
+app = typer.Typer(
+    name="mainspring",
+    help="A production GenAI platform in one install: ask documents, serve models, keep one trace through it all.",
+    epilog="Start with `mainspring up`, or `mainspring ask PATH 'question'` for an answer without a server.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def main(
+    context: typer.Context,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="Configuration file [default: ./mainspring.yaml if there]")
+    ] = None,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop", is_eager=True)] = False,
+) -> None:
+    """Options of every command."""
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+    context.obj = config
+
+
+app.command("up")(up.up)
+app.command("ask")(ask.ask)
+app.command("ingest")(ingest.ingest)
+app.command("doctor")(doctor.doctor)
+app.command("traces")(traces.traces)
+app.add_typer(models.app, name="models")
+app.add_typer(keys.app, name="keys")
+
+
+def run() -> None:
+    """The console script. A deliberate failure is one line on stderr and exit status 1 (2: configuration)."""
+    try:
+        app()
+    except MainspringError as error:
+        show.failure(error)
+        sys.exit(2 if isinstance(error, SettingsError) else 1)
+    except KeyboardInterrupt:
+        sys.exit(130)

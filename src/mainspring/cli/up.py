@@ -1,0 +1,134 @@
+"""``mainspring up``: everything from nothing to a serving gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mainspring.cli import show
+from mainspring.settings import Settings, load
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from mainspring.system import System
+
+
+def up(
+    context: typer.Context,
+    ingest: Annotated[list[Path] | None, typer.Option(help="Folder or file to ingest; repeat for more")] = None,
+    collection: Annotated[str, typer.Option(help="Collection that --ingest fills")] = "handbook",
+    ask: Annotated[str | None, typer.Option(help="A question to answer once everything runs")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to bind [default: gateway.host]")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port [default: gateway.port]")] = None,
+    once: Annotated[bool, typer.Option("--once", help="Stop after the question instead of serving on")] = False,
+) -> None:
+    """Pull the models that are missing, start the engines and serve the OpenAI-compatible gateway."""
+    settings = _with_address(load(context.obj).settings, host, port)
+    pull_missing(settings)
+
+    from mainspring import engines
+
+    # The engine's process loads its model while this one is still importing everything else.
+    prepared = engines.prepare(settings)
+    try:
+        asyncio.run(_serve(settings, prepared, ingest or [], collection, ask, once))
+    finally:
+        prepared.abandon()
+
+
+def pull_missing(settings: Settings) -> None:
+    """Pull every configured model that is not on this machine, with a progress bar."""
+    from mainspring.engines.pull import Puller
+    from mainspring.errors import ModelNotPulled
+
+    puller = Puller(settings)
+    for name in (*settings.models.chat, settings.models.embedding):
+        try:
+            puller.local(name)
+        except ModelNotPulled:
+            sys.stderr.write(f"Pulling {name} (once) ...\n")
+            with show.progress() as progress:
+                puller.pull(name, progress)
+
+
+def _with_address(settings: Settings, host: str | None, port: int | None) -> Settings:
+    changes: dict[str, str | int] = {}
+    if host is not None:
+        changes["host"] = host
+    if port is not None:
+        changes["port"] = port
+    return settings.model_copy(update={"gateway": settings.gateway.model_copy(update=changes)})
+
+
+async def _serve(
+    settings: Settings, prepared: object, ingest: list[Path], collection: str, ask: str | None, once: bool
+) -> None:
+    from mainspring.gateway.mount import mount
+    from mainspring.gateway.server import serving
+    from mainspring.system import System
+
+    async with System.open(settings, prepared) as system:
+        secret = await system.first_admin_key()
+        async with serving(mount(system), settings.gateway) as (server, url):
+            _stop_on_signals(server)
+            if ingest:
+                await fill(system, collection, ingest)
+            if ask:
+                print(f"\nQ: {ask}\n")
+                await answer(system, collection if ingest else "document-qa", ask)
+            print(f"\nmainspring serves on {url}  (OpenAI base URL: {url}/v1, routes: {url}/docs)")
+            if secret:
+                print(f"Admin key, shown this once and stored hashed: {secret}")
+            else:
+                print("The admin key was shown at the first start; `mainspring keys create NAME` makes others.")
+            sys.stdout.flush()
+            server.should_exit = server.should_exit or once
+
+
+async def fill(system: System, collection: str, paths: list[Path]) -> None:
+    """Ingest ``paths`` into ``collection`` of the local tenant and say what happened."""
+    with show.progress() as progress:
+        report = await system.library.ingest(system.local, collection, paths, progress)
+    print(f"{collection}: {report.summary()}")
+    for name, problem in report.failures.items():
+        sys.stderr.write(f"  not read: {name}: {problem}\n")
+
+
+async def answer(system: System, model: str, question: str, *, as_json: bool = False) -> None:
+    """Ask ``model`` and print the answer with its citations."""
+    import dataclasses
+
+    from mainspring.path import collect
+    from mainspring.types import ChatRequest, Context, Message
+
+    request = ChatRequest(model, (Message("user", question),))
+    found = await collect(await system.respond(request, Context(system.local)))
+    if as_json:
+        show.as_json(
+            {
+                "answer": found.text,
+                "citations": [dataclasses.asdict(citation) for citation in found.citations],
+                "answer_id": found.head.answer_id,
+            }
+        )
+    else:
+        show.answer(found)
+
+
+def _stop_on_signals(server: uvicorn.Server) -> None:
+    def stop() -> None:
+        # The first signal lets streams finish, the second does not.
+        server.force_exit = server.should_exit
+        server.should_exit = True
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError):
+            loop.add_signal_handler(number, stop)

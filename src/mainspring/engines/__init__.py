@@ -1,0 +1,106 @@
+"""Engines: what generates text and what embeds it, behind the protocols of ``base``.
+
+Engine children import this package, so it imports nothing heavy: ``prepare`` starts the children first, ``open``
+brings in the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mainspring import plugins
+from mainspring.settings import Settings
+from mainspring.types import Responder
+
+if TYPE_CHECKING:
+    from mainspring.engines.base import Embedder, Engine
+
+log = logging.getLogger("mainspring.engines")
+
+
+@dataclass(slots=True)
+class ChatModel:
+    """A chat model behind its engine. Prices are US dollars a million tokens."""
+
+    name: str
+    engine: Engine
+    responder: Responder
+    grounded: bool
+    provider: str
+    price_input: float = 0.0
+    price_output: float = 0.0
+
+
+@dataclass(slots=True)
+class Engines:
+    """What this room opens."""
+
+    chat: dict[str, ChatModel]
+    embedder: Embedder
+
+
+class Prepared:
+    """Engines whose children are starting, before there is an event loop."""
+
+    def __init__(self, registry: plugins.Registry, models: list[ChatModel]) -> None:
+        self.registry = registry
+        self.models = models
+        self.taken = False
+
+    def abandon(self) -> None:
+        """End the children of engines that were never opened."""
+        if not self.taken:
+            for model in self.models:
+                kill = getattr(model.engine, "kill", None)
+                if kill is not None:
+                    kill()
+
+
+def prepare(settings: Settings) -> Prepared:
+    """Make the configured engines and start their children, which load while the caller imports the rest.
+
+    Raises ``ModelNotPulled``, ``UnknownModel``, ``SettingsError``.
+    """
+    from mainspring.engines import builtin
+
+    registry = plugins.load(builtin)
+    models = [*builtin.local_models(settings, registry), *builtin.remote_models(settings)]
+    for model in models:
+        spawn = getattr(model.engine, "spawn", None)
+        if spawn is not None:
+            spawn()
+    return Prepared(registry, models)
+
+
+@asynccontextmanager
+async def open(settings: Settings, prepared: Prepared | None = None) -> AsyncIterator[Engines]:  # noqa: A001
+    """The engines and the embedder. Engines load in the background: their first request waits for them."""
+    from mainspring.engines import builtin
+
+    prepared = prepared or prepare(settings)
+    prepared.taken = True
+    starting = [asyncio.create_task(_start(model)) for model in prepared.models]
+    embedder = await builtin.embedder(settings)
+    try:
+        yield Engines({model.name: model for model in prepared.models}, embedder)
+    finally:
+        for task in starting:
+            task.cancel()
+        await asyncio.gather(*starting, return_exceptions=True)
+        closing: list[Any] = [model.engine.close() for model in prepared.models]
+        await asyncio.gather(*closing, embedder.close())
+
+
+async def _start(model: ChatModel) -> None:
+    from mainspring.errors import MainspringError
+
+    try:
+        await model.engine.start()
+    except MainspringError as error:
+        # The server stays up for what else it serves; requests for this model repeat the error.
+        log.error("%s cannot be served: %s", model.name, error)

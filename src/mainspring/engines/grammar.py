@@ -1,0 +1,232 @@
+"""Checks of JSON schemas and regular expressions before an engine sees them.
+
+Grammar backends compile what they are given inside the engine, and a bad one can stop it for everybody. So only a
+conservative subset passes: what is malformed, unbounded or not enforceable is refused with ``InvalidSchema``,
+naming the place. A keyword that a backend would silently ignore is refused as well, since its caller relies on it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mainspring.errors import InvalidSchema
+from mainspring.types import Grammar
+
+MAX_BYTES = 65_536
+MAX_DEPTH = 24
+MAX_NODES = 4_000
+MAX_PROPERTIES = 256
+MAX_ENUM = 1_000
+MAX_PATTERN = 2_000
+MAX_REPEAT = 1_000
+PARAM = "response_format"
+
+JSON_OBJECT = Grammar("json_schema", '{"type": "object"}')
+"""What ``response_format={"type": "json_object"}`` asks for: any JSON object."""
+
+_TYPES = frozenset({"object", "array", "string", "number", "integer", "boolean", "null"})
+_NOTES = frozenset(
+    {
+        "title",
+        "description",
+        "default",
+        "examples",
+        "$schema",
+        "$id",
+        "$comment",
+        "deprecated",
+        "readOnly",
+        "writeOnly",
+    }
+)
+_ENFORCED = frozenset(
+    {
+        *("type", "enum", "const", "anyOf", "oneOf", "allOf", "$ref", "$defs", "definitions"),
+        *("properties", "required", "additionalProperties", "minProperties", "maxProperties"),
+        *("items", "prefixItems", "minItems", "maxItems"),
+        *("pattern", "format", "minLength", "maxLength"),
+        *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
+    }
+)
+_FORMATS = frozenset({"date", "time", "date-time", "duration", "email", "uuid", "ipv4", "ipv6", "hostname", "uri"})
+_COUNTS = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties")
+
+
+def check(grammar: Grammar) -> Grammar:
+    """``grammar``, normalised, if an engine may have it. Raises ``InvalidSchema``, naming what is wrong with it."""
+    if len(grammar.source.encode()) > MAX_BYTES:
+        raise _invalid(f"it is longer than {MAX_BYTES} bytes")
+    if grammar.kind == "regex":
+        check_pattern(grammar.source, "the expression")
+        return grammar
+    return Grammar("json_schema", json.dumps(check_schema(_parse(grammar.source)), ensure_ascii=False))
+
+
+def check_schema(schema: Any) -> dict[str, Any]:
+    """``schema`` if it lies in the enforceable subset. Raises ``InvalidSchema``."""
+    if not isinstance(schema, dict):
+        raise _invalid("the schema must be a JSON object")
+    _Walk(schema).run()
+    _metaschema(schema)
+    return schema
+
+
+def _parse(source: str) -> Any:
+    try:
+        return json.loads(source)
+    except (ValueError, RecursionError) as error:
+        raise _invalid(f"it is not JSON: {error}") from None
+
+
+def _metaschema(schema: dict[str, Any]) -> None:
+    import jsonschema
+
+    try:
+        jsonschema.Draft202012Validator.check_schema(schema)
+    except jsonschema.SchemaError as error:
+        place = "/".join(str(part) for part in error.absolute_path)
+        raise _invalid(f"{error.message} (at {place or 'its root'})") from None
+
+
+class _Walk:
+    """One walk over a schema: size, depth, keywords, references."""
+
+    def __init__(self, schema: dict[str, Any]) -> None:
+        self._root = schema
+        self._nodes = 0
+        self._references: dict[str, str] = {}
+
+    def run(self) -> None:
+        self._visit(self._root, "#", 0)
+        for reference, place in self._references.items():
+            self._resolve(reference, place)
+        self._cycles()
+
+    def _visit(self, schema: Any, place: str, depth: int) -> None:
+        self._nodes += 1
+        if depth > MAX_DEPTH:
+            raise _invalid(f"it is nested deeper than {MAX_DEPTH} levels", place)
+        if self._nodes > MAX_NODES:
+            raise _invalid(f"it has more than {MAX_NODES} parts")
+        if isinstance(schema, bool):
+            if not schema and not place.endswith(("/additionalProperties", "/items")):
+                raise _invalid("false admits nothing", place)
+            return
+        if not isinstance(schema, dict):
+            raise _invalid("a schema must be an object", place)
+        unknown = sorted(set(schema) - _ENFORCED - _NOTES)
+        if unknown:
+            raise _invalid(f"{unknown[0]!r} cannot be enforced while generating", place)
+        self._keywords(schema, place)
+        for child, name in _children(schema):
+            self._visit(child, f"{place}/{name}", depth + 1)
+
+    def _keywords(self, schema: dict[str, Any], place: str) -> None:
+        types = schema.get("type", [])
+        if not all(kind in _TYPES for kind in ([types] if isinstance(types, str) else _list(types, "type", place))):
+            raise _invalid(f"unknown type {types!r}", place)
+        if "enum" in schema:
+            values = _list(schema["enum"], "enum", place)
+            if not 0 < len(values) <= MAX_ENUM:
+                raise _invalid(f"enum must have 1 to {MAX_ENUM} values", place)
+        for name in ("anyOf", "oneOf", "allOf", "prefixItems"):
+            if name in schema and not _list(schema[name], name, place):
+                raise _invalid(f"{name} is empty", place)
+        if len(schema.get("allOf", [])) > 1:
+            raise _invalid("allOf of several schemas cannot be enforced while generating; merge them", place)
+        if len(_map(schema, "properties", place)) > MAX_PROPERTIES:
+            raise _invalid(f"it has more than {MAX_PROPERTIES} properties", place)
+        if "pattern" in schema:
+            check_pattern(schema["pattern"], "the pattern", place)
+        if "format" in schema and schema["format"] not in _FORMATS:
+            raise _invalid(f"format {schema['format']!r} cannot be enforced while generating", place)
+        self._bounds(schema, place)
+        if "$ref" in schema:
+            self._reference(schema["$ref"], place)
+
+    def _bounds(self, schema: dict[str, Any], place: str) -> None:
+        for name in _COUNTS:
+            value = schema.get(name, 0)
+            if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_REPEAT:
+                raise _invalid(f"{name} must be a whole number from 0 to {MAX_REPEAT}", place)
+        for low, high in (*zip(_COUNTS[::2], _COUNTS[1::2], strict=True), ("minimum", "maximum")):
+            lowest, highest = schema.get(low), schema.get(high)
+            if isinstance(lowest, int | float) and isinstance(highest, int | float) and lowest > highest:
+                raise _invalid(f"{low} is larger than {high}", place)
+
+    def _reference(self, reference: Any, place: str) -> None:
+        if not isinstance(reference, str) or not (reference == "#" or reference.startswith("#/")):
+            raise _invalid(f"$ref {reference!r} must point into this schema (#/$defs/...)", place)
+        self._references.setdefault(reference, place)
+
+    def _resolve(self, reference: str, place: str) -> Any:
+        node: Any = self._root
+        for part in reference.split("/")[1:]:
+            key = part.replace("~1", "/").replace("~0", "~")
+            if not isinstance(node, dict) or key not in node:
+                raise _invalid(f"$ref {reference!r} points at nothing", place)
+            node = node[key]
+        if not isinstance(node, dict | bool):
+            raise _invalid(f"$ref {reference!r} does not point at a schema", place)
+        return node
+
+    def _cycles(self) -> None:
+        """Refuse chains of references that come back to themselves without consuming anything."""
+        for reference, place in self._references.items():
+            seen, pending = set(), [reference]
+            while pending:
+                current = pending.pop()
+                if current in seen:
+                    raise _invalid(f"$ref {current!r} refers to itself", place)
+                seen.add(current)
+                node = self._resolve(current, place)
+                if isinstance(node, dict):
+                    heads = [node, *node.get("anyOf", []), *node.get("oneOf", []), *node.get("allOf", [])]
+                    pending += [head["$ref"] for head in heads if isinstance(head, dict) and "$ref" in head]
+
+
+def _children(schema: dict[str, Any]) -> Iterator[tuple[Any, str]]:
+    for name in ("properties", "$defs", "definitions"):
+        for key, child in _map(schema, name, name).items():
+            yield child, f"{name}/{key}"
+    for name in ("anyOf", "oneOf", "allOf", "prefixItems"):
+        for index, child in enumerate(schema.get(name, ())):
+            yield child, f"{name}/{index}"
+    for name in ("additionalProperties", "items"):
+        if name in schema:
+            yield schema[name], name
+
+
+def _list(value: Any, name: str, place: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise _invalid(f"{name} must be a list", place)
+    return value
+
+
+def _map(schema: dict[str, Any], name: str, place: str) -> Mapping[str, Any]:
+    value = schema.get(name, {})
+    if not isinstance(value, dict):
+        raise _invalid(f"{name} must be an object", place)
+    return value
+
+
+def check_pattern(pattern: Any, what: str, place: str = "") -> None:
+    """Refuse a regular expression that grammar backends cannot follow or that grows without bound."""
+    if not isinstance(pattern, str) or not pattern or len(pattern) > MAX_PATTERN:
+        raise _invalid(f"{what} must be a text of 1 to {MAX_PATTERN} characters", place)
+    try:
+        re.compile(pattern)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise _invalid(f"{what} is not a regular expression: {error}", place) from None
+    bare = re.sub(r"\\\\", "", pattern)
+    bare_outside = re.sub(r"(?<!\\)\[\^?\]?(?:\\.|[^\]\\])*\]", "x", bare)
+    if re.search(r"\\[1-9]", bare_outside) or re.search(r"\(\?P?[=!<>&]", bare_outside.replace("(?P<", "(?:")):
+        raise _invalid(f"{what} uses look-around or a back-reference", place)
+
+
+def _invalid(problem: str, place: str = "") -> InvalidSchema:
+    where = f" at {place}" if place and place != "#" else ""
+    return InvalidSchema(f"the schema or expression is refused{where}: {problem}", param=PARAM)

@@ -1,0 +1,265 @@
+"""Models as responders: ``ModelResponder`` puts template, grammar and tool parsing around an engine, and
+``EmbedResponder`` answers embedding requests from an embedder."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import hashlib
+from collections.abc import AsyncGenerator, Sequence
+
+from mainspring.engines import grammar, limits
+from mainspring.engines import tools as tool_calls
+from mainspring.engines.base import Embedder, Engine, EngineStream, Generation
+from mainspring.engines.reasoning import OPEN as THINK
+from mainspring.engines.reasoning import ReasoningParser
+from mainspring.engines.template import ChatTemplate
+from mainspring.errors import DeadlineExceeded, InvalidRequest, PromptTooLong, Unsupported
+from mainspring.types import (
+    ChatRequest,
+    CompletionRequest,
+    Context,
+    EmbedRequest,
+    Event,
+    Finish,
+    Head,
+    Request,
+    Response,
+    Sampling,
+    Text,
+    Tool,
+    ToolCallDelta,
+    Usage,
+    Vectors,
+)
+
+
+class ModelResponder:
+    """A chat model: answers ``ChatRequest`` and ``CompletionRequest``.
+
+    ``fingerprint`` names the weights (None: unknown, as with remote models; answers are then never cached).
+    ``template`` is None for engines that take messages, and for models that only complete text. Without
+    ``max_tokens`` an answer gets ``default_output_tokens``, or what the context window leaves;
+    ``max_output_tokens`` bounds what may be asked for. The answer's fingerprint does not look at the sampling:
+    whether a sampled answer may be cached is for the cache to decide.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        model_name: str,
+        fingerprint: str | None,
+        template: ChatTemplate | None = None,
+        default_output_tokens: int = 512,
+        max_output_tokens: int = 4096,
+    ) -> None:
+        self.engine = engine
+        self.template = template
+        self._model = model_name
+        self._fingerprint = _digest(fingerprint, template) if fingerprint else None
+        self._default_tokens = default_output_tokens
+        self._max_tokens = max_output_tokens
+
+    def fingerprint(self, request: Request, context: Context) -> str | None:  # noqa: ARG002
+        return self._fingerprint
+
+    async def respond(self, request: Request, context: Context) -> Response:
+        """Answer once the first token is there.
+
+        Raises ``InvalidRequest`` (``Unsupported``, ``InvalidSchema``, ``PromptTooLong``) naming the parameter,
+        ``DeadlineExceeded``, and whatever the engine raises.
+        """
+        match request:
+            case ChatRequest():
+                return await self._generate(*self._chat(request), context)
+            case CompletionRequest():
+                return await self._generate(self._completion(request), None, context)
+            case _:
+                raise InvalidRequest(f"{self._model} is a chat model and does not embed", param="model")
+
+    async def _generate(self, generation: Generation, parsers: _Parsers | None, context: Context) -> Response:
+        generation = dataclasses.replace(
+            generation,
+            sampling=await self._budget(generation),
+            timeout=self._timeout(context),
+            headers={"traceparent": _traceparent(context)},
+        )
+        stream = await self.engine.generate(generation)
+        return Response(Head(self._model), _parsed(stream, parsers), on_close=stream.aclose)
+
+    def _chat(self, request: ChatRequest) -> tuple[Generation, _Parsers]:
+        tools = tool_calls.offered(request.tools, request.tool_choice)
+        if self.engine.capabilities.templates:
+            sampling = self._checked(request.sampling)
+            generation = Generation("", sampling, request.messages, tools, request.tool_choice)
+            return generation, _Parsers((), thinking=False, bare=False)
+        if self.template is None:
+            remedy = "Use /v1/completions, or give the model a chat template in its catalogue entry"
+            raise Unsupported(f"{self._model} has no chat template", remedy=remedy, param="messages")
+        forced = tool_calls.forced(request.tool_choice)
+        sampling = self._checked(self._forcing(request.sampling, tools) if forced else request.sampling)
+        prompt = self.template.render(request.messages, tools)
+        thinking = prompt.rstrip().endswith(THINK) and sampling.grammar is None
+        return Generation(prompt, sampling), _Parsers(tools, thinking=thinking, bare=forced)
+
+    def _completion(self, request: CompletionRequest) -> Generation:
+        if not request.prompt:
+            raise InvalidRequest("prompt is empty", param="prompt")
+        return Generation(request.prompt, self._checked(request.sampling))
+
+    def _forcing(self, sampling: Sampling, tools: Sequence[Tool]) -> Sampling:
+        if sampling.grammar:
+            raise InvalidRequest("a tool call cannot be required beside a response_format", param="tool_choice")
+        if "json_schema" not in self.engine.capabilities.grammars:
+            remedy = "Use tool_choice auto"
+            problem = f"engine {self.engine.name} has no grammars and cannot be made to call a tool"
+            raise Unsupported(problem, remedy=remedy, param="tool_choice")
+        return dataclasses.replace(sampling, grammar=tool_calls.constraint(tools))
+
+    def _checked(self, sampling: Sampling) -> Sampling:
+        limits.check(sampling, self.engine.capabilities, self.engine.name)
+        if sampling.max_tokens is not None and sampling.max_tokens > self._max_tokens:
+            problem = f"max_tokens is {sampling.max_tokens}, the most that may be asked for is {self._max_tokens}"
+            raise InvalidRequest(problem, param="max_tokens")
+        if sampling.grammar is None:
+            return sampling
+        return dataclasses.replace(sampling, grammar=grammar.check(sampling.grammar))
+
+    async def _budget(self, generation: Generation) -> Sampling:
+        """The sampling with a ``max_tokens`` that fits behind the prompt."""
+        sampling, window = generation.sampling, self.engine.capabilities.context_window
+        wanted = sampling.max_tokens or min(self._default_tokens, self._max_tokens)
+        # No token is shorter than a byte: most prompts fit without being counted. A remote model's tokens are
+        # only estimated here, so it is left to refuse by itself.
+        if generation.messages or len(generation.prompt.encode()) + 1 + wanted <= window:
+            return dataclasses.replace(sampling, max_tokens=min(wanted, window))
+        prompt_tokens = await self.engine.count_tokens(generation.prompt)
+        left = window - prompt_tokens
+        if left < 1 or (sampling.max_tokens is not None and sampling.max_tokens > left):
+            asked = f" and max_tokens is {sampling.max_tokens}" if sampling.max_tokens is not None else ""
+            raise PromptTooLong(
+                f"the prompt has {prompt_tokens} tokens{asked}; {self._model} has a context window of {window}",
+                remedy="Shorten the prompt or ask for fewer tokens",
+                param="messages" if left < 1 else "max_tokens",
+            )
+        return dataclasses.replace(sampling, max_tokens=min(wanted, left))
+
+    def _timeout(self, context: Context) -> float | None:
+        remaining = context.remaining()
+        if remaining is not None and remaining <= 0:
+            raise DeadlineExceeded(f"the deadline passed before {self._model} was asked")
+        return remaining
+
+
+def _traceparent(context: Context) -> str:
+    trace = context.trace
+    return f"00-{trace.trace_id}-{trace.span_id}-{'01' if trace.sampled else '00'}"
+
+
+def _digest(fingerprint: str, template: ChatTemplate | None) -> str:
+    parts = (fingerprint, template.fingerprint if template else "")
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+class _Parsers:
+    """The parsers of a chat answer's choices: thoughts first, then tool calls."""
+
+    def __init__(self, tools: Sequence[Tool], *, thinking: bool, bare: bool) -> None:
+        self._names = frozenset(tool.name for tool in tools)
+        self._thinking = thinking
+        self._bare = bare
+        self._choices: dict[int, tuple[ReasoningParser, tool_calls.ToolParser | None]] = {}
+        self._called: set[int] = set()
+
+    def push(self, event: Text) -> list[Event]:
+        reasoning, calls = self._choice(event.choice)
+        return self._call(calls, reasoning.push(event))
+
+    def flush(self, choice: int | None = None) -> list[Event]:
+        """What is held back for ``choice``, or for all of them."""
+        events: list[Event] = []
+        for index in sorted(self._choices) if choice is None else [choice]:
+            reasoning, calls = self._choice(index)
+            events += self._call(calls, reasoning.flush())
+            events += calls.flush() if calls else []
+        self._note(events)
+        return events
+
+    def finish(self, event: Finish) -> Finish:
+        called = event.choice in self._called and event.reason == "stop"
+        return dataclasses.replace(event, reason="tool_calls") if called else event
+
+    def _choice(self, index: int) -> tuple[ReasoningParser, tool_calls.ToolParser | None]:
+        if index not in self._choices:
+            calls = tool_calls.ToolParser(self._names, index, bare=self._bare) if self._names else None
+            self._choices[index] = (ReasoningParser(index, thinking=self._thinking), calls)
+        return self._choices[index]
+
+    def _call(self, calls: tool_calls.ToolParser | None, events: list[Event]) -> list[Event]:
+        if calls is None:
+            return events
+        parsed: list[Event] = []
+        for event in events:
+            parsed += calls.push(event) if isinstance(event, Text) else [event]
+        self._note(parsed)
+        return parsed
+
+    def _note(self, events: list[Event]) -> None:
+        self._called.update(event.choice for event in events if isinstance(event, ToolCallDelta))
+
+
+async def _parsed(stream: EngineStream, parsers: _Parsers | None) -> AsyncGenerator[Event, None]:
+    async for event in stream:
+        if parsers is None:
+            yield event
+            continue
+        match event:
+            case Text():
+                for parsed in parsers.push(event):
+                    yield parsed
+            case Usage():
+                for parsed in parsers.flush():
+                    yield parsed
+                yield event
+            case Finish():
+                for parsed in parsers.flush(event.choice):
+                    yield parsed
+                yield parsers.finish(event)
+            case _:
+                yield event
+
+
+class EmbedResponder:
+    """An embedding model: answers ``EmbedRequest`` with ``Vectors``, ``Usage`` and ``Finish``.
+
+    Texts longer than the model reads are cut; the head's ``x-mainspring-truncated`` says how many.
+    """
+
+    def __init__(self, embedder: Embedder, *, model_name: str, fingerprint: str | None = None) -> None:
+        self.embedder = embedder
+        self._model = model_name
+        self._fingerprint = fingerprint
+
+    def fingerprint(self, request: Request, context: Context) -> str | None:  # noqa: ARG002
+        return self._fingerprint
+
+    async def respond(self, request: Request, context: Context) -> Response:
+        """Answer when all texts are embedded. Raises ``InvalidRequest`` for other requests and empty inputs."""
+        if not isinstance(request, EmbedRequest):
+            raise InvalidRequest(f"{self._model} is an embedding model and does not chat", param="model")
+        if not request.inputs or not all(request.inputs):
+            raise InvalidRequest("input must have at least one text, and no empty ones", param="input")
+        try:
+            async with asyncio.timeout(context.remaining()):
+                embedded = await self.embedder.embed(request.inputs, request.kind)
+        except TimeoutError:
+            raise DeadlineExceeded(f"{self._model} did not embed the texts in time") from None
+        headers = {"x-mainspring-truncated": str(embedded.truncated)} if embedded.truncated else {}
+        events = _events(Vectors(embedded.vectors), Usage(prompt_tokens=embedded.tokens), Finish("stop"))
+        return Response(Head(self._model, headers=headers), events)
+
+
+async def _events(*events: Event) -> AsyncGenerator[Event, None]:
+    for event in events:
+        yield event

@@ -1,0 +1,225 @@
+"""OpenAI's wire format seen from the client's side: requests out, streamed chunks in."""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mainspring.engines.base import Generation
+from mainspring.engines.sse import ServerEvent
+from mainspring.engines.tools import declaration
+from mainspring.errors import RateLimited, UpstreamError
+from mainspring.types import (
+    Event,
+    Finish,
+    FinishReason,
+    Message,
+    Reasoning,
+    Sampling,
+    Text,
+    TokenLogprob,
+    ToolCallDelta,
+    Usage,
+)
+
+_SAME = (
+    *("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "presence_penalty", "frequency_penalty"),
+    "seed",
+)
+_REASONS: dict[str, FinishReason] = {
+    "stop": "stop",
+    "length": "length",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "content_filter": "content_filter",
+}
+
+
+def request(generation: Generation, model: str) -> tuple[str, dict[str, Any]]:
+    """The path and the JSON body that ask for ``generation``."""
+    body = {"model": model, "stream": True, "stream_options": {"include_usage": True}}
+    body |= _sampling(generation.sampling)
+    if not generation.messages:
+        if generation.sampling.logprobs is not None:
+            body["logprobs"] = generation.sampling.logprobs
+        return "/completions", body | {"prompt": generation.prompt}
+    body["messages"] = [_message(message) for message in generation.messages]
+    if generation.sampling.logprobs is not None:
+        body |= {"logprobs": True, "top_logprobs": generation.sampling.logprobs}
+    if generation.tools:
+        choice: Any = generation.tool_choice
+        if choice not in ("auto", "none", "required"):
+            choice = {"type": "function", "function": {"name": choice}}
+        body |= {"tools": [declaration(tool) for tool in generation.tools], "tool_choice": choice}
+    return "/chat/completions", body
+
+
+def _sampling(sampling: Sampling) -> dict[str, Any]:
+    body = {name: getattr(sampling, name) for name in _SAME if getattr(sampling, name) is not None}
+    if sampling.max_tokens is not None:
+        body["max_tokens"] = sampling.max_tokens
+    if sampling.stop:
+        body["stop"] = list(sampling.stop)
+    if sampling.n > 1:
+        body["n"] = sampling.n
+    if sampling.ignore_eos:
+        body["ignore_eos"] = True
+    if sampling.grammar:
+        schema = {"name": "answer", "strict": True, "schema": json.loads(sampling.grammar.source)}
+        body["response_format"] = {"type": "json_schema", "json_schema": schema}
+    return body
+
+
+def _message(message: Message) -> dict[str, Any]:
+    body: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.name:
+        body["name"] = message.name
+    if message.tool_call_id:
+        body["tool_call_id"] = message.tool_call_id
+    if message.tool_calls:
+        body["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for call in message.tool_calls
+        ]
+    return body
+
+
+class StreamReader:
+    """Turns the events of one streamed answer into ours, in our order: ``Usage`` before each ``Finish``.
+
+    An answer that ends without ``[DONE]`` and without a finish for each choice was cut, and says so.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.done = False
+        self._name = name
+        self._usage: Usage | None = None
+        self._finished: dict[int, FinishReason] = {}
+        self._seen: set[int] = set()
+        self._called: set[int] = set()
+        self._tokens = 0
+
+    def read(self, event: ServerEvent) -> Iterator[Event]:
+        """The events in one server-sent event. Raises ``UpstreamError`` for error frames and nonsense."""
+        if self.done:
+            return
+        if event.data.strip() == "[DONE]":
+            self.done = True
+            return
+        try:
+            chunk = json.loads(event.data)
+            if not isinstance(chunk, dict):
+                raise TypeError(f"a chunk is {type(chunk).__name__}")
+            if chunk.get("error") or event.kind == "error":
+                raise self._error(chunk)
+            if chunk.get("usage"):
+                self._usage = _usage(chunk["usage"])
+            for choice in chunk.get("choices") or ():
+                yield from self._choice(choice)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise UpstreamError(f"{self._name} sent a chunk that cannot be read: {error}") from None
+
+    def end(self) -> Iterator[Event]:
+        """Usage and finishes. Raises ``UpstreamError`` where the stream was cut before its end."""
+        unfinished = self._seen - self._finished.keys()
+        if unfinished or not (self.done or self._finished):
+            raise UpstreamError(f"{self._name} cut its answer before the end")
+        yield self._usage or Usage(completion_tokens=self._tokens)
+        for choice in sorted(self._finished or {0: "stop"}):
+            reason = self._finished.get(choice, "stop")
+            yield Finish("tool_calls" if reason == "stop" and choice in self._called else reason, choice)
+
+    def _choice(self, choice: Mapping[str, Any]) -> Iterator[Event]:
+        index = int(choice.get("index") or 0)
+        self._seen.add(index)
+        delta = choice.get("delta") or {}
+        thought = delta.get("reasoning_content") or delta.get("reasoning")
+        if thought:
+            yield Reasoning(str(thought), index)
+        text = delta.get("content") or choice.get("text")
+        logprobs = _logprobs(choice.get("logprobs"))
+        if text or logprobs:
+            count = len(logprobs) or 1
+            self._tokens += count
+            yield Text(str(text or ""), index, count, logprobs)
+        for call in delta.get("tool_calls") or ():
+            yield self._call(call, index)
+        if choice.get("finish_reason"):
+            self._finished[index] = _REASONS.get(choice["finish_reason"], "stop")
+
+    def _call(self, call: Mapping[str, Any], choice: int) -> ToolCallDelta:
+        function = call.get("function") or {}
+        self._called.add(choice)
+        return ToolCallDelta(
+            choice,
+            int(call.get("index") or 0),
+            call.get("id") or None,
+            function.get("name") or None,
+            str(function.get("arguments") or ""),
+        )
+
+    def _error(self, chunk: Mapping[str, Any]) -> UpstreamError | RateLimited:
+        message, code = error_of(json.dumps(chunk).encode())
+        kind = RateLimited if code in ("rate_limit_exceeded", "429") else UpstreamError
+        return kind(f"{self._name} failed while it answered: {message or 'no reason given'}")
+
+
+def _usage(usage: Mapping[str, Any]) -> Usage:
+    details = usage.get("prompt_tokens_details") or {}
+    return Usage(
+        int(usage.get("prompt_tokens") or 0),
+        int(usage.get("completion_tokens") or 0),
+        int(details.get("cached_tokens") or 0),
+    )
+
+
+def _logprobs(found: Any) -> tuple[TokenLogprob, ...]:
+    if not found:
+        return ()
+    if found.get("content") is not None:
+        return tuple(
+            TokenLogprob(
+                str(token["token"]),
+                float(token["logprob"]),
+                tuple((str(top["token"]), float(top["logprob"])) for top in token.get("top_logprobs") or ()),
+            )
+            for token in found["content"]
+        )
+    tokens = found.get("tokens") or []
+    values = found.get("token_logprobs") or []
+    tops = found.get("top_logprobs") or [None] * len(tokens)
+    return tuple(
+        TokenLogprob(str(token), float(value or 0.0), tuple((str(k), float(v)) for k, v in (top or {}).items()))
+        for token, value, top in zip(tokens, values, tops, strict=False)
+    )
+
+
+def error_of(raw: bytes) -> tuple[str, str]:
+    """(message, code) of an error body, however it is written; the first 500 characters of a plain text."""
+    text = raw.decode("utf-8", "replace")
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        return text.strip()[:500], ""
+    error = body.get("error", body) if isinstance(body, dict) else body
+    if isinstance(error, dict):
+        message = error.get("message") or error.get("detail") or ""
+        return str(message)[:500], str(error.get("code") or error.get("type") or "")
+    return str(error)[:500], ""
+
+
+def retry_after(value: str | None) -> float | None:
+    """Seconds in a Retry-After header: a number or an HTTP date; None where it is neither."""
+    if not value:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except ValueError:
+        return None

@@ -1,0 +1,410 @@
+"""The process that runs an OpenVINO GenAI pipeline: one scheduler loop around ``step()``.
+
+Parent to child: ``add``, ``cancel``, ``count``. Child to parent, at most one message a step for all requests::
+
+    {"t": [[id, choice, text, tokens, logprobs]],             text that a step released
+     "e": [[id, prompt tokens, generated tokens, reasons]],   requests that are complete
+     "x": [[id, error kind, message]],                        requests that failed
+     "c": [[id, count]],                                      answers to ``count``
+     "g": [running, waiting, KV fraction]}                    always
+
+Every choice is a sequence of its own: the runtime delivers several sequences of one request only at their end, and
+applies a grammar wrongly to all but one. Further choices start when the first one's prompt is in the prefix cache.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from mainspring.engines.admission import Admission
+from mainspring.engines.detokenizer import Streamer, Vocabulary, encode
+from mainspring.engines.protocol import Channel, Message, run_child
+
+BLOCK = 32
+"""Tokens of one KV block of the CPU plugin."""
+_GREEDY_BELOW = 1e-4
+# A token of more characters than this, on average over a whole context, is no natural text.
+_CHARACTERS_A_TOKEN = 32
+
+
+@dataclass(eq=False, slots=True)
+class Job:
+    """A request and its choices."""
+
+    id: int
+    sampling: Message
+    prompt: list[int]
+    max_tokens: int
+    place: int
+    priority: int
+    choices: int
+    generated: int = 0
+    reasons: dict[int, str] = field(default_factory=dict)
+    sequences: list[Sequence] = field(default_factory=list)
+    waits_for_first: bool = False
+
+
+@dataclass(eq=False, slots=True)
+class Sequence:
+    """One choice (or one beam search) in the line or in the pipeline."""
+
+    job: Job
+    choice: int
+    width: int
+    tokens: int
+    streamer: Streamer
+    handle: Any = None
+    done: bool = False
+    unsent: int = 0
+    logprobs: list[tuple[str, float]] = field(default_factory=list)
+    released: int = 0
+    matched: int = 0
+
+
+class Rejected(Exception):  # noqa: N818 - becomes an error of the parent's tree
+    """A request that cannot run; ``kind`` is ``too_long`` or ``invalid``."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class Scheduler:
+    """Runs requests through one pipeline. ``intake`` and ``step`` alternate; ``outbox`` is what to send."""
+
+    def __init__(self, pipeline: Any, runtime: Any, configuration: Message) -> None:
+        self._pipeline = pipeline
+        self._runtime = runtime
+        self._tokenizer = pipeline.get_tokenizer()
+        self._vocabulary = Vocabulary(self._tokenizer)
+        self._bos = self._tokenizer.get_bos_token_id()
+        self._context_window = configuration["context_window"]
+        self._prefix_cache = configuration["prefix_cache"]
+        # One block stays free: the pipeline allocates ahead of the token that it writes.
+        capacity = (configuration["kv_blocks"] - 1) * BLOCK
+        self._admission: Admission[Sequence] = Admission(configuration["max_sequences"], capacity)
+        self._jobs: dict[int, Job] = {}
+        self._active: list[Sequence] = []
+        self._ids = count(1)
+        self._cancelled = False
+        self.outbox: dict[str, list[Any]] = {}
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is anything to do without a new message."""
+        return bool(self._active or self._cancelled or self._admission.waiting)
+
+    def intake(self, message: Message) -> None:
+        """Take one message of the parent."""
+        match message["op"]:
+            case "add":
+                try:
+                    self._add(message)
+                except Rejected as error:
+                    self._say("x", [message["id"], error.kind, str(error)])
+            case "cancel":
+                self._cancel(message["id"])
+            case "count":
+                tokens = encode(self._tokenizer, message["text"], special=False)
+                self._say("c", [message["id"], len(tokens)])
+            case unknown:
+                raise ValueError(f"unknown operation {unknown!r}")
+
+    def step(self) -> None:
+        """Admit what fits, run one step of the pipeline, collect what it produced."""
+        while (sequence := self._admission.pop()) is not None:
+            self._launch(sequence)
+        if self._pipeline.has_non_finished_requests():
+            self._pipeline.step()
+        self._cancelled = False
+        for sequence in list(self._active):
+            self._collect(sequence)
+        self._active = [sequence for sequence in self._active if not sequence.done]
+
+    def flush(self) -> Message | None:
+        """The message of this step; None when nothing happened."""
+        if not self.outbox:
+            return None
+        message: Message = dict(self.outbox)
+        self.outbox = {}
+        admission = self._admission
+        message["g"] = [admission.running, admission.waiting, round(admission.reserved / admission.kv_tokens, 4)]
+        return message
+
+    # --- requests in -------------------------------------------------------------------------------------------
+
+    def _add(self, message: Message) -> None:
+        sampling = message["sampling"]
+        prompt = self._tokens(message["prompt"])
+        window = min(self._context_window, self._admission.kv_tokens)
+        room = window - len(prompt)
+        max_tokens = sampling["max_tokens"] or room
+        if room < 1 or max_tokens > room:
+            asked = f" and {sampling['max_tokens']} tokens of output" if sampling["max_tokens"] else ""
+            raise Rejected("too_long", f"a prompt of {len(prompt)} tokens{asked} exceeds the {window} that fit")
+        choices = 1 if sampling["beams"] > 1 else sampling["n"]
+        job = Job(
+            message["id"],
+            sampling,
+            prompt,
+            max_tokens,
+            self._admission.arrive(),
+            message["priority"],
+            choices,
+            waits_for_first=choices > 1 and self._prefix_cache and len(prompt) > BLOCK,
+        )
+        self._configure(job, 0)
+        self._jobs[job.id] = job
+        try:
+            for choice in range(1 if job.waits_for_first else choices):
+                self._queue(job, choice)
+        except ValueError:
+            del self._jobs[job.id]
+            raise Rejected("too_long", f"{sampling['beams']} beams of this length exceed the engine") from None
+
+    def _tokens(self, prompt: str) -> list[int]:
+        if len(prompt) > self._context_window * _CHARACTERS_A_TOKEN:
+            raise Rejected("too_long", f"a prompt of {len(prompt)} characters exceeds the context window")
+        if not prompt:
+            # The model cannot continue nothing; a text begins with the token that begins texts.
+            return [self._bos]
+        tokens = encode(self._tokenizer, prompt, special=True)
+        # Chat templates write the beginning-of-text token themselves.
+        return tokens[1:] if tokens[:2] == [self._bos, self._bos] else tokens
+
+    def _queue(self, job: Job, choice: int) -> None:
+        width = job.sampling["beams"]
+        tokens = -(-(len(job.prompt) + width * job.max_tokens) // BLOCK) * BLOCK
+        streamer = Streamer(self._vocabulary, job.sampling["stop"])
+        sequence = Sequence(job, choice, width, min(tokens, self._admission.kv_tokens), streamer)
+        self._admission.push(
+            sequence, place=job.place, priority=job.priority, width=width, tokens=sequence.tokens
+        )
+        job.sequences.append(sequence)
+
+    def _configure(self, job: Job, choice: int) -> Any:
+        try:
+            settings = self._runtime.GenerationConfig(**_generation_config(self._runtime, job, choice))
+            settings.validate()
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise Rejected("invalid", str(error).strip().splitlines()[-1]) from None
+        return settings
+
+    def _launch(self, sequence: Sequence) -> None:
+        import numpy
+        import openvino
+
+        job = sequence.job
+        tokens = openvino.Tensor(numpy.array([job.prompt], dtype=numpy.int64))
+        settings = self._configure(job, sequence.choice)
+        sequence.handle = self._pipeline.add_request(next(self._ids), tokens, settings)
+        self._active.append(sequence)
+
+    def _cancel(self, job_id: int) -> None:
+        job = self._jobs.pop(job_id, None)
+        for sequence in job.sequences if job else ():
+            if not sequence.done:
+                self._end(sequence)
+
+    # --- tokens out --------------------------------------------------------------------------------------------
+
+    def _collect(self, sequence: Sequence) -> None:
+        handle = sequence.handle
+        if sequence.job.sampling["beams"] > 1:
+            self._collect_beams(sequence)
+            return
+        pieces: list[str] = []
+        reason = ""
+        # read() with nothing to read never returns.
+        while not sequence.done and handle.can_read():
+            for output in handle.read().values():
+                self._take(sequence, output, pieces)
+                reason = output.finish_reason.name
+        if not sequence.done and handle.get_status().name != "RUNNING":
+            self._complete(sequence, handle.get_status().name, reason, pieces)
+        text = "".join(pieces)
+        if text or (sequence.done and sequence.unsent):
+            self._emit(sequence, text)
+        if sequence.done:
+            self._settle(sequence.job)
+
+    def _take(self, sequence: Sequence, output: Any, pieces: list[str]) -> None:
+        job, streamer = sequence.job, sequence.streamer
+        wants_logprobs = job.sampling["logprobs"] is not None
+        for position, token in enumerate(output.generated_ids):
+            job.generated += 1
+            sequence.unsent += 1
+            pieces.append(streamer.push(token))
+            if wants_logprobs:
+                sequence.logprobs.append((self._vocabulary.text(token), output.generated_log_probs[position]))
+            if streamer.stopped:
+                job.reasons[sequence.choice] = "stop"
+                self._end(sequence)
+                return
+        if job.waits_for_first and job.generated:
+            job.waits_for_first = False
+            for choice in range(1, job.choices):
+                self._queue(job, choice)
+
+    def _complete(self, sequence: Sequence, status: str, reason: str, pieces: list[str]) -> None:
+        pieces.append(sequence.streamer.flush())
+        job = sequence.job
+        if status == "IGNORED" and not job.generated:
+            self._fail(job, "too_long", "the prompt does not fit the KV cache")
+            return
+        stopped = reason == "STOP" or sequence.streamer.stopped
+        job.reasons[sequence.choice] = "stop" if stopped else "length"
+        self._end(sequence)
+
+    def _collect_beams(self, sequence: Sequence) -> None:
+        handle, job = sequence.handle, sequence.job
+        status = handle.get_status().name
+        if status == "RUNNING":
+            return
+        outputs = [output for batch in _drain(handle) for output in batch.values()]
+        if status == "IGNORED" or not outputs:
+            self._fail(job, "too_long", "the beams do not fit the KV cache")
+            return
+        outputs.sort(key=lambda output: output.score, reverse=True)
+        for choice, output in enumerate(outputs[: job.sampling["n"]]):
+            # Each beam is a choice of its own from here on; only the search was one.
+            beam = Sequence(job, choice, 0, 0, Streamer(self._vocabulary, job.sampling["stop"]), done=True)
+            pieces: list[str] = []
+            self._take(beam, output, pieces)
+            pieces.append(beam.streamer.flush())
+            reason = "stop" if beam.streamer.stopped or output.finish_reason.name == "STOP" else "length"
+            job.reasons[choice] = reason
+            self._emit(beam, "".join(pieces))
+        job.choices = len(job.reasons)
+        self._end(sequence)
+        self._settle(job)
+
+    def _emit(self, sequence: Sequence, text: str) -> None:
+        logprobs = _release_logprobs(sequence, text)
+        self._say("t", [sequence.job.id, sequence.choice, text, sequence.unsent, logprobs])
+        sequence.unsent = 0
+
+    def _end(self, sequence: Sequence) -> None:
+        """Give back what the sequence holds; the pipeline drops it in its next step."""
+        if sequence.done:
+            return
+        sequence.done = True
+        if sequence.handle is None:
+            self._admission.withdraw(sequence)
+            return
+        if sequence.handle.get_status().name == "RUNNING":
+            sequence.handle.cancel()
+            self._cancelled = True
+        self._admission.release(width=sequence.width, tokens=sequence.tokens)
+        self._active = [other for other in self._active if other is not sequence]
+
+    def _settle(self, job: Job) -> None:
+        if len(job.reasons) == job.choices and self._jobs.pop(job.id, None):
+            reasons = [job.reasons[choice] for choice in range(job.choices)]
+            self._say("e", [job.id, len(job.prompt), job.generated, reasons])
+
+    def _fail(self, job: Job, kind: str, message: str) -> None:
+        self._cancel(job.id)
+        self._say("x", [job.id, kind, message])
+
+    def _say(self, kind: str, row: list[Any]) -> None:
+        self.outbox.setdefault(kind, []).append(row)
+
+
+def _drain(handle: Any) -> Iterator[dict[int, Any]]:
+    while handle.can_read():
+        yield handle.read()
+
+
+def _release_logprobs(sequence: Sequence, text: str) -> list[tuple[str, float]] | None:
+    """Log-probabilities of the tokens whose text is out; those of held-back text wait, those of a stop string
+    and of the end-of-text token are dropped."""
+    if sequence.job.sampling["logprobs"] is None:
+        return None
+    sequence.released += len(text)
+    out: list[tuple[str, float]] = []
+    while sequence.logprobs:
+        token, logprob = sequence.logprobs[0]
+        if sequence.matched + len(token) > sequence.released:
+            break
+        sequence.matched += len(token)
+        del sequence.logprobs[0]
+        if token:
+            out.append((token, logprob))
+    return out
+
+
+def _generation_config(runtime: Any, job: Job, choice: int) -> Message:
+    """Keyword arguments of ``GenerationConfig``; unset sampling means temperature 1 over the whole vocabulary."""
+    sampling = job.sampling
+    settings: Message = {
+        "apply_chat_template": False,
+        "max_new_tokens": job.max_tokens,
+        "ignore_eos": sampling["ignore_eos"],
+        "logprobs": 0 if sampling["logprobs"] is None else 1,
+    }
+    for name in ("repetition_penalty", "presence_penalty", "frequency_penalty"):
+        if sampling[name] is not None:
+            settings[name] = sampling[name]
+    if sampling["grammar"]:
+        kind, source = sampling["grammar"]
+        settings["structured_output_config"] = runtime.StructuredOutputConfig(**{kind: source})
+    if sampling["beams"] > 1:
+        settings |= {"num_beams": sampling["beams"], "num_return_sequences": sampling["n"]}
+        if sampling["stop"]:
+            settings |= {"stop_strings": set(sampling["stop"]), "include_stop_str_in_output": True}
+        return settings
+    temperature = 1.0 if sampling["temperature"] is None else sampling["temperature"]
+    if temperature < _GREEDY_BELOW:
+        return settings | {"do_sample": False}
+    settings |= {"do_sample": True, "temperature": temperature, "rng_seed": sampling["seed"] + choice}
+    for name in ("top_p", "top_k", "min_p"):
+        # The runtime reads a top_k of 0 as the parent does: no limit.
+        if sampling[name] is not None:
+            settings[name] = sampling[name]
+    return settings
+
+
+def open_pipeline(runtime: Any, configuration: Message) -> Any:
+    """Load the model: a directory with OpenVINO IR, or a GGUF file."""
+    scheduler = runtime.SchedulerConfig()
+    scheduler.num_kv_blocks = configuration["kv_blocks"]
+    scheduler.cache_size = 0
+    scheduler.max_num_seqs = configuration["max_sequences"]
+    scheduler.max_num_batched_tokens = configuration["max_batched_tokens"]
+    scheduler.enable_prefix_caching = configuration["prefix_cache"]
+    scheduler.dynamic_split_fuse = True
+    properties: dict[str, Any] = dict(configuration["properties"])
+    if configuration["threads"]:
+        properties["INFERENCE_NUM_THREADS"] = configuration["threads"]
+    if not Path(configuration["model"]).exists():
+        raise FileNotFoundError(f"there is no model at {configuration['model']}")
+    return runtime.ContinuousBatchingPipeline(configuration["model"], scheduler, "CPU", properties)
+
+
+def serve(channel: Channel, configuration: Message) -> None:
+    """Load, greet, then alternate between the parent's messages and the pipeline's steps for ever.
+
+    An exception out of ``step()`` leaves the pipeline unusable: it ends the process.
+    """
+    import openvino_genai as runtime
+
+    scheduler = Scheduler(open_pipeline(runtime, configuration), runtime, configuration)
+    channel.send({"ready": {"pid": os.getpid(), "python": sys.version.split()[0]}})
+    while True:
+        for message in channel.receive(wait=not scheduler.busy):
+            scheduler.intake(message)
+        if scheduler.busy:
+            scheduler.step()
+        if (out := scheduler.flush()) is not None:
+            channel.send(out)
+
+
+if __name__ == "__main__":
+    run_child(serve)

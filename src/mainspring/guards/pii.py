@@ -1,0 +1,243 @@
+"""Personal data and credentials in text: email, phone, card, IBAN, SSN, IP addresses, keys and tokens.
+
+Shapes are found by bounded regular expressions and confirmed by checksums and number plans (python-stdnum,
+phonenumbers), so that an order number is not taken for a card. Names and postal addresses have no such shape
+and are not found. Phone numbers are found in international form (``+44 ...``) and in the North American one.
+
+Whether a finding starts at a position depends on a few characters before it and at most ``LONGEST`` after it,
+and overlaps are settled from left to right: that is what lets ``guards.stream`` redact pieces of a text exactly
+as ``redact`` does the whole. ``held_from`` is the other half of that promise; change the two together.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import string
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from stdnum import iban, luhn
+from stdnum.us import ssn
+
+from mainspring.telemetry import secrets
+
+KINDS = ("canary", "secret", "iban", "credit_card", "ssn", "ip", "email", "phone")
+"""In order of precedence where two findings start at the same place."""
+
+LONGEST = 184
+"""Characters of the longest pattern (the head of it, for credentials) with what it looks at beyond its end."""
+
+_SPACES = "\u00a0\u202f"
+_DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015"
+_SEP = rf"[ {_SPACES}{_DASHES}-]"
+_PHONE_SEP = rf"[ ().{_SPACES}{_DASHES}/-]"
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+
+_CANARY = re.compile(r"(?<![A-Za-z0-9])canary-[0-9a-f]{16}(?![0-9a-f])")
+_EMAIL = re.compile(
+    r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9][A-Za-z0-9.-]{0,90}\.[A-Za-z]{2,20}(?![A-Za-z0-9])"
+)
+_IPV4 = re.compile(rf"(?<![0-9A-Za-z.])(?:{_OCTET}\.){{3}}{_OCTET}(?![0-9A-Za-z]|\.[0-9])")
+_IPV6 = re.compile(r"(?<![0-9A-Za-z:.])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,8}(?![0-9A-Za-z:])")
+# The number shapes are zero-width at their start: each group of digits may begin one, even inside another.
+_CARD = re.compile(rf"(?<![0-9A-Za-z])(?=([2-6][0-9](?:{_SEP}?[0-9]){{11,17}})(?![0-9]))")
+_SSN = re.compile(rf"(?<![0-9A-Za-z])(?=([0-8][0-9]{{2}}({_SEP})[0-9]{{2}}\2[0-9]{{4}})(?![0-9A-Za-z]))")
+_IBAN = re.compile(rf"(?<![0-9A-Za-z])(?=([A-Z]{{2}}[0-9]{{2}}(?:[ {_SPACES}]?[A-Z0-9]){{11,30}})(?![A-Z0-9]))")
+_PHONE = re.compile(rf"(?<![0-9A-Za-z])(?=(\+[1-9](?:{_PHONE_SEP}{{0,2}}[0-9]){{6,14}})(?![0-9]))")
+_PHONE_NANP = re.compile(
+    rf"(?<![0-9A-Za-z])(?<![0-9][.-])(?=((?:1[ .-])?(?:\([2-9][0-9]{{2}}\) ?|[2-9][0-9]{{2}}(?:{_SEP}|[.]))"
+    rf"[2-9][0-9]{{2}}(?:{_SEP}|[.])[0-9]{{4}})(?![0-9A-Za-z]))"
+)
+_GROUP_END = re.compile(r"[0-9A-Z](?![0-9A-Z])")
+_DIGIT = re.compile(r"[0-9]")
+_NOT_DIGITS = re.compile(r"[^0-9]+")
+
+_WORD = string.ascii_letters + string.digits + "._%+-@:"
+_NUMBER = string.digits + " ().+-/" + _SPACES + _DASHES
+_ACCOUNT = string.ascii_uppercase + string.digits + " " + _SPACES
+_NUMBER_START = re.compile(r"[0-9+(]")
+_ACCOUNT_START = re.compile(r"[A-Z]{2}[0-9]{2}")
+_KEY_START = re.compile(r"-----BEGIN[A-Z0-9 ]{0,50}-{0,5}$")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """``text[start:end]`` is of ``kind``."""
+
+    kind: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A finding before overlaps are settled. A credential's tail begins at ``head_end``."""
+
+    start: int
+    rank: int
+    end: int
+    head_end: int
+    secret: secrets.SecretPattern | None = None
+
+    @property
+    def kind(self) -> str:
+        return KINDS[self.rank]
+
+    @property
+    def placeholder(self) -> str:
+        return f"[{self.kind.upper()}]"
+
+
+def find(text: str, kinds: Iterable[str] = KINDS) -> list[Finding]:
+    """Findings from left to right, without overlaps; time is linear in the length of ``text``."""
+    return [Finding(found.kind, found.start, found.end) for found in settle(candidates(text, frozenset(kinds)))]
+
+
+def redact(text: str, kinds: Iterable[str] = KINDS) -> tuple[str, list[Finding]]:
+    """``text`` with each finding replaced by a placeholder such as ``[EMAIL]``, and the findings."""
+    findings = find(text, kinds)
+    pieces, position = [], 0
+    for found in findings:
+        pieces += [text[position : found.start], f"[{found.kind.upper()}]"]
+        position = found.end
+    return "".join(pieces) + text[position:], findings
+
+
+def settle(found: list[Candidate], begin: int = 0) -> Iterator[Candidate]:
+    """Those candidates that stand: from left to right, from offset ``begin`` on, none inside another."""
+    for candidate in sorted(found, key=lambda item: (item.start, item.rank, -item.end)):
+        if candidate.start >= begin:
+            begin = candidate.end
+            yield candidate
+
+
+def candidates(text: str, kinds: frozenset[str]) -> list[Candidate]:
+    """Everything in ``text`` that has the shape and the checksum of one of ``kinds``; may overlap."""
+    found: list[Candidate] = []
+
+    def add(kind: str, spans: Iterable[tuple[int, int]]) -> None:
+        rank = KINDS.index(kind)
+        found.extend(Candidate(start, rank, end, end) for start, end in spans)
+
+    if "canary" in kinds and "canary-" in text:
+        add("canary", (match.span() for match in _CANARY.finditer(text)))
+    if "secret" in kinds:
+        rank = KINDS.index("secret")
+        for start, head_end, end, pattern in secrets.spans(text):
+            found.append(Candidate(start, rank, end, head_end, pattern))
+    if "email" in kinds and "@" in text:
+        add("email", (match.span() for match in _EMAIL.finditer(text)))
+    if "ip" in kinds:
+        add("ip", _addresses(text))
+    if _DIGIT.search(text):
+        if "iban" in kinds:
+            add("iban", _confirmed(_IBAN, text, _is_iban))
+        if "credit_card" in kinds:
+            add("credit_card", _confirmed(_CARD, text, _is_card))
+        if "ssn" in kinds:
+            add("ssn", _confirmed(_SSN, text, _is_ssn))
+        if "phone" in kinds:
+            add("phone", _phones(text))
+    return found
+
+
+def held_from(text: str) -> int:
+    """Offset before which no finding can start whose extent more text could change.
+
+    Plain prose is held back for its last word only; a number, an account or a key header that has begun for
+    longer. At most ``LONGEST`` characters are held.
+    """
+    least = max(0, len(text) - LONGEST)
+    tail = text[least:]
+    held = len(tail.rstrip(_WORD))
+    number = _NUMBER_START.search(tail, len(tail.rstrip(_NUMBER)))
+    if number:
+        held = min(held, number.start())
+    account = _ACCOUNT_START.search(tail, len(tail.rstrip(_ACCOUNT)))
+    if account:
+        held = min(held, account.start())
+    if "-----BEGIN" in tail:
+        key = _KEY_START.search(tail, tail.rfind("-----BEGIN"))
+        if key:
+            held = min(held, key.start())
+    return least + held
+
+
+def _addresses(text: str) -> Iterator[tuple[int, int]]:
+    if "." in text:
+        for match in _IPV4.finditer(text):
+            # Loopback and unspecified addresses say nothing about anyone and are in every manual.
+            if not match[0].startswith(("127.", "0.0.0.0")):  # noqa: S104
+                yield match.span()
+    if ":" in text:
+        for match in _IPV6.finditer(text):
+            if sum(map(bool, match[0].split(":"))) >= 3 and _is_ipv6(match[0]):
+                yield match.span()
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _confirmed(shape: re.Pattern[str], text: str, confirm: Any) -> Iterator[tuple[int, int]]:
+    # The longest run of groups may have swallowed what follows the number ("4111 ... 1111 12/27"): whole groups
+    # are given back until the checksum holds.
+    for match in shape.finditer(text):
+        body = match[1]
+        ends = [end.end() for end in _GROUP_END.finditer(body)]
+        for end in reversed(ends[-8:]):
+            if confirm(body[:end]):
+                yield match.start(), match.start() + end
+                break
+
+
+def _is_card(body: str) -> bool:
+    digits = _NOT_DIGITS.sub("", body)
+    length = len(digits)
+    issued = (
+        (digits[0] == "4" and length in (13, 16, 19))
+        or (digits[0] == "5" and length in range(12, 20))
+        or (digits[0] == "6" and length in range(13, 20))
+        or (digits[:2] in ("34", "37") and length == 15)
+        or (digits[:2] in ("30", "36", "38", "39") and length in range(14, 20))
+        or (digits[:2] == "35" and length in range(16, 20))
+        or ("2221" <= digits[:4] <= "2720" and length == 16)
+    )
+    return issued and bool(luhn.is_valid(digits))
+
+
+def _is_iban(body: str) -> bool:
+    return bool(iban.is_valid(body.translate({ord(space): None for space in " " + _SPACES}), check_country=False))
+
+
+def _is_ssn(body: str) -> bool:
+    return bool(ssn.is_valid(_NOT_DIGITS.sub("-", body)))
+
+
+def _phones(text: str) -> Iterator[tuple[int, int]]:
+    if "+" in text:
+        yield from _confirmed(_PHONE, text, _is_phone)
+    yield from _confirmed(_PHONE_NANP, text, _is_phone)
+
+
+@cache
+def _plan() -> Any:
+    # The numbering plans take 70 ms to import: only a text with a phone's shape pays for them.
+    import phonenumbers
+
+    return phonenumbers
+
+
+def _is_phone(body: str) -> bool:
+    plan = _plan()
+    try:
+        return bool(plan.is_valid_number(plan.parse(body.replace("(0)", ""), "US")))
+    except plan.NumberParseException:
+        return False

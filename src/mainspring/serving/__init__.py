@@ -1,0 +1,70 @@
+"""Serving: the layers of both rings, and who answers under which name."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from mainspring.engines import ChatModel, Engines
+from mainspring.engines.model import EmbedResponder
+from mainspring.guards.policy import GuardPolicy
+from mainspring.serving.background import Background
+from mainspring.serving.pricing import Price
+from mainspring.serving.rings import Services, call_ring, request_ring
+from mainspring.serving.select import Registry, Served
+from mainspring.settings import Settings
+from mainspring.stores import Stores
+from mainspring.telemetry import Telemetry
+from mainspring.types import Responder
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """The way of a request: ``responder`` is the request ring over everything in ``registry``.
+
+    ``chat`` and ``embedding`` are the models within their call rings, for rooms that call models themselves.
+    """
+
+    registry: Registry
+    responder: Responder
+    services: Services
+    chat: dict[str, Responder]
+    embedding: Responder
+
+
+@asynccontextmanager
+async def open(  # noqa: A001
+    settings: Settings, stores: Stores, telemetry: Telemetry, engines: Engines
+) -> AsyncIterator[Path]:
+    """Both rings over the models of ``engines``. What still settles when it closes is waited for."""
+    services = Services(
+        settings=settings,
+        tracing=telemetry.tracing,
+        metrics=telemetry.metrics,
+        policy=GuardPolicy.of(settings.guards),
+        events=stores.events,
+        histories=stores.sessions,
+        answers=stores.cache,
+        background=Background(),
+    )
+    registry = Registry()
+    chat = {name: _chat_ring(services, model) for name, model in engines.chat.items()}
+    for name, responder in chat.items():
+        registry.add(Served(name, "chat", responder))
+        telemetry.metrics.watch_engine(name, engines.chat[name].engine.statistics)
+    embedder = engines.embedder
+    embedding = call_ring(
+        services, EmbedResponder(embedder, embedder.name), model=embedder.name, provider="mainspring.openvino"
+    )
+    registry.add(Served(embedder.name, "embedding", embedding))
+    telemetry.metrics.serve(*chat, embedder.name)
+    try:
+        yield Path(registry, request_ring(services, registry), services, chat, embedding)
+    finally:
+        await services.background.close()
+
+
+def _chat_ring(services: Services, model: ChatModel) -> Responder:
+    price = Price.per_million(model.price_input, model.price_output)
+    return call_ring(services, model.responder, model=model.name, provider=model.provider, price=price)

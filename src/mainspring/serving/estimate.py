@@ -1,0 +1,44 @@
+"""How many tokens a request may take, estimated before any tokenizer has seen it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mainspring.types import ChatRequest, CompletionRequest, Message, Request
+
+CHARACTERS_A_TOKEN = 4
+TOKENS_A_MESSAGE = 4
+
+
+def text_tokens(text: str) -> int:
+    """Tokens of ``text``, at four characters each, rounded up."""
+    return -(-len(text) // CHARACTERS_A_TOKEN)
+
+
+def message_tokens(messages: Iterable[Message]) -> int:
+    """Tokens of ``messages`` with their tool calls and what a template adds to each."""
+    return sum(
+        TOKENS_A_MESSAGE
+        + text_tokens(message.content)
+        + sum(text_tokens(call.arguments) for call in message.tool_calls)
+        for message in messages
+    )
+
+
+def prompt_tokens(request: Request) -> int:
+    """Tokens that ``request`` sends."""
+    if isinstance(request, ChatRequest):
+        tools = sum(text_tokens(f"{tool.name}{tool.description}{tool.parameters}") for tool in request.tools)
+        return message_tokens(request.messages) + tools
+    if isinstance(request, CompletionRequest):
+        return text_tokens(request.prompt)
+    return sum(text_tokens(text) for text in request.inputs)
+
+
+def request_tokens(request: Request, default_output: int) -> int:
+    """Tokens that ``request`` may take at most, output included."""
+    if not isinstance(request, ChatRequest | CompletionRequest):
+        return prompt_tokens(request)
+    sampling = request.sampling
+    output = default_output if sampling.max_tokens is None else sampling.max_tokens
+    return prompt_tokens(request) + output * max(sampling.n, sampling.beams, 1)

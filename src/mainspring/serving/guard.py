@@ -1,0 +1,158 @@
+"""What guards do on the way in and on the way out."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from mainspring.errors import GuardRefused
+from mainspring.path import Layer
+from mainspring.serving.ports import EventLog
+from mainspring.serving.redaction import Outgoing, Redactor
+from mainspring.stores import ids
+from mainspring.types import (
+    ChatRequest,
+    CompletionRequest,
+    Context,
+    Event,
+    EventRecord,
+    Message,
+    Request,
+    Responder,
+    Response,
+    Text,
+)
+
+# Longer texts are checked in a thread: the event loop has other streams to serve.
+IN_LINE_CHARACTERS = 4096
+
+
+class Decision(Protocol):
+    """What a guard found and did, with no text of what it found."""
+
+    def facts(self) -> Mapping[str, Any]: ...
+
+
+class Checked(Protocol):
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def decisions(self) -> Sequence[Decision]: ...
+
+
+class Policy(Protocol):
+    """The guards as they are configured; ``version`` changes whenever their answers may."""
+
+    @property
+    def version(self) -> str: ...
+
+    def check_input(self, text: str) -> Checked:
+        """The text as it may go on. Raises ``GuardRefused``."""
+        ...
+
+    def output_stream(self) -> Redactor | None:
+        """A redactor for one text; None where output is not guarded."""
+        ...
+
+
+class GuardInput(Layer):
+    """Checks what users and tools say, rewrites what the policy redacts, and notes each decision.
+
+    Decisions wait in the allowance for the settling commit; those of a refused request are written at once.
+    Texts to be embedded pass: they are data, and a vector of other words would be a wrong answer.
+    """
+
+    def __init__(self, inner: Responder, policy: Policy, events: EventLog) -> None:
+        super().__init__(inner)
+        self._policy = policy
+        self._events = events
+
+    async def respond(self, request: Request, context: Context) -> Response:
+        if isinstance(request, ChatRequest):
+            messages = [await self._message(message, context) for message in request.messages]
+            request = dataclasses.replace(request, messages=tuple(messages))
+        elif isinstance(request, CompletionRequest):
+            prompt = await self._text(request.prompt, "prompt", context)
+            request = dataclasses.replace(request, prompt=prompt)
+        return await self.inner.respond(request, context)
+
+    async def _message(self, message: Message, context: Context) -> Message:
+        if message.role not in ("user", "tool") or not message.content:
+            return message
+        content = await self._text(message.content, message.role, context)
+        return message if content is message.content else dataclasses.replace(message, content=content)
+
+    async def _text(self, text: str, role: str, context: Context) -> str:
+        try:
+            if len(text) <= IN_LINE_CHARACTERS:
+                checked = self._policy.check_input(text)
+            else:
+                checked = await asyncio.to_thread(self._policy.check_input, text)
+        except GuardRefused as error:
+            facts = {"stage": "input", "role": role, "action": "refuse", "reason": error.message}
+            await self._events.append(*context.allowance.records, guard_record(context, facts))
+            raise
+        for decision in checked.decisions:
+            facts = {"stage": "input", "role": role, **decision.facts()}
+            context.allowance.records.append(guard_record(context, facts))
+        return checked.text
+
+
+class GuardOutput(Layer):
+    """Redacts text, reasoning, tool arguments and quotes; holds back no more than a redactor does."""
+
+    def __init__(self, inner: Responder, policy: Policy) -> None:
+        super().__init__(inner)
+        self._policy = policy
+
+    async def respond(self, request: Request, context: Context) -> Response:
+        response = await self.inner.respond(request, context)
+        if not isinstance(request, ChatRequest | CompletionRequest) or self._policy.output_stream() is None:
+            return response
+        outgoing = Outgoing(self._redactor)
+
+        async def note() -> None:
+            if counts := outgoing.counts:
+                facts = {"stage": "output", "role": "assistant", "action": "redact", "findings": dict(counts)}
+                context.allowance.records.append(guard_record(context, facts))
+
+        # Noted when the inner stream has ended, which Record sees only after.
+        return response.on_close(note).through(lambda events: _redacted(events, outgoing))
+
+    def _redactor(self) -> Redactor:
+        redactor = self._policy.output_stream()
+        assert redactor is not None
+        return redactor
+
+
+async def _redacted(events: AsyncIterator[Event], outgoing: Outgoing) -> AsyncGenerator[Event, None]:
+    push = outgoing.text
+    async for event in events:
+        if type(event) is Text:
+            shown = push(event)
+            if shown is not None:
+                yield shown
+        else:
+            for other in outgoing.other(event):
+                yield other
+    for rest in outgoing.end():
+        yield rest
+
+
+def guard_record(context: Context, facts: Mapping[str, Any]) -> EventRecord:
+    """One decision of a guard, about the answer that will be recorded."""
+    return EventRecord(
+        id=ids.new("evt_"),
+        at=time.time(),
+        tenant=context.principal.tenant,
+        trace_id=context.trace.trace_id,
+        kind="guard",
+        subject="",
+        facts=facts,
+        consent=context.consent,
+        retention=context.retention,
+    )

@@ -1,0 +1,189 @@
+"""Every model call, counted and priced in one place: whoever makes it, however it ends."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import ExitStack
+from typing import Any, Protocol
+
+from mainspring.path import Layer
+from mainspring.serving import estimate
+from mainspring.serving.ports import Span, Tracing
+from mainspring.serving.pricing import Price
+from mainspring.serving.record import error_code, operation
+from mainspring.stores import ids
+from mainspring.types import Context, Event, EventRecord, Finish, Request, Responder, Response, Text, Usage
+
+
+class CallMetrics(Protocol):
+    """What the ledger of calls shows on a dashboard. Times in seconds; ``code`` is "" for success."""
+
+    def gap(self, model: str, seconds: float) -> None:
+        """The time between two pieces of text."""
+        ...
+
+    def call(self, model: str, usage: Usage, ttft_s: float | None, duration_s: float, code: str) -> None:
+        """One call has ended."""
+        ...
+
+
+class _Call:
+    """What is known so far about one call."""
+
+    __slots__ = (
+        "at",
+        "closing",
+        "code",
+        "context",
+        "done",
+        "first",
+        "generated",
+        "reason",
+        "request",
+        "span",
+        "started",
+        "usage",
+    )
+
+    def __init__(self, request: Request, context: Context, span: Span) -> None:
+        self.request = request
+        self.context = context
+        self.span = span
+        self.at = time.time()
+        self.started = time.perf_counter()
+        self.first: float | None = None
+        self.generated = 0
+        self.usage: Usage | None = None
+        self.code = "cancelled"
+        self.done = False
+        self.closing: list[Event] = []
+
+
+class Meter(Layer):
+    """Adds one ``call`` event and its cost to the allowance, when the call ends and before its ``Finish``."""
+
+    def __init__(
+        self, inner: Responder, model: str, price: Price, metrics: CallMetrics, tracing: Tracing, *, provider: str
+    ) -> None:
+        super().__init__(inner)
+        self._model = model
+        self._price = price
+        self._metrics = metrics
+        self._tracing = tracing
+        self._provider = provider
+
+    async def respond(self, request: Request, context: Context) -> Response:
+        name = operation(request)
+        attributes = {
+            "gen_ai.operation.name": name,
+            "gen_ai.provider.name": self._provider,
+            "gen_ai.request.model": self._model,
+        }
+        with ExitStack() as stack:
+            span = stack.enter_context(self._tracing.span(f"{name} {self._model}", context, **attributes))
+            call = _Call(request, context, span)
+            try:
+                response = await self.inner.respond(request, span.context)
+            except BaseException as error:
+                span.fail(error)
+                self._account(call, error_code(error))
+                raise
+            # The span lasts as long as the stream: from here on the response's close ends it.
+            ended = stack.pop_all()
+
+        async def close() -> None:
+            with ended:
+                self._account(call, call.code)
+
+        return response.through(lambda events: self._metered(events, call), on_close=close)
+
+    async def _metered(self, events: AsyncIterator[Event], call: _Call) -> AsyncGenerator[Event, None]:
+        gap, model, clock = self._metrics.gap, self._model, time.perf_counter
+        last = 0.0
+        try:
+            async for event in events:
+                if type(event) is Text:
+                    now = clock()
+                    if last:
+                        gap(model, now - last)
+                    else:
+                        call.first = now
+                    last = now
+                    call.generated += event.tokens
+                elif isinstance(event, Usage | Finish):
+                    call.closing.append(event)
+                    continue
+                yield event
+        except Exception as error:
+            call.span.fail(error)
+            call.code = error_code(error)
+            raise
+        usage = self._account(call, "")
+        if call.usage is not None:
+            yield usage
+        for event in call.closing:
+            if isinstance(event, Finish):
+                yield event
+
+    def _account(self, call: _Call, code: str) -> Usage:
+        """Write the call down, once."""
+        if call.done:
+            return Usage()
+        call.done = True
+        reported = [event for event in call.closing if isinstance(event, Usage)]
+        call.usage = sum(reported, Usage()) if reported else None
+        reasons = [event.reason for event in call.closing if isinstance(event, Finish)]
+        usage = call.usage or self._estimated(call)
+        usage = dataclasses.replace(usage, cost_nanousd=self._price.cost(usage))
+        now = time.perf_counter()
+        ttft = None if call.first is None else call.first - call.started
+        call.context.allowance.spend(usage)
+        call.context.allowance.records.append(self._record(call, usage, reasons, ttft, now - call.started, code))
+        self._metrics.call(self._model, usage, ttft, now - call.started, code)
+        call.span.set("gen_ai.usage.input_tokens", usage.prompt_tokens)
+        call.span.set("gen_ai.usage.output_tokens", usage.completion_tokens)
+        if reasons:
+            call.span.set("gen_ai.response.finish_reasons", reasons)
+        return usage
+
+    def _estimated(self, call: _Call) -> Usage:
+        # An engine that was stopped has not said what it read; one that refused has read nothing.
+        if call.first is None:
+            return Usage()
+        return Usage(estimate.prompt_tokens(call.request), call.generated)
+
+    def _record(
+        self, call: _Call, usage: Usage, reasons: list[Any], ttft: float | None, duration: float, code: str
+    ) -> EventRecord:
+        facts: dict[str, Any] = {
+            "model": self._model,
+            "provider": self._provider,
+            "operation": operation(call.request),
+            "prompt_tokens": usage.prompt_tokens,
+            "completion_tokens": usage.completion_tokens,
+            "cached_tokens": usage.cached_tokens,
+            "cost_nanousd": usage.cost_nanousd,
+            "duration_s": round(duration, 6),
+            "ttft_s": None if ttft is None else round(ttft, 6),
+            "finish": reasons,
+            "depth": call.context.depth,
+            "key_id": call.context.principal.key_id,
+        }
+        if call.usage is None and call.first is not None:
+            facts["estimated"] = True
+        if code:
+            facts["error"] = code
+        context = call.context
+        return EventRecord(
+            id=ids.new("evt_"),
+            at=call.at,
+            tenant=context.principal.tenant,
+            trace_id=context.trace.trace_id,
+            kind="call",
+            subject="",
+            facts=facts,
+            consent=context.consent,
+            retention=context.retention,
+        )

@@ -1,0 +1,49 @@
+"""What the layers ask of other rooms: no more than they use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from mainspring.stores.sessions import SessionTurn
+from mainspring.types import Context, EventRecord, Message
+
+
+class Span(Protocol):
+    """One timed step of a trace; ``context`` is the context of what happens below it."""
+
+    @property
+    def context(self) -> Context: ...
+
+    def set(self, key: str, value: Any) -> None: ...
+
+    def fail(self, error: BaseException) -> None: ...
+
+
+class Tracing(Protocol):
+    def span(self, name: str, context: Context, **attributes: Any) -> AbstractContextManager[Span]: ...
+
+
+class EventLog(Protocol):
+    """Facts, durable when a call returns."""
+
+    async def append(self, *records: EventRecord) -> None: ...
+
+    async def settle(self, records: Sequence[EventRecord], turns: Sequence[SessionTurn] = ()) -> None:
+        """All of it in one commit, or none."""
+        ...
+
+
+class Histories(Protocol):
+    async def history(self, tenant: str, session_id: str, limit: int) -> Sequence[Message]:
+        """The last ``limit`` messages, oldest first."""
+        ...
+
+
+class Answers(Protocol):
+    """The store of finished answers; losing it loses nothing."""
+
+    async def get(self, key: str) -> bytes | None: ...
+
+    async def put(self, key: str, value: bytes, ttl_s: float, tags: frozenset[str]) -> None: ...

@@ -1,0 +1,249 @@
+"""The facts of a request, in one commit before its end is acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import logging
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any
+
+from mainspring.errors import MainspringError
+from mainspring.path import Answer, Layer
+from mainspring.serving.background import Background
+from mainspring.serving.ports import EventLog
+from mainspring.serving.session import stored_name
+from mainspring.stores import ids
+from mainspring.stores.sessions import SessionTurn
+from mainspring.types import (
+    ChatRequest,
+    CompletionRequest,
+    Context,
+    Event,
+    EventRecord,
+    Finish,
+    Head,
+    Message,
+    Request,
+    Responder,
+    Response,
+)
+
+_log = logging.getLogger(__name__)
+
+
+class _Book:
+    """What is known so far about one request."""
+
+    __slots__ = (
+        "answer_id",
+        "at",
+        "context",
+        "ended",
+        "error",
+        "events",
+        "first",
+        "head",
+        "request",
+        "settled",
+        "started",
+    )
+
+    def __init__(self, request: Request, context: Context) -> None:
+        self.answer_id = ids.new("ans_")
+        self.request = request
+        self.context = context
+        self.at = time.time()
+        self.started = time.perf_counter()
+        self.first: float | None = None
+        self.head: Head | None = None
+        self.events: list[Event] = []
+        self.error: BaseException | None = None
+        self.ended = False
+        self.settled = False
+
+
+class Record(Layer):
+    """Names the answer, collects it, and settles call, guard, retrieval and answer events with the session's turn.
+
+    ``Finish`` is passed on only after that commit. A request that fails or whose client leaves settles what was
+    spent, with status ``failed`` or ``cancelled``, even while its task is being cancelled.
+    """
+
+    def __init__(self, inner: Responder, events: EventLog, background: Background) -> None:
+        super().__init__(inner)
+        self._events = events
+        self._background = background
+
+    async def respond(self, request: Request, context: Context) -> Response:
+        book = _Book(request, context)
+        try:
+            response = await self.inner.respond(request, context)
+        except BaseException as error:
+            book.error = error
+            await self._close(book)
+            raise
+        response.with_head(answer_id=book.answer_id)
+        book.head = response.head
+
+        return response.through(
+            lambda events: self._until_settled(events, book), on_close=lambda: self._close(book)
+        )
+
+    async def _until_settled(self, events: AsyncIterator[Event], book: _Book) -> AsyncGenerator[Event, None]:
+        finishes: list[Finish] = []
+        keep = book.events.append
+        try:
+            async for event in events:
+                if type(event) is Finish:
+                    finishes.append(event)
+                    continue
+                if book.first is None:
+                    book.first = time.perf_counter()
+                keep(event)
+                yield event
+        except BaseException as error:
+            book.error = error
+            raise
+        book.events.extend(finishes)
+        book.ended = True
+        await self._settle(book)
+        for finish in finishes:
+            yield finish
+
+    async def _close(self, book: _Book) -> None:
+        if book.settled:
+            return
+        try:
+            await self._settle(book)
+        except MainspringError as error:
+            if book.error is None:
+                raise
+            # The caller is told of the first failure; this one would hide it.
+            _log.error("answer %s could not be recorded: %s", book.answer_id, error)
+
+    async def _settle(self, book: _Book) -> None:
+        book.settled = True
+        answer = Answer(book.head or Head(book.request.model))
+        for event in book.events:
+            answer.add(event)
+        records = [*_stamped(book), _answer_record(book, answer)]
+        await self._background.finish(self._events.settle(records, _turns(book, answer)))
+
+
+def _stored(request: Request) -> bool:
+    return request.store if isinstance(request, ChatRequest) else isinstance(request, CompletionRequest)
+
+
+def _status(book: _Book) -> str:
+    if book.ended:
+        return "completed"
+    if book.error is None or isinstance(book.error, asyncio.CancelledError | GeneratorExit):
+        return "cancelled"
+    return "failed"
+
+
+def _stamped(book: _Book) -> list[EventRecord]:
+    """The waiting records, now about this answer; without their text where the caller asked for that."""
+    waiting = book.context.allowance.records
+    records = [dataclasses.replace(record, subject=record.subject or book.answer_id) for record in waiting]
+    waiting.clear()
+    if not _stored(book.request):
+        records = [dataclasses.replace(record, content=None) for record in records]
+    return records
+
+
+def _answer_record(book: _Book, answer: Answer) -> EventRecord:
+    context = book.context
+    return EventRecord(
+        id=book.answer_id,
+        at=book.at,
+        tenant=context.principal.tenant,
+        trace_id=context.trace.trace_id,
+        kind="answer",
+        subject=book.answer_id,
+        facts=_facts(book, answer),
+        content=_content(book, answer) if _stored(book.request) else None,
+        consent=context.consent,
+        retention=context.retention,
+    )
+
+
+def _facts(book: _Book, answer: Answer) -> dict[str, Any]:
+    spent, now = book.context.allowance.spent, time.perf_counter()
+    facts: dict[str, Any] = {
+        "status": _status(book),
+        "operation": operation(book.request),
+        "requested": book.request.model,
+        "model": answer.head.model,
+        "key_id": book.context.principal.key_id,
+        "cache": answer.head.cache,
+        "prompt_tokens": answer.usage.prompt_tokens,
+        "completion_tokens": answer.usage.completion_tokens,
+        "spent_tokens": spent.total_tokens,
+        "cost_nanousd": spent.cost_nanousd,
+        "finish": [choice.finish for choice in answer.choices],
+        "citations": len(answer.citations),
+        "duration_s": round(now - book.started, 6),
+        "ttft_s": None if book.first is None else round(book.first - book.started, 6),
+    }
+    if isinstance(book.request, ChatRequest) and book.request.session_id is not None:
+        facts["session_id"] = book.request.session_id
+    if book.request.user is not None:
+        facts["user"] = book.request.user
+    if _status(book) == "failed":
+        facts["error"] = error_code(book.error)
+    return facts
+
+
+def _content(book: _Book, answer: Answer) -> str:
+    """What was asked and answered, as JSON. Of a session only the new messages: the others have been kept."""
+    request = book.request
+    content: dict[str, Any] = {}
+    if isinstance(request, ChatRequest):
+        content["messages"] = [_plain(message) for message in book.context.allowance.turn or request.messages]
+    elif isinstance(request, CompletionRequest):
+        content["prompt"] = request.prompt
+    content["choices"] = [
+        {
+            "text": choice.text,
+            "reasoning": choice.reasoning,
+            "tool_calls": [_plain(call) for call in choice.tool_calls],
+        }
+        for choice in answer.choices
+    ]
+    if answer.citations:
+        content["citations"] = [_plain(citation) for citation in answer.citations]
+    return json.dumps(content, ensure_ascii=False).encode("utf-8", "replace").decode()
+
+
+def _plain(noun: Any) -> dict[str, Any]:
+    return {name: value for name, value in dataclasses.asdict(noun).items() if value not in (None, "", (), [])}
+
+
+def _turns(book: _Book, answer: Answer) -> tuple[SessionTurn, ...]:
+    request, turn = book.request, book.context.allowance.turn
+    if not (turn and book.ended and isinstance(request, ChatRequest) and request.session_id is not None):
+        return ()
+    reply = tuple(
+        Message("assistant", choice.text, tool_calls=tuple(choice.tool_calls)) for choice in answer.choices[:1]
+    )
+    principal = book.context.principal
+    name = stored_name(principal, request.session_id)
+    return (SessionTurn(principal.tenant, name, (*turn, *reply), book.context.trace.trace_id, book.at),)
+
+
+def operation(request: Request) -> str:
+    """The operation's name in OpenTelemetry's GenAI conventions."""
+    if isinstance(request, ChatRequest):
+        return "chat"
+    return "text_completion" if isinstance(request, CompletionRequest) else "embeddings"
+
+
+def error_code(error: BaseException | None) -> str:
+    """The stable code of a failure."""
+    if isinstance(error, asyncio.CancelledError | GeneratorExit):
+        return "cancelled"
+    return error.code if isinstance(error, MainspringError) else MainspringError.code

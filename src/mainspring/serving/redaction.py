@@ -1,0 +1,151 @@
+"""An answer on its way out: every text of it redacted, whatever pieces it comes in."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from mainspring.types import Citation, Event, Finish, Reasoning, Text, TokenLogprob, ToolCallDelta, Usage
+
+
+class Redactor(Protocol):
+    """Takes a text in pieces and gives it back redacted; ``counts`` is how often each kind was replaced."""
+
+    counts: Counter[str]
+
+    def push(self, text: str) -> str: ...
+
+    def flush(self) -> str: ...
+
+
+class _TextStream:
+    """The text of one choice, with the tokens and log-probabilities that belong to it."""
+
+    __slots__ = ("_logprobs", "_pushed", "_shown", "_tokens", "redactor")
+
+    def __init__(self, redactor: Redactor) -> None:
+        self.redactor = redactor
+        self._tokens = 0
+        self._pushed = 0
+        self._shown = 0
+        self._logprobs: list[tuple[int, TokenLogprob]] = []
+
+    def push(self, event: Text) -> Text | None:
+        """What of ``event``, and of what was held back before it, can be shown now."""
+        self._tokens += event.tokens
+        for logprob in event.logprobs:
+            self._pushed += len(logprob.token)
+            self._logprobs.append((self._pushed, logprob))
+        text = self.redactor.push(event.text)
+        return self._take(text, event.choice, final=False) if text else None
+
+    def end(self, choice: int) -> Text | None:
+        """The rest of the text."""
+        text = self.redactor.flush()
+        return self._take(text, choice, final=True) if text or self._tokens else None
+
+    def _take(self, text: str, choice: int, *, final: bool) -> Text:
+        self._shown += len(text)
+        tokens, self._tokens = self._tokens, 0
+        return Text(text, choice, tokens, self._ready(final) if self._logprobs else ())
+
+    def _ready(self, final: bool) -> tuple[TokenLogprob, ...]:
+        if self.redactor.counts:
+            # Tokens spell what was redacted, and lengths no longer tell which: none of the rest is shown.
+            self._logprobs.clear()
+            return ()
+        ready = tuple(logprob for end, logprob in self._logprobs if final or end <= self._shown)
+        del self._logprobs[: len(ready)]
+        return ready
+
+
+class Outgoing:
+    """Redacts the events of one answer; each text of it has a redactor of its own.
+
+    ``counts`` is how often each kind was replaced so far.
+    """
+
+    def __init__(self, redactor: Callable[[], Redactor]) -> None:
+        self._new = redactor
+        self._redactors: list[Redactor] = []
+        self._texts: dict[int, _TextStream] = {}
+        self._thoughts: dict[int, Redactor] = {}
+        self._calls: dict[tuple[int, int], Redactor] = {}
+        self._usages: list[Usage] = []
+
+    @property
+    def counts(self) -> Counter[str]:
+        return sum((redactor.counts for redactor in self._redactors), Counter())
+
+    def text(self, event: Text) -> Text | None:
+        """What can be shown after one more piece of a choice's text."""
+        stream = self._texts.get(event.choice)
+        if stream is None:
+            stream = self._texts[event.choice] = _TextStream(self._redactor())
+        return stream.push(event)
+
+    def other(self, event: Event) -> Iterator[Event]:
+        """What to pass on for any other event."""
+        if isinstance(event, Reasoning):
+            yield from self._thought(event)
+        elif isinstance(event, ToolCallDelta):
+            yield from self._call(event)
+        elif isinstance(event, Citation):
+            quote, heading = self._whole(event.quote), self._whole(event.heading)
+            yield dataclasses.replace(event, quote=quote, heading=heading)
+        elif isinstance(event, Usage):
+            self._usages.append(event)  # the rest of a text goes before it
+        elif isinstance(event, Finish):
+            yield from self._end_choice(event.choice)
+            yield from self._take_usages()
+            yield event
+        else:
+            yield event
+
+    def end(self) -> Iterator[Event]:
+        """The rest, where the stream ended without finishing its choices."""
+        choices = {*self._texts, *self._thoughts, *(choice for choice, _ in self._calls)}
+        for choice in sorted(choices):
+            yield from self._end_choice(choice)
+        yield from self._take_usages()
+
+    def _redactor(self) -> Redactor:
+        redactor = self._new()
+        self._redactors.append(redactor)
+        return redactor
+
+    def _whole(self, text: str) -> str:
+        redactor = self._redactor()
+        return redactor.push(text) + redactor.flush() if text else text
+
+    def _thought(self, event: Reasoning) -> Iterator[Event]:
+        redactor = self._thoughts.get(event.choice)
+        if redactor is None:
+            redactor = self._thoughts[event.choice] = self._redactor()
+        if shown := redactor.push(event.text):
+            yield dataclasses.replace(event, text=shown)
+
+    def _call(self, event: ToolCallDelta) -> Iterator[Event]:
+        key = (event.choice, event.index)
+        redactor = self._calls.get(key)
+        if redactor is None:
+            yield from self._end_choice(event.choice)
+            redactor = self._calls[key] = self._redactor()
+        shown = redactor.push(event.arguments)
+        if shown or event.name is not None or event.id is not None:
+            yield dataclasses.replace(event, arguments=shown)
+
+    def _end_choice(self, choice: int) -> Iterator[Event]:
+        if (thoughts := self._thoughts.pop(choice, None)) and (rest := thoughts.flush()):
+            yield Reasoning(rest, choice)
+        if (stream := self._texts.pop(choice, None)) and (text := stream.end(choice)):
+            yield text
+        for key in [key for key in self._calls if key[0] == choice]:
+            if rest := self._calls[key].flush():
+                yield ToolCallDelta(choice, key[1], None, None, rest)
+
+    def _take_usages(self) -> Iterator[Event]:
+        usages, self._usages = self._usages, []
+        yield from usages

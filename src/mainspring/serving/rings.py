@@ -1,0 +1,88 @@
+"""Both rings, each one list that reads from top to bottom in the order of a request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from mainspring.path import LayerFactory, ring
+from mainspring.serving.admit import Admit
+from mainspring.serving.background import Background
+from mainspring.serving.cache import CacheMetrics, ResponseCache
+from mainspring.serving.guard import GuardInput, GuardOutput, Policy
+from mainspring.serving.limit import Limit, Limits
+from mainspring.serving.meter import CallMetrics, Meter
+from mainspring.serving.ports import Answers, EventLog, Histories, Tracing
+from mainspring.serving.pricing import Price
+from mainspring.serving.record import Record
+from mainspring.serving.retry import Retry
+from mainspring.serving.select import Registry, Select
+from mainspring.serving.session import Session
+from mainspring.serving.trace import RequestMetrics, Trace
+from mainspring.settings import Settings
+from mainspring.types import Responder
+
+
+class Metrics(RequestMetrics, CallMetrics, CacheMetrics, Protocol):
+    """All that the layers measure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the layers of both rings work with. Whoever makes it closes ``background`` before the stores."""
+
+    settings: Settings
+    tracing: Tracing
+    metrics: Metrics
+    policy: Policy
+    events: EventLog
+    histories: Histories
+    answers: Answers
+    background: Background
+
+
+def request_ring(services: Services, registry: Registry) -> Responder:
+    """What every request passes, once."""
+    serving, stores = services.settings.serving, services.settings.stores
+    limits = Limits(serving.requests_per_minute, serving.tokens_per_minute)
+    layers: list[LayerFactory] = [
+        partial(Trace, tracing=services.tracing, metrics=services.metrics),
+        partial(Limit, limits=limits, default_output_tokens=serving.default_output_tokens),
+        partial(GuardInput, policy=services.policy, events=services.events),
+        partial(Session, histories=services.histories),
+        partial(Record, events=services.events, background=services.background),
+        partial(
+            ResponseCache,
+            registry=registry,
+            answers=services.answers,
+            events=services.events,
+            background=services.background,
+            metrics=services.metrics,
+            ttl_s=stores.cache_ttl_s,
+            policy=services.policy.version,
+            enabled=serving.cache_responses,
+        ),
+        partial(GuardOutput, policy=services.policy),
+    ]
+    return ring(layers, Select(registry))
+
+
+def call_ring(
+    services: Services,
+    core: Responder,
+    *,
+    model: str,
+    provider: str,
+    price: Price = Price(),  # noqa: B008 - frozen
+    concurrency: int | None = None,
+) -> Responder:
+    """What every call of ``model`` passes, whoever makes it. ``core`` is the engine's own responder."""
+    layers: list[LayerFactory] = [
+        partial(
+            Meter, model=model, price=price, metrics=services.metrics, tracing=services.tracing, provider=provider
+        ),
+        partial(Retry, retries=services.settings.serving.retries),
+        partial(Admit, concurrency=concurrency),
+    ]
+    return ring(layers, core)

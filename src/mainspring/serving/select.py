@@ -1,0 +1,116 @@
+"""Who answers under which name: chat models, embedding models, applications and collections."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from mainspring.errors import Conflict, DeadlineExceeded, InvalidRequest, UnknownModel
+from mainspring.types import ChatRequest, CompletionRequest, Context, Principal, Request, Responder, Response
+
+Kind = Literal["chat", "embedding", "application", "collection"]
+MAX_DEPTH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A name under which something answers.
+
+    ``groups`` restricts it to principals who are in one of them (empty: everybody). ``sampled`` is false where
+    the same request always gets the same answer, whatever its temperature. ``created`` is Unix seconds.
+    """
+
+    name: str
+    kind: Kind
+    responder: Responder
+    created: int = 0
+    owner: str = "mainspring"
+    groups: frozenset[str] = frozenset()
+    sampled: bool = True
+
+    def visible(self, principal: Principal) -> bool:
+        return not self.groups or bool(self.groups & principal.groups)
+
+
+class TenantCollections(Protocol):
+    """The collections that a principal may ask, looked up at each request: a version must never be stale."""
+
+    async def find(self, name: str, principal: Principal) -> Served | None: ...
+
+    async def visible(self, principal: Principal) -> list[Served]: ...
+
+
+class Registry:
+    """Everything that is served: fixed names, then the collections of the asking tenant."""
+
+    def __init__(self, collections: TenantCollections | None = None) -> None:
+        self._served: dict[str, Served] = {}
+        self._collections = collections
+
+    def add(self, served: Served) -> None:
+        """Serve one more name. Raises ``Conflict`` when it is taken."""
+        if served.name in self._served:
+            raise Conflict(f"the name {served.name} is served already")
+        self._served[served.name] = served
+
+    async def find(self, name: str, principal: Principal) -> Served:
+        """What answers under ``name`` for ``principal``. Raises ``UnknownModel`` with the nearest names."""
+        served = self._served.get(name)
+        if served is not None and served.visible(principal):
+            return served
+        if self._collections is not None and (found := await self._collections.find(name, principal)):
+            return found
+        known = [served.name for served in await self.models(principal)]
+        close = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+        remedy = f"Did you mean {' or '.join(close)}?" if close else "GET /v1/models lists what is served"
+        raise UnknownModel(f"no model, application or collection {name!r} is served", remedy=remedy, param="model")
+
+    def fixed(self, name: str, principal: Principal) -> Served | None:
+        """The same without the collections, which only ``find`` can look up."""
+        served = self._served.get(name)
+        return served if served is not None and served.visible(principal) else None
+
+    async def models(self, principal: Principal) -> list[Served]:
+        """Everything that ``principal`` may name, in the order of registration."""
+        served = [served for served in self._served.values() if served.visible(principal)]
+        if self._collections is not None:
+            served += [
+                found for found in await self._collections.visible(principal) if found.name not in self._served
+            ]
+        return served
+
+
+class Select:
+    """The core of the request ring: hands a request to what is served under its model name."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    async def respond(self, request: Request, context: Context) -> Response:
+        if context.depth > MAX_DEPTH:
+            raise InvalidRequest(f"applications call each other more than {MAX_DEPTH} levels deep", param="model")
+        remaining = context.remaining()
+        if remaining is not None and remaining <= 0:
+            raise DeadlineExceeded("the deadline passed before the request reached a model")
+        served = await self._registry.find(request.model, context.principal)
+        _check_kind(request, served)
+        return await served.responder.respond(request, context)
+
+    def fingerprint(self, request: Request, context: Context) -> str | None:
+        served = self._registry.fixed(request.model, context.principal)
+        return served.responder.fingerprint(request, context) if served else None
+
+
+def _check_kind(request: Request, served: Served) -> None:
+    if isinstance(request, ChatRequest):
+        fits = served.kind != "embedding"
+        does = "chat"
+    elif isinstance(request, CompletionRequest):
+        fits = served.kind == "chat"
+        does = "complete raw text"
+    else:
+        fits = served.kind == "embedding"
+        does = "embed"
+    if not fits:
+        raise InvalidRequest(f"{served.name} is of kind {served.kind} and does not {does}", param="model")

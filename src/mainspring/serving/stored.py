@@ -1,0 +1,71 @@
+"""Finished answers as bytes, for the answer cache."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from mainspring.types import Citation, Event, Finish, Head, Reasoning, Text, TokenLogprob, Usage
+
+VERSION = 1
+_KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (Text, Reasoning, Citation, Usage, Finish)}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A stored answer: what its head said and its events, neighbouring texts joined."""
+
+    head: Head
+    events: list[Event]
+
+
+def encode(head: Head, events: list[Event]) -> bytes:
+    """Bytes that ``decode`` reads. Progress is left out: there is none to watch in a replay."""
+    rows = [
+        [type(event).__name__, dataclasses.asdict(event)]
+        for event in _joined(events)
+        if type(event).__name__ in _KINDS
+    ]
+    return json.dumps({"version": VERSION, "model": head.model, "arm": head.arm, "events": rows}).encode()
+
+
+def decode(value: bytes) -> Answer | None:
+    """The answer, or None where another version of this program wrote it."""
+    content = json.loads(value)
+    if content["version"] != VERSION:
+        return None
+    events = [_event(kind, fields) for kind, fields in content["events"]]
+    return Answer(Head(content["model"], arm=content["arm"]), events)
+
+
+def _event(kind: str, fields: dict[str, Any]) -> Event:
+    if fields.get("logprobs"):
+        fields["logprobs"] = tuple(
+            TokenLogprob(each["token"], each["logprob"], tuple((token, value) for token, value in each["top"]))
+            for each in fields["logprobs"]
+        )
+    elif "logprobs" in fields:
+        fields["logprobs"] = ()
+    event: Event = _KINDS[kind](**fields)
+    return event
+
+
+def _joined(events: list[Event]) -> list[Event]:
+    joined: list[Event] = []
+    run: list[Text] = []
+    for event in [*events, None]:
+        if isinstance(event, Text) and (not run or run[0].choice == event.choice):
+            run.append(event)
+            continue
+        if run:
+            text = "".join(piece.text for piece in run)
+            logprobs = tuple(each for piece in run for each in piece.logprobs)
+            joined.append(Text(text, run[0].choice, sum(piece.tokens for piece in run), logprobs))
+            run = []
+        if isinstance(event, Text):
+            run.append(event)
+        elif event is not None:
+            joined.append(event)
+    return joined

@@ -1,0 +1,252 @@
+"""The event log: facts about requests, settled in one commit with the turns that they belong to.
+
+The table is the outbox as well: ``pending`` lists what no consumer has taken yet. Settlements that arrive while
+one is being committed share the next commit; each caller returns after its own is durable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import sqlalchemy as sa
+
+from mainspring.errors import Conflict, NotFound
+from mainspring.stores import contents, ids, rows
+from mainspring.stores.database import Database
+from mainspring.stores.schema import contents as contents_table
+from mainspring.stores.schema import events, turns
+from mainspring.stores.sessions import SessionTurn, delete_turns, turn_rows
+from mainspring.types import EventKind, EventRecord
+
+# Settlements in one commit: more would only make the first of them wait.
+BATCH = 256
+
+
+@dataclass(slots=True)
+class _Settlement:
+    events: list[dict[str, Any]] = field(default_factory=list)
+    turns: list[dict[str, Any]] = field(default_factory=list)
+    contents: list[contents.Row] = field(default_factory=list)
+
+
+class EventLog:
+    """Facts: transactional, never sampled, each kept under its tenant."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._waiting: list[tuple[_Settlement, asyncio.Future[None]]] = []
+        self._committer: asyncio.Task[None] | None = None
+
+    async def append(self, *records: EventRecord) -> None:
+        """Write ``records`` in one commit. See ``settle``."""
+        await self.settle(records)
+
+    async def settle(self, records: Sequence[EventRecord], turns: Sequence[SessionTurn] = ()) -> None:
+        """Write all of it in one commit, or none; durable when it returns.
+
+        Raises ``Conflict`` when an event id is taken already, ``TypeError`` for facts that are not JSON.
+        """
+        settlement = _settlement(records, turns)
+        if not settlement.events and not settlement.turns:
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((settlement, future))
+        if self._committer is None:
+            self._committer = asyncio.create_task(self._commit_waiting(), name="settle events")
+        await future
+
+    async def get(self, tenant: str, event_id: str) -> EventRecord:
+        """One event. Raises ``NotFound``."""
+        found = await self._select(_query().where(events.c.tenant == tenant, events.c.id == event_id))
+        if not found:
+            raise NotFound(f"there is no event {event_id}")
+        return found[0]
+
+    async def find(
+        self,
+        tenant: str,
+        *,
+        kind: str | None = None,
+        subject: str | None = None,
+        trace_id: str | None = None,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> list[EventRecord]:
+        """The tenant's events that match everything given, in the order of their ids; ``after`` is the last
+        id of the page before."""
+        query = _query().where(events.c.tenant == tenant).order_by(events.c.id).limit(limit)
+        for column, value in ((events.c.kind, kind), (events.c.subject, subject), (events.c.trace_id, trace_id)):
+            if value is not None:
+                query = query.where(column == value)
+        if after is not None:
+            query = query.where(events.c.id > after)
+        return await self._select(query)
+
+    async def pending(self, limit: int) -> list[EventRecord]:
+        """Events of all tenants that are not published yet, oldest first."""
+        query = _query().where(events.c.published.is_(sa.false())).order_by(events.c.at, events.c.id).limit(limit)
+        return await self._select(query)
+
+    async def mark_published(self, records: Iterable[EventRecord]) -> None:
+        """Take these out of ``pending`` for good."""
+        taken = [{"b_tenant": record.tenant, "b_id": record.id} for record in records]
+        statement = (
+            sa.update(events)
+            .where(events.c.tenant == sa.bindparam("b_tenant"), events.c.id == sa.bindparam("b_id"))
+            .values(published=True)
+        )
+        if taken:
+            await self._database.write(lambda connection: connection.execute(statement, taken) and None)
+
+    async def erase(self, tenant: str, subject: str, *, trace_id: str = "") -> EventRecord:
+        """Delete the texts about ``subject`` and leave an ``erased`` event, which is returned.
+
+        What goes: the text of every event of the subject and of its traces, and the session turns of those
+        traces. Facts stay. A text that something else also says stays with that. The bytes are overwritten on
+        SQLite. Derived copies (the answer cache, indexes, exports) are the caller's to rebuild.
+        ``trace_id`` is that of the request that asks for it.
+        """
+        record_id, at = ids.new("event-"), time.time()
+
+        def work(connection: sa.Connection) -> EventRecord:
+            facts = _erase(connection, tenant, subject)
+            record = EventRecord(record_id, at, tenant, trace_id, "erased", subject, facts)
+            _insert(connection, [_settlement([record], ())])
+            return record
+
+        record = await self._database.write(work, durable=True)
+        await self._database.compact()
+        return record
+
+    async def close(self) -> None:
+        """Wait until everything that was handed in is committed."""
+        while self._committer is not None:
+            await asyncio.wait([self._committer])
+
+    async def _select(self, query: sa.Select[Any]) -> list[EventRecord]:
+        found = await self._database.read(lambda connection: connection.execute(query).all())
+        return [_record(row) for row in found]
+
+    async def _commit_waiting(self) -> None:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+                await self._commit(batch)
+        finally:
+            self._committer = None
+
+    async def _commit(self, batch: list[tuple[_Settlement, asyncio.Future[None]]]) -> None:
+        try:
+            await self._write([settlement for settlement, _ in batch])
+        except Exception as error:
+            if len(batch) == 1:
+                _finish(batch[0][1], error)
+                return
+            # One of them is at fault and took the others down with it: each gets a commit of its own.
+            for each in batch:
+                await self._commit([each])
+        except BaseException:
+            for _, future in batch:
+                future.cancel()
+            raise
+        else:
+            for _, future in batch:
+                _finish(future, None)
+
+    async def _write(self, settlements: list[_Settlement]) -> None:
+        try:
+            await self._database.write(lambda connection: _insert(connection, settlements))
+        except sa.exc.IntegrityError:
+            raise Conflict("an event of that id is recorded already") from None
+
+
+def _finish(future: asyncio.Future[None], error: Exception | None) -> None:
+    # A caller that was cancelled meanwhile waits for nothing; its facts are written all the same.
+    if future.done():
+        return
+    if error is None:
+        future.set_result(None)
+    else:
+        future.set_exception(error)
+
+
+def _settlement(records: Iterable[EventRecord], turns: Iterable[SessionTurn]) -> _Settlement:
+    settlement = _Settlement()
+    for record in records:
+        content_id = None
+        if record.content is not None:
+            text = contents.row(record.tenant, record.content, record.at)
+            settlement.contents.append(text)
+            content_id = text["sha256"]
+        settlement.events.append(
+            {
+                "tenant": record.tenant,
+                "id": record.id,
+                "at": record.at,
+                "trace_id": record.trace_id,
+                "parent_id": record.parent_id,
+                "kind": record.kind,
+                "subject": record.subject,
+                "version": record.version,
+                "consent": record.consent,
+                "retention": record.retention,
+                "facts": rows.dump(record.facts),
+                "content_id": content_id,
+            }
+        )
+    for turn in turns:
+        messages, texts = turn_rows(turn)
+        settlement.turns += messages
+        settlement.contents += texts
+    return settlement
+
+
+def _insert(connection: sa.Connection, settlements: list[_Settlement]) -> None:
+    contents.insert(connection, (row for each in settlements for row in each.contents))
+    for table, new in (
+        (events, [row for each in settlements for row in each.events]),
+        (turns, [row for each in settlements for row in each.turns]),
+    ):
+        if new:
+            connection.execute(sa.insert(table), new)
+
+
+def _erase(connection: sa.Connection, tenant: str, subject: str) -> dict[str, int]:
+    contents.lock(connection)
+    mine = sa.and_(events.c.tenant == tenant, events.c.subject == subject)
+    traces = sa.select(events.c.trace_id).where(mine, events.c.trace_id != "")
+    touched = sa.and_(events.c.tenant == tenant, sa.or_(events.c.subject == subject, events.c.trace_id.in_(traces)))
+    messages = delete_turns(connection, tenant, sa.and_(turns.c.tenant == tenant, turns.c.trace_id.in_(traces)))
+    spoken = sa.and_(touched, events.c.content_id.is_not(None))
+    texts = connection.execute(sa.select(events.c.content_id).where(spoken)).scalars().all()
+    connection.execute(sa.update(events).where(spoken).values(content_id=None))
+    dropped = contents.drop_unreferenced(connection, tenant, cast(Sequence[str], texts))
+    return {"events": len(texts), "messages": messages, "texts": dropped}
+
+
+def _query() -> sa.Select[Any]:
+    return sa.select(events, contents_table.c.text).outerjoin(
+        contents_table,
+        sa.and_(contents_table.c.tenant == events.c.tenant, contents_table.c.sha256 == events.c.content_id),
+    )
+
+
+def _record(row: sa.Row[Any]) -> EventRecord:
+    return EventRecord(
+        id=row.id,
+        at=row.at,
+        tenant=row.tenant,
+        trace_id=row.trace_id,
+        kind=cast(EventKind, row.kind),
+        subject=row.subject,
+        facts=rows.load(row.facts),
+        content=row.text,
+        parent_id=row.parent_id,
+        version=row.version,
+        consent=row.consent,
+        retention=row.retention,
+    )

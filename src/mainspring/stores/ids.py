@@ -1,0 +1,18 @@
+"""Identifiers: unique, unguessable in their second half, and sorted by the time at which they were made."""
+
+from __future__ import annotations
+
+import os
+import time
+
+_DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def new(prefix: str) -> str:
+    """``prefix`` and 26 base-32 digits: 64 bits of Unix time in nanoseconds, then 64 random bits."""
+    number = time.time_ns() << 64 | int.from_bytes(os.urandom(8))
+    digits = []
+    for _ in range(26):
+        number, digit = divmod(number, 32)
+        digits.append(_DIGITS[digit])
+    return prefix + "".join(reversed(digits))

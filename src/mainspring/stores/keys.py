@@ -1,0 +1,224 @@
+"""API keys: random secrets, stored as hashes, with scopes and groups, an end and a last use."""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+import logging
+import secrets
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from cachetools import TTLCache
+
+from mainspring.errors import InvalidRequest, MainspringError, NotFound, Unauthenticated
+from mainspring.stores import ids, rows
+from mainspring.stores.database import Database
+from mainspring.stores.schema import keys
+from mainspring.types import Principal
+
+SCOPES = frozenset({"chat", "embed", "ingest", "admin"})
+PREFIX = "ms-"
+# A key that another process revokes is refused here after this long at most.
+REMEMBERED_S = 3.0
+REMEMBERED = 10_000
+USE_RESOLUTION_S = 60.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyInfo:
+    """A key without its secret; ``hint`` is how the secret begins. Times are Unix seconds."""
+
+    id: str
+    tenant: str
+    name: str
+    hint: str
+    scopes: frozenset[str]
+    groups: frozenset[str]
+    created_at: float
+    expires_at: float | None = None
+    revoked_at: float | None = None
+    last_used_at: float | None = None
+
+    def usable(self, at: float) -> bool:
+        """Neither revoked nor expired at Unix time ``at``."""
+        return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
+
+    def principal(self) -> Principal:
+        """Who asks with this key. The scope ``admin`` brings all others."""
+        return Principal(self.tenant, self.id, SCOPES if "admin" in self.scopes else self.scopes, self.groups)
+
+
+class Keys:
+    """The keys of all tenants. Secrets have 256 random bits, so a plain sha256 hides them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._remembered: TTLCache[str, KeyInfo] = TTLCache(REMEMBERED, REMEMBERED_S)
+        self._forgotten = 0
+        self._notes: set[asyncio.Task[None]] = set()
+
+    async def create(
+        self,
+        name: str,
+        *,
+        tenant: str = "default",
+        scopes: frozenset[str],
+        groups: frozenset[str] = frozenset(),
+        expires_at: float | None = None,
+    ) -> tuple[KeyInfo, str]:
+        """A new key and its secret, which cannot be read again. Raises ``InvalidRequest``: an unknown scope."""
+        if unknown := scopes - SCOPES:
+            raise InvalidRequest(
+                f"unknown scope {', '.join(sorted(unknown))}",
+                remedy=f"There are: {', '.join(sorted(SCOPES))}",
+                param="scopes",
+            )
+        info, secret, row = _new(name, tenant, scopes, groups, expires_at)
+        await self._database.write(
+            lambda connection: connection.execute(sa.insert(keys), row) and None, durable=True
+        )
+        return info, secret
+
+    async def authenticate(self, secret: str) -> Principal:
+        """Whose secret this is. Raises ``Unauthenticated``: unknown, revoked or expired."""
+        digest = rows.digest(rows.clean(secret))
+        info = self._remembered.get(digest) or await self._look_up(digest)
+        if info is None:
+            raise Unauthenticated("the API key is unknown", remedy="`mainspring keys create NAME` makes one")
+        if not info.usable(time.time()):
+            ended = "was revoked" if info.revoked_at is not None else "has expired"
+            raise Unauthenticated(f"the API key {info.hint}... {ended}", remedy="Ask for a new one")
+        return info.principal()
+
+    async def get(self, tenant: str, key_id: str) -> KeyInfo:
+        """Raises ``NotFound``."""
+        found = await self._select(sa.select(keys).where(keys.c.tenant == tenant, keys.c.id == key_id))
+        if not found:
+            raise _unknown(key_id)
+        return found[0]
+
+    async def list(self, tenant: str) -> list[KeyInfo]:
+        """All keys of the tenant, revoked and expired ones too, oldest first."""
+        return await self._select(sa.select(keys).where(keys.c.tenant == tenant).order_by(keys.c.id))
+
+    async def revoke(self, tenant: str, key_id: str) -> None:
+        """Refuse the key from now on: here at once, elsewhere within ``REMEMBERED_S``. Raises ``NotFound``."""
+        await self._database.write(
+            lambda connection: _end(connection, tenant, key_id, revoked_at=time.time()), durable=True
+        )
+        self._forget()
+
+    async def rotate(self, tenant: str, key_id: str, *, overlap_s: float = 0.0) -> tuple[KeyInfo, str]:
+        """A new key with the old one's name, scopes, groups and end; the old one expires after ``overlap_s``.
+
+        Raises ``NotFound`` for a key that is unknown, revoked or expired.
+        """
+        old = await self.get(tenant, key_id)
+        if not old.usable(time.time()):
+            raise _unknown(key_id)
+        info, secret, row = _new(old.name, tenant, old.scopes, old.groups, old.expires_at)
+        end = time.time() + overlap_s
+        end = end if old.expires_at is None else min(end, old.expires_at)
+
+        def work(connection: sa.Connection) -> None:
+            _end(connection, tenant, key_id, expires_at=end)
+            connection.execute(sa.insert(keys), row)
+
+        await self._database.write(work, durable=True)
+        self._forget()
+        return info, secret
+
+    async def any_admin(self) -> bool:
+        """Whether some tenant has a key with the scope ``admin`` that can be used now."""
+        now = time.time()
+        return any("admin" in info.scopes and info.usable(now) for info in await self._select(sa.select(keys)))
+
+    async def close(self) -> None:
+        """Wait for the notes of last use."""
+        if self._notes:
+            await asyncio.wait(self._notes)
+
+    def _forget(self) -> None:
+        self._remembered.clear()
+        self._forgotten += 1
+
+    async def _look_up(self, digest: str) -> KeyInfo | None:
+        forgotten = self._forgotten
+        found = await self._select(sa.select(keys).where(keys.c.digest == digest))
+        if not found:
+            return None
+        info = found[0]
+        # What was read before a revocation must not be remembered after it.
+        if forgotten == self._forgotten:
+            self._remembered[digest] = info
+        if info.usable(time.time()) and (info.last_used_at or 0.0) < time.time() - USE_RESOLUTION_S:
+            note = asyncio.create_task(self._note_use(info.tenant, info.id), name="note key use")
+            self._notes.add(note)
+            note.add_done_callback(self._notes.discard)
+        return info
+
+    async def _note_use(self, tenant: str, key_id: str) -> None:
+        now = time.time()
+        statement = sa.update(keys).where(
+            keys.c.tenant == tenant,
+            keys.c.id == key_id,
+            sa.func.coalesce(keys.c.last_used_at, 0.0) < now - USE_RESOLUTION_S,
+        )
+        try:
+            await self._database.write(
+                lambda connection: connection.execute(statement.values(last_used_at=now)) and None
+            )
+        except MainspringError as error:
+            _log.warning("the last use of key %s was not noted: %s", key_id, error)
+
+    async def _select(self, query: sa.Select[Any]) -> builtins.list[KeyInfo]:
+        found = await self._database.read(lambda connection: connection.execute(query).all())
+        return [_info(row) for row in found]
+
+
+def _new(
+    name: str, tenant: str, scopes: frozenset[str], groups: frozenset[str], expires_at: float | None
+) -> tuple[KeyInfo, str, dict[str, Any]]:
+    secret = PREFIX + secrets.token_urlsafe(32)
+    info = KeyInfo(
+        ids.new("key_"), tenant, name, secret[: len(PREFIX) + 4], scopes, groups, time.time(), expires_at
+    )
+    row = {
+        "tenant": tenant,
+        "id": info.id,
+        "name": name,
+        "digest": rows.digest(secret),
+        "hint": info.hint,
+        "scopes": rows.names(scopes),
+        "groups": rows.names(groups),
+        "created_at": info.created_at,
+        "expires_at": expires_at,
+    }
+    return info, secret, row
+
+
+def _end(connection: sa.Connection, tenant: str, key_id: str, **times: float) -> None:
+    mine = sa.and_(keys.c.tenant == tenant, keys.c.id == key_id)
+    # A key that was revoked stays so since its first revocation.
+    values = {
+        name: sa.func.coalesce(keys.c.revoked_at, at) if name == "revoked_at" else at for name, at in times.items()
+    }
+    if connection.execute(sa.update(keys).where(mine).values(values)).rowcount == 0:
+        raise _unknown(key_id)
+
+
+def _unknown(key_id: str) -> NotFound:
+    return NotFound(f"there is no key {key_id}", remedy="`mainspring keys list` shows them")
+
+
+def _info(row: sa.Row[Any]) -> KeyInfo:
+    fields = dict(row._mapping)
+    del fields["digest"]
+    return KeyInfo(
+        **{**fields, "scopes": frozenset(rows.load(row.scopes)), "groups": frozenset(rows.load(row.groups))}
+    )

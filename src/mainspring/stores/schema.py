@@ -1,0 +1,167 @@
+"""The tables. Primary keys begin with the tenant; text lives once, in ``contents``; all else refers to it.
+
+Times are Unix seconds. JSON is kept in text columns. The migrations in ``stores/migrations`` build exactly this
+(a test compares them); ``HEAD`` names the newest of them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from mainspring.stores.rows import clean
+
+HEAD = "0001"
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class CleanText(sa.TypeDecorator[str]):
+    """Text that every database can hold, in rows and in the conditions that look for them: see ``clean``."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Any) -> str | None:  # noqa: ARG002
+        return None if value is None else clean(value)
+
+
+def _text(name: str, *, primary_key: bool = False, nullable: bool = False) -> sa.Column[str]:
+    return sa.Column(name, CleanText, primary_key=primary_key, nullable=nullable)
+
+
+def _key(name: str) -> sa.Column[str]:
+    return _text(name, primary_key=True)
+
+
+def _count(name: str) -> sa.Column[int]:
+    return sa.Column(name, sa.BigInteger, nullable=False, server_default=sa.text("0"))
+
+
+def _time(name: str, *, nullable: bool = False) -> sa.Column[float]:
+    return sa.Column(name, sa.Double, nullable=nullable)
+
+
+contents = sa.Table("contents", metadata, _key("tenant"), _key("sha256"), _text("text"), _time("at"))
+
+events = sa.Table(
+    "events",
+    metadata,
+    _key("tenant"),
+    _key("id"),
+    _time("at"),
+    _text("trace_id"),
+    _text("parent_id", nullable=True),
+    _text("kind"),
+    _text("subject"),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("consent", sa.Boolean, nullable=False),
+    _text("retention"),
+    _text("facts"),
+    _text("content_id", nullable=True),
+    sa.Column("published", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Index(None, "tenant", "subject"),
+    sa.Index(None, "tenant", "trace_id"),
+    sa.Index(None, "tenant", "kind", "id"),
+    sa.Index(None, "tenant", "content_id"),
+)
+# The outbox: small because what is published leaves it.
+sa.Index(
+    "ix_events_unpublished",
+    events.c.at,
+    events.c.id,
+    sqlite_where=events.c.published.is_(sa.false()),
+    postgresql_where=events.c.published.is_(sa.false()),
+)
+
+turns = sa.Table(
+    "turns",
+    metadata,
+    _key("tenant"),
+    _key("session_id"),
+    _key("id"),
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    _time("at"),
+    _text("trace_id"),
+    _text("role"),
+    _text("content_id"),
+    _text("extra"),
+    sa.Index(None, "tenant", "trace_id"),
+    sa.Index(None, "tenant", "content_id"),
+)
+
+keys = sa.Table(
+    "keys",
+    metadata,
+    _key("tenant"),
+    _key("id"),
+    _text("name"),
+    # The one index without the tenant: a secret has to be found before anyone knows whose it is.
+    sa.Column("digest", sa.Text, nullable=False, unique=True),
+    _text("hint"),
+    _text("scopes"),
+    _text("groups"),
+    _time("created_at"),
+    _time("expires_at", nullable=True),
+    _time("revoked_at", nullable=True),
+    _time("last_used_at", nullable=True),
+)
+
+files = sa.Table(
+    "files",
+    metadata,
+    _key("tenant"),
+    _key("id"),
+    _text("name"),
+    _count("bytes"),
+    _text("sha256"),
+    _text("purpose"),
+    _time("created_at"),
+    sa.Index(None, "sha256"),
+)
+
+collections = sa.Table(
+    "collections",
+    metadata,
+    _key("tenant"),
+    _key("id"),
+    _text("name"),
+    _text("groups"),
+    _text("embedder"),
+    _count("version"),
+    _time("created_at"),
+    sa.UniqueConstraint("tenant", "name"),
+)
+
+documents = sa.Table(
+    "documents",
+    metadata,
+    _key("tenant"),
+    _key("collection_id"),
+    _key("id"),
+    _text("source_key"),
+    _text("name"),
+    _text("sha256"),
+    _text("file_id", nullable=True),
+    # ``generation`` is what readers see (0: nothing yet), ``begun`` the newest that an ingest has started.
+    _count("generation"),
+    _count("begun"),
+    _text("status"),
+    _text("error"),
+    _count("chars"),
+    _count("chunks"),
+    sa.Column("pages", sa.BigInteger, nullable=True),
+    _text("parser"),
+    _text("text_blob"),
+    _time("created_at"),
+    _time("updated_at"),
+    sa.UniqueConstraint("tenant", "collection_id", "source_key"),
+    sa.Index(None, "text_blob"),
+)

@@ -1,0 +1,73 @@
+"""The composition root: opens the rooms in order and closes them in reverse."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from mainspring import engines, rag, serving, stores, telemetry
+from mainspring.engines import Engines, Prepared
+from mainspring.rag.library import Library
+from mainspring.serving.select import Registry
+from mainspring.settings import Settings, load
+from mainspring.stores import Stores
+from mainspring.telemetry import Telemetry
+from mainspring.types import Context, Principal, Request, Responder, Response
+
+LOCAL = Principal("default", "local", frozenset({"admin"}))
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """Everything that runs. ``async with System.open() as system: await system.respond(request, context)``."""
+
+    settings: Settings
+    stores: Stores
+    telemetry: Telemetry
+    engines: Engines
+    registry: Registry
+    responder: Responder
+    library: Library
+    local: Principal = LOCAL
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings | None = None, prepared: Prepared | None = None) -> AsyncIterator[System]:
+        """Open every room. ``prepared`` are engines whose children were started beforehand."""
+        settings = settings or load().settings
+        async with AsyncExitStack() as stack:
+            enter = stack.enter_async_context
+            opened_engines = await enter(engines.open(settings, prepared))
+            opened_stores = await enter(stores.open(settings))
+            opened_telemetry = await enter(telemetry.open(settings, opened_stores.spans))
+            path = await enter(serving.open(settings, opened_stores, opened_telemetry, opened_engines))
+            library = await enter(rag.open(settings, opened_stores, opened_telemetry, opened_engines, path))
+            yield cls(
+                settings,
+                opened_stores,
+                opened_telemetry,
+                opened_engines,
+                path.registry,
+                path.responder,
+                library,
+            )
+
+    async def respond(self, request: Request, context: Context) -> Response:
+        """Answer through the whole request ring."""
+        return await self.responder.respond(request, context)
+
+    async def readiness(self) -> dict[str, str]:
+        """What is not ready, by part."""
+        models = self.engines.chat.values()
+        missing = {model.name: "the engine is not ready" for model in models if not model.engine.healthy()}
+        if problem := await self.stores.problem():
+            missing["stores"] = problem
+        return missing
+
+    async def first_admin_key(self) -> str | None:
+        """The secret of a new admin key where there is none yet; shown once."""
+        if await self.stores.keys.any_admin():
+            return None
+        _, secret = await self.stores.keys.create("first admin", scopes=frozenset({"admin"}))
+        return secret

@@ -1,0 +1,102 @@
+"""Telemetry: traces, metrics and logs. Losing it loses no fact: facts are events, in the stores."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Protocol
+
+import mainspring
+from mainspring.settings import Settings
+from mainspring.telemetry import logs
+from mainspring.telemetry.metrics import Metrics
+from mainspring.telemetry.tracing import Span, Tracing
+from mainspring.telemetry.writer import BatchWriter
+
+__all__ = ["SpanStore", "Telemetry", "open"]
+
+log = logging.getLogger(__name__)
+_HOUR_S = 3600.0
+
+
+class SpanStore(Protocol):
+    """The local store of spans (``stores.spans.Spans``)."""
+
+    async def write(self, rows: Sequence[Any]) -> None: ...
+
+    async def expire(self, before: float) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """What the rooms above are given. ``logs`` is the module of that name."""
+
+    tracing: Tracing
+    metrics: Metrics
+    logs: ModuleType
+    writers: tuple[BatchWriter, ...] = ()
+
+    async def flush(self) -> None:
+        """Write finished spans now, so that a trace can be read."""
+        for writer in self.writers:
+            await writer.flush()
+
+
+@asynccontextmanager
+async def open(settings: Settings, spans: SpanStore) -> AsyncIterator[Telemetry]:  # noqa: A001
+    """Start the writers; stop them, with what they hold, on leaving. Raises ``MissingExtra`` for OTLP."""
+    metrics = Metrics()
+    async with AsyncExitStack() as stack:
+        writers = [BatchWriter(spans, stored_row)]
+        if settings.telemetry.otlp_endpoint:
+            from mainspring.telemetry.otlp import OtlpSink
+
+            sink = OtlpSink(settings.telemetry.otlp_endpoint, mainspring.__version__)
+            stack.push_async_callback(sink.close)
+            writers.append(BatchWriter(sink, lambda span: span))
+        for writer in writers:
+            writer.start()
+            stack.push_async_callback(writer.close)
+        expiry = asyncio.create_task(_expire(spans, settings.telemetry.span_retention_days), name="span-expiry")
+        stack.push_async_callback(_stop, expiry)
+        metrics.watch_count(
+            "spans_lost",
+            "Spans that were not written.",
+            lambda: float(sum(writer.dropped + writer.failed for writer in writers)),
+        )
+        yield Telemetry(Tracing(settings.telemetry.sample, writers), metrics, logs, tuple(writers))
+
+
+def stored_row(span: Span) -> Any:
+    """A span as the local store keeps it."""
+    from mainspring.stores.spans import SpanRow
+
+    return SpanRow(
+        trace_id=span.trace_id,
+        span_id=span.span_id,
+        parent_id=span.parent_id,
+        name=span.name,
+        start_ns=span.start_ns,
+        end_ns=span.end_ns,
+        status=span.status,
+        attributes=span.attributes,
+    )
+
+
+async def _expire(spans: SpanStore, days: float) -> None:
+    while True:
+        try:
+            await spans.expire(time.time() - days * 86_400)
+        except Exception:
+            log.warning("old spans could not be removed", exc_info=True)
+        await asyncio.sleep(_HOUR_S)
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

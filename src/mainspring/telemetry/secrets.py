@@ -1,0 +1,80 @@
+"""Credentials by their shape: API keys, JSON web tokens, private key blocks; and their masking in logs.
+
+A pattern has a bounded *head*, which decides that a credential starts, and an unbounded *tail*, which is taken
+as far as it goes. Streams can therefore decide early and swallow the rest. The guards use the same patterns.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+MASK = "[SECRET]"
+
+# ``sk-`` and ``ms-`` also begin ordinary hyphenated words, so they must hold a digit.
+_TOKEN_HEAD = r"""(?<![A-Za-z0-9_])(?:
+    (?:sk|ms)-(?=[A-Za-z0-9_-]{0,48}[0-9])[A-Za-z0-9_-]{20,64}
+  | [spr]k_(?:live|test)_[A-Za-z0-9]{16,64}
+  | A(?:KIA|SIA)[0-9A-Z]{16}(?![0-9A-Za-z])
+  | gh[opusr]_[A-Za-z0-9]{30,64}
+  | github_pat_[A-Za-z0-9_]{22,64}
+  | xox[abeoprs]-[A-Za-z0-9-]{10,64}
+  | AIza[A-Za-z0-9_-]{35}
+  | glpat-[A-Za-z0-9_-]{20,64}
+  | hf_[A-Za-z0-9]{30,64}
+  | npm_[A-Za-z0-9]{36}
+)"""
+_TOKEN_MARKS = (
+    *("sk-", "ms-", "k_live_", "k_test_", "AKIA", "ASIA", "gho_", "ghp_", "ghu_", "ghs_", "ghr_"),
+    *("github_pat_", "xox", "AIza", "glpat-", "hf_", "npm_"),
+)
+_KEY_LABEL = r"[A-Z0-9 ]{0,30}PRIVATE\ KEY(?:\ BLOCK)?-----"
+
+
+@dataclass(frozen=True, slots=True)
+class SecretPattern:
+    """One shape of credential. ``marks``: literals one of which any match contains (a cheap first test);
+    ``ending``: no terminator of the tail is longer, in characters (0: there is none)."""
+
+    marks: tuple[str, ...]
+    head: re.Pattern[str]
+    tail: re.Pattern[str]
+    ending: int = 0
+
+
+PATTERNS: tuple[SecretPattern, ...] = (
+    SecretPattern(
+        ("PRIVATE KEY",),
+        re.compile(rf"-----BEGIN\ {_KEY_LABEL}", re.VERBOSE),
+        re.compile(rf"(?:(?!-----END\ )[A-Za-z0-9+/=\s:,\\-])*(?:-----END\ {_KEY_LABEL})?", re.VERBOSE),
+        ending=80,
+    ),
+    SecretPattern(
+        ("eyJ",),
+        re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,160}\.eyJ"),
+        re.compile(r"[A-Za-z0-9_.-]*"),
+    ),
+    SecretPattern(_TOKEN_MARKS, re.compile(_TOKEN_HEAD, re.VERBOSE), re.compile(r"[A-Za-z0-9_-]*")),
+)
+
+
+def spans(text: str) -> list[tuple[int, int, int, SecretPattern]]:
+    """(start, end of head, end, pattern) of every credential in ``text``; may overlap."""
+    found = []
+    for pattern in PATTERNS:
+        if any(mark in text for mark in pattern.marks):
+            for match in pattern.head.finditer(text):
+                tail = pattern.tail.match(text, match.end())
+                assert tail is not None  # every tail matches the empty string
+                found.append((match.start(), match.end(), tail.end(), pattern))
+    return found
+
+
+def mask(text: str) -> str:
+    """``text`` with every credential replaced by ``[SECRET]``."""
+    pieces, position = [], 0
+    for start, _, end, _ in sorted(spans(text), key=lambda span: span[:3]):
+        if start >= position:
+            pieces += [text[position:start], MASK]
+            position = end
+    return "".join(pieces) + text[position:] if pieces else text

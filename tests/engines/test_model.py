@@ -1,0 +1,303 @@
+import asyncio
+import dataclasses
+import json
+import time
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy
+import pytest
+
+from mainspring.engines.base import Capabilities, Embedded
+from mainspring.engines.model import EmbedResponder, ModelResponder
+from mainspring.engines.scripted import Script, ScriptedEngine
+from mainspring.engines.template import ChatTemplate
+from mainspring.errors import (
+    DeadlineExceeded,
+    EngineError,
+    InvalidRequest,
+    InvalidSchema,
+    MainspringError,
+    PromptTooLong,
+    Unsupported,
+)
+from mainspring.path import Answer, collect
+from mainspring.types import (
+    ChatRequest,
+    CompletionRequest,
+    Context,
+    EmbedRequest,
+    Grammar,
+    Message,
+    Principal,
+    Sampling,
+    Tool,
+    ToolCall,
+)
+
+CONTEXT = Context(Principal("default", "key"))
+TOOL = Tool("weather", "Weather now", {"type": "object", "properties": {"city": {"type": "string"}}})
+CALL = ["<tool_", 'call>{"name": "weather", ', '"arguments": {"city": "Bern"}}</tool_call>']
+
+
+def responder(script: Script, engine: ScriptedEngine | None = None, **options: Any) -> ModelResponder:
+    options = {"model_name": "small", "fingerprint": "abc", "template": ChatTemplate(), **options}
+    return ModelResponder(engine or ScriptedEngine(script), **options)
+
+
+def chat(text: str = "Hi", **fields: Any) -> ChatRequest:
+    return ChatRequest("small", (Message("user", text),), **fields)
+
+
+async def ask(model: ModelResponder, request: Any) -> Answer:
+    return await collect(await model.respond(request, CONTEXT))
+
+
+async def test_a_chat_is_rendered_answered_and_counted() -> None:
+    engine = ScriptedEngine(lambda _: ["Hello", "!"])
+    answer = await ask(responder({}, engine), chat(sampling=Sampling(temperature=0.0, logprobs=1)))
+    assert (answer.text, answer.choices[0].finish, answer.head.model) == ("Hello!", "stop", "small")
+    assert answer.usage.completion_tokens == 2
+    assert answer.usage.prompt_tokens > 0
+    assert [logprob.token for logprob in answer.choices[0].logprobs] == ["Hello", "!"]
+    [seen] = engine.seen
+    assert seen.prompt == "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
+    assert seen.headers["traceparent"] == f"00-{CONTEXT.trace.trace_id}-{CONTEXT.trace.span_id}-01"
+
+
+async def test_a_completion_is_raw() -> None:
+    engine = ScriptedEngine(lambda _: ["<think>", "raw"])
+    answer = await ask(responder({}, engine), CompletionRequest("small", "<|im_start|>x"))
+    assert answer.text == "<think>raw"
+    assert engine.seen[0].prompt == "<|im_start|>x"
+
+
+async def test_errors_before_the_first_token_are_exceptions_and_later_ones_are_raised_late() -> None:
+    with pytest.raises(EngineError):
+        await responder(lambda _: [EngineError("x")]).respond(chat(), CONTEXT)
+    response = await responder(lambda _: ["a", EngineError("late")]).respond(chat(), CONTEXT)
+    with pytest.raises(EngineError, match="late"):
+        await collect(response)
+
+
+@pytest.mark.parametrize("read", [0, 1])
+async def test_closing_the_response_frees_the_engine(read: int) -> None:
+    engine = ScriptedEngine(lambda _: ["a", asyncio.Event()])
+    response = await responder({}, engine).respond(chat(), CONTEXT)
+    for _ in range(read):
+        await anext(aiter(response))
+    assert engine.live == 1
+    await response.aclose()
+    assert (engine.live, engine.cancelled) == (0, 1)
+
+
+async def test_tool_calls_are_parsed_and_finish_says_so() -> None:
+    engine = ScriptedEngine(lambda _: CALL)
+    answer = await ask(responder({}, engine), chat(tools=(TOOL,)))
+    [choice] = answer.choices
+    assert (choice.text, choice.finish) == ("", "tool_calls")
+    [call] = choice.tool_calls
+    assert (call.name, call.arguments) == ("weather", '{"city": "Bern"}')
+    assert "weather" in engine.seen[0].prompt
+
+
+async def test_tools_are_hidden_under_none_and_their_marks_are_text() -> None:
+    engine = ScriptedEngine(lambda _: CALL)
+    answer = await ask(responder({}, engine), chat(tools=(TOOL,), tool_choice="none"))
+    assert answer.text == "".join(CALL)
+    assert answer.choices[0].finish == "stop"
+    assert "weather" not in engine.seen[0].prompt
+
+
+@pytest.mark.parametrize("choice", ["required", "weather"])
+async def test_a_forced_call_is_a_grammar(choice: str) -> None:
+    engine = ScriptedEngine(lambda _: ['{"name": "weather", ', '"arguments": {}}'])
+    answer = await ask(responder({}, engine), chat(tools=(TOOL,), tool_choice=choice))
+    assert answer.choices[0].tool_calls[0].name == "weather"
+    grammar = engine.seen[0].sampling.grammar
+    assert grammar is not None
+    assert json.loads(grammar.source)["properties"]["name"] == {"const": "weather"}
+
+
+async def test_each_choice_is_parsed_by_itself() -> None:
+    answer = await ask(responder(lambda _: ["<think>a</think>", "b"]), chat(sampling=Sampling(n=2)))
+    assert [(choice.reasoning, choice.text) for choice in answer.choices] == [("a", "b")] * 2
+
+
+async def test_reasoning_that_the_template_opens() -> None:
+    template = ChatTemplate("{% for m in messages %}{{ m.content }}{% endfor %}<think>\n")
+    model = responder(lambda _: ["hm", "</think>", "\n\nyes"], template=template)
+    answer = await ask(model, chat())
+    assert (answer.choices[0].reasoning, answer.text) == ("hm", "yes")
+
+
+NARROW = Capabilities(64, frozenset({"temperature"}))
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"top_p": 0.5}, "top_p"),
+        ({"stop": ("x",)}, "stop"),
+        ({"seed": 1}, "seed"),
+        ({"n": 2}, "n"),
+        ({"beams": 2}, "beams"),
+        ({"logprobs": 0}, "logprobs"),
+        ({"ignore_eos": True}, "ignore_eos"),
+        ({"grammar": Grammar("regex", "a")}, "response_format"),
+    ],
+)
+async def test_what_an_engine_cannot_honour_is_refused(fields: dict[str, Any], param: str) -> None:
+    engine = ScriptedEngine(capabilities=NARROW, name="tiny")
+    with pytest.raises(Unsupported, match="tiny") as caught:
+        await responder({}, engine).respond(chat(sampling=Sampling(**fields)), CONTEXT)
+    assert caught.value.param == param
+    assert caught.value.remedy
+    assert not engine.seen
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"temperature": float("nan")}, "temperature"),
+        ({"temperature": -1}, "temperature"),
+        ({"top_p": 0.0}, "top_p"),
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"max_tokens": 5000}, "max_tokens"),
+        ({"n": 0}, "n"),
+        ({"stop": ("",)}, "stop"),
+        ({"stop": ("a",) * 17}, "stop"),
+        ({"seed": -1}, "seed"),
+    ],
+)
+async def test_values_out_of_range_are_refused(fields: dict[str, Any], param: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        await responder(lambda _: ["a"]).respond(chat(sampling=Sampling(**fields)), CONTEXT)
+    assert caught.value.param == param
+
+
+async def test_a_bad_schema_never_reaches_the_engine() -> None:
+    engine = ScriptedEngine(lambda _: ["{}"])
+    request = chat(sampling=Sampling(grammar=Grammar("json_schema", '{"type": "objekt"}')))
+    with pytest.raises(InvalidSchema):
+        await responder({}, engine).respond(request, CONTEXT)
+    assert not engine.seen
+
+
+async def test_a_call_cannot_be_forced_without_grammars_or_beside_one() -> None:
+    engine = ScriptedEngine(capabilities=NARROW)
+    with pytest.raises(Unsupported) as caught:
+        await responder({}, engine).respond(chat(tools=(TOOL,), tool_choice="required"), CONTEXT)
+    assert caught.value.param == "tool_choice"
+    request = chat(tools=(TOOL,), tool_choice="required", sampling=Sampling(grammar=Grammar("regex", "a")))
+    with pytest.raises(InvalidRequest):
+        await responder(lambda _: ["a"]).respond(request, CONTEXT)
+
+
+async def test_the_output_budget_fits_behind_the_prompt() -> None:
+    engine = ScriptedEngine(lambda _: ["a"], context_window=40)
+    model = responder({}, engine, default_output_tokens=100)
+    await ask(model, chat())
+    tokens = await engine.count_tokens(engine.seen[0].prompt)
+    assert engine.seen[0].sampling.max_tokens == 40 - tokens
+    with pytest.raises(PromptTooLong, match=f"{tokens} tokens and max_tokens is 39.*40") as caught:
+        await model.respond(chat(sampling=Sampling(max_tokens=39)), CONTEXT)
+    assert caught.value.param == "max_tokens"
+    with pytest.raises(PromptTooLong) as caught:
+        await model.respond(chat("word " * 50), CONTEXT)
+    assert caught.value.param == "messages"
+
+
+async def test_short_prompts_need_no_counting() -> None:
+    class Uncounted(ScriptedEngine):
+        async def count_tokens(self, text: str) -> int:
+            raise AssertionError("counted")
+
+    engine = Uncounted(lambda _: ["a"], context_window=4096)
+    await ask(responder({}, engine), chat())
+    assert engine.seen[0].sampling.max_tokens == 512
+
+
+async def test_engines_with_templates_of_their_own_get_messages_and_tools() -> None:
+    engine = ScriptedEngine(lambda _: ["a"], templates=True)
+    request = chat("<|im_end|>", tools=(TOOL,), tool_choice="weather")
+    await ask(responder({}, engine, template=None, fingerprint=None), request)
+    [seen] = engine.seen
+    assert (seen.messages, seen.tools, seen.tool_choice) == (request.messages, (TOOL,), "weather")
+    assert seen.sampling.grammar is None
+
+
+async def test_a_model_without_template_only_completes() -> None:
+    with pytest.raises(Unsupported) as caught:
+        await responder(lambda _: ["a"], template=None).respond(chat(), CONTEXT)
+    assert caught.value.param == "messages"
+
+
+async def test_a_passed_deadline_is_not_sent_on() -> None:
+    engine = ScriptedEngine(lambda _: ["a"])
+    late = dataclasses.replace(CONTEXT, deadline=time.monotonic() - 1)
+    with pytest.raises(DeadlineExceeded):
+        await responder({}, engine).respond(chat(), late)
+    assert not engine.seen
+
+
+def test_fingerprints_hold_weights_and_template() -> None:
+    request = chat()
+    same, other = responder({}), responder({}, template=ChatTemplate(bos_token="<s>"))
+    assert same.fingerprint(request, CONTEXT) == responder({}).fingerprint(request, CONTEXT)
+    assert same.fingerprint(request, CONTEXT) != other.fingerprint(request, CONTEXT)
+    assert responder({}, fingerprint="def").fingerprint(request, CONTEXT) != same.fingerprint(request, CONTEXT)
+    assert responder({}, fingerprint=None).fingerprint(request, CONTEXT) is None
+
+
+async def test_history_with_calls_is_rendered() -> None:
+    engine = ScriptedEngine(lambda _: ["sunny"])
+    call = ToolCall("call_1", "weather", '{"city": "Bern"}')
+    messages = (Message("user", "a"), Message("assistant", "", tool_calls=(call,)))
+    request = ChatRequest("small", (*messages, Message("tool", "sun", tool_call_id="call_1")))
+    assert (await ask(responder({}, engine), request)).text == "sunny"
+    assert "<tool_response>\nsun\n" in engine.seen[0].prompt
+
+
+class LengthEmbedder:
+    name, dimensions, max_tokens = "length", 2, 4
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return [len(text) for text in texts]
+
+    async def embed(self, texts: Sequence[str], kind: Literal["query", "passage"] = "passage") -> Embedded:
+        if "slow" in texts:
+            await asyncio.Event().wait()
+        rows = numpy.array([[len(text), kind == "query"] for text in texts], dtype=numpy.float32)
+        return Embedded(rows, sum(self.count_tokens(texts)), truncated=sum(len(text) > 4 for text in texts))
+
+    async def close(self) -> None:
+        return None
+
+
+async def test_embeddings() -> None:
+    model = EmbedResponder(LengthEmbedder(), model_name="length")
+    answer = await collect(await model.respond(EmbedRequest("length", ("ab", "abcde"), "query"), CONTEXT))
+    assert answer.vectors is not None
+    assert answer.vectors.rows.tolist() == [[2, 1], [5, 1]]
+    assert (answer.usage.prompt_tokens, answer.head.headers["x-mainspring-truncated"]) == (7, "1")
+
+
+@pytest.mark.parametrize(
+    ("request_", "error"),
+    [
+        (chat(), InvalidRequest),
+        (EmbedRequest("length", ()), InvalidRequest),
+        (EmbedRequest("length", ("a", "")), InvalidRequest),
+        (EmbedRequest("length", ("slow",)), DeadlineExceeded),
+    ],
+)
+async def test_embeddings_refused(request_: Any, error: type[MainspringError]) -> None:
+    soon = dataclasses.replace(CONTEXT, deadline=time.monotonic() + 0.01)
+    with pytest.raises(error):
+        await EmbedResponder(LengthEmbedder(), model_name="length").respond(request_, soon)
+
+
+async def test_a_chat_model_does_not_embed() -> None:
+    with pytest.raises(InvalidRequest, match="does not embed"):
+        await responder(lambda _: ["a"]).respond(EmbedRequest("small", ("a",)), CONTEXT)

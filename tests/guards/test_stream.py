@@ -1,0 +1,77 @@
+"""The stream redactor equals the redaction of the whole, whatever the pieces, and holds little back."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.guards.test_pii import FOUND, JWT, LEFT_ALONE, PEM
+
+from mainspring.guards import pii
+from mainspring.guards.stream import HELD_AT_MOST, StreamRedactor
+
+PIECES = st.lists(
+    st.one_of(
+        st.sampled_from([value for _, value in FOUND] + LEFT_ALONE),
+        st.sampled_from(
+            [PEM[:40], PEM[-60:], PEM[20:], JWT[:30], JWT[30:], "-----BEGIN", "-----END ", "PRIVATE KEY-----"]
+        ),
+        st.sampled_from(
+            ["4111", "1111", "+44", "DE89", "sk-", "203.0", ".113", "@", "a.b", "canary-", "::", "(415)"]
+        ),
+        st.text(alphabet="0123456789 +-.()@:/aAE_\n\u00a0", max_size=30),
+        st.sampled_from([" ", "", ", ", "\n", ". ", "word ", "a" * 250, "7" * 250, "7 " * 120]),
+    ),
+    max_size=12,
+).map("".join)
+
+
+def split(text: str, cuts: list[int]) -> list[str]:
+    points = sorted({cut % (len(text) + 1) for cut in cuts} | {0, len(text)})
+    return [text[begin:end] for begin, end in zip(points, points[1:], strict=False)]
+
+
+def stream(pieces: list[str]) -> tuple[str, StreamRedactor]:
+    redactor = StreamRedactor()
+    return "".join([redactor.push(piece) for piece in pieces] + [redactor.flush()]), redactor
+
+
+@settings(max_examples=400, deadline=None)
+@given(text=PIECES, cuts=st.lists(st.integers(0, 10_000), max_size=40))
+def test_any_split_equals_the_whole(text: str, cuts: list[int]) -> None:
+    whole, findings = pii.redact(text)
+    streamed, redactor = stream(split(text, cuts))
+    assert streamed == whole
+    assert redactor.counts.total() == len(findings)
+
+
+@settings(max_examples=150, deadline=None)
+@given(text=PIECES)
+def test_character_by_character_equals_the_whole(text: str) -> None:
+    assert stream(list(text))[0] == pii.redact(text)[0]
+
+
+@settings(max_examples=100, deadline=None)
+@given(text=st.text(alphabet="0123456789 abc+-.@", min_size=1, max_size=900))
+def test_holds_back_a_bounded_number_of_characters(text: str) -> None:
+    redactor = StreamRedactor()
+    for character in text:
+        redactor.push(character)
+        assert len(redactor._held) <= HELD_AT_MOST
+
+
+def test_prose_is_held_back_for_its_last_word_only() -> None:
+    redactor = StreamRedactor()
+    assert redactor.push("The warranty lasts two ye") == "The warranty lasts two "
+    assert redactor.push("ars. ") == "years. "
+
+
+def test_a_long_credential_is_swallowed_as_it_comes() -> None:
+    key = "-----BEGIN PRIVATE KEY-----\n" + "MIIEvQIBADANBgkqhkiG9w0B\n" * 80 + "-----END PRIVATE KEY-----"
+    redactor = StreamRedactor()
+    shown = "".join(redactor.push(character) for character in f"Key: {key} and that was it.")
+    assert shown.startswith("Key: [SECRET]")
+    assert shown + redactor.flush() == "Key: [SECRET] and that was it."
+
+
+def test_nothing_chosen_passes_everything_at_once() -> None:
+    assert StreamRedactor(()).push("a@example.org") == "a@example.org"

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from mainspring.engines.scripted import Script
+
+from .house import House
+
+Build = Callable[..., House]
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[Callable[..., House]]:
+    houses: list[House] = []
+
+    def build(script: Script | None = None, **settings: Any) -> House:
+        houses.append(House(script or (lambda _: ["All", " is", " well", "."]), **settings))
+        return houses[-1]
+
+    yield build
+    for each in houses:
+        await each.background.close()
+        assert each.engine.live == 0
+        assert all(span.ended for span in each.tracing.spans)

@@ -1,0 +1,253 @@
+"""A whole house in memory: real rings, engine and redactor; stores that can be slow, full or broken."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from mainspring.engines.model import ModelResponder
+from mainspring.engines.scripted import Script, ScriptedEngine
+from mainspring.errors import GuardRefused
+from mainspring.guards import injection, pii
+from mainspring.guards.stream import StreamRedactor
+from mainspring.path import Answer, collect
+from mainspring.serving.background import Background
+from mainspring.serving.pricing import Price
+from mainspring.serving.rings import Services, call_ring, request_ring
+from mainspring.serving.select import Registry, Served
+from mainspring.settings import Settings
+from mainspring.stores.sessions import SessionTurn
+from mainspring.types import (
+    ChatRequest,
+    Context,
+    Event,
+    EventRecord,
+    Head,
+    Message,
+    Principal,
+    Request,
+    Responder,
+    Response,
+    Sampling,
+    Usage,
+)
+
+GREEDY = Sampling(temperature=0)
+
+
+class MemoryEvents:
+    """Commits kept in order. ``gate`` holds a settle back until it is set; ``error`` is raised instead of one."""
+
+    def __init__(self) -> None:
+        self.commits: list[tuple[list[EventRecord], list[SessionTurn]]] = []
+        self.appended: list[EventRecord] = []
+        self.gate: asyncio.Event | None = None
+        self.entered = asyncio.Event()
+        self.error: Exception | None = None
+
+    async def append(self, *records: EventRecord) -> None:
+        self.appended.extend(records)
+
+    async def settle(self, records: Sequence[EventRecord], turns: Sequence[SessionTurn] = ()) -> None:
+        self.entered.set()
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.error is not None:
+            raise self.error
+        self.commits.append((list(records), list(turns)))
+
+    def of(self, kind: str) -> list[EventRecord]:
+        return [record for records, _ in self.commits for record in records if record.kind == kind]
+
+
+class MemoryHistories:
+    def __init__(self, events: MemoryEvents) -> None:
+        self._events = events
+
+    async def history(self, tenant: str, session_id: str, limit: int) -> list[Message]:
+        turns = [turn for _, turns in self._events.commits for turn in turns]
+        mine = [turn for turn in turns if (turn.tenant, turn.session_id) == (tenant, session_id)]
+        return [message for turn in mine for message in turn.messages][-limit:]
+
+
+class MemoryAnswers:
+    def __init__(self) -> None:
+        self.values: dict[str, bytes] = {}
+        self.tags: dict[str, frozenset[str]] = {}
+        self.error: Exception | None = None
+
+    async def get(self, key: str) -> bytes | None:
+        if self.error is not None:
+            raise self.error
+        return self.values.get(key)
+
+    async def put(self, key: str, value: bytes, ttl_s: float, tags: frozenset[str]) -> None:
+        if self.error is not None:
+            raise self.error
+        self.values[key] = value
+        self.tags[key] = tags
+
+
+class CountingMetrics:
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, str, str]] = []
+        self.calls: list[tuple[str, Usage, str]] = []
+        self.caches: Counter[str] = Counter()
+        self.gaps = 0
+
+    def request(self, operation: str, model: str, duration_s: float, ttft_s: float | None, code: str) -> None:
+        self.requests.append((operation, model, code))
+
+    def call(self, model: str, usage: Usage, ttft_s: float | None, duration_s: float, code: str) -> None:
+        self.calls.append((model, usage, code))
+
+    def gap(self, model: str, seconds: float) -> None:
+        self.gaps += 1
+
+    def cache(self, result: str) -> None:
+        self.caches[result] += 1
+
+
+@dataclass
+class MemorySpan:
+    name: str
+    context: Context
+    attributes: dict[str, Any]
+    error: BaseException | None = None
+    ended: bool = False
+
+    def set(self, key: str, value: Any) -> None:
+        assert not self.ended
+        self.attributes[key] = value
+
+    def fail(self, error: BaseException) -> None:
+        self.error = error
+
+
+@dataclass
+class MemoryTracing:
+    spans: list[MemorySpan] = field(default_factory=list)
+
+    @contextmanager
+    def span(self, name: str, context: Context, **attributes: Any) -> Iterator[MemorySpan]:
+        span = MemorySpan(name, context, attributes)
+        self.spans.append(span)
+        try:
+            yield span
+        finally:
+            span.ended = True
+
+
+@dataclass
+class Decision:
+    kind: str
+    action: str
+    count: int
+
+    def facts(self) -> Mapping[str, Any]:
+        return {"kind": self.kind, "action": self.action, "count": self.count}
+
+
+@dataclass
+class Checked:
+    text: str
+    decisions: list[Decision]
+
+
+@dataclass
+class RedactingPolicy:
+    """Redacts personal data both ways and refuses what looks like an injection."""
+
+    version: str = "redact"
+    output: bool = True
+
+    def check_input(self, text: str) -> Checked:
+        if injection.scan(text):
+            raise GuardRefused("the text tries to override instructions")
+        redacted, findings = pii.redact(text)
+        counts = Counter(finding.kind for finding in findings)
+        if not counts:
+            return Checked(text, [])
+        return Checked(redacted, [Decision(kind, "redact", count) for kind, count in counts.items()])
+
+    def output_stream(self) -> StreamRedactor | None:
+        return StreamRedactor() if self.output else None
+
+
+class Recited:
+    """A responder that says given events; an exception among them is raised, an ``asyncio.Event`` awaited."""
+
+    def __init__(self, *events: Event | Exception | asyncio.Event, fingerprint: str | None = None) -> None:
+        self.events = events
+        self.calls = 0
+        self.closed: list[str] = []
+        self._fingerprint = fingerprint
+
+    async def respond(self, request: Request, context: Context) -> Response:
+        self.calls += 1
+
+        async def close() -> None:
+            self.closed.append("responder")
+
+        return Response(Head(request.model), self._say(), on_close=close)
+
+    def fingerprint(self, request: Request, context: Context) -> str | None:
+        return self._fingerprint
+
+    async def _say(self) -> AsyncGenerator[Event, None]:
+        for event in self.events:
+            if isinstance(event, Exception):
+                raise event
+            if isinstance(event, asyncio.Event):
+                await event.wait()
+                continue
+            yield event
+
+
+class House:
+    """Everything that a request passes, with ``chat`` served by a scripted engine."""
+
+    def __init__(self, script: Script, **settings: Any) -> None:
+        self.events = MemoryEvents()
+        self.answers = MemoryAnswers()
+        self.metrics = CountingMetrics()
+        self.tracing = MemoryTracing()
+        self.policy = RedactingPolicy()
+        self.background = Background()
+        self.services = Services(
+            settings=Settings.model_validate({"serving": settings}),
+            tracing=self.tracing,
+            metrics=self.metrics,
+            policy=self.policy,
+            events=self.events,
+            histories=MemoryHistories(self.events),
+            answers=self.answers,
+            background=self.background,
+        )
+        self.engine = ScriptedEngine(script, templates=True)
+        self.registry = Registry()
+        model = ModelResponder(self.engine, model_name="chat", fingerprint="weights-1")
+        self.serve("chat", model)
+        self.ring: Responder = request_ring(self.services, self.registry)
+
+    def serve(self, name: str, responder: Responder) -> None:
+        price = Price.per_million(2.0, 6.0)
+        calls = call_ring(self.services, responder, model=name, provider="scripted", price=price)
+        self.registry.add(Served(name, "chat", calls))
+
+    async def ask(self, text: str, context: Context | None = None, **fields: Any) -> Answer:
+        return await collect(await self.open(text, context, **fields))
+
+    async def open(self, text: str, context: Context | None = None, **fields: Any) -> Response:
+        request = ChatRequest(**{"model": "chat", "messages": (Message("user", text),), **fields})
+        return await self.ring.respond(request, context or visitor())
+
+
+def visitor(tenant: str = "acme", groups: Sequence[str] = (), **fields: Any) -> Context:
+    return Context(Principal(tenant, "key_1", frozenset({"chat", "embed"}), frozenset(groups)), **fields)
+
+
