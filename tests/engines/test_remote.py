@@ -81,7 +81,7 @@ async def upstream(handler: Handler, **settings: Any) -> AsyncIterator[tuple[Rem
 
 
 def chunk(**choice: Any) -> bytes:
-    return b"data: " + json.dumps({"choices": [{"index": 0, **choice}]}).encode() + b"\n\n"
+    return b"data: " + json.dumps({"choices": [{"index": 0} | choice]}).encode() + b"\n\n"
 
 
 HELLO = chunk(delta={"role": "assistant"}) + chunk(delta={"content": "Hél"}) + chunk(delta={"content": "lo"})

@@ -60,10 +60,11 @@ LEFT_ALONE = [
 def test_finds_exactly_the_value(kind: str, value: str) -> None:
     text = f"Please note: {value}, thank you."
     found = pii.find(text)
-    assert [(finding.kind, text[finding.start : finding.end]) for finding in found][0][0] == kind
-    assert text[found[0].start] == value[0]
-    assert text[found[0].start : found[0].end].startswith(value)
-    assert len(found) == 1
+    assert [finding.kind for finding in found] == [kind]
+    if value is PEM:  # up to the first character that no key holds
+        assert text[found[0].start : found[0].end].startswith(value)
+    else:
+        assert text[found[0].start : found[0].end] == value
 
 
 @pytest.mark.parametrize("text", LEFT_ALONE)
@@ -120,9 +121,9 @@ def test_time_is_linear(unit: str) -> None:
         text = (unit * characters)[:characters]
         best = float("inf")
         for _ in range(3):
-            begin = time.perf_counter()
+            begin = time.thread_time()
             pii.find(text)
-            best = min(best, time.perf_counter() - begin)
+            best = min(best, time.thread_time() - begin)
         return best
 
     pii.find(unit * 100)

@@ -1,18 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 
 from mainspring.engines.scripted import Script
-
-from .house import House
-
-Build = Callable[..., House]
+from tests.serving.house import Build, House
 
 
 @pytest.fixture
-async def house() -> AsyncIterator[Callable[..., House]]:
+async def house() -> AsyncIterator[Build]:
     houses: list[House] = []
 
     def build(script: Script | None = None, **settings: Any) -> House:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from mainspring.engines.model import ModelResponder
 from mainspring.engines.scripted import Script, ScriptedEngine
-from mainspring.errors import GuardRefused
-from mainspring.guards import injection, pii
-from mainspring.guards.stream import StreamRedactor
+from mainspring.guards.policy import GuardPolicy
 from mainspring.path import Answer, collect
 from mainspring.serving.background import Background
 from mainspring.serving.pricing import Price
@@ -98,6 +96,9 @@ class CountingMetrics:
         self.calls: list[tuple[str, Usage, str]] = []
         self.caches: Counter[str] = Counter()
         self.gaps = 0
+        self.retries = 0
+        self.guards: Counter[tuple[str, str, str]] = Counter()
+        self.refused: Counter[str] = Counter()
 
     def request(self, operation: str, model: str, duration_s: float, ttft_s: float | None, code: str) -> None:
         self.requests.append((operation, model, code))
@@ -108,8 +109,17 @@ class CountingMetrics:
     def gap(self, model: str, seconds: float) -> None:
         self.gaps += 1
 
-    def cache(self, result: str) -> None:
-        self.caches[result] += 1
+    def cache(self, outcome: str) -> None:
+        self.caches[outcome] += 1
+
+    def guard(self, guard: str, action: str, kind: str, count: int = 1) -> None:
+        self.guards[guard, action, kind] += count
+
+    def retry(self, model: str) -> None:
+        self.retries += 1
+
+    def limited(self, limit: str) -> None:
+        self.refused[limit] += 1
 
 
 @dataclass
@@ -140,42 +150,6 @@ class MemoryTracing:
             yield span
         finally:
             span.ended = True
-
-
-@dataclass
-class Decision:
-    kind: str
-    action: str
-    count: int
-
-    def facts(self) -> Mapping[str, Any]:
-        return {"kind": self.kind, "action": self.action, "count": self.count}
-
-
-@dataclass
-class Checked:
-    text: str
-    decisions: list[Decision]
-
-
-@dataclass
-class RedactingPolicy:
-    """Redacts personal data both ways and refuses what looks like an injection."""
-
-    version: str = "redact"
-    output: bool = True
-
-    def check_input(self, text: str) -> Checked:
-        if injection.scan(text):
-            raise GuardRefused("the text tries to override instructions")
-        redacted, findings = pii.redact(text)
-        counts = Counter(finding.kind for finding in findings)
-        if not counts:
-            return Checked(text, [])
-        return Checked(redacted, [Decision(kind, "redact", count) for kind, count in counts.items()])
-
-    def output_stream(self) -> StreamRedactor | None:
-        return StreamRedactor() if self.output else None
 
 
 class Recited:
@@ -216,7 +190,7 @@ class House:
         self.answers = MemoryAnswers()
         self.metrics = CountingMetrics()
         self.tracing = MemoryTracing()
-        self.policy = RedactingPolicy()
+        self.policy = GuardPolicy(injection="refuse")
         self.background = Background()
         self.services = Services(
             settings=Settings.model_validate({"serving": settings}),
@@ -251,3 +225,4 @@ def visitor(tenant: str = "acme", groups: Sequence[str] = (), **fields: Any) -> 
     return Context(Principal(tenant, "key_1", frozenset({"chat", "embed"}), frozenset(groups)), **fields)
 
 
+Build = Callable[..., House]

@@ -8,9 +8,7 @@ import pytest
 from mainspring.errors import EngineError, GuardRefused, StoreError, UnknownModel
 from mainspring.path import collect
 from mainspring.types import ChatRequest, Finish, Message, Sampling, Text, Usage
-
-from .conftest import Build
-from .house import GREEDY, Recited, visitor
+from tests.serving.house import GREEDY, Build, Recited, visitor
 
 
 async def test_one_commit_holds_the_call_and_the_answer(house: Build) -> None:
@@ -154,8 +152,15 @@ async def test_records_and_engine_hold_no_personal_data(house: Build) -> None:
     assert "example.com" not in everything
     guards = [record.facts for record in home.events.of("guard")]
     assert guards == [
-        {"stage": "input", "role": "user", "kind": "email", "action": "redact", "count": 1},
-        {"stage": "output", "role": "assistant", "action": "redact", "findings": {"email": 2}},
+        {"stage": "input", "role": "user", "guard": "pii_input", "action": "redact", "kind": "email", "count": 1},
+        {
+            "stage": "output",
+            "role": "assistant",
+            "guard": "pii_output",
+            "action": "redact",
+            "kind": "email",
+            "count": 2,
+        },
     ]
     assert {record.subject for record in home.events.of("guard")} == {answer.head.answer_id}
 

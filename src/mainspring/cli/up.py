@@ -17,6 +17,7 @@ from mainspring.settings import Settings, load
 if TYPE_CHECKING:
     import uvicorn
 
+    from mainspring.engines import Prepared
     from mainspring.system import System
 
 
@@ -68,7 +69,7 @@ def _with_address(settings: Settings, host: str | None, port: int | None) -> Set
 
 
 async def _serve(
-    settings: Settings, prepared: object, ingest: list[Path], collection: str, ask: str | None, once: bool
+    settings: Settings, prepared: Prepared, ingest: list[Path], collection: str, ask: str | None, once: bool
 ) -> None:
     from mainspring.gateway.mount import mount
     from mainspring.gateway.server import serving

@@ -34,7 +34,10 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One job for an engine: a rendered ``prompt``, or ``messages`` where ``Capabilities.templates``."""
+    """One job for an engine: a rendered ``prompt``, or ``messages`` where ``Capabilities.templates``.
+
+    ``timeout`` is in seconds from now; of the jobs that wait, those of higher ``priority`` run first.
+    """
 
     prompt: str
     sampling: Sampling
@@ -42,6 +45,7 @@ class Generation:
     tools: tuple[Tool, ...] = ()
     tool_choice: str = "auto"
     timeout: float | None = None
+    priority: int = 0
     headers: dict[str, str] = field(default_factory=dict)
 
 

@@ -83,7 +83,13 @@ class OpenVinoEmbedder:
     def fingerprint(self) -> str:
         """Changes when vectors of other weights, pooling or prefixes must not be compared with these."""
         entry = self._pulled.entry
-        facts = (self._pulled.fingerprint, entry.pooling, entry.query_prefix, entry.passage_prefix, entry.max_tokens)
+        facts = (
+            self._pulled.fingerprint,
+            entry.pooling,
+            entry.query_prefix,
+            entry.passage_prefix,
+            entry.max_tokens,
+        )
         return hashlib.sha256(repr(facts).encode()).hexdigest()
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
@@ -109,7 +115,8 @@ class OpenVinoEmbedder:
         parts = _batches(order, rows)
         small = len(parts) == 1
         futures = [
-            self._submit([rows[index] for index in part], 0 if small else 1, turn) for turn, part in enumerate(parts)
+            self._submit([rows[index] for index in part], 0 if small else 1, turn)
+            for turn, part in enumerate(parts)
         ]
         vectors = np.empty((len(texts), self.dimensions), np.float32)
         try:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mainspring.engines.detokenizer import Vocabulary
+from mainspring.engines.openvino_runtime import explain
 from mainspring.engines.protocol import Channel, Message, run_child
 
 _WIDTH = 64
@@ -52,10 +53,10 @@ def write_empty_model(path: Path, vocabulary: int) -> None:
 class Trial:
     """Compiles grammars in a pipeline that is made anew after each one that broke it."""
 
-    def __init__(self, runtime: Any, model: Path, tokenizer: Any) -> None:
+    def __init__(self, runtime: Any, tokenizer: Any) -> None:
         self._runtime = runtime
-        self._model = model
         self._tokenizer = tokenizer
+        self._vocabulary = Vocabulary(tokenizer).size
         self._ids = count(1)
         self._pipeline = self._open()
 
@@ -67,42 +68,36 @@ class Trial:
             settings = runtime.GenerationConfig(
                 apply_chat_template=False, max_new_tokens=1, do_sample=False, structured_output_config=grammar
             )
-            self._pipeline.add_request(next(self._ids), "a", settings)
+            handle = self._pipeline.add_request(next(self._ids), "a", settings)
             while self._pipeline.has_non_finished_requests():
                 self._pipeline.step()
+            # A request whose handle is dropped is dropped too, before its grammar was compiled.
+            if not handle.can_read():
+                return "it admits nothing"
         except Exception as error:  # the runtime raises whatever its compiler does
             self._pipeline = self._open()
-            return _explain(error)
+            return explain(error)
         return ""
 
     def _open(self) -> Any:
         scheduler = self._runtime.SchedulerConfig()
         scheduler.num_kv_blocks, scheduler.cache_size = 4, 0
-        return self._runtime.ContinuousBatchingPipeline(str(self._model), self._tokenizer, scheduler, "CPU")
-
-
-def _explain(error: Exception) -> str:
-    """The compiler's last sentence, without the source file and line that it names first."""
-    line = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-    _, _, tail = line.rpartition(".cc:")
-    return tail.partition(": ")[2] if tail and ".cc:" in line else line
+        with tempfile.TemporaryDirectory(prefix="mainspring-") as directory:
+            model = Path(directory) / "empty.gguf"
+            write_empty_model(model, self._vocabulary)
+            return self._runtime.ContinuousBatchingPipeline(str(model), self._tokenizer, scheduler, "CPU")
 
 
 def serve(channel: Channel, configuration: Message) -> None:
     """Answer ``{"id", "kind", "source"}`` with ``{"id", "problem"}``, for ever."""
     import openvino_genai as runtime
 
-    tokenizer = runtime.Tokenizer(configuration["model"])
-    with tempfile.TemporaryDirectory(prefix="mainspring-") as directory:
-        model = Path(directory) / "empty.gguf"
-        write_empty_model(model, Vocabulary(tokenizer).size)
-        trial = Trial(runtime, model, tokenizer)
-        # The directory must outlive the loop for rebuilding, and is removed when the parent goes.
-        channel.send({"ready": {}})
-        while True:
-            for message in channel.receive(wait=True):
-                problem = trial.check(message["kind"], message["source"])
-                channel.send({"id": message["id"], "problem": problem})
+    trial = Trial(runtime, runtime.Tokenizer(configuration["model"]))
+    channel.send({"ready": {}})
+    while True:
+        for message in channel.receive(wait=True):
+            problem = trial.check(message["kind"], message["source"])
+            channel.send({"id": message["id"], "problem": problem})
 
 
 if __name__ == "__main__":

@@ -19,16 +19,13 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 from mainspring.engines.admission import Admission
 from mainspring.engines.detokenizer import Streamer, Vocabulary, encode
+from mainspring.engines.openvino_runtime import BLOCK, explain, generation_config, open_pipeline
 from mainspring.engines.protocol import Channel, Message, run_child
 
-BLOCK = 32
-"""Tokens of one KV block of the CPU plugin."""
-_GREEDY_BELOW = 1e-4
 # A token of more characters than this, on average over a whole context, is no natural text.
 _CHARACTERS_A_TOKEN = 32
 
@@ -67,7 +64,7 @@ class Sequence:
     matched: int = 0
 
 
-class Rejected(Exception):  # noqa: N818 - becomes an error of the parent's tree
+class Rejected(Exception):
     """A request that cannot run; ``kind`` is ``too_long`` or ``invalid``."""
 
     def __init__(self, kind: str, message: str) -> None:
@@ -121,7 +118,10 @@ class Scheduler:
         while (sequence := self._admission.pop()) is not None:
             self._launch(sequence)
         if self._pipeline.has_non_finished_requests():
-            self._pipeline.step()
+            try:
+                self._pipeline.step()
+            except Exception as error:
+                raise RuntimeError(f"the pipeline failed: {explain(error)}") from error
         self._cancelled = False
         for sequence in list(self._active):
             self._collect(sequence)
@@ -183,17 +183,17 @@ class Scheduler:
         tokens = -(-(len(job.prompt) + width * job.max_tokens) // BLOCK) * BLOCK
         streamer = Streamer(self._vocabulary, job.sampling["stop"])
         sequence = Sequence(job, choice, width, min(tokens, self._admission.kv_tokens), streamer)
-        self._admission.push(
-            sequence, place=job.place, priority=job.priority, width=width, tokens=sequence.tokens
-        )
+        self._admission.push(sequence, place=job.place, priority=job.priority, width=width, tokens=sequence.tokens)
         job.sequences.append(sequence)
 
     def _configure(self, job: Job, choice: int) -> Any:
         try:
-            settings = self._runtime.GenerationConfig(**_generation_config(self._runtime, job, choice))
+            settings = self._runtime.GenerationConfig(
+                **generation_config(self._runtime, job.sampling, job.max_tokens, choice)
+            )
             settings.validate()
         except (RuntimeError, TypeError, ValueError) as error:
-            raise Rejected("invalid", str(error).strip().splitlines()[-1]) from None
+            raise Rejected("invalid", explain(error)) from None
         return settings
 
     def _launch(self, sequence: Sequence) -> None:
@@ -305,7 +305,8 @@ class Scheduler:
         self._active = [other for other in self._active if other is not sequence]
 
     def _settle(self, job: Job) -> None:
-        if len(job.reasons) == job.choices and self._jobs.pop(job.id, None):
+        if len(job.reasons) == job.choices and job.id in self._jobs:
+            del self._jobs[job.id]
             reasons = [job.reasons[choice] for choice in range(job.choices)]
             self._say("e", [job.id, len(job.prompt), job.generated, reasons])
 
@@ -338,54 +339,6 @@ def _release_logprobs(sequence: Sequence, text: str) -> list[tuple[str, float]] 
         if token:
             out.append((token, logprob))
     return out
-
-
-def _generation_config(runtime: Any, job: Job, choice: int) -> Message:
-    """Keyword arguments of ``GenerationConfig``; unset sampling means temperature 1 over the whole vocabulary."""
-    sampling = job.sampling
-    settings: Message = {
-        "apply_chat_template": False,
-        "max_new_tokens": job.max_tokens,
-        "ignore_eos": sampling["ignore_eos"],
-        "logprobs": 0 if sampling["logprobs"] is None else 1,
-    }
-    for name in ("repetition_penalty", "presence_penalty", "frequency_penalty"):
-        if sampling[name] is not None:
-            settings[name] = sampling[name]
-    if sampling["grammar"]:
-        kind, source = sampling["grammar"]
-        settings["structured_output_config"] = runtime.StructuredOutputConfig(**{kind: source})
-    if sampling["beams"] > 1:
-        settings |= {"num_beams": sampling["beams"], "num_return_sequences": sampling["n"]}
-        if sampling["stop"]:
-            settings |= {"stop_strings": set(sampling["stop"]), "include_stop_str_in_output": True}
-        return settings
-    temperature = 1.0 if sampling["temperature"] is None else sampling["temperature"]
-    if temperature < _GREEDY_BELOW:
-        return settings | {"do_sample": False}
-    settings |= {"do_sample": True, "temperature": temperature, "rng_seed": sampling["seed"] + choice}
-    for name in ("top_p", "top_k", "min_p"):
-        # The runtime reads a top_k of 0 as the parent does: no limit.
-        if sampling[name] is not None:
-            settings[name] = sampling[name]
-    return settings
-
-
-def open_pipeline(runtime: Any, configuration: Message) -> Any:
-    """Load the model: a directory with OpenVINO IR, or a GGUF file."""
-    scheduler = runtime.SchedulerConfig()
-    scheduler.num_kv_blocks = configuration["kv_blocks"]
-    scheduler.cache_size = 0
-    scheduler.max_num_seqs = configuration["max_sequences"]
-    scheduler.max_num_batched_tokens = configuration["max_batched_tokens"]
-    scheduler.enable_prefix_caching = configuration["prefix_cache"]
-    scheduler.dynamic_split_fuse = True
-    properties: dict[str, Any] = dict(configuration["properties"])
-    if configuration["threads"]:
-        properties["INFERENCE_NUM_THREADS"] = configuration["threads"]
-    if not Path(configuration["model"]).exists():
-        raise FileNotFoundError(f"there is no model at {configuration['model']}")
-    return runtime.ContinuousBatchingPipeline(configuration["model"], scheduler, "CPU", properties)
 
 
 def serve(channel: Channel, configuration: Message) -> None:

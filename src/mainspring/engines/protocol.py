@@ -54,7 +54,7 @@ class Frames:
             yield orjson.loads(body)
 
 
-class ParentGone(Exception):  # noqa: N818 - an event, not a failure
+class ParentGone(Exception):
     """The parent closed its end: there is nobody left to work for."""
 
 

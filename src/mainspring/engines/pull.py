@@ -127,7 +127,9 @@ class Puller:
 
     def _work(self, entry: ModelEntry) -> Path:
         work = self.directory / ".work" / entry.name
-        relevant = entry.model_dump(mode="json", include={"files", "adapter", "convert", "pooling", "kind", "format"})
+        relevant = entry.model_dump(
+            mode="json", include={"files", "adapter", "convert", "pooling", "kind", "format"}
+        )
         key = _digest({"recipe": _RECIPE, **relevant})
         marker = work / "key"
         if work.exists() and (not marker.exists() or marker.read_text() != key):
@@ -156,9 +158,7 @@ class Puller:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise Conflict(
-                    f"another process is pulling {name}", remedy="Wait for it, then try again"
-                ) from None
+                raise Conflict(f"another process is pulling {name}", remedy="Wait for it, then try again") from None
             yield
 
 

@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 State = Literal["new", "starting", "ready", "backoff", "failed", "closed"]
 
+_GRACE_S = 2.0
 _CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE}
 
 
@@ -76,7 +77,7 @@ def spawn(module: str, configuration: Message) -> Spawned:
 class _Link(asyncio.Protocol):
     """The socket of one incarnation of the child."""
 
-    def __init__(self, receive: Callable[[Message], None], lost: Callable[[], None]) -> None:
+    def __init__(self, receive: Callable[[Message], None], lost: asyncio.Future[None]) -> None:
         self._receive = receive
         self._lost = lost
         self._frames = Frames()
@@ -85,8 +86,9 @@ class _Link(asyncio.Protocol):
         for message in self._frames.feed(data):
             self._receive(message)
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._lost()
+    def connection_lost(self, _exc: Exception | None) -> None:
+        if not self._lost.done():
+            self._lost.set_result(None)
 
 
 class _ErrorOutput(asyncio.Protocol):
@@ -103,7 +105,7 @@ class _ErrorOutput(asyncio.Protocol):
         for line in lines:
             self._keep(line)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _exc: Exception | None) -> None:
         self._keep(self._rest)
         if not self.done.done():
             self.done.set_result(None)
@@ -248,7 +250,9 @@ class Supervisor:
             self.restarts += 1
             self._set("backoff")
             self._on_death(cause)
-            await asyncio.sleep(min(self._policy.longest, self._policy.first * 2 ** (failures - 1) if failures else 0))
+            await asyncio.sleep(
+                min(self._policy.longest, self._policy.first * 2 ** (failures - 1) if failures else 0)
+            )
 
     async def _live(self, spawned: Spawned) -> bool:
         """Serve one incarnation until its socket closes; whether it ever became ready."""
@@ -257,7 +261,7 @@ class Supervisor:
         handshake = self._handshake = loop.create_future()
         errors = await self._watch_errors(spawned)
         transport, _ = await loop.create_unix_connection(
-            lambda: _Link(self._receive, lambda: lost.done() or lost.set_result(None)), sock=spawned.connection
+            lambda: _Link(self._receive, lost), sock=spawned.connection
         )
         self._transport = transport
         try:
@@ -297,13 +301,12 @@ class Supervisor:
     async def _reap(self, spawned: Spawned) -> int:
         process = spawned.process
         spawned.connection.close()
-        for grace, stop in ((2.0, process.terminate), (2.0, process.kill)):
-            end = time.monotonic() + grace
-            while process.poll() is None and time.monotonic() < end:
-                await asyncio.sleep(0.02)
-            if process.poll() is None:
+        for stop in (process.terminate, process.kill):
+            try:
+                return await asyncio.to_thread(process.wait, _GRACE_S)
+            except subprocess.TimeoutExpired:
                 stop()
-        return process.wait()
+        return await asyncio.to_thread(process.wait)
 
     def _explain(self, code: int, became_ready: bool) -> str:
         when = "ended" if became_ready else "could not load its model"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
+from collections.abc import Sequence
 from typing import Annotated, Protocol
 
 from fastapi import APIRouter, Depends
@@ -34,7 +35,7 @@ class ServedModel(Protocol):
 class Models(Protocol):
     """What a principal may ask."""
 
-    async def models(self, principal: Principal) -> list[ServedModel]: ...
+    async def models(self, principal: Principal) -> Sequence[ServedModel]: ...
 
 
 def router(responder: Responder, models: Models, settings: GatewaySettings, access: Access) -> APIRouter:

@@ -103,7 +103,7 @@ def stores_router(library: Library, access: Access) -> APIRouter:
 
     @routes.get("")
     async def list_stores(context: chats) -> HttpResponse:
-        found = await library.list(context.principal)
+        found = await library.collections(context.principal)
         return json_response(_page([await _store(library, collection) for collection in found]))
 
     @routes.get("/{store_id}")

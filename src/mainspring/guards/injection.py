@@ -14,6 +14,7 @@ import binascii
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 
 from mainspring.guards.pii import Finding
 
@@ -25,9 +26,19 @@ MAX_DECODED = 16
 _RUN_LIMIT = 8192
 
 _GAP = r"[^.!?\n]{0,40}?"
-_OWN = r"(?:instructions?|prompts?|rules|guidelines|directions|directives|programming|training|restrictions|messages?|commands|orders|context|text|policies|constraints|safeguards|inputs?)"
-_BEFORE = r"(?:previous|prior|preceding|above|earlier|before|foregoing|initial|original|existing|system|safety|given|past)"
-_PROMPT = r"(?:system\W{0,3}(?:prompt|message|instructions?)|initial\W{1,3}(?:prompt|instructions?)|(?:hidden|secret|original|starting|pre-?|your)\s{0,3}(?:prompt|instructions)|(?:text|prompt|instructions?|everything|conversation)\s{1,3}(?:written\s)?(?:above|before this|so far))"
+_OWN = (
+    r"(?:instructions?|prompts?|rules|guidelines|directions|directives|programming|training|restrictions|messages?|"
+    r"commands|orders|context|text|policies|constraints|safeguards|inputs?)"
+)
+_BEFORE = (
+    r"(?:previous|prior|preceding|above|earlier|before|foregoing|initial|original|existing|system|safety|"
+    r"given|past)"
+)
+_PROMPT = (
+    r"(?:system\W{0,3}(?:prompt|message|instructions?)|initial\W{1,3}(?:prompt|instructions?)|"
+    r"(?:hidden|secret|original|starting|pre-?|your)\s{0,3}(?:prompt|instructions)|"
+    r"(?:text|prompt|instructions?|everything|conversation)\s{1,3}(?:written\s)?(?:above|before this|so far))"
+)
 
 _RULES: tuple[tuple[str, str], ...] = (
     (
@@ -84,7 +95,8 @@ _RULES: tuple[tuple[str, str], ...] = (
         "role_play",
         r"\b(?:never|don't|do not|cannot|can't|without) (?:ever )?(?:refus(?:e|ing)|say(?:ing)? no|declin(?:e|ing)|"
         r"apologi[sz](?:e|ing)|warn(?:ing)?|mention(?:ing)? (?:that )?(?:you are|being) an ai)\b[^\n]{0,160}?"
-        r"\b(?:unethical|illegal|immoral|harmful|dangerous|openai|content polic(?:y|ies)|any (?:request|question|prompt))",
+        r"\b(?:unethical|illegal|immoral|harmful|dangerous|openai|content polic(?:y|ies)|"
+        r"any (?:request|question|prompt))",
     ),
     (
         "role_play",
@@ -94,22 +106,25 @@ _RULES: tuple[tuple[str, str], ...] = (
     ),
     (
         "role_play",
-        r"\b(?:regardless of|without (?:any )?regards? (?:for|to)|(?:never|not|n't|n’t|nothing) "
+        r"\b(?:regardless of|without (?:any )?regards? (?:for|to)|(?:never|not|n't|nothing) "
         r"(?:cares?|concern(?:ed)?|worry|give a \w{1,6}) (?:about|with|for)|disregards?)\b[^.\n]{0,40}?"
         r"\b(?:ethic(?:s|al|ality)|moral(?:s|ity)|legal(?:ity)?|laws?)\b[\s,;/]{1,3}(?:and |or )?"
         r"(?:all )?(?:ethic(?:s|al|ality)|moral(?:s|ity)|legal(?:ity)?|laws?|immoral(?:ity)?)\b",
     ),
     (
         "role_play",
-        r"\b(?:ai|a\.i\.|bot|chatbot|model|gpt|assistant|character|persona|chatgpt)\b[^\n]{0,60}?\b(?:without|free (?:of|from)|"
+        r"\b(?:ai|a\.i\.|bot|chatbot|model|gpt|assistant|character|persona|chatgpt)\b[^\n]{0,60}?"
+        r"\b(?:without|free (?:of|from)|"
         r"no longer (?:bound|restricted) by|has no|with no) (?:any |all |its |the )?(?:\w{1,14} ){0,1}"
         r"(?:restrictions|limitations|filters?|morals|ethics|censorship|rules)\b",
     ),
     (
         "role_play",
-        r"\b(?:never|(?:does|do|will|can)(?: ?not|n['’]?t)) (?:ever )?(?:refuses?|decline|reject|deny)\b "
-        r"?(?:any|to answer|a|my|the user's)?\b[^.\n]{0,60}?(?:request|question|prompt|immoral|illegal|unethical|amoral)|"
-        r"\banswers? (?:to )?any (?:request|question|prompt)s?\b[^.\n]{0,60}?\b(?:without|regardless|no matter|even if)\b",
+        r"\b(?:never|(?:does|do|will|can)(?: ?not|n'?t)) (?:ever )?(?:refuses?|decline|reject|deny)\b "
+        r"?(?:any|to answer|a|my|the user's)?\b[^.\n]{0,60}?"
+        r"(?:request|question|prompt|immoral|illegal|unethical|amoral)|"
+        r"\banswers? (?:to )?any (?:request|question|prompt)s?\b[^.\n]{0,60}?"
+        r"\b(?:without|regardless|no matter|even if)\b",
     ),
     (
         "role_play",
@@ -175,7 +190,8 @@ _INVISIBLE = re.compile(
 )
 _TAGS = re.compile("[\U000e0020-\U000e007e]{4,}")
 _LOOK_ALIKES = str.maketrans(
-    "аеорсухіјѕһԁԛԝάοερτυνικΑΒΕΗΙΚΜΝΟΡΤΧАВЕКМНОРСТХ’‘İ", "aeopcyxijshdqwaoeptuvikABEHIKMNOPTXABEKMHOPCTX''I"
+    "аеорсухіјѕһԁԛԝάοερτυνικΑΒΕΗΙΚΜΝΟΡΤΧАВЕКМНОРСТХ\u2019\u2018\u0130",
+    "aeopcyxijshdqwaoeptuvikABEHIKMNOPTXABEKMHOPCTX''I",
 )
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{24,}(?:={1,2})?")
 _HEX = re.compile(r"(?<![0-9A-Za-z])(?:[0-9a-fA-F]{2}[ :]?){16,}(?![0-9A-Za-z])")
@@ -230,15 +246,21 @@ def _fold(text: str) -> tuple[str, list[int] | None]:
             characters.append(" " if character == "\t" else character)
             offsets.append(offset)
             continue
-        if _INVISIBLE.match(character):
-            continue
-        code = ord(character)
-        plain = chr(code - 0xE0000) if 0xE0020 <= code <= 0xE007E else unicodedata.normalize("NFKC", character)
-        plain = plain.translate(_LOOK_ALIKES)
+        plain = _plain(character)
         characters.extend(plain)
         offsets.extend([offset] * len(plain))
     offsets.append(len(text))
     return "".join(characters), offsets
+
+
+@lru_cache(4096)
+def _plain(character: str) -> str:
+    if _INVISIBLE.match(character):
+        return ""
+    code = ord(character)
+    if 0xE0020 <= code <= 0xE007E:
+        return chr(code - 0xE0000)
+    return unicodedata.normalize("NFKC", character).translate(_LOOK_ALIKES)
 
 
 def _at(finding: Finding, offsets: list[int] | None) -> Finding:

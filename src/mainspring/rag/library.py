@@ -57,7 +57,7 @@ class Library:
         """Raises ``NotFound`` for what the principal may not see, as for what does not exist."""
         return await self._collections.get(principal.tenant, id_or_name, groups=principal.groups)
 
-    async def list(self, principal: Principal) -> list[Collection]:
+    async def collections(self, principal: Principal) -> list[Collection]:
         return await self._collections.list(principal.tenant, groups=principal.groups)
 
     async def delete(self, principal: Principal, id_or_name: str) -> None:
@@ -117,7 +117,7 @@ class Library:
         return self._served(collection)
 
     async def visible(self, principal: Principal) -> list[Served]:
-        return [self._served(collection) for collection in await self.list(principal)]
+        return [self._served(collection) for collection in await self.collections(principal)]
 
     def _served(self, collection: Collection) -> Served:
         answerer = self._answerer(collection)

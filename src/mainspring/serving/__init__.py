@@ -55,7 +55,10 @@ async def open(  # noqa: A001
         telemetry.metrics.watch_engine(name, engines.chat[name].engine.statistics)
     embedder = engines.embedder
     embedding = call_ring(
-        services, EmbedResponder(embedder, embedder.name), model=embedder.name, provider="mainspring.openvino"
+        services,
+        EmbedResponder(embedder, model_name=embedder.name),
+        model=embedder.name,
+        provider="mainspring.openvino",
     )
     registry.add(Served(embedder.name, "embedding", embedding))
     telemetry.metrics.serve(*chat, embedder.name)

@@ -34,7 +34,7 @@ OPTION = "cache"
 
 
 class CacheMetrics(Protocol):
-    def cache(self, result: str) -> None:
+    def cache(self, outcome: str) -> None:
         """Count one ``hit`` or ``miss``."""
         ...
 

@@ -33,6 +33,18 @@ IN_LINE_CHARACTERS = 4096
 class Decision(Protocol):
     """What a guard found and did, with no text of what it found."""
 
+    @property
+    def guard(self) -> str: ...
+
+    @property
+    def action(self) -> str: ...
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def count(self) -> int: ...
+
     def facts(self) -> Mapping[str, Any]: ...
 
 
@@ -50,13 +62,25 @@ class Policy(Protocol):
     @property
     def version(self) -> str: ...
 
+    def inspect(self, text: str) -> Checked:
+        """What is decided about a text."""
+        ...
+
     def check_input(self, text: str) -> Checked:
         """The text as it may go on. Raises ``GuardRefused``."""
+        ...
+
+    def output_decisions(self, counts: Mapping[str, int]) -> Sequence[Decision]:
+        """The decisions that a redactor's counts amount to."""
         ...
 
     def output_stream(self) -> Redactor | None:
         """A redactor for one text; None where output is not guarded."""
         ...
+
+
+class GuardMetrics(Protocol):
+    def guard(self, guard: str, action: str, kind: str, count: int = 1) -> None: ...
 
 
 class GuardInput(Layer):
@@ -66,10 +90,11 @@ class GuardInput(Layer):
     Texts to be embedded pass: they are data, and a vector of other words would be a wrong answer.
     """
 
-    def __init__(self, inner: Responder, policy: Policy, events: EventLog) -> None:
+    def __init__(self, inner: Responder, policy: Policy, events: EventLog, metrics: GuardMetrics) -> None:
         super().__init__(inner)
         self._policy = policy
         self._events = events
+        self._metrics = metrics
 
     async def respond(self, request: Request, context: Context) -> Response:
         if isinstance(request, ChatRequest):
@@ -93,21 +118,24 @@ class GuardInput(Layer):
             else:
                 checked = await asyncio.to_thread(self._policy.check_input, text)
         except GuardRefused as error:
-            facts = {"stage": "input", "role": role, "action": "refuse", "reason": error.message}
-            await self._events.append(*context.allowance.records, guard_record(context, facts))
+            note(context, self._policy.inspect(text).decisions, "input", role, self._metrics)
+            records = list(context.allowance.records)
+            context.allowance.records.clear()
+            await self._events.append(*records)
+            if role == "prompt":
+                error.param = "prompt"
             raise
-        for decision in checked.decisions:
-            facts = {"stage": "input", "role": role, **decision.facts()}
-            context.allowance.records.append(guard_record(context, facts))
+        note(context, checked.decisions, "input", role, self._metrics)
         return checked.text
 
 
 class GuardOutput(Layer):
     """Redacts text, reasoning, tool arguments and quotes; holds back no more than a redactor does."""
 
-    def __init__(self, inner: Responder, policy: Policy) -> None:
+    def __init__(self, inner: Responder, policy: Policy, metrics: GuardMetrics) -> None:
         super().__init__(inner)
         self._policy = policy
+        self._metrics = metrics
 
     async def respond(self, request: Request, context: Context) -> Response:
         response = await self.inner.respond(request, context)
@@ -115,13 +143,10 @@ class GuardOutput(Layer):
             return response
         outgoing = Outgoing(self._redactor)
 
-        async def note() -> None:
-            if counts := outgoing.counts:
-                facts = {"stage": "output", "role": "assistant", "action": "redact", "findings": dict(counts)}
-                context.allowance.records.append(guard_record(context, facts))
+        async def finish() -> None:
+            note(context, self._policy.output_decisions(outgoing.counts), "output", "assistant", self._metrics)
 
-        # Noted when the inner stream has ended, which Record sees only after.
-        return response.on_close(note).through(lambda events: _redacted(events, outgoing))
+        return response.through(lambda events: _redacted(events, outgoing), on_close=finish)
 
     def _redactor(self) -> Redactor:
         redactor = self._policy.output_stream()
@@ -143,16 +168,19 @@ async def _redacted(events: AsyncIterator[Event], outgoing: Outgoing) -> AsyncGe
         yield rest
 
 
-def guard_record(context: Context, facts: Mapping[str, Any]) -> EventRecord:
-    """One decision of a guard, about the answer that will be recorded."""
-    return EventRecord(
-        id=ids.new("evt_"),
-        at=time.time(),
-        tenant=context.principal.tenant,
-        trace_id=context.trace.trace_id,
-        kind="guard",
-        subject="",
-        facts=facts,
-        consent=context.consent,
-        retention=context.retention,
-    )
+def note(context: Context, decisions: Sequence[Decision], stage: str, role: str, metrics: GuardMetrics) -> None:
+    """Leave ``decisions`` for the settling commit, one event each, about the answer that will be recorded."""
+    for decision in decisions:
+        metrics.guard(decision.guard, decision.action, decision.kind, decision.count)
+        record = EventRecord(
+            id=ids.new("evt_"),
+            at=time.time(),
+            tenant=context.principal.tenant,
+            trace_id=context.trace.trace_id,
+            kind="guard",
+            subject="",
+            facts={"stage": stage, "role": role, **decision.facts()},
+            consent=context.consent,
+            retention=context.retention,
+        )
+        context.allowance.records.append(record)

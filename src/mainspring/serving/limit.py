@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from mainspring.errors import RateLimited, TooLarge
 from mainspring.path import Layer
@@ -19,6 +20,8 @@ from mainspring.types import Context, Principal, Request, Responder, Response
 Clock = Callable[[], float]
 MINUTE = 60.0
 PURGE_ABOVE = 4096
+REQUESTS = "requests_per_minute"
+TOKENS = "tokens_per_minute"
 
 
 class Bucket:
@@ -118,10 +121,10 @@ class Limits:
                 param="max_tokens",
             )
         if wait := account.requests.take(1):
-            raise _refusal("requests", self._requests, wait, account)
+            raise _refusal(REQUESTS, self._requests, wait, account)
         if wait := account.tokens.take(tokens):
             account.requests.give(1)
-            raise _refusal("tokens", self._tokens, wait, account)
+            raise _refusal(TOKENS, self._tokens, wait, account)
         return Reservation(account.tokens, tokens)
 
     def headers(self, principal: Principal) -> dict[str, str]:
@@ -139,28 +142,41 @@ class Limits:
         return account
 
 
-def _refusal(what: str, limit: int, wait: float, account: _Account) -> RateLimited:
+def _refusal(name: str, limit: int, wait: float, account: _Account) -> RateLimited:
     error = RateLimited(
-        f"the limit of {limit} {what} a minute is used up",
+        f"the limit of {limit} {name.replace('_per_', ' a ')} is used up",
         remedy=f"Try again in {duration(wait)}",
-        param=f"{what}_per_minute",
+        param=name,
         retry_after=wait,
     )
     error.headers = account.headers()
     return error
 
 
+class LimitMetrics(Protocol):
+    def limited(self, limit: str) -> None:
+        """A key ran into its limit of ``requests`` or ``tokens``."""
+        ...
+
+
 class Limit(Layer):
     """Refuses what exceeds the key's limits, and settles its tokens when the answer has ended."""
 
-    def __init__(self, inner: Responder, limits: Limits, *, default_output_tokens: int) -> None:
+    def __init__(
+        self, inner: Responder, limits: Limits, metrics: LimitMetrics, *, default_output_tokens: int
+    ) -> None:
         super().__init__(inner)
         self._limits = limits
+        self._metrics = metrics
         self._default_output = default_output_tokens
 
     async def respond(self, request: Request, context: Context) -> Response:
         tokens = estimate.request_tokens(request, self._default_output)
-        reservation = self._limits.reserve(context.principal, tokens)
+        try:
+            reservation = self._limits.reserve(context.principal, tokens)
+        except RateLimited as error:
+            self._metrics.limited("tokens" if error.param == TOKENS else "requests")
+            raise
 
         async def settle() -> None:
             reservation.settle(context.allowance.spent.total_tokens)

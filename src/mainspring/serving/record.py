@@ -118,7 +118,7 @@ class Record(Layer):
             return
         try:
             await self._settle(book)
-        except MainspringError as error:
+        except Exception as error:
             if book.error is None:
                 raise
             # The caller is told of the first failure; this one would hide it.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from mainspring.errors import EngineDied, MainspringError, Overloaded, UpstreamError
 from mainspring.path import Layer
@@ -17,11 +18,19 @@ OVERLOAD_PATIENCE_S = 0.5
 DEATH_PATIENCE_S = 10.0
 
 
+class RetryMetrics(Protocol):
+    def retry(self, model: str) -> None: ...
+
+
 class Retry(Layer):
     """Tries again, with jittered backoff inside the deadline, while nothing of an answer has been committed."""
 
-    def __init__(self, inner: Responder, *, retries: int, sleep: Sleep = asyncio.sleep) -> None:
+    def __init__(
+        self, inner: Responder, model: str, metrics: RetryMetrics, *, retries: int, sleep: Sleep = asyncio.sleep
+    ) -> None:
         super().__init__(inner)
+        self._model = model
+        self._metrics = metrics
         self._retries = retries
         self._sleep = sleep
 
@@ -34,6 +43,7 @@ class Retry(Layer):
                 remaining = context.remaining()
                 if wait is None or (remaining is not None and wait >= remaining):
                     raise
+            self._metrics.retry(self._model)
             await self._sleep(wait)
         return await self.inner.respond(request, context)
 

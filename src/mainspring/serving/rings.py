@@ -10,13 +10,13 @@ from mainspring.path import LayerFactory, ring
 from mainspring.serving.admit import Admit
 from mainspring.serving.background import Background
 from mainspring.serving.cache import CacheMetrics, ResponseCache
-from mainspring.serving.guard import GuardInput, GuardOutput, Policy
-from mainspring.serving.limit import Limit, Limits
+from mainspring.serving.guard import GuardInput, GuardMetrics, GuardOutput, Policy
+from mainspring.serving.limit import Limit, LimitMetrics, Limits
 from mainspring.serving.meter import CallMetrics, Meter
 from mainspring.serving.ports import Answers, EventLog, Histories, Tracing
 from mainspring.serving.pricing import Price
 from mainspring.serving.record import Record
-from mainspring.serving.retry import Retry
+from mainspring.serving.retry import Retry, RetryMetrics
 from mainspring.serving.select import Registry, Select
 from mainspring.serving.session import Session
 from mainspring.serving.trace import RequestMetrics, Trace
@@ -24,7 +24,7 @@ from mainspring.settings import Settings
 from mainspring.types import Responder
 
 
-class Metrics(RequestMetrics, CallMetrics, CacheMetrics, Protocol):
+class Metrics(RequestMetrics, LimitMetrics, GuardMetrics, CacheMetrics, CallMetrics, RetryMetrics, Protocol):
     """All that the layers measure."""
 
 
@@ -48,8 +48,10 @@ def request_ring(services: Services, registry: Registry) -> Responder:
     limits = Limits(serving.requests_per_minute, serving.tokens_per_minute)
     layers: list[LayerFactory] = [
         partial(Trace, tracing=services.tracing, metrics=services.metrics),
-        partial(Limit, limits=limits, default_output_tokens=serving.default_output_tokens),
-        partial(GuardInput, policy=services.policy, events=services.events),
+        partial(
+            Limit, limits=limits, metrics=services.metrics, default_output_tokens=serving.default_output_tokens
+        ),
+        partial(GuardInput, policy=services.policy, events=services.events, metrics=services.metrics),
         partial(Session, histories=services.histories),
         partial(Record, events=services.events, background=services.background),
         partial(
@@ -63,7 +65,7 @@ def request_ring(services: Services, registry: Registry) -> Responder:
             policy=services.policy.version,
             enabled=serving.cache_responses,
         ),
-        partial(GuardOutput, policy=services.policy),
+        partial(GuardOutput, policy=services.policy, metrics=services.metrics),
     ]
     return ring(layers, Select(registry))
 
@@ -82,7 +84,7 @@ def call_ring(
         partial(
             Meter, model=model, price=price, metrics=services.metrics, tracing=services.tracing, provider=provider
         ),
-        partial(Retry, retries=services.settings.serving.retries),
+        partial(Retry, model=model, metrics=services.metrics, retries=services.settings.serving.retries),
         partial(Admit, concurrency=concurrency),
     ]
     return ring(layers, core)

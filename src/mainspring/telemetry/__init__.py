@@ -5,31 +5,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Protocol
+
+import orjson
 
 import mainspring
 from mainspring.settings import Settings
+from mainspring.stores.spans import SpanRow, Spans
 from mainspring.telemetry import logs
 from mainspring.telemetry.metrics import Metrics
 from mainspring.telemetry.tracing import Span, Tracing
 from mainspring.telemetry.writer import BatchWriter
 
-__all__ = ["SpanStore", "Telemetry", "open"]
+__all__ = ["Telemetry", "open"]
 
 log = logging.getLogger(__name__)
 _HOUR_S = 3600.0
-
-
-class SpanStore(Protocol):
-    """The local store of spans (``stores.spans.Spans``)."""
-
-    async def write(self, rows: Sequence[Any]) -> None: ...
-
-    async def expire(self, before: float) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +42,7 @@ class Telemetry:
 
 
 @asynccontextmanager
-async def open(settings: Settings, spans: SpanStore) -> AsyncIterator[Telemetry]:  # noqa: A001
+async def open(settings: Settings, spans: Spans) -> AsyncIterator[Telemetry]:  # noqa: A001
     """Start the writers; stop them, with what they hold, on leaving. Raises ``MissingExtra`` for OTLP."""
     metrics = Metrics()
     async with AsyncExitStack() as stack:
@@ -72,10 +66,8 @@ async def open(settings: Settings, spans: SpanStore) -> AsyncIterator[Telemetry]
         yield Telemetry(Tracing(settings.telemetry.sample, writers), metrics, logs, tuple(writers))
 
 
-def stored_row(span: Span) -> Any:
+def stored_row(span: Span) -> SpanRow:
     """A span as the local store keeps it."""
-    from mainspring.stores.spans import SpanRow
-
     return SpanRow(
         trace_id=span.trace_id,
         span_id=span.span_id,
@@ -84,11 +76,11 @@ def stored_row(span: Span) -> Any:
         start_ns=span.start_ns,
         end_ns=span.end_ns,
         status=span.status,
-        attributes=span.attributes,
+        attributes=orjson.dumps(span.attributes, default=str).decode(),
     )
 
 
-async def _expire(spans: SpanStore, days: float) -> None:
+async def _expire(spans: Spans, days: float) -> None:
     while True:
         try:
             await spans.expire(time.time() - days * 86_400)

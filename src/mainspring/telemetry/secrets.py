@@ -12,7 +12,7 @@ from dataclasses import dataclass
 MASK = "[SECRET]"
 
 # ``sk-`` and ``ms-`` also begin ordinary hyphenated words, so they must hold a digit.
-_TOKEN_HEAD = r"""(?<![A-Za-z0-9_])(?:
+_KEY_HEAD = r"""(?<![A-Za-z0-9_])(?:
     (?:sk|ms)-(?=[A-Za-z0-9_-]{0,48}[0-9])[A-Za-z0-9_-]{20,64}
   | [spr]k_(?:live|test)_[A-Za-z0-9]{16,64}
   | A(?:KIA|SIA)[0-9A-Z]{16}(?![0-9A-Za-z])
@@ -24,7 +24,7 @@ _TOKEN_HEAD = r"""(?<![A-Za-z0-9_])(?:
   | hf_[A-Za-z0-9]{30,64}
   | npm_[A-Za-z0-9]{36}
 )"""
-_TOKEN_MARKS = (
+_KEY_MARKS = (
     *("sk-", "ms-", "k_live_", "k_test_", "AKIA", "ASIA", "gho_", "ghp_", "ghu_", "ghs_", "ghr_"),
     *("github_pat_", "xox", "AIza", "glpat-", "hf_", "npm_"),
 )
@@ -54,7 +54,7 @@ PATTERNS: tuple[SecretPattern, ...] = (
         re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,160}\.eyJ"),
         re.compile(r"[A-Za-z0-9_.-]*"),
     ),
-    SecretPattern(_TOKEN_MARKS, re.compile(_TOKEN_HEAD, re.VERBOSE), re.compile(r"[A-Za-z0-9_-]*")),
+    SecretPattern(_KEY_MARKS, re.compile(_KEY_HEAD, re.VERBOSE), re.compile(r"[A-Za-z0-9_-]*")),
 )
 
 

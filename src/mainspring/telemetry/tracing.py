@@ -71,7 +71,8 @@ class Span:
     """One timed step. Leave its ``with`` block, or call ``end()`` where it outlives one (streams)."""
 
     __slots__ = (
-        "_owner", "_root", "_started", "_trace", "attributes", "context", "end_ns", "name", "parent_id", "start_ns", "status",
+        "_owner", "_root", "_started", "_trace", "attributes", "context", "end_ns", "name", "parent_id", "start_ns",
+        "status",
     )  # fmt: skip
 
     def __init__(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 from collections import deque
@@ -17,7 +18,7 @@ log = logging.getLogger(__name__)
 class SpanSink(Protocol):
     """Where rows go: the local store, or an exporter."""
 
-    async def write(self, rows: Sequence[Any]) -> None: ...
+    async def write(self, rows: Sequence[Any], /) -> None: ...
 
 
 class BatchWriter:
@@ -90,11 +91,9 @@ class BatchWriter:
         while not self._closing.is_set():
             await self._wake.wait()
             if not self._closing.is_set():
-                try:
-                    # A full batch is not waited for: traces should be readable at once.
+                # A full batch is not waited for: traces should be readable at once.
+                with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._closing.wait(), self._delay_s)
-                except TimeoutError:
-                    pass
             self._wake.clear()
             await self.flush()
         await self.flush()

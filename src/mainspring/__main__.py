@@ -1,0 +1,5 @@
+"""``python -m mainspring``."""
+
+from mainspring.cli.main import run
+
+run()

@@ -1,0 +1,1 @@
+"""Retrieval over documents: parse, chunk, ingest, retrieve, answer, cite."""

@@ -1,0 +1,106 @@
+"""Content words of questions and sentences: stop words removed, endings stripped, weighted by rarity.
+
+Rarity is measured among the candidates of one search, not over the collection: what every candidate says (the
+subject) weighs little, what sets one apart weighs much.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Set
+from typing import Literal
+
+_WORD = re.compile(r"\d+(?:[.,:]\d+)*|[^\W\d_]+(?:['’](?!s\b)[^\W\d_]+)?", re.UNICODE)
+_STOP = frozenset(
+    "a an the of in on at to for by with from and or but not no is are was were be been being am do does did doing done "
+    "has have had having what which who whom whose when where why how many much that this these those it its as into "
+    "than then there their they them he she his her him hers i i'm i've i'd you your yours we our ours us my mine me "
+    "about can could would should will shall may might must during after before between while so if because such also "
+    "any some each other s t don't doesn't didn't isn't aren't wasn't can't cannot won't let get got just too very "
+    "up out off over under again there's what's who's it's".split()
+)
+_SUFFIXES = ("ingly", "edly", "ings", "ing", "ied", "ies", "ed", "es", "s", "ly")
+_NUMBER = re.compile(
+    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|hundred|thousand|million|billion|half|"
+    r"twice|third|quarter|dozen|free|none|unlimited)\b",
+    re.IGNORECASE,
+)
+_DATE = re.compile(
+    r"\b(?:1\d{3}|20\d\d)\b|\b\d{1,2}:\d\d\b|\b(?:January|February|March|April|May|June|July|August|September|October|"
+    r"November|December|Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday|century|noon|midnight|days?|weeks?|"
+    r"months?|years?)\b"
+)
+_NAME = re.compile(r"(?<=\S\s)[A-Z]\w+")
+_ASKS_NUMBER = re.compile(
+    r"\bhow (?:many|much|long|far|old|often|large|big|tall|high|fast|deep|heavy|quickly|soon)\b|\bpercent"
+    r"|\bwhat (?:is the )?(?:price|cost|number|amount|percentage|temperature|size|weight|limit)\b",
+    re.IGNORECASE,
+)
+_ASKS_DATE = re.compile(
+    r"\bwhen\b|\b(?:what|which) (?:year|date|day|time|month|century)\b|\bby what time\b|\blast day\b", re.IGNORECASE
+)
+_ASKS_PERSON = re.compile(r"\bwho(?:m|se)?\b", re.IGNORECASE)
+
+Asked = Literal["number", "date", "person", "anything"]
+
+
+def words(text: str) -> list[str]:
+    """The content words of ``text``, stemmed, in order, repetitions included."""
+    found = (match.group().lower().replace("’", "'") for match in _WORD.finditer(text))
+    return [stem(word) for word in found if word not in _STOP]
+
+
+def content(text: str) -> frozenset[str]:
+    """The set of content words of ``text``."""
+    return frozenset(words(text))
+
+
+def stem(word: str) -> str:
+    """``word`` (lower case) without a common English ending; equal for the forms of most regular words."""
+    if not word.isascii() or not word.isalpha():
+        return word
+    for suffix in _SUFFIXES:
+        if word.endswith(suffix) and len(word) - len(suffix) >= 3 and not word.endswith("ss"):
+            word = word[: -len(suffix)]
+            if suffix in ("ied", "ies"):
+                word += "y"
+            elif len(word) > 3 and word[-1] == word[-2] and word[-1] not in "aeiouls":
+                word = word[:-1]
+            break
+    return word[:-1] if word.endswith("e") and len(word) > 4 else word
+
+
+def rarity(question: Set[str], passages: Iterable[Set[str]]) -> dict[str, float]:
+    """A weight for each word of ``question``: high where few of ``passages`` have it. The weights sum to 1."""
+    sets = list(passages)
+    counts = Counter(word for words_ in sets for word in words_ & question)
+    weights = {word: math.log(1 + len(sets) / (counts[word] + 0.5)) for word in question}
+    total = sum(weights.values()) or 1.0
+    return {word: weight / total for word, weight in weights.items()}
+
+
+def overlap(weights: Mapping[str, float], found: Iterable[str]) -> float:
+    """The weight of the question's words that are in ``found``, from 0 to 1."""
+    return sum(weights.get(word, 0.0) for word in found)
+
+
+def asked(question: str) -> Asked:
+    """What kind of thing a question asks for, as far as its wording tells."""
+    if _ASKS_DATE.search(question):
+        return "date"
+    if _ASKS_NUMBER.search(question):
+        return "number"
+    return "person" if _ASKS_PERSON.search(question) else "anything"
+
+
+def offers(kind: Asked, sentence: str, question: Set[str]) -> float:
+    """1 where ``sentence`` has a thing of the ``kind`` asked for, -1 where it has none, 0 where nothing is known."""
+    if kind == "anything":
+        return 0.0
+    if kind == "person":
+        names = {stem(match.group().lower()) for match in _NAME.finditer(sentence)}
+        return 1.0 if names - question else -1.0
+    pattern = _DATE if kind == "date" else _NUMBER
+    return 1.0 if pattern.search(sentence) else -1.0

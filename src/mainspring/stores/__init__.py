@@ -1,0 +1,108 @@
+"""The stores: everything that outlives a request.
+
+``open`` gives all of them at once: the SQL database with events, keys, files, collections and sessions, the blobs
+beside it, the vectors, and the files that may be lost (cached answers, spans). They live under ``settings.home``;
+the database may be elsewhere. Everything in them is kept under its tenant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from mainspring.errors import StoreError
+from mainspring.settings import Settings
+from mainspring.stores import cache as cache_store
+from mainspring.stores import database as sql
+from mainspring.stores import spans as span_store
+from mainspring.stores.blobs import Blobs
+from mainspring.stores.cache import AnswerCache
+from mainspring.stores.collections import Collections
+from mainspring.stores.database import Database
+from mainspring.stores.events import EventLog
+from mainspring.stores.files import Files
+from mainspring.stores.keys import Keys
+from mainspring.stores.sessions import Sessions
+from mainspring.stores.spans import Spans
+from mainspring.stores.vectors import VectorStore
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The opened stores."""
+
+    database: Database
+    events: EventLog
+    keys: Keys
+    files: Files
+    collections: Collections
+    sessions: Sessions
+    blobs: Blobs
+    cache: AnswerCache
+    spans: Spans
+    vectors: VectorStore
+
+    async def problem(self) -> str:
+        """What keeps the database from answering; empty when it does."""
+        try:
+            await self.database.read(lambda connection: connection.execute(sa.select(1)).scalar_one())
+        except StoreError as error:
+            return error.message
+        return ""
+
+
+@asynccontextmanager
+async def open(settings: Settings) -> AsyncIterator[Stores]:  # noqa: A001
+    """Open the stores, making what is not there yet and migrating what is old.
+
+    On leaving, everything handed in is written and closed. Several processes may have the same stores open.
+    Raises ``StoreError`` (damaged, locked, of a newer schema), ``SettingsError`` or ``MissingExtra``.
+    """
+    # Here, because the modules of this room are imported by many that never open a vector store.
+    from mainspring.stores.lance import LanceVectors
+
+    home = settings.home
+    _make_home(home)
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(sql.open(settings))
+        blobs = Blobs(home / "blobs")
+        await blobs.open()
+        events = EventLog(database)
+        stack.push_async_callback(events.close)
+        keys = Keys(database)
+        stack.push_async_callback(keys.close)
+        collections = Collections(database, blobs)
+        stack.push_async_callback(collections.close)
+        await collections.open()
+        cache = AnswerCache(home / cache_store.FILE_NAME, settings.stores.cache_entries)
+        stack.push_async_callback(cache.close)
+        spans = Spans(home / span_store.FILE_NAME)
+        stack.push_async_callback(spans.close)
+        vectors = LanceVectors(home / "vectors")
+        stack.push_async_callback(vectors.close)
+        yield Stores(
+            database=database,
+            events=events,
+            keys=keys,
+            files=Files(database, blobs),
+            collections=collections,
+            sessions=Sessions(database),
+            blobs=blobs,
+            cache=cache,
+            spans=spans,
+            vectors=vectors,
+        )
+
+
+def _make_home(home: Path) -> None:
+    try:
+        # Only its owner may look in: prompts and hashes of keys lie here.
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"the directory {home} cannot be made: {error.strerror}", remedy="Choose another `home` in the settings"
+        ) from error

@@ -1,0 +1,534 @@
+"""What every SQL database must do for the stores: SQLite always, Postgres where one is named."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import hashlib
+import time
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from mainspring import settings as configuration
+from mainspring import stores
+from mainspring.errors import Conflict, InvalidRequest, NotFound, StoreError, Unauthenticated
+from mainspring.settings import Settings, StoresSettings
+from mainspring.stores import Stores, ids
+from mainspring.stores.collections import Collection
+from mainspring.stores.sessions import SessionTurn
+from mainspring.types import EventRecord, Message, ToolCall
+
+SECRET = "the launch code is 7-4-1"
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def settings(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Settings]:
+    """Settings of stores that are empty."""
+    if request.param == "sqlite":
+        yield Settings(home=tmp_path / "home")
+        return
+    url = configuration.load().settings.stores.database
+    if not url.startswith("postgres"):
+        pytest.skip("no Postgres is named: `make test-services` starts one and runs this")
+    import asyncpg
+
+    server = sa.make_url(url).set(drivername="postgresql")
+    name = f"mainspring_{uuid.uuid4().hex}"
+    admin = await asyncpg.connect(server.render_as_string(hide_password=False))
+    try:
+        await admin.execute(f"CREATE DATABASE {name}")
+        database = server.set(database=name).render_as_string(hide_password=False)
+        yield Settings(home=tmp_path / "home", stores=StoresSettings(database=database))
+        await admin.execute(f"DROP DATABASE {name}")
+    finally:
+        await admin.close()
+
+
+@pytest.fixture
+async def opened(settings: Settings) -> AsyncIterator[Stores]:
+    async with stores.open(settings) as each:
+        yield each
+
+
+def event(tenant: str = "a", *, content: str | None = None, **changes: object) -> EventRecord:
+    record = EventRecord(ids.new("event-"), time.time(), tenant, "t1", "answer", "s1", {"tokens": 3}, content)
+    return dataclasses.replace(record, **changes)  # type: ignore[arg-type]
+
+
+def turn(*messages: Message, tenant: str = "a", session: str = "chat", trace_id: str = "t1") -> SessionTurn:
+    return SessionTurn(tenant, session, messages, trace_id, time.time())
+
+
+async def publish(opened: Stores, collection: Collection, source: str, text: str) -> tuple[str, int]:
+    """Ingest ``text``; (document id, generation)."""
+    begun = await opened.collections.begin(collection, source, hashlib.sha256(text.encode()).hexdigest(), source)
+    blob = await opened.blobs.put(text.encode())
+    await opened.collections.publish(
+        collection, begun.document_id, begun.generation, chars=len(text), chunks=1, parser="text", text_blob=blob
+    )
+    return begun.document_id, begun.generation
+
+
+# --- opening --------------------------------------------------------------------------------------------------
+
+
+async def test_everything_is_there_after_reopening(settings: Settings) -> None:
+    record = event(content=SECRET)
+    async with stores.open(settings) as first:
+        await first.events.settle([record], [turn(Message("user", "hello"))])
+        _, secret = await first.keys.create("cli", scopes=frozenset({"chat"}))
+        file = await first.files.add("a", "notes.txt", b"notes", "assistants")
+        collection = await first.collections.create("a", "handbook", embedder="mini")
+        document = await publish(first, collection, "a.txt", "text of a")
+    async with stores.open(settings) as second:
+        assert await second.events.get("a", record.id) == record
+        assert await second.sessions.history("a", "chat", 10) == [Message("user", "hello")]
+        assert (await second.keys.authenticate(secret)).tenant == "default"
+        assert await second.files.content("a", file.id) == b"notes"
+        assert await second.collections.current(collection) == dict([document])
+
+
+async def test_two_openings_at_once_migrate_once(settings: Settings) -> None:
+    async def use() -> str:
+        async with stores.open(settings) as each:
+            return (await each.keys.create("k", scopes=frozenset({"admin"})))[1]
+
+    secrets = await asyncio.gather(*(use() for _ in range(4)))
+    async with stores.open(settings) as each:
+        assert len({(await each.keys.authenticate(secret)).key_id for secret in secrets}) == 4
+
+
+async def test_a_database_of_a_newer_schema_is_refused(settings: Settings) -> None:
+    async with stores.open(settings) as each:
+        await each.database.write(lambda c: c.execute(sa.text("UPDATE alembic_version SET version_num = '9999'")))
+    with pytest.raises(StoreError, match=r"9999.*Upgrade mainspring"):
+        async with stores.open(settings):
+            pass
+
+
+async def test_migrations_build_the_schema(opened: Stores) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    from mainspring.stores.schema import metadata
+
+    def difference(connection: sa.Connection) -> list[object]:
+        return list(compare_metadata(MigrationContext.configure(connection), metadata))
+
+    assert await opened.database.write(difference) == []
+
+
+async def test_reads_cannot_write(opened: Stores) -> None:
+    with pytest.raises(StoreError):
+        await opened.database.read(lambda connection: connection.execute(sa.text("DELETE FROM events")))
+
+
+# --- events ---------------------------------------------------------------------------------------------------
+
+
+async def test_find_filters_and_pages(opened: Stores) -> None:
+    records = [event(subject=f"s{n % 2}", kind="call" if n < 2 else "answer", trace_id=f"t{n}") for n in range(4)]
+    await opened.events.append(*records)
+    await opened.events.append(event("b"))
+    find = opened.events.find
+    assert await find("a") == records
+    assert await find("a", kind="call") == records[:2]
+    assert await find("a", subject="s1", kind="answer") == [records[3]]
+    assert await find("a", trace_id="t2") == [records[2]]
+    assert await find("a", after=records[1].id, limit=1) == [records[2]]
+
+
+async def test_tenants_do_not_see_each_others_events(opened: Stores) -> None:
+    mine = event("a", content=SECRET)
+    await opened.events.append(mine)
+    await opened.events.append(dataclasses.replace(mine, tenant="b", content=None))
+    assert await opened.events.get("a", mine.id) == mine
+    assert (await opened.events.get("b", mine.id)).content is None
+    with pytest.raises(NotFound):
+        await opened.events.get("c", mine.id)
+
+
+async def test_a_settlement_is_whole_or_absent(opened: Stores) -> None:
+    taken = event()
+    await opened.events.append(taken)
+    fresh = event(content="never")
+    with pytest.raises(Conflict):
+        await opened.events.settle([fresh, taken], [turn(Message("user", "never"))])
+    assert await opened.events.find("a") == [taken]
+    assert await opened.sessions.history("a", "chat", 10) == []
+
+
+async def test_one_bad_settlement_does_not_take_its_neighbours_down(opened: Stores) -> None:
+    taken = event()
+    await opened.events.append(taken)
+    good = [event(content=f"text {n}") for n in range(20)]
+    settling = [opened.events.append(each) for each in (*good[:10], taken, *good[10:])]
+    results = await asyncio.gather(*settling, return_exceptions=True)
+    assert [type(result) for result in results if result is not None] == [Conflict]
+    assert len(await opened.events.find("a")) == 21
+
+
+async def test_a_cancelled_caller_harms_nobody(opened: Stores) -> None:
+    tasks = [asyncio.create_task(opened.events.append(event(content="x"))) for _ in range(30)]
+    await asyncio.sleep(0)
+    for task in tasks[::3]:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await opened.events.append(event())
+    assert len(await opened.events.find("a")) >= 21
+
+
+async def test_the_outbox_empties(opened: Stores) -> None:
+    records = [event(at=float(n)) for n in range(5)]
+    await opened.events.append(*records)
+    assert await opened.events.pending(3) == records[:3]
+    await opened.events.mark_published(records[:3])
+    assert await opened.events.pending(10) == records[3:]
+
+
+@pytest.mark.parametrize("text", ["", "line\nline", "caf\u00e9 \U0001f600", "nul\0nul", "lone \ud800 half"])
+async def test_any_text_can_be_recorded(opened: Stores, text: str) -> None:
+    record = event(content=text, facts={"said": text}, subject=text or "s")
+    await opened.events.settle([record], [turn(Message("user", text), session=text or "s")])
+    (found,) = await opened.events.find("a", subject=text or "s")
+    assert found.content is not None
+    assert len(found.content) == len(text)
+    assert len(await opened.sessions.history("a", text or "s", 5)) == 1
+
+
+async def test_facts_that_are_not_json_are_refused(opened: Stores) -> None:
+    with pytest.raises(TypeError):
+        await opened.events.append(event(facts={"what": object()}))
+
+
+# --- erasure --------------------------------------------------------------------------------------------------
+
+
+async def test_erasure_takes_the_texts_of_a_subject_and_leaves_a_fact(opened: Stores) -> None:
+    answer = event(content=SECRET, subject="answer-1", trace_id="t1")
+    call = event(content="prompt " + SECRET, subject="call-1", kind="call", trace_id="t1")
+    edit = event(content="edited " + SECRET, subject="answer-1", kind="feedback", trace_id="t9")
+    other = event(content=SECRET, subject="answer-2", trace_id="t2")
+    await opened.events.settle([answer, call, edit, other], [turn(Message("user", "my " + SECRET))])
+    erased = await opened.events.erase("a", "answer-1")
+    assert (erased.kind, erased.facts) == ("erased", {"events": 3, "messages": 1, "texts": 2})
+    found = {record.id: record for record in await opened.events.find("a")}
+    assert [found[each.id].content for each in (answer, call, edit)] == [None] * 3
+    assert found[answer.id].facts == answer.facts
+    assert found[other.id].content == SECRET
+    assert found[erased.id] == erased
+    assert await opened.sessions.history("a", "chat", 10) == []
+
+
+async def test_erasure_stops_at_the_tenant(opened: Stores) -> None:
+    await opened.events.append(event("a", content=SECRET), event("b", content=SECRET))
+    await opened.events.erase("a", "s1")
+    (kept,) = await opened.events.find("b")
+    assert kept.content == SECRET
+
+
+async def test_settling_while_erasing_never_loses_a_text(opened: Stores) -> None:
+    async def settle(n: int) -> None:
+        for k in range(10):
+            await opened.events.append(event(content=SECRET, subject=f"keep-{n}-{k}", trace_id=f"k{n}-{k}"))
+
+    async def erase() -> None:
+        for k in range(10):
+            await opened.events.append(event(content=SECRET, subject=f"go-{k}", trace_id=f"g{k}"))
+            await opened.events.erase("a", f"go-{k}")
+
+    await asyncio.gather(settle(0), settle(1), erase())
+    found = [each for each in await opened.events.find("a", limit=1000) if each.subject.startswith("keep")]
+    assert [each.content for each in found] == [SECRET] * 20
+
+
+# --- sessions -------------------------------------------------------------------------------------------------
+
+
+async def test_history_gives_the_last_messages_in_order(opened: Stores) -> None:
+    call = ToolCall("c1", "search", '{"q": 1}')
+    said = [
+        Message("user", "one"),
+        Message("assistant", "", tool_calls=(call,)),
+        Message("tool", "found", tool_call_id="c1"),
+        Message("assistant", "two", name="helper"),
+    ]
+    await opened.events.settle([], [turn(*said[:2])])
+    await opened.events.settle([], [turn(*said[2:])])
+    assert await opened.sessions.history("a", "chat", 10) == said
+    assert await opened.sessions.history("a", "chat", 3) == said[1:]
+    assert await opened.sessions.history("b", "chat", 10) == []
+
+
+async def test_a_deleted_session_is_gone(opened: Stores) -> None:
+    await opened.events.settle([event(content="kept")], [turn(Message("user", "kept"), Message("user", "gone"))])
+    await opened.events.settle([], [turn(Message("user", "other"), session="other")])
+    assert await opened.sessions.delete("a", "chat") == 2
+    assert await opened.sessions.history("a", "chat", 10) == []
+    assert await opened.sessions.history("a", "other", 10) == [Message("user", "other")]
+    count = sa.text("SELECT count(*) FROM contents WHERE text IN ('kept', 'gone')")
+    assert await opened.database.read(lambda c: c.execute(count).scalar()) == 1
+
+
+# --- keys -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_key_opens_what_it_says(opened: Stores) -> None:
+    info, secret = await opened.keys.create(
+        "k", tenant="a", scopes=frozenset({"chat"}), groups=frozenset({"hr", "it"})
+    )
+    principal = await opened.keys.authenticate(secret)
+    assert (principal.tenant, principal.key_id, principal.scopes, principal.groups) == (
+        "a",
+        info.id,
+        {"chat"},
+        {"hr", "it"},
+    )
+    everything = sa.text("SELECT * FROM keys")
+    stored = await opened.database.read(lambda c: str(c.execute(everything).all()))
+    assert secret not in stored
+    assert secret[10:] not in stored
+
+
+async def test_admin_implies_all_scopes(opened: Stores) -> None:
+    assert not await opened.keys.any_admin()
+    info, secret = await opened.keys.create("k", scopes=frozenset({"admin"}))
+    assert (await opened.keys.authenticate(secret)).scopes == {"admin", "chat", "embed", "ingest"}
+    assert await opened.keys.any_admin()
+    await opened.keys.revoke("default", info.id)
+    assert not await opened.keys.any_admin()
+
+
+@pytest.mark.parametrize("secret", ["", "ms-", "ms-wrong", "x" * 10_000, "\0", "\ud800"])
+async def test_an_unknown_secret_is_refused(opened: Stores, secret: str) -> None:
+    with pytest.raises(Unauthenticated):
+        await opened.keys.authenticate(secret)
+
+
+async def test_revocation_and_expiry_act_at_once(opened: Stores) -> None:
+    info, secret = await opened.keys.create("k", scopes=frozenset({"chat"}))
+    await opened.keys.authenticate(secret)
+    await opened.keys.revoke("default", info.id)
+    with pytest.raises(Unauthenticated, match="revoked"):
+        await opened.keys.authenticate(secret)
+    _, expired = await opened.keys.create("k", scopes=frozenset({"chat"}), expires_at=time.time() - 1)
+    with pytest.raises(Unauthenticated, match="expired"):
+        await opened.keys.authenticate(expired)
+    _, short = await opened.keys.create("k", scopes=frozenset({"chat"}), expires_at=time.time() + 0.3)
+    await opened.keys.authenticate(short)
+    await asyncio.sleep(0.35)
+    with pytest.raises(Unauthenticated, match="expired"):
+        await opened.keys.authenticate(short)
+
+
+async def test_keys_of_other_tenants_cannot_be_touched(opened: Stores) -> None:
+    info, secret = await opened.keys.create("k", tenant="a", scopes=frozenset({"chat"}))
+    for act in (opened.keys.revoke("b", info.id), opened.keys.rotate("b", info.id), opened.keys.get("b", info.id)):
+        with pytest.raises(NotFound):
+            await act
+    assert await opened.keys.list("b") == []
+    await opened.keys.authenticate(secret)
+
+
+async def test_rotation_replaces_a_key(opened: Stores) -> None:
+    old, old_secret = await opened.keys.create(
+        "k", tenant="a", scopes=frozenset({"chat"}), groups=frozenset({"hr"})
+    )
+    new, new_secret = await opened.keys.rotate("a", old.id, overlap_s=60)
+    assert (await opened.keys.authenticate(old_secret)).key_id == old.id
+    principal = await opened.keys.authenticate(new_secret)
+    assert (principal.key_id, principal.scopes, principal.groups) == (new.id, old.scopes, old.groups)
+    await opened.keys.rotate("a", old.id)
+    with pytest.raises(Unauthenticated):
+        await opened.keys.authenticate(old_secret)
+
+
+async def test_the_last_use_is_noted(settings: Settings) -> None:
+    async with stores.open(settings) as each:
+        info, secret = await each.keys.create("k", scopes=frozenset({"chat"}))
+        assert info.last_used_at is None
+        await each.keys.authenticate(secret)
+    async with stores.open(settings) as each:
+        (noted,) = await each.keys.list("default")
+        assert noted.last_used_at is not None
+
+
+async def test_an_unknown_scope_is_refused(opened: Stores) -> None:
+    with pytest.raises(InvalidRequest, match="root"):
+        await opened.keys.create("k", scopes=frozenset({"root"}))
+
+
+# --- files ----------------------------------------------------------------------------------------------------
+
+
+async def test_files_belong_to_their_tenant(opened: Stores) -> None:
+    info = await opened.files.add("a", "n\u00f6tes.txt", b"notes", "assistants")
+    assert await opened.files.list("a") == [info]
+    assert await opened.files.list("b") == []
+    for act in (
+        opened.files.get("b", info.id),
+        opened.files.content("b", info.id),
+        opened.files.delete("b", info.id),
+    ):
+        with pytest.raises(NotFound):
+            await act
+    assert await opened.files.content("a", info.id) == b"notes"
+
+
+async def test_bytes_stay_while_a_file_or_document_has_them(opened: Stores) -> None:
+    one = await opened.files.add("a", "1", b"same", "assistants")
+    two = await opened.files.add("b", "2", b"same", "assistants")
+    collection = await opened.collections.create("a", "c", embedder="mini")
+    document_id, _ = await publish(opened, collection, "s", "same")
+    await opened.files.delete("a", one.id)
+    await opened.files.delete("b", two.id)
+    assert opened.blobs.holds(two.sha256)
+    await opened.collections.remove(collection, document_id)
+    assert not opened.blobs.holds(two.sha256)
+
+
+async def test_adding_and_deleting_the_same_bytes_at_once_loses_none(opened: Stores) -> None:
+    async def churn(n: int) -> None:
+        for _ in range(10):
+            info = await opened.files.add("a", str(n), b"same bytes", "assistants")
+            assert await opened.files.content("a", info.id) == b"same bytes"
+            await opened.files.delete("a", info.id)
+
+    await asyncio.gather(*(churn(n) for n in range(4)))
+    assert await opened.files.list("a") == []
+
+
+# --- collections ----------------------------------------------------------------------------------------------
+
+
+async def test_collections_are_seen_by_their_groups_only(opened: Stores) -> None:
+    everyone = await opened.collections.create("a", "everyone", embedder="mini")
+    restricted = await opened.collections.create("a", "restricted", frozenset({"hr"}), embedder="mini")
+    assert await opened.collections.list("a") == [everyone]
+    assert await opened.collections.list("a", groups=frozenset({"hr"})) == [everyone, restricted]
+    assert await opened.collections.list("b", groups=frozenset({"hr"})) == []
+    for name in ("restricted", restricted.id):
+        assert await opened.collections.get("a", name, groups=frozenset({"hr", "x"})) == restricted
+        for groups in (frozenset[str](), frozenset({"it"})):
+            with pytest.raises(NotFound):
+                await opened.collections.get("a", name, groups=groups)
+        with pytest.raises(NotFound):
+            await opened.collections.get("b", name, groups=frozenset({"hr"}))
+
+
+async def test_names_are_unique_in_a_tenant(opened: Stores) -> None:
+    await opened.collections.create("a", "c", embedder="mini")
+    await opened.collections.create("b", "c", embedder="mini")
+    with pytest.raises(Conflict):
+        await opened.collections.create("a", "c", embedder="mini")
+    for name in ("", " ", "vs_x"):
+        with pytest.raises(InvalidRequest):
+            await opened.collections.create("a", name, embedder="mini")
+
+
+async def test_a_generation_is_current_from_its_publication_on(opened: Stores) -> None:
+    collection = await opened.collections.create("a", "c", embedder="mini")
+    document_id, first = await publish(opened, collection, "s", "first")
+    assert await opened.collections.current(collection) == {document_id: first}
+    begun = await opened.collections.begin(collection, "s", "0" * 64, "s")
+    assert (begun.document_id, begun.current) == (document_id, first)
+    assert await opened.collections.current(collection) == {document_id: first}
+    document = await opened.collections.document(collection, document_id)
+    assert (document.status, document.generation) == ("in_progress", first)
+    assert await opened.collections.text(document) == "first"
+    blob = await opened.blobs.put(b"second")
+    superseded = await opened.collections.publish(
+        collection, document_id, begun.generation, chars=6, chunks=2, parser="text", text_blob=blob, pages=3
+    )
+    assert superseded == first
+    assert await opened.collections.current(collection) == {document_id: begun.generation}
+    (document,) = await opened.collections.documents(collection)
+    assert (document.status, document.chunks, document.pages, document.sha256) == ("completed", 2, 3, "0" * 64)
+    assert await opened.collections.text(document) == "second"
+    assert not opened.blobs.holds(hashlib.sha256(b"first").hexdigest())
+
+
+async def test_the_latest_to_begin_wins(opened: Stores) -> None:
+    collection = await opened.collections.create("a", "c", embedder="mini")
+    slow = await opened.collections.begin(collection, "s", "0" * 64, "s")
+    document_id, generation = await publish(opened, collection, "s", "fast")
+    assert document_id == slow.document_id
+    with pytest.raises(Conflict):
+        await opened.collections.publish(
+            collection,
+            document_id,
+            slow.generation,
+            chars=4,
+            chunks=1,
+            parser="text",
+            text_blob=hashlib.sha256(b"fast").hexdigest(),
+        )
+    await opened.collections.fail(collection, document_id, "too late", generation=slow.generation)
+    assert (await opened.collections.document(collection, document_id)).status == "completed"
+    assert await opened.collections.current(collection) == {document_id: generation}
+
+
+async def test_a_failed_ingest_keeps_what_was_there(opened: Stores) -> None:
+    collection = await opened.collections.create("a", "c", embedder="mini")
+    document_id, generation = await publish(opened, collection, "s", "good")
+    await opened.collections.begin(collection, "s", "1" * 64, "s")
+    assert [(c.id, d.document_id) for c, d in await opened.collections.unfinished()] == [
+        (collection.id, document_id)
+    ]
+    await opened.collections.fail(collection, document_id, "encrypted")
+    document = await opened.collections.document(collection, document_id)
+    assert (document.status, document.error, document.generation) == ("failed", "encrypted", generation)
+    assert await opened.collections.current(collection) == {document_id: generation}
+    assert await opened.collections.unfinished() == []
+
+
+async def test_the_version_grows_with_what_can_be_found(opened: Stores) -> None:
+    collection = await opened.collections.create("a", "c", embedder="mini")
+    assert opened.collections.version(collection) == 0
+    document_id, _ = await publish(opened, collection, "s", "x")
+    assert opened.collections.version(collection) == 1
+    await opened.collections.begin(collection, "s", "0" * 64, "s")
+    assert opened.collections.version(collection) == 1
+    await opened.collections.remove(collection, document_id)
+    assert opened.collections.version(collection) == 2
+    assert (await opened.collections.get("a", "c")).version == 2
+    assert await opened.collections.current(collection) == {}
+    await opened.collections.delete("a", collection.id)
+    assert opened.collections.version(collection) == -1
+
+
+async def test_another_process_is_followed(settings: Settings, opened: Stores) -> None:
+    collection = await opened.collections.create("a", "c", embedder="mini")
+    assert await opened.collections.current(collection) == {}
+    async with stores.open(settings) as other:
+        document = await publish(other, collection, "s", "x")
+    assert await opened.collections.current(collection) == dict([document])
+
+
+async def test_a_deleted_collection_takes_its_documents_along(opened: Stores) -> None:
+    collection = await opened.collections.create("a", "c", embedder="mini")
+    await publish(opened, collection, "s", "x")
+    with pytest.raises(NotFound):
+        await opened.collections.delete("b", collection.id)
+    await opened.collections.delete("a", collection.id)
+    assert not opened.blobs.holds(hashlib.sha256(b"x").hexdigest())
+    for act in (
+        opened.collections.get("a", "c"),
+        opened.collections.current(collection),
+        opened.collections.begin(collection, "t", "0" * 64, "t"),
+        opened.collections.delete("a", collection.id),
+    ):
+        with pytest.raises(NotFound):
+            await act  # type: ignore[misc]
+    assert await opened.collections.documents(collection) == []
+
+
+async def test_concurrent_publications_count_each(opened: Stores) -> None:
+    collection = await opened.collections.create("a", "c", embedder="mini")
+    published = await asyncio.gather(*(publish(opened, collection, f"s{n}", f"text {n}") for n in range(12)))
+    assert await opened.collections.current(collection) == dict(published)
+    assert (await opened.collections.get("a", "c")).version == 12

@@ -1,0 +1,123 @@
+"""Fixtures that every room's tests share: the data sets, the handbook, and a real server in its own process."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+HANDBOOK = ROOT / "samples" / "handbook"
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of public data sets; docs/benchmarks.md says where each comes from."""
+    folder = os.environ.get("MAINSPRING_DATA", "")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("MAINSPRING_DATA does not name the folder of public data sets (docs/benchmarks.md)")
+    return Path(folder)
+
+
+@dataclass
+class Server:
+    """A running ``mainspring up``: its address, its first admin key, its process and what it printed."""
+
+    url: str
+    key: str
+    process: subprocess.Popen[str]
+    output: str
+    environment: dict[str, str]
+
+    def call(self, method: str, path: str, body: object = None, key: str | None = None) -> tuple[int, dict]:  # type: ignore[type-arg]
+        """(status, JSON body) of one request."""
+        status, _, content = self.raw(method, path, body, key)
+        return status, json.loads(content)
+
+    def raw(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        key: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> tuple[int, dict[str, str], bytes]:
+        """(status, headers, body); a ``bytes`` body is sent as it is."""
+        data = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
+        sent = {"authorization": f"Bearer {self.key if key is None else key}", "content-type": "application/json"}
+        request = urllib.request.Request(self.url + path, data, sent | (headers or {}), method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=120) as answer:
+                return answer.status, dict(answer.headers), answer.read()
+        except urllib.error.HTTPError as error:
+            return error.code, dict(error.headers), error.read()
+
+
+def start_server(home: Path, *arguments: str, **settings: str) -> Server:
+    """Start ``mainspring up`` on a free port and wait until it has said its address."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAINSPRING_")}
+    environment |= {"MAINSPRING_HOME": str(home), "PYTHONUNBUFFERED": "1", **settings}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mainspring", "up", "--port", "0", *arguments],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=ROOT,
+    )
+    assert process.stdout is not None
+    output = ""
+    for line in process.stdout:
+        output += line
+        if "admin key" in line.lower():
+            break
+    address = re.search(r"serves on (http://\S+)", output)
+    assert address, f"the server did not start:\n{output}"
+    secret = re.search(r"hashed: (ms-\S+)", output)
+    server = Server(address[1], secret[1] if secret else "", process, output, environment)
+    wait_ready(server)
+    return server
+
+
+def wait_ready(server: Server, seconds: float = 60.0) -> None:
+    """Wait for ``/readyz``."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if server.raw("GET", "/readyz")[0] == 200:
+            return
+        time.sleep(0.1)
+    raise AssertionError("the server did not become ready")
+
+
+def stop_server(server: Server) -> int:
+    """SIGTERM, and the exit status."""
+    server.process.terminate()
+    try:
+        return server.process.wait(40)
+    finally:
+        server.process.kill()
+        if server.process.stdout is not None:
+            server.process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The real thing with the default models and the sample handbook in it."""
+    running = start_server(
+        tmp_path_factory.mktemp("home"),
+        "--ingest",
+        str(HANDBOOK),
+        MAINSPRING_SERVING__REQUESTS_PER_MINUTE="100000",
+        MAINSPRING_SERVING__TOKENS_PER_MINUTE="100000000",
+    )
+    yield running
+    stop_server(running)

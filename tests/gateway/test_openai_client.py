@@ -1,0 +1,218 @@
+"""The official client drives the whole surface of a real server with the real small engine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import openai
+import pytest
+
+from tests.conftest import Server
+
+CHAT = "smollm2-135m-instruct"
+EMBEDDER = "all-minilm-l6-v2"
+HELLO = [{"role": "user", "content": "Say hello to Ada."}]
+
+
+@pytest.fixture(scope="module")
+def client(server: Server) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{server.url}/v1", api_key=server.key, max_retries=0) as made:
+        yield made
+
+
+def test_chat_answers_and_counts_tokens(client: openai.OpenAI) -> None:
+    answer = client.chat.completions.create(model=CHAT, messages=HELLO, max_tokens=12, temperature=0)  # type: ignore[arg-type]
+    assert answer.choices[0].message.content
+    assert answer.choices[0].finish_reason in ("stop", "length")
+    assert answer.usage is not None
+    assert 0 < answer.usage.completion_tokens <= 12
+    assert answer.usage.prompt_tokens > 10
+
+
+def test_a_stream_adds_up_to_the_answer_and_ends_with_usage(client: openai.OpenAI) -> None:
+    settings = {
+        "model": CHAT,
+        "messages": HELLO,
+        "max_tokens": 24,
+        "temperature": 0,
+        "extra_body": {"options": {"cache": False}},
+    }
+    whole = client.chat.completions.create(**settings)  # type: ignore[call-overload]
+    chunks = list(client.chat.completions.create(**settings, stream=True, stream_options={"include_usage": True}))  # type: ignore[call-overload]
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+    assert text == whole.choices[0].message.content
+    assert chunks[-1].usage.completion_tokens == whole.usage.completion_tokens
+    assert [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices][-1] in ("stop", "length")
+
+
+def test_the_same_greedy_request_is_answered_from_the_cache(client: openai.OpenAI) -> None:
+    request = {
+        "model": CHAT,
+        "messages": [{"role": "user", "content": "Answer with one word: yes"}],
+        "temperature": 0,
+        "max_tokens": 200,
+    }
+    first = client.chat.completions.with_raw_response.create(**request)  # type: ignore[call-overload]
+    second = client.chat.completions.with_raw_response.create(**request)  # type: ignore[call-overload]
+    assert first.headers["x-cache"] == "miss"
+    if first.parse().choices[0].finish_reason == "stop":
+        assert second.headers["x-cache"] == "hit"
+    assert second.parse().choices[0].message.content == first.parse().choices[0].message.content
+    assert second.headers["x-trace-id"] != first.headers["x-trace-id"]
+
+
+def test_structured_output_is_valid(client: openai.OpenAI) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"name": {"type": "string", "maxLength": 20}, "age": {"type": "integer"}},
+        "required": ["name", "age"],
+        "additionalProperties": False,
+    }
+    answer = client.chat.completions.create(
+        model=CHAT,
+        messages=[{"role": "user", "content": "Ada is 36 years old. Give her name and age as JSON."}],
+        response_format={"type": "json_schema", "json_schema": {"name": "person", "schema": schema}},
+        temperature=0,
+        max_tokens=100,
+    )
+    import json
+
+    found = json.loads(answer.choices[0].message.content or "")
+    assert isinstance(found["age"], int)
+    assert set(found) == {"name", "age"}
+
+
+def test_several_choices_stop_and_logprobs(client: openai.OpenAI) -> None:
+    answer = client.chat.completions.create(
+        model=CHAT,
+        messages=[{"role": "user", "content": "Count from 1 to 9, with commas."}],
+        n=2,
+        stop=["5"],
+        temperature=0.7,
+        seed=7,
+        max_tokens=40,
+        logprobs=True,
+    )
+    assert len(answer.choices) == 2
+    for choice in answer.choices:
+        assert "5" not in (choice.message.content or "")
+        assert choice.logprobs is not None
+        assert all(token.logprob <= 1e-6 for token in choice.logprobs.content or [])
+
+
+def test_text_completion(client: openai.OpenAI) -> None:
+    answer = client.completions.create(model=CHAT, prompt=["Once upon a time", "The capital of"], max_tokens=5)
+    assert [choice.index for choice in answer.choices] == [0, 1]
+    assert all(choice.text for choice in answer.choices)
+
+
+def test_tools_are_accepted(client: openai.OpenAI) -> None:
+    tool = {
+        "type": "function",
+        "function": {
+            "name": "get_weather",
+            "description": "Weather of a city",
+            "parameters": {
+                "type": "object",
+                "properties": {"city": {"type": "string", "maxLength": 30}},
+                "required": ["city"],
+                "additionalProperties": False,
+            },
+        },
+    }
+    answer = client.chat.completions.create(
+        model=CHAT,
+        messages=[{"role": "user", "content": "What is the weather in Paris?"}],
+        tools=[tool],  # type: ignore[list-item]
+        tool_choice="required",
+        temperature=0,
+        max_tokens=80,
+    )
+    calls = answer.choices[0].message.tool_calls
+    assert calls is not None
+    assert calls[0].function.name == "get_weather"  # type: ignore[union-attr]
+    assert answer.choices[0].finish_reason == "tool_calls"
+
+
+def test_embeddings_in_both_encodings(client: openai.OpenAI) -> None:
+    texts = ["A cat sat on the mat.", "A kitten rested on the rug.", "Interest rates rose again."]
+    packed = client.embeddings.create(model=EMBEDDER, input=texts)
+    plain = client.embeddings.create(model=EMBEDDER, input=texts, encoding_format="float")
+    rows = np.array([item.embedding for item in packed.data])
+    assert rows.shape == (3, 384)
+    np.testing.assert_allclose(rows, np.array([item.embedding for item in plain.data]), atol=1e-2)
+    assert rows[0] @ rows[1] > rows[0] @ rows[2] + 0.2
+    assert packed.usage.prompt_tokens > 15
+
+
+def test_models_lists_what_can_be_asked(client: openai.OpenAI) -> None:
+    served = {model.id: model for model in client.models.list().data}
+    assert {CHAT, EMBEDDER, "document-qa", "handbook"} <= served.keys()
+    assert client.models.retrieve("handbook").id == "handbook"
+    with pytest.raises(openai.NotFoundError, match=CHAT):
+        client.chat.completions.create(model="smolm2-135m-instruct", messages=HELLO)  # type: ignore[arg-type]
+
+
+def test_files_and_vector_stores(client: openai.OpenAI) -> None:
+    content = b"# Parking\n\nThe visitor car park closes at 21:40 every evening. Bicycles may stay overnight.\n"
+    file = client.files.create(file=("parking.md", content), purpose="assistants")
+    assert client.files.content(file.id).read() == content
+    store = client.vector_stores.create(name="parking-rules", file_ids=[file.id])
+    attached = _finished(client, store.id, file.id)
+    assert attached.status == "completed", attached.last_error
+    assert client.vector_stores.retrieve(store.id).file_counts.completed == 1
+
+    found = client.vector_stores.search(store.id, query="When does the car park close?")
+    assert "21:40" in found.data[0].content[0].text
+    assert found.data[0].filename == "parking.md"
+
+    answer = client.chat.completions.create(
+        model="parking-rules", messages=[{"role": "user", "content": "When does the visitor car park close?"}]
+    )
+    assert "21:40" in (answer.choices[0].message.content or "")
+
+    client.vector_stores.files.delete(file.id, vector_store_id=store.id)
+    assert client.vector_stores.search(store.id, query="When does the car park close?").data == []
+    assert client.vector_stores.delete(store.id).deleted
+    assert client.files.delete(file.id).deleted
+    with pytest.raises(openai.NotFoundError):
+        client.files.retrieve(file.id)
+
+
+def test_document_qa_refuses_what_no_document_says(client: openai.OpenAI) -> None:
+    answer = client.chat.completions.create(
+        model="document-qa",
+        messages=[{"role": "user", "content": "Who won the football world cup in 1998?"}],
+        extra_body={"options": {"collections": ["handbook"]}},
+    )
+    assert "do not say" in (answer.choices[0].message.content or "")
+    assert "citations" not in (answer.choices[0].message.model_extra or {})
+
+
+def test_a_session_remembers(client: openai.OpenAI) -> None:
+    first = client.chat.completions.create(
+        model=CHAT,
+        messages=HELLO,
+        max_tokens=8,
+        extra_body={"session_id": "memory-test"},  # type: ignore[arg-type]
+    )
+    second = client.chat.completions.create(
+        model=CHAT,
+        messages=HELLO,
+        max_tokens=8,
+        extra_body={"session_id": "memory-test"},  # type: ignore[arg-type]
+    )
+    assert first.usage is not None
+    assert second.usage is not None
+    assert second.usage.prompt_tokens > first.usage.prompt_tokens + 8
+
+
+def _finished(client: openai.OpenAI, store_id: str, file_id: str) -> openai.types.vector_stores.VectorStoreFile:
+    for _ in range(300):
+        attached = client.vector_stores.files.retrieve(file_id, vector_store_id=store_id)
+        if attached.status != "in_progress":
+            return attached
+        time.sleep(0.1)
+    raise AssertionError("the file was not ingested")

@@ -1,0 +1,67 @@
+"""Every example of the documentation runs: ``python`` blocks in order, each page one program; ``sh`` blocks of
+``mainspring`` and ``curl`` commands. The address and the key of the pages are those of the test's own server."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, Server
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+# Commands that set up the machine, stop the reader's server or need a hub; `make` targets are what CI runs itself.
+NOT_HERE = ("make ", "mainspring up", "pip ", "git ", "mainspring models pull", "mainspring models remove")
+
+
+def blocks(page: Path, kind: str) -> list[str]:
+    return [body for found, body in BLOCK.findall(page.read_text(encoding="utf-8")) if found == kind]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.name)
+def test_python_examples(server: Server, page: Path, tmp_path: Path) -> None:
+    program = "\n\n".join(_here(block, server) for block in blocks(page, "python"))
+    script = tmp_path / "example.py"
+    script.write_text(program, encoding="utf-8")
+    ran = subprocess.run(
+        [sys.executable, str(script)], cwd=ROOT, env=server.environment, capture_output=True, text=True, timeout=300
+    )
+    assert ran.returncode == 0, ran.stderr
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "sh")], ids=lambda page: page.name)
+def test_shell_examples(server: Server, page: Path) -> None:
+    for block in blocks(page, "sh"):
+        for command in _commands(_here(block, server)):
+            ran = subprocess.run(
+                ["bash", "-c", command], cwd=ROOT, env=_with_path(server), capture_output=True, text=True, timeout=300
+            )
+            assert ran.returncode == 0, f"{command}\n{ran.stdout}\n{ran.stderr}"
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    broken = []
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            if not (page.parent / target).exists():
+                broken.append(f"{page.name}: {target}")
+    assert not broken
+
+
+def _here(text: str, server: Server) -> str:
+    return text.replace("http://127.0.0.1:8000", server.url).replace("ms-...", server.key)
+
+
+def _commands(block: str) -> list[str]:
+    joined = block.replace("\\\n", " ")
+    lines = [line.strip() for line in joined.splitlines() if line.strip() and not line.startswith("#")]
+    return [line for line in lines if not line.startswith(NOT_HERE)]
+
+
+def _with_path(server: Server) -> dict[str, str]:
+    path = f"{Path(sys.executable).parent}:{server.environment['PATH']}"
+    return server.environment | {"PATH": path}
