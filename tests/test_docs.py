@@ -38,7 +38,12 @@ def test_shell_examples(server: Server, page: Path) -> None:
     for block in blocks(page, "sh"):
         for command in _commands(_here(block, server)):
             ran = subprocess.run(
-                ["bash", "-c", command], cwd=ROOT, env=_with_path(server), capture_output=True, text=True, timeout=300
+                ["bash", "-c", command],
+                cwd=ROOT,
+                env=_with_path(server),
+                capture_output=True,
+                text=True,
+                timeout=300,
             )
             assert ran.returncode == 0, f"{command}\n{ran.stdout}\n{ran.stderr}"
 

@@ -20,7 +20,7 @@ from mainspring.settings import Settings, StoresSettings
 from mainspring.stores import Stores, ids
 from mainspring.stores.collections import Collection
 from mainspring.stores.sessions import SessionTurn
-from mainspring.types import EventRecord, Message, ToolCall
+from mainspring.types import EventRecord, Message, Principal, ToolCall
 
 SECRET = "the launch code is 7-4-1"
 
@@ -282,12 +282,7 @@ async def test_a_key_opens_what_it_says(opened: Stores) -> None:
         "k", tenant="a", scopes=frozenset({"chat"}), groups=frozenset({"hr", "it"})
     )
     principal = await opened.keys.authenticate(secret)
-    assert (principal.tenant, principal.key_id, principal.scopes, principal.groups) == (
-        "a",
-        info.id,
-        {"chat"},
-        {"hr", "it"},
-    )
+    assert principal == Principal("a", info.id, frozenset({"chat"}), frozenset({"hr", "it"}))
     everything = sa.text("SELECT * FROM keys")
     stored = await opened.database.read(lambda c: str(c.execute(everything).all()))
     assert secret not in stored
@@ -523,7 +518,7 @@ async def test_a_deleted_collection_takes_its_documents_along(opened: Stores) ->
         opened.collections.delete("a", collection.id),
     ):
         with pytest.raises(NotFound):
-            await act  # type: ignore[misc]
+            await act
     assert await opened.collections.documents(collection) == []
 
 

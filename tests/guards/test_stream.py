@@ -93,3 +93,11 @@ def test_a_long_credential_is_swallowed_as_it_comes() -> None:
 
 def test_nothing_chosen_passes_everything_at_once() -> None:
     assert StreamRedactor(()).push("a@example.org") == "a@example.org"
+
+
+def test_a_finding_inside_the_reach_of_another_is_found_in_both() -> None:
+    text = f"{JWT}ana.lopez+news@mail.example.co.ukana.lopez+news@mail.example.co.uk and sk-a1-ms-{'b2' * 12}"
+    whole = pii.redact(text)[0]
+    assert whole.count("[") == 3
+    assert stream([text])[0] == whole
+    assert stream(list(text))[0] == whole

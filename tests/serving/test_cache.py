@@ -251,7 +251,7 @@ def test_keys_are_equal_exactly_when_all_that_matters_is(
 def test_stored_answers_come_back_whole() -> None:
     logprob = TokenLogprob("a", -0.5, (("a", -0.5), ("b", -1.0)))
     citation = Citation(1, "doc", "a.pdf", "quote", 3, 8, page=2)
-    events = [
+    events: list[Event] = [
         Text("a", tokens=1, logprobs=(logprob,)),
         Text("b", tokens=1),
         citation,

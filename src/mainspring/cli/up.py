@@ -96,10 +96,19 @@ async def _serve(
 async def fill(system: System, collection: str, paths: list[Path]) -> None:
     """Ingest ``paths`` into ``collection`` of the local tenant and say what happened."""
     with show.progress() as progress:
-        report = await system.library.ingest(system.local, collection, paths, progress)
-    print(f"{collection}: {report.summary()}")
-    for name, problem in report.failures.items():
-        sys.stderr.write(f"  not read: {name}: {problem}\n")
+        report = await system.library.ingest(
+            system.local, collection, paths, lambda done, total, _: progress("Reading", done, total)
+        )
+    counts = {
+        "read": len(report.added) + len(report.updated),
+        "unchanged": len(report.unchanged),
+        "removed": len(report.removed),
+        "not read": len(report.failed),
+    }
+    said = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    sys.stderr.write(f"{collection}: {said or 'nothing to read'} ({report.seconds:.1f} s)\n")
+    for failure in report.failed:
+        sys.stderr.write(f"  not read: {failure.name}: {failure.error}\n")
 
 
 async def answer(system: System, model: str, question: str, *, as_json: bool = False) -> None:

@@ -180,7 +180,7 @@ def reference(encoder: Encoder, head: Head, ids: list[int], types: list[int] | N
         inner = _gelu(linear(x, f"{name}.intermediate.dense"))
         x = norm(x + linear(inner, f"{name}.output.dense"), f"{name}.output.LayerNorm")
     if head == "score":
-        return linear(np.tanh(linear(x[0], "pooler.dense")), "classifier")
+        return np.asarray(linear(np.tanh(linear(x[0], "pooler.dense")), "classifier"), np.float32)
     pooled = x[0] if head == "cls" else x.mean(0)
     return np.asarray(pooled / np.linalg.norm(pooled), np.float32)
 

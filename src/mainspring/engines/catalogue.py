@@ -155,8 +155,9 @@ class Catalogue:
     def get(self, name: str) -> ModelEntry:
         """The entry of ``name``. Raises ``UnknownModel`` suggesting the nearest."""
         if name not in self._entries:
-            close = difflib.get_close_matches(name, list(self._entries), n=1, cutoff=0.4)
-            hint = f"Did you mean {close[0]}?" if close else "`mainspring models list` shows every model"
+            near = max(self._entries, key=lambda known: _likeness(name, known), default="")
+            known = near and _likeness(name, near) >= 0.5
+            hint = f"Did you mean {near}?" if known else "`mainspring models list` shows every model"
             raise UnknownModel(f"the catalogue has no model {name!r}", remedy=hint)
         return self._entries[name]
 
@@ -165,6 +166,16 @@ class Catalogue:
 
     def __contains__(self, name: object) -> bool:
         return name in self._entries
+
+
+def _likeness(name: str, known: str) -> float:
+    # Who writes the family alone (smolm2, qwen) means its nearest member.
+    matcher = difflib.SequenceMatcher(b=name.lower())
+    ratios = []
+    for candidate in (known, known[: len(name)]):
+        matcher.set_seq1(candidate)
+        ratios.append(matcher.ratio())
+    return max(ratios)
 
 
 def _read(path: Path) -> str:

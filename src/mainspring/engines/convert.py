@@ -91,8 +91,8 @@ def _listen(stream: Any, progress: Progress) -> dict[str, Any]:
 
 
 def _revive(error: Mapping[str, str]) -> ModelError:
-    kind = getattr(errors, error["kind"], ModelError)
-    return kind(error["message"], remedy=error["remedy"])  # type: ignore[no-any-return]
+    kind: type[ModelError] = getattr(errors, error["kind"], ModelError)
+    return kind(error["message"], remedy=error["remedy"])
 
 
 def _ended(job: Job, code: int, complaints: str, late: bool) -> ModelError:

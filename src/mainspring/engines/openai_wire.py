@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import email.utils
 import json
 import time
@@ -91,11 +92,13 @@ class StreamReader:
     """Turns the events of one streamed answer into ours, in our order: ``Usage`` before each ``Finish``.
 
     An answer that ends without ``[DONE]`` and without a finish for each choice was cut, and says so.
+    ``usage_per_choice``: the server counts each choice by itself (llama.cpp), not the whole answer (OpenAI).
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, usage_per_choice: bool = False) -> None:
         self.done = False
         self._name = name
+        self._usage_per_choice = usage_per_choice
         self._usage: Usage | None = None
         self._finished: dict[int, FinishReason] = {}
         self._seen: set[int] = set()
@@ -116,7 +119,7 @@ class StreamReader:
             if chunk.get("error") or event.kind == "error":
                 raise self._error(chunk)
             if chunk.get("usage"):
-                self._usage = _usage(chunk["usage"])
+                self._count(_usage(chunk["usage"]))
             for choice in chunk.get("choices") or ():
                 yield from self._choice(choice)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
@@ -131,6 +134,13 @@ class StreamReader:
         for choice in sorted(self._finished or {0: "stop"}):
             reason = self._finished.get(choice, "stop")
             yield Finish("tool_calls" if reason == "stop" and choice in self._called else reason, choice)
+
+    def _count(self, usage: Usage) -> None:
+        if self._usage_per_choice and self._usage is not None:
+            completion = self._usage.completion_tokens + usage.completion_tokens
+            self._usage = dataclasses.replace(self._usage, completion_tokens=completion)
+        else:
+            self._usage = usage
 
     def _choice(self, choice: Mapping[str, Any]) -> Iterator[Event]:
         index = int(choice.get("index") or 0)

@@ -168,8 +168,6 @@ class OpenVinoEngine:
 
     def statistics(self) -> dict[str, float]:
         running, waiting, used = self._gauges
-        if not self._jobs:
-            running, waiting, used = 0, 0, 0.0
         return {
             "running": running,
             "waiting": waiting,

@@ -6,7 +6,7 @@ Parent to child: ``add``, ``cancel``, ``count``. Child to parent, at most one me
      "e": [[id, prompt tokens, generated tokens, reasons]],   requests that are complete
      "x": [[id, error kind, message]],                        requests that failed
      "c": [[id, count]],                                      answers to ``count``
-     "g": [running, waiting, KV fraction]}                    always
+     "g": [running, waiting, reserved fraction of the KV cache]}
 
 Every choice is a sequence of its own: the runtime delivers several sequences of one request only at their end, and
 applies a grammar wrongly to all but one. Further choices start when the first one's prompt is in the prefix cache.
@@ -90,6 +90,7 @@ class Scheduler:
         self._active: list[Sequence] = []
         self._ids = count(1)
         self._cancelled = False
+        self._gauges = (0, 0, 0.0)
         self.outbox: dict[str, list[Any]] = {}
 
     @property
@@ -128,13 +129,13 @@ class Scheduler:
         self._active = [sequence for sequence in self._active if not sequence.done]
 
     def flush(self) -> Message | None:
-        """The message of this step; None when nothing happened."""
-        if not self.outbox:
-            return None
-        message: Message = dict(self.outbox)
-        self.outbox = {}
+        """The message of this step; None when nothing changed."""
         admission = self._admission
-        message["g"] = [admission.running, admission.waiting, round(admission.reserved / admission.kv_tokens, 4)]
+        gauges = (admission.running, admission.waiting, round(admission.reserved / admission.kv_tokens, 4))
+        if not self.outbox and gauges == self._gauges:
+            return None
+        message: Message = {**self.outbox, "g": gauges}
+        self._gauges, self.outbox = gauges, {}
         return message
 
     # --- requests in -------------------------------------------------------------------------------------------
@@ -180,7 +181,9 @@ class Scheduler:
 
     def _queue(self, job: Job, choice: int) -> None:
         width = job.sampling["beams"]
-        tokens = -(-(len(job.prompt) + width * job.max_tokens) // BLOCK) * BLOCK
+        # Beams share the prompt's whole blocks and copy the last one.
+        own = job.max_tokens + (BLOCK if width > 1 else 0)
+        tokens = -(-(len(job.prompt) + width * own) // BLOCK) * BLOCK
         streamer = Streamer(self._vocabulary, job.sampling["stop"])
         sequence = Sequence(job, choice, width, min(tokens, self._admission.kv_tokens), streamer)
         self._admission.push(sequence, place=job.place, priority=job.priority, width=width, tokens=sequence.tokens)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from mainspring.engines.protocol import Message
 BLOCK = 32
 """Tokens of one KV block of the CPU plugin."""
 _GREEDY_BELOW = 1e-4
+_SOURCE = re.compile(r" at /\S+")
 
 
 def generation_config(runtime: Any, sampling: Message, max_tokens: int, choice: int) -> Message:
@@ -26,10 +28,10 @@ def generation_config(runtime: Any, sampling: Message, max_tokens: int, choice: 
     if sampling["grammar"]:
         kind, source = sampling["grammar"]
         settings["structured_output_config"] = runtime.StructuredOutputConfig(**{kind: source})
+    # Stop strings are found in the text, by our own streamer: the runtime's hold text back that it could release,
+    # and in beam search they break the pipeline.
     if sampling["beams"] > 1:
         settings |= {"num_beams": sampling["beams"], "num_return_sequences": sampling["n"]}
-        if sampling["stop"]:
-            settings |= {"stop_strings": set(sampling["stop"]), "include_stop_str_in_output": True}
         return settings
     temperature = 1.0 if sampling["temperature"] is None else sampling["temperature"]
     if temperature < _GREEDY_BELOW:
@@ -62,5 +64,5 @@ def open_pipeline(runtime: Any, configuration: Message) -> Any:
 def explain(error: Exception) -> str:
     """The runtime's last sentence, without the source file and line that it names first."""
     line = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-    _, _, tail = line.rpartition(".cc:")
-    return tail.partition(": ")[2] if tail and ".cc:" in line else line
+    _, source, tail = line.rpartition(".cc:")
+    return tail.partition(": ")[2] if source else _SOURCE.sub("", line)

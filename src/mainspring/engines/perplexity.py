@@ -17,6 +17,7 @@ TOLERANCE = 0.03
 _BLOCKS = 64
 _BLOCK_TOKENS = 32
 
+# References in catalogues are measured over exactly this text: changing a letter makes them all wrong.
 TEXT = """\
 The water mill at the bend of the river had stood idle for eleven years when the two sisters bought it. They
 had seen it first in winter, with ice on the wheel and snow on the sill of every broken window, and they had

@@ -13,14 +13,14 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mainspring.engines import convert
 from mainspring.engines.catalogue import Catalogue, ModelEntry
-from mainspring.engines.sources import Fetcher, Progress, sha256_of
+from mainspring.engines.sources import Fetcher, Progress, sha256_of, silent
 from mainspring.errors import ChecksumMismatch, Conflict, ModelError, ModelNotPulled
 from mainspring.settings import Settings
 
@@ -104,7 +104,8 @@ class Puller:
         with self._locked(name):
             freed = sum(_bytes_below(place) for place in places)
             for place in places:
-                shutil.rmtree(place, ignore_errors=True)
+                if place.exists():
+                    shutil.rmtree(place)
         return freed
 
     def pull(self, name: str, progress: Progress | None = None, *, force: bool = False) -> PulledModel:
@@ -115,13 +116,13 @@ class Puller:
         while another process pulls the same model.
         """
         entry = self.catalogue.get(name)
-        report = progress or _silent
+        report = progress or silent
         with self._locked(name):
             if not force:
                 with contextlib.suppress(ModelNotPulled):
                     return self.local(name)
             self._check_space(entry)
-            pins = _pins(_read_manifest(self.directory / name))
+            pins = _pins(self.directory / name)
             _Pull(entry, self._work(entry), self._hub, pins, report).run(self.directory / name)
             return self.local(name)
 
@@ -153,7 +154,12 @@ class Puller:
         import fcntl
 
         locks = self.directory / ".locks"
-        locks.mkdir(parents=True, exist_ok=True)
+        try:
+            locks.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ModelError(
+                f"{self.directory} cannot be used: {error.strerror}", remedy="Set models.directory to another place"
+            ) from None
         with (locks / f"{name}.lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -218,7 +224,7 @@ class _Pull:
             _link(source, gguf)
         roles = {"gguf": gguf.name}
         tokenizer = self.out / "tokenizer.json"
-        described = convert.run({"step": "describe", "source": str(source), "tokenizer": str(tokenizer)}, _silent)
+        described = convert.run({"step": "describe", "source": str(source), "tokenizer": str(tokenizer)}, silent)
         checked: dict[str, Any] = {}
         if "openvino" in entry.convert:
             ir = self.out / "ir"
@@ -282,6 +288,7 @@ class _Pull:
 
 
 def _swap(new: Path, target: Path, old: Path) -> None:
+    shutil.rmtree(old, ignore_errors=True)
     if target.exists():
         target.rename(old)
     new.rename(target)
@@ -319,7 +326,11 @@ def _read_manifest(directory: Path) -> dict[str, Any] | None:
     return manifest
 
 
-def _pins(manifest: Mapping[str, Any] | None) -> dict[str, str]:
+def _pins(directory: Path) -> dict[str, str]:
+    manifest = None
+    # A damaged manifest is what a forced pull is there to replace.
+    with contextlib.suppress(ModelError):
+        manifest = _read_manifest(directory)
     return {name: facts["sha256"] for name, facts in (manifest or {}).get("sources", {}).items()}
 
 
@@ -333,6 +344,3 @@ def _digest(content: Mapping[str, Any]) -> str:
 
 def _bytes_below(directory: Path) -> int:
     return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
-
-
-_silent: Callable[[str, int, int], None] = lambda stage, done, total: None  # noqa: E731, ARG005

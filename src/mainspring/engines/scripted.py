@@ -10,7 +10,7 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
-from mainspring.engines import markers
+from mainspring.engines import limits, markers
 from mainspring.engines.base import Capabilities, EngineStream, Generation
 from mainspring.engines.commit import commit
 from mainspring.errors import DeadlineExceeded, EngineDied, EngineError, Overloaded, PromptTooLong
@@ -96,6 +96,7 @@ class ScriptedEngine:
     async def generate(self, generation: Generation) -> EngineStream:
         """Return at the script's first piece. Raises what the script raises, ``PromptTooLong``, ``Overloaded``,
         ``DeadlineExceeded`` after ``generation.timeout``, ``EngineDied`` when closed."""
+        limits.check(generation.sampling, self.capabilities, self.name)
         self.seen.append(generation)
         return await commit(self._run(generation))
 
@@ -176,10 +177,14 @@ class ScriptedEngine:
                 wait.cancel()
 
     def _check(self, generation: Generation) -> int:
-        text = generation.prompt + "".join(message.content for message in generation.messages)
+        text = generation.prompt or "".join(message.content for message in generation.messages)
         tokens, window = len(words(text)), self.capabilities.context_window
-        if tokens >= window:
-            raise PromptTooLong(f"the prompt has {tokens} tokens, {self.name} takes {window}", param="messages")
+        if tokens + (generation.sampling.max_tokens or 1) > window:
+            raise PromptTooLong(
+                f"the prompt has {tokens} tokens, {generation.sampling.max_tokens or 1} are to follow, and "
+                f"{self.name} takes {window}",
+                param="messages",
+            )
         return tokens
 
     def _pieces(self, generation: Generation) -> Sequence[Piece]:

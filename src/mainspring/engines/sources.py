@@ -51,6 +51,10 @@ class Source:
     revision: str = "main"
 
 
+def silent(_stage: str, _done: int, _total: int) -> None:
+    """The progress callback of those who do not watch."""
+
+
 def parse(text: str) -> Source:
     """Parse a source. Raises ``ModelError`` that shows the right form."""
     kind, _, rest = text.partition(":")
@@ -78,7 +82,7 @@ class Fetcher:
         self._directory = directory
         self._cache = cache
         self._hub = hub.rstrip("/")
-        self._progress: Progress = progress or (lambda stage, done, total: None)
+        self._progress: Progress = progress or silent
 
     def fetch(self, file: FileEntry) -> Path:
         """Fetch ``file`` from the first source that works and check its sha256; returns its path.
@@ -133,7 +137,7 @@ class Fetcher:
             if source.member:
                 archive = self._member(archive, source.member, file, final=True)
         else:
-            self._copy_local(source, partial, file)
+            self._copy_local(source, partial)
         return partial
 
     # --- the hub ----------------------------------------------------------------------------------------------
@@ -258,7 +262,7 @@ class Fetcher:
             archive.unlink(missing_ok=True)
             raise ModelError(f"{archive.name} is damaged: {error}", remedy="Pull again") from None
 
-    def _copy_local(self, source: Source, partial: Path, file: FileEntry) -> None:
+    def _copy_local(self, source: Source, partial: Path) -> None:
         path = Path(source.origin)
         if not path.is_file():
             raise ModelError(f"{path} is not there")

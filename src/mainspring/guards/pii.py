@@ -38,11 +38,13 @@ _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 
 _CANARY = re.compile(r"(?<![A-Za-z0-9])canary-[0-9a-f]{16}(?![0-9a-f])")
 _EMAIL = re.compile(
-    r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9][A-Za-z0-9.-]{0,90}\.[A-Za-z]{2,20}(?![A-Za-z0-9])"
+    r"(?<![A-Za-z0-9._%+-])"
+    r"(?=([A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9][A-Za-z0-9.-]{0,90}\.[A-Za-z]{2,20}(?![A-Za-z0-9])))"
 )
 _IPV4 = re.compile(rf"(?<![0-9A-Za-z.])(?:{_OCTET}\.){{3}}{_OCTET}(?![0-9A-Za-z]|\.[0-9])")
 _IPV6 = re.compile(r"(?<![0-9A-Za-z:.])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,8}(?![0-9A-Za-z:])")
-# The number shapes are zero-width at their start: each group of digits may begin one, even inside another.
+# Shapes that may begin inside one another are looked ahead at, not consumed: what is found at a position must not
+# depend on what was found before it.
 _CARD = re.compile(rf"(?<![0-9A-Za-z])(?=([2-6][0-9](?:{_SEP}?[0-9]){{11,17}})(?![0-9]))")
 _SSN = re.compile(rf"(?<![0-9A-Za-z])(?=([0-8][0-9]{{2}}({_SEP})[0-9]{{2}}\2[0-9]{{4}})(?![0-9A-Za-z]))")
 _IBAN = re.compile(rf"(?<![0-9A-Za-z])(?=([A-Z]{{2}}[0-9]{{2}}(?:[ {_SPACES}]?[A-Z0-9]){{11,30}})(?![A-Z0-9]))")
@@ -53,6 +55,8 @@ _PHONE_NANP = re.compile(
 )
 _GROUP_END = re.compile(r"[0-9A-Z](?![0-9A-Z])")
 _DIGIT = re.compile(r"[0-9]")
+# Every pattern needs one of these; most pieces of streamed prose have none.
+_TRIGGER = re.compile(r"[0-9@:_-]|eyJ|AIza|AKIA|ASIA|xox")
 _NOT_DIGITS = re.compile(r"[^0-9]+")
 
 _WORD = string.ascii_letters + string.digits + "._%+-@:"
@@ -74,12 +78,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A finding before overlaps are settled. A credential's tail begins at ``head_end``."""
+    """A finding before overlaps are settled. A ``secret`` goes on beyond ``end`` while its tail matches."""
 
     start: int
     rank: int
     end: int
-    head_end: int
     secret: secrets.SecretPattern | None = None
 
     @property
@@ -93,7 +96,15 @@ class Candidate:
 
 def find(text: str, kinds: Iterable[str] = KINDS) -> list[Finding]:
     """Findings from left to right, without overlaps; time is linear in the length of ``text``."""
-    return [Finding(found.kind, found.start, found.end) for found in settle(candidates(text, frozenset(kinds)))]
+    findings: list[Finding] = []
+    position = 0
+    for candidate in ordered(candidates(text, frozenset(kinds))):
+        if candidate.start >= position:
+            position = candidate.end
+            if candidate.secret is not None:
+                position = secrets.tail_end(text, candidate.end, candidate.secret)
+            findings.append(Finding(candidate.kind, candidate.start, position))
+    return findings
 
 
 def redact(text: str, kinds: Iterable[str] = KINDS) -> tuple[str, list[Finding]]:
@@ -106,30 +117,29 @@ def redact(text: str, kinds: Iterable[str] = KINDS) -> tuple[str, list[Finding]]
     return "".join(pieces) + text[position:], findings
 
 
-def settle(found: list[Candidate], begin: int = 0) -> Iterator[Candidate]:
-    """Those candidates that stand: from left to right, from offset ``begin`` on, none inside another."""
-    for candidate in sorted(found, key=lambda item: (item.start, item.rank, -item.end)):
-        if candidate.start >= begin:
-            begin = candidate.end
-            yield candidate
+def ordered(found: list[Candidate]) -> list[Candidate]:
+    """From left to right; of those that start together the one that takes precedence first."""
+    return sorted(found, key=lambda item: (item.start, item.rank, -item.end))
 
 
 def candidates(text: str, kinds: frozenset[str]) -> list[Candidate]:
     """Everything in ``text`` that has the shape and the checksum of one of ``kinds``; may overlap."""
     found: list[Candidate] = []
+    if not _TRIGGER.search(text):
+        return found
 
     def add(kind: str, spans: Iterable[tuple[int, int]]) -> None:
         rank = KINDS.index(kind)
-        found.extend(Candidate(start, rank, end, end) for start, end in spans)
+        found.extend(Candidate(start, rank, end) for start, end in spans)
 
     if "canary" in kinds and "canary-" in text:
         add("canary", (match.span() for match in _CANARY.finditer(text)))
     if "secret" in kinds:
         rank = KINDS.index("secret")
-        for start, head_end, end, pattern in secrets.spans(text):
-            found.append(Candidate(start, rank, end, head_end, pattern))
+        for start, head_end, pattern in secrets.heads(text):
+            found.append(Candidate(start, rank, head_end, pattern))
     if "email" in kinds and "@" in text:
-        add("email", (match.span() for match in _EMAIL.finditer(text)))
+        add("email", (match.span(1) for match in _EMAIL.finditer(text)))
     if "ip" in kinds:
         add("ip", _addresses(text))
     if _DIGIT.search(text):

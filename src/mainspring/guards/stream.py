@@ -55,13 +55,15 @@ class StreamRedactor:
         text, position = self._behind + self._held, len(self._behind)
         limit = len(text) if final else max(pii.held_from(text), len(text) - HELD_AT_MOST, position)
         pieces: list[str] = []
-        for found in pii.settle(pii.candidates(text, self.kinds), position):
+        for found in pii.ordered(pii.candidates(text, self.kinds)):
             if found.start >= limit:
                 break
+            if found.start < position:
+                continue
             pieces += [text[position : found.start], found.placeholder]
             self.counts[found.kind] += 1
             self._swallowing = found.secret
-            position = found.head_end
+            position = found.end
             if self._swallowing is not None:
                 break
         if self._swallowing is None and position < limit:

@@ -34,7 +34,7 @@ class Library:
         self._ingestor = ingestor
         self._retriever = retriever
         self._answerer = answerer
-        self._embedder_name = ingestor.embedder_name
+        self._embedder_name = retriever.embedder.name
         self._wake = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
 

@@ -36,6 +36,7 @@ class _Call:
         "at",
         "closing",
         "code",
+        "committed",
         "context",
         "done",
         "first",
@@ -55,6 +56,7 @@ class _Call:
         self.started = time.perf_counter()
         self.first: float | None = None
         self.generated = 0
+        self.committed = False
         self.usage: Usage | None = None
         self.code = "cancelled"
         self.done = False
@@ -90,6 +92,7 @@ class Meter(Layer):
                 span.fail(error)
                 self._account(call, error_code(error))
                 raise
+            call.committed = True
             # The span lasts as long as the stream: from here on the response's close ends it.
             ended = stack.pop_all()
 
@@ -150,7 +153,7 @@ class Meter(Layer):
 
     def _estimated(self, call: _Call) -> Usage:
         # An engine that was stopped has not said what it read; one that refused has read nothing.
-        if call.first is None:
+        if not call.committed:
             return Usage()
         return Usage(estimate.prompt_tokens(call.request), call.generated)
 
@@ -171,7 +174,7 @@ class Meter(Layer):
             "depth": call.context.depth,
             "key_id": call.context.principal.key_id,
         }
-        if call.usage is None and call.first is not None:
+        if call.usage is None and call.committed:
             facts["estimated"] = True
         if code:
             facts["error"] = code

@@ -96,20 +96,19 @@ class Outgoing:
             quote, heading = self._whole(event.quote), self._whole(event.heading)
             yield dataclasses.replace(event, quote=quote, heading=heading)
         elif isinstance(event, Usage):
-            self._usages.append(event)  # the rest of a text goes before it
+            self._usages.append(event)  # the rest of every text goes before it
         elif isinstance(event, Finish):
             yield from self._end_choice(event.choice)
-            yield from self._take_usages()
             yield event
         else:
             yield event
 
     def end(self) -> Iterator[Event]:
-        """The rest, where the stream ended without finishing its choices."""
+        """The rest, when the stream has ended: texts that no finish closed, and the usage."""
         choices = {*self._texts, *self._thoughts, *(choice for choice, _ in self._calls)}
         for choice in sorted(choices):
             yield from self._end_choice(choice)
-        yield from self._take_usages()
+        yield from self._usages
 
     def _redactor(self) -> Redactor:
         redactor = self._new()
@@ -145,7 +144,3 @@ class Outgoing:
         for key in [key for key in self._calls if key[0] == choice]:
             if rest := self._calls[key].flush():
                 yield ToolCallDelta(choice, key[1], None, None, rest)
-
-    def _take_usages(self) -> Iterator[Event]:
-        usages, self._usages = self._usages, []
-        yield from usages

@@ -19,7 +19,7 @@ from mainspring.settings import Settings
 from mainspring.stores import cache as cache_store
 from mainspring.stores import database as sql
 from mainspring.stores import spans as span_store
-from mainspring.stores.blobs import Blobs
+from mainspring.stores.blobs import Blobs, sweep
 from mainspring.stores.cache import AnswerCache
 from mainspring.stores.collections import Collections
 from mainspring.stores.database import Database
@@ -71,6 +71,7 @@ async def open(settings: Settings) -> AsyncIterator[Stores]:  # noqa: A001
         database = await stack.enter_async_context(sql.open(settings))
         blobs = Blobs(home / "blobs")
         await blobs.open()
+        await sweep(database, blobs)
         events = EventLog(database)
         stack.push_async_callback(events.close)
         keys = Keys(database)

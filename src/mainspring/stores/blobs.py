@@ -20,8 +20,10 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from mainspring.errors import NotFound, StoreError
-from mainspring.stores import database
-from mainspring.stores.schema import documents, files
+from mainspring.stores import database as sql
+from mainspring.stores import rows
+from mainspring.stores.database import Database
+from mainspring.stores.schema import discarded, documents, files
 
 # What a killed process left half written is nobody's after this long.
 ABANDONED_S = 3600.0
@@ -116,27 +118,41 @@ class Blobs:
         return data
 
 
-def release(connection: sa.Connection, blobs: Blobs, sha256: str) -> None:
-    """Delete a blob that no file and no document names any more; called in the transaction that let go of it.
+def discard(connection: sa.Connection, sha256: str) -> None:
+    """Note, in the transaction that lets go of a blob, that ``sweep`` has to look at it."""
+    if sha256:
+        connection.execute(rows.insert_new(connection, discarded), {"sha256": sha256})
 
-    Before that transaction's commit, so that nobody comes to name the blob between the look and the deletion:
-    ``claim`` waits. Should the process die in between, the row that was to be deleted has lost its bytes,
-    which it was about to lose anyway.
+
+async def sweep(database: Database, blobs: Blobs) -> None:
+    """Delete the discarded blobs that no file and no document names any more.
+
+    Apart from, and after, the commit that let go of them: bytes that go before that commit would be missing
+    if it never came. A sweep that fails or dies is made up for by the next, at the latest at the next opening.
     """
-    if not sha256:
-        return
-    database.lock(connection, sha256)
-    named = sa.union_all(
-        sa.select(files.c.id).where(files.c.sha256 == sha256),
-        sa.select(documents.c.id).where(documents.c.text_blob == sha256),
-    )
-    if connection.execute(named.limit(1)).first() is None:
-        blobs.unlink(sha256)
+
+    def work(connection: sa.Connection) -> None:
+        for sha256 in (
+            connection.execute(sa.select(discarded.c.sha256).order_by(discarded.c.sha256)).scalars().all()
+        ):
+            sql.lock(connection, sha256)
+            named = sa.union_all(
+                sa.select(files.c.id).where(files.c.sha256 == sha256),
+                sa.select(documents.c.id).where(documents.c.text_blob == sha256),
+            )
+            if connection.execute(named.limit(1)).first() is None:
+                blobs.unlink(sha256)
+            connection.execute(sa.delete(discarded).where(discarded.c.sha256 == sha256))
+
+    try:
+        await database.write(work)
+    except StoreError as error:
+        _log.warning("discarded blobs were not deleted, which the next deletion or start does: %s", error)
 
 
 def claim(connection: sa.Connection, blobs: Blobs, sha256: str) -> bool:
-    """Whether the blob is there; if so it stays until this transaction, which names it, has ended."""
-    database.lock(connection, sha256)
+    """Whether the blob is there; if so it stays, for no ``sweep`` looks before this transaction has named it."""
+    sql.lock(connection, sha256)
     return blobs.holds(sha256)
 
 

@@ -95,9 +95,10 @@ class Collections(Documents):
                 raise NotFound(f"there is no collection {collection_id}")
             texts = connection.execute(sa.delete(documents).where(mine).returning(documents.c.text_blob)).scalars()
             for sha256 in sorted(set(texts)):
-                blob_store.release(connection, self._blobs, sha256)
+                blob_store.discard(connection, sha256)
 
         await self._database.write(work, durable=True)
+        await blob_store.sweep(self._database, self._blobs)
         self._versions.pop((tenant, collection_id), None)
 
     async def unfinished(self) -> builtins.list[tuple[Collection, Document]]:
@@ -119,6 +120,10 @@ class Collections(Documents):
         For fingerprints, which must not wait.
         """
         return self._versions.get((collection.tenant, collection.id), -1)
+
+    def versions(self, tenant: str) -> dict[str, int]:
+        """``version`` of all collections of the tenant, by id; as fresh as that."""
+        return {key: version for (owner, key), version in self._versions.items() if owner == tenant}
 
     async def _visible(
         self, tenant: str, groups: frozenset[str], where: sa.ColumnElement[bool]

@@ -7,6 +7,7 @@ commit on searches see the new chunks and no longer the old ones. What dies in b
 from __future__ import annotations
 
 import time
+from collections.abc import Collection as AnyCollection
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -176,11 +177,13 @@ class Documents:
             }
             connection.execute(sa.update(documents).where(_one(collection, document_id)).values(values))
             if old.text_blob != text_blob:
-                blob_store.release(connection, self._blobs, old.text_blob)
+                blob_store.discard(connection, old.text_blob)
             return version, int(old.generation)
 
         version, superseded = await self._database.write(work, durable=True)
         self._know(_key(collection), version)
+        if superseded:
+            await blob_store.sweep(self._database, self._blobs)
         return superseded
 
     async def fail(
@@ -202,10 +205,11 @@ class Documents:
             version = _bump(connection, collection)
             old = _locked(connection, collection, document_id)
             connection.execute(sa.delete(documents).where(_one(collection, document_id)))
-            blob_store.release(connection, self._blobs, old.text_blob)
+            blob_store.discard(connection, old.text_blob)
             return version
 
         self._know(_key(collection), await self._database.write(work, durable=True))
+        await blob_store.sweep(self._database, self._blobs)
 
     async def documents(self, collection: Collection) -> list[Document]:
         """All documents, in the order of their source keys."""
@@ -220,6 +224,12 @@ class Documents:
         if row is None:
             raise _unknown(collection, document_id)
         return document_of(row)
+
+    async def named(self, collection: Collection, document_ids: AnyCollection[str]) -> dict[str, Document]:
+        """Those of the documents that there are, by id. Takes some hundred ids at most."""
+        query = sa.select(documents).where(_within(collection), documents.c.id.in_(sorted(document_ids)))
+        found = await self._database.read(lambda connection: connection.execute(query).all())
+        return {row.id: document_of(row) for row in found}
 
     async def current(self, collection: Collection) -> Mapping[str, int]:
         """The generation that is read of each document that has one. Raises ``NotFound``: no such collection."""

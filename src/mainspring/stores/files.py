@@ -70,9 +70,10 @@ class Files:
             sha256 = connection.execute(deleted.returning(files.c.sha256)).scalar_one_or_none()
             if sha256 is None:
                 raise NotFound(f"there is no file {file_id}", remedy="GET /v1/files lists them")
-            blob_store.release(connection, self._blobs, sha256)
+            blob_store.discard(connection, sha256)
 
         await self._database.write(work, durable=True)
+        await blob_store.sweep(self._database, self._blobs)
 
     async def content(self, tenant: str, file_id: str) -> builtins.bytes:
         """The bytes of a file. Raises ``NotFound``, or ``StoreError`` when they are lost or damaged."""

@@ -127,6 +127,9 @@ files = sa.Table(
     sa.Index(None, "sha256"),
 )
 
+# Blobs that somebody let go of and that nobody has looked at since.
+discarded = sa.Table("discarded", metadata, _key("sha256"))
+
 collections = sa.Table(
     "collections",
     metadata,

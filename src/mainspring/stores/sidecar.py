@@ -30,6 +30,7 @@ class Sidecar:
         self._version = version
         self._thread = ThreadPoolExecutor(1, f"mainspring-{path.stem}")
         self._connection: sqlite3.Connection | None = None
+        self._closed = False
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work`` in one transaction, in the order of the calls. Raises ``StoreError``.
@@ -39,7 +40,10 @@ class Sidecar:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, work)
 
     async def close(self) -> None:
-        """Let what was handed in end, then close the file."""
+        """Let what was handed in end, then close the file. Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
         await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
         self._thread.shutdown(wait=False)
 

@@ -9,18 +9,21 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import orjson
 
 import mainspring
 from mainspring.settings import Settings
-from mainspring.stores.spans import SpanRow, Spans
 from mainspring.telemetry import logs
 from mainspring.telemetry.metrics import Metrics
 from mainspring.telemetry.tracing import Span, Tracing
 from mainspring.telemetry.writer import BatchWriter
 
 __all__ = ["Telemetry", "open"]
+
+if TYPE_CHECKING:
+    from mainspring.stores.spans import SpanRow, Spans
 
 log = logging.getLogger(__name__)
 _HOUR_S = 3600.0
@@ -68,6 +71,9 @@ async def open(settings: Settings, spans: Spans) -> AsyncIterator[Telemetry]:  #
 
 def stored_row(span: Span) -> SpanRow:
     """A span as the local store keeps it."""
+    # The stores' libraries take a second to import, and metrics and logs do without them.
+    from mainspring.stores.spans import SpanRow
+
     return SpanRow(
         trace_id=span.trace_id,
         span_id=span.span_id,

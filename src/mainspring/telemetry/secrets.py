@@ -12,7 +12,7 @@ from dataclasses import dataclass
 MASK = "[SECRET]"
 
 # ``sk-`` and ``ms-`` also begin ordinary hyphenated words, so they must hold a digit.
-_KEY_HEAD = r"""(?<![A-Za-z0-9_])(?:
+_KEY_HEAD = r"""(?<![A-Za-z0-9_])(?=((?:
     (?:sk|ms)-(?=[A-Za-z0-9_-]{0,48}[0-9])[A-Za-z0-9_-]{20,64}
   | [spr]k_(?:live|test)_[A-Za-z0-9]{16,64}
   | A(?:KIA|SIA)[0-9A-Z]{16}(?![0-9A-Za-z])
@@ -23,7 +23,7 @@ _KEY_HEAD = r"""(?<![A-Za-z0-9_])(?:
   | glpat-[A-Za-z0-9_-]{20,64}
   | hf_[A-Za-z0-9]{30,64}
   | npm_[A-Za-z0-9]{36}
-)"""
+)))"""
 _KEY_MARKS = (
     *("sk-", "ms-", "k_live_", "k_test_", "AKIA", "ASIA", "gho_", "ghp_", "ghu_", "ghs_", "ghr_"),
     *("github_pat_", "xox", "AIza", "glpat-", "hf_", "npm_"),
@@ -33,8 +33,11 @@ _KEY_LABEL = r"[A-Z0-9 ]{0,30}PRIVATE\ KEY(?:\ BLOCK)?-----"
 
 @dataclass(frozen=True, slots=True)
 class SecretPattern:
-    """One shape of credential. ``marks``: literals one of which any match contains (a cheap first test);
-    ``ending``: no terminator of the tail is longer, in characters (0: there is none)."""
+    """One shape of credential.
+
+    ``marks``: literals one of which any match contains (a cheap first test). ``head`` captures without moving on,
+    so that it is found wherever it begins. ``ending``: no terminator of the tail is longer (0: there is none).
+    """
 
     marks: tuple[str, ...]
     head: re.Pattern[str]
@@ -45,36 +48,41 @@ class SecretPattern:
 PATTERNS: tuple[SecretPattern, ...] = (
     SecretPattern(
         ("PRIVATE KEY",),
-        re.compile(rf"-----BEGIN\ {_KEY_LABEL}", re.VERBOSE),
+        re.compile(rf"(?=(-----BEGIN\ {_KEY_LABEL}))", re.VERBOSE),
         re.compile(rf"(?:(?!-----END\ )[A-Za-z0-9+/=\s:,\\-])*(?:-----END\ {_KEY_LABEL})?", re.VERBOSE),
         ending=80,
     ),
     SecretPattern(
         ("eyJ",),
-        re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,160}\.eyJ"),
+        re.compile(r"(?<![A-Za-z0-9_-])(?=(eyJ[A-Za-z0-9_-]{8,160}\.eyJ))"),
         re.compile(r"[A-Za-z0-9_.-]*"),
     ),
     SecretPattern(_KEY_MARKS, re.compile(_KEY_HEAD, re.VERBOSE), re.compile(r"[A-Za-z0-9_-]*")),
 )
 
 
-def spans(text: str) -> list[tuple[int, int, int, SecretPattern]]:
-    """(start, end of head, end, pattern) of every credential in ``text``; may overlap."""
-    found = []
-    for pattern in PATTERNS:
-        if any(mark in text for mark in pattern.marks):
-            for match in pattern.head.finditer(text):
-                tail = pattern.tail.match(text, match.end())
-                assert tail is not None  # every tail matches the empty string
-                found.append((match.start(), match.end(), tail.end(), pattern))
-    return found
+def heads(text: str) -> list[tuple[int, int, SecretPattern]]:
+    """(start, end of head, pattern) of everything in ``text`` that begins like a credential; may overlap."""
+    return [
+        (match.start(), match.end(1), pattern)
+        for pattern in PATTERNS
+        if any(mark in text for mark in pattern.marks)
+        for match in pattern.head.finditer(text)
+    ]
+
+
+def tail_end(text: str, head_end: int, pattern: SecretPattern) -> int:
+    """Where the credential ends whose head ends at ``head_end``."""
+    match = pattern.tail.match(text, head_end)
+    assert match is not None  # every tail matches the empty string
+    return match.end()
 
 
 def mask(text: str) -> str:
     """``text`` with every credential replaced by ``[SECRET]``."""
     pieces, position = [], 0
-    for start, _, end, _ in sorted(spans(text), key=lambda span: span[:3]):
+    for start, head_end, pattern in sorted(heads(text), key=lambda head: head[0]):
         if start >= position:
             pieces += [text[position:start], MASK]
-            position = end
+            position = tail_end(text, head_end, pattern)
     return "".join(pieces) + text[position:] if pieces else text

@@ -12,6 +12,7 @@ down_revision = None
 def upgrade() -> None:
     _collections()
     _contents()
+    _discarded()
     _documents()
     _events()
     _files()
@@ -42,6 +43,14 @@ def _contents() -> None:
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("at", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("tenant", "sha256", name=op.f("pk_contents")),
+    )
+
+
+def _discarded() -> None:
+    op.create_table(
+        "discarded",
+        sa.Column("sha256", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("sha256", name=op.f("pk_discarded")),
     )
 
 

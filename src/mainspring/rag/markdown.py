@@ -1,0 +1,118 @@
+"""Markdown as it is parsed here: headings found, tables rewritten so that each row stands alone.
+
+A table row becomes one line, ``| Zone: 3 | Express: 23.95 |``: every cell with the name of its column, so that a row
+can be found, shown and cited without the rest of its table.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from mainspring.rag.document import Heading
+
+_HEADING = re.compile(r"^(#{1,6})[ \t]+(.+?)[ \t]*#*[ \t]*$")
+_FENCE = re.compile(r"^[ \t]{0,3}(`{3,}|~{3,})")
+_DIVIDER = re.compile(r"^[ \t]*\|?[ \t]*:?-{2,}:?[ \t]*(?:\|[ \t]*:?-{2,}:?[ \t]*)*\|?[ \t]*$")
+_CELL = re.compile(r"(?<!\\)\|")
+_ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+\-.!|~<>$&])")
+_EMPHASIS = re.compile(r"(\*{1,3}|__)(?=\S)(.+?)(?<=\S)\1")
+_NUMERIC = re.compile(r"[\s\d.,:%£$€+\-/()]*\d[\s\d.,:%£$€+\-/()]*$")
+
+
+def rows(cells: Sequence[Sequence[str]], caption: str = "") -> list[str]:
+    """A table as lines, one a row. Its first row names the columns unless it holds numbers or gaps."""
+    table = [[_flat(cell) for cell in row] for row in cells]
+    table = [row for row in table if any(row)]
+    if not table:
+        return []
+    names: list[str] = []
+    if len(table) > 1 and len(table[0]) > 1 and _is_header(table[0]):
+        names, *table = table
+    return [_line(row, names, caption) for row in table]
+
+
+def tables_to_rows(text: str, *, captioned: bool = False) -> str:
+    """``text`` with its pipe tables rewritten. ``captioned``: each row opens with the heading above its table."""
+    lines = text.split("\n")
+    out: list[str] = []
+    fence, caption = "", ""
+    index = 0
+    while index < len(lines):
+        line = lines[index]
+        mark = _FENCE.match(line)
+        if mark:
+            fence = "" if fence and mark[1].startswith(fence) else fence or mark[1][:3]
+        heading = None if fence else _HEADING.match(line)
+        if heading:
+            caption = _flat(heading[2])
+        following = lines[index + 1] if index + 1 < len(lines) else ""
+        if not fence and "|" in line and "|" in following + "|" and _DIVIDER.match(following) and "-" in following:
+            end = index + 2
+            while end < len(lines) and "|" in lines[end] and lines[end].strip():
+                end += 1
+            table = [_cells(line), *(_cells(row) for row in lines[index + 2 : end])]
+            out.extend(rows(table, caption if captioned else ""))
+            index = end
+            continue
+        out.append(line)
+        index += 1
+    return "\n".join(out)
+
+
+def plain(text: str) -> str:
+    """``text``, written by a converter, without its escapes and emphasis."""
+    return _EMPHASIS.sub(r"\2", _ESCAPED.sub(r"\1", text))
+
+
+def headings(text: str) -> tuple[Heading, ...]:
+    """The ``#`` and underlined headings of ``text``, code fences left out."""
+    found: list[Heading] = []
+    fence, offset = "", 0
+    before, before_offset = "", 0
+    for line in text.split("\n"):
+        mark = _FENCE.match(line)
+        if mark:
+            fence = "" if fence and mark[1].startswith(fence) else fence or mark[1][:3]
+        elif not fence:
+            match = _HEADING.match(line)
+            underline = re.fullmatch(r"(={3,}|-{3,})[ \t]*", line)
+            if match:
+                found.append(Heading(len(match[1]), _flat(plain(match[2])), offset, offset + len(line)))
+            elif underline and _is_title(before):
+                level = 1 if line.startswith("=") else 2
+                found.append(Heading(level, _flat(plain(before)), before_offset, offset - 1))
+        before, before_offset = line, offset
+        offset += len(line) + 1
+    return tuple(found)
+
+
+def _is_title(line: str) -> bool:
+    return bool(line.strip()) and len(line) <= 120 and not line.lstrip().startswith(("|", "-", "*", ">", "#"))
+
+
+def _is_header(row: Sequence[str]) -> bool:
+    return all(row[1:]) and not any(_NUMERIC.match(cell) for cell in row)
+
+
+def _line(row: Sequence[str], names: Sequence[str], caption: str) -> str:
+    cells = []
+    for number, cell in enumerate(row):
+        name = names[number] if number < len(names) else ""
+        if cell:
+            cells.append(f"{name}: {cell}" if name else cell)
+    if caption:
+        cells.insert(0, caption)
+    return f"| {' | '.join(cells)} |"
+
+
+def _cells(line: str) -> list[str]:
+    inner = line.strip()
+    inner = inner.removeprefix("|")
+    if inner.endswith("|") and not inner.endswith("\\|"):
+        inner = inner[:-1]
+    return [plain(cell) for cell in _CELL.split(inner)]
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.replace("|", "/").replace("<br>", " ").split())

@@ -1,0 +1,157 @@
+"""Parsing documents in a child process with limits on time and memory.
+
+A worker is kept warm: a batch pays for the interpreter and the libraries once. It is replaced when it dies, when a
+document makes it run out of time, and after some hundred documents.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import pickle
+import struct
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mainspring.errors import MainspringError, UnreadableDocument
+from mainspring.rag import kinds
+from mainspring.rag.document import Parsed
+from mainspring.settings import RagSettings
+
+_LENGTH = struct.Struct(">Q")
+# pdfium, lxml and OpenCV all leak a little; a fresh worker costs less than a second.
+_RECYCLE_AFTER = 500
+_IDLE_WORKERS = 2
+
+
+@dataclass(slots=True)
+class _Worker:
+    process: asyncio.subprocess.Process
+    served: int = 0
+
+
+class Parser:
+    """Parses documents; several at a time, each in a worker of its own. Belongs to one event loop."""
+
+    def __init__(self, settings: RagSettings) -> None:
+        self._settings = settings
+        self._idle: list[_Worker] = []
+        self._slots = asyncio.Semaphore(max(1, min(4, os.cpu_count() or 1)))
+        self._closed = False
+
+    async def parse(self, source: Path | bytes, name: str = "") -> Parsed:
+        """Read a document; ``name`` is what errors call it and where its ending is taken from.
+
+        Raises ``UnreadableDocument`` (empty, encrypted, damaged, too large, of an unknown kind, out of time or
+        memory) or ``MissingExtra``; the remedy says what to do.
+        """
+        if isinstance(source, Path):
+            name = name or source.name
+            data = await asyncio.to_thread(load, source)
+        else:
+            data = source
+        kind, warning = await asyncio.to_thread(kinds.detect, data, name)
+        async with self._slots, self._worker() as worker:
+            answer = await self._ask(worker, data, name, kind)
+        if isinstance(answer, MainspringError):
+            raise answer
+        if not answer.text.strip():
+            raise UnreadableDocument(f"{name} has no text", remedy="Check that it is the right file")
+        return replace(answer, warnings=(warning, *answer.warnings)) if warning else answer
+
+    async def close(self) -> None:
+        """End the workers. Documents that are being parsed fail."""
+        self._closed = True
+        while self._idle:
+            await _end(self._idle.pop())
+
+    @contextlib.asynccontextmanager
+    async def _worker(self) -> AsyncIterator[_Worker]:
+        worker = self._idle.pop() if self._idle else None
+        if worker is None or worker.process.returncode is not None:
+            worker = await self._start()
+        healthy = False
+        try:
+            yield worker
+            worker.served += 1
+            healthy = worker.process.returncode is None and worker.served < _RECYCLE_AFTER
+        finally:
+            if healthy and not self._closed and len(self._idle) < _IDLE_WORKERS:
+                self._idle.append(worker)
+            else:
+                await _end(worker)
+
+    async def _start(self) -> _Worker:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "mainspring.rag.parse_child",
+            str(self._settings.parse_memory_mb),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        return _Worker(process)
+
+    async def _ask(self, worker: _Worker, data: bytes, name: str, kind: str) -> Parsed | MainspringError:
+        limit = self._settings.parse_timeout_s
+        try:
+            async with asyncio.timeout(limit):
+                return await self._exchange(worker.process, data, name, kind)
+        except TimeoutError:
+            await _end(worker)
+            raise UnreadableDocument(
+                f"{name} took longer than {limit:g} seconds to parse",
+                remedy="Raise rag.parse_timeout_s, or split the file",
+            ) from None
+        except (asyncio.IncompleteReadError, ConnectionError):
+            await _end(worker)
+            raise UnreadableDocument(
+                f"{name} crashed its parser or ran out of memory",
+                remedy="Raise rag.parse_memory_mb, or save the document anew",
+            ) from None
+
+    async def _exchange(
+        self, process: asyncio.subprocess.Process, data: bytes, name: str, kind: str
+    ) -> Parsed | MainspringError:
+        if process.stdin is None or process.stdout is None:
+            raise ConnectionError("the parser has no pipes")
+        head = pickle.dumps(
+            {
+                "name": name,
+                "kind": kind,
+                "bytes": len(data),
+                "ocr": self._settings.ocr,
+                "timeout_s": self._settings.parse_timeout_s,
+            }
+        )
+        process.stdin.write(_LENGTH.pack(len(head)) + head)
+        process.stdin.write(data)
+        await process.stdin.drain()
+        (length,) = _LENGTH.unpack(await process.stdout.readexactly(_LENGTH.size))
+        answer = pickle.loads(await process.stdout.readexactly(length))  # noqa: S301 - see below
+        if not isinstance(answer, Parsed | MainspringError):
+            raise ConnectionError("the parser sent something else than a document")
+        return answer
+
+
+def load(path: Path) -> bytes:
+    """The bytes of a file. Raises ``UnreadableDocument`` when it is too large or cannot be read."""
+    try:
+        size = path.stat().st_size
+        if size > kinds.MAX_BYTES:
+            raise UnreadableDocument(
+                f"{path.name} has {size} bytes, more than {kinds.MAX_BYTES}", remedy="Split it into several files"
+            )
+        return path.read_bytes()
+    except OSError as error:
+        raise UnreadableDocument(f"{path.name} cannot be read: {error.strerror}", remedy="Check it") from None
+
+
+async def _end(worker: _Worker) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        worker.process.kill()
+    await worker.process.wait()

@@ -1,0 +1,145 @@
+"""The engines that the conformance suite runs over, and how each is opened.
+
+To add one: write an async context manager that yields a started engine, and a line in ``CASES``.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from mainspring.engines.base import Engine, Generation
+from mainspring.engines.llamacpp import LlamaCppEngine
+from mainspring.engines.pull import Puller
+from mainspring.engines.remote import RemoteEngine
+from mainspring.engines.scripted import ScriptedEngine
+from mainspring.errors import ModelNotPulled
+from mainspring.settings import EnginesSettings, RemoteModel, Settings
+from mainspring.types import Event, Finish, Message, Sampling, Text, Usage
+from tests.conformance.openai_server import serve
+
+DEFAULT_MODEL = "smollm2-135m-instruct"
+SMALL = EnginesSettings(max_sequences=8, max_waiting=32, kv_tokens=16384, max_batched_tokens=256)
+"""Enough for the suite, and quick to allocate."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """An engine under test. ``missing`` is why it cannot run here, naming the command that helps ("" if it can).
+
+    ``model`` is false where no model is behind it: what it says is not generated, so what depends on the model's
+    own choice of words is not asked of it.
+    """
+
+    name: str
+    open: Callable[[], AbstractAsyncContextManager[Engine]]
+    missing: Callable[[], str] = lambda: ""
+    model: bool = True
+
+
+def pulled_files() -> dict[str, Path]:
+    """Files of the default chat model by role. Raises ``ModelNotPulled``."""
+    return dict(Puller(Settings()).local(DEFAULT_MODEL).files)
+
+
+def default_model_missing() -> str:
+    """Why the default chat model cannot be used; empty if it can."""
+    try:
+        pulled_files()
+    except ModelNotPulled as error:
+        return str(error)
+    return ""
+
+
+@asynccontextmanager
+async def openvino() -> AsyncIterator[Engine]:
+    from mainspring.engines.openvino import OpenVinoEngine
+
+    engine = OpenVinoEngine(pulled_files()["ir"], SMALL, DEFAULT_MODEL, 8192)
+    await engine.start()
+    try:
+        yield engine
+    finally:
+        await engine.close()
+
+
+@asynccontextmanager
+async def scripted() -> AsyncIterator[Engine]:
+    # Slow enough that a caller can leave in the middle.
+    yield ScriptedEngine(delay=0.05)
+
+
+@asynccontextmanager
+async def remote() -> AsyncIterator[Engine]:
+    async with serve(ScriptedEngine(templates=True, delay=0.05)) as server:
+        settings = RemoteModel(url=str(server.make_url("/v1")), model="scripted", context_window=4096)
+        engine = RemoteEngine("remote", settings)
+        await engine.start()
+        try:
+            yield engine
+        finally:
+            await engine.close()
+
+
+@asynccontextmanager
+async def llamacpp() -> AsyncIterator[Engine]:
+    engine = LlamaCppEngine(pulled_files()["gguf"], SMALL, DEFAULT_MODEL, 8192)
+    await engine.start()
+    try:
+        yield engine
+    finally:
+        await engine.close()
+
+
+def llamacpp_missing() -> str:
+    """Why llama.cpp cannot run here; empty if it can."""
+    if importlib.util.find_spec("xllamacpp") is None:
+        return "llama.cpp is not installed: pip install 'mainspring[gguf]'"
+    return default_model_missing()
+
+
+CASES = [
+    Case("openvino", openvino, default_model_missing),
+    Case("llamacpp", llamacpp, llamacpp_missing),
+    Case("remote", remote, model=False),
+    Case("scripted", scripted, model=False),
+]
+
+
+def job(text: str, *, timeout: float | None = None, raw: bool = False, **sampling: object) -> Generation:
+    """A generation for any engine: ``text`` as the user's turn, both rendered and as a message.
+
+    ``raw`` leaves the chat template out. Unless said otherwise it is greedy and short.
+    """
+    values: dict[str, object] = {"temperature": 0.0, "max_tokens": 16} | sampling
+    prompt = text if raw else f"<|im_start|>user\n{text}<|im_end|>\n<|im_start|>assistant\n"
+    messages = (Message("user", text),)
+    return Generation(prompt, Sampling(**values), messages=messages, timeout=timeout)  # type: ignore[arg-type]
+
+
+@dataclass
+class Outcome:
+    """A generation read to its end."""
+
+    events: list[Event]
+
+    def text(self, choice: int = 0) -> str:
+        return "".join(event.text for event in self.events if isinstance(event, Text) and event.choice == choice)
+
+    @property
+    def usage(self) -> Usage:
+        (usage,) = [event for event in self.events if isinstance(event, Usage)]
+        return usage
+
+    @property
+    def finishes(self) -> dict[int, str]:
+        return {event.choice: event.reason for event in self.events if isinstance(event, Finish)}
+
+
+async def run(engine: Engine, generation: Generation) -> Outcome:
+    """Generate and read everything."""
+    stream = await engine.generate(generation)
+    return Outcome([event async for event in stream])

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mainspring.engines.detokenizer import Streamer, Vocabulary, encode
+
+
+class ByteTokenizer:
+    """One token a byte; token 256 is special."""
+
+    def encode(self, prompt: str, add_special_tokens: bool = True) -> Any:
+        data = list(prompt.encode())
+        return SimpleNamespace(input_ids=SimpleNamespace(data=[([256] if add_special_tokens else []) + data]))
+
+    def decode(self, tokens: Any, skip_special_tokens: bool = True) -> str:
+        return bytes(token for token in tokens if token < 256).decode("utf-8", "replace")
+
+    def get_vocab(self) -> dict[Any, int]:
+        return {**{bytes([value]): value for value in range(256)}, b"<end>": 256}
+
+
+class PieceTokenizer(ByteTokenizer):
+    """As SentencePiece has it: the table's spaces are not those of the text."""
+
+    def get_vocab(self) -> dict[Any, int]:
+        return {**super().get_vocab(), "▁".encode(): 32} | {b"_": 32}
+
+
+@pytest.fixture(scope="module", params=[ByteTokenizer, PieceTokenizer], ids=["table", "tokenizer"])
+def vocabulary(request: pytest.FixtureRequest) -> Vocabulary:
+    vocabulary = Vocabulary(request.param())
+    assert vocabulary.byte_level == (request.param is ByteTokenizer)
+    return vocabulary
+
+
+def stream(vocabulary: Vocabulary, text: str, stop: tuple[str, ...] = ()) -> tuple[list[str], bool]:
+    streamer = Streamer(vocabulary, stop)
+    pieces = []
+    for token in [*text.encode(), 256]:
+        pieces.append(streamer.push(token))
+        if streamer.stopped:
+            break
+    return [*pieces, streamer.flush()], streamer.stopped
+
+
+@given(text=st.text(max_size=60))
+def test_text_is_whole_and_no_character_is_cut(vocabulary: Vocabulary, text: str) -> None:
+    pieces, _ = stream(vocabulary, text)
+    assert "".join(pieces) == text
+
+
+@given(text=st.text("abc é😀", max_size=40), stop=st.lists(st.text("abc é", min_size=1, max_size=4), max_size=3))
+def test_ends_before_the_first_stop_string_to_complete(vocabulary: Vocabulary, text: str, stop: list[str]) -> None:
+    pieces, stopped = stream(vocabulary, text, tuple(stop))
+    shown = "".join(pieces)
+    assert text.startswith(shown)
+    assert stopped == any(one in text for one in stop)
+    if stopped:
+        assert not any(one in shown for one in stop)
+        assert any(text[len(shown) :].startswith(one) for one in stop)
+    else:
+        assert shown == text
+
+
+def test_holds_back_no_more_than_it_must() -> None:
+    streamer = Streamer(Vocabulary(ByteTokenizer()), ("###",))
+    assert [streamer.push(ord(character)) for character in "a##b#"] == ["a", "", "", "##b", ""]
+    assert streamer.flush() == "#"
+
+
+def test_broken_bytes_are_replaced(vocabulary: Vocabulary) -> None:
+    streamer = Streamer(vocabulary)
+    text = "".join(streamer.push(token) for token in [0xF0, 0x9F]) + streamer.flush()
+    assert text.strip("\ufffd") == ""
+    assert text
+
+
+def test_special_tokens_are_silent() -> None:
+    vocabulary = Vocabulary(ByteTokenizer())
+    assert vocabulary.piece(256) == b""
+    assert vocabulary.size == 257
+    assert encode(ByteTokenizer(), "", special=True) == []

@@ -1,0 +1,240 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mainspring.engines.protocol import Frames, Message, encode
+from mainspring.engines.supervisor import RestartPolicy, Supervisor
+from mainspring.errors import EngineDied, InvalidRequest, ModelError
+
+QUICK = RestartPolicy(first=0.01, longest=0.02, attempts=3)
+ECHO = """
+def serve(channel, configuration):
+    channel.send({"ready": {"name": configuration["name"]}})
+    while True:
+        for message in channel.receive(wait=True):
+            channel.send(message)
+"""
+
+
+class Child:
+    """A child module written for one test, and what its supervisor heard."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.heard: asyncio.Queue[Message] = asyncio.Queue()
+        self.deaths: list[str] = []
+
+    def supervise(self, body: str, **options: object) -> Supervisor:
+        imports = "import os, signal, sys, time\nfrom mainspring.engines.protocol import run_child"
+        code = f"{imports}\n{body}\nrun_child(serve)\n"
+        (self.directory / "child_under_test.py").write_text(code)
+        return Supervisor(
+            "child_under_test",
+            {"name": "echo", "directory": str(self.directory)},
+            name="test",
+            on_message=self.heard.put_nowait,
+            on_death=self.deaths.append,
+            **{"policy": QUICK, "start_timeout": 30.0} | options,  # type: ignore[arg-type]
+        )
+
+
+@pytest.fixture
+def child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Child:
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    return Child(tmp_path)
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
+
+
+async def test_handshake_then_messages(child: Child) -> None:
+    supervisor = child.supervise(ECHO)
+    with pytest.raises(EngineDied):
+        supervisor.send({"early": True})
+    await supervisor.start()
+    assert supervisor.greeting == {"name": "echo"}
+    supervisor.send({"text": "ünï" * 500_000})
+    supervisor.send({"text": "second"})
+    assert await child.heard.get() == {"text": "ünï" * 500_000}
+    assert await child.heard.get() == {"text": "second"}
+    with pytest.raises(InvalidRequest):
+        supervisor.send({"text": "\ud800"})
+    await supervisor.close()
+
+
+def test_spawns_before_there_is_a_loop(child: Child) -> None:
+    supervisor = child.supervise(ECHO)
+    supervisor.spawn()
+    pid = supervisor.pid
+
+    async def attach() -> None:
+        await supervisor.start()
+        assert supervisor.pid == pid
+        await supervisor.close()
+
+    asyncio.run(attach())
+    assert pid is not None
+    assert not alive(pid)
+
+
+async def test_never_ready_carries_its_last_words(child: Child) -> None:
+    supervisor = child.supervise("def serve(channel, configuration): raise OSError('no weights at all')")
+    with pytest.raises(ModelError, match="no weights at all"):
+        await supervisor.start()
+    assert supervisor.state == "failed"
+    with pytest.raises(ModelError):
+        await supervisor.ready(1)
+    await supervisor.close()
+
+
+async def test_crash_while_loading_names_the_file_and_the_remedy(child: Child) -> None:
+    body = "def serve(channel, configuration): print('reading tensors', file=sys.stderr); sys.stderr.flush(); "
+    supervisor = child.supervise(body + "os.kill(os.getpid(), signal.SIGSEGV)", remedy="Run: pull x --force")
+    with pytest.raises(ModelError) as caught:
+        await supervisor.start()
+    assert "damaged" in str(caught.value)
+    assert "reading tensors" in str(caught.value)
+    assert "Run: pull x --force" in str(caught.value)
+    await supervisor.close()
+
+
+async def test_too_slow_to_load(child: Child) -> None:
+    supervisor = child.supervise("def serve(channel, configuration): time.sleep(600)", start_timeout=0.5)
+    with pytest.raises(ModelError, match=r"not ready within 0\.5 s"):
+        await supervisor.start()
+    await supervisor.close()
+
+
+async def test_death_is_told_and_repaired(child: Child) -> None:
+    supervisor = child.supervise(ECHO)
+    await supervisor.start()
+    first = supervisor.pid
+    supervisor.kill()
+    await eventually(lambda: bool(child.deaths))
+    assert "SIGKILL" in child.deaths[0]
+    await supervisor.ready(30)
+    assert supervisor.pid != first
+    assert (supervisor.generation, supervisor.restarts) == (2, 1)
+    supervisor.send({"again": 1})
+    assert await child.heard.get() == {"again": 1}
+    await supervisor.close()
+
+
+async def test_waiting_for_a_restart_is_bounded(child: Child) -> None:
+    slow = ECHO.replace("def serve(channel, configuration):", "def serve(channel, configuration):\n    wait()")
+    body = (
+        "def wait():\n    path = os.environ['PYTHONPATH'] + '/lived'\n"
+        "    time.sleep(600) if os.path.exists(path) else open(path, 'w').close()\n"
+    )
+    supervisor = child.supervise(body + slow)
+    await supervisor.start()
+    supervisor.kill()
+    await eventually(lambda: bool(child.deaths))
+    with pytest.raises(EngineDied) as caught:
+        await supervisor.ready(0.1)
+    assert caught.value.retry_after
+    await supervisor.close()
+
+
+async def test_a_child_that_no_longer_loads_is_given_up(child: Child) -> None:
+    body = (
+        "def serve(channel, configuration):\n    path = configuration['directory'] + '/lived'\n"
+        "    if os.path.exists(path): raise OSError('the file vanished')\n"
+        "    open(path, 'w').close()\n    channel.send({'ready': {}})\n    channel.receive(wait=True)\n"
+    )
+    supervisor = child.supervise(body)
+    await supervisor.start()
+    supervisor.kill()
+    await eventually(lambda: supervisor.state == "failed")
+    assert len(child.deaths) == QUICK.attempts
+    with pytest.raises(ModelError, match="the file vanished"):
+        await supervisor.ready(1)
+    await supervisor.close()
+
+
+async def test_close_ends_a_child_that_ignores_everything(child: Child, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mainspring.engines.supervisor._GRACE_S", 0.2)
+    body = (
+        "def serve(channel, configuration):\n    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "    channel.send({'ready': {}})\n    while True: time.sleep(600)\n"
+    )
+    supervisor = child.supervise(body)
+    await supervisor.start()
+    pid = supervisor.pid
+    assert pid is not None
+    await supervisor.close()
+    await supervisor.close()
+    assert not alive(pid)
+    with pytest.raises(EngineDied):
+        supervisor.send({})
+
+
+async def test_close_while_it_loads(child: Child, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mainspring.engines.supervisor._GRACE_S", 0.2)
+    supervisor = child.supervise("def serve(channel, configuration): time.sleep(600)")
+    starting = asyncio.create_task(supervisor.start())
+    await asyncio.sleep(0.1)
+    pid = supervisor.pid
+    assert pid is not None
+    await supervisor.close()
+    with pytest.raises(EngineDied):
+        await starting
+    assert not alive(pid)
+
+
+@pytest.mark.parametrize("stop", ["os._exit(0)", "os.kill(os.getpid(), 9)"])
+def test_child_ends_with_its_parent(child: Child, tmp_path: Path, stop: str) -> None:
+    child.supervise(ECHO)
+    parent = textwrap.dedent(f"""
+        import os
+        from mainspring.engines.supervisor import spawn
+        print(spawn("child_under_test", {{"name": "echo"}}).process.pid, flush=True)
+        {stop}
+    """)
+    done = subprocess.run([sys.executable, "-c", parent], capture_output=True, text=True, env=dict(os.environ))
+    pid = int(done.stdout)
+    for _ in range(1000):
+        if not alive(pid):
+            return
+        time.sleep(0.01)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, 9)
+    pytest.fail("the child outlived its parent")
+
+
+@given(st.lists(st.dictionaries(st.text(), st.text() | st.integers(-(2**53), 2**53)), max_size=5), st.data())
+def test_frames_survive_any_fragmentation(messages: list[Message], data: st.DataObject) -> None:
+    stream = b"".join(map(encode, messages))
+    frames, out, position = Frames(), [], 0
+    while position < len(stream):
+        size = data.draw(st.integers(1, len(stream) - position))
+        out += list(frames.feed(stream[position : position + size]))
+        position += size
+    assert out == messages
+
+
+def test_frames_refuse_garbage() -> None:
+    with pytest.raises(ValueError, match="exceeds"):
+        list(Frames().feed(b"\xff" * 8))

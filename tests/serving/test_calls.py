@@ -1,0 +1,183 @@
+"""The call ring: Retry, Admit, Meter and prices."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mainspring.errors import (
+    DeadlineExceeded,
+    EngineDied,
+    InvalidRequest,
+    MainspringError,
+    Overloaded,
+    RateLimited,
+    UpstreamError,
+)
+from mainspring.path import collect
+from mainspring.serving.admit import Admit
+from mainspring.serving.pricing import Price
+from mainspring.serving.retry import Retry
+from mainspring.types import (
+    Allowance,
+    ChatRequest,
+    Context,
+    Finish,
+    Message,
+    Request,
+    Response,
+    Text,
+    Usage,
+)
+from tests.serving.house import Build, CountingMetrics, Recited, visitor
+
+REQUEST = ChatRequest("chat", (Message("user", "Hello"),))
+
+
+class Failing:
+    """Raises its errors one after another, then answers."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self._errors: Iterator[Exception] = iter(errors)
+        self.calls = 0
+
+    async def respond(self, request: Request, context: Context) -> Response:
+        self.calls += 1
+        for error in self._errors:
+            raise error
+        return await Recited(Text("ok"), Finish("stop")).respond(request, context)
+
+    def fingerprint(self, request: Request, context: Context) -> str | None:
+        return None
+
+
+class Sleeps:
+    def __init__(self) -> None:
+        self.waits: list[float] = []
+
+    async def __call__(self, seconds: float) -> None:
+        self.waits.append(seconds)
+
+
+@pytest.mark.parametrize(
+    ("error", "calls"),
+    [
+        (EngineDied("gone"), 3),
+        (Overloaded("full", retry_after=0.2), 3),
+        (Overloaded("full", retry_after=30), 1),
+        (UpstreamError("reset", retry_after=1), 3),
+        (UpstreamError("nonsense"), 1),
+        (InvalidRequest("no"), 1),
+        (RateLimited("no", retry_after=0.1), 1),
+    ],
+)
+async def test_what_is_tried_again(error: MainspringError, calls: int) -> None:
+    failing, sleeps, metrics = Failing(error, error, error), Sleeps(), CountingMetrics()
+    retry = Retry(failing, "chat", metrics, retries=2, sleep=sleeps)
+    with pytest.raises(type(error)):
+        await retry.respond(REQUEST, visitor())
+    assert failing.calls == calls
+    assert metrics.retries == len(sleeps.waits) == calls - 1
+    assert all(wait >= (error.retry_after or 0) for wait in sleeps.waits)
+
+
+async def test_a_second_attempt_can_succeed() -> None:
+    retry = Retry(Failing(EngineDied("gone")), "chat", CountingMetrics(), retries=2, sleep=Sleeps())
+    assert (await collect(await retry.respond(REQUEST, visitor()))).text == "ok"
+
+
+async def test_no_attempt_outlives_the_deadline() -> None:
+    failing = Failing(UpstreamError("reset", retry_after=5))
+    retry = Retry(failing, "chat", CountingMetrics(), retries=2, sleep=Sleeps())
+    with pytest.raises(UpstreamError):
+        await retry.respond(REQUEST, visitor(deadline=time.monotonic() + 3))
+    assert failing.calls == 1
+
+
+async def test_nothing_is_tried_again_after_the_commit_point(house: Build) -> None:
+    home = house(lambda _: ["One", EngineDied("gone")])
+    with pytest.raises(EngineDied):
+        await home.ask("Count")
+    assert len(home.engine.seen) == 1
+
+
+async def test_one_call_event_whatever_it_took(house: Build) -> None:
+    home = house()
+    home.serve("shaky", Failing(EngineDied("gone")))
+    await home.ask("Count", model="shaky")
+    assert len(home.events.of("call")) == 1
+    assert home.metrics.retries == 1
+
+
+async def test_at_most_so_many_run_at_a_time() -> None:
+    admit = Admit(Recited(Text("x"), Finish("stop")), concurrency=2)
+    first = await admit.respond(REQUEST, visitor())
+    second = await admit.respond(REQUEST, visitor())
+    with pytest.raises(Overloaded) as caught:
+        await admit.respond(REQUEST, visitor())
+    assert caught.value.retry_after
+    await first.aclose()
+    await first.aclose()
+    third = await admit.respond(REQUEST, visitor())
+    with pytest.raises(Overloaded):
+        await admit.respond(REQUEST, visitor())
+    await collect(second)
+    await third.aclose()
+    await (await admit.respond(REQUEST, visitor())).aclose()
+
+
+async def test_a_failure_gives_the_place_back() -> None:
+    admit = Admit(Failing(EngineDied("gone")), concurrency=1)
+    with pytest.raises(EngineDied):
+        await admit.respond(REQUEST, visitor())
+    await (await admit.respond(REQUEST, visitor())).aclose()
+
+
+async def test_deadlines_are_kept_before_the_commit_point(house: Build) -> None:
+    home = house(lambda _: [asyncio.Event(), "never"])
+    with pytest.raises(DeadlineExceeded):
+        await home.ask("Hello", visitor(deadline=time.monotonic() - 1))
+    assert home.engine.seen == []
+    with pytest.raises(DeadlineExceeded):
+        await home.ask("Hello", visitor(deadline=time.monotonic() + 0.05))
+
+
+async def test_a_spent_allowance_stops_calls() -> None:
+    admit = Admit(Recited(Text("x")))
+    with pytest.raises(RateLimited):
+        await admit.respond(REQUEST, visitor(allowance=Allowance(tokens=0)))
+    context = visitor(allowance=Allowance(steps=1))
+    await (await admit.respond(REQUEST, context)).aclose()
+    with pytest.raises(RateLimited):
+        await admit.respond(REQUEST, context)
+
+
+async def test_usage_carries_its_cost_and_is_spent(house: Build) -> None:
+    home = house()
+    home.serve("priced", Recited(Text("x"), Usage(1_000_000, 500_000, cached_tokens=10), Finish("stop")))
+    context = visitor()
+    answer = await home.ask("Hello", context, model="priced")
+    assert answer.usage.cost_nanousd == 5_000_000_000
+    assert context.allowance.spent == answer.usage
+
+
+async def test_gaps_between_pieces_are_measured(house: Build) -> None:
+    home = house()
+    await home.ask("Hello")
+    assert home.metrics.gaps == 3
+
+
+@given(st.integers(0, 10**7), st.integers(0, 10**7), st.integers(0, 10**7), st.floats(0, 100), st.floats(0, 100))
+def test_prices_are_exact_to_half_a_nano_dollar(
+    prompt: int, completion: int, cached: int, input_usd: float, output_usd: float
+) -> None:
+    price = Price.per_million(input_usd, output_usd)
+    cost = price.cost(Usage(prompt, completion, cached))
+    exact = prompt * price.input + completion * price.output
+    assert abs(cost * 1_000_000 - exact) <= 500_000
+    assert Price(price.input, price.output, cached_input=0).cost(Usage(prompt, 0, prompt)) == 0

@@ -1,0 +1,69 @@
+"""The rings over the real stores, guards and telemetry."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from mainspring import stores, telemetry
+from mainspring.engines.model import ModelResponder
+from mainspring.engines.scripted import ScriptedEngine
+from mainspring.guards.policy import GuardPolicy
+from mainspring.path import collect
+from mainspring.serving.background import Background
+from mainspring.serving.rings import Services, call_ring, request_ring
+from mainspring.serving.select import Registry, Served
+from mainspring.settings import Settings
+from mainspring.types import ChatRequest, Message
+from tests.serving.house import GREEDY, visitor
+
+
+async def test_an_answer_is_cited_remembered_cached_and_traced(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    async with stores.open(settings) as opened, telemetry.open(settings, opened.spans) as told:
+        services = Services(
+            settings=settings,
+            tracing=told.tracing,
+            metrics=told.metrics,
+            policy=GuardPolicy.of(settings.guards),
+            events=opened.events,
+            histories=opened.sessions,
+            answers=opened.cache,
+            background=Background(),
+        )
+        engine = ScriptedEngine(lambda _: ["Ask", " bob@example.com", "."], templates=True)
+        model = ModelResponder(engine, model_name="chat", fingerprint="weights-1")
+        registry = Registry()
+        registry.add(Served("chat", "chat", call_ring(services, model, model="chat", provider="scripted")))
+        told.metrics.serve("chat")
+        ring = request_ring(services, registry)
+
+        context = visitor()
+        request = ChatRequest("chat", (Message("user", "I am eve@example.com"),), session_id="s")
+        answer = await collect(await ring.respond(request, context))
+        assert answer.text == "Ask [EMAIL]."
+        found = await opened.events.find("acme", subject=answer.head.answer_id)
+        assert sorted(record.kind for record in found) == ["answer", "call", "guard", "guard"]
+        assert [record.id for record in found if record.kind == "answer"] == [answer.head.answer_id]
+        assert "example.com" not in json.dumps([[record.facts, record.content] for record in found])
+
+        again = ChatRequest("chat", (Message("user", "And now?"),), session_id="s")
+        await collect(await ring.respond(again, visitor()))
+        assert [message.content for message in engine.seen[-1].messages] == [
+            "I am [EMAIL]",
+            "Ask [EMAIL].",
+            "And now?",
+        ]
+
+        for cache in ("miss", "hit"):
+            greedy = ChatRequest("chat", (Message("user", "Hello"),), sampling=GREEDY)
+            assert (await collect(await ring.respond(greedy, visitor()))).head.cache == cache
+            await services.background.close()
+        assert len(engine.seen) == 3
+
+        await told.flush()
+        spans = await opened.spans.trace(context.trace.trace_id)
+        assert {span.name for span in spans} == {"request", "chat chat"}
+        page, _ = told.metrics.render()
+        assert b'mainspring_model_calls_total{code="ok",model="chat"} 3.0' in page
+        assert b'mainspring_cache_total{cache="response",outcome="hit"} 1.0' in page

@@ -1,0 +1,91 @@
+"""Settings: origins, precedence, and errors that suggest the nearest key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mainspring.errors import SettingsError
+from mainspring.settings import Settings, describe, load
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "mainspring.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_environment_wins_over_file_over_default(tmp_path: Path) -> None:
+    path = write(tmp_path, "gateway:\n  port: 9000\n  host: 0.0.0.0\n")
+    loaded = load(path, {"MAINSPRING_GATEWAY__PORT": "9001"})
+    assert loaded.settings.gateway.port == 9001
+    assert loaded.settings.gateway.host == "0.0.0.0"
+    origins = {key: origin for key, _, origin in describe(loaded)}
+    assert origins["gateway.port"] == "environment MAINSPRING_GATEWAY__PORT"
+    assert origins["gateway.host"] == str(path)
+    assert origins["rag.top_k"] == "default"
+
+
+def test_describe_names_every_setting_once(tmp_path: Path) -> None:
+    keys = [key for key, _, _ in describe(load(write(tmp_path, ""), {}))]
+    assert len(keys) == len(set(keys))
+    assert "models.remote" in keys
+
+
+@pytest.mark.parametrize(
+    ("name", "suggestion"),
+    [
+        ("MAINSPRING_GATEWAY__PROT", "MAINSPRING_GATEWAY__PORT"),
+        ("MAINSPRING_GATEWAY_PORT", "MAINSPRING_GATEWAY__PORT"),
+        ("MAINSPRING_DATTA", "MAINSPRING_DATA"),
+    ],
+)
+def test_a_misspelt_environment_name_suggests_the_nearest(name: str, suggestion: str) -> None:
+    with pytest.raises(SettingsError, match=f"Did you mean {suggestion}"):
+        load(environment={name: "1"})
+
+
+def test_an_unknown_key_in_the_file_names_the_file_and_the_nearest(tmp_path: Path) -> None:
+    path = write(tmp_path, "rag:\n  topk: 3\n")
+    with pytest.raises(SettingsError, match=r"rag\.topk in .*mainspring\.yaml.*rag\.top_k"):
+        load(path, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("gateway: [1", "not valid YAML"),
+        ("- a\n- b\n", "mapping of sections"),
+        ("gateway:\n  port: high\n", r"gateway\.port"),
+        ("gateway:\n  port: 70000\n", r"gateway\.port"),
+        ("gateway: 5\n", "gateway"),
+    ],
+)
+def test_bad_files_are_explained(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        load(write(tmp_path, text), {})
+
+
+def test_a_missing_file_that_was_asked_for_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="cannot be read"):
+        load(tmp_path / "nothing.yaml", {})
+
+
+def test_remote_models_come_from_the_environment_too() -> None:
+    environment = {
+        "MAINSPRING_MODELS__REMOTE__BIG__URL": "http://127.0.0.1:1/v1",
+        "MAINSPRING_MODELS__REMOTE__BIG__MODEL": "qwen",
+    }
+    remote = load(environment=environment).settings.models.remote
+    assert remote["big"].model == "qwen"
+
+
+def test_secrets_are_not_described(tmp_path: Path) -> None:
+    text = "models:\n  remote:\n    big: {url: http://x, model: y, api_key: sk-secret}\n"
+    assert "sk-secret" not in str(list(describe(load(write(tmp_path, text), {}))))
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Settings().gateway.port = 1  # type: ignore[misc]
