@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from typing import Any
 
 import pytest
 
@@ -67,7 +68,7 @@ async def test_max_tokens_ends_in_length(engine: Engine, case: Case) -> None:
 
 
 async def test_natural_end_is_stop(engine: Engine) -> None:
-    outcome = await run(engine, job("Say hi.", max_tokens=200))
+    outcome = await run(engine, job("What is the capital of France?", max_tokens=200))
     assert outcome.finishes == {0: "stop"}
 
 
@@ -156,7 +157,7 @@ async def test_too_many_choices_are_refused(engine: Engine) -> None:
 
 async def test_unsupported_parameter_is_refused(engine: Engine) -> None:
     known = engine.capabilities.parameters
-    values = {"top_k": 5, "min_p": 0.1, "repetition_penalty": 1.1, "top_p": 0.9, "ignore_eos": True}
+    values: dict[str, Any] = {"top_k": 5, "min_p": 0.1, "repetition_penalty": 1.1, "top_p": 0.9, "ignore_eos": True}
     missing = sorted(set(values) - known)
     if engine.capabilities.logprobs is None or engine.capabilities.logprobs < 5:
         missing, values = ["logprobs", *missing], values | {"logprobs": 5}

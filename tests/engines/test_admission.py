@@ -56,7 +56,8 @@ def test_everything_runs_and_no_bound_is_passed(jobs: list[tuple[int, int, int]]
     for number, (priority, width, tokens) in enumerate(jobs):
         job = (number, priority, width, tokens)
         admission.push(job, place=admission.arrive(), priority=priority, width=width, tokens=tokens)
-    ran, running = [], []
+    ran: list[tuple[int, int, int, int]] = []
+    running: list[tuple[int, int, int, int]] = []
     while admission.waiting or running:
         while (job_or_none := admission.pop()) is not None:
             running.append(job_or_none)

@@ -29,7 +29,7 @@ pytestmark = [
     pytest.mark.skipif(bool(default_model_missing()), reason=default_model_missing() or "pulled"),
 ]
 
-NARROW = EnginesSettings(max_sequences=2, max_waiting=2, kv_tokens=2048, max_batched_tokens=128)
+NARROW = EnginesSettings(max_sequences=2, max_waiting=2, kv_tokens=1024, max_batched_tokens=128)
 
 
 def make(path: Path, **changes: object) -> OpenVinoEngine:
@@ -38,7 +38,7 @@ def make(path: Path, **changes: object) -> OpenVinoEngine:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engine() -> AsyncIterator[OpenVinoEngine]:
-    """Two slots, two places in the line, 2048 tokens of KV cache."""
+    """Two slots, two places in the line, 1024 tokens of KV cache."""
     engine = make(pulled_files()["ir"])
     engine.spawn()
     await engine.start()
@@ -80,14 +80,14 @@ async def test_never_more_than_its_slots_run(engine: OpenVinoEngine) -> None:
 
 
 async def test_more_choices_than_fit_the_cache_together_all_finish(engine: OpenVinoEngine) -> None:
-    generation = job("A story.", n=2, temperature=1.0, max_tokens=1500, stop=(".",))
+    generation = job("A story.", n=2, temperature=1.0, max_tokens=700, stop=(".", ",", " the", "\n"))
     outcome = await run(engine, generation)
     assert set(outcome.finishes) == {0, 1}
     await idle(engine)
 
 
 async def test_cancelling_what_runs_and_what_waits(engine: OpenVinoEngine) -> None:
-    endless = job("A story.", max_tokens=900, ignore_eos=True)
+    endless = job("A story.", max_tokens=400, ignore_eos=True)
     running = [await engine.generate(endless) for _ in range(2)]
     waiting = asyncio.create_task(engine.generate(endless))
     await asyncio.sleep(0.1)
@@ -102,14 +102,14 @@ async def test_cancelling_what_runs_and_what_waits(engine: OpenVinoEngine) -> No
 
 
 async def test_output_beyond_the_cache_is_refused(engine: OpenVinoEngine) -> None:
-    assert engine.capabilities.context_window < 2048
+    assert engine.capabilities.context_window < 1024
     with pytest.raises(PromptTooLong):
-        await engine.generate(job("Hello.", max_tokens=2048))
+        await engine.generate(job("Hello.", max_tokens=1024))
     with pytest.raises(PromptTooLong):
-        await engine.generate(job("word " * 2100, max_tokens=None))
+        await engine.generate(job("word " * 1050, max_tokens=None))
     with pytest.raises(PromptTooLong):
         await engine.generate(job("x" * 10_000_000))
-    outcome = await run(engine, job("word " * 1900, max_tokens=None, temperature=1.0, ignore_eos=True))
+    outcome = await run(engine, job("word " * 960, max_tokens=None, temperature=1.0, ignore_eos=True))
     assert outcome.finishes == {0: "length"}
     assert outcome.usage.total_tokens == engine.capabilities.context_window
 
@@ -168,8 +168,8 @@ async def test_shared_prompt_of_choices_is_read_once(engine: OpenVinoEngine) -> 
 
 async def test_killed_under_load_fails_its_requests_and_comes_back(engine: OpenVinoEngine) -> None:
     restarts = engine.statistics()["restarts"]
-    streams = [await engine.generate(job("A story.", max_tokens=900, ignore_eos=True)) for _ in range(2)]
-    waiting = asyncio.create_task(engine.generate(job("Another.", max_tokens=900)))
+    streams = [await engine.generate(job("A story.", max_tokens=400, ignore_eos=True)) for _ in range(2)]
+    waiting = asyncio.create_task(engine.generate(job("Another.", max_tokens=400)))
     await asyncio.sleep(0.1)
     assert engine.pid is not None
     os.kill(engine.pid, signal.SIGKILL)
@@ -221,7 +221,7 @@ async def test_no_model_is_a_clear_error(tmp_path: Path) -> None:
 async def test_close_fails_what_runs() -> None:
     engine = make(pulled_files()["ir"])
     await engine.start()
-    stream = await engine.generate(job("A story.", max_tokens=900, ignore_eos=True))
+    stream = await engine.generate(job("A story.", max_tokens=400, ignore_eos=True))
     await engine.close()
     with pytest.raises(EngineDied):
         async for _ in stream:

@@ -16,6 +16,7 @@ from mainspring.types import (
     ChatRequest,
     Citation,
     Context,
+    Event,
     Finish,
     Grammar,
     Head,

@@ -74,7 +74,9 @@ async def _serve(
     from mainspring.gateway.mount import mount
     from mainspring.gateway.server import serving
     from mainspring.system import System
+    from mainspring.telemetry import logs
 
+    logs.configure(settings.telemetry)
     async with System.open(settings, prepared) as system:
         secret = await system.first_admin_key()
         async with serving(mount(system), settings.gateway) as (server, url):

@@ -163,7 +163,7 @@ def reference(encoder: Encoder, head: Head, ids: list[int], types: list[int] | N
     def norm(x: Floats, name: str) -> Floats:
         centred = x - x.mean(-1, keepdims=True)
         scale = np.sqrt((centred**2).mean(-1, keepdims=True) + encoder.epsilon)
-        return centred / scale * w[f"{name}.weight"] + w[f"{name}.bias"]
+        return np.asarray(centred / scale * w[f"{name}.weight"] + w[f"{name}.bias"], np.float32)
 
     x = w["embeddings.word_embeddings.weight"][ids] + w["embeddings.position_embeddings.weight"][: len(ids)]
     x = norm(x + w["embeddings.token_type_embeddings.weight"][types or [0] * len(ids)], "embeddings.LayerNorm")

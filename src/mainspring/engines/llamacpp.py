@@ -29,6 +29,7 @@ from mainspring.engines.base import Capabilities, EngineStream, Generation
 from mainspring.engines.commit import commit
 from mainspring.engines.openai_http import StreamClient
 from mainspring.engines.protocol import Message
+from mainspring.engines.stops import stopped
 from mainspring.engines.supervisor import Supervisor
 from mainspring.errors import (
     DeadlineExceeded,
@@ -55,6 +56,8 @@ PARAMETERS = frozenset(
 _URL = "http://llamacpp"
 _PATIENCE_S = 30.0
 _SHORT_CALL_S = 60.0
+_ATTEMPTS = 3
+_NOTICE_S = 0.1
 _TRIED_GRAMMARS = 256
 # Room for trying a grammar out, which needs a slot and a few tokens of its own.
 _TRIAL_SLOTS, _TRIAL_TOKENS = 1, 256
@@ -161,7 +164,12 @@ class LlamaCppEngine:
             tokens, share = await self._prepare(generation, deadline)
             reader = wire.StreamReader(self._name, usage_per_choice=True)
             body = _body(tokens, sampling, self._settings)
-            events = self._client.stream(f"{_URL}/v1/completions", body, {}, deadline, reader=reader)
+            events = self._client.stream(
+                f"{_URL}/v1/completions", body, {}, deadline, pauses=(self._revived,), reader=reader
+            )
+            if sampling.stop:
+                # llama.cpp swallows what it held back for a stop string when the answer ends for another reason.
+                events = stopped(events, sampling.stop, choices=sampling.n, prompt_tokens=len(tokens))
             async with contextlib.aclosing(events):
                 async for event in events:
                     yield _fewer(event, sampling.logprobs)
@@ -176,15 +184,30 @@ class LlamaCppEngine:
         sampling = generation.sampling
         try:
             async with asyncio.timeout_at(deadline):
-                await self._supervisor.ready(_PATIENCE_S)
-                if sampling.grammar:
-                    await self._try(sampling.grammar)
-                tokens = await self._tokens(generation.prompt)
+                tokens = await self._read(generation)
                 share = self._share(len(tokens), sampling)
                 await self._admit(sampling.n, share)
         except TimeoutError:
             raise DeadlineExceeded(f"{self._name} did not answer within its deadline") from None
         return tokens, share
+
+    async def _read(self, generation: Generation) -> list[int]:
+        """The prompt's tokens, once the grammar is tried out; both are asked again of a child that was replaced."""
+        for _ in range(_ATTEMPTS):
+            await self._supervisor.ready(_PATIENCE_S)
+            try:
+                if generation.sampling.grammar:
+                    await self._try(generation.sampling.grammar)
+                return await self._tokens(generation.prompt)
+            except EngineDied as error:
+                death = error
+                # The broken connection is seen before the supervisor sees the child's end.
+                await asyncio.sleep(_NOTICE_S)
+        raise death
+
+    async def _revived(self) -> None:
+        await asyncio.sleep(_NOTICE_S)
+        await self._supervisor.ready(_PATIENCE_S)
 
     # --- admission ---------------------------------------------------------------------------------------------
 
@@ -236,7 +259,8 @@ class LlamaCppEngine:
         # A template that writes the first token itself would get it twice.
         if self._prefix and tokens[: 2 * len(self._prefix)] == self._prefix * 2:
             tokens = tokens[len(self._prefix) :]
-        return tokens
+        # llama.cpp refuses to begin with nothing; a line break is the least that it can begin with.
+        return tokens or await self._tokenize("\n")
 
     async def _tokenize(self, text: str, *, begin: bool = True) -> list[int]:
         body = {"content": text, "add_special": begin, "parse_special": True}
@@ -350,7 +374,6 @@ def _body(tokens: list[int], sampling: Sampling, settings: EnginesSettings) -> d
         "repeat_last_n": settings.kv_tokens,
         "n": sampling.n,
         "ignore_eos": sampling.ignore_eos,
-        "stop": list(sampling.stop),
     }
     if sampling.seed is not None:
         # The largest 32-bit seed asks llama.cpp for a random one.

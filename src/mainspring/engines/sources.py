@@ -109,7 +109,7 @@ class Fetcher:
                 continue
             self._accept(partial, file, text)
             partial.replace(target)
-            partial.with_name(partial.name + ".etag").unlink(missing_ok=True)
+            _tag_file(partial).unlink(missing_ok=True)
             return target
         raise ModelError(f"{file.name} could not be fetched ({'; '.join(failures)})", remedy=_remedy(file))
 
@@ -119,6 +119,7 @@ class Fetcher:
             actual = sha256_of(partial)
             if actual != file.sha256:
                 partial.unlink()
+                _tag_file(partial).unlink(missing_ok=True)
                 raise ChecksumMismatch(
                     f"{file.name} from {source} has sha256 {actual}, the catalogue says {file.sha256}: refused",
                     remedy="Pull again; if it repeats, the source has changed and must not be trusted",
@@ -157,7 +158,7 @@ class Fetcher:
                 return
 
     def _download_once(self, url: str, partial: Path, file: FileEntry) -> None:
-        tag_file = partial.with_name(partial.name + ".etag")
+        tag_file = _tag_file(partial)
         tag = tag_file.read_text(encoding="utf-8") if tag_file.exists() else ""
         have = partial.stat().st_size if partial.exists() else 0
         if have and not tag and not file.sha256:
@@ -279,6 +280,10 @@ class Fetcher:
         copy = self._cache / archive.name
         shutil.copyfile(archive, copy)
         self._unpack(copy, member, partial)
+
+
+def _tag_file(partial: Path) -> Path:
+    return partial.with_name(partial.name + ".etag")
 
 
 def _strong_tag(tag: str) -> str:

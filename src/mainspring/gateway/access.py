@@ -9,7 +9,7 @@ from typing import Protocol
 from fastapi import Request as HttpRequest
 
 from mainspring.errors import Forbidden, InvalidRequest, Unauthenticated
-from mainspring.types import Context, Principal, TraceParent
+from mainspring.types import Context, Principal
 
 
 class Authenticator(Protocol):
@@ -54,19 +54,6 @@ def bearer(http: HttpRequest) -> str:
     if http.headers.get("x-api-key"):
         return http.headers["x-api-key"]
     raise Unauthenticated("no API key was sent", remedy="Send the header `Authorization: Bearer <key>`")
-
-
-def trace_of(http: HttpRequest) -> TraceParent:
-    """The caller's W3C trace context where it is well formed, else a new one."""
-    parts = http.headers.get("traceparent", "").split("-")
-    if len(parts) == 4 and [len(part) for part in parts] == [2, 32, 16, 2]:
-        try:
-            version, trace_id, span_id, flags = (int(part, 16) for part in parts)
-        except ValueError:
-            return TraceParent.new()
-        if version != 255 and trace_id and span_id:
-            return TraceParent(parts[1].lower(), parts[2].lower(), bool(flags & 1))
-    return TraceParent.new()
 
 
 def _timeout(http: HttpRequest, most: float) -> float:

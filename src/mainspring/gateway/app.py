@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
 
 from fastapi import APIRouter, FastAPI
 from fastapi import Request as HttpRequest
@@ -12,26 +11,27 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response as HttpResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mainspring import __version__
 from mainspring.errors import InvalidRequest, MainspringError, NotFound, RateLimited
 from mainspring.gateway import encode
-from mainspring.gateway.access import trace_of
 from mainspring.gateway.limits import BodyLimit
 from mainspring.gateway.respond import json_response
 from mainspring.settings import GatewaySettings
+from mainspring.types import TraceParent
 
 log = logging.getLogger("mainspring.gateway")
-Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+TraceOf = Callable[[str | None], TraceParent]
+"""The trace of a request from its ``traceparent`` header (None: it has none)."""
 
 
-def create_app(routers: list[APIRouter], settings: GatewaySettings, lifespan: Lifespan | None = None) -> FastAPI:
+def create_app(routers: list[APIRouter], settings: GatewaySettings, trace_of: TraceOf) -> FastAPI:
     """The application over ``routers``."""
     app = FastAPI(
         title="mainspring",
         version=__version__,
         description="OpenAI-compatible gateway",
-        lifespan=lifespan or _no_lifespan,
         docs_url="/docs",
         redoc_url=None,
     )
@@ -42,21 +42,33 @@ def create_app(routers: list[APIRouter], settings: GatewaySettings, lifespan: Li
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
     app.add_exception_handler(Exception, _on_bug)
-    app.middleware("http")(_trace)
     app.add_middleware(BodyLimit, max_body=settings.max_body_bytes, max_upload=settings.max_upload_bytes)
+    app.add_middleware(Trace, trace_of=trace_of)
     return app
 
 
-@asynccontextmanager
-async def _no_lifespan(_: FastAPI) -> AsyncIterator[None]:
-    yield
+class Trace:
+    """Gives every request its trace, and every response the trace's id."""
 
+    def __init__(self, app: ASGIApp, trace_of: TraceOf) -> None:
+        self.app = app
+        self.trace_of = trace_of
 
-async def _trace(http: HttpRequest, call_next: Callable[[HttpRequest], Awaitable[HttpResponse]]) -> HttpResponse:
-    http.state.trace = trace_of(http)
-    response = await call_next(http)
-    response.headers["x-trace-id"] = http.state.trace.trace_id
-    return response
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        header = dict(scope["headers"]).get(b"traceparent")
+        trace = self.trace_of(header.decode("latin-1") if header else None)
+        scope.setdefault("state", {})["trace"] = trace
+        named = (b"x-trace-id", trace.trace_id.encode())
+
+        async def traced(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message.get("headers", ()), named]}
+            await send(message)
+
+        await self.app(scope, receive, traced)
 
 
 async def _on_error(http: HttpRequest, error: Exception) -> HttpResponse:
@@ -102,9 +114,7 @@ async def _on_disconnect(_: HttpRequest, __: Exception) -> HttpResponse:
 async def _on_bug(http: HttpRequest, error: Exception) -> HttpResponse:
     log.error("unexpected failure", exc_info=error, extra=_trace_extra(http))
     shown = MainspringError("an unexpected failure", remedy="The server's log has it under this trace id")
-    response = json_response(encode.error_body(shown), status=500)
-    response.headers["x-trace-id"] = http.state.trace.trace_id
-    return response
+    return json_response(encode.error_body(shown), status=500)
 
 
 def _trace_extra(http: HttpRequest) -> dict[str, str]:

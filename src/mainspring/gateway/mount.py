@@ -22,4 +22,4 @@ def mount(system: System) -> FastAPI:
         feedback.router(system.stores.events, ids.new, access),
         health.router(system.readiness, system.telemetry.metrics.render),
     ]
-    return create_app(routers, settings)
+    return create_app(routers, settings, system.telemetry.tracing.root)

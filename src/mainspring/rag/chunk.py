@@ -111,7 +111,7 @@ def _tiles(text: str, count_tokens: CountTokens, size: int) -> list[_Tile]:
     found = sentences.split(text)
     if not found:
         return []
-    bounds = [sentence.start for sentence in found] + [found[-1].end]
+    bounds = [sentence.lead for sentence in found] + [len(text.rstrip())]
     spans = [(bounds[i], bounds[i + 1], found[i].kind == "heading") for i in range(len(found))]
     whole: list[_Tile] = []
     limit = size * _MAX_CHARACTERS_A_TOKEN

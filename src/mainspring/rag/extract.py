@@ -118,13 +118,7 @@ def _units(
 ) -> list[_Unit]:
     if text[hit.start : hit.end] != hit.text:
         return []
-    # Markers (of items, rows) stand before the chunk's first character: kinds are seen from the line's start.
-    line = text.rfind("\n", 0, hit.start) + 1
-    found = [
-        (sentence, text[line + sentence.start : line + sentence.end])
-        for sentence in sentences.split(text[line : hit.end])
-        if line + sentence.start >= hit.start
-    ]
+    found = [(one, hit.text[one.start : one.end]) for one in sentences.split(hit.text)]
     words = [terms.content(body) & asked for _, body in found]
     everything = terms.content(f"{hit.heading} {hit.text}") & asked
     units: list[_Unit] = []
@@ -142,7 +136,7 @@ def _units(
             + _OFFER * terms.offers(kind, body, asked)
             + _RANK * hit.score
         )
-        units.append(_Unit(hit, body, line + sentence.start, line + sentence.end, sentence.kind, lexical))
+        units.append(_Unit(hit, body, hit.start + sentence.start, hit.start + sentence.end, sentence.kind, lexical))
     return units
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Kind = Literal["sentence", "heading", "item", "row"]
@@ -35,56 +35,62 @@ _LOOSE = frozenset("etc inc ltd co corp llc plc bros jan feb mar apr jun jul aug
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """``text[start:end]``, without surrounding white space, list marker, heading marks or outer pipes."""
+    """``text[start:end]``, without surrounding white space, list marker, heading marks or outer pipes.
+
+    ``lead`` is where its marker begins (``start`` without one): cut there, the rest keeps its kind.
+    """
 
     start: int
     end: int
-    kind: Kind = "sentence"
+    kind: Kind
+    lead: int
 
 
 def split(text: str) -> list[Sentence]:
     """The sentences of ``text`` in order; they never overlap, and leave out only white space and markers."""
     found: list[Sentence] = []
-    for start, end, kind in _blocks(text):
-        if kind in ("heading", "row"):
-            found.append(Sentence(start, end, kind))
-        else:
-            found.extend(Sentence(a, b, kind) for a, b in _sentences(text, start, end))
+    for block in _blocks(text):
+        if block.kind in ("heading", "row"):
+            found.append(block)
+            continue
+        lead = block.lead
+        for start, end in _sentences(text, block.start, block.end):
+            found.append(Sentence(start, end, block.kind, min(lead, start)))
+            lead = len(text)
     return found
 
 
-def _blocks(text: str) -> Iterator[tuple[int, int, Kind]]:
-    """(start, end, kind) of each block, trimmed."""
-    open_start, open_end, open_kind = -1, -1, "sentence"
+def _blocks(text: str) -> Iterator[Sentence]:
+    """Each block, trimmed."""
+    block: Sentence | None = None
     for match in _LINE.finditer(text):
         line = match.group()
         if not line:
             break
         stripped = line.strip()
-        start = match.start() + len(line) - len(line.lstrip())
-        end = start + len(stripped)
+        lead = match.start() + len(line) - len(line.lstrip())
         kind = _line_kind(stripped)
-        if open_start >= 0 and kind != "continued":
-            yield open_start, open_end, open_kind  # type: ignore[misc]
-            open_start = -1
+        if kind == "continued":
+            end = lead + len(stripped)
+            block = replace(block, end=end) if block else Sentence(lead, end, "sentence", lead)
+            continue
+        if block is not None:
+            yield block
+            block = None
         if kind == "heading":
-            marks = len(stripped) - len(stripped.lstrip("#"))
-            start += marks + len(stripped[marks:]) - len(stripped[marks:].lstrip())
-            yield start, start + len(text[start:end].rstrip(" #")), "heading"
+            title = stripped.strip("# \t")
+            start = lead + stripped.index(title)
+            yield Sentence(start, start + len(title), "heading", lead)
         elif kind == "row":
-            inner = stripped.strip("| \t")
-            if inner:
-                offset = start + stripped.index(inner[0], len(stripped) - len(stripped.lstrip("| \t")))
-                yield offset, offset + len(inner), "row"
+            cells = stripped.strip("| \t")
+            if cells:
+                start = lead + stripped.index(cells)
+                yield Sentence(start, start + len(cells), "row", lead)
         elif kind == "item":
             marker = _ITEM.match(stripped)
-            open_start, open_end, open_kind = start + (marker.end() if marker else 0), end, "item"
-        elif kind == "continued":
-            if open_start < 0:
-                open_start, open_kind = start, "sentence"
-            open_end = end
-    if open_start >= 0:
-        yield open_start, open_end, open_kind  # type: ignore[misc]
+            block = Sentence(lead + (marker.end() if marker else 0), lead + len(stripped), "item", lead)
+    if block is not None:
+        yield block
 
 
 def _line_kind(stripped: str) -> str:

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import sqlite3
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,10 +79,13 @@ class AnswerCache:
     async def invalidate(self, tag: str) -> None:
         """Drop every entry with this tag, from memory and file. Raises ``StoreError`` when the file fails."""
         self._invalidations += 1
+        dropped: set[str] = set()
         for entries in (self._memory, self._unwritten):
             for key in [key for key, entry in entries.items() if tag in entry.tags]:
                 del entries[key]
-        await self._file.run(lambda connection: _drop_tag(connection, tag))
+                dropped.add(key)
+        # The file may hold an older value of such a key, under other tags, which must not come back.
+        await self._file.run(lambda connection: _drop_tag(connection, tag, dropped))
 
     async def close(self) -> None:
         """Write what is unwritten."""
@@ -162,6 +166,7 @@ def _write(connection: sqlite3.Connection, batch: dict[str, _Entry], limit: int 
         connection.execute("DELETE FROM tags WHERE key NOT IN (SELECT key FROM entries)")
 
 
-def _drop_tag(connection: sqlite3.Connection, tag: str) -> None:
+def _drop_tag(connection: sqlite3.Connection, tag: str, keys: Iterable[str]) -> None:
+    connection.executemany("DELETE FROM entries WHERE key = ?", [(key,) for key in keys])
     connection.execute("DELETE FROM entries WHERE key IN (SELECT key FROM tags WHERE tag = ?)", (tag,))
     connection.execute("DELETE FROM tags WHERE key NOT IN (SELECT key FROM entries)")
