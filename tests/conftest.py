@@ -13,7 +13,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# A busy machine must not fail a property by the clock.
+hypothesis.settings.register_profile("mainspring", deadline=None)
+hypothesis.settings.load_profile("mainspring")
 
 ROOT = Path(__file__).parent.parent
 HANDBOOK = ROOT / "samples" / "handbook"

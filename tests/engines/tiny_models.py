@@ -26,7 +26,8 @@ def random(shape: tuple[int, ...], seed: int, scale: float = 0.08) -> NDArray[np
 def chat_weights(architecture: str, vocabulary: int) -> Weights:
     """GGUF tensors of a decoder."""
     query, kv = HEADS * WIDTH, KV_HEADS * WIDTH
-    weights = {"token_embd.weight": random((vocabulary, HIDDEN), 0, 0.5), "output_norm.weight": np.ones(HIDDEN)}
+    weights: Weights = {"token_embd.weight": random((vocabulary, HIDDEN), 0, 0.2)}
+    weights["output_norm.weight"] = np.ones(HIDDEN, np.float32)
     shapes = {
         "attn_q": (query, HIDDEN),
         "attn_k": (kv, HIDDEN),
@@ -44,7 +45,7 @@ def chat_weights(architecture: str, vocabulary: int) -> Weights:
         if architecture == "qwen3":
             for name in ("attn_q_norm", "attn_k_norm"):
                 weights[f"blk.{layer}.{name}.weight"] = 1 + random((WIDTH,), 70 + layer)
-    return {name: values.astype(np.float32) for name, values in weights.items()}
+    return weights
 
 
 @functools.cache

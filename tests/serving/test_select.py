@@ -23,7 +23,8 @@ class Shelves:
 
 @pytest.fixture
 def registry() -> Registry:
-    registry = Registry(Shelves())
+    registry = Registry()
+    registry.attach(Shelves())
     registry.add(Served("smollm2-135m-instruct", "chat", Recited(Text("hi"), Finish("stop"), fingerprint="w")))
     registry.add(Served("minilm", "embedding", Recited()))
     registry.add(Served("document-qa", "application", Recited(Finish("stop"))))

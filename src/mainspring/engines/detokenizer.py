@@ -58,7 +58,8 @@ class Vocabulary:
             return self._known[token]
         except KeyError:
             raw = self._raw.get(token, b"")
-            special = not self._tokenizer.decode([token], skip_special_tokens=True)
+            # A piece of a character decodes to nothing too; only special tokens appear when asked for.
+            special = not self._decode(token, skip=True) and bool(self._decode(token, skip=False))
             self._known[token] = piece = b"" if special else raw
             return piece
 
@@ -69,6 +70,9 @@ class Vocabulary:
     def text(self, token: int) -> str:
         """``token`` by itself, for people: broken characters are replaced."""
         return self.piece(token).decode("utf-8", "replace") if self.byte_level else self.decode([token])
+
+    def _decode(self, token: int, *, skip: bool) -> str:
+        return str(self._tokenizer.decode([token], skip_special_tokens=skip))
 
     def _agrees(self, sample: str) -> bool:
         tokens = encode(self._tokenizer, sample, special=False)

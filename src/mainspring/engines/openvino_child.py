@@ -223,14 +223,19 @@ class Scheduler:
             self._collect_beams(sequence)
             return
         pieces: list[str] = []
-        reason = ""
+        reason = "NONE"
+        read = False
         # read() with nothing to read never returns.
         while not sequence.done and handle.can_read():
+            read = True
             for output in handle.read().values():
                 self._take(sequence, output, pieces)
                 reason = output.finish_reason.name
-        if not sequence.done and handle.get_status().name != "RUNNING":
-            self._complete(sequence, handle.get_status().name, reason, pieces)
+        # A sequence that gave tokens and no reason to finish still runs.
+        if not sequence.done and not (read and reason == "NONE"):
+            status = handle.get_status().name
+            if status != "RUNNING":
+                self._complete(sequence, status, reason, pieces)
         text = "".join(pieces)
         if text or (sequence.done and sequence.unsent):
             self._emit(sequence, text)

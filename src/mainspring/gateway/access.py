@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from fastapi import Request as HttpRequest
+from fastapi import Security
+from fastapi.security import HTTPBearer
 
 from mainspring.errors import Forbidden, InvalidRequest, Unauthenticated
 from mainspring.types import Context, Principal
@@ -18,16 +20,18 @@ class Authenticator(Protocol):
     async def authenticate(self, secret: str) -> Principal: ...
 
 
-ContextOf = Callable[[HttpRequest], Awaitable[Context]]
+ContextOf = Callable[..., Awaitable[Context]]
 Access = Callable[[str], ContextOf]
 """``access(scope)`` is a FastAPI dependency that gives the Context of a caller who has that scope."""
+# Only declares keys and scopes in the OpenAPI document; ``bearer`` reads them.
+DECLARED = HTTPBearer(scheme_name="key", description="An API key: `mainspring keys create NAME`", auto_error=False)
 
 
 def access_to(keys: Authenticator, timeout_s: float) -> Access:
     """The dependency factory over ``keys``; ``timeout_s`` bounds each request's deadline."""
 
     def access(scope: str) -> ContextOf:
-        async def context(http: HttpRequest) -> Context:
+        async def context(http: HttpRequest, _: object = Security(DECLARED, scopes=[scope])) -> Context:
             principal = await keys.authenticate(bearer(http))
             if scope not in principal.scopes and "admin" not in principal.scopes:
                 raise Forbidden(

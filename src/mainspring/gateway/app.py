@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
 
 from fastapi import APIRouter, FastAPI
 from fastapi import Request as HttpRequest
@@ -18,6 +19,7 @@ from mainspring.errors import InvalidRequest, MainspringError, NotFound, RateLim
 from mainspring.gateway import encode
 from mainspring.gateway.limits import BodyLimit
 from mainspring.gateway.respond import json_response
+from mainspring.gateway.wire import UNKNOWN_FIELD
 from mainspring.settings import GatewaySettings
 from mainspring.types import TraceParent
 
@@ -34,6 +36,10 @@ def create_app(routers: list[APIRouter], settings: GatewaySettings, trace_of: Tr
         description="OpenAI-compatible gateway",
         docs_url="/docs",
         redoc_url=None,
+        responses={
+            "4XX": {"model": encode.ErrorBody, "description": "The request cannot be answered"},
+            "5XX": {"model": encode.ErrorBody, "description": "The server failed"},
+        },
     )
     for routes in routers:
         app.include_router(routes)
@@ -88,21 +94,41 @@ async def _on_error(http: HttpRequest, error: Exception) -> HttpResponse:
 async def _on_invalid(http: HttpRequest, error: Exception) -> HttpResponse:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    where = [str(part) for part in first["loc"] if part not in ("body", "query", "path", "header")]
-    param = ".".join(where) or None
-    message = "the body is not valid JSON" if first["type"] == "json_invalid" else str(first["msg"])
-    if first["type"] == "extra_forbidden":
-        message = f"unknown field {param!r}"
-    elif param and first["type"] != "json_invalid":
-        message = f"{param}: {message}"
-    return await _on_error(http, InvalidRequest(message, param=param, remedy="See /docs for the fields"))
+    place, message, remedy = _place(first["loc"]), str(first["msg"]), "See /docs for the fields"
+    if first["type"] == "json_invalid":
+        return await _on_error(http, InvalidRequest("the body is not valid JSON in UTF-8", remedy=remedy))
+    if first["type"] == UNKNOWN_FIELD:
+        place.append(str(first["ctx"]["name"]))
+        message = f"unknown field {'.'.join(place)!r}"
+        remedy = f"Did you mean {first['ctx']['nearest']}?" if first["ctx"]["nearest"] else remedy
+    elif place:
+        message = f"{'.'.join(place)}: {message}"
+    else:
+        message, remedy = (
+            "the body must be a JSON object",
+            "Send it with the header `Content-Type: application/json`",
+        )
+    return await _on_error(http, InvalidRequest(message, param=".".join(place) or None, remedy=remedy))
+
+
+def _place(loc: Sequence[str | int]) -> list[str]:
+    """The dotted place within the body or query; which member of a union was tried is no part of it."""
+    place = []
+    for part in loc[1:]:
+        if isinstance(part, str) and (part == "str" or "[" in part or part[:1].isupper()):
+            break
+        place.append(str(part))
+    return place
 
 
 async def _on_http_error(http: HttpRequest, error: Exception) -> HttpResponse:
     assert isinstance(error, HTTPException)
     if error.status_code == 404:
         return await _on_error(http, NotFound(f"there is no {http.url.path}", remedy="See /docs for the routes"))
-    body = {"error": {"message": str(error.detail), "type": "invalid_request_error", "param": None, "code": "http"}}
+    if error.status_code == 400:
+        return await _on_error(http, InvalidRequest(str(error.detail)))
+    code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
+    body = {"error": {"message": str(error.detail), "type": "invalid_request_error", "param": None, "code": code}}
     return json_response(body, error.headers, error.status_code)
 
 
@@ -113,8 +139,8 @@ async def _on_disconnect(_: HttpRequest, __: Exception) -> HttpResponse:
 
 async def _on_bug(http: HttpRequest, error: Exception) -> HttpResponse:
     log.error("unexpected failure", exc_info=error, extra=_trace_extra(http))
-    shown = MainspringError("an unexpected failure", remedy="The server's log has it under this trace id")
-    return json_response(encode.error_body(shown), status=500)
+    # The framework answers outside of every middleware here, the one that names the trace included.
+    return json_response(encode.bug_body(), {"x-trace-id": http.state.trace.trace_id}, 500)
 
 
 def _trace_extra(http: HttpRequest) -> dict[str, str]:

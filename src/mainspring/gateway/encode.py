@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import logging
 import time
 from collections.abc import AsyncIterator
 from typing import Any, Literal
 
 import orjson
+from pydantic import BaseModel
 
 from mainspring.errors import MainspringError
 from mainspring.path import Answer, Choice
@@ -29,6 +31,24 @@ from mainspring.types import (
 )
 
 Kind = Literal["chat", "text"]
+log = logging.getLogger("mainspring.gateway")
+# OpenAI's stand-in for the logarithm of zero, which JSON cannot hold.
+LEAST_LOGPROB = -9999.0
+
+
+class ErrorFacts(BaseModel):
+    """What went wrong: ``code`` is stable, ``param`` names the field at fault."""
+
+    message: str
+    type: Literal["invalid_request_error", "rate_limit_error", "server_error"]
+    param: str | None
+    code: str
+
+
+class ErrorBody(BaseModel):
+    """OpenAI's error envelope, as the API's description declares it."""
+
+    error: ErrorFacts
 
 
 def error_body(error: MainspringError) -> dict[str, Any]:
@@ -37,6 +57,13 @@ def error_body(error: MainspringError) -> dict[str, Any]:
     if error.status == 429:
         kind = "rate_limit_error"
     return {"error": {"message": str(error), "type": kind, "param": error.param, "code": error.code}}
+
+
+def bug_body() -> dict[str, Any]:
+    """The envelope of a failure that nobody raised on purpose; what it was is for the log alone."""
+    return error_body(
+        MainspringError("an unexpected failure", remedy="The server's log has it under this trace id")
+    )
 
 
 def usage_body(usage: Usage) -> dict[str, Any]:
@@ -88,12 +115,12 @@ def completion_body(answer: Answer) -> dict[str, Any]:
 
 def embeddings_body(answer: Answer, encoding: str) -> dict[str, Any]:
     """An embeddings ``list`` object; base64 is little-endian float32, as the official client decodes it."""
-    rows = answer.vectors.rows if answer.vectors is not None else []
+    rows = [row.astype("<f4") for row in answer.vectors.rows] if answer.vectors is not None else []
     data = [
         {
             "object": "embedding",
             "index": index,
-            "embedding": base64.b64encode(row.astype("<f4").tobytes()).decode() if encoding == "base64" else row,
+            "embedding": base64.b64encode(row.tobytes()).decode() if encoding == "base64" else row,
         }
         for index, row in enumerate(rows)
     ]
@@ -106,8 +133,8 @@ def dumps(body: Any) -> bytes:
 
 
 async def stream(response: Response, kind: Kind, include_usage: bool) -> AsyncIterator[bytes]:
-    """Server-sent events of a response. A late failure is sent as an ``error`` frame, with no ``[DONE]``:
-    clients take a silently cut stream for a normal end."""
+    """Server-sent events of a response. A late failure, a bug's too, is sent as an ``error`` frame, with no
+    ``[DONE]``: clients take a silently cut stream for a normal end."""
     encoder = _ChunkEncoder(response, kind)
     usage = Usage()
     try:
@@ -124,6 +151,9 @@ async def stream(response: Response, kind: Kind, include_usage: bool) -> AsyncIt
         yield b"data: [DONE]\n\n"
     except MainspringError as error:
         yield b"data: " + dumps(error_body(error)) + b"\n\n"
+    except Exception:
+        log.exception("unexpected failure in a stream")
+        yield b"data: " + dumps(bug_body()) + b"\n\n"
 
 
 class _ChunkEncoder:
@@ -154,7 +184,7 @@ class _ChunkEncoder:
             case Citation():
                 return self._frame(event.choice, {"citations": [citation_body(event)]})
             case Progress():
-                return b": " + event.stage.encode() + b"\n\n"
+                return b": " + " ".join(event.stage.split()).encode() + b"\n\n"
             case _:
                 return b""
 
@@ -221,13 +251,18 @@ def _tool_delta(event: ToolCallDelta) -> dict[str, Any]:
 
 
 def _logprob(item: TokenLogprob) -> dict[str, Any]:
-    top = [{"token": token, "logprob": value, "bytes": list(token.encode())} for token, value in item.top]
-    return {"token": item.token, "logprob": item.logprob, "bytes": list(item.token.encode()), "top_logprobs": top}
+    return _one_logprob(item.token, item.logprob) | {
+        "top_logprobs": [_one_logprob(token, value) for token, value in item.top]
+    }
+
+
+def _one_logprob(token: str, value: float) -> dict[str, Any]:
+    return {"token": token, "logprob": max(LEAST_LOGPROB, value), "bytes": list(token.encode())}
 
 
 def _legacy_logprobs(items: list[TokenLogprob]) -> dict[str, Any]:
     return {
         "tokens": [item.token for item in items],
-        "token_logprobs": [item.logprob for item in items],
-        "top_logprobs": [dict(item.top) for item in items],
+        "token_logprobs": [max(LEAST_LOGPROB, item.logprob) for item in items],
+        "top_logprobs": [{token: max(LEAST_LOGPROB, value) for token, value in item.top} for item in items],
     }

@@ -1,6 +1,6 @@
 """Feedback on answers, and what was recorded of a trace."""
 
-from __future__ import annotations
+# No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
 import time
 from typing import Annotated, Any, Literal, Protocol
@@ -11,6 +11,7 @@ from starlette.responses import Response as HttpResponse
 
 from mainspring.errors import InvalidRequest, NotFound
 from mainspring.gateway.access import Access
+from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.respond import json_response
 from mainspring.gateway.wire import Body
 from mainspring.types import Context, EventRecord
@@ -48,7 +49,7 @@ class FeedbackBody(Body):
 
 def router(events: Facts, new_id: NewId, access: Access) -> APIRouter:
     """The feedback routes over the event log."""
-    routes = APIRouter(tags=["feedback"])
+    routes = APIRouter(route_class=JsonRoute, tags=["feedback"])
     chats = Annotated[Context, Depends(access("chat"))]
     admins = Annotated[Context, Depends(access("admin"))]
 

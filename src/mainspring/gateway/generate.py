@@ -1,12 +1,12 @@
 """Routes that generate or embed: chat completions, completions, embeddings, models."""
 
-from __future__ import annotations
+# No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
 import asyncio
 import dataclasses
 import time
-from collections.abc import Sequence
-from typing import Annotated, Protocol
+from collections.abc import Coroutine, Sequence
+from typing import Annotated, Any, Protocol
 
 from fastapi import APIRouter, Depends
 from fastapi import Request as HttpRequest
@@ -15,11 +15,14 @@ from starlette.responses import Response as HttpResponse
 from mainspring.errors import UnknownModel, Unsupported
 from mainspring.gateway import encode
 from mainspring.gateway.access import Access
+from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.respond import collected, head_headers, json_response, streamed
 from mainspring.gateway.wire import ChatBody, CompletionBody, EmbeddingBody
 from mainspring.path import Answer
 from mainspring.settings import GatewaySettings
 from mainspring.types import Context, Principal, Responder
+
+STREAMS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
 
 
 class ServedModel(Protocol):
@@ -40,11 +43,11 @@ class Models(Protocol):
 
 def router(responder: Responder, models: Models, settings: GatewaySettings, access: Access) -> APIRouter:
     """The generating routes over one responder: the request ring."""
-    routes = APIRouter(tags=["generate"])
+    routes = APIRouter(route_class=JsonRoute, tags=["generate"])
     chats = Annotated[Context, Depends(access("chat"))]
     embeds = Annotated[Context, Depends(access("embed"))]
 
-    @routes.post("/v1/chat/completions")
+    @routes.post("/v1/chat/completions", responses=STREAMS)
     async def chat_completions(http: HttpRequest, body: ChatBody, context: chats) -> HttpResponse:
         request = body.request(settings.max_messages)
         if body.stream:
@@ -52,7 +55,7 @@ def router(responder: Responder, models: Models, settings: GatewaySettings, acce
         answer = await collected(http, responder, request, context)
         return json_response(encode.chat_body(answer), head_headers(answer.head))
 
-    @routes.post("/v1/completions")
+    @routes.post("/v1/completions", responses=STREAMS)
     async def completions(http: HttpRequest, body: CompletionBody, context: chats) -> HttpResponse:
         requests = body.requests()
         if body.stream:
@@ -62,9 +65,7 @@ def router(responder: Responder, models: Models, settings: GatewaySettings, acce
         if len(requests) == 1:
             answer = await collected(http, responder, requests[0], context)
         else:
-            answer = _merged(
-                await asyncio.gather(*(collected(http, responder, request, context) for request in requests))
-            )
+            answer = await _together([collected(http, responder, request, context) for request in requests])
         return json_response(encode.completion_body(answer), head_headers(answer.head))
 
     @routes.post("/v1/embeddings")
@@ -98,6 +99,17 @@ def _model_body(model: ServedModel) -> dict[str, object]:
         "owned_by": "mainspring",
         "kind": model.kind,
     }
+
+
+async def _together(work: list[Coroutine[Any, Any, Answer]]) -> Answer:
+    tasks = [asyncio.ensure_future(each) for each in work]
+    try:
+        return _merged(await asyncio.gather(*tasks))
+    finally:
+        # Where one has failed, nobody waits for the others any more.
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
 
 def _merged(answers: list[Answer]) -> Answer:

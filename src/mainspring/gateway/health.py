@@ -21,14 +21,14 @@ def router(readiness: Readiness, metrics: Callable[[], tuple[bytes, str]]) -> AP
     async def healthz() -> HttpResponse:
         return json_response({"status": "alive"})
 
-    @routes.get("/readyz")
+    @routes.get("/readyz", responses={503: {"description": "Not ready: `parts` says what"}})
     async def readyz() -> HttpResponse:
         missing = await readiness()
         if missing:
             return json_response({"status": "not ready", "parts": missing}, {"retry-after": "1"}, 503)
         return json_response({"status": "ready"})
 
-    @routes.get("/metrics")
+    @routes.get("/metrics", response_class=HttpResponse, responses={200: {"content": {"text/plain": {}}}})
     async def metrics_page() -> HttpResponse:
         page, media_type = metrics()
         return HttpResponse(page, media_type=media_type)

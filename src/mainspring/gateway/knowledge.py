@@ -1,15 +1,16 @@
 """Routes of documents: files, and vector stores (collections) with their files and search."""
 
-from __future__ import annotations
+# No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Form, Query, UploadFile
+from fastapi import APIRouter, Depends, Form, UploadFile
 from pydantic import Field
 from starlette.responses import Response as HttpResponse
 
 from mainspring.errors import InvalidRequest
 from mainspring.gateway.access import Access
+from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.respond import json_response
 from mainspring.gateway.wire import Body
 from mainspring.rag.library import Library
@@ -18,7 +19,7 @@ from mainspring.stores.collections import Collection, Document
 from mainspring.stores.files import FileInfo, Files
 from mainspring.types import Context
 
-Limit = Annotated[int, Query(ge=1, le=1000)]
+CONTENT: dict[int | str, dict[str, Any]] = {200: {"content": {"application/octet-stream": {}}}}
 
 
 class StoreBody(Body):
@@ -53,7 +54,7 @@ class SearchBody(Body):
 
 def files_router(files: Files, access: Access) -> APIRouter:
     """The file routes over the file store."""
-    routes = APIRouter(tags=["files"], prefix="/v1/files")
+    routes = APIRouter(route_class=JsonRoute, tags=["files"], prefix="/v1/files")
     ingests = Annotated[Context, Depends(access("ingest"))]
 
     @routes.post("")
@@ -75,7 +76,7 @@ def files_router(files: Files, access: Access) -> APIRouter:
     async def get_file(file_id: str, context: ingests) -> HttpResponse:
         return json_response(_file(await files.get(context.principal.tenant, file_id)))
 
-    @routes.get("/{file_id}/content")
+    @routes.get("/{file_id}/content", response_class=HttpResponse, responses=CONTENT)
     async def content(file_id: str, context: ingests) -> HttpResponse:
         data = await files.content(context.principal.tenant, file_id)
         return HttpResponse(data, media_type="application/octet-stream")
@@ -90,7 +91,7 @@ def files_router(files: Files, access: Access) -> APIRouter:
 
 def stores_router(library: Library, access: Access) -> APIRouter:
     """The vector store routes over the library."""
-    routes = APIRouter(tags=["vector stores"], prefix="/v1/vector_stores")
+    routes = APIRouter(route_class=JsonRoute, tags=["vector stores"], prefix="/v1/vector_stores")
     ingests = Annotated[Context, Depends(access("ingest"))]
     chats = Annotated[Context, Depends(access("chat"))]
 

@@ -23,10 +23,9 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        limit = self.max_upload if scope["path"] == "/v1/files" else self.max_body
-        error = TooLarge(
-            f"the body is larger than {limit} bytes", remedy="Send less, or raise gateway.max_body_bytes"
-        )
+        upload = scope["path"] == "/v1/files"
+        limit, setting = (self.max_upload, "max_upload_bytes") if upload else (self.max_body, "max_body_bytes")
+        error = TooLarge(f"the body is larger than {limit} bytes", remedy=f"Send less, or raise gateway.{setting}")
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if not declared.isdigit() or int(declared) > limit:
             await _refuse(send, error)
@@ -44,14 +43,17 @@ class BodyLimit:
 
         async def watched(message: Message) -> None:
             nonlocal started
-            started = True
-            await send(message)
+            # What the framework makes of an error in its body parser is a vague 400: it is dropped for ours.
+            if started or seen <= limit:
+                started = True
+                await send(message)
 
         try:
             await self.app(scope, bounded, watched)
         except TooLarge:
             if started:
                 raise
+        if seen > limit and not started:
             await _refuse(send, error)
 
 

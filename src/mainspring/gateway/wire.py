@@ -6,12 +6,15 @@ error. Fields that change nothing here (``user``, ``metadata``, ``service_tier``
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
-from mainspring.errors import InvalidRequest, TooLarge, Unsupported
+from mainspring.errors import InvalidRequest, InvalidSchema, TooLarge, Unsupported
 from mainspring.types import (
     ChatRequest,
     CompletionRequest,
@@ -24,12 +27,23 @@ from mainspring.types import (
 )
 
 Name = Annotated[str, Field(min_length=1, max_length=256)]
+UNKNOWN_FIELD = "unknown_field"
 
 
 class Body(BaseModel):
-    """Base of request bodies."""
+    """Base of request bodies. An unknown field is an ``UNKNOWN_FIELD`` error with ``name`` and ``nearest``."""
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _knows_all(cls, values: Any) -> Any:
+        known = [info.alias or name for name, info in cls.model_fields.items()]
+        for name in values if isinstance(values, dict) else ():
+            if name not in known:
+                nearest = "".join(difflib.get_close_matches(name, known, n=1))
+                raise PydanticCustomError(UNKNOWN_FIELD, "unknown field", {"name": name, "nearest": nearest})
+        return values
 
 
 class Part(BaseModel):
@@ -209,7 +223,7 @@ class ChatBody(SamplingBody):
             session_id=self.session_id,
             user=self.user,
             store=self.store is not False,
-            options=self.options or {},
+            options=_bounded(self.options or {}, "options"),
         )
 
     def _tool_choice(self, tools: tuple[Tool, ...]) -> str:
@@ -234,7 +248,7 @@ class ChatBody(SamplingBody):
                 raise InvalidRequest(
                     "response_format json_schema needs the field json_schema", param="response_format"
                 )
-            return Grammar("json_schema", orjson.dumps(wanted.json_schema.schema_).decode())
+            return Grammar("json_schema", _json(wanted.json_schema.schema_, "response_format", InvalidSchema))
         if not wanted.pattern:
             raise InvalidRequest("response_format regex needs the field pattern", param="response_format")
         return Grammar("regex", wanted.pattern)
@@ -284,7 +298,21 @@ class EmbeddingBody(Body):
 
 
 def _tool(spec: FunctionSpec) -> Tool:
-    return Tool(spec.name, spec.description or "", spec.parameters or {"type": "object", "properties": {}})
+    parameters = _bounded(spec.parameters or {"type": "object", "properties": {}}, "tools")
+    return Tool(spec.name, spec.description or "", parameters)
+
+
+def _bounded(value: Mapping[str, Any], param: str) -> Mapping[str, Any]:
+    _json(value, param, InvalidRequest)
+    return value
+
+
+def _json(value: Mapping[str, Any], param: str, error: type[InvalidRequest]) -> str:
+    # What the encoder finds too deep would exhaust the stack of whoever walks it later.
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:
+        raise error(f"{param} is nested too deeply", param=param) from None
 
 
 def _message(index: int, message: WireMessage) -> Message:

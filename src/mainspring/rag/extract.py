@@ -1,12 +1,13 @@
 """The sentences that answer a question: taken from retrieved chunks, scored, and chosen within a small budget.
 
-A sentence's score is its cosine to the question plus the rarity-weighted share of the question's words that it has,
-with smaller parts for what its neighbours, its heading and the rest of its chunk have, for offering the kind of thing
-asked for, and for its chunk's rank. The weights were set on SQuAD questions that no report uses.
+A sentence's score is its cosine to the question, alone and under its heading, plus the rarity-weighted share of the
+question's words that it has, with smaller parts for what its neighbours, its heading and the rest of its chunk have, for
+offering the kind of thing asked for, and for its chunk's scores. The weights were set on questions that no report uses.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,12 @@ from mainspring.engines.base import Embedder
 from mainspring.rag import sentences, terms
 from mainspring.rag.retrieve import Hit
 
-_OWN, _BEFORE, _AFTER, _AROUND, _OFFER, _RANK = 1.0, 0.45, 0.1, 0.35, 0.13, 0.5
+_COSINE, _COSINE_UNDER_HEADING = 0.8, 0.7
+_OWN, _BEFORE, _AFTER, _HEADING, _AROUND = 0.9, 0.35, 0.12, 0.3, 0.28
+_OFFER, _FUSED, _CHUNK_COSINE = 0.07, 0.45, 0.5
+# What a sentence loses for each one already chosen from its document: a second source is worth more than a third
+# sentence of the first.
+_SAME_DOCUMENT = 0.05
 # Embedding is what an answer costs: sentences that share least with the question are left out beyond this many.
 _MAX_EMBEDDED = 48
 
@@ -78,30 +84,39 @@ async def passages(
     chosen = sorted(best.values(), key=lambda unit: -unit.lexical)[:_MAX_EMBEDDED]
     if not chosen:
         return []
-    embedded = await embedder.embed([_embedded(unit) for unit in chosen])
-    cosines = np.asarray(embedded.vectors) @ np.asarray(vector)
+    bodies = [unit.text for unit in chosen]
+    headed = [f"{unit.hit.heading}: {unit.text}" if unit.hit.heading else unit.text for unit in chosen]
+    embedded = await embedder.embed(bodies + [text for text in headed if text not in bodies])
+    alone, under = _cosines(bodies, headed, np.asarray(embedded.vectors) @ np.asarray(vector))
     ranked = [
-        Passage(unit.hit, unit.text, unit.start, unit.end, unit.kind, unit.lexical + float(cosine), float(cosine))
-        for unit, cosine in zip(chosen, cosines, strict=True)
+        Passage(
+            unit.hit,
+            unit.text,
+            unit.start,
+            unit.end,
+            unit.kind,
+            unit.lexical + _COSINE * alone[number] + _COSINE_UNDER_HEADING * under[number],
+            max(alone[number], under[number]),
+        )
+        for number, unit in enumerate(chosen)
     ]
     return sorted(ranked, key=lambda passage: -passage.score)
 
 
 def choose(ranked: Sequence[Passage], *, max_sentences: int, max_words: int) -> list[Passage]:
-    """The best passages that fit; the first is cut to the budget when it alone is longer."""
+    """The best passages that fit, best first; the first is cut to the budget when it alone is longer."""
     chosen: list[Passage] = []
     room = max_words
-    for passage in ranked:
-        if len(chosen) == max_sentences:
-            break
-        if passage.words > room:
-            if chosen:
-                continue
-            passage = _shortened(passage, room)
-        if any(_overlap(passage, other) for other in chosen):
-            continue
-        chosen.append(passage)
-        room -= passage.words
+    waiting = list(ranked)
+    while waiting and len(chosen) < max_sentences:
+        taken = Counter(passage.hit.document_id for passage in chosen)
+        best = max(waiting, key=lambda passage: passage.score - _SAME_DOCUMENT * taken[passage.hit.document_id])
+        waiting.remove(best)
+        if best.words > room and not chosen:
+            best = _shortened(best, room)
+        if best.words <= room and not any(_overlap(best, other) for other in chosen):
+            chosen.append(best)
+            room -= best.words
     return chosen
 
 
@@ -120,6 +135,7 @@ def _units(
         return []
     found = [(one, hit.text[one.start : one.end]) for one in sentences.split(hit.text)]
     words = [terms.content(body) & asked for _, body in found]
+    heading = terms.content(hit.heading) & asked
     everything = terms.content(f"{hit.heading} {hit.text}") & asked
     units: list[_Unit] = []
     for number, (sentence, body) in enumerate(found):
@@ -132,19 +148,21 @@ def _units(
             _OWN * terms.overlap(weights, own)
             + _BEFORE * terms.overlap(weights, before)
             + _AFTER * terms.overlap(weights, after)
+            + _HEADING * terms.overlap(weights, heading - own)
             + _AROUND * terms.overlap(weights, everything - own)
             + _OFFER * terms.offers(kind, body, asked)
-            + _RANK * hit.score
+            + _FUSED * hit.score
+            + _CHUNK_COSINE * hit.dense_score
         )
         units.append(_Unit(hit, body, hit.start + sentence.start, hit.start + sentence.end, sentence.kind, lexical))
     return units
 
 
-def _embedded(unit: _Unit) -> str:
-    # A row or an item says what it is about only together with its heading.
-    if unit.kind in ("row", "item") and unit.hit.heading:
-        return f"{unit.hit.heading.rsplit(' > ', 1)[-1]}: {unit.text}"
-    return unit.text
+def _cosines(bodies: Sequence[str], headed: Sequence[str], cosines: Any) -> tuple[list[float], list[float]]:
+    """(cosine of each body, of each body under its heading); ``cosines`` has all bodies, then the other texts."""
+    others = iter(cosines[len(bodies) :].tolist())
+    known = dict(zip(bodies, cosines.tolist(), strict=False))
+    return [known[body] for body in bodies], [known[text] if text in known else next(others) for text in headed]
 
 
 def _shortened(passage: Passage, words: int) -> Passage:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
@@ -230,9 +231,7 @@ class Ingestor:
             if not chunks:
                 raise UnreadableDocument(f"{source.name} has no text", remedy="Check that it is the right file")
         except MainspringError as error:
-            await self._collections.fail(
-                collection, version.document_id, str(error), generation=version.generation
-            )
+            await self._collections.fail(collection, version.document_id, str(error), generation=version.generation)
             report.failed.append(Failure(source.name, str(error)))
             if raising:
                 raise
@@ -307,8 +306,9 @@ class Ingestor:
 
 def title_of(name: str) -> str:
     """What a file's name says about its content: ``returns-and-refunds.pdf`` -> ``returns and refunds``."""
-    stem = Path(name).stem.replace("-", " ").replace("_", " ")
-    return " ".join(stem.split())[:120]
+    title = " ".join(Path(name).stem.replace("-", " ").replace("_", " ").split())[:120]
+    # Names such as ``scan0012`` or ``p17`` say nothing.
+    return title if re.search(r"(?<![a-z])[a-z]{3,}(?!\w)", title, re.IGNORECASE) else ""
 
 
 def _row(each: _Prepared, number: int, piece: Chunk, vector: object) -> ChunkRow:

@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cachetools import LRUCache
+
 from mainspring.engines.base import Embedder
 from mainspring.errors import Conflict, InvalidRequest
 from mainspring.settings import RagSettings
+from mainspring.stores.blobs import Blobs
 from mainspring.stores.collections import Collection, Collections
 from mainspring.stores.documents import Document
 from mainspring.stores.vectors import SearchHit, VectorStore
@@ -17,6 +20,8 @@ from mainspring.stores.vectors import SearchHit, VectorStore
 Filters = Mapping[str, Sequence[str]]
 _FILTERS = ("document_id", "source_key", "file_id", "name")
 _RRF_K = 60
+# Parsed texts of documents that were shown lately are kept in memory, up to this many characters in all.
+_TEXT_CHARACTERS = 20_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +53,18 @@ class Retriever:
     """Searches collections that were embedded with ``embedder``."""
 
     def __init__(
-        self, collections: Collections, vectors: VectorStore, embedder: Embedder, settings: RagSettings
+        self,
+        collections: Collections,
+        blobs: Blobs,
+        vectors: VectorStore,
+        embedder: Embedder,
+        settings: RagSettings,
     ) -> None:
         self._collections = collections
+        self._blobs = blobs
         self._vectors = vectors
         self._settings = settings
+        self._texts: LRUCache[str, str] = LRUCache(_TEXT_CHARACTERS, getsizeof=len)
         self.embedder = embedder
 
     async def search(
@@ -86,13 +98,31 @@ class Retriever:
         chosen = [within] if isinstance(within, Collection) else list(within)
         for collection in chosen:
             self._check(collection)
-        vector = (await self.embedder.embed([query], "query")).vectors[0]
+        vector = await self.vector(query)
         depth = max(k, self._settings.candidates)
         found = await asyncio.gather(
             *(self._found(collection, query, vector, depth, filters) for collection in chosen)
         )
         pairs = [(collection, hit) for collection, hits in zip(chosen, found, strict=True) for hit in hits]
         return await self._ranked(pairs)
+
+    async def vector(self, query: str) -> Any:
+        """The query's embedding, float32 of shape (dimensions,)."""
+        return (await self.embedder.embed([query], "query")).vectors[0]
+
+    async def texts(self, hits: Sequence[Hit]) -> dict[str, str]:
+        """The stored text of each document among ``hits``, by id, checked against its sha256."""
+        found: dict[str, str] = {}
+        for hit in hits:
+            if hit.document_id in found:
+                continue
+            text = self._texts.get(hit.text_blob)
+            if text is None:
+                text = (await self._blobs.get(hit.text_blob)).decode()
+                if len(text) <= _TEXT_CHARACTERS // 4:
+                    self._texts[hit.text_blob] = text
+            found[hit.document_id] = text
+        return found
 
     def _check(self, collection: Collection) -> None:
         if collection.embedder != self.embedder.name:

@@ -19,6 +19,7 @@ from mainspring.serving.record import Record
 from mainspring.serving.retry import Retry, RetryMetrics
 from mainspring.serving.select import Registry, Select
 from mainspring.serving.session import Session
+from mainspring.serving.step import steps
 from mainspring.serving.trace import RequestMetrics, Trace
 from mainspring.settings import Settings
 from mainspring.types import Responder
@@ -46,8 +47,8 @@ def request_ring(services: Services, registry: Registry) -> Responder:
     """What every request passes, once."""
     serving, stores = services.settings.serving, services.settings.stores
     limits = Limits(serving.requests_per_minute, serving.tokens_per_minute)
+    outermost = partial(Trace, tracing=services.tracing, metrics=services.metrics)
     layers: list[LayerFactory] = [
-        partial(Trace, tracing=services.tracing, metrics=services.metrics),
         partial(
             Limit, limits=limits, metrics=services.metrics, default_output_tokens=serving.default_output_tokens
         ),
@@ -67,7 +68,7 @@ def request_ring(services: Services, registry: Registry) -> Responder:
         ),
         partial(GuardOutput, policy=services.policy, metrics=services.metrics),
     ]
-    return ring(layers, Select(registry))
+    return ring([outermost, *steps(layers, services.tracing)], Select(registry))
 
 
 def call_ring(

@@ -54,6 +54,10 @@ class Registry:
             raise Conflict(f"the name {served.name} is served already")
         self._served[served.name] = served
 
+    def attach(self, collections: TenantCollections) -> None:
+        """Serve the tenants' collections too: their room opens after this one."""
+        self._collections = collections
+
     async def find(self, name: str, principal: Principal) -> Served:
         """What answers under ``name`` for ``principal``. Raises ``UnknownModel`` with the nearest names."""
         served = self._served.get(name)

@@ -1,0 +1,31 @@
+"""One span a layer: how long each held a request before it was answered or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mainspring.path import Layer, LayerFactory
+from mainspring.serving.ports import Tracing
+from mainspring.types import Context, Request, Responder, Response
+
+
+class Step(Layer):
+    """Opens a span named after ``layer``'s class around it, up to the commit point; what it calls goes below."""
+
+    def __init__(self, layer: Responder, tracing: Tracing) -> None:
+        super().__init__(layer)
+        self._tracing = tracing
+        self._name = type(layer).__name__
+
+    async def respond(self, request: Request, context: Context) -> Response:
+        with self._tracing.span(self._name, context) as span:
+            return await self.inner.respond(request, span.context)
+
+
+def steps(layers: Sequence[LayerFactory], tracing: Tracing) -> list[LayerFactory]:
+    """Each of ``layers`` within a span."""
+
+    def step(layer: LayerFactory) -> LayerFactory:
+        return lambda inner: Step(layer(inner), tracing)
+
+    return [step(layer) for layer in layers]

@@ -1,0 +1,127 @@
+"""Drives an ASGI application in process, with full control over how its body arrives."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from starlette.types import ASGIApp, Message
+
+from mainspring.errors import Unauthenticated
+from mainspring.gateway import generate
+from mainspring.gateway.access import access_to
+from mainspring.gateway.app import create_app
+from mainspring.settings import GatewaySettings
+from mainspring.types import Principal, Responder, TraceParent
+
+
+@dataclass
+class Reply:
+    """What came back; header names in lower case, every value of them."""
+
+    status: int
+    headers: dict[str, list[str]]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def error(self) -> dict[str, Any]:
+        error: dict[str, Any] = self.json["error"]
+        return error
+
+
+async def ask(
+    app: ASGIApp,
+    method: str,
+    path: str,
+    body: object = b"",
+    *,
+    headers: Mapping[str, str] | None = None,
+    pieces: Sequence[bytes] | None = None,
+) -> Reply:
+    """One request. ``body`` that is not bytes is sent as JSON; ``pieces`` arrive one by one with no length."""
+    whole = body if isinstance(body, bytes) else json.dumps(body).encode()
+    sent = {"authorization": "Bearer ms-all", "content-type": "application/json"}
+    if pieces is None:
+        sent["content-length"] = str(len(whole))
+        pieces = [whole]
+    else:
+        sent["transfer-encoding"] = "chunked"
+    pairs = [(name.lower().encode(), value.encode()) for name, value in {**sent, **(headers or {})}.items()]
+    waiting = [
+        {"type": "http.request", "body": piece, "more_body": number < len(pieces) - 1}
+        for number, piece in enumerate(pieces)
+    ]
+    started: list[Message] = []
+    content: list[bytes] = []
+
+    async def receive() -> Message:
+        if waiting:
+            return waiting.pop(0)
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            started.append(message)
+        else:
+            content.append(message.get("body", b""))
+
+    path, _, query = path.partition("?")
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "method": method,
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+        "root_path": "",
+        "scheme": "http",
+        "headers": pairs,
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 2),
+    }
+    await asyncio.wait_for(app(scope, receive, send), 30)
+    assert len(started) == 1
+    found: dict[str, list[str]] = {}
+    for name, value in started[0]["headers"]:
+        found.setdefault(name.decode().lower(), []).append(value.decode())
+    return Reply(started[0]["status"], found, b"".join(content))
+
+
+class Keys:
+    """Secrets are ``ms-`` and a scope: ``ms-chat`` may chat and nothing else; ``ms-all`` is an admin's."""
+
+    async def authenticate(self, secret: str) -> Principal:
+        if not secret.startswith("ms-"):
+            raise Unauthenticated("the API key is unknown")
+        scope = secret.removeprefix("ms-")
+        return Principal("acme", "key_1", frozenset({"admin" if scope == "all" else scope}))
+
+
+class NoModels:
+    async def models(self, principal: Principal) -> list[Any]:
+        return []
+
+
+def gateway(responder: Responder, *more: APIRouter, **settings: Any) -> FastAPI:
+    """The application with the generating routes over ``responder``, and ``more`` routes."""
+    chosen = GatewaySettings.model_validate(settings)
+    routes = generate.router(responder, NoModels(), chosen, access_to(Keys(), chosen.request_timeout_s))
+    return create_app([routes, *more], chosen, lambda header: TraceParent.new())
+
+
+def events(stream: bytes) -> list[Any]:
+    """The data frames of a stream of server-sent events; ``[DONE]`` as a string."""
+    frames = stream.decode().split("\n\n")
+    assert frames.pop() == "", "the stream ends within a frame"
+    data = [frame.removeprefix("data: ") for frame in frames if not frame.startswith(":")]
+    return [frame if frame == "[DONE]" else json.loads(frame) for frame in data]
