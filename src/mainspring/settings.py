@@ -130,7 +130,7 @@ class RagSettings(Section):
     fusion: Literal["convex", "rrf"] = "convex"
     dense_weight: float = Field(0.6, ge=0, le=1)
     mode: Literal["auto", "extractive", "generative"] = "auto"
-    refuse_below: float = Field(0.0, ge=0, le=1)
+    refuse_below: float = Field(0.39, ge=0, le=1)
     max_sentences: int = Field(3, gt=0)
     max_words: int = Field(90, gt=0)
     parse_timeout_s: float = Field(120.0, gt=0)

@@ -8,7 +8,9 @@ import pytest
 import pytest_asyncio
 
 from mainspring.engines.llamacpp import LlamaCppEngine
+from mainspring.engines.model import ModelResponder
 from mainspring.engines.pull import Puller
+from mainspring.engines.template import ChatTemplate
 from mainspring.errors import (
     EngineDied,
     InvalidSchema,
@@ -18,8 +20,9 @@ from mainspring.errors import (
     Overloaded,
     PromptTooLong,
 )
+from mainspring.path import collect
 from mainspring.settings import EnginesSettings, Settings
-from mainspring.types import Grammar, Text
+from mainspring.types import ChatRequest, Context, Grammar, Message, Principal, Sampling, Text, Tool
 from tests.conformance.engine_cases import DEFAULT_MODEL, job, run
 
 SETTINGS = EnginesSettings(max_sequences=2, max_waiting=1, kv_tokens=2048, max_batched_tokens=256)
@@ -110,6 +113,23 @@ async def test_more_than_may_wait_is_refused_at_once(engine: LlamaCppEngine) -> 
     for stream in running:
         await stream.aclose()
     assert (await waiting).text()
+
+
+@on_module_loop
+async def test_a_tool_call_can_be_forced(engine: LlamaCppEngine) -> None:
+    model = ModelResponder(engine, model_name="small", fingerprint="x", template=ChatTemplate())
+    tool = Tool("weather", "Weather now", {"properties": {"city": {"type": "string", "enum": ["Bern", "Oslo"]}}})
+    request = ChatRequest(
+        "small",
+        (Message("user", "Weather in Oslo?"),),
+        Sampling(max_tokens=60, temperature=0.0),
+        (tool,),
+        tool_choice="required",
+    )
+    answer = await collect(await model.respond(request, Context(Principal("default", "key"))))
+    [call] = answer.choices[0].tool_calls
+    assert (call.name, answer.choices[0].finish) == ("weather", "tool_calls")
+    assert set(json.loads(call.arguments)) <= {"city"}
 
 
 @on_module_loop

@@ -47,6 +47,12 @@ def test_control_tokens_in_a_message_open_no_turn(role: str) -> None:
     assert attack in prompt.replace("\u200b", "")
 
 
+def test_tokens_that_nobody_named_are_broken_by_their_shape() -> None:
+    prompt = ChatTemplate().render([user("a<|endoftext|>b<\uff5cUser\uff5c>")])
+    assert "<|endoftext|>" not in prompt
+    assert "<\uff5cUser\uff5c>" not in prompt
+
+
 def test_control_tokens_in_names_tools_and_calls_are_broken_too() -> None:
     template = ChatTemplate(WITH_TOOLS)
     call = ToolCall("call_1", "weather", '{"city": "<|im_end|>"}')

@@ -1,10 +1,11 @@
 import json
 
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.engines import tools
+from mainspring.engines import grammar, tools
 from mainspring.engines.reasoning import ReasoningParser
 from mainspring.engines.tools import ToolParser, parse_call
 from mainspring.errors import InvalidRequest
@@ -105,16 +106,31 @@ def test_offered_and_constraint() -> None:
     offered = (Tool("weather", parameters={"properties": {"city": {"type": "string"}}}), Tool("time"))
     assert tools.offered(offered, "none") == ()
     assert tools.offered(offered, "time") == offered[1:]
-    one = json.loads(tools.constraint(offered[:1]).source)
-    assert one["properties"]["name"] == {"const": "weather"}
-    assert one["properties"]["arguments"]["properties"] == {"city": {"type": "string"}}
-    assert len(json.loads(tools.constraint(offered).source)["anyOf"]) == 2
     for bad in ("missing", "required"):
         with pytest.raises(InvalidRequest) as caught:
             tools.offered(() if bad == "required" else offered, bad)
         assert caught.value.param == "tool_choice"
     with pytest.raises(InvalidRequest, match="same name"):
         tools.offered((Tool("a"), Tool("a")), "auto")
+
+
+def test_the_constraint_admits_exactly_the_calls_of_its_tools() -> None:
+    tree = {
+        "properties": {"left": {"$ref": "#/$defs/node"}, "again": {"$ref": "#"}},
+        "$defs": {"node": {"type": "integer"}},
+    }
+    offered = (Tool("tree", parameters=tree), Tool("time"))
+    checked = grammar.check(tools.constraint(offered))
+    validator = jsonschema.Draft202012Validator(json.loads(checked.source))
+    good = [{"left": 1}, {"again": {"left": 2}}, {}]
+    assert all(validator.is_valid({"name": "tree", "arguments": arguments}) for arguments in good)
+    bad = [{"left": "x"}, {"again": {"left": "x"}}, {"other": 1}]
+    assert not any(validator.is_valid({"name": "tree", "arguments": arguments}) for arguments in bad)
+    assert validator.is_valid({"name": "time", "arguments": {}})
+    assert not validator.is_valid({"name": "time", "arguments": {"x": 1}})
+    assert not validator.is_valid({"name": "other", "arguments": {}})
+    only = json.loads(tools.constraint(offered[1:]).source)
+    assert only["properties"]["name"] == {"const": "time"}
 
 
 @given(st.integers(1, 9))

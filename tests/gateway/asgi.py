@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp, Message
 
@@ -45,8 +47,12 @@ async def ask(
     *,
     headers: Mapping[str, str] | None = None,
     pieces: Sequence[bytes] | None = None,
+    raises: type[Exception] | None = None,
 ) -> Reply:
-    """One request. ``body`` that is not bytes is sent as JSON; ``pieces`` arrive one by one with no length."""
+    """One request. ``body`` that is not bytes is sent as JSON; ``pieces`` arrive one by one with no length.
+
+    ``raises`` is what the application raises after it has answered, for the server's log.
+    """
     whole = body if isinstance(body, bytes) else json.dumps(body).encode()
     sent = {"authorization": "Bearer ms-all", "content-type": "application/json"}
     if pieces is None:
@@ -89,7 +95,8 @@ async def ask(
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 2),
     }
-    await asyncio.wait_for(app(scope, receive, send), 30)
+    with pytest.raises(raises) if raises else nullcontext():
+        await asyncio.wait_for(app(scope, receive, send), 30)
     assert len(started) == 1
     found: dict[str, list[str]] = {}
     for name, value in started[0]["headers"]:

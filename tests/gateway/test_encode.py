@@ -66,13 +66,8 @@ async def raw(*said: Event | Exception, kind: encode.Kind = "chat", usage: bool 
 
 
 def deltas(frames: list[Any], choice: int = 0) -> list[dict[str, Any]]:
-    return [
-        each["delta"]
-        for frame in frames
-        if frame != "[DONE]"
-        for each in frame["choices"]
-        if each["index"] == choice
-    ]
+    found = [each for frame in frames if frame != "[DONE]" for each in frame["choices"]]
+    return [each["delta"] for each in found if each["index"] == choice]
 
 
 async def test_a_stream_says_its_role_once_and_ends_with_done() -> None:
@@ -114,7 +109,7 @@ async def test_any_stream_can_be_put_together_again(said: list[Event]) -> None:
         assert "".join(part.get("reasoning_content", "") for part in parts) == choice.reasoning
         assert sum("role" in part for part in parts) == (1 if parts else 0)
         assert not parts or parts[0]["role"] == "assistant"
-        arguments = {}
+        arguments: dict[int, str] = {}
         for part in parts:
             for call in part.get("tool_calls", ()):
                 arguments[call["index"]] = arguments.get(call["index"], "") + call["function"]["arguments"]
@@ -221,7 +216,7 @@ async def test_a_stream_that_is_left_closes_what_runs_beneath() -> None:
     stream = encode.stream(Response(HEAD, say(), on_close=close), "chat", False)
     async for _ in stream:
         break
-    await stream.aclose()  # type: ignore[attr-defined]
+    await stream.aclose()
     assert closed == [True]
 
 
@@ -245,7 +240,12 @@ async def test_a_client_that_leaves_while_it_is_written_to_closes_what_runs_bene
             await asyncio.Event().wait()
 
     headers = [(b"authorization", b"Bearer ms-chat"), (b"content-type", b"application/json")]
-    scope = {"type": "http", "asgi": {"spec_version": "2.3"}, "http_version": "1.1", "method": "POST"}
+    scope: dict[str, Any] = {
+        "type": "http",
+        "asgi": {"spec_version": "2.3"},
+        "http_version": "1.1",
+        "method": "POST",
+    }
     scope |= {"path": "/v1/chat/completions", "query_string": b"", "headers": headers, "root_path": ""}
     await asyncio.wait_for(app(scope, receive, send), 30)
     assert responder.closed == ["responder"]
@@ -253,7 +253,7 @@ async def test_a_client_that_leaves_while_it_is_written_to_closes_what_runs_bene
 
 async def test_whole_answers() -> None:
     logprob = TokenLogprob("Hi", -0.25)
-    said = [
+    said: list[Event] = [
         Text("Hi", logprobs=(logprob,)),
         ToolCallDelta(1, 0, "call_1", "f", "{}"),
         Reasoning("hm", 1),
@@ -314,6 +314,7 @@ async def test_a_bug_is_a_500_under_its_trace_id() -> None:
         async def respond(self, request: Any, context: Any) -> Response:
             raise ZeroDivisionError("of the secret")
 
-    app = gateway(Broken())
-    with pytest.raises(ZeroDivisionError):
-        await ask(app, "POST", "/v1/chat/completions", CHAT)
+    reply = await ask(gateway(Broken()), "POST", "/v1/chat/completions", CHAT, raises=ZeroDivisionError)
+    assert (reply.status, reply.error["code"]) == (500, "internal_error")
+    assert b"secret" not in reply.body
+    assert len(reply.headers["x-trace-id"]) == 1

@@ -100,12 +100,12 @@ async def test_a_chunked_body_is_not_read_beyond_the_bound() -> None:
 async def test_uploads_have_a_bound_of_their_own() -> None:
     body, headers = form(UPLOAD)
     for how in ({"body": body}, {"pieces": pieces(body, 501)}):
-        fits = await ask(app(), "POST", "/v1/files", headers=headers, **how)  # type: ignore[arg-type]
+        fits = await ask(app(), "POST", "/v1/files", headers=headers, **how)
         assert fits.status == 200, fits.body
         assert int(fits.body) > BODY
     body, headers = form(UPLOAD + 1)
     for how in ({"body": body}, {"pieces": pieces(body, 501)}):
-        beyond = await ask(app(), "POST", "/v1/files", headers=headers, **how)  # type: ignore[arg-type]
+        beyond = await ask(app(), "POST", "/v1/files", headers=headers, **how)
         assert (beyond.status, beyond.error["code"]) == (413, "request_too_large")
         assert "gateway.max_upload_bytes" in beyond.error["message"]
     other = await ask(app(), "POST", "/v1/chat/completions", b" " * UPLOAD)

@@ -2,13 +2,15 @@
 
 Grammar backends compile what they are given inside the engine, and a bad one can stop it for everybody. So only a
 conservative subset passes: what is malformed, unbounded or not enforceable is refused with ``InvalidSchema``,
-naming the place. A keyword that a backend would silently ignore is refused as well, since its caller relies on it.
+naming the place. A keyword that a backend would silently ignore is refused as well, since its caller relies on it;
+``oneOf`` is enforced as ``anyOf``. Whether its own backend compiles what passed here, each engine tries out.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -22,6 +24,7 @@ MAX_PROPERTIES = 256
 MAX_ENUM = 1_000
 MAX_PATTERN = 2_000
 MAX_REPEAT = 1_000
+MAX_BOUND = 1e15
 PARAM = "response_format"
 
 JSON_OBJECT = Grammar("json_schema", '{"type": "object"}')
@@ -40,6 +43,7 @@ _NOTES = frozenset(
         "deprecated",
         "readOnly",
         "writeOnly",
+        "discriminator",
     }
 )
 _ENFORCED = frozenset(
@@ -53,16 +57,37 @@ _ENFORCED = frozenset(
 )
 _FORMATS = frozenset({"date", "time", "date-time", "duration", "email", "uuid", "ipv4", "ipv6", "hostname", "uri"})
 _COUNTS = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties")
+_ESCAPE = re.compile(r"\\.", re.DOTALL)
+_SET = re.compile(r"(?<!\\)((?:\\\\)*)\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
+_REFUSED = (
+    (re.compile(r"\(\?(?!:)"), "a group other than (...) and (?:...)"),
+    (re.compile(r"[*+?}]\+"), "a possessive repetition"),
+    (re.compile(r"\{,"), "a repetition without a lower bound"),
+    (re.compile(r"(?<![(|:])(?<!^)\^"), "^ in the middle"),
+    (re.compile(r"\$(?![)|])(?!$)"), "$ in the middle"),
+)
+# Backends follow these alone: what stands beside them would be ignored.
+_ALONE = ("$ref", "anyOf", "oneOf", "allOf")
+_NEEDS_TYPE = {
+    **dict.fromkeys(("properties", "required", "additionalProperties", "minProperties", "maxProperties"), "object"),
+    **dict.fromkeys(("items", "prefixItems", "minItems", "maxItems"), "array"),
+    **dict.fromkeys(("pattern", "format", "minLength", "maxLength"), "string"),
+    **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"), "number"),
+}
 
 
-def check(grammar: Grammar) -> Grammar:
-    """``grammar``, normalised, if an engine may have it. Raises ``InvalidSchema``, naming what is wrong with it."""
-    if len(grammar.source.encode()) > MAX_BYTES:
-        raise _invalid(f"it is longer than {MAX_BYTES} bytes")
-    if grammar.kind == "regex":
-        check_pattern(grammar.source, "the expression")
-        return grammar
-    return Grammar("json_schema", json.dumps(check_schema(_parse(grammar.source)), ensure_ascii=False))
+def check(grammar: Grammar, *, param: str = PARAM) -> Grammar:
+    """``grammar``, normalised, if an engine may have it. Raises ``InvalidSchema``, naming what is wrong with it
+    and, as ``param``, the field that it came in."""
+    try:
+        if len(grammar.source.encode("utf-8", "replace")) > MAX_BYTES:
+            raise _invalid(f"it is longer than {MAX_BYTES} bytes")
+        if grammar.kind == "regex":
+            check_pattern(grammar.source, "the expression")
+            return grammar
+        return Grammar("json_schema", json.dumps(check_schema(_parse(grammar.source))))
+    except InvalidSchema as error:
+        raise InvalidSchema(error.message, remedy=error.remedy, param=param) from None
 
 
 def check_schema(schema: Any) -> dict[str, Any]:
@@ -75,8 +100,11 @@ def check_schema(schema: Any) -> dict[str, Any]:
 
 
 def _parse(source: str) -> Any:
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is no number of JSON")
+
     try:
-        return json.loads(source)
+        return json.loads(source, parse_constant=refuse)
     except (ValueError, RecursionError) as error:
         raise _invalid(f"it is not JSON: {error}") from None
 
@@ -120,14 +148,27 @@ class _Walk:
         unknown = sorted(set(schema) - _ENFORCED - _NOTES)
         if unknown:
             raise _invalid(f"{unknown[0]!r} cannot be enforced while generating", place)
+        self._types(schema, place)
         self._keywords(schema, place)
         for child, name in _children(schema):
             self._visit(child, f"{place}/{name}", depth + 1)
 
+    def _types(self, schema: dict[str, Any], place: str) -> None:
+        found = schema.get("type", [])
+        types = [found] if isinstance(found, str) else _list(found, "type", place)
+        if not all(isinstance(kind, str) and kind in _TYPES for kind in types):
+            raise _invalid(f"unknown type {found!r}", place)
+        kinds = {"number" if kind == "integer" else kind for kind in types}
+        for name, kind in _NEEDS_TYPE.items():
+            if name in schema and kind not in kinds:
+                raise _invalid(f'{name} needs "type": "{kind}" beside it', place)
+        beside = sorted(schema.keys() - _NOTES - {"$defs", "definitions"})
+        for name in _ALONE:
+            if name in schema and len(beside) > 1 and beside not in ([name, "type"], ["type", name]):
+                other = next(each for each in beside if each != name)
+                raise _invalid(f"{other} beside {name} cannot be enforced while generating", place)
+
     def _keywords(self, schema: dict[str, Any], place: str) -> None:
-        types = schema.get("type", [])
-        if not all(kind in _TYPES for kind in ([types] if isinstance(types, str) else _list(types, "type", place))):
-            raise _invalid(f"unknown type {types!r}", place)
         if "enum" in schema:
             values = _list(schema["enum"], "enum", place)
             if not 0 < len(values) <= MAX_ENUM:
@@ -139,6 +180,14 @@ class _Walk:
             raise _invalid("allOf of several schemas cannot be enforced while generating; merge them", place)
         if len(_map(schema, "properties", place)) > MAX_PROPERTIES:
             raise _invalid(f"it has more than {MAX_PROPERTIES} properties", place)
+        unknown = [name for name in schema.get("required", ()) if name not in schema.get("properties", {})]
+        if unknown and schema.get("additionalProperties") is False:
+            raise _invalid(f"it requires {unknown[0]!r} and forbids it", place)
+        if (
+            sum(name in schema for name in ("pattern", "format")) + bool({"minLength", "maxLength"} & schema.keys())
+            > 1
+        ):
+            raise _invalid("only one of pattern, format and a length can be enforced while generating", place)
         if "pattern" in schema:
             check_pattern(schema["pattern"], "the pattern", place)
         if "format" in schema and schema["format"] not in _FORMATS:
@@ -152,10 +201,19 @@ class _Walk:
             value = schema.get(name, 0)
             if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_REPEAT:
                 raise _invalid(f"{name} must be a whole number from 0 to {MAX_REPEAT}", place)
-        for low, high in (*zip(_COUNTS[::2], _COUNTS[1::2], strict=True), ("minimum", "maximum")):
-            lowest, highest = schema.get(low), schema.get(high)
-            if isinstance(lowest, int | float) and isinstance(highest, int | float) and lowest > highest:
+        for low, high in zip(_COUNTS[::2], _COUNTS[1::2], strict=True):
+            if schema.get(low, 0) > schema.get(high, MAX_REPEAT):
                 raise _invalid(f"{low} is larger than {high}", place)
+        step = 1 if schema.get("type") == "integer" else 0
+        lows = [_number(schema, "minimum", place), _number(schema, "exclusiveMinimum", place, step)]
+        highs = [_number(schema, "maximum", place), _number(schema, "exclusiveMaximum", place, -step)]
+        bounds = [bound for bound in (*lows, *highs) if bound is not None]
+        lowest = max((low for low in lows if low is not None), default=None)
+        highest = min((high for high in highs if high is not None), default=None)
+        if any(abs(bound) > MAX_BOUND for bound in bounds):
+            raise _invalid(f"bounds of numbers must lie within {MAX_BOUND:g}", place)
+        if lowest is not None and highest is not None and lowest > highest:
+            raise _invalid("no number lies between its bounds", place)
 
     def _reference(self, reference: Any, place: str) -> None:
         if not isinstance(reference, str) or not (reference == "#" or reference.startswith("#/")):
@@ -200,6 +258,13 @@ def _children(schema: dict[str, Any]) -> Iterator[tuple[Any, str]]:
             yield schema[name], name
 
 
+def _number(schema: dict[str, Any], name: str, place: str, step: int = 0) -> float | None:
+    value = schema.get(name)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        raise _invalid(f"{name} must be a number", place)
+    return None if value is None else value + step
+
+
 def _list(value: Any, name: str, place: str) -> list[Any]:
     if not isinstance(value, list):
         raise _invalid(f"{name} must be a list", place)
@@ -218,13 +283,21 @@ def check_pattern(pattern: Any, what: str, place: str = "") -> None:
     if not isinstance(pattern, str) or not pattern or len(pattern) > MAX_PATTERN:
         raise _invalid(f"{what} must be a text of 1 to {MAX_PATTERN} characters", place)
     try:
-        re.compile(pattern)
-    except (re.error, RecursionError, OverflowError) as error:
+        with warnings.catch_warnings():
+            # Sets that may come to mean something else mean different things to different backends already.
+            warnings.simplefilter("error", FutureWarning)
+            re.compile(pattern)
+    except (re.error, RecursionError, OverflowError, FutureWarning) as error:
         raise _invalid(f"{what} is not a regular expression: {error}", place) from None
-    bare = re.sub(r"\\\\", "", pattern)
-    bare_outside = re.sub(r"(?<!\\)\[\^?\]?(?:\\.|[^\]\\])*\]", "x", bare)
-    if re.search(r"\\[1-9]", bare_outside) or re.search(r"\(\?P?[=!<>&]", bare_outside.replace("(?P<", "(?:")):
-        raise _invalid(f"{what} uses look-around or a back-reference", place)
+    # Sets first: inside them most marks mean themselves. Then escapes, so that what is left is syntax.
+    outside = _SET.sub("s", pattern)
+    for escape in _ESCAPE.findall(outside):
+        if escape[1] in "123456789bBAZzGkpPX":
+            raise _invalid(f"{what} uses {escape}, which cannot be enforced while generating", place)
+    syntax = _ESCAPE.sub("e", outside)
+    for mark, meaning in _REFUSED:
+        if mark.search(syntax):
+            raise _invalid(f"{what} uses {meaning}, which cannot be enforced while generating", place)
 
 
 def _invalid(problem: str, place: str = "") -> InvalidSchema:

@@ -115,7 +115,7 @@ class ModelResponder:
             remedy = "Use tool_choice auto"
             problem = f"engine {self.engine.name} has no grammars and cannot be made to call a tool"
             raise Unsupported(problem, remedy=remedy, param="tool_choice")
-        return dataclasses.replace(sampling, grammar=tool_calls.constraint(tools))
+        return dataclasses.replace(sampling, grammar=grammar.check(tool_calls.constraint(tools), param="tools"))
 
     def _checked(self, sampling: Sampling) -> Sampling:
         limits.check(sampling, self.engine.capabilities, self.engine.name)

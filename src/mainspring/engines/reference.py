@@ -1,7 +1,7 @@
 """A plain numpy forward pass over GGUF weights: the yardstick that conversions are measured against.
 
-It shares no code with any engine. Weights are dequantised one tensor at a time, so that memory stays small; 370
-tokens take about a second for each 150 million parameters.
+It shares no code with any engine. Weights are dequantised one tensor at a time, so that memory stays small; the
+packaged text took 11 seconds with 135 million parameters on two busy cores, and time grows with the parameters.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Control tokens written by callers are disarmed: in every string that comes from a request (contents, names, tool
 descriptions, arguments) a zero-width space is put behind the first character of each special token, so that
-``<|im_start|>`` in a user's message stays visible text and can open no turn. Which tokens are special is told by
-the tokenizer (``special_tokens``) and read off the template itself.
+``<|im_start|>`` in a user's message stays visible text and can open no turn. Special is what the caller names
+(``special_tokens``), what the template writes, and whatever has the shape ``<|...|>``.
 
 What a template lacks is made up for: ``developer`` becomes ``system``; a template that refuses system messages
 gets them in front of the first user message; one that wants alternating roles gets neighbours joined; one without
@@ -42,6 +42,8 @@ _CONTROL = re.compile(
     r"<\|[^|<>\s]{1,64}\|>|<\uff5c[^\uff5c<>]{1,64}\uff5c>|</?s>|<(?:bos|eos)>|<(?:start|end)_of_turn>"
     r"|\[/?(?:INST|SYSTEM_PROMPT|TOOL_CALLS|TOOL_RESULTS|AVAILABLE_TOOLS)\]|<</?SYS>>"
 )
+# What has the shape of a control token may be one that neither the template nor its caller mentions.
+_SHAPE = re.compile(r"<\|[^|<>\s]{1,64}\|>|<\uff5c[^\uff5c<>]{1,64}\uff5c>")
 # Markers of a tool's result: a result (or a user) that could close its own would speak with another's voice.
 _RESULT = ("<tool_response>", "</tool_response>")
 _BREAK = "\u200b"
@@ -102,7 +104,7 @@ class ChatTemplate:
         for token in (*self.special, *(_RESULT if results else ())):
             while token in text:
                 text = text.replace(token, token[0] + _BREAK + token[1:])
-        return text
+        return _SHAPE.sub(lambda found: found[0][0] + _BREAK + found[0][1:], text)
 
     def _render(self, messages: list[dict[str, Any]], tools: Sequence[Tool], variables: Mapping[str, Any]) -> str:
         shown = [self._disarm(tool_text.declaration(tool)) for tool in tools] if self.has_tools else []

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mainspring.engines import markers
@@ -53,24 +53,44 @@ def forced(choice: str) -> bool:
 
 def constraint(tools: Sequence[Tool]) -> Grammar:
     """A JSON schema for one call of one of ``tools``."""
-    calls = [
-        {
-            "type": "object",
-            "properties": {"name": {"const": tool.name}, "arguments": _arguments(tool)},
-            "required": ["name", "arguments"],
-            "additionalProperties": False,
-        }
-        for tool in tools
-    ]
-    return Grammar("json_schema", json.dumps(calls[0] if len(calls) == 1 else {"anyOf": calls}))
+    definitions: dict[str, Any] = {}
+    calls = []
+    for index, tool in enumerate(tools):
+        # References start at the root of the schema that holds them: the tool's own root moves, so they do.
+        definitions[f"tool{index}"] = _moved(_arguments(tool), f"#/$defs/tool{index}")
+        calls.append(
+            {
+                "type": "object",
+                "properties": {"name": {"const": tool.name}, "arguments": {"$ref": f"#/$defs/tool{index}"}},
+                "required": ["name", "arguments"],
+                "additionalProperties": False,
+            }
+        )
+    schema = calls[0] if len(calls) == 1 else {"anyOf": calls}
+    return Grammar("json_schema", json.dumps({**schema, "$defs": definitions}))
 
 
 def _arguments(tool: Tool) -> dict[str, Any]:
     schema = {"type": "object", **tool.parameters}
-    schema.setdefault("properties", {})
-    # Without this the grammar lets a model pour anything into a call of a tool without parameters.
-    schema.setdefault("additionalProperties", False)
+    if not {"$ref", "anyOf", "oneOf", "allOf"} & schema.keys():
+        schema.setdefault("properties", {})
+        # Without this the grammar lets a model pour anything into a call of a tool without parameters.
+        schema.setdefault("additionalProperties", False)
     return schema
+
+
+def _moved(schema: Any, root: str) -> Any:
+    match schema:
+        case Mapping():
+            moved = {key: _moved(value, root) for key, value in schema.items()}
+            reference = moved.get("$ref")
+            if isinstance(reference, str) and reference.startswith("#"):
+                moved["$ref"] = root + reference[1:]
+            return moved
+        case list() | tuple():
+            return [_moved(item, root) for item in schema]
+        case _:
+            return schema
 
 
 def system_block(tools: Sequence[Tool]) -> str:

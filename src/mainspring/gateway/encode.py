@@ -9,7 +9,7 @@ import base64
 import dataclasses
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any, Literal
 
 import orjson
@@ -132,7 +132,7 @@ def dumps(body: Any) -> bytes:
     return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-async def stream(response: Response, kind: Kind, include_usage: bool) -> AsyncIterator[bytes]:
+async def stream(response: Response, kind: Kind, include_usage: bool) -> AsyncGenerator[bytes, None]:
     """Server-sent events of a response. A late failure, a bug's too, is sent as an ``error`` frame, with no
     ``[DONE]``: clients take a silently cut stream for a normal end."""
     encoder = _ChunkEncoder(response, kind)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Mapping
 from typing import TypeVar
 
 from fastapi import Request as HttpRequest
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response as HttpResponse
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from mainspring.gateway import encode
 from mainspring.path import Answer, collect
@@ -53,9 +54,25 @@ async def streamed(
     """Answer as server-sent events. Failures before the commit point still become an HTTP status."""
     response: Response = await while_connected(http, responder.respond(request, context))
     headers = {**head_headers(response.head), "cache-control": "no-cache", "x-accel-buffering": "no"}
-    return StreamingResponse(
-        encode.stream(response, kind, include_usage), media_type="text/event-stream", headers=headers
-    )
+    return EventStream(response, encode.stream(response, kind, include_usage), headers)
+
+
+class EventStream(StreamingResponse):
+    """Server-sent events of ``response``, which is closed when this ends, however it ends."""
+
+    def __init__(self, response: Response, frames: AsyncGenerator[bytes, None], headers: Mapping[str, str]) -> None:
+        super().__init__(frames, headers=headers, media_type="text/event-stream")
+        self._response = response
+        self._frames = frames
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            # A client that leaves while it is written to abandons the generator where it stands, or unstarted:
+            # what runs beneath would run on until the garbage is collected.
+            await self._frames.aclose()
+            await self._response.aclose()
 
 
 async def while_connected(http: HttpRequest, work: Awaitable[T]) -> T:

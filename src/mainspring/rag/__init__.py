@@ -1,79 +1,78 @@
-"""Retrieval over documents: parse, chunk, ingest, retrieve, answer, cite."""
+"""Retrieval over documents: parse, chunk, ingest, retrieve, answer, cite.
+
+The parser's child process imports this package, so it imports nothing heavy: ``open`` brings in the rest.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from mainspring.settings import Settings
-from mainspring.types import ChatRequest, Context
-
 if TYPE_CHECKING:
     from mainspring.engines import Engines
-    from mainspring.rag.generate import Writer
     from mainspring.rag.library import Library
     from mainspring.serving import Path
+    from mainspring.settings import Settings
     from mainspring.stores import Stores
-    from mainspring.stores.collections import Collection
     from mainspring.telemetry import Telemetry
-
-DOCUMENT_QA = "document-qa"
 
 
 @asynccontextmanager
 async def open(  # noqa: A001
     settings: Settings, stores: Stores, telemetry: Telemetry, engines: Engines, path: Path
 ) -> AsyncIterator[Library]:
-    """The library, with ``document-qa`` and every collection served as models."""
-    # Here, because the parser's child imports this package and must start fast.
-    from mainspring.rag.answer import DocumentAnswerer, Services
+    """The library over the stores, with ``document-qa`` and the tenants' collections served as models.
+
+    Answers are written by the first configured chat model that is grounded, or else by the first one, and only
+    where the settings ask for written answers.
+    """
+    from mainspring.rag.answer import DocumentAnswerer
+    from mainspring.rag.generate import Writer
     from mainspring.rag.ingest import Ingestor
     from mainspring.rag.library import Library
     from mainspring.rag.parse import Parser
     from mainspring.rag.retrieve import Retriever
     from mainspring.serving.select import Served
+    from mainspring.stores.collections import Collection
 
     parser = Parser(settings.rag)
-    retriever = Retriever(stores.collections, stores.vectors, engines.embedder, settings.rag)
-    ingestor = Ingestor(stores.collections, stores.blobs, stores.vectors, engines.embedder, parser, settings.rag)
-    services = Services(
-        retriever,
-        stores.blobs,
-        settings.rag,
-        telemetry.tracing,
-        telemetry.metrics,
-        _writer(settings, engines, path),
-    )
-    library = Library(stores, ingestor, retriever, services)
+    embedder = engines.embedder
+    ingestor = Ingestor(stores.collections, stores.blobs, stores.vectors, embedder, parser, settings.rag)
+    retriever = Retriever(stores.collections, stores.blobs, stores.vectors, embedder, settings.rag)
+    models = sorted(engines.chat.values(), key=lambda model: not model.grounded)
+    writer = None
+    if models:
+        model = models[0]
+        writer = Writer(
+            path.chat[model.name],
+            embedder,
+            model=model.name,
+            context_window=model.engine.capabilities.context_window,
+            default_tokens=settings.serving.default_output_tokens,
+            grounded=model.grounded,
+            spotlight=settings.guards.spotlight,
+        )
+    grounded = bool(models) and models[0].grounded
 
-    async def chosen(request: ChatRequest, context: Context) -> Sequence[Collection]:
-        return await library.chosen(context.principal, request.options.get("collections"))
+    def answerer(collection: Collection | None) -> DocumentAnswerer:
+        return DocumentAnswerer(
+            retriever,
+            stores.collections,
+            settings.rag,
+            collection=collection,
+            writer=writer,
+            grounded=grounded,
+        )
 
-    answerer = DocumentAnswerer(DOCUMENT_QA, chosen, services)
-    path.registry.add(Served(DOCUMENT_QA, "application", answerer, sampled=answerer.sampled))
+    everything = answerer(None)
+    path.registry.add(Served("document-qa", "application", everything, sampled=everything.sampled))
+    library = Library(stores, ingestor, retriever, answerer)
     path.registry.attach(library)
-    telemetry.metrics.serve(DOCUMENT_QA)
+    telemetry.metrics.serve("document-qa")
     await library.start()
     try:
         yield library
     finally:
         await library.close()
         await parser.close()
-
-
-def _writer(settings: Settings, engines: Engines, path: Path) -> Writer | None:
-    """The first grounded chat model writes; without one the first writes when it is asked to."""
-    from mainspring.rag.generate import Writer
-
-    models = sorted(engines.chat.values(), key=lambda model: not model.grounded)
-    if not models:
-        return None
-    model = models[0]
-    return Writer(
-        model.name,
-        path.chat[model.name],
-        engines.embedder,
-        grounded=model.grounded,
-        spotlight=settings.guards.spotlight,
-    )

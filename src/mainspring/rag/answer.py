@@ -1,7 +1,8 @@
 """Document question answering: retrieve, decide whether the documents say anything, then show or write the answer.
 
 Extractive answers are sentences of the documents, verbatim. Generative ones are written by a model over the same
-passages; each sentence is checked against them and carries its best source and the score, or a mark that it has none.
+passages; each sentence is checked against them and carries its best source and the score, or a mark that it has
+none.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from mainspring.rag import extract, terms
 from mainspring.rag.cite import cite
 from mainspring.rag.evidence import evidence
 from mainspring.rag.extract import Passage
-from mainspring.rag.generate import Writer
+from mainspring.rag.generate import REFUSAL, Writer
 from mainspring.rag.retrieve import Filters, Hit, Retriever
 from mainspring.settings import RagSettings
 from mainspring.stores import ids
@@ -38,7 +39,6 @@ from mainspring.types import (
     Usage,
 )
 
-REFUSAL = "The documents do not say."
 _OPTIONS = ("mode", "top_k", "collections", "filters")
 _MODES = ("auto", "extractive", "generative")
 _MAX_TOP_K = 50
@@ -62,7 +62,7 @@ class _Asked:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What a question found: the hits that count, their sentences by score, the texts, and the evidence in [0, 1]."""
+    """What a question found: the hits that count, their sentences by score, the texts, the evidence in [0, 1]."""
 
     question: str
     hits: Sequence[Hit]
@@ -154,7 +154,9 @@ class DocumentAnswerer:
             self._record(asked, context, found, refused, chosen)
             return Response(head, replay(self._extracted(asked, found, chosen)))
         self._record(asked, context, found, refused, ())
-        response = await self._writer.write(request, found.question, found.passages, found.texts, context)
+        response = await self._writer.write(
+            request, found.question, found.hits, found.passages, found.texts, context
+        )
         return response.with_head(model=self._name)
 
     async def find(self, asked: _Asked, context: Context) -> Findings:
@@ -176,9 +178,7 @@ class DocumentAnswerer:
                 raise NotFound(f"there is no collection {self._collection.name}")
             return [self._collection]
         if names:
-            return [
-                await self._collections.get(principal.tenant, each, groups=principal.groups) for each in names
-            ]
+            return [await self._collections.get(principal.tenant, each, groups=principal.groups) for each in names]
         found = await self._collections.list(principal.tenant, groups=principal.groups)
         usable = [each for each in found if each.embedder == self._retriever.embedder.name]
         if not usable:
@@ -216,9 +216,7 @@ class DocumentAnswerer:
         words = self._settings.max_words
         if asked.max_tokens is not None:
             words = min(words, max(1, int(asked.max_tokens * _WORDS_A_TOKEN)))
-        chosen = extract.choose(
-            found.passages, max_sentences=self._settings.max_sentences, max_words=words
-        )
+        chosen = extract.choose(found.passages, max_sentences=self._settings.max_sentences, max_words=words)
         return extract.in_order(chosen)
 
     def _extracted(self, asked: _Asked, found: Findings, chosen: Sequence[Passage]) -> list[Event]:
@@ -326,4 +324,3 @@ def _refuse_unsupported(request: ChatRequest, asked: _Asked) -> None:
         for name, given in (("logprobs", sampling.logprobs is not None), ("stop", bool(sampling.stop))):
             if given:
                 raise Unsupported(f"extractive answers take no {name}", param=name)
-

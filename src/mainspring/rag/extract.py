@@ -1,8 +1,9 @@
 """The sentences that answer a question: taken from retrieved chunks, scored, and chosen within a small budget.
 
-A sentence's score is its cosine to the question, alone and under its heading, plus the rarity-weighted share of the
-question's words that it has, with smaller parts for what its neighbours, its heading and the rest of its chunk have, for
-offering the kind of thing asked for, and for its chunk's scores. The weights were set on questions that no report uses.
+A sentence's score is its cosine to the question, alone and under its heading, plus the rarity-weighted share of
+the question's words that it has, with smaller parts for what its neighbours, its heading and the rest of its chunk
+have, for offering the kind of thing asked for, and for its chunk's scores. The weights were set on questions that
+no report uses.
 """
 
 from __future__ import annotations
@@ -167,12 +168,9 @@ def _cosines(bodies: Sequence[str], headed: Sequence[str], cosines: Any) -> tupl
 
 def _shortened(passage: Passage, words: int) -> Passage:
     """The first ``words`` words of a passage, up to the last comma or semicolon among them if there is one."""
-    end, count = 0, 0
-    for part in passage.text.split():
+    end = 0
+    for part in passage.text.split()[:words]:
         end = passage.text.index(part, end) + len(part)
-        count += 1
-        if count == words:
-            break
     kept = passage.text[:end]
     cut = max(kept.rfind(mark) for mark in (";", ",", ":", "|"))
     kept = kept[:cut].rstrip() if cut > len(kept) // 2 else kept

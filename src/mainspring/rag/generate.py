@@ -1,146 +1,191 @@
-"""Generative answers: a model writes from the retrieved passages, and each sentence gets its source by a check.
+"""Answers that a chat model writes over retrieved sources, checked sentence by sentence as they stream.
 
-The model is never trusted to cite. A sentence that the check does not find supported is shown with the mark [?].
+The model is told to use the sources and is not trusted to cite them: its own markers are dropped, and each sentence
+gets the passage that supports it best, or ``[unsupported]``.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from typing import Any
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 
 from mainspring.engines.base import Embedder
-from mainspring.guards.spotlight import Spotlight
-from mainspring.rag import sentences, support
+from mainspring.guards.spotlight import Spotlight, neutralise
+from mainspring.rag import sentences
+from mainspring.rag.cite import cite
 from mainspring.rag.extract import Passage
+from mainspring.rag.retrieve import Hit
+from mainspring.rag.support import SUPPORTED, support
 from mainspring.types import (
     ChatRequest,
-    Citation,
     Context,
     Event,
     Finish,
-    Head,
     Message,
     Progress,
     Request,
     Responder,
     Response,
     Text,
+    Usage,
 )
 
-MAX_PASSAGES = 12
-UNSUPPORTED = " [?]"
+REFUSAL = "The documents do not say."
+UNSUPPORTED = "[unsupported]"
+_INSTRUCTION = (
+    "Answer the question from the context below and from nothing else, in at most three sentences. "
+    f"If the context does not hold the answer, say exactly: {REFUSAL}"
+)
+# A small model copies from a few sentences better than from pages.
+_FEW = 4
+# Tokens are counted with the embedding model's vocabulary; other vocabularies need up to this much more.
+_TOKEN_MARGIN = 1.4
+_FRAME_TOKENS = 220
+_OWN_MARKERS = re.compile(r"\s*\[(?:\d{1,3}|source[^\]]{0,20})\]", re.IGNORECASE)
 
 
 class Writer:
-    """Writes answers with ``model``, a chat model within its call ring.
+    """Writes answers with the chat model ``model``, which ``responder`` serves.
 
-    ``grounded`` says that the model may be used where nobody asked for generation.
+    ``grounded`` models read whole chunks, others the few best sentences. ``context_window`` is the model's, in
+    tokens.
     """
 
-    def __init__(self, name: str, model: Responder, embedder: Embedder, *, grounded: bool, spotlight: bool) -> None:
-        self.name = name
-        self.grounded = grounded
-        self._model = model
+    def __init__(
+        self,
+        responder: Responder,
+        embedder: Embedder,
+        *,
+        model: str,
+        context_window: int,
+        default_tokens: int = 256,
+        grounded: bool = False,
+        spotlight: bool = True,
+    ) -> None:
+        self._responder = responder
         self._embedder = embedder
+        self._model = model
+        self._window = context_window
+        self._default_tokens = default_tokens
+        self._grounded = grounded
         self._spotlight = spotlight
 
     def fingerprint(self, request: Request, context: Context) -> str | None:
-        inner = self._model.fingerprint(request, context)
-        return None if inner is None else f"{self.name}:{inner}"
+        """That of the model which writes; None where its answers must not be cached."""
+        return self._responder.fingerprint(request, context)
 
     async def write(
-        self, name: str, request: ChatRequest, question: str, passages: Sequence[Passage], context: Context
+        self,
+        request: ChatRequest,
+        question: str,
+        hits: Sequence[Hit],
+        passages: Sequence[Passage],
+        texts: Mapping[str, str],
+        context: Context,
     ) -> Response:
-        """An answer to ``question`` from the best of ``passages``, committed at the model's first token."""
-        used = list(passages[:MAX_PASSAGES])
-        vectors = (await self._embedder.embed([passage.text for passage in used])).vectors
-        inner = ChatRequest(
-            model=self.name,
-            messages=self._prompt(question, used),
-            sampling=dataclasses.replace(request.sampling, temperature=request.sampling.temperature or 0.0),
-            user=request.user,
-            store=request.store,
-        )
-        response = await self._model.respond(inner, context.nested())
-        return response.through(
-            lambda events: self._cited(events, used, vectors), head=Head(name, headers=response.head.headers)
-        )
+        """Commit with the model's first words; raises what the model raises up to then."""
+        tokens = request.sampling.max_tokens or self._default_tokens
+        messages = self._messages(question, self._sources(hits, passages, question, tokens))
+        inner = ChatRequest(self._model, messages, sampling=request.sampling, user=request.user, store=False)
+        response = await self._responder.respond(inner, context.nested())
+        check = _Check(passages, texts, self._embedder)
+        return response.through(check.through)
 
-    def _prompt(self, question: str, passages: Sequence[Passage]) -> tuple[Message, ...]:
-        spotlight = Spotlight()
-        rules = (
-            "Answer the question from the sources only, in at most three sentences. "
-            "If the sources do not answer it, say that the documents do not say."
-        )
-        if self._spotlight:
-            rules = f"{rules} {spotlight.instruction}"
-        sources = "\n".join(
-            spotlight.wrap(_labelled(passage), "source") if self._spotlight else _labelled(passage)
-            for passage in passages
-        )
-        return (Message("system", rules), Message("user", f"Sources:\n{sources}\n\nQuestion: {question}\nAnswer:"))
-
-    async def _cited(
-        self, events: AsyncIterator[Event], passages: Sequence[Passage], vectors: Any
-    ) -> AsyncGenerator[Event, None]:
-        yield Progress("retrieved")
-        held = ""
-        numbers: dict[tuple[str, int], int] = {}
-        async for event in events:
-            if isinstance(event, Text):
-                held += event.text
-                complete, held = _complete(held)
-                for sentence in complete:
-                    async for shown in self._shown(sentence, passages, vectors, numbers):
-                        yield shown
+    def _sources(
+        self, hits: Sequence[Hit], passages: Sequence[Passage], question: str, tokens: int
+    ) -> list[tuple[str, str]]:
+        """(name, text) of as many sources as fit the window, best first; the first always."""
+        if self._grounded:
+            found = [(_label(hit), hit.text) for hit in hits]
+        else:
+            found = [(_label(passage.hit), passage.text) for passage in passages[:_FEW]]
+        counts = self._embedder.count_tokens([*(f"{name}\n{text}" for name, text in found), question])
+        room = int((self._window - tokens - _FRAME_TOKENS) / _TOKEN_MARGIN) - counts[-1]
+        chosen: list[tuple[str, str]] = []
+        for source, count in zip(found, counts, strict=False):
+            if chosen and count > room:
                 continue
-            if isinstance(event, Finish) and held.strip():
-                async for shown in self._shown(held, passages, vectors, numbers):
-                    yield shown
-                held = ""
-            yield event
+            chosen.append(source)
+            room -= count
+        return chosen
 
-    async def _shown(
-        self, sentence: str, passages: Sequence[Passage], vectors: Any, numbers: dict[tuple[str, int], int]
-    ) -> AsyncGenerator[Event, None]:
-        """A sentence with its marker, and its citation the first time that its source is used."""
-        found = await support.supported(sentence, passages, vectors, self._embedder)
-        body = sentence.rstrip()
-        space = sentence[len(body) :]
-        if found.passage is None or found.score < support.SUPPORTED:
-            yield Text(f"{body}{UNSUPPORTED}{space}")
+    def _messages(self, question: str, sources: Sequence[tuple[str, str]]) -> tuple[Message, ...]:
+        light = Spotlight()
+        blocks = []
+        for name, text in sources:
+            body = light.wrap(text, "source") if self._spotlight else neutralise(text)
+            blocks.append(f"{neutralise(name)}\n{body}")
+        instruction = f"{_INSTRUCTION} {light.instruction}" if self._spotlight else _INSTRUCTION
+        context = "\n\n".join(blocks)
+        return (
+            Message("system", instruction),
+            Message("user", f"Context:\n{context}\n\nQuestion: {neutralise(question)}\nAnswer:"),
+        )
+
+
+def _label(hit: Hit) -> str:
+    return f"{hit.source}: {hit.heading}" if hit.heading else hit.source
+
+
+class _Check:
+    """Cuts a stream of text into sentences and puts the result of the support check behind each."""
+
+    def __init__(self, passages: Sequence[Passage], texts: Mapping[str, str], embedder: Embedder) -> None:
+        self._passages = passages
+        self._texts = texts
+        self._embedder = embedder
+        self._waiting = ""
+        self._tokens = 0
+        self._numbers: dict[tuple[str, int, int], int] = {}
+
+    async def through(self, events: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
+        """``Text`` comes out a sentence at a time, citations behind it; all else passes in its place."""
+        yield Progress("write", f"{len(self._passages)} sentences to check against")
+        async for event in events:
+            match event:
+                case Text():
+                    self._waiting += event.text
+                    self._tokens += event.tokens
+                    async for checked in self._release(last=False):
+                        yield checked
+                case Usage() | Finish():
+                    async for checked in self._release(last=True):
+                        yield checked
+                    yield event
+                case _:
+                    yield event
+        async for checked in self._release(last=True):
+            yield checked
+
+    async def _release(self, *, last: bool) -> AsyncIterator[Event]:
+        """Everything up to the end of the last sentence that is complete; all of it with ``last``."""
+        found = sentences.split(self._waiting)
+        complete = found if last else found[:-1]
+        begin = 0
+        for sentence in complete:
+            lead, body = self._waiting[begin : sentence.start], self._waiting[sentence.start : sentence.end]
+            begin = sentence.end
+            async for event in self._checked(lead, body):
+                yield event
+        self._waiting = self._waiting[begin:] if not last else ""
+
+    async def _checked(self, lead: str, body: str) -> AsyncIterator[Event]:
+        tokens, self._tokens = self._tokens, 0
+        text = _OWN_MARKERS.sub("", body)
+        if text.strip() == REFUSAL or not re.search(r"\w", text):
+            yield Text(lead + text, tokens=tokens)
             return
-        passage = found.passage
-        key = (passage.hit.document_id, passage.start)
-        new = key not in numbers
-        number = numbers.setdefault(key, len(numbers) + 1)
-        yield Text(f"{body} [{number}]{space}")
+        found = await support(text, self._passages, self._embedder)
+        if found is None or found.score < SUPPORTED:
+            yield Text(f"{lead}{text} {UNSUPPORTED}", tokens=tokens)
+            return
+        number, new = self._number(found.passage)
+        yield Text(f"{lead}{text} [{number}]", tokens=tokens)
         if new:
-            hit = passage.hit
-            yield Citation(
-                number,
-                hit.document_id,
-                hit.source,
-                passage.text,
-                passage.start,
-                passage.end,
-                hit.page,
-                hit.heading,
-                round(found.score, 4),
-            )
+            stored = self._texts[found.passage.hit.document_id]
+            yield cite(number, found.passage, stored, support=round(found.score, 3))
 
-
-def _labelled(passage: Passage) -> str:
-    heading = f"{passage.hit.heading}: " if passage.hit.heading else ""
-    return f"{heading}{passage.text}"
-
-
-def _complete(text: str) -> tuple[list[str], str]:
-    """The sentences of ``text`` that are complete (with the space after them), and the rest."""
-    found = sentences.split(text)
-    if len(found) < 2:
-        return [], text
-    starts = [one.start for one in found]
-    starts[0] = 0
-    return [text[start:end] for start, end in zip(starts, starts[1:], strict=False)], text[starts[-1] :]
+    def _number(self, passage: Passage) -> tuple[int, bool]:
+        key = (passage.hit.document_id, passage.start, passage.end)
+        new = key not in self._numbers
+        return self._numbers.setdefault(key, len(self._numbers) + 1), new

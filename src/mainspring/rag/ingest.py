@@ -13,13 +13,14 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from mainspring.engines.base import Embedder
 from mainspring.errors import Conflict, MainspringError, NotFound, UnreadableDocument
 from mainspring.rag.chunk import Chunk, chunk
 from mainspring.rag.document import Parsed
-from mainspring.rag.parse import Parser
+from mainspring.rag.parse import Parser, load
 from mainspring.settings import RagSettings
 from mainspring.stores.blobs import Blobs
 from mainspring.stores.collections import Collection, Collections
@@ -213,11 +214,10 @@ class Ingestor:
     ) -> _Prepared | None:
         try:
             data = await asyncio.to_thread(source.load)
-        except OSError as error:
-            reason = f"{source.name} cannot be read: {error.strerror or error}"
-            report.failed.append(Failure(source.name, reason))
+        except UnreadableDocument as error:
+            report.failed.append(Failure(source.name, str(error)))
             if raising:
-                raise UnreadableDocument(reason) from error
+                raise
             return None
         sha256 = hashlib.sha256(data).hexdigest()
         document = known.get(source.key)
@@ -259,14 +259,15 @@ class Ingestor:
         """Embed and write the chunks of all, then make each document current."""
         if not prepared:
             return
-        texts = [piece.embedded for each in prepared for piece in each.chunks]
-        embedded = await self._embedder.embed(texts)
-        report.tokens += embedded.tokens
-        rows: list[ChunkRow] = []
-        for each in prepared:
-            for number, piece in enumerate(each.chunks):
-                rows.append(_row(each, number, piece, embedded.vectors[len(rows)]))
-        await self._vectors.write(collection.id, rows)
+        try:
+            await self._write(collection, prepared, report)
+        except MainspringError as error:
+            for each in prepared:
+                version = each.version
+                await self._collections.fail(
+                    collection, version.document_id, str(error), generation=version.generation
+                )
+            raise
         for each in prepared:
             try:
                 superseded = await self._commit(collection, each)
@@ -283,6 +284,16 @@ class Ingestor:
             report.chars += len(each.parsed.text)
             before = known.get(each.source.key)
             (report.updated if before and before.generation else report.added).append(each.source.name)
+
+    async def _write(self, collection: Collection, prepared: Sequence[_Prepared], report: IngestReport) -> None:
+        texts = [piece.embedded for each in prepared for piece in each.chunks]
+        embedded = await self._embedder.embed(texts)
+        report.tokens += embedded.tokens
+        rows: list[ChunkRow] = []
+        for each in prepared:
+            for number, piece in enumerate(each.chunks):
+                rows.append(_row(each, number, piece, embedded.vectors[len(rows)]))
+        await self._vectors.write(collection.id, rows)
 
     async def _commit(self, collection: Collection, each: _Prepared) -> int:
         blob = await self._blobs.put(each.parsed.text.encode())
@@ -336,7 +347,7 @@ def _sources(paths: Sequence[Path]) -> list[Source]:
         for file in sorted(_files(path)):
             key = str(file.resolve())
             name = file.relative_to(root).as_posix()
-            sources.setdefault(key, Source(key, name, file.read_bytes))
+            sources.setdefault(key, Source(key, name, partial(load, file)))
     return list(sources.values())
 
 

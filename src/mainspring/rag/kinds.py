@@ -34,8 +34,8 @@ _SUFFIXES = {
 }
 _BINARY = frozenset("pdf docx pptx xlsx odt ods epub rtf doc xls ppt image".split())
 _CODE = frozenset(
-    "py pyi js jsx ts tsx java kt c h cc cpp hpp cs go rs rb php swift scala sh bash zsh ps1 sql r jl lua pl m toml "
-    "yaml yml json jsonl ini cfg conf xml css scss vue svelte proto graphql tf dockerfile makefile tex".split()
+    "py pyi js jsx ts tsx java kt c h cc cpp hpp cs go rs rb php swift scala sh bash zsh ps1 sql r jl lua pl m "
+    "toml yaml yml json jsonl ini cfg conf xml css scss vue svelte proto graphql tf dockerfile makefile tex".split()
 )
 _IMAGES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\x00", b"MM\x00*", b"BM")
 _MEMBERS = (("word/", "docx"), ("ppt/", "pptx"), ("xl/", "xlsx"))

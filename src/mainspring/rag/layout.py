@@ -1,7 +1,8 @@
 """From pieces of text with boxes (a PDF's, or what OCR read) to paragraphs, headings and table rows.
 
-Coordinates are in points with y growing upwards, as in PDF. The order of the pieces is the reading order and is kept;
-what is decided here is which pieces are one line, which lines one paragraph, and what is a table or page furniture.
+Coordinates are in points with y growing upwards, as in PDF. The order of the pieces is the reading order and is
+kept; what is decided here is which pieces are one line, which lines one paragraph, and what is a table or page
+furniture.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from statistics import median
 
 from mainspring.rag import markdown
@@ -169,7 +171,7 @@ def _blocks(lines: Sequence[_Line], levels: dict[float, int]) -> Iterator[str]:
 
 def _line_step(lines: Sequence[_Line]) -> float:
     """The usual distance from one line to the next."""
-    gaps = [above.bottom - below.bottom for above, below in zip(lines, lines[1:], strict=False)]
+    gaps = [above.bottom - below.bottom for above, below in pairwise(lines)]
     plausible = [gap for gap in gaps if 2 < gap < 60]
     return median(plausible) if plausible else 14.0
 

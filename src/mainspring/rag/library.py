@@ -10,29 +10,36 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
-from mainspring.errors import InvalidRequest, MainspringError, NotFound
-from mainspring.rag.answer import DocumentAnswerer, Services
+from mainspring.errors import MainspringError, NotFound
+from mainspring.rag.answer import DocumentAnswerer
 from mainspring.rag.ingest import Ingestor, IngestReport, Progress
 from mainspring.rag.retrieve import Hit, Retriever
 from mainspring.serving.select import Served
 from mainspring.stores import Stores
 from mainspring.stores.collections import Collection, Document
-from mainspring.types import Context, Principal, Request
+from mainspring.types import Context, Principal
 
 log = logging.getLogger("mainspring.rag")
+
+
+class Answering(Protocol):
+    """Makes the answerer of a collection."""
+
+    def __call__(self, *, collection: Collection) -> DocumentAnswerer: ...
 
 
 class Library:
     """Collections as services: made, filled, searched, and served as models under their names."""
 
-    def __init__(self, stores: Stores, ingestor: Ingestor, retriever: Retriever, services: Services) -> None:
+    def __init__(self, stores: Stores, ingestor: Ingestor, retriever: Retriever, answering: Answering) -> None:
         self._collections = stores.collections
         self._files = stores.files
         self._vectors = stores.vectors
         self._ingestor = ingestor
         self._retriever = retriever
-        self._services = services
+        self._answering = answering
         self._embedder_name = retriever.embedder.name
         self._wake = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
@@ -92,17 +99,6 @@ class Library:
         await self._collections.remove(collection, document.document_id)
         await self._vectors.delete(collection.id, document.document_id)
 
-    async def chosen(self, principal: Principal, names: object) -> Sequence[Collection]:
-        """The collections named (ids or names; None: all) that the principal may see.
-
-        Raises ``InvalidRequest``, and ``NotFound`` naming the one that is not there.
-        """
-        if names is None:
-            return await self.collections(principal)
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise InvalidRequest("options.collections must be a list of names", param="options.collections")
-        return [await self.get(principal, name) for name in names]
-
     async def search(self, context: Context, id_or_name: str, query: str, k: int) -> list[Hit]:
         collection = await self.get(context.principal, id_or_name)
         return await self._retriever.search(collection, query, k)
@@ -130,11 +126,7 @@ class Library:
         return [self._served(collection) for collection in await self.collections(principal)]
 
     def _served(self, collection: Collection) -> Served:
-        async def chosen(request: Request, context: Context) -> Sequence[Collection]:  # noqa: ARG001
-            return (collection,)
-
-        version = f"{collection.id}:{collection.version}"
-        answerer = DocumentAnswerer(collection.name, chosen, self._services, version)
+        answerer = self._answering(collection=collection)
         return Served(
             collection.name,
             "collection",

@@ -1,7 +1,7 @@
 """Markdown as it is parsed here: headings found, tables rewritten so that each row stands alone.
 
-A table row becomes one line, ``| Zone: 3 | Express: 23.95 |``: every cell with the name of its column, so that a row
-can be found, shown and cited without the rest of its table.
+A table row becomes one line, ``| Zone: 3 | Express: 23.95 |``: every cell with the name of its column, so that a
+row can be found, shown and cited without the rest of its table.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from mainspring.rag.document import Heading
 
 _HEADING = re.compile(r"^(#{1,6})[ \t]+(.+?)[ \t]*#*[ \t]*$")
 _FENCE = re.compile(r"^[ \t]{0,3}(`{3,}|~{3,})")
+_CAPITALS = re.compile(r"(?:\d{1,2}(?:\.\d{1,2})*[.)]?\s+)?[A-Z][A-Z0-9 ,:&'’()/–-]{2,80}")
 _DIVIDER = re.compile(r"^[ \t]*\|?[ \t]*:?-{2,}:?[ \t]*(?:\|[ \t]*:?-{2,}:?[ \t]*)*\|?[ \t]*$")
 _CELL = re.compile(r"(?<!\\)\|")
 _ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+\-.!|~<>$&])")
@@ -83,6 +84,21 @@ def headings(text: str) -> tuple[Heading, ...]:
                 level = 1 if line.startswith("=") else 2
                 found.append(Heading(level, _flat(plain(before)), before_offset, offset - 1))
         before, before_offset = line, offset
+        offset += len(line) + 1
+    return tuple(found)
+
+
+def capitals(text: str) -> tuple[Heading, ...]:
+    """Headings of plain text: lines in capitals between blank lines; one in the first line is the title."""
+    found: list[Heading] = []
+    offset, blank = 0, True
+    lines = text.split("\n")
+    for number, line in enumerate(lines):
+        title = line.strip()
+        alone = blank and (number == 0 or number + 1 >= len(lines) or not lines[number + 1].strip())
+        if alone and _CAPITALS.fullmatch(title):
+            found.append(Heading(1 if offset == 0 else 2, _flat(title), offset, offset + len(line)))
+        blank = not title
         offset += len(line) + 1
     return tuple(found)
 

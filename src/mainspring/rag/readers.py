@@ -60,8 +60,9 @@ def _finish(text: str, kind: str, parser: str, *warnings: str, pages: tuple[Page
         raise UnreadableDocument(
             f"its text has {len(text)} characters, more than {MAX_CHARACTERS}", remedy="Split it into several files"
         )
-    structured = kind not in ("text", "code", "csv")
-    headings = markdown.headings(text) if structured else ()
+    headings = markdown.capitals(text) if kind == "text" else ()
+    if kind not in ("text", "code", "csv"):
+        headings = markdown.headings(text)
     return Parsed(text, pages, headings, kind, parser, tuple(warning for warning in warnings if warning))
 
 
@@ -101,7 +102,7 @@ def decode(data: bytes, name: str) -> tuple[str, str]:
 
 
 def _has_utf8(data: bytes) -> bool:
-    """Whether any multi-byte character of UTF-8 is in ``data``: then it is damaged UTF-8 and not an older encoding."""
+    """Whether any multi-byte character of UTF-8 is in ``data``: then it is damaged UTF-8, not an older encoding."""
     return re.search(rb"[\xc2-\xf4][\x80-\xbf]", data) is not None
 
 
@@ -165,7 +166,8 @@ def _office(data: bytes, name: str, kind: str) -> Parsed:
         import kreuzberg
     except ImportError:
         raise _missing("documents", f"{name} is {kind.upper()}") from None
-    config = kreuzberg.ExtractionConfig(output_format="markdown", use_cache=False, disable_ocr=True)
+    options: dict[str, Any] = {"output_format": "markdown", "use_cache": False, "disable_ocr": True}
+    config = kreuzberg.ExtractionConfig(**options)
     try:
         result = kreuzberg.extract_bytes_sync(data, _OFFICE[kind], config=config)
     except Exception as error:

@@ -29,7 +29,8 @@ class Hit:
     """A chunk that was found. ``source`` is its document's name, ``text`` is ``[start:end]`` of that document.
 
     ``score`` is the fused score in [0, 1]: comparable within one search only. ``dense_score`` is the cosine to
-    the query and ``lexical_score`` the BM25 score (None: not found by words); ranks count from 1 among the candidates.
+    the query and ``lexical_score`` the BM25 score (None: not found by words); ranks count from 1 among the
+    candidates.
     """
 
     chunk_id: str
@@ -182,8 +183,8 @@ class Retriever:
 def fuse(hits: Sequence[SearchHit], settings: RagSettings) -> list[float]:
     """One score in [0, 1] for each candidate.
 
-    ``convex``: ``dense_weight`` of the cosine, scaled from the worst to the best candidate, and the rest of the BM25
-    score, scaled from 0 to the best. ``rrf``: reciprocal ranks (k = 60), weighted alike.
+    ``convex``: ``dense_weight`` of the cosine, scaled from the worst to the best candidate, and the rest of the
+    BM25 score, scaled from 0 to the best. ``rrf``: reciprocal ranks (k = 60), weighted alike.
     """
     if not hits:
         return []

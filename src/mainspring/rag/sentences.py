@@ -143,8 +143,8 @@ def _ends_sentence(text: str, match: re.Match[str], end: int) -> bool:
 
 
 _STARTERS = frozenset(
-    "the a an in on at this that these those it he she they we you i his her its their our if when while after before "
-    "however but and for with as there by from under during although since one most some many no not".split()
+    "the a an in on at this that these those it he she they we you i his her its their our if when while after "
+    "before however but and for with as there by from under during although since one most some many no not".split()
 )
 
 

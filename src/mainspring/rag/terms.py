@@ -14,12 +14,13 @@ from typing import Literal
 
 _WORD = re.compile(r"\d+(?:[.,:]\d+)*|[^\W\d_]+(?:['’](?!s\b)[^\W\d_]+)?", re.UNICODE)
 _STOP = frozenset(
-    "a an the of in on at to for by with from and or but not no is are was were be been being am do does did doing done "
-    "has have had having what which who whom whose when where why how many much that this these those it its as into "
-    "than then there their they them he she his her him hers i i'm i've i'd you your yours we our ours us my mine me "
-    "about can could would should will shall may might must during after before between while so if because such also "
-    "any some each other s t don't doesn't didn't isn't aren't wasn't can't cannot won't let get got just too very "
-    "up out off over under again there's what's who's it's".split()
+    "a an the of in on at to for by with from and or but not no is are was were be been being am do does did "
+    "doing done has have had having what which who whom whose when where why how many much that this these "
+    "those it its as into than then there their they them he she his her him hers i i'm i've i'd you your "
+    "yours we our ours us my mine me about can could would should will shall may might must during after "
+    "before between while so if because such also any some each other s t don't doesn't didn't isn't aren't "
+    "wasn't can't cannot won't let get got just too very up out off over under again there's what's who's "
+    "it's".split()
 )
 _SUFFIXES = ("ingly", "edly", "ings", "ing", "ied", "ies", "ed", "es", "s", "ly")
 _NUMBER = re.compile(
@@ -96,7 +97,7 @@ def asked(question: str) -> Asked:
 
 
 def offers(kind: Asked, sentence: str, question: Set[str]) -> float:
-    """1 where ``sentence`` has a thing of the ``kind`` asked for, -1 where it has none, 0 where nothing is known."""
+    """1 where ``sentence`` has a thing of the ``kind`` asked for, -1 where it has none, 0 if nothing is known."""
     if kind == "anything":
         return 0.0
     if kind == "person":

@@ -164,10 +164,12 @@ class LanceVectors:
             return []
         if not any(index.columns == ["indexed"] for index in await table.list_indices()):
             await _index_text(table)
-        from lancedb.query import MatchQuery
+        from lancedb import query as lance_query
+
+        match: Any = lance_query.MatchQuery
 
         def query(limit: int) -> Any:
-            search = table.query().nearest_to_text(MatchQuery(text, "indexed"))
+            search = table.query().nearest_to_text(match(text, "indexed"))
             return search.limit(limit).select([*_COLUMNS, "_score"])
 
         return await _current_rows(query, k, current)

@@ -82,6 +82,10 @@ class VectorStore(Protocol):
         """
         ...
 
+    async def settle(self, collection_id: str) -> None:
+        """Index what was written and forget what was deleted. Searches are right without it, and slower."""
+        ...
+
     async def drop(self, collection_id: str) -> None:
         """Forget a whole collection. An absent one is no error."""
         ...

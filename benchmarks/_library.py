@@ -1,0 +1,83 @@
+"""A library of documents in a temporary directory, with the real embedder and stores, for benchmarks of retrieval."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from _report import skip
+from mainspring import stores
+from mainspring.engines.embedder import OpenVinoEmbedder
+from mainspring.engines.pull import Puller
+from mainspring.errors import ModelNotPulled
+from mainspring.rag.answer import DocumentAnswerer
+from mainspring.rag.ingest import Ingestor, IngestReport, Source
+from mainspring.rag.parse import Parser
+from mainspring.rag.retrieve import Retriever
+from mainspring.settings import RagSettings, Settings
+from mainspring.stores.collections import Collection, Collections
+from mainspring.types import Context, Principal
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """One collection, and what searches and answers from it."""
+
+    collection: Collection
+    collections: Collections
+    embedder: OpenVinoEmbedder
+    ingestor: Ingestor
+    retriever: Retriever
+    settings: Settings
+
+    async def fill(self, texts: Iterable[tuple[str, str]]) -> IngestReport:
+        """Ingest (name, text) pairs as text files."""
+        sources = [Source(name, f"{name}.txt", text.encode) for name, text in texts]
+        return await self.ingestor.ingest(self.collection, sources)
+
+    def answerer(self) -> DocumentAnswerer:
+        return DocumentAnswerer(
+            self.retriever, self.collections, self.settings.rag, collection=self.collection
+        )
+
+    def context(self) -> Context:
+        return Context(Principal(self.collection.tenant, "benchmark"))
+
+
+@asynccontextmanager
+async def bench(rag: RagSettings | None = None) -> AsyncIterator[Bench]:
+    """An empty library under a temporary home, with the default settings and ``rag`` in place of theirs."""
+    with tempfile.TemporaryDirectory() as home:
+        settings = Settings(home=Path(home), rag=rag or RagSettings())
+        try:
+            pulled = Puller(settings).local(settings.models.embedding)
+        except ModelNotPulled as error:
+            skip(str(error))
+        async with stores.open(settings) as opened:
+            embedder = OpenVinoEmbedder(pulled, settings.engines.threads)
+            parser = Parser(settings.rag)
+            shared = (opened.collections, opened.blobs, opened.vectors, embedder)
+            try:
+                yield Bench(
+                    await opened.collections.create("default", "bench", embedder=embedder.name),
+                    opened.collections,
+                    embedder,
+                    Ingestor(*shared, parser, settings.rag),
+                    Retriever(*shared, settings.rag),
+                    settings,
+                )
+            finally:
+                await parser.close()
+                await embedder.close()
+
+
+def data(part: str) -> Path:
+    """A folder of the public data sets; ends the benchmark where ``MAINSPRING_DATA`` does not name it."""
+    folder = Path(os.environ.get("MAINSPRING_DATA", "")) / part
+    if not os.environ.get("MAINSPRING_DATA") or not folder.exists():
+        skip("MAINSPRING_DATA does not name the folder of public data sets (docs/benchmarks.md)")
+    return folder
