@@ -27,7 +27,7 @@ $(VENV)/.test: $(UV) pyproject.toml $(LOCK)
 	@touch $@ $(VENV)/.run
 
 run: $(VENV)/.run ## Set up, pull the default models, ingest the sample handbook, serve and ask one question
-	@$(BIN)/mainspring up --ingest samples/handbook --ask "How long do I have to return something I ordered online?" $(ARGS)
+	@$(BIN)/mainspring up --ingest samples/handbook --ask "How long do I have to return a grinder I ordered online?" $(ARGS)
 
 test: $(VENV)/.test ## Set up and run the tests (ARGS=... goes to pytest)
 	@$(BIN)/mainspring models pull

@@ -69,6 +69,7 @@ def cacm() -> Set:
     queries = {
         int(number): " ".join(fields["W"].split())
         for number, fields in records((folder / "query.text").read_text())
+        if "W" in fields
     }
     found = Set("CACM", texts, queries)
     for line in (folder / "qrels.text").read_text().splitlines():

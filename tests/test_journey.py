@@ -11,8 +11,8 @@ import openai
 
 from tests.conftest import HANDBOOK, Server
 
-QUESTION = "How big a pot can I put on the Cinder?"
-EDIT = "Pots up to 180 mm across fit the Cinder."
+QUESTION = "I have to stay overnight in Leeds for work, how much can my room cost?"
+EDIT = "Up to £104 a night in Leeds."
 
 
 def test_journey(server: Server) -> None:
@@ -24,10 +24,10 @@ def test_journey(server: Server) -> None:
     answer = asked.parse()
     trace_id, answer_id = asked.headers["x-trace-id"], asked.headers["x-answer-id"]
     assert answer.id == answer_id
-    assert "180" in (answer.choices[0].message.content or "")
+    assert "£104" in (answer.choices[0].message.content or "")
 
     citations: list[dict[str, Any]] = (answer.choices[0].message.model_extra or {})["citations"]
-    assert citations[0]["source"] == "cinder-stove.pdf"
+    assert citations[0]["source"] == "travel-and-expenses.pdf"
     assert (HANDBOOK / citations[0]["source"]).exists()
 
     status, feedback = server.call(

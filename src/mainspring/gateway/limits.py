@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mainspring.errors import TooLarge
 from mainspring.gateway import encode
+
+LINGER_S = 10.0
+LINGER_BYTES = 128 * 2**20
 
 
 class BodyLimit:
@@ -28,15 +34,17 @@ class BodyLimit:
         error = TooLarge(f"the body is larger than {limit} bytes", remedy=f"Send less, or raise gateway.{setting}")
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if not declared.isdigit() or int(declared) > limit:
-            await _refuse(send, error)
+            await _refuse(scope, receive, send, error)
             return
         seen = 0
+        more = True
         started = False
 
         async def bounded() -> Message:
-            nonlocal seen
+            nonlocal seen, more
             message = await receive()
             seen += len(message.get("body", b""))
+            more = message.get("more_body", False)
             if seen > limit:
                 raise error
             return message
@@ -54,10 +62,10 @@ class BodyLimit:
             if started:
                 raise
         if seen > limit and not started:
-            await _refuse(send, error)
+            await _refuse(scope, receive, send, error, more=more)
 
 
-async def _refuse(send: Send, error: TooLarge) -> None:
+async def _refuse(scope: Scope, receive: Receive, send: Send, error: TooLarge, *, more: bool = True) -> None:
     body = encode.dumps(encode.error_body(error))
     headers = [
         (b"content-type", b"application/json"),
@@ -65,4 +73,19 @@ async def _refuse(send: Send, error: TooLarge) -> None:
         (b"connection", b"close"),
     ]
     await send({"type": "http.response.start", "status": error.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": body, "more_body": True})
+    # Closing on a client that still sends resets the connection, and it never sees the answer: read on for a while.
+    # (One that asked before sending is not told to go ahead.)
+    if more and b"expect" not in dict(scope["headers"]):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_S):
+                await _discard(receive, LINGER_BYTES)
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _discard(receive: Receive, most: int) -> None:
+    more = True
+    while more and most > 0:
+        message = await receive()
+        most -= len(message.get("body", b""))
+        more = message.get("more_body", False)

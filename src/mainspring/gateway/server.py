@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -44,6 +45,8 @@ async def serving(app: FastAPI, settings: GatewaySettings) -> AsyncIterator[tupl
     Raises ``AddressInUse`` when host and port cannot be bound.
     """
     listener = _bind(settings)
+    # Its start and stop lines say nothing that the command line does not say itself.
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     config = uvicorn.Config(
         app,
         log_config=None,

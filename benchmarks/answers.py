@@ -1,0 +1,192 @@
+"""Answers from documents on SQuAD: is the paragraph found, and does what is shown hold the gold answer.
+
+    MAINSPRING_DATA=... python benchmarks/answers.py [--dev] [--generative N]
+
+All paragraphs are one collection, each a document; 500 answerable questions are drawn with a fixed seed. Extractive
+answers show at most three sentences and 90 words; an answer counts when a gold string stands in them at token
+boundaries. The weights of sentences, of fusion and of refusal were set on other questions of the same file
+(``--dev`` draws from those; the two draws share no question).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from _library import Bench, bench, data
+from _report import Figure, report
+from mainspring.path import collect
+from mainspring.rag.generate import REFUSAL, UNSUPPORTED
+from mainspring.rag.retrieve import Hit
+from mainspring.types import ChatRequest, Message
+
+SAMPLE = 500
+SEED = 2024
+DEVELOPMENT_SEED = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question, the name of the paragraph that answers it, and the answers that annotators gave."""
+
+    id: str
+    text: str
+    paragraph: str
+    answers: tuple[str, ...]
+
+
+def squad() -> tuple[list[tuple[str, str]], list[Question]]:
+    """(name, text) of each paragraph, and the answerable questions by id."""
+    articles = json.loads((data("qa/squad") / "dev-v2.0.json").read_text(encoding="utf-8"))["data"]
+    paragraphs: list[tuple[str, str]] = []
+    questions: list[Question] = []
+    for article in articles:
+        for paragraph in article["paragraphs"]:
+            name = f"p{len(paragraphs):04}"
+            paragraphs.append((name, paragraph["context"]))
+            questions += [
+                Question(each["id"], each["question"], name, tuple(sorted({a["text"] for a in each["answers"]})))
+                for each in paragraph["qas"]
+                if each["answers"] and not each.get("is_impossible")
+            ]
+    return paragraphs, sorted(questions, key=lambda each: each.id)
+
+
+def draw(questions: Sequence[Question], development: bool) -> list[Question]:
+    """The reported questions, or others."""
+    reported = random.Random(SEED).sample(questions, SAMPLE)
+    if not development:
+        return reported
+    taken = {each.id for each in reported}
+    others = [each for each in questions if each.id not in taken]
+    return random.Random(DEVELOPMENT_SEED).sample(others, SAMPLE)
+
+
+def holds(shown: str, answers: Sequence[str]) -> bool:
+    """Whether a gold answer stands in ``shown``, not inside a longer word."""
+    return any(re.search(rf"(?<!\w){re.escape(answer)}(?!\w)", shown) for answer in answers)
+
+
+def rank(hits: Sequence[Hit], name: str) -> int:
+    """The place of a document among the documents of ``hits``, from 1; a large number where it is absent."""
+    order = list(dict.fromkeys(hit.source.removesuffix(".txt") for hit in hits))
+    return order.index(name) + 1 if name in order else 1_000_000
+
+
+def by_words(hits: Sequence[Hit]) -> list[Hit]:
+    return sorted((hit for hit in hits if hit.lexical_rank), key=lambda hit: hit.lexical_rank or 0)
+
+
+async def search(library: Bench, questions: Sequence[Question]) -> dict[str, Figure]:
+    """Hit rates of hybrid retrieval and of BM25 on the same questions."""
+    hybrid: list[int] = []
+    words: list[int] = []
+    for question in questions:
+        hits = await library.retriever.candidates(library.collection, question.text)
+        hybrid.append(rank(hits, question.paragraph))
+        words.append(rank(by_words(hits), question.paragraph))
+    count = len(questions)
+    figures: dict[str, Figure] = {}
+    for k in (1, 5):
+        ours, theirs = (sum(place <= k for place in places) / count for places in (hybrid, words))
+        floor, aim = (theirs, None) if k == 1 else (max(0.93, theirs), 0.96)
+        against = f"BM25 {theirs:.3f}, paired, {count} questions"
+        figures[f"hybrid hit@{k}"] = Figure(ours, "", "higher", floor, aim, against)
+        figures[f"BM25 hit@{k}"] = Figure(theirs, "", "higher")
+    won = sum(a <= 5 < b for a, b in zip(hybrid, words, strict=True))
+    lost = sum(b <= 5 < a for a, b in zip(hybrid, words, strict=True))
+    figures["found by hybrid only, top 5"] = Figure(won, "questions", "higher", against=f"by BM25 only: {lost}")
+    return figures
+
+
+async def extract(library: Bench, questions: Sequence[Question]) -> dict[str, Figure]:
+    """What extractive answers show."""
+    answerer = library.answerer()
+    held = refused = shown_words = verbatim = shown = 0
+    for question in questions:
+        answer = await collect(await answerer.respond(ask(question.text), library.context()))
+        quotes = [citation.quote for citation in answer.citations]
+        refused += answer.text == REFUSAL
+        held += any(holds(quote, question.answers) for quote in quotes)
+        shown_words += sum(len(quote.split()) for quote in quotes)
+        shown += len(quotes)
+        verbatim += sum(quote in answer.text for quote in quotes)
+    count = len(questions)
+    against = f"{count} questions, {shown / count:.1f} sentences and {shown_words / count:.0f} words shown on average"
+    return {
+        "extractive: gold answer shown": Figure(held / count, "", "higher", 0.85, 0.9, against),
+        "extractive: wrongly refused": Figure(refused / count, "", "lower", 0.05, 0.02),
+        "extractive: sentences verbatim": Figure(verbatim / max(1, shown), "", "higher", 1.0),
+    }
+
+
+async def write(library: Bench, questions: Sequence[Question]) -> dict[str, Figure]:
+    """What the default chat model writes from the same passages."""
+    from mainspring import engines
+    from mainspring.rag.answer import DocumentAnswerer
+    from mainspring.rag.generate import Writer
+
+    async with engines.open(library.settings) as opened:
+        model = next(iter(opened.chat.values()))
+        await model.engine.start()
+        writer = Writer(
+            model.responder,
+            library.embedder,
+            model=model.name,
+            context_window=model.engine.capabilities.context_window,
+            grounded=model.grounded,
+        )
+        answerer = DocumentAnswerer(
+            library.retriever,
+            library.collections,
+            library.settings.rag,
+            collection=library.collection,
+            writer=writer,
+        )
+        held = marked = sentences = checked = checked_held = 0
+        for question in questions:
+            request = ask(question.text, mode="generative")
+            answer = await collect(await answerer.respond(request, library.context()))
+            right = holds(answer.text, question.answers)
+            held += right
+            unsupported = answer.text.count(UNSUPPORTED)
+            marked += unsupported
+            sentences += unsupported + len(re.findall(r"\[\d+\]", answer.text))
+            if not unsupported and answer.citations:
+                checked += 1
+                checked_held += right
+    against = f"{model.name}, {len(questions)} questions"
+    return {
+        "generative: gold answer written": Figure(held / len(questions), "", "higher", against=against),
+        "generative: sentences marked unsupported": Figure(marked / max(1, sentences), "", "lower", against=against),
+        "generative: gold where all sentences passed": Figure(
+            checked_held / max(1, checked), "", "higher", against=f"{checked} answers: the check is a heuristic"
+        ),
+    }
+
+
+def ask(question: str, **options: object) -> ChatRequest:
+    return ChatRequest("bench", (Message("user", question),), options=options)
+
+
+async def main(development: bool, generative: int) -> None:
+    paragraphs, questions = squad()
+    drawn = draw(questions, development)
+    async with bench() as library:
+        filled = await library.fill(paragraphs)
+        print(f"{len(paragraphs)} paragraphs, {filled.chunks} chunks, {filled.seconds:.0f} s")
+        figures = await search(library, drawn)
+        figures |= await extract(library, drawn)
+        if generative:
+            figures |= await write(library, drawn[:generative])
+    report("answers-dev" if development else "answers", figures)
+
+
+if __name__ == "__main__":
+    sample = int(sys.argv[sys.argv.index("--generative") + 1]) if "--generative" in sys.argv else 50
+    asyncio.run(main("--dev" in sys.argv, sample))

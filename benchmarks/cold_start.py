@@ -1,0 +1,112 @@
+"""How long ``mainspring up`` takes from nothing running to the first token of an answer.
+
+    python benchmarks/cold_start.py [--runs 7]
+
+The clock starts when the process is spawned and stops at the first text of a streamed chat answer over HTTP. The
+models are pulled and the page cache is warm: a first start, which makes the home and its admin key, is not counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import socket
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from _report import Figure, report
+from _server import chat, serving, spawn, stop
+from _stats import Spread
+
+MODEL = "smollm2-135m-instruct"
+PATIENCE_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Seconds from the spawn until the server answers at all, and until the first text of a chat answer."""
+
+    alive: float
+    first_token: float
+
+
+def start(home: Path, key: str) -> Start:
+    """Start a server, ask it once, stop it. Raises ``RuntimeError`` when it ends or takes too long."""
+    port = _free_port()
+    began = time.perf_counter()
+    process = spawn(home, port=port)
+    try:
+        connection = _connected(process, port, began + PATIENCE_S)
+        alive = time.perf_counter() - began
+        first = _first_token(connection, key)
+        connection.close()
+        return Start(alive, first - began)
+    finally:
+        stop(process)
+
+
+def _connected(process: subprocess.Popen[str], port: int, until: float) -> http.client.HTTPConnection:
+    while time.perf_counter() < until and process.poll() is None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+        try:
+            connection.request("GET", "/healthz")
+            response = connection.getresponse()
+            response.read()
+            if response.status == 200:
+                return connection
+        except ConnectionError:
+            # Often enough to be exact, seldom enough not to take the processor from what starts.
+            time.sleep(0.01)
+        connection.close()
+    raise RuntimeError(f"the server did not answer; exit status {process.poll()}")
+
+
+def _first_token(connection: http.client.HTTPConnection, key: str) -> float:
+    headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
+    connection.request("POST", "/v1/chat/completions", chat(MODEL, "Name three rivers.", 8), headers)
+    response = connection.getresponse()
+    if response.status != 200:
+        raise RuntimeError(f"status {response.status}: {response.read().decode()}")
+    while line := response.readline():
+        if b'"content":"' in line:
+            first = time.perf_counter()
+            response.read()
+            return first
+    raise RuntimeError("the answer had no text")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=7)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        with serving(home) as server:
+            key = server.key
+        start(home, key)
+        starts = [start(home, key) for _ in range(options.runs)]
+    first = Spread.of([each.first_token for each in starts])
+    alive = Spread.of([each.alive for each in starts])
+    report(
+        "cold_start",
+        {
+            "to the first token": Figure(
+                first.median, "s", "lower", floor=6.0, aim=4.0, against=f"{options.runs} runs, {first.text()}"
+            ),
+            "to /healthz": Figure(alive.median, "s", "lower", against=f"{options.runs} runs, {alive.text()}"),
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

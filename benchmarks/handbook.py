@@ -1,0 +1,170 @@
+"""Questions to the sample handbook, answered by the whole system: sources found, refusals, verbatim quotes.
+
+    python benchmarks/handbook.py
+
+``samples/questions.yaml`` is the development half, on which settings may be chosen; ``samples/heldout.yaml`` is only
+counted: no question of it is printed. Every sentence that is shown must be a verbatim span of the stored text at the
+place that its citation names; one that is not ends the benchmark with an error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import statistics
+import tempfile
+import time
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import yaml
+from _report import Figure, report, skip
+
+from mainspring.errors import ModelNotPulled
+from mainspring.path import Answer, collect
+from mainspring.settings import load
+from mainspring.system import System
+from mainspring.types import ChatRequest, Citation, Context, Message
+
+SAMPLES = Path(__file__).parent.parent / "samples"
+COLLECTION = "handbook"
+_MARKER = re.compile(r"\[\d+\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question of the samples. ``kind`` is ``answerable``, ``off_topic`` or ``near_miss``."""
+
+    text: str
+    kind: str
+    sources: frozenset[str]
+    answers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a question. ``unproven`` are shown pieces that no citation proves."""
+
+    question: Question
+    cited: tuple[str, ...]
+    text: str
+    unproven: tuple[str, ...]
+    seconds: float
+
+    @property
+    def refused(self) -> bool:
+        return not self.cited
+
+    @property
+    def right_first(self) -> bool:
+        return bool(self.cited) and self.cited[0] in self.question.sources
+
+    @property
+    def right_any(self) -> bool:
+        return not self.question.sources.isdisjoint(self.cited)
+
+    @property
+    def holds_answer(self) -> bool:
+        shown = f" {_plain(self.text)} "
+        return any(f" {_plain(answer)} " in shown for answer in self.question.answers)
+
+
+def questions(path: Path) -> list[Question]:
+    """The questions of one file."""
+    rows = yaml.safe_load(path.read_text(encoding="utf-8"))["questions"]
+    return [
+        Question(row["question"], row["kind"], frozenset(row["sources"]), tuple(row.get("answers", ())))
+        for row in rows
+    ]
+
+
+async def ask(system: System, question: Question) -> Outcome:
+    """Put one question through the whole request ring."""
+    request = ChatRequest(COLLECTION, (Message("user", question.text),), options={"cache": False})
+    began = time.perf_counter()
+    answer = await collect(await system.respond(request, Context(system.local)))
+    seconds = time.perf_counter() - began
+    cited = tuple(citation.source for citation in answer.citations)
+    return Outcome(question, cited, answer.text, await unproven(system, answer), seconds)
+
+
+async def unproven(system: System, answer: Answer) -> tuple[str, ...]:
+    """What is shown without proof: quotes that are not at their place, and text that no quote covers."""
+    if not answer.citations:
+        return ()
+    documents = {each.document_id: each for each in await system.library.documents(system.local, COLLECTION)}
+    wrong = []
+    for citation in answer.citations:
+        stored = (await system.stores.blobs.get(documents[citation.document_id].text_blob)).decode()
+        if stored[citation.start : citation.end] != citation.quote:
+            wrong.append(citation.quote)
+    return (*wrong, *uncovered(answer.text, answer.citations))
+
+
+def uncovered(text: str, citations: Sequence[Citation]) -> list[str]:
+    """The pieces of ``text`` that are neither a citation's quote nor a marker such as ``[1]``."""
+    for citation in sorted(citations, key=lambda each: -len(each.quote)):
+        text = text.replace(citation.quote, "\0")
+    return [piece.strip() for piece in _MARKER.sub("\0", text).split("\0") if piece.strip()]
+
+
+def figures(half: str, outcomes: Sequence[Outcome]) -> dict[str, Figure]:
+    """Counts of one half, each as a share of the questions that it is about."""
+    by_kind = {
+        kind: [each for each in outcomes if each.question.kind == kind]
+        for kind in ("answerable", "off_topic", "near_miss")
+    }
+    answerable = by_kind["answerable"]
+
+    def share(found: Sequence[bool]) -> Figure:
+        return Figure(sum(found) / len(found), "share", "higher", against=f"{sum(found)} of {len(found)}")
+
+    return {
+        f"{half}: right source cited first": share([each.right_first for each in answerable]),
+        f"{half}: right source among the citations": share([each.right_any for each in answerable]),
+        f"{half}: gold answer shown": share([each.holds_answer for each in answerable]),
+        f"{half}: off-topic question refused": share([each.refused for each in by_kind["off_topic"]]),
+        f"{half}: near miss refused": share([each.refused for each in by_kind["near_miss"]]),
+        f"{half}: answers proven verbatim": replace(
+            share([not each.unproven for each in outcomes if not each.refused]), floor=1.0, aim=1.0
+        ),
+    }
+
+
+def _plain(text: str) -> str:
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return " ".join(re.findall(r"\d+(?:[.,]\d+)*|\w+|[%$£€]", folded))
+
+
+async def run() -> dict[str, Figure]:
+    """Ingest the handbook into a new home and ask everything."""
+    measured: dict[str, Figure] = {}
+    with tempfile.TemporaryDirectory() as home:
+        settings = load().settings.model_copy(update={"home": Path(home)})
+        async with System.open(settings) as system:
+            ingested = await system.library.ingest(system.local, COLLECTION, [SAMPLES / "handbook"])
+            measured["documents read"] = Figure(
+                len(ingested.added), "files", "higher", against=f"{len(ingested.failed)} not read"
+            )
+            everything = []
+            for half, name in (("development", "questions.yaml"), ("held out", "heldout.yaml")):
+                outcomes = [await ask(system, question) for question in questions(SAMPLES / name)]
+                measured |= figures(half, outcomes)
+                everything += outcomes
+            times = [1e3 * each.seconds for each in everything]
+            measured["time to an answer, median"] = Figure(statistics.median(times), "ms", "lower")
+    return measured
+
+
+def main() -> None:
+    try:
+        measured = asyncio.run(run())
+    except ModelNotPulled as error:
+        skip(str(error))
+    report("handbook", measured)
+
+
+if __name__ == "__main__":
+    main()
