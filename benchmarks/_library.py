@@ -1,4 +1,4 @@
-"""A library of documents in a temporary directory, with the real embedder and stores, for benchmarks of retrieval."""
+"""A library in a temporary directory, with the real embedder and stores, for benchmarks of retrieval."""
 
 from __future__ import annotations
 
@@ -40,9 +40,7 @@ class Bench:
         return await self.ingestor.ingest(self.collection, sources)
 
     def answerer(self) -> DocumentAnswerer:
-        return DocumentAnswerer(
-            self.retriever, self.collections, self.settings.rag, collection=self.collection
-        )
+        return DocumentAnswerer(self.retriever, self.collections, self.settings.rag, collection=self.collection)
 
     def context(self) -> Context:
         return Context(Principal(self.collection.tenant, "benchmark"))

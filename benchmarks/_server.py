@@ -45,7 +45,11 @@ def environment(home: Path, settings: Mapping[str, str] | None = None) -> dict[s
 
 
 def spawn(
-    home: Path, *arguments: str, port: int = 0, python: Sequence[str] = (), settings: Mapping[str, str] | None = None
+    home: Path,
+    *arguments: str,
+    port: int = 0,
+    python: Sequence[str] = (),
+    settings: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[str]:
     """Start ``mainspring up``, which writes to a pipe. ``python`` are arguments before ``-m mainspring``."""
     return subprocess.Popen(

@@ -3,8 +3,8 @@
     MAINSPRING_DATA=... python benchmarks/retrieval.py [--dev]
 
 Every abstract is a document, ingested through the real path. nDCG@10 has graded gains on Cranfield, R@20 counts any
-relevant document. Odd-numbered queries are the development half on which the weight of the fusion and the size of chunks
-were looked at (``--dev`` measures them alone); reported is the other half.
+relevant document. Odd-numbered queries are the development half on which the weight of the fusion and the size of
+chunks were looked at (``--dev`` measures them alone); reported is the other half.
 """
 
 from __future__ import annotations

@@ -96,9 +96,22 @@ def test_what_is_not_given_is_left_to_the_engine() -> None:
 
 def test_sampling_fields_arrive() -> None:
     sampling = chat(
-        temperature=0, top_p=0.5, top_k=7, min_p=0.1, repetition_penalty=1.1, presence_penalty=-1, seed=3, n=2,
-        stop="END", num_beams=4, ignore_eos=True, max_tokens=5, max_completion_tokens=9, logprobs=True, top_logprobs=2,
-    ).sampling  # fmt: skip
+        temperature=0,
+        top_p=0.5,
+        top_k=7,
+        min_p=0.1,
+        repetition_penalty=1.1,
+        presence_penalty=-1,
+        seed=3,
+        n=2,
+        stop="END",
+        num_beams=4,
+        ignore_eos=True,
+        max_tokens=5,
+        max_completion_tokens=9,
+        logprobs=True,
+        top_logprobs=2,
+    ).sampling
     assert (sampling.temperature, sampling.top_p, sampling.top_k, sampling.min_p) == (0, 0.5, 7, 0.1)
     assert (sampling.repetition_penalty, sampling.presence_penalty, sampling.seed) == (1.1, -1, 3)
     assert (sampling.n, sampling.beams, sampling.ignore_eos, sampling.stop) == (2, 4, True, ("END",))
@@ -159,15 +172,11 @@ def test_nesting_is_bounded_wherever_json_is_free() -> None:
     for _ in range(300):
         deep = {"a": deep}
     tool = {"type": "function", "function": {"name": "f", "parameters": deep}}
-    for param, fields in {
-        "options": {"options": deep},
-        "tools": {"tools": [tool]},
-        "response_format": {
-            "response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": deep}}
-        },
-    }.items():
+    wanted = {"type": "json_schema", "json_schema": {"name": "x", "schema": deep}}
+    cases: dict[str, Any] = {"options": deep, "tools": [tool], "response_format": wanted}
+    for param, value in cases.items():
         with pytest.raises(InvalidRequest) as caught:
-            chat(**fields)
+            chat(**{param: value})
         assert caught.value.param == param
 
 
@@ -187,7 +196,7 @@ def test_completions_are_one_request_a_prompt() -> None:
     assert {(request.sampling.max_tokens, request.sampling.logprobs) for request in found} == {(3, 1)}
     for fields, param in (({"echo": True}, "echo"), ({"suffix": "x"}, "suffix"), ({"best_of": 3}, "best_of")):
         with pytest.raises(Unsupported) as caught:
-            completions(**fields)  # type: ignore[arg-type]
+            completions(**fields)
         assert caught.value.param == param
     for prompt in ([], ["a"] * 33):
         with pytest.raises(InvalidRequest):

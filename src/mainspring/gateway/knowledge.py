@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Form, UploadFile
 from pydantic import Field
 from starlette.responses import Response as HttpResponse
 
-from mainspring.errors import InvalidRequest
+from mainspring.errors import InvalidRequest, MainspringError
 from mainspring.gateway.access import Access
 from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.respond import json_response
@@ -97,9 +97,20 @@ def stores_router(library: Library, access: Access) -> APIRouter:
 
     @routes.post("")
     async def create(body: StoreBody, context: ingests) -> HttpResponse:
-        collection = await library.create(context.principal, body.name, frozenset(body.groups))
-        for file_id in body.file_ids:
-            await library.attach(context.principal, collection.id, file_id)
+        groups = frozenset(body.groups)
+        if groups and not groups & context.principal.groups:
+            raise InvalidRequest(
+                "this key is in none of these groups and could not see the vector store",
+                remedy="Use a key of one of them: `mainspring keys create NAME --scope ingest --group GROUP`",
+                param="groups",
+            )
+        collection = await library.create(context.principal, body.name, groups)
+        try:
+            for file_id in body.file_ids:
+                await library.attach(context.principal, collection.id, file_id)
+        except MainspringError:
+            await library.delete(context.principal, collection.id)
+            raise
         return json_response(await _store(library, collection))
 
     @routes.get("")

@@ -312,7 +312,7 @@ def _json(value: Mapping[str, Any], param: str, error: type[InvalidRequest]) -> 
     try:
         return orjson.dumps(value).decode()
     except TypeError:
-        raise error(f"{param} is nested too deeply", param=param) from None
+        raise error(f"{param} is nested too deeply or holds a number beyond 64 bits", param=param) from None
 
 
 def _message(index: int, message: WireMessage) -> Message:

@@ -1,0 +1,375 @@
+"""Who may do what: scopes, revoked and expired keys, groups and tenants, on a real server."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.conftest import Server
+
+CHAT = "smollm2-135m-instruct"
+FACT = "The Marigold turbine spins at 4711 revolutions a minute."
+QUESTION = "How fast does the Marigold turbine spin?"
+# Every route and the scope that it asks for (None: no key). A new route must be entered here.
+SCOPES = {
+    "POST /v1/chat/completions": "chat",
+    "POST /v1/completions": "chat",
+    "POST /v1/embeddings": "embed",
+    "GET /v1/models": "chat",
+    "GET /v1/models/{name}": "chat",
+    "POST /v1/files": "ingest",
+    "GET /v1/files": "ingest",
+    "GET /v1/files/{file_id}": "ingest",
+    "GET /v1/files/{file_id}/content": "ingest",
+    "DELETE /v1/files/{file_id}": "ingest",
+    "POST /v1/vector_stores": "ingest",
+    "GET /v1/vector_stores": "chat",
+    "GET /v1/vector_stores/{store_id}": "chat",
+    "DELETE /v1/vector_stores/{store_id}": "ingest",
+    "POST /v1/vector_stores/{store_id}/files": "ingest",
+    "GET /v1/vector_stores/{store_id}/files": "chat",
+    "GET /v1/vector_stores/{store_id}/files/{file_id}": "chat",
+    "DELETE /v1/vector_stores/{store_id}/files/{file_id}": "ingest",
+    "POST /v1/vector_stores/{store_id}/search": "chat",
+    "POST /v1/feedback": "chat",
+    "GET /v1/events": "admin",
+    "GET /healthz": None,
+    "GET /readyz": None,
+    "GET /metrics": None,
+}
+ALL_BUT_ADMIN = ("--scope", "chat", "--scope", "embed", "--scope", "ingest")
+KEYS = {
+    "chatter": ("--scope", "chat"),
+    "embedder": ("--scope", "embed"),
+    "worker": ALL_BUT_ADMIN,
+    "researcher": (*ALL_BUT_ADMIN, "--group", "research"),
+    "seller": (*ALL_BUT_ADMIN, "--group", "sales"),
+    "expired": (*ALL_BUT_ADMIN, "--days", "0"),
+    "stranger": ("--tenant", "other", "--scope", "admin"),
+}
+OUTSIDERS = ("worker", "seller", "stranger", "admin")
+
+
+def run(server: Server, *arguments: str) -> str:
+    """What ``mainspring ARGUMENTS`` prints in the server's environment, while the server runs."""
+    done = subprocess.run(
+        [sys.executable, "-m", "mainspring", *arguments],
+        env=server.environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def made(server: Server) -> dict[str, dict[str, str]]:
+    """``KEYS`` by name: each with ``id`` and ``secret``."""
+
+    def create(name: str) -> dict[str, str]:
+        found: dict[str, str] = json.loads(run(server, "keys", "create", name, *KEYS[name], "--json"))
+        return found
+
+    with ThreadPoolExecutor(3) as pool:
+        return dict(zip(KEYS, pool.map(create, KEYS), strict=True))
+
+
+@pytest.fixture(scope="module")
+def keys(server: Server, made: dict[str, dict[str, str]]) -> dict[str, str]:
+    """Secrets by name, the server's own admin key among them."""
+    return {name: key["secret"] for name, key in made.items()} | {"admin": server.key}
+
+
+@dataclass
+class Restricted:
+    """A vector store of the group ``research`` with one document in it, and the answer that a researcher got."""
+
+    name: str
+    store_id: str
+    file_id: str
+    trace_id: str
+    answer_id: str
+
+
+@pytest.fixture(scope="module")
+def restricted(server: Server, keys: dict[str, str]) -> Restricted:
+    key = keys["researcher"]
+    file_id = upload(server, key, "marigold.md", f"# Marigold\n\n{FACT}\n")
+    name = "marigold-plans"
+    body = {"name": name, "groups": ["research"], "file_ids": [file_id]}
+    status, store = server.call("POST", "/v1/vector_stores", body, key)
+    assert status == 200, store
+    for _ in range(300):
+        document = server.call("GET", f"/v1/vector_stores/{store['id']}/files/{file_id}", key=key)[1]
+        if document["status"] != "in_progress":
+            break
+        time.sleep(0.1)
+    assert document["status"] == "completed", document
+    status, headers, content = server.raw("POST", "/v1/chat/completions", ask(name), key)
+    assert status == 200
+    assert "4711" in json.loads(content)["choices"][0]["message"]["content"]
+    return Restricted(name, store["id"], file_id, headers["x-trace-id"], headers["x-answer-id"])
+
+
+def upload(server: Server, key: str, name: str, text: str) -> str:
+    body = (
+        f'--B\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nassistants\r\n'
+        f'--B\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n{text}\r\n--B--\r\n'
+    ).encode()
+    headers = {"content-type": "multipart/form-data; boundary=B"}
+    status, _, content = server.raw("POST", "/v1/files", body, key, headers)
+    assert status == 200, content
+    return str(json.loads(content)["id"])
+
+
+def ask(model: str, question: str = QUESTION, **more: Any) -> dict[str, Any]:
+    return {"model": model, "messages": [{"role": "user", "content": question}], **more}
+
+
+def code(answer: tuple[int, dict[str, Any]]) -> tuple[int, str]:
+    status, body = answer
+    return status, str(body["error"]["code"])
+
+
+# --- scopes -------------------------------------------------------------------------------------------------------
+
+
+def declared(server: Server) -> dict[str, str | None]:
+    """The scope of every operation in the OpenAPI document."""
+    document = json.loads(server.raw("GET", "/openapi.json")[2])
+    found: dict[str, str | None] = {}
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            scopes = [scope for each in operation.get("security", ()) for scope in each["key"]]
+            assert len(scopes) <= 1, (path, scopes)
+            found[f"{method.upper()} {path}"] = scopes[0] if scopes else None
+    return found
+
+
+def test_the_document_declares_the_scope_of_every_route(server: Server) -> None:
+    assert declared(server) == SCOPES
+
+
+@pytest.mark.parametrize("route", [route for route, scope in SCOPES.items() if scope])
+def test_a_route_refuses_who_has_no_key_and_who_lacks_its_scope(
+    server: Server, keys: dict[str, str], route: str
+) -> None:
+    method, path = re.sub(r"\{.*?\}", "x", route).split()
+    lacking = {"chat": "embedder", "embed": "chatter", "ingest": "chatter", "admin": "worker"}[str(SCOPES[route])]
+    body = {} if method == "POST" else None
+    for key in ("", "ms-wrong", keys["expired"]):
+        assert code(server.call(method, path, body, key)) == (401, "invalid_api_key")
+    status, answer = server.call(method, path, body, keys[lacking])
+    assert (status, answer["error"]["code"]) == (403, "insufficient_scope")
+    assert f"--scope {SCOPES[route]}" in answer["error"]["message"]
+
+
+def test_a_key_with_the_scope_is_let_through(server: Server, keys: dict[str, str]) -> None:
+    for name, route, body in (
+        ("chatter", "GET /v1/models", None),
+        ("embedder", "POST /v1/embeddings", {"model": "all-minilm-l6-v2", "input": "Hi"}),
+        ("worker", "GET /v1/files", None),
+        ("admin", "GET /v1/files", None),
+        ("admin", "GET /v1/models", None),
+        ("stranger", "GET /v1/events", None),
+    ):
+        assert server.call(*route.split(), body, keys[name])[0] == 200, (name, route)  # type: ignore[misc]
+
+
+# --- the life of a key --------------------------------------------------------------------------------------------
+
+
+def test_a_key_that_is_revoked_is_refused_within_seconds(server: Server) -> None:
+    key = json.loads(run(server, "keys", "create", "short-lived", "--json"))
+    assert server.call("GET", "/v1/models", key=key["secret"])[0] == 200
+    run(server, "keys", "revoke", key["id"])
+    end = time.monotonic() + 30
+    while server.call("GET", "/v1/models", key=key["secret"])[0] == 200 and time.monotonic() < end:
+        time.sleep(0.2)
+    status, answer = server.call("GET", "/v1/models", key=key["secret"])
+    assert (status, answer["error"]["code"]) == (401, "invalid_api_key")
+    assert "was revoked" in answer["error"]["message"]
+
+
+def test_an_expired_key_says_that_it_has_expired(server: Server, keys: dict[str, str]) -> None:
+    status, answer = server.call("GET", "/v1/models", key=keys["expired"])
+    assert status == 401
+    assert "has expired" in answer["error"]["message"]
+    assert keys["expired"] not in answer["error"]["message"]
+
+
+def test_keys_are_listed_without_their_secrets(
+    server: Server, made: dict[str, dict[str, str]], keys: dict[str, str]
+) -> None:
+    listed = run(server, "keys", "list", "--json")
+    ids = {row["id"] for row in json.loads(listed)}
+    assert {key["id"] for name, key in made.items() if name != "stranger"} <= ids
+    assert made["stranger"]["id"] not in ids
+    assert not any(secret in listed for secret in keys.values())
+
+
+# --- groups -------------------------------------------------------------------------------------------------------
+
+
+def test_those_in_the_group_see_the_store_everywhere(
+    server: Server, keys: dict[str, str], restricted: Restricted
+) -> None:
+    key = keys["researcher"]
+    assert restricted.name in models(server, key)
+    assert restricted.store_id in stores(server, key)
+    for name in (restricted.store_id, restricted.name):
+        assert server.call("GET", f"/v1/vector_stores/{name}", key=key)[0] == 200
+        _, page = server.call("POST", f"/v1/vector_stores/{name}/search", {"query": QUESTION}, key)
+        assert "4711" in page["data"][0]["content"][0]["text"]
+    _, answer = server.call("POST", "/v1/chat/completions", ask("document-qa"), key)
+    assert "4711" in answer["choices"][0]["message"]["content"]
+
+
+@pytest.mark.parametrize("outsider", OUTSIDERS)
+def test_outsiders_find_nothing_of_the_store(
+    server: Server, keys: dict[str, str], restricted: Restricted, outsider: str
+) -> None:
+    key = keys[outsider]
+    assert restricted.name not in models(server, key)
+    assert code(server.call("GET", f"/v1/models/{restricted.name}", key=key)) == (404, "model_not_found")
+    assert restricted.store_id not in stores(server, key)
+    own = upload(server, key, "own.md", "Nothing about turbines.\n")
+    for name in (restricted.store_id, restricted.name):
+        path = f"/v1/vector_stores/{name}"
+        for method, route, body in (
+            ("GET", path, None),
+            ("GET", f"{path}/files", None),
+            ("GET", f"{path}/files/{restricted.file_id}", None),
+            ("POST", f"{path}/search", {"query": QUESTION}),
+            ("POST", f"{path}/files", {"file_id": own}),
+            ("DELETE", f"{path}/files/{restricted.file_id}", None),
+            ("DELETE", path, None),
+        ):
+            assert code(server.call(method, route, body, key)) == (404, "not_found"), (method, route)
+    inside = server.call("GET", f"/v1/vector_stores/{restricted.store_id}/files", key=keys["researcher"])[1]
+    assert [document["id"] for document in inside["data"]] == [restricted.file_id]
+
+
+@pytest.mark.parametrize("outsider", OUTSIDERS)
+def test_outsiders_get_no_answer_from_the_store(
+    server: Server, keys: dict[str, str], restricted: Restricted, outsider: str
+) -> None:
+    key = keys[outsider]
+    refused = server.call("POST", "/v1/chat/completions", ask(restricted.name), key)
+    assert code(refused) == (404, "model_not_found")
+    misspelt = server.call("POST", "/v1/chat/completions", ask(restricted.name[:-1]), key)
+    assert code(misspelt) == (404, "model_not_found")
+    assert restricted.name not in misspelt[1]["error"]["message"]
+    named = ask("document-qa", options={"collections": [restricted.name]})
+    assert server.call("POST", "/v1/chat/completions", named, key)[0] == 404
+    # A researcher has asked this before: the answer lies in the cache.
+    status, _, everything = server.raw("POST", "/v1/chat/completions", ask("document-qa"), key)
+    assert status in (200, 404)
+    assert b"4711" not in everything
+    assert b"Marigold turbine spins" not in everything
+
+
+def test_nobody_makes_a_store_that_they_could_not_see(server: Server, keys: dict[str, str]) -> None:
+    body = {"name": "misplaced", "groups": ["research"]}
+    for name in ("worker", "seller", "admin"):
+        status, answer = server.call("POST", "/v1/vector_stores", body, keys[name])
+        assert (status, answer["error"]["param"]) == (400, "groups")
+    assert "misplaced" not in models(server, keys["researcher"])
+
+
+def test_a_store_whose_files_are_unknown_is_not_left_behind(server: Server, keys: dict[str, str]) -> None:
+    body = {"name": "half-made", "file_ids": ["file-nothing"]}
+    for _ in range(2):
+        assert code(server.call("POST", "/v1/vector_stores", body, keys["worker"])) == (404, "not_found")
+    assert "half-made" not in models(server, keys["worker"])
+
+
+# --- tenants ------------------------------------------------------------------------------------------------------
+
+
+def test_another_tenants_files_do_not_exist(server: Server, keys: dict[str, str]) -> None:
+    file_id = upload(server, keys["worker"], "mine.md", "Mine.\n")
+    stranger = keys["stranger"]
+    listed = server.call("GET", "/v1/files", key=stranger)[1]["data"]
+    assert file_id not in {row["id"] for row in listed}
+    for method, path in (
+        ("GET", f"/v1/files/{file_id}"),
+        ("GET", f"/v1/files/{file_id}/content"),
+        ("DELETE", f"/v1/files/{file_id}"),
+    ):
+        assert code(server.call(method, path, key=stranger)) == (404, "not_found")
+    taken = {"name": "taken", "file_ids": [file_id]}
+    assert server.call("POST", "/v1/vector_stores", taken, stranger)[0] == 404
+    assert server.raw("GET", f"/v1/files/{file_id}/content", key=keys["worker"])[2] == b"Mine.\n"
+
+
+def test_tenants_name_their_stores_without_regard_to_others(
+    server: Server, keys: dict[str, str], restricted: Restricted
+) -> None:
+    stranger = keys["stranger"]
+    status, store = server.call("POST", "/v1/vector_stores", {"name": restricted.name}, stranger)
+    assert status == 200
+    assert store["id"] != restricted.store_id
+    _, page = server.call("POST", f"/v1/vector_stores/{restricted.name}/search", {"query": QUESTION}, stranger)
+    assert page["data"] == []
+    assert server.call("DELETE", f"/v1/vector_stores/{restricted.name}", key=stranger)[0] == 200
+    assert server.call("GET", f"/v1/vector_stores/{restricted.name}", key=keys["researcher"])[0] == 200
+
+
+def test_another_tenants_facts_cannot_be_read_or_judged(
+    server: Server, keys: dict[str, str], restricted: Restricted
+) -> None:
+    for query in (f"trace_id={restricted.trace_id}", f"answer_id={restricted.answer_id}"):
+        assert server.call("GET", f"/v1/events?{query}", key=keys["admin"])[1]["data"]
+        assert server.call("GET", f"/v1/events?{query}", key=keys["stranger"])[1]["data"] == []
+    every = server.call("GET", "/v1/events", key=keys["stranger"])[1]["data"]
+    assert restricted.answer_id not in {event["subject"] for event in every}
+    body = {"answer_id": restricted.answer_id, "rating": "down"}
+    assert code(server.call("POST", "/v1/feedback", body, keys["stranger"])) == (404, "not_found")
+    assert server.call("POST", "/v1/feedback", body, keys["researcher"])[0] == 201
+
+
+def test_sessions_are_remembered_for_the_same_tenant_and_groups_only(server: Server, keys: dict[str, str]) -> None:
+    session = f"s-{uuid.uuid4().hex}"
+
+    def prompt_tokens(name: str) -> int:
+        body = ask(CHAT, "Hello there.", session_id=session, max_tokens=4, temperature=0)
+        status, answer = server.call("POST", "/v1/chat/completions", body, keys[name])
+        assert status == 200, answer
+        return int(answer["usage"]["prompt_tokens"])
+
+    first = prompt_tokens("worker")
+    assert prompt_tokens("worker") > first
+    for name in ("stranger", "researcher"):
+        assert prompt_tokens(name) == first
+
+
+def test_answers_are_not_shared_between_tenants_or_groups(server: Server, keys: dict[str, str]) -> None:
+    body = ask("document-qa", "How big a pot fits the Cinder?", options={"collections": ["handbook"]})
+
+    def cached(name: str) -> str:
+        return server.raw("POST", "/v1/chat/completions", body, keys[name])[1].get("x-cache", "")
+
+    assert cached("worker") == "miss"
+    assert cached("worker") == "hit"
+    assert cached("seller") == "miss"
+    assert cached("stranger") != "hit"
+
+
+def models(server: Server, key: str) -> set[str]:
+    return {model["id"] for model in server.call("GET", "/v1/models", key=key)[1]["data"]}
+
+
+def stores(server: Server, key: str) -> set[str]:
+    return {store["id"] for store in server.call("GET", "/v1/vector_stores", key=key)[1]["data"]}
