@@ -20,8 +20,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
-from _report import Figure, report, skip
 
+from _report import Figure, report, skip
 from mainspring.errors import ModelNotPulled
 from mainspring.path import Answer, collect
 from mainspring.settings import load

@@ -80,9 +80,11 @@ def peer_python() -> Path:
     environment = cache / "mainspring" / "benchmarks" / "llama-index"
     python = environment / "bin" / "python"
     uv = [sys.executable, "-m", "uv"]
+    # Copies: NLTK, which LlamaIndex splits sentences with, refuses data files that are hard links into uv's cache.
+    install = [*uv, "pip", "install", "--quiet", "--link-mode=copy", "--python", str(python)]
     commands = [
         [*uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, str(environment)],
-        [*uv, "pip", "install", "--quiet", "--python", str(python), "--editable", str(ROOT), *PEER_PACKAGES],
+        [*install, "--editable", str(ROOT), *PEER_PACKAGES],
     ]
     for command in commands:
         made = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
@@ -177,7 +179,11 @@ def _peer_embedding(batch: int) -> tuple[Any, Any]:
         async def _aget_query_embedding(self, query: str) -> list[float]:
             return await asyncio.to_thread(self._get_query_embedding, query)
 
-    return Embedding(embed_batch_size=batch), Tokenizer.from_file(str(pulled.files["tokenizer"]))
+    tokenizer = Tokenizer.from_file(str(pulled.files["tokenizer"]))
+    # The file pads and cuts to lengths of its own, which would be counted.
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return Embedding(embed_batch_size=batch), tokenizer
 
 
 def measure(data: Path, python: Path, options: argparse.Namespace) -> dict[str, Figure]:

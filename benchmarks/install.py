@@ -29,7 +29,7 @@ def install(extras: str, folder: Path) -> tuple[float, int, float]:
     lock = ["--constraints", str(ROOT / "requirements.lock")]
     started = time.perf_counter()
     # Copies, because the size of hard links into uv's cache would be shared with it.
-    command: list[str] = [*uv, "pip", "install", "--quiet", "--link-mode=copy", "--python", str(environment / "bin/python")]
+    command = [*uv, "pip", "install", "--quiet", "--link-mode=copy", "--python", str(environment / "bin/python")]
     subprocess.run([*command, *lock, target], check=True)
     seconds = time.perf_counter() - started
     packages = len(list(environment.glob("lib/python*/site-packages/*.dist-info")))

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import uvloop
+
 from _server import chat
 
 if TYPE_CHECKING:

@@ -111,12 +111,16 @@ class Ingestor:
     async def sync(
         self, collection: Collection, paths: Sequence[Path], progress: Progress | None = None
     ) -> IngestReport:
-        """``ingest_path``, then remove documents that came from a path and are not there any more."""
+        """``ingest_path``, then remove documents that came from below ``paths`` and are not there any more."""
         sources = await asyncio.to_thread(_sources, paths)
         report = await self.ingest(collection, sources, progress)
         keep = {source.key for source in sources}
+        roots = [path.expanduser().resolve() for path in paths]
         for document in await self._collections.documents(collection):
-            if document.file_id is None and document.source_key not in keep:
+            key = document.source_key
+            if document.file_id is not None or key in keep:
+                continue
+            if any(Path(key).is_relative_to(root) for root in roots):
                 await self.remove(collection, document.document_id)
                 report.removed.append(document.name)
         return report

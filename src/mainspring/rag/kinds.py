@@ -10,7 +10,7 @@ from mainspring.errors import UnreadableDocument
 
 MAX_BYTES = 256 * 2**20
 # What an archive may unpack to: office files are archives, and a bomb is one too.
-_MAX_UNPACKED = 1024 * 2**20
+MAX_UNPACKED = 1024 * 2**20
 _MAX_MEMBERS = 20_000
 
 _SUFFIXES = {
@@ -111,9 +111,9 @@ def _archive(data: bytes, name: str) -> str:
         ) from None
     if not kind:
         raise UnreadableDocument(f"{name} is an archive", remedy="Unpack it and ingest the files in it")
-    if len(members) > _MAX_MEMBERS or sum(member.file_size for member in members) > _MAX_UNPACKED:
+    if len(members) > _MAX_MEMBERS or sum(member.file_size for member in members) > MAX_UNPACKED:
         raise UnreadableDocument(
-            f"{name} unpacks to more than {_MAX_UNPACKED // 2**20} MiB", remedy="Make the file smaller"
+            f"{name} unpacks to more than {MAX_UNPACKED // 2**20} MiB", remedy="Make the file smaller"
         )
     return kind
 

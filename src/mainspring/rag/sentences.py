@@ -79,8 +79,9 @@ def _blocks(text: str) -> Iterator[Sentence]:
             block = None
         if kind == "heading":
             title = stripped.strip("# \t")
-            start = lead + stripped.index(title)
-            yield Sentence(start, start + len(title), "heading", lead)
+            if title:
+                start = lead + stripped.index(title)
+                yield Sentence(start, start + len(title), "heading", lead)
         elif kind == "row":
             cells = stripped.strip("| \t")
             if cells:
