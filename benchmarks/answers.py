@@ -117,9 +117,7 @@ async def extract(library: Bench, questions: Sequence[Question]) -> dict[str, Fi
         shown += len(quotes)
         verbatim += sum(quote in answer.text for quote in quotes)
     count = len(questions)
-    against = (
-        f"{count} questions, {shown / count:.1f} sentences and {shown_words / count:.0f} words shown on average"
-    )
+    against = f"{count} questions, {shown / count:.1f} sentences and {shown_words / count:.0f} words shown on average"
     return {
         "extractive: gold answer shown": Figure(held / count, "", "higher", 0.85, 0.9, against),
         "extractive: wrongly refused": Figure(refused / count, "", "lower", 0.05, 0.02),
@@ -165,9 +163,7 @@ async def write(library: Bench, questions: Sequence[Question]) -> dict[str, Figu
     against = f"{model.name}, {len(questions)} questions"
     return {
         "generative: gold answer written": Figure(held / len(questions), "", "higher", against=against),
-        "generative: sentences marked unsupported": Figure(
-            marked / max(1, sentences), "", "lower", against=against
-        ),
+        "generative: sentences marked unsupported": Figure(marked / max(1, sentences), "", "lower", against=against),
         "generative: gold where all sentences passed": Figure(
             checked_held / max(1, checked), "", "higher", against=f"{checked} answers: the check is a heuristic"
         ),

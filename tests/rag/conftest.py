@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,7 @@ class WordEmbedder:
     """A deterministic embedder: hashed content words, so that texts which share words have a high cosine."""
 
     name = "words"
-    dimensions = 256
+    dimensions = 1024
     max_tokens = 64
 
     def __init__(self) -> None:
@@ -46,7 +47,7 @@ class WordEmbedder:
         vectors = np.full((len(texts), self.dimensions), 1e-3, np.float32)
         for row, text in enumerate(texts):
             for word in terms.words(text):
-                vectors[row, sum(word.encode()) * 31 % self.dimensions] += 1
+                vectors[row, zlib.crc32(word.encode()) % self.dimensions] += 1
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         return Embedded(vectors, sum(self.count_tokens(texts)))
 

@@ -16,6 +16,7 @@ from mainspring.rag.cite import cite
 from mainspring.rag.extract import Passage
 from mainspring.rag.generate import REFUSAL, UNSUPPORTED, Writer
 from mainspring.rag.ingest import Source
+from mainspring.rag.retrieve import Hit
 from mainspring.types import (
     ChatRequest,
     Citation,
@@ -129,10 +130,7 @@ async def test_budgets(room: Room, asker: Context) -> None:
 async def test_a_follow_up_leans_on_the_question_before(room: Room) -> None:
     request = ask("How many days of holiday are there?", "25", "And for the workshop?")
     assert module.question(request) == "How many days of holiday are there?\nAnd for the workshop?"
-    assert (
-        module.question(ask("First?", "x", "When does unused holiday expire?"))
-        == "When does unused holiday expire?"
-    )
+    assert module.question(ask("First?", "x", "When does unused holiday expire?")) == "When does unused holiday expire?"
     with pytest.raises(InvalidRequest):
         module.question(ask(" "))
 
@@ -208,9 +206,9 @@ async def test_fingerprints(room: Room, asker: Context) -> None:
 
 
 def test_a_quote_that_is_not_there_is_never_shown(room: Room) -> None:
-    hit = module.Hit("c", "d", "vs", "a.txt", "text", 0, 4, None, "", 1, 1, 1, 1, 1, "blob")
+    hit = Hit("c", "d", "vs", "a.txt", "text", 0, 4, None, "", 1, 1, 1, 1, 1, "blob")
     with pytest.raises(StoreError):
-        cite(1, Passage(hit, "text", 0, 4, "sentence", 1, 1), "other")
+        cite(1, Passage(hit, "text", 0, 4, "sentence", "", 1, 1), "other")
 
 
 # --- written answers ------------------------------------------------------------------------------------------

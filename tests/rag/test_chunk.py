@@ -19,9 +19,7 @@ def count(texts: Sequence[str]) -> list[int]:
 
 
 def cut(text: str, size: int = 20, overlap: int = 5, window: int = 30, title: str = "") -> list[Chunk]:
-    return chunk(
-        Parsed(text, headings=headings(text)), count, size=size, overlap=overlap, window=window, title=title
-    )
+    return chunk(Parsed(text, headings=headings(text)), count, size=size, overlap=overlap, window=window, title=title)
 
 
 SENTENCES = st.lists(
@@ -43,7 +41,7 @@ SENTENCES = st.lists(
 @given(SENTENCES | st.text(max_size=400), st.integers(8, 40), st.integers(0, 20))
 def test_everything_is_embedded_and_nothing_is_too_long(text: str, size: int, overlap: int) -> None:
     chunks = cut(text, size, overlap, window=48)
-    covered = set()
+    covered: set[int] = set()
     for one in chunks:
         assert 0 <= one.start < one.end <= len(text)
         assert one.embedded.endswith(text[one.start : one.end])

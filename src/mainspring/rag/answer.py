@@ -154,9 +154,7 @@ class DocumentAnswerer:
             self._record(asked, context, found, refused, chosen)
             return Response(head, replay(self._extracted(asked, found, chosen)))
         self._record(asked, context, found, refused, ())
-        response = await self._writer.write(
-            request, found.question, found.hits, found.passages, found.texts, context
-        )
+        response = await self._writer.write(request, found.question, found.hits, found.passages, found.texts, context)
         return response.with_head(model=self._name)
 
     async def find(self, asked: _Asked, context: Context) -> Findings:
@@ -166,9 +164,7 @@ class DocumentAnswerer:
         shown = _shown(candidates, asked.top_k)
         texts = await self._retriever.texts(shown)
         vector = await self._retriever.vector(asked.question)
-        passages = await extract.passages(
-            asked.question, shown, candidates, texts, self._retriever.embedder, vector
-        )
+        passages = await extract.passages(asked.question, shown, candidates, texts, self._retriever.embedder, vector)
         return Findings(asked.question, shown, passages, texts, evidence(asked.question, candidates, passages))
 
     async def _scope(self, names: Sequence[str], context: Context) -> list[Collection]:
@@ -245,9 +241,7 @@ class DocumentAnswerer:
             "evidence": round(found.evidence, 4),
             "refused": refused,
             "hits": [_facts(hit) for hit in found.hits],
-            "cited": [
-                {"document_id": each.hit.document_id, "start": each.start, "end": each.end} for each in cited
-            ],
+            "cited": [{"document_id": each.hit.document_id, "start": each.start, "end": each.end} for each in cited],
         }
         context.allowance.records.append(
             EventRecord(

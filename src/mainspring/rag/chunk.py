@@ -1,8 +1,8 @@
 """Chunks: runs of whole sentences that fit what the embedding model reads, with their place in the document.
 
-A chunk never exceeds its token budget (a sentence longer than that is cut at a word), begins afresh at a heading
-once it has some weight, and repeats the last sentences of the one before it. What is embedded is the heading path
-and the chunk; both together fit the model's window, so nothing is silently cut.
+A chunk never exceeds its token budget (a sentence longer than that is cut at a word), begins afresh at a new page and
+at a heading once it has some weight, and otherwise repeats the last sentences of the one before it. What is embedded
+is the heading path and the chunk; both together fit the model's window, so nothing is silently cut.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _HEADING_FRACTION = 0.25
 class Chunk:
     """``text[start:end]`` of the document, ``tokens`` long in the embedding model's vocabulary.
 
-    ``page`` and ``heading`` (a path, or empty) are those of its first character; ``embedded`` is what is embedded.
+    ``page`` and ``heading`` (a path, or empty) are those of its first sentence; ``embedded`` is what is embedded.
     """
 
     start: int
@@ -47,6 +47,7 @@ class _Tile:
     end: int
     tokens: int
     heading: bool
+    page: int | None
 
 
 def chunk(
@@ -60,7 +61,7 @@ def chunk(
     size = min(size, window)
     # One sentence alone must still fit beside the longest heading path.
     prefix_limit = int(window * _HEADING_FRACTION)
-    tiles = _tiles(parsed.text, count_tokens, min(size, window - prefix_limit))
+    tiles = _tiles(parsed, count_tokens, min(size, window - prefix_limit))
     paths = heading_paths(parsed.headings)
     starts = [offset for offset, _ in paths]
 
@@ -70,7 +71,7 @@ def chunk(
         return path if any(heading.level == 1 for heading in parsed.headings) else _join(title, path)
 
     spans = _pack(tiles, size, min(overlap, size // 2))
-    headings = [heading_at(tiles[first].start) for first, _ in spans]
+    headings = [heading_at(tiles[_first_sentence(tiles, first, last)].start) for first, last in spans]
     prefixes = _prefixes(headings, count_tokens, prefix_limit)
     chunks: list[Chunk] = []
     for (first, last), heading in zip(spans, headings, strict=True):
@@ -107,7 +108,8 @@ def _prefixes(headings: Sequence[str], count_tokens: CountTokens, limit: int) ->
     return chosen
 
 
-def _tiles(text: str, count_tokens: CountTokens, size: int) -> list[_Tile]:
+def _tiles(parsed: Parsed, count_tokens: CountTokens, size: int) -> list[_Tile]:
+    text = parsed.text
     found = sentences.split(text)
     if not found:
         return []
@@ -121,7 +123,7 @@ def _tiles(text: str, count_tokens: CountTokens, size: int) -> list[_Tile]:
         longer: list[tuple[int, int, bool]] = []
         for (start, end, heading), tokens in zip(pieces, counts, strict=True):
             if tokens <= size or end - start < 2:
-                whole.append(_Tile(start, end, tokens, heading))
+                whole.append(_Tile(start, end, tokens, heading, parsed.page_at(start)))
             else:
                 length = max(1, int((end - start) * size / tokens * 0.9))
                 longer.extend(_cut(text, start, end, heading, limit=length))
@@ -150,6 +152,7 @@ def _pack(tiles: Sequence[_Tile], size: int, overlap: int) -> list[tuple[int, in
     for index, tile in enumerate(tiles):
         full = total + tile.tokens > size or tile.end - tiles[first].start > limit
         section = tile.heading and total >= size * _SECTION_FRACTION
+        section = section or tile.page != tiles[first].page
         # Consecutive headings belong to what follows them, not to a chunk of their own.
         if index > first and (full or section) and not _only_headings(tiles, first, index):
             last = index - 1
@@ -165,6 +168,11 @@ def _pack(tiles: Sequence[_Tile], size: int, overlap: int) -> list[tuple[int, in
     if tiles:
         spans.append((first, len(tiles) - 1))
     return spans
+
+
+def _first_sentence(tiles: Sequence[_Tile], first: int, last: int) -> int:
+    """The first tile of a span that is no heading; its first tile where all are."""
+    return next((index for index in range(first, last + 1) if not tiles[index].heading), first)
 
 
 def _only_headings(tiles: Sequence[_Tile], first: int, index: int) -> bool:

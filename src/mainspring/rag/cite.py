@@ -13,9 +13,7 @@ def cite(index: int, passage: Passage, text: str, support: float | None = None) 
     Raises ``StoreError`` when ``text[start:end]`` is not the passage: an answer never shows what it cannot prove.
     """
     if text[passage.start : passage.end] != passage.text:
-        raise StoreError(
-            f"the index of {passage.hit.source} does not fit its text", remedy="Ingest the document again"
-        )
+        raise StoreError(f"the index of {passage.hit.source} does not fit its text", remedy="Ingest the document again")
     return Citation(
         index=index,
         document_id=passage.hit.document_id,
@@ -24,6 +22,6 @@ def cite(index: int, passage: Passage, text: str, support: float | None = None) 
         start=passage.start,
         end=passage.end,
         page=passage.hit.page,
-        heading=passage.hit.heading,
+        heading=passage.heading,
         support=support,
     )

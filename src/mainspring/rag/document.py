@@ -47,7 +47,7 @@ class Parsed:
         """The page that holds ``offset``; None in a document without pages."""
         if not self.pages:
             return None
-        index = bisect_right([page.start for page in self.pages], offset) - 1
+        index = bisect_right(self.pages, offset, key=lambda page: page.start) - 1
         return self.pages[max(0, index)].number
 
 

@@ -26,14 +26,14 @@ _OFFER, _FUSED, _CHUNK_COSINE = 0.07, 0.45, 0.5
 # sentence of the first.
 _SAME_DOCUMENT = 0.05
 # Embedding is what an answer costs: sentences that share least with the question are left out beyond this many.
-_MAX_EMBEDDED = 48
+_MAX_EMBEDDED = 24
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
     """A sentence, item or row of a retrieved chunk: ``text`` is ``[start:end]`` of the document.
 
-    ``score`` orders passages of one question; ``cosine`` is to the question.
+    ``heading`` is the nearest path above it, ``score`` orders passages of one question, ``cosine`` is to it.
     """
 
     hit: Hit
@@ -41,6 +41,7 @@ class Passage:
     start: int
     end: int
     kind: sentences.Kind
+    heading: str
     score: float
     cosine: float
 
@@ -56,6 +57,7 @@ class _Unit:
     start: int
     end: int
     kind: sentences.Kind
+    heading: str
     lexical: float
 
 
@@ -86,7 +88,7 @@ async def passages(
     if not chosen:
         return []
     bodies = [unit.text for unit in chosen]
-    headed = [f"{unit.hit.heading}: {unit.text}" if unit.hit.heading else unit.text for unit in chosen]
+    headed = [f"{unit.heading}: {unit.text}" if unit.heading else unit.text for unit in chosen]
     embedded = await embedder.embed(bodies + [text for text in headed if text not in bodies])
     alone, under = _cosines(bodies, headed, np.asarray(embedded.vectors) @ np.asarray(vector))
     ranked = [
@@ -96,6 +98,7 @@ async def passages(
             unit.start,
             unit.end,
             unit.kind,
+            unit.heading,
             unit.lexical + _COSINE * alone[number] + _COSINE_UNDER_HEADING * under[number],
             max(alone[number], under[number]),
         )
@@ -129,19 +132,22 @@ def in_order(chosen: Sequence[Passage]) -> list[Passage]:
     return sorted(chosen, key=lambda passage: (first[passage.hit.document_id], passage.start))
 
 
-def _units(
-    hit: Hit, text: str, weights: Mapping[str, float], kind: terms.Asked, asked: frozenset[str]
-) -> list[_Unit]:
+def _units(hit: Hit, text: str, weights: Mapping[str, float], kind: terms.Asked, asked: frozenset[str]) -> list[_Unit]:
     if text[hit.start : hit.end] != hit.text:
         return []
     found = [(one, hit.text[one.start : one.end]) for one in sentences.split(hit.text)]
     words = [terms.content(body) & asked for _, body in found]
-    heading = terms.content(hit.heading) & asked
+    path, above = hit.heading, terms.content(hit.heading) & asked
+    told = False
     everything = terms.content(f"{hit.heading} {hit.text}") & asked
     units: list[_Unit] = []
     for number, (sentence, body) in enumerate(found):
         if sentence.kind == "heading":
+            # The path of the chunk is that of its first sentence; a heading behind that one opens another section.
+            path = _below(hit.heading, body) if told else path
+            above = terms.content(path) & asked
             continue
+        told = True
         own = words[number]
         before = words[number - 1] - own if number else frozenset()
         after = words[number + 1] - own if number + 1 < len(found) else frozenset()
@@ -149,13 +155,15 @@ def _units(
             _OWN * terms.overlap(weights, own)
             + _BEFORE * terms.overlap(weights, before)
             + _AFTER * terms.overlap(weights, after)
-            + _HEADING * terms.overlap(weights, heading - own)
+            + _HEADING * terms.overlap(weights, above - own)
             + _AROUND * terms.overlap(weights, everything - own)
             + _OFFER * terms.offers(kind, body, asked)
             + _FUSED * hit.score
             + _CHUNK_COSINE * hit.dense_score
         )
-        units.append(_Unit(hit, body, hit.start + sentence.start, hit.start + sentence.end, sentence.kind, lexical))
+        units.append(
+            _Unit(hit, body, hit.start + sentence.start, hit.start + sentence.end, sentence.kind, path, lexical)
+        )
     return units
 
 
@@ -164,6 +172,11 @@ def _cosines(bodies: Sequence[str], headed: Sequence[str], cosines: Any) -> tupl
     others = iter(cosines[len(bodies) :].tolist())
     known = dict(zip(bodies, cosines.tolist(), strict=False))
     return [known[body] for body in bodies], [known[text] if text in known else next(others) for text in headed]
+
+
+def _below(path: str, title: str) -> str:
+    """The path of a section ``title`` of the document that ``path`` leads into."""
+    return f"{path.split(' > ', 1)[0]} > {title}" if path else title
 
 
 def _shortened(passage: Passage, words: int) -> Passage:
@@ -180,6 +193,7 @@ def _shortened(passage: Passage, words: int) -> Passage:
         passage.start,
         passage.start + len(kept),
         passage.kind,
+        passage.heading,
         passage.score,
         passage.cosine,
     )

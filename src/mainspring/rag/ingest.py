@@ -125,9 +125,7 @@ class Ingestor:
                 report.removed.append(document.name)
         return report
 
-    async def ingest_file(
-        self, collection: Collection, name: str, data: bytes, file_id: str | None = None
-    ) -> Document:
+    async def ingest_file(self, collection: Collection, name: str, data: bytes, file_id: str | None = None) -> Document:
         """Ingest one file that was uploaded; its document.
 
         Raises ``UnreadableDocument`` or ``MissingExtra``, after recording the failure.
@@ -268,9 +266,7 @@ class Ingestor:
         except MainspringError as error:
             for each in prepared:
                 version = each.version
-                await self._collections.fail(
-                    collection, version.document_id, str(error), generation=version.generation
-                )
+                await self._collections.fail(collection, version.document_id, str(error), generation=version.generation)
             raise
         for each in prepared:
             try:
@@ -281,9 +277,7 @@ class Ingestor:
                 report.failed.append(Failure(each.source.name, str(error)))
                 continue
             if superseded:
-                await self._vectors.delete(
-                    collection.id, each.version.document_id, range(1, each.version.generation)
-                )
+                await self._vectors.delete(collection.id, each.version.document_id, range(1, each.version.generation))
             report.chunks += len(each.chunks)
             report.chars += len(each.parsed.text)
             before = known.get(each.source.key)

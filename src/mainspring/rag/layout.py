@@ -79,8 +79,7 @@ def render(sheets: Sequence[Sheet]) -> list[str]:
     furniture = _furniture(pages, [sheet.height for sheet in sheets])
     levels = _heading_levels(pages)
     return [
-        "\n\n".join(_blocks([line for line in lines if _masked(line.text) not in furniture], levels))
-        for lines in pages
+        "\n\n".join(_blocks([line for line in lines if _masked(line.text) not in furniture], levels)) for lines in pages
     ]
 
 

@@ -324,9 +324,7 @@ def _recognised(engine: Any, pixels: Any, scale: float) -> layout.Sheet:
         for box, text in zip(result.boxes, result.txts, strict=True):
             xs, ys = box[:, 0] / scale, box[:, 1] / scale
             pieces.append(
-                layout.Piece(
-                    float(xs.min()), height - float(ys.max()), float(xs.max()), height - float(ys.min()), text
-                )
+                layout.Piece(float(xs.min()), height - float(ys.max()), float(xs.max()), height - float(ys.min()), text)
             )
     return layout.Sheet(pieces, [], height)
 

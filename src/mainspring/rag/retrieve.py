@@ -81,9 +81,7 @@ class Retriever:
         values given. Raises ``InvalidRequest`` for an empty query or an unknown filter, ``Conflict`` where a
         collection was embedded with another model.
         """
-        return (await self.candidates(within, query, k or self._settings.top_k, filters))[
-            : k or self._settings.top_k
-        ]
+        return (await self.candidates(within, query, k or self._settings.top_k, filters))[: k or self._settings.top_k]
 
     async def candidates(
         self,
@@ -101,9 +99,7 @@ class Retriever:
             self._check(collection)
         vector = await self.vector(query)
         depth = max(k, self._settings.candidates)
-        found = await asyncio.gather(
-            *(self._found(collection, query, vector, depth, filters) for collection in chosen)
-        )
+        found = await asyncio.gather(*(self._found(collection, query, vector, depth, filters) for collection in chosen))
         pairs = [(collection, hit) for collection, hits in zip(chosen, found, strict=True) for hit in hits]
         return await self._ranked(pairs)
 

@@ -27,7 +27,8 @@ _INITIALS = re.compile(r"(?:[A-Za-z]\.)+[A-Za-z]?$")
 # Abbreviations that a capital letter often follows without a new sentence.
 _TITLES = frozenset(
     "mr mrs ms dr prof sr jr st rev gen col lt capt sgt gov sen rep hon pres fig figs eq eqs sec secs ch chap vol "
-    "incl excl no nos art p pp cf vs v al ed eds e.g i.e viz approx ca tel ext dept inc. op mt ft adm maj cmdr msgr".split()
+    "incl excl no nos art "
+    "p pp cf vs v al ed eds e.g i.e viz approx ca tel ext dept inc. op mt ft adm maj cmdr msgr".split()
 )
 # Abbreviations that end a sentence when a capital letter follows, and do not otherwise.
 _LOOSE = frozenset("etc inc ltd co corp llc plc bros jan feb mar apr jun jul aug sep sept oct nov dec".split())

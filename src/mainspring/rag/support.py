@@ -46,7 +46,7 @@ async def support(sentence: str, passages: Sequence[Passage], embedder: Embedder
 
 
 def _score(sentence: str, words: frozenset[str], passage: Passage, cosine: float) -> float:
-    source = f"{passage.hit.heading} {passage.text}"
+    source = f"{passage.heading} {passage.text}"
     shared = len(words & terms.content(source)) / len(words)
     score = 0.5 * shared + 0.5 * max(0.0, cosine)
     strange = set(_NUMBER.findall(sentence)) - set(_NUMBER.findall(source))
