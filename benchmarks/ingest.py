@@ -8,7 +8,8 @@ with the very same embedder (our OpenVINO MiniLM, wrapped as a LlamaIndex ``Base
 parses in a process of its own, commits each document, keeps every text and makes a full-text index; LlamaIndex keeps
 a ``SimpleVectorStore`` and writes it as JSON at the end. Imports and the loading of the model are not counted.
 
-LlamaIndex lives in an environment of its own below the cache folder, which the first run makes.
+Beside it, where torch for processors can be installed: the same weights in LlamaIndex's usual runtime,
+sentence-transformers. LlamaIndex lives in an environment of its own below the cache folder, which the first run makes.
 """
 
 from __future__ import annotations
@@ -24,18 +25,24 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from _report import Figure, report, skip
 from _stats import Spread, alternate, ratios
 
+if TYPE_CHECKING:
+    from mainspring.engines.pull import PulledModel
+
 ROOT = Path(__file__).parent.parent
 CHUNK_TOKENS, OVERLAP_TOKENS = 200, 40
 PEER_PACKAGES = ("llama-index-core==0.14.25", "llama-index-readers-file")
-# What LlamaIndex hands to an embedder at once unless told otherwise, and a batch in which it can sort by length.
-DEFAULT_BATCH, LARGE_BATCH = 10, 256
+# Texts that LlamaIndex hands to our embedder at once: many, which it sorts by length, or its default.
+BATCHES = {"our embedder in both": 256, "our embedder in both, batches of 10": 10}
+FAIREST = "our embedder in both"
+TORCH = "the same weights in sentence-transformers"
+TORCH_BATCH = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,23 +86,40 @@ def peer_python() -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     environment = cache / "mainspring" / "benchmarks" / "llama-index"
     python = environment / "bin" / "python"
-    uv = [sys.executable, "-m", "uv"]
-    # Copies: NLTK, which LlamaIndex splits sentences with, refuses data files that are hard links into uv's cache.
-    install = [*uv, "pip", "install", "--quiet", "--link-mode=copy", "--python", str(python)]
-    commands = [
-        [*uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, str(environment)],
-        [*install, "--editable", str(ROOT), *PEER_PACKAGES],
-    ]
-    for command in commands:
-        made = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
-        if made.returncode:
-            skip(f"LlamaIndex's environment cannot be made: {(made.stderr.strip().splitlines() or ['?'])[-1]}")
+    made = _uv("venv", "--allow-existing", "--python", sys.executable, str(environment))
+    made = made or _install(python, "--editable", str(ROOT), *PEER_PACKAGES)
+    if made:
+        skip(f"LlamaIndex's environment cannot be made: {made}")
     return python
 
 
-def run_side(python: Path | str, side: str, folder: Path, batch: int = 0) -> Ingested:
+def add_torch(python: Path) -> str:
+    """Put sentence-transformers beside LlamaIndex; why that cannot be done, or nothing.
+
+    Only with a torch for processors: the default one brings gigabytes of libraries for GPUs.
+    """
+    problem = _install(python, "--torch-backend", "cpu", "torch")
+    links = os.environ.get("PIP_FIND_LINKS")
+    if problem and links:
+        problem = _install(python, "--no-index", "--no-deps", "--find-links", links, "torch")
+    return problem or _install(python, "llama-index-embeddings-huggingface")
+
+
+def _install(python: Path, *arguments: str) -> str:
+    # Copies: NLTK, which LlamaIndex splits sentences with, refuses data files that are hard links into uv's cache.
+    return _uv("pip", "install", "--link-mode=copy", "--python", str(python), *arguments)
+
+
+def _uv(*arguments: str) -> str:
+    """Run uv; the last line of what went wrong, or nothing."""
+    command = [sys.executable, "-m", "uv", "--quiet", *arguments]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+    return (ran.stderr.strip().splitlines() or ["no reason given"])[-1].strip() if ran.returncode else ""
+
+
+def run_side(python: Path | str, side: str, folder: Path) -> Ingested:
     """One ingestion in a process of its own. Raises ``RuntimeError`` with what it wrote when it fails."""
-    command = [str(python), str(Path(__file__).resolve()), "--side", side, "--batch", str(batch), str(folder)]
+    command = [str(python), str(Path(__file__).resolve()), "--side", side, str(folder)]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
     if ran.returncode:
         raise RuntimeError(f"{side}: {ran.stderr[-2000:]}")
@@ -116,7 +140,7 @@ async def ingest_ours(folder: Path) -> Ingested:
     return Ingested(seconds, _cpu() - used, made.chunks, made.tokens)
 
 
-def ingest_peer(folder: Path, batch: int) -> Ingested:
+def ingest_peer(folder: Path, side: str) -> Ingested:
     """As LlamaIndex's starter tutorial does, with its own reader, splitter and store."""
     from llama_index.core import (  # type: ignore[import-not-found]
         SimpleDirectoryReader,
@@ -125,12 +149,10 @@ def ingest_peer(folder: Path, batch: int) -> Ingested:
     )
     from llama_index.core.node_parser import SentenceSplitter  # type: ignore[import-not-found]
 
-    embedding, tokenizer = _peer_embedding(batch)
-    splitter = SentenceSplitter(
-        chunk_size=CHUNK_TOKENS,
-        chunk_overlap=OVERLAP_TOKENS,
-        tokenizer=lambda text: tokenizer.encode(text, add_special_tokens=False).ids,
-    )
+    pulled = _pulled()
+    embedding = _torch_embedding(pulled) if side == TORCH else _our_embedding(pulled, BATCHES[side])
+    tokenizer = Tokenizer(pulled)
+    splitter = SentenceSplitter(chunk_size=CHUNK_TOKENS, chunk_overlap=OVERLAP_TOKENS, tokenizer=tokenizer.ids)
     with tempfile.TemporaryDirectory() as target:
         began, used = time.perf_counter(), _cpu()
         reader = SimpleDirectoryReader(str(folder), file_metadata=lambda path: {"title": Path(path).stem})
@@ -138,36 +160,49 @@ def ingest_peer(folder: Path, batch: int) -> Ingested:
         context = StorageContext.from_defaults()
         VectorStoreIndex(nodes, storage_context=context, embed_model=embedding)
         context.persist(target)
-        return Ingested(time.perf_counter() - began, _cpu() - used, len(nodes), embedding.read_tokens())
+        seconds, cpu = time.perf_counter() - began, _cpu() - used
+    # Two special tokens a text, as ours are counted.
+    tokens = sum(len(tokenizer.ids(node.get_content(metadata_mode="embed"))) + 2 for node in nodes)
+    return Ingested(seconds, cpu, len(nodes), tokens)
 
 
-def _peer_embedding(batch: int) -> tuple[Any, Any]:
-    """Our embedder as LlamaIndex's, and its tokenizer."""
-    from llama_index.core.embeddings import BaseEmbedding
-    from pydantic import PrivateAttr
-    from tokenizers import Tokenizer
+class Tokenizer:
+    """The embedding model's tokenizer, without the padding that its file asks for."""
 
-    from mainspring.engines.embedder import OpenVinoEmbedder
+    def __init__(self, pulled: PulledModel) -> None:
+        from tokenizers import Tokenizer
+
+        self._tokenizer = Tokenizer.from_file(str(pulled.files["tokenizer"]))
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+
+    def ids(self, text: str) -> list[int]:
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        return ids
+
+
+def _pulled() -> PulledModel:
     from mainspring.engines.pull import Puller
     from mainspring.settings import load
 
     settings = load().settings
-    pulled = Puller(settings).local(settings.models.embedding)
-    embedder = OpenVinoEmbedder(pulled, settings.engines.threads)
+    return Puller(settings).local(settings.models.embedding)
+
+
+def _our_embedding(pulled: PulledModel, batch: int) -> Any:
+    """Our embedder as LlamaIndex's."""
+    from llama_index.core.embeddings import BaseEmbedding  # type: ignore[import-not-found]
+
+    from mainspring.engines.embedder import OpenVinoEmbedder
+
+    embedder = OpenVinoEmbedder(pulled)
     asyncio.run(embedder.start())
 
     class Embedding(BaseEmbedding):  # type: ignore[misc]
         """Blocking, as LlamaIndex calls it."""
 
-        _tokens: int = PrivateAttr(default=0)
-
-        def read_tokens(self) -> int:
-            return self._tokens
-
         def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
-            found = asyncio.run(embedder.embed(texts))
-            self._tokens += found.tokens
-            vectors: list[list[float]] = found.vectors.tolist()
+            vectors: list[list[float]] = asyncio.run(embedder.embed(texts)).vectors.tolist()
             return vectors
 
         def _get_text_embedding(self, text: str) -> list[float]:
@@ -179,53 +214,64 @@ def _peer_embedding(batch: int) -> tuple[Any, Any]:
         async def _aget_query_embedding(self, query: str) -> list[float]:
             return await asyncio.to_thread(self._get_query_embedding, query)
 
-    tokenizer = Tokenizer.from_file(str(pulled.files["tokenizer"]))
-    # The file pads and cuts to lengths of its own, which would be counted.
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    return Embedding(embed_batch_size=batch), tokenizer
+    return Embedding(embed_batch_size=batch)
+
+
+def _torch_embedding(pulled: PulledModel) -> Any:
+    """The same weights in sentence-transformers. Raises ``RuntimeError`` when its vectors are not ours."""
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    from llama_index.embeddings.huggingface import HuggingFaceEmbedding  # type: ignore[import-not-found]
+
+    embedding = HuggingFaceEmbedding(
+        str(pulled.directory), max_length=pulled.entry.max_tokens, device="cpu", embed_batch_size=TORCH_BATCH
+    )
+    sentence = "Refunds are paid within ten days."
+    theirs = embedding.get_text_embedding(sentence)
+    ours = _our_embedding(pulled, 1).get_text_embedding(sentence)
+    if sum(a * b for a, b in zip(ours, theirs, strict=True)) < 0.99:
+        raise RuntimeError("sentence-transformers computes other vectors from these weights")
+    return embedding
 
 
 def measure(data: Path, python: Path, options: argparse.Namespace) -> dict[str, Figure]:
-    """All figures: each kind of documents against LlamaIndex's default batch and against a large one."""
+    """All figures: each kind of documents against each way of running LlamaIndex."""
     figures: dict[str, Figure] = {}
+    sides = list(BATCHES)
+    if problem := add_torch(python):
+        print(f"no comparison with sentence-transformers: {problem}", file=sys.stderr)
+    else:
+        sides.append(TORCH)
     kinds = {"abstracts": abstracts(data, options.abstracts), "articles": articles(data, options.articles)}
     for kind, documents in kinds.items():
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             for file, text in documents:
                 (folder / file).write_text(text, encoding="utf-8")
-            figures |= _compare(kind, folder, len(documents), python, options.pairs)
+            for side in sides:
+                figures |= _compare(kind, side, folder, len(documents), python, options.pairs)
     return figures
 
 
-def _compare(kind: str, folder: Path, count: int, python: Path, pairs: int) -> dict[str, Figure]:
-    figures: dict[str, Figure] = {}
-    for batch in (LARGE_BATCH, DEFAULT_BATCH):
-        ours, theirs = alternate(
-            lambda _: run_side(sys.executable, "ours", folder),
-            lambda _, batch=batch: run_side(python, "peer", folder, batch),  # type: ignore[misc]
-            pairs,
-        )
-        rate = ratios([each.seconds for each in theirs], [each.seconds for each in ours])
-        work = ratios([each.cpu for each in theirs], [each.cpu for each in ours])
-        peer = Spread.of([count / each.seconds for each in theirs]).median
-        aside = "" if batch == DEFAULT_BATCH else ", batches of 256"
-        figures[f"{kind}: documents/s against LlamaIndex{aside}"] = Figure(
-            rate.median,
-            "ratio",
-            "higher",
-            floor=2.0 if batch == LARGE_BATCH else None,
-            aim=4.0 if batch == LARGE_BATCH else None,
-            against=f"{peer:.1f} documents/s; {pairs} pairs, {rate.text()}; CPU seconds {work.median:.2f}x",
-        )
-    figures[f"{kind}: documents/s"] = Figure(
-        Spread.of([count / each.seconds for each in ours]).median,
-        "documents/s",
-        "higher",
-        against=f"{count} documents, {_size(ours)}; LlamaIndex {_size(theirs)}",
+def _compare(kind: str, side: str, folder: Path, count: int, python: Path, pairs: int) -> dict[str, Figure]:
+    ours, theirs = alternate(
+        lambda _: run_side(sys.executable, "ours", folder), lambda _: run_side(python, side, folder), pairs
     )
-    return figures
+    rate = ratios([each.seconds for each in theirs], [each.seconds for each in ours])
+    work = ratios([each.cpu for each in theirs], [each.cpu for each in ours])
+    our_rate, their_rate = (
+        Spread.of([count / each.seconds for each in runs]).median for runs in (ours, theirs)
+    )
+    return {
+        f"{kind}: against LlamaIndex, {side}": Figure(
+            rate.median,
+            "x documents/s",
+            "higher",
+            floor=2.0 if side == FAIREST else None,
+            aim=4.0 if side == FAIREST else None,
+            against=f"{our_rate:.1f} to {their_rate:.1f} documents/s, {rate.text()} in {pairs} pairs of {count}; "
+            f"{_size(ours)} to {_size(theirs)}; {work.median:.2f}x the CPU time",
+        )
+    }
 
 
 def _size(side: Sequence[Ingested]) -> str:
@@ -242,14 +288,13 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--abstracts", type=int, default=400)
     parser.add_argument("--articles", type=int, default=6)
-    parser.add_argument("--side", choices=("ours", "peer"), help=argparse.SUPPRESS)
-    parser.add_argument("--batch", type=int, default=DEFAULT_BATCH, help=argparse.SUPPRESS)
+    parser.add_argument("--side", help=argparse.SUPPRESS)
     parser.add_argument("folder", type=Path, nargs="?", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.side:
-        done = asyncio.run(ingest_ours(options.folder)) if options.side == "ours" else None
-        done = done or ingest_peer(options.folder, options.batch)
-        print(json.dumps({name: getattr(done, name) for name in Ingested.__slots__}))
+        ours = options.side == "ours"
+        done = asyncio.run(ingest_ours(options.folder)) if ours else ingest_peer(options.folder, options.side)
+        print(json.dumps(asdict(done)))
         return
     from _library import data
 

@@ -6,8 +6,7 @@ A third party publishes the entry point group ``mainspring.plugins`` with a modu
     def mainspring_register(registry: Registry) -> None:
         registry.add("engine", "mine", MyEngine)
 
-Kinds in use: ``engine`` (``factory(pulled, settings, name) -> Engine``) and ``application``
-(``factory(parts) -> Responder``).
+The one kind in use is ``engine``: ``factory(pulled: PulledModel, settings: Settings) -> Engine``.
 """
 
 from __future__ import annotations

@@ -90,6 +90,7 @@ class EnginesSettings(Section):
     precision: Literal["bf16", "f32"] = "bf16"
     max_batched_tokens: int = Field(512, ge=32)
     start_timeout_s: float = Field(120.0, gt=0)
+    step_timeout_s: float = Field(120.0, ge=2)
 
 
 class StoresSettings(Section):

@@ -53,9 +53,7 @@ def test_a_models_life(config: Path) -> None:
     assert state(config, "tiny-encoder") == "-"
     pulled = call(config, "pull", "tiny-encoder")
     assert pulled.returncode == 0, pulled.stderr
-    assert (
-        "trusted on first use, sha256 pinned now: config.json, tokenizer.json, model.safetensors" in pulled.stdout
-    )
+    assert "trusted on first use, sha256 pinned now: config.json, tokenizer.json, model.safetensors" in pulled.stdout
     shown = json.loads(call(config, "show", "tiny-encoder", "--json").stdout)
     assert shown["state"] == "pulled"
     assert Path(shown["roles"]["graph"]).is_file()

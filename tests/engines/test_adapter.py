@@ -9,17 +9,10 @@ from safetensors.numpy import load_file, save_file
 
 from mainspring.engines.adapter import Adapter
 from mainspring.engines.gguf_weights import GgufWeights
-from mainspring.engines.pull import Puller
 from mainspring.errors import ModelError
-from mainspring.settings import Settings
 from tests.engines import tiny_models as tiny
 
 Floats = NDArray[np.float32]
-
-
-@pytest.fixture(scope="module")
-def vocabulary() -> GgufWeights:
-    return GgufWeights(Puller(Settings()).pull("smollm2-135m-instruct").files["gguf"])
 
 
 @pytest.fixture(scope="module", params=["llama", "qwen3"])

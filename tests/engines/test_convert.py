@@ -29,11 +29,6 @@ def pulled() -> PulledModel:
 
 
 @pytest.fixture(scope="module")
-def vocabulary(pulled: PulledModel) -> GgufWeights:
-    return GgufWeights(pulled.files["gguf"])
-
-
-@pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Q4_1 file as published."""
     folder = tmp_path_factory.mktemp("original")

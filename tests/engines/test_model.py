@@ -65,6 +65,12 @@ async def test_a_chat_is_rendered_answered_and_counted() -> None:
     assert seen.headers["traceparent"] == f"00-{CONTEXT.trace.trace_id}-{CONTEXT.trace.span_id}-01"
 
 
+async def test_the_contexts_priority_reaches_the_engine() -> None:
+    engine = ScriptedEngine(lambda _: ["x"])
+    await collect(await responder({}, engine).respond(chat(), dataclasses.replace(CONTEXT, priority=7)))
+    assert engine.seen[0].priority == 7
+
+
 async def test_a_completion_is_raw() -> None:
     engine = ScriptedEngine(lambda _: ["<think>", "raw"])
     answer = await ask(responder({}, engine), CompletionRequest("small", "<|im_start|>x"))
@@ -141,7 +147,7 @@ NARROW = Capabilities(64, frozenset({"temperature"}))
         ({"stop": ("x",)}, "stop"),
         ({"seed": 1}, "seed"),
         ({"n": 2}, "n"),
-        ({"beams": 2}, "beams"),
+        ({"beams": 2}, "num_beams"),
         ({"logprobs": 0}, "logprobs"),
         ({"ignore_eos": True}, "ignore_eos"),
         ({"grammar": Grammar("regex", "a")}, "response_format"),

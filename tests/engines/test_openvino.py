@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from mainspring.engines.base import EngineStream
 from mainspring.engines.openvino import OpenVinoEngine
 from mainspring.errors import (
     EngineDied,
@@ -46,6 +47,11 @@ async def engine() -> AsyncIterator[OpenVinoEngine]:
     await engine.close()
 
 
+async def read(stream: EngineStream) -> None:
+    async for _ in stream:
+        pass
+
+
 async def idle(engine: OpenVinoEngine) -> None:
     async with asyncio.timeout(60):
         while engine.statistics()["running"] or engine.statistics()["waiting"]:
@@ -53,14 +59,14 @@ async def idle(engine: OpenVinoEngine) -> None:
 
 
 async def test_overload_is_said_at_once(engine: OpenVinoEngine) -> None:
-    tasks = [asyncio.create_task(run(engine, job("A story.", max_tokens=64, ignore_eos=True))) for _ in range(4)]
+    tasks = [asyncio.create_task(run(engine, job("A story.", max_tokens=24, ignore_eos=True))) for _ in range(4)]
     await asyncio.sleep(0)
     with pytest.raises(Overloaded) as caught:
         await engine.generate(job("One more."))
     assert caught.value.retry_after
     assert not any(task.done() for task in tasks)
     outcomes = await asyncio.gather(*tasks)
-    assert all(outcome.usage.completion_tokens == 64 for outcome in outcomes)
+    assert all(outcome.usage.completion_tokens == 24 for outcome in outcomes)
     await idle(engine)
 
 
@@ -184,6 +190,21 @@ async def test_killed_under_load_fails_its_requests_and_comes_back(engine: OpenV
     assert (await run(engine, job("Say hi."))).text()
     assert engine.healthy()
     assert engine.statistics()["restarts"] == restarts + 1
+
+
+async def test_a_child_that_hangs_is_killed_and_comes_back() -> None:
+    engine = make(pulled_files()["ir"], step_timeout_s=2.0)
+    await engine.start()
+    stream = await engine.generate(job("A story.", max_tokens=400, ignore_eos=True))
+    stopped = engine.pid
+    assert stopped is not None
+    os.kill(stopped, signal.SIGSTOP)
+    with pytest.raises(EngineDied, match="said nothing for 2 s"):
+        await asyncio.wait_for(read(stream), 60)
+    assert (await run(engine, job("Say hi."))).text()
+    assert engine.pid != stopped
+    assert engine.statistics()["restarts"] == 1
+    await engine.close()
 
 
 async def test_truncated_gguf_is_a_clear_error(tmp_path: Path) -> None:

@@ -158,6 +158,45 @@ async def test_waiting_for_a_restart_is_bounded(child: Child) -> None:
     await supervisor.close()
 
 
+async def test_nothing_is_sent_to_a_child_that_was_killed(child: Child) -> None:
+    supervisor = child.supervise(ECHO)
+    await supervisor.start()
+    supervisor.kill()
+    with pytest.raises(EngineDied):
+        supervisor.send({"lost": 1})
+    await supervisor.ready(30)
+    supervisor.send({"kept": 1})
+    assert await child.heard.get() == {"kept": 1}
+    await supervisor.close()
+
+
+async def test_silence_is_death_only_while_there_is_work(child: Child) -> None:
+    work: list[int] = []
+    supervisor = child.supervise(ECHO, busy=lambda: bool(work), silence=0.2)
+    await supervisor.start()
+    await asyncio.sleep(0.6)
+    assert not child.deaths
+    work.append(1)
+    await eventually(lambda: bool(child.deaths))
+    work.clear()
+    assert "it said nothing for 0.2 s" in child.deaths[0]
+    await supervisor.ready(30)
+    await supervisor.close()
+
+
+async def test_a_child_that_speaks_does_not_hang(child: Child) -> None:
+    body = (
+        "def serve(channel, configuration):\n    channel.send({'ready': {}})\n"
+        "    for _ in range(40):\n        time.sleep(0.05)\n        channel.send({})\n"
+        "    channel.receive(wait=True)\n"
+    )
+    supervisor = child.supervise(body, busy=lambda: child.heard.qsize() < 40, silence=1.0)
+    await supervisor.start()
+    await eventually(lambda: child.heard.qsize() == 40 or bool(child.deaths))
+    assert not child.deaths
+    await supervisor.close()
+
+
 async def test_a_child_that_no_longer_loads_is_given_up(child: Child) -> None:
     body = (
         "def serve(channel, configuration):\n    path = configuration['directory'] + '/lived'\n"

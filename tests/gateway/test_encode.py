@@ -81,9 +81,7 @@ async def test_a_stream_says_its_role_once_and_ends_with_done() -> None:
 
 
 async def test_each_choice_has_its_own_role_text_and_end() -> None:
-    frames = await written(
-        Text("a", 1), Text("b", 0), Text("c", 1), Finish("length", 1), Finish("stop", 0), usage=True
-    )
+    frames = await written(Text("a", 1), Text("b", 0), Text("c", 1), Finish("length", 1), Finish("stop", 0), usage=True)
     assert deltas(frames, 0) == [{"role": "assistant", "content": "b"}, {}]
     assert deltas(frames, 1) == [{"role": "assistant", "content": "a"}, {"content": "c"}, {}]
 

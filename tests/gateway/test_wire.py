@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from typing import Any
 
@@ -130,9 +131,7 @@ def test_response_formats_become_grammars() -> None:
     schema = {"type": "object", "properties": {"ä": {"const": 2**80}}}
     named = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object"}, "strict": True}}
     assert chat(response_format={"type": "text"}).sampling.grammar is None
-    assert chat(response_format={"type": "json_object"}).sampling.grammar == Grammar(
-        "json_schema", '{"type":"object"}'
-    )
+    assert chat(response_format={"type": "json_object"}).sampling.grammar == Grammar("json_schema", '{"type":"object"}')
     assert chat(response_format=named).sampling.grammar == Grammar("json_schema", '{"type":"object"}')
     assert chat(response_format={"type": "regex", "pattern": "a+"}).sampling.grammar == Grammar("regex", "a+")
     with pytest.raises(InvalidSchema):
@@ -330,6 +329,21 @@ async def test_the_first_failed_prompt_ends_the_others() -> None:
     reply = await ask(gateway(responder), "POST", "/v1/completions", {"model": "m", "prompt": ["good", "bad"]})
     assert reply.status == 400
     assert responder.closed == ["responder"]
+
+
+async def test_prompts_that_fail_together_leave_no_complaint_behind() -> None:
+    complaints: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+
+    class Refusing(Recited):
+        async def respond(self, request: Request, context: Context) -> Response:
+            raise InvalidRequest("no", param="model")
+
+    reply = await ask(gateway(Refusing()), "POST", "/v1/completions", {"model": "m", "prompt": ["a", "b", "c"]})
+    assert reply.status == 400
+    gc.collect()
+    await asyncio.sleep(0)
+    assert not complaints
 
 
 @given(body=st.dictionaries(field_names, json_values, max_size=3))

@@ -54,9 +54,7 @@ def _extras() -> list[Check]:
     checks = []
     for extra, packages in EXTRAS.items():
         missing = [name for name in packages if importlib.util.find_spec(name) is None]
-        detail = (
-            f"pip install 'mainspring[{extra}]' brings {', '.join(missing)}" if missing else ", ".join(packages)
-        )
+        detail = f"pip install 'mainspring[{extra}]' brings {', '.join(missing)}" if missing else ", ".join(packages)
         checks.append((f"extra {extra}", "absent" if missing else "ok", detail))
     return checks
 

@@ -30,9 +30,7 @@ def create(
     """Create a key and print its secret, this once."""
     scopes = frozenset(scope or ("chat", "embed"))
     if unknown := scopes - set(SCOPES):
-        raise InvalidRequest(
-            f"unknown scope {', '.join(sorted(unknown))}", remedy=f"There are: {', '.join(SCOPES)}"
-        )
+        raise InvalidRequest(f"unknown scope {', '.join(sorted(unknown))}", remedy=f"There are: {', '.join(SCOPES)}")
     expires = time.time() + days * 86_400 if days is not None else None
 
     async def work() -> tuple[str, str]:

@@ -72,6 +72,13 @@ def show_model(context: typer.Context, name: Name, as_json: AsJson = False) -> N
 
 
 @app.command()
+def verify(context: typer.Context, name: Name) -> None:
+    """Compare every file of a pulled model with its sha256."""
+    _puller(context).verify(name)
+    print(f"{name} is whole: every file has the hash that its manifest names.")
+
+
+@app.command()
 def remove(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
     """Delete a model's files from this machine."""
     freed = _puller(context).remove(name)

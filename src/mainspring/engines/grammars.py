@@ -8,7 +8,7 @@ from itertools import count
 from pathlib import Path
 
 from mainspring.engines.protocol import Message
-from mainspring.engines.supervisor import Supervisor
+from mainspring.engines.supervisor import RestartPolicy, Supervisor
 from mainspring.errors import EngineDied, InvalidSchema
 from mainspring.types import Grammar
 
@@ -16,6 +16,8 @@ CHILD = "mainspring.engines.grammar_child"
 _COMPILE_S = 5.0
 _START_S = 60.0
 _REMEMBERED = 1024
+# Most of its deaths are kills of ours: backing off longer would let one grammar delay all others.
+_POLICY = RestartPolicy(longest=0.2)
 
 
 class GrammarTrial:
@@ -31,14 +33,17 @@ class GrammarTrial:
         self._verdicts: OrderedDict[Grammar, str] = OrderedDict()
 
     async def check(self, grammar: Grammar) -> None:
-        """Return if the engine can compile ``grammar``; raise ``InvalidSchema`` if not, or if it takes too long."""
-        if grammar not in self._verdicts:
+        """Return if the engine can compile ``grammar``; raise ``InvalidSchema`` if not, or if it takes too long.
+
+        Only what the compiler answered is remembered: that it was too slow or died may be the machine's fault.
+        """
+        problem = self._verdicts.get(grammar)
+        if problem is None:
             async with self._lock:
-                if grammar not in self._verdicts:
-                    self._verdicts[grammar] = await self._try(grammar)
-                    if len(self._verdicts) > _REMEMBERED:
-                        self._verdicts.popitem(last=False)
-        if problem := self._verdicts[grammar]:
+                problem = self._verdicts.get(grammar)
+                if problem is None:
+                    problem = await self._try(grammar)
+        if problem:
             raise InvalidSchema(f"the grammar cannot be enforced: {problem}", param="response_format")
 
     async def close(self) -> None:
@@ -47,7 +52,22 @@ class GrammarTrial:
             await self._supervisor.close()
 
     async def _try(self, grammar: Grammar) -> str:
-        supervisor = await self._ready()
+        # The first death may be the work of what came before, the second is this grammar's own.
+        for _ in range(2):
+            supervisor = await self._ready()
+            try:
+                problem = await self._ask(supervisor, grammar)
+            except TimeoutError:
+                return f"it takes longer than {_COMPILE_S:g} s to compile"
+            except EngineDied:
+                continue
+            self._verdicts[grammar] = problem
+            if len(self._verdicts) > _REMEMBERED:
+                self._verdicts.popitem(last=False)
+            return problem
+        return "the compiler did not survive it"
+
+    async def _ask(self, supervisor: Supervisor, grammar: Grammar) -> str:
         number = next(self._ids)
         future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._pending[number] = future
@@ -55,13 +75,11 @@ class GrammarTrial:
             supervisor.send({"id": number, "kind": grammar.kind, "source": grammar.source})
             async with asyncio.timeout(_COMPILE_S):
                 return await future
-        except TimeoutError:
-            supervisor.kill()
-            return f"it takes longer than {_COMPILE_S:g} s to compile"
-        except EngineDied:
-            return "the compiler did not survive it"
         finally:
-            self._pending.pop(number, None)
+            del self._pending[number]
+            # Too slow, or its caller left: the child still compiles, and the next grammar must not wait for that.
+            if future.cancelled():
+                supervisor.kill()
 
     async def _ready(self) -> Supervisor:
         if self._supervisor is None:
@@ -72,6 +90,7 @@ class GrammarTrial:
                 on_message=self._on_message,
                 on_death=self._on_death,
                 start_timeout=_START_S,
+                policy=_POLICY,
             )
             await self._supervisor.start()
         await self._supervisor.ready(_START_S)

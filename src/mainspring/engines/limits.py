@@ -42,7 +42,7 @@ def check(sampling: Sampling, capabilities: Capabilities, engine: str) -> None:
     if sampling.n > capabilities.max_choices:
         raise _unsupported("n", engine, f"it gives at most {capabilities.max_choices} choices")
     if sampling.beams > capabilities.max_beams:
-        raise _unsupported("beams", engine, f"it searches with at most {capabilities.max_beams} beams")
+        raise _unsupported("num_beams", engine, f"it searches with at most {capabilities.max_beams} beams")
     if sampling.logprobs is not None and (
         capabilities.logprobs is None or sampling.logprobs > capabilities.logprobs
     ):

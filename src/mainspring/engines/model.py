@@ -83,6 +83,7 @@ class ModelResponder:
             generation,
             sampling=await self._budget(generation),
             timeout=self._timeout(context),
+            priority=context.priority,
             headers={"traceparent": _traceparent(context)},
         )
         stream = await self.engine.generate(generation)

@@ -86,6 +86,8 @@ class OpenVinoEngine:
             on_death=self._on_death,
             start_timeout=settings.start_timeout_s,
             remedy=_pull_again(name),
+            busy=lambda: bool(self._began or self._counts),
+            silence=settings.step_timeout_s,
         )
         self._grammars = GrammarTrial(path, name)
         self._ids = count(1)
@@ -298,7 +300,7 @@ def _check(sampling: Sampling, capabilities: Capabilities, name: str) -> None:
                 param="temperature",
             )
         if sampling.grammar is not None:
-            raise Unsupported(f"engine {name} cannot honour a grammar in beam search", param="beams")
+            raise Unsupported(f"engine {name} cannot honour a grammar in beam search", param="num_beams")
         if sampling.n > sampling.beams:
             raise InvalidRequest(f"n must be at most beams ({sampling.beams})", param="n")
 

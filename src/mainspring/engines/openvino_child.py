@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
@@ -26,6 +27,8 @@ from mainspring.engines.detokenizer import Streamer, Vocabulary, encode
 from mainspring.engines.openvino_runtime import BLOCK, explain, generation_config, open_pipeline
 from mainspring.engines.protocol import Channel, Message, run_child
 
+# Many steps say nothing (beam search, a long prompt): the parent takes a silent child for one that hangs.
+_HEARTBEAT_S = 0.5
 # A token of more characters than this, on average over a whole context, is no natural text.
 _CHARACTERS_A_TOKEN = 32
 
@@ -91,6 +94,7 @@ class Scheduler:
         self._ids = count(1)
         self._cancelled = False
         self._gauges = (0, 0, 0.0)
+        self._said = 0.0
         self.outbox: dict[str, list[Any]] = {}
 
     @property
@@ -129,11 +133,13 @@ class Scheduler:
         self._active = [sequence for sequence in self._active if not sequence.done]
 
     def flush(self) -> Message | None:
-        """The message of this step; None when nothing changed."""
+        """The message of this step; None when nothing changed and the last one was just now."""
         admission = self._admission
         gauges = (admission.running, admission.waiting, round(admission.reserved / admission.kv_tokens, 4))
-        if not self.outbox and gauges == self._gauges:
+        now = time.monotonic()
+        if not self.outbox and gauges == self._gauges and now - self._said < _HEARTBEAT_S:
             return None
+        self._said = now
         message: Message = {**self.outbox, "g": gauges}
         self._gauges, self.outbox = gauges, {}
         return message

@@ -121,7 +121,8 @@ class Supervisor:
 
     ``on_message`` gets every message after the handshake; ``on_death`` is called once for each death, with a
     sentence about its cause, before the restart. ``remedy`` says what helps when the child crashes while it loads.
-    ``generation`` counts incarnations: what was sent to an older one is gone.
+    ``generation`` counts incarnations: what was sent to an older one is gone. A child that is ``busy`` and sends
+    nothing for about ``silence`` seconds (at most half as much again) hangs: it is killed and restarted.
     """
 
     def __init__(
@@ -135,6 +136,8 @@ class Supervisor:
         start_timeout: float = 120.0,
         remedy: str = "",
         policy: RestartPolicy | None = None,
+        busy: Callable[[], bool] = lambda: False,
+        silence: float = 120.0,
     ) -> None:
         self._module = module
         self._configuration = configuration
@@ -144,6 +147,10 @@ class Supervisor:
         self._start_timeout = start_timeout
         self._remedy = remedy
         self._policy = policy or RestartPolicy()
+        self._busy = busy
+        self._silence = silence
+        self._heard = 0.0
+        self._killed: Spawned | None = None
         self._spawned: Spawned | None = None
         self._transport: asyncio.Transport | None = None
         self._task: asyncio.Task[None] | None = None
@@ -205,9 +212,13 @@ class Supervisor:
         self._transport.write(frame)
 
     def kill(self) -> None:
-        """End the present child at once; it is restarted as after any other death."""
+        """End the present child at once; it is restarted as after any other death. Nothing is sent to it any more."""
         if self._spawned is not None:
+            self._killed = self._spawned
             self._spawned.process.kill()
+            # Its death is noticed later: until then nobody may take it for a child that can answer.
+            if self.state == "ready":
+                self._set("backoff")
 
     async def close(self) -> None:
         """End the child: closing its socket asks it to, then SIGTERM, then SIGKILL. Idempotent."""
@@ -273,14 +284,26 @@ class Supervisor:
                 await lost
                 return False
             self.generation += 1
-            self._set("ready")
-            await lost
+            if self._killed is not spawned:
+                self._set("ready")
+            await self._watch(lost)
             return True
         finally:
             self._transport = None
             transport.abort()
             if not asyncio.current_task().cancelling():  # type: ignore[union-attr]
                 await asyncio.wait({errors.done}, timeout=1.0)
+
+    async def _watch(self, lost: asyncio.Future[None]) -> None:
+        """Wait for the end of the connection, and bring it about when the child hangs."""
+        self._heard = time.monotonic()
+        while not lost.done():
+            await asyncio.wait({lost}, timeout=self._silence / 4)
+            if not self._busy():
+                self._heard = time.monotonic()
+            elif time.monotonic() - self._heard > self._silence * 1.25 and self._killed is not self._spawned:
+                self._fatal = f"it said nothing for {self._silence:g} s"
+                self.kill()
 
     async def _watch_errors(self, spawned: Spawned) -> _ErrorOutput:
         self._tail.clear()
@@ -290,6 +313,7 @@ class Supervisor:
         return protocol
 
     def _receive(self, message: Message) -> None:
+        self._heard = time.monotonic()
         if "fatal" in message:
             self._fatal = message["fatal"]
         elif self._handshake is not None and not self._handshake.done():

@@ -61,9 +61,7 @@ def error_body(error: MainspringError) -> dict[str, Any]:
 
 def bug_body() -> dict[str, Any]:
     """The envelope of a failure that nobody raised on purpose; what it was is for the log alone."""
-    return error_body(
-        MainspringError("an unexpected failure", remedy="The server's log has it under this trace id")
-    )
+    return error_body(MainspringError("an unexpected failure", remedy="The server's log has it under this trace id"))
 
 
 def usage_body(usage: Usage) -> dict[str, Any]:

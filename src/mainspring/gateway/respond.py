@@ -86,9 +86,10 @@ async def while_connected(http: HttpRequest, work: Awaitable[T]) -> T:
         return task.result()
     finally:
         watch.cancel()
-        if not task.done():
-            task.cancel()
-            await asyncio.wait((task,))
+        task.cancel()
+        await asyncio.wait((task,))
+        # Where this was cancelled itself, nobody asks how the work ended, which asyncio would complain about.
+        _ = task.cancelled() or task.exception()
 
 
 async def _disconnected(http: HttpRequest) -> None:

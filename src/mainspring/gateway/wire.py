@@ -207,9 +207,7 @@ class ChatBody(SamplingBody):
     def request(self, max_messages: int) -> ChatRequest:
         """As a ``ChatRequest``. Raises ``InvalidRequest``, ``Unsupported``, ``TooLarge``."""
         if len(self.messages) > max_messages:
-            raise TooLarge(
-                f"messages holds {len(self.messages)}, at most {max_messages} are read", param="messages"
-            )
+            raise TooLarge(f"messages holds {len(self.messages)}, at most {max_messages} are read", param="messages")
         if self.top_logprobs and not self.logprobs:
             raise InvalidRequest("top_logprobs needs logprobs: true", param="top_logprobs")
         logprobs = (self.top_logprobs or 0) if self.logprobs else None
@@ -245,9 +243,7 @@ class ChatBody(SamplingBody):
             return Grammar("json_schema", '{"type":"object"}')
         if wanted.type == "json_schema":
             if wanted.json_schema is None:
-                raise InvalidRequest(
-                    "response_format json_schema needs the field json_schema", param="response_format"
-                )
+                raise InvalidRequest("response_format json_schema needs the field json_schema", param="response_format")
             return Grammar("json_schema", _json(wanted.json_schema.schema_, "response_format", InvalidSchema))
         if not wanted.pattern:
             raise InvalidRequest("response_format regex needs the field pattern", param="response_format")

@@ -186,6 +186,10 @@ class DocumentAnswerer:
         for name in options:
             if name not in _OPTIONS:
                 raise Unsupported(f"{self._name} has no option {name}", param=f"options.{name}")
+        if self._collection is not None and "collections" in options:
+            raise Unsupported(
+                f"{self._name} is one collection", remedy="Ask document-qa for several", param="options.collections"
+            )
         mode = options.get("mode", self._settings.mode)
         if mode not in _MODES:
             raise InvalidRequest(f"mode must be one of {', '.join(_MODES)}", param="options.mode")

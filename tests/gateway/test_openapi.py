@@ -1,0 +1,118 @@
+"""Generated requests for every operation of the OpenAPI document: good ones, bad ones, and their replies."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis import Case, GenerationMode
+from schemathesis.checks import load_all_checks, not_a_server_error
+from schemathesis.schemas import BaseSchema
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from mainspring.gateway.encode import ErrorBody
+from tests.conftest import Server
+from tests.gateway.test_access import SCOPES, run, upload
+
+EXAMPLES = 15
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+MODELS = {"/v1/embeddings": ("all-minilm-l6-v2",)}
+CHAT_MODELS = ("smollm2-135m-instruct", "document-qa", "seeded")
+REQUIRED = {"model", "messages", "prompt", "input"}
+# The same requests in every run: what a random one finds belongs into a test of its own.
+EVERY_RUN_THE_SAME = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    database=None,
+    derandomize=True,
+    phases=(Phase.generate,),
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@dataclass
+class Api:
+    """The document, an admin key of a tenant with nothing else in it, and what its one vector store holds."""
+
+    schema: BaseSchema
+    session: requests.Session
+    real: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def api(server: Server) -> Iterator[Api]:
+    load_all_checks()
+    key = json.loads(run(server, "keys", "create", "generated", "--tenant", "generated", "--scope", "admin", "--json"))
+    secret = key["secret"]
+    file_id = upload(server, secret, "seed.md", "# Seed\n\nThe seed is sown in April.\n")
+    status, store = server.call("POST", "/v1/vector_stores", {"name": "seeded", "file_ids": [file_id]}, secret)
+    assert status == 200
+    path = f"/v1/vector_stores/{store['id']}/files/{file_id}"
+    end = time.monotonic() + 60
+    while server.call("GET", path, key=secret)[1]["status"] == "in_progress" and time.monotonic() < end:
+        time.sleep(0.1)
+    with requests.Session() as session:
+        session.headers["authorization"] = f"Bearer {secret}"
+        schema = schemathesis.openapi.from_url(f"{server.url}/openapi.json")
+        yield Api(schema, session, {"store_id": store["id"], "file_id": file_id, "name": "seeded"})
+
+
+@pytest.mark.parametrize("route", SCOPES)
+def test_every_reply_is_as_the_document_says(server: Server, api: Api, route: str) -> None:
+    method, path = route.split()
+    operation = api.schema[path][method]
+    modes = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
+    cases = st.one_of([operation.as_strategy(mode) for mode in modes])
+    statuses: set[int] = set()
+
+    def check(case: Case[Any, Any], real: bool, kept: set[int]) -> None:
+        if real:
+            aim(case, api.real, kept)
+        response = case.call(session=api.session, timeout=60)
+        statuses.add(response.status_code)
+        case.validate_response(response, checks=CHECKS)
+        if response.status_code >= 400:
+            ErrorBody.model_validate_json(response.content)
+        assert response.headers["x-trace-id"]
+
+    drawn: Callable[[], None] = given(case=cases, real=st.booleans(), kept=st.sets(st.integers(0, 24), max_size=4))(
+        EVERY_RUN_THE_SAME(check)
+    )
+    drawn()
+    assert statuses - {401}, "no request came past the key"
+    assert server.raw("GET", "/readyz")[0] == 200
+
+
+def aim(case: Case[Any, Any], real: dict[str, str], kept: set[int]) -> None:
+    """Let a generated request reach what lies behind its names: objects that exist, and models that answer.
+
+    ``kept`` are the numbers of the optional fields that stay: with all of them no body makes sense together.
+    """
+    if case.method != "DELETE":
+        case.path_parameters = {name: real.get(name, value) for name, value in (case.path_parameters or {}).items()}
+    body: Any = case.body
+    if not isinstance(body, dict):
+        return
+    if "file_id" in body:
+        body["file_id"] = real["file_id"]
+    if "model" in body:
+        for number, name in enumerate(sorted(body.keys() - REQUIRED)):
+            if number not in kept:
+                del body[name]
+        models = MODELS.get(case.path, CHAT_MODELS)
+        body["model"] = models[len(kept) % len(models)]
+    if body.keys() & {"messages", "prompt"}:
+        body.pop("max_completion_tokens", None)
+        body["max_tokens"] = 3
