@@ -103,12 +103,8 @@ def speed(paragraphs: list[str]) -> dict[str, dict[str, Any]]:
 
     thousands = len(text) / 1000
     return {
-        "PII search": figure(
-            seconds(lambda: pii.find(text)) * 1e3 / thousands, "ms/1k characters", "lower", "", 1.0
-        ),
-        "injection scan": figure(
-            seconds(lambda: injection.scan(text)) * 1e3 / thousands, "ms/1k characters", "lower"
-        ),
+        "PII search": figure(seconds(lambda: pii.find(text)) * 1e3 / thousands, "ms/1k characters", "lower", "", 1.0),
+        "injection scan": figure(seconds(lambda: injection.scan(text)) * 1e3 / thousands, "ms/1k characters", "lower"),
         "streamed redaction": figure(seconds(stream, 5) * 1e6 / len(pieces), "us/piece of 4 characters", "lower"),
     }
 
@@ -125,9 +121,7 @@ def main() -> None:
         figures[f"false alarms: {name}"] = figure(rate(texts), "share", "lower", f"{len(texts)} texts")
     squad = read(data / "qa/squad/dev-v2.0.json")["data"]
     paragraphs = sorted({part["context"] for article in squad for part in article["paragraphs"]})
-    figures["false alarms: encyclopaedia"] = figure(
-        rate(paragraphs), "share", "lower", f"{len(paragraphs)} paragraphs"
-    )
+    figures["false alarms: encyclopaedia"] = figure(rate(paragraphs), "share", "lower", f"{len(paragraphs)} paragraphs")
     alarmed = sum(bool(pii.find(text)) for text in paragraphs) / len(paragraphs)
     figures["PII found: encyclopaedia"] = figure(alarmed, "share", "lower", f"{len(paragraphs)} paragraphs")
     figures |= speed(paragraphs)

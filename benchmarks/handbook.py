@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import re
 import statistics
+import sys
 import tempfile
 import time
 import unicodedata
@@ -24,12 +25,14 @@ import yaml
 from _report import Figure, report, skip
 from mainspring.errors import ModelNotPulled
 from mainspring.path import Answer, collect
+from mainspring.rag.generate import REFUSAL
 from mainspring.settings import load
 from mainspring.system import System
 from mainspring.types import ChatRequest, Citation, Context, Message
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 COLLECTION = "handbook"
+PROVEN = "answers proven verbatim"
 _MARKER = re.compile(r"\[\d+\]")
 
 
@@ -55,7 +58,7 @@ class Outcome:
 
     @property
     def refused(self) -> bool:
-        return not self.cited
+        return self.text.strip() == REFUSAL
 
     @property
     def right_first(self) -> bool:
@@ -75,8 +78,7 @@ def questions(path: Path) -> list[Question]:
     """The questions of one file."""
     rows = yaml.safe_load(path.read_text(encoding="utf-8"))["questions"]
     return [
-        Question(row["question"], row["kind"], frozenset(row["sources"]), tuple(row.get("answers", ())))
-        for row in rows
+        Question(row["question"], row["kind"], frozenset(row["sources"]), tuple(row.get("answers", ()))) for row in rows
     ]
 
 
@@ -92,7 +94,7 @@ async def ask(system: System, question: Question) -> Outcome:
 
 async def unproven(system: System, answer: Answer) -> tuple[str, ...]:
     """What is shown without proof: quotes that are not at their place, and text that no quote covers."""
-    if not answer.citations:
+    if answer.text.strip() == REFUSAL:
         return ()
     documents = {each.document_id: each for each in await system.library.documents(system.local, COLLECTION)}
     wrong = []
@@ -125,9 +127,10 @@ def figures(half: str, outcomes: Sequence[Outcome]) -> dict[str, Figure]:
         f"{half}: right source cited first": share([each.right_first for each in answerable]),
         f"{half}: right source among the citations": share([each.right_any for each in answerable]),
         f"{half}: gold answer shown": share([each.holds_answer for each in answerable]),
+        f"{half}: answerable question refused": replace(share([each.refused for each in answerable]), better="lower"),
         f"{half}: off-topic question refused": share([each.refused for each in by_kind["off_topic"]]),
         f"{half}: near miss refused": share([each.refused for each in by_kind["near_miss"]]),
-        f"{half}: answers proven verbatim": replace(
+        f"{half}: {PROVEN}": replace(
             share([not each.unproven for each in outcomes if not each.refused]), floor=1.0, aim=1.0
         ),
     }
@@ -164,6 +167,8 @@ def main() -> None:
     except ModelNotPulled as error:
         skip(str(error))
     report("handbook", measured)
+    if any(figure.value < 1 for label, figure in measured.items() if label.endswith(PROVEN)):
+        sys.exit("an answer shows what its citations do not prove")
 
 
 if __name__ == "__main__":

@@ -106,9 +106,7 @@ class Answer:
         while len(calls) <= event.index:
             calls.append(ToolCall("", "", ""))
         call = calls[event.index]
-        calls[event.index] = ToolCall(
-            event.id or call.id, event.name or call.name, call.arguments + event.arguments
-        )
+        calls[event.index] = ToolCall(event.id or call.id, event.name or call.name, call.arguments + event.arguments)
 
 
 async def collect(response: Response) -> Answer:

@@ -33,9 +33,7 @@ class System:
 
     @classmethod
     @asynccontextmanager
-    async def open(
-        cls, settings: Settings | None = None, prepared: Prepared | None = None
-    ) -> AsyncIterator[System]:
+    async def open(cls, settings: Settings | None = None, prepared: Prepared | None = None) -> AsyncIterator[System]:
         """Open every room. ``prepared`` are engines whose children were started beforehand."""
         settings = settings or load().settings
         async with AsyncExitStack() as stack:

@@ -234,9 +234,7 @@ async def test_output_beyond_the_window_is_refused(engine: Engine) -> None:
         await engine.generate(job("Hello.", max_tokens=engine.capabilities.context_window + 1))
 
 
-@pytest.mark.parametrize(
-    "text", ["日本語で答えて。", "😀👩‍👩‍👧 flags 🇪🇸", "a\u0000b \u202e right to left", "é" * 200]
-)
+@pytest.mark.parametrize("text", ["日本語で答えて。", "😀👩‍👩‍👧 flags 🇪🇸", "a\u0000b \u202e right to left", "é" * 200])
 async def test_unicode_is_survived(engine: Engine, text: str) -> None:
     outcome = await run(engine, job(text, temperature=1.0, max_tokens=24))
     assert len(outcome.finishes) == 1

@@ -278,9 +278,7 @@ async def test_a_deleted_session_is_gone(opened: Stores) -> None:
 
 
 async def test_a_key_opens_what_it_says(opened: Stores) -> None:
-    info, secret = await opened.keys.create(
-        "k", tenant="a", scopes=frozenset({"chat"}), groups=frozenset({"hr", "it"})
-    )
+    info, secret = await opened.keys.create("k", tenant="a", scopes=frozenset({"chat"}), groups=frozenset({"hr", "it"}))
     principal = await opened.keys.authenticate(secret)
     assert principal == Principal("a", info.id, frozenset({"chat"}), frozenset({"hr", "it"}))
     everything = sa.text("SELECT * FROM keys")
@@ -330,9 +328,7 @@ async def test_keys_of_other_tenants_cannot_be_touched(opened: Stores) -> None:
 
 
 async def test_rotation_replaces_a_key(opened: Stores) -> None:
-    old, old_secret = await opened.keys.create(
-        "k", tenant="a", scopes=frozenset({"chat"}), groups=frozenset({"hr"})
-    )
+    old, old_secret = await opened.keys.create("k", tenant="a", scopes=frozenset({"chat"}), groups=frozenset({"hr"}))
     new, new_secret = await opened.keys.rotate("a", old.id, overlap_s=60)
     assert (await opened.keys.authenticate(old_secret)).key_id == old.id
     principal = await opened.keys.authenticate(new_secret)
@@ -471,9 +467,7 @@ async def test_a_failed_ingest_keeps_what_was_there(opened: Stores) -> None:
     collection = await opened.collections.create("a", "c", embedder="mini")
     document_id, generation = await publish(opened, collection, "s", "good")
     await opened.collections.begin(collection, "s", "1" * 64, "s")
-    assert [(c.id, d.document_id) for c, d in await opened.collections.unfinished()] == [
-        (collection.id, document_id)
-    ]
+    assert [(c.id, d.document_id) for c, d in await opened.collections.unfinished()] == [(collection.id, document_id)]
     await opened.collections.fail(collection, document_id, "encrypted")
     document = await opened.collections.document(collection, document_id)
     assert (document.status, document.error, document.generation) == ("failed", "encrypted", generation)

@@ -111,9 +111,7 @@ class Gate:
             await asyncio.sleep(0.001)
 
 
-async def test_queries_do_not_wait_for_an_ingest(
-    embedder: OpenVinoEmbedder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_queries_do_not_wait_for_an_ingest(embedder: OpenVinoEmbedder, monkeypatch: pytest.MonkeyPatch) -> None:
     await embedder.start()
     gate = Gate(embedder, monkeypatch)
     ingest = asyncio.create_task(embedder.embed(["the wheel turned half a revolution and stopped " * 10] * 60))
@@ -142,9 +140,7 @@ async def test_two_ingests_take_turns(embedder: OpenVinoEmbedder, monkeypatch: p
     assert [tokens for _, tokens in gate.ran[:7]].count(152) >= 3
 
 
-async def test_a_cancelled_ingest_frees_the_thread(
-    embedder: OpenVinoEmbedder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_cancelled_ingest_frees_the_thread(embedder: OpenVinoEmbedder, monkeypatch: pytest.MonkeyPatch) -> None:
     await embedder.start()
     count = 0
     real = module._infer

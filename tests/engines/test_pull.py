@@ -187,9 +187,7 @@ def test_killed_while_converting_then_pulled_again(world: World, default_chat: P
         "Puller(Settings(models=ModelsSettings(directory=root / 'models', catalogues=(root / 'catalogue.yaml',))))"
         ".pull('tiny-chat', lambda stage, done, total: print(stage, flush=True))\n"
     )
-    child = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, start_new_session=True
-    )
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, start_new_session=True)
     assert child.stdout is not None
     for line in child.stdout:
         if line.strip() == "convert":

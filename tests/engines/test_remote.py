@@ -219,9 +219,7 @@ async def test_logprobs_reasoning_and_tool_calls_of_chats() -> None:
         (200, {"choices": []}, UpstreamError, "instead of an event stream"),
     ],
 )
-async def test_refusals_before_the_first_token(
-    status: int, body: Any, error: type[MainspringError], says: str
-) -> None:
+async def test_refusals_before_the_first_token(status: int, body: Any, error: type[MainspringError], says: str) -> None:
     headers = {"retry-after": "7", "location": "http://127.0.0.1:1/elsewhere", "content-type": "application/json"}
     async with upstream(answers(status, body, headers)) as (engine, state):
         with pytest.raises(error, match=says) as caught:

@@ -97,9 +97,7 @@ def test_log_probabilities_and_token_counts_follow_the_text() -> None:
     parser = ToolParser(NAMES)
     logprobs = [TokenLogprob(token, -1.0) for token in ("a<", "b")]
     assert parser.push(Text("<", tokens=1, logprobs=(logprobs[0],))) == []
-    assert parser.push(Text("b", tokens=1, logprobs=(logprobs[1],))) == [
-        Text("<b", tokens=2, logprobs=tuple(logprobs))
-    ]
+    assert parser.push(Text("b", tokens=1, logprobs=(logprobs[1],))) == [Text("<b", tokens=2, logprobs=tuple(logprobs))]
 
 
 def test_offered_and_constraint() -> None:

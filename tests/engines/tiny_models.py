@@ -60,9 +60,7 @@ def _tokenizer(path: Path) -> list[tuple[str, Any, list[Any]]]:
             continue
         value = found.contents()
         if name == "tokenizer.ggml.merges":
-            value = [
-                merge for merge in value if merge.replace(" ", "", 1) in known and set(merge.split(" ")) <= known
-            ]
+            value = [merge for merge in value if merge.replace(" ", "", 1) in known and set(merge.split(" ")) <= known]
         elif isinstance(value, list):
             value = value[:WORDS]
         fields.append((name, value, found.types))

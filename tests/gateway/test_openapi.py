@@ -77,7 +77,7 @@ def test_every_reply_is_as_the_document_says(server: Server, api: Api, route: st
     cases = st.one_of([operation.as_strategy(mode) for mode in modes])
     statuses: set[int] = set()
 
-    def check(case: Case[Any, Any], real: bool, kept: set[int]) -> None:
+    def check(case: Case[Any], real: bool, kept: set[int]) -> None:
         if real:
             aim(case, api.real, kept)
         response = case.call(session=api.session, timeout=60)
@@ -95,7 +95,7 @@ def test_every_reply_is_as_the_document_says(server: Server, api: Api, route: st
     assert server.raw("GET", "/readyz")[0] == 200
 
 
-def aim(case: Case[Any, Any], real: dict[str, str], kept: set[int]) -> None:
+def aim(case: Case[Any], real: dict[str, str], kept: set[int]) -> None:
     """Let a generated request reach what lies behind its names: objects that exist, and models that answer.
 
     ``kept`` are the numbers of the optional fields that stay: with all of them no body makes sense together.

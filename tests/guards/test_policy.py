@@ -59,8 +59,7 @@ def test_output_stream_counts_into_decisions() -> None:
     redactor = policy.output_stream()
     assert redactor is not None
     assert (
-        redactor.push("Write to ana@exam") + redactor.push("ple.org now.") + redactor.flush()
-        == "Write to [EMAIL] now."
+        redactor.push("Write to ana@exam") + redactor.push("ple.org now.") + redactor.flush() == "Write to [EMAIL] now."
     )
     assert [decision.kind for decision in policy.output_decisions(redactor.counts)] == ["email"]
 

@@ -33,9 +33,7 @@ PIECES = st.lists(
         st.sampled_from(
             [PEM[:40], PEM[-60:], PEM[20:], JWT[:30], JWT[30:], "-----BEGIN", "-----END ", "PRIVATE KEY-----"]
         ),
-        st.sampled_from(
-            ["4111", "1111", "+44", "DE89", "sk-", "203.0", ".113", "@", "a.b", "canary-", "::", "(415)"]
-        ),
+        st.sampled_from(["4111", "1111", "+44", "DE89", "sk-", "203.0", ".113", "@", "a.b", "canary-", "::", "(415)"]),
         st.text(alphabet="0123456789 +-.()@:/aAE_\n\u00a0", max_size=30),
         st.sampled_from([" ", "", ", ", "\n", ". ", "word ", "a" * 250, "7" * 250, "7 " * 120]),
     ),

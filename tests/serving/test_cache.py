@@ -242,9 +242,7 @@ def test_keys_are_equal_exactly_when_all_that_matters_is(
 
     same = matters(one, print_one, asked) == matters(two, print_two, asked_too)
     assert (cache_key(asked, one, print_one, "p") == cache_key(asked_too, two, print_two, "p")) == same
-    stranger = dataclasses.replace(
-        one, principal=dataclasses.replace(one.principal, tenant=one.principal.tenant + "x")
-    )
+    stranger = dataclasses.replace(one, principal=dataclasses.replace(one.principal, tenant=one.principal.tenant + "x"))
     assert cache_key(asked, one, print_one, "p") != cache_key(asked, stranger, print_one, "p")
     assert cache_key(asked, one, print_one, "p") != cache_key(asked, one, print_one, "q")
 

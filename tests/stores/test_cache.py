@@ -124,9 +124,7 @@ async def test_a_file_of_another_version_is_begun_anew(
     await again.close()
 
 
-async def test_a_file_that_cannot_be_opened_counts_as_empty(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_file_that_cannot_be_opened_counts_as_empty(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     cache = AnswerCache(tmp_path / "absent" / "cache.db", 100)
     assert await cache.get("k") is None
     await cache.put("k", b"v", 60)

@@ -72,11 +72,7 @@ def test_secrets_and_prompts_do_not_appear(log_format: str) -> None:
 def test_a_logged_name_cannot_forge_a_line(log_format: str) -> None:
     forged = "x\n12:00:00 error mainspring: all is lost"
     assert (
-        len(
-            lines(
-                log_format, lambda: logging.getLogger("mainspring").info("file %s", forged, extra={"file": forged})
-            )
-        )
+        len(lines(log_format, lambda: logging.getLogger("mainspring").info("file %s", forged, extra={"file": forged})))
         == 1
     )
 

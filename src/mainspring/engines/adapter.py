@@ -50,9 +50,7 @@ class Adapter:
             match = _NAME.search(name)
             if match is None or match["module"] not in _MODULES:
                 known = ", ".join(_MODULES)
-                raise ModelError(
-                    f"adapter {path.name}: {name} cannot be merged", remedy=f"Train LoRA on {known} only"
-                )
+                raise ModelError(f"adapter {path.name}: {name} cannot be merged", remedy=f"Train LoRA on {known} only")
             tensor = f"blk.{match['layer']}.{_MODULES[match['module']]}.weight"
             sides.setdefault(tensor, {})[match["side"]] = values.astype(np.float32)
         for tensor, found in sides.items():

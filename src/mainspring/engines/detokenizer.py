@@ -45,8 +45,7 @@ class Vocabulary:
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
         self._raw: Mapping[int, bytes] = {
-            token: key if isinstance(key, bytes) else str(key).encode()
-            for key, token in tokenizer.get_vocab().items()
+            token: key if isinstance(key, bytes) else str(key).encode() for key, token in tokenizer.get_vocab().items()
         }
         self._known: dict[int, bytes] = {}
         self.size = max(self._raw) + 1

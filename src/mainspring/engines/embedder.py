@@ -52,9 +52,7 @@ class OpenVinoEmbedder:
     f32 then); its vectors have cosine above 0.999 to those of f32.
     """
 
-    def __init__(
-        self, pulled: PulledModel, threads: int = 0, *, precision: Literal["bf16", "f32"] = "bf16"
-    ) -> None:
+    def __init__(self, pulled: PulledModel, threads: int = 0, *, precision: Literal["bf16", "f32"] = "bf16") -> None:
         if pulled.entry.kind != "embedding":
             raise ModelError(f"{pulled.entry.name} is a {pulled.entry.kind} model, not an embedding model")
         self._pulled = pulled
@@ -115,8 +113,7 @@ class OpenVinoEmbedder:
         parts = _batches(order, rows)
         small = len(parts) == 1
         futures = [
-            self._submit([rows[index] for index in part], 0 if small else 1, turn)
-            for turn, part in enumerate(parts)
+            self._submit([rows[index] for index in part], 0 if small else 1, turn) for turn, part in enumerate(parts)
         ]
         vectors = np.empty((len(texts), self.dimensions), np.float32)
         try:

@@ -183,10 +183,7 @@ class _Walk:
         unknown = [name for name in schema.get("required", ()) if name not in schema.get("properties", {})]
         if unknown and schema.get("additionalProperties") is False:
             raise _invalid(f"it requires {unknown[0]!r} and forbids it", place)
-        if (
-            sum(name in schema for name in ("pattern", "format")) + bool({"minLength", "maxLength"} & schema.keys())
-            > 1
-        ):
+        if sum(name in schema for name in ("pattern", "format")) + bool({"minLength", "maxLength"} & schema.keys()) > 1:
             raise _invalid("only one of pattern, format and a length can be enforced while generating", place)
         if "pattern" in schema:
             check_pattern(schema["pattern"], "the pattern", place)

@@ -43,9 +43,7 @@ def check(sampling: Sampling, capabilities: Capabilities, engine: str) -> None:
         raise _unsupported("n", engine, f"it gives at most {capabilities.max_choices} choices")
     if sampling.beams > capabilities.max_beams:
         raise _unsupported("num_beams", engine, f"it searches with at most {capabilities.max_beams} beams")
-    if sampling.logprobs is not None and (
-        capabilities.logprobs is None or sampling.logprobs > capabilities.logprobs
-    ):
+    if sampling.logprobs is not None and (capabilities.logprobs is None or sampling.logprobs > capabilities.logprobs):
         most = "none" if capabilities.logprobs is None else f"at most {capabilities.logprobs} a token"
         raise _unsupported("logprobs", engine, f"it gives {most}")
     if sampling.grammar and sampling.grammar.kind not in capabilities.grammars:

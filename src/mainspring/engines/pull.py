@@ -65,9 +65,7 @@ class Puller:
         directory = self.directory / name
         manifest = _read_manifest(directory)
         if manifest is None:
-            raise ModelNotPulled(
-                f"model {name} is not on this machine", remedy=f"Run `mainspring models pull {name}`"
-            )
+            raise ModelNotPulled(f"model {name} is not on this machine", remedy=f"Run `mainspring models pull {name}`")
         for relative, facts in manifest["files"].items():
             path = directory / relative
             if not path.is_file() or path.stat().st_size != facts["bytes"]:
@@ -128,9 +126,7 @@ class Puller:
 
     def _work(self, entry: ModelEntry) -> Path:
         work = self.directory / ".work" / entry.name
-        relevant = entry.model_dump(
-            mode="json", include={"files", "adapter", "convert", "pooling", "kind", "format"}
-        )
+        relevant = entry.model_dump(mode="json", include={"files", "adapter", "convert", "pooling", "kind", "format"})
         key = _digest({"recipe": _RECIPE, **relevant})
         marker = work / "key"
         if work.exists() and (not marker.exists() or marker.read_text() != key):
@@ -171,9 +167,7 @@ class Puller:
 class _Pull:
     """One pull in its work directory. Each step's outputs get their final names only when whole."""
 
-    def __init__(
-        self, entry: ModelEntry, work: Path, hub: str, pins: Mapping[str, str], progress: Progress
-    ) -> None:
+    def __init__(self, entry: ModelEntry, work: Path, hub: str, pins: Mapping[str, str], progress: Progress) -> None:
         self.entry = entry
         self.work = work
         self.pins = pins

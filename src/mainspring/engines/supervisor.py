@@ -261,9 +261,7 @@ class Supervisor:
             self.restarts += 1
             self._set("backoff")
             self._on_death(cause)
-            await asyncio.sleep(
-                min(self._policy.longest, self._policy.first * 2 ** (failures - 1) if failures else 0)
-            )
+            await asyncio.sleep(min(self._policy.longest, self._policy.first * 2 ** (failures - 1) if failures else 0))
 
     async def _live(self, spawned: Spawned) -> bool:
         """Serve one incarnation until its socket closes; whether it ever became ready."""
@@ -271,9 +269,7 @@ class Supervisor:
         lost: asyncio.Future[None] = loop.create_future()
         handshake = self._handshake = loop.create_future()
         errors = await self._watch_errors(spawned)
-        transport, _ = await loop.create_unix_connection(
-            lambda: _Link(self._receive, lost), sock=spawned.connection
-        )
+        transport, _ = await loop.create_unix_connection(lambda: _Link(self._receive, lost), sock=spawned.connection)
         self._transport = transport
         try:
             await asyncio.wait({handshake, lost}, timeout=self._start_timeout, return_when="FIRST_COMPLETED")

@@ -162,9 +162,7 @@ class LimitMetrics(Protocol):
 class Limit(Layer):
     """Refuses what exceeds the key's limits, and settles its tokens when the answer has ended."""
 
-    def __init__(
-        self, inner: Responder, limits: Limits, metrics: LimitMetrics, *, default_output_tokens: int
-    ) -> None:
+    def __init__(self, inner: Responder, limits: Limits, metrics: LimitMetrics, *, default_output_tokens: int) -> None:
         super().__init__(inner)
         self._limits = limits
         self._metrics = metrics

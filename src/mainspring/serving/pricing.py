@@ -29,8 +29,6 @@ class Price:
         cached = min(usage.cached_tokens, usage.prompt_tokens)
         cached_price = self.input if self.cached_input is None else self.cached_input
         total = (
-            (usage.prompt_tokens - cached) * self.input
-            + cached * cached_price
-            + usage.completion_tokens * self.output
+            (usage.prompt_tokens - cached) * self.input + cached * cached_price + usage.completion_tokens * self.output
         )
         return (total + MILLION // 2) // MILLION

@@ -88,9 +88,7 @@ class Record(Layer):
         response.with_head(answer_id=book.answer_id)
         book.head = response.head
 
-        return response.through(
-            lambda events: self._until_settled(events, book), on_close=lambda: self._close(book)
-        )
+        return response.through(lambda events: self._until_settled(events, book), on_close=lambda: self._close(book))
 
     async def _until_settled(self, events: AsyncIterator[Event], book: _Book) -> AsyncGenerator[Event, None]:
         finishes: list[Finish] = []

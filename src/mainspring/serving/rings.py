@@ -49,9 +49,7 @@ def request_ring(services: Services, registry: Registry) -> Responder:
     limits = Limits(serving.requests_per_minute, serving.tokens_per_minute)
     outermost = partial(Trace, tracing=services.tracing, metrics=services.metrics)
     layers: list[LayerFactory] = [
-        partial(
-            Limit, limits=limits, metrics=services.metrics, default_output_tokens=serving.default_output_tokens
-        ),
+        partial(Limit, limits=limits, metrics=services.metrics, default_output_tokens=serving.default_output_tokens),
         partial(GuardInput, policy=services.policy, events=services.events, metrics=services.metrics),
         partial(Session, histories=services.histories),
         partial(Record, events=services.events, background=services.background),
@@ -82,9 +80,7 @@ def call_ring(
 ) -> Responder:
     """What every call of ``model`` passes, whoever makes it. ``core`` is the engine's own responder."""
     layers: list[LayerFactory] = [
-        partial(
-            Meter, model=model, price=price, metrics=services.metrics, tracing=services.tracing, provider=provider
-        ),
+        partial(Meter, model=model, price=price, metrics=services.metrics, tracing=services.tracing, provider=provider),
         partial(Retry, model=model, metrics=services.metrics, retries=services.settings.serving.retries),
         partial(Admit, concurrency=concurrency),
     ]

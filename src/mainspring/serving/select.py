@@ -79,9 +79,7 @@ class Registry:
         """Everything that ``principal`` may name, in the order of registration."""
         served = [served for served in self._served.values() if served.visible(principal)]
         if self._collections is not None:
-            served += [
-                found for found in await self._collections.visible(principal) if found.name not in self._served
-            ]
+            served += [found for found in await self._collections.visible(principal) if found.name not in self._served]
         return served
 
 

@@ -24,9 +24,7 @@ class Answer:
 def encode(head: Head, events: list[Event]) -> bytes:
     """Bytes that ``decode`` reads. Progress is left out: there is none to watch in a replay."""
     rows = [
-        [type(event).__name__, dataclasses.asdict(event)]
-        for event in _joined(events)
-        if type(event).__name__ in _KINDS
+        [type(event).__name__, dataclasses.asdict(event)] for event in _joined(events) if type(event).__name__ in _KINDS
     ]
     return json.dumps({"version": VERSION, "model": head.model, "arm": head.arm, "events": rows}).encode()
 

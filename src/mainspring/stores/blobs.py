@@ -132,9 +132,7 @@ async def sweep(database: Database, blobs: Blobs) -> None:
     """
 
     def work(connection: sa.Connection) -> None:
-        for sha256 in (
-            connection.execute(sa.select(discarded.c.sha256).order_by(discarded.c.sha256)).scalars().all()
-        ):
+        for sha256 in connection.execute(sa.select(discarded.c.sha256).order_by(discarded.c.sha256)).scalars().all():
             sql.lock(connection, sha256)
             named = sa.union_all(
                 sa.select(files.c.id).where(files.c.sha256 == sha256),

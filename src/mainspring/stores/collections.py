@@ -88,9 +88,7 @@ class Collections(Documents):
         mine = sa.and_(documents.c.tenant == tenant, documents.c.collection_id == collection_id)
 
         def work(connection: sa.Connection) -> None:
-            deleted = sa.delete(collections).where(
-                collections.c.tenant == tenant, collections.c.id == collection_id
-            )
+            deleted = sa.delete(collections).where(collections.c.tenant == tenant, collections.c.id == collection_id)
             if connection.execute(deleted).rowcount == 0:
                 raise NotFound(f"there is no collection {collection_id}")
             texts = connection.execute(sa.delete(documents).where(mine).returning(documents.c.text_blob)).scalars()

@@ -131,9 +131,7 @@ class Postgres(Database):
         try:
             import asyncpg  # noqa: F401
         except ImportError:
-            raise MissingExtra(
-                "Postgres needs the package asyncpg", remedy="Install mainspring[postgres]"
-            ) from None
+            raise MissingExtra("Postgres needs the package asyncpg", remedy="Install mainspring[postgres]") from None
         # Brings SQLAlchemy's whole ORM along, a fifth of a second that SQLite need not pay.
         from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 

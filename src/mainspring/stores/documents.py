@@ -298,9 +298,7 @@ def _bump(connection: sa.Connection, collection: Collection) -> int:
 
 
 def _locked(connection: sa.Connection, collection: Collection, document_id: str) -> sa.Row[Any]:
-    row = connection.execute(
-        sa.select(documents).where(_one(collection, document_id)).with_for_update()
-    ).one_or_none()
+    row = connection.execute(sa.select(documents).where(_one(collection, document_id)).with_for_update()).one_or_none()
     if row is None:
         raise _unknown(collection, document_id)
     return row

@@ -81,9 +81,7 @@ class Files:
         try:
             return await self._blobs.get(info.sha256)
         except NotFound:
-            raise StoreError(
-                f"the bytes of {file_id} are lost", remedy="Delete the file and upload it again"
-            ) from None
+            raise StoreError(f"the bytes of {file_id} are lost", remedy="Delete the file and upload it again") from None
 
     async def _select(self, query: sa.Select[Any]) -> builtins.list[FileInfo]:
         found = await self._database.read(lambda connection: connection.execute(query).all())

@@ -79,9 +79,7 @@ class Keys:
                 param="scopes",
             )
         info, secret, row = _new(name, tenant, scopes, groups, expires_at)
-        await self._database.write(
-            lambda connection: connection.execute(sa.insert(keys), row) and None, durable=True
-        )
+        await self._database.write(lambda connection: connection.execute(sa.insert(keys), row) and None, durable=True)
         return info, secret
 
     async def authenticate(self, secret: str) -> Principal:
@@ -185,9 +183,7 @@ def _new(
     name: str, tenant: str, scopes: frozenset[str], groups: frozenset[str], expires_at: float | None
 ) -> tuple[KeyInfo, str, dict[str, Any]]:
     secret = PREFIX + secrets.token_urlsafe(32)
-    info = KeyInfo(
-        ids.new("key_"), tenant, name, secret[: len(PREFIX) + 4], scopes, groups, time.time(), expires_at
-    )
+    info = KeyInfo(ids.new("key_"), tenant, name, secret[: len(PREFIX) + 4], scopes, groups, time.time(), expires_at)
     row = {
         "tenant": tenant,
         "id": info.id,
@@ -219,6 +215,4 @@ def _unknown(key_id: str) -> NotFound:
 def _info(row: sa.Row[Any]) -> KeyInfo:
     fields = dict(row._mapping)
     del fields["digest"]
-    return KeyInfo(
-        **{**fields, "scopes": frozenset(rows.load(row.scopes)), "groups": frozenset(rows.load(row.groups))}
-    )
+    return KeyInfo(**{**fields, "scopes": frozenset(rows.load(row.scopes)), "groups": frozenset(rows.load(row.groups))})

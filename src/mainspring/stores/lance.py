@@ -48,16 +48,9 @@ class LanceVectors:
                 table = await (await self._connect()).create_table(
                     _table_name(collection_id), schema=batch.schema, exist_ok=True
                 )
-            await (
-                table.merge_insert("chunk_id")
-                .when_matched_update_all()
-                .when_not_matched_insert_all()
-                .execute(batch)
-            )
+            await table.merge_insert("chunk_id").when_matched_update_all().when_not_matched_insert_all().execute(batch)
 
-    async def delete(
-        self, collection_id: str, document_id: str, generations: AnyCollection[int] | None = None
-    ) -> None:
+    async def delete(self, collection_id: str, document_id: str, generations: AnyCollection[int] | None = None) -> None:
         """Forget these generations of a document, all of them with None."""
         condition = f"document_id = {_quoted(document_id)}"
         if generations is not None:
@@ -157,9 +150,7 @@ class LanceVectors:
 
         return await _current_rows(query, k, current)
 
-    async def _lexical(
-        self, table: Any, text: str | None, k: int, current: Mapping[str, int]
-    ) -> list[dict[str, Any]]:
+    async def _lexical(self, table: Any, text: str | None, k: int, current: Mapping[str, int]) -> list[dict[str, Any]]:
         if text is None or not re.search(r"\w", text):
             return []
         if not any(index.columns == ["indexed"] for index in await table.list_indices()):

@@ -60,9 +60,7 @@ class VectorStore(Protocol):
         """Add rows; durable when it returns. Writing a ``chunk_id`` again replaces it (a retried ingest)."""
         ...
 
-    async def delete(
-        self, collection_id: str, document_id: str, generations: AnyCollection[int] | None = None
-    ) -> None:
+    async def delete(self, collection_id: str, document_id: str, generations: AnyCollection[int] | None = None) -> None:
         """Forget these generations of a document, all of them with None. Absent ones are no error."""
         ...
 

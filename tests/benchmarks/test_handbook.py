@@ -1,0 +1,40 @@
+"""What counts as proven, found and refused when the handbook is asked."""
+
+from __future__ import annotations
+
+from handbook import Outcome, Question, uncovered
+from mainspring.types import Citation
+
+
+def cited(quote: str) -> Citation:
+    return Citation(1, "doc", "returns.pdf", quote, 0, len(quote))
+
+
+def outcome(text: str, *sources: str) -> Outcome:
+    question = Question("How long?", "answerable", frozenset({"returns.pdf"}), ("30 days",))
+    return Outcome(question, sources, text, (), 0.0)
+
+
+def test_quotes_and_markers_are_covered() -> None:
+    quotes = [cited("Within 30 days."), cited("Items must be unused.")]
+    assert uncovered("Within 30 days. [1] Items must be unused. [2]", quotes) == []
+
+
+def test_words_beside_the_quotes_are_not() -> None:
+    assert uncovered("Sure! Within 30 days. [1]", [cited("Within 30 days.")]) == ["Sure!"]
+    assert uncovered("Within 31 days. [1]", [cited("Within 30 days.")]) == ["Within 31 days."]
+
+
+def test_a_quote_inside_another_does_not_hide_it() -> None:
+    assert uncovered("Within 30 days. [1]", [cited("30 days"), cited("Within 30 days.")]) == []
+
+
+def test_the_right_source_first_is_more_than_among_the_citations() -> None:
+    second = outcome("Within 30 days. [1]", "warranty.pdf", "returns.pdf")
+    assert (second.right_first, second.right_any) == (False, True)
+    assert outcome("Within 30 days. [1]", "returns.pdf").right_first
+
+
+def test_the_answer_counts_at_word_boundaries_only() -> None:
+    assert outcome("Within 30 Days. [1]", "returns.pdf").holds_answer
+    assert not outcome("Within 130 days. [1]", "returns.pdf").holds_answer
