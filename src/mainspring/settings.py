@@ -129,7 +129,7 @@ class RagSettings(Section):
     candidates: int = Field(50, gt=0)
     top_k: int = Field(5, gt=0)
     fusion: Literal["convex", "rrf"] = "convex"
-    dense_weight: float = Field(0.6, ge=0, le=1)
+    dense_weight: float = Field(0.55, ge=0, le=1)
     mode: Literal["auto", "extractive", "generative"] = "auto"
     refuse_below: float = Field(0.39, ge=0, le=1)
     max_sentences: int = Field(3, gt=0)

@@ -25,7 +25,7 @@ HITS = st.lists(st.tuples(st.floats(-1, 1), st.none() | st.floats(0.01, 30)), mi
 
 @given(HITS, st.sampled_from(["convex", "rrf"]), st.floats(0, 1))
 def test_fused_scores_are_bounded_and_respect_dominance(hits: list[SearchHit], fusion: str, weight: float) -> None:
-    scores = fuse(hits, RagSettings(fusion=fusion, dense_weight=weight))
+    scores = fuse("words", hits, RagSettings(fusion=fusion, dense_weight=weight))
     assert all(-1e-9 <= score <= 1 + 1e-9 for score in scores)
     for a, one in enumerate(hits):
         for b, other in enumerate(hits):
@@ -35,8 +35,8 @@ def test_fused_scores_are_bounded_and_respect_dominance(hits: list[SearchHit], f
 
 def test_the_weight_decides_between_meaning_and_words() -> None:
     hits = [hit(0, 0.9, None), hit(1, 0.1, 9.0)]
-    assert fuse(hits, RagSettings(dense_weight=1)) == [1, 0]
-    assert fuse(hits, RagSettings(dense_weight=0)) == [0, 1]
+    assert fuse("words", hits, RagSettings(dense_weight=1)) == [1, 0]
+    assert fuse("words", hits, RagSettings(dense_weight=0)) == [0, 0.5]
 
 
 async def fill(room: Room) -> None:

@@ -9,8 +9,7 @@ from typing import Annotated
 
 import typer
 
-from mainspring.cli.up import answer, fill, pull_missing
-from mainspring.errors import NotFound
+from mainspring.cli.up import answer, existing, fill, pull_missing
 from mainspring.settings import Settings, load
 
 
@@ -24,9 +23,7 @@ def ask(
 
     What was read is kept, so that the next question about the same paths is answered at once.
     """
-    for path in paths:
-        if not path.exists():
-            raise NotFound(f"there is no {path}", remedy='Usage: mainspring ask PATH... "question"')
+    existing(paths, 'mainspring ask PATH... "question"')
     settings = without_chat(load(context.obj).settings)
     pull_missing(settings)
     resolved = sorted(str(path.resolve()) for path in paths)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
+import re
 import shutil
 from typing import Annotated
 
@@ -14,6 +15,8 @@ from mainspring import __version__
 from mainspring.cli import show
 from mainspring.errors import MainspringError
 
+# The password of a database's URL, which has no field of its own that could be masked.
+PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@\s]+@")
 EXTRAS = {"documents": ("kreuzberg", "trafilatura"), "ocr": ("rapidocr",), "gguf": ("xllamacpp",)}
 
 
@@ -26,7 +29,8 @@ def doctor(
     from mainspring.settings import describe, load
 
     loaded = load(context.obj)
-    settings = [row for row in describe(loaded) if not changed or row[2] != "default"]
+    rows = [(key, PASSWORD.sub(r"\1********@", value), origin) for key, value, origin in describe(loaded)]
+    settings = [row for row in rows if not changed or row[2] != "default"]
     checks = [_python(), *_extras(), *_models(context), _disk(context), _processor()]
     if as_json:
         show.as_json(

@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mainspring.cli.up import fill, pull_missing
-from mainspring.errors import NotFound
+from mainspring.cli.up import existing, fill, pull_missing
 from mainspring.settings import load
 
 
@@ -19,9 +18,7 @@ def ingest(
     paths: Annotated[list[Path], typer.Argument(help="Files or folders")],
 ) -> None:
     """Ingest files: what changed is read again, what vanished is forgotten."""
-    for path in paths:
-        if not path.exists():
-            raise NotFound(f"there is no {path}", remedy="Usage: mainspring ingest COLLECTION PATH...")
+    existing(paths, "mainspring ingest COLLECTION PATH...")
     settings = load(context.obj).settings
     settings = settings.model_copy(update={"models": settings.models.model_copy(update={"chat": ()})})
     pull_missing(settings)

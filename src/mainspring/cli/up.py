@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mainspring.cli import show
+from mainspring.errors import NotFound
 from mainspring.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def up(
 ) -> None:
     """Pull the models that are missing, start the engines and serve the OpenAI-compatible gateway."""
     settings = _with_address(load(context.obj).settings, host, port)
+    existing(ingest or [], "mainspring up --ingest PATH")
     pull_missing(settings)
 
     from mainspring import engines
@@ -42,6 +44,13 @@ def up(
         asyncio.run(_serve(settings, prepared, ingest or [], collection, ask, once))
     finally:
         prepared.abandon()
+
+
+def existing(paths: list[Path], usage: str) -> None:
+    """Raises ``NotFound`` for the first path that is not there."""
+    for path in paths:
+        if not path.exists():
+            raise NotFound(f"there is no {path}", remedy=f"Usage: {usage}")
 
 
 def pull_missing(settings: Settings) -> None:
@@ -77,22 +86,22 @@ async def _serve(
     from mainspring.telemetry import logs
 
     logs.configure(settings.telemetry)
-    async with System.open(settings, prepared) as system:
+    async with System.open(settings, prepared) as system, serving(mount(system), settings.gateway) as (server, url):
+        _stop_on_signals(server)
+        if ingest:
+            await fill(system, collection, ingest)
+        if ask:
+            print(f"\nQ: {ask}\n")
+            await answer(system, collection if ingest else "document-qa", ask)
+        # Made when nothing can fail any more before it is shown: nobody sees it a second time.
         secret = await system.first_admin_key()
-        async with serving(mount(system), settings.gateway) as (server, url):
-            _stop_on_signals(server)
-            if ingest:
-                await fill(system, collection, ingest)
-            if ask:
-                print(f"\nQ: {ask}\n")
-                await answer(system, collection if ingest else "document-qa", ask)
-            print(f"\nmainspring serves on {url}  (OpenAI base URL: {url}/v1, routes: {url}/docs)")
-            if secret:
-                print(f"Admin key, shown this once and stored hashed: {secret}")
-            else:
-                print("The admin key was shown at the first start; `mainspring keys create NAME` makes others.")
-            sys.stdout.flush()
-            server.should_exit = server.should_exit or once
+        print(f"\nmainspring serves on {url}  (OpenAI base URL: {url}/v1, routes: {url}/docs)")
+        if secret:
+            print(f"Admin key, shown this once and stored hashed: {secret}")
+        else:
+            print("The admin key was shown at the first start; `mainspring keys create NAME` makes others.")
+        sys.stdout.flush()
+        server.should_exit = server.should_exit or once
 
 
 async def fill(system: System, collection: str, paths: list[Path]) -> None:
@@ -120,14 +129,15 @@ async def answer(system: System, model: str, question: str, *, as_json: bool = F
     from mainspring.path import collect
     from mainspring.types import ChatRequest, Context, Message
 
-    request = ChatRequest(model, (Message("user", question),))
-    found = await collect(await system.respond(request, Context(system.local)))
+    request, context = ChatRequest(model, (Message("user", question),)), Context(system.local)
+    found = await collect(await system.respond(request, context))
     if as_json:
         show.as_json(
             {
                 "answer": found.text,
                 "citations": [dataclasses.asdict(citation) for citation in found.citations],
                 "answer_id": found.head.answer_id,
+                "trace_id": context.trace.trace_id,
             }
         )
     else:

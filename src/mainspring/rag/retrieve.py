@@ -11,6 +11,7 @@ from cachetools import LRUCache
 
 from mainspring.engines.base import Embedder
 from mainspring.errors import Conflict, InvalidRequest
+from mainspring.rag import terms
 from mainspring.settings import RagSettings
 from mainspring.stores.blobs import Blobs
 from mainspring.stores.collections import Collection, Collections
@@ -101,7 +102,7 @@ class Retriever:
         depth = max(k, self._settings.candidates)
         found = await asyncio.gather(*(self._found(collection, query, vector, depth, filters) for collection in chosen))
         pairs = [(collection, hit) for collection, hits in zip(chosen, found, strict=True) for hit in hits]
-        return await self._ranked(pairs)
+        return await self._ranked(query, pairs)
 
     async def vector(self, query: str) -> Any:
         """The query's embedding, float32 of shape (dimensions,)."""
@@ -137,9 +138,9 @@ class Retriever:
             current = {name: generation for name, generation in current.items() if name in wanted}
         return await self._vectors.search(collection.id, vector=vector, text=query, k=k, current=current)
 
-    async def _ranked(self, pairs: Sequence[tuple[Collection, SearchHit]]) -> list[Hit]:
+    async def _ranked(self, query: str, pairs: Sequence[tuple[Collection, SearchHit]]) -> list[Hit]:
         hits = [hit for _, hit in pairs]
-        scores = fuse(hits, self._settings)
+        scores = fuse(query, hits, self._settings)
         dense = _ranks([hit.dense if hit.dense is not None else -1.0 for hit in hits])
         lexical = _ranks([hit.lexical or 0.0 for hit in hits])
         documents = await self._documents(pairs)
@@ -176,11 +177,12 @@ class Retriever:
         return found
 
 
-def fuse(hits: Sequence[SearchHit], settings: RagSettings) -> list[float]:
+def fuse(query: str, hits: Sequence[SearchHit], settings: RagSettings) -> list[float]:
     """One score in [0, 1] for each candidate.
 
-    ``convex``: ``dense_weight`` of the cosine, scaled from the worst to the best candidate, and the rest of the
-    BM25 score, scaled from 0 to the best. ``rrf``: reciprocal ranks (k = 60), weighted alike.
+    ``convex``: ``dense_weight`` of the cosine, scaled from the worst to the best candidate, and the rest half of the
+    BM25 score, scaled from 0 to the best, half of the share of the query's words that the chunk has, each weighted by
+    its rarity among the candidates. ``rrf``: reciprocal ranks (k = 60) of cosine and BM25, weighted alike.
     """
     if not hits:
         return []
@@ -196,7 +198,13 @@ def fuse(hits: Sequence[SearchHit], settings: RagSettings) -> list[float]:
         ]
     low, spread = min(dense), (max(dense) - min(dense)) or 1.0
     best = max(lexical) or 1.0
-    return [weight * (a - low) / spread + (1 - weight) * b / best for a, b in zip(dense, lexical, strict=True)]
+    asked = terms.content(query)
+    contents = [terms.content(f"{hit.heading} {hit.text}") & asked for hit in hits]
+    rare = terms.rarity(asked, contents)
+    return [
+        weight * (cosine - low) / spread + (1 - weight) * (score / best + terms.overlap(rare, words)) / 2
+        for cosine, score, words in zip(dense, lexical, contents, strict=True)
+    ]
 
 
 def _ranks(scores: Sequence[float]) -> list[int]:

@@ -1,0 +1,56 @@
+"""``mainspring doctor``: what is in force, where it comes from and what is missing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from mainspring import __version__
+from tests.cli.command import Command
+
+
+def doctor(command: Command, *arguments: str, **settings: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(settings by key, checks by name)."""
+    found = json.loads(command.said("doctor", "--json", *arguments, **settings))
+    assert found["version"] == __version__
+    return {row["key"]: row for row in found["settings"]}, {row["check"]: row for row in found["checks"]}
+
+
+def test_settings_have_their_origins_and_hide_their_secrets(command: Command) -> None:
+    (command.place / "mainspring.yaml").write_text(
+        "gateway: {port: 9001, host: 0.0.0.0}\n"
+        "stores: {database: 'postgresql+asyncpg://ms:opensesame@db/ms'}\n"
+        "models: {remote: {big: {url: 'http://h/v1', model: big, api_key: sk-opensesame}}}\n"
+    )
+    settings, _ = doctor(command, MAINSPRING_GATEWAY__PORT="9002")
+    assert settings["gateway.port"] == {
+        "key": "gateway.port",
+        "value": "9002",
+        "origin": "environment MAINSPRING_GATEWAY__PORT",
+    }
+    assert settings["gateway.host"]["origin"] == "mainspring.yaml"
+    assert settings["rag.top_k"]["origin"] == "default"
+    assert settings["stores.database"]["value"] == "postgresql+asyncpg://ms:********@db/ms"
+    assert "opensesame" not in json.dumps(settings)
+
+
+def test_only_what_was_changed(command: Command) -> None:
+    settings, _ = doctor(command, "--changed", MAINSPRING_RAG__TOP_K="7")
+    assert set(settings) == {"home", "rag.top_k"}
+
+
+def test_missing_models_are_said_with_what_to_do(command: Command) -> None:
+    _, present = doctor(command)
+    assert present["model all-minilm-l6-v2"]["state"] == "ok"
+    assert {"python", "disk", "processor", "extra documents"} <= set(present)
+    _, absent = doctor(command, MAINSPRING_MODELS__DIRECTORY=str(command.place / "empty"))
+    assert absent["model all-minilm-l6-v2"]["state"] == "missing"
+    assert "mainspring models pull" in absent["model all-minilm-l6-v2"]["detail"]
+    assert not (command.place / "home").exists(), "doctor only looks"
+
+
+def test_for_people_it_is_two_tables(command: Command) -> None:
+    shown = command.said("doctor", "--changed")
+    assert shown.startswith(f"mainspring {__version__}\n")
+    assert "setting" in shown
+    assert "environment MAINSPRING_HOME" in shown

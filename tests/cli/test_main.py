@@ -1,0 +1,103 @@
+"""The command as a whole: help, versions, and how it fails."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from mainspring import __version__
+from mainspring.cli.main import app
+from tests.cli.command import Command
+
+COMMANDS = ("up", "ask", "ingest", "doctor", "traces", "models", "keys")
+# What takes long to import has no place in `mainspring --help`.
+HEAVY = ("openvino", "openvino_genai", "lancedb", "pyarrow", "fastapi", "sqlalchemy", "alembic", "tokenizers", "numpy")
+
+
+def test_both_ways_to_call_it_are_the_same(command: Command) -> None:
+    assert command.said("--version").strip() == __version__
+    script = shutil.which("mainspring", path=str(Path(sys.executable).parent))
+    assert script is not None, "the console script is not installed beside this Python"
+    done = subprocess.run([script, "--version"], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == __version__
+
+
+def test_help_names_every_command() -> None:
+    for arguments in (["--help"], ["-h"], []):
+        shown = CliRunner().invoke(app, arguments)
+        assert all(name in shown.output for name in COMMANDS), shown.output
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [*[[name] for name in COMMANDS], ["keys", "create"], ["keys", "list"], ["keys", "revoke"], ["models", "pull"]],
+    ids=" ".join,
+)
+def test_every_command_explains_itself(arguments: list[str]) -> None:
+    shown = CliRunner().invoke(app, [*arguments, "--help"])
+    assert shown.exit_code == 0, shown.output
+    assert "Usage:" in shown.output
+
+
+def test_help_loads_nothing_heavy() -> None:
+    script = f"import sys, mainspring.cli.main; print(sorted(set({HEAVY!r}) & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_misspelt_variable_is_refused_with_the_nearest(command: Command) -> None:
+    line = command.failure("keys", "list", status=2, MAINSPRING_GATEWAY__PROT="1")
+    assert "unknown environment variable MAINSPRING_GATEWAY__PROT" in line
+    assert line.endswith("Did you mean MAINSPRING_GATEWAY__PORT?")
+
+
+def test_a_value_of_the_wrong_kind_is_refused_with_its_origin(command: Command) -> None:
+    line = command.failure("doctor", status=2, MAINSPRING_GATEWAY__PORT="eighty")
+    assert "gateway.port in environment MAINSPRING_GATEWAY__PORT" in line
+    assert "'eighty'" in line
+
+
+def test_a_misspelt_key_of_a_file_is_refused_with_the_nearest(command: Command) -> None:
+    (command.place / "mainspring.yaml").write_text("gateway:\n  prot: 1\n")
+    line = command.failure("doctor", status=2)
+    assert "unknown key gateway.prot in mainspring.yaml" in line
+    assert line.endswith("Did you mean gateway.port?")
+
+
+def test_a_configuration_that_is_not_there_is_an_error(command: Command) -> None:
+    line = command.failure("--config", "nothing.yaml", "doctor", status=2)
+    assert "nothing.yaml cannot be read" in line
+
+
+def test_a_model_that_nobody_knows_is_refused_with_the_nearest(command: Command) -> None:
+    (command.place / "a.md").write_text("Hello.")
+    line = command.failure("ingest", "notes", "a.md", MAINSPRING_MODELS__EMBEDDING="all-minilm-l6-v3")
+    assert "all-minilm-l6-v3" in line
+    assert "Did you mean all-minilm-l6-v2?" in line
+    line = command.failure("ask", "a.md", "Who?", MAINSPRING_MODELS__CHAT="[smolm2-135m-instruct]")
+    assert "Did you mean smollm2-135m-instruct?" in line
+
+
+@pytest.mark.parametrize(
+    "arguments", [["ask", "nothing.pdf", "Who?"], ["ingest", "notes", "nothing"], ["up", "--ingest", "nothing"]]
+)
+def test_a_path_that_is_not_there_is_an_error_before_anything_starts(command: Command, arguments: list[str]) -> None:
+    line = command.failure(*arguments)
+    assert "there is no nothing" in line
+    assert f"Usage: mainspring {arguments[0]}" in line
+    assert not (command.place / "home").exists()
+
+
+def test_a_question_without_a_path_is_a_usage_error(command: Command) -> None:
+    done = command("ask", "Who?")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unknown_trace_is_an_error(command: Command) -> None:
+    assert "nothing is recorded under trace" in command.failure("traces", "0" * 32)
