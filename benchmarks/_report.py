@@ -22,6 +22,7 @@ SKIPPED = 77
 """Exit status of a benchmark that cannot run here, and said why."""
 BUSY = 0.1
 """With more than this share of the machine in others' hands a result is marked as measured on a busy machine."""
+_VECTORS = ("amx_bf16", "avx512_bf16", "avx512_vnni", "avx512f", "avx2", "bf16", "asimd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,17 +142,20 @@ def number(value: float | None) -> str:
 
 def machine() -> str:
     """Processor, cores, memory and Python: nothing that names this machine."""
-    parts = [_processor(), f"{os.cpu_count()} cores", _memory(), f"Python {platform.python_version()}"]
+    parts = [*_processor(), f"{os.cpu_count()} cores", _memory(), f"Python {platform.python_version()}"]
     return ", ".join(part for part in parts if part)
 
 
-def _processor() -> str:
+def _processor() -> tuple[str, str]:
+    """Its name, and the widest vector instructions that inference can use: they decide more than the clock."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
+        return platform.processor() or platform.machine(), ""
+    facts = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    flags = set(facts.get("flags", facts.get("Features", "")).split())
+    wide = next((flag for flag in _VECTORS if flag in flags), "")
+    return facts.get("model name", platform.machine()), wide.replace("_", "-")
 
 
 def _memory() -> str:

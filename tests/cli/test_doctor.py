@@ -34,16 +34,11 @@ def test_settings_have_their_origins_and_hide_their_secrets(command: Command) ->
     assert "opensesame" not in json.dumps(settings)
 
 
-def test_only_what_was_changed(command: Command) -> None:
-    settings, _ = doctor(command, "--changed", MAINSPRING_RAG__TOP_K="7")
-    assert set(settings) == {"home", "rag.top_k"}
-
-
-def test_missing_models_are_said_with_what_to_do(command: Command) -> None:
-    _, present = doctor(command)
-    assert present["model all-minilm-l6-v2"]["state"] == "ok"
-    assert {"python", "disk", "processor", "extra documents"} <= set(present)
-    _, absent = doctor(command, MAINSPRING_MODELS__DIRECTORY=str(command.place / "empty"))
+def test_only_what_was_changed_and_missing_models_with_what_to_do(command: Command) -> None:
+    empty = str(command.place / "empty")
+    settings, absent = doctor(command, "--changed", MAINSPRING_RAG__TOP_K="7", MAINSPRING_MODELS__DIRECTORY=empty)
+    assert set(settings) == {"home", "models.directory", "rag.top_k"}
+    assert {"python", "disk", "processor", "extra documents"} <= set(absent)
     assert absent["model all-minilm-l6-v2"]["state"] == "missing"
     assert "mainspring models pull" in absent["model all-minilm-l6-v2"]["detail"]
     assert not (command.place / "home").exists(), "doctor only looks"
@@ -53,4 +48,5 @@ def test_for_people_it_is_two_tables(command: Command) -> None:
     shown = command.said("doctor", "--changed")
     assert shown.startswith(f"mainspring {__version__}\n")
     assert "setting" in shown
+    assert [line.split()[2] for line in shown.splitlines() if line.startswith("model all-minilm-l6-v2")] == ["ok"]
     assert "environment MAINSPRING_HOME" in shown

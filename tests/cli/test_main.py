@@ -56,19 +56,6 @@ def test_a_misspelt_variable_is_refused_with_the_nearest(command: Command) -> No
     assert line.endswith("Did you mean MAINSPRING_GATEWAY__PORT?")
 
 
-def test_a_value_of_the_wrong_kind_is_refused_with_its_origin(command: Command) -> None:
-    line = command.failure("doctor", status=2, MAINSPRING_GATEWAY__PORT="eighty")
-    assert "gateway.port in environment MAINSPRING_GATEWAY__PORT" in line
-    assert "'eighty'" in line
-
-
-def test_a_misspelt_key_of_a_file_is_refused_with_the_nearest(command: Command) -> None:
-    (command.place / "mainspring.yaml").write_text("gateway:\n  prot: 1\n")
-    line = command.failure("doctor", status=2)
-    assert "unknown key gateway.prot in mainspring.yaml" in line
-    assert line.endswith("Did you mean gateway.port?")
-
-
 def test_a_configuration_that_is_not_there_is_an_error(command: Command) -> None:
     line = command.failure("--config", "nothing.yaml", "doctor", status=2)
     assert "nothing.yaml cannot be read" in line

@@ -22,18 +22,24 @@ app = typer.Typer(
 )
 
 
+def _version(wanted: bool) -> None:
+    # A callback of its own: the command's runs only where a command is named.
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
 @app.callback()
 def main(
     context: typer.Context,
     config: Annotated[
         Path | None, typer.Option("--config", "-c", help="Configuration file [default: ./mainspring.yaml if there]")
     ] = None,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and stop", is_eager=True)] = False,
+    _: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop", is_eager=True, callback=_version)
+    ] = False,
 ) -> None:
     """Options of every command."""
-    if version:
-        typer.echo(__version__)
-        raise typer.Exit
     context.obj = config
 
 
