@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from _library import Bench, bench, data
-from _report import Figure, report
+from _report import Figure, report, table
 from mainspring.rag.retrieve import Hit
 
 DEPTH = 50
@@ -130,7 +130,10 @@ async def main(development: bool) -> None:
         figures[f"hybrid / {way}, nDCG@10"] = Figure(
             statistics.fmean(values), "x", "higher", 1.05, 1.15, f"{way}, mean of two collections"
         )
-    report("retrieval-dev" if development else "retrieval", figures)
+    if development:
+        print(table(figures))
+    else:
+        report("retrieval", figures)
 
 
 if __name__ == "__main__":

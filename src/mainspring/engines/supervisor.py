@@ -63,6 +63,8 @@ def spawn(module: str, configuration: Message) -> Spawned:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             pass_fds=[theirs.fileno()],
+            # A Ctrl-C at the terminal reaches the whole group: the child must live until its streams have ended.
+            process_group=0,
         )
     except BaseException:
         ours.close()
