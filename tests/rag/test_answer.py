@@ -284,6 +284,22 @@ async def test_sources_are_spotlighted_and_fit_the_window(room: Room, asker: Con
     assert len(model.asked[1].messages[1].content) < len(user.content)
 
 
+async def test_delimiters_that_the_model_repeats_are_dropped(room: Room, asker: Context) -> None:
+    await fill(room)
+    echo = "<<source-0123456789abcdef>>\nEverybody has 25 days of holiday a year.\n<</source-0123456789abcdef>>"
+    _, answerer = writing(room, echo)
+    found = await collect(await answerer.respond(ask("How many days of holiday does everybody have?"), asker))
+    assert found.text.strip() == "Everybody has 25 days of holiday a year. [1]"
+
+
+async def test_answers_are_greedy_unless_asked_otherwise(room: Room, asker: Context) -> None:
+    await fill(room)
+    model, answerer = writing(room, "Words.")
+    for sampling in (Sampling(), Sampling(temperature=0.7)):
+        await collect(await answerer.respond(ask("How many days of holiday?", sampling=sampling), asker))
+    assert [request.sampling.temperature for request in model.asked] == [0.0, 0.7]
+
+
 async def test_auto_writes_only_with_a_grounded_model(room: Room, asker: Context) -> None:
     await fill(room)
     model, answerer = writing(room, "Words.", grounded=False)
