@@ -54,6 +54,11 @@ def test_everything_is_embedded_and_nothing_is_too_long(text: str, size: int, ov
     assert [one.start for one in chunks] == sorted(one.start for one in chunks)
 
 
+def test_a_heading_that_does_not_fit_beside_its_row_stands_alone() -> None:
+    for one in cut("Short.\n\n# Head\n\n| a: 1 | b: 2 |", 8, 0, window=48):
+        assert one.tokens <= 8
+
+
 @given(st.integers(20, 60), st.integers(0, 30))
 def test_overlap_repeats_whole_sentences_and_never_more_than_asked(size: int, overlap: int) -> None:
     text = " ".join(f"Sentence number {number} has exactly seven words." for number in range(60))

@@ -161,6 +161,10 @@ def _pack(tiles: Sequence[_Tile], size: int, overlap: int) -> list[tuple[int, in
             spans.append((first, last))
             first = last + 1 if section else _overlapping(tiles, first, last, index, size, overlap)
             total = sum(part.tokens for part in tiles[first:index])
+            if first < index and total + tile.tokens > size:
+                # Headings that do not fit beside what they head stand alone.
+                spans.append((first, index - 1))
+                first, total = index, 0
         elif index > first and full:
             spans.append((first, index - 1))
             first, total = index, 0
