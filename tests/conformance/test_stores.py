@@ -521,3 +521,19 @@ async def test_concurrent_publications_count_each(opened: Stores) -> None:
     published = await asyncio.gather(*(publish(opened, collection, f"s{n}", f"text {n}") for n in range(12)))
     assert await opened.collections.current(collection) == dict(published)
     assert (await opened.collections.get("a", "c")).version == 12
+
+
+async def test_a_file_is_as_restricted_as_the_collections_that_it_is_in(opened: Stores) -> None:
+    info = await opened.files.add("a", "plan.txt", b"secret", "assistants")
+    assert await opened.files.get("a", info.id) == info
+    legal = await opened.collections.create("a", "legal", frozenset({"legal"}), embedder="e")
+    await opened.collections.begin(legal, info.id, info.sha256, info.name, file_id=info.id)
+    for groups in (frozenset[str](), frozenset({"sales"})):
+        assert await opened.files.list("a", groups=groups) == []
+        for attempt in (opened.files.get, opened.files.content, opened.files.delete):
+            with pytest.raises(NotFound):
+                await attempt("a", info.id, groups=groups)
+    assert await opened.files.content("a", info.id, groups=frozenset({"legal"})) == b"secret"
+    everybody = await opened.collections.create("a", "open", embedder="e")
+    await opened.collections.begin(everybody, info.id, info.sha256, info.name, file_id=info.id)
+    assert await opened.files.list("a") == [info]

@@ -263,6 +263,20 @@ def test_outsiders_find_nothing_of_the_store(
 
 
 @pytest.mark.parametrize("outsider", OUTSIDERS)
+def test_outsiders_find_nothing_of_the_uploaded_original(
+    server: Server, keys: dict[str, str], restricted: Restricted, outsider: str
+) -> None:
+    key = keys[outsider]
+    listed = server.call("GET", "/v1/files", key=key)[1]["data"]
+    assert restricted.file_id not in [file["id"] for file in listed]
+    path = f"/v1/files/{restricted.file_id}"
+    for method, route in (("GET", path), ("GET", f"{path}/content"), ("DELETE", path)):
+        assert code(server.call(method, route, key=key)) == (404, "not_found"), (method, route)
+    _, _, content = server.raw("GET", f"{path}/content", key=keys["researcher"])
+    assert FACT.encode() in content
+
+
+@pytest.mark.parametrize("outsider", OUTSIDERS)
 def test_outsiders_get_no_answer_from_the_store(
     server: Server, keys: dict[str, str], restricted: Restricted, outsider: str
 ) -> None:

@@ -84,8 +84,10 @@ async def test_a_failing_sink_costs_its_batch_only() -> None:
 
 
 async def test_a_stuck_sink_does_not_hold_up_the_shutdown() -> None:
-    writer = BatchWriter(Sink(block=True), name, delay_s=0.0)
+    sink = Sink(block=True)
+    writer = BatchWriter(sink, name, delay_s=0.0)
     writer.start()
     writer.offer(spans(3))
     async with asyncio.timeout(10):
         await writer.close(timeout=0.05)
+    assert sink.batches == []

@@ -69,21 +69,21 @@ def files_router(files: Files, access: Access) -> APIRouter:
 
     @routes.get("")
     async def list_files(context: ingests) -> HttpResponse:
-        found = await files.list(context.principal.tenant)
+        found = await files.list(context.principal.tenant, groups=context.principal.groups)
         return json_response(_page([_file(info) for info in found]))
 
     @routes.get("/{file_id}")
     async def get_file(file_id: str, context: ingests) -> HttpResponse:
-        return json_response(_file(await files.get(context.principal.tenant, file_id)))
+        return json_response(_file(await files.get(context.principal.tenant, file_id, groups=context.principal.groups)))
 
     @routes.get("/{file_id}/content", response_class=HttpResponse, responses=CONTENT)
     async def content(file_id: str, context: ingests) -> HttpResponse:
-        data = await files.content(context.principal.tenant, file_id)
+        data = await files.content(context.principal.tenant, file_id, groups=context.principal.groups)
         return HttpResponse(data, media_type="application/octet-stream")
 
     @routes.delete("/{file_id}")
     async def delete(file_id: str, context: ingests) -> HttpResponse:
-        await files.delete(context.principal.tenant, file_id)
+        await files.delete(context.principal.tenant, file_id, groups=context.principal.groups)
         return json_response({"id": file_id, "object": "file", "deleted": True})
 
     return routes
@@ -126,6 +126,15 @@ def stores_router(library: Library, access: Access) -> APIRouter:
     async def delete(store_id: str, context: ingests) -> HttpResponse:
         await library.delete(context.principal, store_id)
         return json_response({"id": store_id, "object": "vector_store.deleted", "deleted": True})
+
+    return routes
+
+
+def documents_router(library: Library, access: Access) -> APIRouter:
+    """The routes of what is in a vector store: its files, and search."""
+    routes = APIRouter(route_class=JsonRoute, tags=["vector stores"], prefix="/v1/vector_stores")
+    ingests = Annotated[Context, Depends(access("ingest"))]
+    chats = Annotated[Context, Depends(access("chat"))]
 
     @routes.post("/{store_id}/files")
     async def attach(store_id: str, body: StoreFileBody, context: ingests) -> HttpResponse:

@@ -19,6 +19,7 @@ def mount(system: System) -> FastAPI:
         generate.router(system.responder, system.registry, settings, access),
         knowledge.files_router(system.stores.files, access),
         knowledge.stores_router(system.library, access),
+        knowledge.documents_router(system.library, access),
         feedback.router(system.stores.events, ids.new, access),
         health.router(system.readiness, system.telemetry.metrics.render),
     ]

@@ -88,7 +88,7 @@ class Library:
     async def attach(self, principal: Principal, id_or_name: str, file_id: str) -> Document:
         """Put an uploaded file into a collection; it is read in the background."""
         collection = await self.get(principal, id_or_name)
-        info = await self._files.get(principal.tenant, file_id)
+        info = await self._files.get(principal.tenant, file_id, groups=principal.groups)
         await self._collections.begin(collection, file_id, info.sha256, info.name, file_id=file_id)
         self._wake.set()
         return await self.document(principal, collection.id, file_id)
@@ -147,7 +147,7 @@ class Library:
                 if document.file_id is None:
                     continue
                 try:
-                    data = await self._files.content(collection.tenant, document.file_id)
+                    data = await self._files.content(collection.tenant, document.file_id, groups=collection.groups)
                     await self._ingestor.ingest_file(collection, document.name, data, document.file_id)
                 except MainspringError as error:
                     log.warning("%s was not ingested: %s", document.document_id, error.message)

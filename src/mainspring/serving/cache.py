@@ -9,9 +9,9 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+import mainspring.serving.stored as stored
 from mainspring.errors import StoreError
 from mainspring.path import Layer, replay
-from mainspring.serving import stored
 from mainspring.serving.background import Background
 from mainspring.serving.flight import Flight, free
 from mainspring.serving.ports import Answers, EventLog

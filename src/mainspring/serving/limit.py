@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+import mainspring.serving.estimate as estimate
 from mainspring.errors import RateLimited, TooLarge
 from mainspring.path import Layer
-from mainspring.serving import estimate
 from mainspring.types import Context, Principal, Request, Responder, Response
 
 Clock = Callable[[], float]

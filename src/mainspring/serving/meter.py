@@ -8,8 +8,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import ExitStack
 from typing import Any, Protocol
 
+import mainspring.serving.estimate as estimate
 from mainspring.path import Layer
-from mainspring.serving import estimate
 from mainspring.serving.ports import Span, Tracing
 from mainspring.serving.pricing import Price
 from mainspring.serving.record import error_code, operation

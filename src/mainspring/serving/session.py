@@ -6,9 +6,9 @@ import dataclasses
 import hashlib
 from collections.abc import Sequence
 
+import mainspring.serving.estimate as estimate
 from mainspring.errors import InvalidRequest
 from mainspring.path import Layer
-from mainspring.serving import estimate
 from mainspring.serving.ports import Histories
 from mainspring.types import ChatRequest, Context, Message, Principal, Request, Responder, Response
 

@@ -19,9 +19,9 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+import mainspring.stores.database as sql
+import mainspring.stores.rows as rows
 from mainspring.errors import NotFound, StoreError
-from mainspring.stores import database as sql
-from mainspring.stores import rows
 from mainspring.stores.database import Database
 from mainspring.stores.schema import discarded, documents, files
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from mainspring.stores import rows
+import mainspring.stores.rows as rows
 from mainspring.stores.schema import contents, events, turns
 
 Row = dict[str, Any]

@@ -15,9 +15,10 @@ from typing import Any, Literal, cast
 import sqlalchemy as sa
 from cachetools import LRUCache
 
+import mainspring.stores.blobs as blob_store
+import mainspring.stores.ids as ids
+import mainspring.stores.rows as rows
 from mainspring.errors import Conflict, NotFound
-from mainspring.stores import blobs as blob_store
-from mainspring.stores import ids, rows
 from mainspring.stores.blobs import Blobs
 from mainspring.stores.database import Database
 from mainspring.stores.schema import collections, documents

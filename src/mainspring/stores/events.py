@@ -14,8 +14,10 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 
+import mainspring.stores.contents as contents
+import mainspring.stores.ids as ids
+import mainspring.stores.rows as rows
 from mainspring.errors import Conflict, NotFound
-from mainspring.stores import contents, ids, rows
 from mainspring.stores.database import Database
 from mainspring.stores.schema import contents as contents_table
 from mainspring.stores.schema import events, turns

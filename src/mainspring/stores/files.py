@@ -9,12 +9,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+import mainspring.stores.blobs as blob_store
+import mainspring.stores.ids as ids
+import mainspring.stores.rows as rows
 from mainspring.errors import NotFound, StoreError
-from mainspring.stores import blobs as blob_store
-from mainspring.stores import ids
 from mainspring.stores.blobs import Blobs
 from mainspring.stores.database import Database
-from mainspring.stores.schema import files
+from mainspring.stores.schema import collections, documents, files
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +52,20 @@ class Files:
         await self._database.write(work, durable=True)
         return info
 
-    async def get(self, tenant: str, file_id: str) -> FileInfo:
-        """Raises ``NotFound``."""
-        found = await self._select(sa.select(files).where(files.c.tenant == tenant, files.c.id == file_id))
+    async def get(self, tenant: str, file_id: str, *, groups: frozenset[str] = frozenset()) -> FileInfo:
+        """The file as ``groups`` may see it. Raises ``NotFound`` for what they may not, as for what is not there."""
+        found = await self._visible(tenant, groups, files.c.id == file_id)
         if not found:
             raise NotFound(f"there is no file {file_id}", remedy="GET /v1/files lists them")
         return found[0]
 
-    async def list(self, tenant: str) -> list[FileInfo]:
-        """All files of the tenant, newest first."""
-        return await self._select(sa.select(files).where(files.c.tenant == tenant).order_by(files.c.id.desc()))
+    async def list(self, tenant: str, *, groups: frozenset[str] = frozenset()) -> list[FileInfo]:
+        """All files of the tenant that ``groups`` may see, newest first."""
+        return await self._visible(tenant, groups, sa.true())
 
-    async def delete(self, tenant: str, file_id: str) -> None:
+    async def delete(self, tenant: str, file_id: str, *, groups: frozenset[str] = frozenset()) -> None:
         """Forget a file, and its bytes unless another file or document has the same. Raises ``NotFound``."""
+        await self.get(tenant, file_id, groups=groups)
 
         def work(connection: sa.Connection) -> None:
             deleted = sa.delete(files).where(files.c.tenant == tenant, files.c.id == file_id)
@@ -75,17 +77,46 @@ class Files:
         await self._database.write(work, durable=True)
         await blob_store.sweep(self._database, self._blobs)
 
-    async def content(self, tenant: str, file_id: str) -> builtins.bytes:
+    async def content(self, tenant: str, file_id: str, *, groups: frozenset[str] = frozenset()) -> builtins.bytes:
         """The bytes of a file. Raises ``NotFound``, or ``StoreError`` when they are lost or damaged."""
-        info = await self.get(tenant, file_id)
+        info = await self.get(tenant, file_id, groups=groups)
         try:
             return await self._blobs.get(info.sha256)
         except NotFound:
             raise StoreError(f"the bytes of {file_id} are lost", remedy="Delete the file and upload it again") from None
 
-    async def _select(self, query: sa.Select[Any]) -> builtins.list[FileInfo]:
-        found = await self._database.read(lambda connection: connection.execute(query).all())
-        return [FileInfo(**row._mapping) for row in found]
+    async def _visible(
+        self, tenant: str, groups: frozenset[str], where: sa.ColumnElement[bool]
+    ) -> builtins.list[FileInfo]:
+        # The one place where files are read for somebody. A file is as restricted as the collections that it is in:
+        # in none of them it is the tenant's.
+        query = sa.select(files).where(files.c.tenant == tenant, where)
+        uses = (
+            sa.select(documents.c.file_id, collections.c.groups)
+            .join(
+                collections,
+                sa.and_(collections.c.tenant == documents.c.tenant, collections.c.id == documents.c.collection_id),
+            )
+            .where(
+                documents.c.tenant == tenant,
+                documents.c.file_id.in_(query.with_only_columns(files.c.id).order_by(None)),
+            )
+        )
+
+        def work(connection: sa.Connection) -> tuple[builtins.list[FileInfo], dict[str, builtins.list[frozenset[str]]]]:
+            restrictions: dict[str, builtins.list[frozenset[str]]] = {}
+            for file_id, restricted in connection.execute(uses):
+                restrictions.setdefault(file_id, []).append(frozenset(rows.load(restricted)))
+            return [
+                FileInfo(**row._mapping) for row in connection.execute(query.order_by(files.c.id.desc()))
+            ], restrictions
+
+        found, restrictions = await self._database.read(work)
+        return [
+            info
+            for info in found
+            if info.id not in restrictions or any(not each or each & groups for each in restrictions[info.id])
+        ]
 
 
 def _columns(info: FileInfo) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from typing import Any
 import sqlalchemy as sa
 from cachetools import TTLCache
 
+import mainspring.stores.ids as ids
+import mainspring.stores.rows as rows
 from mainspring.errors import InvalidRequest, MainspringError, NotFound, Unauthenticated
-from mainspring.stores import ids, rows
 from mainspring.stores.database import Database
 from mainspring.stores.schema import keys
 from mainspring.types import Principal

@@ -8,7 +8,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from mainspring.stores import contents, ids, rows
+import mainspring.stores.contents as contents
+import mainspring.stores.ids as ids
+import mainspring.stores.rows as rows
 from mainspring.stores.database import Database
 from mainspring.stores.schema import contents as contents_table
 from mainspring.stores.schema import turns

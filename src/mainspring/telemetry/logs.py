@@ -13,8 +13,8 @@ from typing import Any, TextIO
 
 import orjson
 
+import mainspring.telemetry.secrets as secrets
 from mainspring.settings import TelemetrySettings
-from mainspring.telemetry import secrets
 from mainspring.types import Context
 
 LOGGERS = ("mainspring", "uvicorn", "uvicorn.error", "uvicorn.access", "asyncio")
