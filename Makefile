@@ -23,7 +23,7 @@ $(VENV)/.run: $(UV) pyproject.toml $(LOCK)
 	@touch $@
 
 $(VENV)/.test: $(UV) pyproject.toml $(LOCK)
-	@$(INSTALL) '.[documents,ocr,gguf,otlp,postgres,dev]'
+	@$(INSTALL) '.[documents,ocr,code,connectors,eval,gguf,otlp,postgres,dev]'
 	@touch $@ $(VENV)/.run
 
 run: $(VENV)/.run ## Set up, pull the default models, ingest the sample handbook, serve and ask one question

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from _report import skip
 from mainspring import stores
+from mainspring.engines import builtin
 from mainspring.engines.embedder import OpenVinoEmbedder
 from mainspring.engines.pull import Puller
 from mainspring.errors import ModelNotPulled
@@ -58,6 +59,7 @@ async def bench(rag: RagSettings | None = None) -> AsyncIterator[Bench]:
         async with stores.open(settings) as opened:
             embedder = OpenVinoEmbedder(pulled, settings.engines.threads)
             parser = Parser(settings.rag)
+            reranker = builtin.reranker(settings)
             shared = (opened.collections, opened.blobs, opened.vectors, embedder)
             try:
                 yield Bench(
@@ -65,12 +67,14 @@ async def bench(rag: RagSettings | None = None) -> AsyncIterator[Bench]:
                     opened.collections,
                     embedder,
                     Ingestor(*shared, parser, settings.rag),
-                    Retriever(*shared, settings.rag),
+                    Retriever(*shared, settings.rag, reranker),
                     settings,
                 )
             finally:
                 await parser.close()
                 await embedder.close()
+                if reranker is not None:
+                    await reranker.close()
 
 
 def data(part: str) -> Path:

@@ -87,7 +87,7 @@ async def search(library: Bench, questions: Sequence[Question]) -> dict[str, Fig
     hybrid: list[int] = []
     words: list[int] = []
     for question in questions:
-        hits = await library.retriever.candidates(library.collection, question.text)
+        hits = await library.retriever.candidates(library.collection, question.text, groups=None)
         hybrid.append(rank(hits, question.paragraph))
         words.append(rank(by_words(hits), question.paragraph))
     count = len(questions)

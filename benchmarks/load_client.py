@@ -5,7 +5,8 @@
 
 Reads one JSON object a line, a round: ``{"streams": [{"at": seconds, "prompts": [text, ...]}], "max_tokens": n}``.
 All streams run at once, each from its arrival ``at``; a stream's prompts follow one another. Answers each round with
-``{"seconds", "tokens", "prompt_tokens", "first": [seconds to the first text, by request], "cpu": own CPU seconds}``.
+``{"seconds", "tokens", "prompt_tokens", "first": [seconds to the first text, by request], "cpu": own CPU seconds}``
+and ``"shown"``: by request, the first texts as [seconds, characters until then]; over HTTP only the very first.
 Both ways are timed by the same code; what differs is ``Target.send``.
 """
 
@@ -30,12 +31,17 @@ if TYPE_CHECKING:
 
     from mainspring.engines import ChatModel
 
+# Of a request driven directly, this many texts are timed.
+FIRST_TEXTS = 16
+
 
 @dataclass(slots=True)
 class Answer:
-    """One request: ``first`` is when its first text was there (``time.perf_counter``)."""
+    """One request: ``first`` is when its first text was there (``time.perf_counter``), ``shown`` when there were how
+    many characters."""
 
     first: float = 0.0
+    shown: list[tuple[float, int]] = field(default_factory=list)
     tokens: int = 0
     prompt_tokens: int = 0
 
@@ -66,19 +72,20 @@ class Http:
 
     async def send(self, prepared: bytes) -> Answer:
         answer = Answer()
-        tail = b""
+        tail = opening = b""
         async with self._session.post(self._url, data=prepared, headers=self._headers) as response:
             if response.status != 200:
                 raise RuntimeError(f"status {response.status}: {await response.text()}")
             async for part in response.content.iter_any():
                 if not answer.first and b'"content":"' in part:
-                    answer.first = time.perf_counter()
+                    answer.first, opening = time.perf_counter(), part
                 tail = (tail + part)[-4096:]
         *_, usage, done = tail.strip().rsplit(b"\n\n", 2)
         if done != b"data: [DONE]":
             raise RuntimeError(f"the stream was cut short: {tail[-300:]!r}")
         spent = json.loads(usage.removeprefix(b"data: "))["usage"]
         answer.tokens, answer.prompt_tokens = spent["completion_tokens"], spent["prompt_tokens"]
+        answer.shown.append((answer.first, _characters(opening)))
         return answer
 
 
@@ -102,11 +109,21 @@ class Direct:
         answer = Answer()
         async for event in await self._engine.generate(prepared):
             if type(event) is Text:
-                if not answer.first:
-                    answer.first = time.perf_counter()
+                if len(answer.shown) < FIRST_TEXTS:
+                    before = answer.shown[-1][1] if answer.shown else 0
+                    answer.shown.append((time.perf_counter(), before + len(event.text)))
             elif type(event) is Usage:
                 answer.tokens, answer.prompt_tokens = event.completion_tokens, event.prompt_tokens
+        answer.first = answer.shown[0][0]
         return answer
+
+
+def _characters(part: bytes) -> int:
+    """Characters of text in the whole frames of ``part``."""
+    frames = [
+        json.loads(frame.removeprefix(b"data: ")) for frame in part.split(b"\n\n")[:-1] if b'"content":"' in frame
+    ]
+    return sum(len(choice["delta"]["content"]) for frame in frames for choice in frame["choices"])
 
 
 @dataclass(slots=True)
@@ -116,6 +133,7 @@ class Round:
     begin: float = 0.0
     end: float = 0.0
     first: list[float] = field(default_factory=list)
+    shown: list[list[tuple[float, int]]] = field(default_factory=list)
     tokens: int = 0
     prompt_tokens: int = 0
 
@@ -133,6 +151,7 @@ async def run_round(target: Target, streams: Sequence[dict[str, Any]], max_token
             if answer.tokens != max_tokens:
                 raise RuntimeError(f"{answer.tokens} tokens came, {max_tokens} were asked for")
             happened.first.append(answer.first - sent)
+            happened.shown.append([(at - sent, characters) for at, characters in answer.shown])
             happened.tokens += answer.tokens
             happened.prompt_tokens += answer.prompt_tokens
 
@@ -183,6 +202,7 @@ async def main(arguments: Sequence[str]) -> None:
                 "tokens": happened.tokens,
                 "prompt_tokens": happened.prompt_tokens,
                 "first": happened.first,
+                "shown": happened.shown,
                 "cpu": _cpu() - before,
             }
             print(json.dumps(answer), flush=True)

@@ -168,6 +168,19 @@ def single(seed: int) -> list[dict[str, Any]]:
     return [{"at": 0.0, "prompts": prompts(seed, 1)}]
 
 
+def texts(answer: dict[str, Any]) -> list[tuple[float, int]]:
+    """The first texts of a single request: milliseconds, and characters until then."""
+    return [(1e3 * seconds, characters) for seconds, characters in answer["shown"][0]]
+
+
+def reached(shown: Sequence[tuple[float, int]], characters: int) -> float:
+    """When ``characters`` were there. Raises ``RuntimeError`` where they never were."""
+    for at, until_then in shown:
+        if until_then >= characters:
+            return at
+    raise RuntimeError(f"the engine did not give {characters} characters within its first texts")
+
+
 def measure(running: Sides, pairs: int, singles: int, tokens: int) -> dict[str, Figure]:
     """All figures. Raises ``RuntimeError`` when both sides were not asked the same."""
     alternate(
@@ -182,13 +195,16 @@ def measure(running: Sides, pairs: int, singles: int, tokens: int) -> dict[str, 
     )
     if [each.prompt_tokens for each in ours] != [each.prompt_tokens for each in theirs]:
         raise RuntimeError("the two sides counted different prompts")
-    first, first_directly = alternate(
-        lambda seed: 1e3 * float(running.http.round(single(3_000 + seed), 8)["first"][0]),
-        lambda seed: 1e3 * float(running.direct.round(single(3_000 + seed), 8)["first"][0]),
+    shown, shown_directly = alternate(
+        lambda seed: texts(running.http.round(single(3_000 + seed), 8)),
+        lambda seed: texts(running.direct.round(single(3_000 + seed), 8)),
         singles,
     )
+    first, first_directly = [each[0][0] for each in shown], [each[0][0] for each in shown_directly]
+    same = [reached(direct, each[0][1]) for each, direct in zip(shown, shown_directly, strict=True)]
     rates, direct_rates = [m.tokens_a_second for m in ours], [m.tokens_a_second for m in theirs]
     kept, added = ratios(rates, direct_rates), differences(first, first_directly)
+    waited = differences(same, first_directly)
     direct_rate = statistics.median(direct_rates)
     return {
         f"throughput, {STREAMS} streams": Figure(
@@ -206,6 +222,13 @@ def measure(running: Sides, pairs: int, singles: int, tokens: int) -> dict[str, 
             floor=5.0,
             aim=2.0,
             against=f"the engine driven directly, {statistics.median(first_directly):.0f} ms; {singles} pairs",
+        ),
+        "added time to the same text": Figure(
+            differences(first, same).median,
+            "ms",
+            "lower",
+            against=f"when the engine had what the gateway shows first; {waited.median:.1f} ms later than its first "
+            "token, for which the output guard waits: no word is shown before its end, it may be an address",
         ),
         "throughput through the gateway": Figure(statistics.median(rates), "tokens/s", "higher"),
         **_costs(ours, theirs),

@@ -103,7 +103,7 @@ async def measure(library: Bench, collection: Set, numbers: Sequence[int]) -> di
     await library.fill((name, text) for name, text in collection.texts.items() if text.strip())
     scores: dict[str, list[tuple[float, float]]] = {}
     for number in numbers:
-        hits = await library.retriever.candidates(library.collection, collection.queries[number], DEPTH)
+        hits = await library.retriever.candidates(library.collection, collection.queries[number], DEPTH, groups=None)
         gains = collection.gains[number]
         for way, ranked in orders(hits).items():
             scores.setdefault(way, []).append((ndcg(ranked, gains), recall(ranked, gains)))

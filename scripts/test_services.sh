@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Starts Postgres on a private port with a fresh cluster, runs the store suite against it, and stops it.
-# Needs Debian's package `postgresql` (apt-get install postgresql). Arguments go to pytest.
+# Needs Debian's packages `postgresql` and, for vectors, `postgresql-17-pgvector`. Arguments go to pytest.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-.venv/bin/python}
@@ -39,4 +39,4 @@ trap stop EXIT
         -o "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories=$work -c fsync=off" >/dev/null
 )
 export MAINSPRING_STORES__DATABASE="postgresql://mainspring:$password@127.0.0.1:$port/postgres"
-"$python" -m pytest tests/conformance/test_stores.py "$@"
+"$python" -m pytest tests/conformance/test_stores.py tests/conformance/test_vectors.py "$@"

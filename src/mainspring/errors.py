@@ -8,6 +8,8 @@
     │   ├── PromptTooLong                   400  context_length_exceeded
     │   └── GuardRefused                    400  content_refused
     ├── TooLarge                            413  request_too_large
+    ├── HeadersTooLarge                     431  headers_too_large
+    ├── TooSlow                             408  request_timeout
     ├── Unauthenticated                     401  invalid_api_key
     ├── Forbidden                           403  insufficient_scope
     ├── NotFound                            404  not_found
@@ -115,6 +117,20 @@ class TooLarge(MainspringError):
 
     status = 413
     code = "request_too_large"
+
+
+class HeadersTooLarge(MainspringError):
+    """The headers of a request are more than are read."""
+
+    status = 431
+    code = "headers_too_large"
+
+
+class TooSlow(MainspringError):
+    """The client did not send its request in time."""
+
+    status = 408
+    code = "request_timeout"
 
 
 class Unauthenticated(MainspringError):

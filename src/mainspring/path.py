@@ -16,6 +16,7 @@ from mainspring.types import (
     Request,
     Responder,
     Response,
+    Scores,
     Text,
     TokenLogprob,
     ToolCall,
@@ -68,6 +69,7 @@ class Answer:
     citations: list[Citation] = field(default_factory=list)
     usage: Usage = Usage()
     vectors: Vectors | None = None
+    scores: Scores | None = None
 
     @property
     def text(self) -> str:
@@ -91,6 +93,8 @@ class Answer:
                 self.usage = self.usage + event
             case Vectors():
                 self.vectors = event
+            case Scores():
+                self.scores = event
             case Finish():
                 self._choice(event.choice).finish = event.reason
             case _:

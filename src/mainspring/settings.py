@@ -49,6 +49,9 @@ class GatewaySettings(Section):
     max_messages: int = Field(512, gt=0)
     max_embedding_inputs: int = Field(2048, gt=0)
     request_timeout_s: float = Field(300.0, gt=0)
+    read_timeout_s: float = Field(
+        30.0, gt=0, description="for the headers of a request, and for its body beyond a second per 4 KiB"
+    )
     shutdown_grace_s: float = Field(30.0, ge=0)
 
 
@@ -67,15 +70,30 @@ class RemoteModel(Section):
     price_output: float = Field(0.0, ge=0, description="US dollars a million tokens")
 
 
+class RemoteReranker(Section):
+    """A ``POST /rerank`` endpoint in the style of Cohere and Jina; ``url`` is the whole address."""
+
+    url: str = Field(pattern=r"^https?://")
+    model: str
+    api_key: str = Field("", repr=False)
+    timeout_s: float = Field(30.0, gt=0)
+
+
 class ModelsSettings(Section):
-    """Which models are served. Names are catalogue names; ``catalogues`` are further catalogue files."""
+    """Which models are served. Names are catalogue names; ``catalogues`` are further catalogue files.
+
+    ``reranker`` is ``late`` (late interaction with the embedding model), a reranker of the catalogue, a key of
+    ``remote_rerankers``, or empty: none.
+    """
 
     directory: Path = Field(default_factory=lambda: _cache_home() / "models")
     chat: tuple[str, ...] = ("smollm2-135m-instruct",)
     embedding: str = "all-minilm-l6-v2"
     catalogues: tuple[Path, ...] = ()
     hub: str = Field("https://huggingface.co", pattern=r"^https?://", description="where `hf:` sources lie")
+    reranker: str = "late"
     remote: dict[str, RemoteModel] = Field(default_factory=dict)
+    remote_rerankers: dict[str, RemoteReranker] = Field(default_factory=dict)
 
 
 class EnginesSettings(Section):
@@ -94,9 +112,11 @@ class EnginesSettings(Section):
 
 
 class StoresSettings(Section):
-    """Where state lives. ``database`` is an SQLAlchemy URL; empty means SQLite under ``home``."""
+    """Where state lives. ``database`` is an SQLAlchemy URL; empty means SQLite under ``home``. ``vectors`` is where
+    chunks live: in files under ``home`` (lance), or in the same Postgres as the rest, which needs pgvector."""
 
     database: str = ""
+    vectors: Literal["lance", "postgres"] = "lance"
     cache_entries: int = Field(10_000, gt=0)
     cache_ttl_s: float = Field(86_400.0, gt=0)
 
@@ -121,21 +141,46 @@ class GuardsSettings(Section):
     spotlight: bool = True
 
 
+Chunking = Literal[
+    "structure",
+    "fixed",
+    "recursive",
+    "sentence",
+    "semantic",
+    "code",
+    "parent_child",
+    "sentence_window",
+    "auto",
+]
+"""How documents are cut into chunks; see ``mainspring.rag.chunk``."""
+
+
 class RagSettings(Section):
     """Chunking and retrieval. Sizes in tokens of the embedding model."""
 
     chunk_tokens: int = Field(128, ge=32)
     chunk_overlap: int = Field(24, ge=0)
+    chunker: Chunking = "structure"
+    parent_tokens: int = Field(512, ge=32, description="what is read around a chunk that only is embedded")
+    window_sentences: int = Field(2, ge=0, description="sentences on either side that sentence_window reads")
+    semantic_percentile: float = Field(20.0, gt=0, le=100, description="share of boundaries where semantic may break")
     candidates: int = Field(50, gt=0)
     top_k: int = Field(5, gt=0)
     fusion: Literal["convex", "rrf"] = "convex"
     dense_weight: float = Field(0.55, ge=0, le=1)
+    rerank_candidates: int = Field(20, ge=0, description="how many of the best are read again; 0: none")
+    rerank_weight: float = Field(0.75, ge=0, description="of the reranker's score, beside 1 for the fused one")
+    half_life_days: float = Field(
+        0.0, ge=0, description="a document this much older counts half; 0: age does not count"
+    )
     mode: Literal["auto", "extractive", "generative"] = "auto"
     refuse_below: float = Field(0.39, ge=0, le=1)
     max_sentences: int = Field(3, gt=0)
     max_words: int = Field(90, gt=0)
     parse_timeout_s: float = Field(120.0, gt=0)
     parse_memory_mb: int = Field(2048, gt=0)
+    parse_max_pages: int = Field(5000, gt=0)
+    parser: Literal["auto", "rules", "layout"] = "auto"
     ocr: bool = True
 
 
@@ -237,7 +282,7 @@ def _read_environment(environment: Mapping[str, str]) -> Iterator[tuple[str, str
         if not name.startswith(PREFIX) or name in OTHER_NAMES:
             continue
         dotted = name[len(PREFIX) :].lower().replace("__", ".")
-        if dotted not in known and not dotted.startswith("models.remote."):
+        if dotted not in known and not dotted.startswith(("models.remote.", "models.remote_rerankers.")):
             names = [PREFIX + key.upper().replace(".", "__") for key in known] + sorted(OTHER_NAMES)
             raise SettingsError(f"unknown environment variable {name}", remedy=_nearest(name, names))
         yield name, dotted, text

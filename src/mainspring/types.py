@@ -122,7 +122,17 @@ class EmbedRequest:
     user: str | None = None
 
 
-Request = ChatRequest | CompletionRequest | EmbedRequest
+@dataclass(frozen=True, slots=True)
+class RerankRequest:
+    """Documents to be scored for their relevance to ``query``."""
+
+    model: str
+    query: str
+    documents: tuple[str, ...]
+    user: str | None = None
+
+
+Request = ChatRequest | CompletionRequest | EmbedRequest | RerankRequest
 
 
 # --- events ---------------------------------------------------------------------------------------------------
@@ -202,6 +212,13 @@ class Vectors:
 
 
 @dataclass(frozen=True, slots=True)
+class Scores:
+    """Relevance in [0, 1], one a document: float32 of shape (documents,)."""
+
+    values: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens and money spent. ``cost_nanousd`` is fixed-point: billionths of a US dollar."""
 
@@ -231,7 +248,7 @@ class Finish:
     choice: int = 0
 
 
-Event = Text | Reasoning | ToolCallDelta | Citation | Progress | Vectors | Usage | Finish
+Event = Text | Reasoning | ToolCallDelta | Citation | Progress | Vectors | Scores | Usage | Finish
 
 
 # --- what happened --------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from mainspring import __version__
 from mainspring.cli.main import app
 from tests.cli.command import Command
 
-COMMANDS = ("up", "ask", "ingest", "doctor", "traces", "models", "keys")
+COMMANDS = ("up", "ask", "ingest", "rag", "eval", "doctor", "traces", "models", "keys")
 # What takes long to import has no place in `mainspring --help`.
 HEAVY = ("openvino", "openvino_genai", "lancedb", "pyarrow", "fastapi", "sqlalchemy", "alembic", "tokenizers", "numpy")
 

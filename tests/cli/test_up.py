@@ -17,6 +17,8 @@ def test_the_first_key_is_shown_when_everything_else_went_well(command: Command)
         line = command.failure("up", "--port", port)
         assert f"127.0.0.1:{port} cannot be bound" in line
         assert "MAINSPRING_GATEWAY__PORT" in line
+    # It was said before anything was opened.
+    assert not (command.place / "home" / "mainspring.db").exists()
     # A key that was made and never shown would lock everybody out.
     assert json.loads(command.said("keys", "list", "--json")) == []
 

@@ -19,6 +19,9 @@ from mainspring.errors import Conflict, InvalidRequest, NotFound, StoreError, Un
 from mainspring.settings import Settings, StoresSettings
 from mainspring.stores import Stores, ids
 from mainspring.stores.collections import Collection
+from mainspring.stores.documents import About
+from mainspring.stores.files import FileInfo
+from mainspring.stores.pages import Page
 from mainspring.stores.sessions import SessionTurn
 from mainspring.types import EventRecord, Message, Principal, ToolCall
 
@@ -89,7 +92,7 @@ async def test_everything_is_there_after_reopening(settings: Settings) -> None:
         assert await second.sessions.history("a", "chat", 10) == [Message("user", "hello")]
         assert (await second.keys.authenticate(secret)).tenant == "default"
         assert await second.files.content("a", file.id) == b"notes"
-        assert await second.collections.current(collection) == dict([document])
+        assert await second.collections.current(collection, None) == dict([document])
 
 
 async def test_two_openings_at_once_migrate_once(settings: Settings) -> None:
@@ -424,11 +427,11 @@ async def test_names_are_unique_in_a_tenant(opened: Stores) -> None:
 async def test_a_generation_is_current_from_its_publication_on(opened: Stores) -> None:
     collection = await opened.collections.create("a", "c", embedder="mini")
     document_id, first = await publish(opened, collection, "s", "first")
-    assert await opened.collections.current(collection) == {document_id: first}
+    assert await opened.collections.current(collection, None) == {document_id: first}
     begun = await opened.collections.begin(collection, "s", "0" * 64, "s")
     assert (begun.document_id, begun.current) == (document_id, first)
-    assert await opened.collections.current(collection) == {document_id: first}
-    document = await opened.collections.document(collection, document_id)
+    assert await opened.collections.current(collection, None) == {document_id: first}
+    document = await opened.collections.document(collection, document_id, None)
     assert (document.status, document.generation) == ("in_progress", first)
     assert await opened.collections.text(document) == "first"
     blob = await opened.blobs.put(b"second")
@@ -436,8 +439,8 @@ async def test_a_generation_is_current_from_its_publication_on(opened: Stores) -
         collection, document_id, begun.generation, chars=6, chunks=2, parser="text", text_blob=blob, pages=3
     )
     assert superseded == first
-    assert await opened.collections.current(collection) == {document_id: begun.generation}
-    (document,) = await opened.collections.documents(collection)
+    assert await opened.collections.current(collection, None) == {document_id: begun.generation}
+    (document,) = await opened.collections.documents(collection, None)
     assert (document.status, document.chunks, document.pages, document.sha256) == ("completed", 2, 3, "0" * 64)
     assert await opened.collections.text(document) == "second"
     assert not opened.blobs.holds(hashlib.sha256(b"first").hexdigest())
@@ -459,8 +462,8 @@ async def test_the_latest_to_begin_wins(opened: Stores) -> None:
             text_blob=hashlib.sha256(b"fast").hexdigest(),
         )
     await opened.collections.fail(collection, document_id, "too late", generation=slow.generation)
-    assert (await opened.collections.document(collection, document_id)).status == "completed"
-    assert await opened.collections.current(collection) == {document_id: generation}
+    assert (await opened.collections.document(collection, document_id, None)).status == "completed"
+    assert await opened.collections.current(collection, None) == {document_id: generation}
 
 
 async def test_a_failed_ingest_keeps_what_was_there(opened: Stores) -> None:
@@ -469,9 +472,9 @@ async def test_a_failed_ingest_keeps_what_was_there(opened: Stores) -> None:
     await opened.collections.begin(collection, "s", "1" * 64, "s")
     assert [(c.id, d.document_id) for c, d in await opened.collections.unfinished()] == [(collection.id, document_id)]
     await opened.collections.fail(collection, document_id, "encrypted")
-    document = await opened.collections.document(collection, document_id)
+    document = await opened.collections.document(collection, document_id, None)
     assert (document.status, document.error, document.generation) == ("failed", "encrypted", generation)
-    assert await opened.collections.current(collection) == {document_id: generation}
+    assert await opened.collections.current(collection, None) == {document_id: generation}
     assert await opened.collections.unfinished() == []
 
 
@@ -485,17 +488,17 @@ async def test_the_version_grows_with_what_can_be_found(opened: Stores) -> None:
     await opened.collections.remove(collection, document_id)
     assert opened.collections.version(collection) == 2
     assert (await opened.collections.get("a", "c")).version == 2
-    assert await opened.collections.current(collection) == {}
+    assert await opened.collections.current(collection, None) == {}
     await opened.collections.delete("a", collection.id)
     assert opened.collections.version(collection) == -1
 
 
 async def test_another_process_is_followed(settings: Settings, opened: Stores) -> None:
     collection = await opened.collections.create("a", "c", embedder="mini")
-    assert await opened.collections.current(collection) == {}
+    assert await opened.collections.current(collection, None) == {}
     async with stores.open(settings) as other:
         document = await publish(other, collection, "s", "x")
-    assert await opened.collections.current(collection) == dict([document])
+    assert await opened.collections.current(collection, None) == dict([document])
 
 
 async def test_a_deleted_collection_takes_its_documents_along(opened: Stores) -> None:
@@ -507,19 +510,19 @@ async def test_a_deleted_collection_takes_its_documents_along(opened: Stores) ->
     assert not opened.blobs.holds(hashlib.sha256(b"x").hexdigest())
     for act in (
         opened.collections.get("a", "c"),
-        opened.collections.current(collection),
+        opened.collections.current(collection, None),
         opened.collections.begin(collection, "t", "0" * 64, "t"),
         opened.collections.delete("a", collection.id),
     ):
         with pytest.raises(NotFound):
             await act
-    assert await opened.collections.documents(collection) == []
+    assert await opened.collections.documents(collection, None) == []
 
 
 async def test_concurrent_publications_count_each(opened: Stores) -> None:
     collection = await opened.collections.create("a", "c", embedder="mini")
     published = await asyncio.gather(*(publish(opened, collection, f"s{n}", f"text {n}") for n in range(12)))
-    assert await opened.collections.current(collection) == dict(published)
+    assert await opened.collections.current(collection, None) == dict(published)
     assert (await opened.collections.get("a", "c")).version == 12
 
 
@@ -537,3 +540,163 @@ async def test_a_file_is_as_restricted_as_the_collections_that_it_is_in(opened: 
     everybody = await opened.collections.create("a", "open", embedder="e")
     await opened.collections.begin(everybody, info.id, info.sha256, info.name, file_id=info.id)
     assert await opened.files.list("a") == [info]
+
+
+# --- lists and access -----------------------------------------------------------------------------------------
+
+
+async def test_pages_of_files_join_into_the_list(opened: Stores) -> None:
+    added = [await opened.files.add("a", str(n), b"x", "batch" if n == 2 else "assistants") for n in range(5)]
+    newest = added[::-1]
+    walked: list[FileInfo] = []
+    after = None
+    for _ in range(3):
+        page = await opened.files.page("a", Page(limit=2, after=after))
+        walked += page.rows
+        after = page.rows[-1].id
+    assert (walked, page.more) == (newest, False)
+    oldest = await opened.files.page("a", Page(limit=2, order="asc", after=added[0].id))
+    assert (oldest.rows, oldest.more) == (added[1:3], True)
+    back = await opened.files.page("a", Page(limit=2, before=newest[4].id))
+    assert (back.rows, back.more) == (newest[2:4], True)
+    between = await opened.files.page("a", Page(after=newest[0].id, before=newest[3].id))
+    assert (between.rows, between.more) == (newest[1:3], False)
+    assert (await opened.files.page("a", Page(), purpose="batch")).rows == [added[2]]
+    assert (await opened.files.page("b", Page())).rows == []
+
+
+async def test_a_cursor_outlives_its_file_and_nonsense_is_refused(opened: Stores) -> None:
+    old, new = [await opened.files.add("a", str(n), b"x", "assistants") for n in range(2)]
+    await opened.files.delete("a", new.id)
+    assert (await opened.files.page("a", Page(after=new.id))).rows == [old]
+    for name, page in (("after", Page(after="file-nothing")), ("before", Page(before=old.id[:-1] + "!"))):
+        with pytest.raises(InvalidRequest) as refused:
+            await opened.files.page("a", page)
+        assert refused.value.param == name
+
+
+async def test_a_new_file_is_for_the_groups_of_its_uploader(opened: Stores) -> None:
+    awkward = frozenset({'q",["r', "h\u00e9"})
+    info = await opened.files.add("a", "n", b"x", "assistants", awkward)
+    for outsiders in (frozenset[str](), frozenset({"r"}), frozenset({","})):
+        assert await opened.files.list("a", groups=outsiders) == []
+        assert (await opened.files.page("a", Page(), groups=outsiders)).rows == []
+        with pytest.raises(NotFound):
+            await opened.files.get("a", info.id, groups=outsiders)
+    assert (await opened.files.page("a", Page(), groups=frozenset({"h\u00e9"}))).rows == [info]
+
+
+async def test_a_file_is_as_restricted_as_its_documents(opened: Stores) -> None:
+    info = await opened.files.add("a", "n", b"x", "assistants")
+    home = await opened.collections.create("a", "open", embedder="e")
+    await opened.collections.begin(home, info.id, "s", "n", info.id, About(groups=frozenset({"hr"})))
+    assert await opened.files.list("a") == []
+    assert await opened.files.list("a", groups=frozenset({"hr"})) == [info]
+    assert (await opened.collections.documents_page(home, Page(), groups=frozenset())).rows == []
+    assert (await opened.collections.tallies([home], groups=frozenset()))[home.id].counts == {}
+    assert (await opened.collections.tallies([home], groups=frozenset({"hr"})))[home.id].counts == {"in_progress": 1}
+
+
+async def test_documents_are_paged_by_file_or_document_id(opened: Stores) -> None:
+    home = await opened.collections.create("a", "c", embedder="e")
+    begun = [await opened.collections.begin(home, f"k{n}", "s", "n", f"file-{n}") for n in range(3)]
+    await opened.collections.fail(home, begun[0].document_id, "unreadable")
+    nobody = frozenset[str]()
+    first = await opened.collections.documents_page(home, Page(limit=1), groups=nobody)
+    assert (first.rows[0].document_id, first.more) == (begun[2].document_id, True)
+    for cursor in ("file-2", begun[2].document_id):
+        rest = await opened.collections.documents_page(home, Page(after=cursor), groups=nobody)
+        assert [each.document_id for each in rest.rows] == [begun[1].document_id, begun[0].document_id]
+    failed = await opened.collections.documents_page(home, Page(after="file-2"), groups=nobody, status="failed")
+    assert [each.document_id for each in failed.rows] == [begun[0].document_id]
+    with pytest.raises(InvalidRequest):
+        await opened.collections.documents_page(home, Page(after="file-9"), groups=nobody)
+    found = await opened.collections.document_called(home, "file-1", groups=nobody)
+    assert found.document_id == begun[1].document_id
+
+
+async def test_a_hidden_name_is_free_and_stays_with_those_who_use_it(opened: Stores) -> None:
+    hr, everybody = frozenset({"hr"}), frozenset[str]()
+    older = await opened.collections.create("a", "plans", hr, embedder="e", metadata={"k": "v"}, description="d")
+    newer = await opened.collections.create("a", "plans", embedder="e")
+    assert await opened.collections.get("a", "plans") == newer
+    assert await opened.collections.get("a", "plans", groups=hr) == older
+    assert (await opened.collections.page("a", Page(), groups=hr)).rows == [newer, older]
+    for groups in (hr, everybody):
+        with pytest.raises(Conflict):
+            await opened.collections.create("a", "plans", groups, embedder="e", seen_by=hr)
+    other = await opened.collections.create("a", "other", embedder="e")
+    with pytest.raises(Conflict):
+        await opened.collections.update(other, name="plans", seen_by=everybody)
+    renamed = await opened.collections.update(other, name="others", metadata={"a": "b"}, seen_by=everybody)
+    assert await opened.collections.get("a", "others") == renamed
+    # The two of one name keep it when something else of them is changed.
+    assert (await opened.collections.update(newer, metadata={"x": "y"}, seen_by=hr)).metadata == {"x": "y"}
+
+
+async def test_one_name_claimed_at_once_goes_to_one(opened: Stores) -> None:
+    hr = frozenset({"hr"})
+    claims = [opened.collections.create("a", "c", each, embedder="e", seen_by=hr) for each in (hr, frozenset[str]())]
+    done = await asyncio.gather(*claims, return_exceptions=True)
+    assert sorted(type(each).__name__ for each in done) == ["Collection", "Conflict"]
+
+
+async def test_events_are_as_restricted_as_what_the_answer_was_made_of(opened: Stores) -> None:
+    hr = frozenset({"hr"})
+    secret = await opened.collections.create("a", "secret", hr, embedder="e")
+    public = await opened.collections.create("a", "public", embedder="e")
+    documents = {
+        name: (await opened.collections.begin(home, name, "s", name, None, About(groups=groups))).document_id
+        for name, home, groups in (
+            ("in secret", secret, frozenset[str]()),
+            ("in public", public, frozenset[str]()),
+            ("for hr", public, hr),
+        )
+    }
+    key, _ = await opened.keys.create("k", tenant="a", scopes=frozenset({"chat"}), groups=hr)
+
+    async def answered(name: str, homes: list[str], hits: list[str], **facts: object) -> None:
+        told = {"collections": homes, "hits": [{"document_id": each, "score": 0.5} for each in hits]}
+        said = {"status": "completed", "cache": "miss", "key_id": key.id, "user": "\0", **facts}
+        await opened.events.append(
+            event(id=f"evt-{name}", kind="retrieval", subject=name, facts=told),
+            event(id=name, kind="answer", subject=name, facts=said, content=SECRET),
+            event(id=f"judged-{name}", kind="feedback", subject=name, facts={}, content=SECRET),
+        )
+
+    shown = {"public": ([public.id], [documents["in public"]]), "nothing": ([], [])}
+    restricted = {
+        "store": ([secret.id], [documents["in secret"]]),
+        "both": ([secret.id, public.id], [documents["in public"]]),
+        "document": ([public.id], [documents["for hr"]]),
+        "store gone": (["vs_gone"], []),
+        "document gone": ([public.id], ["doc_gone"]),
+    }
+    for name, (homes, hits) in {**shown, **restricted}.items():
+        await answered(name, homes, hits)
+    untold: list[dict[str, object]] = [{"cache": "hit"}, {"session_id": "s"}, {"status": "failed"}]
+    for number, facts in enumerate(untold):
+        await answered(f"untold {number}", [], [], **facts)
+        await answered(f"untold {number} of nobody", [], [], **facts, key_id="key_without_groups")
+
+    async def subjects(groups: frozenset[str]) -> set[str]:
+        page = await opened.events.page("a", Page(limit=100), groups=groups)
+        found = [each.subject for each in page.rows]
+        assert all(found.count(each) == 3 for each in found)
+        return set(found)
+
+    free = {*shown, *(f"untold {number} of nobody" for number in range(3))}
+    assert await subjects(frozenset()) == free
+    assert await subjects(frozenset({"sales"})) == free
+    assert await subjects(hr | {"sales"}) == {*free, *restricted, *(f"untold {number}" for number in range(3))}
+    with pytest.raises(InvalidRequest):
+        await opened.events.page("a", Page(after="store"), groups=frozenset())
+
+
+async def test_events_are_paged_by_time_across_kinds(opened: Stores) -> None:
+    records = [event(id=f"{'ans' if n % 2 else 'evt'}_{n}", kind="call", at=float(n), subject="") for n in range(5)]
+    await opened.events.append(*records)
+    first = await opened.events.page("a", Page(limit=3), groups=frozenset())
+    assert ([each.at for each in first.rows], first.more) == ([4.0, 3.0, 2.0], True)
+    rest = await opened.events.page("a", Page(limit=3, after="evt_2"), groups=frozenset(), kind="call")
+    assert ([each.at for each in rest.rows], rest.more) == ([1.0, 0.0], False)

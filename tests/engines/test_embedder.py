@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mainspring.engines import embedder as module
+from mainspring.engines import encoder
 from mainspring.engines.embedder import OpenVinoEmbedder
+from mainspring.engines.encoder import Row
 from mainspring.engines.pull import PulledModel, Puller
 from mainspring.errors import EngineError, ModelError
 from mainspring.settings import Settings
@@ -98,16 +99,16 @@ class Gate:
         self.embedder = embedder
         self.ran: list[tuple[int, int]] = []
         self.opened = threading.Event()
-        self._real = module._infer
-        monkeypatch.setattr(module, "_infer", self._infer)
+        self._real = encoder._infer
+        monkeypatch.setattr(encoder, "_infer", self._infer)
 
-    def _infer(self, request: Any, rows: list[list[int]]) -> Any:
-        self.ran.append((len(rows), max(len(row) for row in rows)))
+    def _infer(self, request: Any, rows: list[Row], paired: bool) -> Any:
+        self.ran.append((len(rows), max(len(row.ids) for row in rows)))
         assert self.opened.wait(30)
-        return self._real(request, rows)
+        return self._real(request, rows, paired)
 
     async def waiting(self, batches: int) -> None:
-        while not self.ran or self.embedder._queue.qsize() < batches:
+        while not self.ran or self.embedder._runner._queue.qsize() < batches:
             await asyncio.sleep(0.001)
 
 
@@ -116,7 +117,7 @@ async def test_queries_do_not_wait_for_an_ingest(embedder: OpenVinoEmbedder, mon
     gate = Gate(embedder, monkeypatch)
     ingest = asyncio.create_task(embedder.embed(["the wheel turned half a revolution and stopped " * 10] * 60))
     await gate.waiting(4)
-    behind = embedder._queue.qsize()
+    behind = embedder._runner._queue.qsize()
     query = asyncio.create_task(embedder.embed(["What is larch?"], "query"))
     await gate.waiting(behind + 1)
     gate.opened.set()
@@ -124,7 +125,7 @@ async def test_queries_do_not_wait_for_an_ingest(embedder: OpenVinoEmbedder, mon
     assert gate.ran[1][0] == 1
     assert (await ingest).vectors.shape == (60, 384)
     assert len(gate.ran) == behind + 2
-    assert all(texts * tokens <= module._BATCH_TOKENS for texts, tokens in gate.ran)
+    assert all(texts * tokens <= encoder._BATCH_TOKENS for texts, tokens in gate.ran)
 
 
 async def test_two_ingests_take_turns(embedder: OpenVinoEmbedder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,14 +144,14 @@ async def test_two_ingests_take_turns(embedder: OpenVinoEmbedder, monkeypatch: p
 async def test_a_cancelled_ingest_frees_the_thread(embedder: OpenVinoEmbedder, monkeypatch: pytest.MonkeyPatch) -> None:
     await embedder.start()
     count = 0
-    real = module._infer
+    real = encoder._infer
 
-    def watched(request: Any, rows: list[list[int]]) -> Any:
+    def watched(request: Any, rows: list[Row], paired: bool) -> Any:
         nonlocal count
         count += 1
-        return real(request, rows)
+        return real(request, rows, paired)
 
-    monkeypatch.setattr(module, "_infer", watched)
+    monkeypatch.setattr(encoder, "_infer", watched)
     task = asyncio.create_task(embedder.embed(["river " * 200] * 500))
     while not count:
         await asyncio.sleep(0.001)

@@ -307,3 +307,16 @@ async def test_embeddings_refused(request_: Any, error: type[MainspringError]) -
 async def test_a_chat_model_does_not_embed() -> None:
     with pytest.raises(InvalidRequest, match="does not embed"):
         await responder(lambda _: ["a"]).respond(EmbedRequest("small", ("a",)), CONTEXT)
+
+
+async def test_a_models_own_stop_ends_its_answers() -> None:
+    engine = ScriptedEngine(lambda _: ["One", "\n\nQ: ", "Two", "<x>"])
+    model = responder({}, engine, stop=["\n\nQ:"])
+    answer = await ask(model, chat(sampling=Sampling(stop=("<x>",))))
+    assert (answer.text, answer.choices[0].finish) == ("One", "stop")
+    assert engine.seen[0].sampling.stop == ("<x>", "\n\nQ:")
+    raw = await ask(model, CompletionRequest("small", "Hi", Sampling(ignore_eos=True, max_tokens=4)))
+    assert engine.seen[1].sampling.stop == ()
+    assert "Two" in raw.text
+    plain = responder({})
+    assert model.fingerprint(chat(), CONTEXT) != plain.fingerprint(chat(), CONTEXT)

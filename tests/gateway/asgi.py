@@ -17,6 +17,7 @@ from mainspring.errors import Unauthenticated
 from mainspring.gateway import generate
 from mainspring.gateway.access import access_to
 from mainspring.gateway.app import create_app
+from mainspring.gateway.idempotency import Idempotency
 from mainspring.settings import GatewaySettings
 from mainspring.types import Principal, Responder, TraceParent
 
@@ -119,10 +120,26 @@ class NoModels:
         return []
 
 
+class Kept:
+    """An answer cache in memory."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, bytes] = {}
+
+    async def get(self, key: str) -> bytes | None:
+        return self.values.get(key)
+
+    async def put(self, key: str, value: bytes, ttl_s: float, tags: frozenset[str]) -> None:
+        assert ttl_s > 0
+        assert tags
+        self.values[key] = value
+
+
 def gateway(responder: Responder, *more: APIRouter, **settings: Any) -> FastAPI:
     """The application with the generating routes over ``responder``, and ``more`` routes."""
     chosen = GatewaySettings.model_validate(settings)
-    routes = generate.router(responder, NoModels(), chosen, access_to(Keys(), chosen.request_timeout_s))
+    access = access_to(Keys(), chosen.request_timeout_s)
+    routes = generate.router(responder, NoModels(), chosen, access, Idempotency(Kept()))
     return create_app([routes, *more], chosen, lambda header: TraceParent.new())
 
 

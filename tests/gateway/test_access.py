@@ -34,12 +34,16 @@ SCOPES = {
     "POST /v1/vector_stores": "ingest",
     "GET /v1/vector_stores": "chat",
     "GET /v1/vector_stores/{store_id}": "chat",
+    "POST /v1/vector_stores/{store_id}": "ingest",
     "DELETE /v1/vector_stores/{store_id}": "ingest",
     "POST /v1/vector_stores/{store_id}/files": "ingest",
     "GET /v1/vector_stores/{store_id}/files": "chat",
     "GET /v1/vector_stores/{store_id}/files/{file_id}": "chat",
+    "POST /v1/vector_stores/{store_id}/files/{file_id}": "ingest",
     "DELETE /v1/vector_stores/{store_id}/files/{file_id}": "ingest",
     "POST /v1/vector_stores/{store_id}/search": "chat",
+    "POST /v1/vector_stores/{store_id}/similar": "chat",
+    "POST /v1/vector_stores/{store_id}/recommendations": "chat",
     "POST /v1/feedback": "chat",
     "GET /v1/events": "admin",
     "GET /healthz": None,
@@ -52,6 +56,7 @@ KEYS = {
     "embedder": ("--scope", "embed"),
     "worker": ALL_BUT_ADMIN,
     "researcher": (*ALL_BUT_ADMIN, "--group", "research"),
+    "auditor": ("--scope", "admin", "--group", "research"),
     "seller": (*ALL_BUT_ADMIN, "--group", "sales"),
     "expired": (*ALL_BUT_ADMIN, "--days", "0"),
     "stranger": ("--tenant", "other", "--scope", "admin"),
@@ -254,7 +259,9 @@ def test_outsiders_find_nothing_of_the_store(
             ("GET", f"{path}/files/{restricted.file_id}", None),
             ("POST", f"{path}/search", {"query": QUESTION}),
             ("POST", f"{path}/files", {"file_id": own}),
+            ("POST", f"{path}/files/{restricted.file_id}", {"attributes": {}}),
             ("DELETE", f"{path}/files/{restricted.file_id}", None),
+            ("POST", path, {"name": "taken-over"}),
             ("DELETE", path, None),
         ):
             assert code(server.call(method, route, body, key)) == (404, "not_found"), (method, route)
@@ -310,6 +317,72 @@ def test_a_store_whose_files_are_unknown_is_not_left_behind(server: Server, keys
     assert "half-made" not in models(server, keys["worker"])
 
 
+def test_a_hidden_name_is_not_given_away_and_not_taken_over(
+    server: Server, keys: dict[str, str], restricted: Restricted
+) -> None:
+    status, own = server.call("POST", "/v1/vector_stores", {"name": restricted.name}, keys["worker"])
+    assert status == 200, own
+    try:
+        for name in ("worker", "seller"):
+            found = server.call("GET", f"/v1/vector_stores/{restricted.name}", key=keys[name])[1]
+            assert found["id"] == own["id"]
+        for path in ("", "/files"):
+            found = server.call("GET", f"/v1/vector_stores/{restricted.name}{path}", key=keys["researcher"])[1]
+            assert restricted.store_id in json.dumps(found)
+        assert {own["id"], restricted.store_id} <= stores(server, keys["researcher"])
+        listed = server.call("GET", "/v1/models", key=keys["researcher"])[1]["data"]
+        assert [model["id"] for model in listed].count(restricted.name) == 1
+        # Who sees one of that name is told so.
+        for name in ("worker", "seller", "researcher"):
+            again = server.call("POST", "/v1/vector_stores", {"name": restricted.name}, keys[name])
+            assert (code(again), again[1]["error"]["param"]) == ((409, "conflict"), "name")
+    finally:
+        assert server.call("DELETE", f"/v1/vector_stores/{own['id']}", key=keys["worker"])[0] == 200
+
+
+def test_an_upload_is_for_the_groups_of_its_uploader(server: Server, keys: dict[str, str]) -> None:
+    file_id = upload(server, keys["researcher"], "draft.md", "A draft.\n")
+    path = f"/v1/files/{file_id}"
+    assert server.call("GET", path, key=keys["researcher"])[1]["groups"] == ["research"]
+    for outsider in OUTSIDERS:
+        for method, route in (("GET", path), ("GET", f"{path}/content"), ("DELETE", path)):
+            assert code(server.call(method, route, key=keys[outsider])) == (404, "not_found")
+        listed = server.call("GET", "/v1/files?limit=100", key=keys[outsider])[1]["data"]
+        assert file_id not in {row["id"] for row in listed}
+        # A hidden file as a cursor tells nothing either.
+        assert server.call("GET", f"/v1/files?after={file_id}", key=keys[outsider])[0] == 200
+    ours = upload(server, keys["worker"], "ours.md", "Ours.\n")
+    assert server.call("GET", f"/v1/files/{ours}", key=keys["seller"])[0] == 200
+    assert server.call("DELETE", path, key=keys["researcher"])[0] == 200
+
+
+def test_what_was_asked_of_a_restricted_store_is_shown_to_its_group_alone(
+    server: Server, keys: dict[str, str], restricted: Restricted
+) -> None:
+    body = ask(restricted.name, "How fast is the Marigold turbine, in revolutions?")
+    traces, seen = [restricted.trace_id], []
+    for _ in range(2):
+        status, headers, _ = server.raw("POST", "/v1/chat/completions", body, keys["researcher"])
+        assert status == 200
+        traces.append(headers["x-trace-id"])
+        seen.append(headers["x-cache"])
+    assert seen[-1] == "hit"
+    for trace in traces:
+        shown = server.call("GET", f"/v1/events?trace_id={trace}", key=keys["auditor"])[1]["data"]
+        assert "answer" in {event["kind"] for event in shown}
+        assert server.call("GET", f"/v1/events?trace_id={trace}", key=keys["admin"])[1]["data"] == []
+    after, everything = "", ""
+    while True:
+        _, page = server.call("GET", f"/v1/events?limit=100{after}", key=keys["admin"])
+        everything += json.dumps(page["data"])
+        if not page["has_more"]:
+            break
+        after = f"&after={page['last_id']}"
+    assert "in revolutions?" not in everything
+    assert "4711" not in everything
+    assert '"kind": "answer"' in everything
+
+
 # --- tenants ------------------------------------------------------------------------------------------------------
 
 
@@ -346,7 +419,7 @@ def test_another_tenants_facts_cannot_be_read_or_judged(
     server: Server, keys: dict[str, str], restricted: Restricted
 ) -> None:
     for query in (f"trace_id={restricted.trace_id}", f"answer_id={restricted.answer_id}"):
-        assert server.call("GET", f"/v1/events?{query}", key=keys["admin"])[1]["data"]
+        assert server.call("GET", f"/v1/events?{query}", key=keys["auditor"])[1]["data"]
         assert server.call("GET", f"/v1/events?{query}", key=keys["stranger"])[1]["data"] == []
     every = server.call("GET", "/v1/events", key=keys["stranger"])[1]["data"]
     assert restricted.answer_id not in {event["subject"] for event in every}
@@ -387,4 +460,4 @@ def models(server: Server, key: str) -> set[str]:
 
 
 def stores(server: Server, key: str) -> set[str]:
-    return {store["id"] for store in server.call("GET", "/v1/vector_stores", key=key)[1]["data"]}
+    return {store["id"] for store in server.call("GET", "/v1/vector_stores?limit=100", key=key)[1]["data"]}

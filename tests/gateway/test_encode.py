@@ -116,6 +116,22 @@ async def test_any_stream_can_be_put_together_again(said: list[Event]) -> None:
         ]
 
 
+@pytest.mark.parametrize("kind", ["chat", "text"])
+async def test_every_frame_of_a_text_has_the_shape_of_the_first(kind: encode.Kind) -> None:
+    said = ["a", 'the "text"', "\u2028\n", '}],"text"', "😀"]
+    frames = await written(*[Text(text, choice) for text in said for choice in (0, 1)], kind=kind)
+    assert frames.pop() == "[DONE]"
+    assert len(frames) == 2 * len(said)
+    first = frames[:2]
+    for number, frame in enumerate(frames[2:], 2):
+        (choice,), (like,) = frame.pop("choices"), first[number % 2]["choices"]
+        assert choice.pop("index") == number % 2
+        shown = choice.pop("delta")["content"] if kind == "chat" else choice.pop("text")
+        assert shown == said[number // 2]
+        assert choice == {"logprobs": like["logprobs"], "finish_reason": like["finish_reason"]}
+        assert frame == {name: value for name, value in first[0].items() if name != "choices"}
+
+
 async def test_usage_is_summed_and_sent_only_when_asked_for() -> None:
     said = (Usage(3, 1, cached_tokens=2), Text("a"), Usage(0, 4, cost_nanousd=1500), Finish("stop"))
     assert all("usage" not in frame for frame in (await written(*said))[:-1])

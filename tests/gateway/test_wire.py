@@ -260,11 +260,11 @@ async def test_a_refusal_names_the_field_and_what_to_do(body: object, param: str
 
 async def test_a_field_named_like_a_part_of_the_request_is_still_named() -> None:
     """Search has a field ``query``; errors in query strings have their place under that word too."""
-    from mainspring.gateway import knowledge
+    from mainspring.gateway import search
     from mainspring.gateway.access import access_to
     from tests.gateway.asgi import Keys
 
-    stores = knowledge.documents_router(None, access_to(Keys(), 9))  # type: ignore[arg-type]
+    stores = search.router(None, access_to(Keys(), 9))  # type: ignore[arg-type]
     reply = await ask(gateway(Recited(), stores), "POST", "/v1/vector_stores/x/search", {"query": ""})
     assert (reply.status, reply.error["param"]) == (400, "query")
 

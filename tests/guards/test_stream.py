@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -79,6 +80,35 @@ def test_prose_is_held_back_for_its_last_word_only() -> None:
     redactor = StreamRedactor()
     assert redactor.push("The warranty lasts two ye") == "The warranty lasts two "
     assert redactor.push("ars. ") == "years. "
+
+
+@settings(max_examples=200, deadline=None)
+@given(words=st.lists(st.text(alphabet="abcxyzABCXYZ.%'é ", min_size=1, max_size=9), min_size=1, max_size=30))
+def test_plain_words_are_held_back_only_while_they_may_become_an_address(words: list[str]) -> None:
+    redactor = StreamRedactor(("email",))
+    shown = "".join(redactor.push(word) for word in words)
+    held = "".join(words).removeprefix(shown)
+    if not held:
+        return
+    # Nothing may be shown sooner: for what is held there is a continuation that makes all of it an address...
+    address = f"{held}a@example.org"
+    if len(held) < 64:
+        assert [(found.start, found.end) for found in pii.find(address)] == [(0, len(address))]
+    # ... and it is the end of the last word.
+    assert " " not in held
+
+
+def test_streamed_conversations_are_redacted_like_whole_ones() -> None:
+    draw = random.Random(7)
+    for _ in range(300):
+        words = draw.choices([*VALUES, "The", "card", "is:", "Call", "eyJ", "AKIA", "me", "(at)", "-", "today."], k=20)
+        text = draw.choice([" ", ", ", "\n"]).join(words)
+        pieces = []
+        while text:
+            size = draw.choice([1, 2, 3, 4, 5, 8, 13, 40])
+            pieces.append(text[:size])
+            text = text[size:]
+        assert stream(pieces)[0] == pii.redact("".join(pieces))[0]
 
 
 def test_a_long_credential_is_swallowed_as_it_comes() -> None:

@@ -73,7 +73,7 @@ class Room:
 
     async def documents(self) -> dict[str, str]:
         """Name and status of each document."""
-        found = await self.stores.collections.documents(self.collection)
+        found = await self.stores.collections.documents(self.collection, None)
         return {document.name: document.status for document in found}
 
 

@@ -72,7 +72,7 @@ async def answer(room: Room, request: ChatRequest, context: Context) -> Answer:
 
 
 async def check_citations(room: Room, found: Answer) -> None:
-    documents = {d.document_id: d for d in await room.stores.collections.documents(room.collection)}
+    documents = {d.document_id: d for d in await room.stores.collections.documents(room.collection, None)}
     for citation in found.citations:
         text = await room.stores.collections.text(documents[citation.document_id])
         assert text[citation.start : citation.end] == citation.quote

@@ -39,6 +39,17 @@ def texts(text: str) -> list[str]:
         "Larkfield Supply Co. sells gear, etc. and more.",
         "Version 2.3.1 was released on www.example.org today.",
         "It costs £3.50 (incl. VAT) at 5 p.m. every day.",
+        "J. K. Rowling and É. Zola met Mr. and Mrs. Brown vs. the State of N.Y. in a case.",
+        "See https://example.org/a.b?c=d.e for more, et al. (2020), pp. 3-4 and vol. 2.",
+        "Wait . . . what?",
+        "Hmm… maybe not... or so.",
+        "Yahoo! is a company.",
+        "The price is 1.000,50 euros, approx. 4.5% more than on Jan. 5, 2024.",
+        "El Sr. López y la Sra. Díaz llegaron.",
+        "Das kostet z. B. am 3. Oktober ca. 3,50 €, vgl. Nr. 5.",
+        "А. С. Пушкин родился в 1799 г. в Москве, т. е. давно.",
+        "「行きますか？」と彼は言った。",
+        "圆周率是３．１４左右。",
     ],
 )
 def test_a_point_within_a_sentence_does_not_end_it(text: str) -> None:
@@ -56,6 +67,42 @@ def test_ends_of_sentences() -> None:
         "(Aside.)",
         "Last",
     ]
+
+
+@pytest.mark.parametrize(
+    "sentences",
+    [
+        ["The answer is no.", "Five are dead.", "No. 5 is alive."],
+        ["I saw modern art.", "The museum closed."],
+        ["He has a Ph.D.", "She has an M.A.", "Both work in the U.S.", "It is hot."],
+        ["I like Vitamin C.", "It is good.", "There is no plan B.", "Nothing else."],
+        ["Sales rose.", "iPhones led.", "eBay did not."],
+        ["It ended in 1999.", "2000 was better.", "She turned 5.", "Now she is 6."],
+        ["“Why?”", "He shrugged.", "(It failed.)", "Next!", "Really?!", "Yes."],
+        ["See Fig. 3 in main.py.", "Run foo.bar() now.", "www.example.org is down."],
+    ],
+)
+def test_hard_english(sentences: list[str]) -> None:
+    assert texts(" ".join(sentences)) == sentences
+
+
+@pytest.mark.parametrize(
+    ("sentences", "between"),
+    [
+        (["今天天气很好。", "我们去公园！", "你去吗？", "他说:“你好。”", "然后走了。"], ""),
+        (["彼は「はい。」と言った。", "そして帰った。", "終わり｡", "次"], ""),
+        (["你好!", "我很好?", "好"], ""),
+        (["यह एक वाक्य है।", "यह दूसरा है॥", "क्या यह तीसरा है?", "हाँ।"], " "),
+        (["هذا كتاب.", "هل هذا قلم؟", "نعم، هو قلم!", "شكرا"], " "),
+        (["یہ کتاب ہے۔", "وہ قلم ہے۔"], " "),
+        (["¿Cómo estás?", "¡Muy bien!", "¿Y tú?"], " "),
+        (["Est-ce vrai ?", "Oui !", "M. Dupont est là."], " "),
+        (["ይህ ነው።", "ያ ነው።"], " "),
+        (["Սա գիրք է։", "Ոչ։"], " "),
+    ],
+)
+def test_other_scripts(sentences: list[str], between: str) -> None:
+    assert texts(between.join(sentences)) == sentences
 
 
 def test_wrapped_lines_are_one_sentence_and_blank_lines_separate() -> None:

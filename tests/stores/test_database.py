@@ -12,10 +12,11 @@ import pytest
 import sqlalchemy as sa
 
 from mainspring import stores
-from mainspring.errors import SettingsError, StoreError
+from mainspring.errors import SettingsError, StoreError, Unauthenticated
 from mainspring.settings import Settings, StoresSettings
 from mainspring.stores import database as sql
 from mainspring.stores import ids
+from mainspring.stores import keys as key_store
 from mainspring.stores.sessions import SessionTurn
 from mainspring.types import EventRecord, Message
 
@@ -154,6 +155,22 @@ async def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
             await opened.database.write(work)
         count = sa.text("SELECT count(*) FROM contents")
         assert await opened.database.read(lambda connection: connection.execute(count).scalar()) == 0
+
+
+async def test_a_key_in_use_is_read_again_beside_its_requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(key_store, "REREAD_S", 0.0)
+    # What is remembered does not end in this test: a revocation is heard of by reading again, or never.
+    monkeypatch.setattr(key_store, "REMEMBERED_S", 3600.0)
+    settings = Settings(home=tmp_path)
+    async with stores.open(settings) as here, stores.open(settings) as elsewhere:
+        info, secret = await here.keys.create("k", scopes=frozenset({"chat"}))
+        assert (await here.keys.authenticate(secret)).key_id == info.id
+        await elsewhere.keys.revoke("default", info.id)
+        # This one is still answered from memory, and has the key read again.
+        await here.keys.authenticate(secret)
+        await here.keys.close()
+        with pytest.raises(Unauthenticated, match="revoked"):
+            await here.keys.authenticate(secret)
 
 
 def test_ids_sort_by_time() -> None:

@@ -116,9 +116,9 @@ async def test_nothing_acknowledged_is_lost(tmp_path: Path, acknowledgements: in
 async def check_documents(opened: stores.Stores, newest: dict[tuple[str, str], tuple[int, str]]) -> None:
     """At least what was acknowledged is current, each source once, and every current text is whole."""
     for collection in await opened.collections.list("a"):
-        documents = await opened.collections.documents(collection)
+        documents = await opened.collections.documents(collection, None)
         assert len({each.source_key for each in documents}) == len(documents)
-        current = await opened.collections.current(collection)
+        current = await opened.collections.current(collection, None)
         for document in documents:
             generation, text = newest.pop((collection.name, document.source_key), (0, ""))
             assert current.get(document.document_id, 0) == document.generation >= generation
@@ -127,3 +127,13 @@ async def check_documents(opened: stores.Stores, newest: dict[tuple[str, str], t
                 assert len(read) == document.chars
                 assert read == text or document.generation > generation
     assert newest == {}
+
+
+def test_an_ingest_that_is_killed_leaves_no_trace() -> None:
+    """What ``benchmarks/kill_ingest.py`` does with thousands of documents: killed while it adds and while it changes,
+    and afterwards equal to what was made without kills."""
+    script = Path(__file__).parents[2] / "benchmarks" / "kill_ingest.py"
+    sizes = ("--documents", "200", "--kills", "4", "--seed", str(random.randrange(10**6)))
+    done = subprocess.run([sys.executable, str(script), *sizes], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, (sizes, done.stdout, done.stderr)
+    assert "nothing left over" in done.stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ import pytest
 
 from mainspring.errors import StoreError
 from mainspring.stores import lance as module
+from mainspring.stores import lance_index, lance_search
 from mainspring.stores.lance import LanceVectors
 from mainspring.stores.vectors import ChunkRow, SearchHit
 
@@ -50,6 +52,21 @@ async def test_a_row_comes_back_as_it_was_written(vectors: LanceVectors) -> None
     assert hit.lexical is None
 
 
+async def test_a_table_of_an_earlier_version_is_read_and_written(vectors: LanceVectors) -> None:
+    connection = await vectors._connect()
+    old = module._to_arrow([row(1, "old words")]).drop_columns(["parent_start", "parent_end", "digest"])
+    await connection.create_table("vs_1", old)
+    current = {"d1": 1, "d2": 1}
+    (hit,) = await vectors.search("vs_1", vector=unit(1), text="words", k=5, current=current)
+    assert (hit.text, hit.parent_start, hit.parent_end) == ("old words", -1, -1)
+    await vectors.write("vs_1", [dataclasses.replace(row(2, "new words"), parent_start=3, parent_end=90)])
+    hits = await vectors.search("vs_1", vector=unit(1), text="words", k=5, current=current)
+    assert {(hit.text, hit.parent_start, hit.parent_end) for hit in hits} == {
+        ("old words", -1, -1),
+        ("new words", 3, 90),
+    }
+
+
 async def test_both_halves_are_merged_and_every_hit_has_its_cosine(vectors: LanceVectors) -> None:
     await vectors.write("vs_1", [row(n, f"{WORDS[n % 6]} text") for n in range(30)])
     current = {f"d{n}": 1 for n in range(30)}
@@ -71,7 +88,8 @@ async def test_only_current_generations_are_seen(vectors: LanceVectors) -> None:
 async def test_k_current_rows_are_found_behind_many_that_are_not(
     vectors: LanceVectors, monkeypatch: pytest.MonkeyPatch, prefiltered: bool
 ) -> None:
-    monkeypatch.setattr(module, "_PREFILTER_DOCUMENTS", 1000 if prefiltered else 0)
+    monkeypatch.setattr(lance_search, "EXACT_DOCUMENTS", 0)
+    monkeypatch.setattr(lance_search, "CONDITION_DOCUMENTS", 1000 if prefiltered else 0)
     await vectors.write("vs_1", [row(n, "same words", seed=1) for n in range(300)])
     await vectors.write("vs_1", [row(n, "same words", document=f"c{n}") for n in range(5)])
     current = {f"c{n}": 1 for n in range(5)}
@@ -136,7 +154,7 @@ async def test_an_id_cannot_leave_the_directory(vectors: LanceVectors, name: str
 
 
 async def test_a_large_collection_gets_a_vector_index(vectors: LanceVectors, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "HNSW_ROWS", 500)
+    monkeypatch.setattr(lance_index, "HNSW_ROWS", 500)
     await vectors.write("vs_1", [row(n, f"text {n}") for n in range(600)])
     current = {f"d{n}": 1 for n in range(601)}
     exact = await vectors.search("vs_1", vector=unit(7), k=10, current=current)

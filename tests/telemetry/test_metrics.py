@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from mainspring.telemetry.metrics import Metrics
+from mainspring.telemetry.metrics import GAPS, Metrics
 from mainspring.types import Usage
 
 
@@ -44,6 +45,24 @@ def test_calls_count_tokens_and_dollars() -> None:
     assert abs(shown["mainspring_cost_usd_total", "m"] - 0.0025) < 1e-12
     assert shown["mainspring_inter_token_seconds_count", "m"] == 2
     assert shown["mainspring_model_calls_total", "m", "ok"] == 1
+
+
+def test_gaps_are_the_histogram_that_the_library_would_keep() -> None:
+    metrics, values = Metrics(["m"]), [0.0, 0.001, 0.0010001, 0.02, 2.5, 99.0]
+    registry = CollectorRegistry()
+    name = "mainspring_inter_token_seconds"
+    theirs = Histogram(name, "Time between pieces of streamed text.", ("model",), registry=registry, buckets=GAPS)
+    for value in values:
+        metrics.gap("m", value)
+        theirs.labels("m").observe(value)
+
+    def lines(page: str) -> list[str]:
+        # When it was made is all that ours does not say.
+        return [line for line in page.splitlines() if name in line and "_created" not in line]
+
+    shown = lines(metrics.render()[0].decode())
+    assert shown == lines(generate_latest(registry).decode())
+    assert len(shown) > len(GAPS)
 
 
 def test_unknown_models_share_one_label() -> None:

@@ -1,32 +1,65 @@
-"""``mainspring ingest``: bring a collection in step with files; a running server answers from it at once."""
+"""``mainspring ingest``: bring a collection in step with sources; a running server answers from it at once."""
 
 from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from mainspring.cli.up import existing, fill, pull_missing
-from mainspring.settings import load
+from mainspring.cli import sync
+from mainspring.cli.up import existing
 
 
 def ingest(
     context: typer.Context,
     collection: Annotated[str, typer.Argument(help="Collection to fill; made when absent")],
-    paths: Annotated[list[Path], typer.Argument(help="Files or folders")],
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            help="Files or folders, https://... (a page or a sitemap), git+https://...@ref, sql+postgresql://..., "
+            "mbox:PATH, maildir:PATH, eml:PATH, s3://bucket/prefix"
+        ),
+    ],
+    depth: Annotated[int | None, typer.Option(min=0, help="Web: how many links far from the start page")] = None,
+    max_pages: Annotated[int | None, typer.Option(min=1, help="Web: pages at most")] = None,
+    delay: Annotated[float | None, typer.Option(min=0, help="Web: seconds between requests")] = None,
+    allow_private: Annotated[
+        list[str] | None, typer.Option(help="Web: host that may be read though its address is private")
+    ] = None,
+    include: Annotated[list[str] | None, typer.Option(help="Git: pattern of paths to read (*.md)")] = None,
+    exclude: Annotated[list[str] | None, typer.Option(help="Git: pattern of paths to leave out")] = None,
+    query: Annotated[str | None, typer.Option(help="SQL: the SELECT whose rows are read")] = None,
+    id_column: Annotated[str | None, typer.Option("--id", help="SQL: column that names a row")] = None,
+    text: Annotated[list[str] | None, typer.Option(help="SQL: column with text; repeat for more")] = None,
+    changed: Annotated[str | None, typer.Option(help="SQL: column that grows with every change")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Stay, and follow changes until interrupted")] = False,
+    every: Annotated[float, typer.Option(min=1, help="--watch: seconds between looks at what is no folder")] = 300.0,
 ) -> None:
-    """Ingest files: what changed is read again, what vanished is forgotten."""
-    existing(paths, "mainspring ingest COLLECTION PATH...")
-    settings = load(context.obj).settings
-    settings = settings.model_copy(update={"models": settings.models.model_copy(update={"chat": ()})})
-    pull_missing(settings)
+    """Ingest sources: what changed is read again, what vanished is forgotten. `mainspring sync` repeats it."""
+    from mainspring.rag.connect.registry import OPTIONS, Spec
 
-    async def work() -> None:
-        from mainspring.system import System
-
-        async with System.open(settings) as system:
-            await fill(system, collection, paths)
-
-    asyncio.run(work())
+    given: dict[str, Any] = {
+        "depth": depth,
+        "max_pages": max_pages,
+        "delay_s": delay,
+        "private_hosts": allow_private,
+        "include": include,
+        "exclude": exclude,
+        "query": query,
+        "id": id_column,
+        "text": text,
+        "changed": changed,
+    }
+    options = {name: value for name, value in given.items() if value not in (None, [])}
+    specs = [Spec(source) for source in sources]
+    for name in options:
+        if not any(name in OPTIONS[spec.kind] for spec in specs):
+            raise typer.BadParameter(f"none of the sources has the option {name}")
+    existing([Path(spec.text) for spec in specs if spec.kind == "folder"], "mainspring ingest COLLECTION SOURCE...")
+    chosen = [
+        Spec(spec.text, {name: value for name, value in options.items() if name in OPTIONS[spec.kind]})
+        for spec in specs
+    ]
+    asyncio.run(sync.follow(context.obj, collection, chosen, watching=watch, every=every))

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from mainspring import __version__
-from mainspring.cli import ask, doctor, ingest, keys, models, show, traces, up
+from mainspring.cli import ask, doctor, ingest, keys, models, rag, show, sync, traces, up
+from mainspring.cli import eval as evaluate
 from mainspring.errors import MainspringError, SettingsError
 
 app = typer.Typer(
@@ -46,10 +47,13 @@ def main(
 app.command("up")(up.up)
 app.command("ask")(ask.ask)
 app.command("ingest")(ingest.ingest)
+app.command("sync")(sync.sync)
 app.command("doctor")(doctor.doctor)
 app.command("traces")(traces.traces)
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
+app.add_typer(rag.app, name="rag")
+app.add_typer(evaluate.app, name="eval")
 
 
 def run() -> None:

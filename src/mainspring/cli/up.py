@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -13,12 +14,14 @@ import typer
 
 from mainspring.cli import show
 from mainspring.errors import NotFound
+from mainspring.gateway.listener import bind
 from mainspring.settings import Settings, load
 
 if TYPE_CHECKING:
     import uvicorn
 
     from mainspring.engines import Prepared
+    from mainspring.rag.ingest import IngestReport
     from mainspring.system import System
 
 
@@ -34,16 +37,18 @@ def up(
     """Pull the models that are missing, start the engines and serve the OpenAI-compatible gateway."""
     settings = _with_address(load(context.obj).settings, host, port)
     existing(ingest or [], "mainspring up --ingest PATH")
-    pull_missing(settings)
+    # Before models are pulled and loaded: an address that is taken should be heard of at once.
+    with bind(settings.gateway) as bound:
+        pull_missing(settings)
 
-    from mainspring import engines
+        from mainspring import engines
 
-    # The engine's process loads its model while this one is still importing everything else.
-    prepared = engines.prepare(settings)
-    try:
-        asyncio.run(_serve(settings, prepared, ingest or [], collection, ask, once))
-    finally:
-        prepared.abandon()
+        # The engine's process loads its model while this one is still importing everything else.
+        prepared = engines.prepare(settings)
+        try:
+            asyncio.run(_serve(settings, prepared, bound, ingest or [], collection, ask, once))
+        finally:
+            prepared.abandon()
 
 
 def existing(paths: list[Path], usage: str) -> None:
@@ -78,7 +83,13 @@ def _with_address(settings: Settings, host: str | None, port: int | None) -> Set
 
 
 async def _serve(
-    settings: Settings, prepared: Prepared, ingest: list[Path], collection: str, ask: str | None, once: bool
+    settings: Settings,
+    prepared: Prepared,
+    bound: socket.socket,
+    ingest: list[Path],
+    collection: str,
+    ask: str | None,
+    once: bool,
 ) -> None:
     from mainspring.gateway.mount import mount
     from mainspring.gateway.server import serving
@@ -86,7 +97,8 @@ async def _serve(
     from mainspring.telemetry import logs
 
     logs.configure(settings.telemetry)
-    async with System.open(settings, prepared) as system, serving(mount(system), settings.gateway) as (server, url):
+    opening = System.open(settings, prepared)
+    async with opening as system, serving(mount(system), settings.gateway, bound) as (server, url):
         _stop_on_signals(server)
         if ingest:
             await fill(system, collection, ingest)
@@ -110,9 +122,16 @@ async def fill(system: System, collection: str, paths: list[Path]) -> None:
         report = await system.library.ingest(
             system.local, collection, paths, lambda done, total, _: progress("Reading", done, total)
         )
+    tell(collection, report)
+
+
+def tell(collection: str, report: IngestReport) -> None:
+    """Say on stderr what an ingestion did."""
     counts = {
         "read": len(report.added) + len(report.updated),
         "unchanged": len(report.unchanged),
+        "described anew": len(report.described),
+        "moved": len(report.moved),
         "removed": len(report.removed),
         "not read": len(report.failed),
     }

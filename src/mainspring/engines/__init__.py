@@ -18,14 +18,15 @@ from mainspring.settings import Settings
 from mainspring.types import Responder
 
 if TYPE_CHECKING:
-    from mainspring.engines.base import Embedder, Engine
+    from mainspring.engines.base import Embedder, Engine, Reranker
 
 log = logging.getLogger("mainspring.engines")
 
 
 @dataclass(slots=True)
 class ChatModel:
-    """A chat model behind its engine. Prices are US dollars a million tokens."""
+    """A chat model behind its engine. Prices are US dollars a million tokens; ``created`` is when it was pulled, in
+    Unix seconds (0: it is elsewhere)."""
 
     name: str
     engine: Engine
@@ -34,6 +35,7 @@ class ChatModel:
     provider: str
     price_input: float = 0.0
     price_output: float = 0.0
+    created: int = 0
 
 
 @dataclass(slots=True)
@@ -42,6 +44,7 @@ class Engines:
 
     chat: dict[str, ChatModel]
     embedder: Embedder
+    reranker: Reranker | None = None
 
 
 class Prepared:
@@ -86,13 +89,16 @@ async def open(settings: Settings, prepared: Prepared | None = None) -> AsyncIte
     prepared.taken = True
     starting = [asyncio.create_task(_start(model)) for model in prepared.models]
     embedder = await builtin.embedder(settings)
+    reranker = builtin.reranker(settings)
     try:
-        yield Engines({model.name: model for model in prepared.models}, embedder)
+        yield Engines({model.name: model for model in prepared.models}, embedder, reranker)
     finally:
         for task in starting:
             task.cancel()
         await asyncio.gather(*starting, return_exceptions=True)
         closing: list[Any] = [model.engine.close() for model in prepared.models]
+        if reranker is not None:
+            closing.append(reranker.close())
         await asyncio.gather(*closing, embedder.close())
 
 

@@ -122,3 +122,31 @@ class Embedder(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reranked:
+    """``scores``: float32 (passages,), the relevance of each in [0, 1]; ``tokens``: tokens read in all;
+    ``truncated``: how many passages were longer than the model reads beside the query."""
+
+    scores: Any
+    tokens: int
+    truncated: int = 0
+
+
+class Reranker(Protocol):
+    """Reads a query and a passage together and says how relevant the passage is."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when scores may."""
+        ...
+
+    async def rerank(self, query: str, passages: Sequence[str]) -> Reranked:
+        """Score each passage against ``query``; never blocks the event loop."""
+        ...
+
+    async def close(self) -> None: ...

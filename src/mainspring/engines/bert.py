@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from mainspring.errors import ModelError
 
 Floats = NDArray[np.float32]
-Head = Literal["mean", "cls", "score"]
+Head = Literal["mean", "cls", "score", "tokens"]
 _MASKED = -1e9
 
 
@@ -64,7 +64,8 @@ def load(directory: Path) -> Encoder:
 
 def build(encoder: Encoder, head: Head) -> Any:
     """An ``openvino.Model``: int64 ``input_ids``, ``attention_mask`` (and ``token_type_ids`` for ``score``), all
-    (texts, tokens); output float32 (texts, hidden), unit rows, or (texts, 1) logits for ``score``."""
+    (texts, tokens); output float32 (texts, hidden), unit rows, or (texts, 1) logits for ``score``, or (texts,
+    tokens, hidden), unit rows, for ``tokens``."""
     import openvino as ov
     from openvino import opset13 as op
 
@@ -74,7 +75,12 @@ def build(encoder: Encoder, head: Head) -> Any:
     for parameter, name in zip(inputs, names, strict=True):
         parameter.output(0).get_tensor().set_names({name})
     states = graph.encode(*inputs)
-    result = graph.score(states) if head == "score" else graph.pool(states, inputs[1], head)
+    if head == "score":
+        result = graph.score(states)
+    elif head == "tokens":
+        result = op.normalize_l2(states, graph.index(2), 1e-12, "max")
+    else:
+        result = graph.pool(states, inputs[1], head)
     result.output(0).get_tensor().set_names({"result"})
     return ov.Model([result], inputs, "encoder")
 

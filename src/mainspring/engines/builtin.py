@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mainspring.engines import ChatModel
-from mainspring.engines.base import Engine
+from mainspring.engines.base import Engine, Reranker
 from mainspring.engines.embedder import OpenVinoEmbedder
 from mainspring.engines.model import ModelResponder
 from mainspring.engines.pull import PulledModel, Puller
@@ -36,8 +36,8 @@ def local_models(settings: Settings, registry: Registry) -> list[ChatModel]:
             template = ChatTemplate(
                 pulled.chat_template, bos_token=special.get("bos", ""), eos_token=special.get("eos", "")
             )
-        responder = _responder(engine, name, settings, pulled.fingerprint, template)
         entry = pulled.entry
+        responder = _responder(engine, name, settings, pulled.fingerprint, template, entry.stop)
         models.append(
             ChatModel(
                 name,
@@ -47,6 +47,7 @@ def local_models(settings: Settings, registry: Registry) -> list[ChatModel]:
                 f"mainspring.{settings.engines.kind}",
                 entry.price_input,
                 entry.price_output,
+                pulled.pulled_at,
             )
         )
     return models
@@ -54,6 +55,9 @@ def local_models(settings: Settings, registry: Registry) -> list[ChatModel]:
 
 def remote_models(settings: Settings) -> list[ChatModel]:
     """The models of ``models.remote``."""
+    if not settings.models.remote:
+        # Their HTTP client takes a fifth of a second of every start.
+        return []
     from mainspring.engines.remote import RemoteEngine
 
     models = []
@@ -73,8 +77,31 @@ async def embedder(settings: Settings) -> OpenVinoEmbedder:
     return made
 
 
+def reranker(settings: Settings) -> Reranker | None:
+    """What ``models.reranker`` names; its graph is loaded at the first use.
+
+    Raises ``ModelNotPulled``, ``UnknownModel``, and ``ModelError`` for a model of another kind.
+    """
+    from mainspring.engines.late import LateInteraction
+    from mainspring.engines.reranker import CrossEncoder, RemoteReranker
+
+    name = settings.models.reranker
+    if not name:
+        return None
+    if name in settings.models.remote_rerankers:
+        return RemoteReranker(settings.models.remote_rerankers[name])
+    if name == "late":
+        return LateInteraction(Puller(settings).local(settings.models.embedding), settings.engines.threads)
+    return CrossEncoder(Puller(settings).local(name), settings.engines.threads)
+
+
 def _responder(
-    engine: Engine, name: str, settings: Settings, fingerprint: str | None, template: ChatTemplate | None
+    engine: Engine,
+    name: str,
+    settings: Settings,
+    fingerprint: str | None,
+    template: ChatTemplate | None,
+    stop: tuple[str, ...] = (),
 ) -> ModelResponder:
     return ModelResponder(
         engine,
@@ -83,6 +110,7 @@ def _responder(
         template=template,
         default_output_tokens=settings.serving.default_output_tokens,
         max_output_tokens=settings.serving.max_output_tokens,
+        stop=stop,
     )
 
 

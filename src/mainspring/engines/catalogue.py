@@ -62,7 +62,8 @@ class ModelEntry(_Part):
 
     ``grounded`` says that the model may write answers over sources itself; without it answering is extractive.
     ``chat_template`` is a Jinja template, or ``gguf`` for the one in the file's metadata. ``reference_perplexity``
-    is that of the unconverted weights over the packaged text (see ``perplexity.py``).
+    is that of the unconverted weights over the packaged text (see ``perplexity.py``). ``stop`` are texts that end an
+    answer, for models that go on behind it; the token that ends a turn does so by itself.
     """
 
     name: PlainName

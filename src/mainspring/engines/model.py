@@ -40,7 +40,8 @@ class ModelResponder:
     ``fingerprint`` names the weights (None: unknown, as with remote models; answers are then never cached).
     ``template`` is None for engines that take messages, and for models that only complete text. Without
     ``max_tokens`` an answer gets ``default_output_tokens``, or what the context window leaves;
-    ``max_output_tokens`` bounds what may be asked for. The answer's fingerprint does not look at the sampling:
+    ``max_output_tokens`` bounds what may be asked for. ``stop`` ends every answer that does not ignore its end, beside
+    what the request says. The answer's fingerprint does not look at the sampling:
     whether a sampled answer may be cached is for the cache to decide.
     """
 
@@ -53,11 +54,13 @@ class ModelResponder:
         template: ChatTemplate | None = None,
         default_output_tokens: int = 512,
         max_output_tokens: int = 4096,
+        stop: Sequence[str] = (),
     ) -> None:
         self.engine = engine
         self.template = template
         self._model = model_name
-        self._fingerprint = _digest(fingerprint, template) if fingerprint else None
+        self._fingerprint = _digest(fingerprint, template, stop) if fingerprint else None
+        self._stop = tuple(stop)
         self._default_tokens = default_output_tokens
         self._max_tokens = max_output_tokens
 
@@ -123,6 +126,8 @@ class ModelResponder:
         if sampling.max_tokens is not None and sampling.max_tokens > self._max_tokens:
             problem = f"max_tokens is {sampling.max_tokens}, the most that may be asked for is {self._max_tokens}"
             raise InvalidRequest(problem, param="max_tokens")
+        if self._stop and not sampling.ignore_eos:
+            sampling = dataclasses.replace(sampling, stop=(*sampling.stop, *self._stop))
         if sampling.grammar is None:
             return sampling
         return dataclasses.replace(sampling, grammar=grammar.check(sampling.grammar))
@@ -158,8 +163,8 @@ def _traceparent(context: Context) -> str:
     return f"00-{trace.trace_id}-{trace.span_id}-{'01' if trace.sampled else '00'}"
 
 
-def _digest(fingerprint: str, template: ChatTemplate | None) -> str:
-    parts = (fingerprint, template.fingerprint if template else "")
+def _digest(fingerprint: str, template: ChatTemplate | None, stop: Sequence[str]) -> str:
+    parts = (fingerprint, template.fingerprint if template else "", *stop)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 

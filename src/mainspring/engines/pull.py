@@ -49,6 +49,11 @@ class PulledModel:
     special_tokens: Mapping[str, str]
     manifest: Mapping[str, Any]
 
+    @property
+    def pulled_at(self) -> int:
+        """When it was pulled, in Unix seconds."""
+        return int(self.manifest.get("pulled_at", 0))
+
 
 class Puller:
     """Pulls, finds and removes the models of one directory. Blocking: call it from a thread in a server."""

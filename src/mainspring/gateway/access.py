@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Protocol
 
 from fastapi import Request as HttpRequest
@@ -20,34 +21,55 @@ class Authenticator(Protocol):
     async def authenticate(self, secret: str) -> Principal: ...
 
 
-ContextOf = Callable[..., Awaitable[Context]]
-Access = Callable[[str], ContextOf]
-"""``access(scope)`` is a FastAPI dependency that gives the Context of a caller who has that scope."""
 # Only declares keys and scopes in the OpenAPI document; ``bearer`` reads them.
 DECLARED = HTTPBearer(scheme_name="key", description="An API key: `mainspring keys create NAME`", auto_error=False)
 
 
-def access_to(keys: Authenticator, timeout_s: float) -> Access:
-    """The dependency factory over ``keys``; ``timeout_s`` bounds each request's deadline."""
+class Caller:
+    """A FastAPI dependency: the Context of a caller who has ``scope``.
 
-    def access(scope: str) -> ContextOf:
-        async def context(http: HttpRequest, _: object = Security(DECLARED, scopes=[scope])) -> Context:
-            principal = await keys.authenticate(bearer(http))
-            if scope not in principal.scopes and "admin" not in principal.scopes:
-                raise Forbidden(
-                    f"this API key lacks the scope {scope!r}",
-                    remedy=f"Create one with `mainspring keys create NAME --scope {scope}`",
-                )
-            return Context(
-                principal=principal,
-                trace=http.state.trace,
-                deadline=time.monotonic() + _timeout(http, timeout_s),
-                idempotency_key=http.headers.get("idempotency-key"),
+    ``admit`` checks the key, and needs nothing but the request's headers; routes call it before they read a body.
+    """
+
+    def __init__(self, keys: Authenticator, scope: str, timeout_s: float) -> None:
+        self._keys = keys
+        self._scope = scope
+        self._timeout_s = timeout_s
+        # What the framework reads instead of ``__call__``: there the scope stands in a default, each caller's own.
+        either = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        http = inspect.Parameter("http", either, annotation=HttpRequest)
+        key = inspect.Parameter("key", either, default=Security(DECLARED, scopes=[scope]))
+        self.__signature__ = inspect.Signature([http, key])
+
+    async def admit(self, http: HttpRequest) -> Context:
+        """Raises ``Unauthenticated``, ``Forbidden``, or ``InvalidRequest`` naming a header."""
+        principal = await self._keys.authenticate(bearer(http))
+        if self._scope not in principal.scopes and "admin" not in principal.scopes:
+            raise Forbidden(
+                f"this API key lacks the scope {self._scope!r}",
+                remedy=f"Create one with `mainspring keys create NAME --scope {self._scope}`",
             )
-
+        context = Context(
+            principal=principal,
+            trace=http.state.trace,
+            deadline=time.monotonic() + _timeout(http, self._timeout_s),
+            idempotency_key=http.headers.get("idempotency-key"),
+        )
+        http.state.context = context
         return context
 
-    return access
+    async def __call__(self, http: HttpRequest, key: object = None) -> Context:  # noqa: ARG002
+        admitted: Context | None = getattr(http.state, "context", None)
+        return admitted or await self.admit(http)
+
+
+Access = Callable[[str], Caller]
+"""``access(scope)`` is a FastAPI dependency that gives the Context of a caller who has that scope."""
+
+
+def access_to(keys: Authenticator, timeout_s: float) -> Access:
+    """The dependency factory over ``keys``; ``timeout_s`` bounds each request's deadline."""
+    return lambda scope: Caller(keys, scope, timeout_s)
 
 
 def bearer(http: HttpRequest) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 
 from fastapi import APIRouter, FastAPI
@@ -24,6 +25,8 @@ from mainspring.settings import GatewaySettings
 from mainspring.types import TraceParent
 
 log = logging.getLogger("mainspring.gateway")
+# How the validator calls the plain members of a union.
+MEMBER = re.compile(r"(constrained-)?(str|bool|int|float)|.*\[.*")
 TraceOf = Callable[[str | None], TraceParent]
 """The trace of a request from its ``traceparent`` header (None: it has none)."""
 
@@ -69,10 +72,11 @@ class Trace:
         scope.setdefault("state", {})["trace"] = trace
         named = (b"x-trace-id", trace.trace_id.encode())
 
-        async def traced(message: Message) -> None:
+        # No coroutine of its own: a stream passes here once a token.
+        def traced(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
                 message = {**message, "headers": [*message.get("headers", ()), named]}
-            await send(message)
+            return send(message)
 
         await self.app(scope, receive, traced)
 
@@ -115,7 +119,7 @@ def _place(loc: Sequence[str | int]) -> list[str]:
     """The dotted place within the body or query; which member of a union was tried is no part of it."""
     place = []
     for part in loc[1:]:
-        if isinstance(part, str) and (part == "str" or "[" in part or part[:1].isupper()):
+        if isinstance(part, str) and (MEMBER.fullmatch(part) or part[:1].isupper()):
             break
         place.append(str(part))
     return place

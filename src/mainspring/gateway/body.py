@@ -1,18 +1,24 @@
-"""How JSON bodies are read: strictly, before anything looks into them.
+"""How requests are read: the key first, then the query, then the body, each strictly and only if the one before held.
 
-The standard library's parser lets through what nothing further along can hold: NaN, infinities, halves of
-surrogate pairs. Refused here, they cannot fail a child process or a store later.
+The standard library's JSON parser lets through what nothing further along can hold: NaN, infinities, halves of
+surrogate pairs. Refused here, they cannot fail a child process or a store later. Query parameters that a route does
+not know are refused like unknown fields of a body.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+import difflib
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import orjson
 from fastapi import Request as HttpRequest
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.responses import Response as HttpResponse
+
+from mainspring.errors import InvalidRequest
+from mainspring.gateway.access import Caller
 
 Handler = Callable[[HttpRequest], Coroutine[Any, Any, HttpResponse]]
 
@@ -25,12 +31,39 @@ class JsonRequest(HttpRequest):
 
 
 class JsonRoute(APIRoute):
-    """A route that reads its body as a ``JsonRequest``. Routers name it as their ``route_class``."""
+    """A route that reads its requests in this order. Routers name it as their ``route_class``.
+
+    The framework reads a body before it looks at anything that the route depends on; here who has no key is answered
+    before that.
+    """
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
+        callers = [each.call for each in _dependants(self.dependant) if isinstance(each.call, Caller)]
+        known = [param.alias for each in _dependants(self.dependant) for param in each.query_params]
 
         async def strict(http: HttpRequest) -> HttpResponse:
+            for caller in callers:
+                await caller.admit(http)
+            _check_query(http, known)
             return await handle(JsonRequest(http.scope, http.receive))
 
         return strict
+
+
+def _dependants(dependant: Dependant) -> Iterator[Dependant]:
+    yield dependant
+    for inner in dependant.dependencies:
+        yield from _dependants(inner)
+
+
+def _check_query(http: HttpRequest, known: list[str]) -> None:
+    for name in http.query_params:
+        if name not in known:
+            nearest = difflib.get_close_matches(name, known, n=1)
+            listed = f"It takes {', '.join(known)}" if known else "It takes none"
+            raise InvalidRequest(
+                f"unknown query parameter {name!r}",
+                remedy=f"Did you mean {nearest[0]}?" if nearest else listed,
+                param=name,
+            )

@@ -9,7 +9,7 @@ import base64
 import dataclasses
 import logging
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any, Literal
 
 import orjson
@@ -34,6 +34,8 @@ Kind = Literal["chat", "text"]
 log = logging.getLogger("mainspring.gateway")
 # OpenAI's stand-in for the logarithm of zero, which JSON cannot hold.
 LEAST_LOGPROB = -9999.0
+# Stands for the text where a frame is taken apart.
+_MARK = "text"
 
 
 class ErrorFacts(BaseModel):
@@ -111,6 +113,18 @@ def completion_body(answer: Answer) -> dict[str, Any]:
     return _envelope(answer, "text_completion", choices)
 
 
+def rerank_body(answer: Answer, texts: Sequence[str], top_n: int | None, documents: bool) -> dict[str, Any]:
+    """A rerank result, best first; ``documents`` repeats the texts in it."""
+    values = [] if answer.scores is None else answer.scores.values.tolist()
+    order = sorted(range(len(values)), key=lambda index: (-values[index], index))[:top_n]
+    results = [
+        {"index": index, "relevance_score": values[index]} | ({"document": {"text": texts[index]}} if documents else {})
+        for index in order
+    ]
+    usage = {"prompt_tokens": answer.usage.prompt_tokens, "total_tokens": answer.usage.prompt_tokens}
+    return {"object": "list", "model": answer.head.model, "results": results, "usage": usage}
+
+
 def embeddings_body(answer: Answer, encoding: str) -> dict[str, Any]:
     """An embeddings ``list`` object; base64 is little-endian float32, as the official client decodes it."""
     rows = [row.astype("<f4") for row in answer.vectors.rows] if answer.vectors is not None else []
@@ -138,10 +152,13 @@ async def stream(response: Response, kind: Kind, include_usage: bool) -> AsyncGe
     try:
         async with response:
             async for event in response:
-                if isinstance(event, Usage):
+                if type(event) is Text:
+                    frame = encoder.text(event)
+                elif isinstance(event, Usage):
                     usage = usage + event
                     continue
-                frame = encoder.encode(event)
+                else:
+                    frame = encoder.encode(event)
                 if frame:
                     yield frame
         if include_usage:
@@ -168,11 +185,13 @@ class _ChunkEncoder:
             "model": head.model,
         }
         self.prefix = b"data: " + dumps(shell)[:-1] + b',"choices":'
+        # What stands before and after the text of each choice in every frame but its first.
+        self.around: dict[int, tuple[bytes, bytes]] = {}
 
     def encode(self, event: Event) -> bytes:
         match event:
             case Text():
-                return self._text(event)
+                return self.text(event)
             case Finish():
                 return self._frame(event.choice, {}, finish=event.reason)
             case Reasoning():
@@ -189,15 +208,21 @@ class _ChunkEncoder:
     def usage(self, usage: Usage) -> bytes:
         return self.prefix + b'[],"usage":' + dumps(usage_body(usage)) + b"}\n\n"
 
-    def _text(self, event: Text) -> bytes:
-        if not event.text and not event.logprobs:
-            return b""
-        logprobs = None
+    def text(self, event: Text) -> bytes:
         if event.logprobs:
             chat = self.kind == "chat"
             listed = list(event.logprobs)
             logprobs = {"content": [_logprob(item) for item in listed]} if chat else _legacy_logprobs(listed)
-        return self._frame(event.choice, {"content": event.text}, logprobs=logprobs)
+            return self._frame(event.choice, {"content": event.text}, logprobs=logprobs)
+        if not event.text:
+            return b""
+        around = self.around.get(event.choice)
+        if around is None:
+            first = self._frame(event.choice, {"content": event.text})
+            before, _, after = self._frame(event.choice, {"content": _MARK}).rpartition(orjson.dumps(_MARK))
+            self.around[event.choice] = (before, after)
+            return first
+        return around[0] + orjson.dumps(event.text) + around[1]
 
     def _frame(self, index: int, delta: dict[str, Any], finish: str | None = None, logprobs: Any = None) -> bytes:
         choice: dict[str, Any] = {"index": index}

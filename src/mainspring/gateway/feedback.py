@@ -5,16 +5,22 @@
 import time
 from typing import Annotated, Any, Literal, Protocol
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
+from fastapi import Request as HttpRequest
 from pydantic import Field
 from starlette.responses import Response as HttpResponse
 
 from mainspring.errors import InvalidRequest, NotFound
 from mainspring.gateway.access import Access
 from mainspring.gateway.body import JsonRoute
+from mainspring.gateway.idempotency import Idempotency, IdempotencyKey
+from mainspring.gateway.lists import AskedPage, list_body
 from mainspring.gateway.respond import json_response
 from mainspring.gateway.wire import Body
+from mainspring.stores.pages import Page, Slice
 from mainspring.types import Context, EventRecord
+
+Filter = Annotated[str | None, Query(min_length=1, max_length=128)]
 
 
 class Facts(Protocol):
@@ -32,6 +38,17 @@ class Facts(Protocol):
         limit: int = 100,
     ) -> list[EventRecord]: ...
 
+    async def page(
+        self,
+        tenant: str,
+        page: Page,
+        *,
+        groups: frozenset[str],
+        kind: str | None = None,
+        subject: str | None = None,
+        trace_id: str | None = None,
+    ) -> Slice[EventRecord]: ...
+
 
 class NewId(Protocol):
     def __call__(self, prefix: str) -> str: ...
@@ -47,14 +64,16 @@ class FeedbackBody(Body):
     consent: bool = False
 
 
-def router(events: Facts, new_id: NewId, access: Access) -> APIRouter:
+def router(events: Facts, new_id: NewId, access: Access, idempotency: Idempotency) -> APIRouter:
     """The feedback routes over the event log."""
     routes = APIRouter(route_class=JsonRoute, tags=["feedback"])
     chats = Annotated[Context, Depends(access("chat"))]
     admins = Annotated[Context, Depends(access("admin"))]
 
     @routes.post("/v1/feedback", status_code=201)
-    async def give_feedback(body: FeedbackBody, context: chats) -> HttpResponse:
+    async def give_feedback(
+        http: HttpRequest, body: FeedbackBody, context: chats, key: IdempotencyKey = None
+    ) -> HttpResponse:
         if body.rating is None and body.edit is None and body.comment is None:
             raise InvalidRequest("feedback needs a rating, an edit or a comment", param="rating")
         tenant = context.principal.tenant
@@ -73,15 +92,32 @@ def router(events: Facts, new_id: NewId, access: Access) -> APIRouter:
             content=body.edit,
             consent=body.consent,
         )
-        await events.append(record)
-        return json_response(event_body(record), status=201)
+
+        async def work() -> HttpResponse:
+            await events.append(record)
+            return json_response(event_body(record), status=201)
+
+        return await idempotency.once(key, "feedback", [await http.body()], context, work)
 
     @routes.get("/v1/events")
     async def list_events(
-        context: admins, trace_id: str | None = None, answer_id: str | None = None, kind: str | None = None
+        context: admins,
+        page: AskedPage,
+        trace_id: Filter = None,
+        answer_id: Filter = None,
+        kind: Filter = None,
     ) -> HttpResponse:
-        found = await events.find(context.principal.tenant, kind=kind, subject=answer_id, trace_id=trace_id)
-        return json_response({"object": "list", "data": [event_body(record) for record in found]})
+        """What was recorded, as far as the key's groups may see it.
+
+        An answer's events are hidden from an admin key that may not see a collection or document which the answer
+        came upon. Where the record does not tell (an answer from the cache, in a session, not completed, or over
+        what was deleted meanwhile) they are shown to keys only that are in all groups of the key that asked.
+        """
+        principal = context.principal
+        found = await events.page(
+            principal.tenant, page, groups=principal.groups, kind=kind, subject=answer_id, trace_id=trace_id
+        )
+        return json_response(list_body(found.map(event_body)))
 
     return routes
 

@@ -4,7 +4,6 @@
 
 import asyncio
 import dataclasses
-import time
 from collections.abc import Coroutine, Sequence
 from typing import Annotated, Any, Protocol
 
@@ -16,8 +15,9 @@ from mainspring.errors import UnknownModel, Unsupported
 from mainspring.gateway import encode
 from mainspring.gateway.access import Access
 from mainspring.gateway.body import JsonRoute
+from mainspring.gateway.idempotency import Idempotency, IdempotencyKey, refuse_key
 from mainspring.gateway.respond import collected, head_headers, json_response, streamed
-from mainspring.gateway.wire import ChatBody, CompletionBody, EmbeddingBody
+from mainspring.gateway.wire import ChatBody, CompletionBody, EmbeddingBody, RerankBody
 from mainspring.path import Answer
 from mainspring.settings import GatewaySettings
 from mainspring.types import Context, Principal, Responder
@@ -34,6 +34,9 @@ class ServedModel(Protocol):
     @property
     def kind(self) -> str: ...
 
+    @property
+    def created(self) -> int: ...
+
 
 class Models(Protocol):
     """What a principal may ask."""
@@ -41,19 +44,30 @@ class Models(Protocol):
     async def models(self, principal: Principal) -> Sequence[ServedModel]: ...
 
 
-def router(responder: Responder, models: Models, settings: GatewaySettings, access: Access) -> APIRouter:
+def router(
+    responder: Responder, models: Models, settings: GatewaySettings, access: Access, idempotency: Idempotency
+) -> APIRouter:
     """The generating routes over one responder: the request ring."""
     routes = APIRouter(route_class=JsonRoute, tags=["generate"])
     chats = Annotated[Context, Depends(access("chat"))]
     embeds = Annotated[Context, Depends(access("embed"))]
 
     @routes.post("/v1/chat/completions", responses=STREAMS)
-    async def chat_completions(http: HttpRequest, body: ChatBody, context: chats) -> HttpResponse:
+    async def chat_completions(
+        http: HttpRequest, body: ChatBody, context: chats, key: IdempotencyKey = None
+    ) -> HttpResponse:
         request = body.request(settings.max_messages)
         if body.stream:
+            refuse_key(key, "stream: true")
             return await streamed(http, responder, request, context, "chat", body.wants_usage)
-        answer = await collected(http, responder, request, context)
-        return json_response(encode.chat_body(answer), head_headers(answer.head))
+        if not request.store:
+            refuse_key(key, "store: false")
+
+        async def work() -> HttpResponse:
+            answer = await collected(http, responder, request, context)
+            return json_response(encode.chat_body(answer), head_headers(answer.head))
+
+        return await idempotency.once(key, "chat", [await http.body()], context, work)
 
     @routes.post("/v1/completions", responses=STREAMS)
     async def completions(http: HttpRequest, body: CompletionBody, context: chats) -> HttpResponse:
@@ -76,6 +90,12 @@ def router(responder: Responder, models: Models, settings: GatewaySettings, acce
             raise Unsupported(f"{body.model} has {width} dimensions", param="dimensions")
         return json_response(encode.embeddings_body(answer, body.encoding_format), head_headers(answer.head))
 
+    @routes.post("/v1/rerank")
+    async def rerank(http: HttpRequest, body: RerankBody, context: embeds) -> HttpResponse:
+        answer = await collected(http, responder, body.request(), context)
+        found = encode.rerank_body(answer, body.texts(), body.top_n, body.return_documents)
+        return json_response(found, head_headers(answer.head))
+
     @routes.get("/v1/models")
     async def list_models(context: chats) -> HttpResponse:
         served = await models.models(context.principal)
@@ -95,7 +115,7 @@ def _model_body(model: ServedModel) -> dict[str, object]:
     return {
         "id": model.name,
         "object": "model",
-        "created": int(time.time()),
+        "created": model.created,
         "owned_by": "mainspring",
         "kind": model.kind,
     }

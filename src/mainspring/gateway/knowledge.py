@@ -4,73 +4,106 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Form, UploadFile
-from pydantic import Field
+from fastapi import APIRouter, Depends, Form, Query, UploadFile
+from fastapi import Request as HttpRequest
+from pydantic import Field, FiniteFloat, StrictBool, StrictInt
 from starlette.responses import Response as HttpResponse
 
 from mainspring.errors import InvalidRequest, MainspringError
 from mainspring.gateway.access import Access
 from mainspring.gateway.body import JsonRoute
+from mainspring.gateway.idempotency import Idempotency, IdempotencyKey
+from mainspring.gateway.lists import AskedPage, list_body
 from mainspring.gateway.respond import json_response
 from mainspring.gateway.wire import Body
 from mainspring.rag.library import Library
-from mainspring.rag.retrieve import Hit
-from mainspring.stores.collections import Collection, Document
+from mainspring.stores.collections import Collection, Document, Tally
+from mainspring.stores.documents import Status
 from mainspring.stores.files import FileInfo, Files
 from mainspring.types import Context
 
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,127}$")]
+Metadata = Annotated[
+    dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]], Field(max_length=16)
+]
+# Strict, or true would become 1 and 1 "1".
+Attribute = Annotated[str, Field(strict=True, max_length=512)] | StrictBool | StrictInt | FiniteFloat
+Attributes = Annotated[dict[Annotated[str, Field(min_length=1, max_length=64)], Attribute], Field(max_length=16)]
 CONTENT: dict[int | str, dict[str, Any]] = {200: {"content": {"application/octet-stream": {}}}}
 
 
 class StoreBody(Body):
     """``POST /v1/vector_stores``. ``groups`` is an extension: who may see it (empty: the whole tenant)."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,127}$")]
+    name: Name
     file_ids: Annotated[tuple[str, ...], Field(max_length=500)] = ()
     groups: Annotated[tuple[str, ...], Field(max_length=64)] = ()
-    description: str | None = None
-    metadata: dict[str, str] | None = None
+    description: Annotated[str, Field(max_length=4096)] | None = None
+    metadata: Metadata | None = None
     expires_after: None = None
     chunking_strategy: None = None
+
+
+class StoreUpdateBody(Body):
+    """``POST /v1/vector_stores/{id}``: what is absent or null stays as it is."""
+
+    name: Name | None = None
+    metadata: Metadata | None = None
+    expires_after: None = None
 
 
 class StoreFileBody(Body):
     """``POST /v1/vector_stores/{id}/files``."""
 
     file_id: Annotated[str, Field(min_length=1, max_length=128)]
-    attributes: None = None
+    attributes: Attributes | None = None
     chunking_strategy: None = None
 
 
-class SearchBody(Body):
-    """``POST /v1/vector_stores/{id}/search``."""
+class StoreFileUpdateBody(Body):
+    """``POST /v1/vector_stores/{id}/files/{file_id}``: the attributes that the file has from now on."""
 
-    query: Annotated[str, Field(min_length=1, max_length=8192)]
-    max_num_results: Annotated[int, Field(ge=1, le=50)] = 10
-    filters: None = None
-    ranking_options: None = None
-    rewrite_query: Annotated[bool, Field(description="Only false is supported")] = False
+    attributes: Attributes | None
 
 
-def files_router(files: Files, access: Access) -> APIRouter:
+def files_router(files: Files, access: Access, idempotency: Idempotency) -> APIRouter:
     """The file routes over the file store."""
     routes = APIRouter(route_class=JsonRoute, tags=["files"], prefix="/v1/files")
     ingests = Annotated[Context, Depends(access("ingest"))]
 
     @routes.post("")
-    async def upload(file: UploadFile, purpose: Annotated[str, Form()], context: ingests) -> HttpResponse:
-        if not file.filename:
+    async def upload(
+        http: HttpRequest,
+        file: UploadFile,
+        purpose: Annotated[str, Form(min_length=1, max_length=64)],
+        context: ingests,
+        key: IdempotencyKey = None,
+    ) -> HttpResponse:
+        if unknown := (await http.form()).keys() - {"file", "purpose"}:
+            field = min(unknown)
+            raise InvalidRequest(f"unknown field {field!r}", remedy="Send file and purpose", param=field)
+        name = file.filename
+        if not name:
             raise InvalidRequest("the uploaded file has no name", param="file")
         data = await file.read()
         if not data:
             raise InvalidRequest("the uploaded file is empty", param="file")
-        info = await files.add(context.principal.tenant, file.filename, data, purpose)
-        return json_response(_file(info))
+        principal = context.principal
+
+        async def work() -> HttpResponse:
+            return json_response(_file(await files.add(principal.tenant, name, data, purpose, principal.groups)))
+
+        # The form as a whole is another one each time: its boundary is drawn by lot.
+        body = (name.encode("utf-8", "replace"), purpose.encode("utf-8", "replace"), data)
+        return await idempotency.once(key, "files", body, context, work)
 
     @routes.get("")
-    async def list_files(context: ingests) -> HttpResponse:
-        found = await files.list(context.principal.tenant, groups=context.principal.groups)
-        return json_response(_page([_file(info) for info in found]))
+    async def list_files(
+        context: ingests, page: AskedPage, purpose: Annotated[str | None, Query(max_length=64)] = None
+    ) -> HttpResponse:
+        principal = context.principal
+        found = await files.page(principal.tenant, page, groups=principal.groups, purpose=purpose)
+        return json_response(list_body(found.map(_file)))
 
     @routes.get("/{file_id}")
     async def get_file(file_id: str, context: ingests) -> HttpResponse:
@@ -89,14 +122,14 @@ def files_router(files: Files, access: Access) -> APIRouter:
     return routes
 
 
-def stores_router(library: Library, access: Access) -> APIRouter:
+def stores_router(library: Library, access: Access, idempotency: Idempotency) -> APIRouter:
     """The vector store routes over the library."""
     routes = APIRouter(route_class=JsonRoute, tags=["vector stores"], prefix="/v1/vector_stores")
     ingests = Annotated[Context, Depends(access("ingest"))]
     chats = Annotated[Context, Depends(access("chat"))]
 
     @routes.post("")
-    async def create(body: StoreBody, context: ingests) -> HttpResponse:
+    async def create(http: HttpRequest, body: StoreBody, context: ingests, key: IdempotencyKey = None) -> HttpResponse:
         groups = frozenset(body.groups)
         if groups and not groups & context.principal.groups:
             raise InvalidRequest(
@@ -104,23 +137,35 @@ def stores_router(library: Library, access: Access) -> APIRouter:
                 remedy="Use a key of one of them: `mainspring keys create NAME --scope ingest --group GROUP`",
                 param="groups",
             )
-        collection = await library.create(context.principal, body.name, groups)
-        try:
-            for file_id in body.file_ids:
-                await library.attach(context.principal, collection.id, file_id)
-        except MainspringError:
-            await library.delete(context.principal, collection.id)
-            raise
-        return json_response(await _store(library, collection))
+
+        async def work() -> HttpResponse:
+            collection = await library.create(
+                context.principal, body.name, groups, metadata=body.metadata, description=body.description or ""
+            )
+            try:
+                for file_id in body.file_ids:
+                    await library.attach(context.principal, collection.id, file_id)
+            except MainspringError:
+                await library.delete(context.principal, collection.id)
+                raise
+            return json_response(await _one(library, context, collection))
+
+        return await idempotency.once(key, "vector_stores", [await http.body()], context, work)
 
     @routes.get("")
-    async def list_stores(context: chats) -> HttpResponse:
-        found = await library.collections(context.principal)
-        return json_response(_page([await _store(library, collection) for collection in found]))
+    async def list_stores(context: chats, page: AskedPage) -> HttpResponse:
+        found = await library.collections_page(context.principal, page)
+        tallies = await library.tallies(context.principal, found.rows)
+        return json_response(list_body(found.map(lambda each: _store(each, tallies[each.id]))))
 
     @routes.get("/{store_id}")
     async def get_store(store_id: str, context: chats) -> HttpResponse:
-        return json_response(await _store(library, await library.get(context.principal, store_id)))
+        return json_response(await _one(library, context, await library.get(context.principal, store_id)))
+
+    @routes.post("/{store_id}")
+    async def update(store_id: str, body: StoreUpdateBody, context: ingests) -> HttpResponse:
+        changed = await library.update(context.principal, store_id, name=body.name, metadata=body.metadata)
+        return json_response(await _one(library, context, changed))
 
     @routes.delete("/{store_id}")
     async def delete(store_id: str, context: ingests) -> HttpResponse:
@@ -131,52 +176,45 @@ def stores_router(library: Library, access: Access) -> APIRouter:
 
 
 def documents_router(library: Library, access: Access) -> APIRouter:
-    """The routes of what is in a vector store: its files, and search."""
+    """The routes of what is in a vector store: its files."""
     routes = APIRouter(route_class=JsonRoute, tags=["vector stores"], prefix="/v1/vector_stores")
     ingests = Annotated[Context, Depends(access("ingest"))]
     chats = Annotated[Context, Depends(access("chat"))]
 
     @routes.post("/{store_id}/files")
     async def attach(store_id: str, body: StoreFileBody, context: ingests) -> HttpResponse:
-        document = await library.attach(context.principal, store_id, body.file_id)
-        return json_response(_document(store_id, document))
+        home = (await library.get(context.principal, store_id)).id
+        document = await library.attach(context.principal, home, body.file_id, body.attributes)
+        return json_response(_document(home, document))
 
     @routes.get("/{store_id}/files")
-    async def list_documents(store_id: str, context: chats) -> HttpResponse:
-        documents = await library.documents(context.principal, store_id)
-        return json_response(_page([_document(store_id, document) for document in documents]))
+    async def list_documents(
+        store_id: str,
+        context: chats,
+        page: AskedPage,
+        status: Annotated[Status | None, Query(alias="filter", description="Only files of this status")] = None,
+    ) -> HttpResponse:
+        home = (await library.get(context.principal, store_id)).id
+        found = await library.documents_page(context.principal, home, page, status)
+        return json_response(list_body(found.map(lambda each: _document(home, each))))
 
     @routes.get("/{store_id}/files/{file_id}")
     async def get_document(store_id: str, file_id: str, context: chats) -> HttpResponse:
-        return json_response(_document(store_id, await library.document(context.principal, store_id, file_id)))
+        home = (await library.get(context.principal, store_id)).id
+        return json_response(_document(home, await library.document(context.principal, home, file_id)))
+
+    @routes.post("/{store_id}/files/{file_id}")
+    async def describe(store_id: str, file_id: str, body: StoreFileUpdateBody, context: ingests) -> HttpResponse:
+        home = (await library.get(context.principal, store_id)).id
+        document = await library.describe(context.principal, home, file_id, body.attributes or {})
+        return json_response(_document(home, document))
 
     @routes.delete("/{store_id}/files/{file_id}")
     async def detach(store_id: str, file_id: str, context: ingests) -> HttpResponse:
         await library.detach(context.principal, store_id, file_id)
         return json_response({"id": file_id, "object": "vector_store.file.deleted", "deleted": True})
 
-    @routes.post("/{store_id}/search")
-    async def search(store_id: str, body: SearchBody, context: chats) -> HttpResponse:
-        if body.rewrite_query:
-            raise InvalidRequest("rewrite_query is not supported", param="rewrite_query")
-        hits = await library.search(context, store_id, body.query, body.max_num_results)
-        page = _page([_hit(hit) for hit in hits])
-        return json_response(
-            page | {"object": "vector_store.search_results.page", "search_query": [body.query], "next_page": None}
-        )
-
     return routes
-
-
-def _page(data: list[dict[str, Any]]) -> dict[str, Any]:
-    ids = [row.get("id") for row in data]
-    return {
-        "object": "list",
-        "data": data,
-        "first_id": ids[0] if ids else None,
-        "last_id": ids[-1] if ids else None,
-        "has_more": False,
-    }
 
 
 def _file(info: FileInfo) -> dict[str, Any]:
@@ -189,25 +227,29 @@ def _file(info: FileInfo) -> dict[str, Any]:
         "purpose": info.purpose,
         "status": "processed",
         "sha256": info.sha256,
+        "groups": sorted(info.groups),
     }
 
 
-async def _store(library: Library, collection: Collection) -> dict[str, Any]:
-    documents = await library.of(collection)
-    counts = dict.fromkeys(("in_progress", "completed", "failed", "cancelled"), 0)
-    for document in documents:
-        counts[document.status] += 1
+async def _one(library: Library, context: Context, collection: Collection) -> dict[str, Any]:
+    tallies = await library.tallies(context.principal, [collection])
+    return _store(collection, tallies[collection.id])
+
+
+def _store(collection: Collection, tally: Tally) -> dict[str, Any]:
+    counts = {status: tally.counts.get(status, 0) for status in ("in_progress", "completed", "failed", "cancelled")}
     return {
         "id": collection.id,
         "object": "vector_store",
         "created_at": int(collection.created_at),
         "name": collection.name,
         "status": "in_progress" if counts["in_progress"] else "completed",
-        "file_counts": counts | {"total": len(documents)},
-        "usage_bytes": sum(document.chars for document in documents),
+        "file_counts": counts | {"total": sum(counts.values())},
+        "usage_bytes": tally.chars,
         "groups": sorted(collection.groups),
         "version": collection.version,
-        "metadata": {},
+        "metadata": dict(collection.metadata),
+        "description": collection.description,
         "last_active_at": int(collection.created_at),
     }
 
@@ -223,17 +265,8 @@ def _document(store_id: str, document: Document) -> dict[str, Any]:
         "last_error": error,
         "usage_bytes": document.chars,
         "filename": document.name,
+        "attributes": dict(document.attributes),
         "document_id": document.document_id,
         "chunks": document.chunks,
         "pages": document.pages,
-    }
-
-
-def _hit(hit: Hit) -> dict[str, Any]:
-    return {
-        "file_id": hit.document_id,
-        "filename": hit.source,
-        "score": hit.score,
-        "attributes": {"page": hit.page, "heading": hit.heading, "start": hit.start, "end": hit.end},
-        "content": [{"type": "text", "text": hit.text}],
     }

@@ -1,4 +1,8 @@
-"""Bounds on what a connection may send, enforced while the body is read and before anything parses it."""
+"""Bounds on what a connection may send, enforced while the body is read and before anything parses it.
+
+What is answered before its body was read (no key, an unknown route, a body too large) has that body dropped, and no
+more of it than ``LINGER_BYTES`` or ``LINGER_S`` seconds: then the connection is closed.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,8 @@ from mainspring.gateway import encode
 
 LINGER_S = 10.0
 LINGER_BYTES = 128 * 2**20
+# Bodies up to this size are let in after the answer, so that the connection can be used again.
+SPARED_BYTES = 64 * 2**10
 
 
 class BodyLimit:
@@ -32,13 +38,16 @@ class BodyLimit:
         upload = scope["path"] == "/v1/files"
         limit, setting = (self.max_upload, "max_upload_bytes") if upload else (self.max_body, "max_body_bytes")
         error = TooLarge(f"the body is larger than {limit} bytes", remedy=f"Send less, or raise gateway.{setting}")
-        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        headers = dict(scope["headers"])
+        declared = headers.get(b"content-length", b"0")
         if not declared.isdigit() or int(declared) > limit:
             await _refuse(scope, receive, send, error)
             return
         seen = 0
-        more = True
-        started = False
+        chunked = b"transfer-encoding" in headers
+        more = chunked or int(declared) > 0
+        spared = not chunked and int(declared) <= SPARED_BYTES
+        started = unread = False
 
         async def bounded() -> Message:
             nonlocal seen, more
@@ -50,11 +59,18 @@ class BodyLimit:
             return message
 
         async def watched(message: Message) -> None:
-            nonlocal started
+            nonlocal started, unread
             # What the framework makes of an error in its body parser is a vague 400: it is dropped for ours.
-            if started or seen <= limit:
+            if not started and seen > limit:
+                return
+            if not started:
                 started = True
-                await send(message)
+                unread = more and not spared
+                if unread:
+                    message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
+            elif unread and not message.get("more_body", False):
+                message = {**message, "more_body": True}
+            await send(message)
 
         try:
             await self.app(scope, bounded, watched)
@@ -63,6 +79,8 @@ class BodyLimit:
                 raise
         if seen > limit and not started:
             await _refuse(scope, receive, send, error, more=more)
+        elif unread:
+            await _linger(scope, receive, send)
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, error: TooLarge, *, more: bool = True) -> None:
@@ -74,6 +92,10 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, error: TooLarge, *
     ]
     await send({"type": "http.response.start", "status": error.status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": True})
+    await _linger(scope, receive, send, more=more)
+
+
+async def _linger(scope: Scope, receive: Receive, send: Send, *, more: bool = True) -> None:
     # Closing on a client that still sends resets the connection, and it never sees the answer: read on for a while.
     # (One that asked before sending is not told to go ahead.)
     if more and b"expect" not in dict(scope["headers"]):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from mainspring.gateway import feedback, generate, health, knowledge
+from mainspring.gateway import feedback, generate, health, knowledge, search
 from mainspring.gateway.access import access_to
 from mainspring.gateway.app import create_app
+from mainspring.gateway.idempotency import Idempotency
 from mainspring.stores import ids
 from mainspring.system import System
 
@@ -15,12 +16,14 @@ def mount(system: System) -> FastAPI:
     """The HTTP application over an open system."""
     settings = system.settings.gateway
     access = access_to(system.stores.keys, settings.request_timeout_s)
+    idempotency = Idempotency(system.stores.cache)
     routers = [
-        generate.router(system.responder, system.registry, settings, access),
-        knowledge.files_router(system.stores.files, access),
-        knowledge.stores_router(system.library, access),
+        generate.router(system.responder, system.registry, settings, access, idempotency),
+        knowledge.files_router(system.stores.files, access, idempotency),
+        knowledge.stores_router(system.library, access, idempotency),
         knowledge.documents_router(system.library, access),
-        feedback.router(system.stores.events, ids.new, access),
+        search.router(system.library.search, access),
+        feedback.router(system.stores.events, ids.new, access, idempotency),
         health.router(system.readiness, system.telemetry.metrics.render),
     ]
     return create_app(routers, settings, system.telemetry.tracing.root)

@@ -11,14 +11,9 @@ from contextlib import asynccontextmanager, contextmanager
 import uvicorn
 from fastapi import FastAPI
 
-from mainspring.errors import MainspringError
+from mainspring.gateway.connection import bounded_protocol
+from mainspring.gateway.listener import bind, listen
 from mainspring.settings import GatewaySettings
-
-
-class AddressInUse(MainspringError):
-    """The configured address cannot be bound."""
-
-    code = "address_in_use"
 
 
 class _Server(uvicorn.Server):
@@ -39,12 +34,16 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(app: FastAPI, settings: GatewaySettings) -> AsyncIterator[tuple[uvicorn.Server, str]]:
+async def serving(
+    app: FastAPI, settings: GatewaySettings, bound: socket.socket | None = None
+) -> AsyncIterator[tuple[uvicorn.Server, str]]:
     """Serve ``app`` while the block runs; gives the server and its base URL. Leaving the block drains it.
 
-    Raises ``AddressInUse`` when host and port cannot be bound.
+    ``bound`` is what ``listener.bind`` gave beforehand (None: it is bound here); leaving closes it. Raises
+    ``AddressInUse`` when the address cannot be had.
     """
-    listener = _bind(settings)
+    listener = bound or bind(settings)
+    listen(listener, settings)
     # Its start and stop lines say nothing that the command line does not say itself.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     config = uvicorn.Config(
@@ -54,7 +53,7 @@ async def serving(app: FastAPI, settings: GatewaySettings) -> AsyncIterator[tupl
         lifespan="off",
         server_header=False,
         timeout_graceful_shutdown=int(settings.shutdown_grace_s),
-        h11_max_incomplete_event_size=64 * 1024,
+        http=bounded_protocol(settings.read_timeout_s),
         timeout_keep_alive=75,
     )
     server = _Server(config)
@@ -68,19 +67,3 @@ async def serving(app: FastAPI, settings: GatewaySettings) -> AsyncIterator[tupl
         server.should_exit = True
         await task
         listener.close()
-
-
-def _bind(settings: GatewaySettings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((settings.host, settings.port))
-    except OSError as error:
-        listener.close()
-        raise AddressInUse(
-            f"{settings.host}:{settings.port} cannot be bound: {error.strerror}",
-            remedy="Stop what uses it, or choose another with MAINSPRING_GATEWAY__PORT",
-        ) from None
-    listener.listen(2048)
-    return listener

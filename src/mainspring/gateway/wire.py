@@ -21,6 +21,7 @@ from mainspring.types import (
     EmbedRequest,
     Grammar,
     Message,
+    RerankRequest,
     Sampling,
     Tool,
     ToolCall,
@@ -273,6 +274,12 @@ class CompletionBody(SamplingBody):
         return [CompletionRequest(self.model, prompt, sampling, self.user) for prompt in prompts]
 
 
+class RerankDocument(Body):
+    """A document as an object."""
+
+    text: str
+
+
 class EmbeddingBody(Body):
     """``POST /v1/embeddings``. ``input_type`` is an extension for models that tell queries from passages."""
 
@@ -291,6 +298,31 @@ class EmbeddingBody(Body):
         if len(inputs) > max_inputs:
             raise TooLarge(f"input holds {len(inputs)} texts, at most {max_inputs} are read", param="input")
         return EmbedRequest(self.model, inputs, self.input_type, self.user)
+
+
+class RerankBody(Body):
+    """``POST /v1/rerank``, in the style of Cohere and Jina."""
+
+    model: Name
+    query: Annotated[str, Field(min_length=1, max_length=8192)]
+    documents: Annotated[list[str | RerankDocument], Field(min_length=1, max_length=1000)]
+    top_n: Annotated[int, Field(ge=1)] | None = None
+    return_documents: bool = False
+    user: Annotated[str, Field(max_length=512)] | None = None
+
+    def texts(self) -> tuple[str, ...]:
+        """The documents' texts."""
+        return tuple(each if isinstance(each, str) else each.text for each in self.documents)
+
+    def request(self) -> RerankRequest:
+        """As a ``RerankRequest``. Raises ``InvalidRequest`` for an empty query or document."""
+        texts = self.texts()
+        for index, text in enumerate(texts):
+            if not text.strip():
+                raise InvalidRequest(f"documents[{index}] is empty", param=f"documents[{index}]")
+        if not self.query.strip():
+            raise InvalidRequest("the query is empty", param="query")
+        return RerankRequest(self.model, self.query, texts, self.user)
 
 
 def _tool(spec: FunctionSpec) -> Tool:

@@ -57,9 +57,11 @@ _GROUP_END = re.compile(r"[0-9A-Z](?![0-9A-Z])")
 _DIGIT = re.compile(r"[0-9]")
 # Every pattern needs one of these; most pieces of streamed prose have none.
 _TRIGGER = re.compile(r"[0-9@:_-]|eyJ|AIza|AKIA|ASIA|xox")
+# The same, and what begins a number that has no digit yet.
+_BEGINS = re.compile(r"[0-9@:_+(-]|eyJ|AIza|AKIA|ASIA|xox")
 _NOT_DIGITS = re.compile(r"[^0-9]+")
 
-_WORD = string.ascii_letters + string.digits + "._%+-@:"
+WORD = string.ascii_letters + string.digits + "._%+-@:"
 _NUMBER = string.digits + " ().+-/" + _SPACES + _DASHES
 _ACCOUNT = string.ascii_uppercase + string.digits + " " + _SPACES
 _NUMBER_START = re.compile(r"[0-9+(]")
@@ -154,6 +156,12 @@ def candidates(text: str, kinds: frozenset[str]) -> list[Candidate]:
     return found
 
 
+def begins(text: str) -> bool:
+    """Whether ``text`` holds anything but plain words. Where it does not, no finding starts in it but perhaps with
+    its last word: ``len(text.rstrip(WORD))`` is then what ``held_from`` says."""
+    return _BEGINS.search(text) is not None
+
+
 def held_from(text: str) -> int:
     """Offset before which no finding can start whose extent more text could change.
 
@@ -162,7 +170,7 @@ def held_from(text: str) -> int:
     """
     least = max(0, len(text) - LONGEST)
     tail = text[least:]
-    held = len(tail.rstrip(_WORD))
+    held = len(tail.rstrip(WORD))
     number = _NUMBER_START.search(tail, len(tail.rstrip(_NUMBER)))
     if number:
         held = min(held, number.start())

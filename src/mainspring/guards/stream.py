@@ -33,8 +33,15 @@ class StreamRedactor:
         """Take the next piece; return what can be shown now (perhaps nothing)."""
         if not self.kinds:
             return text
-        self._held += text
-        return self._release(final=False)
+        held = self._held + text
+        if self._swallowing is not None or len(held) > HELD_AT_MOST or pii.begins(held):
+            self._held = held
+            return self._release(final=False)
+        # Plain words, as most text is: the last one may become an address, the others are out of danger.
+        cut = len(held.rstrip(pii.WORD))
+        shown, self._held = held[:cut], held[cut:]
+        self._behind = (self._behind + shown)[-_CONTEXT:]
+        return shown
 
     def flush(self) -> str:
         """The text has ended: return the rest."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mainspring.settings import Settings
     from mainspring.stores import Stores
     from mainspring.telemetry import Telemetry
+    from mainspring.types import Context
 
 
 @asynccontextmanager
@@ -28,18 +29,22 @@ async def open(  # noqa: A001
     where the settings ask for written answers.
     """
     from mainspring.rag.answer import DocumentAnswerer
+    from mainspring.rag.connect.sync import Syncer
     from mainspring.rag.generate import Writer
     from mainspring.rag.ingest import Ingestor
     from mainspring.rag.library import Library
     from mainspring.rag.parse import Parser
+    from mainspring.rag.query.model import ModelAsk
+    from mainspring.rag.recommend import Recommender
     from mainspring.rag.retrieve import Retriever
+    from mainspring.rag.search import Search
     from mainspring.serving.select import Served
     from mainspring.stores.collections import Collection
 
     parser = Parser(settings.rag)
     embedder = engines.embedder
     ingestor = Ingestor(stores.collections, stores.blobs, stores.vectors, embedder, parser, settings.rag)
-    retriever = Retriever(stores.collections, stores.blobs, stores.vectors, embedder, settings.rag)
+    retriever = Retriever(stores.collections, stores.blobs, stores.vectors, embedder, settings.rag, engines.reranker)
     models = sorted(engines.chat.values(), key=lambda model: not model.grounded)
     writer = None
     if models:
@@ -55,6 +60,9 @@ async def open(  # noqa: A001
         )
     grounded = bool(models) and models[0].grounded
 
+    def ask(context: Context) -> ModelAsk:
+        return ModelAsk(path.chat[models[0].name], models[0].name, context, capable=grounded)
+
     def answerer(collection: Collection | None) -> DocumentAnswerer:
         return DocumentAnswerer(
             retriever,
@@ -66,8 +74,20 @@ async def open(  # noqa: A001
         )
 
     everything = answerer(None)
-    path.registry.add(Served("document-qa", "application", everything, sampled=everything.sampled))
-    library = Library(stores, ingestor, retriever, answerer)
+    # It answers since there is something to find documents with.
+    since = getattr(embedder, "pulled_at", 0)
+    path.registry.add(Served("document-qa", "application", everything, created=since, sampled=everything.sampled))
+    search = Search(
+        stores.collections,
+        retriever,
+        Recommender(stores.events),
+        stores.events,
+        telemetry.tracing,
+        ask=ask if models else None,
+        writer=writer,
+    )
+    syncer = Syncer(ingestor, stores.sources, settings.home / "sources")
+    library = Library(stores, ingestor, syncer, search, answerer)
     path.registry.attach(library)
     telemetry.metrics.serve("document-qa")
     await library.start()

@@ -160,7 +160,9 @@ class DocumentAnswerer:
     async def find(self, asked: _Asked, context: Context) -> Findings:
         """Search, and score the sentences of what was found."""
         chosen = await self._scope(asked.names, context)
-        candidates = await self._retriever.candidates(chosen, asked.question, asked.top_k, asked.filters)
+        candidates = await self._retriever.candidates(
+            chosen, asked.question, asked.top_k, asked.filters, groups=context.principal.groups
+        )
         shown = _shown(candidates, asked.top_k)
         texts = await self._retriever.texts(shown)
         vector = await self._retriever.vector(asked.question)

@@ -1,4 +1,4 @@
-"""What a parsed document is: one text, and where its pages and headings lie in it.
+"""What a parsed document is: one text, and where its pages, headings, tables and figures lie in it.
 
 Offsets everywhere are character offsets into ``Parsed.text``: chunks, sentences and citations are spans of it.
 """
@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
+
+Box = tuple[float, float, float, float]
+"""Left, bottom, right and top in points, as PDF counts: from the lower left corner of the upright page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +32,63 @@ class Heading:
 
 
 @dataclass(frozen=True, slots=True)
+class Table:
+    """A table whose row lines cover ``text[start:end]``.
+
+    In the text each row stands alone, with the names of its columns (``| Zone: 3 | Express: 23.95 |``), so that a
+    row can be found and cited by itself. ``rows`` are the cells as they were, the header first where
+    ``header`` is set; a merged cell is repeated in each place that it covers.
+    """
+
+    start: int
+    end: int
+    rows: tuple[tuple[str, ...], ...]
+    header: bool = True
+    caption: str = ""
+    page: int | None = None
+
+    def markdown(self) -> str:
+        """The whole table as Markdown draws tables."""
+        width = max((len(row) for row in self.rows), default=0)
+        lines = [[*row, *[""] * (width - len(row))] for row in self.rows]
+        if not self.header:
+            lines.insert(0, [""] * width)
+        drawn = [f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines]
+        return "\n".join([*drawn[:1], f"|{' --- |' * width}", *drawn[1:]])
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A picture: its caption and what could be read in it (``text``), which cover ``text[start:end]`` of the document.
+
+    ``start == end`` marks where a picture without both stands. ``box`` is where it lies on its page.
+    """
+
+    start: int
+    end: int
+    page: int | None = None
+    box: Box | None = None
+    caption: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Text that was left out on purpose. ``reason`` is ``header``, ``footer``, ``page number``, ``watermark``,
+    ``boilerplate`` or ``comment``."""
+
+    reason: str
+    text: str
+    page: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Parsed:
     """A document's text and structure.
 
-    ``kind`` is the format that its bytes have (``pdf``, ``docx``, ``html`` ...), ``parser`` what read it,
-    ``warnings`` what was lost on the way (undecodable bytes, pages without text).
+    ``kind`` is the format that its bytes have (``pdf``, ``docx``, ``html`` ...), ``parser`` what read it.
+    ``route`` is how, and why so: ``rules: one column`` or ``layout: columns on 3 of 4 pages`` (guide section E.2,
+    document parsing). ``warnings`` is what was lost on the way (undecodable bytes, pages without text).
     """
 
     text: str
@@ -42,6 +97,10 @@ class Parsed:
     kind: str = "text"
     parser: str = ""
     warnings: tuple[str, ...] = ()
+    route: str = ""
+    tables: tuple[Table, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    dropped: tuple[Dropped, ...] = ()
 
     def page_at(self, offset: int) -> int | None:
         """The page that holds ``offset``; None in a document without pages."""
@@ -49,6 +108,11 @@ class Parsed:
             return None
         index = bisect_right(self.pages, offset, key=lambda page: page.start) - 1
         return self.pages[max(0, index)].number
+
+    def table_at(self, offset: int) -> Table | None:
+        """The table whose rows hold ``offset``."""
+        index = bisect_right(self.tables, offset, key=lambda table: table.start) - 1
+        return self.tables[index] if index >= 0 and offset < self.tables[index].end else None
 
 
 def heading_paths(headings: tuple[Heading, ...]) -> list[tuple[int, str]]:

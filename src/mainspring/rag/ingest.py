@@ -1,85 +1,68 @@
-"""Ingestion: files into a collection, each parsed, chunked, embedded, written and then published in one commit.
+"""Ingestion: documents into a collection, each parsed, chunked, embedded, written and then published in one commit.
 
-A file whose bytes are those of its current generation is left alone. One that cannot be read is recorded as failed
-and the rest go on. Whatever dies before a file's commit has published nothing; ingesting again repairs it.
+A document whose bytes and recipe are those of its current generation is left alone; of one that changed only the
+chunks are embedded whose text is new to the collection. One that cannot be read is recorded as failed and the rest
+go on. Whatever dies before a document's commit has published nothing; ingesting again repairs it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 from mainspring.engines.base import Embedder
 from mainspring.errors import Conflict, MainspringError, NotFound, UnreadableDocument
-from mainspring.rag.chunk import Chunk, chunk
-from mainspring.rag.document import Parsed
-from mainspring.rag.parse import Parser, load
+from mainspring.rag.chunk import chunker
+from mainspring.rag.connect.base import Batch, Connector, Seen, Source
+from mainspring.rag.connect.folder import Folder
+from mainspring.rag.parse import Parser
+from mainspring.rag.publish import Failure, IngestReport, Prepared, Publisher
+from mainspring.rag.recipe import recipe
 from mainspring.settings import RagSettings
 from mainspring.stores.blobs import Blobs
 from mainspring.stores.collections import Collection, Collections
-from mainspring.stores.documents import Document, DocumentVersion
-from mainspring.stores.vectors import ChunkRow, VectorStore
+from mainspring.stores.document import About, Attributes
+from mainspring.stores.documents import Document
+from mainspring.stores.vectors import VectorStore
+
+__all__ = ["Failure", "IngestReport", "Ingestor", "Progress", "Source", "title_of"]
 
 # Chunks of many small files are embedded and written together: batches fill, and each write makes files.
 _BATCH_CHUNKS = 256
 _BATCH_DOCUMENTS = 64
-# Special tokens and the prefix that some models put before passages.
-_RESERVED_TOKENS = 8
-_IGNORED_SUFFIXES = (".tmp", ".swp", ".lock", ".part", "~")
 
 Progress = Callable[[int, int, str], None]
 """Called with (files done, files in all, name of the one that was just done)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A file that could not be read, and why."""
-
-    name: str
-    error: str
+Advance = Callable[[str], Awaitable[None]]
+"""Keeps a source's cursor."""
 
 
 @dataclass(slots=True)
-class IngestReport:
-    """What an ingestion did; sizes in bytes and characters, times in seconds."""
+class _Run:
+    """One ingestion into a collection: what was there before it, and what it has done."""
 
-    added: list[str] = field(default_factory=list)
-    updated: list[str] = field(default_factory=list)
-    unchanged: list[str] = field(default_factory=list)
-    removed: list[str] = field(default_factory=list)
-    failed: list[Failure] = field(default_factory=list)
-    warnings: list[Failure] = field(default_factory=list)
-    chunks: int = 0
-    tokens: int = 0
-    chars: int = 0
-    seconds: float = 0.0
+    collection: Collection
+    known: dict[str, Document]
+    recipe: str
+    source_id: str = ""
+    progress: Progress | None = None
+    raising: bool = False
+    done: int = 0
+    report: IngestReport = field(default_factory=IngestReport)
 
+    def current(self, document: Document | None) -> bool:
+        """Whether nothing but the content can make it necessary to read a document again."""
+        return document is not None and document.status == "completed" and document.about.recipe == self.recipe
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Bytes to be ingested: ``key`` names them within the collection, ``load`` reads them when it is their turn."""
-
-    key: str
-    name: str
-    load: Callable[[], bytes]
-    file_id: str | None = None
-
-
-@dataclass(slots=True)
-class _Prepared:
-    """A parsed document on its way to be published."""
-
-    source: Source
-    version: DocumentVersion
-    parsed: Parsed
-    chunks: list[Chunk]
+    def about(self, source: Source) -> About:
+        document = self.known.get(source.key)
+        kept = document.about.source_id if document else ""
+        return source.about(self.source_id or kept, self.recipe)
 
 
 class Ingestor:
@@ -96,43 +79,77 @@ class Ingestor:
         settings: RagSettings,
     ) -> None:
         self._collections = collections
-        self._blobs = blobs
         self._vectors = vectors
         self._embedder = embedder
         self._parser = parser
-        self._settings = settings
+        self._chunker = chunker(settings, embedder)
+        self._recipe = recipe(settings, embedder)
+        self._publisher = Publisher(collections, blobs, vectors, embedder)
 
     async def ingest_path(
         self, collection: Collection, paths: Sequence[Path], progress: Progress | None = None
     ) -> IngestReport:
         """Ingest files and folders (recursively, hidden files left out). Raises ``NotFound`` for a missing path."""
-        return await self.ingest(collection, await asyncio.to_thread(_sources, paths), progress)
+        found = [source for path in paths for source in await asyncio.to_thread(Folder(path).sources)]
+        return await self.ingest(collection, list({source.key: source for source in found}.values()), progress)
 
     async def sync(
         self, collection: Collection, paths: Sequence[Path], progress: Progress | None = None
     ) -> IngestReport:
-        """``ingest_path``, then remove documents that came from below ``paths`` and are not there any more."""
-        sources = await asyncio.to_thread(_sources, paths)
-        report = await self.ingest(collection, sources, progress)
-        keep = {source.key for source in sources}
-        roots = [path.expanduser().resolve() for path in paths]
-        for document in await self._collections.documents(collection):
-            key = document.source_key
-            if document.file_id is not None or key in keep:
-                continue
-            if any(Path(key).is_relative_to(root) for root in roots):
-                await self.remove(collection, document.document_id)
-                report.removed.append(document.name)
-        return report
+        """Bring the collection in step with files and folders: what changed below ``paths`` is read again, and
+        documents whose file is not there any more are removed. Raises ``NotFound`` for a missing path."""
+        run = await self._begin(collection, progress)
+        for path in paths:
+            await self._follow(run, Folder(path), "", None)
+        return await self._end(run)
 
-    async def ingest_file(self, collection: Collection, name: str, data: bytes, file_id: str | None = None) -> Document:
-        """Ingest one file that was uploaded; its document.
+    async def follow(
+        self,
+        collection: Collection,
+        connector: Connector,
+        *,
+        source_id: str = "",
+        cursor: str = "",
+        advance: Advance | None = None,
+        progress: Progress | None = None,
+    ) -> IngestReport:
+        """Bring the collection in step with what ``connector`` reads. ``advance`` keeps each cursor once all before
+        it is published. Raises what the connector raises; what was applied by then stays."""
+        run = await self._begin(collection, progress, source_id)
+        try:
+            await self._follow(run, connector, cursor, advance)
+        finally:
+            await self._end(run)
+        return run.report
+
+    async def ingest_file(
+        self,
+        collection: Collection,
+        name: str,
+        data: bytes,
+        file_id: str | None = None,
+        *,
+        attributes: Attributes | None = None,
+        groups: frozenset[str] | None = None,
+    ) -> Document:
+        """Ingest one file that was uploaded; its document. Attributes and groups that are not given stay.
 
         Raises ``UnreadableDocument`` or ``MissingExtra``, after recording the failure.
         """
-        source = Source(file_id or f"upload:{name}", name, lambda: data, file_id)
+        key = file_id or f"upload:{name}"
+        before = await self._by_key(collection, key)
+        about = before.about if before else About()
+        source = Source(
+            key,
+            name,
+            lambda: data,
+            file_id,
+            attributes=about.attributes if attributes is None else attributes,
+            groups=about.groups if groups is None else groups,
+            modified_at=about.modified_at,
+        )
         report = await self.ingest(collection, [source], raising=True)
-        document = await self._by_key(collection, source.key)
+        document = await self._by_key(collection, key)
         if document is None:
             raise Conflict(f"{name} was removed while it was ingested; {len(report.failed)} failures")
         return document
@@ -140,7 +157,7 @@ class Ingestor:
     async def remove(self, collection: Collection, document_id: str) -> None:
         """Forget a document, its text and its chunks. Raises ``NotFound``."""
         await self._collections.remove(collection, document_id)
-        await self._vectors.delete(collection.id, document_id)
+        await self._publisher.forget(collection)
 
     async def ingest(
         self,
@@ -154,160 +171,156 @@ class Ingestor:
 
         Raises ``Conflict`` when the collection was embedded with another model.
         """
+        run = await self._begin(collection, progress)
+        run.raising = raising
+        await self._ingest(run, sources)
+        return await self._end(run)
+
+    async def _begin(self, collection: Collection, progress: Progress | None, source_id: str = "") -> _Run:
         if collection.embedder != self._embedder.name:
             raise Conflict(
                 f"collection {collection.name} was embedded with {collection.embedder}, not {self._embedder.name}",
                 remedy="Set models.embedding to that model, or make a new collection",
             )
-        started = time.monotonic()
-        report = IngestReport()
-        known = {document.source_key: document for document in await self._collections.documents(collection)}
-        waiting: list[_Prepared] = []
-        done = 0
-        async for source, prepared in self._prepare_all(collection, sources, known, report, raising):
+        known = {each.source_key: each for each in await self._collections.documents(collection, None)}
+        run = _Run(collection, known, self._recipe, source_id, progress)
+        run.report.seconds = -time.monotonic()
+        return run
+
+    async def _end(self, run: _Run) -> IngestReport:
+        await self._publisher.forget(run.collection)
+        if run.report.chunks:
+            await self._vectors.settle(run.collection.table)
+        run.report.seconds += time.monotonic()
+        return run.report
+
+    async def _follow(self, run: _Run, connector: Connector, cursor: str, advance: Advance | None) -> None:
+        mine = {
+            key: document
+            for key, document in run.known.items()
+            if document.file_id is None
+            and ((run.source_id and document.about.source_id == run.source_id) or connector.owns(key))
+        }
+        if any(document.about.recipe != run.recipe for document in mine.values()):
+            cursor = ""
+        marks = {key: document.about.mark if run.current(document) else "" for key, document in mine.items()}
+        async for batch in connector.changes(Seen(cursor, marks)):
+            await self._apply(run, batch)
+            if batch.cursor is not None and advance is not None:
+                await advance(batch.cursor)
+
+    async def _apply(self, run: _Run, batch: Batch) -> None:
+        run.report.failed.extend(Failure(*problem) for problem in batch.problems)
+        run.report.unchanged.extend(run.known[key].name if key in run.known else key for key in batch.kept)
+        gone = {key: run.known[key] for key in batch.gone if key in run.known}
+        sources = await self._move(run, gone, batch.sources)
+        for key, document in gone.items():
+            await self._collections.remove(run.collection, document.document_id)
+            del run.known[key]
+            run.report.removed.append(document.name)
+        if gone:
+            # What is not to be read any more goes before the long work begins.
+            await self._publisher.forget(run.collection)
+        await self._ingest(run, sources)
+
+    async def _move(self, run: _Run, gone: dict[str, Document], sources: Sequence[Source]) -> Sequence[Source]:
+        """Give documents that vanished, and whose content came back under a new key, that key; the other sources."""
+        lost = {each.sha256: key for key, each in sorted(gone.items(), reverse=True) if run.current(each)}
+        if not lost:
+            return sources
+        rest: list[Source] = []
+        for source in sources:
+            key = None if source.key in run.known else lost.get(await asyncio.to_thread(_sha256, source))
+            if key is None or key not in gone:
+                rest.append(source)
+                continue
+            document = gone.pop(key)
+            about = source.about(run.source_id or document.about.source_id, run.recipe)
+            await self._collections.describe(run.collection, document.document_id, source.key, source.name, about)
+            run.known.pop(key)
+            run.report.moved.append(source.name)
+        return rest
+
+    async def _ingest(self, run: _Run, sources: Sequence[Source]) -> None:
+        waiting: list[Prepared] = []
+        total = run.done + len(sources)
+        async for source, prepared in self._prepare_all(run, sources):
             if prepared is not None:
                 waiting.append(prepared)
-            done += 1
-            if progress:
-                progress(done, len(sources), source.name)
+            run.done += 1
+            if run.progress:
+                run.progress(run.done, total, source.name)
             full = sum(len(each.chunks) for each in waiting) >= _BATCH_CHUNKS or len(waiting) >= _BATCH_DOCUMENTS
             if full:
-                await self._publish(collection, waiting, known, report)
+                await self._publisher.publish(run.collection, waiting, run.report)
                 waiting = []
-        await self._publish(collection, waiting, known, report)
-        if report.chunks:
-            await self._vectors.settle(collection.id)
-        report.seconds = time.monotonic() - started
-        return report
+        await self._publisher.publish(run.collection, waiting, run.report)
 
-    async def _prepare_all(
-        self,
-        collection: Collection,
-        sources: Sequence[Source],
-        known: dict[str, Document],
-        report: IngestReport,
-        raising: bool,
-    ) -> AsyncIterator[tuple[Source, _Prepared | None]]:
+    async def _prepare_all(self, run: _Run, sources: Sequence[Source]) -> AsyncIterator[tuple[Source, Prepared | None]]:
         """Each source, parsed and chunked, one ahead of the consumer: parsing runs beside embedding."""
-
-        async def prepare(source: Source) -> _Prepared | None:
-            return await self._prepare(collection, source, known, report, raising)
-
-        ahead: asyncio.Task[_Prepared | None] | None = None
+        ahead: asyncio.Task[Prepared | None] | None = None
         try:
             for number, source in enumerate(sources):
-                task = ahead or asyncio.create_task(prepare(source))
+                task = ahead or asyncio.create_task(self._prepare(run, source))
                 prepared = await task
                 following = sources[number + 1 : number + 2]
-                ahead = asyncio.create_task(prepare(following[0])) if following else None
+                ahead = asyncio.create_task(self._prepare(run, following[0])) if following else None
                 yield source, prepared
         finally:
             if ahead is not None:
                 ahead.cancel()
                 await asyncio.gather(ahead, return_exceptions=True)
 
-    async def _prepare(
-        self,
-        collection: Collection,
-        source: Source,
-        known: dict[str, Document],
-        report: IngestReport,
-        raising: bool,
-    ) -> _Prepared | None:
+    async def _prepare(self, run: _Run, source: Source) -> Prepared | None:
+        document = run.known.get(source.key)
+        if document is not None and run.current(document) and source.mark and source.mark == document.about.mark:
+            await self._unchanged(run, source, document)
+            return None
         try:
             data = await asyncio.to_thread(source.load)
-        except UnreadableDocument as error:
-            report.failed.append(Failure(source.name, str(error)))
-            if raising:
-                raise
+        except MainspringError as error:
+            self._failed(run, source, error)
             return None
         sha256 = hashlib.sha256(data).hexdigest()
-        document = known.get(source.key)
-        if document is not None and document.sha256 == sha256 and document.status == "completed":
-            report.unchanged.append(source.name)
+        if document is not None and run.current(document) and document.sha256 == sha256:
+            await self._unchanged(run, source, document)
             return None
-        version = await self._collections.begin(collection, source.key, sha256, source.name, source.file_id)
+        version = await self._collections.begin(
+            run.collection, source.key, sha256, source.name, source.file_id, run.about(source)
+        )
         try:
             parsed = await self._parser.parse(data, source.name)
-            chunks = await asyncio.to_thread(self._chunks, parsed, source.name)
+            chunks = await self._chunker.chunk(parsed, name=source.name, title=title_of(source.name))
             if not chunks:
                 raise UnreadableDocument(f"{source.name} has no text", remedy="Check that it is the right file")
         except MainspringError as error:
-            await self._collections.fail(collection, version.document_id, str(error), generation=version.generation)
-            report.failed.append(Failure(source.name, str(error)))
-            if raising:
-                raise
+            await self._collections.fail(run.collection, version.document_id, str(error), generation=version.generation)
+            self._failed(run, source, error)
             return None
-        report.warnings.extend(Failure(source.name, warning) for warning in parsed.warnings)
-        return _Prepared(source, version, parsed, chunks)
+        run.report.warnings.extend(Failure(source.name, warning) for warning in parsed.warnings)
+        return Prepared(source, version, parsed, chunks)
 
-    def _chunks(self, parsed: Parsed, name: str) -> list[Chunk]:
-        return chunk(
-            parsed,
-            self._embedder.count_tokens,
-            size=self._settings.chunk_tokens,
-            overlap=self._settings.chunk_overlap,
-            window=self._embedder.max_tokens - _RESERVED_TOKENS,
-            title=title_of(name),
-        )
-
-    async def _publish(
-        self,
-        collection: Collection,
-        prepared: Sequence[_Prepared],
-        known: dict[str, Document],
-        report: IngestReport,
-    ) -> None:
-        """Embed and write the chunks of all, then make each document current."""
-        if not prepared:
+    async def _unchanged(self, run: _Run, source: Source, document: Document) -> None:
+        about = run.about(source)
+        if (document.name, document.about) == (source.name, about):
+            run.report.unchanged.append(source.name)
             return
+        shown = (document.name, document.attributes, document.groups, document.modified_at)
         try:
-            await self._write(collection, prepared, report)
-        except MainspringError as error:
-            for each in prepared:
-                version = each.version
-                await self._collections.fail(collection, version.document_id, str(error), generation=version.generation)
-            raise
-        for each in prepared:
-            try:
-                superseded = await self._commit(collection, each)
-            except (Conflict, NotFound) as error:
-                # Another ingest of the same document overtook this one, or it was removed: nothing of this shows.
-                await self._vectors.delete(collection.id, each.version.document_id, [each.version.generation])
-                report.failed.append(Failure(each.source.name, str(error)))
-                continue
-            if superseded:
-                await self._vectors.delete(collection.id, each.version.document_id, range(1, each.version.generation))
-            report.chunks += len(each.chunks)
-            report.chars += len(each.parsed.text)
-            before = known.get(each.source.key)
-            (report.updated if before and before.generation else report.added).append(each.source.name)
+            await self._collections.describe(run.collection, document.document_id, source.key, source.name, about)
+        except (Conflict, NotFound) as error:
+            self._failed(run, source, error)
+            return
+        same = shown == (source.name, about.attributes, about.groups, about.modified_at)
+        (run.report.unchanged if same else run.report.described).append(source.name)
 
-    async def _write(self, collection: Collection, prepared: Sequence[_Prepared], report: IngestReport) -> None:
-        texts = [piece.embedded for each in prepared for piece in each.chunks]
-        embedded = await self._embedder.embed(texts)
-        report.tokens += embedded.tokens
-        rows: list[ChunkRow] = []
-        for each in prepared:
-            for number, piece in enumerate(each.chunks):
-                rows.append(_row(each, number, piece, embedded.vectors[len(rows)]))
-        await self._vectors.write(collection.id, rows)
-
-    async def _commit(self, collection: Collection, each: _Prepared) -> int:
-        blob = await self._blobs.put(each.parsed.text.encode())
-        return await self._collections.publish(
-            collection,
-            each.version.document_id,
-            each.version.generation,
-            chars=len(each.parsed.text),
-            chunks=len(each.chunks),
-            parser=each.parsed.parser,
-            text_blob=blob,
-            pages=len(each.parsed.pages) or None,
-        )
+    def _failed(self, run: _Run, source: Source, error: MainspringError) -> None:
+        run.report.failed.append(Failure(source.name, str(error)))
+        if run.raising:
+            raise error
 
     async def _by_key(self, collection: Collection, key: str) -> Document | None:
-        for document in await self._collections.documents(collection):
+        for document in await self._collections.documents(collection, None):
             if document.source_key == key:
                 return document
         return None
@@ -320,44 +333,9 @@ def title_of(name: str) -> str:
     return title if re.search(r"(?<![a-z])[a-z]{3,}(?!\w)", title, re.IGNORECASE) else ""
 
 
-def _row(each: _Prepared, number: int, piece: Chunk, vector: object) -> ChunkRow:
-    version = each.version
-    return ChunkRow(
-        chunk_id=f"{version.document_id}.{version.generation}.{number}",
-        document_id=version.document_id,
-        generation=version.generation,
-        text=each.parsed.text[piece.start : piece.end],
-        start=piece.start,
-        end=piece.end,
-        page=piece.page,
-        heading=piece.heading,
-        vector=vector,
-    )
-
-
-def _sources(paths: Sequence[Path]) -> list[Source]:
-    sources: dict[str, Source] = {}
-    for given in paths:
-        path = given.expanduser()
-        if not path.exists():
-            raise NotFound(f"{given} does not exist", remedy="Give files or folders that exist", param="path")
-        root = path if path.is_dir() else path.parent
-        for file in sorted(_files(path)):
-            key = str(file.resolve())
-            name = file.relative_to(root).as_posix()
-            sources.setdefault(key, Source(key, name, partial(load, file)))
-    return list(sources.values())
-
-
-def _files(path: Path) -> list[Path]:
-    if path.is_file():
-        return [path]
-    found: list[Path] = []
-    for folder, folders, names in os.walk(path):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found.extend(
-            Path(folder) / name
-            for name in names
-            if not name.startswith(".") and not name.endswith(_IGNORED_SUFFIXES) and Path(folder, name).is_file()
-        )
-    return found
+def _sha256(source: Source) -> str:
+    try:
+        return hashlib.sha256(source.load()).hexdigest()
+    except MainspringError:
+        # Its own turn will say why.
+        return ""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import posixpath
+import re
 import zipfile
 from pathlib import PurePath
 
@@ -12,6 +14,9 @@ MAX_BYTES = 256 * 2**20
 # What an archive may unpack to: office files are archives, and a bomb is one too.
 MAX_UNPACKED = 1024 * 2**20
 _MAX_MEMBERS = 20_000
+# Text packs to a twentieth, repetitive sheets to a hundredth; beyond it something is unpacked that nobody wrote.
+_MAX_RATIO = 300
+_RATIO_COUNTS_FROM = 64 * 2**20
 
 _SUFFIXES = {
     "md": "markdown",
@@ -25,6 +30,10 @@ _SUFFIXES = {
     "xhtml": "html",
     "csv": "csv",
     "tsv": "csv",
+    **dict.fromkeys(("json", "geojson"), "json"),
+    **dict.fromkeys(("jsonl", "ndjson"), "jsonl"),
+    **dict.fromkeys(("xml", "svg", "rss", "atom"), "xml"),
+    "eml": "email",
     "pdf": "pdf",
     **{kind: kind for kind in ("docx", "pptx", "xlsx", "odt", "ods", "epub", "rtf", "doc", "xls", "ppt")},
     **dict.fromkeys(("docm", "dotx"), "docx"),
@@ -35,9 +44,10 @@ _SUFFIXES = {
 _BINARY = frozenset("pdf docx pptx xlsx odt ods epub rtf doc xls ppt image".split())
 _CODE = frozenset(
     "py pyi js jsx ts tsx java kt c h cc cpp hpp cs go rs rb php swift scala sh bash zsh ps1 sql r jl lua pl m "
-    "toml yaml yml json jsonl ini cfg conf xml css scss vue svelte proto graphql tf dockerfile makefile tex".split()
+    "toml yaml yml ini cfg conf css scss vue svelte proto graphql tf dockerfile makefile tex".split()
 )
 _IMAGES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\x00", b"MM\x00*", b"BM")
+_MAIL = re.compile(rb"(?:received|return-path|delivered-to|mime-version|message-id|from|date|subject|to|x-[a-z-]+):")
 _MEMBERS = (("word/", "docx"), ("ppt/", "pptx"), ("xl/", "xlsx"))
 
 
@@ -54,23 +64,32 @@ def detect(data: bytes, name: str) -> tuple[str, str]:
     named = _SUFFIXES.get(suffix, "code" if suffix in _CODE else "")
     found = _by_content(data, name)
     if found:
-        if named and named != found and not (named in ("doc", "xls", "ppt", "rtf") and found == "ole"):
-            return _resolved(found, named, name), f"named .{suffix}, but its content is {found.upper()}"
-        return _resolved(found, named, name), ""
+        kind = _resolved(found, named, name)
+        if named and named != kind:
+            return kind, f"named .{suffix}, but its content is {found.upper()}"
+        return kind, _two_in_one(data, found)
     if named in _BINARY:
         raise UnreadableDocument(
             f"{name} is not a {named.upper()} file, or is damaged: its content does not begin like one",
             remedy="Give it the ending of what it is, or get it again",
         )
-    head = data[:1024].lstrip().lower()
-    if not named and head.startswith((b"<!doctype html", b"<html")):
-        return "html", ""
-    return named or "text", ""
+    return named or _by_text(data), ""
+
+
+def _by_text(data: bytes) -> str:
+    """The kind of a text whose name does not tell."""
+    head = data[:2048].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if head.startswith((b"<!doctype html", b"<html")):
+        return "html"
+    if head.startswith((b"<?xml", b"<svg")):
+        return "html" if b"<html" in head else "xml"
+    if _MAIL.match(head) and b"\nfrom:" in b"\n" + head:
+        return "email"
+    return "text"
 
 
 def _by_content(data: bytes, name: str) -> str:
-    if b"%PDF-" in data[:1024]:
-        return "pdf"
+    """By the very first bytes: a signature further on is part of the content, or bait in a file of two kinds."""
     if data.startswith(b"PK\x03\x04"):
         return _archive(data, name)
     if data.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
@@ -83,6 +102,14 @@ def _by_content(data: bytes, name: str) -> str:
         return "image"
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return "image"
+    # Readers of PDF allow some bytes before its header, which mail gateways add.
+    return "pdf" if b"%PDF-" in data[:1024] else ""
+
+
+def _two_in_one(data: bytes, found: str) -> str:
+    """A warning for a file that is an archive as well: what hides in it is not read."""
+    if found in ("pdf", "image", "rtf") and b"PK\x05\x06" in data[-65_557:]:
+        return "it is an archive too, whose files were not read"
     return ""
 
 
@@ -111,11 +138,33 @@ def _archive(data: bytes, name: str) -> str:
         ) from None
     if not kind:
         raise UnreadableDocument(f"{name} is an archive", remedy="Unpack it and ingest the files in it")
-    if len(members) > _MAX_MEMBERS or sum(member.file_size for member in members) > MAX_UNPACKED:
-        raise UnreadableDocument(
-            f"{name} unpacks to more than {MAX_UNPACKED // 2**20} MiB", remedy="Make the file smaller"
-        )
+    _check_members(data, members, name)
     return kind
+
+
+def _check_members(data: bytes, members: list[zipfile.ZipInfo], name: str) -> None:
+    unpacked = sum(member.file_size for member in members)
+    if len(members) > _MAX_MEMBERS or unpacked > MAX_UNPACKED:
+        raise UnreadableDocument(
+            f"{name} unpacks to more than {MAX_UNPACKED // 2**20} MiB or {_MAX_MEMBERS} files",
+            remedy="Make the file smaller",
+        )
+    if unpacked > _RATIO_COUNTS_FROM and unpacked > _MAX_RATIO * len(data):
+        raise UnreadableDocument(
+            f"{name} unpacks to {unpacked // len(data)} times its size, as no document does",
+            remedy="Check where it comes from, or save it anew in its program",
+        )
+    if any(member.flag_bits & 1 for member in members):
+        raise UnreadableDocument(f"{name} is encrypted", remedy="Save it without a password")
+    names = [member.filename for member in members]
+    if len(set(names)) != len(names):
+        raise UnreadableDocument(f"{name} holds two files of one name", remedy="Save it anew in its program")
+    for each in names:
+        path = posixpath.normpath(each.replace("\\", "/"))
+        if path.startswith(("/", "..")) or path[1:2] == ":" or "\x00" in each:
+            raise UnreadableDocument(
+                f"{name} holds a file outside of its folder ({each[:80]})", remedy="Save it anew in its program"
+            )
 
 
 def _open_document(mimetype: bytes) -> str:

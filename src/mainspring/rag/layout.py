@@ -1,65 +1,56 @@
-"""From pieces of text with boxes (a PDF's, or what OCR read) to paragraphs, headings and table rows.
+"""From pages of boxes to blocks of text in reading order: paragraphs, headings, items, tables and figures.
 
-Coordinates are in points with y growing upwards, as in PDF. The order of the pieces is the reading order and is
-kept; what is decided here is which pieces are one line, which lines one paragraph, and what is a table or page
-furniture.
+Two routes (guide section E.2, document parsing). ``rules`` trusts the order in which a page is drawn and finds
+lines, paragraphs and drawn tables by fixed rules: right and fast where text stands in one column. ``layout`` looks
+at where things stand: columns, tables without rules, figures, text that is drawn in another order than it is read.
+The choice is made once a document, by what its pages look like.
 """
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from statistics import median
 
-from mainspring.rag import markdown
+from mainspring.rag import columns, geometry, tables
+from mainspring.rag.document import Box
+from mainspring.rag.geometry import Picture, Piece, Sheet
+from mainspring.rag.hyphens import Mender
+from mainspring.rag.options import Route
 
 _BULLET = re.compile(r"[•‣◦▪■●○–\-*·]\s*$|[•‣◦▪■●○]\s")
 _NUMBERED = re.compile(r"\(?(?:\d{1,2}|[a-z])[.)]\s+\S")
 _TERMINAL = re.compile(r"[.!?:;…]['\"”’)\]]*$")
-_DIGITS = re.compile(r"\d+")
+_RUNS_ON = re.compile(r"[\w,;)]$")
+_FIGURE_CAPTION = re.compile(r"(?:figure|fig\.|chart|plate|abbildung|abb\.)\s*[\dA-Z]+(?:[.\-]\d+)*\b", re.IGNORECASE)
 _HEADING_RATIO = 1.12
 _HEADING_LENGTH = 120
-# Lines this close to the upper or lower edge may be headers and footers.
-_MARGIN = 0.09
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A run of text in one font, in its box. ``size`` is the font's in points (0: unknown)."""
-
-    left: float
-    bottom: float
-    right: float
-    top: float
-    text: str
-    size: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A straight line drawn on the page, horizontal or vertical."""
-
-    left: float
-    bottom: float
-    right: float
-    top: float
-
-    @property
-    def horizontal(self) -> bool:
-        return self.right - self.left > self.top - self.bottom
+_CAPTION_DISTANCE = 48.0
+# More of a page's lines than this drawn above the one before: its order is not the reading order.
+_BACKWARDS = 0.12
 
 
 @dataclass(slots=True)
-class Sheet:
-    """One page: its pieces in reading order, its rules and its height in points."""
+class Block:
+    """A paragraph, heading or item (``text``), or a table (``cells``), or a figure; with its caption and place."""
 
-    pieces: list[Piece]
-    rules: list[Rule] = field(default_factory=list)
-    height: float = 842.0
+    text: str = ""
+    cells: tables.Cells | None = None
+    picture: Picture | None = None
+    caption: str = ""
+    box: Box = (0.0, 0.0, 0.0, 0.0)
+
+
+@dataclass(slots=True)
+class Arranged:
+    """A page cut up: its text in regions in reading order; pieces with ``block`` stand for tables and figures."""
+
+    regions: list[list[Piece]]
+    placed: list[tables.PlacedTable | Picture] = field(default_factory=list)
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -70,44 +61,154 @@ class _Line:
     top: float
     text: str
     size: float
-    row: bool = False
+    block: int = -1
+    spaced: bool = False
+    region: int = 0
 
 
-def render(sheets: Sequence[Sheet]) -> list[str]:
-    """The text of each page as Markdown: ``#`` headings, ``-`` items, ``|`` table rows, blank lines between."""
-    pages = [_lines(sheet) for sheet in sheets]
-    furniture = _furniture(pages, [sheet.height for sheet in sheets])
-    levels = _heading_levels(pages)
-    return [
-        "\n\n".join(_blocks([line for line in lines if _masked(line.text) not in furniture], levels)) for lines in pages
+def render(sheets: Sequence[Sheet], route: Route = "auto") -> tuple[list[list[Block]], str]:
+    """(the blocks of each page, the route taken and why). Running headers must have been removed."""
+    arranged = [arrange(sheet) for sheet in sheets]
+    reasons = Counter(reason for page in arranged for reason in page.reasons)
+    chosen = route if route != "auto" else "layout" if reasons else "rules"
+    pages = [
+        _by_layout(page) if chosen == "layout" else _by_rules(sheet, page)
+        for sheet, page in zip(sheets, arranged, strict=True)
     ]
+    levels = _heading_levels(pages)
+    mender = Mender(line.text for lines in pages for line in lines)
+    blocks = [
+        _captioned(list(_blocks(lines, page.placed, levels, mender)))
+        for lines, page in zip(pages, arranged, strict=True)
+    ]
+    why = ", ".join(f"{reason} on {count} of {len(sheets)} pages" for reason, count in sorted(reasons.items()))
+    asked = "" if route == "auto" else "; asked for"
+    return blocks, f"{chosen}: {why or 'one column'}{asked}"
+
+
+def arrange(sheet: Sheet) -> Arranged:
+    """Cut a page into regions, and say what it has that needs more than rules."""
+    em = geometry.em(sheet.pieces)
+    placed: list[tables.PlacedTable | Picture] = []
+    pieces = sheet.pieces
+    reasons: list[str] = []
+    if len(sheet.rules) >= 5:
+        pieces = _place(pieces, tables.ruled(pieces, sheet.rules), placed)
+    if sheet.pictures:
+        reasons.append("figures")
+        pieces = _place(pieces, sheet.pictures, placed)
+    regions = [pieces]
+    if _side_by_side(pieces, em):
+        ruled = len(placed)
+
+        def with_tables(part: Sequence[Piece]) -> Sequence[Piece]:
+            for least in (3, 2):
+                part = _place(part, tables.unruled(part, em, least=least), placed)
+            return part
+
+        regions = columns.regions(pieces, em, with_tables)
+        if len(regions) > 1:
+            reasons.append("columns")
+        if len(placed) > ruled:
+            reasons.append("tables without rules")
+    if sheet.recognised:
+        reasons.append("text read from images")
+    elif _backwards(sheet.pieces):
+        reasons.append("text drawn out of order")
+    return Arranged(regions, placed, tuple(reasons))
+
+
+def _place(
+    pieces: Sequence[Piece],
+    found: Sequence[tables.PlacedTable] | Sequence[Picture],
+    placed: list[tables.PlacedTable | Picture],
+) -> list[Piece]:
+    """``pieces`` with one piece in the place of those inside each of ``found``, which go to the end of ``placed``."""
+    for each in found:
+        left, bottom, right, top = each.box
+        stand_in = Piece(left, bottom, right, top, "", block=len(placed))
+        placed.append(each)
+        kept: list[Piece] = []
+        waiting = True
+        for piece in pieces:
+            inside = isinstance(each, tables.PlacedTable) and piece.block < 0 and geometry.within(piece, each.box)
+            if inside and waiting:
+                kept.append(stand_in)
+                waiting = False
+            if not inside:
+                kept.append(piece)
+        if waiting:
+            kept.append(stand_in)
+        pieces = kept
+    return list(pieces)
+
+
+def _side_by_side(pieces: Sequence[Piece], em: float) -> bool:
+    """Whether at least three lines have text in two places with a gap between: else there is nothing to look for."""
+    found = 0
+    ordered = sorted(pieces, key=lambda piece: -piece.middle)
+    for piece, other in pairwise(ordered):
+        gap = max(piece.left, other.left) - min(piece.right, other.right)
+        if (
+            gap > 0.7 * em
+            and other.top > piece.bottom + 0.2 * em
+            and not _BULLET.match(min(piece, other, key=lambda each: each.left).text)
+        ):
+            found += 1
+            if found >= 3:
+                return True
+    return False
+
+
+def _backwards(pieces: Sequence[Piece]) -> bool:
+    jumps = sum(below.bottom > above.top + 1 for above, below in pairwise(pieces))
+    return jumps > max(2, _BACKWARDS * len(pieces))
 
 
 # --- lines ----------------------------------------------------------------------------------------------------
 
 
-def _lines(sheet: Sheet) -> list[_Line]:
-    tables = _tables(sheet.rules)
+def _by_layout(page: Arranged) -> list[_Line]:
     lines: list[_Line] = []
-    written: set[int] = set()
-    for piece in sheet.pieces:
-        table = next((number for number, table in enumerate(tables) if table.holds(piece)), None)
-        if table is None:
-            _append(lines, piece)
-        elif table not in written:
-            written.add(table)
-            inside = [each for each in sheet.pieces if tables[table].holds(each)]
-            grid = tables[table]
-            texts = markdown.rows(grid.cells(inside))
-            lines.extend(_Line(grid.left, grid.bottom, grid.right, grid.top, text, 0.0, row=True) for text in texts)
+    for number, region in enumerate(page.regions):
+        for row in geometry.rows(region):
+            start = len(lines)
+            for piece in row:
+                _append(lines, piece, number, start)
     return lines
 
 
-def _append(lines: list[_Line], piece: Piece) -> None:
+def _by_rules(sheet: Sheet, page: Arranged) -> list[_Line]:
+    """In the order in which the page is drawn; drawn tables where their first cell is."""
+    grids = [
+        (number, table)
+        for number, table in enumerate(page.placed)
+        if isinstance(table, tables.PlacedTable) and table.ruled
+    ]
+    pieces: Sequence[Piece] = sheet.pieces
+    lines: list[_Line] = []
+    written: set[int] = set()
+    for piece in pieces:
+        inside = next((number for number, table in grids if geometry.within(piece, table.box, 0.0)), None)
+        if inside is None:
+            _append(lines, piece, 0, 0)
+        elif inside not in written:
+            written.add(inside)
+            left, bottom, right, top = page.placed[inside].box
+            lines.append(_Line(left, bottom, right, top, "", 0.0, inside))
+    return lines
+
+
+def _append(lines: list[_Line], piece: Piece, region: int, start: int) -> None:
+    """Add a piece to the last line (not before line ``start``), or as a new one."""
     text = " ".join(piece.text.split())
+    if piece.block >= 0:
+        lines.append(_Line(piece.left, piece.bottom, piece.right, piece.top, "", 0.0, piece.block, region=region))
+        return
     if not text:
         return
-    if lines and not lines[-1].row:
+    spaced = piece.text[-1].isspace()
+    if len(lines) > start and lines[-1].block < 0:
         last = lines[-1]
         shared = min(last.top, piece.top) - max(last.bottom, piece.bottom)
         lower = min(last.top - last.bottom, piece.top - piece.bottom)
@@ -115,27 +216,12 @@ def _append(lines: list[_Line], piece: Piece) -> None:
             if len(text) > len(last.text):
                 # A bullet or a number may be set larger than the text that it opens.
                 last.size = piece.size
-            glued = piece.left - last.right < 0.5 and not piece.text[0].isspace() and not last.text.endswith(" ")
-            last.text = f"{last.text}{'' if glued else ' '}{text}"
+            touching = piece.left - last.right < 0.5 and not piece.text[0].isspace() and not last.spaced
+            last.text = f"{last.text}{'' if piece.glued or touching else ' '}{text}"
             last.right, last.top = max(last.right, piece.right), max(last.top, piece.top)
-            last.bottom = min(last.bottom, piece.bottom)
+            last.bottom, last.spaced = min(last.bottom, piece.bottom), spaced
             return
-    lines.append(_Line(piece.left, piece.bottom, piece.right, piece.top, text, piece.size))
-
-
-def _masked(text: str) -> str:
-    return _DIGITS.sub("#", text)
-
-
-def _furniture(pages: Sequence[Sequence[_Line]], heights: Sequence[float]) -> set[str]:
-    """Lines (digits masked) that stand in the margin of most pages."""
-    if len(pages) < 2:
-        return set()
-    counts: Counter[str] = Counter()
-    for lines, height in zip(pages, heights, strict=True):
-        low, high = height * _MARGIN, height * (1 - _MARGIN)
-        counts.update({_masked(line.text) for line in lines if line.top < low or line.bottom > high})
-    return {text for text, count in counts.items() if count >= max(2, len(pages) * 0.5)}
+    lines.append(_Line(piece.left, piece.bottom, piece.right, piece.top, text, piece.size, -1, spaced, region))
 
 
 # --- headings and paragraphs ----------------------------------------------------------------------------------
@@ -146,7 +232,7 @@ def _heading_levels(pages: Sequence[Sequence[_Line]]) -> dict[float, int]:
     weights: Counter[float] = Counter()
     for lines in pages:
         for line in lines:
-            if not line.row:
+            if line.block < 0:
                 weights[round(line.size, 1)] += len(line.text)
     if not weights or max(weights) == 0:
         return {}
@@ -155,17 +241,31 @@ def _heading_levels(pages: Sequence[Sequence[_Line]]) -> dict[float, int]:
     return {size: min(level, 6) for level, size in enumerate(larger, 1)}
 
 
-def _blocks(lines: Sequence[_Line], levels: dict[float, int]) -> Iterator[str]:
+def _blocks(
+    lines: Sequence[_Line],
+    placed: Sequence[tables.PlacedTable | Picture],
+    levels: dict[float, int],
+    mender: Mender,
+) -> Iterator[Block]:
     step = _line_step(lines)
-    right = max((line.right for line in lines), default=0.0)
-    block: list[_Line] = []
+    edges: dict[int, float] = {}
     for line in lines:
-        if block and not _continues(block[-1], line, step, right):
-            yield _block(block, levels)
-            block = []
-        block.append(line)
-    if block:
-        yield _block(block, levels)
+        edges[line.region] = max(edges.get(line.region, 0.0), line.right)
+    group: list[_Line] = []
+    for line in lines:
+        if group and (line.block >= 0 or not _continues(group[-1], line, step, edges[group[-1].region])):
+            yield _text(group, levels, mender)
+            group = []
+        if line.block >= 0:
+            each = placed[line.block]
+            if isinstance(each, Picture):
+                yield Block(picture=each, box=each.box)
+            else:
+                yield Block(cells=each.cells, box=each.box)
+        else:
+            group.append(line)
+    if group:
+        yield _text(group, levels, mender)
 
 
 def _line_step(lines: Sequence[_Line]) -> float:
@@ -177,10 +277,11 @@ def _line_step(lines: Sequence[_Line]) -> float:
 
 def _continues(above: _Line, below: _Line, step: float, right: float) -> bool:
     """Whether ``below`` goes on with the paragraph of ``above``."""
-    if above.row or below.row:
-        return False
     if abs(above.size - below.size) > 0.5 or _BULLET.match(below.text) or _NUMBERED.match(below.text):
         return False
+    if above.region != below.region:
+        # From the end of one column to the head of the next.
+        return below.text[:1].islower() and not _TERMINAL.search(above.text)
     gap = above.bottom - below.bottom
     if gap > 1.3 * step or gap < -0.5 * step:
         return False
@@ -191,91 +292,64 @@ def _continues(above: _Line, below: _Line, step: float, right: float) -> bool:
     return not (missing > 0.25 or (missing > 0.08 and _TERMINAL.search(above.text)))
 
 
-def _block(lines: Sequence[_Line], levels: dict[float, int]) -> str:
+def _text(lines: Sequence[_Line], levels: dict[float, int], mender: Mender) -> Block:
+    box = (
+        min(line.left for line in lines),
+        min(line.bottom for line in lines),
+        max(line.right for line in lines),
+        max(line.top for line in lines),
+    )
     text = lines[0].text
     for line in lines[1:]:
-        joined = text.endswith(("-", "\u2010")) and line.text[:1].islower()
-        text = f"{text}{line.text}" if joined else f"{text} {line.text}"
-    if lines[0].row:
-        return text
+        text = mender.join(text, line.text)
     level = levels.get(round(lines[0].size, 1))
     if level and len(text) <= _HEADING_LENGTH:
-        return f"{'#' * level} {text}"
+        return Block(f"{'#' * level} {text}", box=box)
     if _BULLET.match(text):
-        return "- " + text.lstrip("•‣◦▪■●○–-*· ")
+        return Block("- " + text.lstrip("•‣◦▪■●○–-*· "), box=box)
     # A line of prose that begins with a mark of Markdown must not become a heading or a row.
-    return text.lstrip("|# ") if text.startswith(("|", "#")) else text
+    return Block(text.lstrip("|# ") if text.startswith(("|", "#")) else text, box=box)
 
 
-# --- tables with drawn rules ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Grid:
-    xs: tuple[float, ...]
-    ys: tuple[float, ...]
-
-    @property
-    def left(self) -> float:
-        return self.xs[0]
-
-    @property
-    def right(self) -> float:
-        return self.xs[-1]
-
-    @property
-    def bottom(self) -> float:
-        return self.ys[0]
-
-    @property
-    def top(self) -> float:
-        return self.ys[-1]
-
-    def holds(self, piece: Piece) -> bool:
-        x, y = piece.left + 1, (piece.bottom + piece.top) / 2
-        return self.left <= x <= self.right and self.bottom <= y <= self.top
-
-    def cells(self, pieces: Sequence[Piece]) -> list[list[str]]:
-        """Texts by row (from the top) and column."""
-        table = [["" for _ in self.xs[1:]] for _ in self.ys[1:]]
-        for piece in pieces:
-            column = min(bisect_right(self.xs, piece.left + 1) - 1, len(self.xs) - 2)
-            row = min(bisect_right(self.ys, (piece.bottom + piece.top) / 2) - 1, len(self.ys) - 2)
-            line = table[len(self.ys) - 2 - row]
-            line[column] = f"{line[column]} {piece.text}".strip()
-        return table
-
-
-def _tables(rules: Sequence[Rule]) -> list[_Grid]:
-    """Grids of at least two rows and two columns that touching rules draw."""
-    groups: list[list[Rule]] = []
-    for rule in rules:
-        touching = [group for group in groups if any(_touch(rule, other) for other in group)]
-        merged = [rule, *(other for group in touching for other in group)]
-        groups = [group for group in groups if group not in touching] + [merged]
-    grids: list[_Grid] = []
-    for group in groups:
-        xs = _distinct([rule.left for rule in group if not rule.horizontal])
-        ys = _distinct([rule.bottom for rule in group if rule.horizontal])
-        if len(xs) == 2 or (len(ys) >= 3 and len(xs) < 2):
+def _captioned(blocks: list[Block]) -> list[Block]:
+    """``blocks`` with the captions of tables and figures in their records too; a figure's caption right after it."""
+    for block in [each for each in blocks if each.cells is not None or each.picture is not None]:
+        pattern = _FIGURE_CAPTION.match if block.picture else tables.is_caption
+        near = [
+            each
+            for each in blocks
+            if each.text and _distance(block.box, each.box) < _CAPTION_DISTANCE and pattern(each.text)
+        ]
+        if not near:
             continue
-        if len(xs) >= 3 and len(ys) >= 3:
-            grids.append(_Grid(xs, ys))
-    return grids
+        caption = min(near, key=lambda each: _distance(block.box, each.box))
+        block.caption = caption.text.lstrip("# ")
+        if block.picture:
+            blocks.pop(next(number for number, each in enumerate(blocks) if each is caption))
+    return _behind(blocks)
 
 
-def _touch(one: Rule, other: Rule, slack: float = 2.0) -> bool:
-    return (
-        one.left <= other.right + slack
-        and other.left <= one.right + slack
-        and one.bottom <= other.top + slack
-        and other.bottom <= one.top + slack
-    )
+def _behind(blocks: list[Block]) -> list[Block]:
+    """``blocks`` with tables and figures that stand inside a paragraph moved behind its end."""
+    found: list[Block] = []
+    for block in blocks:
+        above = next((number for number in range(len(found) - 1, -1, -1) if found[number].text), -1)
+        broken = 0 <= above < len(found) - 1 and _goes_on(found[above].text, block.text)
+        if broken:
+            found[above] = replace(found[above], text=f"{found[above].text} {block.text}")
+        else:
+            found.append(block)
+    return found
 
 
-def _distinct(values: Sequence[float], slack: float = 2.5) -> tuple[float, ...]:
-    found: list[float] = []
-    for value in sorted(values):
-        if not found or value - found[-1] > slack:
-            found.append(value)
-    return tuple(found)
+def _goes_on(above: str, below: str) -> bool:
+    if not below[:1].islower() or above.startswith(("#", "- ")):
+        return False
+    return _RUNS_ON.search(above) is not None and not tables.is_caption(above) and not _FIGURE_CAPTION.match(above)
+
+
+def _distance(one: Box, other: Box) -> float:
+    """Between two boxes, up or down; infinite where neither stands above the other."""
+    if one[0] > other[2] or other[0] > one[2]:
+        return float("inf")
+    return max(one[1] - other[3], other[1] - one[3], 0.0)

@@ -7,19 +7,25 @@ task and is taken up again after a restart.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from mainspring.errors import MainspringError, NotFound
 from mainspring.rag.answer import DocumentAnswerer
+from mainspring.rag.connect.registry import Spec
+from mainspring.rag.connect.sync import Syncer
 from mainspring.rag.ingest import Ingestor, IngestReport, Progress
-from mainspring.rag.retrieve import Hit, Retriever
+from mainspring.rag.search import Search
 from mainspring.serving.select import Served
 from mainspring.stores import Stores
-from mainspring.stores.collections import Collection, Document
-from mainspring.types import Context, Principal
+from mainspring.stores.collections import Collection, Document, Tally
+from mainspring.stores.documents import About, Attributes, Status
+from mainspring.stores.pages import Page, Slice
+from mainspring.stores.sources import SourceRow
+from mainspring.types import Principal
 
 log = logging.getLogger("mainspring.rag")
 
@@ -33,14 +39,17 @@ class Answering(Protocol):
 class Library:
     """Collections as services: made, filled, searched, and served as models under their names."""
 
-    def __init__(self, stores: Stores, ingestor: Ingestor, retriever: Retriever, answering: Answering) -> None:
+    def __init__(
+        self, stores: Stores, ingestor: Ingestor, syncer: Syncer, search: Search, answering: Answering
+    ) -> None:
         self._collections = stores.collections
         self._files = stores.files
         self._vectors = stores.vectors
         self._ingestor = ingestor
-        self._retriever = retriever
+        self._syncer = syncer
+        self.search = search
         self._answering = answering
-        self._embedder_name = retriever.embedder.name
+        self._embedder_name = search.embedder_name
         self._wake = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
 
@@ -55,9 +64,32 @@ class Library:
             self._worker.cancel()
             await asyncio.wait((self._worker,))
 
-    async def create(self, principal: Principal, name: str, groups: frozenset[str] = frozenset()) -> Collection:
-        """Raises ``Conflict`` when the tenant has one of that name."""
-        return await self._collections.create(principal.tenant, name, groups=groups, embedder=self._embedder_name)
+    async def create(
+        self,
+        principal: Principal,
+        name: str,
+        groups: frozenset[str] = frozenset(),
+        *,
+        metadata: Mapping[str, str] | None = None,
+        description: str = "",
+    ) -> Collection:
+        """Raises ``Conflict`` when the principal sees one of that name already."""
+        return await self._collections.create(
+            principal.tenant,
+            name,
+            groups=groups,
+            embedder=self._embedder_name,
+            seen_by=principal.groups,
+            metadata=metadata,
+            description=description,
+        )
+
+    async def update(
+        self, principal: Principal, id_or_name: str, *, name: str | None, metadata: Mapping[str, str] | None
+    ) -> Collection:
+        """Rename a collection or give it other metadata (None: as they are). Raises ``NotFound``, ``Conflict``."""
+        collection = await self.get(principal, id_or_name)
+        return await self._collections.update(collection, seen_by=principal.groups, name=name, metadata=metadata)
 
     async def get(self, principal: Principal, id_or_name: str) -> Collection:
         """Raises ``NotFound`` for what the principal may not see, as for what does not exist."""
@@ -66,52 +98,96 @@ class Library:
     async def collections(self, principal: Principal) -> list[Collection]:
         return await self._collections.list(principal.tenant, groups=principal.groups)
 
+    async def collections_page(self, principal: Principal, page: Page) -> Slice[Collection]:
+        """By age. Raises ``InvalidRequest`` for a cursor that is no id."""
+        return await self._collections.page(principal.tenant, page, groups=principal.groups)
+
+    async def tallies(self, principal: Principal, found: Sequence[Collection]) -> dict[str, Tally]:
+        """What each collection holds that the principal may see, by id."""
+        return await self._collections.tallies(found, groups=principal.groups)
+
     async def delete(self, principal: Principal, id_or_name: str) -> None:
         collection = await self.get(principal, id_or_name)
         await self._collections.delete(principal.tenant, collection.id)
-        await self._vectors.drop(collection.id)
-
-    async def of(self, collection: Collection) -> list[Document]:
-        """The documents of a collection that ``get`` has let the caller see."""
-        return await self._collections.documents(collection)
+        for table in filter(None, (collection.table, collection.building)):
+            await self._vectors.drop(table)
 
     async def documents(self, principal: Principal, id_or_name: str) -> list[Document]:
-        return await self.of(await self.get(principal, id_or_name))
+        """All that the principal may see, for callers that need them at once."""
+        return await self._collections.documents(await self.get(principal, id_or_name), principal.groups)
+
+    async def documents_page(
+        self, principal: Principal, id_or_name: str, page: Page, status: Status | None = None
+    ) -> Slice[Document]:
+        """By age. Raises ``NotFound``, and ``InvalidRequest`` for a cursor that is not in the collection."""
+        collection = await self.get(principal, id_or_name)
+        return await self._collections.documents_page(collection, page, groups=principal.groups, status=status)
 
     async def document(self, principal: Principal, id_or_name: str, file_id: str) -> Document:
-        """By file id or document id."""
-        for document in await self.documents(principal, id_or_name):
-            if file_id in (document.file_id, document.document_id):
-                return document
-        raise NotFound(f"{file_id} is not in {id_or_name}", param="file_id")
+        """By file id or document id. Raises ``NotFound``."""
+        collection = await self.get(principal, id_or_name)
+        return await self._collections.document_called(collection, file_id, groups=principal.groups)
 
-    async def attach(self, principal: Principal, id_or_name: str, file_id: str) -> Document:
-        """Put an uploaded file into a collection; it is read in the background."""
+    async def attach(
+        self, principal: Principal, id_or_name: str, file_id: str, attributes: Attributes | None = None
+    ) -> Document:
+        """Put an uploaded file into a collection; it is read in the background. Where it is there already it is read
+        again; attributes that are not given stay."""
         collection = await self.get(principal, id_or_name)
         info = await self._files.get(principal.tenant, file_id, groups=principal.groups)
-        await self._collections.begin(collection, file_id, info.sha256, info.name, file_id=file_id)
+        try:
+            about = (await self.document(principal, collection.id, file_id)).about
+        except NotFound:
+            about = About()
+        if attributes is not None:
+            about = dataclasses.replace(about, attributes=attributes)
+        await self._collections.begin(collection, file_id, info.sha256, info.name, file_id=file_id, about=about)
         self._wake.set()
         return await self.document(principal, collection.id, file_id)
+
+    async def describe(self, principal: Principal, id_or_name: str, file_id: str, attributes: Attributes) -> Document:
+        """Give a document other attributes. Raises ``NotFound``, or ``Conflict`` while it is being ingested."""
+        collection = await self.get(principal, id_or_name)
+        document = await self.document(principal, collection.id, file_id)
+        about = dataclasses.replace(document.about, attributes=attributes)
+        await self._collections.describe(collection, document.document_id, document.source_key, document.name, about)
+        return dataclasses.replace(document, about=about)
 
     async def detach(self, principal: Principal, id_or_name: str, file_id: str) -> None:
         collection = await self.get(principal, id_or_name)
         document = await self.document(principal, collection.id, file_id)
         await self._collections.remove(collection, document.document_id)
-        await self._vectors.delete(collection.id, document.document_id)
-
-    async def search(self, context: Context, id_or_name: str, query: str, k: int) -> list[Hit]:
-        collection = await self.get(context.principal, id_or_name)
-        return await self._retriever.search(collection, query, k)
+        await self._vectors.delete(collection.table, document.document_id)
 
     async def ingest(
         self, principal: Principal, name: str, paths: Sequence[Path], progress: Progress | None = None
     ) -> IngestReport:
-        """Bring the collection ``name`` (made when absent) in step with files and folders."""
+        """Bring the collection ``name`` (made when absent) in step with files and folders, which become its sources."""
+        reports = [await self.add_source(principal, name, Spec(str(path)), progress) for path in paths]
+        return IngestReport.of(reports)
+
+    async def add_source(
+        self, principal: Principal, name: str, source: Spec, progress: Progress | None = None
+    ) -> IngestReport:
+        """Make ``source`` one of the collection ``name`` (made when absent) and bring both in step.
+
+        Raises ``InvalidRequest`` for a source that makes no sense, and what its connector raises.
+        """
         try:
             collection = await self.get(principal, name)
         except NotFound:
             collection = await self.create(principal, name)
-        return await self._ingestor.sync(collection, paths, progress)
+        return await self._syncer.add(collection, source, progress)
+
+    async def sources(self, principal: Principal, name: str) -> list[SourceRow]:
+        """What a collection is filled from. Raises ``NotFound``."""
+        return await self._syncer.sources(await self.get(principal, name))
+
+    async def sync(
+        self, principal: Principal, name: str, source: SourceRow, progress: Progress | None = None
+    ) -> IngestReport:
+        """Bring a collection in step with one of its sources again. Raises what the connector raises."""
+        return await self._syncer.sync(await self.get(principal, name), source, progress)
 
     # --- collections as models (serving.select.TenantCollections) -------------------------------------------------
 
@@ -123,7 +199,9 @@ class Library:
         return self._served(collection)
 
     async def visible(self, principal: Principal) -> list[Served]:
-        return [self._served(collection) for collection in await self.collections(principal)]
+        # Of one name it is the first, the oldest, that ``find`` gives.
+        named = {each.name: each for each in reversed(await self.collections(principal))}
+        return [self._served(named[name]) for name in sorted(named)]
 
     def _served(self, collection: Collection) -> Served:
         answerer = self._answering(collection=collection)

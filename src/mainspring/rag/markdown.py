@@ -7,7 +7,9 @@ row can be found, shown and cited without the rest of its table.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
 from mainspring.rag.document import Heading
 
@@ -21,20 +23,49 @@ _EMPHASIS = re.compile(r"(\*{1,3}|__)(?=\S)(.+?)(?<=\S)\1")
 _NUMERIC = re.compile(r"[\s\d.,:%£$€+\-/()]*\d[\s\d.,:%£$€+\-/()]*$")
 
 
-def rows(cells: Sequence[Sequence[str]], caption: str = "") -> list[str]:
-    """A table as lines, one a row. Its first row names the columns unless it holds numbers or gaps."""
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table: its ``cells``, its text with one line a row, whether the first row of ``cells`` names the columns,
+    and the caption that opens each line."""
+
+    cells: list[list[str]]
+    lines: list[str]
+    header: bool
+    caption: str = ""
+
+
+def grid(cells: Sequence[Sequence[str]], caption: str = "") -> Grid:
+    """A table as lines, one a row. Its first row names the columns unless it holds numbers or gaps.
+
+    A first row with merged cells and a second one below it name the columns together: ``Q1`` over ``Price``.
+    """
     table = [[_flat(cell) for cell in row] for row in cells]
     table = [row for row in table if any(row)]
     if not table:
-        return []
-    names: list[str] = []
-    if len(table) > 1 and len(table[0]) > 1 and _is_header(table[0]):
-        names, *table = table
-    return [_line(row, names, caption) for row in table]
+        return Grid([], [], False, caption)
+    if len(table) > 2 and _is_group(table[0], table[1]):
+        joined = [_joined(upper, lower) for upper, lower in zip(table[0], table[1], strict=True)]
+        return Grid([joined, *table[2:]], [_line(row, joined, caption) for row in table[2:]], True, caption)
+    header = len(table) > 1 and len(table[0]) > 1 and _is_header(table[0])
+    names, body = (table[0], table[1:]) if header else ([], table)
+    return Grid(table, [_line(row, names, caption) for row in body], header, caption)
 
 
-def tables_to_rows(text: str, *, captioned: bool = False) -> str:
-    """``text`` with its pipe tables rewritten. ``captioned``: each row opens with the heading above its table."""
+def _is_group(upper: Sequence[str], lower: Sequence[str]) -> bool:
+    """Whether two rows are a header of two levels: the upper has cells merged across others of the lower."""
+    if len(upper) != len(lower) or not (_is_header(upper) and _is_header(lower)):
+        return False
+    spans = [a == b for a, b in pairwise(upper)]
+    differ = [a != b for a, b in pairwise(lower)]
+    return any(span and differs for span, differs in zip(spans, differ, strict=True))
+
+
+def _joined(upper: str, lower: str) -> str:
+    return upper if upper == lower else f"{upper} {lower}".strip()
+
+
+def parts(text: str, *, prefixed: bool = False) -> Iterator[str | Grid]:
+    """``text`` cut at its pipe tables. ``prefixed``: each row of a table opens with the heading above it."""
     lines = text.split("\n")
     out: list[str] = []
     fence, caption = "", ""
@@ -52,13 +83,14 @@ def tables_to_rows(text: str, *, captioned: bool = False) -> str:
             end = index + 2
             while end < len(lines) and "|" in lines[end] and lines[end].strip():
                 end += 1
-            table = [_cells(line), *(_cells(row) for row in lines[index + 2 : end])]
-            out.extend(rows(table, caption if captioned else ""))
+            yield "\n".join(out)
+            out = []
+            yield grid([_cells(line), *(_cells(row) for row in lines[index + 2 : end])], caption if prefixed else "")
             index = end
             continue
         out.append(line)
         index += 1
-    return "\n".join(out)
+    yield "\n".join(out)
 
 
 def plain(text: str) -> str:

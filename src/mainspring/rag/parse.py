@@ -19,6 +19,7 @@ from pathlib import Path
 from mainspring.errors import MainspringError, UnreadableDocument
 from mainspring.rag import kinds
 from mainspring.rag.document import Parsed
+from mainspring.rag.options import Options
 from mainspring.settings import RagSettings
 
 _LENGTH = struct.Struct(">Q")
@@ -124,7 +125,11 @@ class Parser:
                 "name": name,
                 "kind": kind,
                 "bytes": len(data),
-                "ocr": self._settings.ocr,
+                "options": Options(
+                    self._settings.ocr,
+                    self._settings.parser,
+                    self._settings.parse_max_pages,
+                ),
                 "timeout_s": self._settings.parse_timeout_s,
             }
         )

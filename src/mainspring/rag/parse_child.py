@@ -43,7 +43,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
 def _answer(data: bytes, request: dict[str, Any]) -> Parsed | MainspringError:
     name = request["name"]
     try:
-        return readers.read(data, name, request["kind"], ocr=request["ocr"])
+        return readers.read(data, name, request["kind"], request["options"])
     except MainspringError as error:
         return error
     except MemoryError:

@@ -1,28 +1,41 @@
-"""Hybrid retrieval: vectors and BM25, fused, over the current generations of one or more collections."""
+"""Hybrid retrieval: vectors and BM25, fused, over the current generations of one or more collections.
+
+Every search says for which groups it is made: documents that they may not see are not searched, not counted and not
+named. ``groups=None`` is for maintenance and measurements, never for what somebody asked.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 from cachetools import LRUCache
 
-from mainspring.engines.base import Embedder
-from mainspring.errors import Conflict, InvalidRequest
-from mainspring.rag import terms
+from mainspring.engines.base import Embedder, Reranker
+from mainspring.errors import Conflict
+from mainspring.rag import filters as filtering
+from mainspring.rag.fusion import combine, fuse, ranks
+from mainspring.rag.query.plan import Query, QueryPlan
+from mainspring.rag.rerank import rerank
+from mainspring.rag.scope import Groups, Scope, Scopes
+from mainspring.rag.selection import SearchOptions, decay, select
 from mainspring.settings import RagSettings
 from mainspring.stores.blobs import Blobs
 from mainspring.stores.collections import Collection, Collections
 from mainspring.stores.documents import Document
 from mainspring.stores.vectors import SearchHit, VectorStore
 
-Filters = Mapping[str, Sequence[str]]
-_FILTERS = ("document_id", "source_key", "file_id", "name")
-_RRF_K = 60
+__all__ = ["Filters", "Groups", "Hit", "Retriever", "fuse"]
+
+Filters = Mapping[str, Any] | filtering.Filter
+"""A filter, or what ``filters.parse`` reads."""
 # Parsed texts of documents that were shown lately are kept in memory, up to this many characters in all.
 _TEXT_CHARACTERS = 20_000_000
+_DEFAULT = SearchOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +43,11 @@ class Hit:
     """A chunk that was found. ``source`` is its document's name, ``text`` is ``[start:end]`` of that document.
 
     ``score`` is the fused score in [0, 1]: comparable within one search only. ``dense_score`` is the cosine to
-    the query and ``lexical_score`` the BM25 score (None: not found by words); ranks count from 1 among the
-    candidates.
+    the query and ``lexical_score`` the BM25 score (None: not found by words), of several queries the greatest; ranks
+    count from 1 among the candidates. ``attributes`` are the document's, ``modified_at`` Unix seconds.
+    ``[parent_start:parent_end]`` is the larger passage around the chunk (-1: there is none). ``file_id`` is the
+    uploaded file that the document was made of (None: it came from elsewhere). ``rerank_score`` is what the reranker
+    said (None: it did not read the chunk).
     """
 
     chunk_id: str
@@ -49,6 +65,12 @@ class Hit:
     dense_rank: int
     lexical_rank: int | None
     text_blob: str
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    modified_at: float = 0.0
+    parent_start: int = -1
+    parent_end: int = -1
+    file_id: str | None = None
+    rerank_score: float | None = None
 
 
 class Retriever:
@@ -61,13 +83,15 @@ class Retriever:
         vectors: VectorStore,
         embedder: Embedder,
         settings: RagSettings,
+        reranker: Reranker | None = None,
     ) -> None:
-        self._collections = collections
         self._blobs = blobs
         self._vectors = vectors
         self._settings = settings
         self._texts: LRUCache[str, str] = LRUCache(_TEXT_CHARACTERS, getsizeof=len)
+        self.scopes = Scopes(collections)
         self.embedder = embedder
+        self.reranker = reranker
 
     async def search(
         self,
@@ -75,14 +99,19 @@ class Retriever:
         query: str,
         k: int | None = None,
         filters: Filters | None = None,
+        *,
+        groups: Groups,
+        plan: QueryPlan | None = None,
+        options: SearchOptions = _DEFAULT,
     ) -> list[Hit]:
-        """The best ``k`` (``rag.top_k``) chunks for ``query``, best first.
+        """The best ``k`` (``rag.top_k``) chunks for ``query``, best first, as ``options`` select them.
 
-        ``filters`` keeps documents whose ``document_id``, ``source_key``, ``file_id`` or ``name`` is one of the
-        values given. Raises ``InvalidRequest`` for an empty query or an unknown filter, ``Conflict`` where a
-        collection was embedded with another model.
+        Raises ``InvalidRequest`` for an empty query or a wrong filter, ``Conflict`` where a collection was embedded
+        with another model.
         """
-        return (await self.candidates(within, query, k or self._settings.top_k, filters))[: k or self._settings.top_k]
+        k = k or self._settings.top_k
+        found = await self.candidates(within, query, k, filters, groups=groups, plan=plan, options=options)
+        return select(found, k, options)
 
     async def candidates(
         self,
@@ -90,19 +119,33 @@ class Retriever:
         query: str,
         k: int = 0,
         filters: Filters | None = None,
+        *,
+        groups: Groups,
+        plan: QueryPlan | None = None,
+        options: SearchOptions = _DEFAULT,
     ) -> list[Hit]:
         """All that was considered for ``search``: ``rag.candidates`` (or ``k``, if more) by vector and as many
-        by words, best first."""
-        if not query.strip():
-            raise InvalidRequest("the query is empty", param="query")
+        by words, for each query of ``plan`` (None: ``query`` alone), best first."""
+        plan = QueryPlan.of(query) if plan is None else plan.checked()
         chosen = [within] if isinstance(within, Collection) else list(within)
         for collection in chosen:
             self._check(collection)
-        vector = await self.vector(query)
-        depth = max(k, self._settings.candidates)
-        found = await asyncio.gather(*(self._found(collection, query, vector, depth, filters) for collection in chosen))
-        pairs = [(collection, hit) for collection, hits in zip(chosen, found, strict=True) for hit in hits]
-        return await self._ranked(query, pairs)
+        tree = filtering.parse(filters)
+        scopes, vectors = await asyncio.gather(
+            asyncio.gather(*(self.scopes.of(collection, groups, tree) for collection in chosen)),
+            self._vectors_of(plan, options),
+        )
+        depth = options.depth(k, self._settings.candidates)
+        rounds = await asyncio.gather(
+            *(
+                self._round(scopes, query, vector, depth, options)
+                for query, vector in zip(plan.queries, vectors, strict=True)
+            )
+        )
+        ranked = await self._ranked(plan, rounds, options, groups)
+        if self.reranker is None or options.mode == "sparse":
+            return ranked
+        return await rerank(self.reranker, plan.queries[0].text, ranked, self._settings)
 
     async def vector(self, query: str) -> Any:
         """The query's embedding, float32 of shape (dimensions,)."""
@@ -112,15 +155,18 @@ class Retriever:
         """The stored text of each document among ``hits``, by id, checked against its sha256."""
         found: dict[str, str] = {}
         for hit in hits:
-            if hit.document_id in found:
-                continue
-            text = self._texts.get(hit.text_blob)
-            if text is None:
-                text = (await self._blobs.get(hit.text_blob)).decode()
-                if len(text) <= _TEXT_CHARACTERS // 4:
-                    self._texts[hit.text_blob] = text
-            found[hit.document_id] = text
+            if hit.document_id not in found:
+                found[hit.document_id] = await self.text(hit.text_blob)
         return found
+
+    async def text(self, text_blob: str) -> str:
+        """The parsed text that the blob holds. Raises ``NotFound`` where its document was removed."""
+        text = self._texts.get(text_blob)
+        if text is None:
+            text = (await self._blobs.get(text_blob)).decode()
+            if len(text) <= _TEXT_CHARACTERS // 4:
+                self._texts[text_blob] = text
+        return text
 
     def _check(self, collection: Collection) -> None:
         if collection.embedder != self.embedder.name:
@@ -129,100 +175,140 @@ class Retriever:
                 remedy="Set models.embedding to that model, or ingest the documents into a new collection",
             )
 
-    async def _found(
-        self, collection: Collection, query: str, vector: Any, k: int, filters: Filters | None
-    ) -> list[SearchHit]:
-        current = await self._collections.current(collection)
-        if filters:
-            wanted = _filtered(await self._collections.documents(collection), filters)
-            current = {name: generation for name, generation in current.items() if name in wanted}
-        return await self._vectors.search(collection.id, vector=vector, text=query, k=k, current=current)
+    async def _vectors_of(self, plan: QueryPlan, options: SearchOptions) -> list[Any]:
+        """The vector of each query; None in sparse mode."""
+        if options.mode == "sparse":
+            return [None] * len(plan.queries)
+        asked = {query.dense or query.text: None for query in plan.queries if query.vector is None}
+        passages = {text: None for query in plan.queries if query.vector is None for text in query.passages}
+        embedded = await asyncio.gather(self._embedded(list(asked), "query"), self._embedded(list(passages), "passage"))
+        return [_mean(query, *embedded) for query in plan.queries]
 
-    async def _ranked(self, query: str, pairs: Sequence[tuple[Collection, SearchHit]]) -> list[Hit]:
-        hits = [hit for _, hit in pairs]
-        scores = fuse(query, hits, self._settings)
-        dense = _ranks([hit.dense if hit.dense is not None else -1.0 for hit in hits])
-        lexical = _ranks([hit.lexical or 0.0 for hit in hits])
-        documents = await self._documents(pairs)
-        ranked = [
-            Hit(
-                chunk_id=hit.chunk_id,
-                document_id=hit.document_id,
-                collection_id=collection.id,
-                source=documents[hit.document_id].name,
-                text=hit.text,
-                start=hit.start,
-                end=hit.end,
-                page=hit.page,
-                heading=hit.heading,
-                score=scores[number],
-                dense_score=hit.dense or 0.0,
-                lexical_score=hit.lexical,
-                dense_rank=dense[number],
-                lexical_rank=lexical[number] if hit.lexical is not None else None,
-                text_blob=documents[hit.document_id].text_blob,
+    async def _embedded(self, texts: list[str], kind: Any) -> dict[str, Any]:
+        if not texts:
+            return {}
+        return dict(zip(texts, (await self.embedder.embed(texts, kind)).vectors, strict=True))
+
+    async def _round(
+        self, scopes: Sequence[Scope], query: Query, vector: Any, depth: int, options: SearchOptions
+    ) -> list[tuple[Scope, SearchHit]]:
+        """What one query finds in all collections."""
+        text = None if options.mode == "dense" else (query.lexical or query.text)
+        found = await asyncio.gather(
+            *(
+                self._vectors.search(
+                    scope.collection.table,
+                    vector=vector,
+                    text=text,
+                    k=depth,
+                    current=scope.current,
+                    effort=options.effort,
+                )
+                for scope in scopes
             )
-            for number, (collection, hit) in enumerate(pairs)
-            # A document that was removed or replaced since the search is no longer to be shown.
-            if hit.document_id in documents and documents[hit.document_id].generation == hit.generation
+        )
+        return [(scope, hit) for scope, hits in zip(scopes, found, strict=True) for hit in hits]
+
+    async def _ranked(
+        self,
+        plan: QueryPlan,
+        rounds: Sequence[Sequence[tuple[Scope, SearchHit]]],
+        options: SearchOptions,
+        groups: Groups,
+    ) -> list[Hit]:
+        settings = self._settings.model_copy(
+            update={
+                name: value
+                for name, value in (("fusion", options.fusion), ("dense_weight", options.dense_weight))
+                if value is not None
+            }
+        )
+        scored = [
+            dict(
+                zip(map(_key, pairs), fuse(query.text, [hit for _, hit in pairs], settings, options.mode), strict=True)
+            )
+            for query, pairs in zip(plan.queries, rounds, strict=True)
         ]
+        scores = combine([query.weight for query in plan.queries], scored, settings.fusion)
+        best = _best(rounds)
+        dense = ranks([hit.dense if hit.dense is not None else -1.0 for _, hit in best])
+        lexical = ranks([hit.lexical or 0.0 for _, hit in best])
+        documents = await self._documents(best, groups)
+        half_life = self._settings.half_life_days if options.half_life_days is None else options.half_life_days
+        now = time.time()
+        ranked = []
+        for number, (scope, hit) in enumerate(best):
+            document = documents.get(hit.document_id)
+            # A document that was removed, replaced or closed to these groups meanwhile is no longer to be shown.
+            if document is None or document.generation != hit.generation:
+                continue
+            score = scores[_key((scope, hit))] * decay(now - _modified(document), half_life)
+            ranked.append(_hit(scope, hit, document, score, dense[number], lexical[number]))
         return sorted(ranked, key=lambda hit: (-hit.score, hit.chunk_id))
 
-    async def _documents(self, pairs: Sequence[tuple[Collection, SearchHit]]) -> dict[str, Document]:
+    async def _documents(self, pairs: Sequence[tuple[Scope, SearchHit]], groups: Groups) -> dict[str, Document]:
         found: dict[str, Document] = {}
-        homes = {hit.document_id: collection for collection, hit in pairs}
+        homes = {hit.document_id: scope.collection for scope, hit in pairs}
         for collection in {collection.id: collection for collection in homes.values()}.values():
             wanted = {name for name, home in homes.items() if home.id == collection.id}
-            found.update(await self._collections.named(collection, wanted))
+            found.update(await self.scopes.named(collection, wanted, groups))
         return found
 
 
-def fuse(query: str, hits: Sequence[SearchHit], settings: RagSettings) -> list[float]:
-    """One score in [0, 1] for each candidate.
-
-    ``convex``: ``dense_weight`` of the cosine, scaled from the worst to the best candidate, and the rest half of the
-    BM25 score, scaled from 0 to the best, half of the share of the query's words that the chunk has, each weighted by
-    its rarity among the candidates. ``rrf``: reciprocal ranks (k = 60) of cosine and BM25, weighted alike.
-    """
-    if not hits:
-        return []
-    dense = [hit.dense if hit.dense is not None else 0.0 for hit in hits]
-    lexical = [hit.lexical or 0.0 for hit in hits]
-    weight = settings.dense_weight
-    if settings.fusion == "rrf":
-        by_dense, by_lexical = _ranks(dense), _ranks(lexical)
-        top = 1 / (_RRF_K + 1)
-        return [
-            (weight / (_RRF_K + a) + ((1 - weight) / (_RRF_K + b) if score else 0.0)) / top
-            for a, b, score in zip(by_dense, by_lexical, lexical, strict=True)
-        ]
-    low, spread = min(dense), (max(dense) - min(dense)) or 1.0
-    best = max(lexical) or 1.0
-    asked = terms.content(query)
-    contents = [terms.content(f"{hit.heading} {hit.text}") & asked for hit in hits]
-    rare = terms.rarity(asked, contents)
-    return [
-        weight * (cosine - low) / spread + (1 - weight) * (score / best + terms.overlap(rare, words)) / 2
-        for cosine, score, words in zip(dense, lexical, contents, strict=True)
-    ]
+def _key(pair: tuple[Scope, SearchHit]) -> str:
+    # A chunk's id is unique within its collection only.
+    return f"{pair[0].collection.id}/{pair[1].chunk_id}"
 
 
-def _ranks(scores: Sequence[float]) -> list[int]:
-    order = sorted(range(len(scores)), key=lambda index: -scores[index])
-    ranks = [0] * len(scores)
-    for rank, index in enumerate(order, 1):
-        ranks[index] = rank
-    return ranks
+def _best(rounds: Sequence[Sequence[tuple[Scope, SearchHit]]]) -> list[tuple[Scope, SearchHit]]:
+    """Each chunk once, with the best scores that a query gave it."""
+    found: dict[str, tuple[Scope, SearchHit]] = {}
+    for pair in (pair for each in rounds for pair in each):
+        key = _key(pair)
+        if key in found:
+            scope, known = found[key]
+            dense = max((each.dense for each in (known, pair[1]) if each.dense is not None), default=None)
+            lexical = max((each.lexical for each in (known, pair[1]) if each.lexical is not None), default=None)
+            found[key] = (scope, replace(known, dense=dense, lexical=lexical))
+        else:
+            found[key] = pair
+    return list(found.values())
 
 
-def _filtered(documents: Sequence[Document], filters: Filters) -> set[str]:
-    unknown = [name for name in filters if name not in _FILTERS]
-    if unknown:
-        raise InvalidRequest(
-            f"documents cannot be filtered by {unknown[0]}", remedy=f"Use {', '.join(_FILTERS)}", param="filters"
-        )
-    return {
-        document.document_id
-        for document in documents
-        if all(getattr(document, name) in values for name, values in filters.items())
-    }
+def _mean(query: Query, asked: Mapping[str, Any], passages: Mapping[str, Any]) -> Any:
+    if query.vector is not None:
+        return query.vector
+    own = asked[query.dense or query.text]
+    if not query.passages:
+        return own
+    mean = np.mean([own, *(passages[text] for text in query.passages)], axis=0)
+    return (mean / (np.linalg.norm(mean) or 1.0)).astype(np.float32)
+
+
+def _modified(document: Document) -> float:
+    return document.updated_at if document.modified_at is None else document.modified_at
+
+
+def _hit(scope: Scope, hit: SearchHit, document: Document, score: float, dense_rank: int, lexical_rank: int) -> Hit:
+    return Hit(
+        chunk_id=hit.chunk_id,
+        document_id=hit.document_id,
+        collection_id=scope.collection.id,
+        source=document.name,
+        text=hit.text,
+        start=hit.start,
+        end=hit.end,
+        page=hit.page,
+        heading=hit.heading,
+        score=score,
+        dense_score=hit.dense or 0.0,
+        lexical_score=hit.lexical,
+        dense_rank=dense_rank,
+        lexical_rank=lexical_rank if hit.lexical is not None else None,
+        text_blob=document.text_blob,
+        attributes=document.attributes,
+        modified_at=_modified(document),
+        parent_start=hit.parent_start,
+        parent_end=hit.parent_end,
+        file_id=document.file_id,
+    )

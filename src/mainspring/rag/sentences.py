@@ -15,23 +15,39 @@ Kind = Literal["sentence", "heading", "item", "row"]
 
 _LINE = re.compile(r"[^\n]*\n?")
 _HEADING = re.compile(r"#{1,6}\s+\S")
-_ITEM = re.compile(r"(?:[-*+•‣◦▪–]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)])[ \t]+(?=\S)")
+_ITEM = re.compile(r"(?:[-*+•‣◦▪–]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)])[ \t]+(?=\S)(?![A-Z]\.)")
 _RULE = re.compile(r"[-=_*~|:+\s]{3,}$")
 _FENCE = re.compile(r"(?:```|~~~)")
-# An end of a sentence: its mark, closing quotes or brackets, then space.
-_END = re.compile(r"[.!?…]+[\"'”’»)\]]*(?=\s)|[。！？]+[」』”’）]*")
+# Marks that end a sentence whatever follows: Chinese and Japanese, danda, Arabic and Urdu, Ethiopic, Armenian, Burmese,
+# Khmer.
+_PLAIN_MARKS = "。！？｡．।॥؟۔።፧։။។"
+_DENSE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
+# An end of a sentence: its mark, closing quotes or brackets, then space (none where words have none between them;
+# a full-width point between digits is a decimal one).
+_END = re.compile(
+    rf"[.!?…]+[\"'”’»)\]]*(?=\s)|[!?]+(?=[{_DENSE}])"
+    rf"|(?!(?<=\d)．\d)[{_PLAIN_MARKS}]+[」』”’）»)\"']*"
+)
+# A quotation that goes on in its sentence: 「はい。」と言った。
+_GOES_ON = re.compile(r"\s*[とっは、，,;；]")
 _OPENING = re.compile(r"\s+[\"'“‘«(\[]*(?P<first>\S)")
 _WORD_BEFORE = re.compile(r"([^\s(\[\"'“‘]+)$")
-_INITIALS = re.compile(r"(?:[A-Za-z]\.)+[A-Za-z]?$")
+_INITIALS = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]?$")
+_SPACE = re.compile(r"\s*")
+_LETTERS = re.compile(r"[^\W\d_]+")
 
 # Abbreviations that a capital letter often follows without a new sentence.
 _TITLES = frozenset(
     "mr mrs ms dr prof sr jr st rev gen col lt capt sgt gov sen rep hon pres fig figs eq eqs sec secs ch chap vol "
-    "incl excl no nos art "
-    "p pp cf vs v al ed eds e.g i.e viz approx ca tel ext dept inc. op mt ft adm maj cmdr msgr".split()
+    "incl excl p pp cf vs v al ed eds e.g i.e viz approx ca tel ext dept inc. op mt ft adm maj cmdr msgr "
+    "sra srta dra mme mlle nr bzw bspw vgl inkl zzgl ggf abb hrsg г ул стр рис им".split()
 )
+# Abbreviations that are words as well: only a number makes them abbreviations.
+_NUMBERED = frozenset("no nos art nr".split())
 # Abbreviations that end a sentence when a capital letter follows, and do not otherwise.
-_LOOSE = frozenset("etc inc ltd co corp llc plc bros jan feb mar apr jun jul aug sep sept oct nov dec".split())
+_LOOSE = frozenset("etc inc ltd co corp llc plc bros jan feb mar apr jun jul aug sep sept oct nov dec usw".split())
+# "Am 3. Oktober": a point makes a number an ordinal before these.
+_MONTHS = frozenset("januar februar märz april mai juni juli august september oktober november dezember".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,42 +131,65 @@ def _sentences(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
             continue
         if text[begin:stop].strip():
             yield begin, stop
-        begin = stop + len(text[stop:end]) - len(text[stop:end].lstrip()) if stop - begin else stop
+        begin = _next_word(text, stop, end)
     if text[begin:end].strip():
         yield begin, end
 
 
+def _next_word(text: str, at: int, end: int) -> int:
+    match = _SPACE.match(text, at, end)
+    return match.end() if match else at
+
+
 def _ends_sentence(text: str, match: re.Match[str], end: int) -> bool:
-    if match.group()[0] in "。！？":
-        return True
+    mark = match.group()
+    if mark[0] in _PLAIN_MARKS:
+        closed = mark[-1] not in _PLAIN_MARKS
+        return not (closed and _GOES_ON.match(text, match.end(), end))
     opening = _OPENING.match(text, match.end(), end)
     if opening is None:
-        return False
+        # Without space only where words have none: the expression has seen to it.
+        return not text[match.end() : match.end() + 1].isspace()
     first = opening["first"]
-    if first.islower():
+    following = _word_at(text, opening.start("first"))
+    # "iPads fell." and addresses begin a sentence, "goes on" does not; ". . ." is one mark.
+    opens = following[1:2].isupper() or following in ("www", "http", "https")
+    if first == "." or (first.islower() and not opens):
         return False
-    if match.group().lstrip("…")[:1] != "." or len(match.group().rstrip("\"'”’»)]")) > 1:
+    if mark.lstrip("…")[:1] != "." or len(mark.rstrip("\"'”’»)]")) > 1:
         return True
     before = _WORD_BEFORE.search(text, max(0, match.start() - 40), match.start())
     word = before.group(1) if before else ""
+    return _ends_at_point(text, match.start() - len(word), word, first, following)
+
+
+def _ends_at_point(text: str, at: int, word: str, first: str, following: str) -> bool:
+    """Whether the point behind ``word``, which starts at ``at``, ends a sentence where ``following`` comes next."""
     lowered = word.lower().rstrip(".")
+    if lowered in _NUMBERED:
+        return not first.isdigit()
     if lowered in _TITLES or (lowered == "inc" and first in ",;"):
         return False
     if lowered in _LOOSE:
         return first.isupper()
-    # "J. Smith", "U.S. Army": an initial is no end, except "I" and a lone capital that closes a numbered label.
+    if word.isdigit() and len(word) < 3 and following.lower() in _MONTHS:
+        return False
+    # "J. Smith", "U.S. Army": an initial is no end, except "I" and what a common first word follows ("Vitamin C. It").
     if _INITIALS.fullmatch(word + ".") and word not in ("I",):
-        return first.isupper() and "." in word and _starts_word(text, opening.start("first"))
+        # Behind a word with one space, not at the start of a line: "A. The first choice".
+        within = "." in word or text[max(0, at - 2) : at].rstrip(" ").isalnum()
+        return first.isupper() and within and following.lower() in _STARTERS
     return True
 
 
 _STARTERS = frozenset(
     "the a an in on at this that these those it he she they we you i his her its their our if when while after "
-    "before however but and for with as there by from under during although since one most some many no not".split()
+    "before however but and for with as there by from under during although since one most some many no not nothing "
+    "both each all every another so then thus yet also here what who why how where my even such only".split()
 )
 
 
-def _starts_word(text: str, at: int) -> bool:
-    """Whether the word at ``at`` commonly begins a sentence (after "U.S. " say)."""
-    match = re.compile(r"[A-Za-z]+").match(text, at)
-    return bool(match) and match.group().lower() in _STARTERS  # type: ignore[union-attr]
+def _word_at(text: str, at: int) -> str:
+    """The letters from ``at`` on; empty where there are none."""
+    match = _LETTERS.match(text, at)
+    return match.group() if match else ""

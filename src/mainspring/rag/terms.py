@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Literal
 
 _WORD = re.compile(r"\d+(?:[.,:]\d+)*|[^\W\d_]+(?:['’](?!s\b)[^\W\d_]+)?", re.UNICODE)
@@ -49,8 +49,26 @@ Asked = Literal["number", "date", "person", "anything"]
 
 def words(text: str) -> list[str]:
     """The content words of ``text``, stemmed, in order, repetitions included."""
+    return [word for word, _, _ in located(text)]
+
+
+def located(text: str) -> Iterator[tuple[str, int, int]]:
+    """(stem, start, end) of each content word of ``text``, in order; ``text[start:end]`` is the word as written."""
+    for match in _WORD.finditer(text):
+        word = match.group().lower().replace("’", "'")
+        if word not in _STOP:
+            yield stem(word), match.start(), match.end()
+
+
+def plain(text: str) -> list[str]:
+    """All words of ``text`` in lower case as they are written, stop words included, numbers left out."""
     found = (match.group().lower().replace("’", "'") for match in _WORD.finditer(text))
-    return [stem(word) for word in found if word not in _STOP]
+    return [word for word in found if not word[0].isdigit()]
+
+
+def stops(word: str) -> bool:
+    """Whether ``word`` (lower case) says nothing by itself."""
+    return word in _STOP
 
 
 def content(text: str) -> frozenset[str]:
@@ -67,7 +85,7 @@ def stem(word: str) -> str:
             word = word[: -len(suffix)]
             if suffix in ("ied", "ies"):
                 word += "y"
-            elif len(word) > 3 and word[-1] == word[-2] and word[-1] not in "aeiouls":
+            elif suffix[0] in "ei" and len(word) > 3 and word[-1] == word[-2] and word[-1] not in "aeiouls":
                 word = word[:-1]
             break
     return word[:-1] if word.endswith("e") and len(word) > 4 else word

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from mainspring.engines import ChatModel, Engines
 from mainspring.engines.model import EmbedResponder
+from mainspring.engines.reranker import RerankResponder
 from mainspring.guards.policy import GuardPolicy
 from mainspring.serving.background import Background
 from mainspring.serving.pricing import Price
@@ -51,7 +52,7 @@ async def open(  # noqa: A001
     registry = Registry()
     chat = {name: _chat_ring(services, model) for name, model in engines.chat.items()}
     for name, responder in chat.items():
-        registry.add(Served(name, "chat", responder))
+        registry.add(Served(name, "chat", responder, created=engines.chat[name].created))
         telemetry.metrics.watch_engine(name, engines.chat[name].engine.statistics)
     embedder = engines.embedder
     embedding = call_ring(
@@ -60,8 +61,13 @@ async def open(  # noqa: A001
         model=embedder.name,
         provider="mainspring.openvino",
     )
-    registry.add(Served(embedder.name, "embedding", embedding))
+    registry.add(Served(embedder.name, "embedding", embedding, created=getattr(embedder, "pulled_at", 0)))
     telemetry.metrics.serve(*chat, embedder.name)
+    if engines.reranker is not None:
+        reranker = RerankResponder(engines.reranker)
+        ring = call_ring(services, reranker, model=engines.reranker.name, provider="mainspring.reranker")
+        registry.add(Served(engines.reranker.name, "reranker", ring, sampled=False))
+        telemetry.metrics.serve(engines.reranker.name)
     try:
         yield Path(registry, request_ring(services, registry), services, chat, embedding)
     finally:

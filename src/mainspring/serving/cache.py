@@ -24,6 +24,7 @@ from mainspring.types import (
     EmbedRequest,
     Finish,
     Request,
+    RerankRequest,
     Responder,
     Response,
     Usage,
@@ -87,7 +88,7 @@ class ResponseCache(Layer):
         return await (flight or self._start(key, request, context)).join(context)
 
     async def _key(self, request: Request, context: Context, wish: bool | None) -> str | None:
-        if not self._enabled or isinstance(request, EmbedRequest) or not _cacheable(request, wish):
+        if not self._enabled or isinstance(request, EmbedRequest | RerankRequest) or not _cacheable(request, wish):
             return None
         served = await self._registry.find(request.model, context.principal)
         if served.sampled and not wish and request.sampling.temperature != 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mainspring.types import ChatRequest, CompletionRequest, Message, Request
+from mainspring.types import ChatRequest, CompletionRequest, Message, Request, RerankRequest
 
 CHARACTERS_A_TOKEN = 4
 TOKENS_A_MESSAGE = 4
@@ -32,7 +32,9 @@ def prompt_tokens(request: Request) -> int:
         return message_tokens(request.messages) + tools
     if isinstance(request, CompletionRequest):
         return text_tokens(request.prompt)
-    return sum(text_tokens(text) for text in request.inputs)
+    if isinstance(request, RerankRequest):
+        return len(request.documents) * text_tokens(request.query) + sum(map(text_tokens, request.documents))
+    return sum(map(text_tokens, request.inputs))
 
 
 def request_tokens(request: Request, default_output: int) -> int:

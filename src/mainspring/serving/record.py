@@ -27,6 +27,7 @@ from mainspring.types import (
     Head,
     Message,
     Request,
+    RerankRequest,
     Responder,
     Response,
 )
@@ -237,7 +238,9 @@ def operation(request: Request) -> str:
     """The operation's name in OpenTelemetry's GenAI conventions."""
     if isinstance(request, ChatRequest):
         return "chat"
-    return "text_completion" if isinstance(request, CompletionRequest) else "embeddings"
+    if isinstance(request, CompletionRequest):
+        return "text_completion"
+    return "rerank" if isinstance(request, RerankRequest) else "embeddings"
 
 
 def error_code(error: BaseException | None) -> str:

@@ -7,9 +7,18 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from mainspring.errors import Conflict, DeadlineExceeded, InvalidRequest, UnknownModel
-from mainspring.types import ChatRequest, CompletionRequest, Context, Principal, Request, Responder, Response
+from mainspring.types import (
+    ChatRequest,
+    CompletionRequest,
+    Context,
+    Principal,
+    Request,
+    RerankRequest,
+    Responder,
+    Response,
+)
 
-Kind = Literal["chat", "embedding", "application", "collection"]
+Kind = Literal["chat", "embedding", "reranker", "application", "collection"]
 MAX_DEPTH = 8
 
 
@@ -106,11 +115,14 @@ class Select:
 
 def _check_kind(request: Request, served: Served) -> None:
     if isinstance(request, ChatRequest):
-        fits = served.kind != "embedding"
+        fits = served.kind not in ("embedding", "reranker")
         does = "chat"
     elif isinstance(request, CompletionRequest):
         fits = served.kind == "chat"
         does = "complete raw text"
+    elif isinstance(request, RerankRequest):
+        fits = served.kind == "reranker"
+        does = "rerank"
     else:
         fits = served.kind == "embedding"
         does = "embed"

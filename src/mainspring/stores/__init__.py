@@ -14,7 +14,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from mainspring.errors import StoreError
+from mainspring.errors import SettingsError, StoreError
 from mainspring.settings import Settings
 from mainspring.stores import cache as cache_store
 from mainspring.stores import database as sql
@@ -27,6 +27,7 @@ from mainspring.stores.events import EventLog
 from mainspring.stores.files import Files
 from mainspring.stores.keys import Keys
 from mainspring.stores.sessions import Sessions
+from mainspring.stores.sources import Sources
 from mainspring.stores.spans import Spans
 from mainspring.stores.vectors import VectorStore
 
@@ -40,6 +41,7 @@ class Stores:
     keys: Keys
     files: Files
     collections: Collections
+    sources: Sources
     sessions: Sessions
     blobs: Blobs
     cache: AnswerCache
@@ -62,9 +64,6 @@ async def open(settings: Settings) -> AsyncIterator[Stores]:  # noqa: A001
     On leaving, everything handed in is written and closed. Several processes may have the same stores open.
     Raises ``StoreError`` (damaged, locked, of a newer schema), ``SettingsError`` or ``MissingExtra``.
     """
-    # Here, because the modules of this room are imported by many that never open a vector store.
-    from mainspring.stores.lance import LanceVectors
-
     home = settings.home
     _make_home(home)
     async with AsyncExitStack() as stack:
@@ -83,7 +82,7 @@ async def open(settings: Settings) -> AsyncIterator[Stores]:  # noqa: A001
         stack.push_async_callback(cache.close)
         spans = Spans(home / span_store.FILE_NAME)
         stack.push_async_callback(spans.close)
-        vectors = LanceVectors(home / "vectors")
+        vectors = open_vectors(settings)
         stack.push_async_callback(vectors.close)
         yield Stores(
             database=database,
@@ -91,12 +90,35 @@ async def open(settings: Settings) -> AsyncIterator[Stores]:  # noqa: A001
             keys=keys,
             files=Files(database, blobs),
             collections=collections,
+            sources=Sources(database),
             sessions=Sessions(database),
             blobs=blobs,
             cache=cache,
             spans=spans,
             vectors=vectors,
         )
+
+
+def open_vectors(settings: Settings) -> VectorStore:
+    """The configured store of chunks; nothing is connected to or made before it is used.
+
+    Raises ``SettingsError`` where Postgres is to hold the vectors and ``stores.database`` names none, and
+    ``MissingExtra``.
+    """
+    # Here, because the modules of this room are imported by many that never open a vector store.
+    if settings.stores.vectors == "lance":
+        from mainspring.stores.lance import LanceVectors
+
+        return LanceVectors(settings.home / "vectors")
+    from mainspring.stores.pgvector import PostgresVectors
+
+    url = sql.url_of(settings)
+    if url is None or url.get_backend_name() != "postgresql":
+        raise SettingsError(
+            "stores.vectors is postgres, and stores.database names no Postgres",
+            remedy="Set stores.database to postgresql://user:password@host/name, or stores.vectors to lance",
+        )
+    return PostgresVectors(url.set(drivername="postgresql").render_as_string(hide_password=False))
 
 
 def _make_home(home: Path) -> None:

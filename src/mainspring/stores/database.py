@@ -187,17 +187,24 @@ def lock(connection: sa.Connection, name: str) -> None:
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})
 
 
-def _connect(settings: Settings) -> Database:
+def url_of(settings: Settings) -> sa.URL | None:
+    """``stores.database``; None where it is empty. Raises ``SettingsError``."""
     text = settings.stores.database
     if not text:
-        return Sqlite(settings.home / FILE_NAME)
+        return None
     try:
-        url = sa.make_url(text)
+        return sa.make_url(text)
     except sa.exc.ArgumentError:
         # The text may hold a password: it is not repeated.
         raise SettingsError(
             "stores.database is not a database URL", remedy="Write postgresql://user:password@host/name"
         ) from None
+
+
+def _connect(settings: Settings) -> Database:
+    url = url_of(settings)
+    if url is None:
+        return Sqlite(settings.home / FILE_NAME)
     match url.get_backend_name():
         case "sqlite" if url.database and url.database != ":memory:":
             return Sqlite(Path(url.database))

@@ -8,79 +8,51 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection as AnyCollection
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, cast
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from cachetools import LRUCache
 
 import mainspring.stores.blobs as blob_store
 import mainspring.stores.ids as ids
+import mainspring.stores.moves as moves
 import mainspring.stores.rows as rows
-from mainspring.errors import Conflict, NotFound
+import mainspring.stores.stale as stale_chunks
+from mainspring.errors import Conflict, MainspringError, NotFound
 from mainspring.stores.blobs import Blobs
 from mainspring.stores.database import Database
+from mainspring.stores.document import (
+    About,
+    Attributes,
+    Collection,
+    Document,
+    DocumentVersion,
+    Publication,
+    Status,
+    columns_of,
+    document_of,
+)
 from mainspring.stores.schema import collections, documents
+from mainspring.stores.vectors import Stale
+from mainspring.stores.visibility import Generations, visible
 
-Status = Literal["in_progress", "completed", "failed"]
+__all__ = [
+    "About",
+    "Attributes",
+    "Collection",
+    "Document",
+    "DocumentVersion",
+    "Documents",
+    "Publication",
+    "Status",
+    "document_of",
+]
+
 # Collections whose generations are kept in memory.
 REMEMBERED = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Collection:
-    """A set of documents that is searched as one. ``groups`` empty: the whole tenant may see it.
-
-    ``version`` grows with every change of what a search can find. ``embedder`` names the embedding model.
-    """
-
-    id: str
-    tenant: str
-    name: str
-    groups: frozenset[str]
-    embedder: str
-    version: int
-    created_at: float
-
-    def visible_to(self, groups: frozenset[str]) -> bool:
-        return not self.groups or bool(self.groups & groups)
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentVersion:
-    """A generation that an ingest has begun. ``current`` is the one that readers see meanwhile (0: none)."""
-
-    document_id: str
-    generation: int
-    current: int
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A document of a collection.
-
-    ``source_key`` names it within its collection (a path, a file id). ``status``, ``error``, ``sha256``, ``name``
-    and ``file_id`` are those of the latest ingest; ``generation`` (0: none yet), ``chars``, ``chunks``, ``pages``,
-    ``parser`` and ``text_blob`` those of what readers see, which stays when a later ingest fails.
-    So a source is unchanged when its sha256 is this one and the status is ``completed``.
-    """
-
-    document_id: str
-    source_key: str
-    name: str
-    sha256: str
-    generation: int
-    status: Status
-    error: str
-    chars: int
-    chunks: int
-    pages: int | None
-    parser: str
-    text_blob: str
-    file_id: str | None
-    created_at: float
-    updated_at: float
+# Columns that searches show or filter by.
+_SHOWN = ("source_key", "name", "attributes", "groups", "modified_at")
 
 
 class Documents:
@@ -90,16 +62,24 @@ class Documents:
         self._database = database
         self._blobs = blobs
         self._versions: dict[tuple[str, str], int] = {}
-        self._generations: LRUCache[tuple[str, str], tuple[int, dict[str, int]]] = LRUCache(REMEMBERED)
+        self._generations: LRUCache[tuple[str, str], Generations] = LRUCache(REMEMBERED)
 
     async def begin(
-        self, collection: Collection, source_key: str, sha256: str, name: str, file_id: str | None = None
+        self,
+        collection: Collection,
+        source_key: str,
+        sha256: str,
+        name: str,
+        file_id: str | None = None,
+        about: About | None = None,
     ) -> DocumentVersion:
         """Start a generation of the document ``source_key``, which is made when it is new.
 
-        The latest to begin wins: earlier ones that are still under way can no longer be published.
-        Raises ``NotFound`` when the collection is gone.
+        The latest to begin wins: earlier ones that are still under way can no longer be published. An access list
+        that takes access away does so at once, for what is read meanwhile too. Raises ``NotFound`` when the
+        collection is gone.
         """
+        about = about or About()
         now = time.time()
         new = {
             "tenant": collection.tenant,
@@ -114,14 +94,16 @@ class Documents:
             "text_blob": "",
             "created_at": now,
             "updated_at": now,
-        }
+        } | columns_of(about)
 
-        def work(connection: sa.Connection) -> DocumentVersion:
-            _require(connection, collection, hold=True)
+        def work(connection: sa.Connection) -> tuple[DocumentVersion, int]:
+            version = _require(connection, collection, hold=True)
             connection.execute(rows.insert_new(connection, documents), new)
+            one = sa.and_(_within(collection), documents.c.source_key == source_key)
+            before = connection.execute(sa.select(documents.c.groups, documents.c.generation).where(one)).one()
             begun = (
                 sa.update(documents)
-                .where(_within(collection), documents.c.source_key == source_key)
+                .where(one)
                 .values(
                     begun=documents.c.begun + 1,
                     sha256=sha256,
@@ -130,12 +112,46 @@ class Documents:
                     status="in_progress",
                     error="",
                     updated_at=now,
+                    **columns_of(about),
                 )
                 .returning(documents.c.id, documents.c.begun, documents.c.generation)
             )
-            return DocumentVersion(*connection.execute(begun).one())
+            begun_version = DocumentVersion(*connection.execute(begun).one())
+            if before.generation and before.groups != rows.names(about.groups):
+                version = _bump(connection, collection)
+            return begun_version, version
 
-        return await self._database.write(work, durable=True)
+        begun, version = await self._database.write(work, durable=True)
+        self._know(_key(collection), version)
+        return begun
+
+    async def describe(
+        self, collection: Collection, document_id: str, source_key: str, name: str, about: About
+    ) -> None:
+        """Note what a source says now of a document whose content is what it was, perhaps under another key.
+
+        Raises ``NotFound``, or ``Conflict`` when an ingest of it has begun or another document has that key.
+        """
+
+        def work(connection: sa.Connection) -> int:
+            version = _require(connection, collection, hold=True)
+            old = _locked(connection, collection, document_id)
+            if old.begun != old.generation:
+                raise Conflict(f"an ingest of {old.name} has begun", remedy="Its result will count")
+            values = {
+                "source_key": source_key,
+                "name": name,
+                **columns_of(about),
+                "read_groups": rows.names(about.groups),
+            }
+            connection.execute(sa.update(documents).where(_one(collection, document_id)).values(values))
+            changed = any(getattr(old, column) != values[column] for column in _SHOWN)
+            return _bump(connection, collection) if changed else version
+
+        try:
+            self._know(_key(collection), await self._database.write(work, durable=True))
+        except sa.exc.IntegrityError:
+            raise Conflict(f"{source_key} is another document of {collection.name}") from None
 
     async def publish(
         self,
@@ -154,38 +170,65 @@ class Documents:
         ``text_blob`` is the sha256 of the parsed text in the blobs. Raises ``Conflict`` when a newer
         generation was begun or the text is gone, ``NotFound`` when document or collection are.
         """
+        wanted = Publication(document_id, generation, chars, chunks, parser, text_blob, pages)
+        (done,) = await self.publish_all(collection, [wanted])
+        if isinstance(done, MainspringError):
+            raise done
+        return done
 
-        def work(connection: sa.Connection) -> tuple[int, int]:
+    async def publish_all(
+        self, collection: Collection, wanted: Sequence[Publication]
+    ) -> list[int | Conflict | NotFound]:
+        """``publish`` for several documents in one commit; for each what it returns or raises.
+
+        Raises ``NotFound`` when the collection is gone.
+        """
+
+        def work(connection: sa.Connection) -> tuple[int, list[int | Conflict | NotFound]]:
             version = _bump(connection, collection)
-            old = _locked(connection, collection, document_id)
-            if old.begun != generation:
-                raise Conflict(
-                    f"generation {generation} of {document_id} is not the newest ({old.begun})",
-                    remedy="Another ingest of this document has begun; its result will count",
-                )
-            if not blob_store.claim(connection, self._blobs, text_blob):
-                raise Conflict(f"the text of {document_id} was removed meanwhile", remedy="Ingest it again")
-            values = {
-                "generation": generation,
-                "status": "completed",
-                "error": "",
-                "chars": chars,
-                "chunks": chunks,
-                "pages": pages,
-                "parser": parser,
-                "text_blob": text_blob,
-                "updated_at": time.time(),
-            }
-            connection.execute(sa.update(documents).where(_one(collection, document_id)).values(values))
-            if old.text_blob != text_blob:
-                blob_store.discard(connection, old.text_blob)
-            return version, int(old.generation)
+            moved = moves.moved(connection, collection)
+            done: dict[int, int | Conflict | NotFound] = {}
+            # In one order for all: blobs are locked one by one.
+            for number, each in sorted(enumerate(wanted), key=lambda pair: pair[1].text_blob):
+                try:
+                    done[number] = moved or self._publish(connection, collection, each)
+                except (Conflict, NotFound) as error:
+                    done[number] = error
+            return version, [done[number] for number in range(len(wanted))]
 
-        version, superseded = await self._database.write(work, durable=True)
+        version, done = await self._database.write(work, durable=True)
         self._know(_key(collection), version)
-        if superseded:
+        if any(isinstance(each, int) and each for each in done):
             await blob_store.sweep(self._database, self._blobs)
-        return superseded
+        return done
+
+    def _publish(self, connection: sa.Connection, collection: Collection, wanted: Publication) -> int:
+        old = _locked(connection, collection, wanted.document_id)
+        if old.begun != wanted.generation:
+            raise Conflict(
+                f"generation {wanted.generation} of {wanted.document_id} is not the newest ({old.begun})",
+                remedy="Another ingest of this document has begun; its result will count",
+            )
+        if not blob_store.claim(connection, self._blobs, wanted.text_blob):
+            raise Conflict(f"the text of {wanted.document_id} was removed meanwhile", remedy="Ingest it again")
+        values = {
+            "generation": wanted.generation,
+            "status": "completed",
+            "error": "",
+            "chars": wanted.chars,
+            "chunks": wanted.chunks,
+            "pages": wanted.pages,
+            "parser": wanted.parser,
+            "text_blob": wanted.text_blob,
+            "read_groups": old.groups,
+            "updated_at": time.time(),
+        }
+        connection.execute(sa.update(documents).where(_one(collection, wanted.document_id)).values(values))
+        if wanted.generation > 1:
+            stale_chunks.note(connection, collection, wanted.document_id, wanted.generation)
+        if old.text_blob != wanted.text_blob:
+            blob_store.discard(connection, old.text_blob)
+        return int(old.generation)
 
     async def fail(
         self, collection: Collection, document_id: str, error: str, *, generation: int | None = None
@@ -196,10 +239,15 @@ class Documents:
         if generation is not None:
             failed = failed.where(documents.c.begun == generation)
         failed = failed.values(status="failed", error=error, updated_at=time.time())
-        await self._database.write(lambda connection: connection.execute(failed) and None, durable=True)
+
+        def work(connection: sa.Connection) -> None:
+            if connection.execute(failed).rowcount and generation is not None:
+                stale_chunks.note(connection, collection, document_id, generation + 1)
+
+        await self._database.write(work, durable=True)
 
     async def remove(self, collection: Collection, document_id: str) -> None:
-        """Forget a document and its text. Its chunks are invisible from here on, and the caller's to delete.
+        """Forget a document and its text. Its chunks are invisible from here on, and stale.
         Raises ``NotFound``."""
 
         def work(connection: sa.Connection) -> int:
@@ -207,49 +255,69 @@ class Documents:
             old = _locked(connection, collection, document_id)
             connection.execute(sa.delete(documents).where(_one(collection, document_id)))
             blob_store.discard(connection, old.text_blob)
+            stale_chunks.note(connection, collection, document_id, old.begun + 1)
             return version
 
         self._know(_key(collection), await self._database.write(work, durable=True))
         await blob_store.sweep(self._database, self._blobs)
 
-    async def documents(self, collection: Collection) -> list[Document]:
-        """All documents, in the order of their source keys."""
+    async def stale(self, collection: Collection) -> list[Stale]:
+        """Chunks that the vector store has still to forget; ``settled`` says that it has."""
+        return await self._database.read(lambda connection: stale_chunks.read(connection, collection))
+
+    async def settled(self, collection: Collection, forgotten: Sequence[Stale]) -> None:
+        """Note that these chunks are forgotten."""
+        if forgotten:
+            await self._database.write(lambda connection: stale_chunks.clear(connection, collection, forgotten))
+
+    async def documents(self, collection: Collection, groups: frozenset[str] | None) -> list[Document]:
+        """All documents that ``groups`` may see, in the order of their source keys. None: all, for maintenance."""
         query = sa.select(documents).where(_within(collection)).order_by(documents.c.source_key)
         found = await self._database.read(lambda connection: connection.execute(query).all())
-        return [document_of(row) for row in found]
+        return [document_of(row) for row in found if visible(row, groups)]
 
-    async def document(self, collection: Collection, document_id: str) -> Document:
-        """Raises ``NotFound``."""
+    async def document(self, collection: Collection, document_id: str, groups: frozenset[str] | None) -> Document:
+        """The document, if ``groups`` may see it (None: maintenance). Raises ``NotFound`` for what they may not,
+        as for what is not there."""
         query = sa.select(documents).where(_one(collection, document_id))
         row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
-        if row is None:
+        if row is None or not visible(row, groups):
             raise _unknown(collection, document_id)
         return document_of(row)
 
-    async def named(self, collection: Collection, document_ids: AnyCollection[str]) -> dict[str, Document]:
-        """Those of the documents that there are, by id. Takes some hundred ids at most."""
+    async def named(
+        self, collection: Collection, document_ids: AnyCollection[str], groups: frozenset[str] | None
+    ) -> dict[str, Document]:
+        """Those of the documents that there are and that ``groups`` may see (None: maintenance), by id. Takes some
+        hundred ids at most."""
         query = sa.select(documents).where(_within(collection), documents.c.id.in_(sorted(document_ids)))
         found = await self._database.read(lambda connection: connection.execute(query).all())
-        return {row.id: document_of(row) for row in found}
+        return {row.id: document_of(row) for row in found if visible(row, groups)}
 
-    async def current(self, collection: Collection) -> Mapping[str, int]:
-        """The generation that is read of each document that has one. Raises ``NotFound``: no such collection."""
+    async def current(self, collection: Collection, groups: frozenset[str] | None) -> Mapping[str, int]:
+        """The generation that is read of each document that has one and that ``groups`` may see.
+
+        This is what a search passes to ``VectorStore.search``: with ``principal.groups``, so that what those may not
+        see cannot be found. None gives all and is for maintenance only. Asking costs one look at the collection's
+        version; the mapping is kept until that grows, and is not to be changed. Raises ``NotFound``: no such
+        collection.
+        """
         key = _key(collection)
         known = self._generations.get(key)
 
-        def work(connection: sa.Connection) -> tuple[int, dict[str, int]]:
+        def work(connection: sa.Connection) -> Generations:
             version = _require(connection, collection)
-            if known is not None and known[0] == version:
+            if known is not None and known.version == version:
                 return known
-            query = sa.select(documents.c.id, documents.c.generation).where(
-                _within(collection), documents.c.generation > 0
-            )
-            return version, {row.id: row.generation for row in connection.execute(query)}
+            query = sa.select(
+                documents.c.id, documents.c.generation, documents.c.groups, documents.c.read_groups
+            ).where(_within(collection), documents.c.generation > 0)
+            return Generations.of(version, connection.execute(query))
 
         fresh = await self._database.read(work)
         self._generations[key] = fresh
-        self._know(key, fresh[0])
-        return fresh[1]
+        self._know(key, fresh.version)
+        return fresh.view(groups)
 
     async def text(self, document: Document) -> str:
         """The parsed text that offsets of chunks and citations point into. Raises ``NotFound`` before the
@@ -280,10 +348,10 @@ def _row_of(collection: Collection) -> sa.ColumnElement[bool]:
 
 
 def _require(connection: sa.Connection, collection: Collection, *, hold: bool = False) -> int:
-    # ``hold``: nobody deletes the collection until this transaction ends.
+    # ``hold``: nobody deletes or changes the collection until this transaction ends.
     query = sa.select(collections.c.version).where(_row_of(collection))
     if hold:
-        query = query.with_for_update(read=True)
+        query = query.with_for_update()
     version = connection.execute(query).scalar_one_or_none()
     if version is None:
         raise _gone(collection)
@@ -311,24 +379,3 @@ def _gone(collection: Collection) -> NotFound:
 
 def _unknown(collection: Collection, document_id: str) -> NotFound:
     return NotFound(f"there is no document {document_id} in {collection.name}")
-
-
-def document_of(row: sa.Row[Any]) -> Document:
-    """A row of ``documents``."""
-    return Document(
-        document_id=row.id,
-        source_key=row.source_key,
-        name=row.name,
-        sha256=row.sha256,
-        generation=row.generation,
-        status=cast(Status, row.status),
-        error=row.error,
-        chars=row.chars,
-        chunks=row.chunks,
-        pages=row.pages,
-        parser=row.parser,
-        text_blob=row.text_blob,
-        file_id=row.file_id,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-    )

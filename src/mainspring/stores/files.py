@@ -1,4 +1,9 @@
-"""Uploaded files: a row that says whose and what, and a blob with the bytes."""
+"""Uploaded files: a row that says whose and what, and a blob with the bytes.
+
+Until it is attached a file is for the groups of the key that uploaded it (none: for the tenant). From then on it is
+as restricted as the documents that were made of it, each with its collection: who may read one of them may have the
+original.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +16,24 @@ import sqlalchemy as sa
 
 import mainspring.stores.blobs as blob_store
 import mainspring.stores.ids as ids
+import mainspring.stores.pages as pages
 import mainspring.stores.rows as rows
 from mainspring.errors import NotFound, StoreError
+from mainspring.stores.access import IN_COLLECTION, Sight
 from mainspring.stores.blobs import Blobs
 from mainspring.stores.database import Database
+from mainspring.stores.pages import Page, Slice
 from mainspring.stores.schema import collections, documents, files
+
+PREFIX = "file-"
 
 
 @dataclass(frozen=True, slots=True)
 class FileInfo:
-    """What is known of an uploaded file. ``bytes`` is its size, ``created_at`` Unix seconds."""
+    """What is known of an uploaded file. ``bytes`` is its size, ``created_at`` Unix seconds.
+
+    ``groups`` may see it while it is in no collection (empty: the tenant).
+    """
 
     id: str
     tenant: str
@@ -29,6 +42,7 @@ class FileInfo:
     sha256: str
     purpose: str
     created_at: float
+    groups: frozenset[str] = frozenset()
 
 
 class Files:
@@ -38,10 +52,12 @@ class Files:
         self._database = database
         self._blobs = blobs
 
-    async def add(self, tenant: str, name: str, data: builtins.bytes, purpose: str) -> FileInfo:
+    async def add(
+        self, tenant: str, name: str, data: builtins.bytes, purpose: str, groups: frozenset[str] = frozenset()
+    ) -> FileInfo:
         """Keep a file; durable when it returns. The same bytes twice are two files and one blob."""
         sha256 = await self._blobs.put(data)
-        info = FileInfo(ids.new("file-"), tenant, name, len(data), sha256, purpose, time.time())
+        info = FileInfo(ids.new(PREFIX), tenant, name, len(data), sha256, purpose, time.time(), groups)
 
         def work(connection: sa.Connection) -> None:
             # Deleting another file of the same bytes may have taken the blob since it was written.
@@ -62,6 +78,17 @@ class Files:
     async def list(self, tenant: str, *, groups: frozenset[str] = frozenset()) -> list[FileInfo]:
         """All files of the tenant that ``groups`` may see, newest first."""
         return await self._visible(tenant, groups, sa.true())
+
+    async def page(
+        self, tenant: str, page: Page, *, groups: frozenset[str] = frozenset(), purpose: str | None = None
+    ) -> Slice[FileInfo]:
+        """The page of ``list``, by age. Raises ``InvalidRequest`` for a cursor that is no file's id."""
+
+        def work(connection: sa.Connection) -> Slice[sa.Row[Any]]:
+            query = _seen(connection, tenant, groups, sa.true() if purpose is None else files.c.purpose == purpose)
+            return pages.read(connection, query, (files.c.id,), page, pages.by_id(PREFIX))
+
+        return (await self._database.read(work)).map(_info)
 
     async def delete(self, tenant: str, file_id: str, *, groups: frozenset[str] = frozenset()) -> None:
         """Forget a file, and its bytes unless another file or document has the same. Raises ``NotFound``."""
@@ -88,36 +115,34 @@ class Files:
     async def _visible(
         self, tenant: str, groups: frozenset[str], where: sa.ColumnElement[bool]
     ) -> builtins.list[FileInfo]:
-        # The one place where files are read for somebody. A file is as restricted as the collections that it is in:
-        # in none of them it is the tenant's.
-        query = sa.select(files).where(files.c.tenant == tenant, where)
-        uses = (
-            sa.select(documents.c.file_id, collections.c.groups)
-            .join(
-                collections,
-                sa.and_(collections.c.tenant == documents.c.tenant, collections.c.id == documents.c.collection_id),
-            )
-            .where(
-                documents.c.tenant == tenant,
-                documents.c.file_id.in_(query.with_only_columns(files.c.id).order_by(None)),
-            )
-        )
+        def work(connection: sa.Connection) -> builtins.list[sa.Row[Any]]:
+            query = _seen(connection, tenant, groups, where).order_by(files.c.id.desc())
+            return builtins.list(connection.execute(query))
 
-        def work(connection: sa.Connection) -> tuple[builtins.list[FileInfo], dict[str, builtins.list[frozenset[str]]]]:
-            restrictions: dict[str, builtins.list[frozenset[str]]] = {}
-            for file_id, restricted in connection.execute(uses):
-                restrictions.setdefault(file_id, []).append(frozenset(rows.load(restricted)))
-            return [
-                FileInfo(**row._mapping) for row in connection.execute(query.order_by(files.c.id.desc()))
-            ], restrictions
+        return [_info(row) for row in await self._database.read(work)]
 
-        found, restrictions = await self._database.read(work)
-        return [
-            info
-            for info in found
-            if info.id not in restrictions or any(not each or each & groups for each in restrictions[info.id])
-        ]
+
+def _seen(
+    connection: sa.Connection, tenant: str, groups: frozenset[str], where: sa.ColumnElement[bool]
+) -> sa.Select[Any]:
+    # The one place where files are read for somebody.
+    sight = Sight(connection, groups)
+    uses = (
+        sa.select(documents.c.id)
+        .join(collections, IN_COLLECTION)
+        .where(documents.c.tenant == files.c.tenant, documents.c.file_id == files.c.id)
+    )
+    unused = sa.and_(~sa.exists(uses), sight.sees(files.c.groups))
+    return sa.select(files).where(
+        files.c.tenant == tenant, where, sa.or_(unused, sa.exists(uses.where(sight.sees_document())))
+    )
+
+
+def _info(row: sa.Row[Any]) -> FileInfo:
+    fields = dict(row._mapping)
+    return FileInfo(**{**fields, "groups": frozenset(rows.load(fields["groups"]))})
 
 
 def _columns(info: FileInfo) -> dict[str, Any]:
-    return {column.name: getattr(info, column.name) for column in files.columns}
+    fields = {column.name: getattr(info, column.name) for column in files.columns}
+    return {**fields, "groups": rows.names(info.groups)}

@@ -16,3 +16,9 @@ def new(prefix: str) -> str:
         number, digit = divmod(number, 32)
         digits.append(_DIGITS[digit])
     return prefix + "".join(reversed(digits))
+
+
+def is_id(text: str, prefix: str) -> bool:
+    """Whether ``text`` has the form of an id that ``new(prefix)`` makes."""
+    digits = text.removeprefix(prefix)
+    return text.startswith(prefix) and len(digits) == 26 and all(digit in _DIGITS for digit in digits)

@@ -7,6 +7,7 @@ import builtins
 import logging
 import secrets
 import time
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,8 @@ SCOPES = frozenset({"chat", "embed", "ingest", "admin"})
 PREFIX = "ms-"
 # A key that another process revokes is refused here after this long at most.
 REMEMBERED_S = 3.0
+# A key in use is read again before that, beside the requests: only a pause makes one wait for the database.
+REREAD_S = 1.0
 REMEMBERED = 10_000
 USE_RESOLUTION_S = 60.0
 
@@ -59,7 +62,8 @@ class Keys:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._remembered: TTLCache[str, KeyInfo] = TTLCache(REMEMBERED, REMEMBERED_S)
+        self._remembered: TTLCache[str, tuple[KeyInfo, float]] = TTLCache(REMEMBERED, REMEMBERED_S)
+        self._rereading: set[str] = set()
         self._forgotten = 0
         self._notes: set[asyncio.Task[None]] = set()
 
@@ -86,7 +90,7 @@ class Keys:
     async def authenticate(self, secret: str) -> Principal:
         """Whose secret this is. Raises ``Unauthenticated``: unknown, revoked or expired."""
         digest = rows.digest(rows.clean(secret))
-        info = self._remembered.get(digest) or await self._look_up(digest)
+        info = self._recall(digest) or await self._look_up(digest)
         if info is None:
             raise Unauthenticated("the API key is unknown", remedy="`mainspring keys create NAME` makes one")
         if not info.usable(time.time()):
@@ -138,7 +142,7 @@ class Keys:
         return any("admin" in info.scopes and info.usable(now) for info in await self._select(sa.select(keys)))
 
     async def close(self) -> None:
-        """Wait for the notes of last use."""
+        """Wait for what runs beside the requests."""
         if self._notes:
             await asyncio.wait(self._notes)
 
@@ -146,20 +150,43 @@ class Keys:
         self._remembered.clear()
         self._forgotten += 1
 
+    def _recall(self, digest: str) -> KeyInfo | None:
+        remembered = self._remembered.get(digest)
+        if remembered is None:
+            return None
+        info, read_at = remembered
+        if time.monotonic() - read_at > REREAD_S and digest not in self._rereading:
+            self._rereading.add(digest)
+            self._beside(self._reread(digest))
+        return info
+
+    async def _reread(self, digest: str) -> None:
+        try:
+            if await self._look_up(digest) is None:
+                self._remembered.pop(digest, None)
+        except MainspringError as error:
+            # What is remembered still ends in time; the request after that is told.
+            _log.warning("an API key could not be read again: %s", error)
+        finally:
+            self._rereading.discard(digest)
+
     async def _look_up(self, digest: str) -> KeyInfo | None:
-        forgotten = self._forgotten
+        forgotten, asked_at = self._forgotten, time.monotonic()
         found = await self._select(sa.select(keys).where(keys.c.digest == digest))
         if not found:
             return None
         info = found[0]
         # What was read before a revocation must not be remembered after it.
         if forgotten == self._forgotten:
-            self._remembered[digest] = info
+            self._remembered[digest] = (info, asked_at)
         if info.usable(time.time()) and (info.last_used_at or 0.0) < time.time() - USE_RESOLUTION_S:
-            note = asyncio.create_task(self._note_use(info.tenant, info.id), name="note key use")
-            self._notes.add(note)
-            note.add_done_callback(self._notes.discard)
+            self._beside(self._note_use(info.tenant, info.id))
         return info
+
+    def _beside(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name="keys")
+        self._notes.add(task)
+        task.add_done_callback(self._notes.discard)
 
     async def _note_use(self, tenant: str, key_id: str) -> None:
         now = time.time()

@@ -1,4 +1,4 @@
-"""Chunks in LanceDB: one table a collection, exact or HNSW vector search and BM25 over stemmed words.
+"""Chunks in LanceDB: one table a collection; how it is searched and indexed is in ``lance_search``, ``lance_index``.
 
 A table is named after its collection's id, so that no query can reach another tenant's rows. Several processes may
 read and write the same directory: every read looks for the newest version first.
@@ -15,16 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from mainspring.errors import StoreError
-from mainspring.stores.vectors import ChunkRow, SearchHit
+from mainspring.stores.lance_index import index, index_text, kinds
+from mainspring.stores.lance_search import find, quoted
+from mainspring.stores.vectors import EFFORT, ChunkRow, SearchHit, Stale
 
-# Exact search of this many 384-dimensional rows takes a few milliseconds; beyond, HNSW is needed.
-HNSW_ROWS = 20_000
-# Rows outside an index are searched exactly, which is right and slower; they are indexed when they are this many.
-_FRESH_ROWS = 2_000
-# A mapping ``current`` this small is pushed into the search; a larger one is joined afterwards.
-_PREFILTER_DOCUMENTS = 200
-_COLUMNS = ["chunk_id", "document_id", "generation", "text", "start", "end", "page", "heading", "vector"]
-_KEEP_VERSIONS = timedelta(minutes=10)
+# Columns that tables made by earlier versions lack, with the SQL of what their rows have there.
+_LATER_COLUMNS = {
+    "parent_start": "CAST(-1 AS BIGINT)",
+    "parent_end": "CAST(-1 AS BIGINT)",
+    "digest": "CAST('' AS STRING)",
+}
+_FORGET_AT_ONCE = 200
 
 
 class LanceVectors:
@@ -48,11 +49,12 @@ class LanceVectors:
                 table = await (await self._connect()).create_table(
                     _table_name(collection_id), schema=batch.schema, exist_ok=True
                 )
+            await _add_later_columns(table)
             await table.merge_insert("chunk_id").when_matched_update_all().when_not_matched_insert_all().execute(batch)
 
     async def delete(self, collection_id: str, document_id: str, generations: AnyCollection[int] | None = None) -> None:
         """Forget these generations of a document, all of them with None."""
-        condition = f"document_id = {_quoted(document_id)}"
+        condition = f"document_id = {quoted(document_id)}"
         if generations is not None:
             if not generations:
                 return
@@ -62,6 +64,38 @@ class LanceVectors:
             if table is not None:
                 await table.delete(condition)
 
+    async def forget(self, collection_id: str, stale: Sequence[Stale]) -> None:
+        """Delete the chunks of all ``stale``, some hundred documents a statement."""
+        async with self._lock(collection_id), _Errors(f"collection {collection_id} cannot be written"):
+            table = await self._table(collection_id)
+            if table is None:
+                return
+            for start in range(0, len(stale), _FORGET_AT_ONCE):
+                await table.delete(" OR ".join(map(_condition, stale[start : start + _FORGET_AT_ONCE])))
+
+    async def vectors(self, collection_id: str, digests: AnyCollection[str]) -> dict[str, Any]:
+        """A stored vector for each of ``digests`` that some row of the collection has."""
+        if not digests:
+            return {}
+        async with _Errors(f"collection {collection_id} cannot be read"):
+            table = await self._table(collection_id)
+            if table is None or "digest" not in (await table.schema()).names:
+                return {}
+            condition = f"digest IN ({', '.join(quoted(digest) for digest in sorted(digests))})"
+            found = await table.query().where(condition).select(["digest", "vector"]).to_arrow()
+        return await asyncio.to_thread(_by_digest, found)
+
+    async def read(self, collection_id: str, current: Mapping[str, int]) -> list[ChunkRow]:
+        """The rows of these generations, in the order of their places in their documents."""
+        if not current:
+            return []
+        async with _Errors(f"collection {collection_id} cannot be read"):
+            table = await self._table(collection_id)
+            if table is None:
+                return []
+            found = await table.query().where(f"document_id IN ({', '.join(map(quoted, current))})").to_arrow()
+        return await asyncio.to_thread(_rows, found, current)
+
     async def search(
         self,
         collection_id: str,
@@ -70,25 +104,31 @@ class LanceVectors:
         text: str | None = None,
         k: int,
         current: Mapping[str, int],
+        effort: float = EFFORT,
     ) -> list[SearchHit]:
         """The best ``k`` chunks by ``vector`` and the best ``k`` by ``text``, merged; see ``VectorStore``."""
         if not current or k <= 0:
             return []
+        asked = text if text is not None and re.search(r"\w", text) else None
         async with _Errors(f"collection {collection_id} cannot be searched"):
             table = await self._table(collection_id)
             if table is None:
                 return []
-            dense, lexical = await asyncio.gather(
-                self._dense(table, vector, k, current), self._lexical(table, text, k, current)
-            )
-        return _merge(dense, lexical, vector)
+            indexed = await kinds(table)
+            if asked is not None and "indexed" not in indexed:
+                async with self._lock(collection_id):
+                    # Searches come side by side, and only one of them may make the index.
+                    if "indexed" not in await kinds(table):
+                        await index_text(table)
+            kind = indexed.get("vector", "")
+            return await find(table, vector=vector, text=asked, k=k, current=current, effort=effort, kind=kind)
 
     async def settle(self, collection_id: str) -> None:
         """Index what was written, compact and forget old versions; searches are right without it, and slower."""
         async with self._lock(collection_id), _Errors(f"collection {collection_id} cannot be indexed"):
             table = await self._table(collection_id)
             if table is not None:
-                await _index(table)
+                await index(table)
 
     def settle_soon(self, collection_id: str) -> None:
         """``settle`` in the background; one at a time for each collection."""
@@ -140,31 +180,6 @@ class LanceVectors:
                 return None
             raise StoreError(f"the vectors of collection {collection_id} are damaged: {error}") from error
 
-    async def _dense(self, table: Any, vector: Any, k: int, current: Mapping[str, int]) -> list[dict[str, Any]]:
-        if vector is None:
-            return []
-
-        def query(limit: int) -> Any:
-            search = table.vector_search(vector).distance_type("cosine").ef(max(100, 2 * limit)).refine_factor(2)
-            return search.limit(limit).select([*_COLUMNS, "_distance"])
-
-        return await _current_rows(query, k, current)
-
-    async def _lexical(self, table: Any, text: str | None, k: int, current: Mapping[str, int]) -> list[dict[str, Any]]:
-        if text is None or not re.search(r"\w", text):
-            return []
-        if not any(index.columns == ["indexed"] for index in await table.list_indices()):
-            await _index_text(table)
-        from lancedb import query as lance_query
-
-        match: Any = lance_query.MatchQuery
-
-        def query(limit: int) -> Any:
-            search = table.query().nearest_to_text(match(text, "indexed"))
-            return search.limit(limit).select([*_COLUMNS, "_score"])
-
-        return await _current_rows(query, k, current)
-
 
 class _Errors:
     """Turns what LanceDB raises into ``StoreError``; ours pass."""
@@ -180,66 +195,11 @@ class _Errors:
             raise StoreError(f"{self._message}: {error}") from error
 
 
-async def _current_rows(query: Any, k: int, current: Mapping[str, int]) -> list[dict[str, Any]]:
-    """The first ``k`` rows of ``query(limit)`` whose generation is current, asking for more until there are."""
-    condition = None
-    if len(current) <= _PREFILTER_DOCUMENTS:
-        condition = f"document_id IN ({', '.join(_quoted(name) for name in current)})"
-    limit = k
-    while True:
-        search = query(limit)
-        if condition:
-            search = search.where(condition)
-        rows: list[dict[str, Any]] = (await search.to_arrow()).to_pylist()
-        kept = [row for row in rows if current.get(row["document_id"]) == row["generation"]]
-        if len(kept) >= k or len(rows) < limit:
-            return kept[:k]
-        limit *= 4
-
-
-def _merge(dense: list[dict[str, Any]], lexical: list[dict[str, Any]], vector: Any | None) -> list[SearchHit]:
-    rows = {row["chunk_id"]: row for row in dense + lexical}
-    # HNSW distances are of quantised vectors, and rows found by words alone have none: both from the vectors.
-    cosines: dict[str, float] = {}
-    if vector is not None and rows:
-        import numpy
-
-        matrix = numpy.array([row["vector"] for row in rows.values()], dtype=numpy.float32)
-        cosines = dict(zip(rows, (matrix @ numpy.asarray(vector, dtype=numpy.float32)).tolist(), strict=True))
-    scores = {row["chunk_id"]: float(row["_score"]) for row in lexical}
-    return [
-        SearchHit(
-            chunk_id=chunk_id,
-            document_id=row["document_id"],
-            generation=row["generation"],
-            text=row["text"],
-            start=row["start"],
-            end=row["end"],
-            page=row["page"],
-            heading=row["heading"],
-            dense=cosines.get(chunk_id),
-            lexical=scores.get(chunk_id),
-        )
-        for chunk_id, row in rows.items()
-    ]
-
-
-async def _index(table: Any) -> None:
-    rows = await table.count_rows()
-    indices = {tuple(index.columns): index.name for index in await table.list_indices()}
-    if ("indexed",) not in indices:
-        await _index_text(table)
-    if ("vector",) not in indices and rows >= HNSW_ROWS:
-        from lancedb.index import HnswSq
-
-        await table.create_index("vector", config=HnswSq(distance_type="cosine", num_partitions=1, m=20))
-    await table.optimize(cleanup_older_than=_KEEP_VERSIONS)
-
-
-async def _index_text(table: Any) -> None:
-    from lancedb.index import FTS
-
-    await table.create_index("indexed", config=FTS(language="English", stem=True, remove_stop_words=True))
+async def _add_later_columns(table: Any) -> None:
+    present = set((await table.schema()).names)
+    absent = {name: value for name, value in _LATER_COLUMNS.items() if name not in present}
+    if absent:
+        await table.add_columns(absent)
 
 
 def _to_arrow(rows: Sequence[ChunkRow]) -> Any:
@@ -260,15 +220,43 @@ def _to_arrow(rows: Sequence[ChunkRow]) -> Any:
             "heading": pa.array([row.heading for row in rows], pa.string()),
             "indexed": pa.array([f"{row.heading}\n{row.text}" for row in rows], pa.string()),
             "vector": vectors,
+            "parent_start": pa.array([row.parent_start for row in rows], pa.int64()),
+            "parent_end": pa.array([row.parent_end for row in rows], pa.int64()),
+            "digest": pa.array([row.digest for row in rows], pa.string()),
         }
     )
+
+
+def _rows(found: Any, current: Mapping[str, int]) -> list[ChunkRow]:
+    import numpy
+
+    fields = ChunkRow.__dataclass_fields__
+    known = [name for name in found.column_names if name in fields and name != "vector"]
+    vectors: Any = numpy.stack(found["vector"].to_numpy(zero_copy_only=False)) if found.num_rows else []
+    rows = [
+        ChunkRow(**row, vector=vector)
+        for row, vector in zip(found.select(known).to_pylist(), vectors, strict=True)
+        if current.get(row["document_id"]) == row["generation"]
+    ]
+    return sorted(rows, key=lambda row: (row.document_id, row.start, row.end, row.chunk_id))
+
+
+def _by_digest(found: Any) -> dict[str, Any]:
+    import numpy
+
+    if not found.num_rows:
+        return {}
+    rows = found.combine_chunks()
+    matrix = numpy.stack(rows["vector"].to_numpy(zero_copy_only=False)).astype(numpy.float32, copy=False)
+    return dict(zip(rows["digest"].to_pylist(), matrix, strict=True))
+
+
+def _condition(stale: Stale) -> str:
+    condition = f"document_id = {quoted(stale.document_id)} AND generation < {int(stale.below)}"
+    return f"({condition} AND generation <> {int(stale.kept)})" if stale.kept else f"({condition})"
 
 
 def _table_name(collection_id: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,128}", collection_id):
         raise StoreError(f"{collection_id!r} is no collection id")
     return collection_id
-
-
-def _quoted(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

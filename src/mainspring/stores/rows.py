@@ -21,10 +21,12 @@ def clean(text: str) -> str:
 def dump(value: Any) -> str:
     """``value`` as compact JSON. Raises ``TypeError`` for what JSON cannot hold."""
     try:
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+        text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
     except TypeError:
         # Text from outside may hold lone surrogates, which orjson refuses.
         return orjson.dumps(_cleaned(value), option=orjson.OPT_SORT_KEYS).decode()
+    # Postgres keeps an escaped NUL as text and fails when it looks into the JSON.
+    return orjson.dumps(_cleaned(value), option=orjson.OPT_SORT_KEYS).decode() if "\\u0000" in text else text
 
 
 def load(text: str) -> Any:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from mainspring.stores.rows import clean
 
-HEAD = "0001"
+HEAD = "0004"
 
 metadata = sa.MetaData(
     naming_convention={
@@ -45,6 +45,14 @@ def _count(name: str) -> sa.Column[int]:
     return sa.Column(name, sa.BigInteger, nullable=False, server_default=sa.text("0"))
 
 
+def _json(name: str, default: str) -> sa.Column[str]:
+    return sa.Column(name, CleanText, nullable=False, server_default=default)
+
+
+def _optional(name: str) -> sa.Column[str]:
+    return sa.Column(name, CleanText, nullable=False, server_default="")
+
+
 def _time(name: str, *, nullable: bool = False) -> sa.Column[float]:
     return sa.Column(name, sa.Double, nullable=nullable)
 
@@ -71,6 +79,7 @@ events = sa.Table(
     sa.Index(None, "tenant", "trace_id"),
     sa.Index(None, "tenant", "kind", "id"),
     sa.Index(None, "tenant", "content_id"),
+    sa.Index(None, "tenant", "at", "id"),
 )
 # The outbox: small because what is published leaves it.
 sa.Index(
@@ -124,6 +133,7 @@ files = sa.Table(
     _text("sha256"),
     _text("purpose"),
     _time("created_at"),
+    _json("groups", "[]"),
     sa.Index(None, "sha256"),
 )
 
@@ -140,7 +150,12 @@ collections = sa.Table(
     _text("embedder"),
     _count("version"),
     _time("created_at"),
-    sa.UniqueConstraint("tenant", "name"),
+    _json("metadata", "{}"),
+    _optional("description"),
+    # Tables of chunks: the one that is read (empty: named after the id), and one to be filled or dropped.
+    _optional("stored_in"),
+    _optional("building"),
+    sa.UniqueConstraint("tenant", "name", "groups"),
 )
 
 documents = sa.Table(
@@ -165,6 +180,44 @@ documents = sa.Table(
     _text("text_blob"),
     _time("created_at"),
     _time("updated_at"),
+    _json("attributes", "{}"),
+    # The access list of the latest ingest, and that of the text which is read: a reader needs both.
+    _json("groups", "[]"),
+    _json("read_groups", "[]"),
+    _time("modified_at", nullable=True),
+    _optional("source_id"),
+    # What the source calls this version of it, and the digest of the settings that it was read with.
+    _optional("mark"),
+    _optional("recipe"),
     sa.UniqueConstraint("tenant", "collection_id", "source_key"),
+    sa.Index(None, "tenant", "file_id"),
     sa.Index(None, "text_blob"),
+)
+
+# Where documents come from, and how far each source has been followed.
+sources = sa.Table(
+    "sources",
+    metadata,
+    _key("tenant"),
+    _key("collection_id"),
+    _key("id"),
+    _text("kind"),
+    _text("location"),
+    _text("options"),
+    _text("cursor"),
+    _text("error"),
+    _time("created_at"),
+    _time("synced_at", nullable=True),
+    sa.UniqueConstraint("tenant", "collection_id", "kind", "location"),
+)
+
+# Chunks that no reader sees any more and that the vector store has still to forget: of the document all generations
+# below ``below`` but the one that is read. Written in the commit that made them so.
+stale_chunks = sa.Table(
+    "stale_chunks",
+    metadata,
+    _key("tenant"),
+    _key("collection_id"),
+    _key("document_id"),
+    sa.Column("below", sa.BigInteger, primary_key=True, autoincrement=False),
 )

@@ -12,6 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+# How hard a search looks where nobody says: above 0.99 of what an exact search finds, in a few milliseconds.
+EFFORT = 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class ChunkRow:
@@ -20,6 +23,8 @@ class ChunkRow:
     ``start`` and ``end`` are character offsets into the document's parsed text, and ``text`` is exactly that
     span; ``page`` counts from 1 (None where the format has no pages); ``vector`` is a float32 array
     (dimensions,), L2-normalised. ``chunk_id`` is unique within a collection and holds the generation.
+    ``parent_start`` and ``parent_end`` are the span of the larger passage that the chunk stands for (-1: none), and
+    ``digest`` is the sha256 of the text that was embedded, with which its vector is found again (empty: unknown).
     """
 
     chunk_id: str
@@ -31,6 +36,9 @@ class ChunkRow:
     page: int | None
     heading: str
     vector: Any
+    parent_start: int = -1
+    parent_end: int = -1
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +46,8 @@ class SearchHit:
     """A chunk that a search found.
 
     ``dense`` is the cosine similarity to the query vector and ``lexical`` the BM25 score, each None where that
-    half of the search did not run or did not find the chunk; higher is better for both.
+    half of the search did not run or did not find the chunk; higher is better for both. ``parent_start`` and
+    ``parent_end`` are the span of the larger passage around it, -1 where there is none.
     """
 
     chunk_id: str
@@ -51,10 +60,26 @@ class SearchHit:
     heading: str
     dense: float | None = None
     lexical: float | None = None
+    parent_start: int = -1
+    parent_end: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """Chunks that nothing shows any more: of ``document_id`` the generations below ``below``, but not ``kept``
+    (0: none of them is kept)."""
+
+    document_id: str
+    below: int
+    kept: int = 0
 
 
 class VectorStore(Protocol):
-    """Chunks with vectors and full text, one table a collection."""
+    """Chunks with vectors and full text, one table a collection.
+
+    ``collection_id`` is what the collection's chunks lie under: its ``table``, which is its id until it is
+    re-indexed.
+    """
 
     async def write(self, collection_id: str, rows: Sequence[ChunkRow]) -> None:
         """Add rows; durable when it returns. Writing a ``chunk_id`` again replaces it (a retried ingest)."""
@@ -62,6 +87,20 @@ class VectorStore(Protocol):
 
     async def delete(self, collection_id: str, document_id: str, generations: AnyCollection[int] | None = None) -> None:
         """Forget these generations of a document, all of them with None. Absent ones are no error."""
+        ...
+
+    async def forget(self, collection_id: str, stale: Sequence[Stale]) -> None:
+        """Delete the chunks of all ``stale`` in one go. Absent ones are no error."""
+        ...
+
+    async def vectors(self, collection_id: str, digests: AnyCollection[str]) -> dict[str, Any]:
+        """A stored vector (float32, (dimensions,)) for each of ``digests`` that some row of the collection has,
+        of whatever document and generation: what was embedded once is not embedded again."""
+        ...
+
+    async def read(self, collection_id: str, current: Mapping[str, int]) -> list[ChunkRow]:
+        """The rows of these generations with their vectors, each document's in the order of its text. Takes some
+        hundred documents at most."""
         ...
 
     async def search(
@@ -72,16 +111,23 @@ class VectorStore(Protocol):
         text: str | None = None,
         k: int,
         current: Mapping[str, int],
+        effort: float = EFFORT,
     ) -> list[SearchHit]:
         """The best ``k`` chunks by ``vector`` and the best ``k`` by ``text``, merged by ``chunk_id``.
 
         Only rows whose (document, generation) is in ``current`` are returned; an unknown collection has none.
+        ``effort`` in [0, 1] trades time for recall of the search by vector, and at 1 that is exact; the search by
+        words always is.
         Order is unspecified: fusion is the caller's. Raises ``StoreError`` when the table is damaged.
         """
         ...
 
     async def settle(self, collection_id: str) -> None:
         """Index what was written and forget what was deleted. Searches are right without it, and slower."""
+        ...
+
+    async def count(self, collection_id: str) -> int:
+        """Rows of all generations; 0 for an unknown collection."""
         ...
 
     async def drop(self, collection_id: str) -> None:

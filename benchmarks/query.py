@@ -1,0 +1,175 @@
+"""Query understanding, on and off: nDCG@10 of each technique on plain, misspelt and abbreviated queries.
+
+    MAINSPRING_DATA=... python benchmarks/query.py [--dev] [--model NAME]
+
+Misspelt are the queries of Cranfield and CACM by rule: in two of their longer words two letters change places, or
+one is left out, doubled or replaced by its neighbour on the keyboard. Acronyms are queries of their own: the short form
+of each that the documents explain, for which those documents are relevant that have the long form. ``--model``
+measures the techniques that ask a chat model as well, which must be pulled; its tokens and milliseconds a query stand
+beside the quality. Halves are those of ``retrieval.py`` (acronyms by their place in the alphabet): nothing that is
+reported was looked at while a technique was made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import re
+import statistics
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from _library import Bench, bench
+from _report import Figure, report, table
+from mainspring import engines
+from mainspring.engines import Engines
+from mainspring.rag import terms
+from mainspring.rag.query.model import ModelAsk
+from mainspring.rag.query.understand import Asked, Technique, Understanding
+from mainspring.rag.selection import SearchOptions
+from mainspring.rag.vocabulary import Vocabularies, Vocabulary
+from mainspring.settings import ModelsSettings, Settings
+from retrieval import Set, cacm, cranfield, ndcg
+
+DEPTH = 50
+_ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
+_RULES: tuple[tuple[Technique, ...], ...] = (
+    (),
+    ("spelling",),
+    ("acronyms",),
+    ("spelling", "acronyms"),
+    ("decompose",),
+)
+_MODELS: tuple[tuple[Technique, ...], ...] = (("multi_query",), ("query2doc",), ("hyde",))
+_MISSPELT_WORDS = 2
+
+AskOf = Callable[[], ModelAsk] | None
+
+
+@dataclass(slots=True)
+class Row:
+    """What one technique came to: nDCG@10 of each query, milliseconds and tokens of understanding it."""
+
+    quality: list[float] = field(default_factory=list)
+    milliseconds: list[float] = field(default_factory=list)
+    tokens: list[int] = field(default_factory=list)
+    changed: int = 0
+
+
+def misspelt(query: str, seed: int) -> str:
+    """``query`` with an error in each of two of its longer words; the same for the same seed."""
+    draw = random.Random(seed)
+    words = [match for match in re.finditer(r"[a-z]{5,}", query.lower()) if not terms.stops(match.group())]
+    chosen = sorted(draw.sample(words, min(_MISSPELT_WORDS, len(words))), key=lambda match: -match.start())
+    for match in chosen:
+        query = query[: match.start()] + _wrong(match.group(), draw) + query[match.end() :]
+    return query
+
+
+def _wrong(word: str, draw: random.Random) -> str:
+    at = draw.randrange(1, len(word) - 1)
+    kind = draw.choice(("swap", "drop", "double", "neighbour"))
+    if kind == "swap":
+        return word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+    if kind == "drop":
+        return word[:at] + word[at + 1 :]
+    if kind == "double":
+        return word[:at] + word[at] + word[at:]
+    row = next(row for row in _ROWS if word[at] in row)
+    place = row.index(word[at])
+    return word[:at] + row[place - 1 if place else 1] + word[at + 1 :]
+
+
+def explained(collection: Set, vocabulary: Vocabulary) -> list[tuple[str, dict[str, int]]]:
+    """(short form, gains of the documents that have the long form) of each acronym with at least two of them."""
+    found = []
+    texts = {name: " ".join(text.lower().split()) for name, text in collection.texts.items()}
+    for short, longs in sorted(vocabulary.expansions.items()):
+        gains = {name: 1 for name, text in texts.items() if longs[0].lower() in text}
+        if len(gains) > 1:
+            found.append((short, gains))
+    return found
+
+
+async def measure(
+    library: Bench, asked: Sequence[tuple[str, Mapping[str, int]]], names: Sequence[Technique], ask: AskOf
+) -> Row:
+    """One technique over (query, gains) pairs."""
+    vocabularies = Vocabularies(library.retriever.scopes, library.retriever.text)
+    understanding = Understanding(vocabularies, library.embedder)
+    await vocabularies.of([library.collection], None)
+    row = Row()
+    for text, gains in asked:
+        plan = await understanding.plan(
+            Asked(text, [library.collection], None), names, ask=ask() if ask is not None else None
+        )
+        hits = await library.retriever.candidates(
+            library.collection, text, DEPTH, groups=None, plan=plan, options=SearchOptions()
+        )
+        ranked = list(dict.fromkeys(hit.source.removesuffix(".txt") for hit in hits))
+        row.quality.append(ndcg(ranked, gains))
+        row.milliseconds.append(sum(step.milliseconds for step in plan.steps))
+        row.tokens.append(plan.tokens)
+        row.changed += any(step.changed for step in plan.steps)
+    return row
+
+
+async def compare(library: Bench, collection: Set, numbers: Sequence[int], ask: AskOf) -> dict[str, Figure]:
+    """The on/off table of one collection that has been ingested."""
+    vocabulary = await Vocabularies(library.retriever.scopes, library.retriever.text).of([library.collection], None)
+    half = numbers[0] % 2
+    kinds: dict[str, list[tuple[str, Mapping[str, int]]]] = {
+        "plain": [(collection.queries[n], collection.gains[n]) for n in numbers],
+        "misspelt": [(misspelt(collection.queries[n], n), collection.gains[n]) for n in numbers],
+        "acronym": [pair for place, pair in enumerate(explained(collection, vocabulary)) if place % 2 == half],
+    }
+    figures: dict[str, Figure] = {}
+    for kind, asked in kinds.items():
+        if not asked:
+            continue
+        for names in (*_RULES, *(_MODELS if ask is not None and kind == "plain" else ())):
+            row = await measure(library, asked, names, ask)
+            label = f"{collection.name} {kind}, {' + '.join(names) or 'off'}"
+            cost = f"{statistics.fmean(row.milliseconds):.1f} ms, {statistics.fmean(row.tokens):.0f} tokens a query"
+            against = f"{len(asked)} queries, {row.changed} changed; {cost}"
+            figures[f"{label}: nDCG@10"] = Figure(statistics.fmean(row.quality), "", "higher", against=against)
+    return figures
+
+
+@asynccontextmanager
+async def chat_model(name: str | None) -> AsyncIterator[Callable[[Bench], AskOf]]:
+    """Makes what asks the chat model ``name``, without the rings around it; None: nothing does."""
+    if name is None:
+        yield lambda _: None
+        return
+    async with engines.open(Settings(models=ModelsSettings(chat=(name,)))) as opened:
+        yield lambda library: lambda: _asking(opened, name, library)
+
+
+def _asking(opened: Engines, name: str, library: Bench) -> ModelAsk:
+    model = opened.chat[name]
+    return ModelAsk(model.responder, name, library.context(), capable=model.grounded)
+
+
+async def main(development: bool, model: str | None) -> None:
+    figures: dict[str, Figure] = {}
+    async with chat_model(model) as asking:
+        for collection in (cranfield(), cacm()):
+            numbers = [n for n in sorted(collection.queries) if n in collection.gains and (n % 2 == 1) == development]
+            async with bench() as library:
+                await library.fill((name, text) for name, text in collection.texts.items() if text.strip())
+                figures |= await compare(library, collection, numbers, asking(library))
+    if development:
+        print(table(figures))
+    else:
+        report("query", figures)
+
+
+if __name__ == "__main__":
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--dev", action="store_true", help="the development half, printed only")
+    arguments.add_argument("--model", help="chat model for the techniques that ask one")
+    given = arguments.parse_args()
+    asyncio.run(main(given.dev, given.model))

@@ -1,0 +1,214 @@
+"""``mainspring eval``: retrieval, refusal and what there is to measure them on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from mainspring.cli import show
+from mainspring.settings import Settings, load
+
+if TYPE_CHECKING:
+    from mainspring.evaluate.ablation import Ablation
+    from mainspring.evaluate.collections import Judged
+    from mainspring.evaluate.refusal import Refusal
+
+app = typer.Typer(
+    help="Measure retrieval and refusal on judged collections: public ones, or a folder of your own.",
+    epilog="Layouts, measures and what they are worth: docs/evaluation.md. Needs the extra `eval`.",
+    no_args_is_help=True,
+)
+Split = Literal["development", "reported", "all"]
+Source = Annotated[str, typer.Argument(metavar="COLLECTION", help="A name of `eval collections`, or a folder")]
+Data = Annotated[Path | None, typer.Option("--data", help="Folder of the data sets [default: $MAINSPRING_DATA]")]
+Half = Annotated[Split, typer.Option("--split", help="Queries to use; look and tune on development only")]
+Limit = Annotated[int, typer.Option("--limit", min=0, help="At most so many queries, evenly spaced (0: all)")]
+Out = Annotated[Path | None, typer.Option("--out", help="Also write the results, as JSON or (.md) as Markdown")]
+AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
+
+
+@app.command("collections")
+def collections(as_json: AsJson = False) -> None:
+    """List the judged collections that are known by name."""
+    from mainspring.evaluate.collections import named
+
+    rows = [(name, about) for name, (about, _) in named().items()]
+    if as_json:
+        show.as_json([{"name": name, "about": about} for name, about in rows])
+        return
+    show.table(("NAME", "ABOUT"), rows)
+
+
+@app.command("rag")
+def rag(
+    context: typer.Context,
+    collection: Source,
+    chunkers: Annotated[str, typer.Option(help="Chunkers, as `structure,fixed,small:chunk_tokens=64`")] = "default",
+    retrievers: Annotated[str, typer.Option(help="Of bm25, dense, hybrid, or `rrf:fusion=rrf`")] = "default",
+    expansions: Annotated[str, typer.Option(help="Techniques, as `none,spelling+acronyms,hyde`")] = "none",
+    rerankers: Annotated[str, typer.Option(help="Rerankers, as `none,cross-encoder`")] = "none",
+    k: Annotated[int, typer.Option("--k", min=1, max=1000, help="Cut of the metrics")] = 10,
+    metrics: Annotated[str, typer.Option(help="Metrics, the one that decides first [default: ndcg@k and others]")] = "",
+    baseline: Annotated[str, typer.Option(help="Arm to compare with [default: the first]")] = "",
+    split: Half = "development",
+    limit: Limit = 0,
+    chat: Annotated[bool, typer.Option("--chat", help="Load the chat models (for techniques that write)")] = False,
+    data: Data = None,
+    out: Out = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare every combination of chunker, retriever, expansion and reranker on one collection.
+
+    Each has its metrics with 95 % intervals, a paired significance test against the baseline (corrected for the
+    number of arms), tokens and milliseconds a query, and the size of its index.
+    """
+    from mainspring.evaluate import report
+
+    settings = _settings(context, chat=chat)
+    judged = _judged(context, collection, data, split, limit)
+    axes = {"chunkers": chunkers, "retrievers": retrievers, "expansions": expansions, "rerankers": rerankers}
+    found = asyncio.run(_ablate(settings, judged, axes, k, _words(metrics), baseline, split))
+    _write(out, report.as_json(found), report.markdown(found))
+    if as_json:
+        show.as_json(report.as_json(found))
+    else:
+        _table(found)
+
+
+@app.command("refusal")
+def refusal(
+    context: typer.Context,
+    collection: Source = "squad-refusal",
+    split: Half = "development",
+    limit: Limit = 0,
+    data: Data = None,
+    out: Out = None,
+    as_json: AsJson = False,
+) -> None:
+    """How well the answerer's evidence tells what can be answered from what cannot: AUROC, and risk against coverage.
+
+    Answers are extractive: no chat model is loaded.
+    """
+    from mainspring.evaluate.refusal import as_json as facts
+
+    settings = _settings(context, chat=False)
+    judged = _judged(context, collection, data, split, limit)
+    found = asyncio.run(_refuse(settings, judged))
+    _write(out, facts(found), "```\n" + _refusal_text(found) + "```\n")
+    if as_json:
+        show.as_json(facts(found))
+    else:
+        print(_refusal_text(found), end="")
+
+
+async def _ablate(
+    settings: Settings,
+    judged: Judged,
+    axes: dict[str, str],
+    k: int,
+    metrics: tuple[str, ...],
+    baseline: str,
+    split: Split,
+) -> Ablation:
+    from mainspring import engines
+    from mainspring.evaluate import ablation, arms
+
+    grid = arms.grid(**{name: _words(text) for name, text in axes.items()}, base=settings.rag)
+    async with engines.open(settings) as opened:
+        with show.progress() as progress:
+            return await ablation.ablate(
+                judged,
+                grid,
+                settings,
+                opened,
+                k=k,
+                metrics=metrics,
+                baseline=baseline,
+                split=split,
+                progress=progress,
+            )
+
+
+async def _refuse(settings: Settings, judged: Judged) -> Refusal:
+    from mainspring import engines
+    from mainspring.evaluate import refusal, workbench
+    from mainspring.evaluate.ablation import apart
+
+    rag = settings.rag.model_copy(update={"refuse_below": 0.0, "mode": "extractive"})
+    with tempfile.TemporaryDirectory(prefix="mainspring-eval-") as home:
+        async with (
+            engines.open(settings) as opened,
+            workbench.open(apart(settings, Path(home), rag), opened) as bench,
+        ):
+            with show.progress() as progress:
+                progress("index", 0, 1)
+                await bench.fill(judged.documents)
+                progress("index", 1, 1)
+                return await refusal.measure(
+                    bench, judged, settings.rag.refuse_below, lambda done, total: progress("ask", done, total)
+                )
+
+
+def _settings(context: typer.Context, *, chat: bool) -> Settings:
+    from mainspring.cli.up import pull_missing
+
+    settings = load(context.obj).settings
+    if not chat:
+        settings = settings.model_copy(update={"models": settings.models.model_copy(update={"chat": ()})})
+    pull_missing(settings)
+    return settings
+
+
+def _judged(context: typer.Context, name: str, data: Path | None, split: Split, limit: int) -> Judged:
+    from mainspring.evaluate.collections import load as load_collection
+
+    known = load(context.obj).environment.get("MAINSPRING_DATA")
+    return load_collection(name, data or (Path(known) if known else None)).part(split, limit)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _write(out: Path | None, facts: object, markdown: str) -> None:
+    if out is not None:
+        text = markdown if out.suffix == ".md" else json.dumps(facts, indent=2, default=str) + "\n"
+        out.write_text(text, encoding="utf-8")
+
+
+def _table(found: Ablation) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from mainspring.evaluate import report
+
+    table = Table(title=report.header(found), title_justify="left", caption_justify="left")
+    if len(found.arms) > 1:
+        table.caption = f"* p < {report.ALPHA} after Holm's correction over the arms (paired randomisation test)"
+    for number, name in enumerate(report.columns(found)):
+        table.add_column(name, justify="right" if number else "left", overflow="fold")
+    for row in report.rows(found):
+        table.add_row(*row)
+    # A pipe has no width to fit into.
+    Console(width=None if sys.stdout.isatty() else 240).print(table)
+
+
+def _refusal_text(found: Refusal) -> str:
+    curve = found.curve
+    lines = [
+        f"{found.collection}: {len(found.outcomes)} questions",
+        f"AURC {curve.aurc:.3f} (perfect order {curve.best:.3f}, no information {curve.chance:.3f})",
+        *(f"AUROC answerable / {kind}: {estimate.text()}" for kind, estimate in found.auroc.items()),
+        f"refused below {found.threshold:g}: "
+        + ", ".join(f"{kind} {share:.1%}" for kind, share in found.refused.items()),
+        "coverage  risk   threshold",
+    ]
+    points = (curve.at_coverage(step / 10) for step in range(1, 11))
+    lines += [f"{point.coverage:8.0%}  {point.risk:.3f}  {point.threshold:.3f}" for point in points]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,105 @@
+"""``mainspring sync``: bring a collection in step with its sources again, once or for as long as it is watched."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mainspring.cli import show
+from mainspring.cli.up import pull_missing, tell
+from mainspring.errors import MainspringError, NotFound
+from mainspring.settings import load
+
+if TYPE_CHECKING:
+    from mainspring.rag.connect.registry import Spec
+    from mainspring.system import System
+
+
+def sync(
+    context: typer.Context,
+    collection: Annotated[str, typer.Argument(help="Collection that `mainspring ingest` has filled")],
+    watch: Annotated[bool, typer.Option("--watch", help="Stay, and follow changes until interrupted")] = False,
+    every: Annotated[float, typer.Option(min=1, help="--watch: seconds between looks at what is no folder")] = 300.0,
+) -> None:
+    """Follow a collection's sources: what changed is read again, what vanished is forgotten."""
+    asyncio.run(follow(context.obj, collection, (), watching=watch, every=every))
+
+
+async def follow(config: Path | None, collection: str, specs: Sequence[Spec], *, watching: bool, every: float) -> None:
+    """Add ``specs`` to the collection's sources, or follow all that it has where none are given; then stay if
+    ``watching``."""
+    settings = load(config).settings
+    settings = settings.model_copy(update={"models": settings.models.model_copy(update={"chat": ()})})
+    await asyncio.to_thread(pull_missing, settings)
+
+    from mainspring.system import System
+
+    async with System.open(settings) as system:
+        for spec in specs:
+            with show.progress() as progress:
+                report = await system.library.add_source(
+                    system.local, collection, spec, lambda done, total, _: progress("Reading", done, total)
+                )
+            tell(collection, report)
+        if not specs:
+            await _again(system, collection, patient=watching)
+        if watching:
+            await _stay(system, collection, every)
+
+
+async def _again(system: System, collection: str, *, patient: bool) -> None:
+    """Follow all sources once. A source that fails does not keep the others; without ``patient`` its error is raised
+    when all had their turn."""
+    failed: MainspringError | None = None
+    found = await system.library.sources(system.local, collection)
+    if not found:
+        raise NotFound(f"{collection} has no sources", remedy=f"Give it some: mainspring ingest {collection} SOURCE...")
+    for source in found:
+        try:
+            with show.progress() as progress:
+                report = await system.library.sync(
+                    system.local, collection, source, lambda done, total, _: progress("Reading", done, total)
+                )
+        except MainspringError as error:
+            sys.stderr.write(f"{source.location}: {error}\n")
+            failed = error
+            continue
+        tell(collection, report)
+    if failed is not None and not patient:
+        raise failed
+
+
+async def _stay(system: System, collection: str, every: float) -> None:
+    """Follow the sources again whenever a folder among them changes, and every so often for the others."""
+    from mainspring.rag.connect.watch import watch
+
+    found = await system.library.sources(system.local, collection)
+    folders = [Path(source.location) for source in found if source.kind == "folder"]
+    sys.stderr.write(f"{collection}: watching {len(found)} sources\n")
+    # Only when nothing but folders is followed is there nothing to look at in between.
+    limit = None if len(folders) == len(found) else every
+    changes = watch(folders).__aiter__() if folders else None
+    waiting: asyncio.Future[None] | None = None
+    try:
+        while True:
+            if changes is not None and waiting is None:
+                waiting = asyncio.ensure_future(changes.__anext__())
+            if waiting is None:
+                await asyncio.sleep(every)
+            else:
+                await asyncio.wait([waiting], timeout=limit)
+                if waiting.done():
+                    waiting.result()
+                    waiting = None
+            await _again(system, collection, patient=True)
+    finally:
+        if waiting is not None:
+            waiting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await waiting

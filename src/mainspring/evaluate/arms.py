@@ -1,0 +1,161 @@
+"""The arms of an ablation: which settings and which search options differ, as a grid of axes.
+
+An axis is a list of values. A value is a word (what the axis sets to it) or assignments joined by ``+``, with a label
+in front if one likes:
+
+    --chunkers structure,fixed,small:chunk_tokens=64+chunk_overlap=8
+    --retrievers bm25,dense,hybrid,rrf:fusion=rrf
+    --expansions none,spelling+acronyms,hyde
+    --rerankers none,cross-encoder
+
+Keys are those of ``rag`` in the settings and of a search's options. What they are is read from those types, so a new
+chunker, technique or reranker needs no change here. Only the first axis changes the index.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from mainspring.errors import InvalidRequest
+from mainspring.settings import RagSettings
+
+NOTHING = frozenset({"default", "none"})
+"""Values that change nothing: the arm has what the settings say."""
+_MODES = {"bm25": "sparse"}
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One way to retrieve. ``index`` are the settings under which documents are ingested, ``settings`` those that
+    differ while searching, ``options`` a search's options and ``techniques`` what is done to the query first."""
+
+    name: str
+    index: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    techniques: tuple[str, ...] = ()
+
+    def rag(self, base: RagSettings) -> RagSettings:
+        """``base`` with this arm's settings. Raises ``InvalidRequest`` naming a value that is not allowed."""
+        return _changed(base, {**self.index, **self.settings})
+
+    def indexed(self, base: RagSettings) -> RagSettings:
+        """``base`` with the settings under which this arm's documents are ingested."""
+        return _changed(base, self.index)
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    label: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    techniques: tuple[str, ...] = ()
+
+
+def grid(
+    chunkers: Sequence[str] = ("default",),
+    retrievers: Sequence[str] = ("default",),
+    expansions: Sequence[str] = ("none",),
+    rerankers: Sequence[str] = ("none",),
+    *,
+    base: RagSettings | None = None,
+) -> list[Arm]:
+    """Every combination, in order; an arm is named after its values on the axes that have several.
+
+    Raises ``InvalidRequest`` naming an axis without values, an unknown key, or a value that is not allowed.
+    """
+    axes = {"chunkers": chunkers, "retrievers": retrievers, "expansions": expansions, "rerankers": rerankers}
+    for name, values in axes.items():
+        if not values:
+            raise InvalidRequest(f"{name} has no values", param=name)
+    parsed = [[_parse(name, text) for text in values] for name, values in axes.items()]
+    varied = [number for number, values in enumerate(axes.values()) if len(values) > 1]
+    arms = [_arm(values, varied) for values in itertools.product(*parsed)]
+    if len({arm.name for arm in arms}) < len(arms):
+        raise InvalidRequest("a value is given twice on one axis", remedy="Label them: name:key=value", param="axes")
+    for arm in arms:
+        arm.rag(base or RagSettings())
+        _check_options(arm)
+    return arms
+
+
+def _arm(values: Sequence[_Value], varied: Sequence[int]) -> Arm:
+    chunking, *others = values
+    if chunking.options:
+        raise InvalidRequest(f"{next(iter(chunking.options))} is not a setting of chunking", param="chunkers")
+    name = " / ".join(values[number].label for number in varied)
+    return Arm(
+        name or next((value.label for value in values if value.label not in NOTHING), "default"),
+        chunking.settings,
+        {key: value for each in others for key, value in each.settings.items()},
+        {key: value for each in others for key, value in each.options.items()},
+        tuple(technique for each in others for technique in each.techniques),
+    )
+
+
+def _parse(axis: str, text: str) -> _Value:
+    label, _, rest = text.strip().partition(":") if ":" in text.split("=", 1)[0] else (text.strip(), "", text.strip())
+    if not rest:
+        raise InvalidRequest(f"{axis} has an empty value", param=axis)
+    if rest in NOTHING:
+        return _Value(label)
+    parts = rest.split("+")
+    if "=" in rest:
+        return _assigned(axis, label, parts)
+    if axis == "expansions":
+        return _Value(label, techniques=tuple(parts))
+    if axis == "retrievers":
+        return _Value(label, options={"mode": _MODES.get(rest, rest)})
+    return _assigned(axis, label, [f"{axis.removesuffix('s')}={rest}"])
+
+
+def _assigned(axis: str, label: str, parts: Sequence[str]) -> _Value:
+    settings: dict[str, Any] = {}
+    options: dict[str, Any] = {}
+    known = _option_names()
+    for part in parts:
+        key, equals, value = part.partition("=")
+        if not equals:
+            raise InvalidRequest(f"{part} is not of the form key=value", param=axis)
+        if axis != "chunkers" and key in known:
+            options[key] = yaml.safe_load(value)
+        elif key in RagSettings.model_fields:
+            settings[key] = yaml.safe_load(value)
+        else:
+            names = ", ".join(sorted({*RagSettings.model_fields, *(known if axis != "chunkers" else ())}))
+            raise InvalidRequest(f"there is no setting {key}", remedy=f"There are {names}", param=axis)
+    return _Value(label, settings, options)
+
+
+def _changed(base: RagSettings, changes: Mapping[str, Any]) -> RagSettings:
+    try:
+        return RagSettings.model_validate({**base.model_dump(), **changes})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise InvalidRequest(f"rag.{name}: {first['msg']} (got {first['input']!r})", param=name) from None
+
+
+def _check_options(arm: Arm) -> None:
+    from mainspring.rag.query.understand import TECHNIQUES
+    from mainspring.rag.selection import SearchOptions
+
+    SearchOptions.parse(arm.options)
+    for technique in arm.techniques:
+        if technique not in TECHNIQUES:
+            raise InvalidRequest(
+                f"there is no technique {technique}", remedy=f"There are {', '.join(TECHNIQUES)}", param="expansions"
+            )
+
+
+def _option_names() -> frozenset[str]:
+    from mainspring.rag.selection import SearchOptions
+
+    return frozenset(field.name for field in dataclasses.fields(SearchOptions))

@@ -1,0 +1,187 @@
+"""Loaders of the public collections and of the sample handbook, each from the folder that holds its files.
+
+Nothing is downloaded and no text of theirs is part of this package: docs/evaluation.md says where to get them.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from mainspring.errors import NotFound
+from mainspring.evaluate.collections import Document, Judged, Query, Split, files, query_of, text_document
+
+_SQUAD_SAMPLE = 500
+_SQUAD_SEEDS: Mapping[Split, int] = {"reported": 2024, "development": 7}
+# Every fifth article of SQuAD is left out of the corpus of ``squad_refusal``: its questions are off topic there.
+_LEFT_OUT = 5
+
+
+def cranfield(data: Path) -> Judged:
+    """Cranfield: gains 1 (minimum interest) to 4 (complete answer); odd queries are development."""
+    folder = _folder(data, "retrieval/cranfield", "cran.all.1400")
+    texts = _smart((folder / "cran.all.1400").read_text(encoding="latin-1"))
+    documents = tuple(text_document(name, text) for name, text in ((n, _abstract(f)) for n, f in texts) if text)
+    gains: dict[int, dict[str, int]] = {}
+    for line in (folder / "cranqrel").read_text(encoding="latin-1").splitlines():
+        query, name, grade = line.split()[:3]
+        # 1 is a complete answer, 4 of minimum interest; -1 is the document that the query came from.
+        gains.setdefault(int(query), {})[name] = max(1, 5 - abs(int(grade)))
+    # The judgements number the queries by position, not by the id that the query file gives.
+    queries = [
+        (place, " ".join(fields["W"].split()))
+        for place, (_, fields) in enumerate(_smart((folder / "cran.qry").read_text(encoding="latin-1")), 1)
+    ]
+    return Judged("cranfield", documents, _halves(queries, gains))
+
+
+def cacm(data: Path) -> Judged:
+    """CACM: binary judgements; odd queries are development, and queries without judgements are left out."""
+    folder = _folder(data, "retrieval/cacm", "cacm.all")
+    texts = _smart((folder / "cacm.all").read_text(encoding="latin-1"))
+    documents = tuple(text_document(name, text) for name, text in ((n, _abstract(f)) for n, f in texts) if text)
+    gains: dict[int, dict[str, int]] = {}
+    for line in (folder / "qrels.text").read_text(encoding="latin-1").splitlines():
+        query, name = line.split()[:2]
+        gains.setdefault(int(query), {})[str(int(name))] = 1
+    queries = [
+        (int(number), " ".join(fields["W"].split()))
+        for number, fields in _smart((folder / "query.text").read_text(encoding="latin-1"))
+        if "W" in fields
+    ]
+    return Judged("cacm", documents, _halves(queries, gains))
+
+
+def squad(data: Path) -> Judged:
+    """SQuAD 2.0 (dev) as a corpus: each paragraph a document; 500 answerable questions a half, drawn by seed."""
+    documents, questions = _squad_rows(articles(data))
+    answerable = sorted((each for each in questions if each.kind == "answerable"), key=lambda each: each.id)
+    return Judged("squad", documents, _draw(answerable, _SQUAD_SAMPLE))
+
+
+def squad_refusal(data: Path) -> Judged:
+    """What there is to refuse: SQuAD without every fifth article. 500 answerable, 500 adversarially unanswerable
+    (``near_miss``) and 200 ``off_topic`` questions (of the articles that were left out) a half."""
+    everything = articles(data)
+    kept = [article for number, article in enumerate(everything) if number % _LEFT_OUT]
+    documents, questions = _squad_rows(kept)
+    _, others = _squad_rows(everything[::_LEFT_OUT])
+    away = [_off_topic(each) for each in others if each.kind == "answerable"]
+    queries: list[Query] = []
+    for kind, rows, size in (
+        ("answerable", questions, _SQUAD_SAMPLE),
+        ("near_miss", questions, _SQUAD_SAMPLE),
+        ("off_topic", away, 200),
+    ):
+        queries += _draw(sorted((each for each in rows if each.kind == kind), key=lambda each: each.id), size)
+    return Judged("squad-refusal", documents, tuple(queries))
+
+
+def handbook(data: Path) -> Judged:
+    """The sample handbook with its development questions. ``data`` is the folder ``samples``, or one that holds it."""
+    return _handbook(data, "handbook", "questions.yaml")
+
+
+def handbook_2hop(data: Path) -> Judged:
+    """The sample handbook with questions whose answer needs two of its documents; all are development."""
+    return _handbook(data, "handbook-2hop", "twohop.yaml")
+
+
+def two_wiki(data: Path) -> Judged:
+    """2WikiMultihopQA's passages with the two-hop questions that ``multihop.build`` makes of them; questions of odd
+    number are development. ``data`` is the corpus file, or a folder that holds ``2wikimultihopqa_corpus.json``."""
+    from mainspring.evaluate import multihop
+
+    path = data if data.is_file() else data / multihop.FILE_NAME
+    if not path.exists():
+        raise NotFound(f"there is no {path}", remedy="docs/evaluation.md says where the corpus comes from")
+    return multihop.judged(multihop.read(path))
+
+
+def _handbook(data: Path, name: str, questions: str) -> Judged:
+    samples = data / "samples" if (data / "samples").is_dir() else data
+    if not (samples / "handbook").is_dir() or not (samples / questions).exists():
+        raise NotFound(f"{data} does not hold handbook and {questions}", remedy="Give --data samples")
+    documents: tuple[Document, ...] = files(samples / "handbook")
+    known = {document.id for document in documents}
+    rows = yaml.safe_load((samples / questions).read_text(encoding="utf-8"))["questions"]
+    return Judged(
+        name, documents, tuple(query_of(row, f"q{n}", f"{questions} {n}", known) for n, row in enumerate(rows, 1))
+    )
+
+
+def _folder(data: Path, part: str, file: str) -> Path:
+    folder = data / part
+    if not (folder / file).exists():
+        raise NotFound(f"{data} has no {part}/{file}", remedy="docs/evaluation.md says where the data sets come from")
+    return folder
+
+
+def _smart(text: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """(id, fields by letter) of a SMART file."""
+    for part in re.split(r"^\.I\s+", text, flags=re.MULTILINE)[1:]:
+        number, _, body = part.partition("\n")
+        fields = re.split(r"^\.([A-Z])\s*$", body, flags=re.MULTILINE)
+        yield number.strip(), dict(zip(fields[1::2], fields[2::2], strict=False))
+
+
+def _abstract(fields: Mapping[str, str]) -> str:
+    parts = (" ".join(fields.get(letter, "").split()) for letter in ("T", "W"))
+    return "\n\n".join(part for part in parts if part)
+
+
+def _halves(queries: list[tuple[int, str]], gains: Mapping[int, Mapping[str, int]]) -> tuple[Query, ...]:
+    return tuple(
+        Query(str(number), text, gains[number], split="development" if number % 2 else "reported")
+        for number, text in sorted(queries)
+        if number in gains
+    )
+
+
+def articles(data: Path) -> list[Any]:
+    """SQuAD's articles as in its file: each with ``paragraphs`` of a ``context`` and its ``qas``."""
+    folder = _folder(data, "qa/squad", "dev-v2.0.json")
+    found: list[Any] = json.loads((folder / "dev-v2.0.json").read_text(encoding="utf-8"))["data"]
+    return found
+
+
+def _squad_rows(articles: list[Any]) -> tuple[tuple[Document, ...], list[Query]]:
+    documents: list[Document] = []
+    queries: list[Query] = []
+    for article in articles:
+        for paragraph in article["paragraphs"]:
+            name = f"p{len(documents):04}"
+            documents.append(text_document(name, paragraph["context"]))
+            queries += [_squad_query(row, name) for row in paragraph["qas"]]
+    return tuple(documents), queries
+
+
+def _squad_query(row: Any, paragraph: str) -> Query:
+    if row.get("is_impossible") or not row["answers"]:
+        return Query(row["id"], row["question"], {}, kind="near_miss")
+    answers = tuple(sorted({answer["text"] for answer in row["answers"]}))
+    return Query(row["id"], row["question"], {paragraph: 1}, answers)
+
+
+def _off_topic(query: Query) -> Query:
+    return Query(query.id, query.text, {}, kind="off_topic")
+
+
+def _draw(queries: list[Query], size: int) -> tuple[Query, ...]:
+    """``size`` queries a half (or half of what there is), drawn by seed; the halves share none."""
+    size = min(size, len(queries) // 2)
+    reported = random.Random(_SQUAD_SEEDS["reported"]).sample(queries, size)
+    taken = {each.id for each in reported}
+    others = [each for each in queries if each.id not in taken]
+    development = random.Random(_SQUAD_SEEDS["development"]).sample(others, size)
+    return (*(_in(each, "development") for each in development), *(_in(each, "reported") for each in reported))
+
+
+def _in(query: Query, split: Literal["development", "reported"]) -> Query:
+    return Query(query.id, query.text, query.gains, query.answers, query.kind, split)

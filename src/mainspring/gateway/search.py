@@ -1,0 +1,222 @@
+"""Routes that find: search in a vector store, documents that are alike, recommendations."""
+
+# No postponed annotations here: FastAPI must see the local aliases of the dependencies.
+
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends
+from pydantic import Field
+from starlette.responses import Response as HttpResponse
+
+from mainspring.errors import InvalidRequest
+from mainspring.gateway.access import Access
+from mainspring.gateway.body import JsonRoute
+from mainspring.gateway.respond import json_response
+from mainspring.gateway.wire import Body
+from mainspring.rag import filters
+from mainspring.rag.query.plan import Step
+from mainspring.rag.query.understand import REWRITING, techniques
+from mainspring.rag.retrieve import Hit
+from mainspring.rag.search import Found, Search, Shown, Wanted
+from mainspring.rag.selection import SearchOptions
+from mainspring.types import Context
+
+Text = Annotated[str, Field(min_length=1, max_length=8192)]
+Weight = Annotated[float, Field(ge=0, le=1)]
+Some = Annotated[int, Field(ge=1, le=50)]
+Filters = Annotated[
+    dict[str, Any] | None,
+    Field(description="OpenAI's filters: eq, ne, gt, gte, lt, lte, in, nin over attributes, joined by and, or"),
+]
+
+
+class HybridBody(Body):
+    """How much meaning and words count against each other."""
+
+    embedding_weight: Weight
+    text_weight: Weight
+
+
+class RankingBody(Body):
+    """``ranking_options`` of a search."""
+
+    ranker: Literal["none", "auto", "default-2024-11-15"] = "auto"
+    score_threshold: Weight = 0.0
+    hybrid_search: HybridBody | None = None
+
+
+class SearchBody(Body):
+    """``POST /v1/vector_stores/{id}/search``. From ``options`` on these are extensions of OpenAI's fields."""
+
+    query: Text | Annotated[tuple[Text, ...], Field(min_length=1, max_length=8)]
+    max_num_results: Some = 10
+    filters: Filters = None
+    ranking_options: RankingBody | None = None
+    rewrite_query: Annotated[bool, Field(description="Correct misspellings and spell acronyms out")] = False
+    options: Annotated[
+        dict[str, Any],
+        Field(
+            description="mode, effort, fusion, dense_weight, half_life_days, mmr_lambda, score_threshold, adaptive_k"
+        ),
+    ] = Field(default_factory=dict)
+    techniques: Annotated[tuple[str, ...], Field(max_length=16)] = ()
+    facets: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=64)], ...], Field(max_length=16)] = ()
+    highlights: bool = True
+    spelling: Annotated[bool, Field(description="Suggest the query without its misspellings")] = False
+    summary: Literal["extractive", "generative"] | None = None
+
+
+class SimilarBody(Body):
+    """``POST /v1/vector_stores/{id}/similar``: like a text, or a document, or ``start`` to ``end`` of one."""
+
+    text: Annotated[str, Field(min_length=1, max_length=100_000)] | None = None
+    document_id: Annotated[str, Field(min_length=1, max_length=128)] | None = None
+    start: Annotated[int, Field(ge=0, le=2**53)] | None = None
+    end: Annotated[int, Field(ge=1, le=2**53)] | None = None
+    max_num_results: Some = 10
+    filters: Filters = None
+
+
+class RecommendationsBody(Body):
+    """``POST /v1/vector_stores/{id}/recommendations``: what goes with these documents, or is most used."""
+
+    document_ids: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=128)], ...], Field(max_length=50)] = ()
+    max_num_results: Some = 10
+    min_support: Annotated[int, Field(ge=2, le=1000, description="Sessions that must say so")] = 2
+
+
+def router(searching: Search, access: Access) -> APIRouter:
+    """The finding routes over ``searching``."""
+    routes = APIRouter(route_class=JsonRoute, tags=["vector stores"], prefix="/v1/vector_stores")
+    chats = Annotated[Context, Depends(access("chat"))]
+
+    @routes.post("/{store_id}/search")
+    async def search(store_id: str, body: SearchBody, context: chats) -> HttpResponse:
+        found = await searching.search(context, store_id, _wanted(body))
+        return json_response(_page([_shown(each) for each in found.hits]) | _extras(found, body))
+
+    @routes.post("/{store_id}/similar")
+    async def similar(store_id: str, body: SimilarBody, context: chats) -> HttpResponse:
+        if (body.text is None) == (body.document_id is None):
+            raise InvalidRequest("give either a text or a document_id", param="document_id")
+        span = None
+        if body.start is not None or body.end is not None:
+            if body.document_id is None or body.start is None or body.end is None or body.start >= body.end:
+                raise InvalidRequest("start and end are a span of the document", param="start")
+            span = (body.start, body.end)
+        hits = await searching.similar(
+            context,
+            store_id,
+            body.max_num_results,
+            text=body.text,
+            document_id=body.document_id or "",
+            span=span,
+            filters=filters.parse(body.filters),
+        )
+        return json_response(_page([_hit(hit) for hit in hits]))
+
+    @routes.post("/{store_id}/recommendations")
+    async def recommendations(store_id: str, body: RecommendationsBody, context: chats) -> HttpResponse:
+        found = await searching.recommend(context, store_id, body.document_ids, body.max_num_results, body.min_support)
+        rows = [
+            {
+                "document_id": document.document_id,
+                "file_id": document.file_id or document.document_id,
+                "filename": document.name,
+                "score": recommended.score,
+                "support": recommended.support,
+                "attributes": dict(document.attributes),
+            }
+            for recommended, document in found
+        ]
+        return json_response({"object": "list", "data": rows, "has_more": False})
+
+    return routes
+
+
+def _wanted(body: SearchBody) -> Wanted:
+    ranking = body.ranking_options or RankingBody()
+    options = dict(body.options)
+    if ranking.score_threshold:
+        options["score_threshold"] = ranking.score_threshold
+    if ranking.hybrid_search is not None:
+        options["dense_weight"] = _dense_weight(ranking.hybrid_search)
+    names = techniques(body.techniques)
+    if body.rewrite_query:
+        names = techniques([*REWRITING, *names])
+    return Wanted(
+        queries=(body.query,) if isinstance(body.query, str) else body.query,
+        k=body.max_num_results,
+        filters=filters.parse(body.filters),
+        options=SearchOptions.parse(options),
+        techniques=names,
+        facets=body.facets,
+        highlights=body.highlights,
+        spelling=body.spelling,
+        summary=body.summary,
+    )
+
+
+def _dense_weight(hybrid: HybridBody) -> float:
+    total = hybrid.embedding_weight + hybrid.text_weight
+    if total == 0:
+        raise InvalidRequest("one of the weights must be above 0", param="ranking_options.hybrid_search")
+    return hybrid.embedding_weight / total
+
+
+def _page(data: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"object": "vector_store.search_results.page", "data": data, "has_more": False, "next_page": None}
+
+
+def _extras(found: Found, body: SearchBody) -> dict[str, Any]:
+    extras: dict[str, Any] = {"search_query": list(found.queries), "steps": [_step(step) for step in found.steps]}
+    if body.facets:
+        extras["facets"] = {
+            name: [{"value": each.value, "count": each.documents} for each in counts]
+            for name, counts in found.facets.items()
+        }
+    if body.spelling:
+        extras["suggestion"] = found.suggestion or None
+    if found.summary is not None:
+        extras["summary"] = {
+            "kind": found.summary.kind,
+            "text": found.summary.text,
+            "citations": [asdict(citation) for citation in found.summary.citations],
+        }
+    return extras
+
+
+def _step(step: Step) -> dict[str, Any]:
+    return asdict(step) | {"milliseconds": round(step.milliseconds, 3)}
+
+
+def _shown(shown: Shown) -> dict[str, Any]:
+    row = _hit(shown.hit)
+    if shown.snippet is not None:
+        snippet = shown.snippet
+        row["highlights"] = [{"start": start, "end": end} for start, end in shown.spans]
+        row["snippet"] = {
+            "text": shown.hit.text[snippet.start : snippet.end],
+            "start": snippet.start,
+            "end": snippet.end,
+            "highlights": [
+                {"start": start - snippet.start, "end": end - snippet.start} for start, end in snippet.spans
+            ],
+        }
+    return row
+
+
+def _hit(hit: Hit) -> dict[str, Any]:
+    place = {"page": hit.page, "heading": hit.heading, "start": hit.start, "end": hit.end}
+    return {
+        "file_id": hit.file_id or hit.document_id,
+        "filename": hit.source,
+        "score": hit.score,
+        "attributes": place | dict(hit.attributes),
+        "content": [{"type": "text", "text": hit.text}],
+        "document_id": hit.document_id,
+        "chunk_id": hit.chunk_id,
+        "modified_at": hit.modified_at,
+        **place,
+    }

@@ -1,0 +1,91 @@
+"""What a connector is: something that says which documents a source has now, batch by batch.
+
+A batch is applied whole before the next is asked for: its vanished documents are removed (or moved, where a new one
+has their content), its sources ingested, and then its cursor is kept. So a sync that dies is repeated from the last
+cursor, and finds what it had done already unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from mainspring.stores.document import About, Attributes
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Bytes to be ingested: ``key`` names them within the collection, ``load`` reads them when it is their turn.
+
+    ``groups`` is the access list (empty: everyone who sees the collection), ``modified_at`` the source's own time in
+    Unix seconds. ``mark`` is what the source calls this version (an ETag, a blob's hash): a document that has it
+    already is not loaded. Empty: only the content tells.
+    """
+
+    key: str
+    name: str
+    load: Callable[[], bytes]
+    file_id: str | None = None
+    attributes: Attributes = field(default_factory=dict)
+    groups: frozenset[str] = frozenset()
+    modified_at: float | None = None
+    mark: str = ""
+
+    def about(self, source_id: str, recipe: str) -> About:
+        return About(dict(self.attributes), self.groups, self.modified_at, source_id, self.mark, recipe)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is known of a source from earlier syncs.
+
+    ``cursor`` is that of the last batch that was applied (empty: read everything); ``marks`` has each document's key
+    and mark, the mark empty where the document has to be read again.
+    """
+
+    cursor: str = ""
+    marks: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some of what a source has.
+
+    ``kept`` are keys that are there and unchanged, ``gone`` keys that are not there any more. ``cursor`` (None: stay)
+    is where the next sync may begin once this batch is applied. ``problems`` are (name, reason) of what could not be
+    read; it keeps what it had.
+    """
+
+    sources: Sequence[Source] = ()
+    kept: Sequence[str] = ()
+    gone: Sequence[str] = ()
+    cursor: str | None = None
+    problems: Sequence[tuple[str, str]] = ()
+
+
+class Connector(Protocol):
+    """Reads one source. ``kind`` names the connector, ``location`` the source among those of its kind."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def location(self) -> str: ...
+
+    def owns(self, key: str) -> bool:
+        """Whether a document of this key, which says of no source that it came from it, would be this one's."""
+        ...
+
+    def changes(self, seen: Seen) -> AsyncIterator[Batch]:
+        """What the source has, as far as it may differ from ``seen``.
+
+        Raises ``NotFound`` (no such source), ``UpstreamError`` (it does not answer), ``InvalidRequest`` (its options
+        are wrong) or ``MissingExtra``.
+        """
+        ...
+
+
+def split(keys: Mapping[str, str], there: set[str]) -> list[str]:
+    """The keys that are not among those which are ``there``, in order."""
+    return sorted(key for key in keys if key not in there)

@@ -1,0 +1,214 @@
+"""HTTP for crawling: bounded, polite, and never to an address that is not public.
+
+Where a name resolves to is checked in the resolver that the connection uses, so a name cannot resolve to one address
+for the check and to another for the connection. Redirects are followed here, each checked like a first request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urldefrag, urljoin, urlsplit
+
+from mainspring import __version__
+from mainspring.errors import Forbidden, InvalidRequest, MainspringError, UpstreamError
+
+if TYPE_CHECKING:
+    import socket
+
+    from aiohttp import ClientResponse
+    from aiohttp.abc import AbstractResolver, ResolveResult
+
+AGENT = "mainspring"
+_USER_AGENT = f"{AGENT}/{__version__} (document connector)"
+_REDIRECTS = 5
+_REDIRECTED = (301, 302, 303, 307, 308)
+# IPv4 addresses that stand in IPv6 ones: NAT64, and 6to4 after its first 16 bits.
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a server answered. ``url`` is the address after redirects; ``headers`` have lower-case names; ``body``
+    is empty where the status is not 200 or the type was not ``wanted``."""
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+    @property
+    def target(self) -> str:
+        """Where a redirect leads to; empty for any other answer."""
+        location = self.headers.get("location", "")
+        return urldefrag(urljoin(self.url, location)).url if self.status in _REDIRECTED and location else ""
+
+    @property
+    def content_type(self) -> str:
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def public(address: str) -> bool:
+    """Whether an IP address is one of the public internet; the IPv4 address inside an IPv6 one counts too."""
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(parsed, ipaddress.IPv6Address):
+        inner = parsed.ipv4_mapped or parsed.sixtofour
+        if parsed in _NAT64:
+            inner = ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF)
+        if inner is not None:
+            return public(str(inner))
+    return parsed.is_global and not parsed.is_multicast
+
+
+class Fetcher:
+    """Fetches from public hosts, and from those in ``private_hosts`` whatever their address; ``async with`` it.
+
+    Requests begin at least ``delay_s`` seconds apart. A body above ``max_bytes`` is an error.
+    """
+
+    def __init__(
+        self,
+        *,
+        private_hosts: Collection[str] = (),
+        delay_s: float = 0.5,
+        max_bytes: int = 20 * 2**20,
+        timeout_s: float = 30.0,
+    ) -> None:
+        self._private_hosts = frozenset(private_hosts)
+        self.delay_s = delay_s
+        self._max_bytes = max_bytes
+        self._timeout_s = timeout_s
+        self._next = 0.0
+        self._session: Any = None
+
+    async def __aenter__(self) -> Self:
+        import aiohttp
+
+        connector = aiohttp.TCPConnector(resolver=_resolver(self._private_hosts), limit=4)
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            timeout=aiohttp.ClientTimeout(total=self._timeout_s),
+            headers={"User-Agent": _USER_AGENT},
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._session.close()
+
+    async def get(
+        self,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        wanted: Collection[str] | None = None,
+        redirects: int = _REDIRECTS,
+    ) -> Fetched:
+        """The answer to a GET, after up to ``redirects`` redirects (0: they are answers). The body is read only
+        where its type is ``wanted`` (None: any).
+
+        Raises ``Forbidden`` for an address that is not public, ``InvalidRequest`` for a URL that is no http one,
+        ``UpstreamError`` when nothing sensible comes back in time or the body is too long.
+        """
+        for _ in range(redirects + 1):
+            answer = await self._once(url, headers or {}, wanted)
+            if not answer.target or not redirects:
+                return answer
+            url = answer.target
+        raise UpstreamError(f"{url} redirects more than {redirects} times")
+
+    async def _once(self, url: str, headers: Mapping[str, str], wanted: Collection[str] | None) -> Fetched:
+        import aiohttp
+
+        self._check(url)
+        await self._wait()
+        try:
+            async with self._session.get(url, headers=headers, allow_redirects=False) as response:
+                found = {name.lower(): value for name, value in response.headers.items()}
+                answer = Fetched(url, response.status, found)
+                if response.status != 200 or (wanted is not None and answer.content_type not in wanted):
+                    return answer
+                return Fetched(url, response.status, found, await self._body(url, response))
+        except MainspringError:
+            raise
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            # The resolver's refusal comes wrapped in the client's own error.
+            refused = error.__cause__ if isinstance(error.__cause__, Refused) else None
+            if refused is not None:
+                raise _forbidden(url, str(refused)) from None
+            raise UpstreamError(f"{url} cannot be fetched: {error or type(error).__name__}") from error
+
+    async def _body(self, url: str, response: ClientResponse) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        async for part in response.content.iter_chunked(2**16):
+            size += len(part)
+            if size > self._max_bytes:
+                raise UpstreamError(f"{url} has more than {self._max_bytes} bytes")
+            parts.append(part)
+        return b"".join(parts)
+
+    def _check(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise InvalidRequest(f"{url} is no http address", remedy="Give one that begins with https://", param="url")
+        if parts.username or parts.password:
+            raise InvalidRequest("the address has credentials in it, which would be stored", param="url")
+        # The connector resolves names only: an address that is written out never reaches the resolver.
+        if parts.hostname not in self._private_hosts and _literal(parts.hostname) and not public(parts.hostname):
+            raise _forbidden(url, parts.hostname)
+
+    async def _wait(self) -> None:
+        now = time.monotonic()
+        start = max(now, self._next)
+        self._next = start + self.delay_s
+        if start > now:
+            await asyncio.sleep(start - now)
+
+
+class Refused(OSError):
+    """A name resolves to an address that is not public."""
+
+
+def _resolver(private_hosts: frozenset[str]) -> AbstractResolver:
+    import socket
+
+    from aiohttp.abc import AbstractResolver
+    from aiohttp.resolver import ThreadedResolver
+
+    class Guarded(AbstractResolver):
+        def __init__(self) -> None:
+            self._inner = ThreadedResolver()
+
+        async def resolve(
+            self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+        ) -> list[ResolveResult]:
+            found = await self._inner.resolve(host, port, family)
+            private = [each["host"] for each in found if not public(each["host"])]
+            if private and host not in private_hosts:
+                raise Refused(f"{host} is {private[0]}")
+            return found
+
+        async def close(self) -> None:
+            await self._inner.close()
+
+    return Guarded()
+
+
+def _literal(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _forbidden(url: str, host: str) -> Forbidden:
+    return Forbidden(
+        f"{url} leads to an address that is not public ({host})",
+        remedy="Allow the host explicitly (--allow-private HOST) if it is meant",
+    )

@@ -1,0 +1,18 @@
+"""How documents are read: what the parent tells the parser's child process with each of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Route = Literal["auto", "rules", "layout"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """``ocr`` reads scans and pictures; ``parser`` and ``max_pages`` are the settings ``rag.parser`` and
+    ``rag.parse_max_pages``."""
+
+    ocr: bool = True
+    parser: Route = "auto"
+    max_pages: int = 5000

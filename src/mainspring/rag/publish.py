@@ -1,0 +1,167 @@
+"""Publishing: the chunks of parsed documents are embedded and written, then each document is made current.
+
+What dies before a document's commit has published nothing; chunks that it wrote are stale, and are forgotten after
+the next ingest, as are those of generations that were superseded or removed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from mainspring.engines.base import Embedder
+from mainspring.errors import Conflict, MainspringError, NotFound
+from mainspring.rag import reuse
+from mainspring.rag.chunk import Chunk
+from mainspring.rag.connect.base import Source
+from mainspring.rag.document import Parsed
+from mainspring.stores.blobs import Blobs
+from mainspring.stores.collections import Collection, Collections
+from mainspring.stores.documents import DocumentVersion, Publication
+from mainspring.stores.vectors import ChunkRow, VectorStore
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A file that could not be read, and why."""
+
+    name: str
+    error: str
+
+
+@dataclass(slots=True)
+class IngestReport:
+    """What an ingestion did; sizes in characters, times in seconds.
+
+    ``chunks`` were written, ``embedded`` of them with new vectors (``tokens`` long in all) and ``reused`` with ones
+    that the collection had. ``moved`` documents have another name or key and the same content; ``described`` ones
+    other attributes, groups or times.
+    """
+
+    added: list[str] = field(default_factory=list)
+    updated: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    described: list[str] = field(default_factory=list)
+    moved: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    failed: list[Failure] = field(default_factory=list)
+    warnings: list[Failure] = field(default_factory=list)
+    chunks: int = 0
+    embedded: int = 0
+    reused: int = 0
+    tokens: int = 0
+    chars: int = 0
+    seconds: float = 0.0
+
+    @classmethod
+    def of(cls, reports: Sequence[IngestReport]) -> IngestReport:
+        """Several reports as one."""
+        total = cls()
+        for report in reports:
+            for each in fields(cls):
+                # Lists and numbers add up alike.
+                setattr(total, each.name, getattr(total, each.name) + getattr(report, each.name))
+        return total
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A parsed document on its way to be published."""
+
+    source: Source
+    version: DocumentVersion
+    parsed: Parsed
+    chunks: Sequence[Chunk]
+
+
+class Publisher:
+    """Writes prepared documents into collections."""
+
+    def __init__(self, collections: Collections, blobs: Blobs, vectors: VectorStore, embedder: Embedder) -> None:
+        self._collections = collections
+        self._blobs = blobs
+        self._vectors = vectors
+        self._embedder = embedder
+
+    async def publish(self, collection: Collection, prepared: Sequence[Prepared], report: IngestReport) -> None:
+        """Embed and write the chunks of all, then make each document current.
+
+        Raises what the embedder or the store raised, after recording it with each document.
+        """
+        if not prepared:
+            return
+        try:
+            await self._write(collection, prepared, report)
+        except MainspringError as error:
+            for each in prepared:
+                version = each.version
+                await self._collections.fail(collection, version.document_id, str(error), generation=version.generation)
+            raise
+        for each, done in zip(prepared, await self._commit(collection, prepared), strict=True):
+            if isinstance(done, MainspringError):
+                # Another ingest of the same document overtook this one, or it was removed: nothing of this shows.
+                await self._vectors.delete(collection.table, each.version.document_id, [each.version.generation])
+                report.failed.append(Failure(each.source.name, str(done)))
+                continue
+            report.chunks += len(each.chunks)
+            report.chars += len(each.parsed.text)
+            (report.updated if each.version.current else report.added).append(each.source.name)
+
+    async def forget(self, collection: Collection) -> None:
+        """Delete the chunks that no reader sees any more, those of processes that died included."""
+        stale = await self._collections.stale(collection)
+        if stale:
+            await self._vectors.forget(collection.table, stale)
+            await self._collections.settled(collection, stale)
+
+    async def _write(self, collection: Collection, prepared: Sequence[Prepared], report: IngestReport) -> None:
+        texts = [piece.embedded for each in prepared for piece in each.chunks]
+        digests = [reuse.digest(self._embedder, text) for text in texts]
+        made = await reuse.vectors(self._vectors, collection.table, self._embedder, texts, digests)
+        report.tokens += made.tokens
+        report.embedded += made.embedded
+        report.reused += len(texts) - made.embedded
+        rows: list[ChunkRow] = []
+        for each in prepared:
+            for number, piece in enumerate(each.chunks):
+                rows.append(_row(each, number, piece, made.rows[len(rows)], digests[len(rows)]))
+        await self._vectors.write(collection.table, rows)
+
+    async def _commit(
+        self, collection: Collection, prepared: Sequence[Prepared]
+    ) -> Sequence[int | Conflict | NotFound]:
+        blobs = await asyncio.gather(*(self._blobs.put(each.parsed.text.encode()) for each in prepared))
+        wanted = [
+            Publication(
+                each.version.document_id,
+                each.version.generation,
+                chars=len(each.parsed.text),
+                chunks=len(each.chunks),
+                parser=each.parsed.parser,
+                text_blob=blob,
+                pages=len(each.parsed.pages) or None,
+            )
+            for each, blob in zip(prepared, blobs, strict=True)
+        ]
+        return await self._collections.publish_all(collection, wanted)
+
+
+def _row(each: Prepared, number: int, piece: Chunk, vector: Any, digest: str) -> ChunkRow:
+    version = each.version
+    parent_start, parent_end = piece.parent or (-1, -1)
+    return ChunkRow(
+        chunk_id=f"{version.document_id}.{version.generation}.{number}",
+        document_id=version.document_id,
+        generation=version.generation,
+        text=each.parsed.text[piece.start : piece.end],
+        start=piece.start,
+        end=piece.end,
+        page=piece.page,
+        heading=piece.heading,
+        vector=vector,
+        parent_start=parent_start,
+        parent_end=parent_end,
+        digest=digest,
+    )

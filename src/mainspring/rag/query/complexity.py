@@ -1,0 +1,34 @@
+"""How many passages a question deserves: few for one fact, more for lists, comparisons and several parts."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from mainspring.rag import terms
+from mainspring.rag.query import decompose
+
+_MANY = re.compile(
+    r"\b(?:all|every|each|list|which of|what (?:are|were) the|overview|summari[sz]e|summary|compare|differences?|"
+    r"versus|vs|steps|ways|reasons|examples|conditions|requirements|exceptions)\b",
+    re.IGNORECASE,
+)
+_LONG_WORDS = 14
+_FACT, _LIST, _PART = 0.6, 2.0, 0.75
+_LEAST, _MOST = 3, 50
+
+
+def passages(question: str, usual: int) -> tuple[int, str]:
+    """(how many passages, why), where ``usual`` is the number for an ordinary question."""
+    parts = len(decompose.by_rules(question))
+    if parts > 1:
+        return _bounded(usual * (1 + _PART * (parts - 1)), usual), f"{parts} parts"
+    if _MANY.search(question):
+        return _bounded(usual * _LIST, usual), "asks for several things"
+    if terms.asked(question) != "anything" and len(terms.content(question)) < _LONG_WORDS:
+        return _bounded(usual * _FACT, usual), "asks for one fact"
+    return usual, "ordinary"
+
+
+def _bounded(number: float, usual: int) -> int:
+    return max(min(_LEAST, usual), min(_MOST, math.ceil(number)))

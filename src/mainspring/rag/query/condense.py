@@ -1,0 +1,55 @@
+"""Follow-up questions made to stand alone: "and in winter?" after "When does the shop open in summer?"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from mainspring.rag import terms
+from mainspring.rag.query.model import Ask, soft
+from mainspring.rag.query.plan import Step
+from mainspring.types import Message
+
+MAX_TOKENS = 80
+_INSTRUCTION = (
+    "Rewrite the last question so that it can be understood without the conversation. Put names in place of pronouns. "
+    "Write the question only, and do not answer it."
+)
+_TURNS = 6
+_CHARACTERS = 600
+# A question with fewer content words than this leans on the one before it.
+_STANDS_ALONE = 2
+_ELLIPSIS = re.compile(
+    r"^\s*(?:and|or|but|so|then|also|what about|how about|what if|why|why not|same for|the same|instead|otherwise)\b",
+    re.IGNORECASE,
+)
+_REFERS = re.compile(
+    r"\b(?:it|its|they|them|their|theirs|he|him|his|she|hers?|those|these|ones|the (?:former|latter|same|other)"
+    r"|(?:this|that)(?=\s*(?:one|[?.,!]|$)|\s+(?:is|was|does|do|did|has|can|will|would|apply|cost|mean|work)\b))(?!\w)",
+    re.IGNORECASE,
+)
+
+
+def leans(question: str) -> bool:
+    """Whether a question is probably not understood without the one before."""
+    if len(terms.content(question)) < _STANDS_ALONE or _ELLIPSIS.match(question):
+        return True
+    refers = _REFERS.search(question)
+    # "When a grinder jams, how is it cleaned?" names what it refers to.
+    return refers is not None and len(terms.content(question[: refers.start()])) < _STANDS_ALONE
+
+
+def by_rules(question: str, before: Sequence[str]) -> str:
+    """``question`` with the earlier questions that it leans on: the latest that stands alone, and the one right
+    before it. The question itself where it leans on none."""
+    if not before or not leans(question):
+        return question
+    base = next((each for each in reversed(before) if not leans(each)), before[0])
+    return "\n".join(dict.fromkeys([base, before[-1], question]))
+
+
+async def by_model(question: str, history: Sequence[Message], ask: Ask, step: Step, room: int) -> str:
+    """The question as a capable model rewrites it; empty where it failed."""
+    said = [f"{each.role}: {each.content.strip()[:_CHARACTERS]}" for each in history[-_TURNS:] if each.content.strip()]
+    text = "\n".join([*said, f"Last question: {question}"])
+    return await soft(ask, step, _INSTRUCTION, text, MAX_TOKENS, room)

@@ -1,0 +1,54 @@
+"""Decomposition: a question that asks several things is searched in its parts as well."""
+
+from __future__ import annotations
+
+import re
+
+from mainspring.rag import terms
+from mainspring.rag.query.model import Ask, lines, soft
+from mainspring.rag.query.plan import Step
+
+MAX_TOKENS = 90
+_MOST = 4
+_INSTRUCTION = (
+    f"Split the question into the simple questions, {_MOST} at most, that must be answered for it. Each must be "
+    "understandable by itself. Write one on each line, and nothing else. If it is simple already, repeat it."
+)
+_QUESTION_WORD = (
+    r"(?:what|which|who|whom|whose|when|where|why|how|is|are|does|do|did|can|may|must|should|will|has|have)"
+)
+_ENDS = re.compile(r"(?<=[?;])\s+")
+_AND = re.compile(rf",?\s+(?:and|as well as|and also)\s+(?={_QUESTION_WORD}\b)", re.IGNORECASE)
+_COMPARED = re.compile(
+    r"\b(?:differences?|relation(?:ship)?|comparison|choice)\s+between\s+(?P<one>.+?)\s+and\s+(?P<other>.+?)\s*[?.]?$"
+    r"|\bcompare\s+(?P<one2>.+?)\s+(?:and|with|to|against)\s+(?P<other2>.+?)\s*[?.]?$"
+    r"|^(?P<one3>.+?)\s+(?:vs\.?|versus)\s+(?P<other3>.+?)\s*[?.]?$",
+    re.IGNORECASE,
+)
+_LEANS = re.compile(
+    r"\b(?:it|its|they|them|their|that|those|this|these|he|she|his|her|there|one|ones)\b", re.IGNORECASE
+)
+
+
+def by_rules(question: str) -> list[str]:
+    """The parts of a question: its sentences, its clauses that begin with a question word, and both sides of a
+    comparison. Fewer than two: it has none. A part that leans on the first one ("how long is it?") is read with it."""
+    compared = _COMPARED.search(question)
+    if compared:
+        one, other = (part for part in compared.groups() if part)
+        return [one, other] if terms.content(one) and terms.content(other) else []
+    parts = [part.strip() for end in _ENDS.split(question.strip()) for part in _AND.split(end)]
+    parts = [part for part in parts if terms.content(part) or _LEANS.search(part)]
+    if len(parts) < 2 or not terms.content(parts[0]):
+        return []
+    found = [parts[0]]
+    for part in parts[1:]:
+        leans = _LEANS.search(part) is not None or len(terms.content(part)) < 2
+        found.append(f"{parts[0]} {part}" if leans else part)
+    return found[:_MOST]
+
+
+async def by_model(question: str, ask: Ask, step: Step, room: int) -> list[str]:
+    """The parts as a capable model sees them; fewer than two: it has none, or the model failed."""
+    found = list(lines(await soft(ask, step, _INSTRUCTION, question, MAX_TOKENS, room), _MOST))
+    return found if len(found) > 1 else []

@@ -1,0 +1,81 @@
+"""Asking a chat model about a query: a few tokens, a limit of time, and no failure that reaches the search."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from mainspring.errors import MainspringError
+from mainspring.path import collect
+from mainspring.rag.query.plan import Step
+from mainspring.types import ChatRequest, Context, Message, Responder, Sampling
+
+_TIMEOUT_S = 20.0
+_MARKER = re.compile(r"^\s*(?:[-*•]|\(?\d{1,2}[.):]|Q\d*:)\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a model wrote, and the tokens that it read and wrote."""
+
+    text: str
+    tokens: int = 0
+
+
+class Ask(Protocol):
+    """Gives a model's reply to ``text`` under ``instruction``, in at most ``max_tokens`` tokens."""
+
+    async def __call__(self, instruction: str, text: str, max_tokens: int) -> Reply: ...
+
+
+class ModelAsk:
+    """Asks the chat model ``model`` through ``responder``, within one request's ``context``.
+
+    ``capable`` says that the model follows such instructions; others are asked for texts only, never for decisions.
+    """
+
+    def __init__(self, responder: Responder, model: str, context: Context, *, capable: bool) -> None:
+        self._responder = responder
+        self._model = model
+        self._context = context
+        self.capable = capable
+
+    async def __call__(self, instruction: str, text: str, max_tokens: int) -> Reply:
+        request = ChatRequest(
+            self._model,
+            (Message("system", instruction), Message("user", text)),
+            sampling=Sampling(max_tokens=max_tokens, temperature=0.0),
+            store=False,
+        )
+        answer = await collect(await self._responder.respond(request, self._context.nested()))
+        return Reply(answer.text.strip(), answer.usage.total_tokens)
+
+
+async def soft(ask: Ask, step: Step, instruction: str, text: str, max_tokens: int, room: int) -> str:
+    """The reply's text, or an empty one where the model fails, is too slow or has no ``room`` (tokens) left: the
+    search goes on without it, and ``step`` says why."""
+    if max_tokens > room:
+        step.note = "the token budget is spent"
+        return ""
+    try:
+        async with asyncio.timeout(_TIMEOUT_S):
+            reply = await ask(instruction, text, max_tokens)
+    except TimeoutError:
+        step.note = f"the model took longer than {_TIMEOUT_S:.0f} s"
+        return ""
+    except MainspringError as error:
+        step.note = f"the model failed: {error.code}"
+        return ""
+    step.tokens += reply.tokens
+    if not reply.text.strip():
+        step.note = "the model wrote nothing"
+    return reply.text.strip()
+
+
+def lines(text: str, most: int) -> Sequence[str]:
+    """The lines of a reply without list markers and quotes, at most ``most``, none twice."""
+    found = (_MARKER.sub("", line).strip().strip("\"'") for line in text.splitlines())
+    return list(dict.fromkeys(line for line in found if re.search(r"\w", line)))[:most]

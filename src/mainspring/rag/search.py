@@ -1,0 +1,272 @@
+"""Search as a product: hits with highlights, facets, a spelling suggestion, a summary, and what it cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from mainspring.errors import NotFound, Unsupported
+from mainspring.path import collect
+from mainspring.rag import extract, facets, highlight, spelling, terms
+from mainspring.rag.cite import cite
+from mainspring.rag.filters import Filter
+from mainspring.rag.generate import Writer
+from mainspring.rag.query.model import ModelAsk
+from mainspring.rag.query.plan import QueryPlan, Step, Steps
+from mainspring.rag.query.understand import Asked, Technique, Understanding
+from mainspring.rag.recommend import Recommended, Recommender
+from mainspring.rag.retrieve import Hit, Retriever
+from mainspring.rag.selection import SearchOptions, select
+from mainspring.rag.similar import Similar
+from mainspring.rag.vocabulary import Vocabularies
+from mainspring.stores.collections import Collection, Collections
+from mainspring.stores.documents import Document
+from mainspring.telemetry.tracing import Span, Tracing
+from mainspring.types import ChatRequest, Citation, Context, EventRecord, Message
+
+Summarising = Literal["extractive", "generative"]
+_SUMMARY_SENTENCES, _SUMMARY_WORDS = 4, 120
+_SUMMARISED_HITS = 8
+
+
+class Facts(Protocol):
+    """The event log."""
+
+    async def append(self, *records: EventRecord) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is searched, and what is to come with the hits.
+
+    ``queries`` are fused with equal weights. ``facets`` names attributes, ``techniques`` are done to each query,
+    ``spelling`` asks for a suggestion without searching by it.
+    """
+
+    queries: tuple[str, ...]
+    k: int
+    filters: Filter | None = None
+    options: SearchOptions = SearchOptions()
+    techniques: tuple[Technique, ...] = ()
+    facets: tuple[str, ...] = ()
+    highlights: bool = True
+    spelling: bool = False
+    summary: Summarising | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A hit, the matched words as offsets into its text, and the part of it to show."""
+
+    hit: Hit
+    spans: tuple[highlight.Span, ...] = ()
+    snippet: highlight.Snippet | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Text whose marks ``[n]`` are the citations' numbers."""
+
+    kind: Summarising
+    text: str
+    citations: tuple[Citation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search comes to. ``queries`` are those that were searched, ``suggestion`` the query without its
+    misspellings (empty: none)."""
+
+    queries: tuple[str, ...]
+    hits: tuple[Shown, ...]
+    facets: Mapping[str, Sequence[facets.Count]] = field(default_factory=dict)
+    suggestion: str = ""
+    summary: Summary | None = None
+    steps: tuple[Step, ...] = ()
+
+
+class Search:
+    """Searches one collection for somebody. ``ask`` makes a chat model of a context, ``writer`` writes summaries
+    (None: there is no chat model)."""
+
+    def __init__(
+        self,
+        collections: Collections,
+        retriever: Retriever,
+        recommender: Recommender,
+        facts: Facts,
+        tracing: Tracing,
+        *,
+        ask: Callable[[Context], ModelAsk] | None = None,
+        writer: Writer | None = None,
+    ) -> None:
+        self._collections = collections
+        self._retriever = retriever
+        self._recommender = recommender
+        self._facts = facts
+        self._tracing = tracing
+        self._ask = ask
+        self._writer = writer
+        self._vocabularies = Vocabularies(retriever.scopes, retriever.text)
+        self._similar = Similar(retriever, self._vocabularies)
+        self.understanding = Understanding(self._vocabularies, retriever.embedder)
+
+    @property
+    def embedder_name(self) -> str:
+        """The model that searched collections are embedded with."""
+        return self._retriever.embedder.name
+
+    async def search(self, context: Context, store: str, wanted: Wanted) -> Found:
+        """Raises ``NotFound`` for a collection that the principal may not see, ``InvalidRequest`` naming the field at
+        fault, ``Unsupported`` where a model is needed and there is none."""
+        collection = await self._collection(context, store)
+        groups = context.principal.groups
+        with self._tracing.span("search", context) as span:
+            try:
+                plan = await self._plan(span.context, collection, wanted)
+                steps = Steps(list(plan.steps))
+                with steps.step("retrieve") as step:
+                    candidates = await self._retriever.candidates(
+                        collection,
+                        plan.text,
+                        wanted.k,
+                        wanted.filters,
+                        groups=groups,
+                        plan=plan,
+                        options=wanted.options,
+                    )
+                    hits = select(candidates, min(wanted.k, plan.top_k or wanted.k), wanted.options)
+                    step.changed, step.note = bool(hits), f"{len(candidates)} candidates"
+                found = Found(
+                    queries=tuple(query.text for query in plan.queries),
+                    hits=tuple(_shown(hit, plan, wanted.highlights) for hit in hits),
+                    facets=facets.facets(candidates, wanted.facets),
+                    suggestion=await self._suggestion(collection, context, wanted, steps),
+                    summary=await self._summary(span.context, plan, hits, candidates, wanted, steps),
+                    steps=tuple(steps.done),
+                )
+                _note(span, steps.done)
+                return found
+            finally:
+                await self._settle(context)
+
+    async def similar(
+        self,
+        context: Context,
+        store: str,
+        k: int,
+        *,
+        text: str | None = None,
+        document_id: str = "",
+        span: tuple[int, int] | None = None,
+        filters: Filter | None = None,
+    ) -> list[Hit]:
+        """The documents most like ``text``, or like a document or ``[start:end]`` of it."""
+        collection = await self._collection(context, store)
+        groups = context.principal.groups
+        if text is not None:
+            return await self._similar.to_text(collection, text, k, groups=groups, filters=filters)
+        return await self._similar.to_document(collection, document_id, k, groups=groups, span=span, filters=filters)
+
+    async def recommend(
+        self, context: Context, store: str, seeds: Sequence[str], k: int, min_support: int
+    ) -> list[tuple[Recommended, Document]]:
+        """Documents that people's conversations cited together with ``seeds``, or most often without any.
+
+        Raises ``NotFound`` for a seed that the principal may not see.
+        """
+        collection = await self._collection(context, store)
+        principal = context.principal
+        allowed = (await self._retriever.scopes.of(collection, principal.groups)).current.keys()
+        for seed in seeds:
+            if seed not in allowed:
+                raise NotFound(f"there is no document {seed} in {collection.name}", param="document_ids")
+        found = await self._recommender.recommend(
+            principal.tenant, seeds, allowed, k, groups=principal.groups, min_support=min_support
+        )
+        named = await self._retriever.scopes.named(collection, {each.document_id for each in found}, principal.groups)
+        return [(each, named[each.document_id]) for each in found if each.document_id in named]
+
+    async def _collection(self, context: Context, store: str) -> Collection:
+        principal = context.principal
+        return await self._collections.get(principal.tenant, store, groups=principal.groups)
+
+    async def _plan(self, context: Context, collection: Collection, wanted: Wanted) -> QueryPlan:
+        ask = self._ask(context) if self._ask is not None else None
+        groups = context.principal.groups
+        plans = [
+            await self.understanding.plan(
+                Asked(query, [collection], groups, top_k=wanted.k), wanted.techniques, ask=ask
+            )
+            for query in wanted.queries
+        ]
+        if len(plans) == 1:
+            return plans[0]
+        queries = tuple(query for plan in plans for query in plan.queries)
+        return QueryPlan(queries, tuple(step for plan in plans for step in plan.steps))
+
+    async def _suggestion(self, collection: Collection, context: Context, wanted: Wanted, steps: Steps) -> str:
+        if not wanted.spelling:
+            return ""
+        with steps.step("suggest") as step:
+            vocabulary = await self._vocabularies.of([collection], context.principal.groups)
+            text, corrections = spelling.correct(wanted.queries[0], vocabulary, self._retriever.embedder.count_tokens)
+            step.changed = bool(corrections)
+            return text if corrections else ""
+
+    async def _summary(
+        self,
+        context: Context,
+        plan: QueryPlan,
+        hits: Sequence[Hit],
+        candidates: Sequence[Hit],
+        wanted: Wanted,
+        steps: Steps,
+    ) -> Summary | None:
+        if wanted.summary is None:
+            return None
+        if wanted.summary == "generative" and self._writer is None:
+            raise Unsupported("no chat model is loaded to write summaries", param="summary")
+        with steps.step("summary") as step:
+            shown = hits[:_SUMMARISED_HITS]
+            texts = await self._retriever.texts(shown)
+            vector = await self._retriever.vector(plan.text)
+            passages = await extract.passages(plan.text, shown, candidates, texts, self._retriever.embedder, vector)
+            step.changed = bool(passages)
+            if wanted.summary == "generative" and self._writer is not None and passages:
+                request = ChatRequest("", (Message("user", plan.text),), store=False)
+                answer = await collect(await self._writer.write(request, plan.text, shown, passages, texts, context))
+                step.tokens = answer.usage.total_tokens
+                return Summary("generative", answer.text, tuple(answer.citations))
+            return _extracted(passages, texts)
+
+    async def _settle(self, context: Context) -> None:
+        """Write down what models were asked: no request ring is around a search."""
+        records = context.allowance.records
+        if records:
+            waiting = list(records)
+            records.clear()
+            await self._facts.append(*waiting)
+
+
+def _shown(hit: Hit, plan: QueryPlan, highlights: bool) -> Shown:
+    if not highlights:
+        return Shown(hit)
+    asked = frozenset(word for query in plan.queries for word in terms.content(query.text))
+    return Shown(hit, tuple(highlight.spans(asked, hit.text)), highlight.snippet(asked, hit.text))
+
+
+def _extracted(passages: Sequence[extract.Passage], texts: Mapping[str, str]) -> Summary:
+    """The best sentences, each with its number."""
+    chosen = extract.in_order(extract.choose(passages, max_sentences=_SUMMARY_SENTENCES, max_words=_SUMMARY_WORDS))
+    citations = [cite(number, passage, texts[passage.hit.document_id]) for number, passage in enumerate(chosen, 1)]
+    text = " ".join(f"{passage.text} [{number}]" for number, passage in enumerate(chosen, 1))
+    return Summary("extractive", text, tuple(citations))
+
+
+def _note(span: Span, steps: Sequence[Step]) -> None:
+    for step in steps:
+        span.set(f"mainspring.search.{step.name}.ms", round(step.milliseconds, 3))
+        if step.tokens:
+            span.set(f"mainspring.search.{step.name}.tokens", step.tokens)

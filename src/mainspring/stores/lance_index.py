@@ -1,0 +1,97 @@
+"""The indexes of a LanceDB table of chunks: which it needs at its size, and how hard a search looks in them.
+
+Up to ``HNSW_ROWS`` vectors are compared one by one. Beyond, a graph over vectors of one byte a dimension (HNSW) finds
+them, and beyond ``PQ_ROWS``, where the graph no longer fits in memory, inverted lists of product-quantised vectors
+(IVF-PQ) do; candidates of both are compared exactly afterwards. (Malkov and Yashunin 2018; Jégou et al. 2011.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+# Comparing this many vectors of 384 dimensions one by one takes a few milliseconds.
+HNSW_ROWS = 20_000
+# The graph takes about 600 bytes a row of 384 dimensions, all of it in memory.
+PQ_ROWS = 2_000_000
+# New rows get a small index of their own; a search looks in each, so that many are made one again.
+_PARTS = 4
+_KEEP_VERSIONS = timedelta(minutes=10)
+# Looked up by equality: filters and deletions, replaced rows, vectors that are known already.
+_KEYS = ("document_id", "chunk_id", "digest")
+# Fewer rows than these are scanned in a millisecond.
+_KEY_ROWS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How hard a search looks: graph candidates ``ef``, probed lists ``probes``, and ``refine`` times as many
+    results as asked for that are compared exactly. ``exact``: every row is compared, whatever the index."""
+
+    ef: int
+    probes: int
+    refine: int
+    exact: bool = False
+
+
+def depth(effort: float, kind: str) -> Depth:
+    """What ``effort`` in [0, 1] means for an index of this ``kind`` (as LanceDB calls it; empty: none).
+
+    Each step of 0.2 doubles the work, and 1 is exact search.
+    """
+    effort = min(1.0, max(0.0, effort))
+    ef, probes = round(32 * 2 ** (5 * effort)), round(4 * 2 ** (5 * effort))
+    refine = round(4 * 2 ** (3 * effort)) if kind == "IvfPq" else 2
+    return Depth(ef, probes, refine, exact=effort == 1.0 or not kind)
+
+
+async def kinds(table: Any) -> dict[str, str]:
+    """The kind of index of each column that has one."""
+    return {index.columns[0]: str(index.index_type) for index in await table.list_indices()}
+
+
+async def index(table: Any) -> None:
+    """Make the indexes that the table is large enough for, put new rows into them, compact, and let go of versions
+    that no search can still be reading."""
+    rows = await table.count_rows()
+    present = await kinds(table)
+    names = set((await table.schema()).names)
+    if "indexed" not in present:
+        await index_text(table)
+    for column in _KEYS:
+        if column in names and column not in present and rows >= _KEY_ROWS:
+            from lancedb.index import BTree
+
+            await table.create_index(column, config=BTree())
+    if await _outgrown(table, present.get("vector", ""), rows):
+        await table.create_index("vector", config=_vector_index(rows))
+    await table.optimize(cleanup_older_than=_KEEP_VERSIONS)
+
+
+async def index_text(table: Any) -> None:
+    """BM25 over stemmed English words without stop words."""
+    from lancedb.index import FTS
+
+    await table.create_index("indexed", config=FTS(language="English", stem=True, remove_stop_words=True))
+
+
+async def _outgrown(table: Any, kind: str, rows: int) -> bool:
+    if rows < HNSW_ROWS:
+        return False
+    if kind != _kind(rows):
+        return True
+    stats = await table.index_stats("vector_idx")
+    return stats is not None and (stats.num_indices or 0) > _PARTS
+
+
+def _kind(rows: int) -> str:
+    return "IvfHnswSq" if rows < PQ_ROWS else "IvfPq"
+
+
+def _vector_index(rows: int) -> Any:
+    from lancedb.index import HnswSq, IvfPq
+
+    if _kind(rows) == "IvfPq":
+        return IvfPq(distance_type="cosine", num_partitions=max(1, round(rows**0.5)))
+    return HnswSq(distance_type="cosine", num_partitions=1, m=20)

@@ -1,0 +1,64 @@
+"""How much of what an exact search finds the index finds: recall@k and latency for each effort."""
+
+from __future__ import annotations
+
+import random
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mainspring.stores.vectors import EFFORT, VectorStore
+
+EFFORTS = (0.0, 0.25, EFFORT, 0.75, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """Of one effort: the mean share of the exact ``k`` nearest that were found, and milliseconds a search."""
+
+    effort: float
+    recall: float
+    p50_ms: float
+    p95_ms: float
+
+
+async def measure(
+    store: VectorStore,
+    table: str,
+    current: Mapping[str, int],
+    *,
+    k: int = 20,
+    queries: int = 50,
+    efforts: Sequence[float] = EFFORTS,
+    seed: int = 0,
+) -> list[Recall]:
+    """Search for ``queries`` vectors that are stored in ``table``, one of a document. Each finds itself, which counts
+    for one of the ``k``. Empty where there is nothing to search for."""
+    names = random.Random(seed).sample(sorted(current), min(queries, len(current)))
+    chosen: dict[str, Any] = {}
+    for row in await store.read(table, {name: current[name] for name in names}):
+        chosen.setdefault(row.document_id, row.vector)
+    if not chosen:
+        return []
+    exact = [await _nearest(store, table, vector, k, current, 1.0) for vector in chosen.values()]
+    found = []
+    for effort in efforts:
+        shares, times = [], []
+        for vector, nearest in zip(chosen.values(), exact, strict=True):
+            started = time.perf_counter()
+            mine = await _nearest(store, table, vector, k, current, effort)
+            times.append((time.perf_counter() - started) * 1e3)
+            shares.append(len(mine & nearest) / len(nearest))
+        times.sort()
+        p95 = times[min(len(times) - 1, int(0.95 * len(times)))]
+        found.append(Recall(effort, statistics.mean(shares), statistics.median(times), p95))
+    return found
+
+
+async def _nearest(
+    store: VectorStore, table: str, vector: Any, k: int, current: Mapping[str, int], effort: float
+) -> set[str]:
+    hits = await store.search(table, vector=vector, k=k, current=current, effort=effort)
+    return {hit.chunk_id for hit in hits}

@@ -1,0 +1,70 @@
+"""Which documents of a collection a caller may see: one rule, used by every question that is asked for somebody.
+
+A document is seen by those whom both its access lists admit: that of the text which is read and that of the latest
+ingest. So taking access away counts at once, and giving it counts when the text that it was given for is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from cachetools import LRUCache
+
+import mainspring.stores.rows as rows
+
+# Sets of groups whose view of a collection is kept.
+_VIEWS = 64
+
+
+def admits(restricted: frozenset[str], groups: frozenset[str] | None) -> bool:
+    """Whether an access list lets ``groups`` in; an empty list is for everyone, and None is maintenance."""
+    return groups is None or not restricted or bool(restricted & groups)
+
+
+def visible(row: sa.Row[Any], groups: frozenset[str] | None) -> bool:
+    """Whether ``groups`` may see a row of ``documents``."""
+    return all(admits(_groups(text), groups) for text in (row.groups, row.read_groups))
+
+
+@dataclass(slots=True)
+class Generations:
+    """The generations that are read at one version of a collection, as each set of groups may see them."""
+
+    version: int
+    everything: dict[str, int] = field(default_factory=dict)
+    _restricted: dict[str, tuple[frozenset[str], frozenset[str]]] = field(default_factory=dict)
+    _mentioned: frozenset[str] = frozenset()
+    _views: LRUCache[frozenset[str], dict[str, int]] = field(default_factory=lambda: LRUCache(_VIEWS))
+
+    @classmethod
+    def of(cls, version: int, found: Iterable[sa.Row[Any]]) -> Generations:
+        """From rows of (id, generation, groups, read_groups)."""
+        made = cls(version)
+        for row in found:
+            made.everything[row.id] = row.generation
+            lists = _groups(row.groups), _groups(row.read_groups)
+            if lists != (frozenset(), frozenset()):
+                made._restricted[row.id] = lists
+        made._mentioned = frozenset().union(*(each for lists in made._restricted.values() for each in lists))
+        return made
+
+    def view(self, groups: frozenset[str] | None) -> Mapping[str, int]:
+        """What ``groups`` may see, by document id; not to be changed by the caller."""
+        if groups is None or not self._restricted:
+            return self.everything
+        known = groups & self._mentioned
+        view = self._views.get(known)
+        if view is None:
+            view = dict(self.everything)
+            for name, lists in self._restricted.items():
+                if not all(admits(each, known) for each in lists):
+                    del view[name]
+            self._views[known] = view
+        return view
+
+
+def _groups(text: str) -> frozenset[str]:
+    return frozenset(rows.load(text)) if text != "[]" else frozenset()

@@ -1,0 +1,192 @@
+"""Rerankers: late interaction and cross-encoders against numpy, remote ones against a real endpoint."""
+
+import dataclasses
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from aiohttp import web
+from safetensors.numpy import load_file, save_file
+
+from mainspring.engines import bert, convert
+from mainspring.engines.late import LateInteraction
+from mainspring.engines.pull import PulledModel, Puller
+from mainspring.engines.reranker import CrossEncoder, RemoteReranker, RerankResponder
+from mainspring.engines.sources import silent
+from mainspring.errors import EngineError, InvalidRequest, ModelError, UpstreamError
+from mainspring.path import collect
+from mainspring.settings import RemoteReranker as Remote
+from mainspring.settings import Settings
+from mainspring.types import ChatRequest, Context, Message, Principal, RerankRequest
+
+QUERY = "How long is the guarantee on a grinder?"
+PASSAGES = [
+    "Parcels to the islands take three days longer.",
+    "The warranty covers hand grinders for seven years when they are used at home.",
+    "Staff may claim a taxi after ten in the evening.",
+]
+
+
+@pytest.fixture(scope="module")
+def minilm() -> PulledModel:
+    return Puller(Settings()).pull("all-minilm-l6-v2")
+
+
+@pytest.fixture(scope="module")
+def crossed(minilm: PulledModel, tmp_path_factory: pytest.TempPathFactory) -> PulledModel:
+    """A cross-encoder: the embedding model's layers under a random head, converted as a pull converts it."""
+    source = tmp_path_factory.mktemp("source")
+    target = tmp_path_factory.mktemp("crossed")
+    random = np.random.default_rng(5)
+    weights = load_file(minilm.files["weights"])
+    hidden = 384
+    weights["pooler.dense.weight"] = random.normal(0, 0.1, (hidden, hidden)).astype(np.float32)
+    weights["pooler.dense.bias"] = np.zeros(hidden, np.float32)
+    weights["classifier.weight"] = random.normal(0, 0.5, (1, hidden)).astype(np.float32)
+    weights["classifier.bias"] = np.array([0.3], np.float32)
+    save_file(weights, source / "model.safetensors")
+    for role, name in (("config", "config.json"), ("tokenizer", "tokenizer.json")):
+        (source / name).write_bytes(minilm.files[role].read_bytes())
+        (target / name).write_bytes(minilm.files[role].read_bytes())
+    (target / "model.safetensors").write_bytes((source / "model.safetensors").read_bytes())
+    job = {"step": "encoder", "name": "crossed", "head": "score", "source": str(source), "target": str(target)}
+    convert.run(job, silent)
+    entry = minilm.entry.model_copy(update={"name": "crossed", "kind": "reranker", "max_tokens": 64})
+    files = {**minilm.files, "graph": target / "openvino_model.xml", "tokenizer": target / "tokenizer.json"}
+    return dataclasses.replace(minilm, entry=entry, directory=target, files=files)
+
+
+async def test_late_interaction_is_the_mean_of_the_best_cosines(minilm: PulledModel) -> None:
+    reranker = LateInteraction(minilm, precision="f32")
+    found = await reranker.rerank(QUERY, PASSAGES)
+    encoder = bert.load(minilm.directory)
+    shorter = dataclasses.replace(encoder, layers=encoder.layers - 1)
+    tokenizer = reranker._tokenizer
+
+    def tokens(text: str) -> Any:
+        return _states(shorter, tokenizer.encode(text).ids)
+
+    asked = tokens(QUERY)[1:-1]
+    expected = [float((asked @ tokens(passage).T).max(1).mean()) for passage in PASSAGES]
+    np.testing.assert_allclose(found.scores, expected, atol=2e-3)
+    assert int(np.argmax(found.scores)) == 1
+    assert found.truncated == 0
+    await reranker.close()
+
+
+def _states(encoder: bert.Encoder, ids: list[int]) -> Any:
+    """Unit token vectors; the first is compared with what the numpy reference says of it."""
+    import openvino as ov
+
+    model = ov.Core().compile_model(bert.build(encoder, "tokens"), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    rows = model([np.array([ids], np.int64), np.ones((1, len(ids)), np.int64)])[0][0]
+    first = bert.reference(encoder, "cls", ids)
+    np.testing.assert_allclose(rows[0], first, atol=2e-4)
+    return rows
+
+
+async def test_padding_and_batches_change_no_score(minilm: PulledModel) -> None:
+    reranker = LateInteraction(minilm, precision="f32")
+    alone = [(await reranker.rerank(QUERY, [passage])).scores[0] for passage in PASSAGES]
+    many = await reranker.rerank(QUERY, [*PASSAGES, *["A long text about rivers and mills. " * 50] * 40])
+    np.testing.assert_allclose(many.scores[:3], alone, atol=1e-4)
+    assert many.truncated == 40
+    assert (await reranker.rerank(QUERY, [])).scores.shape == (0,)
+    assert (await reranker.rerank("", PASSAGES)).scores.tolist() == [0, 0, 0]
+    await reranker.close()
+    with pytest.raises(EngineError, match="closed"):
+        await reranker.rerank(QUERY, PASSAGES)
+
+
+async def test_cross_encoder_scores_are_those_of_the_reference(crossed: PulledModel) -> None:
+    reranker = CrossEncoder(crossed, precision="f32")
+    found = await reranker.rerank(QUERY, PASSAGES)
+    encoder = bert.load(crossed.directory)
+    for passage, score in zip(PASSAGES, found.scores, strict=True):
+        pair = reranker._tokenizer.encode(QUERY, passage)
+        logit = float(bert.reference(encoder, "score", pair.ids, pair.type_ids)[0])
+        assert score == pytest.approx(1 / (1 + np.exp(-logit)), abs=2e-3)
+    assert len(set(found.scores.tolist())) == len(PASSAGES)
+    await reranker.close()
+
+
+async def test_long_texts_are_cut_at_their_end_and_counted(crossed: PulledModel) -> None:
+    reranker = CrossEncoder(crossed, precision="f32")
+    long = PASSAGES[1] + " And the river went on past the mill." * 30
+    found = await reranker.rerank(QUERY * 20, [long, PASSAGES[1]])
+    assert found.truncated == 1
+    assert found.tokens <= 2 * crossed.entry.max_tokens
+    await reranker.close()
+
+
+def test_other_models_are_no_rerankers(minilm: PulledModel, crossed: PulledModel) -> None:
+    with pytest.raises(ModelError, match="not a reranker"):
+        CrossEncoder(minilm)
+    with pytest.raises(ModelError, match="not an embedding model"):
+        LateInteraction(crossed)
+
+
+@pytest.fixture
+async def endpoint() -> AsyncIterator[tuple[str, list[Any]]]:
+    """A rerank endpoint that scores by length; a query that is a JSON document is its whole answer."""
+    seen: list[Any] = []
+
+    async def rerank(request: web.Request) -> web.Response:
+        body = await request.json()
+        seen.append((request.headers.get("Authorization"), body))
+        if body["query"].startswith("{"):
+            return web.json_response(json.loads(body["query"]))
+        if body["query"] == "fail":
+            return web.Response(status=503, text="busy")
+        results = [{"index": i, "relevance_score": len(text) / 100} for i, text in enumerate(body["documents"])]
+        return web.json_response({"results": results[::-1], "usage": {"total_tokens": 12}})
+
+    app = web.Application()
+    app.router.add_post("/rerank", rerank)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}/rerank", seen
+    await runner.cleanup()
+
+
+async def test_a_remote_reranker(endpoint: tuple[str, list[Any]]) -> None:
+    url, seen = endpoint
+    reranker = RemoteReranker(Remote(url=url, model="m", api_key="k"))
+    found = await reranker.rerank("q", ["a", "abc"])
+    assert found.scores.tolist() == pytest.approx([0.01, 0.03])
+    assert found.tokens == 12
+    assert seen == [("Bearer k", {"model": "m", "query": "q", "documents": ["a", "abc"]})]
+    with pytest.raises(UpstreamError, match="503: busy"):
+        await reranker.rerank("fail", ["a"])
+    with pytest.raises(UpstreamError, match="left out 1 of 2"):
+        await reranker.rerank('{"results": [{"index": 0, "relevance_score": 1}]}', ["a", "b"])
+    with pytest.raises(UpstreamError, match="no results that can be read"):
+        await reranker.rerank('{"data": []}', ["a"])
+    await reranker.close()
+    gone = RemoteReranker(Remote(url="http://127.0.0.1:9/rerank", model="m"))
+    with pytest.raises(UpstreamError, match="failed"):
+        await gone.rerank("q", ["a"])
+    await gone.close()
+
+
+async def test_as_a_responder(minilm: PulledModel) -> None:
+    reranker = LateInteraction(minilm)
+    responder = RerankResponder(reranker)
+    context = Context(Principal("t", "k"))
+    answer = await collect(await responder.respond(RerankRequest("late", QUERY, tuple(PASSAGES)), context))
+    assert answer.scores is not None
+    assert answer.scores.values.shape == (3,)
+    assert answer.usage.prompt_tokens > 30
+    with pytest.raises(InvalidRequest, match="answers nothing else"):
+        await responder.respond(ChatRequest("late", (Message("user", "hi"),)), context)
+    await reranker.close()
+
+
+def test_the_catalogue_has_one(tmp_path: Path) -> None:
+    entries = Puller(Settings(home=tmp_path)).catalogue
+    assert entries.get("ms-marco-minilm-l6-v2").kind == "reranker"

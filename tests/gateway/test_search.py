@@ -1,0 +1,124 @@
+"""The finding routes over a real server, with the official client and without."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import openai
+import pytest
+
+from tests.conftest import Server
+
+
+@pytest.fixture(scope="module")
+def client(server: Server) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{server.url}/v1", api_key=server.key, max_retries=0) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def store(client: openai.OpenAI) -> str:
+    return next(each.id for each in client.vector_stores.list() if each.name == "handbook")
+
+
+def ask(server: Server, store: str, route: str, **body: Any) -> tuple[int, Any]:
+    return server.call("POST", f"/v1/vector_stores/{store}/{route}", body)
+
+
+def test_the_official_client_searches_with_filters_and_rewriting(client: openai.OpenAI, store: str) -> None:
+    page = client.vector_stores.search(
+        store,
+        query="How long is the warrenty on burrs?",
+        max_num_results=3,
+        filters={"type": "eq", "key": "name", "value": "warranty.pdf"},
+        ranking_options={"ranker": "auto", "score_threshold": 0.0},
+        rewrite_query=True,
+    )
+    assert {hit.filename for hit in page.data} == {"warranty.pdf"}
+    assert page.model_extra is not None
+    assert page.model_extra["search_query"][0] == "How long is the warranty on burrs?"
+
+
+def test_hits_carry_their_place_and_their_highlights(server: Server, store: str) -> None:
+    status, page = ask(server, store, "search", query="warranty on burrs", max_num_results=2)
+    assert status == 200
+    hit = page["data"][0]
+    text = hit["content"][0]["text"]
+    words = [text[span["start"] : span["end"]].lower() for span in hit["highlights"]]
+    assert words
+    assert all(word.startswith(("warrant", "burr")) for word in words)
+    snippet = hit["snippet"]
+    assert text[snippet["start"] : snippet["end"]] == snippet["text"]
+    for span in snippet["highlights"]:
+        assert snippet["text"][span["start"] : span["end"]].lower().startswith(("warrant", "burr"))
+    assert hit["end"] - hit["start"] == len(text)
+    assert page["object"] == "vector_store.search_results.page"
+
+
+def test_facets_suggestion_summary_and_steps(server: Server, store: str) -> None:
+    status, page = ask(
+        server,
+        store,
+        "search",
+        query="waranty on burrs",
+        facets=["name"],
+        spelling=True,
+        summary="extractive",
+        techniques=["complexity"],
+        options={"mmr_lambda": 0.7, "effort": 0.8},
+    )
+    assert status == 200
+    assert page["suggestion"] == "warranty on burrs"
+    assert {"value", "count"} == page["facets"]["name"][0].keys()
+    assert page["summary"]["citations"][0]["quote"] in page["summary"]["text"]
+    assert {step["name"] for step in page["steps"]} == {"complexity", "retrieve", "suggest", "summary"}
+    assert all(step["milliseconds"] >= 0 for step in page["steps"])
+
+
+def test_modes_differ(server: Server, store: str) -> None:
+    _, dense = ask(server, store, "search", query="burrs", options={"mode": "dense"}, max_num_results=50)
+    _, sparse = ask(server, store, "search", query="burrs", options={"mode": "sparse"}, max_num_results=50)
+    assert len(sparse["data"]) < len(dense["data"])
+    assert all("burr" in hit["content"][0]["text"].lower() for hit in sparse["data"])
+
+
+def test_more_like_this_and_recommendations(server: Server, store: str) -> None:
+    _, page = ask(server, store, "search", query="warranty on burrs", max_num_results=1)
+    document = page["data"][0]["document_id"]
+    status, like = ask(server, store, "similar", document_id=document, max_num_results=3)
+    assert status == 200
+    assert document not in {hit["document_id"] for hit in like["data"]}
+    assert len({hit["document_id"] for hit in like["data"]}) == 3
+    status, like = ask(server, store, "similar", document_id=document, start=0, end=200, max_num_results=1)
+    assert (status, len(like["data"])) == (200, 1)
+    status, found = ask(server, store, "recommendations", document_ids=[document])
+    assert (status, found["object"]) == (200, "list")
+
+
+@pytest.mark.parametrize(
+    ("route", "body", "param"),
+    [
+        ("search", {"query": ""}, "query"),
+        ("search", {"query": "x", "filters": {"type": "near", "key": "a", "value": 1}}, "filters.type"),
+        ("search", {"query": "x", "filters": {"type": "and", "filters": [{"type": "eq"}]}}, "filters.filters.0.key"),
+        ("search", {"query": "x", "options": {"speed": 1}}, "options.speed"),
+        ("search", {"query": "x", "techniques": ["telepathy"]}, "techniques"),
+        ("search", {"query": "x", "ranking_options": {"score_threshold": 2}}, "ranking_options.score_threshold"),
+        ("search", {"query": "x", "facet": ["name"]}, "facet"),
+        ("similar", {}, "document_id"),
+        ("similar", {"text": "x", "start": 1, "end": 2}, "start"),
+        ("similar", {"document_id": "doc_none"}, "document_id"),
+        ("recommendations", {"document_ids": ["doc_none"]}, "document_ids"),
+        ("recommendations", {"min_support": 1}, "min_support"),
+    ],
+)
+def test_errors_name_the_field(server: Server, store: str, route: str, body: dict[str, Any], param: str) -> None:
+    status, answer = ask(server, store, route, **body)
+    assert status in (400, 404)
+    assert answer["error"]["param"] == param
+
+
+def test_a_store_that_is_not_there(server: Server) -> None:
+    for route, body in (("search", {"query": "x"}), ("similar", {"text": "x"}), ("recommendations", {})):
+        assert ask(server, "vs_none", route, **body)[0] == 404

@@ -1,0 +1,149 @@
+"""Query understanding by rules: spelling, acronyms, parts, follow-ups, how many passages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from mainspring.rag import spelling
+from mainspring.rag.query import acronyms, complexity, condense, decompose
+from mainspring.rag.vocabulary import Vocabulary
+
+COMMON = {"a", "please", "weigh", "explain", "much"}
+TEXT = (
+    "The Annual Percentage Rate (APR) is fixed. VAT (value added tax) applies. The Society for Worldwide Interbank "
+    "Financial Telecommunication (SWIFT) settles electronic funds transfers (EFT). A computer (IBM) and HTML (see "
+    "below) are not explained."
+)
+
+
+def vocabulary(**counts: int) -> Vocabulary:
+    return Vocabulary(counts, {})
+
+
+def count_tokens(texts: Sequence[str]) -> list[int]:
+    """Like a model's: a word that it knows is one token."""
+    return [1 if text in COMMON else 2 for text in texts]
+
+
+def corrected(query: str, **counts: int) -> str:
+    return spelling.correct(query, vocabulary(**counts), count_tokens)[0]
+
+
+def test_misspelt_words_become_those_of_the_documents() -> None:
+    words = {"warranty": 9, "grinder": 5, "percentage": 3, "annual": 2}
+    assert corrected("Waranty for the gridner?", **words) == "Warranty for the grinder?"
+    assert corrected("anual precentage", **words) == "annual percentage"
+
+
+def test_of_equally_near_words_the_frequent_one_is_meant() -> None:
+    assert corrected("burts", burst=2, burrs=7) == "burrs"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "please explain how much it weighs",  # known to the documents or to everybody
+        "grinders",  # a form of a known word
+        "APRX",  # capitals are names
+        "grindr2000",  # digits
+        "grr",  # too short
+        "xylophone",  # nothing near
+        "uncontrolled",  # two edits at its beginning
+        "",
+    ],
+)
+def test_what_may_be_meant_stays(query: str) -> None:
+    assert corrected(query, grinder=5, weight=4, weigh=1, april=2, grid=2, green=3, controlled=9) == query
+
+
+def test_words_run_together_come_apart() -> None:
+    assert corrected("creditcard fees", credit=4, card=5, fees=2) == "credit card fees"
+
+
+def test_corrections_say_where() -> None:
+    query = "the gridner and the waranty"
+    text, found = spelling.correct(query, vocabulary(grinder=2, warranty=2), count_tokens)
+    assert (
+        [query[each.start : each.end] for each in found] == [each.written for each in found] == ["gridner", "waranty"]
+    )
+    assert text == "the grinder and the warranty"
+
+
+def test_acronyms_are_learned_from_their_explanation() -> None:
+    assert set(acronyms.explained(TEXT)) == {
+        ("APR", "Annual Percentage Rate"),
+        ("SWIFT", "Society for Worldwide Interbank Financial Telecommunication"),
+        ("EFT", "electronic funds transfers"),
+        ("VAT", "value added tax"),
+    }
+
+
+def test_queries_are_expanded_in_both_directions() -> None:
+    expansions = {short: (long,) for short, long in acronyms.explained(TEXT)}
+    known = acronyms.meanings(expansions)
+    assert acronyms.expand("What is the APR?", expansions, known) == [("APR", "Annual Percentage Rate")]
+    assert [meant for _, meant in acronyms.expand("an electronic funds transfer", expansions, known)] == ["EFT"]
+    assert acronyms.expand("What is the annual percentage rate (APR)?", expansions, known) == []
+    assert acronyms.expand("a swift answer", expansions, known) == []
+
+
+@pytest.mark.parametrize(
+    ("question", "parts"),
+    [
+        (
+            "What is the warranty and how long does shipping take?",
+            ["What is the warranty", "how long does shipping take?"],
+        ),
+        ("What is the difference between the Kestrel and the Heron?", ["the Kestrel", "the Heron"]),
+        ("Compare burr grinders with blade grinders.", ["burr grinders", "blade grinders"]),
+        ("burr vs blade grinders", ["burr", "blade grinders"]),
+        ("Who wrote it? When was the manual printed?", ["Who wrote it?", "When was the manual printed?"]),
+        ("Where is the shop? When does it open?", ["Where is the shop?", "Where is the shop? When does it open?"]),
+        ("How long is the warranty on burrs and motors?", []),
+        ("What is it?", []),
+    ],
+)
+def test_parts_of_a_question(question: str, parts: list[str]) -> None:
+    found = decompose.by_rules(question)
+    if question.startswith("Who wrote it"):
+        assert found[0] == parts[0]
+        assert len(found) == 2
+    else:
+        assert found == parts
+
+
+@pytest.mark.parametrize(
+    ("question", "leans"),
+    [
+        ("And in winter?", True),
+        ("What about decaf?", True),
+        ("How long does it take?", True),
+        ("Why?", True),
+        ("Does that apply to motors?", True),
+        ("How long is the warranty on motors?", False),
+        ("When the grinder jams, how is it cleaned?", False),
+        ("Does the warranty cover damage that the customer caused?", False),
+    ],
+)
+def test_which_questions_lean_on_the_one_before(question: str, leans: bool) -> None:
+    assert condense.leans(question) == leans
+
+
+def test_a_follow_up_is_read_with_what_it_leans_on() -> None:
+    first, second = "When does the Leeds shop open in summer?", "And in winter?"
+    assert condense.by_rules("and on Sundays?", [first, second]) == f"{first}\n{second}\nand on Sundays?"
+    assert condense.by_rules(second, [first]) == f"{first}\n{second}"
+    assert condense.by_rules("How long is the warranty on motors?", [first]) == "How long is the warranty on motors?"
+    assert condense.by_rules(second, []) == second
+
+
+def test_how_many_passages_a_question_deserves() -> None:
+    fact, _ = complexity.passages("How many years is the warranty?", 10)
+    plain, _ = complexity.passages("Tell me about cleaning a grinder", 10)
+    many, _ = complexity.passages("List all conditions of the warranty", 10)
+    parts, why = complexity.passages("What is the warranty and how long does shipping take?", 10)
+    assert fact < plain < parts <= many
+    assert why == "2 parts"
+    assert complexity.passages("How many years is the warranty?", 2)[0] == 2

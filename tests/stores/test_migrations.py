@@ -1,0 +1,54 @@
+"""A database that an earlier version made is brought to the newest schema with what is in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from mainspring import stores
+from mainspring.settings import Settings
+from mainspring.stores import database
+from mainspring.stores.schema import HEAD
+
+MIGRATIONS = Path(database.__file__).parent / "migrations"
+FIRST = (
+    "INSERT INTO files (tenant, id, name, bytes, sha256, purpose, created_at) VALUES ('a', 'f', 'n', 1, 's', 'p', 1)",
+    "INSERT INTO collections (tenant, id, name, groups, embedder, version, created_at)"
+    " VALUES ('a', 'vs_1', 'plans', '[\"hr\"]', 'e', 7, 2)",
+    "INSERT INTO documents (tenant, collection_id, id, source_key, name, sha256, generation, begun, status, error,"
+    " chars, chunks, parser, text_blob, created_at, updated_at)"
+    " VALUES ('a', 'vs_1', 'doc_1', 'k', 'n', 's', 1, 1, 'completed', '', 5, 1, 'text', 't', 3, 3)",
+)
+
+
+def test_there_is_one_newest_revision() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
+
+
+async def test_what_the_first_schema_held_is_there(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    engine = sa.create_engine(f"sqlite:///{home / database.FILE_NAME}")
+    with engine.begin() as connection:
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", str(MIGRATIONS))
+        command.upgrade(config, "0001")
+        for statement in FIRST:
+            connection.execute(sa.text(statement))
+    engine.dispose()
+    async with stores.open(Settings(home=home)) as opened:
+        (file,) = await opened.files.list("a")
+        assert (file.name, file.groups) == ("n", frozenset())
+        assert await opened.collections.list("a") == []
+        plans = await opened.collections.get("a", "plans", groups=frozenset({"hr"}))
+        assert (plans.version, plans.metadata, plans.created_at) == (7, {}, 2)
+        document = await opened.collections.document_called(plans, "doc_1", groups=frozenset({"hr"}))
+        assert (document.chars, document.attributes) == (5, {})
+        # Names were unique in a tenant; now they are within a set of groups.
+        assert (await opened.collections.create("a", "plans", embedder="e")).name == "plans"
