@@ -39,4 +39,4 @@ trap stop EXIT
         -o "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories=$work -c fsync=off" >/dev/null
 )
 export MAINSPRING_STORES__DATABASE="postgresql://mainspring:$password@127.0.0.1:$port/postgres"
-"$python" -m pytest tests/conformance/test_stores.py tests/conformance/test_vectors.py "$@"
+"$python" -m pytest tests/conformance/test_stores.py tests/conformance/test_vectors.py tests/rag/test_transfer.py "$@"

@@ -95,6 +95,13 @@ class ModelsSettings(Section):
     remote: dict[str, RemoteModel] = Field(default_factory=dict)
     remote_rerankers: dict[str, RemoteReranker] = Field(default_factory=dict)
 
+    @property
+    def local(self) -> tuple[str, ...]:
+        """The catalogue names of everything that is configured to run here."""
+        elsewhere = {"", "late", *self.remote_rerankers}
+        rerankers = () if self.reranker in elsewhere else (self.reranker,)
+        return (*self.chat, self.embedding, *rerankers)
+
 
 class EnginesSettings(Section):
     """The embedded engines. ``threads`` 0 takes all cores."""
@@ -174,7 +181,7 @@ class RagSettings(Section):
         0.0, ge=0, description="a document this much older counts half; 0: age does not count"
     )
     mode: Literal["auto", "extractive", "generative"] = "auto"
-    refuse_below: float = Field(0.39, ge=0, le=1)
+    refuse_below: float = Field(0.33, ge=0, le=1)
     max_sentences: int = Field(3, gt=0)
     max_words: int = Field(90, gt=0)
     parse_timeout_s: float = Field(120.0, gt=0)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from mainspring import engines, rag, serving, stores, telemetry
 from mainspring.engines import Engines, Prepared
 from mainspring.rag.library import Library
+from mainspring.serving.limit import Charge
 from mainspring.serving.select import Registry
 from mainspring.settings import Settings, load
 from mainspring.stores import Stores
@@ -29,6 +30,7 @@ class System:
     registry: Registry
     responder: Responder
     library: Library
+    charge: Charge
     local: Principal = LOCAL
 
     @classmethod
@@ -51,6 +53,7 @@ class System:
                 path.registry,
                 path.responder,
                 library,
+                path.charge,
             )
 
     async def respond(self, request: Request, context: Context) -> Response:

@@ -139,6 +139,8 @@ async def endpoint() -> AsyncIterator[tuple[str, list[Any]]]:
         seen.append((request.headers.get("Authorization"), body))
         if body["query"].startswith("{"):
             return web.json_response(json.loads(body["query"]))
+        if body["query"] == "garbled":
+            return web.Response(text="{", content_type="application/json")
         if body["query"] == "fail":
             return web.Response(status=503, text="busy")
         results = [{"index": i, "relevance_score": len(text) / 100} for i, text in enumerate(body["documents"])]
@@ -167,6 +169,12 @@ async def test_a_remote_reranker(endpoint: tuple[str, list[Any]]) -> None:
         await reranker.rerank('{"results": [{"index": 0, "relevance_score": 1}]}', ["a", "b"])
     with pytest.raises(UpstreamError, match="no results that can be read"):
         await reranker.rerank('{"data": []}', ["a"])
+    with pytest.raises(UpstreamError, match="no results that can be read"):
+        await reranker.rerank('{"results": [{"index": -1, "relevance_score": 1}]}', ["a"])
+    with pytest.raises(UpstreamError, match="no results that can be read"):
+        await reranker.rerank('{"results": [{"index": 0, "relevance_score": 1}], "usage": [1]}', ["a"])
+    with pytest.raises(UpstreamError, match="failed: JSONDecodeError"):
+        await reranker.rerank("garbled", ["a"])
     await reranker.close()
     gone = RemoteReranker(Remote(url="http://127.0.0.1:9/rerank", model="m"))
     with pytest.raises(UpstreamError, match="failed"):

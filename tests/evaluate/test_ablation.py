@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from mainspring.engines import Engines
-from mainspring.errors import InvalidRequest
+from mainspring.engines import Engines, builtin
+from mainspring.engines.base import Reranked
+from mainspring.errors import InvalidRequest, UnknownModel
 from mainspring.evaluate import refusal, report, workbench
 from mainspring.evaluate.ablation import Measured, ablate
 from mainspring.evaluate.arms import Arm, grid
 from mainspring.evaluate.collections import Query, load
 from mainspring.evaluate.workbench import Index, Tokens
 from mainspring.settings import RagSettings, Settings
+from tests.evaluate.conftest import FACTS
+
+
+class Backwards:
+    """The later a passage comes, the better it likes it. A passage is one token."""
+
+    fingerprint = "backwards"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.closed = False
+
+    async def rerank(self, query: str, passages: Sequence[str]) -> Reranked:
+        return Reranked(np.linspace(0, 1, len(passages), dtype=np.float32), len(passages))
+
+    async def close(self) -> None:
+        self.closed = True
 
 
 async def test_every_arm_is_measured_on_the_same_queries(folder: Path, settings: Settings, engines: Engines) -> None:
@@ -45,6 +65,55 @@ async def test_every_arm_is_measured_on_the_same_queries(folder: Path, settings:
     facts = report.as_json(found)
     assert facts["arms"][2]["index_settings"] == {"chunk_tokens": 32, "chunk_overlap": 0}
     assert facts["arms"][1]["against_baseline"]["ndcg@3"]["p"] <= 1
+
+
+async def test_a_reranker_is_an_arm_and_its_tokens_are_counted(
+    folder: Path, settings: Settings, engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Backwards] = []
+
+    def made(changed: Settings) -> Backwards | None:
+        if not changed.models.reranker:
+            return None
+        opened.append(Backwards(changed.models.reranker))
+        return opened[-1]
+
+    monkeypatch.setattr(builtin, "reranker", made)
+    arms = grid(retrievers=["dense"], rerankers=["off", "late", "much:late+rerank_weight=9", "default"])
+    found = await ablate(load(str(folder)), arms, settings, engines, k=3)
+    off, late, much, default = found.arms
+    assert [each.name for each in opened] == ["late"]
+    assert opened[0].closed
+    # The fixture's engines have no reranker, and the words alone are right: one that turns them round is worse.
+    assert off.estimate("mrr").value == default.estimate("mrr").value == 1
+    assert much.estimate("mrr").value < 1
+    assert off.tokens.reranked == default.tokens.reranked == 0
+    assert late.tokens.reranked == much.tokens.reranked == 4 * len(FACTS)
+    assert "+ 4 r" in report.rows(found)[1][-6]
+    assert report.as_json(found)["arms"][0]["reranker"] == ""
+
+
+async def test_an_unknown_reranker_is_refused_before_anything_is_ingested(
+    folder: Path, settings: Settings, engines: Engines
+) -> None:
+    told: list[str] = []
+    with pytest.raises(UnknownModel):
+        await ablate(
+            load(str(folder)),
+            grid(rerankers=["off", "telepathy"]),
+            settings,
+            engines,
+            progress=lambda stage, done, total: told.append(stage),
+        )
+    assert told == []
+
+
+def test_values_of_the_reranker_axis() -> None:
+    values = ["default", "off", "none", "late", "deep:late+rerank_candidates=100", "rerank_weight=0.2"]
+    arms = grid(rerankers=values)
+    assert [arm.reranker for arm in arms] == [None, "", "", "late", "late", None]
+    assert [arm.settings for arm in arms] == [{}] * 4 + [{"rerank_candidates": 100}, {"rerank_weight": 0.2}]
+    assert [arm.name for arm in arms][4] == "deep"
 
 
 async def test_an_unknown_baseline_or_metric_is_refused(folder: Path, settings: Settings, engines: Engines) -> None:

@@ -24,6 +24,7 @@ SCOPES = {
     "POST /v1/chat/completions": "chat",
     "POST /v1/completions": "chat",
     "POST /v1/embeddings": "embed",
+    "POST /v1/rerank": "embed",
     "GET /v1/models": "chat",
     "GET /v1/models/{name}": "chat",
     "POST /v1/files": "ingest",

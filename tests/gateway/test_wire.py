@@ -264,7 +264,7 @@ async def test_a_field_named_like_a_part_of_the_request_is_still_named() -> None
     from mainspring.gateway.access import access_to
     from tests.gateway.asgi import Keys
 
-    stores = search.router(None, access_to(Keys(), 9))  # type: ignore[arg-type]
+    stores = search.router(None, access_to(Keys(), 9), None)  # type: ignore[arg-type]
     reply = await ask(gateway(Recited(), stores), "POST", "/v1/vector_stores/x/search", {"query": ""})
     assert (reply.status, reply.error["param"]) == (400, "query")
 

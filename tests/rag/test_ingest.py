@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -306,6 +307,77 @@ async def test_chunks_that_a_dead_process_left_are_forgotten(room: Room, monkeyp
     await room.ingestor.ingest(room.collection, [source])
     assert await rows() == 1
     assert await room.stores.collections.stale(room.collection) == []
+
+
+async def test_nothing_is_left_of_what_was_removed_while_it_was_ingested(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collections, vectors = room.stores.collections, room.stores.vectors
+    put = room.stores.blobs.put
+    source = Source("k", "a.txt", lambda: b"Apples are red.")
+    text = room.stores.blobs.path(hashlib.sha256(b"Apples are red.").hexdigest())
+
+    async def document_goes(data: bytes) -> str:
+        (document,) = await collections.documents(room.collection, None)
+        await collections.remove(room.collection, document.document_id)
+        return await put(data)
+
+    async def collection_goes(data: bytes) -> str:
+        await collections.delete("default", room.collection.id)
+        await vectors.drop(room.collection.table)
+        return await put(data)
+
+    monkeypatch.setattr(room.stores.blobs, "put", document_goes)
+    report = await room.ingestor.ingest(room.collection, [source])
+    assert [failure.name for failure in report.failed] == ["a.txt"]
+    assert (await vectors.count(room.collection.table), text.exists()) == (0, False)
+    monkeypatch.setattr(room.stores.blobs, "put", collection_goes)
+    with pytest.raises(NotFound):
+        await room.ingestor.ingest(room.collection, [source])
+    assert (await vectors.count(room.collection.table), text.exists()) == (0, False)
+
+
+async def test_a_text_that_is_removed_with_another_document_is_written_again(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = room.stores.blobs.put
+
+    async def swept(data: bytes) -> str:
+        sha256 = await put(data)
+        room.stores.blobs.unlink(sha256)
+        return sha256
+
+    monkeypatch.setattr(room.stores.blobs, "put", swept)
+    await room.ingestor.ingest(room.collection, [Source("k", "a.txt", lambda: b"Apples are red.")])
+    (document,) = await room.stores.collections.documents(room.collection, None)
+    assert await room.stores.collections.text(document) == "Apples are red."
+
+
+async def test_what_cannot_be_published_is_not_left_in_progress(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    moved = Conflict("the collection was re-indexed meanwhile")
+
+    monkeypatch.setattr("mainspring.stores.moves.moved", lambda *_: moved)
+    await room.ingestor.ingest(room.collection, [Source("k", "a.txt", lambda: b"Apples are red.")])
+    assert await room.documents() == {"a.txt": "failed"}
+
+
+async def test_a_moved_file_that_another_ingest_has_begun_is_a_new_document(
+    room: Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, collections = tmp_path / "docs", room.stores.collections
+    write(folder, one="Apples are red.")
+    await room.ingestor.sync(room.collection, [folder])
+    (folder / "one.md").rename(folder / "uno.md")
+    write(folder, two="Pears are green.")
+    describe = collections.describe
+
+    async def overtaken(collection: Any, document_id: str, *rest: Any) -> None:
+        await collections.begin(collection, str(folder / "one.md"), "0" * 64, "one.md")
+        await describe(collection, document_id, *rest)
+
+    monkeypatch.setattr(collections, "describe", overtaken)
+    report = await room.ingestor.sync(room.collection, [folder])
+    assert (sorted(report.added), report.removed, report.moved) == (["two.md", "uno.md"], ["one.md"], [])
 
 
 @pytest.mark.parametrize(

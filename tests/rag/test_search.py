@@ -252,3 +252,11 @@ async def test_recommendations_come_from_what_was_cited_together(room: Room, she
     assert {document.name for _, document in popular} == {"grinder.txt", "kettle.txt"}
     await room.stores.collections.remove(room.collection, kettle)
     assert await search.recommend(asker(), "handbook", [grinder], 5, 2) == []
+
+
+async def test_a_text_that_is_mostly_blank_is_compared_all_the_same(room: Room, shelf: dict[str, str]) -> None:
+    """All evenly spread pieces of it are blank."""
+    text = " " * 800 + "When does the Leeds shop open?" + " " * 100_000
+    like = await searching(room).similar(asker(), "handbook", 1, text=text)
+    assert [hit.source for hit in like] == ["shop.txt"]
+    assert 0 < like[0].dense_score <= 1.001

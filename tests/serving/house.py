@@ -14,6 +14,7 @@ from mainspring.engines.scripted import Script, ScriptedEngine
 from mainspring.guards.policy import GuardPolicy
 from mainspring.path import Answer, collect
 from mainspring.serving.background import Background
+from mainspring.serving.limit import Limits
 from mainspring.serving.pricing import Price
 from mainspring.serving.rings import Services, call_ring, request_ring
 from mainspring.serving.select import Registry, Served
@@ -206,7 +207,9 @@ class House:
         self.registry = Registry()
         model = ModelResponder(self.engine, model_name="chat", fingerprint="weights-1")
         self.serve("chat", model)
-        self.ring: Responder = request_ring(self.services, self.registry)
+        serving = self.services.settings.serving
+        limits = Limits(serving.requests_per_minute, serving.tokens_per_minute)
+        self.ring: Responder = request_ring(self.services, self.registry, limits)
 
     def serve(self, name: str, responder: Responder) -> None:
         price = Price.per_million(2.0, 6.0)

@@ -11,11 +11,12 @@ from mainspring.engines.scripted import ScriptedEngine
 from mainspring.guards.policy import GuardPolicy
 from mainspring.path import collect
 from mainspring.serving.background import Background
-from mainspring.serving.rings import Services, call_ring, request_ring
+from mainspring.serving.limit import Limits
+from mainspring.serving.rings import Services, call_ring, request_ring, shown_ring
 from mainspring.serving.select import Registry, Served
 from mainspring.settings import Settings
 from mainspring.types import ChatRequest, Message
-from tests.serving.house import GREEDY, visitor
+from tests.serving.house import GREEDY, Build, visitor
 
 
 async def test_an_answer_is_cited_remembered_cached_and_traced(tmp_path: Path) -> None:
@@ -36,7 +37,7 @@ async def test_an_answer_is_cited_remembered_cached_and_traced(tmp_path: Path) -
         registry = Registry()
         registry.add(Served("chat", "chat", call_ring(services, model, model="chat", provider="scripted")))
         told.metrics.serve("chat")
-        ring = request_ring(services, registry)
+        ring = request_ring(services, registry, Limits(600, 400_000))
 
         context = visitor()
         request = ChatRequest("chat", (Message("user", "I am eve@example.com"),), session_id="s")
@@ -68,3 +69,13 @@ async def test_an_answer_is_cited_remembered_cached_and_traced(tmp_path: Path) -
         page, _ = told.metrics.render()
         assert b'mainspring_model_calls_total{code="ok",model="chat"} 3.0' in page
         assert b'mainspring_cache_total{cache="response",outcome="hit"} 1.0' in page
+
+
+async def test_what_a_model_writes_for_a_search_is_redacted_and_noted(house: Build) -> None:
+    home = house(lambda _: ["Ask", " bob@example.com", "."])
+    model = ModelResponder(home.engine, model_name="chat", fingerprint="weights-1")
+    shown = shown_ring(home.services, call_ring(home.services, model, model="chat", provider="scripted"))
+    context = visitor()
+    answer = await collect(await shown.respond(ChatRequest("chat", (Message("user", "Who?"),)), context))
+    assert answer.text == "Ask [EMAIL]."
+    assert "guard" in {record.kind for record in context.allowance.records}

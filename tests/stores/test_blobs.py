@@ -47,9 +47,10 @@ async def test_only_hashes_name_blobs(blobs: Blobs, name: str) -> None:
         await blobs.get(name)
 
 
-async def test_a_damaged_blob_is_an_error_and_can_be_put_again(blobs: Blobs) -> None:
+@pytest.mark.parametrize("damage", [b"evil!", b"evil", b""])
+async def test_a_damaged_blob_is_an_error_and_can_be_put_again(blobs: Blobs, damage: bytes) -> None:
     sha256 = await blobs.put(b"good")
-    blobs.path(sha256).write_bytes(b"evil!")
+    blobs.path(sha256).write_bytes(damage)
     with pytest.raises(StoreError, match="damaged"):
         await blobs.get(sha256)
     await blobs.put(b"good")

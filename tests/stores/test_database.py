@@ -173,6 +173,15 @@ async def test_a_key_in_use_is_read_again_beside_its_requests(tmp_path: Path, mo
             await here.keys.authenticate(secret)
 
 
+async def test_a_pool_that_is_used_up_is_a_store_error(tmp_path: Path) -> None:
+    def wait(_: sa.Connection) -> None:
+        raise sa.exc.TimeoutError("QueuePool limit reached")
+
+    async with sql.open(Settings(home=tmp_path)) as database:
+        with pytest.raises(StoreError, match="QueuePool"):
+            await database.read(wait)
+
+
 def test_ids_sort_by_time() -> None:
     made = []
     for _ in range(1000):

@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -16,6 +17,7 @@ from mainspring.settings import Settings, load
 
 if TYPE_CHECKING:
     from mainspring.evaluate.ablation import Ablation
+    from mainspring.evaluate.arms import Arm
     from mainspring.evaluate.collections import Judged
     from mainspring.evaluate.refusal import Refusal
 
@@ -52,7 +54,7 @@ def rag(
     chunkers: Annotated[str, typer.Option(help="Chunkers, as `structure,fixed,small:chunk_tokens=64`")] = "default",
     retrievers: Annotated[str, typer.Option(help="Of bm25, dense, hybrid, or `rrf:fusion=rrf`")] = "default",
     expansions: Annotated[str, typer.Option(help="Techniques, as `none,spelling+acronyms,hyde`")] = "none",
-    rerankers: Annotated[str, typer.Option(help="Rerankers, as `none,cross-encoder`")] = "none",
+    rerankers: Annotated[str, typer.Option(help="Rerankers, as `off,late,ms-marco-minilm-l6-v2`")] = "default",
     k: Annotated[int, typer.Option("--k", min=1, max=1000, help="Cut of the metrics")] = 10,
     metrics: Annotated[str, typer.Option(help="Metrics, the one that decides first [default: ndcg@k and others]")] = "",
     baseline: Annotated[str, typer.Option(help="Arm to compare with [default: the first]")] = "",
@@ -120,6 +122,7 @@ async def _ablate(
     from mainspring.evaluate import ablation, arms
 
     grid = arms.grid(**{name: _words(text) for name, text in axes.items()}, base=settings.rag)
+    _pull_rerankers(settings, grid)
     async with engines.open(settings) as opened:
         with show.progress() as progress:
             return await ablation.ablate(
@@ -153,6 +156,14 @@ async def _refuse(settings: Settings, judged: Judged) -> Refusal:
                 return await refusal.measure(
                     bench, judged, settings.rag.refuse_below, lambda done, total: progress("ask", done, total)
                 )
+
+
+def _pull_rerankers(settings: Settings, grid: Sequence[Arm]) -> None:
+    from mainspring.cli.up import pull_missing
+
+    for name in dict.fromkeys(arm.reranker for arm in grid if arm.reranker):
+        models = settings.models.model_copy(update={"chat": (), "reranker": name})
+        pull_missing(settings.model_copy(update={"models": models}))
 
 
 def _settings(context: typer.Context, *, chat: bool) -> Settings:

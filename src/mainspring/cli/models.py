@@ -46,7 +46,7 @@ def pull(
     puller = _puller(context)
     models = load(context.obj).settings.models
     done = []
-    for name in names or (*models.chat, models.embedding):
+    for name in names or models.local:
         with show.progress() as progress:
             done.append(puller.pull(name, progress, force=force))
         if not as_json:

@@ -1,4 +1,4 @@
-"""``mainspring rag``: what becomes of a document on its way into a collection."""
+"""``mainspring rag``: what becomes of a document on its way into a collection, and of collections afterwards."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mainspring.cli import rag_store, show
+from mainspring.cli import rag_store, rag_transfer, show
 from mainspring.cli.up import existing, pull_missing
 from mainspring.settings import Chunking, Settings, load
 
@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from mainspring.rag.chunk import Chunk
     from mainspring.rag.document import Parsed
 
-app = typer.Typer(help="See how documents are parsed and cut into chunks.", no_args_is_help=True)
+app = typer.Typer(help="See what becomes of documents, and keep, move and measure collections.", no_args_is_help=True)
 app.command("recall")(rag_store.recall)
 app.command("reindex")(rag_store.reindex)
+app.command("export")(rag_transfer.export)
+app.command("import")(rag_transfer.import_)
 
 
 @app.command("chunks")

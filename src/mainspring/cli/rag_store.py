@@ -29,16 +29,18 @@ def recall(
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output")] = False,
 ) -> None:
     """Compare the index of a collection with exact search, for each effort."""
-    found = asyncio.run(_recall(load(context.obj).settings, tenant, frozenset(groups or ()), collection, k, queries))
+    settings = load(context.obj).settings
+    searched, found = asyncio.run(_recall(settings, tenant, frozenset(groups or ()), collection, k, queries))
     if as_json:
-        show.as_json({"collection": collection, "k": k, "efforts": [_row(each) for each in found]})
+        efforts = [_row(each) for each in found]
+        show.as_json({"collection": collection, "k": k, "searches": searched, "efforts": efforts})
         return
     if not found:
         typer.echo(f"{collection} has no chunks yet")
         return
-    typer.echo(f"effort  recall@{k}  p50 ms  p95 ms")
-    for each in found:
-        typer.echo(f"{each.effort:6.2f}  {each.recall:9.4f}  {each.p50_ms:6.1f}  {each.p95_ms:6.1f}")
+    typer.echo(f"{collection}: {searched} searches for stored vectors, one of a document, at each effort")
+    rows = [(f"{e.effort:.2f}", f"{e.recall:.4f}", f"{e.p50_ms:.1f}", f"{e.p95_ms:.1f}") for e in found]
+    show.table(("EFFORT", f"RECALL@{k}", "P50 MS", "P95 MS"), rows)
 
 
 def reindex(
@@ -53,23 +55,27 @@ def reindex(
     Searches of the moved collection need `models.embedding` to be that model.
     """
     settings = load(context.obj).settings
+    searching = settings.models.embedding
     models = settings.models.model_copy(update={"chat": (), "embedding": embedder})
     settings = settings.model_copy(update={"models": models})
     pull_missing(settings)
     moved = asyncio.run(_reindex(settings, tenant, frozenset(groups or ()), collection))
     typer.echo(f"{moved.name} is now embedded with {moved.embedder}")
+    if moved.embedder != searching:
+        typer.echo(f"To search it, set models.embedding to {moved.embedder}: it is {searching} now")
 
 
 async def _recall(
     settings: Settings, tenant: str, groups: frozenset[str], name: str, k: int, queries: int
-) -> list[Recall]:
+) -> tuple[int, list[Recall]]:
     from mainspring import stores
     from mainspring.stores.recall import measure
 
     async with stores.open(settings) as opened:
         collection = await opened.collections.get(tenant, name, groups=groups)
         current = await opened.collections.current(collection, groups)
-        return await measure(opened.vectors, collection.table, current, k=k, queries=queries)
+        found = await measure(opened.vectors, collection.table, current, k=k, queries=queries)
+        return min(queries, len(current)), found
 
 
 async def _reindex(settings: Settings, tenant: str, groups: frozenset[str], name: str) -> Collection:
@@ -81,10 +87,16 @@ async def _reindex(settings: Settings, tenant: str, groups: frozenset[str], name
     try:
         async with stores.open(settings) as opened:
             collection = await opened.collections.get(tenant, name, groups=groups)
-            return await move(opened, collection, embedder)
+            with show.progress() as progress:
+                return await move(opened, collection, embedder, lambda done, total: progress("Embedding", done, total))
     finally:
         await embedder.close()
 
 
 def _row(each: Recall) -> dict[str, float]:
-    return {"effort": each.effort, "recall": each.recall, "p50_ms": each.p50_ms, "p95_ms": each.p95_ms}
+    return {
+        "effort": each.effort,
+        "recall": round(each.recall, 4),
+        "p50_ms": round(each.p50_ms, 2),
+        "p95_ms": round(each.p95_ms, 2),
+    }

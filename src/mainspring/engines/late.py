@@ -42,6 +42,11 @@ class LateInteraction:
     def fingerprint(self) -> str:
         return f"late:{self._pulled.fingerprint}"
 
+    @property
+    def pulled_at(self) -> int:
+        """Unix seconds."""
+        return self._pulled.pulled_at
+
     async def start(self) -> None:
         """Build and load the graph now. Raises ``ModelError`` when it cannot be used."""
         await self.rerank("ready", ["ready"])

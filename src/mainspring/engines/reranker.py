@@ -42,6 +42,11 @@ class CrossEncoder:
     def fingerprint(self) -> str:
         return self._pulled.fingerprint
 
+    @property
+    def pulled_at(self) -> int:
+        """Unix seconds."""
+        return self._pulled.pulled_at
+
     async def start(self) -> None:
         """Load the graph now. Raises ``ModelError`` when it cannot be used."""
         await self.rerank("ready", ["ready"])
@@ -115,7 +120,7 @@ class RemoteReranker:
                     said = (await response.text())[:200]
                     raise UpstreamError(f"reranker {self.name} answered {response.status}: {said}")
                 answer = await response.json()
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise UpstreamError(f"reranker {self.name} at {self._settings.url} failed: {error!r}") from None
         return _scores(answer, len(passages), self.name)
 
@@ -157,9 +162,12 @@ def _scores(answer: Any, count: int, name: str) -> Reranked:
     scores = np.full(count, np.nan, np.float32)
     try:
         for result in answer["results"]:
-            scores[int(result["index"])] = float(result["relevance_score"])
+            place = int(result["index"])
+            if place < 0:
+                raise IndexError(f"index {place}")
+            scores[place] = float(result["relevance_score"])
         tokens = int((answer.get("usage") or {}).get("total_tokens", 0))
-    except (TypeError, KeyError, ValueError, IndexError) as error:
+    except (AttributeError, TypeError, KeyError, ValueError, IndexError) as error:
         raise UpstreamError(f"reranker {name} gave no results that can be read: {error!r}") from None
     if np.isnan(scores).any():
         raise UpstreamError(f"reranker {name} left out {int(np.isnan(scores).sum())} of {count} passages")

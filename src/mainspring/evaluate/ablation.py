@@ -10,10 +10,11 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mainspring.engines import Engines
+from mainspring.engines.base import Reranker
 from mainspring.errors import InvalidRequest
 from mainspring.evaluate import metrics as ranking
 from mainspring.evaluate import workbench
@@ -79,7 +80,7 @@ async def ablate(
     """Measure every arm on ``collection``. ``metrics`` default to those at ``k``, nDCG first; the first decides.
 
     ``baseline`` names an arm (the first by default). Raises ``InvalidRequest`` for an unknown metric or baseline, or
-    where no query has a relevant document.
+    where no query has a relevant document, ``UnknownModel`` and ``ModelNotPulled`` for an arm's reranker.
     """
     wanted = tuple(metrics) or default_metrics(k)
     for name in wanted:
@@ -93,14 +94,16 @@ async def ablate(
     if not queries:
         raise InvalidRequest(f"no query of {collection.name} has a relevant document", param="collection")
     found: dict[str, Measured] = {}
-    for shared in _by_index(arms):
-        async with _indexed(collection, shared[0], settings, engines, progress) as (home, index):
-            for arm in shared:
-                tell = _teller(progress, arm.name, len(queries))
-                rag = arm.rag(settings.rag)
-                depth = max(rag.candidates, k)
-                async with workbench.open(apart(settings, home, rag), engines) as bench:
-                    found[arm.name] = await _measure(bench, arm, collection, queries, index, wanted, depth, tell)
+    async with _rerankers(arms, settings) as rerankers:
+        for shared in _by_index(arms):
+            async with _indexed(collection, shared[0], settings, engines, progress) as (home, index):
+                for arm in shared:
+                    tell = _teller(progress, arm.name, len(queries))
+                    rag = arm.rag(settings.rag)
+                    depth = max(rag.candidates, k)
+                    having = engines if arm.reranker is None else replace(engines, reranker=rerankers[arm.reranker])
+                    async with workbench.open(apart(settings, home, rag), having) as bench:
+                        found[arm.name] = await _measure(bench, arm, collection, queries, index, wanted, depth, tell)
     measured = tuple(found[arm.name] for arm in arms)
     return Ablation(
         collection.name,
@@ -136,7 +139,7 @@ async def _measure(
     ids = {document.name: document.id for document in collection.documents}
     # The first search opens what searching needs; its time is nobody's.
     await bench.search(queries[0].text, arm, depth)
-    before = Tokens(bench.tokens.embedded, bench.tokens.read, bench.tokens.written)
+    before = replace(bench.tokens)
     rankings: dict[str, list[str]] = {}
     times: list[float] = []
     for number, query in enumerate(queries, 1):
@@ -163,6 +166,24 @@ async def _indexed(
         if progress:
             progress(f"index {arm.name}", 1, 1)
         yield home, index
+
+
+@asynccontextmanager
+async def _rerankers(arms: Sequence[Arm], settings: Settings) -> AsyncIterator[dict[str, Reranker | None]]:
+    """The rerankers that arms name in place of the settings' one. An unknown one is found before anything is ingested;
+    their graphs are loaded at the first use."""
+    from mainspring.engines import builtin
+
+    opened: dict[str, Reranker | None] = {}
+    try:
+        for name in dict.fromkeys(arm.reranker for arm in arms if arm.reranker is not None):
+            models = settings.models.model_copy(update={"reranker": name})
+            opened[name] = builtin.reranker(settings.model_copy(update={"models": models}))
+        yield opened
+    finally:
+        for reranker in opened.values():
+            if reranker is not None:
+                await reranker.close()
 
 
 def _by_index(arms: Sequence[Arm]) -> list[list[Arm]]:

@@ -6,10 +6,11 @@ in front if one likes:
     --chunkers structure,fixed,small:chunk_tokens=64+chunk_overlap=8
     --retrievers bm25,dense,hybrid,rrf:fusion=rrf
     --expansions none,spelling+acronyms,hyde
-    --rerankers none,cross-encoder
+    --rerankers off,late,deep:late+rerank_candidates=100
 
 Keys are those of ``rag`` in the settings and of a search's options. What they are is read from those types, so a new
-chunker, technique or reranker needs no change here. Only the first axis changes the index.
+chunker or technique needs no change here. A reranker is what ``models.reranker`` may be, and ``off`` or ``none`` is
+no reranker. Only the first axis changes the index.
 """
 
 from __future__ import annotations
@@ -27,20 +28,23 @@ from mainspring.errors import InvalidRequest
 from mainspring.settings import RagSettings
 
 NOTHING = frozenset({"default", "none"})
-"""Values that change nothing: the arm has what the settings say."""
+"""Values that change nothing: the arm has what the settings say. Of the rerankers only ``default`` is one."""
+_NO_RERANKER = frozenset({"off", "none"})
 _MODES = {"bm25": "sparse"}
 
 
 @dataclass(frozen=True, slots=True)
 class Arm:
     """One way to retrieve. ``index`` are the settings under which documents are ingested, ``settings`` those that
-    differ while searching, ``options`` a search's options and ``techniques`` what is done to the query first."""
+    differ while searching, ``options`` a search's options and ``techniques`` what is done to the query first.
+    ``reranker`` takes the place of ``models.reranker`` (None: as the settings say, empty: none)."""
 
     name: str
     index: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     techniques: tuple[str, ...] = ()
+    reranker: str | None = None
 
     def rag(self, base: RagSettings) -> RagSettings:
         """``base`` with this arm's settings. Raises ``InvalidRequest`` naming a value that is not allowed."""
@@ -57,13 +61,14 @@ class _Value:
     settings: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     techniques: tuple[str, ...] = ()
+    reranker: str | None = None
 
 
 def grid(
     chunkers: Sequence[str] = ("default",),
     retrievers: Sequence[str] = ("default",),
     expansions: Sequence[str] = ("none",),
-    rerankers: Sequence[str] = ("none",),
+    rerankers: Sequence[str] = ("default",),
     *,
     base: RagSettings | None = None,
 ) -> list[Arm]:
@@ -97,6 +102,7 @@ def _arm(values: Sequence[_Value], varied: Sequence[int]) -> Arm:
         {key: value for each in others for key, value in each.settings.items()},
         {key: value for each in others for key, value in each.options.items()},
         tuple(technique for each in others for technique in each.techniques),
+        next((each.reranker for each in others if each.reranker is not None), None),
     )
 
 
@@ -104,9 +110,11 @@ def _parse(axis: str, text: str) -> _Value:
     label, _, rest = text.strip().partition(":") if ":" in text.split("=", 1)[0] else (text.strip(), "", text.strip())
     if not rest:
         raise InvalidRequest(f"{axis} has an empty value", param=axis)
+    parts = rest.split("+")
+    if axis == "rerankers":
+        return _reranked(label, parts)
     if rest in NOTHING:
         return _Value(label)
-    parts = rest.split("+")
     if "=" in rest:
         return _assigned(axis, label, parts)
     if axis == "expansions":
@@ -114,6 +122,15 @@ def _parse(axis: str, text: str) -> _Value:
     if axis == "retrievers":
         return _Value(label, options={"mode": _MODES.get(rest, rest)})
     return _assigned(axis, label, [f"{axis.removesuffix('s')}={rest}"])
+
+
+def _reranked(label: str, parts: Sequence[str]) -> _Value:
+    """A reranker's name, assignments, or the name and then assignments."""
+    named = "=" not in parts[0]
+    found = _assigned("rerankers", label, parts[1:] if named else parts)
+    if not named or parts[0] == "default":
+        return found
+    return dataclasses.replace(found, reranker="" if parts[0] in _NO_RERANKER else parts[0])
 
 
 def _assigned(axis: str, label: str, parts: Sequence[str]) -> _Value:

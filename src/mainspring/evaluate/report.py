@@ -30,7 +30,8 @@ def columns(found: Ablation) -> list[str]:
 
 
 def rows(found: Ablation) -> list[list[str]]:
-    """One row an arm. Tokens a query are embedded + read and written by chat models, where there were any."""
+    """One row an arm. Tokens a query are embedded, read by a reranker (r) and read and written by chat models, where
+    there were any."""
     return [_row(found, each) for each in found.arms]
 
 
@@ -62,13 +63,14 @@ def _row(found: Ablation, each: Measured) -> list[str]:
     others = [f"{each.estimate(metric).value:.3f}" for metric in each.values if metric != found.primary]
     tokens = each.tokens
     count = len(each.milliseconds)
+    reranked = f" + {tokens.reranked / count:.0f} r" if tokens.reranked else ""
     chat = f" + {(tokens.read + tokens.written) / count:.0f}" if tokens.read + tokens.written else ""
     return [
         each.arm.name,
         each.estimate(found.primary).text(),
         *others,
         *(_against(found.comparisons[found.primary].get(each.arm.name)) if len(found.arms) > 1 else []),
-        f"{tokens.embedded / count:.0f}{chat}",
+        f"{tokens.embedded / count:.0f}{reranked}{chat}",
         f"{each.latency(0.5):.1f}",
         f"{each.latency(0.95):.1f}",
         f"{each.index.chunks:,}",
@@ -96,6 +98,7 @@ def _facts(found: Ablation, each: Measured) -> dict[str, Any]:
         "settings": dict(arm.settings),
         "options": dict(arm.options),
         "techniques": list(arm.techniques),
+        "reranker": arm.reranker,
         "metrics": {metric: asdict(each.estimate(metric)) for metric in each.values},
         "against_baseline": {metric: asdict(found_) for metric, found_ in comparisons.items() if found_ is not None},
         "milliseconds": {"p50": each.latency(0.5), "p95": each.latency(0.95)},

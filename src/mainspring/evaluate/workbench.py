@@ -1,4 +1,4 @@
-"""A library to measure: the rag room over stores of its own, with every token that is embedded or generated counted.
+"""A library to measure: the rag room over stores of its own, with every token that a model reads or writes counted.
 
 It is opened through the rooms' own ``open``, so what is measured is what is served.
 """
@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from mainspring import rag, serving, stores, telemetry
 from mainspring.engines import ChatModel, Engines
-from mainspring.engines.base import Embedded, Embedder
+from mainspring.engines.base import Embedded, Embedder, Reranked, Reranker
 from mainspring.errors import InvalidRequest
 from mainspring.evaluate.arms import Arm
 from mainspring.evaluate.collections import Document
@@ -33,14 +33,20 @@ EVALUATOR = Principal("default", "evaluation", frozenset({"admin"}))
 
 @dataclass(slots=True)
 class Tokens:
-    """Tokens that models read and wrote."""
+    """Tokens that were embedded, that a reranker read, and that chat models read and wrote."""
 
     embedded: int = 0
+    reranked: int = 0
     read: int = 0
     written: int = 0
 
     def since(self, earlier: Tokens) -> Tokens:
-        return Tokens(self.embedded - earlier.embedded, self.read - earlier.read, self.written - earlier.written)
+        return Tokens(
+            self.embedded - earlier.embedded,
+            self.reranked - earlier.reranked,
+            self.read - earlier.read,
+            self.written - earlier.written,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +102,30 @@ class CountingEmbedder:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
+
+
+class CountingReranker:
+    """A reranker that counts."""
+
+    def __init__(self, inner: Reranker, tokens: Tokens) -> None:
+        self._inner = inner
+        self._tokens = tokens
+
+    @property
+    def name(self) -> str:
+        return self._inner.name
+
+    @property
+    def fingerprint(self) -> str:
+        return self._inner.fingerprint
+
+    async def rerank(self, query: str, passages: Sequence[str]) -> Reranked:
+        found = await self._inner.rerank(query, passages)
+        self._tokens.reranked += found.tokens
+        return found
+
+    async def close(self) -> None:
+        await self._inner.close()
 
 
 class _Counting(Layer):
@@ -170,7 +200,8 @@ async def open(settings: Settings, engines: Engines) -> AsyncIterator[Workbench]
     """A workbench with its stores under ``settings.home``; opened again there, it has what was ingested before."""
     tokens = Tokens()
     chat = {name: _counted(model, tokens) for name, model in engines.chat.items()}
-    counted = replace(engines, chat=chat, embedder=CountingEmbedder(engines.embedder, tokens))
+    reranker = CountingReranker(engines.reranker, tokens) if engines.reranker is not None else None
+    counted = replace(engines, chat=chat, embedder=CountingEmbedder(engines.embedder, tokens), reranker=reranker)
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         opened = await enter(stores.open(settings))

@@ -22,7 +22,7 @@ def mount(system: System) -> FastAPI:
         knowledge.files_router(system.stores.files, access, idempotency),
         knowledge.stores_router(system.library, access, idempotency),
         knowledge.documents_router(system.library, access),
-        search.router(system.library.search, access),
+        search.router(system.library.search, access, system.charge),
         feedback.router(system.stores.events, ids.new, access, idempotency),
         health.router(system.readiness, system.telemetry.metrics.render),
     ]

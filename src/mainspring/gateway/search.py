@@ -2,26 +2,33 @@
 
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 from fastapi import APIRouter, Depends
+from fastapi import Request as HttpRequest
 from pydantic import Field
 from starlette.responses import Response as HttpResponse
 
-from mainspring.errors import InvalidRequest
+from mainspring.errors import DeadlineExceeded, InvalidRequest
 from mainspring.gateway.access import Access
 from mainspring.gateway.body import JsonRoute
-from mainspring.gateway.respond import json_response
+from mainspring.gateway.respond import json_response, while_connected
 from mainspring.gateway.wire import Body
 from mainspring.rag import filters
 from mainspring.rag.query.plan import Step
 from mainspring.rag.query.understand import REWRITING, techniques
+from mainspring.rag.recommend import Recommended
 from mainspring.rag.retrieve import Hit
 from mainspring.rag.search import Found, Search, Shown, Wanted
 from mainspring.rag.selection import SearchOptions
-from mainspring.types import Context
+from mainspring.stores.documents import Document
+from mainspring.types import Context, Principal
 
+T = TypeVar("T")
 Text = Annotated[str, Field(min_length=1, max_length=8192)]
 Weight = Annotated[float, Field(ge=0, le=1)]
 Some = Annotated[int, Field(ge=1, le=50)]
@@ -86,18 +93,31 @@ class RecommendationsBody(Body):
     min_support: Annotated[int, Field(ge=2, le=1000, description="Sessions that must say so")] = 2
 
 
-def router(searching: Search, access: Access) -> APIRouter:
-    """The finding routes over ``searching``."""
+class Charging(Protocol):
+    """The limits of a key."""
+
+    def __call__(self, context: Context, tokens: int) -> AbstractContextManager[None]:
+        """Counts a request and sets tokens aside while it runs. Raises ``RateLimited``, ``TooLarge``."""
+        ...
+
+    def headers(self, principal: Principal) -> dict[str, str]: ...
+
+
+def router(searching: Search, access: Access, charge: Charging) -> APIRouter:
+    """The finding routes over ``searching``; each is a request to the key's limits."""
     routes = APIRouter(route_class=JsonRoute, tags=["vector stores"], prefix="/v1/vector_stores")
     chats = Annotated[Context, Depends(access("chat"))]
 
     @routes.post("/{store_id}/search")
-    async def search(store_id: str, body: SearchBody, context: chats) -> HttpResponse:
-        found = await searching.search(context, store_id, _wanted(body))
-        return json_response(_page([_shown(each) for each in found.hits]) | _extras(found, body))
+    async def search(http: HttpRequest, store_id: str, body: SearchBody, context: chats) -> HttpResponse:
+        wanted = _wanted(body)
+        with charge(context, searching.tokens(wanted)):
+            found = await _in_time(http, context, lambda: searching.search(context, store_id, wanted))
+        page = _page([_shown(each) for each in found.hits]) | _extras(found, body)
+        return json_response(page, charge.headers(context.principal))
 
     @routes.post("/{store_id}/similar")
-    async def similar(store_id: str, body: SimilarBody, context: chats) -> HttpResponse:
+    async def similar(http: HttpRequest, store_id: str, body: SimilarBody, context: chats) -> HttpResponse:
         if (body.text is None) == (body.document_id is None):
             raise InvalidRequest("give either a text or a document_id", param="document_id")
         span = None
@@ -105,34 +125,44 @@ def router(searching: Search, access: Access) -> APIRouter:
             if body.document_id is None or body.start is None or body.end is None or body.start >= body.end:
                 raise InvalidRequest("start and end are a span of the document", param="start")
             span = (body.start, body.end)
-        hits = await searching.similar(
-            context,
-            store_id,
-            body.max_num_results,
-            text=body.text,
-            document_id=body.document_id or "",
-            span=span,
-            filters=filters.parse(body.filters),
-        )
-        return json_response(_page([_hit(hit) for hit in hits]))
+        tree = filters.parse(body.filters)
+        with charge(context, 0):
+            hits = await _in_time(
+                http,
+                context,
+                lambda: searching.similar(
+                    context,
+                    store_id,
+                    body.max_num_results,
+                    text=body.text,
+                    document_id=body.document_id or "",
+                    span=span,
+                    filters=tree,
+                ),
+            )
+        return json_response(_page([_hit(hit) for hit in hits]), charge.headers(context.principal))
 
     @routes.post("/{store_id}/recommendations")
-    async def recommendations(store_id: str, body: RecommendationsBody, context: chats) -> HttpResponse:
-        found = await searching.recommend(context, store_id, body.document_ids, body.max_num_results, body.min_support)
-        rows = [
-            {
-                "document_id": document.document_id,
-                "file_id": document.file_id or document.document_id,
-                "filename": document.name,
-                "score": recommended.score,
-                "support": recommended.support,
-                "attributes": dict(document.attributes),
-            }
-            for recommended, document in found
-        ]
-        return json_response({"object": "list", "data": rows, "has_more": False})
+    async def recommendations(
+        http: HttpRequest, store_id: str, body: RecommendationsBody, context: chats
+    ) -> HttpResponse:
+        ids, most, support = body.document_ids, body.max_num_results, body.min_support
+        with charge(context, 0):
+            found = await _in_time(http, context, lambda: searching.recommend(context, store_id, ids, most, support))
+        rows = [_recommended(*each) for each in found]
+        page = {"object": "list", "data": rows, "has_more": False}
+        return json_response(page, charge.headers(context.principal))
 
     return routes
+
+
+async def _in_time(http: HttpRequest, context: Context, work: Callable[[], Awaitable[T]]) -> T:
+    """What ``work`` gives; it ends with the request's deadline, or when the client leaves."""
+    try:
+        async with asyncio.timeout(context.remaining()):
+            return await while_connected(http, work())
+    except TimeoutError:
+        raise DeadlineExceeded("the search took longer than the request has time") from None
 
 
 def _wanted(body: SearchBody) -> Wanted:
@@ -219,4 +249,15 @@ def _hit(hit: Hit) -> dict[str, Any]:
         "chunk_id": hit.chunk_id,
         "modified_at": hit.modified_at,
         **place,
+    }
+
+
+def _recommended(recommended: Recommended, document: Document) -> dict[str, Any]:
+    return {
+        "document_id": document.document_id,
+        "file_id": document.file_id or document.document_id,
+        "filename": document.name,
+        "score": recommended.score,
+        "support": recommended.support,
+        "attributes": dict(document.attributes),
     }

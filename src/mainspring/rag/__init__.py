@@ -5,18 +5,20 @@ The parser's child process imports this package, so it imports nothing heavy: ``
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mainspring.engines import Engines
+    from mainspring.engines import ChatModel, Engines
+    from mainspring.rag.generate import Writer
     from mainspring.rag.library import Library
+    from mainspring.rag.query.model import ModelAsk
     from mainspring.serving import Path
     from mainspring.settings import Settings
     from mainspring.stores import Stores
     from mainspring.telemetry import Telemetry
-    from mainspring.types import Context
+    from mainspring.types import Context, Responder
 
 
 @asynccontextmanager
@@ -30,11 +32,9 @@ async def open(  # noqa: A001
     """
     from mainspring.rag.answer import DocumentAnswerer
     from mainspring.rag.connect.sync import Syncer
-    from mainspring.rag.generate import Writer
     from mainspring.rag.ingest import Ingestor
     from mainspring.rag.library import Library
     from mainspring.rag.parse import Parser
-    from mainspring.rag.query.model import ModelAsk
     from mainspring.rag.recommend import Recommender
     from mainspring.rag.retrieve import Retriever
     from mainspring.rag.search import Search
@@ -46,22 +46,8 @@ async def open(  # noqa: A001
     ingestor = Ingestor(stores.collections, stores.blobs, stores.vectors, embedder, parser, settings.rag)
     retriever = Retriever(stores.collections, stores.blobs, stores.vectors, embedder, settings.rag, engines.reranker)
     models = sorted(engines.chat.values(), key=lambda model: not model.grounded)
-    writer = None
-    if models:
-        model = models[0]
-        writer = Writer(
-            path.chat[model.name],
-            embedder,
-            model=model.name,
-            context_window=model.engine.capabilities.context_window,
-            default_tokens=settings.serving.default_output_tokens,
-            grounded=model.grounded,
-            spotlight=settings.guards.spotlight,
-        )
+    writer = _writer(models, path.chat, engines, settings)
     grounded = bool(models) and models[0].grounded
-
-    def ask(context: Context) -> ModelAsk:
-        return ModelAsk(path.chat[models[0].name], models[0].name, context, capable=grounded)
 
     def answerer(collection: Collection | None) -> DocumentAnswerer:
         return DocumentAnswerer(
@@ -83,8 +69,8 @@ async def open(  # noqa: A001
         Recommender(stores.events),
         stores.events,
         telemetry.tracing,
-        ask=ask if models else None,
-        writer=writer,
+        ask=_asking(models[0], path.shown) if models else None,
+        writer=_writer(models, path.shown, engines, settings),
     )
     syncer = Syncer(ingestor, stores.sources, settings.home / "sources")
     library = Library(stores, ingestor, syncer, search, answerer)
@@ -96,3 +82,30 @@ async def open(  # noqa: A001
     finally:
         await library.close()
         await parser.close()
+
+
+def _asking(model: ChatModel, responders: Mapping[str, Responder]) -> Callable[[Context], ModelAsk]:
+    """Asks ``model``, which ``responders`` serve, about queries."""
+    from mainspring.rag.query.model import ModelAsk
+
+    return lambda context: ModelAsk(responders[model.name], model.name, context, capable=model.grounded)
+
+
+def _writer(
+    models: Sequence[ChatModel], responders: Mapping[str, Responder], engines: Engines, settings: Settings
+) -> Writer | None:
+    """A writer with the first of ``models``, which ``responders`` serve."""
+    from mainspring.rag.generate import Writer
+
+    if not models:
+        return None
+    model = models[0]
+    return Writer(
+        responders[model.name],
+        engines.embedder,
+        model=model.name,
+        context_window=model.engine.capabilities.context_window,
+        default_tokens=settings.serving.default_output_tokens,
+        grounded=model.grounded,
+        spotlight=settings.guards.spotlight,
+    )

@@ -69,7 +69,7 @@ class Writer:
         self._embedder = embedder
         self._model = model
         self._window = context_window
-        self._default_tokens = default_tokens
+        self.default_tokens = default_tokens
         self._grounded = grounded
         self._spotlight = spotlight
 
@@ -87,7 +87,7 @@ class Writer:
         context: Context,
     ) -> Response:
         """Commit with the model's first words; raises what the model raises up to then."""
-        tokens = request.sampling.max_tokens or self._default_tokens
+        tokens = request.sampling.max_tokens or self.default_tokens
         messages = self._messages(question, self._sources(hits, passages, question, tokens))
         sampling = request.sampling
         if sampling.temperature is None:

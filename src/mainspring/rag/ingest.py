@@ -11,7 +11,8 @@ import asyncio
 import hashlib
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -234,29 +235,38 @@ class Ingestor:
             if key is None or key not in gone:
                 rest.append(source)
                 continue
-            document = gone.pop(key)
+            document = gone[key]
             about = source.about(run.source_id or document.about.source_id, run.recipe)
-            await self._collections.describe(run.collection, document.document_id, source.key, source.name, about)
-            run.known.pop(key)
+            try:
+                await self._collections.describe(run.collection, document.document_id, source.key, source.name, about)
+            except (Conflict, NotFound):
+                # Another ingest of it has begun, or it was removed: the new file is a new document.
+                rest.append(source)
+                continue
+            del gone[key], run.known[key]
             run.report.moved.append(source.name)
         return rest
 
     async def _ingest(self, run: _Run, sources: Sequence[Source]) -> None:
         waiting: list[Prepared] = []
         total = run.done + len(sources)
-        async for source, prepared in self._prepare_all(run, sources):
-            if prepared is not None:
-                waiting.append(prepared)
-            run.done += 1
-            if run.progress:
-                run.progress(run.done, total, source.name)
-            full = sum(len(each.chunks) for each in waiting) >= _BATCH_CHUNKS or len(waiting) >= _BATCH_DOCUMENTS
-            if full:
-                await self._publisher.publish(run.collection, waiting, run.report)
-                waiting = []
+        # Closed at once where publishing fails, lest the next document were still begun.
+        async with aclosing(self._prepare_all(run, sources)) as coming:
+            async for source, prepared in coming:
+                if prepared is not None:
+                    waiting.append(prepared)
+                run.done += 1
+                if run.progress:
+                    run.progress(run.done, total, source.name)
+                full = sum(len(each.chunks) for each in waiting) >= _BATCH_CHUNKS or len(waiting) >= _BATCH_DOCUMENTS
+                if full:
+                    await self._publisher.publish(run.collection, waiting, run.report)
+                    waiting = []
         await self._publisher.publish(run.collection, waiting, run.report)
 
-    async def _prepare_all(self, run: _Run, sources: Sequence[Source]) -> AsyncIterator[tuple[Source, Prepared | None]]:
+    async def _prepare_all(
+        self, run: _Run, sources: Sequence[Source]
+    ) -> AsyncGenerator[tuple[Source, Prepared | None], None]:
         """Each source, parsed and chunked, one ahead of the consumer: parsing runs beside embedding."""
         ahead: asyncio.Task[Prepared | None] | None = None
         try:
@@ -293,8 +303,11 @@ class Ingestor:
             chunks = await self._chunker.chunk(parsed, name=source.name, title=title_of(source.name))
             if not chunks:
                 raise UnreadableDocument(f"{source.name} has no text", remedy="Check that it is the right file")
-        except MainspringError as error:
-            await self._collections.fail(run.collection, version.document_id, str(error), generation=version.generation)
+        except Exception as error:
+            reason = str(error) or type(error).__name__
+            await self._collections.fail(run.collection, version.document_id, reason, generation=version.generation)
+            if not isinstance(error, MainspringError):
+                raise
             self._failed(run, source, error)
             return None
         run.report.warnings.extend(Failure(source.name, warning) for warning in parsed.warnings)

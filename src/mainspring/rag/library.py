@@ -28,6 +28,8 @@ from mainspring.stores.sources import SourceRow
 from mainspring.types import Principal
 
 log = logging.getLogger("mainspring.rag")
+# How long the background work waits for a database that failed.
+_RETRY_S = 5.0
 
 
 class Answering(Protocol):
@@ -135,10 +137,11 @@ class Library:
         again; attributes that are not given stay."""
         collection = await self.get(principal, id_or_name)
         info = await self._files.get(principal.tenant, file_id, groups=principal.groups)
-        try:
-            about = (await self.document(principal, collection.id, file_id)).about
-        except NotFound:
-            about = About()
+        known = [each for each in await self._collections.documents(collection, None) if each.source_key == file_id]
+        about = known[0].about if known else About()
+        if known:
+            # Who may not see the document must not open it again by attaching its file.
+            await self.document(principal, collection.id, file_id)
         if attributes is not None:
             about = dataclasses.replace(about, attributes=attributes)
         await self._collections.begin(collection, file_id, info.sha256, info.name, file_id=file_id, about=about)
@@ -221,12 +224,22 @@ class Library:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            for collection, document in await self._collections.unfinished():
-                if document.file_id is None:
-                    continue
-                try:
-                    data = await self._files.content(collection.tenant, document.file_id, groups=collection.groups)
-                    await self._ingestor.ingest_file(collection, document.name, data, document.file_id)
-                except MainspringError as error:
-                    log.warning("%s was not ingested: %s", document.document_id, error.message)
-                    await self._collections.fail(collection, document.document_id, str(error))
+            try:
+                for collection, document in await self._collections.unfinished():
+                    if document.file_id is not None:
+                        await self._read(collection, document, document.file_id)
+            except MainspringError as error:
+                log.warning("attached files wait %g s to be read: %s", _RETRY_S, error.message)
+                await asyncio.sleep(_RETRY_S)
+                self._wake.set()
+
+    async def _read(self, collection: Collection, document: Document, file_id: str) -> None:
+        try:
+            groups = collection.groups | document.groups
+            data = await self._files.content(collection.tenant, file_id, groups=groups)
+            await self._ingestor.ingest_file(collection, document.name, data, file_id)
+        except Exception as error:  # whatever comes of one file, the others are read
+            unexpected = not isinstance(error, MainspringError)
+            log.warning("%s was not ingested: %s", document.document_id, error, exc_info=unexpected)
+            reason = str(error) or type(error).__name__
+            await self._collections.fail(collection, document.document_id, reason, generation=document.begun)

@@ -88,21 +88,23 @@ class Publisher:
     async def publish(self, collection: Collection, prepared: Sequence[Prepared], report: IngestReport) -> None:
         """Embed and write the chunks of all, then make each document current.
 
-        Raises what the embedder or the store raised, after recording it with each document.
+        Raises what the embedder or the store raised, after recording it with each document, and ``NotFound`` when the
+        collection was deleted.
         """
         if not prepared:
             return
         try:
             await self._write(collection, prepared, report)
-        except MainspringError as error:
+            published = await self._commit(collection, prepared)
+        except Exception as error:
             for each in prepared:
-                version = each.version
-                await self._collections.fail(collection, version.document_id, str(error), generation=version.generation)
+                await self._fail(collection, each.version, error)
             raise
-        for each, done in zip(prepared, await self._commit(collection, prepared), strict=True):
+        for each, done in zip(prepared, published, strict=True):
             if isinstance(done, MainspringError):
                 # Another ingest of the same document overtook this one, or it was removed: nothing of this shows.
                 await self._vectors.delete(collection.table, each.version.document_id, [each.version.generation])
+                await self._fail(collection, each.version, done)
                 report.failed.append(Failure(each.source.name, str(done)))
                 continue
             report.chunks += len(each.chunks)
@@ -115,6 +117,10 @@ class Publisher:
         if stale:
             await self._vectors.forget(collection.table, stale)
             await self._collections.settled(collection, stale)
+
+    async def _fail(self, collection: Collection, version: DocumentVersion, error: Exception) -> None:
+        reason = str(error) or type(error).__name__
+        await self._collections.fail(collection, version.document_id, reason, generation=version.generation)
 
     async def _write(self, collection: Collection, prepared: Sequence[Prepared], report: IngestReport) -> None:
         texts = [piece.embedded for each in prepared for piece in each.chunks]
@@ -142,10 +148,16 @@ class Publisher:
                 parser=each.parsed.parser,
                 text_blob=blob,
                 pages=len(each.parsed.pages) or None,
+                text=each.parsed.text,
             )
             for each, blob in zip(prepared, blobs, strict=True)
         ]
-        return await self._collections.publish_all(collection, wanted)
+        try:
+            return await self._collections.publish_all(collection, wanted)
+        except NotFound:
+            # The collection was deleted, and perhaps its chunks were before these were written.
+            await self._vectors.drop(collection.table)
+            raise
 
 
 def _row(each: Prepared, number: int, piece: Chunk, vector: Any, digest: str) -> ChunkRow:

@@ -3,11 +3,12 @@
 Item-to-item collaborative filtering over the recorded retrievals: the documents that the answers of one session cited
 belong together, those of an answer that was rated down do not. Two documents are as close as the cosine of the sets of
 sessions that cited them, and count only from a minimum number of shared sessions on, so that nothing is recommended on
-the word of one person. Events of answers that the asker's groups may not see are not read.
+the word of one session. Events of answers that the asker's groups may not see are not read.
 """
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
@@ -74,8 +75,12 @@ class Recommender:
         """The ``k`` documents of ``allowed`` that belong to ``seeds``, best first; the most cited without seeds."""
         key = (tenant, groups)
         if key not in self._counted:
-            self._counted[key] = count(await self._sessions(tenant, groups))
-        return recommend(self._counted[key], seeds, allowed, k, min_support)
+            sessions = await self._sessions(tenant, groups)
+            together = await asyncio.to_thread(count, sessions)
+            self._counted[key] = together
+        else:
+            together = self._counted[key]
+        return recommend(together, seeds, allowed, k, min_support)
 
     async def _sessions(self, tenant: str, groups: frozenset[str]) -> list[frozenset[str]]:
         retrievals, answers, opinions = [

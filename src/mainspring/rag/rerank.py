@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -9,24 +10,33 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mainspring.engines.base import Reranker
+from mainspring.errors import EngineError
 from mainspring.settings import RagSettings
 
 if TYPE_CHECKING:
     from mainspring.rag.retrieve import Hit
+
+log = logging.getLogger("mainspring.rag")
 
 
 async def rerank(reranker: Reranker, query: str, hits: Sequence[Hit], settings: RagSettings) -> list[Hit]:
     """``hits`` (best first) with the first ``rag.rerank_candidates`` of them in a new order.
 
     Their score becomes the weighted mean of the fused score and the reranker's, the latter scaled from the worst to
-    the best that was read; the others keep their order, behind. ``rerank_score`` is what the reranker said.
+    the best that was read; the others keep their order, behind. ``rerank_score`` is what the reranker said. Where it
+    fails, the order stays as it was.
     """
     count = min(len(hits), settings.rerank_candidates)
     weight = settings.rerank_weight
     if count < 2 or not weight:
         return list(hits)
     texts = [f"{hit.heading}\n{hit.text}" if hit.heading else hit.text for hit in hits[:count]]
-    found = await reranker.rerank(query, texts)
+    try:
+        found = await reranker.rerank(query, texts)
+    except EngineError as error:
+        # What was found is worth more than its best order: an endpoint that is down must not end every search.
+        log.warning("%s did not rerank: %s", reranker.name, error.message)
+        return list(hits)
     scaled = _scaled(found.scores)
     read = [
         replace(hit, score=(hit.score + weight * float(part)) / (1 + weight), rerank_score=float(said))

@@ -14,9 +14,9 @@ from mainspring.stores.documents import Document
 
 Groups = frozenset[str] | None
 """The groups of who asks; None is for maintenance and measurements."""
-# Documents whose attributes are kept in memory, and filters whose results are.
+# Documents whose attributes are kept in memory, and documents that filters kept, of all filters together.
 _DOCUMENTS = 200_000
-_FILTERS = 128
+_KEPT = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,9 @@ class Scopes:
         self._documents: LRUCache[tuple[str, str], tuple[int, dict[str, Document]]] = LRUCache(
             _DOCUMENTS, getsizeof=lambda entry: max(1, len(entry[1]))
         )
-        self._kept: LRUCache[tuple[str, str, int, str], frozenset[str]] = LRUCache(_FILTERS)
+        self._kept: LRUCache[tuple[str, str, int, str], frozenset[str]] = LRUCache(
+            _KEPT, getsizeof=lambda kept: max(1, len(kept))
+        )
 
     async def of(self, collection: Collection, groups: Groups, tree: Filter | None = None) -> Scope:
         """The scope of ``groups`` under the filter. Raises ``NotFound`` where the collection is gone."""
@@ -50,7 +52,8 @@ class Scopes:
             kept = frozenset(
                 name for name, document in documents.items() if tree.matches(reader(document, document.attributes))
             )
-            self._kept[key] = kept
+            if len(kept) <= _KEPT:
+                self._kept[key] = kept
         return Scope(collection, {name: generation for name, generation in current.items() if name in kept})
 
     async def documents(self, collection: Collection, groups: Groups, tree: Filter | None = None) -> list[Document]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -14,12 +15,13 @@ from mainspring.rag.filters import Filter
 from mainspring.rag.generate import Writer
 from mainspring.rag.query.model import ModelAsk
 from mainspring.rag.query.plan import QueryPlan, Step, Steps
-from mainspring.rag.query.understand import Asked, Technique, Understanding
+from mainspring.rag.query.understand import ASKING, MAX_TOKENS, Asked, Technique, Understanding
 from mainspring.rag.recommend import Recommended, Recommender
 from mainspring.rag.retrieve import Hit, Retriever
 from mainspring.rag.selection import SearchOptions, select
 from mainspring.rag.similar import Similar
 from mainspring.rag.vocabulary import Vocabularies
+from mainspring.serving import estimate
 from mainspring.stores.collections import Collection, Collections
 from mainspring.stores.documents import Document
 from mainspring.telemetry.tracing import Span, Tracing
@@ -117,6 +119,15 @@ class Search:
         """The model that searched collections are embedded with."""
         return self._retriever.embedder.name
 
+    def tokens(self, wanted: Wanted) -> int:
+        """Tokens that chat models may read and write for it, estimated; 0 where none is asked."""
+        tokens = 0
+        if self._ask is not None and ASKING.intersection(wanted.techniques):
+            tokens += MAX_TOKENS * len(wanted.queries)
+        if self._writer is not None and wanted.summary == "generative":
+            tokens += self._writer.default_tokens + estimate.text_tokens(wanted.queries[0])
+        return tokens
+
     async def search(self, context: Context, store: str, wanted: Wanted) -> Found:
         """Raises ``NotFound`` for a collection that the principal may not see, ``InvalidRequest`` naming the field at
         fault, ``Unsupported`` where a model is needed and there is none."""
@@ -211,7 +222,8 @@ class Search:
             return ""
         with steps.step("suggest") as step:
             vocabulary = await self._vocabularies.of([collection], context.principal.groups)
-            text, corrections = spelling.correct(wanted.queries[0], vocabulary, self._retriever.embedder.count_tokens)
+            count = self._retriever.embedder.count_tokens
+            text, corrections = await asyncio.to_thread(spelling.correct, wanted.queries[0], vocabulary, count)
             step.changed = bool(corrections)
             return text if corrections else ""
 

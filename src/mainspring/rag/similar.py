@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -69,7 +70,7 @@ class Similar:
     ) -> list[Hit]:
         """The ``k`` documents most like ``text``, each by its best chunk, best first; ``without`` that one."""
         vocabulary = await self._vocabularies.of([collection], groups)
-        words = key_terms(text, vocabulary)
+        words = await asyncio.to_thread(key_terms, text, vocabulary)
         if not words:
             raise InvalidRequest("the text has no words to search by", param="text")
         query = Query(" ".join(words), vector=await self._vector(text))
@@ -89,7 +90,9 @@ class Similar:
         count = max(1, min(_PIECES, math.ceil(len(text) / _PIECE_CHARACTERS)))
         step = max(1, len(text) // count)
         pieces = [text[at : at + _PIECE_CHARACTERS] for at in range(0, len(text), step)][:count]
-        embedded = await self._retriever.embedder.embed([piece for piece in pieces if piece.strip()])
+        # Where all pieces fell on blanks, the beginning speaks for the text.
+        chosen = [piece for piece in pieces if piece.strip()] or [text.strip()[:_PIECE_CHARACTERS]]
+        embedded = await self._retriever.embedder.embed(chosen)
         mean = np.asarray(embedded.vectors, dtype=np.float32).mean(axis=0)
         return mean / (np.linalg.norm(mean) or 1.0)
 

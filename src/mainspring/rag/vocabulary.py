@@ -72,7 +72,8 @@ class Vocabularies:
         self._scopes = scopes
         self._text = text
         self._counted: LRUCache[str, _Counted] = LRUCache(_MOST_WORDS, getsizeof=lambda each: len(each.words) + 1)
-        self._made: LRUCache[tuple[str, str, int, Groups], Vocabulary] = LRUCache(_VOCABULARIES)
+        # By the texts themselves, in order: no change of a collection can come in between.
+        self._made: LRUCache[tuple[str, ...], Vocabulary] = LRUCache(_VOCABULARIES)
         self._making = asyncio.Lock()
 
     async def of(self, collections: Sequence[Collection], groups: Groups) -> Vocabulary:
@@ -81,16 +82,18 @@ class Vocabularies:
         return found[0] if len(found) == 1 else await asyncio.to_thread(_joined, found)
 
     async def _one(self, collection: Collection, groups: Groups) -> Vocabulary:
+        chosen, characters = [], 0
+        for document in await self._scopes.documents(collection, groups):
+            if characters >= _MOST_CHARACTERS:
+                break
+            characters += document.chars
+            chosen.append(document.text_blob)
+        key = tuple(chosen)
+        if key in self._made:
+            return self._made[key]
         async with self._making:
-            documents = await self._scopes.documents(collection, groups)
-            key = (collection.tenant, collection.id, self._scopes.version(collection), groups)
             if key not in self._made:
-                counted, characters = [], 0
-                for document in documents:
-                    if characters >= _MOST_CHARACTERS:
-                        break
-                    characters += document.chars
-                    counted.append(await self._count(document.text_blob))
+                counted = [await self._count(text_blob) for text_blob in chosen]
                 self._made[key] = await asyncio.to_thread(_summed, counted)
             return self._made[key]
 

@@ -11,8 +11,9 @@ from mainspring.engines.model import EmbedResponder
 from mainspring.engines.reranker import RerankResponder
 from mainspring.guards.policy import GuardPolicy
 from mainspring.serving.background import Background
+from mainspring.serving.limit import Charge, Limits
 from mainspring.serving.pricing import Price
-from mainspring.serving.rings import Services, call_ring, request_ring
+from mainspring.serving.rings import Services, call_ring, request_ring, shown_ring
 from mainspring.serving.select import Registry, Served
 from mainspring.settings import Settings
 from mainspring.stores import Stores
@@ -24,14 +25,17 @@ from mainspring.types import Responder
 class Path:
     """The way of a request: ``responder`` is the request ring over everything in ``registry``.
 
-    ``chat`` and ``embedding`` are the models within their call rings, for rooms that call models themselves.
+    ``chat`` and ``embedding`` are the models within their call rings, for rooms that call models themselves; what
+    ``shown`` ones write passes the output guard. ``charge`` limits what is no request of the ring.
     """
 
     registry: Registry
     responder: Responder
     services: Services
     chat: dict[str, Responder]
+    shown: dict[str, Responder]
     embedding: Responder
+    charge: Charge
 
 
 @asynccontextmanager
@@ -66,10 +70,20 @@ async def open(  # noqa: A001
     if engines.reranker is not None:
         reranker = RerankResponder(engines.reranker)
         ring = call_ring(services, reranker, model=engines.reranker.name, provider="mainspring.reranker")
-        registry.add(Served(engines.reranker.name, "reranker", ring, sampled=False))
+        since = getattr(engines.reranker, "pulled_at", 0)
+        registry.add(Served(engines.reranker.name, "reranker", ring, created=since, sampled=False))
         telemetry.metrics.serve(engines.reranker.name)
     try:
-        yield Path(registry, request_ring(services, registry), services, chat, embedding)
+        limits = Limits(settings.serving.requests_per_minute, settings.serving.tokens_per_minute)
+        yield Path(
+            registry,
+            request_ring(services, registry, limits),
+            services,
+            chat,
+            {name: shown_ring(services, responder) for name, responder in chat.items()},
+            embedding,
+            Charge(limits, telemetry.metrics),
+        )
     finally:
         await services.background.close()
 

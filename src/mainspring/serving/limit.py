@@ -8,7 +8,8 @@ bucket into debt. Granting is one synchronous step on the event loop: no interle
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -170,11 +171,7 @@ class Limit(Layer):
 
     async def respond(self, request: Request, context: Context) -> Response:
         tokens = estimate.request_tokens(request, self._default_output)
-        try:
-            reservation = self._limits.reserve(context.principal, tokens)
-        except RateLimited as error:
-            self._metrics.limited("tokens" if error.param == TOKENS else "requests")
-            raise
+        reservation = _reserve(self._limits, self._metrics, context, tokens)
 
         async def settle() -> None:
             reservation.settle(context.allowance.spent.total_tokens)
@@ -186,6 +183,38 @@ class Limit(Layer):
             raise
         headers = {**response.head.headers, **self._limits.headers(context.principal)}
         return response.with_head(headers=headers).on_close(settle)
+
+
+class Charge:
+    """The same limits for what no request ring is around: ``with charge(context, tokens): ...``."""
+
+    def __init__(self, limits: Limits, metrics: LimitMetrics) -> None:
+        self._limits = limits
+        self._metrics = metrics
+
+    @contextmanager
+    def __call__(self, context: Context, tokens: int) -> Iterator[None]:
+        """Counts one request and sets ``tokens`` aside; what models spent in ``context`` is settled at the end.
+
+        Raises what ``Limits.reserve`` raises.
+        """
+        reservation = _reserve(self._limits, self._metrics, context, tokens)
+        try:
+            yield
+        finally:
+            reservation.settle(context.allowance.spent.total_tokens)
+
+    def headers(self, principal: Principal) -> dict[str, str]:
+        """``Limits.headers``."""
+        return self._limits.headers(principal)
+
+
+def _reserve(limits: Limits, metrics: LimitMetrics, context: Context, tokens: int) -> Reservation:
+    try:
+        return limits.reserve(context.principal, tokens)
+    except RateLimited as error:
+        metrics.limited("tokens" if error.param == TOKENS else "requests")
+        raise
 
 
 def duration(seconds: float) -> str:

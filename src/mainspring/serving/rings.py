@@ -43,10 +43,9 @@ class Services:
     background: Background
 
 
-def request_ring(services: Services, registry: Registry) -> Responder:
+def request_ring(services: Services, registry: Registry, limits: Limits) -> Responder:
     """What every request passes, once."""
     serving, stores = services.settings.serving, services.settings.stores
-    limits = Limits(serving.requests_per_minute, serving.tokens_per_minute)
     outermost = partial(Trace, tracing=services.tracing, metrics=services.metrics)
     layers: list[LayerFactory] = [
         partial(Limit, limits=limits, metrics=services.metrics, default_output_tokens=serving.default_output_tokens),
@@ -67,6 +66,11 @@ def request_ring(services: Services, registry: Registry) -> Responder:
         partial(GuardOutput, policy=services.policy, metrics=services.metrics),
     ]
     return ring([outermost, *steps(layers, services.tracing)], Select(registry))
+
+
+def shown_ring(services: Services, inner: Responder) -> Responder:
+    """A model within its call ring, whose words are shown outside of the request ring: they are guarded here."""
+    return GuardOutput(inner, services.policy, services.metrics)
 
 
 def call_ring(

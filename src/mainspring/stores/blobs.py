@@ -90,7 +90,7 @@ class Blobs:
                     _log.info("removed %s, which was never finished", path)
 
     def _write(self, path: Path, data: bytes) -> None:
-        if path.is_file() and path.stat().st_size == len(data):
+        if _holds(path, data):
             return
         if not path.parent.is_dir():
             path.parent.mkdir(exist_ok=True)
@@ -152,6 +152,14 @@ def claim(connection: sa.Connection, blobs: Blobs, sha256: str) -> bool:
     """Whether the blob is there; if so it stays, for no ``sweep`` looks before this transaction has named it."""
     sql.lock(connection, sha256)
     return blobs.holds(sha256)
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    # By content: a damaged blob has the right name and often the right size, and putting it again repairs it.
+    try:
+        return path.stat().st_size == len(data) and path.read_bytes() == data
+    except FileNotFoundError:
+        return False
 
 
 def _sync_directory(path: Path) -> None:

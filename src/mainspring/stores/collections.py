@@ -234,7 +234,9 @@ class Collections(Documents):
             found = connection.execute(query).all()
             homes = sa.select(collections).where(collections.c.id.in_({row.collection_id for row in found}))
             known = {(row.tenant, row.id): _collection(row) for row in connection.execute(homes)}
-            return [(known[row.tenant, row.collection_id], document_of(row)) for row in found]
+            homed = [(known.get((row.tenant, row.collection_id)), document_of(row)) for row in found]
+            # A collection may be deleted between the two queries.
+            return [(home, document) for home, document in homed if home is not None]
 
         return await self._database.read(work)
 

@@ -254,7 +254,7 @@ def _explained(name: str) -> Iterator[None]:
         yield
     except (MainspringError, sa.exc.IntegrityError):
         raise
-    except (sa.exc.DBAPIError, sqlite3.Error, OSError) as error:
+    except (sa.exc.DBAPIError, sa.exc.TimeoutError, sqlite3.Error, OSError) as error:
         cause = getattr(error, "orig", None) or error
         text = str(cause)
         raise StoreError(f"the database {name} failed: {text}", remedy=_remedy(text)) from error

@@ -72,7 +72,10 @@ class DocumentVersion:
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """What is to be published of a document: see ``Documents.publish``."""
+    """What is to be published of a document: see ``Documents.publish``.
+
+    With ``text`` its blob is written again where another document's removal took it meanwhile.
+    """
 
     document_id: str
     generation: int
@@ -81,6 +84,7 @@ class Publication:
     parser: str
     text_blob: str
     pages: int | None = None
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,8 @@ class Document:
 
     ``source_key`` names it within its collection (a path, a file id). ``status``, ``error``, ``sha256``, ``name``,
     ``file_id`` and ``about`` are those of the latest ingest; ``generation`` (0: none yet), ``chars``, ``chunks``,
-    ``pages``, ``parser`` and ``text_blob`` those of what readers see, which stays when a later ingest fails.
+    ``pages``, ``parser`` and ``text_blob`` those of what readers see, which stays when a later ingest fails; ``begun``
+    is the generation of the latest ingest.
     So a source is unchanged when sha256 and recipe are these and the status is ``completed``.
     """
 
@@ -109,6 +114,7 @@ class Document:
     created_at: float
     updated_at: float
     about: About = field(default_factory=About)
+    begun: int = 0
 
     @property
     def attributes(self) -> Attributes:
@@ -161,4 +167,5 @@ def document_of(row: sa.Row[Any]) -> Document:
             mark=row.mark,
             recipe=row.recipe,
         ),
+        begun=row.begun,
     )

@@ -194,11 +194,18 @@ class Documents:
                     done[number] = moved or self._publish(connection, collection, each)
                 except (Conflict, NotFound) as error:
                     done[number] = error
+                if isinstance(done[number], MainspringError):
+                    # Perhaps nothing will ever name its text.
+                    blob_store.discard(connection, each.text_blob)
             return version, [done[number] for number in range(len(wanted))]
 
-        version, done = await self._database.write(work, durable=True)
+        try:
+            version, done = await self._database.write(work, durable=True)
+        except NotFound:
+            await self._discard([each.text_blob for each in wanted])
+            raise
         self._know(_key(collection), version)
-        if any(isinstance(each, int) and each for each in done):
+        if any(done):
             await blob_store.sweep(self._database, self._blobs)
         return done
 
@@ -210,7 +217,9 @@ class Documents:
                 remedy="Another ingest of this document has begun; its result will count",
             )
         if not blob_store.claim(connection, self._blobs, wanted.text_blob):
-            raise Conflict(f"the text of {wanted.document_id} was removed meanwhile", remedy="Ingest it again")
+            if not wanted.text:
+                raise Conflict(f"the text of {wanted.document_id} was removed meanwhile", remedy="Ingest it again")
+            self._blobs.write(wanted.text.encode())
         values = {
             "generation": wanted.generation,
             "status": "completed",
@@ -229,6 +238,14 @@ class Documents:
         if old.text_blob != wanted.text_blob:
             blob_store.discard(connection, old.text_blob)
         return int(old.generation)
+
+    async def _discard(self, texts: Sequence[str]) -> None:
+        def work(connection: sa.Connection) -> None:
+            for sha256 in sorted(set(texts)):
+                blob_store.discard(connection, sha256)
+
+        await self._database.write(work, durable=True)
+        await blob_store.sweep(self._database, self._blobs)
 
     async def fail(
         self, collection: Collection, document_id: str, error: str, *, generation: int | None = None

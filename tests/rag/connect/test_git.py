@@ -114,6 +114,7 @@ async def test_a_killed_git_leaves_a_lock_that_does_not_matter(repository: Repos
         ("--upload-pack=touch /tmp/x", "main"),
         ("/etc", "main"),
         ("https://a:secret@example.org/x", "main"),
+        ("https://ghp_secret@example.org/x", "main"),
         ("https://example.org/x", "--upload-pack=x"),
     ],
 )

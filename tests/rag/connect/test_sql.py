@@ -122,6 +122,12 @@ async def test_what_is_wrong_is_named(database: sqlite3.Connection, tmp_path: Pa
         _ = [each async for each in Sql("oracle://x/y", query="SELECT 1", id="a", text=["b"]).changes(Seen())]
 
 
+def test_secrets_in_the_query_of_a_url_are_refused() -> None:
+    with pytest.raises(InvalidRequest, match="password in the query") as caught:
+        Sql("postgresql://db.example/shop?user=ann&password=hush", query="SELECT 1", id="a", text=["b"])
+    assert "hush" not in str(caught.value)
+
+
 def test_passwords_are_not_kept() -> None:
     made = Sql("postgresql://ann:secret@db.example/shop", query="SELECT 1", id="a", text=["b"])
     assert made.address == "sql+postgresql://ann@db.example/shop"

@@ -183,6 +183,17 @@ async def test_limits_end_a_crawl_and_remove_nothing(site: Site) -> None:
     assert [(name, "4000" in why) for each in found for name, why in each.problems] == [(f"{site.url}/0", True)]
 
 
+@pytest.mark.parametrize(
+    "host", ["①②⑦.0.0.1", "127。0。0。1", "127.1", "0x7f.1", "2130706433", "0177.0.0.1", "[::ffff:127.0.0.1]"]
+)
+async def test_addresses_in_disguise_are_refused(site: Site, host: str) -> None:
+    site.page("/", "Start.")
+    port = site.url.rpartition(":")[2]
+    async with Fetcher(delay_s=0) as fetcher:
+        with pytest.raises((Forbidden, InvalidRequest)):
+            await fetcher.get(f"http://{host}:{port}/")
+
+
 async def test_private_addresses_are_refused_before_and_after_redirects(site: Site) -> None:
     site.page("/", "Start.")
     with pytest.raises(Forbidden, match="not public"):

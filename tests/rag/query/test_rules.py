@@ -147,3 +147,19 @@ def test_how_many_passages_a_question_deserves() -> None:
     assert fact < plain < parts <= many
     assert why == "2 parts"
     assert complexity.passages("How many years is the warranty?", 2)[0] == 2
+
+
+def test_a_question_without_end_is_not_taken_apart() -> None:
+    """The patterns are quadratic: a long run of them would hold up everybody."""
+    question = "Compare steel and bronze. " + "And what is that? " * 20
+    assert decompose.by_rules(question)
+    assert decompose.by_rules(question * 3) == []
+
+
+def test_of_many_strange_words_the_first_are_looked_at() -> None:
+    query = " ".join(["warrenty"] * 40)
+    text, corrections = spelling.correct(
+        query, Vocabulary({"warranty": 3}, {}), lambda texts: [1] + [9] * (len(texts) - 1)
+    )
+    assert len(corrections) == 16
+    assert text == " ".join(["warranty"] * 16 + ["warrenty"] * 24)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import re
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urldefrag, urljoin, urlsplit
+from urllib.parse import urldefrag, urljoin
 
 from mainspring import __version__
 from mainspring.errors import Forbidden, InvalidRequest, MainspringError, UpstreamError
@@ -28,6 +29,7 @@ _USER_AGENT = f"{AGENT}/{__version__} (document connector)"
 _REDIRECTS = 5
 _REDIRECTED = (301, 302, 303, 307, 308)
 # IPv4 addresses that stand in IPv6 ones: NAT64, and 6to4 after its first 16 bits.
+_NUMBER = re.compile(r"(?:^|\.)(?:\d+|0x[0-9a-f]*)\.?$", re.IGNORECASE)
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
@@ -153,14 +155,25 @@ class Fetcher:
         return b"".join(parts)
 
     def _check(self, url: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        import yarl
+
+        try:
+            # The client's own reading of the address: it folds other scripts' digits and dots, which may hide one.
+            parts = yarl.URL(url)
+        except ValueError as error:
+            raise InvalidRequest(f"{url} is no http address: {error}", param="url") from None
+        host = parts.host
+        if parts.scheme not in ("http", "https") or not host:
             raise InvalidRequest(f"{url} is no http address", remedy="Give one that begins with https://", param="url")
-        if parts.username or parts.password:
+        if parts.user or parts.password:
             raise InvalidRequest("the address has credentials in it, which would be stored", param="url")
-        # The connector resolves names only: an address that is written out never reaches the resolver.
-        if parts.hostname not in self._private_hosts and _literal(parts.hostname) and not public(parts.hostname):
-            raise _forbidden(url, parts.hostname)
+        if host in self._private_hosts:
+            return
+        # The connector resolves names only: an address that is written out never reaches the resolver. A host whose
+        # last part is a number is one too, in a short or octal form.
+        number = _NUMBER.search(host) is not None
+        if (_literal(host) and not public(host)) or (number and not _literal(host)):
+            raise _forbidden(url, host)
 
     async def _wait(self) -> None:
         now = time.monotonic()

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 
-from mainspring.errors import NotFound
+from mainspring.errors import NotFound, UpstreamError
 from mainspring.rag.connect.base import Batch, Seen, Source, split
 from mainspring.rag.parse import load
 
@@ -19,7 +19,8 @@ _SETTLED_S = 2.0
 
 
 class Folder:
-    """A file, or all files below a folder; hidden ones and those that editors leave behind are left out.
+    """A file, or all files below a folder; hidden ones, those that editors leave behind, and links
+    that lead out of the folder are left out.
 
     Keys are absolute paths, names are relative to the folder.
     """
@@ -49,7 +50,11 @@ class Folder:
         root = self.path if self.path.is_dir() else self.path.parent
         found: dict[str, Source] = {}
         for file in sorted(_files(self.path)):
-            key = str(file.resolve())
+            real = file.resolve()
+            if not real.is_relative_to(self.path):
+                # A link that leads out of the folder: what lies there was not given.
+                continue
+            key = str(real)
             try:
                 found.setdefault(key, _source(key, file, root))
             except FileNotFoundError:
@@ -71,11 +76,18 @@ def _source(key: str, file: Path, root: Path) -> Source:
     )
 
 
+def _unreadable(error: OSError) -> None:
+    raise UpstreamError(
+        f"{error.filename} cannot be listed: {error.strerror}", remedy="Make it readable, or leave it out of the source"
+    ) from error
+
+
 def _files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     found: list[Path] = []
-    for folder, folders, names in os.walk(path):
+    # What cannot be listed is not gone: its documents must not be removed.
+    for folder, folders, names in os.walk(path, onerror=_unreadable):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         found.extend(
             Path(folder) / name

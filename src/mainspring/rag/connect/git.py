@@ -68,9 +68,10 @@ class Git:
             raise InvalidRequest(
                 f"{url} is not the URL of a git repository", remedy=f"Use one of {', '.join(_SCHEMES)}", param="source"
             )
-        if parts.password:
+        # Hosts take an access token as the user name alone.
+        if parts.password or (parts.username and parts.scheme in ("https", "http")):
             raise InvalidRequest(
-                "the URL of the repository has a password in it, which would be stored",
+                "the URL of the repository has a password or token in it, which would be stored",
                 remedy="Leave it out and let git's credential helper give it",
                 param="source",
             )
@@ -80,7 +81,7 @@ class Git:
         self.ref = ref
         self._include = tuple(include)
         self._exclude = tuple(exclude)
-        self._repository = home / rows.digest(url)[:32]
+        self._repository = home / rows.digest(f"{url}\n{ref}")[:32]
 
     @property
     def location(self) -> str:

@@ -22,6 +22,7 @@ from mainspring.rag.connect.base import Batch, Seen, Source, split
 
 PREFIX = "sql+"
 _BATCH_ROWS = 500
+_SECRET = re.compile(r"passw|pwd|secret|token|sslkey", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _MAX_NAME = 80
 
@@ -45,6 +46,13 @@ class Sql:
             raise InvalidRequest(
                 "the source is not a database URL", remedy="Write sql+postgresql://user@host/name", param="source"
             ) from None
+        secrets = sorted(name for name in self._url.query if _SECRET.search(name))
+        if secrets:
+            raise InvalidRequest(
+                f"{secrets[0]} in the query of the database URL would be stored",
+                remedy="Write the password before the @ of the URL: there it is used and not kept",
+                param="source",
+            )
         query = query.strip().rstrip(";").strip()
         if not re.match(r"(select|with)\b", query, re.IGNORECASE) or ";" in query:
             raise InvalidRequest("the query is not one SELECT", remedy="Give --query 'SELECT ...'", param="query")

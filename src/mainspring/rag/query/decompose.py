@@ -10,6 +10,8 @@ from mainspring.rag.query.plan import Step
 
 MAX_TOKENS = 90
 _MOST = 4
+# Longer questions are taken whole: the patterns' time grows with the square of the length.
+_LONGEST = 1000
 _INSTRUCTION = (
     f"Split the question into the simple questions, {_MOST} at most, that must be answered for it. Each must be "
     "understandable by itself. Write one on each line, and nothing else. If it is simple already, repeat it."
@@ -32,7 +34,10 @@ _LEANS = re.compile(
 
 def by_rules(question: str) -> list[str]:
     """The parts of a question: its sentences, its clauses that begin with a question word, and both sides of a
-    comparison. Fewer than two: it has none. A part that leans on the first one ("how long is it?") is read with it."""
+    comparison. Fewer than two: it has none. A part that leans on the first one ("how long is it?") is read with it.
+    Questions of more than 1,000 characters are not taken apart."""
+    if len(question) > _LONGEST:
+        return []
     compared = _COMPARED.search(question)
     if compared:
         one, other = (part for part in compared.groups() if part)

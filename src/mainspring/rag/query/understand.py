@@ -6,6 +6,7 @@ parts a question has) only where it is capable. Whatever fails leaves the questi
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
@@ -27,6 +28,8 @@ TECHNIQUES: tuple[Technique, ...] = get_args(Technique)
 REWRITING: tuple[Technique, ...] = ("condense", "spelling", "acronyms")
 """What ``rewrite_query`` means: by rules and by the documents' own words."""
 _NEED_A_MODEL = ("multi_query", "query2doc", "hyde")
+ASKING = frozenset({"condense", "decompose", *_NEED_A_MODEL})
+"""What may ask a model."""
 MAX_TOKENS = 400
 # A query in other words counts so much beside the one that was written.
 _EXPANDED, _PART = 0.5, 0.5
@@ -64,7 +67,8 @@ class Understanding:
     async def plan(
         self, asked: Asked, names: Iterable[Technique], *, ask: ModelAsk | None = None, max_tokens: int = MAX_TOKENS
     ) -> QueryPlan:
-        """The plan for a question. ``max_tokens`` bounds what a model may write in all.
+        """The plan for a question. ``max_tokens`` bounds what a model may read and write in all: one is asked only
+        where what it may write still fits.
 
         Raises ``Unsupported`` where a technique needs a model and there is none.
         """
@@ -96,7 +100,8 @@ class Understanding:
     async def _spelling(self, making: _Making) -> None:
         with making.steps.step("spelling") as step:
             vocabulary = await self._vocabularies.of(making.asked.collections, making.asked.groups)
-            text, corrections = spelling.correct(making.query.text, vocabulary, self._embedder.count_tokens)
+            count = self._embedder.count_tokens
+            text, corrections = await asyncio.to_thread(spelling.correct, making.query.text, vocabulary, count)
             step.changed = bool(corrections)
             step.note = ", ".join(f"{each.written} -> {each.meant}" for each in corrections)
             making.query = replace(making.query, text=text)

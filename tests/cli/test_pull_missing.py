@@ -1,0 +1,43 @@
+"""Which models are pulled before anything starts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mainspring.cli.up import pull_missing
+from mainspring.engines import pull
+from mainspring.errors import ModelNotPulled
+from mainspring.settings import ModelsSettings, RemoteReranker, Settings
+
+
+@pytest.mark.parametrize(
+    ("reranker", "pulled"),
+    [
+        ("ms-marco-minilm-l6-v2", ["embedder", "ms-marco-minilm-l6-v2"]),
+        ("late", ["embedder"]),
+        ("", ["embedder"]),
+        ("ours", ["embedder"]),
+    ],
+)
+def test_a_reranker_of_the_catalogue_is_pulled(
+    reranker: str, pulled: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    class Puller:
+        def __init__(self, settings: Settings) -> None:
+            pass
+
+        def local(self, name: str) -> Any:
+            raise ModelNotPulled(name)
+
+        def pull(self, name: str, progress: Any) -> None:
+            asked.append(name)
+
+    monkeypatch.setattr(pull, "Puller", Puller)
+    remote = {"ours": RemoteReranker(url="http://127.0.0.1:9/rerank", model="m")}
+    models = ModelsSettings(chat=(), embedding="embedder", reranker=reranker, remote_rerankers=remote)
+    pull_missing(Settings(models=models))
+    assert asked == pulled

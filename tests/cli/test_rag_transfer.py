@@ -1,0 +1,70 @@
+"""``mainspring rag export``, ``import``, ``recall`` and ``reindex``, one after the other on one collection."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from mainspring.cli.main import app
+from mainspring.engines.pull import Puller
+from mainspring.errors import Conflict, ModelNotPulled
+from mainspring.settings import Settings
+
+MODEL = "all-minilm-l6-v2"
+Said = Callable[..., str]
+
+
+@pytest.fixture
+def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Said:
+    """Runs a command in an empty folder that has the embedding model, and gives what it says; raises as it does."""
+    try:
+        pulled = Puller(Settings()).local(MODEL)
+    except ModelNotPulled as error:
+        pytest.skip(str(error))
+    models = tmp_path / "models"
+    models.mkdir()
+    (models / MODEL).symlink_to(pulled.directory)
+    monkeypatch.chdir(tmp_path)
+    # The commands share this process, which pays for its imports once.
+    runner = CliRunner(env={"MAINSPRING_MODELS__DIRECTORY": str(models), "PIP_NO_INDEX": "1"})
+
+    def say(*arguments: str, home: str = "home", **settings: str) -> str:
+        env = {"MAINSPRING_HOME": str(tmp_path / home), **settings}
+        done = runner.invoke(app, arguments, env=env, catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    return say
+
+
+def test_a_collection_travels_and_is_measured_and_moved(said: Said, tmp_path: Path) -> None:
+    (tmp_path / "otters.md").write_text("# Otters\n\nSea otters sleep on their backs and hold hands.\n")
+    (tmp_path / "crabs.md").write_text("# Crabs\n\nCrabs walk sideways.\n")
+    said("ingest", "notes", "otters.md", "crabs.md")
+    written = said("rag", "export", "notes", "notes.zip")
+    assert written.startswith(f"notes: 2 documents, 2 chunks with vectors of {MODEL} in notes.zip (")
+    with pytest.raises(Conflict, match=r"a file notes\.zip already"):
+        said("rag", "export", "notes", "notes.zip")
+    with pytest.raises(Conflict, match=r"a collection notes already\. Give it another with --name"):
+        said("rag", "import", "notes.zip")
+
+    refusal = rf"notes was embedded with {MODEL}, and models\.embedding is e5-small-v2.*--reembed, or set .* to {MODEL}"
+    with pytest.raises(Conflict, match=refusal):
+        said("rag", "import", "notes.zip", home="elsewhere", MAINSPRING_MODELS__EMBEDDING="e5-small-v2")
+    read = said("rag", "import", "notes.zip", home="elsewhere")
+    assert read == f"notes: 2 documents, 2 chunks with vectors of {MODEL}\n"
+    found = json.loads(said("rag", "import", "notes.zip", "--name", "anew", "--reembed", "--json", home="elsewhere"))
+    assert found.pop("id").startswith("vs_")
+    assert found == {"collection": "anew", "embedder": MODEL, "documents": 2, "kept": 0, "chunks": 2}
+
+    lines = said("rag", "recall", "notes", "--k", "1", home="elsewhere").splitlines()
+    assert lines[0] == "notes: 2 searches for stored vectors, one of a document, at each effort"
+    assert lines[1].split() == ["EFFORT", "RECALL@1", "P50", "MS", "P95", "MS"]
+    assert [line.split()[:2] for line in lines[2:]] == [[f"{n / 4:.2f}", "1.0000"] for n in range(5)]
+    moved = said("rag", "reindex", "notes", "--embedder", MODEL, home="elsewhere")
+    assert moved == f"notes is now embedded with {MODEL}\n"
+    assert json.loads(said("rag", "recall", "notes", "--json", home="elsewhere"))["searches"] == 2
