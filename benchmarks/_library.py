@@ -26,14 +26,13 @@ from mainspring.types import Context, Principal
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """One collection, and what searches and answers from it; ``fused`` is the retriever without a reranker."""
+    """One collection, and what searches and answers from it."""
 
     collection: Collection
     collections: Collections
     embedder: OpenVinoEmbedder
     ingestor: Ingestor
     retriever: Retriever
-    fused: Retriever
     settings: Settings
 
     async def fill(self, texts: Iterable[tuple[str, str]]) -> IngestReport:
@@ -69,7 +68,6 @@ async def bench(rag: RagSettings | None = None) -> AsyncIterator[Bench]:
                     embedder,
                     Ingestor(*shared, parser, settings.rag),
                     Retriever(*shared, settings.rag, reranker),
-                    Retriever(*shared, settings.rag),
                     settings,
                 )
             finally:

@@ -23,6 +23,7 @@ from _report import Figure, report, table
 from mainspring.path import collect
 from mainspring.rag.generate import REFUSAL, UNSUPPORTED
 from mainspring.rag.retrieve import Hit
+from mainspring.rag.selection import SearchOptions
 from mainspring.types import ChatRequest, Message
 
 SAMPLE = 500
@@ -87,7 +88,9 @@ async def search(library: Bench, questions: Sequence[Question]) -> dict[str, Fig
     hybrid: list[int] = []
     words: list[int] = []
     for question in questions:
-        hits = await library.retriever.candidates(library.collection, question.text, groups=None)
+        hits = await library.retriever.candidates(
+            library.collection, question.text, groups=None, options=SearchOptions(rerank=True)
+        )
         hybrid.append(rank(hits, question.paragraph))
         words.append(rank(by_words(hits), question.paragraph))
     count = len(questions)

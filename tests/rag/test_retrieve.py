@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mainspring.engines.base import Reranked
 from mainspring.errors import Conflict, InvalidRequest
 from mainspring.rag.fusion import combine, fuse
 from mainspring.rag.query.plan import Query, QueryPlan
@@ -221,3 +223,33 @@ async def test_a_document_removed_during_the_search_is_not_shown(room: Room, mon
 
     monkeypatch.setattr(room.stores.vectors, "search", remove_then_return)
     assert found[0].source not in await names(room, "apples")
+
+
+class _Reader:
+    """A reranker that notes what it reads and prefers what was last."""
+
+    name = fingerprint = "reader"
+
+    def __init__(self) -> None:
+        self.read: list[str] = []
+
+    async def rerank(self, query: str, passages: Sequence[str]) -> Reranked:
+        self.read += passages
+        return Reranked(np.arange(len(passages), dtype=np.float32), 1)
+
+    async def close(self) -> None: ...
+
+
+async def test_a_reranker_reads_only_where_it_is_asked_to(room: Room) -> None:
+    await fill(room)
+    reader = _Reader()
+    plain = await room.retriever.search(room.collection, "rails", groups=NOBODY)
+    room.retriever.reranker = reader
+    assert await room.retriever.search(room.collection, "rails", groups=NOBODY) == plain
+    sparse = SearchOptions(mode="sparse", rerank=True)
+    await room.retriever.search(room.collection, "rails", groups=NOBODY, options=sparse)
+    assert reader.read == []
+    found = await room.retriever.candidates(room.collection, "rails", groups=NOBODY, options=SearchOptions(rerank=True))
+    assert len(reader.read) == len(found) > 1
+    assert found[0].rerank_score is not None
+    assert [each.score for each in found] == sorted((each.score for each in found), reverse=True)

@@ -174,7 +174,7 @@ class Workbench:
         """The file names of the documents found for ``query``, best first, each once, from ``depth`` chunks."""
         techniques: Any = arm.techniques
         wanted = Wanted(
-            (query,), depth, options=SearchOptions.parse(arm.options), techniques=techniques, highlights=False
+            (query,), depth, options=SearchOptions.parse(_options(arm)), techniques=techniques, highlights=False
         )
         found = await self._library.search.search(Context(EVALUATOR), COLLECTION, wanted)
         return list(dict.fromkeys(shown.hit.source for shown in found.hits))
@@ -224,3 +224,8 @@ def _write(folder: Path, documents: Sequence[Document]) -> None:
 
 def _size(folders: Sequence[Path]) -> int:
     return sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
+
+
+def _options(arm: Arm) -> Mapping[str, Any]:
+    """The arm's search options: one that names a reranker has it read."""
+    return {"rerank": True, **arm.options} if arm.reranker else arm.options

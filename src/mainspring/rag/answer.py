@@ -22,6 +22,7 @@ from mainspring.rag.evidence import evidence
 from mainspring.rag.extract import Passage
 from mainspring.rag.generate import REFUSAL, Writer
 from mainspring.rag.retrieve import Filters, Hit, Retriever
+from mainspring.rag.selection import SearchOptions
 from mainspring.settings import RagSettings
 from mainspring.stores import ids
 from mainspring.stores.collections import Collection, Collections
@@ -42,6 +43,7 @@ from mainspring.types import (
 _OPTIONS = ("mode", "top_k", "collections", "filters")
 _MODES = ("auto", "extractive", "generative")
 _MAX_TOP_K = 50
+_SEARCH = SearchOptions(rerank=True)
 # So many words of English are about one token, for a limit that was given in tokens.
 _WORDS_A_TOKEN = 0.7
 # A question with fewer content words than this leans on the one before it.
@@ -161,7 +163,7 @@ class DocumentAnswerer:
         """Search, and score the sentences of what was found."""
         chosen = await self._scope(asked.names, context)
         candidates = await self._retriever.candidates(
-            chosen, asked.question, asked.top_k, asked.filters, groups=context.principal.groups
+            chosen, asked.question, asked.top_k, asked.filters, groups=context.principal.groups, options=_SEARCH
         )
         shown = _shown(candidates, asked.top_k)
         texts = await self._retriever.texts(shown)

@@ -143,7 +143,7 @@ class Retriever:
             )
         )
         ranked = await self._ranked(plan, rounds, options, groups)
-        if self.reranker is None or options.mode == "sparse":
+        if self.reranker is None or not options.rerank or options.mode == "sparse":
             return ranked
         return await rerank(self.reranker, plan.queries[0].text, ranked, self._settings)
 

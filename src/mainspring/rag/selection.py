@@ -37,7 +37,8 @@ class SearchOptions:
     ``half_life_days``: a document this much older counts half (None: the settings', 0: age does not count).
     ``mmr_lambda``: maximal marginal relevance with this much weight on relevance and the rest on being unlike what is
     already chosen (None: off). ``score_threshold``: hits below are dropped. ``adaptive_k``: the list ends at the
-    largest drop of the score.
+    largest drop of the score. ``rerank``: the best are read again by the reranker, where there is one (questions are
+    answered so; topics are found no better for it).
     """
 
     mode: Mode = "hybrid"
@@ -48,6 +49,7 @@ class SearchOptions:
     mmr_lambda: float | None = None
     score_threshold: float = 0.0
     adaptive_k: bool = False
+    rerank: bool = False
 
     @classmethod
     def parse(cls, values: Mapping[str, Any], param: str = "options") -> SearchOptions:
@@ -63,7 +65,7 @@ class SearchOptions:
                 raise InvalidRequest(f"{place} must be one of {', '.join(_CHOICES[name])}", param=place)
             if name in _GREATEST:
                 given[name] = _number(value, _GREATEST[name], place)
-            if name == "adaptive_k" and not isinstance(value, bool):
+            if name in ("adaptive_k", "rerank") and not isinstance(value, bool):
                 raise InvalidRequest(f"{place} must be true or false", param=place)
         return cls(**given)
 
