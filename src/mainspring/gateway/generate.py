@@ -96,6 +96,13 @@ def router(
         found = encode.rerank_body(answer, body.texts(), body.top_n, body.return_documents)
         return json_response(found, head_headers(answer.head))
 
+    _list_models(routes, models, access)
+    return routes
+
+
+def _list_models(routes: APIRouter, models: Models, access: Access) -> None:
+    chats = Annotated[Context, Depends(access("chat"))]
+
     @routes.get("/v1/models")
     async def list_models(context: chats) -> HttpResponse:
         served = await models.models(context.principal)
@@ -107,8 +114,6 @@ def router(
             if model.name == name:
                 return json_response(_model_body(model))
         raise UnknownModel(f"no model named {name!r} is served", remedy="GET /v1/models lists them", param="model")
-
-    return routes
 
 
 def _model_body(model: ServedModel) -> dict[str, object]:
