@@ -11,7 +11,8 @@ import yaml
 
 from mainspring.errors import DeadlineExceeded, InvalidRequest, NotFound, StoreError, Unsupported
 from mainspring.path import Answer, collect
-from mainspring.rag import answer as module
+from mainspring.rag import asked
+from mainspring.rag.answer import DocumentAnswerer
 from mainspring.rag.cite import cite
 from mainspring.rag.extract import Passage
 from mainspring.rag.generate import REFUSAL, UNSUPPORTED, Writer
@@ -129,10 +130,10 @@ async def test_budgets(room: Room, asker: Context) -> None:
 
 async def test_a_follow_up_leans_on_the_question_before(room: Room) -> None:
     request = ask("How many days of holiday are there?", "25", "And for the workshop?")
-    assert module.question(request) == "How many days of holiday are there?\nAnd for the workshop?"
-    assert module.question(ask("First?", "x", "When does unused holiday expire?")) == "When does unused holiday expire?"
+    assert asked.question(request) == "How many days of holiday are there?\nAnd for the workshop?"
+    assert asked.question(ask("First?", "x", "When does unused holiday expire?")) == "When does unused holiday expire?"
     with pytest.raises(InvalidRequest):
-        module.question(ask(" "))
+        asked.question(ask(" "))
 
 
 @pytest.mark.parametrize(
@@ -238,7 +239,7 @@ class Model:
         return self.text
 
 
-def writing(room: Room, text: str, grounded: bool = True) -> tuple[Model, module.DocumentAnswerer]:
+def writing(room: Room, text: str, grounded: bool = True) -> tuple[Model, DocumentAnswerer]:
     model = Model(text)
     writer = Writer(model, room.embedder, model="m", context_window=2048, grounded=grounded)
     return model, room.answerer(writer=writer, grounded=grounded)

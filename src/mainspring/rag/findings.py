@@ -1,0 +1,69 @@
+"""What a question found in the documents, and the fact of it for the event log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mainspring.rag.extract import Passage
+from mainspring.rag.retrieve import Hit
+from mainspring.stores import ids
+from mainspring.types import Context, EventRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a question found: the hits that count, their sentences by score, the texts, the evidence in [0, 1]."""
+
+    question: str
+    hits: Sequence[Hit]
+    passages: Sequence[Passage]
+    texts: dict[str, str]
+    evidence: float
+
+
+def shown(candidates: Sequence[Hit], top_k: int) -> list[Hit]:
+    """The best ``top_k``, and the best of each of the first three documents: no document crowds out all others."""
+    first_ones = list(candidates[:top_k])
+    first: dict[str, Hit] = {}
+    for hit in candidates:
+        first.setdefault(hit.document_id, hit)
+    extra = [hit for hit in list(first.values())[: min(3, top_k)] if hit not in first_ones]
+    return first_ones + extra
+
+
+def record(context: Context, mode: str, found: Findings, refused: bool, cited: Sequence[Passage]) -> EventRecord:
+    """The fact of this retrieval, for ``context.allowance.records``."""
+    facts: dict[str, Any] = {
+        "collections": sorted({hit.collection_id for hit in found.hits}),
+        "mode": mode,
+        "evidence": round(found.evidence, 4),
+        "refused": refused,
+        "hits": [_facts(hit) for hit in found.hits],
+        "cited": [{"document_id": each.hit.document_id, "start": each.start, "end": each.end} for each in cited],
+    }
+    return EventRecord(
+        id=ids.new("evt_"),
+        at=time.time(),
+        tenant=context.principal.tenant,
+        trace_id=context.trace.trace_id,
+        kind="retrieval",
+        subject="",
+        facts=facts,
+        consent=context.consent,
+        retention=context.retention,
+    )
+
+
+def _facts(hit: Hit) -> dict[str, Any]:
+    return {
+        "chunk_id": hit.chunk_id,
+        "document_id": hit.document_id,
+        "score": round(hit.score, 4),
+        "dense": round(hit.dense_score, 4),
+        "lexical": None if hit.lexical_score is None else round(hit.lexical_score, 4),
+        "dense_rank": hit.dense_rank,
+        "lexical_rank": hit.lexical_rank,
+    }
