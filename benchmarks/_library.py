@@ -15,6 +15,7 @@ from mainspring.engines import builtin
 from mainspring.engines.embedder import OpenVinoEmbedder
 from mainspring.engines.pull import Puller
 from mainspring.errors import ModelNotPulled
+from mainspring.evaluate.cache import KeptEmbedder
 from mainspring.rag.answer import DocumentAnswerer
 from mainspring.rag.ingest import Ingestor, IngestReport, Source
 from mainspring.rag.parse import Parser
@@ -30,7 +31,7 @@ class Bench:
 
     collection: Collection
     collections: Collections
-    embedder: OpenVinoEmbedder
+    embedder: OpenVinoEmbedder | KeptEmbedder
     ingestor: Ingestor
     retriever: Retriever
     settings: Settings
@@ -48,8 +49,9 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(rag: RagSettings | None = None) -> AsyncIterator[Bench]:
-    """An empty library under a temporary home, with the default settings and ``rag`` in place of theirs."""
+async def bench(rag: RagSettings | None = None, *, keep: Path | None = None) -> AsyncIterator[Bench]:
+    """An empty library under a temporary home, with the default settings and ``rag`` in place of theirs. Vectors of
+    passages are kept in the folder ``keep`` (None: nowhere)."""
     with tempfile.TemporaryDirectory() as home:
         settings = Settings(home=Path(home), rag=rag or RagSettings())
         try:
@@ -57,7 +59,9 @@ async def bench(rag: RagSettings | None = None) -> AsyncIterator[Bench]:
         except ModelNotPulled as error:
             skip(str(error))
         async with stores.open(settings) as opened:
-            embedder = OpenVinoEmbedder(pulled, settings.engines.threads)
+            embedder: OpenVinoEmbedder | KeptEmbedder = OpenVinoEmbedder(pulled, settings.engines.threads)
+            if keep:
+                embedder = KeptEmbedder(embedder, keep)
             parser = Parser(settings.rag)
             reranker = builtin.reranker(settings)
             shared = (opened.collections, opened.blobs, opened.vectors, embedder)

