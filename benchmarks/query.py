@@ -21,17 +21,18 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from _library import Bench, bench
+from _library import Bench, bench, data
 from _report import Figure, report, table
 from mainspring import engines
 from mainspring.engines import Engines
+from mainspring.evaluate import metrics
+from mainspring.evaluate.collections import Judged, load
 from mainspring.rag import terms
 from mainspring.rag.query.model import ModelAsk
 from mainspring.rag.query.understand import Asked, Technique, Understanding
 from mainspring.rag.selection import SearchOptions
 from mainspring.rag.vocabulary import Vocabularies, Vocabulary
 from mainspring.settings import ModelsSettings, Settings
-from retrieval import Set, cacm, cranfield, ndcg
 
 DEPTH = 50
 _ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
@@ -82,12 +83,12 @@ def _wrong(word: str, draw: random.Random) -> str:
     return word[:at] + row[place - 1 if place else 1] + word[at + 1 :]
 
 
-def explained(collection: Set, vocabulary: Vocabulary) -> list[tuple[str, dict[str, int]]]:
+def explained(texts: Mapping[str, str], vocabulary: Vocabulary) -> list[tuple[str, dict[str, int]]]:
     """(short form, gains of the documents that have the long form) of each acronym with at least two of them."""
     found = []
-    texts = {name: " ".join(text.lower().split()) for name, text in collection.texts.items()}
+    plain = {name: " ".join(text.lower().split()) for name, text in texts.items()}
     for short, longs in sorted(vocabulary.expansions.items()):
-        gains = {name: 1 for name, text in texts.items() if longs[0].lower() in text}
+        gains = {name: 1 for name, text in plain.items() if longs[0].lower() in text}
         if len(gains) > 1:
             found.append((short, gains))
     return found
@@ -109,21 +110,21 @@ async def measure(
             library.collection, text, DEPTH, groups=None, plan=plan, options=SearchOptions()
         )
         ranked = list(dict.fromkeys(hit.source.removesuffix(".txt") for hit in hits))
-        row.quality.append(ndcg(ranked, gains))
+        row.quality.append(metrics.score({"q": gains}, {"q": ranked}, ("ndcg@10",)).mean("ndcg@10"))
         row.milliseconds.append(sum(step.milliseconds for step in plan.steps))
         row.tokens.append(plan.tokens)
         row.changed += any(step.changed for step in plan.steps)
     return row
 
 
-async def compare(library: Bench, collection: Set, numbers: Sequence[int], ask: AskOf) -> dict[str, Figure]:
+async def compare(library: Bench, collection: Judged, texts: Mapping[str, str], ask: AskOf) -> dict[str, Figure]:
     """The on/off table of one collection that has been ingested."""
     vocabulary = await Vocabularies(library.retriever.scopes, library.retriever.text).of([library.collection], None)
-    half = numbers[0] % 2
+    half = int(collection.queries[0].id) % 2
     kinds: dict[str, list[tuple[str, Mapping[str, int]]]] = {
-        "plain": [(collection.queries[n], collection.gains[n]) for n in numbers],
-        "misspelt": [(misspelt(collection.queries[n], n), collection.gains[n]) for n in numbers],
-        "acronym": [pair for place, pair in enumerate(explained(collection, vocabulary)) if place % 2 == half],
+        "plain": [(query.text, query.gains) for query in collection.queries],
+        "misspelt": [(misspelt(query.text, int(query.id)), query.gains) for query in collection.queries],
+        "acronym": [pair for place, pair in enumerate(explained(texts, vocabulary)) if place % 2 == half],
     }
     figures: dict[str, Figure] = {}
     for kind, asked in kinds.items():
@@ -156,11 +157,12 @@ def _asking(opened: Engines, name: str, library: Bench) -> ModelAsk:
 async def main(development: bool, model: str | None) -> None:
     figures: dict[str, Figure] = {}
     async with chat_model(model) as asking:
-        for collection in (cranfield(), cacm()):
-            numbers = [n for n in sorted(collection.queries) if n in collection.gains and (n % 2 == 1) == development]
+        for name in ("cranfield", "cacm"):
+            collection = load(name, data("")).part("development" if development else "reported")
+            texts = {document.id: document.read().decode() for document in collection.documents}
             async with bench() as library:
-                await library.fill((name, text) for name, text in collection.texts.items() if text.strip())
-                figures |= await compare(library, collection, numbers, asking(library))
+                await library.fill(texts.items())
+                figures |= await compare(library, collection, texts, asking(library))
     if development:
         print(table(figures))
     else:
