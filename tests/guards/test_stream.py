@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import itertools
 import random
+import string
+from collections.abc import Collection, Iterable
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mainspring.guards import pii
 from mainspring.guards.stream import HELD_AT_MOST, StreamRedactor
+from mainspring.settings import GuardsSettings
 
+DEFAULT = GuardsSettings().pii_output_kinds
 PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA7x\nabc/+Zq==\n-----END RSA PRIVATE KEY-----"
 JWT = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
 VALUES = [
@@ -47,36 +52,108 @@ def split(text: str, cuts: list[int]) -> list[str]:
     return [text[begin:end] for begin, end in itertools.pairwise(points)]
 
 
-def stream(pieces: list[str]) -> tuple[str, StreamRedactor]:
-    redactor = StreamRedactor()
+def stream(pieces: list[str], kinds: Iterable[str] = pii.KINDS) -> tuple[str, StreamRedactor]:
+    redactor = StreamRedactor(kinds)
     return "".join([redactor.push(piece) for piece in pieces] + [redactor.flush()]), redactor
 
 
-@settings(max_examples=400, deadline=None)
-@given(text=PIECES, cuts=st.lists(st.integers(0, 10_000), max_size=40))
-def test_any_split_equals_the_whole(text: str, cuts: list[int]) -> None:
-    whole, findings = pii.redact(text)
-    streamed, redactor = stream(split(text, cuts))
+KIND_SETS = st.one_of(st.just(pii.KINDS), st.just(DEFAULT), st.sets(st.sampled_from(pii.KINDS), min_size=1))
+
+
+@settings(max_examples=600, deadline=None)
+@given(text=PIECES, cuts=st.lists(st.integers(0, 10_000), max_size=40), kinds=KIND_SETS)
+def test_any_split_equals_the_whole(text: str, cuts: list[int], kinds: Collection[str]) -> None:
+    whole, findings = pii.redact(text, kinds)
+    streamed, redactor = stream(split(text, cuts), kinds)
     assert streamed == whole
     assert redactor.counts.total() == len(findings)
 
 
-@settings(max_examples=150, deadline=None)
-@given(text=PIECES)
-def test_character_by_character_equals_the_whole(text: str) -> None:
-    assert stream(list(text))[0] == pii.redact(text)[0]
+@settings(max_examples=200, deadline=None)
+@given(text=PIECES, kinds=KIND_SETS)
+def test_character_by_character_equals_the_whole(text: str, kinds: Collection[str]) -> None:
+    assert stream(list(text), kinds)[0] == pii.redact(text, kinds)[0]
 
 
 @settings(max_examples=100, deadline=None)
-@given(text=st.text(alphabet="0123456789 abc+-.@", min_size=1, max_size=900))
-def test_holds_back_a_bounded_number_of_characters(text: str) -> None:
-    redactor = StreamRedactor()
+@given(text=st.text(alphabet="0123456789 abc+-.@", min_size=1, max_size=900), kinds=KIND_SETS)
+def test_holds_back_a_bounded_number_of_characters(text: str, kinds: Collection[str]) -> None:
+    redactor = StreamRedactor(kinds)
     for character in text:
         redactor.push(character)
         assert len(redactor._held) <= HELD_AT_MOST
 
 
-def test_prose_is_held_back_for_its_last_word_only() -> None:
+@pytest.mark.parametrize("kinds", [pii.KINDS, DEFAULT, *((kind,) for kind in pii.KINDS)])
+def test_nothing_of_a_finding_is_shown_before_it_is_whole(kinds: Collection[str]) -> None:
+    for value in VALUES:
+        found = [each for each in pii.find(f"is {value}.", kinds) if each.start == 3]
+        for begun in range(1, len(value)) if found else ():
+            redactor = StreamRedactor(kinds)
+            shown = redactor.push("is ") + redactor.push(value[:begun])
+            assert shown in ("is ", f"is [{found[0].kind.upper()}]")
+            shown += redactor.push(f"{value[begun:]}.") + redactor.flush()
+            assert shown == pii.redact(f"is {value}.", kinds)[0]
+
+
+MARKS = [
+    "sk-",
+    "ms-",
+    "rk_live_",
+    "sk_test_",
+    "pk_",
+    "gho_",
+    "github_pat_",
+    "xoxb-",
+    "glpat-",
+    "hf_",
+    "npm_",
+    "canary-",
+]
+
+
+@settings(max_examples=300, deadline=None)
+@given(word=st.one_of(st.text(alphabet=string.ascii_lowercase, min_size=1, max_size=9), st.sampled_from(MARKS)))
+def test_by_default_a_word_waits_only_while_it_may_be_the_beginning_of_a_credential(word: str) -> None:
+    begins = any(mark.startswith(word) for mark in [*MARKS, "eyJ"])
+    for before in ("", "The ", "("):
+        redactor = StreamRedactor(DEFAULT)
+        redactor.push(before)
+        assert redactor.push(word) == ("" if begins else word)
+        assert redactor.push(" ").endswith(f"{word} " if begins else " ")
+
+
+@pytest.mark.parametrize(
+    ("before", "shown", "held"),
+    [
+        ("", "The", ""),
+        ("Write to ", "ana@example.org", ""),
+        ("Call ", "+", ""),
+        ("It has ", "", "2"),
+        ("It has ", "9", ""),
+        ("It has 2", " years", ""),
+        ("It has ", "", "20 "),
+        ("IBAN ", "", "DE"),
+        ("IBAN ", "De", ""),
+        ("IBAN ", "DEF", ""),
+        ("", "", "A"),
+        ("", "Ab", ""),
+        ("risk", "", "-"),
+        ("risk", "-free", ""),
+        ("", "tas", ""),
+        ("ta", "sk", ""),
+        ("", "-- ", ""),
+        ("", "--", "-----"),
+    ],
+)
+def test_what_waits_by_default(before: str, shown: str, held: str) -> None:
+    redactor = StreamRedactor(DEFAULT)
+    begun = redactor.push(before)
+    assert begun + redactor.push(shown + held) == before + shown
+    assert redactor.flush() == held
+
+
+def test_with_all_kinds_prose_is_held_back_for_its_last_word_only() -> None:
     redactor = StreamRedactor()
     assert redactor.push("The warranty lasts two ye") == "The warranty lasts two "
     assert redactor.push("ars. ") == "years. "

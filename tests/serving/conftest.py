@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from mainspring.engines.scripted import Script
+from mainspring.guards.policy import GuardPolicy
 from tests.serving.house import Build, House
 
 
@@ -13,8 +14,8 @@ from tests.serving.house import Build, House
 async def house() -> AsyncIterator[Build]:
     houses: list[House] = []
 
-    def build(script: Script | None = None, **settings: Any) -> House:
-        houses.append(House(script or (lambda _: ["All", " is", " well", "."]), **settings))
+    def build(script: Script | None = None, policy: GuardPolicy | None = None, **settings: Any) -> House:
+        houses.append(House(script or (lambda _: ["All", " is", " well", "."]), policy, **settings))
         return houses[-1]
 
     yield build

@@ -11,6 +11,7 @@ from typing import Any
 
 from mainspring.engines.model import ModelResponder
 from mainspring.engines.scripted import Script, ScriptedEngine
+from mainspring.guards import pii
 from mainspring.guards.policy import GuardPolicy
 from mainspring.path import Answer, collect
 from mainspring.serving.background import Background
@@ -36,6 +37,8 @@ from mainspring.types import (
 )
 
 GREEDY = Sampling(temperature=0)
+STRICT = GuardPolicy(injection="refuse", pii_output_kinds=pii.KINDS)
+"""Contact data is redacted in answers too."""
 
 
 class MemoryEvents:
@@ -186,12 +189,12 @@ class Recited:
 class House:
     """Everything that a request passes, with ``chat`` served by a scripted engine."""
 
-    def __init__(self, script: Script, **settings: Any) -> None:
+    def __init__(self, script: Script, policy: GuardPolicy | None = None, **settings: Any) -> None:
         self.events = MemoryEvents()
         self.answers = MemoryAnswers()
         self.metrics = CountingMetrics()
         self.tracing = MemoryTracing()
-        self.policy = GuardPolicy(injection="refuse")
+        self.policy = policy or GuardPolicy(injection="refuse")
         self.background = Background()
         self.services = Services(
             settings=Settings.model_validate({"serving": settings}),

@@ -6,9 +6,10 @@ import json
 import pytest
 
 from mainspring.errors import EngineError, GuardRefused, StoreError, UnknownModel
+from mainspring.guards.policy import GuardPolicy
 from mainspring.path import collect
 from mainspring.types import ChatRequest, Finish, Message, Sampling, Text, Usage
-from tests.serving.house import GREEDY, Build, Recited, visitor
+from tests.serving.house import GREEDY, STRICT, Build, Recited, visitor
 
 
 async def test_one_commit_holds_the_call_and_the_answer(house: Build) -> None:
@@ -74,10 +75,14 @@ async def test_a_failed_commit_is_a_late_error_without_finish(house: Build) -> N
     assert home.metrics.requests[-1][2] == "store_error"
 
 
-# The redactor holds the last word back: the engine is one token ahead of what was taken.
-@pytest.mark.parametrize(("taken", "spent"), [(0, 0), (1, 2), (2, 3)])
-async def test_a_client_that_leaves_settles_once_what_was_spent(house: Build, taken: int, spent: int) -> None:
-    home = house(lambda _: ["One", " two", " three", asyncio.Event()])
+# The strict redactor holds the last word back: the engine is one token ahead of what was taken.
+@pytest.mark.parametrize(("policy", "ahead"), [(GuardPolicy(), 0), (STRICT, 1)])
+@pytest.mark.parametrize("taken", [0, 1, 2])
+async def test_a_client_that_leaves_settles_once_what_was_spent(
+    house: Build, taken: int, policy: GuardPolicy, ahead: int
+) -> None:
+    spent = taken + ahead if taken else 0
+    home = house(lambda _: ["One", " two", " three", asyncio.Event()], policy)
     response = await home.open("Count")
     for _ in range(taken):
         await anext(response)
@@ -151,7 +156,7 @@ async def test_without_store_facts_stay_and_text_goes(house: Build) -> None:
 
 
 async def test_records_and_engine_hold_no_personal_data(house: Build) -> None:
-    home = house(lambda _: ["Write to bob", "@exam", "ple", ".com or", " alice@example.com", "."])
+    home = house(lambda _: ["Write to bob", "@exam", "ple", ".com or", " alice@example.com", "."], STRICT)
     answer = await home.ask("I am eve@example.com, what is your address?")
     assert answer.text == "Write to [EMAIL] or [EMAIL]."
     everything = repr(home.events.commits) + repr(home.engine.seen)

@@ -8,7 +8,6 @@ from pathlib import Path
 from mainspring import stores, telemetry
 from mainspring.engines.model import ModelResponder
 from mainspring.engines.scripted import ScriptedEngine
-from mainspring.guards.policy import GuardPolicy
 from mainspring.path import collect
 from mainspring.serving.background import Background
 from mainspring.serving.limit import Limits
@@ -16,7 +15,7 @@ from mainspring.serving.rings import Services, call_ring, request_ring, shown_ri
 from mainspring.serving.select import Registry, Served
 from mainspring.settings import Settings
 from mainspring.types import ChatRequest, Message
-from tests.serving.house import GREEDY, Build, visitor
+from tests.serving.house import GREEDY, STRICT, Build, visitor
 
 
 async def test_an_answer_is_cited_remembered_cached_and_traced(tmp_path: Path) -> None:
@@ -26,7 +25,7 @@ async def test_an_answer_is_cited_remembered_cached_and_traced(tmp_path: Path) -
             settings=settings,
             tracing=told.tracing,
             metrics=told.metrics,
-            policy=GuardPolicy.of(settings.guards),
+            policy=STRICT,
             events=opened.events,
             histories=opened.sessions,
             answers=opened.cache,
@@ -72,7 +71,7 @@ async def test_an_answer_is_cited_remembered_cached_and_traced(tmp_path: Path) -
 
 
 async def test_what_a_model_writes_for_a_search_is_redacted_and_noted(house: Build) -> None:
-    home = house(lambda _: ["Ask", " bob@example.com", "."])
+    home = house(lambda _: ["Ask", " bob@example.com", "."], STRICT)
     model = ModelResponder(home.engine, model_name="chat", fingerprint="weights-1")
     shown = shown_ring(home.services, call_ring(home.services, model, model="chat", provider="scripted"))
     context = visitor()

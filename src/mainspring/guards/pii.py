@@ -4,27 +4,29 @@ Shapes are found by bounded regular expressions and confirmed by checksums and n
 phonenumbers), so that an order number is not taken for a card. Names and postal addresses have no such shape
 and are not found. Phone numbers are found in international form (``+44 ...``) and in the North American one.
 
-Whether a finding starts at a position depends on a few characters before it and at most ``LONGEST`` after it,
-and overlaps are settled from left to right: that is what lets ``guards.stream`` redact pieces of a text exactly
-as ``redact`` does the whole. ``held_from`` is the other half of that promise; change the two together.
+Whether a finding starts at a position depends on two characters before it and at most ``LONGEST`` after it, and
+overlaps are settled from left to right: that is what lets ``guards.stream`` redact pieces of a text exactly as
+``redact`` does the whole. ``Search.held_from`` is the other half of that promise: beside each pattern stands what may
+be its beginning at the end of a text. Change the two together.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
-import string
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 from stdnum import iban, luhn
 from stdnum.us import ssn
 
+from mainspring.settings import PiiKind
 from mainspring.telemetry import secrets
+from mainspring.telemetry.secrets import beginning
 
-KINDS = ("canary", "secret", "iban", "credit_card", "ssn", "ip", "email", "phone")
+KINDS: tuple[str, ...] = get_args(PiiKind)
 """In order of precedence where two findings start at the same place."""
 
 LONGEST = 184
@@ -56,17 +58,52 @@ _PHONE_NANP = re.compile(
 _GROUP_END = re.compile(r"[0-9A-Z](?![0-9A-Z])")
 _DIGIT = re.compile(r"[0-9]")
 # Every pattern needs one of these; most pieces of streamed prose have none.
-_TRIGGER = re.compile(r"[0-9@:_-]|eyJ|AIza|AKIA|ASIA|xox")
-# The same, and what begins a number that has no digit yet.
-_BEGINS = re.compile(r"[0-9@:_+(-]|eyJ|AIza|AKIA|ASIA|xox")
+_TRIGGERS = {
+    "canary": "-",
+    "secret": "[_-]|eyJ|AIza|A[KS]IA",
+    "iban": "[0-9]",
+    "credit_card": "[0-9]",
+    "ssn": "[0-9]",
+    "ip": "[0-9:]",
+    "email": "@",
+    "phone": "[0-9]",
+}
 _NOT_DIGITS = re.compile(r"[^0-9]+")
 
-WORD = string.ascii_letters + string.digits + "._%+-@:"
-_NUMBER = string.digits + " ().+-/" + _SPACES + _DASHES
-_ACCOUNT = string.ascii_uppercase + string.digits + " " + _SPACES
-_NUMBER_START = re.compile(r"[0-9+(]")
-_ACCOUNT_START = re.compile(r"[A-Z]{2}[0-9]{2}")
-_KEY_START = re.compile(r"-----BEGIN[A-Z0-9 ]{0,50}-{0,5}$")
+
+# What may be the beginning of each kind where it reaches the end of a text, or such a finding whole, where more text
+# could still make it longer or nothing at all.
+_NOT_BEHIND = "(?<![0-9A-Za-z])"
+_LOCAL, _DOMAIN = "[A-Za-z0-9._%+-]", "[A-Za-z0-9.-]"
+_SUBSCRIBER = (*("[2-9]", "[0-9]", "[0-9]", rf"(?:{_SEP}|[.])"), *("[0-9]",) * 4)
+_AREA = (
+    beginning(r"\(", "[2-9]", "[0-9]", "[0-9]", r"\)", " ?", *_SUBSCRIBER),
+    beginning("[2-9]", "[0-9]", "[0-9]", rf"(?:{_SEP}|[.])", *_SUBSCRIBER),
+)
+_BEGUN = {
+    "canary": "(?<![A-Za-z0-9])" + beginning(*"canary-", "[0-9a-f]{0,16}"),
+    "secret": secrets.BEGUN,
+    "iban": _NOT_BEHIND
+    + beginning(
+        *("[A-Z]", "[A-Z]", "[0-9]", "[0-9]"),
+        rf"(?:(?:[ {_SPACES}]?[A-Z0-9]){{0,30}}|(?:[ {_SPACES}]?[A-Z0-9]){{0,29}}[ {_SPACES}])",
+    ),
+    "credit_card": _NOT_BEHIND
+    + beginning("[2-6]", "[0-9]", rf"(?:(?:{_SEP}?[0-9]){{0,17}}|(?:{_SEP}?[0-9]){{0,16}}{_SEP})"),
+    "ssn": _NOT_BEHIND
+    + beginning("[0-8]", "[0-9]", "[0-9]", f"(?P<ssn>{_SEP})", "[0-9]", "[0-9]", "(?P=ssn)", "[0-9]{0,4}"),
+    "ip": r"(?<![0-9A-Za-z.])"
+    + beginning(_OCTET, "[.]", _OCTET, "[.]", _OCTET, "[.]", _OCTET, "[.]")
+    + r"|(?<![0-9A-Za-z:.])(?:[0-9A-Fa-f]{1,4}|[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){1,8})",
+    "email": f"(?<!{_LOCAL})" + beginning(f"{_LOCAL}{{1,64}}", "@", "[A-Za-z0-9]", f"{_DOMAIN}{{0,111}}"),
+    "phone": _NOT_BEHIND
+    + beginning(
+        r"\+",
+        "[1-9]",
+        rf"(?:(?:{_PHONE_SEP}{{0,2}}[0-9]){{0,14}}|(?:{_PHONE_SEP}{{0,2}}[0-9]){{0,13}}{_PHONE_SEP}{{1,2}})",
+    )
+    + rf"|{_NOT_BEHIND}(?<![0-9][.-])(?:{'|'.join(_AREA)}|{beginning('1', '[ .-]', '(?:' + '|'.join(_AREA) + ')')})",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +164,7 @@ def ordered(found: list[Candidate]) -> list[Candidate]:
 def candidates(text: str, kinds: frozenset[str]) -> list[Candidate]:
     """Everything in ``text`` that has the shape and the checksum of one of ``kinds``; may overlap."""
     found: list[Candidate] = []
-    if not _TRIGGER.search(text):
+    if not kinds or not search(kinds).trigger.search(text):
         return found
 
     def add(kind: str, spans: Iterable[tuple[int, int]]) -> None:
@@ -156,32 +193,33 @@ def candidates(text: str, kinds: frozenset[str]) -> list[Candidate]:
     return found
 
 
-def begins(text: str) -> bool:
-    """Whether ``text`` holds anything but plain words. Where it does not, no finding starts in it but perhaps with
-    its last word: ``len(text.rstrip(WORD))`` is then what ``held_from`` says."""
-    return _BEGINS.search(text) is not None
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a stream looks for: ``trigger`` finds nothing in texts that hold no finding whole, ``begun`` what at the
+    end of a text may be, or belong to, a finding that is not decided yet."""
+
+    kinds: frozenset[str]
+    trigger: re.Pattern[str]
+    begun: re.Pattern[str]
+
+    def held_from(self, text: str, position: int = 0) -> int:
+        """The offset, not before ``position``, before which no finding starts that more text could change.
+
+        Only what may really be the beginning of one of ``kinds`` is behind it, at most ``LONGEST`` characters.
+        """
+        begun = self.begun.search(text, max(position, len(text) - LONGEST))
+        return len(text) if begun is None else begun.start()
 
 
-def held_from(text: str) -> int:
-    """Offset before which no finding can start whose extent more text could change.
-
-    Plain prose is held back for its last word only; a number, an account or a key header that has begun for
-    longer. At most ``LONGEST`` characters are held.
-    """
-    least = max(0, len(text) - LONGEST)
-    tail = text[least:]
-    held = len(tail.rstrip(WORD))
-    number = _NUMBER_START.search(tail, len(tail.rstrip(_NUMBER)))
-    if number:
-        held = min(held, number.start())
-    account = _ACCOUNT_START.search(tail, len(tail.rstrip(_ACCOUNT)))
-    if account:
-        held = min(held, account.start())
-    if "-----BEGIN" in tail:
-        key = _KEY_START.search(tail, tail.rfind("-----BEGIN"))
-        if key:
-            held = min(held, key.start())
-    return least + held
+@cache
+def search(kinds: frozenset[str]) -> Search:
+    """The search for ``kinds``, of which there is at least one. Raises ``KeyError`` for unknown kinds."""
+    chosen = [kind for kind in KINDS if kind in kinds]
+    if len(chosen) != len(kinds):
+        raise KeyError(f"unknown kinds {sorted(kinds - set(KINDS))}, known are {KINDS}")
+    triggers = "|".join(dict.fromkeys(_TRIGGERS[kind] for kind in chosen))
+    begun = "|".join(_BEGUN[kind] for kind in chosen)
+    return Search(kinds, re.compile(triggers), re.compile(rf"(?:{begun})\Z"))
 
 
 def _addresses(text: str) -> Iterator[tuple[int, int]]:

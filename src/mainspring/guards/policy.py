@@ -14,7 +14,7 @@ from mainspring.guards.stream import StreamRedactor
 from mainspring.settings import GuardsSettings
 
 Action = Literal["flag", "redact", "refuse"]
-PII_VERSION = 1
+PII_VERSION = 2
 """Raise it whenever the patterns of ``guards.pii`` change."""
 
 
@@ -53,17 +53,25 @@ class GuardPolicy:
     injection: Literal["off", "flag", "refuse"] = "flag"
     pii_input: Literal["off", "redact", "refuse"] = "redact"
     pii_output: Literal["off", "redact"] = "redact"
+    pii_output_kinds: tuple[str, ...] = GuardsSettings().pii_output_kinds
     spotlight: bool = True
 
     @classmethod
     def of(cls, settings: GuardsSettings, name: str = "default") -> GuardPolicy:
         """The policy that the ``guards`` section describes."""
-        return cls(name, settings.injection, settings.pii_input, settings.pii_output, settings.spotlight)
+        return cls(
+            name,
+            settings.injection,
+            settings.pii_input,
+            settings.pii_output,
+            settings.pii_output_kinds,
+            settings.spotlight,
+        )
 
     @property
     def version(self) -> str:
         """Changes whenever the same text might be decided otherwise; part of what cached answers depend on."""
-        content = (self.injection, self.pii_input, self.pii_output, self.spotlight)
+        content = (self.injection, self.pii_input, self.pii_output, sorted(self._output_kinds), self.spotlight)
         text = f"{content} {injection.RULES_VERSION} {PII_VERSION}"
         return f"{self.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
@@ -94,7 +102,11 @@ class GuardPolicy:
 
     def output_stream(self) -> StreamRedactor | None:
         """A redactor for one text of an answer; None where output is not guarded."""
-        return StreamRedactor() if self.pii_output == "redact" else None
+        return StreamRedactor(self._output_kinds) if self._output_kinds else None
+
+    @property
+    def _output_kinds(self) -> frozenset[str]:
+        return frozenset(self.pii_output_kinds if self.pii_output == "redact" else ())
 
     def output_decisions(self, counts: Mapping[str, int]) -> tuple[GuardDecision, ...]:
         """The decisions that a redactor's ``counts`` amount to."""

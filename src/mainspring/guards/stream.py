@@ -8,61 +8,64 @@ from collections.abc import Iterable
 from mainspring.guards import pii
 from mainspring.telemetry.secrets import SecretPattern
 
-_CONTEXT = 8
-# Patterns look at most two characters back and two ahead.
-_MARGIN = 4
-HELD_AT_MOST = pii.LONGEST + _MARGIN
-"""Characters that a ``StreamRedactor`` may hold back; prose is held back for its last word."""
+# Patterns look at most two characters back.
+_CONTEXT = 2
+HELD_AT_MOST = pii.LONGEST
+"""Characters that a ``StreamRedactor`` may hold back."""
 
 
 class StreamRedactor:
     """``push`` pieces of one text, then ``flush``: what they return, joined, is ``pii.redact`` of the whole.
 
-    A credential longer than ``HELD_AT_MOST`` is replaced when its beginning is known and the rest swallowed as
-    it comes. ``counts`` is how many of each kind were replaced so far.
+    Only what may be the beginning of a finding is held back. The tail of a credential is swallowed as it comes.
+    ``counts`` is how many of each kind were replaced so far.
     """
 
+    __slots__ = ("_behind", "_held", "_search", "_swallowing", "counts")
+
     def __init__(self, kinds: Iterable[str] = pii.KINDS) -> None:
-        self.kinds = frozenset(kinds)
+        chosen = frozenset(kinds)
         self.counts: Counter[str] = Counter()
+        self._search = pii.search(chosen) if chosen else None
         self._behind = ""
         self._held = ""
         self._swallowing: SecretPattern | None = None
 
     def push(self, text: str) -> str:
         """Take the next piece; return what can be shown now (perhaps nothing)."""
-        if not self.kinds:
+        search = self._search
+        if search is None:
             return text
         held = self._held + text
-        if self._swallowing is not None or len(held) > HELD_AT_MOST or pii.begins(held):
+        if self._swallowing is not None or search.trigger.search(held) is not None:
             self._held = held
-            return self._release(final=False)
-        # Plain words, as most text is: the last one may become an address, the others are out of danger.
-        cut = len(held.rstrip(pii.WORD))
-        shown, self._held = held[:cut], held[cut:]
-        self._behind = (self._behind + shown)[-_CONTEXT:]
-        return shown
+            return self._release(search, final=False)
+        # There is no finding in it, as in most text: what may be the beginning of one waits.
+        position, whole = len(self._behind), self._behind + held
+        cut = search.held_from(whole, position)
+        self._behind, self._held = whole[max(0, cut - _CONTEXT) : cut], whole[cut:]
+        return whole[position:cut]
 
     def flush(self) -> str:
         """The text has ended: return the rest."""
-        return self._release(final=True)
+        return self._release(self._search, final=True) if self._search is not None else ""
 
-    def _release(self, *, final: bool) -> str:
+    def _release(self, search: pii.Search, *, final: bool) -> str:
         released: list[str] = []
         while self._held:
             if self._swallowing is not None and not self._swallow(self._swallowing, final):
                 break
-            released.append(self._scan(final))
+            released.append(self._scan(search, final))
             if self._swallowing is None:
                 break
         return "".join(released)
 
-    def _scan(self, final: bool) -> str:
-        """Release up to the first credential, whose tail may be long, or else to the safe boundary."""
+    def _scan(self, search: pii.Search, final: bool) -> str:
+        """Release up to the first credential, whose tail may be long, or else to where one may begin."""
         text, position = self._behind + self._held, len(self._behind)
-        limit = len(text) if final else max(pii.held_from(text), len(text) - HELD_AT_MOST, position)
+        limit = len(text) if final else search.held_from(text, position)
         pieces: list[str] = []
-        for found in pii.ordered(pii.candidates(text, self.kinds)):
+        for found in pii.ordered(pii.candidates(text, search.kinds)):
             if found.start >= limit:
                 break
             if found.start < position:

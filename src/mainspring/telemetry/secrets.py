@@ -1,7 +1,8 @@
 """Credentials by their shape: API keys, JSON web tokens, private key blocks; and their masking in logs.
 
 A pattern has a bounded *head*, which decides that a credential starts, and an unbounded *tail*, which is taken
-as far as it goes. Streams can therefore decide early and swallow the rest. The guards use the same patterns.
+as far as it goes. Streams can therefore decide early and swallow the rest. The guards use the same patterns; what
+``BEGUN`` describes is the beginnings of their heads, so change the two together.
 """
 
 from __future__ import annotations
@@ -59,6 +60,51 @@ PATTERNS: tuple[SecretPattern, ...] = (
     ),
     SecretPattern(_KEY_MARKS, re.compile(_KEY_HEAD, re.VERBOSE), re.compile(r"[A-Za-z0-9_-]*")),
 )
+
+
+def beginning(*parts: str) -> str:
+    """The expression of everything that ``parts``, one after the other, may begin with, the whole included."""
+    expression = ""
+    for part in reversed(parts):
+        expression = f"{part}(?:{expression})?" if expression else part
+    return expression
+
+
+def _begun(literal: str, body: str) -> str:
+    return beginning(*literal, body)
+
+
+_WORD = "[A-Za-z0-9_-]"
+BEGUN = "|".join(
+    (
+        beginning(*"-----BEGIN ", r"(?:[A-Z0-9 ]{0,47}|[A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-{0,4})"),
+        rf"(?<!{_WORD})" + beginning(*"eyJ", rf"(?:{_WORD}{{0,160}}|{_WORD}{{8,160}}{beginning('[.]', 'e', 'y')})"),
+        r"(?<![A-Za-z0-9_])(?:"
+        + "|".join(
+            (
+                # A digit among the first 49 characters makes it a key.
+                beginning("[sm]", "(?:(?<=s)k|(?<=m)s)", "-", rf"(?:{_WORD}{{0,19}}|[A-Za-z_-]{{0,48}})"),
+                beginning(
+                    "[spr]",
+                    "k",
+                    "_",
+                    f"(?:{_begun('live_', '[A-Za-z0-9]{0,15}')}|{_begun('test_', '[A-Za-z0-9]{0,15}')})",
+                ),
+                beginning("A", "[KS]", "I", "A", "[0-9A-Z]{0,16}"),
+                beginning("g", "h", "[opusr]", "_", "[A-Za-z0-9]{0,29}"),
+                _begun("github_pat_", "[A-Za-z0-9_]{0,21}"),
+                beginning(*"xox", "[abeoprs]", "-", "[A-Za-z0-9-]{0,9}"),
+                _begun("AIza", rf"{_WORD}{{0,34}}"),
+                _begun("glpat-", rf"{_WORD}{{0,19}}"),
+                _begun("hf_", "[A-Za-z0-9]{0,29}"),
+                _begun("npm_", "[A-Za-z0-9]{0,35}"),
+            )
+        )
+        + ")",
+    )
+)
+"""What may be the beginning of a credential where it reaches the end of a text (and a credential of which it is not
+yet decided that it is one), as an expression without its anchor."""
 
 
 def heads(text: str) -> list[tuple[int, int, SecretPattern]]:
