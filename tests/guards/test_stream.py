@@ -87,13 +87,12 @@ def test_holds_back_a_bounded_number_of_characters(text: str, kinds: Collection[
 @pytest.mark.parametrize("kinds", [pii.KINDS, DEFAULT, *((kind,) for kind in pii.KINDS)])
 def test_nothing_of_a_finding_is_shown_before_it_is_whole(kinds: Collection[str]) -> None:
     for value in VALUES:
-        found = [each for each in pii.find(f"is {value}.", kinds) if each.start == 3]
+        whole, found = pii.redact(f"is {value}.", kinds)
         for begun in range(1, len(value)) if found else ():
             redactor = StreamRedactor(kinds)
             shown = redactor.push("is ") + redactor.push(value[:begun])
-            assert shown in ("is ", f"is [{found[0].kind.upper()}]")
-            shown += redactor.push(f"{value[begun:]}.") + redactor.flush()
-            assert shown == pii.redact(f"is {value}.", kinds)[0]
+            assert whole.startswith(shown)
+            assert shown + redactor.push(f"{value[begun:]}.") + redactor.flush() == whole
 
 
 MARKS = [
