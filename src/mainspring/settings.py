@@ -108,6 +108,7 @@ class EnginesSettings(Section):
 
     kind: str = "openvino"
     threads: int = Field(0, ge=0)
+    embedders: int = Field(1, ge=1, description="embedders in memory at once beside models.embedding")
     max_sequences: int = Field(32, gt=0)
     max_waiting: int = Field(256, ge=0)
     kv_tokens: int = Field(65536, ge=1024)

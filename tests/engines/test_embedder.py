@@ -162,6 +162,22 @@ async def test_a_cancelled_ingest_frees_the_thread(embedder: OpenVinoEmbedder, m
     assert count < 20
 
 
+async def test_what_was_unloaded_loads_again(embedder: OpenVinoEmbedder, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[int] = []
+    compile_ = embedder._runner._compile
+
+    def count() -> Any:
+        compiled.append(1)
+        return compile_()
+
+    monkeypatch.setattr(embedder._runner, "_compile", count)
+    before = (await embedder.embed(["a text"])).vectors
+    first = len(compiled)
+    embedder.unload()
+    assert np.allclose((await embedder.embed(["a text"])).vectors, before)
+    assert len(compiled) == first + 1
+
+
 async def test_after_close_it_says_so(pulled: PulledModel) -> None:
     embedder = OpenVinoEmbedder(pulled)
     waiting = asyncio.create_task(embedder.embed(["river " * 200] * 200))

@@ -8,15 +8,19 @@ from typing import Any, cast
 
 import pytest
 
+from mainspring.engines.embedders import Embedders
 from mainspring.errors import StoreError, UnreadableDocument
 from mainspring.rag import library as module
 from mainspring.rag.connect.sync import Syncer
 from mainspring.rag.document import Parsed
 from mainspring.rag.library import Answering, Library
+from mainspring.rag.reindex import reindex
 from mainspring.rag.search import Search
+from mainspring.stores.collections import Collection
 from mainspring.stores.documents import About
 from mainspring.types import Principal
 from tests.rag.conftest import Room
+from tests.rag.test_embedders import Narrow
 
 WHO = Principal("default", "key")
 
@@ -114,3 +118,23 @@ async def test_a_document_with_an_access_list_is_taken_up_after_a_restart(room: 
     await library.start()
     assert await settled(room) == {"a.txt": "completed"}
     assert await library.documents(WHO, "handbook") == []
+
+
+async def test_a_file_that_was_read_while_its_collection_moved_is_read_for_the_new_model(
+    room: Room, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room.ingestor, "_embedders", Embedders(room.embedder, Narrow))
+    parse = room.parser.parse
+    moved: list[Collection] = []
+
+    async def slowly(data: bytes, name: str = "") -> Parsed:
+        if not moved:
+            moved.append(await reindex(room.stores, room.collection, Narrow("narrow"), grace_s=0))
+        return await parse(data, name)
+
+    monkeypatch.setattr(room.parser, "parse", slowly)
+    await library.attach(WHO, "handbook", await upload(room, "a.txt"))
+    async with asyncio.timeout(20):
+        while (await room.documents()) != {"a.txt": "completed"}:
+            await asyncio.sleep(0.02)
+    assert await room.stores.vectors.count(moved[0].table) == 1

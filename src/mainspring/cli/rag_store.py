@@ -50,19 +50,14 @@ def reindex(
     tenant: _TENANT = "default",
     groups: _GROUPS = None,
 ) -> None:
-    """Embed a collection anew with another model; it is searched with the old one until all is there.
-
-    Searches of the moved collection need `models.embedding` to be that model.
-    """
+    """Embed a collection anew with another model; it is searched with the old one until all is there, and with the new
+    one from then on, by a running server too."""
     settings = load(context.obj).settings
-    searching = settings.models.embedding
     models = settings.models.model_copy(update={"chat": (), "embedding": embedder})
     settings = settings.model_copy(update={"models": models})
     pull_missing(settings)
     moved = asyncio.run(_reindex(settings, tenant, frozenset(groups or ()), collection))
     typer.echo(f"{moved.name} is now embedded with {moved.embedder}")
-    if moved.embedder != searching:
-        typer.echo(f"To search it, set models.embedding to {moved.embedder}: it is {searching} now")
 
 
 async def _recall(

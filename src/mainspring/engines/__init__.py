@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -40,11 +40,13 @@ class ChatModel:
 
 @dataclass(slots=True)
 class Engines:
-    """What this room opens."""
+    """What this room opens. ``load_embedder`` makes another embedder of the catalogue, for collections that were
+    embedded with it (None: there is no other)."""
 
     chat: dict[str, ChatModel]
     embedder: Embedder
     reranker: Reranker | None = None
+    load_embedder: Callable[[str], Embedder] | None = None
 
 
 class Prepared:
@@ -91,7 +93,7 @@ async def open(settings: Settings, prepared: Prepared | None = None) -> AsyncIte
     embedder = await builtin.embedder(settings)
     reranker = builtin.reranker(settings)
     try:
-        yield Engines({model.name: model for model in prepared.models}, embedder, reranker)
+        yield Engines({model.name: model for model in prepared.models}, embedder, reranker, builtin.embedders(settings))
     finally:
         for task in starting:
             task.cancel()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from mainspring.engines import ChatModel
 from mainspring.engines.base import Engine, Reranker
 from mainspring.engines.embedder import OpenVinoEmbedder
@@ -75,6 +77,11 @@ async def embedder(settings: Settings) -> OpenVinoEmbedder:
     made = OpenVinoEmbedder(Puller(settings).local(settings.models.embedding), settings.engines.threads)
     await made.start()
     return made
+
+
+def embedders(settings: Settings) -> Callable[[str], OpenVinoEmbedder]:
+    """Makes embedders of the catalogue by name; each loads its graph at the first use."""
+    return lambda name: OpenVinoEmbedder(Puller(settings).local(name), settings.engines.threads)
 
 
 def reranker(settings: Settings) -> Reranker | None:

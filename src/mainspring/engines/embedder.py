@@ -87,6 +87,10 @@ class OpenVinoEmbedder:
         vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         return Embedded(vectors, sum(len(row.ids) for row in rows), truncated)
 
+    def unload(self) -> None:
+        """Let go of the graph, which the next ``embed`` loads again."""
+        self._runner.unload()
+
     async def close(self) -> None:
         """Stop the thread after the batch that is running; what waits fails with ``EngineError``."""
         await self._runner.close()

@@ -52,6 +52,10 @@ class _Batch:
     future: Future[Floats] = field(compare=False)
 
 
+# Before all others, and after all that wait.
+_CLOSE, _UNLOAD = -1, 2
+
+
 class EncoderRunner:
     """The graph of ``pulled`` (or the one that ``graph`` makes), compiled at the first batch. Usable from any
     thread and event loop.
@@ -111,8 +115,14 @@ class EncoderRunner:
             self._closed = True
             thread = self._thread
         if thread is not None:
-            self._queue.put(_Batch(-1, 0, next(self._numbers), [], None, Future()))
+            self._queue.put(_Batch(_CLOSE, 0, next(self._numbers), [], None, Future()))
             await asyncio.to_thread(thread.join)
+
+    def unload(self) -> None:
+        """Let go of the compiled graph once what waits is done; the next batch compiles it again."""
+        with self._lock:
+            if self._thread is not None and not self._closed:
+                self._queue.put(_Batch(_UNLOAD, 0, next(self._numbers), [], None, Future()))
 
     def _submit(self, rows: Sequence[Row], finish: Finish | None, priority: int, turn: int) -> Future[Floats]:
         future: Future[Floats] = Future()
@@ -130,7 +140,10 @@ class EncoderRunner:
 
     def _work(self) -> None:
         request: Any = None
-        while (batch := self._queue.get()).priority >= 0:
+        while (batch := self._queue.get()).priority != _CLOSE:
+            if batch.priority == _UNLOAD:
+                request = None
+                continue
             if not batch.future.set_running_or_notify_cancel():
                 continue
             try:

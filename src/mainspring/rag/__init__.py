@@ -30,6 +30,7 @@ async def open(  # noqa: A001
     Answers are written by the first configured chat model that is grounded, or else by the first one, and only
     where the settings ask for written answers.
     """
+    from mainspring.engines.embedders import Embedders
     from mainspring.rag.answer import DocumentAnswerer
     from mainspring.rag.connect.sync import Syncer
     from mainspring.rag.ingest import Ingestor
@@ -43,8 +44,10 @@ async def open(  # noqa: A001
 
     parser = Parser(settings.rag)
     embedder = engines.embedder
-    ingestor = Ingestor(stores.collections, stores.blobs, stores.vectors, embedder, parser, settings.rag)
-    retriever = Retriever(stores.collections, stores.blobs, stores.vectors, embedder, settings.rag, engines.reranker)
+    embedders = Embedders(embedder, engines.load_embedder, keep=settings.engines.embedders)
+    kept = (stores.collections, stores.blobs, stores.vectors, embedders)
+    ingestor = Ingestor(*kept, parser, settings.rag)
+    retriever = Retriever(*kept, settings.rag, engines.reranker)
     models = sorted(engines.chat.values(), key=lambda model: not model.grounded)
     writer = _writer(models, path.chat, engines, settings)
     grounded = bool(models) and models[0].grounded
@@ -82,6 +85,7 @@ async def open(  # noqa: A001
     finally:
         await library.close()
         await parser.close()
+        await embedders.close()
 
 
 def _asking(model: ChatModel, responders: Mapping[str, Responder]) -> Callable[[Context], ModelAsk]:

@@ -150,7 +150,7 @@ class DocumentAnswerer:
         if names:
             return [await self._collections.get(principal.tenant, each, groups=principal.groups) for each in names]
         found = await self._collections.list(principal.tenant, groups=principal.groups)
-        usable = [each for each in found if each.embedder == self._retriever.embedder.name]
+        usable = [each for each in found if await self._retriever.embedders.has(each.embedder)]
         if not usable:
             raise NotFound("there are no documents to answer from", remedy="Run `mainspring ingest PATH` first")
         return usable

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 from mainspring.rag import terms
@@ -13,7 +13,13 @@ Mode = Literal["hybrid", "dense", "sparse"]
 _RRF_K = 60
 
 
-def fuse(query: str, hits: Sequence[SearchHit], settings: RagSettings, mode: Mode = "hybrid") -> list[float]:
+def fuse(
+    query: str,
+    hits: Sequence[SearchHit],
+    settings: RagSettings,
+    mode: Mode = "hybrid",
+    embedders: Sequence[str] = (),
+) -> list[float]:
     """One score in [0, 1] for each candidate.
 
     ``dense`` mode: the cosine, negative ones as 0. ``sparse``: BM25 as a share of the best. ``hybrid`` with fusion
@@ -21,32 +27,60 @@ def fuse(query: str, hits: Sequence[SearchHit], settings: RagSettings, mode: Mod
     BM25 score, scaled from 0 to the best, half of the share of the query's words that the chunk has, each weighted by
     its rarity among the candidates. ``rrf``: reciprocal ranks (k = 60, Cormack et al. 2009) of cosine and BM25,
     weighted alike.
+
+    ``embedders`` names the model that each hit's cosine is by (empty: one for all). Cosines of several models are not
+    comparable: then each model's hits have the reciprocal rank among themselves in place of the cosine.
     """
     if not hits:
         return []
     dense = [hit.dense if hit.dense is not None else 0.0 for hit in hits]
     lexical = [hit.lexical or 0.0 for hit in hits]
     best = max(lexical) or 1.0
+    kinds = embedders or [""] * len(hits)
+    several = len(set(kinds)) > 1
+    if mode == "dense" and several:
+        return _each(dense, kinds, _reciprocal)
     if mode == "dense":
         return [min(1.0, max(0.0, cosine)) for cosine in dense]
     if mode == "sparse":
         return [score / best for score in lexical]
     weight = settings.dense_weight
     if settings.fusion == "rrf":
-        by_dense, by_lexical = ranks(dense), ranks(lexical)
+        by_dense, by_lexical = _each(dense, kinds, ranks), ranks(lexical)
         top = 1 / (_RRF_K + 1)
         return [
             (weight / (_RRF_K + a) + ((1 - weight) / (_RRF_K + b) if score else 0.0)) / top
             for a, b, score in zip(by_dense, by_lexical, lexical, strict=True)
         ]
-    low, spread = min(dense), (max(dense) - min(dense)) or 1.0
+    scaled = _each(dense, kinds, _reciprocal) if several else _scaled(dense)
     asked = terms.content(query)
     contents = [terms.content(f"{hit.heading} {hit.text}") & asked for hit in hits]
     rare = terms.rarity(asked, contents)
     return [
-        weight * (cosine - low) / spread + (1 - weight) * (score / best + terms.overlap(rare, words)) / 2
-        for cosine, score, words in zip(dense, lexical, contents, strict=True)
+        weight * cosine + (1 - weight) * (score / best + terms.overlap(rare, words)) / 2
+        for cosine, score, words in zip(scaled, lexical, contents, strict=True)
     ]
+
+
+def _each(
+    scores: Sequence[float], kinds: Sequence[str], change: Callable[[Sequence[float]], Sequence[float]]
+) -> list[float]:
+    """``scores`` after ``change``, which sees those of one kind at a time."""
+    found = [0.0] * len(scores)
+    for kind in set(kinds):
+        places = [place for place, other in enumerate(kinds) if other == kind]
+        for place, changed in zip(places, change([scores[place] for place in places]), strict=True):
+            found[place] = changed
+    return found
+
+
+def _reciprocal(scores: Sequence[float]) -> list[float]:
+    return [(_RRF_K + 1) / (_RRF_K + rank) for rank in ranks(scores)]
+
+
+def _scaled(scores: Sequence[float]) -> list[float]:
+    low, spread = min(scores), (max(scores) - min(scores)) or 1.0
+    return [(score - low) / spread for score in scores]
 
 
 def combine(weights: Sequence[float], scores: Sequence[Mapping[str, float]], fusion: str) -> dict[str, float]:

@@ -17,12 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mainspring.engines.base import Embedder
+from mainspring.engines.embedders import Embedders, embedders_of
 from mainspring.errors import Conflict, MainspringError, NotFound, UnreadableDocument
-from mainspring.rag.chunk import chunker
+from mainspring.rag.chunk import Chunker, chunker
 from mainspring.rag.connect.base import Batch, Connector, Seen, Source
 from mainspring.rag.connect.folder import Folder
 from mainspring.rag.parse import Parser
-from mainspring.rag.publish import Failure, IngestReport, Prepared, Publisher
+from mainspring.rag.publish import Failure, IngestReport, Prepared, Publisher, forget
 from mainspring.rag.recipe import recipe
 from mainspring.settings import RagSettings
 from mainspring.stores.blobs import Blobs
@@ -50,6 +51,8 @@ class _Run:
     collection: Collection
     known: dict[str, Document]
     recipe: str
+    chunker: Chunker
+    publisher: Publisher
     source_id: str = ""
     progress: Progress | None = None
     raising: bool = False
@@ -75,17 +78,16 @@ class Ingestor:
         collections: Collections,
         blobs: Blobs,
         vectors: VectorStore,
-        embedder: Embedder,
+        embedder: Embedder | Embedders,
         parser: Parser,
         settings: RagSettings,
     ) -> None:
         self._collections = collections
+        self._blobs = blobs
         self._vectors = vectors
-        self._embedder = embedder
+        self._embedders = embedders_of(embedder)
         self._parser = parser
-        self._chunker = chunker(settings, embedder)
-        self._recipe = recipe(settings, embedder)
-        self._publisher = Publisher(collections, blobs, vectors, embedder)
+        self._settings = settings
 
     async def ingest_path(
         self, collection: Collection, paths: Sequence[Path], progress: Progress | None = None
@@ -158,7 +160,7 @@ class Ingestor:
     async def remove(self, collection: Collection, document_id: str) -> None:
         """Forget a document, its text and its chunks. Raises ``NotFound``."""
         await self._collections.remove(collection, document_id)
-        await self._publisher.forget(collection)
+        await forget(self._collections, self._vectors, collection)
 
     async def ingest(
         self,
@@ -170,7 +172,7 @@ class Ingestor:
     ) -> IngestReport:
         """Ingest ``sources``. With ``raising`` the first failure is raised once it is recorded.
 
-        Raises ``Conflict`` when the collection was embedded with another model.
+        Raises what ``Embedders.get`` raises where the collection's model is not at hand.
         """
         run = await self._begin(collection, progress)
         run.raising = raising
@@ -178,18 +180,22 @@ class Ingestor:
         return await self._end(run)
 
     async def _begin(self, collection: Collection, progress: Progress | None, source_id: str = "") -> _Run:
-        if collection.embedder != self._embedder.name:
-            raise Conflict(
-                f"collection {collection.name} was embedded with {collection.embedder}, not {self._embedder.name}",
-                remedy="Set models.embedding to that model, or make a new collection",
-            )
+        embedder = await self._embedders.get(collection.embedder, f"collection {collection.name}")
         known = {each.source_key: each for each in await self._collections.documents(collection, None)}
-        run = _Run(collection, known, self._recipe, source_id, progress)
+        run = _Run(
+            collection,
+            known,
+            recipe(self._settings, embedder),
+            chunker(self._settings, embedder),
+            Publisher(self._collections, self._blobs, self._vectors, embedder),
+            source_id,
+            progress,
+        )
         run.report.seconds = -time.monotonic()
         return run
 
     async def _end(self, run: _Run) -> IngestReport:
-        await self._publisher.forget(run.collection)
+        await forget(self._collections, self._vectors, run.collection)
         if run.report.chunks:
             await self._vectors.settle(run.collection.table)
         run.report.seconds += time.monotonic()
@@ -221,7 +227,7 @@ class Ingestor:
             run.report.removed.append(document.name)
         if gone:
             # What is not to be read any more goes before the long work begins.
-            await self._publisher.forget(run.collection)
+            await forget(self._collections, self._vectors, run.collection)
         await self._ingest(run, sources)
 
     async def _move(self, run: _Run, gone: dict[str, Document], sources: Sequence[Source]) -> Sequence[Source]:
@@ -260,9 +266,9 @@ class Ingestor:
                     run.progress(run.done, total, source.name)
                 full = sum(len(each.chunks) for each in waiting) >= _BATCH_CHUNKS or len(waiting) >= _BATCH_DOCUMENTS
                 if full:
-                    await self._publisher.publish(run.collection, waiting, run.report)
+                    await run.publisher.publish(run.collection, waiting, run.report)
                     waiting = []
-        await self._publisher.publish(run.collection, waiting, run.report)
+        await run.publisher.publish(run.collection, waiting, run.report)
 
     async def _prepare_all(
         self, run: _Run, sources: Sequence[Source]
@@ -300,7 +306,7 @@ class Ingestor:
         )
         try:
             parsed = await self._parser.parse(data, source.name)
-            chunks = await self._chunker.chunk(parsed, name=source.name, title=title_of(source.name))
+            chunks = await run.chunker.chunk(parsed, name=source.name, title=title_of(source.name))
             if not chunks:
                 raise UnreadableDocument(f"{source.name} has no text", remedy="Check that it is the right file")
         except Exception as error:

@@ -237,7 +237,13 @@ class Library:
         try:
             groups = collection.groups | document.groups
             data = await self._files.content(collection.tenant, file_id, groups=groups)
-            await self._ingestor.ingest_file(collection, document.name, data, file_id)
+            read = await self._ingestor.ingest_file(collection, document.name, data, file_id)
+            if read.status == "failed" and await self._collections.moved(collection):
+                # It was read for vectors of another model than the collection has now.
+                await self._collections.begin(
+                    collection, file_id, read.sha256, read.name, file_id=file_id, about=read.about
+                )
+                self._wake.set()
         except Exception as error:  # whatever comes of one file, the others are read
             unexpected = not isinstance(error, MainspringError)
             log.warning("%s was not ingested: %s", document.document_id, error, exc_info=unexpected)

@@ -111,13 +111,6 @@ class Publisher:
             report.chars += len(each.parsed.text)
             (report.updated if each.version.current else report.added).append(each.source.name)
 
-    async def forget(self, collection: Collection) -> None:
-        """Delete the chunks that no reader sees any more, those of processes that died included."""
-        stale = await self._collections.stale(collection)
-        if stale:
-            await self._vectors.forget(collection.table, stale)
-            await self._collections.settled(collection, stale)
-
     async def _fail(self, collection: Collection, version: DocumentVersion, error: Exception) -> None:
         reason = str(error) or type(error).__name__
         await self._collections.fail(collection, version.document_id, reason, generation=version.generation)
@@ -158,6 +151,14 @@ class Publisher:
             # The collection was deleted, and perhaps its chunks were before these were written.
             await self._vectors.drop(collection.table)
             raise
+
+
+async def forget(collections: Collections, vectors: VectorStore, collection: Collection) -> None:
+    """Delete the chunks that no reader sees any more, those of processes that died included."""
+    stale = await collections.stale(collection)
+    if stale:
+        await vectors.forget(collection.table, stale)
+        await collections.settled(collection, stale)
 
 
 def _row(each: Prepared, number: int, piece: Chunk, vector: Any, digest: str) -> ChunkRow:

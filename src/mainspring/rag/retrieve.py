@@ -16,9 +16,9 @@ import numpy as np
 from cachetools import LRUCache
 
 from mainspring.engines.base import Embedder, Reranker
-from mainspring.errors import Conflict
+from mainspring.engines.embedders import Embedders, embedders_of
 from mainspring.rag import filters as filtering
-from mainspring.rag.fusion import combine, fuse, ranks
+from mainspring.rag.fusion import Mode, combine, fuse, ranks
 from mainspring.rag.query.plan import Query, QueryPlan
 from mainspring.rag.rerank import rerank
 from mainspring.rag.scope import Groups, Scope, Scopes
@@ -47,7 +47,8 @@ class Hit:
     count from 1 among the candidates. ``attributes`` are the document's, ``modified_at`` Unix seconds.
     ``[parent_start:parent_end]`` is the larger passage around the chunk (-1: there is none). ``file_id`` is the
     uploaded file that the document was made of (None: it came from elsewhere). ``rerank_score`` is what the reranker
-    said (None: it did not read the chunk).
+    said (None: it did not read the chunk). ``foreign``: the cosine is by another model than ``models.embedding``, and
+    means something only beside others of that model.
     """
 
     chunk_id: str
@@ -71,17 +72,21 @@ class Hit:
     parent_end: int = -1
     file_id: str | None = None
     rerank_score: float | None = None
+    foreign: bool = False
 
 
 class Retriever:
-    """Searches collections that were embedded with ``embedder``."""
+    """Searches collections, each with the embedder that its vectors are of.
+
+    ``embedder`` is the default one: sentences and token counts are by it, whatever the collection's.
+    """
 
     def __init__(
         self,
         collections: Collections,
         blobs: Blobs,
         vectors: VectorStore,
-        embedder: Embedder,
+        embedder: Embedder | Embedders,
         settings: RagSettings,
         reranker: Reranker | None = None,
     ) -> None:
@@ -90,7 +95,8 @@ class Retriever:
         self._settings = settings
         self._texts: LRUCache[str, str] = LRUCache(_TEXT_CHARACTERS, getsizeof=len)
         self.scopes = Scopes(collections)
-        self.embedder = embedder
+        self.embedders = embedders_of(embedder)
+        self.embedder = self.embedders.default
         self.reranker = reranker
 
     async def search(
@@ -106,8 +112,8 @@ class Retriever:
     ) -> list[Hit]:
         """The best ``k`` (``rag.top_k``) chunks for ``query``, best first, as ``options`` select them.
 
-        Raises ``InvalidRequest`` for an empty query or a wrong filter, ``Conflict`` where a collection was embedded
-        with another model.
+        Raises ``InvalidRequest`` for an empty query or a wrong filter, and what ``Embedders.get`` raises where the
+        model of a collection is not at hand.
         """
         k = k or self._settings.top_k
         found = await self.candidates(within, query, k, filters, groups=groups, plan=plan, options=options)
@@ -128,18 +134,16 @@ class Retriever:
         by words, for each query of ``plan`` (None: ``query`` alone), best first."""
         plan = QueryPlan.of(query) if plan is None else plan.checked()
         chosen = [within] if isinstance(within, Collection) else list(within)
-        for collection in chosen:
-            self._check(collection)
         tree = filtering.parse(filters)
         scopes, vectors = await asyncio.gather(
             asyncio.gather(*(self.scopes.of(collection, groups, tree) for collection in chosen)),
-            self._vectors_of(plan, options),
+            self._vectors_of(plan, options, chosen),
         )
         depth = options.depth(k, self._settings.candidates)
         rounds = await asyncio.gather(
             *(
-                self._round(scopes, query, vector, depth, options)
-                for query, vector in zip(plan.queries, vectors, strict=True)
+                self._round(scopes, query, {name: each[number] for name, each in vectors.items()}, depth, options)
+                for number, query in enumerate(plan.queries)
             )
         )
         ranked = await self._ranked(plan, rounds, options, groups)
@@ -148,7 +152,7 @@ class Retriever:
         return await rerank(self.reranker, plan.queries[0].text, ranked, self._settings)
 
     async def vector(self, query: str) -> Any:
-        """The query's embedding, float32 of shape (dimensions,)."""
+        """The query's embedding by the default embedder, float32 of shape (dimensions,)."""
         return (await self.embedder.embed([query], "query")).vectors[0]
 
     async def texts(self, hits: Sequence[Hit]) -> dict[str, str]:
@@ -168,29 +172,40 @@ class Retriever:
                 self._texts[text_blob] = text
         return text
 
-    def _check(self, collection: Collection) -> None:
-        if collection.embedder != self.embedder.name:
-            raise Conflict(
-                f"collection {collection.name} was embedded with {collection.embedder}, not {self.embedder.name}",
-                remedy="Set models.embedding to that model, or ingest the documents into a new collection",
-            )
+    async def embedder_of(self, collection: Collection) -> Embedder:
+        """What the collection's vectors are of. Raises what ``Embedders.get`` raises."""
+        return await self.embedders.get(collection.embedder, f"collection {collection.name}")
 
-    async def _vectors_of(self, plan: QueryPlan, options: SearchOptions) -> list[Any]:
-        """The vector of each query; None in sparse mode."""
+    async def _vectors_of(
+        self, plan: QueryPlan, options: SearchOptions, chosen: Sequence[Collection]
+    ) -> dict[str, list[Any]]:
+        """The vector of each query by each embedder of ``chosen``, by its name; None in sparse mode."""
+        names = {collection.embedder: collection for collection in chosen}
         if options.mode == "sparse":
-            return [None] * len(plan.queries)
-        asked = {query.dense or query.text: None for query in plan.queries if query.vector is None}
-        passages = {text: None for query in plan.queries if query.vector is None for text in query.passages}
-        embedded = await asyncio.gather(self._embedded(list(asked), "query"), self._embedded(list(passages), "passage"))
-        return [_mean(query, *embedded) for query in plan.queries]
+            return {name: [None] * len(plan.queries) for name in names}
+        asked = list({query.dense or query.text: None for query in plan.queries if query.vector is None})
+        passages = list({text: None for query in plan.queries if query.vector is None for text in query.passages})
+        found = {}
+        for name, collection in names.items():
+            embedder = await self.embedder_of(collection)
+            embedded = await asyncio.gather(
+                self._embedded(embedder, asked, "query"), self._embedded(embedder, passages, "passage")
+            )
+            found[name] = [_mean(query, *embedded) for query in plan.queries]
+        return found
 
-    async def _embedded(self, texts: list[str], kind: Any) -> dict[str, Any]:
+    async def _embedded(self, embedder: Embedder, texts: list[str], kind: Any) -> dict[str, Any]:
         if not texts:
             return {}
-        return dict(zip(texts, (await self.embedder.embed(texts, kind)).vectors, strict=True))
+        return dict(zip(texts, (await embedder.embed(texts, kind)).vectors, strict=True))
 
     async def _round(
-        self, scopes: Sequence[Scope], query: Query, vector: Any, depth: int, options: SearchOptions
+        self,
+        scopes: Sequence[Scope],
+        query: Query,
+        vectors: Mapping[str, Any],
+        depth: int,
+        options: SearchOptions,
     ) -> list[tuple[Scope, SearchHit]]:
         """What one query finds in all collections."""
         text = None if options.mode == "dense" else (query.lexical or query.text)
@@ -198,7 +213,7 @@ class Retriever:
             *(
                 self._vectors.search(
                     scope.collection.table,
-                    vector=vector,
+                    vector=vectors[scope.collection.embedder],
                     text=text,
                     k=depth,
                     current=scope.current,
@@ -224,9 +239,7 @@ class Retriever:
             }
         )
         scored = [
-            dict(
-                zip(map(_key, pairs), fuse(query.text, [hit for _, hit in pairs], settings, options.mode), strict=True)
-            )
+            dict(zip(map(_key, pairs), _fused(query.text, pairs, settings, options.mode), strict=True))
             for query, pairs in zip(plan.queries, rounds, strict=True)
         ]
         scores = combine([query.weight for query in plan.queries], scored, settings.fusion)
@@ -243,7 +256,8 @@ class Retriever:
             if document is None or document.generation != hit.generation:
                 continue
             score = scores[_key((scope, hit))] * decay(now - _modified(document), half_life)
-            ranked.append(_hit(scope, hit, document, score, dense[number], lexical[number]))
+            made = _hit(scope, hit, document, score, dense[number], lexical[number])
+            ranked.append(replace(made, foreign=scope.collection.embedder != self.embedders.default.name))
         return sorted(ranked, key=lambda hit: (-hit.score, hit.chunk_id))
 
     async def _documents(self, pairs: Sequence[tuple[Scope, SearchHit]], groups: Groups) -> dict[str, Document]:
@@ -258,6 +272,11 @@ class Retriever:
 def _key(pair: tuple[Scope, SearchHit]) -> str:
     # A chunk's id is unique within its collection only.
     return f"{pair[0].collection.id}/{pair[1].chunk_id}"
+
+
+def _fused(query: str, pairs: Sequence[tuple[Scope, SearchHit]], settings: RagSettings, mode: Mode) -> list[float]:
+    kinds = [scope.collection.embedder for scope, _ in pairs]
+    return fuse(query, [hit for _, hit in pairs], settings, mode, kinds)
 
 
 def _best(rounds: Sequence[Sequence[tuple[Scope, SearchHit]]]) -> list[tuple[Scope, SearchHit]]:

@@ -73,7 +73,7 @@ class Similar:
         words = await asyncio.to_thread(key_terms, text, vocabulary)
         if not words:
             raise InvalidRequest("the text has no words to search by", param="text")
-        query = Query(" ".join(words), vector=await self._vector(text))
+        query = Query(" ".join(words), vector=await self._vector(text, collection))
         found = await self._retriever.candidates(
             collection,
             query.text,
@@ -85,14 +85,14 @@ class Similar:
         )
         return best_of_documents([hit for hit in found if hit.document_id != without])[:k]
 
-    async def _vector(self, text: str) -> Any:
+    async def _vector(self, text: str, collection: Collection) -> Any:
         """The mean of the embeddings of evenly spread pieces, float32 of shape (dimensions,), L2-normalised."""
         count = max(1, min(_PIECES, math.ceil(len(text) / _PIECE_CHARACTERS)))
         step = max(1, len(text) // count)
         pieces = [text[at : at + _PIECE_CHARACTERS] for at in range(0, len(text), step)][:count]
         # Where all pieces fell on blanks, the beginning speaks for the text.
         chosen = [piece for piece in pieces if piece.strip()] or [text.strip()[:_PIECE_CHARACTERS]]
-        embedded = await self._retriever.embedder.embed(chosen)
+        embedded = await (await self._retriever.embedder_of(collection)).embed(chosen)
         mean = np.asarray(embedded.vectors, dtype=np.float32).mean(axis=0)
         return mean / (np.linalg.norm(mean) or 1.0)
 

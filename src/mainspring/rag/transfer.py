@@ -21,7 +21,7 @@ from mainspring.engines.pull import PulledModel
 from mainspring.errors import Conflict, InvalidRequest, MainspringError, NotFound, StoreError
 from mainspring.rag import archive
 from mainspring.rag.archive import Archive, Line, Manifest, Packed
-from mainspring.rag.publish import Publisher
+from mainspring.rag.publish import forget
 from mainspring.rag.reindex import reembedded
 from mainspring.stores import Stores
 from mainspring.stores.collections import Collection
@@ -198,8 +198,7 @@ class _Import:
                     await self._publish(missing)
                 if self._progress:
                     self._progress(self.kept + self.documents, self._source.manifest.documents)
-        publisher = Publisher(stores.collections, stores.blobs, stores.vectors, self._embedder)
-        await publisher.forget(collection)
+        await forget(stores.collections, stores.vectors, collection)
         await stores.vectors.settle(collection.table)
         if self._overtaken:
             raise Conflict(

@@ -278,6 +278,10 @@ class Documents:
         self._know(_key(collection), await self._database.write(work, durable=True))
         await blob_store.sweep(self._database, self._blobs)
 
+    async def moved(self, collection: Collection) -> bool:
+        """Whether ``collection`` was re-indexed since it was read, or is gone."""
+        return await self._database.read(lambda connection: moves.moved(connection, collection)) is not None
+
     async def stale(self, collection: Collection) -> list[Stale]:
         """Chunks that the vector store has still to forget; ``settled`` says that it has."""
         return await self._database.read(lambda connection: stale_chunks.read(connection, collection))
@@ -371,7 +375,7 @@ def _require(connection: sa.Connection, collection: Collection, *, hold: bool = 
         query = query.with_for_update()
     version = connection.execute(query).scalar_one_or_none()
     if version is None:
-        raise _gone(collection)
+        raise NotFound(f"the collection {collection.name} was deleted")
     return int(version)
 
 
@@ -379,7 +383,7 @@ def _bump(connection: sa.Connection, collection: Collection) -> int:
     bumped = sa.update(collections).where(_row_of(collection)).values(version=collections.c.version + 1)
     version = connection.execute(bumped.returning(collections.c.version)).scalar_one_or_none()
     if version is None:
-        raise _gone(collection)
+        raise NotFound(f"the collection {collection.name} was deleted")
     return int(version)
 
 
@@ -388,10 +392,6 @@ def _locked(connection: sa.Connection, collection: Collection, document_id: str)
     if row is None:
         raise _unknown(collection, document_id)
     return row
-
-
-def _gone(collection: Collection) -> NotFound:
-    return NotFound(f"the collection {collection.name} was deleted")
 
 
 def _unknown(collection: Collection, document_id: str) -> NotFound:
