@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from mainspring.types import (
     Citation,
     Context,
+    Contradiction,
     Event,
     Finish,
     FinishReason,
     Head,
+    Missing,
     Reasoning,
     Request,
     Responder,
@@ -67,6 +69,8 @@ class Answer:
     head: Head
     choices: list[Choice] = field(default_factory=list)
     citations: list[Citation] = field(default_factory=list)
+    missing: list[Missing] = field(default_factory=list)
+    contradictions: list[Contradiction] = field(default_factory=list)
     usage: Usage = Usage()
     vectors: Vectors | None = None
     scores: Scores | None = None
@@ -89,6 +93,10 @@ class Answer:
                 self._add_tool_call(event)
             case Citation():
                 self.citations.append(event)
+            case Missing():
+                self.missing.append(event)
+            case Contradiction():
+                self.contradictions.append(event)
             case Usage():
                 self.usage = self.usage + event
             case Vectors():

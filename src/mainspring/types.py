@@ -197,6 +197,35 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True)
+class Missing:
+    """A part of the question of which the documents say nothing, in the question's words."""
+
+    part: str
+    choice: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a cited source says where sources disagree. ``citation`` is the number of its citation, ``modified_at`` its
+    document's time in Unix seconds; ``newest`` marks the latest of the documents (none where all have one time)."""
+
+    citation: int
+    value: str
+    source: str
+    modified_at: float
+    newest: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """Cited sources that give different values for the same thing: found by rules, no proof that either is wrong."""
+
+    about: str
+    claims: tuple[Claim, ...]
+    choice: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """What a long answer is doing, for people who watch it."""
 
@@ -248,7 +277,9 @@ class Finish:
     choice: int = 0
 
 
-Event = Text | Reasoning | ToolCallDelta | Citation | Progress | Vectors | Scores | Usage | Finish
+Event = (
+    Text | Reasoning | ToolCallDelta | Citation | Missing | Contradiction | Progress | Vectors | Scores | Usage | Finish
+)
 
 
 # --- what happened --------------------------------------------------------------------------------------------

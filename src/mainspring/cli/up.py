@@ -155,6 +155,8 @@ async def answer(system: System, model: str, question: str, *, as_json: bool = F
             {
                 "answer": found.text,
                 "citations": [dataclasses.asdict(citation) for citation in found.citations],
+                "missing": [each.part for each in found.missing],
+                "conflicts": [dataclasses.asdict(each) for each in found.contradictions],
                 "answer_id": found.head.answer_id,
                 "trace_id": context.trace.trace_id,
             }

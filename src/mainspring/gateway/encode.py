@@ -1,6 +1,7 @@
 """What goes over the wire: our answers and events in OpenAI's shapes.
 
-Citations are an extension: ``message.citations`` (and ``delta.citations`` in streams).
+Citations are an extension: ``message.citations`` (and ``delta.citations`` in streams); so are ``missing``, the parts
+of a question that the documents do not answer, and ``conflicts``, where cited sources disagree.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from mainspring.errors import MainspringError
 from mainspring.path import Answer, Choice
 from mainspring.types import (
     Citation,
+    Contradiction,
     Event,
     Finish,
+    Missing,
     Progress,
     Reasoning,
     Response,
@@ -85,12 +88,18 @@ def citation_body(citation: Citation) -> dict[str, Any]:
     return body
 
 
+def conflict_body(found: Contradiction) -> dict[str, Any]:
+    body = dataclasses.asdict(found)
+    del body["choice"]
+    return body
+
+
 def chat_body(answer: Answer) -> dict[str, Any]:
     """A ``chat.completion`` object."""
     choices = [
         {
             "index": index,
-            "message": _message(choice, [c for c in answer.citations if c.choice == index]),
+            "message": _message(choice, [c for c in answer.citations if c.choice == index]) | _extras(answer, index),
             "logprobs": {"content": [_logprob(item) for item in choice.logprobs]} if choice.logprobs else None,
             "finish_reason": choice.finish or "stop",
         }
@@ -200,6 +209,10 @@ class _ChunkEncoder:
                 return self._frame(event.choice, {"tool_calls": [_tool_delta(event)]})
             case Citation():
                 return self._frame(event.choice, {"citations": [citation_body(event)]})
+            case Missing():
+                return self._frame(event.choice, {"missing": [event.part]})
+            case Contradiction():
+                return self._frame(event.choice, {"conflicts": [conflict_body(event)]})
             case Progress():
                 return b": " + " ".join(event.stage.split()).encode() + b"\n\n"
             case _:
@@ -250,6 +263,12 @@ def _message(choice: Choice, citations: list[Citation]) -> dict[str, Any]:
     if citations:
         message["citations"] = [citation_body(citation) for citation in citations]
     return message
+
+
+def _extras(answer: Answer, index: int) -> dict[str, Any]:
+    missing = [each.part for each in answer.missing if each.choice == index]
+    conflicts = [conflict_body(each) for each in answer.contradictions if each.choice == index]
+    return ({"missing": missing} if missing else {}) | ({"conflicts": conflicts} if conflicts else {})
 
 
 def _envelope(answer: Answer, kind: str, choices: list[dict[str, Any]]) -> dict[str, Any]:

@@ -112,4 +112,6 @@ def _writer(
         default_tokens=settings.serving.default_output_tokens,
         grounded=model.grounded,
         spotlight=settings.guards.spotlight,
+        # What applies its own chat template is elsewhere, and only estimates tokens.
+        count=None if model.engine.capabilities.templates else model.engine.count_tokens,
     )

@@ -11,16 +11,19 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from mainspring.errors import DeadlineExceeded, InvalidRequest, NotFound, Unsupported
 from mainspring.path import replay
 from mainspring.rag import extract
 from mainspring.rag.asked import Asked, refuse_unsupported, understood
-from mainspring.rag.cite import cite
+from mainspring.rag.cite import Numbers, cite
 from mainspring.rag.evidence import evidence
 from mainspring.rag.extract import Passage
 from mainspring.rag.findings import Findings, record, shown
 from mainspring.rag.generate import REFUSAL, Writer
+from mainspring.rag.notes import Notes
+from mainspring.rag.parts import Look, choose, look, parts
 from mainspring.rag.retrieve import Retriever
 from mainspring.rag.selection import SearchOptions
 from mainspring.settings import RagSettings
@@ -116,18 +119,31 @@ class DocumentAnswerer:
         refuse_unsupported(request, asked.mode)
         try:
             async with asyncio.timeout(context.remaining()):
-                found = await self.find(asked, context)
+                look = await self._look(asked, context)
         except TimeoutError:
             raise DeadlineExceeded("the deadline passed while the documents were searched") from None
+        found = look.found
         refused = not found.passages or found.evidence < self._settings.refuse_below
         head = Head(model=self._name)
         if refused or asked.mode == "extractive" or self._writer is None:
-            chosen = [] if refused else self._choose(found, asked)
-            context.allowance.records.append(record(context, asked.mode, found, refused, chosen))
-            return Response(head, replay(self._extracted(asked, found, chosen)))
-        context.allowance.records.append(record(context, asked.mode, found, refused, ()))
-        response = await self._writer.write(request, found.question, found.hits, found.passages, found.texts, context)
+            chosen = [] if refused else self._choose(look, asked)
+            self._record(context, asked, look, refused, chosen)
+            return Response(head, replay(self._extracted(asked, look, chosen)))
+        question, passages, texts = found.question, found.passages, found.texts
+        reading = await self._writer.read(request, question, found.hits, passages, texts)
+        self._record(context, asked, look, refused, (), reading=reading.facts())
+        notes = Notes(question, passages, texts, look.missing)
+        response = await self._writer.write(request, question, reading, passages, texts, context, notes)
         return response.with_head(model=self._name)
+
+    async def _look(self, asked: Asked, context: Context) -> Look:
+        """Search for the question, and for each of its parts."""
+        pieces = parts(asked.question)
+        whole, *each = await asyncio.gather(
+            self.find(asked, context),
+            *(self.find(replace(asked, question=piece.searched), context) for piece in pieces),
+        )
+        return look(asked.question, whole, list(zip(pieces, each, strict=True)), self._settings.refuse_below)
 
     async def find(self, asked: Asked, context: Context) -> Findings:
         """Search, and score the sentences of what was found."""
@@ -166,25 +182,35 @@ class DocumentAnswerer:
             return "generative" if self._grounded and self._writer is not None else "extractive"
         return mode if self._writer is not None else "extractive"
 
-    def _choose(self, found: Findings, asked: Asked) -> list[Passage]:
+    def _choose(self, look: Look, asked: Asked) -> list[Passage]:
         words = self._settings.max_words
         if asked.max_tokens is not None:
             words = min(words, max(1, int(asked.max_tokens * _WORDS_A_TOKEN)))
-        chosen = extract.choose(found.passages, max_sentences=self._settings.max_sentences, max_words=words)
+        chosen = choose(look.each, max_sentences=self._settings.max_sentences, max_words=words)
         return extract.in_order(chosen)
 
-    def _extracted(self, asked: Asked, found: Findings, chosen: Sequence[Passage]) -> list[Event]:
+    def _record(
+        self, context: Context, asked: Asked, look: Look, refused: bool, cited: Sequence[Passage], **more: Any
+    ) -> None:
+        """Add the fact of this retrieval to what the request settles."""
+        if look.facts:
+            more["parts"] = list(look.facts)
+        context.allowance.records.append(record(context, asked.mode, look.found, refused, cited, **more))
+
+    def _extracted(self, asked: Asked, look: Look, chosen: Sequence[Passage]) -> list[Event]:
         """The events of an extractive answer; every quote is checked against the stored text here."""
+        found, numbers = look.found, Numbers()
         events: list[Event] = [Progress("retrieve", f"{len(found.hits)} passages")]
-        text = ""
         for number, passage in enumerate(chosen, 1):
+            numbers.of(passage)
             citation = cite(number, passage, found.texts[passage.hit.document_id])
             lone = passage.kind != "sentence" or (number > 1 and chosen[number - 2].kind != "sentence")
             before = "" if number == 1 else "\n" if lone else " "
-            text += f"{before}{passage.text} [{number}]"
             events += [Text(f"{before}{passage.text} [{number}]"), citation]
         if not chosen:
-            text = REFUSAL
             events.append(Text(REFUSAL))
+        else:
+            events += Notes(found.question, found.passages, found.texts, look.missing).events(numbers)
+        text = "".join(event.text for event in events if isinstance(event, Text))
         read, written = self._retriever.embedder.count_tokens([asked.question, text])
         return [*events, Usage(prompt_tokens=read, completion_tokens=written), Finish("stop")]

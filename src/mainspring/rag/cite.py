@@ -25,3 +25,20 @@ def cite(index: int, passage: Passage, text: str, support: float | None = None) 
         heading=passage.heading,
         support=support,
     )
+
+
+class Numbers:
+    """The numbers of one answer's citations: each passage has one, from 1, in the order of their first use."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[tuple[str, int, int], int] = {}
+        self.passages: list[Passage] = []
+
+    def of(self, passage: Passage) -> tuple[int, bool]:
+        """The number of ``passage``, and whether it is new."""
+        key = (passage.hit.document_id, passage.start, passage.end)
+        new = key not in self._numbers
+        if new:
+            self._numbers[key] = len(self._numbers) + 1
+            self.passages.append(passage)
+        return self._numbers[key], new

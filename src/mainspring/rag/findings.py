@@ -34,8 +34,10 @@ def shown(candidates: Sequence[Hit], top_k: int) -> list[Hit]:
     return first_ones + extra
 
 
-def record(context: Context, mode: str, found: Findings, refused: bool, cited: Sequence[Passage]) -> EventRecord:
-    """The fact of this retrieval, for ``context.allowance.records``."""
+def record(
+    context: Context, mode: str, found: Findings, refused: bool, cited: Sequence[Passage], **more: Any
+) -> EventRecord:
+    """The fact of this retrieval, for ``context.allowance.records``; ``more`` are further facts."""
     facts: dict[str, Any] = {
         "collections": sorted({hit.collection_id for hit in found.hits}),
         "mode": mode,
@@ -43,7 +45,7 @@ def record(context: Context, mode: str, found: Findings, refused: bool, cited: S
         "refused": refused,
         "hits": [_facts(hit) for hit in found.hits],
         "cited": [{"document_id": each.hit.document_id, "start": each.start, "end": each.end} for each in cited],
-    }
+    } | more
     return EventRecord(
         id=ids.new("evt_"),
         at=time.time(),

@@ -6,15 +6,20 @@ gets the passage that supports it best, or ``[unsupported]``.
 
 from __future__ import annotations
 
+import asyncio
+import math
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
 from mainspring.engines.base import Embedder
+from mainspring.errors import EngineError, PromptTooLong
 from mainspring.guards.spotlight import Spotlight, neutralise
 from mainspring.rag import sentences
-from mainspring.rag.cite import cite
+from mainspring.rag.cite import Numbers, cite
+from mainspring.rag.context import Candidate, Reading, Source, assemble, spans
 from mainspring.rag.extract import Passage
+from mainspring.rag.notes import Notes
 from mainspring.rag.retrieve import Hit
 from mainspring.rag.support import SUPPORTED, support
 from mainspring.types import (
@@ -39,9 +44,11 @@ _INSTRUCTION = (
 )
 # A small model copies from a few sentences better than from pages.
 _FEW = 4
-# Tokens are counted with the embedding model's vocabulary; other vocabularies need up to this much more.
+# Where the model's own vocabulary is not at hand, tokens are counted with the embedding model's; others need up to
+# this much more.
 _TOKEN_MARGIN = 1.4
-_FRAME_TOKENS = 220
+# What a chat template puts around two messages, and what joining two counted texts may add.
+_TEMPLATE_TOKENS, _JOIN_TOKENS = 64, 1
 # Small models repeat the delimiters of their sources, and may be cut off within one.
 _ECHO = re.compile(r"<<\s*/?\s*[a-z]{1,16}-[0-9a-f]{0,16}(?:>>|$)\s*")
 _OWN_MARKERS = re.compile(r"\s*\[(?:\d{1,3}|source[^\]]{0,20})\]", re.IGNORECASE)
@@ -50,8 +57,9 @@ _OWN_MARKERS = re.compile(r"\s*\[(?:\d{1,3}|source[^\]]{0,20})\]", re.IGNORECASE
 class Writer:
     """Writes answers with the chat model ``model``, which ``responder`` serves.
 
-    ``grounded`` models read whole chunks, others the few best sentences. ``context_window`` is the model's, in
-    tokens.
+    ``grounded`` models read whole passages, others the few best sentences. ``context_window`` is the model's, in
+    tokens, and ``count`` counts a text in the model's own vocabulary (None: it has none at hand, and the embedder's
+    counts are taken with a margin).
     """
 
     def __init__(
@@ -64,6 +72,7 @@ class Writer:
         default_tokens: int = 256,
         grounded: bool = False,
         spotlight: bool = True,
+        count: Callable[[str], Awaitable[int]] | None = None,
     ) -> None:
         self._responder = responder
         self._embedder = embedder
@@ -72,81 +81,131 @@ class Writer:
         self.default_tokens = default_tokens
         self._grounded = grounded
         self._spotlight = spotlight
+        self._count = count
 
     def fingerprint(self, request: Request, context: Context) -> str | None:
         """That of the model which writes; None where its answers must not be cached."""
         return self._responder.fingerprint(request, context)
 
-    async def write(
+    async def read(
         self,
         request: ChatRequest,
         question: str,
         hits: Sequence[Hit],
         passages: Sequence[Passage],
         texts: Mapping[str, str],
-        context: Context,
-    ) -> Response:
-        """Commit with the model's first words; raises what the model raises up to then."""
+    ) -> Reading:
+        """What the model is to read: as much of what was found as fits its window beside the answer.
+
+        Raises ``PromptTooLong`` where the question and the answer leave no room for any of it.
+        """
+        light = Spotlight()
         tokens = request.sampling.max_tokens or self.default_tokens
-        messages = self._messages(question, self._sources(hits, passages, question, tokens))
+        frame = "\n".join(message.content for message in self._messages(question, (), light))
+        (asked,) = await self._counted([frame])
+        room = self._window - tokens - asked - _TEMPLATE_TOKENS
+
+        async def count(sources: Sequence[Source]) -> list[int]:
+            counted = await self._counted([self._block(source, light) for source in sources])
+            return [each + _JOIN_TOKENS for each in counted]
+
+        candidates = spans(hits, texts) if self._grounded else _sentences(passages[:_FEW])
+        reading = await assemble(candidates, room, count, ends=self._grounded)
+        if candidates and not reading.sources:
+            raise PromptTooLong(
+                f"{self._model} reads {self._window} tokens: beside the question and {tokens} for the answer there is "
+                "no room for a source",
+                remedy="Ask for a shorter answer, or shorten the question",
+                param="max_tokens",
+            )
+        return reading
+
+    async def write(
+        self,
+        request: ChatRequest,
+        question: str,
+        reading: Reading,
+        passages: Sequence[Passage],
+        texts: Mapping[str, str],
+        context: Context,
+        notes: Notes | None = None,
+    ) -> Response:
+        """Write over what ``read`` gave; commit with the model's first words, raise what the model raises up to then.
+
+        ``passages`` are what sentences are checked against, ``notes`` what is said behind the answer.
+        """
+        messages = self._messages(question, reading.sources, Spotlight())
         sampling = request.sampling
         if sampling.temperature is None:
             # Drawn tokens are invented ones: greedy text keeps to the sources far more often (measured on SQuAD).
             sampling = replace(sampling, temperature=0.0)
         inner = ChatRequest(self._model, messages, sampling=sampling, user=request.user, store=False)
         response = await self._responder.respond(inner, context.nested())
-        check = _Check(passages, texts, self._embedder)
+        check = _Check(reading, passages, texts, self._embedder, notes)
         return response.through(check.through)
 
-    def _sources(
-        self, hits: Sequence[Hit], passages: Sequence[Passage], question: str, tokens: int
-    ) -> list[tuple[str, str]]:
-        """(name, text) of as many sources as fit the window, best first; the first always."""
-        if self._grounded:
-            found = [(_label(hit), hit.text) for hit in hits]
-        else:
-            found = [(_label(passage.hit), passage.text) for passage in passages[:_FEW]]
-        counts = self._embedder.count_tokens([*(f"{name}\n{text}" for name, text in found), question])
-        room = int((self._window - tokens - _FRAME_TOKENS) / _TOKEN_MARGIN) - counts[-1]
-        chosen: list[tuple[str, str]] = []
-        for source, count in zip(found, counts, strict=False):
-            if chosen and count > room:
-                continue
-            chosen.append(source)
-            room -= count
-        return chosen
+    async def _counted(self, texts: Sequence[str]) -> list[int]:
+        if self._count is not None:
+            try:
+                return list(await asyncio.gather(*map(self._count, texts)))
+            except EngineError:
+                # The engine that is starting again will be asked soon enough: its tokens are estimated this once.
+                pass
+        return [math.ceil(count * _TOKEN_MARGIN) for count in self._embedder.count_tokens(texts)]
 
-    def _messages(self, question: str, sources: Sequence[tuple[str, str]]) -> tuple[Message, ...]:
-        light = Spotlight()
-        blocks = []
-        for name, text in sources:
-            body = light.wrap(text, "source") if self._spotlight else neutralise(text)
-            blocks.append(f"{neutralise(name)}\n{body}")
+    def _messages(self, question: str, sources: Sequence[Source], light: Spotlight) -> tuple[Message, ...]:
         instruction = f"{_INSTRUCTION} {light.instruction}" if self._spotlight else _INSTRUCTION
-        context = "\n\n".join(blocks)
+        context = "\n\n".join(self._block(source, light) for source in sources)
         return (
             Message("system", instruction),
             Message("user", f"Context:\n{context}\n\nQuestion: {neutralise(question)}\nAnswer:"),
         )
 
+    def _block(self, source: Source, light: Spotlight) -> str:
+        body = light.wrap(source.text, "source") if self._spotlight else neutralise(source.text)
+        return f"{neutralise(source.name)}\n{body}"
 
-def _label(hit: Hit) -> str:
-    return f"{hit.source}: {hit.heading}" if hit.heading else hit.source
+
+def _sentences(passages: Sequence[Passage]) -> list[Candidate]:
+    """The best sentences, each a source of its own."""
+    return [
+        Candidate(
+            Source(
+                passage.hit.document_id,
+                f"{passage.hit.source}: {passage.hit.heading}" if passage.hit.heading else passage.hit.source,
+                passage.text,
+                passage.start,
+                passage.end,
+                rank,
+            )
+        )
+        for rank, passage in enumerate(passages)
+    ]
 
 
 class _Check:
     """Cuts a stream of text into sentences and puts the result of the support check behind each."""
 
-    def __init__(self, passages: Sequence[Passage], texts: Mapping[str, str], embedder: Embedder) -> None:
+    def __init__(
+        self,
+        reading: Reading,
+        passages: Sequence[Passage],
+        texts: Mapping[str, str],
+        embedder: Embedder,
+        notes: Notes | None,
+    ) -> None:
+        self._reading = reading
         self._passages = passages
         self._texts = texts
         self._embedder = embedder
         self._waiting = ""
         self._tokens = 0
-        self._numbers: dict[tuple[str, int, int], int] = {}
+        self._numbers = Numbers()
+        self._notes = notes
 
     async def through(self, events: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
         """``Text`` comes out a sentence at a time, citations behind it; all else passes in its place."""
+        yield Progress("context", self._reading.described())
         yield Progress("write", f"{len(self._passages)} sentences to check against")
         async for event in events:
             match event:
@@ -158,6 +217,8 @@ class _Check:
                 case Usage() | Finish():
                     async for checked in self._release(last=True):
                         yield checked
+                    for note in self._noted():
+                        yield note
                     yield event
                 case _:
                     yield event
@@ -186,13 +247,13 @@ class _Check:
         if found is None or found.score < SUPPORTED:
             yield Text(f"{lead}{text} {UNSUPPORTED}", tokens=tokens)
             return
-        number, new = self._number(found.passage)
+        number, new = self._numbers.of(found.passage)
         yield Text(f"{lead}{text} [{number}]", tokens=tokens)
         if new:
             stored = self._texts[found.passage.hit.document_id]
             yield cite(number, found.passage, stored, support=round(found.score, 3))
 
-    def _number(self, passage: Passage) -> tuple[int, bool]:
-        key = (passage.hit.document_id, passage.start, passage.end)
-        new = key not in self._numbers
-        return self._numbers.setdefault(key, len(self._numbers) + 1), new
+    def _noted(self) -> list[Event]:
+        """What is said behind the answer, once; nothing behind an answer that has no source."""
+        notes, self._notes = self._notes, None
+        return notes.events(self._numbers) if notes is not None and self._numbers.passages else []

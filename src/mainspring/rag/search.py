@@ -248,7 +248,9 @@ class Search:
             step.changed = bool(passages)
             if wanted.summary == "generative" and self._writer is not None and passages:
                 request = ChatRequest("", (Message("user", plan.text),), store=False)
-                answer = await collect(await self._writer.write(request, plan.text, shown, passages, texts, context))
+                reading = await self._writer.read(request, plan.text, shown, passages, texts)
+                writing = await self._writer.write(request, plan.text, reading, passages, texts, context)
+                answer = await collect(writing)
                 step.tokens = answer.usage.total_tokens
                 return Summary("generative", answer.text, tuple(answer.citations))
             return _extracted(passages, texts)

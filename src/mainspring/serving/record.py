@@ -185,6 +185,8 @@ def _facts(book: _Book, answer: Answer) -> dict[str, Any]:
         "cost_nanousd": spent.cost_nanousd,
         "finish": [choice.finish for choice in answer.choices],
         "citations": len(answer.citations),
+        "missing": len(answer.missing),
+        "conflicts": len(answer.contradictions),
         "duration_s": round(now - book.started, 6),
         "ttft_s": None if book.first is None else round(book.first - book.started, 6),
     }

@@ -7,7 +7,18 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from mainspring.types import Citation, Event, Finish, Reasoning, Text, TokenLogprob, ToolCallDelta, Usage
+from mainspring.types import (
+    Citation,
+    Contradiction,
+    Event,
+    Finish,
+    Missing,
+    Reasoning,
+    Text,
+    TokenLogprob,
+    ToolCallDelta,
+    Usage,
+)
 
 
 class Redactor(Protocol):
@@ -95,6 +106,11 @@ class Outgoing:
         elif isinstance(event, Citation):
             quote, heading = self._whole(event.quote), self._whole(event.heading)
             yield dataclasses.replace(event, quote=quote, heading=heading)
+        elif isinstance(event, Missing):
+            yield dataclasses.replace(event, part=self._whole(event.part))
+        elif isinstance(event, Contradiction):
+            claims = tuple(dataclasses.replace(claim, value=self._whole(claim.value)) for claim in event.claims)
+            yield dataclasses.replace(event, about=self._whole(event.about), claims=claims)
         elif isinstance(event, Usage):
             self._usages.append(event)  # the rest of every text goes before it
         elif isinstance(event, Finish):

@@ -7,10 +7,24 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from mainspring.types import Citation, Event, Finish, Head, Reasoning, Text, TokenLogprob, Usage
+from mainspring.types import (
+    Citation,
+    Claim,
+    Contradiction,
+    Event,
+    Finish,
+    Head,
+    Missing,
+    Reasoning,
+    Text,
+    TokenLogprob,
+    Usage,
+)
 
-VERSION = 1
-_KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (Text, Reasoning, Citation, Usage, Finish)}
+VERSION = 2
+_KINDS: dict[str, type[Any]] = {
+    kind.__name__: kind for kind in (Text, Reasoning, Citation, Missing, Contradiction, Usage, Finish)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +60,8 @@ def _event(kind: str, fields: dict[str, Any]) -> Event:
         )
     elif "logprobs" in fields:
         fields["logprobs"] = ()
+    if "claims" in fields:
+        fields["claims"] = tuple(Claim(**claim) for claim in fields["claims"])
     event: Event = _KINDS[kind](**fields)
     return event
 

@@ -42,14 +42,21 @@ def by_rules(question: str) -> list[str]:
     if compared:
         one, other = (part for part in compared.groups() if part)
         return [one, other] if terms.content(one) and terms.content(other) else []
+    return [searched for _, searched in clauses(question)]
+
+
+def clauses(question: str) -> list[tuple[str, str]]:
+    """(as it is written, as it is searched) of each sentence or clause that asks something; fewer than two: none."""
+    if len(question) > _LONGEST or _COMPARED.search(question):
+        return []
     parts = [part.strip() for end in _ENDS.split(question.strip()) for part in _AND.split(end)]
     parts = [part for part in parts if terms.content(part) or _LEANS.search(part)]
     if len(parts) < 2 or not terms.content(parts[0]):
         return []
-    found = [parts[0]]
+    found = [(parts[0], parts[0])]
     for part in parts[1:]:
         leans = _LEANS.search(part) is not None or len(terms.content(part)) < 2
-        found.append(f"{parts[0]} {part}" if leans else part)
+        found.append((part, f"{parts[0]} {part}" if leans else part))
     return found[:_MOST]
 
 

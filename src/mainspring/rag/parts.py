@@ -1,0 +1,107 @@
+"""Questions of several parts: what each part finds, and which of them the documents do not answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any, TypeVar
+
+from mainspring.rag import extract, terms
+from mainspring.rag.extract import Passage
+from mainspring.rag.findings import Findings
+from mainspring.rag.query import decompose
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a question: ``written`` as the asker wrote it, ``searched`` so that it stands alone."""
+
+    written: str
+    searched: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a question found: all of it, what each part found that the documents answer, and the parts that they do
+    not (as the asker wrote them). ``facts`` are for the retrieval event."""
+
+    found: Findings
+    each: tuple[Findings, ...]
+    missing: tuple[str, ...] = ()
+    facts: tuple[dict[str, Any], ...] = ()
+
+
+def look(question: str, whole: Findings, found: Sequence[tuple[Part, Findings]], refuse_below: float) -> Look:
+    """``whole`` is what the question found as one, ``found`` what its parts found. Where no part is answered it is the
+    whole that counts: the parts may have been no questions."""
+    kept = [findings for part, findings in found if supported(part, findings, refuse_below)]
+    facts = tuple(
+        {"part": part.written, "evidence": round(findings.evidence, 4), "answered": findings in kept}
+        for part, findings in found
+    )
+    if not kept:
+        return Look(whole, (whole,), (), facts)
+    missing = tuple(part.written for part, findings in found if findings not in kept)
+    return Look(joined(question, kept), tuple(kept), missing, facts)
+
+
+def parts(question: str) -> list[Part]:
+    """The parts of ``question``; none where it asks one thing, or compares two."""
+    found = [Part(*clause) for clause in decompose.clauses(question)]
+    return found if len(found) > 1 else []
+
+
+def supported(part: Part, found: Findings, refuse_below: float) -> bool:
+    """Whether the documents speak of a part: enough evidence, and at least one of its own words somewhere near.
+
+    A part that leans on the first one ("and does it come in purple?") is searched with it, so that the evidence is
+    about both; what it asks by itself must be mentioned as well.
+    """
+    if not found.passages or found.evidence < refuse_below:
+        return False
+    own = terms.content(part.written)
+    if part.written == part.searched or not own:
+        return True
+    return any(own & terms.content(f"{hit.heading} {hit.text}") for hit in found.hits)
+
+
+def joined(question: str, found: Sequence[Findings]) -> Findings:
+    """What several parts found, as what one question finds: hits and passages of all in turns, each once."""
+    hits = _in_turns([list(each.hits) for each in found], lambda hit: (hit.collection_id, hit.chunk_id))
+    passages = _in_turns(
+        [list(each.passages) for each in found],
+        lambda passage: (passage.hit.document_id, passage.start, passage.end),
+    )
+    texts = {name: text for each in found for name, text in each.texts.items()}
+    return Findings(question, hits, passages, texts, max(each.evidence for each in found))
+
+
+def choose(found: Sequence[Findings], *, max_sentences: int, max_words: int) -> list[Passage]:
+    """The best passages of each part in turns, at least one a part, within the same budget as for one question."""
+    share = max(1, max_words // len(found))
+    ranked = [
+        extract.choose(each.passages, max_sentences=max_sentences, max_words=share if len(found) > 1 else max_words)
+        for each in found
+    ]
+    chosen: list[Passage] = []
+    for passage in _in_turns(ranked, lambda each: (each.hit.document_id, each.start, each.end)):
+        overlaps = any(
+            passage.hit.document_id == other.hit.document_id and passage.start < other.end and other.start < passage.end
+            for other in chosen
+        )
+        if not overlaps and len(chosen) < max(max_sentences, len(found)):
+            chosen.append(passage)
+    return chosen
+
+
+def _in_turns(rows: Sequence[Sequence[_T]], key: Callable[[_T], Hashable]) -> list[_T]:
+    """The first of each row, the second of each, and so on; what has the same key once."""
+    found: dict[Hashable, _T] = {}
+    for row in zip_longest(*rows):
+        for each in row:
+            if each is not None:
+                found.setdefault(key(each), each)
+    return list(found.values())
