@@ -182,6 +182,7 @@ class Citation:
 
     ``start`` and ``end`` are character offsets into the parsed text of the document; ``quote`` is exactly
     ``text[start:end]``. ``support`` is the heuristic support score of generated sentences (None: verbatim).
+    ``vector_store_id`` and ``file_id`` (None: the document was not uploaded) are where the passage can be opened.
     """
 
     index: int
@@ -194,6 +195,8 @@ class Citation:
     heading: str = ""
     support: float | None = None
     choice: int = 0
+    vector_store_id: str = ""
+    file_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

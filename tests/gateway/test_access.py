@@ -40,6 +40,7 @@ SCOPES = {
     "POST /v1/vector_stores/{store_id}/files": "ingest",
     "GET /v1/vector_stores/{store_id}/files": "chat",
     "GET /v1/vector_stores/{store_id}/files/{file_id}": "chat",
+    "GET /v1/vector_stores/{store_id}/files/{file_id}/content": "chat",
     "POST /v1/vector_stores/{store_id}/files/{file_id}": "ingest",
     "DELETE /v1/vector_stores/{store_id}/files/{file_id}": "ingest",
     "POST /v1/vector_stores/{store_id}/search": "chat",

@@ -17,6 +17,7 @@ from mainspring.gateway.lists import AskedPage, list_body
 from mainspring.gateway.respond import json_response
 from mainspring.gateway.wire import Body
 from mainspring.rag.library import Library
+from mainspring.rag.opened import Opened
 from mainspring.stores.collections import Collection, Document, Tally
 from mainspring.stores.documents import Status
 from mainspring.stores.files import FileInfo, Files
@@ -29,6 +30,8 @@ Metadata = Annotated[
 # Strict, or true would become 1 and 1 "1".
 Attribute = Annotated[str, Field(strict=True, max_length=512)] | StrictBool | StrictInt | FiniteFloat
 Attributes = Annotated[dict[Annotated[str, Field(min_length=1, max_length=64)], Attribute], Field(max_length=16)]
+Offset = Annotated[int, Query(ge=0, le=2**53, description="Characters of the parsed text, as citations count them")]
+Around = Annotated[int, Query(ge=0, le=20_000, description="Characters to show on either side of the passage")]
 CONTENT: dict[int | str, dict[str, Any]] = {200: {"content": {"application/octet-stream": {}}}}
 
 
@@ -203,6 +206,13 @@ def documents_router(library: Library, access: Access) -> APIRouter:
         home = (await library.get(context.principal, store_id)).id
         return json_response(_document(home, await library.document(context.principal, home, file_id)))
 
+    @routes.get("/{store_id}/files/{file_id}/content")
+    async def content(
+        store_id: str, file_id: str, context: chats, start: Offset = 0, end: Offset | None = None, around: Around = 0
+    ) -> HttpResponse:
+        found = await library.open_passage(context.principal, store_id, file_id, start, end, around)
+        return json_response(_passage(store_id, found))
+
     @routes.post("/{store_id}/files/{file_id}")
     async def describe(store_id: str, file_id: str, body: StoreFileUpdateBody, context: ingests) -> HttpResponse:
         home = (await library.get(context.principal, store_id)).id
@@ -251,6 +261,27 @@ def _store(collection: Collection, tally: Tally) -> dict[str, Any]:
         "metadata": dict(collection.metadata),
         "description": collection.description,
         "last_active_at": int(collection.created_at),
+    }
+
+
+def _passage(store_id: str, found: Opened) -> dict[str, Any]:
+    """OpenAI's page of a file's content; from ``file_id`` on these are extensions."""
+    document = found.document
+    return {
+        "object": "vector_store.file_content.page",
+        "data": [{"type": "text", "text": found.text}],
+        "has_more": found.end < found.length,
+        "next_page": None,
+        "file_id": document.file_id or document.document_id,
+        "document_id": document.document_id,
+        "vector_store_id": store_id,
+        "filename": document.name,
+        "attributes": dict(document.attributes),
+        "start": found.start,
+        "end": found.end,
+        "before": found.before,
+        "after": found.after,
+        "length": found.length,
     }
 
 

@@ -72,6 +72,9 @@ class SearchBody(Body):
     highlights: bool = True
     spelling: Annotated[bool, Field(description="Suggest the query without its misspellings")] = False
     summary: Literal["extractive", "generative"] | None = None
+    summarize: Annotated[bool, Field(description="A summary: written by a grounded model if any, else extracted")] = (
+        False
+    )
 
 
 class SimilarBody(Body):
@@ -184,7 +187,7 @@ def _wanted(body: SearchBody) -> Wanted:
         facets=body.facets,
         highlights=body.highlights,
         spelling=body.spelling,
-        summary=body.summary,
+        summary=body.summary or ("auto" if body.summarize else None),
     )
 
 

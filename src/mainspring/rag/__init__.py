@@ -74,6 +74,7 @@ async def open(  # noqa: A001
         telemetry.tracing,
         ask=_asking(models[0], path.shown) if models else None,
         writer=_writer(models, path.shown, engines, settings),
+        grounded=grounded,
     )
     syncer = Syncer(ingestor, stores.sources, settings.home / "sources")
     library = Library(stores, ingestor, syncer, search, answerer)

@@ -24,6 +24,8 @@ def cite(index: int, passage: Passage, text: str, support: float | None = None) 
         page=passage.hit.page,
         heading=passage.heading,
         support=support,
+        vector_store_id=passage.hit.collection_id,
+        file_id=passage.hit.file_id,
     )
 
 

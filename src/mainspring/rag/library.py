@@ -13,11 +13,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from mainspring.errors import MainspringError, NotFound
+from mainspring.errors import Conflict, MainspringError, NotFound
 from mainspring.rag.answer import DocumentAnswerer
 from mainspring.rag.connect.registry import Spec
 from mainspring.rag.connect.sync import Syncer
 from mainspring.rag.ingest import Ingestor, IngestReport, Progress
+from mainspring.rag.opened import Opened, opened
 from mainspring.rag.search import Search
 from mainspring.serving.select import Served
 from mainspring.stores import Stores
@@ -129,6 +130,19 @@ class Library:
         """By file id or document id. Raises ``NotFound``."""
         collection = await self.get(principal, id_or_name)
         return await self._collections.document_called(collection, file_id, groups=principal.groups)
+
+    async def open_passage(
+        self, principal: Principal, id_or_name: str, file_id: str, start: int, end: int | None, around: int
+    ) -> Opened:
+        """``[start:end]`` of a document's parsed text and what stands around it.
+
+        Raises ``NotFound`` for what the principal may not see, ``Conflict`` for a document that was never read, and
+        ``InvalidRequest`` for a span that it does not have.
+        """
+        document = await self.document(principal, id_or_name, file_id)
+        if not document.text_blob:
+            raise Conflict(f"{document.name} was not read: {document.error or document.status}")
+        return opened(document, await self.search.text(document.text_blob), start, end, around)
 
     async def attach(
         self, principal: Principal, id_or_name: str, file_id: str, attributes: Attributes | None = None

@@ -28,6 +28,7 @@ from mainspring.telemetry.tracing import Span, Tracing
 from mainspring.types import ChatRequest, Citation, Context, EventRecord, Message
 
 Summarising = Literal["extractive", "generative"]
+"""What a summary is made by."""
 _SUMMARY_SENTENCES, _SUMMARY_WORDS = 4, 120
 _SUMMARISED_HITS = 8
 
@@ -54,7 +55,7 @@ class Wanted:
     facets: tuple[str, ...] = ()
     highlights: bool = True
     spelling: bool = False
-    summary: Summarising | None = None
+    summary: Summarising | Literal["auto"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class Found:
 
 class Search:
     """Searches one collection for somebody. ``ask`` makes a chat model of a context, ``writer`` writes summaries
-    (None: there is no chat model)."""
+    (None: there is no chat model). ``grounded``: its model can be trusted to, where ``auto`` is asked for."""
 
     def __init__(
         self,
@@ -102,6 +103,7 @@ class Search:
         *,
         ask: Callable[[Context], ModelAsk] | None = None,
         writer: Writer | None = None,
+        grounded: bool = False,
     ) -> None:
         self._collections = collections
         self._retriever = retriever
@@ -110,6 +112,7 @@ class Search:
         self._tracing = tracing
         self._ask = ask
         self._writer = writer
+        self._grounded = grounded and writer is not None
         self._vocabularies = Vocabularies(retriever.scopes, retriever.text)
         self._similar = Similar(retriever, self._vocabularies)
         self.understanding = Understanding(self._vocabularies, retriever.embedder)
@@ -119,12 +122,16 @@ class Search:
         """The model that searched collections are embedded with."""
         return self._retriever.embedder.name
 
+    async def text(self, text_blob: str) -> str:
+        """A document's parsed text. Raises ``NotFound`` where it was removed."""
+        return await self._retriever.text(text_blob)
+
     def tokens(self, wanted: Wanted) -> int:
         """Tokens that chat models may read and write for it, estimated; 0 where none is asked."""
         tokens = 0
         if self._ask is not None and ASKING.intersection(wanted.techniques):
             tokens += MAX_TOKENS * len(wanted.queries)
-        if self._writer is not None and wanted.summary == "generative":
+        if self._writer is not None and self._kind(wanted) == "generative":
             tokens += self._writer.default_tokens + estimate.text_tokens(wanted.queries[0])
         return tokens
 
@@ -236,9 +243,10 @@ class Search:
         wanted: Wanted,
         steps: Steps,
     ) -> Summary | None:
-        if wanted.summary is None:
+        kind = self._kind(wanted)
+        if kind is None:
             return None
-        if wanted.summary == "generative" and self._writer is None:
+        if kind == "generative" and self._writer is None:
             raise Unsupported("no chat model is loaded to write summaries", param="summary")
         with steps.step("summary") as step:
             shown = hits[:_SUMMARISED_HITS]
@@ -246,7 +254,7 @@ class Search:
             vector = await self._retriever.vector(plan.text)
             passages = await extract.passages(plan.text, shown, candidates, texts, self._retriever.embedder, vector)
             step.changed = bool(passages)
-            if wanted.summary == "generative" and self._writer is not None and passages:
+            if kind == "generative" and self._writer is not None and passages:
                 request = ChatRequest("", (Message("user", plan.text),), store=False)
                 reading = await self._writer.read(request, plan.text, shown, passages, texts)
                 writing = await self._writer.write(request, plan.text, reading, passages, texts, context)
@@ -254,6 +262,11 @@ class Search:
                 step.tokens = answer.usage.total_tokens
                 return Summary("generative", answer.text, tuple(answer.citations))
             return _extracted(passages, texts)
+
+    def _kind(self, wanted: Wanted) -> Summarising | None:
+        if wanted.summary == "auto":
+            return "generative" if self._grounded else "extractive"
+        return wanted.summary
 
     async def _settle(self, context: Context) -> None:
         """Write down what models were asked: no request ring is around a search."""
