@@ -58,8 +58,7 @@ async def answered(library: Bench, question: str) -> Answer:
 
 async def squad(development: bool) -> dict[str, Figure]:
     """Disagreements and missing parts over SQuAD's paragraphs."""
-    split = "development" if development else "reported"
-    judged = public.squad_refusal(data(".")).part(split)
+    judged = public.squad_refusal(data(".")).part("development" if development else "reported")
     here = [each.text for each in judged.queries if each.kind == "answerable"]
     away = [each.text for each in judged.queries if each.kind == "off_topic"]
     async with bench() as library:

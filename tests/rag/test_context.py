@@ -158,7 +158,8 @@ async def test_never_over_budget_nothing_twice_all_verbatim(
 async def test_every_chunk_is_read_or_named_where_there_is_room(made: tuple[dict[str, str], list[Hit]]) -> None:
     texts, hits = made
     reading = await assemble(spans(hits, texts), 10_000, words)
-    spans_ = [(each.document_id, each.start, each.end) for each in (*reading.sources, *reading.left_out)]
+    spans_ = [(each.document_id, each.start, each.end) for each in reading.sources]
+    spans_ += [(each.document_id, each.start, each.end) for each in reading.left_out]
     for each in hits:
         text = each.text.strip()
         if text:

@@ -12,7 +12,7 @@ from mainspring.rag.connect.base import Source
 from mainspring.rag.generate import REFUSAL
 from mainspring.rag.parts import parts
 from mainspring.serving import stored
-from mainspring.types import Claim, Context, Contradiction, Head, Missing, Text
+from mainspring.types import Claim, Context, Contradiction, Event, Head, Missing, Text
 from tests.rag.conftest import Room
 from tests.rag.test_answer import answer, ask, check_citations, fill, writing
 
@@ -126,11 +126,11 @@ async def answer_of(answerer: object, question: str, asker: Context) -> Answer:
 
 def test_a_cached_answer_keeps_its_notes() -> None:
     claims = (Claim(1, "25 days", "a.md", 5.0, newest=True), Claim(2, "22 days", "b.md", 1.0))
-    events = [Text("x"), Missing("why?"), Contradiction("holiday", claims)]
-    kept = stored.decode(stored.encode(Head("m"), list(events)))
+    events: list[Event] = [Text("x"), Missing("why?"), Contradiction("holiday", claims)]
+    kept = stored.decode(stored.encode(Head("m"), events))
     assert kept is not None
     assert kept.events == events
-    assert "claims" in json.loads(stored.encode(Head("m"), list(events)))["events"][2][1]
+    assert "claims" in json.loads(stored.encode(Head("m"), events))["events"][2][1]
 
 
 @pytest.mark.parametrize("question", ["?", "and?", "what and why", "; ;", "a? b?"])
