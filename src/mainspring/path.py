@@ -60,6 +60,7 @@ class Choice:
     tool_calls: list[ToolCall] = field(default_factory=list)
     logprobs: list[TokenLogprob] = field(default_factory=list)
     finish: FinishReason | None = None
+    stopped_by: str = ""
 
 
 @dataclass(slots=True)
@@ -104,7 +105,8 @@ class Answer:
             case Scores():
                 self.scores = event
             case Finish():
-                self._choice(event.choice).finish = event.reason
+                choice = self._choice(event.choice)
+                choice.finish, choice.stopped_by = event.reason, event.stopped_by
             case _:
                 return
 

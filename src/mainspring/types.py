@@ -88,7 +88,8 @@ class ChatRequest:
     """A conversation to be continued by the model, application or collection named ``model``.
 
     ``options`` are the application's own (``mode``, ``top_k`` of document-qa, say). ``tool_choice`` is
-    ``auto``, ``none``, ``required`` or the name of one tool.
+    ``auto``, ``none``, ``required`` or the name of one tool; without ``parallel_tool_calls`` an answer calls one at
+    most.
     """
 
     model: str
@@ -96,6 +97,7 @@ class ChatRequest:
     sampling: Sampling = Sampling()
     tools: tuple[Tool, ...] = ()
     tool_choice: str = "auto"
+    parallel_tool_calls: bool = True
     session_id: str | None = None
     user: str | None = None
     store: bool = True
@@ -274,10 +276,12 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """One choice is complete. What it acknowledges is durable before it is sent."""
+    """One choice is complete. What it acknowledges is durable before it is sent. ``stopped_by`` is the stop string
+    that ended it (empty: none, or the engine does not say)."""
 
     reason: FinishReason
     choice: int = 0
+    stopped_by: str = ""
 
 
 Event = (

@@ -107,6 +107,19 @@ async def test_tool_calls_are_parsed_and_finish_says_so() -> None:
     assert "weather" in engine.seen[0].prompt
 
 
+@pytest.mark.parametrize("parallel", [True, False])
+async def test_of_several_calls_only_the_first_is_left_where_they_are_not_parallel(parallel: bool) -> None:
+    engine = ScriptedEngine(lambda _: [*CALL, *CALL])
+    answer = await ask(responder({}, engine), chat(tools=(TOOL,), parallel_tool_calls=parallel))
+    assert len(answer.choices[0].tool_calls) == (2 if parallel else 1)
+
+
+async def test_the_stop_string_that_ended_an_answer_is_named_unless_it_is_the_models_own() -> None:
+    engine = ScriptedEngine(lambda _: ["one", " END", " two"])
+    assert (await ask(responder({}, engine), chat(sampling=Sampling(stop=("END",))))).choices[0].stopped_by == "END"
+    assert (await ask(responder({}, engine, stop=("END",)), chat())).choices[0].stopped_by == ""
+
+
 async def test_tools_are_hidden_under_none_and_their_marks_are_text() -> None:
     engine = ScriptedEngine(lambda _: CALL)
     answer = await ask(responder({}, engine), chat(tools=(TOOL,), tool_choice="none"))

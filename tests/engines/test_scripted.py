@@ -48,7 +48,7 @@ async def test_stop_strings_span_tokens_and_are_not_sent() -> None:
     engine = ScriptedEngine(lambda _: ["a", "b\n", "\nc", "d"])
     events = await read(await engine.generate(ask(stop=("\n\n", "zz"))))
     assert text_of(events) == "ab"
-    assert events[-1] == Finish("stop")
+    assert events[-1] == Finish("stop", 0, "\n\n")
     assert sum(event.tokens for event in events if isinstance(event, Text)) <= 3
 
 

@@ -43,7 +43,10 @@ async def test_the_text_ends_before_the_first_stop_string(pieces: list[str], sto
     assert whole.startswith(text_of(events))
     assert not any(stop in text_of(events) for stop in stops)
     occurs = any(stop in whole for stop in stops)
-    assert events[-1] == Finish("stop" if occurs else "length")
+    finish = events[-1]
+    assert isinstance(finish, Finish)
+    assert finish.reason == ("stop" if occurs else "length")
+    assert finish.stopped_by in (stops if occurs else [""])
     assert occurs or text_of(events) == whole
     assert not occurs or any(whole[len(text_of(events)) :].startswith(stop) for stop in stops)
     assert isinstance(events[-2], Usage)
@@ -51,7 +54,7 @@ async def test_the_text_ends_before_the_first_stop_string(pieces: list[str], sto
 
 async def test_the_source_is_closed_at_the_stop_and_usage_counted() -> None:
     source = Source(Text("a", tokens=1), Text("END", tokens=2), Text("b", tokens=1), Usage(5, 9), Finish("stop"))
-    assert await read(source, ["END"]) == [Text("a", tokens=1), Usage(5, 3), Finish("stop")]
+    assert await read(source, ["END"]) == [Text("a", tokens=1), Usage(5, 3), Finish("stop", 0, "END")]
     assert source.closed_early
 
 
@@ -62,7 +65,7 @@ async def test_choices_stop_by_themselves() -> None:
     )
     events = await read(source, ["!"], choices=2)
     assert (text_of(events, 0), text_of(events, 1)) == ("x", "yz")
-    assert events[-3:] == [Usage(5, 4), Finish("stop", 0), Finish("length", 1)]
+    assert events[-3:] == [Usage(5, 4), Finish("stop", 0, "!"), Finish("length", 1)]
     assert not source.closed_early
 
 

@@ -44,6 +44,7 @@ class Generation:
     messages: tuple[Message, ...] = ()
     tools: tuple[Tool, ...] = ()
     tool_choice: str = "auto"
+    parallel_tool_calls: bool = True
     timeout: float | None = None
     priority: int = 0
     headers: dict[str, str] = field(default_factory=dict)

@@ -10,6 +10,8 @@ import codecs
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from mainspring.engines import markers
+
 # Strings that tell a byte-level vocabulary from one that needs its own decoder (word pieces, "▁", "<0x0A>").
 _SAMPLES = (
     "Hello, world",
@@ -116,7 +118,8 @@ class _WholeDecoder:
 
 
 class Streamer:
-    """The text of one choice. Text that may be the beginning of a stop string is held back."""
+    """The text of one choice. Text that may be the beginning of a stop string is held back; ``stopped_by`` is the one
+    that was met."""
 
     def __init__(self, vocabulary: Vocabulary, stop: Sequence[str] = ()) -> None:
         self._decoder = _ByteDecoder(vocabulary) if vocabulary.byte_level else _WholeDecoder(vocabulary)
@@ -124,6 +127,7 @@ class Streamer:
         self._longest = max(map(len, self._stop), default=0)
         self._held = ""
         self.stopped = False
+        self.stopped_by = ""
 
     def push(self, token: int) -> str:
         """Text that ``token`` releases; sets ``stopped`` when a stop string is complete."""
@@ -143,10 +147,10 @@ class Streamer:
         if not self._stop or not fresh:
             return fresh
         text = self._held + fresh
-        matches = [position for stop in self._stop if (position := text.find(stop)) >= 0]
-        if matches:
-            self.stopped, self._held = True, ""
-            return text[: min(matches)]
+        found = markers.first(text, self._stop)
+        if found:
+            self.stopped, self.stopped_by, self._held = True, found[1], ""
+            return text[: found[0]]
         keep = 0
         for length in range(min(self._longest - 1, len(text)), 0, -1):
             tail = text[-length:]

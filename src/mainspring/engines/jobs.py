@@ -124,5 +124,6 @@ class Job(AsyncGenerator[Event, None]):
 
 
 def finishes(reasons: list[str]) -> list[Event]:
-    """One ``Finish`` for each choice."""
-    return [Finish("stop" if reason == "stop" else "length", choice) for choice, reason in enumerate(reasons)]
+    """One ``Finish`` for each choice: ``length``, ``stop``, or ``stop:`` and the stop string that ended it."""
+    told = [reason.partition(":") for reason in reasons]
+    return [Finish("stop" if kind == "stop" else "length", choice, by) for choice, (kind, _, by) in enumerate(told)]

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import hashlib
+import json
 from collections.abc import AsyncGenerator, Sequence
 
 from mainspring.engines import grammar, limits
@@ -81,6 +82,18 @@ class ModelResponder:
             case _:
                 raise InvalidRequest(f"{self._model} is a chat model and does not embed", param="model")
 
+    async def prompt_tokens(self, request: ChatRequest) -> int:
+        """Tokens that ``request`` sends to the engine, template and tools included; of a remote model an estimate.
+
+        Raises ``InvalidRequest`` as ``respond`` does.
+        """
+        generation, _ = self._chat(request)
+        text = generation.prompt
+        if self.engine.capabilities.templates:
+            offered = [json.dumps(tool_calls.declaration(tool)) for tool in generation.tools]
+            text = "\n".join([*(f"{message.role}\n{message.content}" for message in generation.messages), *offered])
+        return await self.engine.count_tokens(text)
+
     async def _generate(self, generation: Generation, parsers: _Parsers | None, context: Context) -> Response:
         generation = dataclasses.replace(
             generation,
@@ -96,8 +109,10 @@ class ModelResponder:
         tools = tool_calls.offered(request.tools, request.tool_choice)
         if self.engine.capabilities.templates:
             sampling = self._checked(request.sampling)
-            generation = Generation("", sampling, request.messages, tools, request.tool_choice)
-            return generation, _Parsers((), thinking=False, bare=False)
+            parallel = request.parallel_tool_calls
+            generation = Generation("", sampling, request.messages, tools, request.tool_choice, parallel)
+            parsers = _Parsers((), thinking=False, bare=False, parallel=parallel, stops=request.sampling.stop)
+            return generation, parsers
         if self.template is None:
             remedy = "Use /v1/completions, or give the model a chat template in its catalogue entry"
             raise Unsupported(f"{self._model} has no chat template", remedy=remedy, param="messages")
@@ -105,7 +120,9 @@ class ModelResponder:
         sampling = self._checked(self._forcing(request.sampling, tools) if forced else request.sampling)
         prompt = self.template.render(request.messages, tools)
         thinking = prompt.rstrip().endswith(THINK) and sampling.grammar is None
-        return Generation(prompt, sampling), _Parsers(tools, thinking=thinking, bare=forced)
+        parallel, stops = request.parallel_tool_calls, request.sampling.stop
+        parsers = _Parsers(tools, thinking=thinking, bare=forced, parallel=parallel, stops=stops)
+        return Generation(prompt, sampling), parsers
 
     def _completion(self, request: CompletionRequest) -> Generation:
         if not request.prompt:
@@ -169,12 +186,17 @@ def _digest(fingerprint: str, template: ChatTemplate | None, stop: Sequence[str]
 
 
 class _Parsers:
-    """The parsers of a chat answer's choices: thoughts first, then tool calls."""
+    """The parsers of a chat answer's choices: thoughts first, then tool calls, the first of them only where calls
+    are not to be ``parallel``. ``stops`` are the request's own: no other stop string is told of."""
 
-    def __init__(self, tools: Sequence[Tool], *, thinking: bool, bare: bool) -> None:
+    def __init__(
+        self, tools: Sequence[Tool], *, thinking: bool, bare: bool, parallel: bool = True, stops: Sequence[str] = ()
+    ) -> None:
         self._names = frozenset(tool.name for tool in tools)
         self._thinking = thinking
         self._bare = bare
+        self._parallel = parallel
+        self._stops = frozenset(stops)
         self._choices: dict[int, tuple[ReasoningParser, tool_calls.ToolParser | None]] = {}
         self._called: set[int] = set()
 
@@ -190,9 +212,17 @@ class _Parsers:
             events += self._call(calls, reasoning.flush())
             events += calls.flush() if calls else []
         self._note(events)
-        return events
+        return self.wanted(events)
+
+    def wanted(self, events: list[Event]) -> list[Event]:
+        """``events`` without the calls that are too many."""
+        if self._parallel:
+            return events
+        return [event for event in events if not (isinstance(event, ToolCallDelta) and event.index > 0)]
 
     def finish(self, event: Finish) -> Finish:
+        if event.stopped_by and event.stopped_by not in self._stops:
+            event = dataclasses.replace(event, stopped_by="")
         called = event.choice in self._called and event.reason == "stop"
         return dataclasses.replace(event, reason="tool_calls") if called else event
 
@@ -209,7 +239,7 @@ class _Parsers:
         for event in events:
             parsed += calls.push(event) if isinstance(event, Text) else [event]
         self._note(parsed)
-        return parsed
+        return self.wanted(parsed)
 
     def _note(self, events: list[Event]) -> None:
         self._called.update(event.choice for event in events if isinstance(event, ToolCallDelta))
@@ -233,7 +263,8 @@ async def _parsed(stream: EngineStream, parsers: _Parsers | None) -> AsyncGenera
                     yield parsed
                 yield parsers.finish(event)
             case _:
-                yield event
+                for wanted in parsers.wanted([event]):
+                    yield wanted
 
 
 class EmbedResponder:

@@ -55,6 +55,8 @@ def request(generation: Generation, model: str) -> tuple[str, dict[str, Any]]:
         if choice not in ("auto", "none", "required"):
             choice = {"type": "function", "function": {"name": choice}}
         body |= {"tools": [declaration(tool) for tool in generation.tools], "tool_choice": choice}
+        if not generation.parallel_tool_calls:
+            body["parallel_tool_calls"] = False
     return "/chat/completions", body
 
 

@@ -3,7 +3,7 @@
 Parent to child: ``add``, ``cancel``, ``count``. Child to parent, at most one message a step for all requests::
 
     {"t": [[id, choice, text, tokens, logprobs]],             text that a step released
-     "e": [[id, prompt tokens, generated tokens, reasons]],   requests that are complete
+     "e": [[id, prompt tokens, generated tokens, reasons]],   requests that are complete ("stop:END": by that string)
      "x": [[id, error kind, message]],                        requests that failed
      "c": [[id, count]],                                      answers to ``count``
      "g": [running, waiting, reserved fraction of the KV cache]}
@@ -258,7 +258,7 @@ class Scheduler:
             if wants_logprobs:
                 sequence.logprobs.append((self._vocabulary.text(token), output.generated_log_probs[position]))
             if streamer.stopped:
-                job.reasons[sequence.choice] = "stop"
+                job.reasons[sequence.choice] = _reason(streamer, "")
                 self._end(sequence)
                 return
         if job.waits_for_first and job.generated:
@@ -272,8 +272,7 @@ class Scheduler:
         if status == "IGNORED" and not job.generated:
             self._fail(job, "too_long", "the prompt does not fit the KV cache")
             return
-        stopped = reason == "STOP" or sequence.streamer.stopped
-        job.reasons[sequence.choice] = "stop" if stopped else "length"
+        job.reasons[sequence.choice] = _reason(sequence.streamer, reason)
         self._end(sequence)
 
     def _collect_beams(self, sequence: Sequence) -> None:
@@ -292,8 +291,7 @@ class Scheduler:
             pieces: list[str] = []
             self._take(beam, output, pieces)
             pieces.append(beam.streamer.flush())
-            reason = "stop" if beam.streamer.stopped or output.finish_reason.name == "STOP" else "length"
-            job.reasons[choice] = reason
+            job.reasons[choice] = _reason(beam.streamer, output.finish_reason.name)
             self._emit(beam, "".join(pieces))
         job.choices = len(job.reasons)
         self._end(sequence)
@@ -335,6 +333,13 @@ class Scheduler:
 def _drain(handle: Any) -> Iterator[dict[int, Any]]:
     while handle.can_read():
         yield handle.read()
+
+
+def _reason(streamer: Streamer, reason: str) -> str:
+    """Why a sequence ended: ``length``, ``stop``, or ``stop:`` and the stop string that it met."""
+    if streamer.stopped:
+        return f"stop:{streamer.stopped_by}"
+    return "stop" if reason == "STOP" else "length"
 
 
 def _release_logprobs(sequence: Sequence, text: str) -> list[tuple[str, float]] | None:

@@ -125,7 +125,7 @@ class ScriptedEngine:
             yield Usage(prompt_tokens, sum(choice.tokens for choice in choices))
             finished = True
             for choice in choices:
-                yield Finish(choice.reason or "stop", choice.index)
+                yield Finish(choice.reason or "stop", choice.index, choice.stopped_by)
         except GeneratorExit:
             self.cancelled += not finished
             raise
@@ -216,6 +216,7 @@ class _Choice:
         self.index = index
         self.tokens = 0
         self.reason: FinishReason | None = None
+        self.stopped_by = ""
         self._sampling = generation.sampling
         self._text = ""
         self._pending = 0
@@ -230,7 +231,7 @@ class _Choice:
         self._note(piece)
         found = markers.first(self._text, self._sampling.stop)
         if found:
-            self._text, self.reason = self._text[: found[0]], "stop"
+            self._text, self.reason, self.stopped_by = self._text[: found[0]], "stop", found[1]
         elif self._sampling.max_tokens is not None and self.tokens >= self._sampling.max_tokens:
             self.reason = "length"
         return self._release(0 if self.reason else markers.held(self._text, self._sampling.stop))

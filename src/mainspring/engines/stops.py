@@ -19,7 +19,7 @@ async def stopped(
     is then what was counted so far: ``prompt_tokens`` and the tokens of each ``Text``.
     """
     held: dict[int, Text] = {}
-    done: set[int] = set()
+    done: dict[int, str] = {}
     counted = 0
     async with aclosing(events):
         async for event in events:
@@ -27,25 +27,26 @@ async def stopped(
                 counted += event.tokens
                 if event.choice in done:
                     continue
-                ready, kept, ended = _split(_join(held.pop(event.choice, None), event), stops)
+                ready, kept, stop = _split(_join(held.pop(event.choice, None), event), stops)
                 if ready is not None:
                     yield ready
                 if kept is not None:
                     held[event.choice] = kept
-                if ended:
-                    done.add(event.choice)
+                if stop:
+                    done[event.choice] = stop
                 if len(done) == choices:
                     yield Usage(prompt_tokens, counted)
                     for choice in sorted(done):
-                        yield Finish("stop", choice)
+                        yield Finish("stop", choice, done[choice])
                     return
                 continue
             if isinstance(event, Usage):
                 for text in held.values():
                     yield text
                 held.clear()
-            stopped_before = isinstance(event, Finish) and event.choice in done
-            yield Finish("stop", event.choice) if stopped_before and isinstance(event, Finish) else event
+            if isinstance(event, Finish) and event.choice in done:
+                event = Finish("stop", event.choice, done[event.choice])
+            yield event
 
 
 def _join(before: Text | None, event: Text) -> Text:
@@ -59,16 +60,16 @@ def _join(before: Text | None, event: Text) -> Text:
     )
 
 
-def _split(event: Text, stops: Sequence[str]) -> tuple[Text | None, Text | None, bool]:
-    """What may be shown, what must wait, and whether the choice has ended."""
+def _split(event: Text, stops: Sequence[str]) -> tuple[Text | None, Text | None, str]:
+    """What may be shown, what must wait, and the stop string that has ended the choice, if any."""
     found = markers.first(event.text, stops)
     if found:
         shown = event.text[: found[0]]
-        return (dataclasses.replace(event, text=shown) if shown else None), None, True
+        return (dataclasses.replace(event, text=shown) if shown else None), None, found[1]
     keep = len(event.text) - markers.held(event.text, stops)
     if keep == len(event.text):
-        return event, None, False
+        return event, None, ""
     if keep == 0:
-        return None, event, False
+        return None, event, ""
     waiting = Text(event.text[keep:], event.choice)
-    return dataclasses.replace(event, text=event.text[:keep]), waiting, False
+    return dataclasses.replace(event, text=event.text[:keep]), waiting, ""

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mainspring import __version__
 from mainspring.errors import InvalidRequest, MainspringError, NotFound, RateLimited
-from mainspring.gateway import encode
+from mainspring.gateway import anthropic, anthropic_encode, encode
 from mainspring.gateway.limits import BodyLimit
 from mainspring.gateway.respond import json_response
 from mainspring.gateway.wire import UNKNOWN_FIELD
@@ -92,7 +92,14 @@ async def _on_error(http: HttpRequest, error: Exception) -> HttpResponse:
         headers |= getattr(error, "headers", {})
     if error.status >= 500:
         log.warning("%s %s: %s", error.status, error.code, error.message, extra=_trace_extra(http))
-    return json_response(encode.error_body(error), headers, error.status)
+    return json_response(_envelope(http, error), headers, error.status)
+
+
+def _envelope(http: HttpRequest, error: MainspringError) -> dict[str, object]:
+    """The error as the clients of the route read it."""
+    if http.url.path.startswith(anthropic.PREFIX):
+        return anthropic_encode.error_body(error, http.state.trace.trace_id)
+    return encode.error_body(error)
 
 
 async def _on_invalid(http: HttpRequest, error: Exception) -> HttpResponse:
@@ -144,7 +151,7 @@ async def _on_disconnect(_: HttpRequest, __: Exception) -> HttpResponse:
 async def _on_bug(http: HttpRequest, error: Exception) -> HttpResponse:
     log.error("unexpected failure", exc_info=error, extra=_trace_extra(http))
     # The framework answers outside of every middleware here, the one that names the trace included.
-    return json_response(encode.bug_body(), {"x-trace-id": http.state.trace.trace_id}, 500)
+    return json_response(_envelope(http, encode.bug()), {"x-trace-id": http.state.trace.trace_id}, 500)
 
 
 def _trace_extra(http: HttpRequest) -> dict[str, str]:

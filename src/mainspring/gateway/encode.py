@@ -64,9 +64,9 @@ def error_body(error: MainspringError) -> dict[str, Any]:
     return {"error": {"message": str(error), "type": kind, "param": error.param, "code": error.code}}
 
 
-def bug_body() -> dict[str, Any]:
-    """The envelope of a failure that nobody raised on purpose; what it was is for the log alone."""
-    return error_body(MainspringError("an unexpected failure", remedy="The server's log has it under this trace id"))
+def bug() -> MainspringError:
+    """A failure that nobody raised on purpose, as it is told; what it was is for the log alone."""
+    return MainspringError("an unexpected failure", remedy="The server's log has it under this trace id")
 
 
 def usage_body(usage: Usage) -> dict[str, Any]:
@@ -177,7 +177,7 @@ async def stream(response: Response, kind: Kind, include_usage: bool) -> AsyncGe
         yield b"data: " + dumps(error_body(error)) + b"\n\n"
     except Exception:
         log.exception("unexpected failure in a stream")
-        yield b"data: " + dumps(bug_body()) + b"\n\n"
+        yield b"data: " + dumps(error_body(bug())) + b"\n\n"
 
 
 class _ChunkEncoder:

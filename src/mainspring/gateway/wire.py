@@ -219,10 +219,11 @@ class ChatBody(SamplingBody):
             sampling=self.sampling(self.max_completion_tokens or self.max_tokens, logprobs, self._grammar()),
             tools=tools,
             tool_choice=self._tool_choice(tools),
+            parallel_tool_calls=self.parallel_tool_calls is not False,
             session_id=self.session_id,
             user=self.user,
             store=self.store is not False,
-            options=_bounded(self.options or {}, "options"),
+            options=bounded(self.options or {}, "options"),
         )
 
     def _tool_choice(self, tools: tuple[Tool, ...]) -> str:
@@ -245,7 +246,7 @@ class ChatBody(SamplingBody):
         if wanted.type == "json_schema":
             if wanted.json_schema is None:
                 raise InvalidRequest("response_format json_schema needs the field json_schema", param="response_format")
-            return Grammar("json_schema", _json(wanted.json_schema.schema_, "response_format", InvalidSchema))
+            return Grammar("json_schema", json_text(wanted.json_schema.schema_, "response_format", InvalidSchema))
         if not wanted.pattern:
             raise InvalidRequest("response_format regex needs the field pattern", param="response_format")
         return Grammar("regex", wanted.pattern)
@@ -326,16 +327,16 @@ class RerankBody(Body):
 
 
 def _tool(spec: FunctionSpec) -> Tool:
-    parameters = _bounded(spec.parameters or {"type": "object", "properties": {}}, "tools")
+    parameters = bounded(spec.parameters or {"type": "object", "properties": {}}, "tools")
     return Tool(spec.name, spec.description or "", parameters)
 
 
-def _bounded(value: Mapping[str, Any], param: str) -> Mapping[str, Any]:
-    _json(value, param, InvalidRequest)
+def bounded(value: Mapping[str, Any], param: str) -> Mapping[str, Any]:
+    json_text(value, param, InvalidRequest)
     return value
 
 
-def _json(value: Mapping[str, Any], param: str, error: type[InvalidRequest]) -> str:
+def json_text(value: Mapping[str, Any], param: str, error: type[InvalidRequest]) -> str:
     # What the encoder finds too deep would exhaust the stack of whoever walks it later.
     try:
         return orjson.dumps(value).decode()

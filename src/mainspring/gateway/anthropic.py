@@ -1,0 +1,92 @@
+"""Anthropic's routes over the same request ring: ``POST /v1/messages`` and ``/v1/messages/count_tokens``."""
+
+# No postponed annotations here: FastAPI must see the local aliases of the dependencies.
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Protocol
+
+from fastapi import APIRouter, Depends
+from fastapi import Request as HttpRequest
+from starlette.responses import Response as HttpResponse
+
+from mainspring.engines import ChatModel
+from mainspring.errors import Unsupported
+from mainspring.gateway import anthropic_encode as encode
+from mainspring.gateway.access import Access
+from mainspring.gateway.anthropic_wire import CountBody, MessagesBody
+from mainspring.gateway.body import JsonRoute
+from mainspring.gateway.idempotency import Idempotency, IdempotencyKey, refuse_key
+from mainspring.gateway.respond import EventStream, collected, head_headers, json_response, while_connected
+from mainspring.settings import GatewaySettings
+from mainspring.types import ChatRequest, Context, Principal, Responder, Response
+
+PREFIX = "/v1/messages"
+STREAMS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
+
+
+class Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+class Names(Protocol):
+    """What a principal may ask by name."""
+
+    async def find(self, name: str, principal: Principal) -> Named:
+        """Raises ``UnknownModel``."""
+        ...
+
+
+class PromptCounter:
+    """Counts the tokens that a request would send to its chat model, which is not asked."""
+
+    def __init__(self, names: Names, chat: Mapping[str, ChatModel]) -> None:
+        self._names = names
+        self._chat = chat
+
+    async def count(self, request: ChatRequest, context: Context) -> int:
+        """Raises ``UnknownModel``, ``Unsupported`` for what is no chat model, and what the model refuses."""
+        served = await self._names.find(request.model, context.principal)
+        model = self._chat.get(served.name)
+        if model is None:
+            raise Unsupported(
+                f"{served.name} is no chat model: what it sends to one is known when it answers",
+                remedy="Name a chat model; GET /v1/models lists them",
+                param="model",
+            )
+        return await model.responder.prompt_tokens(request)
+
+
+def router(
+    responder: Responder,
+    counter: PromptCounter,
+    settings: GatewaySettings,
+    access: Access,
+    idempotency: Idempotency,
+) -> APIRouter:
+    """Both routes over ``responder``, the request ring."""
+    routes = APIRouter(route_class=JsonRoute, tags=["generate"])
+    chats = Annotated[Context, Depends(access("chat"))]
+
+    @routes.post(PREFIX, responses=STREAMS)
+    async def messages(
+        http: HttpRequest, body: MessagesBody, context: chats, key: IdempotencyKey = None
+    ) -> HttpResponse:
+        request = body.request(settings.max_messages)
+        if body.stream:
+            refuse_key(key, "stream: true")
+            response: Response = await while_connected(http, responder.respond(request, context))
+            headers = {**head_headers(response.head), "cache-control": "no-cache", "x-accel-buffering": "no"}
+            return EventStream(response, encode.stream(response, context.trace.trace_id), headers)
+
+        async def work() -> HttpResponse:
+            answer = await collected(http, responder, request, context)
+            return json_response(encode.message_body(answer), head_headers(answer.head))
+
+        return await idempotency.once(key, "messages", [await http.body()], context, work)
+
+    @routes.post(f"{PREFIX}/count_tokens")
+    async def count_tokens(body: CountBody, context: chats) -> HttpResponse:
+        return json_response({"input_tokens": await counter.count(body.request(settings.max_messages), context)})
+
+    return routes
