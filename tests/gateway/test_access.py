@@ -23,6 +23,8 @@ QUESTION = "How fast does the Marigold turbine spin?"
 SCOPES = {
     "POST /v1/chat/completions": "chat",
     "POST /v1/completions": "chat",
+    "POST /v1/messages": "chat",
+    "POST /v1/messages/count_tokens": "chat",
     "POST /v1/embeddings": "embed",
     "POST /v1/rerank": "embed",
     "GET /v1/models": "chat",
