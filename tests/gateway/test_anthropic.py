@@ -150,7 +150,7 @@ async def test_errors_come_in_anthropics_envelope() -> None:
 
 
 async def test_an_answer_has_thoughts_text_with_citations_and_calls() -> None:
-    said = [
+    said: list[Event | MainspringError] = [
         Reasoning("hm"),
         Text("Two years. [1]"),
         CITED,

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from mainspring import plugins
 from mainspring.settings import Settings
+from mainspring.types import Responder
 
 if TYPE_CHECKING:
     from mainspring.engines.base import Embedder, Engine, Reranker
-    from mainspring.engines.model import ModelResponder
 
 log = logging.getLogger("mainspring.engines")
 
@@ -30,7 +30,7 @@ class ChatModel:
 
     name: str
     engine: Engine
-    responder: ModelResponder
+    responder: Responder
     grounded: bool
     provider: str
     price_input: float = 0.0

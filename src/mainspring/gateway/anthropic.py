@@ -3,7 +3,7 @@
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Protocol, runtime_checkable
 
 from fastapi import APIRouter, Depends
 from fastapi import Request as HttpRequest
@@ -37,6 +37,13 @@ class Names(Protocol):
         ...
 
 
+@runtime_checkable
+class Counting(Protocol):
+    """A responder that can tell how much it would send to its engine."""
+
+    async def prompt_tokens(self, request: ChatRequest) -> int: ...
+
+
 class PromptCounter:
     """Counts the tokens that a request would send to its chat model, which is not asked."""
 
@@ -48,7 +55,7 @@ class PromptCounter:
         """Raises ``UnknownModel``, ``Unsupported`` for what is no chat model, and what the model refuses."""
         served = await self._names.find(request.model, context.principal)
         model = self._chat.get(served.name)
-        if model is None:
+        if model is None or not isinstance(model.responder, Counting):
             raise Unsupported(
                 f"{served.name} is no chat model: what it sends to one is known when it answers",
                 remedy="Name a chat model; GET /v1/models lists them",
