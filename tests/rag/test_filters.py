@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mainspring.errors import InvalidRequest
 from mainspring.rag import filters
+from mainspring.rag.attributes import Attributes
+from mainspring.stores.document import About, Document
 
 
 def keeps(value: object, **attributes: Any) -> bool:
@@ -109,3 +113,37 @@ def test_bottomless_filters_are_refused() -> None:
         filters.parse(tree)
     with pytest.raises(InvalidRequest, match="long"):
         filters.parse({"type": "or", "filters": [compare("eq", 1)] * 300})
+
+
+_VALUES = st.one_of(
+    st.sampled_from(["a", "b", "2024"]), st.integers(-2, 2), st.sampled_from([0.0, 1.0, 1.5]), st.booleans()
+)
+_COMPARED = st.builds(
+    filters.Comparison,
+    st.sampled_from(["eq", "ne", "gt", "gte", "lt", "lte"]),
+    st.sampled_from(["x", "y", "name"]),
+    _VALUES,
+)
+_LISTED = st.builds(
+    filters.Comparison, st.sampled_from(["in", "nin"]), st.sampled_from(["x", "name"]), st.tuples(_VALUES, _VALUES)
+)
+_TREES: st.SearchStrategy[filters.Filter] = st.recursive(
+    st.one_of(_COMPARED, _LISTED),
+    lambda parts: st.builds(filters.Compound, st.booleans(), st.lists(parts, min_size=1, max_size=3).map(tuple)),
+    max_leaves=5,
+)
+
+
+@given(_TREES, st.lists(st.fixed_dictionaries({}, optional={"x": _VALUES | st.lists(_VALUES), "y": _VALUES})))
+def test_attributes_by_value_keep_what_each_document_alone_says(
+    tree: filters.Filter, attributes: list[dict[str, Any]]
+) -> None:
+    documents = {f"d{n}": _document(f"d{n}", "ab"[n % 2], found) for n, found in enumerate(attributes)}
+    kept = {name for name, document in documents.items() if tree.matches(filters.reader(document, document.attributes))}
+    assert Attributes(documents).matching(tree) == kept
+
+
+def _document(name: str, title: str, attributes: dict[str, Any]) -> Document:
+    return Document(
+        name, name, title, "", 1, "completed", "", 1, 1, None, "", "", None, 0.0, 0.0, About(attributes=attributes)
+    )

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection as AnyCollection
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cachetools import LRUCache
 
-from mainspring.rag.filters import Filter, reader
+from mainspring.rag.attributes import Attributes
+from mainspring.rag.filters import Filter
 from mainspring.stores.collections import Collection, Collections
 from mainspring.stores.documents import Document
+from mainspring.stores.vectors import Current
 
 Groups = frozenset[str] | None
 """The groups of who asks; None is for maintenance and measurements."""
@@ -20,11 +22,20 @@ _KEPT = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
+class _Known:
+    """The documents of a collection at one version, by id in the order of their source keys."""
+
+    version: int
+    documents: dict[str, Document]
+    attributes: Attributes
+
+
+@dataclass(frozen=True, slots=True)
 class Scope:
     """The generation to read of each document that may be searched."""
 
     collection: Collection
-    current: Mapping[str, int]
+    current: Current
 
 
 class Scopes:
@@ -32,11 +43,11 @@ class Scopes:
 
     def __init__(self, collections: Collections) -> None:
         self._collections = collections
-        self._documents: LRUCache[tuple[str, str], tuple[int, dict[str, Document]]] = LRUCache(
-            _DOCUMENTS, getsizeof=lambda entry: max(1, len(entry[1]))
+        self._documents: LRUCache[tuple[str, str], _Known] = LRUCache(
+            _DOCUMENTS, getsizeof=lambda known: max(1, len(known.documents))
         )
-        self._kept: LRUCache[tuple[str, str, int, str], frozenset[str]] = LRUCache(
-            _KEPT, getsizeof=lambda kept: max(1, len(kept))
+        self._kept: LRUCache[tuple[str, str, int, str, int], tuple[Current, Current]] = LRUCache(
+            _KEPT, getsizeof=lambda pair: max(1, len(pair[1]))
         )
 
     async def of(self, collection: Collection, groups: Groups, tree: Filter | None = None) -> Scope:
@@ -45,22 +56,21 @@ class Scopes:
         if tree is None:
             return Scope(collection, current)
         version = self._collections.version(collection)
-        key = (collection.tenant, collection.id, version, repr(tree))
-        kept = self._kept.get(key)
-        if kept is None:
-            documents = await self._all(collection, version)
-            kept = frozenset(
-                name for name, document in documents.items() if tree.matches(reader(document, document.attributes))
-            )
-            if len(kept) <= _KEPT:
-                self._kept[key] = kept
-        return Scope(collection, {name: generation for name, generation in current.items() if name in kept})
+        key = (collection.tenant, collection.id, version, repr(tree), id(current))
+        known = self._kept.get(key)
+        if known is not None and known[0] is current:
+            return Scope(collection, known[1])
+        attributes = (await self._all(collection, version)).attributes
+        kept = await asyncio.to_thread(_within, attributes, tree, current)
+        if len(kept) <= _KEPT:
+            self._kept[key] = (current, kept)
+        return Scope(collection, kept)
 
     async def documents(self, collection: Collection, groups: Groups, tree: Filter | None = None) -> list[Document]:
         """The documents within the scope, by source key."""
         scope = await self.of(collection, groups, tree)
-        documents = await self._all(collection, self._collections.version(collection))
-        return [document for name, document in documents.items() if name in scope.current]
+        known = await self._all(collection, self._collections.version(collection))
+        return [document for name, document in known.documents.items() if name in scope.current]
 
     async def named(self, collection: Collection, wanted: AnyCollection[str], groups: Groups) -> dict[str, Document]:
         """Those of the documents that there are and that ``groups`` may see, as the database has them now."""
@@ -70,13 +80,19 @@ class Scopes:
         """The collection's newest known version: what is remembered about it hangs on that."""
         return self._collections.version(collection)
 
-    async def _all(self, collection: Collection, version: int) -> dict[str, Document]:
+    async def _all(self, collection: Collection, version: int) -> _Known:
         """All documents as of ``version`` or later. Who may see them is not decided here."""
         key = (collection.tenant, collection.id)
         known = self._documents.get(key)
-        if known is None or known[0] != version:
+        if known is None or known.version != version:
             found = await self._collections.documents(collection, None)
-            known = (version, {document.document_id: document for document in found})
-            if len(known[1]) <= _DOCUMENTS:
+            documents = {document.document_id: document for document in found}
+            known = _Known(version, documents, Attributes(documents))
+            if len(documents) <= _DOCUMENTS:
                 self._documents[key] = known
-        return known[1]
+        return known
+
+
+def _within(attributes: Attributes, tree: Filter, current: Current) -> Current:
+    kept = attributes.matching(tree)
+    return Current({name: current[name] for name in kept if name in current})

@@ -10,6 +10,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Set
+from functools import lru_cache
 from typing import Literal
 
 _WORD = re.compile(r"\d+(?:[.,:]\d+)*|[^\W\d_]+(?:['’](?!s\b)[^\W\d_]+)?", re.UNICODE)
@@ -73,9 +74,12 @@ def stops(word: str) -> bool:
 
 def content(text: str) -> frozenset[str]:
     """The set of content words of ``text``."""
-    return frozenset(words(text))
+    # Candidates of a search are read by this: each word once.
+    written = {word.lower().replace("’", "'") for word in set(_WORD.findall(text))}
+    return frozenset(map(stem, written - _STOP))
 
 
+@lru_cache(65_536)
 def stem(word: str) -> str:
     """``word`` (lower case) without a common English ending; equal for the forms of most regular words."""
     if not word.isascii() or not word.isalpha():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection as AnyCollection
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -34,7 +34,7 @@ from mainspring.stores.document import (
     document_of,
 )
 from mainspring.stores.schema import collections, documents
-from mainspring.stores.vectors import Stale
+from mainspring.stores.vectors import Current, Stale
 from mainspring.stores.visibility import Generations, visible
 
 __all__ = [
@@ -315,12 +315,12 @@ class Documents:
         found = await self._database.read(lambda connection: connection.execute(query).all())
         return {row.id: document_of(row) for row in found if visible(row, groups)}
 
-    async def current(self, collection: Collection, groups: frozenset[str] | None) -> Mapping[str, int]:
+    async def current(self, collection: Collection, groups: frozenset[str] | None) -> Current:
         """The generation that is read of each document that has one and that ``groups`` may see.
 
         This is what a search passes to ``VectorStore.search``: with ``principal.groups``, so that what those may not
         see cannot be found. None gives all and is for maintenance only. Asking costs one look at the collection's
-        version; the mapping is kept until that grows, and is not to be changed. Raises ``NotFound``: no such
+        version; the mapping is kept until that grows. Raises ``NotFound``: no such
         collection.
         """
         key = _key(collection)

@@ -17,6 +17,7 @@ from typing import Any
 from mainspring.errors import StoreError
 from mainspring.stores.lance_index import index, index_text, kinds
 from mainspring.stores.lance_search import find, quoted
+from mainspring.stores.lance_view import Views
 from mainspring.stores.vectors import EFFORT, ChunkRow, SearchHit, Stale
 
 # Columns that tables made by earlier versions lack, with the SQL of what their rows have there.
@@ -37,6 +38,7 @@ class LanceVectors:
         self._opening = asyncio.Lock()
         self._locks: dict[str, asyncio.Lock] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._views = Views()
 
     async def write(self, collection_id: str, rows: Sequence[ChunkRow]) -> None:
         """Add rows; durable when it returns. Raises ``StoreError``."""
@@ -111,17 +113,36 @@ class LanceVectors:
             return []
         asked = text if text is not None and re.search(r"\w", text) else None
         async with _Errors(f"collection {collection_id} cannot be searched"):
-            table = await self._table(collection_id)
-            if table is None:
-                return []
-            indexed = await kinds(table)
-            if asked is not None and "indexed" not in indexed:
-                async with self._lock(collection_id):
-                    # Searches come side by side, and only one of them may make the index.
-                    if "indexed" not in await kinds(table):
-                        await index_text(table)
-            kind = indexed.get("vector", "")
-            return await find(table, vector=vector, text=asked, k=k, current=current, effort=effort, kind=kind)
+            try:
+                return await self._find(collection_id, vector, asked, k, current, effort)
+            except (RuntimeError, ValueError, OSError):
+                # Another process may have made this table anew.
+                if not self._views.forget(collection_id):
+                    raise
+            return await self._find(collection_id, vector, asked, k, current, effort)
+
+    async def _find(
+        self,
+        collection_id: str,
+        vector: Any | None,
+        text: str | None,
+        k: int,
+        current: Mapping[str, int],
+        effort: float,
+    ) -> list[SearchHit]:
+        table = await self._table(collection_id)
+        if table is None:
+            self._views.forget(collection_id)
+            return []
+        view = await self._views.of(collection_id, table)
+        if text is not None and "indexed" not in view.kinds:
+            async with self._lock(collection_id):
+                table = await self._table(collection_id)
+                # Searches come side by side, and only one of them may make the index.
+                if table is not None and "indexed" not in await kinds(table):
+                    await index_text(table)
+            view = await self._views.of(collection_id, table)
+        return await find(self._views, view, vector=vector, text=text, k=k, current=current, effort=effort)
 
     async def settle(self, collection_id: str) -> None:
         """Index what was written, compact and forget old versions; searches are right without it, and slower."""
@@ -147,6 +168,7 @@ class LanceVectors:
         async with self._lock(collection_id), _Errors(f"collection {collection_id} cannot be dropped"):
             if await self._table(collection_id) is not None:
                 await (await self._connect()).drop_table(_table_name(collection_id))
+            self._views.forget(collection_id)
 
     async def close(self) -> None:
         """Wait for indexing that runs, then let go of the files."""

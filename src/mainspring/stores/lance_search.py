@@ -1,76 +1,124 @@
 """Hybrid search in a LanceDB table of chunks, over the generations that are current.
 
-Each half first finds the rows, by their numbers alone; then all that were found are read at once, and compared with
-the query's vector exactly. How rows that are not current are kept out depends on how many documents are:
+Each half finds the numbers of rows; then all that were found are read at once, checked, and compared with the query's
+vector exactly. How each half is kept to the rows that may be shown depends on how many they are of all rows:
 
-- A few are the condition of an exact search, which compares their rows only.
-- Some hundred are the condition of a search in the indexes.
-- More would take longer to look up than to search, and most rows are theirs: more rows are found than are wanted, and
-  those that are not current are left out. Where too few remain, they become the condition after all.
+- By vector, some thousand are compared one by one in memory. Of more, the index is asked for so many more than are
+  wanted as others lie between; what is not to be shown is left out, and where too few remain, rows are compared after
+  all.
+- By words, the index is asked for more in the same way, and for few documents these are its condition.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from mainspring.stores.lance_index import Depth, depth
+import numpy as np
+
+from mainspring.stores.lance_index import depth
+from mainspring.stores.lance_rows import Allowed
+from mainspring.stores.lance_view import View, Views
 from mainspring.stores.vectors import SearchHit
 
-# Documents whose rows are compared one by one, and documents that are looked up in the index of their ids.
-EXACT_DOCUMENTS = 100
-CONDITION_DOCUMENTS = 300
-# With as many documents as this, more rows are fetched once more before they are looked up.
-_FETCH_AGAIN_DOCUMENTS = 2_000
-_FETCH_ROWS = 2_000
+# Rows that are always compared one by one, and documents that are looked up for it where vectors are not in memory.
+EXACT_ROWS = 5_000
+EXACT_DOCUMENTS = 10
+# Rows that are compared in the time in which the index finds one more.
+_ROWS_A_CANDIDATE = 8
+# What either index is asked for at most, and documents that are rather made the condition of a search by words.
+_MOST_CANDIDATES = 10_000
+CONDITION_DOCUMENTS = 100
+# In memory vectors have three digits: so many more rows are compared exactly.
+_SPARE = 6
 _COLUMNS = ("chunk_id", "document_id", "generation", "text", "start", "end", "page", "heading", "vector")
 _LATER_COLUMNS = ("parent_start", "parent_end")
 
 
 async def find(
-    table: Any,
+    views: Views,
+    view: View,
     *,
     vector: Any | None,
     text: str | None,
     k: int,
     current: Mapping[str, int],
     effort: float,
-    kind: str,
 ) -> list[SearchHit]:
-    """The best ``k`` by ``vector`` and the best ``k`` by ``text``, merged. ``kind`` is that of the vector index.
-
-    ``table`` is left at the version that was searched.
-    """
-    # Rows have other numbers once a table is compacted: what is found and what is then read are of one version.
-    await table.checkout(await table.version())
-    look = depth(effort, kind)
-    dense, lexical = await asyncio.gather(_dense(table, vector, k, current, look), _lexical(table, text, k, current))
+    """The best ``k`` by ``vector`` and the best ``k`` by ``text``, merged."""
+    allowed = await asyncio.to_thread(view.rows.allowed, current)
+    if not allowed.rows:
+        return []
+    dense, lexical = await asyncio.gather(
+        _dense(views, view, vector, k, current, allowed, effort), _lexical(view, text, k, current, allowed)
+    )
     numbers = list({**dense, **lexical})
     if not numbers:
         return []
-    present = set((await table.schema()).names)
-    columns = [*_COLUMNS, *(name for name in _LATER_COLUMNS if name in present)]
-    rows = (await table.take_row_ids(numbers).with_row_id().select(columns).to_arrow()).to_pylist()
-    return _hits(rows, vector, dense, lexical, k)
+    columns = [*_COLUMNS, *(name for name in _LATER_COLUMNS if name in view.columns)]
+    rows = await view.table.take_row_ids(numbers).with_row_id().select(columns).to_arrow()
+    return _hits(rows, vector, dense, lexical, k, current)
 
 
-async def _dense(table: Any, vector: Any | None, k: int, current: Mapping[str, int], look: Depth) -> dict[int, float]:
+# --- by vector --------------------------------------------------------------------------------------------------
+
+
+async def _dense(
+    views: Views,
+    view: View,
+    vector: Any | None,
+    k: int,
+    current: Mapping[str, int],
+    allowed: Allowed,
+    effort: float,
+) -> dict[int, float]:
     if vector is None:
         return {}
-    exact = look.exact or len(current) <= EXACT_DOCUMENTS
-    wanted = k if exact else k * look.refine
+    look = depth(effort, view.kinds.get("vector", ""))
+    if effort >= 1:
+        return await _compared(view, vector, k, current, allowed)
+    wanted = min(k, allowed.rows) * look.refine
+    candidates = _candidates(wanted, allowed)
+    if not look.exact and allowed.rows > max(EXACT_ROWS, candidates * _ROWS_A_CANDIDATE):
+        found = await _indexed(view, vector, candidates, allowed, max(look.ef, candidates + wanted // 2), look.probes)
+        if len(found) >= min(k, allowed.rows):
+            return view.rows.nearest_of(vector, list(found)[:wanted], k + _SPARE) or dict(list(found.items())[:wanted])
+    full = view if view.rows.compared else None
+    if full is None and allowed.documents > EXACT_DOCUMENTS:
+        full = await views.with_vectors(view, len(vector))
+    if full is None:
+        return await _compared(view, vector, k, current, allowed)
+    return await asyncio.to_thread(full.rows.nearest, vector, min(k + _SPARE, allowed.rows), allowed)
 
-    def query(limit: int) -> Any:
-        search = table.vector_search(vector).distance_type("cosine").limit(limit)
-        if exact:
-            return search.bypass_vector_index()
-        return search.ef(max(look.ef, limit + limit // 2)).nprobes(look.probes)
 
-    return await _current(query, "_distance", wanted, current)
+async def _indexed(view: View, vector: Any, limit: int, allowed: Allowed, ef: int, probes: int) -> dict[int, float]:
+    search = view.table.vector_search(vector).distance_type("cosine").limit(limit).ef(ef).nprobes(probes)
+    found = await search.select(["_distance"]).with_row_id().to_arrow()
+    return _kept(view, found, "_distance", allowed)
 
 
-async def _lexical(table: Any, text: str | None, k: int, current: Mapping[str, int]) -> dict[int, float]:
+async def _compared(view: View, vector: Any, k: int, current: Mapping[str, int], allowed: Allowed) -> dict[int, float]:
+    """Every row, by LanceDB."""
+    condition = _documents(current) if len(current) <= EXACT_DOCUMENTS else ""
+    limit = k if condition else _candidates(k, allowed)
+    while True:
+        search = view.table.vector_search(vector).distance_type("cosine").limit(limit).bypass_vector_index()
+        if condition:
+            search = search.where(condition)
+        found = await search.select(["_distance"]).with_row_id().to_arrow()
+        kept = _kept(view, found, "_distance", allowed)
+        if len(kept) >= k or found.num_rows < limit:
+            return dict(list(kept.items())[:k])
+        limit *= 4
+
+
+# --- by words ---------------------------------------------------------------------------------------------------
+
+
+async def _lexical(
+    view: View, text: str | None, k: int, current: Mapping[str, int], allowed: Allowed
+) -> dict[int, float]:
     if text is None:
         return {}
     from lancedb import query as lance_query
@@ -78,56 +126,65 @@ async def _lexical(table: Any, text: str | None, k: int, current: Mapping[str, i
     # Its parameters have defaults that its stub does not know of.
     make: Any = lance_query.MatchQuery
     match = make(text, "indexed")
-    return await _current(lambda limit: table.query().nearest_to_text(match).limit(limit), "_score", k, current)
-
-
-async def _current(query: Callable[[int], Any], score: str, k: int, current: Mapping[str, int]) -> dict[int, float]:
-    """Numbers and scores of the first ``k`` current rows of ``query``, asking for more until there are as many."""
-    condition = len(current) <= CONDITION_DOCUMENTS
-    limit = k if condition else k + k // 2 + 20
+    wanted = min(k, allowed.rows)
+    limit = _candidates(wanted, allowed)
+    condition = allowed.rows < len(allowed.mask) and len(current) <= CONDITION_DOCUMENTS
+    if condition:
+        limit = wanted
     while True:
-        search = query(limit)
+        if limit > _MOST_CANDIDATES and not condition:
+            condition, limit = True, wanted
+        search = view.table.query().nearest_to_text(match).limit(limit)
         if condition:
-            search = search.where(f"document_id IN ({', '.join(map(quoted, current))})")
-        found = await search.select(["document_id", "generation", score]).with_row_id().to_arrow()
-        columns = (found[name].to_pylist() for name in ("document_id", "generation", "_rowid", score))
-        kept = [(row, value) for name, number, row, value in zip(*columns, strict=True) if current.get(name) == number]
-        if len(kept) >= k or len(found) < limit:
-            return dict(kept[:k])
-        if not condition and (len(current) <= _FETCH_AGAIN_DOCUMENTS or limit * 4 > _FETCH_ROWS):
-            condition, limit = True, k
-        else:
-            limit *= 4
+            search = search.where(_documents(current))
+        found = await search.select(["_score"]).with_row_id().to_arrow()
+        kept = _kept(view, found, "_score", allowed)
+        if len(kept) >= wanted or found.num_rows < limit:
+            return dict(list(kept.items())[:k])
+        limit *= 4
+
+
+# --- both -------------------------------------------------------------------------------------------------------
+
+
+def _candidates(wanted: int, allowed: Allowed) -> int:
+    """How many of all rows are to be found so that ``wanted`` of them may be shown, and some to spare."""
+    if allowed.rows == len(allowed.mask):
+        return wanted
+    return min(len(allowed.mask), round(wanted / allowed.share * 1.2) + 20)
+
+
+def _kept(view: View, found: Any, score: str, allowed: Allowed) -> dict[int, float]:
+    numbers, scores = found["_rowid"].to_numpy(), found[score].to_numpy()
+    kept = view.rows.are(numbers, allowed)
+    return dict(zip(numbers[kept].tolist(), scores[kept].tolist(), strict=True))
+
+
+def _documents(current: Mapping[str, int]) -> str:
+    return f"document_id IN ({', '.join(map(quoted, current))})"
 
 
 def _hits(
-    rows: list[dict[str, Any]], vector: Any | None, dense: Mapping[int, float], lexical: Mapping[int, float], k: int
+    found: Any,
+    vector: Any | None,
+    dense: Mapping[int, float],
+    lexical: Mapping[int, float],
+    k: int,
+    current: Mapping[str, int],
 ) -> list[SearchHit]:
+    numbers = found["_rowid"].to_pylist()
     cosines: dict[int, float] = {}
     if vector is not None:
-        import numpy
-
-        matrix = numpy.array([row["vector"] for row in rows], dtype=numpy.float32)
-        similarities = (matrix @ numpy.asarray(vector, dtype=numpy.float32)).tolist()
-        cosines = dict(zip((row["_rowid"] for row in rows), similarities, strict=True))
+        flat = found["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        similarities = flat.reshape(len(numbers), -1) @ np.asarray(vector, dtype=np.float32)
+        cosines = dict(zip(numbers, similarities.tolist(), strict=True))
     nearest = set(sorted(dense, key=lambda number: -cosines[number])[:k])
+    names = [name for name in found.column_names if name not in ("vector", "_rowid")]
+    columns = (found[name].to_pylist() for name in names)
     return [
-        SearchHit(
-            chunk_id=row["chunk_id"],
-            document_id=row["document_id"],
-            generation=row["generation"],
-            text=row["text"],
-            start=row["start"],
-            end=row["end"],
-            page=row["page"],
-            heading=row["heading"],
-            dense=cosines.get(row["_rowid"]),
-            lexical=lexical.get(row["_rowid"]),
-            parent_start=row.get("parent_start", -1),
-            parent_end=row.get("parent_end", -1),
-        )
-        for row in rows
-        if row["_rowid"] in nearest or row["_rowid"] in lexical
+        SearchHit(**dict(zip(names, row, strict=True)), dense=cosines.get(number), lexical=lexical.get(number))
+        for number, *row in zip(numbers, *columns, strict=True)
+        if (number in nearest or number in lexical) and current.get(row[1]) == row[2]
     ]
 
 

@@ -64,6 +64,20 @@ class SearchHit:
     parent_end: int = -1
 
 
+class Current(dict[str, int]):
+    """The generation that is read of each document, by id; never changed once it is made.
+
+    So a store may remember what it derives from one for as long as it is asked with the very same object.
+    """
+
+    __slots__ = ("__weakref__",)
+
+    def _changed(self, *_: Any, **__: Any) -> Any:
+        raise TypeError("a Current is not to be changed: make another one")
+
+    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _changed
+
+
 @dataclass(frozen=True, slots=True)
 class Stale:
     """Chunks that nothing shows any more: of ``document_id`` the generations below ``below``, but not ``kept``

@@ -6,7 +6,7 @@ ingest. So taking access away counts at once, and giving it counts when the text
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from cachetools import LRUCache
 
 import mainspring.stores.rows as rows
+from mainspring.stores.vectors import Current
 
 # Sets of groups whose view of a collection is kept.
 _VIEWS = 64
@@ -34,34 +35,35 @@ class Generations:
     """The generations that are read at one version of a collection, as each set of groups may see them."""
 
     version: int
-    everything: dict[str, int] = field(default_factory=dict)
+    everything: Current = field(default_factory=Current)
     _restricted: dict[str, tuple[frozenset[str], frozenset[str]]] = field(default_factory=dict)
     _mentioned: frozenset[str] = frozenset()
-    _views: LRUCache[frozenset[str], dict[str, int]] = field(default_factory=lambda: LRUCache(_VIEWS))
+    _views: LRUCache[frozenset[str], Current] = field(default_factory=lambda: LRUCache(_VIEWS))
 
     @classmethod
     def of(cls, version: int, found: Iterable[sa.Row[Any]]) -> Generations:
         """From rows of (id, generation, groups, read_groups)."""
         made = cls(version)
-        for row in found:
-            made.everything[row.id] = row.generation
-            lists = _groups(row.groups), _groups(row.read_groups)
-            if lists != (frozenset(), frozenset()):
-                made._restricted[row.id] = lists
+        everything: dict[str, int] = {}
+        for name, generation, groups, read_groups in found:
+            everything[name] = generation
+            if groups != "[]" or read_groups != "[]":
+                made._restricted[name] = _groups(groups), _groups(read_groups)
+        made.everything = Current(everything)
         made._mentioned = frozenset().union(*(each for lists in made._restricted.values() for each in lists))
         return made
 
-    def view(self, groups: frozenset[str] | None) -> Mapping[str, int]:
-        """What ``groups`` may see, by document id; not to be changed by the caller."""
+    def view(self, groups: frozenset[str] | None) -> Current:
+        """What ``groups`` may see, by document id."""
         if groups is None or not self._restricted:
             return self.everything
         known = groups & self._mentioned
         view = self._views.get(known)
         if view is None:
-            view = dict(self.everything)
-            for name, lists in self._restricted.items():
-                if not all(admits(each, known) for each in lists):
-                    del view[name]
+            closed = {
+                name for name, lists in self._restricted.items() if not all(admits(each, known) for each in lists)
+            }
+            view = Current({name: number for name, number in self.everything.items() if name not in closed})
             self._views[known] = view
         return view
 
