@@ -54,7 +54,7 @@ def fuse(
         ]
     scaled = _each(dense, kinds, _reciprocal) if several else _scaled(dense)
     asked = terms.content(query)
-    contents = [terms.content(f"{hit.heading} {hit.text}") & asked for hit in hits]
+    contents = [terms.among(asked, f"{hit.heading} {hit.text}") for hit in hits]
     rare = terms.rarity(asked, contents)
     return [
         weight * cosine + (1 - weight) * (score / best + terms.overlap(rare, words)) / 2

@@ -23,6 +23,8 @@ _STOP = frozenset(
     "wasn't can't cannot won't let get got just too very up out off over under again there's what's who's "
     "it's".split()
 )
+# Between two parts of one word, or of one number: what stands behind may be the second.
+_IN_WORDS, _IN_NUMBERS = frozenset("'"), frozenset(".,:")
 _SUFFIXES = ("ingly", "edly", "ings", "ing", "ied", "ies", "ed", "es", "s", "ly")
 _NUMBER = re.compile(
     r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|hundred|thousand|million|billion|half|"
@@ -77,6 +79,32 @@ def content(text: str) -> frozenset[str]:
     # Candidates of a search are read by this: each word once.
     written = {word.lower().replace("’", "'") for word in set(_WORD.findall(text))}
     return frozenset(map(stem, written - _STOP))
+
+
+def among(asked: Set[str], text: str) -> frozenset[str]:
+    """``content(text) & asked``, without cutting all of ``text`` into words: searches read every candidate by this."""
+    lower = text.lower().replace("’", "'")
+    if "\u0130" in text or "\u03a3" in text:
+        # Their lower case depends on what is around them.
+        return content(text) & asked
+    found = set()
+    for wanted in asked:
+        # What is stripped off a word stands at its end, but for the y in place of "ies".
+        prefix = wanted[:-1] if wanted.endswith("y") and len(wanted) > 1 else wanted
+        number = prefix[0].isdecimal()
+        start = lower.find(prefix)
+        while start >= 0:
+            before = lower[start - 1] if start else " "
+            if before in (_IN_NUMBERS if number else _IN_WORDS):
+                return content(text) & asked
+            inside = before.isdecimal() if number else before.isalnum() and not before.isdecimal()
+            match = None if inside else _WORD.match(lower, start)
+            word = match.group() if match else ""
+            if word and word not in _STOP and stem(word) == wanted:
+                found.add(wanted)
+                break
+            start = lower.find(prefix, start + 1)
+    return frozenset(found)
 
 
 @lru_cache(65_536)
