@@ -75,7 +75,8 @@ class Rows:
         """Which of ``numbers`` are rows that may be shown."""
         places = np.searchsorted(self.numbers, numbers)
         places[places == len(self.numbers)] = 0
-        return (self.numbers[places] == numbers) & allowed.mask[places]
+        found: NDArray[np.bool_] = (self.numbers[places] == numbers) & allowed.mask[places]
+        return found
 
     def nearest(self, vector: Any, k: int, allowed: Allowed) -> dict[int, float]:
         """Numbers and cosines (to three digits) of the ``k`` rows nearest to the unit ``vector``, best first."""

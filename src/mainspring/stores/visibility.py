@@ -45,7 +45,8 @@ class Generations:
         """From rows of (id, generation, groups, read_groups)."""
         made = cls(version)
         everything: dict[str, int] = {}
-        for name, generation, groups, read_groups in found:
+        for row in found:
+            name, generation, groups, read_groups = row.id, row.generation, row.groups, row.read_groups
             everything[name] = generation
             if groups != "[]" or read_groups != "[]":
                 made._restricted[name] = _groups(groups), _groups(read_groups)
