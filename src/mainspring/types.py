@@ -87,7 +87,8 @@ class Sampling:
 class ChatRequest:
     """A conversation to be continued by the model, application or collection named ``model``.
 
-    ``options`` are the application's own (``mode``, ``top_k`` of document-qa, say). ``tool_choice`` is
+    ``options`` are the application's own (``mode``, ``top_k`` of document-qa, say). ``previous`` is the answer that the
+    conversation continues, whose turns stand before the new messages already. ``tool_choice`` is
     ``auto``, ``none``, ``required`` or the name of one tool; without ``parallel_tool_calls`` an answer calls one at
     most.
     """
@@ -102,6 +103,7 @@ class ChatRequest:
     user: str | None = None
     store: bool = True
     options: Mapping[str, Any] = field(default_factory=dict)
+    previous: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

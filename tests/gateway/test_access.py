@@ -23,6 +23,10 @@ QUESTION = "How fast does the Marigold turbine spin?"
 SCOPES = {
     "POST /v1/chat/completions": "chat",
     "POST /v1/completions": "chat",
+    "POST /v1/responses": "chat",
+    "GET /v1/responses/{response_id}": "chat",
+    "GET /v1/responses/{response_id}/input_items": "chat",
+    "DELETE /v1/responses/{response_id}": "chat",
     "POST /v1/messages": "chat",
     "POST /v1/messages/count_tokens": "chat",
     "POST /v1/embeddings": "embed",

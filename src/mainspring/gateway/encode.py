@@ -100,7 +100,7 @@ def chat_body(answer: Answer) -> dict[str, Any]:
         {
             "index": index,
             "message": _message(choice, [c for c in answer.citations if c.choice == index]) | _extras(answer, index),
-            "logprobs": {"content": [_logprob(item) for item in choice.logprobs]} if choice.logprobs else None,
+            "logprobs": {"content": [logprob_body(item) for item in choice.logprobs]} if choice.logprobs else None,
             "finish_reason": choice.finish or "stop",
         }
         for index, choice in enumerate(answer.choices)
@@ -225,7 +225,7 @@ class _ChunkEncoder:
         if event.logprobs:
             chat = self.kind == "chat"
             listed = list(event.logprobs)
-            logprobs = {"content": [_logprob(item) for item in listed]} if chat else _legacy_logprobs(listed)
+            logprobs = {"content": [logprob_body(item) for item in listed]} if chat else _legacy_logprobs(listed)
             return self._frame(event.choice, {"content": event.text}, logprobs=logprobs)
         if not event.text:
             return b""
@@ -292,7 +292,8 @@ def _tool_delta(event: ToolCallDelta) -> dict[str, Any]:
     return delta
 
 
-def _logprob(item: TokenLogprob) -> dict[str, Any]:
+def logprob_body(item: TokenLogprob) -> dict[str, Any]:
+    """OpenAI's log-probability of one token."""
     return _one_logprob(item.token, item.logprob) | {
         "top_logprobs": [_one_logprob(token, value) for token, value in item.top]
     }

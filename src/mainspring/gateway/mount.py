@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from mainspring.gateway import anthropic, feedback, generate, health, knowledge, search
+from mainspring.gateway import anthropic, feedback, generate, health, knowledge, responses, search
 from mainspring.gateway.access import access_to
 from mainspring.gateway.app import create_app
 from mainspring.gateway.idempotency import Idempotency
@@ -20,6 +20,7 @@ def mount(system: System) -> FastAPI:
     counter = anthropic.PromptCounter(system.registry, system.engines.chat)
     routers = [
         generate.router(system.responder, system.registry, settings, access, idempotency),
+        responses.router(system.responder, system.stores.events, settings, access, idempotency),
         anthropic.router(system.responder, counter, settings, access, idempotency),
         knowledge.files_router(system.stores.files, access, idempotency),
         knowledge.stores_router(system.library, access, idempotency),

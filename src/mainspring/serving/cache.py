@@ -148,7 +148,7 @@ def cache_key(request: Request, context: Context, fingerprint: str, policy: str)
 def _canonical(request: Request) -> dict[str, Any]:
     # Who asks for whom, and whether it is kept, changes no answer.
     fields = {field.name: getattr(request, field.name) for field in dataclasses.fields(request)}
-    return {name: value for name, value in fields.items() if name not in ("user", "store", "session_id")}
+    return {name: value for name, value in fields.items() if name not in ("user", "store", "session_id", "previous")}
 
 
 def _plain(value: Any) -> Any:

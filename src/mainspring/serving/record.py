@@ -192,6 +192,8 @@ def _facts(book: _Book, answer: Answer) -> dict[str, Any]:
     }
     if isinstance(book.request, ChatRequest) and book.request.session_id is not None:
         facts["session_id"] = book.request.session_id
+    if isinstance(book.request, ChatRequest) and book.request.previous is not None:
+        facts["previous"] = book.request.previous
     if book.request.user is not None:
         facts["user"] = book.request.user
     if _status(book) == "failed":

@@ -1,0 +1,201 @@
+"""OpenAI's Responses API over the same request ring: answer, continue, look up, delete.
+
+A response is an answer of the event log under its id. One that was stored can be continued
+(``previous_response_id``), read again and deleted, by the API key that asked for it and by no other.
+"""
+
+# No postponed annotations here: FastAPI must see the local aliases of the dependencies.
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Protocol
+
+from fastapi import APIRouter, Depends
+from fastapi import Request as HttpRequest
+from starlette.responses import Response as HttpResponse
+
+from mainspring.errors import NotFound, TooLarge
+from mainspring.gateway import responses_encode as encode
+from mainspring.gateway.access import Access
+from mainspring.gateway.body import JsonRoute
+from mainspring.gateway.idempotency import Idempotency, IdempotencyKey, refuse_key
+from mainspring.gateway.respond import EventStream, collected, head_headers, json_response, while_connected
+from mainspring.gateway.responses_wire import ResponsesBody
+from mainspring.path import Answer, Choice
+from mainspring.settings import GatewaySettings
+from mainspring.types import (
+    Citation,
+    Context,
+    EventRecord,
+    Head,
+    Message,
+    Principal,
+    Responder,
+    Response,
+    ToolCall,
+    Usage,
+)
+
+PREFIX = "/v1/responses"
+STREAMS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
+# Fields of the body that a response repeats as they were sent.
+_REPEATED = ("instructions", "metadata", "tools", "tool_choice", "text")
+
+
+class Recorded(Protocol):
+    """The event log."""
+
+    async def find(
+        self, tenant: str, *, kind: str | None = None, subject: str | None = None, limit: int = 100
+    ) -> list[EventRecord]: ...
+
+    async def erase(self, tenant: str, subject: str, *, trace_id: str = "") -> EventRecord: ...
+
+
+class Stored:
+    """Responses of the past, as their events tell them."""
+
+    def __init__(self, events: Recorded, max_messages: int) -> None:
+        self._events = events
+        self._max_messages = max_messages
+
+    async def get(self, response_id: str, principal: Principal, param: str | None = None) -> EventRecord:
+        """The answer event with its text. Raises ``NotFound`` for what the principal's key did not ask for."""
+        found = await self._events.find(principal.tenant, kind="answer", subject=response_id, limit=1)
+        mine = [each for each in found if each.facts.get("key_id") == principal.key_id]
+        if not mine or mine[0].facts.get("operation") != "chat":
+            raise NotFound(f"there is no response {response_id!r}", param=param)
+        if mine[0].content is None:
+            remedy = "It was asked for with store: false, or deleted; send its messages as input"
+            raise NotFound(f"the text of response {response_id!r} is not stored", remedy=remedy, param=param)
+        return mine[0]
+
+    async def history(self, response_id: str | None, principal: Principal) -> list[Message]:
+        """The conversation up to and with this response, without instructions. Raises ``NotFound``, ``TooLarge``."""
+        turns: list[list[Message]] = []
+        while response_id is not None:
+            record = await self.get(response_id, principal, "previous_response_id")
+            turns.append(_turn(record))
+            if sum(map(len, turns)) > self._max_messages:
+                raise TooLarge(
+                    f"the conversation has more than {self._max_messages} messages", param="previous_response_id"
+                )
+            response_id = record.facts.get("previous")
+        return [message for turn in reversed(turns) for message in turn]
+
+    async def delete(self, response_id: str, context: Context) -> None:
+        """Delete the texts of a response; facts without text stay. Raises ``NotFound``."""
+        await self.get(response_id, context.principal)
+        await self._events.erase(context.principal.tenant, response_id, trace_id=context.trace.trace_id)
+
+
+def router(
+    responder: Responder, events: Recorded, settings: GatewaySettings, access: Access, idempotency: Idempotency
+) -> APIRouter:
+    """The routes over ``responder``, the request ring, and the event log."""
+    routes = APIRouter(route_class=JsonRoute, tags=["generate"])
+    chats = Annotated[Context, Depends(access("chat"))]
+    stored = Stored(events, settings.max_messages)
+
+    @routes.post(PREFIX, responses=STREAMS)
+    async def create_response(
+        http: HttpRequest, body: ResponsesBody, context: chats, key: IdempotencyKey = None
+    ) -> HttpResponse:
+        history = await stored.history(body.previous_response_id, context.principal)
+        request = body.request(history, settings.max_messages)
+        if request.session_id is None:
+            # What came before lies under the earlier responses: only what is new is recorded with this one.
+            context.allowance.turn = body.turn()
+        asked = body.model_dump(include=set(_REPEATED), exclude_none=True, by_alias=True)
+        if body.stream:
+            refuse_key(key, "stream: true")
+            response: Response = await while_connected(http, responder.respond(request, context))
+            headers = {**head_headers(response.head), "cache-control": "no-cache", "x-accel-buffering": "no"}
+            shell = encode.Shell.of(response.head, request, asked)
+            return EventStream(response, encode.stream(response, shell), headers)
+
+        async def work() -> HttpResponse:
+            answer = await collected(http, responder, request, context)
+            return json_response(encode.Shell.of(answer.head, request, asked).ended(answer), head_headers(answer.head))
+
+        return await idempotency.once(key, "responses", [await http.body()], context, work)
+
+    @routes.get(f"{PREFIX}/{{response_id}}")
+    async def get_response(response_id: str, context: chats) -> HttpResponse:
+        return json_response(_body(await stored.get(response_id, context.principal)))
+
+    @routes.get(f"{PREFIX}/{{response_id}}/input_items")
+    async def list_input_items(response_id: str, context: chats) -> HttpResponse:
+        record = await stored.get(response_id, context.principal)
+        items = [_input_item(response_id, number, each) for number, each in enumerate(_asked(record))]
+        items.reverse()
+        first, last = (items[0]["id"], items[-1]["id"]) if items else (None, None)
+        return json_response({"object": "list", "data": items, "first_id": first, "last_id": last, "has_more": False})
+
+    @routes.delete(f"{PREFIX}/{{response_id}}")
+    async def delete_response(response_id: str, context: chats) -> HttpResponse:
+        await stored.delete(response_id, context)
+        return json_response({"id": response_id, "object": "response", "deleted": True})
+
+    return routes
+
+
+def _content(record: EventRecord) -> Mapping[str, Any]:
+    content: Mapping[str, Any] = json.loads(record.content or "{}")
+    return content
+
+
+def _asked(record: EventRecord) -> list[Message]:
+    """The messages that were new with this response."""
+    return [_message(each) for each in _content(record).get("messages", ())]
+
+
+def _message(facts: Mapping[str, Any]) -> Message:
+    calls = tuple(ToolCall(**call) for call in facts.get("tool_calls", ()))
+    return Message(facts["role"], facts.get("content", ""), facts.get("name"), calls, facts.get("tool_call_id"))
+
+
+def _turn(record: EventRecord) -> list[Message]:
+    said = [message for message in _asked(record) if message.role not in ("system", "developer")]
+    choice = _answer(record).choices[:1]
+    return [*said, *(Message("assistant", each.text, tool_calls=tuple(each.tool_calls)) for each in choice)]
+
+
+def _answer(record: EventRecord) -> Answer:
+    facts, content = record.facts, _content(record)
+    reasons: Sequence[Any] = facts.get("finish", ())
+    choices = [
+        Choice(
+            each.get("text", ""),
+            each.get("reasoning", ""),
+            [ToolCall(**call) for call in each.get("tool_calls", ())],
+            finish=reasons[number] if number < len(reasons) else None,
+        )
+        for number, each in enumerate(content.get("choices", ()))
+    ]
+    citations = [Citation(**each) for each in content.get("citations", ())]
+    usage = Usage(facts.get("prompt_tokens", 0), facts.get("completion_tokens", 0))
+    return Answer(Head(str(facts.get("model", "")), record.subject), choices, citations, usage=usage)
+
+
+def _body(record: EventRecord) -> dict[str, Any]:
+    answer, facts = _answer(record), record.facts
+    shell = encode.Shell(record.subject, answer.head.model, record.at, {"previous_response_id": facts.get("previous")})
+    if facts.get("status") == "completed":
+        return shell.ended(answer)
+    status = "failed" if facts.get("status") == "failed" else "cancelled"
+    error = {"code": facts.get("error", ""), "message": "the answer broke off"} if status == "failed" else None
+    items = encode.output(record.subject, answer)
+    return shell.body(status, error=error, output=items, usage=encode.usage_body(answer.usage))
+
+
+def _input_item(response_id: str, number: int, message: Message) -> dict[str, Any]:
+    item_id = f"in_{number}_{response_id}"
+    if message.role == "tool":
+        output = {"call_id": message.tool_call_id, "output": message.content}
+        return {"type": "function_call_output", "id": item_id, "status": "completed", **output}
+    kind = "output_text" if message.role == "assistant" else "input_text"
+    content: list[dict[str, Any]] = [{"type": kind, "text": message.content}]
+    if message.role == "assistant":
+        content[0] |= {"annotations": []}
+    return {"type": "message", "id": item_id, "status": "completed", "role": message.role, "content": content}
