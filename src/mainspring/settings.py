@@ -83,7 +83,8 @@ class ModelsSettings(Section):
     """Which models are served. Names are catalogue names; ``catalogues`` are further catalogue files.
 
     ``reranker`` is ``late`` (late interaction with the embedding model), a reranker of the catalogue, a key of
-    ``remote_rerankers``, or empty: none.
+    ``remote_rerankers``, or empty: none. ``layout`` finds the regions of pages where ``rag.parser`` is
+    ``layout-model``.
     """
 
     directory: Path = Field(default_factory=lambda: _cache_home() / "models")
@@ -92,6 +93,7 @@ class ModelsSettings(Section):
     catalogues: tuple[Path, ...] = ()
     hub: str = Field("https://huggingface.co", pattern=r"^https?://", description="where `hf:` sources lie")
     reranker: str = "late"
+    layout: str = "pp-layout-cdla"
     remote: dict[str, RemoteModel] = Field(default_factory=dict)
     remote_rerankers: dict[str, RemoteReranker] = Field(default_factory=dict)
 
@@ -202,7 +204,7 @@ class RagSettings(Section):
     parse_timeout_s: float = Field(120.0, gt=0)
     parse_memory_mb: int = Field(2048, gt=0)
     parse_max_pages: int = Field(5000, gt=0)
-    parser: Literal["auto", "rules", "layout"] = "auto"
+    parser: Literal["auto", "rules", "layout", "layout-model"] = "auto"
     ocr: bool = True
 
 
@@ -228,6 +230,11 @@ class Settings(Section):
     guards: GuardsSettings = Field(default_factory=GuardsSettings)
     rag: RagSettings = Field(default_factory=RagSettings)
     telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)
+
+    @property
+    def local_models(self) -> tuple[str, ...]:
+        """The catalogue names of everything that is configured to run here."""
+        return (*self.models.local, *((self.models.layout,) if self.rag.parser == "layout-model" else ()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ def with_catalogue(tmp_path: Path, text: str) -> Settings:
 
 def test_every_builtin_entry_is_valid_and_its_sources_parse() -> None:
     entries = list(Catalogue.load(Settings()))
-    assert {entry.kind for entry in entries} == {"chat", "embedding", "reranker"}
+    assert {entry.kind for entry in entries} == {"chat", "embedding", "reranker", "layout"}
     for entry in entries:
         assert entry.license in {"Apache-2.0", "MIT"}
         assert entry.size_bytes > 0
@@ -33,6 +33,21 @@ def test_defaults_are_there_with_hashes() -> None:
         assert all(file.sha256 for file in catalogue.get(name).files)
     assert not catalogue.get("smollm2-135m-instruct").grounded
     assert catalogue.get("qwen3-8b").grounded
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("labels: []", "labels must name its classes"),
+        ("labels: [text, heading]", r"labels\.1"),
+        ("format: safetensors, convert: [encoder]", "of layout models"),
+        ("kind: embedding", "of layout models"),
+    ],
+)
+def test_a_layout_model_must_say_what_its_classes_are(tmp_path: Path, change: str, says: str) -> None:
+    settings = with_catalogue(tmp_path, f"models:\n  pp-layout-cdla: {{{change}}}\n")
+    with pytest.raises(ModelError, match=says):
+        Catalogue.load(settings)
 
 
 def test_unknown_name_suggests_the_nearest() -> None:

@@ -279,3 +279,36 @@ def test_a_broken_word_is_whole_in_the_text() -> None:
         write(paper, 60, 700, ["All of the neces-", "sary infor-", "mation is given in these lines."])
 
     assert flat(read(page)) == "All of the necessary information is given in these lines."
+
+
+def test_numbers_of_lines_are_left_out_and_numbers_of_rows_are_not() -> None:
+    def bill(paper: Any) -> None:
+        for number in range(1, 31):
+            paper.drawString(80, 750 - 14 * number, f"Line {number} of a bill that is printed with numbers beside it")
+            if number % 5 == 0:
+                paper.drawString(480, 750 - 14 * number, str(number))
+
+    def rows(paper: Any) -> None:
+        for number in range(1, 9):
+            paper.drawString(80, 750 - 14 * number, str(5 * number))
+            paper.drawString(160, 750 - 14 * number, f"Depot {number}")
+            paper.drawString(260, 750 - 14 * number, "open")
+        paper.drawString(80, 500, "A line of text below the table, beginning where its numbers do.")
+
+    found = read(bill)
+    assert [each.text for each in found.dropped if each.reason == "line number"] == ["5", "10", "15", "20", "25", "30"]
+    assert "beside it Line 6" in flat(found)
+    assert not read(rows).dropped
+    assert "40" in read(rows).text
+
+
+def test_a_frame_around_a_paragraph_is_no_table() -> None:
+    def page(paper: Any) -> None:
+        for y in (760, 700, 640):
+            paper.line(50, y, 500, y)
+        for x in (50, 60, 500):
+            paper.line(x, 640, x, 760)
+        write(paper, 65, 740, LEFT)
+        write(paper, 65, 680, RIGHT)
+
+    assert read(page).tables == ()

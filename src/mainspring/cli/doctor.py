@@ -70,7 +70,7 @@ def _models(context: typer.Context) -> list[Check]:
     settings = load(context.obj).settings
     puller = Puller(settings)
     checks = []
-    for name in settings.models.local:
+    for name in settings.local_models:
         try:
             checks.append((f"model {name}", "ok", str(puller.local(name).directory)))
         except MainspringError as error:

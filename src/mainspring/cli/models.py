@@ -44,9 +44,9 @@ def pull(
     from mainspring.settings import load
 
     puller = _puller(context)
-    models = load(context.obj).settings.models
+    configured = load(context.obj).settings.local_models
     done = []
-    for name in names or models.local:
+    for name in names or configured:
         with show.progress() as progress:
             done.append(puller.pull(name, progress, force=force))
         if not as_json:

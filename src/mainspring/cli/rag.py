@@ -81,9 +81,9 @@ def parse(
 
 
 async def _parsed(settings: Settings, path: Path) -> Parsed:
-    from mainspring.rag.parse import Parser
+    from mainspring.rag.parse import Parser, layout_model
 
-    parser = Parser(settings.rag)
+    parser = Parser(settings.rag, layout_model(settings))
     try:
         return await parser.parse(path)
     finally:

@@ -64,7 +64,7 @@ def pull_missing(settings: Settings) -> None:
     from mainspring.errors import ModelNotPulled
 
     puller = Puller(settings)
-    for name in settings.models.local:
+    for name in settings.local_models:
         try:
             puller.local(name)
         except ModelNotPulled:

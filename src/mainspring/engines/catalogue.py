@@ -18,8 +18,12 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from mainspring.errors import ModelError, UnknownModel
 from mainspring.settings import Settings
 
-Kind = Literal["chat", "embedding", "reranker"]
-Step = Literal["q8_0", "openvino", "encoder"]
+Kind = Literal["chat", "embedding", "reranker", "layout"]
+Step = Literal["q8_0", "openvino", "encoder", "detector"]
+Label = Literal[
+    "text", "title", "list", "figure", "figure_caption", "table", "table_caption", "header", "footer", "reference",
+    "equation",
+]  # fmt: skip
 PlainName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=128)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 SourceText = Annotated[str, StringConstraints(pattern=r"^(hf|pypi|file):.+$")]
@@ -27,6 +31,7 @@ SourceText = Annotated[str, StringConstraints(pattern=r"^(hf|pypi|file):.+$")]
 STEPS: Mapping[str, tuple[tuple[Step, ...], ...]] = {
     "gguf": (("q8_0", "openvino"), ("openvino",), ("q8_0",)),
     "safetensors": (("encoder",),),
+    "onnx": (("detector",),),
 }
 
 
@@ -63,17 +68,18 @@ class ModelEntry(_Part):
     ``grounded`` says that the model may write answers over sources itself; without it answering is extractive.
     ``chat_template`` is a Jinja template, or ``gguf`` for the one in the file's metadata. ``reference_perplexity``
     is that of the unconverted weights over the packaged text (see ``perplexity.py``). ``stop`` are texts that end an
-    answer, for models that go on behind it; the token that ends a turn does so by itself.
+    answer, for models that go on behind it; the token that ends a turn does so by itself. ``labels`` are the classes
+    of a layout model, in its order.
     """
 
     name: PlainName
     kind: Kind
     description: str = ""
     license: str = Field(min_length=1)
-    format: Literal["gguf", "safetensors"]
+    format: Literal["gguf", "safetensors", "onnx"]
     files: tuple[FileEntry, ...] = Field(min_length=1)
     convert: tuple[Step, ...]
-    context_window: int = Field(gt=0)
+    context_window: int = Field(0, ge=0)
     chat_template: str | None = None
     stop: tuple[str, ...] = ()
     grounded: bool = False
@@ -86,6 +92,7 @@ class ModelEntry(_Part):
     pooling: Literal["mean", "cls"] = "mean"
     query_prefix: str = ""
     passage_prefix: str = ""
+    labels: tuple[Label, ...] = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> ModelEntry:
@@ -99,6 +106,14 @@ class ModelEntry(_Part):
             raise ValueError("a chat model's format must be gguf")
         if self.kind == "chat" and not names[0].endswith(".gguf"):
             raise ValueError("the first file of a chat model must be its .gguf")
+        if (self.kind == "layout") != (self.format == "onnx"):
+            raise ValueError("the format of layout models, and of no others, is onnx")
+        if self.kind == "layout":
+            if len(names) != 1 or not self.labels:
+                raise ValueError("a layout model is one file, and labels must name its classes")
+            return self
+        if not self.context_window:
+            raise ValueError("context_window must say how many tokens the model takes")
         if self.kind != "chat":
             missing = {"config.json", "tokenizer.json", "model.safetensors"} - set(names)
             if missing:
@@ -124,7 +139,9 @@ class ModelEntry(_Part):
     @property
     def sha256(self) -> str | None:
         """The main file's sha256, where the catalogue knows it."""
-        return next((file.sha256 for file in self.files if file.name.endswith((".gguf", ".safetensors"))), None)
+        return next(
+            (file.sha256 for file in self.files if file.name.endswith((".gguf", ".safetensors", ".onnx"))), None
+        )
 
     @property
     def downloads(self) -> tuple[FileEntry, ...]:

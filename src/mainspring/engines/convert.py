@@ -248,6 +248,16 @@ def encoder(job: Job, progress: Progress) -> dict[str, Any]:
     return {"cosine": worst, "dimensions": weights.hidden}
 
 
+def detector(job: Job, progress: Progress) -> dict[str, Any]:
+    """A layout model in ``source`` (ONNX) as an OpenVINO graph, with its ``labels``, into ``target``."""
+    from mainspring.engines import picodet
+
+    progress("convert", 0, 1)
+    facts = picodet.convert(Path(job["source"]), Path(job["target"]), str(job["name"]), tuple(job["labels"]))
+    progress("convert", 1, 1)
+    return facts
+
+
 def _adapter(job: Job) -> Any:
     if not job.get("adapter"):
         return None
@@ -262,6 +272,7 @@ STEPS: Mapping[str, Callable[[Job, Progress], dict[str, Any]]] = {
     "describe": describe,
     "check": check,
     "encoder": encoder,
+    "detector": detector,
 }
 
 

@@ -37,8 +37,8 @@ class PulledModel:
     ``files`` by role. Chat: ``gguf`` (Q8_0), ``ir`` (directory with ``openvino_model.xml`` and the tokenizer's
     IR), ``tokenizer`` (``tokenizer.json``; absent where the GGUF's pre-tokenizer is unknown here: engines count
     tokens themselves then). Encoders: ``graph`` (``openvino_model.xml``), ``tokenizer``, ``weights``
-    (safetensors), ``config``. ``fingerprint`` changes whenever any byte of any file does. ``chat_template`` is
-    Jinja text; ``special_tokens`` has ``bos`` and ``eos`` texts where the model has them.
+    (safetensors), ``config``. Layout models: ``graph``. ``fingerprint`` changes whenever any byte of any file does.
+    ``chat_template`` is Jinja text; ``special_tokens`` has ``bos`` and ``eos`` texts where the model has them.
     """
 
     entry: ModelEntry
@@ -186,7 +186,12 @@ class _Pull:
         hashes = self._fetch()
         fetched = time.monotonic()
         self.out.mkdir(exist_ok=True)
-        facts = self._convert_chat() if self.entry.format == "gguf" else self._convert_encoder()
+        convert_one = {
+            "gguf": self._convert_chat,
+            "safetensors": self._convert_encoder,
+            "onnx": self._convert_detector,
+        }
+        facts = convert_one[self.entry.format]()
         seconds = {"fetch": round(fetched - started, 2), "convert": round(time.monotonic() - fetched, 2)}
         self._store(target, {**facts, "sources": hashes, "seconds": seconds})
 
@@ -260,6 +265,12 @@ class _Pull:
                 _link(self.sources / name, self.out / name)
         roles = {"graph": "openvino_model.xml", "tokenizer": _KEPT[1], "weights": _KEPT[2], "config": _KEPT[0]}
         return {"roles": roles, "checked": checked}
+
+    def _convert_detector(self) -> dict[str, Any]:
+        source = self.sources / self.entry.files[0].name
+        job = {"step": "detector", "name": self.entry.name, "labels": self.entry.labels}
+        checked = convert.run({**job, "source": str(source), "target": str(self.out)}, self.progress)
+        return {"roles": {"graph": "openvino_model.xml"}, "checked": checked}
 
     def _store(self, target: Path, facts: Mapping[str, Any]) -> None:
         paths = sorted(path for path in self.out.rglob("*") if path.is_file() and path.name != MANIFEST)

@@ -35,14 +35,14 @@ async def open(  # noqa: A001
     from mainspring.rag.connect.sync import Syncer
     from mainspring.rag.ingest import Ingestor
     from mainspring.rag.library import Library
-    from mainspring.rag.parse import Parser
+    from mainspring.rag.parse import Parser, layout_model
     from mainspring.rag.recommend import Recommender
     from mainspring.rag.retrieve import Retriever
     from mainspring.rag.search import Search
     from mainspring.serving.select import Served
     from mainspring.stores.collections import Collection
 
-    parser = Parser(settings.rag)
+    parser = Parser(settings.rag, layout_model(settings))
     embedder = engines.embedder
     embedders = Embedders(embedder, engines.load_embedder, keep=settings.engines.embedders)
     kept = (stores.collections, stores.blobs, stores.vectors, embedders)

@@ -74,8 +74,8 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """Text that was left out on purpose. ``reason`` is ``header``, ``footer``, ``page number``, ``watermark``,
-    ``boilerplate`` or ``comment``."""
+    """Text that was left out on purpose. ``reason`` is ``header``, ``footer``, ``page number``, ``line number``,
+    ``watermark``, ``boilerplate`` or ``comment``."""
 
     reason: str
     text: str

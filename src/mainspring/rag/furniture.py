@@ -10,6 +10,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 
 from mainspring.rag import geometry
@@ -21,6 +22,7 @@ from mainspring.rag.tables import line
 _MARGIN = 0.12
 _SAME_HEIGHT = 4.0
 _MIN_SHARE = 0.4
+_MIN_LINE_NUMBERS = 4
 _NUMBERS = re.compile(r"\d+")
 _PAGE_NUMBER = re.compile(
     r"[-–—|\[(]?\s*(?:(?:page|seite|p\.)\s*)?(?:\d{1,4}|[ivxlc]{1,6})(?:\s*(?:/|of|von|\|)\s*\d{1,4})?\s*[-–—|\])]?",
@@ -63,7 +65,49 @@ def remove(sheets: Sequence[Sheet]) -> list[Dropped]:
     for page, gone in dropped.items():
         sheets[page].pieces = [piece for piece in sheets[page].pieces if id(piece) not in gone]
     found.extend(_watermarks(sheets))
+    found.extend(each for page, sheet in enumerate(sheets) for each in _line_numbers(page, sheet))
     return sorted(found, key=lambda each: each.page or 0)
+
+
+def _line_numbers(page: int, sheet: Sheet) -> list[Dropped]:
+    """Take numbers of lines out of a page: 5, 10, 15 under each other with no other text above or below them."""
+    numbers = [piece for piece in sheet.pieces if piece.text.strip().isdigit()]
+    found: list[Dropped] = []
+    for edge in ("left", "right"):
+        column = [each for each in numbers if abs(getattr(each, edge) - _margin_of(numbers, edge)) < _SAME_HEIGHT]
+        column.sort(key=lambda each: -each.middle)
+        values = [int(each.text) for each in column]
+        steps = {later - earlier for earlier, later in pairwise(values)}
+        # Rows and items are numbered one by one too, but hardly so many without a word above or below.
+        least = _MIN_LINE_NUMBERS if steps & {5, 10} else 5 * _MIN_LINE_NUMBERS
+        if len(column) < least or len(steps) != 1 or not steps & {1, 5, 10}:
+            continue
+        left, right = min(each.left for each in column), max(each.right for each in column)
+        # As boxes of OCR touch, a little may be shared.
+        others = [
+            each
+            for each in sheet.pieces
+            if each.text.strip() and each.left < right - 1 and each.right > left + 1 and each not in column
+        ]
+        if not others and _outside(sheet, left, right):
+            gone = {id(each) for each in column}
+            sheet.pieces = [each for each in sheet.pieces if id(each) not in gone]
+            return [Dropped("line number", each.text.strip(), page + 1) for each in column]
+    return found
+
+
+def _margin_of(numbers: Sequence[Piece], edge: str) -> float:
+    """Where most of ``numbers`` have their ``edge``."""
+    counts = Counter(round(getattr(each, edge)) for each in numbers)
+    return float(counts.most_common(1)[0][0]) if counts else 0.0
+
+
+def _outside(sheet: Sheet, left: float, right: float) -> bool:
+    """Whether all other text stands on one side of the strip."""
+    rest = [
+        each for each in sheet.pieces if each.text.strip() and not (each.left >= left - 1 and each.right <= right + 1)
+    ]
+    return bool(rest) and (all(each.left >= right for each in rest) or all(each.right <= left for each in rest))
 
 
 def _margin_lines(page: int, sheet: Sheet) -> list[_Line]:

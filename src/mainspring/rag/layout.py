@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from statistics import median
@@ -29,6 +29,10 @@ _FIGURE_CAPTION = re.compile(r"(?:figure|fig\.|chart|plate|abbildung|abb\.)\s*[\
 _HEADING_RATIO = 1.12
 _HEADING_LENGTH = 120
 _CAPTION_DISTANCE = 48.0
+# Regions of a layout model that are one block each, and those that no other block goes on with.
+_WHOLE = {"title", "figure_caption", "table_caption"}
+_APART = {*_WHOLE, "equation", "reference"}
+_NUMBERED_TITLE = re.compile(r"((?:\d+\.)*\d+)\.?\s+\S|(?:[IVX]+|[A-Z])\.\s+\S")
 # More of a page's lines than this drawn above the one before: its order is not the reading order.
 _BACKWARDS = 0.12
 
@@ -42,15 +46,20 @@ class Block:
     picture: Picture | None = None
     caption: str = ""
     box: Box = (0.0, 0.0, 0.0, 0.0)
+    role: str = ""
 
 
 @dataclass(slots=True)
 class Arranged:
-    """A page cut up: its text in regions in reading order; pieces with ``block`` stand for tables and figures."""
+    """A page cut up: its text in regions in reading order; pieces with ``block`` stand for tables and figures.
+
+    ``roles`` are what a layout model takes regions for, by their number: then nothing else is a heading.
+    """
 
     regions: list[list[Piece]]
     placed: list[tables.PlacedTable | Picture] = field(default_factory=list)
     reasons: tuple[str, ...] = ()
+    roles: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -66,20 +75,24 @@ class _Line:
     region: int = 0
 
 
-def render(sheets: Sequence[Sheet], route: Route = "auto") -> tuple[list[list[Block]], str]:
-    """(the blocks of each page, the route taken and why). Running headers must have been removed."""
-    arranged = [arrange(sheet) for sheet in sheets]
+def render(
+    sheets: Sequence[Sheet], route: Route = "auto", arranged: Sequence[Arranged] = ()
+) -> tuple[list[list[Block]], str]:
+    """(the blocks of each page, the route taken and why). Running headers must have been removed.
+
+    ``arranged`` are the pages as a layout model cut them up.
+    """
+    arranged = arranged or [arrange(sheet) for sheet in sheets]
     reasons = Counter(reason for page in arranged for reason in page.reasons)
     chosen = route if route != "auto" else "layout" if reasons else "rules"
     pages = [
-        _by_layout(page) if chosen == "layout" else _by_rules(sheet, page)
+        _by_rules(sheet, page) if chosen == "rules" else _by_layout(page)
         for sheet, page in zip(sheets, arranged, strict=True)
     ]
     levels = _heading_levels(pages)
     mender = Mender(line.text for lines in pages for line in lines)
     blocks = [
-        _captioned(list(_blocks(lines, page.placed, levels, mender)))
-        for lines, page in zip(pages, arranged, strict=True)
+        _captioned(list(_blocks(lines, page, levels, mender))) for lines, page in zip(pages, arranged, strict=True)
     ]
     why = ", ".join(f"{reason} on {count} of {len(sheets)} pages" for reason, count in sorted(reasons.items()))
     asked = "" if route == "auto" else "; asked for"
@@ -243,7 +256,7 @@ def _heading_levels(pages: Sequence[Sequence[_Line]]) -> dict[float, int]:
 
 def _blocks(
     lines: Sequence[_Line],
-    placed: Sequence[tables.PlacedTable | Picture],
+    page: Arranged,
     levels: dict[float, int],
     mender: Mender,
 ) -> Iterator[Block]:
@@ -253,11 +266,11 @@ def _blocks(
         edges[line.region] = max(edges.get(line.region, 0.0), line.right)
     group: list[_Line] = []
     for line in lines:
-        if group and (line.block >= 0 or not _continues(group[-1], line, step, edges[group[-1].region])):
-            yield _text(group, levels, mender)
+        if group and (line.block >= 0 or not _joins(group[-1], line, step, edges, page.roles)):
+            yield _text(group, levels, mender, page.roles)
             group = []
         if line.block >= 0:
-            each = placed[line.block]
+            each = page.placed[line.block]
             if isinstance(each, Picture):
                 yield Block(picture=each, box=each.box)
             else:
@@ -265,7 +278,7 @@ def _blocks(
         else:
             group.append(line)
     if group:
-        yield _text(group, levels, mender)
+        yield _text(group, levels, mender, page.roles)
 
 
 def _line_step(lines: Sequence[_Line]) -> float:
@@ -273,6 +286,16 @@ def _line_step(lines: Sequence[_Line]) -> float:
     gaps = [above.bottom - below.bottom for above, below in pairwise(lines)]
     plausible = [gap for gap in gaps if 2 < gap < 60]
     return median(plausible) if plausible else 14.0
+
+
+def _joins(above: _Line, below: _Line, step: float, edges: Mapping[int, float], roles: Mapping[int, str]) -> bool:
+    """Whether ``below`` goes on with the block of ``above``: never from one kind of region to another."""
+    role, other = roles.get(above.region, ""), roles.get(below.region, "")
+    if above.region == below.region and role in _WHOLE:
+        return role != "title" or not _NUMBERED_TITLE.match(below.text)
+    if role != other and {role, other} & _APART:
+        return False
+    return _continues(above, below, step, edges[above.region])
 
 
 def _continues(above: _Line, below: _Line, step: float, right: float) -> bool:
@@ -292,7 +315,7 @@ def _continues(above: _Line, below: _Line, step: float, right: float) -> bool:
     return not (missing > 0.25 or (missing > 0.08 and _TERMINAL.search(above.text)))
 
 
-def _text(lines: Sequence[_Line], levels: dict[float, int], mender: Mender) -> Block:
+def _text(lines: Sequence[_Line], levels: dict[float, int], mender: Mender, roles: Mapping[int, str]) -> Block:
     box = (
         min(line.left for line in lines),
         min(line.bottom for line in lines),
@@ -302,23 +325,41 @@ def _text(lines: Sequence[_Line], levels: dict[float, int], mender: Mender) -> B
     text = lines[0].text
     for line in lines[1:]:
         text = mender.join(text, line.text)
-    level = levels.get(round(lines[0].size, 1))
+    role = roles.get(lines[0].region, "")
+    level = _level(text, levels.get(round(lines[0].size, 1)), levels, role if roles else None)
     if level and len(text) <= _HEADING_LENGTH:
-        return Block(f"{'#' * level} {text}", box=box)
+        return Block(f"{'#' * level} {text}", box=box, role=role)
     if _BULLET.match(text):
         return Block("- " + text.lstrip("•‣◦▪■●○–-*· "), box=box)
     # A line of prose that begins with a mark of Markdown must not become a heading or a row.
-    return Block(text.lstrip("|# ") if text.startswith(("|", "#")) else text, box=box)
+    return Block(text.lstrip("|# ") if text.startswith(("|", "#")) else text, box=box, role=role)
+
+
+def _level(text: str, by_size: int | None, levels: Mapping[float, int], role: str | None) -> int | None:
+    """The level of a heading, None for other text. ``role`` is what a layout model says; None without one."""
+    if role is None or role == "":
+        return by_size
+    words = sum(character.isalpha() for character in text)
+    if role != "title" or words < 3 or tables.is_caption(text) or _FIGURE_CAPTION.match(text):
+        return None
+    if by_size:
+        return by_size
+    numbered = _NUMBERED_TITLE.match(text)
+    depth = numbered[1].count(".") + 1 if numbered and numbered[1] else 1
+    return min(6, max(levels.values(), default=0) + depth)
 
 
 def _captioned(blocks: list[Block]) -> list[Block]:
     """``blocks`` with the captions of tables and figures in their records too; a figure's caption right after it."""
     for block in [each for each in blocks if each.cells is not None or each.picture is not None]:
         pattern = _FIGURE_CAPTION.match if block.picture else tables.is_caption
+        role = "figure_caption" if block.picture else "table_caption"
         near = [
             each
             for each in blocks
-            if each.text and _distance(block.box, each.box) < _CAPTION_DISTANCE and pattern(each.text)
+            if each.text
+            and _distance(block.box, each.box) < _CAPTION_DISTANCE
+            and (pattern(each.text) or each.role == role)
         ]
         if not near:
             continue

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Route = Literal["auto", "rules", "layout"]
+Route = Literal["auto", "rules", "layout", "layout-model"]
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """``ocr`` reads scans and pictures; ``parser`` and ``max_pages`` are the settings ``rag.parser`` and
-    ``rag.parse_max_pages``."""
+    ``rag.parse_max_pages``. ``layout_model`` is the graph of the layout model, where ``parser`` asks for it."""
 
     ocr: bool = True
     parser: Route = "auto"
     max_pages: int = 5000
+    layout_model: str = ""

@@ -16,11 +16,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mainspring.errors import MainspringError, UnreadableDocument
+from mainspring.errors import MainspringError, ModelError, UnreadableDocument
 from mainspring.rag import kinds
 from mainspring.rag.document import Parsed
 from mainspring.rag.options import Options
-from mainspring.settings import RagSettings
+from mainspring.settings import RagSettings, Settings
 
 _LENGTH = struct.Struct(">Q")
 # pdfium, lxml and OpenCV all leak a little; a fresh worker costs less than a second.
@@ -37,8 +37,9 @@ class _Worker:
 class Parser:
     """Parses documents; several at a time, each in a worker of its own. Belongs to one event loop."""
 
-    def __init__(self, settings: RagSettings) -> None:
+    def __init__(self, settings: RagSettings, layout_model: str = "") -> None:
         self._settings = settings
+        self._layout_model = layout_model
         self._idle: list[_Worker] = []
         self._slots = asyncio.Semaphore(max(1, min(4, os.cpu_count() or 1)))
         self._closed = False
@@ -129,6 +130,7 @@ class Parser:
                     self._settings.ocr,
                     self._settings.parser,
                     self._settings.parse_max_pages,
+                    self._layout_model,
                 ),
                 "timeout_s": self._settings.parse_timeout_s,
             }
@@ -141,6 +143,23 @@ class Parser:
         if not isinstance(answer, Parsed | MainspringError):
             raise ConnectionError("the parser sent something else than a document")
         return answer
+
+
+def layout_model(settings: Settings) -> str:
+    """The path of the layout model's graph; empty unless ``rag.parser`` asks for it.
+
+    Raises ``ModelNotPulled`` or ``ModelError``, also where ``models.layout`` names a model of another kind.
+    """
+    if settings.rag.parser != "layout-model":
+        return ""
+    from mainspring.engines.pull import Puller
+
+    pulled = Puller(settings).local(settings.models.layout)
+    if pulled.entry.kind != "layout":
+        raise ModelError(
+            f"{pulled.entry.name} is a {pulled.entry.kind} model, not a layout model", remedy="Set models.layout"
+        )
+    return str(pulled.files["graph"])
 
 
 def load(path: Path) -> bytes:

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from mainspring.errors import UnreadableDocument
-from mainspring.rag import furniture, layout, ocr
+from mainspring.rag import furniture, layout, layout_model, ocr
 from mainspring.rag.compose import Composer
 from mainspring.rag.document import Parsed
 from mainspring.rag.geometry import Picture, Sheet
@@ -82,13 +82,39 @@ def _read(document: Any, name: str, options: Options) -> Parsed:
         if any(sheet.pictures for sheet in sheets) and ocr.installed():
             _read_pictures(recogniser, document, sheets, composer)
     composer.dropped = furniture.remove(sheets)
-    blocks, route = layout.render(sheets, options.parser)
+    arranged = _by_model(document, sheets, composer, options) if options.parser == "layout-model" else []
+    blocks, route = layout.render(sheets, options.parser, arranged)
     for number, (sheet, page_blocks) in enumerate(zip(sheets, blocks, strict=True), 1):
         composer.page(number)
         write(composer, page_blocks)
         for text, _ in sheet.asides:
             composer.add(text)
     return composer.parsed("pdf", "pypdfium2+rapidocr" if recogniser.used else "pypdfium2", route=route)
+
+
+def _by_model(document: Any, sheets: list[Sheet], composer: Composer, options: Options) -> list[layout.Arranged]:
+    """The pages as the layout model cuts them up; those that lie on their side, as they are without it."""
+    detector = layout_model.load(options.layout_model)
+    arranged = []
+    for number, sheet in enumerate(sheets):
+        page = document[number]
+        try:
+            if (
+                (not sheet.pieces and not sheet.pictures)
+                or sheet.turned
+                or (page.get_rotation() and not sheet.recognised)
+            ):
+                arranged.append(layout.arrange(sheet))
+                continue
+            pixels = page.render(scale=detector.height / max(1.0, sheet.height)).to_numpy()
+        finally:
+            page.close()
+        found = layout_model.regions(detector.find(pixels), sheet)
+        page_arranged, dropped = layout_model.arrange(sheet, found, number + 1)
+        arranged.append(page_arranged)
+        composer.dropped.extend(dropped)
+    composer.dropped.sort(key=lambda each: each.page or 0)
+    return arranged
 
 
 def write(composer: Composer, blocks: list[layout.Block]) -> None:

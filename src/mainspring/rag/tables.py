@@ -20,6 +20,8 @@ _SLACK = 2.5
 _MAX_GRID_LINES = 400
 # Cells of an unruled table are short; lines of text columns are not.
 _CELL_WORDS = 5.0
+# Of a table that is known to be one: boxes of prose look like tables to a model.
+_KNOWN_CELL_WORDS = 9
 _MIN_GAP = 0.7
 _WRAP = 0.45
 _CAPTION = re.compile(r"(?:table|tab\.|tabelle|tableau|exhibit)\s*[\dA-Z]+(?:[.\-]\d+)*\b", re.IGNORECASE)
@@ -53,9 +55,14 @@ def ruled(pieces: Sequence[Piece], rules: Sequence[Rule]) -> list[PlacedTable]:
         box = (xs[0], ys[0], xs[-1], ys[-1])
         inside = [piece for piece in pieces if geometry.within(piece, box)]
         filled = {(_slot(xs, piece.left + 1), _slot(ys, piece.middle)) for piece in inside}
-        if len(filled) >= 3:
-            found.append(PlacedTable(box, _cells(inside, group, xs, ys), ruled=True))
+        if len(filled) >= 3 and _tabular(cells := _cells(inside, group, xs, ys)):
+            found.append(PlacedTable(box, cells, ruled=True))
     return found
+
+
+def _tabular(cells: Cells) -> bool:
+    """Whether two rows or more have different texts side by side: else it is a frame around text."""
+    return sum(len({cell for cell in row if cell}) >= 2 for row in cells) >= 2
 
 
 def _merged(rules: Sequence[Rule]) -> list[Rule]:
@@ -193,6 +200,15 @@ def unruled(pieces: Sequence[Piece], em: float, *, least: int) -> list[PlacedTab
     return found
 
 
+def inside(pieces: Sequence[Piece], em: float) -> PlacedTable | None:
+    """The table that ``pieces`` are known to be; None where they do not stand in two columns or more."""
+    table = _unruled([_split(row, em) for row in geometry.rows(pieces)], em, 2, known=True)
+    if table is None or not _tabular(table.cells):
+        return None
+    words = [len(cell.split()) for row in table.cells for cell in dict.fromkeys(row) if cell]
+    return table if median(words) <= _KNOWN_CELL_WORDS else None
+
+
 def _in_column(inside: Sequence[Sequence[Sequence[Piece]]], outside: Sequence[Sequence[Sequence[Piece]]]) -> bool:
     """Whether long cells right of the first stand on the left edge of text above or below: a column of text."""
     edges = [cell[0].left for cells in inside for cell in cells[1:] if _words(cell) >= 4]
@@ -263,16 +279,19 @@ def _wraps(cells: Sequence[Sequence[Piece]], above: Sequence[Sequence[Piece]], e
     return gap <= _WRAP * em and all(any(abs(cell[0].left - other[0].left) < em for other in above) for cell in cells)
 
 
-def _unruled(parts: Sequence[Sequence[Sequence[Piece]]], em: float, least: int) -> PlacedTable | None:
+def _unruled(
+    parts: Sequence[Sequence[Sequence[Piece]]], em: float, least: int, *, known: bool = False
+) -> PlacedTable | None:
+    """``known``: it is a table, whatever its cells look like."""
     full = [cells for cells in parts if len(cells) >= least]
-    if len(full) < 3 or _beside_prose(full):
+    if len(full) < (2 if known else 3) or (not known and _beside_prose(full)):
         return None
     columns = _columns([cell for cells in full for cell in cells], em)
     if len(columns) < least:
         return None
     wide = [cells for cells in full if len(cells) >= max(least, len(columns) - 1)]
     # Columns that most lines leave empty are words of a text that happen to stand above each other.
-    if len(wide) < 0.6 * len(full):
+    if not known and len(wide) < 0.6 * len(full):
         return None
     table: Cells = []
     previous: Sequence[Sequence[Piece]] = ()
@@ -288,7 +307,7 @@ def _unruled(parts: Sequence[Sequence[Sequence[Piece]]], em: float, least: int) 
         else:
             table.append(texts)
         previous = cells
-    if any(_is_prose([row[column] for row in table if row[column]]) for column in range(len(columns))):
+    if not known and any(_is_prose([row[column] for row in table if row[column]]) for column in range(len(columns))):
         return None
     pieces = [piece for cells in parts for cell in cells for piece in cell]
     return PlacedTable(geometry.bounds(pieces), table, ruled=False)
