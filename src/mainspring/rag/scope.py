@@ -23,10 +23,9 @@ _KEPT = 2_000_000
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """The documents of a collection at one version, by id in the order of their source keys."""
+    """The documents of a collection at one version or a later one."""
 
     version: int
-    documents: dict[str, Document]
     attributes: Attributes
 
 
@@ -44,7 +43,7 @@ class Scopes:
     def __init__(self, collections: Collections) -> None:
         self._collections = collections
         self._documents: LRUCache[tuple[str, str], _Known] = LRUCache(
-            _DOCUMENTS, getsizeof=lambda known: max(1, len(known.documents))
+            _DOCUMENTS, getsizeof=lambda known: max(1, len(known.attributes))
         )
         self._kept: LRUCache[tuple[str, str, int, str, int], tuple[Current, Current]] = LRUCache(
             _KEPT, getsizeof=lambda pair: max(1, len(pair[1]))
@@ -70,7 +69,8 @@ class Scopes:
         """The documents within the scope, by source key."""
         scope = await self.of(collection, groups, tree)
         known = await self._all(collection, self._collections.version(collection))
-        return [document for name, document in known.documents.items() if name in scope.current]
+        found = (each for each in known.attributes.documents if each.document_id in scope.current)
+        return sorted(found, key=lambda document: document.source_key)
 
     async def named(self, collection: Collection, wanted: AnyCollection[str], groups: Groups) -> dict[str, Document]:
         """Those of the documents that there are and that ``groups`` may see, as the database has them now."""
@@ -84,12 +84,18 @@ class Scopes:
         """All documents as of ``version`` or later. Who may see them is not decided here."""
         key = (collection.tenant, collection.id)
         known = self._documents.get(key)
-        if known is None or known.version != version:
+        if known is not None and known.version == version:
+            return known
+        changed = None if known is None else await self._collections.since(collection, known.version)
+        if known is None or changed is None:
             found = await self._collections.documents(collection, None)
-            documents = {document.document_id: document for document in found}
-            known = _Known(version, documents, Attributes(documents))
-            if len(documents) <= _DOCUMENTS:
-                self._documents[key] = known
+            attributes = Attributes({document.document_id: document for document in found})
+        else:
+            attributes = known.attributes
+            await asyncio.to_thread(attributes.change, changed)
+        known = _Known(version, attributes)
+        if len(attributes) <= _DOCUMENTS:
+            self._documents[key] = known
         return known
 
 

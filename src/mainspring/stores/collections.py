@@ -330,5 +330,6 @@ def _row(collection: Collection) -> dict[str, Any]:
 
 def _collection(row: sa.Row[Any]) -> Collection:
     fields = dict(row._mapping)
+    del fields["removed"]
     texts = {"groups": frozenset(rows.load(fields["groups"])), "metadata": rows.load(fields["metadata"])}
     return Collection(**{**fields, **texts})

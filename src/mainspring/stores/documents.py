@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from cachetools import LRUCache
 
 import mainspring.stores.blobs as blob_store
+import mainspring.stores.changes as changes
 import mainspring.stores.ids as ids
 import mainspring.stores.moves as moves
 import mainspring.stores.rows as rows
@@ -33,7 +34,7 @@ from mainspring.stores.document import (
     columns_of,
     document_of,
 )
-from mainspring.stores.schema import collections, documents
+from mainspring.stores.schema import documents
 from mainspring.stores.vectors import Current, Stale
 from mainspring.stores.visibility import Generations, visible
 
@@ -97,7 +98,7 @@ class Documents:
         } | columns_of(about)
 
         def work(connection: sa.Connection) -> tuple[DocumentVersion, int]:
-            version = _require(connection, collection, hold=True)
+            version = changes.require(connection, collection, hold=True)
             connection.execute(rows.insert_new(connection, documents), new)
             one = sa.and_(_within(collection), documents.c.source_key == source_key)
             before = connection.execute(sa.select(documents.c.groups, documents.c.generation).where(one)).one()
@@ -112,13 +113,14 @@ class Documents:
                     status="in_progress",
                     error="",
                     updated_at=now,
+                    changed=version + 1,
                     **columns_of(about),
                 )
                 .returning(documents.c.id, documents.c.begun, documents.c.generation)
             )
             begun_version = DocumentVersion(*connection.execute(begun).one())
             if before.generation and before.groups != rows.names(about.groups):
-                version = _bump(connection, collection)
+                version = changes.bump(connection, collection)
             return begun_version, version
 
         begun, version = await self._database.write(work, durable=True)
@@ -134,7 +136,7 @@ class Documents:
         """
 
         def work(connection: sa.Connection) -> int:
-            version = _require(connection, collection, hold=True)
+            version = changes.require(connection, collection, hold=True)
             old = _locked(connection, collection, document_id)
             if old.begun != old.generation:
                 raise Conflict(f"an ingest of {old.name} has begun", remedy="Its result will count")
@@ -143,10 +145,11 @@ class Documents:
                 "name": name,
                 **columns_of(about),
                 "read_groups": rows.names(about.groups),
+                "changed": version + 1,
             }
             connection.execute(sa.update(documents).where(_one(collection, document_id)).values(values))
             changed = any(getattr(old, column) != values[column] for column in _SHOWN)
-            return _bump(connection, collection) if changed else version
+            return changes.bump(connection, collection) if changed else version
 
         try:
             self._know(_key(collection), await self._database.write(work, durable=True))
@@ -185,13 +188,13 @@ class Documents:
         """
 
         def work(connection: sa.Connection) -> tuple[int, list[int | Conflict | NotFound]]:
-            version = _bump(connection, collection)
+            version = changes.bump(connection, collection)
             moved = moves.moved(connection, collection)
             done: dict[int, int | Conflict | NotFound] = {}
             # In one order for all: blobs are locked one by one.
             for number, each in sorted(enumerate(wanted), key=lambda pair: pair[1].text_blob):
                 try:
-                    done[number] = moved or self._publish(connection, collection, each)
+                    done[number] = moved or self._publish(connection, collection, each, version)
                 except (Conflict, NotFound) as error:
                     done[number] = error
                 if isinstance(done[number], MainspringError):
@@ -209,7 +212,7 @@ class Documents:
             await blob_store.sweep(self._database, self._blobs)
         return done
 
-    def _publish(self, connection: sa.Connection, collection: Collection, wanted: Publication) -> int:
+    def _publish(self, connection: sa.Connection, collection: Collection, wanted: Publication, version: int) -> int:
         old = _locked(connection, collection, wanted.document_id)
         if old.begun != wanted.generation:
             raise Conflict(
@@ -231,6 +234,7 @@ class Documents:
             "text_blob": wanted.text_blob,
             "read_groups": old.groups,
             "updated_at": time.time(),
+            "changed": version,
         }
         connection.execute(sa.update(documents).where(_one(collection, wanted.document_id)).values(values))
         if wanted.generation > 1:
@@ -268,7 +272,7 @@ class Documents:
         Raises ``NotFound``."""
 
         def work(connection: sa.Connection) -> int:
-            version = _bump(connection, collection)
+            version = changes.bump(connection, collection, removing=True)
             old = _locked(connection, collection, document_id)
             connection.execute(sa.delete(documents).where(_one(collection, document_id)))
             blob_store.discard(connection, old.text_blob)
@@ -320,25 +324,24 @@ class Documents:
 
         This is what a search passes to ``VectorStore.search``: with ``principal.groups``, so that what those may not
         see cannot be found. None gives all and is for maintenance only. Asking costs one look at the collection's
-        version; the mapping is kept until that grows. Raises ``NotFound``: no such
-        collection.
+        version; the mapping is kept until that grows. Raises ``NotFound``: no such collection.
         """
         key = _key(collection)
         known = self._generations.get(key)
 
         def work(connection: sa.Connection) -> Generations:
-            version = _require(connection, collection)
-            if known is not None and known.version == version:
-                return known
-            query = sa.select(
-                documents.c.id, documents.c.generation, documents.c.groups, documents.c.read_groups
-            ).where(_within(collection), documents.c.generation > 0)
-            return Generations.of(version, connection.execute(query))
+            return changes.generations(connection, collection, known)
 
         fresh = await self._database.read(work)
         self._generations[key] = fresh
         self._know(key, fresh.version)
         return fresh.view(groups)
+
+    async def since(self, collection: Collection, version: int) -> list[Document] | None:
+        """The documents that changed after ``version`` of the collection; None: some were removed since, so that
+        all are to be read again."""
+        found = await self._database.read(lambda connection: changes.since(connection, collection, version))
+        return None if found is None else [document_of(row) for row in found]
 
     async def text(self, document: Document) -> str:
         """The parsed text that offsets of chunks and citations point into. Raises ``NotFound`` before the
@@ -362,29 +365,6 @@ def _within(collection: Collection) -> sa.ColumnElement[bool]:
 
 def _one(collection: Collection, document_id: str) -> sa.ColumnElement[bool]:
     return sa.and_(_within(collection), documents.c.id == document_id)
-
-
-def _row_of(collection: Collection) -> sa.ColumnElement[bool]:
-    return sa.and_(collections.c.tenant == collection.tenant, collections.c.id == collection.id)
-
-
-def _require(connection: sa.Connection, collection: Collection, *, hold: bool = False) -> int:
-    # ``hold``: nobody deletes or changes the collection until this transaction ends.
-    query = sa.select(collections.c.version).where(_row_of(collection))
-    if hold:
-        query = query.with_for_update()
-    version = connection.execute(query).scalar_one_or_none()
-    if version is None:
-        raise NotFound(f"the collection {collection.name} was deleted")
-    return int(version)
-
-
-def _bump(connection: sa.Connection, collection: Collection) -> int:
-    bumped = sa.update(collections).where(_row_of(collection)).values(version=collections.c.version + 1)
-    version = connection.execute(bumped.returning(collections.c.version)).scalar_one_or_none()
-    if version is None:
-        raise NotFound(f"the collection {collection.name} was deleted")
-    return int(version)
 
 
 def _locked(connection: sa.Connection, collection: Collection, document_id: str) -> sa.Row[Any]:

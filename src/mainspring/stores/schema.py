@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from mainspring.stores.rows import clean
 
-HEAD = "0004"
+HEAD = "0007"
 
 metadata = sa.MetaData(
     naming_convention={
@@ -155,6 +155,8 @@ collections = sa.Table(
     # Tables of chunks: the one that is read (empty: named after the id), and one to be filled or dropped.
     _optional("stored_in"),
     _optional("building"),
+    # The version at which a document was last removed.
+    _count("removed"),
     sa.UniqueConstraint("tenant", "name", "groups"),
 )
 
@@ -189,7 +191,10 @@ documents = sa.Table(
     # What the source calls this version of it, and the digest of the settings that it was read with.
     _optional("mark"),
     _optional("recipe"),
+    # The version of its collection at which it last changed, or is to have changed when that comes.
+    _count("changed"),
     sa.UniqueConstraint("tenant", "collection_id", "source_key"),
+    sa.Index(None, "tenant", "collection_id", "changed"),
     sa.Index(None, "tenant", "file_id"),
     sa.Index(None, "text_blob"),
 )

@@ -43,16 +43,18 @@ class Generations:
     @classmethod
     def of(cls, version: int, found: Iterable[sa.Row[Any]]) -> Generations:
         """From rows of (id, generation, groups, read_groups)."""
-        made = cls(version)
-        everything: dict[str, int] = {}
+        return cls(version).follow(version, found)
+
+    def follow(self, version: int, found: Iterable[sa.Row[Any]]) -> Generations:
+        """These at a later version, with the rows that changed in between."""
+        everything, restricted = dict(self.everything), dict(self._restricted)
         for row in found:
-            name, generation, groups, read_groups = row.id, row.generation, row.groups, row.read_groups
-            everything[name] = generation
-            if groups != "[]" or read_groups != "[]":
-                made._restricted[name] = _groups(groups), _groups(read_groups)
-        made.everything = Current(everything)
-        made._mentioned = frozenset().union(*(each for lists in made._restricted.values() for each in lists))
-        return made
+            everything[row.id] = row.generation
+            restricted.pop(row.id, None)
+            if row.groups != "[]" or row.read_groups != "[]":
+                restricted[row.id] = _groups(row.groups), _groups(row.read_groups)
+        mentioned = frozenset().union(*(each for lists in restricted.values() for each in lists))
+        return Generations(version, Current(everything), restricted, mentioned)
 
     def view(self, groups: frozenset[str] | None) -> Current:
         """What ``groups`` may see, by document id."""
