@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from mainspring.evaluate.ablation import Measured, ablate
 from mainspring.evaluate.arms import Arm, grid
 from mainspring.evaluate.collections import Query, load
 from mainspring.evaluate.workbench import Index, Tokens
+from mainspring.rag.selection import SearchOptions
 from mainspring.settings import RagSettings, Settings
 from tests.evaluate.conftest import FACTS
 
@@ -65,6 +68,25 @@ async def test_every_arm_is_measured_on_the_same_queries(folder: Path, settings:
     facts = report.as_json(found)
     assert facts["arms"][2]["index_settings"] == {"chunk_tokens": 32, "chunk_overlap": 0}
     assert facts["arms"][1]["against_baseline"]["ndcg@3"]["p"] <= 1
+
+
+def test_one_axis_at_a_time_changes_one_value_of_the_first_arm() -> None:
+    arms = grid(["default", "fixed"], ["dense", "bm25"], ["none", "spelling"], ["off", "late"], one_at_a_time=True)
+    assert [arm.name for arm in arms] == ["dense", "fixed", "bm25", "spelling", "late"]
+    first, fixed, words, spelt, late = arms
+    assert (first.index, first.options, first.techniques, first.reranker) == ({}, {"mode": "dense"}, (), "")
+    assert (fixed.index, fixed.options, fixed.reranker) == ({"chunker": "fixed"}, {"mode": "dense"}, "")
+    assert (words.index, words.options) == ({}, {"mode": "sparse"})
+    assert (spelt.techniques, spelt.options, spelt.reranker) == (("spelling",), {"mode": "dense"}, "")
+    assert (late.techniques, late.reranker) == ((), "late")
+    with pytest.raises(InvalidRequest, match="given twice"):
+        grid(["default", "fixed"], ["default", "fixed:fusion=rrf"], one_at_a_time=True)
+
+
+def test_every_option_of_a_search_can_be_an_arm() -> None:
+    for field in dataclasses.fields(SearchOptions):
+        arm = grid(retrievers=["default", f"changed:{field.name}={json.dumps(field.default)}"])[1]
+        assert arm.options == {field.name: field.default}
 
 
 async def test_a_reranker_is_an_arm_and_its_tokens_are_counted(

@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -62,12 +62,16 @@ def rag(
     split: Half = "development",
     limit: Limit = 0,
     chat: Annotated[bool, typer.Option("--chat", help="Load the chat models (for techniques that write)")] = False,
+    one_at_a_time: Annotated[
+        bool,
+        typer.Option("--one-at-a-time", help="Vary one axis at a time from the first values, not all combinations"),
+    ] = False,
     keep: Annotated[Path | None, typer.Option(help="Folder for vectors, so that no run embeds a passage twice")] = None,
     data: Data = None,
     out: Out = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare every combination of chunker, retriever, expansion and reranker on one collection.
+    """Compare combinations of chunker, retriever, expansion and reranker on one collection.
 
     Each has its metrics with 95 % intervals, a paired significance test against the baseline (corrected for the
     number of arms), tokens and milliseconds a query, and the size of its index.
@@ -77,7 +81,8 @@ def rag(
     settings = _settings(context, chat=chat)
     judged = _judged(context, collection, data, split, limit)
     axes = {"chunkers": chunkers, "retrievers": retrievers, "expansions": expansions, "rerankers": rerankers}
-    found = asyncio.run(_ablate(settings, judged, axes, k, _words(metrics), baseline, split, keep))
+    grid = _grid(settings, axes, one_at_a_time)
+    found = asyncio.run(_ablate(settings, judged, grid, k, _words(metrics), baseline, split, keep))
     _write(out, report.as_json(found), report.markdown(found))
     if as_json:
         show.as_json(report.as_json(found))
@@ -111,10 +116,17 @@ def refusal(
         print(_refusal_text(found), end="")
 
 
+def _grid(settings: Settings, axes: Mapping[str, str], one_at_a_time: bool) -> list[Arm]:
+    from mainspring.evaluate import arms
+
+    words = {name: _words(text) for name, text in axes.items()}
+    return arms.grid(**words, one_at_a_time=one_at_a_time, base=settings.rag)
+
+
 async def _ablate(
     settings: Settings,
     judged: Judged,
-    axes: dict[str, str],
+    grid: Sequence[Arm],
     k: int,
     metrics: tuple[str, ...],
     baseline: str,
@@ -122,10 +134,9 @@ async def _ablate(
     keep: Path | None,
 ) -> Ablation:
     from mainspring import engines
-    from mainspring.evaluate import ablation, arms
+    from mainspring.evaluate import ablation
     from mainspring.evaluate.cache import KeptEmbedder
 
-    grid = arms.grid(**{name: _words(text) for name, text in axes.items()}, base=settings.rag)
     _pull_rerankers(settings, grid)
     async with engines.open(settings) as opened:
         if keep is not None:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,9 +70,13 @@ def grid(
     expansions: Sequence[str] = ("none",),
     rerankers: Sequence[str] = ("default",),
     *,
+    one_at_a_time: bool = False,
     base: RagSettings | None = None,
 ) -> list[Arm]:
     """Every combination, in order; an arm is named after its values on the axes that have several.
+
+    With ``one_at_a_time`` the first values of all axes make the first arm, and every other value one that differs from
+    it in that value alone.
 
     Raises ``InvalidRequest`` naming an axis without values, an unknown key, or a value that is not allowed.
     """
@@ -82,13 +86,25 @@ def grid(
             raise InvalidRequest(f"{name} has no values", param=name)
     parsed = [[_parse(name, text) for text in values] for name, values in axes.items()]
     varied = [number for number, values in enumerate(axes.values()) if len(values) > 1]
-    arms = [_arm(values, varied) for values in itertools.product(*parsed)]
+    if one_at_a_time:
+        arms = [_arm(values, changed) for values, changed in _neighbours(parsed)]
+    else:
+        arms = [_arm(values, varied) for values in itertools.product(*parsed)]
     if len({arm.name for arm in arms}) < len(arms):
         raise InvalidRequest("a value is given twice on one axis", remedy="Label them: name:key=value", param="axes")
     for arm in arms:
         arm.rag(base or RagSettings())
         _check_options(arm)
     return arms
+
+
+def _neighbours(parsed: Sequence[Sequence[_Value]]) -> Iterator[tuple[list[_Value], list[int]]]:
+    """The first values of all axes, then those with one value changed; each with the places that are changed."""
+    first = [values[0] for values in parsed]
+    yield first, []
+    for place, values in enumerate(parsed):
+        for value in values[1:]:
+            yield [*first[:place], value, *first[place + 1 :]], [place]
 
 
 def _arm(values: Sequence[_Value], varied: Sequence[int]) -> Arm:
