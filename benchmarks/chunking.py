@@ -1,29 +1,32 @@
 """Chunking strategies on SQuAD's articles: what is found, and what a fixed budget of retrieved tokens holds.
 
-    MAINSPRING_DATA=... python benchmarks/chunking.py [--small]
+    MAINSPRING_DATA=... python benchmarks/chunking.py [--small] [--keep FOLDER]
 
 The paragraphs of an article are one document. Search is exact over the vectors alone, so that only the chunks differ.
 ``hit@5``: a gold answer stands in what is read of the first five. ``in 512 tokens``: it stands in what is read until
 512 tokens are full, so that large chunks gain nothing by their size; what is read of a chunk is its parent where it
 has one, each place once. Questions are those of the development draw of ``answers.py`` alone: this is for choosing.
+p is that of the paired randomisation test against the default chunker, corrected by Holm over the others.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
-import sys
-import time
+import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 
 from _library import bench, data
-from _report import Figure, table
+from _report import Figure, report, table
 from answers import Question, draw, holds, squad
 from mainspring.engines.base import Embedder
+from mainspring.evaluate.significance import compare
 from mainspring.rag.chunk import Chunk, chunker
 from mainspring.rag.document import Parsed
 from mainspring.settings import Chunking, RagSettings
@@ -40,7 +43,6 @@ class Index:
 
     chunks: list[tuple[str, Chunk]]
     vectors: Any
-    seconds: float
 
 
 def articles(small: bool) -> dict[str, str]:
@@ -51,13 +53,12 @@ def articles(small: bool) -> dict[str, str]:
 
 
 async def fill(texts: dict[str, str], embedder: Embedder, rag: RagSettings) -> Index:
-    started = time.monotonic()
     cutter = chunker(rag, embedder)
     chunks: list[tuple[str, Chunk]] = []
     for title, text in texts.items():
         chunks += [(text, one) for one in await cutter.chunk(Parsed(text), title=title.replace("_", " "))]
     vectors = (await embedder.embed([one.embedded for _, one in chunks])).vectors
-    return Index(chunks, vectors, time.monotonic() - started)
+    return Index(chunks, vectors)
 
 
 def read(index: Index, order: Sequence[int]) -> Iterator[str]:
@@ -85,39 +86,70 @@ def within(passages: Iterator[str], embedder: Embedder) -> str:
     return "\n\n".join(shown)
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """``hits`` and ``held`` by question: is a gold answer in the first five, and in the budget."""
+
+    index: Index
+    hits: dict[str, float]
+    held: dict[str, float]
+
+
 async def measure(
     strategy: Chunking, texts: dict[str, str], questions: Sequence[Question], embedder: Embedder
-) -> dict[str, Figure]:
+) -> Measured:
     index = await fill(texts, embedder, RagSettings(chunker=strategy))
     queries = (await embedder.embed([question.text for question in questions], "query")).vectors
-    hits = held = 0
-    for question, scores in zip(questions, queries @ index.vectors.T, strict=True):
+    found = Measured(index, {}, {})
+    for number, (question, scores) in enumerate(zip(questions, queries @ index.vectors.T, strict=True)):
         order = np.argsort(-scores, kind="stable")[:50].tolist()
-        hits += any(holds(passage, question.answers) for passage in read(index, order[:5]))
-        held += holds(within(read(index, order), embedder), question.answers)
-    count = max(1, len(questions))
-    against = f"{len(questions)} development questions, {len(texts)} articles, vectors alone"
-    return {
-        f"{strategy} hit@5": Figure(hits / count, "", "higher", against=against),
-        f"{strategy} gold answer in {BUDGET} tokens": Figure(held / count, "", "higher", against=against),
-        f"{strategy} chunks": Figure(len(index.chunks), "", "lower"),
-        f"{strategy} vectors": Figure(index.vectors.nbytes / 2**20, "MiB", "lower"),
-        f"{strategy} cut and embedded": Figure(index.seconds, "s", "lower"),
-    }
+        name = str(number)
+        found.hits[name] = float(any(holds(passage, question.answers) for passage in read(index, order[:5])))
+        found.held[name] = float(holds(within(read(index, order), embedder), question.answers))
+    return found
 
 
-async def main(small: bool) -> None:
+def figures_of(found: dict[str, Measured], against: str) -> dict[str, Figure]:
+    default: str = RagSettings().chunker
+    figures: dict[str, Figure] = {}
+    for label, side in (("hit@5", "hits"), (f"gold answer in {BUDGET} tokens", "held")):
+        values = {strategy: getattr(each, side) for strategy, each in found.items()}
+        compared = compare(values, default)
+        for strategy, scores in values.items():
+            one = compared.get(strategy)
+            p = (
+                f"p = {one.corrected:.3f}, {one.won}/{one.lost} won/lost against {default}; "
+                if one
+                else "the default; "
+            )
+            figures[f"{strategy} {label}"] = Figure(
+                statistics.fmean(scores.values()), "", "higher", against=f"{p}{against}"
+            )
+    for strategy, each in found.items():
+        figures[f"{strategy} chunks"] = Figure(len(each.index.chunks), "", "lower")
+        figures[f"{strategy} vectors"] = Figure(each.index.vectors.nbytes / 2**20, "MiB", "lower")
+    return figures
+
+
+async def main(small: bool, keep: Path | None) -> None:
     texts = articles(small)
     paragraphs, questions = squad()
     held = {name for name, text in paragraphs if any(text in article for article in texts.values())}
     drawn = [question for question in draw(questions, development=True) if question.paragraph in held]
-    figures: dict[str, Figure] = {}
-    async with bench() as library:
-        await library.embedder.start()
+    found: dict[str, Measured] = {}
+    async with bench(keep=keep) as library:
         for strategy in STRATEGIES:
-            figures |= await measure(strategy, texts, drawn, library.embedder)
-    print(table(figures))
+            found[strategy] = await measure(strategy, texts, drawn, library.embedder)
+    figures = figures_of(found, f"{len(drawn)} development questions, {len(texts)} articles, vectors alone")
+    if small:
+        print(table(figures))
+    else:
+        report("chunking", figures)
 
 
 if __name__ == "__main__":
-    asyncio.run(main("--small" in sys.argv))
+    parser = argparse.ArgumentParser(description="Chunking strategies")
+    parser.add_argument("--small", action="store_true", help="three articles, printed only")
+    parser.add_argument("--keep", type=Path, help="folder of vectors, so that no run embeds a passage twice")
+    given = parser.parse_args()
+    asyncio.run(main(given.small, given.keep))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from mainspring.errors import InvalidRequest
 from mainspring.evaluate.metrics import DEFAULT, ranked, score
@@ -40,6 +42,52 @@ def test_hit_rate_is_not_recall_with_more_than_one_relevant_document() -> None:
     judged = {"C": 1, "X": 1, "Y": 1, "Z": 1}
     assert one(judged, TOP_5["q"], "hit@5") == 1
     assert one(judged, TOP_5["q"], "recall@5") == pytest.approx(0.25)
+
+
+def test_hit_rate_of_the_worked_example_and_of_a_miss() -> None:
+    assert one({"C": 1}, TOP_5["q"], "hit@5") == 1
+    assert one({"C": 1}, TOP_5["q"], "hit@2") == 0
+    assert one({"F": 1}, [*TOP_5["q"], "F"], "hit@5") == 0
+    assert one({"F": 1}, [*TOP_5["q"], "F"], "recall@5") == 0
+
+
+def test_the_mean_reciprocal_rank_of_the_three_worked_places() -> None:
+    ranking = [f"d{number}" for number in range(1, 11)]
+    scores = score({f"q{n}": {f"d{n}": 1} for n in (1, 3, 10)}, {f"q{n}": ranking for n in (1, 3, 10)}, ["mrr"])
+    assert scores.mean("mrr") == pytest.approx((1 + 1 / 3 + 1 / 10) / 3)
+
+
+def test_grades_of_the_guide_from_0_to_3() -> None:
+    judged = {"A": 3, "B": 2, "C": 1, "D": 0}
+    assert one(judged, ["A", "B", "C", "D"], "ndcg@4") == pytest.approx(1)
+    assert one(judged, ["A", "C", "B", "D"], "ndcg@4") < 1
+    ideal = 3 + 2 / math.log2(3) + 1 / 2
+    assert one(judged, ["D", "C", "B", "A"], "ndcg@4") == pytest.approx(
+        (1 / math.log2(3) + 2 / 2 + 3 / math.log2(5)) / ideal
+    )
+
+
+@given(
+    judged=st.dictionaries(st.sampled_from("ABCDEFGH"), st.integers(0, 3), min_size=1),
+    ranking=st.permutations("ABCDEFGHIJ").flatmap(lambda names: st.integers(1, 10).map(lambda n: list(names[:n]))),
+    k=st.integers(1, 12),
+)
+def test_every_metric_is_its_definition(judged: dict[str, int], ranking: list[str], k: int) -> None:
+    assume(any(judged.values()))
+    relevant = {name for name, gain in judged.items() if gain > 0}
+    found = [name in relevant for name in ranking]
+    ideal = sorted(judged.values(), reverse=True)[:k]
+    precisions = [sum(found[: place + 1]) / (place + 1) for place, hit in enumerate(found) if hit]
+    expected = {
+        f"hit@{k}": float(any(found[:k])),
+        f"recall@{k}": sum(found[:k]) / len(relevant),
+        f"precision@{k}": sum(found[:k]) / k,
+        "mrr": 1 / (found.index(True) + 1) if any(found) else 0.0,
+        "map": sum(precisions) / len(relevant),
+        f"ndcg@{k}": sum(judged.get(name, 0) / math.log2(place + 2) for place, name in enumerate(ranking[:k]))
+        / sum(gain / math.log2(place + 2) for place, gain in enumerate(ideal)),
+    }
+    assert {name: one(judged, ranking, name) for name in expected} == pytest.approx(expected, abs=1e-4)
 
 
 def test_graded_gains_are_taken_as_they_are() -> None:

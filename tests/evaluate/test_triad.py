@@ -79,7 +79,17 @@ async def test_a_judge_decides_in_place_of_the_heuristic() -> None:
         async def supported(self, claim: str, passages: Sequence[str]) -> float:
             return 0.9 if "30" in claim else 0.1
 
-    found = await Triad(WordEmbedder(), Strict()).faithfulness("It is 30 days. It is green.", [POLICY])
+        async def answers(self, question: str, answer: str) -> float:
+            return 0.25
+
+        async def useful(self, question: str, passage: str) -> float:
+            return 0.75
+
+    triad = Triad(WordEmbedder(), judge=Strict())
+    found = await triad.faithfulness("It is 30 days. It is green.", [POLICY])
+    assert await triad.answer_relevancy("How long?", "It is 30 days.") == 0.25
+    assert await triad.answer_relevancy("How long?", REFUSAL) == 0
+    assert await triad.context_relevance("How long?", [POLICY, SHIPPING]) == [0.75, 0.75]
     assert [claim.score for claim in found.claims] == [0.9, 0.1]
     assert 0.1 < SUPPORTED < 0.9
 

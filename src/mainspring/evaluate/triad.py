@@ -1,17 +1,10 @@
 """The RAG triad without references: context precision and recall, context relevance, faithfulness, answer relevancy.
 
-Everything is computed from an embedding model and shared words; a chat model as ``Judge`` is an option. None of these
-numbers establishes truth. What each one is worth was measured against labels (``benchmarks/triad.py``, AUROC with
-intervals in docs/evaluation.md); in short:
-
-- *Context relevance* tells the paragraph that answers a question from others, even of the same subject.
-- *Faithfulness* catches sentences that are taken from elsewhere, and a number, name or negation that was changed in a
-  sentence close to the source. On statements in other words that combine what the passages say wrongly it is poor
-  (AUROC about .66): that needs a model of entailment, and until there is one a high score is no proof.
-- *Answer relevancy* catches answers that are about something else or evade. It hardly tells a right short answer from
-  a wrong one (AUROC about .66): it is about relevance only.
-- *Context precision and recall* are no better than the relevance that they are made of; with judged questions use
-  ``metrics`` instead.
+Everything is computed from an embedding model and shared words, and where there is one from the alignment of tokens
+(``engines.late``); a chat model as ``Judge`` is an option. Faithfulness and answer relevancy are logistic models over
+features that anyone can check (``evidence``, ``relevancy``), fitted on development questions of SQuAD and training
+claims of SciFact. None of these numbers establishes truth. What each one is worth was measured against labels on other
+questions and claims (``benchmarks/triad.py``, AUROC with intervals in docs/evaluation.md).
 
 Scores lie in [0, 1].
 """
@@ -19,25 +12,26 @@ Scores lie in [0, 1].
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
+import numpy as np
 from cachetools import LRUCache
 
 from mainspring.engines.base import Embedder
+from mainspring.evaluate import evidence, relevancy
+from mainspring.evaluate.evidence import Aligner, Evidence, Unit
+from mainspring.evaluate.relevancy import Relevance
+from mainspring.evaluate.weights import ANSWER, ANSWER_ALONE, SUPPORT, SUPPORT_UNALIGNED
 from mainspring.rag import sentences, terms
 from mainspring.rag.generate import REFUSAL
 
-SUPPORTED = 0.7
-"""A claim with at least this score counts as supported: set on SQuAD's development questions, where .89 of the true
-claims and .31 of the false ones reach it."""
+SUPPORTED = 0.5
+"""A claim with at least this score counts as supported: true and false ones were given the same weight in the fit."""
 _KEPT_VECTORS = 20_000
 _MARK = re.compile(r"\s*\[\d+\]")
-_NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
-_NAME = re.compile(r"(?<=[\w,;:]\s)[A-Z][\w’'-]+")
-_NEGATION = re.compile(r"\b(?:not|never|no|none|neither|nor|without|cannot|nobody|nothing)\b|n[’']t\b", re.IGNORECASE)
-_STRANGE_NUMBER, _STRANGE_NAME, _OTHER_NEGATION = 0.5, 0.6, 0.7
 # "..., and shipping is free": a second statement begins where a subject and a verb follow.
 _SECOND_CLAIM = re.compile(
     r"(?:;\s+|,\s+(?:and|but|while|whereas)\s+)(?=(?:[\w’'-]+\s+){1,4}?(?:is|are|was|were|has|have|had|can|will|may|must|"
@@ -48,12 +42,14 @@ _EVASIVE = re.compile(
     r"no information|not (?:sure|able to answer)|unable to answer)\b",
     re.IGNORECASE,
 )
+_AGAINST = ("number", "name", "negation", "turned")
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A statement of an answer. ``score`` is its support, ``passage`` the index of the passage that supports it best
-    (None without passages), ``why`` what speaks against it: ``number``, ``name``, ``negation``."""
+    (None without passages), ``why`` what speaks against it: ``number``, ``name``, ``negation``, ``turned`` (a rise in
+    place of a fall)."""
 
     text: str
     score: float
@@ -74,27 +70,28 @@ class Faithfulness:
 
 
 class Judge(Protocol):
-    """Decides in place of the heuristic."""
+    """Decides in place of the heuristics: ``judge.ChatJudge`` does. All from 0 to 1."""
 
     async def supported(self, claim: str, passages: Sequence[str]) -> float:
-        """How well the passages support the claim, from 0 to 1."""
+        """How well the passages support the claim."""
+        ...
+
+    async def answers(self, question: str, answer: str) -> float:
+        """How fully the answer answers the question, true or not."""
+        ...
+
+    async def useful(self, question: str, passage: str) -> float:
+        """How much of the answer the passage holds."""
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Unit:
-    """A sentence of a passage, with its neighbours as ``around``."""
-
-    passage: int
-    text: str
-    around: str
-
-
 class Triad:
-    """Computes the measures with ``embedder``; ``judge`` (None: the heuristic) decides which claims are supported."""
+    """Computes the measures with ``embedder`` and ``aligner`` (None: words are matched as they are); ``judge`` (None:
+    the heuristics) decides in their place."""
 
-    def __init__(self, embedder: Embedder, judge: Judge | None = None) -> None:
+    def __init__(self, embedder: Embedder, aligner: Aligner | None = None, judge: Judge | None = None) -> None:
         self._embedder = embedder
+        self._aligner = aligner
         self._judge = judge
         self._vectors: LRUCache[str, Any] = LRUCache(_KEPT_VECTORS)
 
@@ -103,10 +100,12 @@ class Triad:
         the share of the question's words that it has, weighted by rarity among the passages."""
         if not passages:
             return []
+        if self._judge is not None:
+            return [await self._judge.useful(question, passage) for passage in passages]
         asked = terms.content(question)
         contents = [terms.content(passage) & asked for passage in passages]
         rare = terms.rarity(asked, contents)
-        units = [[unit.text for unit in _units(number, passage)] for number, passage in enumerate(passages)]
+        units = [[unit.text for unit in evidence.units([passage])] for passage in passages]
         await self._embed([question, *passages, *(text for each in units for text in each)])
         return [
             (
@@ -146,39 +145,46 @@ class Triad:
         return Faithfulness(score, tuple(found))
 
     async def claim(self, text: str, passages: Sequence[str]) -> Claim:
-        """One claim's support: half its cosine to the sentence that is closest, half the share of its words that
-        stand there or beside it; less for a number or a name that no passage has and for a negation on one side only.
-        """
-        words = terms.content(text)
+        """One claim's support by the passages: 0 without passages or words."""
         if self._judge is not None and passages:
             return Claim(text, await self._judge.supported(text, passages))
-        units = [unit for number, passage in enumerate(passages) for unit in _units(number, passage)]
-        if not words or not units:
+        found = await self.evidence(text, passages)
+        if found is None:
             return Claim(text, 0.0)
-        await self._embed([text, *(unit.text for unit in units)])
-        scores = [
-            max(0.0, self._cosine(text, unit.text)) / 2 + len(words & terms.content(unit.around)) / len(words) / 2
-            for unit in units
-        ]
-        best = max(range(len(units)), key=lambda number: scores[number])
-        why = _against(text, units[best].text, " ".join(passages))
-        score = scores[best]
-        for reason, factor in (("number", _STRANGE_NUMBER), ("name", _STRANGE_NAME), ("negation", _OTHER_NEGATION)):
-            score *= factor if reason in why else 1.0
-        return Claim(text, score, units[best].passage, why)
+        seen, unit = found
+        weights = SUPPORT_UNALIGNED if self._aligner is None else SUPPORT
+        why = tuple(name for name in _AGAINST if getattr(seen, name))
+        return Claim(text, _logistic(weights, evidence.NAMES, seen.vector()), unit.passage, why)
 
-    async def answer_relevancy(self, question: str, answer: str) -> float:
-        """Whether the answer speaks of what was asked: 0.6 of the cosine, 0.2 of the share of the question's words
-        that it has, 0.2 for offering the kind of thing asked for. An answer that evades scores 0."""
+    async def evidence(self, text: str, passages: Sequence[str]) -> tuple[Evidence, Unit] | None:
+        """What speaks for and against a claim, and the sentence that is closest to it; None without passages or
+        words."""
+        units = evidence.units(passages)
+        if not units or not terms.content(text):
+            return None
+        await self._embed([text, *(unit.text for unit in units)])
+        seen, closest = await evidence.gather(text, units, partial(self._cosine, text), self._aligner)
+        return seen, units[closest]
+
+    async def answer_relevancy(self, question: str, answer: str, passages: Sequence[str] = ()) -> float:
+        """Whether the answer speaks of what was asked. An answer that evades scores 0.
+
+        With the ``passages`` that it was made from, an answer to another question is told from one to this; without
+        them a short one hardly can be.
+        """
         shown = _MARK.sub("", answer).strip()
         if not shown or shown == REFUSAL or _EVASIVE.search(shown):
             return 0.0
-        asked = terms.content(question)
-        await self._embed([question, shown])
-        shared = len(asked & terms.content(shown)) / len(asked) if asked else 0.0
-        # -1 to 1: lacks the kind of thing asked for, unknown, has it.
-        offered = (terms.offers(terms.asked(question), shown, asked) + 1) / 2
-        return 0.6 * max(0.0, self._cosine(question, shown)) + 0.2 * shared + 0.2 * offered
+        if self._judge is not None:
+            return await self._judge.answers(question, shown)
+        found = await self.relevance(question, shown, passages)
+        return _logistic(ANSWER if passages else ANSWER_ALONE, relevancy.NAMES, found.vector())
+
+    async def relevance(self, question: str, answer: str, passages: Sequence[str]) -> Relevance:
+        """The features of ``answer_relevancy``."""
+        units = evidence.units(passages)
+        await self._embed([question, answer, *(unit.text for unit in units)])
+        return await relevancy.gather(question, answer, units, self._cosine, self._aligner)
 
     async def _embed(self, texts: Sequence[str]) -> None:
         new = list(dict.fromkeys(text for text in texts if text not in self._vectors))
@@ -196,18 +202,6 @@ def claims(answer: str) -> list[str]:
     return [piece.strip(" .") for part in parts for piece in _SECOND_CLAIM.split(part) if terms.content(piece)]
 
 
-def _units(number: int, passage: str) -> list[_Unit]:
-    texts = [passage[one.start : one.end] for one in sentences.split(passage)] or [passage]
-    return [_Unit(number, text, " ".join(texts[max(0, at - 1) : at + 2])) for at, text in enumerate(texts)]
-
-
-def _against(claim: str, closest: str, everything: str) -> tuple[str, ...]:
-    found = []
-    if set(_NUMBER.findall(claim)) - set(_NUMBER.findall(everything)):
-        found.append("number")
-    known = everything.lower()
-    if any(name.lower() not in known for name in _NAME.findall(claim)):
-        found.append("name")
-    if bool(_NEGATION.search(claim)) != bool(_NEGATION.search(closest)):
-        found.append("negation")
-    return tuple(found)
+def _logistic(weights: Mapping[str, float], names: Sequence[str], features: Any) -> float:
+    by_name = np.array([weights.get(name, 0.0) for name in names])
+    return float(1 / (1 + np.exp(-(features @ by_name + weights["bias"]))))
