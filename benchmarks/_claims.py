@@ -38,6 +38,7 @@ class Told:
     text: str
     passages: Sequence[str]
     true: bool
+    question: str = ""
 
 
 def cases(folder: Path, split: Split, most: int) -> tuple[list[Case], list[tuple[str, str, str]]]:
@@ -101,7 +102,7 @@ def squad_claims(found: Sequence[Case], adversarial: Sequence[tuple[str, str, st
     for case in found:
         passages = [case.paragraph, *case.near]
         true = perturb.reworded(case.sentence)
-        told.append(Told("in other words", true, passages, True))
+        told.append(Told("in other words", true, passages, True, case.question))
         alien = [case.far[one.start : one.end] for one in sentences.split(case.far)]
         names = perturb.names(" ".join(passages))
         changed = {
@@ -111,15 +112,19 @@ def squad_claims(found: Sequence[Case], adversarial: Sequence[tuple[str, str, st
             "negation changed": perturb.negated(true),
             "sentence from elsewhere": generator.choice(alien) if alien else None,
         }
-        told += [Told(kind, text, passages, False) for kind, text in changed.items() if text and text != true]
+        told += [
+            Told(kind, text, passages, False, case.question) for kind, text in changed.items() if text and text != true
+        ]
         right = perturb.statement(case.question, case.answer)
         wrong = perturb.statement(case.question, case.other_answer) if case.other_answer else None
         if right is not None:
-            told.append(Told("answer stated", right, passages, True))
+            told.append(Told("answer stated", right, passages, True, case.question))
             if wrong is not None:
-                told.append(Told("wrong answer stated", wrong, passages, False))
-    stated = ((perturb.statement(question, answer), paragraph) for question, answer, paragraph in adversarial)
-    told += [Told("adversarial statement", false, [paragraph], False) for false, paragraph in stated if false]
+                told.append(Told("wrong answer stated", wrong, passages, False, case.question))
+    for question, answer, paragraph in adversarial:
+        false = perturb.statement(question, answer)
+        if false is not None:
+            told.append(Told("adversarial statement", false, [paragraph], False, question))
     return told
 
 

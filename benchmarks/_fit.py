@@ -11,7 +11,7 @@ from mainspring.evaluate.significance import stats_library
 
 AGAINST = frozenset({"number", "name", "negation", "turned", "echo"})
 FREE = frozenset({"short"})
-_RIDGE = 0.02
+_RIDGE = 0.0005
 
 
 def fitted(rows: Sequence[tuple[Any, bool, bool]], names: Sequence[str], used: Sequence[str]) -> dict[str, float]:

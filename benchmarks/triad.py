@@ -5,8 +5,8 @@
 Labels known by construction are SQuAD's (dev part): right answers, and the same made wrong in a known way. Labels that
 people gave are SciFact's (does an abstract support or contradict a claim) and QAGS' (does an article support a sentence
 that a summariser wrote). AUROC is the chance that a right one scores higher than a wrong one, .5 is a coin. The weights
-of the measures were fitted on SQuAD's development questions and SciFact's training claims (`--fit` prints them);
-reported are other questions, SciFact's published development claims, and QAGS, of which nothing was looked at.
+of the measures were fitted on SQuAD's development questions (`--fit` prints them); reported are other questions,
+SciFact's published development claims, and QAGS, of which nothing was looked at.
 Context precision and recall are held against the judgements of Cranfield too: the documents that BM25 finds first for
 its reported queries. `--judge` lets a chat model of the configuration decide instead.
 """
@@ -29,7 +29,6 @@ from _library import data
 from _report import Figure, report, skip, table
 from mainspring import engines
 from mainspring.engines.embedder import OpenVinoEmbedder
-from mainspring.engines.late import LateInteraction
 from mainspring.engines.pull import Puller
 from mainspring.errors import ModelNotPulled
 from mainspring.evaluate import evidence, metrics, relevancy
@@ -50,6 +49,7 @@ EVASIONS = (
     "Please contact our support team for details.",
     "There are different views on this, and much has been written.",
 )
+STATED = ("answer stated", "wrong answer stated", "adversarial statement")
 TRUE_OF = {"wrong answer stated": "answer stated", "adversarial statement": "answer stated"}
 """The true claims that a kind of false ones is compared with, where they are not the reworded sentences."""
 
@@ -117,31 +117,38 @@ async def judged(triad: Triad, split: Split) -> dict[str, Figure]:
     return figures
 
 
-async def faithfulness(triad: Triad, told: Sequence[Told]) -> dict[str, Figure]:
-    """Each kind of false claim against the true ones of its source; pooled; and what the threshold lets pass."""
+async def faithfulness(triad: Triad, told: Sequence[Told], *, asked: bool) -> dict[str, Figure]:
+    """Each kind of false claim against the true ones of its source; pooled; and what the threshold lets pass.
+
+    ``asked`` tells the measure the question; claims without one are then left out.
+    """
     scores: dict[tuple[str, bool], list[float]] = defaultdict(list)
     for claim in told:
-        scores[claim.kind, claim.true].append((await triad.claim(claim.text, claim.passages)).score)
+        if claim.question or not asked:
+            found = await triad.claim(claim.text, claim.passages, claim.question if asked else "")
+            scores[claim.kind, claim.true].append(found.score)
+    how = "faithfulness, question known" if asked else "faithfulness"
     figures: dict[str, Figure] = {}
     pooled = Pairs()
     for kind in dict.fromkeys(kind for kind, _ in scores):
         people = (kind, True) in scores and (kind, False) in scores
         if (kind, False) in scores:
             right = scores[kind if people else TRUE_OF.get(kind, "in other words"), True]
-            figures[f"faithfulness: {kind}"] = Pairs(right, scores[kind, False]).figure()
-        if not people:
+            figures[f"{how}: {kind}"] = Pairs(right, scores[kind, False]).figure()
+        if people:
+            figures |= _passed(f"{how}: {kind}", Pairs(scores[kind, True], scores[kind, False]))
+        else:
             pooled.right += scores.get((kind, True), [])
             pooled.wrong += scores.get((kind, False), [])
-        else:
-            figures |= _passed(kind, Pairs(scores[kind, True], scores[kind, False]))
-    return figures | {"faithfulness: SQuAD pooled": pooled.figure()} | _passed("SQuAD", pooled)
+    return figures | {f"{how}: SQuAD pooled": pooled.figure()} | _passed(f"{how}: SQuAD", pooled)
 
 
-def _passed(kind: str, pairs: Pairs) -> dict[str, Figure]:
+def _passed(label: str, pairs: Pairs) -> dict[str, Figure]:
     shares = [statistics.fmean(score >= SUPPORTED for score in side) for side in (pairs.right, pairs.wrong)]
+    against = f"at least {SUPPORTED}"
     return {
-        f"faithfulness: {kind}, true claims passed": Figure(shares[0], "share", "higher", against="threshold of Triad"),
-        f"faithfulness: {kind}, false claims passed": Figure(shares[1], "share", "lower", against="threshold of Triad"),
+        f"{label}, true claims passed": Figure(shares[0], "share", "higher", against=against),
+        f"{label}, false claims passed": Figure(shares[1], "share", "lower", against=against),
     }
 
 
@@ -181,11 +188,10 @@ async def answer_relevancy(triad: Triad, rows: Answers, *, alone: bool) -> dict[
 
 async def fit(triad: Triad, told: Sequence[Told], rows: Answers) -> None:
     """Print the weights for ``mainspring.evaluate.weights``."""
-    seen = [(claim, await triad.evidence(claim.text, claim.passages)) for claim in told]
-    kept = [(found[0].vector(), claim.true, claim.kind == "SciFact") for claim, found in seen if found]
-    unaligned = tuple(name for name in evidence.NAMES if name not in ("aligned", "worst"))
-    for label, names in (("SUPPORT", evidence.NAMES), ("SUPPORT_UNALIGNED", unaligned)):
-        print(label, shown(fitted([(x, true, people) for x, true, people in kept], evidence.NAMES, names)))
+    for label, asked in (("SUPPORT", False), ("SUPPORT_ASKED", True)):
+        seen = [(one, await triad.evidence(one.text, one.passages, one.question if asked else "")) for one in told]
+        rows_of = [(found[0].vector(), one.true, one.kind in STATED) for one, found in seen if found]
+        print(label, shown(fitted(rows_of, evidence.NAMES, evidence.NAMES)))
     found = [((await triad.relevance(q, text, p)).vector(), right, "short" in kind) for q, text, p, kind, right in rows]
     for label, names in (("ANSWER", relevancy.NAMES), ("ANSWER_ALONE", relevancy.ALONE)):
         print(label, shown(fitted(found, relevancy.NAMES, names)))
@@ -202,17 +208,19 @@ async def measure(triad: Triad, arguments: argparse.Namespace) -> dict[str, Figu
     folder = data("").resolve()
     split: Split = "development" if arguments.dev or arguments.fit else "reported"
     found, adversarial = cases(folder, split, arguments.questions)
-    told = [*squad_claims(found, adversarial), *_spaced(expert_claims(folder, split), 4 * arguments.questions)]
+    told = squad_claims(found, adversarial)
     if arguments.fit:
         await fit(triad, told, answers(found))
         return {}
+    told += _spaced(expert_claims(folder, split), 4 * arguments.questions)
     if split == "reported":
         told += _spaced(summary_claims(folder), 7 * arguments.questions)
     figures = {name: pairs.figure() for name, pairs in (await contexts(triad, found)).items()}
     figures |= await judged(triad, split)
     sampled = told[:: max(1, len(told) // 100)]
     cost = await timed(lambda: asyncio.gather(*(triad.claim(one.text, one.passages) for one in sampled)), len(sampled))
-    figures |= await faithfulness(triad, told)
+    for asked in (False, True):
+        figures |= await faithfulness(triad, told, asked=asked)
     figures["faithfulness: cost of a claim"] = Figure(cost, "CPU ms", "lower", against=f"{len(sampled)} claims, cold")
     for alone in (True, False):
         figures |= await answer_relevancy(triad, answers(found), alone=alone)
@@ -231,19 +239,17 @@ async def main(arguments: argparse.Namespace) -> None:
     except ModelNotPulled as error:
         skip(str(error))
     embedder = OpenVinoEmbedder(pulled, settings.engines.threads)
-    aligner = LateInteraction(pulled, settings.engines.threads)
     kept = KeptEmbedder(embedder, arguments.keep) if arguments.keep else embedder
     try:
         if arguments.judge:
             models = settings.models.model_copy(update={"chat": (arguments.judge,)})
             async with engines.open(settings.model_copy(update={"models": models})) as opened:
                 judge = ChatJudge.of(opened.chat[arguments.judge])
-                print(table(await measure(Triad(kept, aligner, judge), arguments)), f"{judge.tokens} tokens", sep="\n")
+                print(table(await measure(Triad(kept, judge), arguments)), f"{judge.tokens} tokens", sep="\n")
             return
-        figures = await measure(Triad(kept, aligner), arguments)
+        figures = await measure(Triad(kept), arguments)
     finally:
         await embedder.close()
-        await aligner.close()
     if arguments.dev:
         print(table(figures))
     elif figures:

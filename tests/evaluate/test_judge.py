@@ -76,8 +76,8 @@ async def test_the_triad_asks_the_judge() -> None:
         text = generation.messages[-1].content
         if "<<claim-" in text:
             claim = text.split("<<claim-")[1]
-            return words(json.dumps({"reason": "", "verdict": "supported" if "30" in claim else "contradicted"}))
-        return words(json.dumps({"reason": "", "grade": "mostly" if "30" in text else "not_at_all"}))
+            return words(json.dumps({"reason": "", "verdict": "supported" if "30 days" in claim else "contradicted"}))
+        return words(json.dumps({"reason": "", "grade": "mostly" if "30 days" in text else "not_at_all"}))
 
     asked, _ = judge(script)
     triad = Triad(WordEmbedder(), judge=asked)

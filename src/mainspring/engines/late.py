@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,15 +22,6 @@ from mainspring.errors import ModelError
 # Layers that are left out at the end.
 _DROPPED = 1
 _MAX_CHARACTERS_A_TOKEN = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Aligned:
-    """``cosines``: float32 (passages, tokens), the best match of each token of a text in each passage; ``spans`` are
-    the places of its tokens in characters, [start, end)."""
-
-    cosines: Floats
-    spans: Sequence[tuple[int, int]]
 
 
 class LateInteraction:
@@ -83,27 +73,6 @@ class LateInteraction:
         scores = await self._runner.run(rows, 1, lambda found, batch: _similar(tokens, found, batch))
         return Reranked(np.clip(scores[:, 0], 0, 1), read, truncated)
 
-    async def aligned(self, text: str, passages: Sequence[str]) -> Aligned:
-        """How well each token of ``text`` is matched by each of ``passages``: its best cosine there.
-
-        Raises as ``rerank`` does.
-        """
-        entry = self._pulled.entry
-        (encoded,) = await asyncio.to_thread(self._tokenizer.encode_batch, [clean(text)])
-        count = min(len(encoded.ids), entry.max_tokens)
-        row = Row([*encoded.ids[: count - 1], encoded.ids[-1]], count)
-        spans = tuple(encoded.offsets[1 : count - 1])
-        if not passages or not spans:
-            return Aligned(np.zeros((len(passages), len(spans)), np.float32), spans)
-        vectors = await self._runner.run(
-            [row], count * entry.dimensions, lambda found, _: found[:, :count].reshape(1, -1)
-        )
-        tokens = vectors.reshape(count, entry.dimensions)[1:-1]
-        rows, _ = await asyncio.to_thread(self._rows, passages, entry.passage_prefix)
-        return Aligned(
-            await self._runner.run(rows, len(spans), lambda found, batch: _best(tokens, found, batch)), spans
-        )
-
     async def close(self) -> None:
         """Stop the thread after the batch that is running; what waits fails with ``EngineError``."""
         await self._runner.close()
@@ -127,12 +96,7 @@ class LateInteraction:
 
 def _similar(query: Floats, found: Floats, batch: Sequence[Row]) -> Floats:
     """(passages, 1): the mean over ``query`` (tokens, hidden) of each one's best cosine in ``found``."""
-    return np.asarray(_best(query, found, batch).mean(-1, keepdims=True), np.float32)
-
-
-def _best(query: Floats, found: Floats, batch: Sequence[Row]) -> Floats:
-    """(passages, tokens): the best cosine in ``found`` of each of ``query`` (tokens, hidden)."""
     cosines = np.einsum("qd,ptd->pqt", query, found, optimize=True)
     for number, row in enumerate(batch):
         cosines[number, :, len(row.ids) :] = -1
-    return np.asarray(cosines.max(-1), np.float32)
+    return np.asarray(cosines.max(-1).mean(-1, keepdims=True), np.float32)

@@ -1,7 +1,6 @@
 """What speaks for and against a claim in the passages that it is held against: the features of ``Triad``'s support.
 
-Each is a number that anyone can check by eye. None needs a model of its own: vectors are the embedding model's, the
-alignment of tokens is its last layer but one (``engines.late``).
+Each is a number that anyone can check by eye. None needs a model of its own: vectors are the embedding model's.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import itertools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -31,14 +30,6 @@ _DOWN = (
 _WAYS = tuple(re.compile(rf"\b(?:{stems})\w*", re.IGNORECASE) for stems in (_UP, _DOWN))
 # Content words this close in a sentence are taken to be said of each other.
 _NEAR = 5
-_WINDOWS = 4
-_WORST = 2
-
-
-class Aligner(Protocol):
-    """``engines.late.LateInteraction``, as far as it is needed."""
-
-    async def aligned(self, text: str, passages: Sequence[str]) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +48,9 @@ class Evidence:
     ``cosine``: to the closest sentence. ``beside`` and ``within``: the share of the claim's content words in that
     sentence with its neighbours, and in it alone; ``rare``: ``beside`` with rare words weighing more. ``anywhere``:
     the share in all passages. ``together``: of neighbouring content words of the claim, the share that stands close
-    together in one sentence. ``aligned`` and ``worst``: the mean token's best cosine in the best window, and that of
-    the claim's worst-matched words. ``number``, ``name``: 1 for one that no passage has. ``negation``, ``turned``: 1
+    together in one sentence. ``placed``: whether the words that the claim adds to the question stand where the rest of
+    it is spoken of (without a question: the word that stands furthest from the rest): 1 in the best sentence for the
+    rest, less in another. ``number``, ``name``: 1 for one that no passage has. ``negation``, ``turned``: 1
     where only one of claim and sentence is negated, or one speaks of a rise and the other of a fall.
     """
 
@@ -68,8 +60,7 @@ class Evidence:
     rare: float
     anywhere: float
     together: float
-    aligned: float
-    worst: float
+    placed: float
     number: float
     name: float
     negation: float
@@ -92,59 +83,53 @@ def units(passages: Sequence[str]) -> list[Unit]:
     return found
 
 
-async def gather(
-    claim: str, found: Sequence[Unit], cosine: Callable[[str], float], aligner: Aligner | None
-) -> tuple[Evidence, int]:
+def gather(claim: str, found: Sequence[Unit], cosine: Callable[[str], float], question: str) -> tuple[Evidence, int]:
     """The evidence of ``found`` (at least one) for ``claim`` (which has content words), and the index of the sentence
-    that is closest. ``cosine`` is that of the claim to a sentence. Without an ``aligner`` words are matched as they
-    are."""
+    that is closest. ``cosine`` is that of the claim to a sentence, ``question`` may be empty."""
     words = terms.content(claim)
     contents = [terms.content(unit.around) for unit in found]
+    alone = [terms.content(unit.text) for unit in found]
     cosines = [max(0.0, cosine(unit.text)) for unit in found]
-    scores = [cosines[at] + len(words & contents[at]) / len(words) for at in range(len(found))]
-    order = sorted(range(len(found)), key=lambda at: -scores[at])
-    best = found[order[0]]
-    rarity = terms.rarity(words, contents)
+    shares = [len(words & each) / len(words) for each in contents]
+    closest = max(range(len(found)), key=lambda at: cosines[at] + shares[at])
+    best = found[closest]
     everything = " ".join(unit.text for unit in found)
-    held = words & terms.content(everything)
-    windows = list(dict.fromkeys(found[at].around for at in order[:_WINDOWS]))
-    aligned, worst = await _alignment(claim, windows, aligner, len(words & contents[order[0]]) / len(words))
-    return (
-        Evidence(
-            cosines[order[0]],
-            len(words & contents[order[0]]) / len(words),
-            len(words & terms.content(best.text)) / len(words),
-            terms.overlap(rarity, words & contents[order[0]]),
-            len(held) / len(words),
-            _together(claim, found),
-            aligned,
-            worst,
-            float(bool(set(_NUMBER.findall(claim)) - set(_NUMBER.findall(everything)))),
-            float(any(name.lower() not in everything.lower() for name in _NAME.findall(claim))),
-            float(bool(_NEGATION.search(claim)) != bool(_NEGATION.search(best.text))),
-            float(_turned(claim, best.text)),
-        ),
-        order[0],
+    seen = Evidence(
+        cosine=cosines[closest],
+        beside=shares[closest],
+        within=len(words & alone[closest]) / len(words),
+        rare=terms.overlap(terms.rarity(words, contents), words & contents[closest]),
+        anywhere=len(words & terms.content(everything)) / len(words),
+        together=_together(claim, found),
+        placed=_placed(words, terms.content(question), alone, cosines),
+        number=float(bool(set(_NUMBER.findall(claim)) - set(_NUMBER.findall(everything)))),
+        name=float(any(name.lower() not in everything.lower() for name in _NAME.findall(claim))),
+        negation=float(bool(_NEGATION.search(claim)) != bool(_NEGATION.search(best.text))),
+        turned=float(_turned(claim, best.text)),
     )
+    return seen, closest
 
 
-async def _alignment(
-    claim: str, windows: Sequence[str], aligner: Aligner | None, fallback: float
-) -> tuple[float, float]:
-    if aligner is None:
-        return fallback, fallback
-    found = await aligner.aligned(claim, windows)
-    spans = [(start, end) for _, start, end in terms.located(claim)]
-    inside = [
-        [token for token, (begin, close) in enumerate(found.spans) if begin < end and close > start]
-        for start, end in spans
-    ]
-    places = [tokens for tokens in inside if tokens]
-    if not places:
-        return fallback, fallback
-    by_word = np.array([[row[tokens].mean() for tokens in places] for row in found.cosines])
-    row = by_word[int(by_word.mean(1).argmax())]
-    return float(np.clip(row.mean(), 0, 1)), float(np.clip(np.sort(row)[:_WORST].mean(), 0, 1))
+def _placed(
+    words: frozenset[str], asked: frozenset[str], contents: Sequence[frozenset[str]], cosines: Sequence[float]
+) -> float:
+    """Of each word that the claim adds (or each at all): how well the best sentence that has it speaks of the other
+    words, as a share of how well any sentence does; the mean of the added ones, the least of all."""
+    added = (words - asked if asked else words) & frozenset(word for each in contents for word in each)
+    if not added:
+        return 0.0
+    rare = terms.rarity(words, contents)
+    shares = []
+    for word in added:
+        rest = (words & asked if asked else words) - {word}
+        total = sum(rare[each] for each in rest) or 1.0
+        spoken = [
+            sum(rare[w] for w in rest & each) / total + near for each, near in zip(contents, cosines, strict=True)
+        ]
+        most = max(spoken)
+        there = max(value for value, each in zip(spoken, contents, strict=True) if word in each)
+        shares.append(there / most if most else 1.0)
+    return sum(shares) / len(shares) if asked else min(shares)
 
 
 def _together(claim: str, found: Sequence[Unit]) -> float:

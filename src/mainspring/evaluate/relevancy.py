@@ -12,12 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from mainspring.evaluate.evidence import Aligner, Unit
+from mainspring.evaluate.evidence import Unit
 from mainspring.rag import terms
 
 # A sentence holds an answer that has this share of the answer's words, or nearly as many as any.
 _HELD, _NEARLY = 0.34, 0.8
-_LOOKED_AT = 8
 _SHORT = 4
 
 
@@ -28,9 +27,8 @@ class Relevance:
     ``cosine``: of question and answer. ``shared``: the share of the question's words in the answer; ``echo``: of the
     answer's words in the question. ``offers``: 1 where it has the kind of thing asked for, 0 where not, 0.5 unknown.
     ``short``: 1 for at most four content words. Of the sentence that holds the answer: ``held``, the share of the
-    question's words that stand there (rare ones weigh more); ``lead`` and ``matched``, that share, and the alignment
-    of the question's tokens, as a part of the best of any sentence; ``near``, its cosine less that of the closest
-    sentence, plus one. Where no sentence holds it, these are 0.
+    question's words that stand there (rare ones weigh more); ``lead``, that share as a part of the best of any
+    sentence; ``near``, its cosine less that of the closest sentence, plus one. Where no sentence holds it, these are 0.
     """
 
     cosine: float
@@ -41,7 +39,6 @@ class Relevance:
     held: float
     lead: float
     near: float
-    matched: float
 
     def vector(self) -> Any:
         """The features in the order of ``NAMES``; float64 (features,)."""
@@ -53,42 +50,32 @@ ALONE = ("cosine", "shared", "echo", "offers", "short")
 """Those that need no passages."""
 
 
-async def gather(
-    question: str, answer: str, units: Sequence[Unit], cosine: Callable[[str, str], float], aligner: Aligner | None
-) -> Relevance:
+def gather(question: str, answer: str, units: Sequence[Unit], cosine: Callable[[str, str], float]) -> Relevance:
     """The features of ``answer``; ``units`` are the sentences of the passages (none: only what needs none)."""
     asked, given = terms.content(question), terms.content(answer)
     shared = len(asked & given) / len(asked) if asked else 0.0
     echo = len(asked & given) / len(given) if given else 1.0
     offers = (terms.offers(terms.asked(question), answer, asked) + 1) / 2
-    place = await _place(question, asked, given, units, cosine, aligner) if units and given else (0.0,) * 4
+    place = _place(question, asked, given, units, cosine) if units and given else (0.0, 0.0, 0.0)
     return Relevance(max(0.0, cosine(question, answer)), shared, echo, offers, float(len(given) <= _SHORT), *place)
 
 
-async def _place(
+def _place(
     question: str,
     asked: frozenset[str],
     given: frozenset[str],
     units: Sequence[Unit],
     cosine: Callable[[str, str], float],
-    aligner: Aligner | None,
-) -> tuple[float, float, float, float]:
-    """``held``, ``lead``, ``near``, ``matched``."""
+) -> tuple[float, float, float]:
+    """``held``, ``lead``, ``near``."""
     contents = [terms.content(unit.text) for unit in units]
     coverage = [len(given & words) / len(given) for words in contents]
     if max(coverage) < _HELD:
-        return 0.0, 0.0, 0.0, 0.0
+        return 0.0, 0.0, 0.0
     holders = {at for at, share in enumerate(coverage) if share >= _NEARLY * max(coverage)}
     rare = terms.rarity(asked, contents)
     overlaps = [terms.overlap(rare, words & asked) for words in contents]
     cosines = [max(0.0, cosine(question, unit.text)) for unit in units]
     held = max(overlaps[at] for at in holders)
     near = 1 + max(cosines[at] for at in holders) - max(cosines)
-    matched = held
-    if aligner is not None:
-        order = sorted(range(len(units)), key=lambda at: -(overlaps[at] + cosines[at]))
-        best = sorted(holders, key=lambda at: -(overlaps[at] + cosines[at]))
-        looked = list(dict.fromkeys([*best[: _LOOKED_AT // 2], *order[:_LOOKED_AT]]))
-        found = (await aligner.aligned(question, [units[at].text for at in looked])).cosines.mean(1)
-        matched = float(max(found[n] for n, at in enumerate(looked) if at in holders) / max(1e-6, float(found.max())))
-    return held, held / (max(overlaps) or 1.0), float(np.clip(near, 0, 1)), float(np.clip(matched, 0, 1))
+    return held, held / (max(overlaps) or 1.0), float(np.clip(near, 0, 1))

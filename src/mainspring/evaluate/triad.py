@@ -1,10 +1,10 @@
 """The RAG triad without references: context precision and recall, context relevance, faithfulness, answer relevancy.
 
-Everything is computed from an embedding model and shared words, and where there is one from the alignment of tokens
-(``engines.late``); a chat model as ``Judge`` is an option. Faithfulness and answer relevancy are logistic models over
-features that anyone can check (``evidence``, ``relevancy``), fitted on development questions of SQuAD and training
-claims of SciFact. None of these numbers establishes truth. What each one is worth was measured against labels on other
-questions and claims (``benchmarks/triad.py``, AUROC with intervals in docs/evaluation.md).
+Everything is computed from an embedding model and shared words; a chat model as ``Judge`` is an option. Faithfulness
+and answer relevancy are logistic models over features that anyone can check (``evidence``, ``relevancy``), fitted on
+development questions of SQuAD. None of these numbers establishes truth. What each one is worth was measured against
+labels on other questions and on claims that people judged (``benchmarks/triad.py``, AUROC with intervals in
+docs/evaluation.md).
 
 Scores lie in [0, 1].
 """
@@ -22,9 +22,9 @@ from cachetools import LRUCache
 
 from mainspring.engines.base import Embedder
 from mainspring.evaluate import evidence, relevancy
-from mainspring.evaluate.evidence import Aligner, Evidence, Unit
+from mainspring.evaluate.evidence import Evidence, Unit
 from mainspring.evaluate.relevancy import Relevance
-from mainspring.evaluate.weights import ANSWER, ANSWER_ALONE, SUPPORT, SUPPORT_UNALIGNED
+from mainspring.evaluate.weights import ANSWER, ANSWER_ALONE, SUPPORT, SUPPORT_ASKED
 from mainspring.rag import sentences, terms
 from mainspring.rag.generate import REFUSAL
 
@@ -86,12 +86,10 @@ class Judge(Protocol):
 
 
 class Triad:
-    """Computes the measures with ``embedder`` and ``aligner`` (None: words are matched as they are); ``judge`` (None:
-    the heuristics) decides in their place."""
+    """Computes the measures with ``embedder``; ``judge`` (None: the heuristics) decides in their place."""
 
-    def __init__(self, embedder: Embedder, aligner: Aligner | None = None, judge: Judge | None = None) -> None:
+    def __init__(self, embedder: Embedder, judge: Judge | None = None) -> None:
         self._embedder = embedder
-        self._aligner = aligner
         self._judge = judge
         self._vectors: LRUCache[str, Any] = LRUCache(_KEPT_VECTORS)
 
@@ -138,32 +136,33 @@ class Triad:
         held = asked & frozenset(word for passage in passages for word in terms.content(passage))
         return (max(relevance) + len(held) / len(asked)) / 2
 
-    async def faithfulness(self, answer: str, passages: Sequence[str]) -> Faithfulness:
-        """The claims of an answer, each with its support by the passages."""
-        found = [await self.claim(text, passages) for text in claims(answer)]
+    async def faithfulness(self, answer: str, passages: Sequence[str], question: str = "") -> Faithfulness:
+        """The claims of an answer, each with its support by the passages. With the ``question`` it is seen better
+        whether true words are wrongly combined."""
+        found = [await self.claim(text, passages, question) for text in claims(answer)]
         score = sum(claim.supported for claim in found) / len(found) if found else 1.0
         return Faithfulness(score, tuple(found))
 
-    async def claim(self, text: str, passages: Sequence[str]) -> Claim:
-        """One claim's support by the passages: 0 without passages or words."""
+    async def claim(self, text: str, passages: Sequence[str], question: str = "") -> Claim:
+        """One claim's support by the passages: 0 without passages or words. ``question`` is what it answers."""
         if self._judge is not None and passages:
             return Claim(text, await self._judge.supported(text, passages))
-        found = await self.evidence(text, passages)
+        found = await self.evidence(text, passages, question)
         if found is None:
             return Claim(text, 0.0)
         seen, unit = found
-        weights = SUPPORT_UNALIGNED if self._aligner is None else SUPPORT
+        weights = SUPPORT_ASKED if terms.content(question) else SUPPORT
         why = tuple(name for name in _AGAINST if getattr(seen, name))
         return Claim(text, _logistic(weights, evidence.NAMES, seen.vector()), unit.passage, why)
 
-    async def evidence(self, text: str, passages: Sequence[str]) -> tuple[Evidence, Unit] | None:
+    async def evidence(self, text: str, passages: Sequence[str], question: str = "") -> tuple[Evidence, Unit] | None:
         """What speaks for and against a claim, and the sentence that is closest to it; None without passages or
         words."""
         units = evidence.units(passages)
         if not units or not terms.content(text):
             return None
         await self._embed([text, *(unit.text for unit in units)])
-        seen, closest = await evidence.gather(text, units, partial(self._cosine, text), self._aligner)
+        seen, closest = evidence.gather(text, units, partial(self._cosine, text), question)
         return seen, units[closest]
 
     async def answer_relevancy(self, question: str, answer: str, passages: Sequence[str] = ()) -> float:
@@ -184,7 +183,7 @@ class Triad:
         """The features of ``answer_relevancy``."""
         units = evidence.units(passages)
         await self._embed([question, answer, *(unit.text for unit in units)])
-        return await relevancy.gather(question, answer, units, self._cosine, self._aligner)
+        return relevancy.gather(question, answer, units, self._cosine)
 
     async def _embed(self, texts: Sequence[str]) -> None:
         new = list(dict.fromkeys(text for text in texts if text not in self._vectors))
