@@ -22,7 +22,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from mainspring.gateway.encode import ErrorBody
+from mainspring.gateway import anthropic, anthropic_encode, encode
 from tests.conftest import Server
 from tests.gateway.test_access import SCOPES, run, upload
 
@@ -84,7 +84,8 @@ def test_every_reply_is_as_the_document_says(server: Server, api: Api, route: st
         statuses.add(response.status_code)
         case.validate_response(response, checks=CHECKS)
         if response.status_code >= 400:
-            ErrorBody.model_validate_json(response.content)
+            envelope = anthropic_encode if case.path.startswith(anthropic.PREFIX) else encode
+            envelope.ErrorBody.model_validate_json(response.content)
         assert response.headers["x-trace-id"]
 
     drawn: Callable[[], None] = given(case=cases, real=st.booleans(), kept=st.sets(st.integers(0, 24), max_size=4))(

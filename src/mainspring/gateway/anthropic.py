@@ -21,7 +21,11 @@ from mainspring.settings import GatewaySettings
 from mainspring.types import ChatRequest, Context, Principal, Responder, Response
 
 PREFIX = "/v1/messages"
-STREAMS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
+ERRORS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": encode.ErrorBody, "description": "The request cannot be answered"},
+    "5XX": {"model": encode.ErrorBody, "description": "The server failed"},
+}
+STREAMS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}, **ERRORS}
 
 
 class Named(Protocol):
@@ -92,7 +96,7 @@ def router(
 
         return await idempotency.once(key, "messages", [await http.body()], context, work)
 
-    @routes.post(f"{PREFIX}/count_tokens")
+    @routes.post(f"{PREFIX}/count_tokens", responses=ERRORS)
     async def count_tokens(body: CountBody, context: chats) -> HttpResponse:
         return json_response({"input_tokens": await counter.count(body.request(settings.max_messages), context)})
 

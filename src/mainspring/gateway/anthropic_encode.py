@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator, Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import orjson
+from pydantic import BaseModel
 
 from mainspring.errors import MainspringError
 from mainspring.gateway.encode import bug, dumps
@@ -45,6 +46,23 @@ _KINDS = {
     503: "overloaded_error",
     504: "timeout_error",
 }
+
+
+class ErrorFacts(BaseModel):
+    """What went wrong: ``code`` is stable, ``param`` names the field at fault."""
+
+    type: str
+    message: str
+    param: str | None
+    code: str
+
+
+class ErrorBody(BaseModel):
+    """Anthropic's error envelope, as the API's description declares it."""
+
+    type: Literal["error"]
+    error: ErrorFacts
+    request_id: str
 
 
 def error_body(error: MainspringError, trace_id: str) -> dict[str, Any]:
