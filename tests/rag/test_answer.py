@@ -17,6 +17,7 @@ from mainspring.rag.cite import cite
 from mainspring.rag.extract import Passage
 from mainspring.rag.generate import REFUSAL, UNSUPPORTED, Writer
 from mainspring.rag.ingest import Source
+from mainspring.rag.query.model import ModelAsk
 from mainspring.rag.retrieve import Hit
 from mainspring.types import (
     ChatRequest,
@@ -130,10 +131,37 @@ async def test_budgets(room: Room, asker: Context) -> None:
 
 async def test_a_follow_up_leans_on_the_question_before(room: Room) -> None:
     request = ask("How many days of holiday are there?", "25", "And for the workshop?")
-    assert asked.question(request) == "How many days of holiday are there?\nAnd for the workshop?"
-    assert asked.question(ask("First?", "x", "When does unused holiday expire?")) == "When does unused holiday expire?"
+    said, before = asked.question(request)
+    assert (said, [message.content for message in before]) == (
+        "And for the workshop?",
+        ["How many days of holiday are there?", "25"],
+    )
     with pytest.raises(InvalidRequest):
         asked.question(ask(" "))
+
+
+async def test_a_follow_up_is_answered_with_the_question_before(room: Room, asker: Context) -> None:
+    await fill(room)
+    alone = await answer(room, ask("And the workshop?"), asker)
+    assert "Workshop | Days" in alone.text or alone.text == REFUSAL
+    followed = await answer(room, ask("How many days of holiday has the office group?", "25", "And workshop?"), asker)
+    assert "Group: Workshop | Days: 28 [" in followed.text
+    assert followed.missing == []
+    assert asker.allowance.records[-1].facts["condensed"] is True
+    other = await answer(room, ask("How many days of holiday are there?", "25", "Which pears are green?"), asker)
+    assert "Pears are green. [" in other.text
+    assert "condensed" not in asker.allowance.records[-1].facts
+
+
+async def test_a_capable_model_rewrites_follow_ups(room: Room, asker: Context) -> None:
+    await fill(room)
+    model = Model("Which pears are green?")
+    answerer = room.answerer(ask=lambda context: ModelAsk(model, "m", context, capable=True))
+    found = await collect(await answerer.respond(ask("How do apples look?", "Red.", "And what about those?"), asker))
+    assert "Pears are green. [" in found.text
+    assert "Last question: And what about those?" in model.asked[0].messages[-1].content
+    await collect(await answerer.respond(ask("How do apples look?", "Red.", "Which bananas are yellow?"), asker))
+    assert len(model.asked) == 1
 
 
 @pytest.mark.parametrize(

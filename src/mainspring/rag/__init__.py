@@ -60,6 +60,7 @@ async def open(  # noqa: A001
             collection=collection,
             writer=writer,
             grounded=grounded,
+            ask=_asking(models[0], path.chat) if models else None,
         )
 
     everything = answerer(None)

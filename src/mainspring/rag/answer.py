@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +24,10 @@ from mainspring.rag.findings import Findings, record, shown
 from mainspring.rag.generate import REFUSAL, Writer
 from mainspring.rag.notes import Notes
 from mainspring.rag.parts import Look, choose, look, parts
+from mainspring.rag.query import condense
+from mainspring.rag.query.model import ModelAsk
+from mainspring.rag.query.plan import Steps
+from mainspring.rag.query.understand import MAX_TOKENS
 from mainspring.rag.retrieve import Retriever
 from mainspring.rag.selection import SearchOptions
 from mainspring.settings import RagSettings
@@ -50,7 +54,8 @@ class DocumentAnswerer:
     """Answers from one ``collection``, or from those that the request names, or from all that the asker may see.
 
     ``writer`` writes generative answers (None: there is no chat model). ``grounded`` says that its model can be
-    trusted to keep to sources: then ``auto`` means generative.
+    trusted to keep to sources: then ``auto`` means generative. ``ask`` makes the model that rewrites follow-ups of a
+    context (None: rules do).
     """
 
     def __init__(
@@ -63,6 +68,7 @@ class DocumentAnswerer:
         name: str = "document-qa",
         writer: Writer | None = None,
         grounded: bool = False,
+        ask: Callable[[Context], ModelAsk] | None = None,
     ) -> None:
         self._retriever = retriever
         self._collections = collections
@@ -71,6 +77,7 @@ class DocumentAnswerer:
         self._name = collection.name if collection else name
         self._writer = writer
         self._grounded = grounded
+        self._ask = ask
 
     @property
     def sampled(self) -> bool:
@@ -119,6 +126,7 @@ class DocumentAnswerer:
         refuse_unsupported(request, asked.mode)
         try:
             async with asyncio.timeout(context.remaining()):
+                asked = await self._condensed(asked, context)
                 look = await self._look(asked, context)
         except TimeoutError:
             raise DeadlineExceeded("the deadline passed while the documents were searched") from None
@@ -136,9 +144,21 @@ class DocumentAnswerer:
         response = await self._writer.write(request, question, reading, passages, texts, context, notes)
         return response.with_head(model=self._name)
 
+    async def _condensed(self, asked: Asked, context: Context) -> Asked:
+        """The question of a follow-up, so that it stands alone."""
+        if not asked.history:
+            return asked
+        steps = Steps()
+        with steps.step("condense") as step:
+            ask = self._ask(context) if self._ask is not None else None
+            question = await condense.condensed(asked.question, asked.history, ask, step, MAX_TOKENS)
+        # What a model wrote is one new question, which may have parts of its own.
+        return replace(asked, question=question, condensed=step.changed and "\n" in question)
+
     async def _look(self, asked: Asked, context: Context) -> Look:
         """Search for the question, and for each of its parts."""
-        pieces = parts(asked.question)
+        # Of a follow-up, the question before is part of what is searched, and not asked again.
+        pieces = [] if asked.condensed else parts(asked.question)
         whole, *each = await asyncio.gather(
             self.find(asked, context),
             *(self.find(replace(asked, question=piece.searched), context) for piece in pieces),
@@ -195,6 +215,8 @@ class DocumentAnswerer:
         """Add the fact of this retrieval to what the request settles."""
         if look.facts:
             more["parts"] = list(look.facts)
+        if asked.condensed:
+            more["condensed"] = True
         context.allowance.records.append(record(context, asked.mode, look.found, refused, cited, **more))
 
     def _extracted(self, asked: Asked, look: Look, chosen: Sequence[Passage]) -> list[Event]:

@@ -5,21 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mainspring.errors import InvalidRequest, Unsupported
-from mainspring.rag import terms
 from mainspring.rag.retrieve import Filters
 from mainspring.settings import RagSettings
-from mainspring.types import ChatRequest
+from mainspring.types import ChatRequest, Message
 
 _OPTIONS = ("mode", "top_k", "collections", "filters")
 _MODES = ("auto", "extractive", "generative")
 _MAX_TOP_K = 50
-# A question with fewer content words than this leans on the one before it.
-_STANDS_ALONE = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request, understood. ``mode`` is one of ``auto``, ``extractive``, ``generative``."""
+    """A request, understood. ``mode`` is one of ``auto``, ``extractive``, ``generative``; ``history`` is what was said
+    before the question, ``condensed`` whether the question was made to stand alone."""
 
     question: str
     mode: str
@@ -27,6 +25,8 @@ class Asked:
     names: tuple[str, ...]
     filters: Filters | None
     max_tokens: int | None
+    history: tuple[Message, ...] = ()
+    condensed: bool = False
 
 
 def understood(request: ChatRequest, settings: RagSettings, *, name: str, one: bool) -> Asked:
@@ -48,25 +48,26 @@ def understood(request: ChatRequest, settings: RagSettings, *, name: str, one: b
     top_k = options.get("top_k", settings.top_k)
     if not isinstance(top_k, int) or isinstance(top_k, bool) or not 1 <= top_k <= _MAX_TOP_K:
         raise InvalidRequest(f"top_k must be a number from 1 to {_MAX_TOP_K}", param="options.top_k")
+    text, history = question(request)
     return Asked(
-        question(request),
+        text,
         mode,
         top_k,
         _names(options.get("collections", ())),
         _filters(options.get("filters")),
         request.sampling.max_tokens,
+        history,
     )
 
 
-def question(request: ChatRequest) -> str:
-    """The last user message, after the one before where it says too little by itself ("and in winter?")."""
-    said = [message.content.strip() for message in request.messages if message.role == "user"]
-    said = [text for text in said if text]
-    if not said:
-        raise InvalidRequest("there is no user message to answer", param="messages")
-    if len(said) > 1 and len(terms.content(said[-1])) < _STANDS_ALONE:
-        return f"{said[-2]}\n{said[-1]}"
-    return said[-1]
+def question(request: ChatRequest) -> tuple[str, tuple[Message, ...]]:
+    """The last user message and what was said before it. Raises ``InvalidRequest`` where there is none."""
+    for place in range(len(request.messages) - 1, -1, -1):
+        message = request.messages[place]
+        if message.role == "user" and message.content.strip():
+            before = request.messages[:place]
+            return message.content.strip(), tuple(each for each in before if each.role in ("user", "assistant"))
+    raise InvalidRequest("there is no user message to answer", param="messages")
 
 
 def _names(value: object) -> tuple[str, ...]:

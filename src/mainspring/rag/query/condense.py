@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from mainspring.rag import terms
-from mainspring.rag.query.model import Ask, soft
+from mainspring.rag.query.model import Ask, ModelAsk, soft
 from mainspring.rag.query.plan import Step
 from mainspring.types import Message
 
@@ -46,6 +46,18 @@ def by_rules(question: str, before: Sequence[str]) -> str:
         return question
     base = next((each for each in reversed(before) if not leans(each)), before[0])
     return "\n".join(dict.fromkeys([base, before[-1], question]))
+
+
+async def condensed(question: str, history: Sequence[Message], ask: ModelAsk | None, step: Step, room: int) -> str:
+    """``question`` so that it stands alone: as a capable model rewrites it, else by rules. ``step`` says which."""
+    said = [each.content.strip() for each in history if each.role == "user" and each.content.strip()]
+    found = ""
+    if said and ask is not None and ask.capable and leans(question):
+        found = await by_model(question, history, ask, step, room)
+    step.note = step.note or ("by a model" if found else "")
+    found = found or by_rules(question, said)
+    step.changed = found != question
+    return found
 
 
 async def by_model(question: str, history: Sequence[Message], ask: Ask, step: Step, room: int) -> str:

@@ -87,14 +87,8 @@ class Understanding:
         return QueryPlan(queries, tuple(making.steps.done), making.top_k).checked()
 
     async def _condense(self, making: _Making) -> None:
-        said = [each.content.strip() for each in making.asked.history if each.role == "user" and each.content.strip()]
-        question = making.query.text
         with making.steps.step("condense") as step:
-            found = ""
-            if said and making.ask is not None and making.ask.capable and condense.leans(question):
-                found = await condense.by_model(question, making.asked.history, making.ask, step, making.room)
-            found = found or condense.by_rules(question, said)
-            step.changed = found != question
+            found = await condense.condensed(making.query.text, making.asked.history, making.ask, step, making.room)
             making.query = replace(making.query, text=found)
 
     async def _spelling(self, making: _Making) -> None:
