@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from mainspring.errors import SettingsError
 
@@ -83,8 +83,8 @@ class ModelsSettings(Section):
     """Which models are served. Names are catalogue names; ``catalogues`` are further catalogue files.
 
     ``reranker`` is ``late`` (late interaction with the embedding model), a reranker of the catalogue, a key of
-    ``remote_rerankers``, or empty: none. ``layout`` finds the regions of pages where ``rag.parser`` is
-    ``layout-model``.
+    ``remote_rerankers``, ``listwise:`` and the name of a chat model, or empty: none. ``layout`` finds the regions of
+    pages where ``rag.parser`` is ``layout-model``.
     """
 
     directory: Path = Field(default_factory=lambda: _cache_home() / "models")
@@ -98,10 +98,22 @@ class ModelsSettings(Section):
     remote_rerankers: dict[str, RemoteReranker] = Field(default_factory=dict)
 
     @property
+    def listwise(self) -> str:
+        """The chat model that reranks; empty where none does."""
+        kind, _, model = self.reranker.partition(":")
+        return model if kind == "listwise" else ""
+
+    @model_validator(mode="after")
+    def _listwise_is_served(self) -> ModelsSettings:
+        if self.reranker.startswith("listwise:") and self.listwise not in (*self.chat, *self.remote):
+            raise ValueError(f"reranker {self.reranker} needs a model of models.chat or models.remote")
+        return self
+
+    @property
     def local(self) -> tuple[str, ...]:
         """The catalogue names of everything that is configured to run here."""
         elsewhere = {"", "late", *self.remote_rerankers}
-        rerankers = () if self.reranker in elsewhere else (self.reranker,)
+        rerankers = () if self.reranker in elsewhere or self.listwise else (self.reranker,)
         return (*self.chat, self.embedding, *rerankers)
 
 
@@ -199,6 +211,7 @@ class RagSettings(Section):
     )
     mode: Literal["auto", "extractive", "generative"] = "auto"
     refuse_below: float = Field(0.33, ge=0, le=1)
+    calibration: Path | None = Field(None, description="file of `mainspring eval calibrate`: evidence and threshold")
     max_sentences: int = Field(3, gt=0)
     max_words: int = Field(90, gt=0)
     parse_timeout_s: float = Field(120.0, gt=0)

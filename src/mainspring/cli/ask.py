@@ -50,4 +50,7 @@ def without_chat(settings: Settings) -> Settings:
     else:
         catalogue = Catalogue.load(settings)
         wanted = tuple(name for name in settings.models.chat if catalogue.get(name).grounded)
+    # A chat model that reranks is needed whoever writes.
+    if settings.models.listwise in settings.models.chat and settings.models.listwise not in wanted:
+        wanted = (*wanted, settings.models.listwise)
     return settings.model_copy(update={"models": settings.models.model_copy(update={"chat": wanted})})

@@ -7,13 +7,16 @@ import os
 import platform
 import re
 import shutil
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mainspring import __version__
 from mainspring.cli import show
 from mainspring.errors import MainspringError
+
+if TYPE_CHECKING:
+    from mainspring.settings import Settings
 
 # The password of a database's URL, which has no field of its own that could be masked.
 PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@\s]+@")
@@ -75,7 +78,21 @@ def _models(context: typer.Context) -> list[Check]:
             checks.append((f"model {name}", "ok", str(puller.local(name).directory)))
         except MainspringError as error:
             checks.append((f"model {name}", "missing", str(error)))
-    return checks
+    return [*checks, *_listwise(settings)]
+
+
+def _listwise(settings: Settings) -> list[Check]:
+    """A warning where the model that reranks is none to be trusted with it."""
+    from mainspring.engines.catalogue import Catalogue
+
+    name = settings.models.listwise
+    if not name:
+        return []
+    remote = settings.models.remote.get(name)
+    if remote.grounded if remote is not None else Catalogue.load(settings).get(name).grounded:
+        return [("reranker", "ok", f"{name} ranks passages itself: {settings.rag.rerank_candidates} a question")]
+    detail = f"{name} is not known to follow instructions: its order may be worse than none (models.reranker: late)"
+    return [("reranker", "weak", detail)]
 
 
 def _disk(context: typer.Context) -> Check:

@@ -19,6 +19,7 @@ from mainspring.settings import Settings, load
 if TYPE_CHECKING:
     from mainspring.evaluate.ablation import Ablation
     from mainspring.evaluate.arms import Arm
+    from mainspring.evaluate.calibrate import Row
     from mainspring.evaluate.collections import Judged
     from mainspring.evaluate.refusal import Refusal
 
@@ -28,6 +29,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 Split = Literal["development", "reported", "all"]
+_HALVES: tuple[Split, Split] = ("development", "reported")
 Source = Annotated[str, typer.Argument(metavar="COLLECTION", help="A name of `eval collections`, or a folder")]
 Data = Annotated[Path | None, typer.Option("--data", help="Folder of the data sets [default: $MAINSPRING_DATA]")]
 Half = Annotated[Split, typer.Option("--split", help="Queries to use; look and tune on development only")]
@@ -123,6 +125,75 @@ def _grid(settings: Settings, axes: Mapping[str, str], one_at_a_time: bool) -> l
     return arms.grid(**words, one_at_a_time=one_at_a_time, base=settings.rag)
 
 
+@app.command("calibrate")
+def calibrate(
+    context: typer.Context,
+    collection: Source,
+    out: Annotated[Path, typer.Option("--out", help="Where the calibration goes")] = Path("calibration.json"),
+    refused: Annotated[
+        float, typer.Option(min=0, max=0.99, help="Share of answerable questions that may be refused")
+    ] = 0.05,
+    risk: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Share of answers that may be wrong, in place of --refused")
+    ] = None,
+    limit: Limit = 0,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fit the evidence and its threshold on a collection's development half, and report them on the other half.
+
+    The file goes into the setting `rag.calibration`. Labels are the questions' kinds: answerable, near_miss, off_topic.
+    """
+    from mainspring.evaluate import calibrate as fitting
+
+    settings = _settings(context, chat=False)
+    halves = [_judged(context, collection, data, split, limit) for split in _HALVES]
+    rows, names = asyncio.run(_asked(settings, halves))
+    found = fitting.calibrate(
+        halves[0].name,
+        rows[0],
+        rows[1],
+        refused=refused,
+        risk=risk,
+        refuse_below=settings.rag.refuse_below,
+        embedder=names[0],
+        reranker=names[1],
+    )
+    found.calibration.save(out)
+    if as_json:
+        show.as_json(fitting.facts(found))
+        return
+    print(f"fitted on {found.fitted_on} questions\n\nbuilt-in evidence, {_refusal_text(found.built_in)}")
+    print(f"fitted evidence, {_refusal_text(found.fitted)}")
+    print(fitting.plot({"built in": found.built_in.curve, "fitted": found.fitted.curve}))
+    print(f"\nrag.calibration: {out}")
+
+
+async def _asked(settings: Settings, halves: Sequence[Judged]) -> tuple[list[list[Row]], tuple[str, str]]:
+    """The rows of each half, and the names of embedder and reranker."""
+    from mainspring import engines
+    from mainspring.evaluate import calibrate as fitting
+    from mainspring.evaluate import workbench
+    from mainspring.evaluate.ablation import apart
+
+    changed = {"refuse_below": 0.0, "mode": "extractive", "calibration": None}
+    rag = settings.rag.model_copy(update=changed)
+    with tempfile.TemporaryDirectory(prefix="mainspring-eval-") as home:
+        async with (
+            engines.open(settings) as opened,
+            workbench.open(apart(settings, Path(home), rag), opened) as bench,
+        ):
+            with show.progress() as progress:
+                progress("index", 0, 1)
+                await bench.fill(halves[0].documents)
+                progress("index", 1, 1)
+                rows = [
+                    await fitting.gather(bench, half, lambda done, total: progress("ask", done, total))
+                    for half in halves
+                ]
+            return rows, (opened.embedder.name, opened.reranker.name if opened.reranker else "")
+
+
 async def _ablate(
     settings: Settings,
     judged: Judged,
@@ -188,7 +259,8 @@ def _settings(context: typer.Context, *, chat: bool) -> Settings:
 
     settings = load(context.obj).settings
     if not chat:
-        settings = settings.model_copy(update={"models": settings.models.model_copy(update={"chat": ()})})
+        kept = tuple(name for name in settings.models.chat if name == settings.models.listwise)
+        settings = settings.model_copy(update={"models": settings.models.model_copy(update={"chat": kept})})
     pull_missing(settings)
     return settings
 

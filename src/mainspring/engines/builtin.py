@@ -93,7 +93,8 @@ def reranker(settings: Settings) -> Reranker | None:
     from mainspring.engines.reranker import CrossEncoder, RemoteReranker
 
     name = settings.models.reranker
-    if not name:
+    if not name or settings.models.listwise:
+        # A chat model that reranks is asked through its call ring, which the rag room knows.
         return None
     if name in settings.models.remote_rerankers:
         return RemoteReranker(settings.models.remote_rerankers[name])

@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -68,6 +68,7 @@ class Answered:
     quotes: tuple[str, ...]
     evidence: float
     refused: bool
+    features: Mapping[str, float] = field(default_factory=dict)
 
 
 class CountingEmbedder:
@@ -192,6 +193,7 @@ class Workbench:
             tuple(citation.quote for citation in answer.citations),
             float(facts["evidence"]),
             answer.text.strip() == REFUSAL,
+            facts["features"],
         )
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mainspring.engines import ChatModel, Engines
     from mainspring.rag.generate import Writer
     from mainspring.rag.library import Library
+    from mainspring.rag.listwise import Listwise
     from mainspring.rag.query.model import ModelAsk
     from mainspring.serving import Path
     from mainspring.settings import Settings
@@ -31,10 +32,12 @@ async def open(  # noqa: A001
     where the settings ask for written answers.
     """
     from mainspring.engines.embedders import Embedders
+    from mainspring.rag import calibration
     from mainspring.rag.answer import DocumentAnswerer
     from mainspring.rag.connect.sync import Syncer
     from mainspring.rag.ingest import Ingestor
     from mainspring.rag.library import Library
+    from mainspring.rag.listwise import ListwiseResponder
     from mainspring.rag.parse import Parser, layout_model
     from mainspring.rag.recommend import Recommender
     from mainspring.rag.retrieve import Retriever
@@ -47,10 +50,17 @@ async def open(  # noqa: A001
     embedders = Embedders(embedder, engines.load_embedder, keep=settings.engines.embedders)
     kept = (stores.collections, stores.blobs, stores.vectors, embedders)
     ingestor = Ingestor(*kept, parser, settings.rag)
-    retriever = Retriever(*kept, settings.rag, engines.reranker)
+    listwise = _listwise(path, settings)
+    reranker = listwise or engines.reranker
+    retriever = Retriever(*kept, settings.rag, reranker)
     models = sorted(engines.chat.values(), key=lambda model: not model.grounded)
     writer = _writer(models, path.chat, engines, settings)
     grounded = bool(models) and models[0].grounded
+
+    calibrated = None
+    if settings.rag.calibration is not None:
+        name = reranker.name if reranker is not None else ""
+        calibrated = calibration.load(settings.rag.calibration, embedder=embedder.name, reranker=name)
 
     def answerer(collection: Collection | None) -> DocumentAnswerer:
         return DocumentAnswerer(
@@ -61,8 +71,11 @@ async def open(  # noqa: A001
             writer=writer,
             grounded=grounded,
             ask=_asking(models[0], path.chat) if models else None,
+            calibration=calibrated,
         )
 
+    if listwise is not None:
+        path.registry.add(Served(listwise.name, "reranker", ListwiseResponder(listwise), sampled=False))
     everything = answerer(None)
     # It answers since there is something to find documents with.
     since = getattr(embedder, "pulled_at", 0)
@@ -95,6 +108,22 @@ def _asking(model: ChatModel, responders: Mapping[str, Responder]) -> Callable[[
     from mainspring.rag.query.model import ModelAsk
 
     return lambda context: ModelAsk(responders[model.name], model.name, context, capable=model.grounded)
+
+
+def _listwise(path: Path, settings: Settings) -> Listwise | None:
+    """The chat model that reranks. Raises ``SettingsError`` where it is not loaded."""
+    from mainspring.errors import SettingsError
+    from mainspring.rag.listwise import Listwise
+    from mainspring.types import CompletionRequest, Context, Principal
+
+    name = settings.models.listwise
+    if not name:
+        return None
+    if name not in path.chat:
+        raise SettingsError(f"models.reranker: {name} is not loaded", remedy="Name it in models.chat or models.remote")
+    responder = path.chat[name]
+    fingerprint = responder.fingerprint(CompletionRequest(name, "."), Context(Principal("", "maintenance")))
+    return Listwise(responder, name, fingerprint=fingerprint or "", spotlight=settings.guards.spotlight)
 
 
 def _writer(

@@ -17,9 +17,11 @@ from mainspring.errors import DeadlineExceeded, InvalidRequest, NotFound, Unsupp
 from mainspring.path import replay
 from mainspring.rag import extract
 from mainspring.rag.asked import Asked, refuse_unsupported, understood
+from mainspring.rag.calibration import Calibration
 from mainspring.rag.cite import Numbers, cite
 from mainspring.rag.evidence import evidence
 from mainspring.rag.extract import Passage
+from mainspring.rag.features import features
 from mainspring.rag.findings import Findings, record, shown
 from mainspring.rag.generate import REFUSAL, Writer
 from mainspring.rag.notes import Notes
@@ -55,7 +57,7 @@ class DocumentAnswerer:
 
     ``writer`` writes generative answers (None: there is no chat model). ``grounded`` says that its model can be
     trusted to keep to sources: then ``auto`` means generative. ``ask`` makes the model that rewrites follow-ups of a
-    context (None: rules do).
+    context (None: rules do). ``calibration`` takes the place of the built-in evidence and of ``rag.refuse_below``.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class DocumentAnswerer:
         writer: Writer | None = None,
         grounded: bool = False,
         ask: Callable[[Context], ModelAsk] | None = None,
+        calibration: Calibration | None = None,
     ) -> None:
         self._retriever = retriever
         self._collections = collections
@@ -78,6 +81,8 @@ class DocumentAnswerer:
         self._writer = writer
         self._grounded = grounded
         self._ask = ask
+        self._calibration = calibration
+        self._refuse_below = settings.refuse_below if calibration is None else calibration.threshold
 
     @property
     def sampled(self) -> bool:
@@ -110,6 +115,7 @@ class DocumentAnswerer:
             sorted(context.principal.groups),
             mode,
             written,
+            self._calibration,
         )
         return hashlib.sha256(repr(facts).encode()).hexdigest()
 
@@ -131,7 +137,7 @@ class DocumentAnswerer:
         except TimeoutError:
             raise DeadlineExceeded("the deadline passed while the documents were searched") from None
         found = look.found
-        refused = not found.passages or found.evidence < self._settings.refuse_below
+        refused = not found.passages or found.evidence < self._refuse_below
         head = Head(model=self._name)
         if refused or asked.mode == "extractive" or self._writer is None:
             chosen = [] if refused else self._choose(look, asked)
@@ -163,19 +169,30 @@ class DocumentAnswerer:
             self.find(asked, context),
             *(self.find(replace(asked, question=piece.searched), context) for piece in pieces),
         )
-        return look(asked.question, whole, list(zip(pieces, each, strict=True)), self._settings.refuse_below)
+        return look(asked.question, whole, list(zip(pieces, each, strict=True)), self._refuse_below)
 
     async def find(self, asked: Asked, context: Context) -> Findings:
         """Search, and score the sentences of what was found."""
         chosen = await self._scope(asked.names, context)
         candidates = await self._retriever.candidates(
-            chosen, asked.question, asked.top_k, asked.filters, groups=context.principal.groups, options=_SEARCH
+            chosen,
+            asked.question,
+            asked.top_k,
+            asked.filters,
+            groups=context.principal.groups,
+            options=_SEARCH,
+            context=context,
         )
         hits = shown(candidates, asked.top_k)
         texts = await self._retriever.texts(hits)
         vector = await self._retriever.vector(asked.question)
         passages = await extract.passages(asked.question, hits, candidates, texts, self._retriever.embedder, vector)
-        return Findings(asked.question, hits, passages, texts, evidence(asked.question, candidates, passages))
+        told = features(asked.question, candidates, passages)
+        if self._calibration is None:
+            likely = evidence(asked.question, candidates, passages)
+        else:
+            likely = self._calibration.evidence(told)
+        return Findings(asked.question, hits, passages, texts, likely, told)
 
     async def _scope(self, names: Sequence[str], context: Context) -> list[Collection]:
         principal = context.principal

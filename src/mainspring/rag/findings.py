@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from mainspring.rag.extract import Passage
@@ -22,6 +22,7 @@ class Findings:
     passages: Sequence[Passage]
     texts: dict[str, str]
     evidence: float
+    features: Mapping[str, float] = field(default_factory=dict)
 
 
 def shown(candidates: Sequence[Hit], top_k: int) -> list[Hit]:
@@ -43,6 +44,7 @@ def record(
         "mode": mode,
         "evidence": round(found.evidence, 4),
         "refused": refused,
+        "features": {name: round(value, 4) for name, value in found.features.items()},
         "hits": [_facts(hit) for hit in found.hits],
         "cited": [{"document_id": each.hit.document_id, "start": each.start, "end": each.end} for each in cited],
     } | more

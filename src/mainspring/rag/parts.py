@@ -76,7 +76,8 @@ def joined(question: str, found: Sequence[Findings]) -> Findings:
         lambda passage: (passage.hit.document_id, passage.start, passage.end),
     )
     texts = {name: text for each in found for name, text in each.texts.items()}
-    return Findings(question, hits, passages, texts, max(each.evidence for each in found))
+    surest = max(found, key=lambda each: each.evidence)
+    return Findings(question, hits, passages, texts, surest.evidence, surest.features)
 
 
 def choose(found: Sequence[Findings], *, max_sentences: int, max_words: int) -> list[Passage]:

@@ -28,6 +28,7 @@ from mainspring.stores.blobs import Blobs
 from mainspring.stores.collections import Collection, Collections
 from mainspring.stores.documents import Document
 from mainspring.stores.vectors import SearchHit, VectorStore
+from mainspring.types import Context
 
 __all__ = ["Filters", "Groups", "Hit", "Retriever", "fuse"]
 
@@ -129,9 +130,11 @@ class Retriever:
         groups: Groups,
         plan: QueryPlan | None = None,
         options: SearchOptions = _DEFAULT,
+        context: Context | None = None,
     ) -> list[Hit]:
         """All that was considered for ``search``: ``rag.candidates`` (or ``k``, if more) by vector and as many
-        by words, for each query of ``plan`` (None: ``query`` alone), best first."""
+        by words, for each query of ``plan`` (None: ``query`` alone), best first. A reranker that asks a model does so
+        within ``context``."""
         plan = QueryPlan.of(query) if plan is None else plan.checked()
         chosen = [within] if isinstance(within, Collection) else list(within)
         tree = filtering.parse(filters)
@@ -149,7 +152,9 @@ class Retriever:
         ranked = await self._ranked(plan, rounds, options, groups)
         if self.reranker is None or not options.rerank or options.mode == "sparse":
             return ranked
-        return await rerank(self.reranker, plan.queries[0].text, ranked, self._settings)
+        bound = getattr(self.reranker, "within", None)
+        reranker = bound(context) if bound is not None and context is not None else self.reranker
+        return await rerank(reranker, plan.queries[0].text, ranked, self._settings)
 
     async def vector(self, query: str) -> Any:
         """The query's embedding by the default embedder, float32 of shape (dimensions,)."""

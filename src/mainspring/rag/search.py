@@ -153,6 +153,7 @@ class Search:
                         groups=groups,
                         plan=plan,
                         options=wanted.options,
+                        context=span.context,
                     )
                     hits = select(candidates, min(wanted.k, plan.top_k or wanted.k), wanted.options)
                     step.changed, step.note = bool(hits), f"{len(candidates)} candidates"

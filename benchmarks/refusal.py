@@ -1,0 +1,88 @@
+"""Refusal as a risk-coverage curve: the built-in evidence, and one that is fitted on the development half of SQuAD.
+
+    MAINSPRING_DATA=... python benchmarks/refusal.py [--keep FILE]
+
+SQuAD 2.0 without every fifth article: 500 answerable questions, 500 adversarially unanswerable ones about the same
+paragraphs, and 200 about the articles that were left out, a half. Everything is fitted on the development half and
+reported on the other. ``--keep`` keeps what the searches told (as JSON), and takes it from there when it exists.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from _library import data
+from _report import Figure, report
+from mainspring import engines
+from mainspring.evaluate import calibrate as fitting
+from mainspring.evaluate import public, workbench
+from mainspring.evaluate.calibrate import Calibrated, Row
+from mainspring.evaluate.collections import Split
+from mainspring.evaluate.refusal import Refusal
+from mainspring.settings import Settings, load
+
+HALVES: tuple[Split, Split] = ("development", "reported")
+FOUNDATION = "the foundation's best sentence cosine: .55 to .67"
+
+
+async def asked() -> list[list[Row]]:
+    """What the searches tell about the questions of each half."""
+    judged = public.squad_refusal(data("."))
+    settings: Settings = load().settings
+    rag = settings.rag.model_copy(update={"refuse_below": 0.0, "mode": "extractive", "calibration": None})
+    models = settings.models.model_copy(update={"chat": ()})
+    with tempfile.TemporaryDirectory() as home:
+        apart = settings.model_copy(update={"home": Path(home), "rag": rag, "models": models})
+        async with engines.open(apart) as opened, workbench.open(apart, opened) as bench:
+            await bench.fill(judged.documents)
+            return [await fitting.gather(bench, judged.part(half)) for half in HALVES]
+
+
+def kept(path: Path | None) -> list[list[Row]]:
+    """The rows, from ``path`` where it is there."""
+    if path is not None and path.exists():
+        return [[Row(**row) for row in rows] for rows in json.loads(path.read_text(encoding="utf-8"))]
+    rows = asyncio.run(asked())
+    if path is not None:
+        path.write_text(json.dumps([[asdict(row) for row in half] for half in rows]), encoding="utf-8")
+    return rows
+
+
+def figures(name: str, found: Refusal, sizes: str) -> dict[str, Figure]:
+    near, away = found.auroc["near_miss"], found.auroc["off_topic"]
+    curve = found.curve
+    bound = f"perfect order {curve.best:.3f}, no information {curve.chance:.3f}"
+    made = {
+        f"{name}: AUROC answerable / near miss": Figure(
+            near.value, "", "higher", 0.67, 0.75, f"{near.text()}; {FOUNDATION}; {sizes}"
+        ),
+        f"{name}: AUROC answerable / off topic": Figure(away.value, "", "higher", 0.95, 0.98, away.text()),
+        f"{name}: area under risk and coverage": Figure(curve.aurc, "", "lower", against=bound),
+    }
+    for coverage in (0.25, 0.5, 0.75):
+        made[f"{name}: wrong of {coverage:.0%} answered"] = Figure(
+            curve.at_coverage(coverage).risk, "", "lower", against=f"{curve.chance:.3f} when all are answered"
+        )
+    for kind, share in found.refused.items():
+        made[f"{name}: {kind} refused"] = Figure(share, "", "lower" if kind == "answerable" else "higher")
+    return made
+
+
+def main(path: Path | None) -> None:
+    development, reported = kept(path)
+    found: Calibrated = fitting.calibrate(
+        "squad-refusal", development, reported, refuse_below=load().settings.rag.refuse_below
+    )
+    print(fitting.plot({"built in": found.built_in.curve, "fitted": found.fitted.curve}))
+    print({name: round(weight, 3) for name, weight in found.calibration.weights.items()})
+    sizes = f"{len(reported)} questions"
+    report("refusal", figures("built in", found.built_in, sizes) | figures("fitted", found.fitted, sizes))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[sys.argv.index("--keep") + 1]) if "--keep" in sys.argv else None)
