@@ -19,7 +19,7 @@ from mainspring.gateway.access import access_to
 from mainspring.gateway.app import create_app
 from mainspring.gateway.idempotency import Idempotency
 from mainspring.settings import GatewaySettings
-from mainspring.types import Principal, Responder, TraceParent
+from mainspring.types import Context, Principal, Request, Responder, TraceParent
 
 
 @dataclass
@@ -118,6 +118,9 @@ class Keys:
 class NoModels:
     async def models(self, principal: Principal) -> list[Any]:
         return []
+
+    async def basis(self, request: Request, context: Context) -> str:
+        return ""
 
 
 class Kept:

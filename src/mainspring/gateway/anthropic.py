@@ -18,7 +18,7 @@ from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.idempotency import Idempotency, IdempotencyKey, refuse_key
 from mainspring.gateway.respond import EventStream, collected, head_headers, json_response, while_connected
 from mainspring.settings import GatewaySettings
-from mainspring.types import ChatRequest, Context, Principal, Responder, Response
+from mainspring.types import ChatRequest, Context, Principal, Request, Responder, Response
 
 PREFIX = "/v1/messages"
 ERRORS: dict[int | str, dict[str, Any]] = {
@@ -40,6 +40,10 @@ class Names(Protocol):
         """Raises ``UnknownModel``."""
         ...
 
+    async def basis(self, request: Request, context: Context) -> str:
+        """What an answer is made of beside the model. Raises ``UnknownModel``."""
+        ...
+
 
 @runtime_checkable
 class Counting(Protocol):
@@ -54,6 +58,10 @@ class PromptCounter:
     def __init__(self, names: Names, chat: Mapping[str, ChatModel]) -> None:
         self._names = names
         self._chat = chat
+
+    async def basis(self, request: Request, context: Context) -> str:
+        """See ``Names``."""
+        return await self._names.basis(request, context)
 
     async def count(self, request: ChatRequest, context: Context) -> int:
         """Raises ``UnknownModel``, ``Unsupported`` for what is no chat model, and what the model refuses."""
@@ -94,7 +102,8 @@ def router(
             answer = await collected(http, responder, request, context)
             return json_response(encode.message_body(answer), head_headers(answer.head))
 
-        return await idempotency.once(key, "messages", [await http.body()], context, work)
+        basis = "" if key is None else await counter.basis(request, context)
+        return await idempotency.once(key, "messages", [await http.body()], context, work, basis=basis)
 
     @routes.post(f"{PREFIX}/count_tokens", responses=ERRORS)
     async def count_tokens(body: CountBody, context: chats) -> HttpResponse:

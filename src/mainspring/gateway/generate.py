@@ -20,7 +20,7 @@ from mainspring.gateway.respond import collected, head_headers, json_response, s
 from mainspring.gateway.wire import ChatBody, CompletionBody, EmbeddingBody, RerankBody
 from mainspring.path import Answer
 from mainspring.settings import GatewaySettings
-from mainspring.types import Context, Principal, Responder
+from mainspring.types import Context, Principal, Request, Responder
 
 STREAMS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
 
@@ -40,6 +40,10 @@ class ServedModel(Protocol):
 
 class Models(Protocol):
     """What a principal may ask."""
+
+    async def basis(self, request: Request, context: Context) -> str:
+        """What an answer is made of beside the model: empty, or it changes with what the caller may read."""
+        ...
 
     async def models(self, principal: Principal) -> Sequence[ServedModel]: ...
 
@@ -67,7 +71,8 @@ def router(
             answer = await collected(http, responder, request, context)
             return json_response(encode.chat_body(answer), head_headers(answer.head))
 
-        return await idempotency.once(key, "chat", [await http.body()], context, work)
+        basis = "" if key is None else await models.basis(request, context)
+        return await idempotency.once(key, "chat", [await http.body()], context, work, basis=basis)
 
     @routes.post("/v1/completions", responses=STREAMS)
     async def completions(http: HttpRequest, body: CompletionBody, context: chats) -> HttpResponse:

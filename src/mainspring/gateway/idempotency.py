@@ -58,8 +58,13 @@ class Idempotency:
         body: Sequence[bytes],
         context: Context,
         work: Callable[[], Awaitable[HttpResponse]],
+        *,
+        basis: str = "",
     ) -> HttpResponse:
         """What ``work`` answers, or has answered under this key. ``body`` are the parts that must be the same.
+
+        ``basis`` names what an answer was made of: one that was made of something else is not given again, but made
+        anew, for it may tell what was deleted or closed to the caller since.
 
         Raises ``Conflict`` when the key was sent with another body, and whatever ``work`` raises.
         """
@@ -71,12 +76,14 @@ class Idempotency:
         lock = self._running.setdefault(name, asyncio.Lock())
         async with lock:
             kept = await self._answers.get(name)
-            if kept is not None:
-                return _replayed(kept, digest)
+            if kept is not None and (replayed := _replayed(kept, digest, basis)) is not None:
+                return replayed
             response = await work()
             if response.status_code < 300:
-                tags = frozenset({f"tenant:{principal.tenant}"})
-                await self._answers.put(name, _packed(response, digest), KEPT_S, tags)
+                tags = {f"tenant:{principal.tenant}"}
+                if basis:
+                    tags.add(f"documents:{principal.tenant}")
+                await self._answers.put(name, _packed(response, digest, basis), KEPT_S, frozenset(tags))
             return response
 
 
@@ -98,14 +105,14 @@ def _digest(parts: Sequence[bytes]) -> str:
     return whole.hexdigest()
 
 
-def _packed(response: HttpResponse, digest: str) -> bytes:
+def _packed(response: HttpResponse, digest: str, basis: str) -> bytes:
     headers = {name: value for name, value in response.headers.items() if not name.startswith("x-ratelimit")}
     del headers["content-length"]
-    facts = {"digest": digest, "status": response.status_code, "headers": headers}
+    facts = {"digest": digest, "basis": basis, "status": response.status_code, "headers": headers}
     return orjson.dumps(facts) + b"\n" + bytes(response.body)
 
 
-def _replayed(kept: bytes, digest: str) -> HttpResponse:
+def _replayed(kept: bytes, digest: str, basis: str) -> HttpResponse | None:
     head, _, body = kept.partition(b"\n")
     facts = orjson.loads(head)
     if facts["digest"] != digest:
@@ -114,4 +121,6 @@ def _replayed(kept: bytes, digest: str) -> HttpResponse:
             remedy="Send a new key with each new request",
             param="idempotency-key",
         )
+    if facts.get("basis", "") != basis:
+        return None
     return HttpResponse(body, facts["status"], {**facts["headers"], REPLAYED: "true"})

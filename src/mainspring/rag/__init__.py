@@ -35,6 +35,7 @@ async def open(  # noqa: A001
     from mainspring.rag import calibration
     from mainspring.rag.answer import DocumentAnswerer
     from mainspring.rag.connect.sync import Syncer
+    from mainspring.rag.forget import Forgetter
     from mainspring.rag.ingest import Ingestor
     from mainspring.rag.library import Library
     from mainspring.rag.listwise import ListwiseResponder
@@ -91,7 +92,9 @@ async def open(  # noqa: A001
         grounded=grounded,
     )
     syncer = Syncer(ingestor, stores.sources, settings.home / "sources")
-    library = Library(stores, ingestor, syncer, search, answerer)
+    # What answers under way is over by then; a stream may take a little longer than its request.
+    forgetter = Forgetter(stores, again_s=2 * settings.gateway.request_timeout_s)
+    library = Library(stores, ingestor, syncer, search, answerer, forgetter)
     path.registry.attach(library)
     telemetry.metrics.serve("document-qa")
     await library.start()

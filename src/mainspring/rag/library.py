@@ -17,6 +17,7 @@ from mainspring.errors import Conflict, MainspringError, NotFound
 from mainspring.rag.answer import DocumentAnswerer
 from mainspring.rag.connect.registry import Spec
 from mainspring.rag.connect.sync import Syncer
+from mainspring.rag.forget import Forgetter
 from mainspring.rag.ingest import Ingestor, IngestReport, Progress
 from mainspring.rag.opened import Opened, opened
 from mainspring.rag.search import Search
@@ -43,11 +44,17 @@ class Library:
     """Collections as services: made, filled, searched, and served as models under their names."""
 
     def __init__(
-        self, stores: Stores, ingestor: Ingestor, syncer: Syncer, search: Search, answering: Answering
+        self,
+        stores: Stores,
+        ingestor: Ingestor,
+        syncer: Syncer,
+        search: Search,
+        answering: Answering,
+        forgetter: Forgetter | None = None,
     ) -> None:
         self._collections = stores.collections
         self._files = stores.files
-        self._vectors = stores.vectors
+        self.forgetter = forgetter or Forgetter(stores, again_s=0)
         self._ingestor = ingestor
         self._syncer = syncer
         self.search = search
@@ -58,6 +65,7 @@ class Library:
 
     async def start(self) -> None:
         """Begin the background work, with what an earlier process left undone."""
+        await self.forgetter.start()
         self._worker = asyncio.create_task(self._work(), name="ingest")
         self._wake.set()
 
@@ -66,6 +74,7 @@ class Library:
         if self._worker is not None:
             self._worker.cancel()
             await asyncio.wait((self._worker,))
+        await self.forgetter.close()
 
     async def create(
         self,
@@ -112,8 +121,7 @@ class Library:
     async def delete(self, principal: Principal, id_or_name: str) -> None:
         collection = await self.get(principal, id_or_name)
         await self._collections.delete(principal.tenant, collection.id)
-        for table in filter(None, (collection.table, collection.building)):
-            await self._vectors.drop(table)
+        self.forgetter.soon()
 
     async def documents(self, principal: Principal, id_or_name: str) -> list[Document]:
         """All that the principal may see, for callers that need them at once."""
@@ -174,7 +182,7 @@ class Library:
         collection = await self.get(principal, id_or_name)
         document = await self.document(principal, collection.id, file_id)
         await self._collections.remove(collection, document.document_id)
-        await self._vectors.delete(collection.table, document.document_id)
+        self.forgetter.soon()
 
     async def ingest(
         self, principal: Principal, name: str, paths: Sequence[Path], progress: Progress | None = None

@@ -94,7 +94,8 @@ class Recommender:
         disliked = {each.subject for each in opinions if each.facts.get("rating") == "down"}
         cited: dict[str, set[str]] = {}
         for each in retrievals:
-            if each.subject not in disliked:
+            # An answer that is given again from the cache is no other opinion.
+            if each.subject not in disliked and not each.facts.get("cached"):
                 found = {str(one["document_id"]) for one in each.facts.get("cited", ())}
                 cited.setdefault(sessions.get(each.subject, each.subject), set()).update(found)
         return [frozenset(documents) for documents in cited.values() if documents]

@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 from mainspring.engines.base import Embedder
-from mainspring.errors import StoreError
+from mainspring.errors import Conflict, NotFound, StoreError
 from mainspring.rag import reuse
 from mainspring.rag.chunk import RESERVED_TOKENS
 from mainspring.stores import Stores, moves
@@ -42,6 +42,17 @@ async def reindex(
     table, left = await moves.begin(stores.database, collection)
     if left:
         await stores.vectors.drop(left)
+    try:
+        return await _move(stores, collection, embedder, table, progress, grace_s)
+    except (Conflict, NotFound):
+        # Whoever deleted the collection, or moves it now, has no name of this table any more.
+        await stores.vectors.drop(table)
+        raise
+
+
+async def _move(
+    stores: Stores, collection: Collection, embedder: Embedder, table: str, progress: Progress | None, grace_s: float
+) -> Collection:
     written: dict[str, tuple[int, int]] = {}
     settled = False
     while True:

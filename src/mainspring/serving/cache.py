@@ -74,27 +74,34 @@ class ResponseCache(Layer):
 
     async def respond(self, request: Request, context: Context) -> Response:
         request, wish = _without_option(request)
-        key = await self._key(request, context, wish)
+        key, tags = await self._key(request, context, wish)
         if key is None:
             return await self.inner.respond(request, context)
         flight = self._flights.get(key)
         if flight is None and (answer := await self._stored(key)):
             self._metrics.cache("hit")
+            stored.note(context, answer.retrieved)
             events = [free(event) if isinstance(event, Usage) else event for event in answer.events]
             return Response(dataclasses.replace(answer.head, cache="hit"), replay(events))
         # Reading the store took time: somebody else may have started meanwhile.
         flight = self._flights.get(key)
         self._metrics.cache("miss" if flight is None else "hit")
-        return await (flight or self._start(key, request, context)).join(context)
+        return await (flight or self._start(key, tags, request, context)).join(context)
 
-    async def _key(self, request: Request, context: Context, wish: bool | None) -> str | None:
+    async def _key(self, request: Request, context: Context, wish: bool | None) -> tuple[str | None, frozenset[str]]:
+        """What the answer is kept under (None: it is not kept), and its tags."""
         if not self._enabled or isinstance(request, EmbedRequest | RerankRequest) or not _cacheable(request, wish):
-            return None
+            return None, frozenset()
         served = await self._registry.find(request.model, context.principal)
         if served.sampled and not wish and request.sampling.temperature != 0:
-            return None
+            return None, frozenset()
         fingerprint = served.responder.fingerprint(request, context)
-        return None if fingerprint is None else cache_key(request, context, fingerprint, self._policy)
+        tenant = context.principal.tenant
+        tags = {f"tenant:{tenant}", f"model:{request.model}"}
+        if served.kind in ("application", "collection"):
+            tags.add(f"documents:{tenant}")
+        key = None if fingerprint is None else cache_key(request, context, fingerprint, self._policy)
+        return key, frozenset(tags)
 
     async def _stored(self, key: str) -> stored.Answer | None:
         try:
@@ -105,27 +112,26 @@ class ResponseCache(Layer):
             return None
         return None if value is None else stored.decode(value)
 
-    def _start(self, key: str, request: Request, context: Context) -> Flight:
+    def _start(self, key: str, tags: frozenset[str], request: Request, context: Context) -> Flight:
         # The flight outlives its first listener, so it has an account of its own and nobody's deadline.
         allowance = Allowance(context.allowance.tokens, context.allowance.steps)
         own = dataclasses.replace(context, allowance=allowance, deadline=None)
         flight = Flight(allowance, self._background, self._events, forget=lambda: self._forget(key, flight))
         self._flights[key] = flight
-        flight.start(lambda: self.inner.respond(request, own), lambda: self._keep(key, request, context, flight))
+        flight.start(lambda: self.inner.respond(request, own), lambda: self._keep(key, tags, flight))
         return flight
 
     def _forget(self, key: str, flight: Flight) -> None:
         if self._flights.get(key) is flight:
             del self._flights[key]
 
-    async def _keep(self, key: str, request: Request, context: Context, flight: Flight) -> None:
+    async def _keep(self, key: str, tags: frozenset[str], flight: Flight) -> None:
         events = [*flight.events, *flight.closing]
         reasons = {event.reason for event in events if isinstance(event, Finish)}
         if reasons != {"stop"} or flight.head is None:
             return
-        tags = frozenset({f"tenant:{context.principal.tenant}", f"model:{request.model}"})
         try:
-            await self._answers.put(key, stored.encode(flight.head, events), self._ttl_s, tags)
+            await self._answers.put(key, stored.encode(flight.head, events, flight.retrieved), self._ttl_s, tags)
         except StoreError as error:
             _log.warning("the answer cache cannot be written: %s", error)
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from typing import Any
 
+import mainspring.serving.stored as stored
 from mainspring.errors import DeadlineExceeded, EngineError
 from mainspring.serving.background import Background
 from mainspring.serving.ports import EventLog
@@ -35,6 +37,7 @@ class Flight:
         self.events: list[Event] = []
         self.closing: list[Event] = []
         self.head: Head | None = None
+        self.retrieved: list[Mapping[str, Any]] = []
         self._allowance = allowance
         self._background = background
         self._log = log
@@ -97,6 +100,7 @@ class Flight:
         self._done = True
         if self._error is not None:
             self._forget()
+        self.retrieved = [record.facts for record in self._allowance.records if record.kind == "retrieval"]
         if self._listeners:
             self._payer = self._listeners[0]
             self._charge(self._payer.context.allowance)
@@ -133,6 +137,8 @@ class Flight:
             await self._changed(listener.context)
         if self._error is not None:
             raise self._failure()
+        if listener is not self._payer:
+            stored.note(listener.context, self.retrieved)
         for event in self.closing:
             yield free(event) if isinstance(event, Usage) and listener is not self._payer else event
 

@@ -84,6 +84,15 @@ class Registry:
         served = self._served.get(name)
         return served if served is not None and served.visible(principal) else None
 
+    async def basis(self, request: Request, context: Context) -> str:
+        """What an answer to ``request`` is made of beside its model: the state of the documents that are read, as the
+        caller may see them, or empty where there are none. Raises ``UnknownModel``."""
+        served = await self.find(request.model, context.principal)
+        if served.kind not in ("application", "collection"):
+            return ""
+        # What has no fingerprint cannot be told to be the same: it is another each time.
+        return served.responder.fingerprint(request, context) or context.trace.span_id
+
     async def models(self, principal: Principal) -> list[Served]:
         """Everything that ``principal`` may name, in the order of registration."""
         served = [served for served in self._served.values() if served.visible(principal)]

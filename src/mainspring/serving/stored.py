@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mainspring.stores import ids
 from mainspring.types import (
     Citation,
     Claim,
+    Context,
     Contradiction,
     Event,
+    EventRecord,
     Finish,
     Head,
     Missing,
@@ -21,7 +26,7 @@ from mainspring.types import (
     Usage,
 )
 
-VERSION = 2
+VERSION = 3
 _KINDS: dict[str, type[Any]] = {
     kind.__name__: kind for kind in (Text, Reasoning, Citation, Missing, Contradiction, Usage, Finish)
 }
@@ -29,18 +34,21 @@ _KINDS: dict[str, type[Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A stored answer: what its head said and its events, neighbouring texts joined."""
+    """A stored answer: what its head said, its events, neighbouring texts joined, and the facts of the retrievals that
+    it was made of."""
 
     head: Head
     events: list[Event]
+    retrieved: list[dict[str, Any]]
 
 
-def encode(head: Head, events: list[Event]) -> bytes:
+def encode(head: Head, events: list[Event], retrieved: Sequence[Mapping[str, Any]] = ()) -> bytes:
     """Bytes that ``decode`` reads. Progress is left out: there is none to watch in a replay."""
     rows = [
         [type(event).__name__, dataclasses.asdict(event)] for event in _joined(events) if type(event).__name__ in _KINDS
     ]
-    return json.dumps({"version": VERSION, "model": head.model, "arm": head.arm, "events": rows}).encode()
+    content = {"version": VERSION, "model": head.model, "arm": head.arm, "events": rows}
+    return json.dumps({**content, "retrieved": [dict(facts) for facts in retrieved]}).encode()
 
 
 def decode(value: bytes) -> Answer | None:
@@ -49,7 +57,25 @@ def decode(value: bytes) -> Answer | None:
     if content["version"] != VERSION:
         return None
     events = [_event(kind, fields) for kind, fields in content["events"]]
-    return Answer(Head(content["model"], arm=content["arm"]), events)
+    return Answer(Head(content["model"], arm=content["arm"]), events, content["retrieved"])
+
+
+def note(context: Context, retrieved: Iterable[Mapping[str, Any]]) -> None:
+    """Leave the retrievals of an answer that is given again with the facts of who gets it: its events are as
+    restricted as the first one's, and are erased with what it was made of."""
+    for facts in retrieved:
+        record = EventRecord(
+            id=ids.new("evt_"),
+            at=time.time(),
+            tenant=context.principal.tenant,
+            trace_id=context.trace.trace_id,
+            kind="retrieval",
+            subject="",
+            facts={**facts, "cached": True},
+            consent=context.consent,
+            retention=context.retention,
+        )
+        context.allowance.records.append(record)
 
 
 def _event(kind: str, fields: dict[str, Any]) -> Event:

@@ -25,6 +25,7 @@ from mainspring.stores.collections import Collections
 from mainspring.stores.database import Database
 from mainspring.stores.events import EventLog
 from mainspring.stores.files import Files
+from mainspring.stores.forgetting import Pending
 from mainspring.stores.keys import Keys
 from mainspring.stores.sessions import Sessions
 from mainspring.stores.sources import Sources
@@ -47,6 +48,7 @@ class Stores:
     cache: AnswerCache
     spans: Spans
     vectors: VectorStore
+    forgetting: Pending
 
     async def problem(self) -> str:
         """What keeps the database from answering; empty when it does."""
@@ -96,6 +98,7 @@ async def open(settings: Settings) -> AsyncIterator[Stores]:  # noqa: A001
             cache=cache,
             spans=spans,
             vectors=vectors,
+            forgetting=Pending(database),
         )
 
 

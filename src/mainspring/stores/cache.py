@@ -87,6 +87,10 @@ class AnswerCache:
         # The file may hold an older value of such a key, under other tags, which must not come back.
         await self._file.run(lambda connection: _drop_tag(connection, tag, dropped))
 
+    async def compact(self) -> None:
+        """Drop what deleted entries left behind in the file's log. Raises ``StoreError``."""
+        await self._file.run(lambda connection: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)") and None)
+
     async def close(self) -> None:
         """Write what is unwritten."""
         while self._writer is not None:

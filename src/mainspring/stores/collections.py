@@ -23,6 +23,7 @@ import sqlalchemy as sa
 
 import mainspring.stores.blobs as blob_store
 import mainspring.stores.database as sql
+import mainspring.stores.forgetting as forgetting
 import mainspring.stores.ids as ids
 import mainspring.stores.pages as pages
 import mainspring.stores.rows as rows
@@ -38,7 +39,7 @@ __all__ = ["Collection", "Collections", "Document", "DocumentVersion", "Tally"]
 
 PREFIX = "vs_"
 # How long ``version`` may lag behind what another process has published.
-REFRESH_S = 1.0
+REFRESH_S = 0.5
 
 _log = logging.getLogger(__name__)
 
@@ -133,6 +134,14 @@ class Collections(Documents):
             raise NotFound(f"there is no collection {id_or_name}", remedy="GET /v1/vector_stores lists them")
         return found[0]
 
+    async def known(self, tenant: str, collection_id: str) -> Collection:
+        """The collection, whoever may see it: for maintenance. Raises ``NotFound``."""
+        query = sa.select(collections).where(collections.c.tenant == tenant, collections.c.id == collection_id)
+        row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
+        if row is None:
+            raise NotFound(f"there is no collection {collection_id}")
+        return _collection(row)
+
     async def list(self, tenant: str, *, groups: frozenset[str] = frozenset()) -> list[Collection]:
         """All collections that ``groups`` may see, by name, of one name the oldest first."""
         return await self._visible(tenant, groups, sa.true())
@@ -205,7 +214,7 @@ class Collections(Documents):
         return document_of(row)
 
     async def delete(self, tenant: str, collection_id: str) -> None:
-        """Forget a collection with its documents and their texts; its vectors are the caller's to drop.
+        """Forget a collection with its documents and their texts; its vectors are noted as still to be dropped.
 
         Takes the id, which only ``get`` and ``list`` give out. Raises ``NotFound``.
         """
@@ -213,13 +222,16 @@ class Collections(Documents):
 
         def work(connection: sa.Connection) -> None:
             deleted = sa.delete(collections).where(collections.c.tenant == tenant, collections.c.id == collection_id)
-            if connection.execute(deleted).rowcount == 0:
+            row = connection.execute(deleted.returning(collections)).one_or_none()
+            if row is None:
                 raise NotFound(f"there is no collection {collection_id}")
+            old = _collection(row)
             for table in (sources, stale_chunks):
                 theirs = sa.and_(table.c.tenant == tenant, table.c.collection_id == collection_id)
                 connection.execute(sa.delete(table).where(theirs))
-            texts = connection.execute(sa.delete(documents).where(mine).returning(documents.c.text_blob)).scalars()
-            for sha256 in sorted(set(texts)):
+            gone = connection.execute(sa.delete(documents).where(mine).returning(documents)).all()
+            forgetting.note_all(connection, old, gone)
+            for sha256 in sorted({row.text_blob for row in gone}):
                 blob_store.discard(connection, sha256)
 
         await self._database.write(work, durable=True)

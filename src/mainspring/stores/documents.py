@@ -16,6 +16,7 @@ from cachetools import LRUCache
 
 import mainspring.stores.blobs as blob_store
 import mainspring.stores.changes as changes
+import mainspring.stores.forgetting as forgetting
 import mainspring.stores.ids as ids
 import mainspring.stores.moves as moves
 import mainspring.stores.rows as rows
@@ -275,6 +276,7 @@ class Documents:
             version = changes.bump(connection, collection, removing=True)
             old = _locked(connection, collection, document_id)
             connection.execute(sa.delete(documents).where(_one(collection, document_id)))
+            forgetting.note(connection, collection, [old])
             blob_store.discard(connection, old.text_blob)
             stale_chunks.note(connection, collection, document_id, old.begun + 1)
             return version
@@ -313,8 +315,7 @@ class Documents:
     async def named(
         self, collection: Collection, document_ids: AnyCollection[str], groups: frozenset[str] | None
     ) -> dict[str, Document]:
-        """Those of the documents that there are and that ``groups`` may see (None: maintenance), by id. Takes some
-        hundred ids at most."""
+        """Those that there are and that ``groups`` may see (None: maintenance), by id. Takes some hundred ids."""
         query = sa.select(documents).where(_within(collection), documents.c.id.in_(sorted(document_ids)))
         found = await self._database.read(lambda connection: connection.execute(query).all())
         return {row.id: document_of(row) for row in found if visible(row, groups)}

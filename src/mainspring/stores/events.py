@@ -143,13 +143,13 @@ class EventLog:
         if taken:
             await self._database.write(lambda connection: connection.execute(statement, taken) and None)
 
-    async def erase(self, tenant: str, subject: str, *, trace_id: str = "") -> EventRecord:
+    async def erase(self, tenant: str, subject: str, *, trace_id: str = "", compact: bool = True) -> EventRecord:
         """Delete the texts about ``subject`` and leave an ``erased`` event, which is returned.
 
         What goes: the text of every event of the subject and of its traces, and the session turns of those
         traces. Facts stay. A text that something else also says stays with that. The bytes are overwritten on
         SQLite. Derived copies (the answer cache, indexes, exports) are the caller's to rebuild.
-        ``trace_id`` is that of the request that asks for it.
+        ``trace_id`` is that of the request that asks for it. Without ``compact`` the database's log still has them.
         """
         record_id, at = ids.new("event-"), time.time()
 
@@ -160,7 +160,8 @@ class EventLog:
             return record
 
         record = await self._database.write(work, durable=True)
-        await self._database.compact()
+        if compact:
+            await self._database.compact()
         return record
 
     async def close(self) -> None:

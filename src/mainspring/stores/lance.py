@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Collection as AnyCollection
-from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from mainspring.errors import StoreError
-from mainspring.stores.lance_index import index, index_text, kinds
+from mainspring.stores.lance_index import index, index_text, kinds, rewrite
 from mainspring.stores.lance_search import find, quoted
 from mainspring.stores.lance_view import Views
 from mainspring.stores.vectors import EFFORT, ChunkRow, SearchHit, Stale
@@ -27,6 +27,9 @@ _LATER_COLUMNS = {
     "digest": "CAST('' AS STRING)",
 }
 _FORGET_AT_ONCE = 200
+_ATTEMPTS = 5
+
+T = TypeVar("T")
 
 
 class LanceVectors:
@@ -39,6 +42,7 @@ class LanceVectors:
         self._locks: dict[str, asyncio.Lock] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._views = Views()
+        self._purged: dict[str, int] = {}
 
     async def write(self, collection_id: str, rows: Sequence[ChunkRow]) -> None:
         """Add rows; durable when it returns. Raises ``StoreError``."""
@@ -79,6 +83,9 @@ class LanceVectors:
         """A stored vector for each of ``digests`` that some row of the collection has."""
         if not digests:
             return {}
+        return await _again(lambda: self._vectors(collection_id, digests))
+
+    async def _vectors(self, collection_id: str, digests: AnyCollection[str]) -> dict[str, Any]:
         async with _Errors(f"collection {collection_id} cannot be read"):
             table = await self._table(collection_id)
             if table is None or "digest" not in (await table.schema()).names:
@@ -89,8 +96,9 @@ class LanceVectors:
 
     async def read(self, collection_id: str, current: Mapping[str, int]) -> list[ChunkRow]:
         """The rows of these generations, in the order of their places in their documents."""
-        if not current:
-            return []
+        return await _again(lambda: self._read(collection_id, current)) if current else []
+
+    async def _read(self, collection_id: str, current: Mapping[str, int]) -> list[ChunkRow]:
         async with _Errors(f"collection {collection_id} cannot be read"):
             table = await self._table(collection_id)
             if table is None:
@@ -112,6 +120,17 @@ class LanceVectors:
         if not current or k <= 0:
             return []
         asked = text if text is not None and re.search(r"\w", text) else None
+        return await _again(lambda: self._search(collection_id, vector, asked, k, current, effort))
+
+    async def _search(
+        self,
+        collection_id: str,
+        vector: Any | None,
+        asked: str | None,
+        k: int,
+        current: Mapping[str, int],
+        effort: float,
+    ) -> list[SearchHit]:
         async with _Errors(f"collection {collection_id} cannot be searched"):
             try:
                 return await self._find(collection_id, vector, asked, k, current, effort)
@@ -150,6 +169,23 @@ class LanceVectors:
             table = await self._table(collection_id)
             if table is not None:
                 await index(table)
+
+    async def purge(self, collection_id: str) -> None:
+        """Take what was deleted out of the files: the table is written anew, with its indexes, and older versions go.
+        Nothing is done where nothing was written since the last time."""
+        async with self._lock(collection_id), _Errors(f"collection {collection_id} cannot be swept up"):
+            table = await self._table(collection_id)
+            if table is None or await table.version() == self._purged.get(collection_id):
+                return
+            if not await table.count_rows():
+                await (await self._connect()).drop_table(_table_name(collection_id))
+                self._views.forget(collection_id)
+                return
+            await _add_later_columns(table)
+            await rewrite(table)
+            # Its rows have other numbers now.
+            self._views.forget(collection_id)
+            self._purged[collection_id] = await table.version()
 
     def settle_soon(self, collection_id: str) -> None:
         """``settle`` in the background; one at a time for each collection."""
@@ -215,6 +251,17 @@ class _Errors:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         if isinstance(error, RuntimeError | ValueError | OSError):
             raise StoreError(f"{self._message}: {error}") from error
+
+
+async def _again(work: Callable[[], Awaitable[T]]) -> T:
+    """``work``, once more where the version that it read was let go of meanwhile."""
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return await work()
+        except StoreError as error:
+            if not re.search(r"not found|no such file|does not exist", str(error.__cause__), re.IGNORECASE):
+                raise
+    return await work()
 
 
 async def _add_later_columns(table: Any) -> None:

@@ -7,6 +7,7 @@ them, and beyond ``PQ_ROWS``, where the graph no longer fits in memory, inverted
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -67,6 +68,35 @@ async def index(table: Any) -> None:
     if await _outgrown(table, present.get("vector", ""), rows):
         await table.create_index("vector", config=_vector_index(rows))
     await table.optimize(cleanup_older_than=_KEEP_VERSIONS)
+
+
+async def rewrite(table: Any) -> None:
+    """Write all rows anew, make the indexes of those, and let go of everything before: deleted rows stay in the files
+    of a table, and their words in its indexes, until that is done.
+
+    What reads an older version of the table meanwhile fails, and has to read again.
+    """
+    present = await kinds(table)
+    rows = await table.count_rows()
+    await table.update(updates_sql={"digest": "digest"})
+    await index_text(table)
+    for column in _KEYS:
+        if column in present:
+            from lancedb.index import BTree
+
+            await table.create_index(column, config=BTree())
+    if "vector" in present:
+        await table.create_index("vector", config=_vector_index(rows))
+    for _ in range(2):
+        # The second lets go of the version that the first compacted.
+        await _let_go(table, timedelta(0))
+
+
+async def _let_go(table: Any, older_than: timedelta) -> None:
+    with warnings.catch_warnings():
+        # It warns of what readers of older versions meet, which they are ready for.
+        warnings.simplefilter("ignore", UserWarning)
+        await table.optimize(cleanup_older_than=older_than)
 
 
 async def index_text(table: Any) -> None:

@@ -138,6 +138,14 @@ class PostgresVectors:
             finally:
                 await connection.execute("SELECT pg_advisory_unlock(hashtextextended($1, 1))", collection_id)
 
+    async def purge(self, collection_id: str) -> None:
+        """Sweep up what was deleted; pages and log of the server are the server's to overwrite."""
+        tables = Tables(collection_id)
+        async with self._connection(f"collection {collection_id} cannot be swept up") as connection:
+            if await self._known(connection, tables) is not None:
+                for table in (tables.chunks, tables.words):
+                    await connection.execute(f"VACUUM (INDEX_CLEANUP ON) {table}", timeout=_BUILD_TIMEOUT_S)
+
     async def count(self, collection_id: str) -> int:
         """Rows of all generations."""
         async with self._transaction(f"collection {collection_id} cannot be read") as connection:

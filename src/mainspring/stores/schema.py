@@ -226,3 +226,14 @@ stale_chunks = sa.Table(
     _key("document_id"),
     sa.Column("below", sa.BigInteger, primary_key=True, autoincrement=False),
 )
+
+# Deleted documents, and collections (``document_id`` empty) with their tables of chunks, whose bytes are still to go.
+forgetting = sa.Table(
+    "forgetting",
+    metadata,
+    _key("tenant"),
+    _key("collection_id"),
+    _key("document_id"),
+    _json("tables", "[]"),
+    _time("at"),
+)

@@ -140,6 +140,10 @@ class VectorStore(Protocol):
         """Index what was written and forget what was deleted. Searches are right without it, and slower."""
         ...
 
+    async def purge(self, collection_id: str) -> None:
+        """Take what was deleted out of the files, and the indexes made of it. Searches go on meanwhile."""
+        ...
+
     async def count(self, collection_id: str) -> int:
         """Rows of all generations; 0 for an unknown collection."""
         ...

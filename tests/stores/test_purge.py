@@ -1,0 +1,67 @@
+"""Deleted text leaves the files of a Lance table, while searches go on."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import numpy as np
+
+from mainspring.stores.lance import LanceVectors
+from mainspring.stores.vectors import ChunkRow
+from tests.stores.decode import lance_texts, leftovers
+
+MARKER = "zebrafinch"
+
+
+def row(name: str, number: int, text: str) -> ChunkRow:
+    vector = np.random.default_rng(number).normal(size=16).astype(np.float32)
+    return ChunkRow(f"{name}.1.{number}", name, 1, text, 0, len(text), None, "", vector / np.linalg.norm(vector))
+
+
+async def test_deleted_rows_leave_every_file_and_searches_go_on(tmp_path: Path) -> None:
+    vectors = LanceVectors(tmp_path)
+    # One large fragment, of which a tiny part is deleted: compaction alone leaves such a one as it is.
+    await vectors.write("c", [row(f"d{n}", n, f"chunk {n} speaks of ships and harbours") for n in range(600)])
+    await vectors.write("c", [row("gone", 601, f"the {MARKER} sings"), row("gone", 602, f"a second {MARKER}")])
+    await vectors.settle("c")
+    current = {f"d{n}": 1 for n in range(600)}
+    assert any(MARKER in text for text in await lance_texts(tmp_path))
+    assert await leftovers(tmp_path)
+    done = asyncio.Event()
+    searched = 0
+
+    async def search() -> None:
+        nonlocal searched
+        while not done.is_set():
+            found = await vectors.search("c", vector=np.ones(16, np.float32), text="harbours", k=5, current=current)
+            assert len(found) >= 5
+            rows = await vectors.read("c", {"d7": 1})
+            assert [each.text for each in rows] == ["chunk 7 speaks of ships and harbours"]
+            searched += 1
+
+    readers = [asyncio.create_task(search()) for _ in range(2)]
+    await vectors.delete("c", "gone")
+    for number in range(3):
+        await vectors.write("c", [row("d0", 0, "chunk 0 speaks of ships and harbours")])
+        await vectors.purge("c")
+        assert not [text for text in await lance_texts(tmp_path) if MARKER in text], number
+        assert not await leftovers(tmp_path)
+    done.set()
+    await asyncio.gather(*readers)
+    assert searched > 3
+    assert await vectors.count("c") == 600
+    found = await vectors.search("c", text="harbours", k=5, current=current)
+    assert len(found) == 5
+    await vectors.close()
+
+
+async def test_what_lost_all_its_rows_is_gone_and_can_be_written_again(tmp_path: Path) -> None:
+    vectors = LanceVectors(tmp_path)
+    await vectors.write("c", [row("gone", 1, f"the {MARKER} sings")])
+    await vectors.delete("c", "gone")
+    await vectors.purge("c")
+    assert not await lance_texts(tmp_path)
+    await vectors.write("c", [row("new", 2, "another text")])
+    assert await vectors.count("c") == 1
+    await vectors.close()

@@ -1,0 +1,490 @@
+"""What was deleted, or closed to somebody, is nowhere to be found: every way to text, over HTTP, on the real stores.
+
+``SURFACES`` lists the ways. Each is asked by keys of several groups and tenants about documents that have marks of
+their own: a word, an acronym, an attribute. A mark in an answer to somebody who may not see the document fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import random
+import zipfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from mainspring import engines
+from mainspring.engines import Engines
+from mainspring.gateway.mount import mount
+from mainspring.rag.connect.registry import Spec
+from mainspring.rag.forget import Forgetter
+from mainspring.rag.transfer import export_collection
+from mainspring.settings import RagSettings, ServingSettings, Settings
+from mainspring.stores import moves
+from mainspring.stores.collections import Collection
+from mainspring.stores.vectors import ChunkRow
+from mainspring.system import System
+from mainspring.types import Principal
+from tests.rag.conftest import WordEmbedder
+from tests.stores.decode import holding, lance_texts, leftovers
+
+# Far from each other, so that none is a misspelling of another.
+MARKS = (
+    *("brovandil", "chistumer", "dolpraken", "fenglowit", "gurtimask", "hazpolind", "jectrowan", "kifblenor"),
+    *("lumprikat", "mosdevign", "nafquiler", "pongrusta"),
+)
+EVERYONE: frozenset[str] = frozenset()
+
+
+class Pieces(WordEmbedder):
+    """No word is one token: so every word that documents lack counts as misspelt."""
+
+    max_tokens = 512
+
+    def count_tokens(self, texts: Any) -> list[int]:
+        return [sum(max(1, len(word) // 3) for word in text.split()) for text in texts]
+
+
+@dataclass
+class Doc:
+    """A document with its marks, and who may see it: ``shelf`` is its collection's list, ``groups`` its own."""
+
+    number: int
+    tenant: str
+    store: str
+    shelf: frozenset[str]
+    groups: frozenset[str] = EVERYONE
+    file_id: str = ""
+    document_id: str = ""
+    path: Path | None = None
+    alive: bool = True
+
+    @property
+    def mark(self) -> str:
+        return MARKS[self.number]
+
+    @property
+    def topic(self) -> str:
+        return f"subject{self.number}"
+
+    @property
+    def acronym(self) -> str:
+        return f"{self.mark[0].upper()}QZ"
+
+    @property
+    def text(self) -> str:
+        return (
+            f"The {self.topic} was looked into. About {self.topic} we know the word {self.mark} and no other one.\n\n"
+            f"It is the work of the {self.mark.title()} Quarry Zone ({self.acronym}), of which {self.topic} is one."
+        )
+
+    def seen_by(self, key: Key) -> bool:
+        lists = [each for each in (self.shelf, self.groups) if each]
+        return self.alive and key.tenant == self.tenant and all(each & key.groups for each in lists)
+
+
+@dataclass
+class Key:
+    name: str
+    tenant: str
+    groups: frozenset[str]
+    secret: str = ""
+
+
+@dataclass
+class World:
+    """A system behind its HTTP interface, its keys, and all documents that there ever were."""
+
+    system: System
+    client: httpx.AsyncClient
+    keys: dict[str, Key] = field(default_factory=dict)
+    docs: list[Doc] = field(default_factory=list)
+
+    async def call(self, key: Key, method: str, path: str, body: Any = None, **more: Any) -> httpx.Response:
+        headers = {"authorization": f"Bearer {key.secret}", **more.pop("headers", {})}
+        answer = await self.client.request(method, path, json=body, headers=headers, **more)
+        assert answer.status_code < 500, answer.text
+        return answer
+
+    async def store(self, key: Key, name: str, groups: frozenset[str] = EVERYONE) -> str:
+        answer = await self.call(key, "POST", "/v1/vector_stores", {"name": name, "groups": sorted(groups)})
+        return str(answer.json()["id"])
+
+    async def add(self, key: Key, store: str, shelf: frozenset[str]) -> Doc:
+        """Upload a file and attach it, over HTTP."""
+        doc = Doc(len(self.docs), key.tenant, store, shelf)
+        self.docs.append(doc)
+        files = {"file": (f"{doc.mark}.txt", doc.text.encode()), "purpose": (None, "assistants")}
+        answer = await self.call(key, "POST", "/v1/files", files=files)
+        doc.file_id = answer.json()["id"]
+        body = {"file_id": doc.file_id, "attributes": {"label": doc.mark}}
+        await self.call(key, "POST", f"/v1/vector_stores/{store}/files", body)
+        async with asyncio.timeout(30):
+            while (found := (await self.call(key, "GET", f"/v1/vector_stores/{store}/files/{doc.file_id}")).json())[
+                "status"
+            ] != "completed":
+                await asyncio.sleep(0.01)
+        doc.document_id = found["document_id"]
+        return doc
+
+    async def narrow(self, doc: Doc, groups: frozenset[str]) -> None:
+        """What a connector does when a source's access list has changed."""
+        collection = await self.system.stores.collections.known(doc.tenant, doc.store)
+        found = await self.system.stores.collections.document(collection, doc.document_id, None)
+        about = type(found.about)(found.attributes, groups)
+        await self.system.stores.collections.describe(collection, doc.document_id, found.source_key, found.name, about)
+        doc.groups = groups
+
+    async def chat(self, key: Key, doc: Doc, *, stream: bool = False, **more: Any) -> httpx.Response:
+        body = {
+            "model": "document-qa",
+            "messages": [{"role": "user", "content": f"What do we know about {doc.topic}?"}],
+            "options": {"collections": [doc.store]},
+            "stream": stream,
+            **more.pop("body", {}),
+        }
+        return await self.call(key, "POST", "/v1/chat/completions", body, **more)
+
+    async def round(self) -> None:
+        """Let what was deleted be forgotten now rather than soon."""
+        await self.system.library.forgetter.round()
+
+
+# --- the ways to text -----------------------------------------------------------------------------------------------
+
+Surface = Callable[[World, Key, Doc], Awaitable[str]]
+
+
+async def _search(world: World, key: Key, doc: Doc, **body: Any) -> str:
+    body = {"query": f"what about {doc.topic}", "max_num_results": 20, "options": {"effort": 1.0}, **body}
+    answer = await world.call(key, "POST", f"/v1/vector_stores/{doc.store}/search", body)
+    return answer.text
+
+
+async def search(world: World, key: Key, doc: Doc) -> str:
+    return await _search(world, key, doc, summary="extractive")
+
+
+async def facets(world: World, key: Key, doc: Doc) -> str:
+    found = json.loads(await _search(world, key, doc, facets=["name", "label"]))
+    return json.dumps(found.get("facets"))
+
+
+async def spelling(world: World, key: Key, doc: Doc) -> str:
+    found = json.loads(await _search(world, key, doc, query=f"word {doc.mark[:-1]}", spelling=True))
+    return str(found.get("suggestion"))
+
+
+async def acronyms(world: World, key: Key, doc: Doc) -> str:
+    return await _search(world, key, doc, query=f"the {doc.acronym}", techniques=["acronyms"])
+
+
+async def similar_to_text(world: World, key: Key, doc: Doc) -> str:
+    body = {"text": f"The {doc.topic} was looked into.", "max_num_results": 20}
+    return (await world.call(key, "POST", f"/v1/vector_stores/{doc.store}/similar", body)).text
+
+
+async def similar_to_document(world: World, key: Key, doc: Doc) -> str:
+    other = next((each for each in world.docs if each is not doc and each.store == doc.store and each.alive), doc)
+    body = {"document_id": other.document_id, "max_num_results": 20}
+    found = (await world.call(key, "POST", f"/v1/vector_stores/{doc.store}/similar", body)).text
+    body["document_id"] = doc.document_id
+    return found + (await world.call(key, "POST", f"/v1/vector_stores/{doc.store}/similar", body)).text
+
+
+async def recommendations(world: World, key: Key, doc: Doc) -> str:
+    body: dict[str, Any] = {"max_num_results": 20}
+    found = (await world.call(key, "POST", f"/v1/vector_stores/{doc.store}/recommendations", body)).text
+    return found.replace(doc.document_id, doc.mark) if doc.document_id else found
+
+
+async def answer(world: World, key: Key, doc: Doc) -> str:
+    return (await world.chat(key, doc)).text
+
+
+async def streamed_answer(world: World, key: Key, doc: Doc) -> str:
+    return (await world.chat(key, doc, stream=True)).text
+
+
+async def kept_answer(world: World, key: Key, doc: Doc) -> str:
+    headers = {"idempotency-key": f"{key.name} {doc.number}"}
+    return (await world.chat(key, doc, headers=headers)).text
+
+
+async def collection_as_model(world: World, key: Key, doc: Doc) -> str:
+    collection = await world.call(key, "GET", f"/v1/vector_stores/{doc.store}")
+    if collection.status_code == 404:
+        return collection.text
+    body = {"model": collection.json()["name"], "options": {}}
+    return (await world.chat(key, doc, body=body)).text
+
+
+async def passage(world: World, key: Key, doc: Doc) -> str:
+    path = f"/v1/vector_stores/{doc.store}/files/{doc.file_id or doc.document_id}"
+    return (await world.call(key, "GET", path)).text + (await world.call(key, "GET", f"{path}/content")).text
+
+
+async def listing(world: World, key: Key, doc: Doc) -> str:
+    return (await world.call(key, "GET", f"/v1/vector_stores/{doc.store}/files?limit=100")).text
+
+
+async def original(world: World, key: Key, doc: Doc) -> str:
+    if not doc.file_id:
+        return await passage(world, key, doc)
+    return (await world.call(key, "GET", f"/v1/files/{doc.file_id}/content")).text
+
+
+async def events(world: World, key: Key, doc: Doc) -> str:
+    await world.round()
+    found = ""
+    after = ""
+    while True:
+        page = (await world.call(key, "GET", f"/v1/events?limit=100{after}")).json()
+        found += json.dumps(page["data"])
+        if not page["has_more"]:
+            return found
+        after = f"&after={page['last_id']}"
+
+
+SURFACES: tuple[Surface, ...] = (
+    *(search, facets, spelling, acronyms, similar_to_text, similar_to_document, recommendations),
+    *(answer, streamed_answer, kept_answer, collection_as_model, passage, listing, original, events),
+)
+# These show a mark only after somebody's answers, to those who are in all groups of who asked, or beside another.
+SOMETIMES = (recommendations, events, similar_to_document)
+
+
+async def check(world: World, surfaces: tuple[Surface, ...] = SURFACES, docs: list[Doc] | None = None) -> None:
+    """No key finds a mark of what it may not see, and each finds what it may, by questions about ``docs`` (None: all
+    that there ever were)."""
+    for key in world.keys.values():
+        hidden = [each for each in world.docs if not each.seen_by(key)]
+        for doc in world.docs if docs is None else docs:
+            for surface in surfaces:
+                found = (await surface(world, key, doc)).lower()
+                for other in hidden:
+                    where = f"{surface.__name__} shows {other.mark} to {key.name}"
+                    assert other.mark not in found.replace(f"word {other.mark[:-1]}", ""), where
+                if doc.seen_by(key) and surface not in SOMETIMES:
+                    assert doc.mark in found, f"{surface.__name__} does not show {doc.mark} to {key.name}: {found}"
+
+
+@asynccontextmanager
+async def opened(home: Path, keys: dict[str, Key] | None = None) -> AsyncIterator[World]:
+    settings = Settings(
+        home=home,
+        rag=RagSettings(refuse_below=0.0),
+        serving=ServingSettings(requests_per_minute=10**6, tokens_per_minute=10**9),
+    )
+    async with System.open(settings) as system:
+        transport = httpx.ASGITransport(mount(system))
+        async with httpx.AsyncClient(transport=transport, base_url="http://here", timeout=60) as client:
+            world = World(system, client, keys or {})
+            if keys is None:
+                for name, tenant, groups in (
+                    ("red", "default", frozenset({"red"})),
+                    ("blue", "default", frozenset({"blue"})),
+                    ("both", "default", frozenset({"red", "blue"})),
+                    ("stranger", "elsewhere", frozenset({"red", "blue"})),
+                ):
+                    _, secret = await system.stores.keys.create(
+                        name, tenant=tenant, scopes=frozenset({"admin"}), groups=groups
+                    )
+                    world.keys[name] = Key(name, tenant, groups, secret)
+            yield world
+
+
+@pytest.fixture(autouse=True)
+def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
+    @asynccontextmanager
+    async def models(settings: Settings, prepared: object = None) -> AsyncIterator[Engines]:
+        yield Engines({}, Pieces())
+
+    monkeypatch.setattr(engines, "open", models)
+
+
+async def test_each_way_shows_a_document_to_those_who_may_see_it_and_to_nobody_after(tmp_path: Path) -> None:
+    async with opened(tmp_path / "home") as world:
+        red, blue, both, stranger = world.keys.values()
+        for_all = await world.store(both, "for all")
+        for_red = await world.store(red, "for red", red.groups)
+        theirs = await world.store(stranger, "theirs")
+        kept = await world.add(both, for_all, EVERYONE)
+        deleted = await world.add(both, for_all, EVERYONE)
+        narrowed = await world.add(both, for_all, EVERYONE)
+        dropped = await world.add(red, for_red, red.groups)
+        await world.add(stranger, theirs, EVERYONE)
+        folder = tmp_path / "folder"
+        folder.mkdir()
+        synced = Doc(len(world.docs), "default", for_all, EVERYONE, path=folder / f"{MARKS[len(world.docs)]}.txt")
+        world.docs.append(synced)
+        synced.path.write_text(synced.text)  # type: ignore[union-attr]
+        principal = Principal("default", "local", groups=both.groups)
+        await world.system.library.add_source(principal, for_all, Spec(str(folder)))
+        found = await world.system.library.documents(principal, for_all)
+        synced.document_id = next(each.document_id for each in found if each.file_id is None)
+        for doc in world.docs:
+            for key in world.keys.values():
+                for session in ("one", "two"):
+                    await world.chat(key, doc, body={"session_id": session})
+        await check(world)
+        for key, doc in ((both, narrowed), (both, deleted), (red, dropped)):
+            assert doc.mark in await events(world, key, doc)
+            assert doc.mark in await recommendations(world, key, doc)
+        assert deleted.mark in await similar_to_document(world, both, narrowed)
+
+        await world.narrow(narrowed, red.groups)
+        await check(world, docs=[narrowed])
+        await world.call(both, "DELETE", f"/v1/vector_stores/{for_all}/files/{deleted.file_id}")
+        deleted.alive = False
+        # The file is its uploader's still; whoever could not see the document cannot see it either.
+        ways = tuple(each for each in SURFACES if each is not original)
+        await check(world, ways, docs=[deleted])
+        await world.call(both, "DELETE", f"/v1/files/{deleted.file_id}")
+        synced.path.unlink()  # type: ignore[union-attr]
+        (source,) = await world.system.library.sources(principal, for_all)
+        await world.system.library.sync(principal, for_all, source)
+        synced.alive = False
+        await check(world, docs=[synced])
+        await world.call(red, "DELETE", f"/v1/vector_stores/{for_red}")
+        dropped.alive = False
+        assert dropped.mark not in await original(world, blue, dropped)
+        await world.call(red, "DELETE", f"/v1/files/{dropped.file_id}")
+        await check(world, docs=[dropped, kept])
+
+        await export_collection(
+            world.system.stores, await world.system.stores.collections.known("default", for_all), tmp_path / "x.zip"
+        )
+        with zipfile.ZipFile(tmp_path / "x.zip") as archive:
+            whole = b"".join(archive.read(name) for name in archive.namelist() if not name.endswith(".parquet"))
+            tables = [name for name in archive.namelist() if name.endswith(".parquet")]
+            texts = str([_parquet(archive.read(name)) for name in tables]).encode()
+        for exported in (whole, texts):
+            assert kept.mark.encode() in exported
+            assert not [each for each in (deleted, synced, dropped) if each.mark.encode() in exported]
+        await _no_bytes(tmp_path / "home", [deleted, synced, dropped], [kept, narrowed])
+
+
+def _parquet(data: bytes) -> str:
+    import pyarrow.parquet as parquet
+
+    return str(parquet.read_table(io.BytesIO(data)).to_pylist())
+
+
+async def _no_bytes(home: Path, gone: list[Doc], there: list[Doc], *, settled: bool = True) -> None:
+    """Nothing of ``gone`` is in any file of the home; the same look finds what is there. ``settled``: nothing was
+    written since, so that all that the tables' files hold is what can be read of them."""
+    texts = "\n".join(await lance_texts(home / "vectors")).lower()
+    stores = {doc.store for doc in gone if settled}
+    assert not [each for each in await leftovers(home / "vectors") if any(store in each for store in stores)]
+    for doc in there:
+        assert doc.mark in texts
+        assert holding(home, doc.mark)
+    for doc in gone:
+        assert doc.mark not in texts
+        assert not holding(home, doc.mark)
+        assert not holding(home, doc.mark.title())
+        assert not list((home / "vectors").glob(f"{doc.store}*")) or any(each.store == doc.store for each in there)
+
+
+async def test_any_order_of_changes(tmp_path: Path) -> None:
+    draw = random.Random(20261125)
+    async with opened(tmp_path / "home") as world:
+        red, blue, both, stranger = world.keys.values()
+        stores = [
+            (both, await world.store(both, "open"), EVERYONE),
+            (red, await world.store(red, "reds", red.groups), red.groups),
+            (stranger, await world.store(stranger, "open"), EVERYONE),
+        ]
+        lists = (EVERYONE, red.groups, blue.groups)
+        for _ in range(12):
+            living = [each for each in world.docs if each.alive]
+            change = draw.choice(("add", "add", "ask", "narrow", "detach", "drop"))
+            if (change == "add" or not living) and len(world.docs) < len(MARKS):
+                await world.add(*draw.choice(stores))
+            elif change == "ask" and living:
+                await world.chat(draw.choice(list(world.keys.values())), draw.choice(living))
+            elif change == "narrow" and living:
+                await world.narrow(draw.choice(living), draw.choice(lists))
+            elif change == "detach" and living:
+                doc = draw.choice(living)
+                await world.call(_owner(world, doc), "DELETE", f"/v1/vector_stores/{doc.store}/files/{doc.file_id}")
+                await world.call(_owner(world, doc), "DELETE", f"/v1/files/{doc.file_id}")
+                doc.alive = False
+            elif change == "drop" and living and len(stores) > 1 and draw.random() < 0.5:
+                key, store, shelf = stores.pop(draw.randrange(len(stores)))
+                del shelf
+                await world.call(key, "DELETE", f"/v1/vector_stores/{store}")
+                for doc in [each for each in living if each.store == store]:
+                    await world.call(_owner(world, doc), "DELETE", f"/v1/files/{doc.file_id}")
+                    doc.alive = False
+            await check(world, tuple(draw.sample(SURFACES, 1)))
+        await world.round()
+        gone = [each for each in world.docs if not each.alive]
+        assert gone
+        await _no_bytes(tmp_path / "home", gone, [each for each in world.docs if each.alive], settled=False)
+
+
+def _owner(world: World, doc: Doc) -> Key:
+    """A key of the document's tenant that may see it."""
+    doc_alive, doc.alive = doc.alive, True
+    found = next(each for each in reversed(world.keys.values()) if doc.seen_by(each))
+    doc.alive = doc_alive
+    return found
+
+
+async def test_a_deletion_that_was_killed_is_taken_up_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "home"
+    with monkeypatch.context() as dying:
+        # The process that deletes never gets beyond its commit.
+        dying.setattr(Forgetter, "round", _nothing)
+        async with opened(home) as world:
+            red, _, both, _ = world.keys.values()
+            for_red, for_all = await world.store(red, "for red", red.groups), await world.store(both, "for all")
+            dropped = await world.add(red, for_red, red.groups)
+            deleted, kept = [await world.add(both, for_all, EVERYONE) for _ in range(2)]
+            for doc, key in ((dropped, red), (deleted, both), (kept, both)):
+                await world.chat(key, doc)
+            await moves.begin(world.system.stores.database, await _collection(world, dropped))
+            building = (await _collection(world, dropped)).building
+            await world.system.stores.vectors.write(building, [_row(dropped)])
+            await world.call(red, "DELETE", f"/v1/vector_stores/{for_red}")
+            await world.call(both, "DELETE", f"/v1/vector_stores/{for_all}/files/{deleted.file_id}")
+            for doc in (dropped, deleted):
+                await world.call(_owner(world, doc), "DELETE", f"/v1/files/{doc.file_id}")
+                doc.alive = False
+        texts = "\n".join(await lance_texts(home / "vectors"))
+        assert dropped.mark in texts
+        assert deleted.mark in texts
+        assert holding(home, deleted.mark)
+        assert {path.stem for path in (home / "vectors").glob("*.lance")} == {for_red, building, for_all}
+    async with opened(home, world.keys) as again:
+        again.docs = world.docs
+        await again.round()
+        assert {path.stem for path in (home / "vectors").glob("*.lance")} == {for_all}
+        await _no_bytes(home, [dropped, deleted], [kept])
+        await check(again, (answer, search, original))
+        # Until what was under way must have ended, the note stays for a second look.
+        assert len(await again.system.stores.forgetting.list_all()) == 2
+        again.system.library.forgetter._again_s = 0
+        await again.round()
+        assert not await again.system.stores.forgetting.list_all()
+
+
+async def _nothing(self: Forgetter) -> None: ...
+
+
+async def _collection(world: World, doc: Doc) -> Collection:
+    return await world.system.stores.collections.known(doc.tenant, doc.store)
+
+
+def _row(doc: Doc) -> ChunkRow:
+    return ChunkRow("x", "x", 1, doc.text, 0, len(doc.text), None, "", np.ones(Pieces.dimensions, np.float32))
