@@ -63,6 +63,7 @@ def small_indexes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pgvector, "HNSW_ROWS", 500)
     for module in (lance_search, pgvector_search):
         monkeypatch.setattr(module, "EXACT_DOCUMENTS", 10)
+        monkeypatch.setattr(module, "EXACT_ROWS", 50)
 
 
 def unit(seed: int) -> Any:
@@ -310,6 +311,23 @@ async def test_the_recall_report_compares_with_exact_search(vectors: VectorStore
     assert found[0].recall >= 0.95
     assert found[1].recall == 1
     assert all(0 < each.p50_ms <= each.p95_ms for each in found)
+    (alone,) = await recall.measure(vectors, C, names(1), k=10, queries=8, efforts=(0.5,))
+    assert alone.recall == 1
+
+
+async def test_the_recall_report_does_not_count_that_a_chunk_finds_itself(
+    vectors: VectorStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await vectors.write(C, [row(n, f"text {n}") for n in range(30)])
+    search = vectors.search
+
+    async def blind(collection_id: str, *, k: int, effort: float = 0.5, **asked: Any) -> list[SearchHit]:
+        """Finds all with all effort, and else the chunk itself alone."""
+        return await search(collection_id, k=k if effort == 1 else 1, effort=effort, **asked)
+
+    monkeypatch.setattr(vectors, "search", blind)
+    (found,) = await recall.measure(vectors, C, names(30), k=5, queries=8, efforts=(0.5,))
+    assert found.recall == 0
 
 
 async def test_rows_written_after_the_index_are_found(vectors: VectorStore, small_indexes: None) -> None:

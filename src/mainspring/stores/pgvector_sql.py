@@ -46,6 +46,7 @@ KNOWN = f"SELECT layout, dimensions, chunks, words FROM {SCHEMA}.collections WHE
 REGISTER = f"INSERT INTO {SCHEMA}.collections (name, layout, dimensions) VALUES ($1, $2, $3)"
 UNREGISTER = f"DELETE FROM {SCHEMA}.collections WHERE name = $1"
 RESIZE = f"UPDATE {SCHEMA}.collections SET chunks = chunks + $2, words = words + $3 WHERE name = $1"
+DISTINCT = "SELECT n_distinct FROM pg_stats WHERE schemaname = $1 AND tablename = $2 AND attname = 'document_id'"
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 
 
@@ -70,7 +71,7 @@ class Tables:
             id bigint PRIMARY KEY, chunk_id text NOT NULL UNIQUE, document_id text NOT NULL, generation bigint NOT NULL,
             text text NOT NULL, start bigint NOT NULL, "end" bigint NOT NULL, page bigint, heading text NOT NULL,
             parent_start bigint NOT NULL, parent_end bigint NOT NULL, digest text NOT NULL,
-            vector vector({int(dimensions)}) NOT NULL, words text[] NOT NULL, length int NOT NULL
+            vector vector({int(dimensions)}) STORAGE PLAIN NOT NULL, words text[] NOT NULL, length int NOT NULL
         );
         CREATE INDEX ON {self.chunks} (document_id, generation);
         CREATE INDEX ON {self.chunks} USING hash (digest);
