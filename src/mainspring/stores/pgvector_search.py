@@ -114,7 +114,7 @@ def _kept(found: list[Any], current: Mapping[str, int]) -> list[int]:
 
 async def _share(connection: Any, tables: Tables, chunks: int, documents: int) -> float:
     """About which share of all chunks belongs to so many documents, by the server's statistics."""
-    distinct = await connection.fetchval(sql.DISTINCT, sql.SCHEMA, tables.name)
+    distinct: float | None = await connection.fetchval(sql.DISTINCT, sql.SCHEMA, tables.name)
     if not distinct:
         return 0.0 if documents <= CONDITION_DOCUMENTS else 1.0
     # Negative: a share of the rows.
