@@ -26,12 +26,17 @@ class Bm25:
                 self._postings[word].append((name, count * (k1 + 1) / (count + norm)))
         self._documents = len(texts)
 
-    def search(self, query: str, depth: int) -> list[str]:
-        """The ids of the best ``depth`` documents, best first; equal scores in the order of their ids."""
+    def scores(self, query: str) -> dict[str, float]:
+        """The score of every document that has a word of ``query``."""
         scores: dict[str, float] = defaultdict(float)
         for word in terms.words(query):
             found = self._postings.get(word, [])
             idf = math.log(1 + (self._documents - len(found) + 0.5) / (len(found) + 0.5))
             for name, weight in found:
                 scores[name] += idf * weight
+        return scores
+
+    def search(self, query: str, depth: int) -> list[str]:
+        """The ids of the best ``depth`` documents, best first; equal scores in the order of their ids."""
+        scores = self.scores(query)
         return sorted(scores, key=lambda name: (-scores[name], name))[:depth]

@@ -1,6 +1,6 @@
 """What the reference-free measures of the RAG triad are worth: AUROC against labels.
 
-    MAINSPRING_DATA=... python benchmarks/triad.py [--dev] [--fit] [--questions N] [--judge MODEL] [--keep FOLDER]
+    MAINSPRING_DATA=... python benchmarks/triad.py [--dev | --fit] [--judge MODEL] [--keep FOLDER [--only PART]]
 
 Labels known by construction are SQuAD's (dev part): right answers, and the same made wrong in a known way. Labels that
 people gave are SciFact's (does an abstract support or contradict a claim) and QAGS' (does an article support a sentence
@@ -15,12 +15,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import statistics
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Literal, get_args
 
 from _bm25 import Bm25
 from _claims import Case, Told, cases, expert_claims, squad_claims, summary_claims
@@ -40,6 +42,7 @@ from mainspring.evaluate.significance import stats_library
 from mainspring.evaluate.triad import SUPPORTED, Triad
 from mainspring.settings import load as load_settings
 
+Part = Literal["contexts", "claims", "summaries", "answers"]
 QUERIES = 40
 DEPTH = 10
 # None of these is worded as what the measure itself takes for an evasion.
@@ -140,7 +143,9 @@ async def faithfulness(triad: Triad, told: Sequence[Told], *, asked: bool) -> di
         else:
             pooled.right += scores.get((kind, True), [])
             pooled.wrong += scores.get((kind, False), [])
-    return figures | {f"{how}: SQuAD pooled": pooled.figure()} | _passed(f"{how}: SQuAD", pooled)
+    if pooled.right:
+        figures |= {f"{how}: SQuAD pooled": pooled.figure()} | _passed(f"{how}: SQuAD", pooled)
+    return figures
 
 
 def _passed(label: str, pairs: Pairs) -> dict[str, Figure]:
@@ -204,26 +209,42 @@ async def timed(work: Callable[[], Awaitable[object]], count: int) -> float:
     return 1e3 * (time.process_time() - began) / max(1, count)
 
 
-async def measure(triad: Triad, arguments: argparse.Namespace) -> dict[str, Figure]:
+async def measure(triad: Triad, part: Part, split: Split, questions: int) -> dict[str, Figure]:
+    """The figures of one part."""
     folder = data("").resolve()
-    split: Split = "development" if arguments.dev or arguments.fit else "reported"
-    found, adversarial = cases(folder, split, arguments.questions)
-    told = squad_claims(found, adversarial)
-    if arguments.fit:
-        await fit(triad, told, answers(found))
-        return {}
-    told += _spaced(expert_claims(folder, split), 4 * arguments.questions)
-    if split == "reported":
-        told += _spaced(summary_claims(folder), 7 * arguments.questions)
-    figures = {name: pairs.figure() for name, pairs in (await contexts(triad, found)).items()}
-    figures |= await judged(triad, split)
+    found, adversarial = cases(folder, split, questions)
+    if part == "contexts":
+        pairs = await contexts(triad, found)
+        return {name: each.figure() for name, each in pairs.items()} | await judged(triad, split)
+    if part == "answers":
+        rows = answers(found)
+        return await answer_relevancy(triad, rows, alone=True) | await answer_relevancy(triad, rows, alone=False)
+    if part == "summaries":
+        return await faithfulness(triad, _spaced(summary_claims(folder), 7 * questions), asked=False)
+    told = [*squad_claims(found, adversarial), *_spaced(expert_claims(folder, split), 4 * questions)]
     sampled = told[:: max(1, len(told) // 100)]
     cost = await timed(lambda: asyncio.gather(*(triad.claim(one.text, one.passages) for one in sampled)), len(sampled))
+    figures = {"faithfulness: cost of a claim": Figure(cost, "CPU ms", "lower", against=f"{len(sampled)} claims, cold")}
     for asked in (False, True):
         figures |= await faithfulness(triad, told, asked=asked)
-    figures["faithfulness: cost of a claim"] = Figure(cost, "CPU ms", "lower", against=f"{len(sampled)} claims, cold")
-    for alone in (True, False):
-        figures |= await answer_relevancy(triad, answers(found), alone=alone)
+    return figures
+
+
+async def all_parts(triad: Triad, arguments: argparse.Namespace) -> dict[str, Figure]:
+    """The figures of every part, or those that an earlier run left in ``--keep``."""
+    split: Split = "development" if arguments.dev else "reported"
+    figures: dict[str, Figure] = {}
+    for part in [arguments.only] if arguments.only else get_args(Part):
+        if part == "summaries" and split == "development":
+            continue
+        kept = arguments.keep / f"triad-{part}-{split}.json" if arguments.keep and not arguments.judge else None
+        if kept and kept.exists():
+            figures |= {name: Figure(**each) for name, each in json.loads(kept.read_text(encoding="utf-8")).items()}
+            continue
+        found = await measure(triad, part, split, arguments.questions)
+        figures |= found
+        if kept:
+            kept.write_text(json.dumps({name: asdict(each) for name, each in found.items()}), encoding="utf-8")
     return figures
 
 
@@ -245,14 +266,18 @@ async def main(arguments: argparse.Namespace) -> None:
             models = settings.models.model_copy(update={"chat": (arguments.judge,)})
             async with engines.open(settings.model_copy(update={"models": models})) as opened:
                 judge = ChatJudge.of(opened.chat[arguments.judge])
-                print(table(await measure(Triad(kept, judge), arguments)), f"{judge.tokens} tokens", sep="\n")
+                print(table(await all_parts(Triad(kept, judge), arguments)), f"{judge.tokens} tokens", sep="\n")
             return
-        figures = await measure(Triad(kept), arguments)
+        if arguments.fit:
+            found, adversarial = cases(data("").resolve(), "development", arguments.questions)
+            await fit(Triad(kept), squad_claims(found, adversarial), answers(found))
+            return
+        figures = await all_parts(Triad(kept), arguments)
     finally:
         await embedder.close()
-    if arguments.dev:
+    if arguments.dev or arguments.only:
         print(table(figures))
-    elif figures:
+    else:
         report("triad", figures)
 
 
@@ -261,6 +286,7 @@ if __name__ == "__main__":
     parser.add_argument("--dev", action="store_true", help="the development half, printed only")
     parser.add_argument("--fit", action="store_true", help="print weights fitted on the development half")
     parser.add_argument("--questions", type=int, default=150, help="of SQuAD; of people's labels a multiple")
+    parser.add_argument("--only", choices=get_args(Part), help="one part, printed, and left in --keep")
     parser.add_argument("--judge", help="chat model that decides instead, printed only")
-    parser.add_argument("--keep", type=Path, help="folder of vectors")
+    parser.add_argument("--keep", type=Path, help="folder of vectors and of parts that were measured")
     asyncio.run(main(parser.parse_args()))
