@@ -49,9 +49,10 @@ class Evidence:
     sentence with its neighbours, and in it alone; ``rare``: ``beside`` with rare words weighing more. ``anywhere``:
     the share in all passages. ``together``: of neighbouring content words of the claim, the share that stands close
     together in one sentence. ``placed``: whether the words that the claim adds to the question stand where the rest of
-    it is spoken of (without a question: the word that stands furthest from the rest): 1 in the best sentence for the
-    rest, less in another. ``number``, ``name``: 1 for one that no passage has. ``negation``, ``turned``: 1
-    where only one of claim and sentence is negated, or one speaks of a rise and the other of a fall.
+    it is spoken of: 1 in the best sentence for the rest, less in another, 0 nowhere; the mean (without a question:
+    that of the word that stands furthest from the rest). ``number``, ``name``: 1 for one that no passage has.
+    ``negation``, ``turned``: 1 where only one of claim and sentence is negated, or one speaks of a rise and the other
+    of a fall.
     """
 
     cosine: float
@@ -114,22 +115,23 @@ def _placed(
     words: frozenset[str], asked: frozenset[str], contents: Sequence[frozenset[str]], cosines: Sequence[float]
 ) -> float:
     """Of each word that the claim adds (or each at all): how well the best sentence that has it speaks of the other
-    words, as a share of how well any sentence does; the mean of the added ones, the least of all."""
-    added = (words - asked if asked else words) & frozenset(word for each in contents for word in each)
-    if not added:
+    words, as a share of how well any sentence does. Of the added ones the mean, 0 for one that no sentence has; of all
+    that some sentence has the least."""
+    added = words - asked if asked else frozenset[str]()
+    looked_at = added or words & frozenset(word for each in contents for word in each)
+    if not looked_at:
         return 0.0
     rare = terms.rarity(words, contents)
     shares = []
-    for word in added:
-        rest = (words & asked if asked else words) - {word}
+    for word in looked_at:
+        rest = (words & asked if added else words) - {word}
         total = sum(rare[each] for each in rest) or 1.0
         spoken = [
             sum(rare[w] for w in rest & each) / total + near for each, near in zip(contents, cosines, strict=True)
         ]
-        most = max(spoken)
-        there = max(value for value, each in zip(spoken, contents, strict=True) if word in each)
-        shares.append(there / most if most else 1.0)
-    return sum(shares) / len(shares) if asked else min(shares)
+        there = [value for value, each in zip(spoken, contents, strict=True) if word in each]
+        shares.append(max(there, default=0.0) / (max(spoken) or 1.0))
+    return sum(shares) / len(shares) if added else min(shares)
 
 
 def _together(claim: str, found: Sequence[Unit]) -> float:
