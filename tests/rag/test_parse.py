@@ -8,11 +8,13 @@ import struct
 import zipfile
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from mainspring.errors import MissingExtra, UnreadableDocument
-from mainspring.rag import kinds, readers
+from mainspring.rag import kinds, ocr, readers
 from mainspring.rag.parse import Parser
 from mainspring.settings import RagSettings
 from tests.rag.conftest import HANDBOOK
@@ -257,3 +259,28 @@ async def test_content_counts_more_than_the_name(parser: Parser) -> None:
 
 async def test_one_word_of_ten_megabytes(parser: Parser) -> None:
     assert len((await parser.parse(b"x" * 10_000_000, "x.txt")).text) == 10_000_000
+
+
+@pytest.mark.parametrize(
+    ("lines", "warned"),
+    [
+        ([("Die Größe der Mühle", 0.9, 10.0)], False),
+        ([("      .", 0.8, 20.0)], True),
+        ([("Ремонт", 0.2, 15.0), ("A line in English", 0.9, 9.0)], True),
+        ([("修理需要三天", 0.9, 6.0)], False),
+        ([("5", 0.9, 1.0)], False),
+    ],
+)
+def test_lines_that_ocr_sees_and_cannot_read_are_warned_of(
+    lines: list[tuple[str, float, float]], warned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boxes = [
+        np.array([[0, 40 * n], [20 * length, 40 * n], [20 * length, 40 * n + 20], [0, 40 * n + 20]])
+        for n, (_, _, length) in enumerate(lines)
+    ]
+    texts, scores = [text for text, _, _ in lines], [score for _, score, _ in lines]
+    recogniser = ocr.Recogniser("scan.png")
+    monkeypatch.setattr(recogniser, "load", lambda: lambda _: SimpleNamespace(boxes=boxes, txts=texts, scores=scores))
+    sheet = recogniser.read(np.zeros((400, 600, 3), np.uint8), 1.0)
+    assert ("could not read 1 of them" in recogniser.warning) is warned
+    assert len(sheet.pieces) == sum(score > 0.5 for score in scores)

@@ -312,3 +312,34 @@ def test_a_frame_around_a_paragraph_is_no_table() -> None:
         write(paper, 65, 680, RIGHT)
 
     assert read(page).tables == ()
+
+
+def test_a_picture_that_comes_again_is_read_once_and_time_for_pictures_is_limited(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from PIL import Image
+    from reportlab.lib.utils import ImageReader
+
+    def page(shade: int, y: float) -> Callable[[Any], None]:
+        def draw(paper: Any) -> None:
+            write(paper, 60, 700, [*LEFT, *RIGHT])
+            paper.drawImage(ImageReader(Image.new("RGB", (80, 60), (shade, 90, 90))), 100, y, 160, 120)
+
+        return draw
+
+    read_pictures: list[tuple[int, ...]] = []
+
+    def words(_: Any, pixels: Any) -> str:
+        read_pictures.append(pixels.shape)
+        return "three whole words here"
+
+    monkeypatch.setattr("mainspring.rag.ocr.Recogniser.words", words)
+    monkeypatch.setattr("mainspring.rag.ocr.installed", lambda: True)
+    pages = [page(10, 300), page(10, 400), page(200, 350)]
+    parsed = read(*pages, options=Options())
+    assert len(read_pictures) == 2
+    assert [figure.text for figure in parsed.figures] == ["three whole words here"] * 3
+    late = read(*pages, options=Options(pictures_s=-1))
+    assert late.warnings == ("only the first 0 pictures were read for text",)
+    assert len(read_pictures) == 2
+    assert "sentence that goes on" in flat(late)

@@ -12,6 +12,10 @@ DPI = 200
 MAX_PIXELS = 40_000_000
 # The least that a picture must say to be worth a paragraph of its text.
 _MIN_SCORE = 0.7
+# A line this many times as long as high, with fewer letters than this for each time, was seen and not read.
+_MIN_LENGTH = 4.0
+_MIN_LETTERS = 0.8
+_MANY_UNREAD = 0.3
 
 
 class Recogniser:
@@ -23,6 +27,7 @@ class Recogniser:
     def __init__(self, name: str) -> None:
         self._name = name
         self._engine: Any = None
+        self._lines = self._unread = 0
 
     def read(self, pixels: Any, scale: float) -> Sheet:
         """What stands in ``pixels`` (height x width x 3), of which ``scale`` are a point: a sheet as large."""
@@ -31,10 +36,12 @@ class Recogniser:
         pieces = []
         if result.boxes is not None:
             for box, text, score in zip(result.boxes, result.txts, result.scores, strict=True):
-                if score < _MIN_SCORE * 0.7:
-                    continue
                 xs, ys = box[:, 0] / scale, box[:, 1] / scale
                 left, right = float(xs.min()), float(xs.max())
+                unsure = score < _MIN_SCORE * 0.7
+                self._count(text if not unsure else "", (right - left) / max(1.0, float(ys.max() - ys.min())))
+                if unsure:
+                    continue
                 pieces.append(Piece(left, height - float(ys.max()), right, height - float(ys.min()), text))
         return Sheet(pieces, height=height, width=width, recognised=True)
 
@@ -46,6 +53,22 @@ class Recogniser:
 
         sheet = self.read(pixels, 1.0)
         return "\n".join(tables.line(row) for row in geometry.rows(sheet.pieces))
+
+    def _count(self, text: str, length: float) -> None:
+        """Note whether a line of ``length`` times its height says as much as a line of that length does."""
+        if length >= _MIN_LENGTH:
+            self._lines += 1
+            self._unread += len("".join(text.split())) < _MIN_LETTERS * length
+
+    @property
+    def warning(self) -> str:
+        """That much of what is there was not read; empty otherwise."""
+        if self._unread <= _MANY_UNREAD * self._lines:
+            return ""
+        return (
+            f"OCR saw {self._lines} lines and could not read {self._unread} of them: it knows Latin letters, Chinese "
+            "and Japanese, no other script and no handwriting"
+        )
 
     @property
     def used(self) -> bool:
@@ -71,6 +94,8 @@ class Recogniser:
                     # The classifier turns upright lines upside down more often than it finds one that is.
                     "Global.use_cls": False,
                     "Global.log_level": "error",
+                    # Lines that it is not sure of are counted before they are left out.
+                    "Global.text_score": 0.0,
                 }
             )
         return self._engine

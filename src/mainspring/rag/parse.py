@@ -26,6 +26,8 @@ _LENGTH = struct.Struct(">Q")
 # pdfium, lxml and OpenCV all leak a little; a fresh worker costs less than a second.
 _RECYCLE_AFTER = 500
 _IDLE_WORKERS = 2
+# A document with text must not run out of time over its pictures.
+_PICTURES_SHARE = 0.3
 
 
 @dataclass(slots=True)
@@ -131,6 +133,7 @@ class Parser:
                     self._settings.parser,
                     self._settings.parse_max_pages,
                     self._layout_model,
+                    _PICTURES_SHARE * self._settings.parse_timeout_s,
                 ),
                 "timeout_s": self._settings.parse_timeout_s,
             }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import time
 from collections import Counter
 from typing import Any
 
@@ -80,7 +82,8 @@ def _read(document: Any, name: str, options: Options) -> Parsed:
             sheets[number] = _recognised(recogniser, document[number])
         # A scan needs OCR to be read at all; pictures beside text are read where it is there.
         if any(sheet.pictures for sheet in sheets) and ocr.installed():
-            _read_pictures(recogniser, document, sheets, composer)
+            _read_pictures(recogniser, document, sheets, composer, options.pictures_s)
+    composer.warnings.append(recogniser.warning)
     composer.dropped = furniture.remove(sheets)
     arranged = _by_model(document, sheets, composer, options) if options.parser == "layout-model" else []
     blocks, route = layout.render(sheets, options.parser, arranged)
@@ -166,9 +169,16 @@ def _recognised(recogniser: ocr.Recogniser, page: Any) -> Sheet:
     return recogniser.read(page.render(scale=scale).to_numpy(), scale)
 
 
-def _read_pictures(recogniser: ocr.Recogniser, document: Any, sheets: list[Sheet], composer: Composer) -> None:
-    """Read the pictures of pages that have text of their own; what is no more than a few letters is left out."""
+def _read_pictures(
+    recogniser: ocr.Recogniser, document: Any, sheets: list[Sheet], composer: Composer, seconds: float
+) -> None:
+    """Read the pictures of pages that have text of their own; what is no more than a few letters is left out.
+
+    A picture that comes again is read once. After ``seconds`` the others are left unread.
+    """
     done = 0
+    end = time.monotonic() + seconds
+    known: dict[tuple[tuple[int, ...], str], str] = {}
     for number, sheet in enumerate(sheets):
         if sheet.recognised or sheet.turned or not sheet.pictures:
             continue
@@ -176,11 +186,15 @@ def _read_pictures(recogniser: ocr.Recogniser, document: Any, sheets: list[Sheet
         if page.get_rotation():
             continue
         for index, picture in enumerate(sheet.pictures):
-            done += 1
-            if done > _MAX_PICTURES:
-                composer.warnings.append(f"only the first {_MAX_PICTURES} pictures were read for text")
-                return
-            words = recogniser.words(_pixels(page, sheet, picture))
+            pixels = _pixels(page, sheet, picture)
+            key = (pixels.shape, hashlib.sha256(pixels.tobytes()).hexdigest())
+            if key not in known:
+                if done == _MAX_PICTURES or time.monotonic() > end:
+                    composer.warnings.append(f"only the first {done} pictures were read for text")
+                    return
+                done += 1
+                known[key] = recogniser.words(pixels)
+            words = known[key]
             if sum(len(word) >= 3 and word.isalpha() for word in words.split()) >= _MIN_WORDS:
                 sheet.pictures[index] = Picture(*picture.box, words, picture.packed)
 

@@ -123,6 +123,7 @@ def _image(data: bytes, name: str, options: Options) -> Parsed:
     recogniser.load()
     sheet = recogniser.read(ocr.pixels_of(data, name), 1.0)
     composer = Composer(name)
+    composer.warnings.append(recogniser.warning)
     composer.page(1)
     blocks, route = layout.render([sheet])
     pdf.write(composer, blocks[0])
