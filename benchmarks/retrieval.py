@@ -132,11 +132,14 @@ def figures_of(found: Sequence[Scored]) -> dict[str, Figure]:
             label = f"{NAMES[each.name]} hybrid / {way}, nDCG@10"
             against = _told(interval([a - b for a, b in zip(each.ndcg("hybrid"), each.ndcg(way), strict=True)]), p)
             figures[label] = Figure(each.mean("hybrid") / each.mean(way), "x", "higher", against=against)
-        for group, label in (([each for each in found if each.name in THREE], "three"), (found, "all")):
+        three = [each for each in found if each.name in THREE]
+        for group, label in ((three, "of the three"), (found, "of all")):
+            if len(group) < len(THREE):
+                continue
             ratio = statistics.fmean(each.mean("hybrid") / each.mean(way) for each in group)
-            floor, aim = (1.05, 1.15) if way != "reranked" and label == "three" else (None, None)
+            floor, aim = (1.05, 1.15) if way != "reranked" else (None, None)
             what = f"mean of {', '.join(NAMES[each.name] for each in group)}; {_told(*pooled(group, way))}"
-            figures[f"hybrid / {way}, nDCG@10, {label}"] = Figure(ratio, "x", "higher", floor, aim, what)
+            figures[f"hybrid / {way}, nDCG@10, mean {label}"] = Figure(ratio, "x", "higher", floor, aim, what)
     return figures
 
 
