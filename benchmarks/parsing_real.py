@@ -40,7 +40,7 @@ _MAX_PAGES = 40
 _MIN_SOURCE = 15_000
 # LaTeX numbers what its source leaves bare: 2.1, IV., A, Appendix B:
 _NUMBER = re.compile(
-    r"(?:(?:appendix|chapter|section|part)\s+)?(?:\d+|[IVX]+|[A-Z])(?:\.\d+)*[.:)]?\s+(?:[•|–—-]\s*)?", re.IGNORECASE
+    r"^(?:(?:appendix|chapter|section|part)\s+)?(?:\d+|[IVX]+|[A-Z])(?:\.\d+)*[.:)]?\s+(?:[•|–—-]\s*)?", re.IGNORECASE
 )
 _ACCEPTED = {"abstract", "references", "contents", "acknowledgments", "acknowledgements", "bibliography", "appendix"}
 
