@@ -1,7 +1,7 @@
 """The load of the path benchmark, in a process of its own: streams of requests over HTTP, or straight to an engine.
 
     python benchmarks/load_client.py http URL KEY MODEL
-    python benchmarks/load_client.py direct MODEL
+    python benchmarks/load_client.py direct MODEL [instant]
 
 Reads one JSON object a line, a round: ``{"streams": [{"at": seconds, "prompts": [text, ...]}], "max_tokens": n}``.
 All streams run at once, each from its arrival ``at``; a stream's prompts follow one another. Answers each round with
@@ -174,10 +174,13 @@ async def opened(arguments: Sequence[str]) -> AsyncIterator[Target]:
         async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
             yield Http(session, url, key, model)
         return
+    import _instant
     from mainspring import plugins
     from mainspring.engines import builtin
     from mainspring.settings import load
 
+    if "instant" in arguments:
+        _instant.install()
     settings = load().settings
     models = {each.name: each for each in builtin.local_models(settings, plugins.load(builtin))}
     chosen = models[arguments[1]]

@@ -386,7 +386,21 @@ class Context:
 
     def under(self, trace: TraceParent) -> Context:
         """The same context below another span."""
-        return dataclasses.replace(self, trace=trace)
+        # Written out: ``replace`` takes three times as long, and every step of a request comes here.
+        return Context(
+            self.principal,
+            trace,
+            self.deadline,
+            self.priority,
+            self.allowance,
+            self.depth,
+            self.policy,
+            self.consent,
+            self.retention,
+            self.region,
+            self.idempotency_key,
+            self.arms,
+        )
 
     def nested(self) -> Context:
         """The context of an inner call: same allowance, one level deeper."""
@@ -416,7 +430,29 @@ class Head:
 
 
 Close = Callable[[], Awaitable[None]]
-Transform = Callable[[AsyncIterator[Event]], AsyncGenerator[Event, None]]
+
+
+class Events(AsyncIterator[Event]):
+    """The events of a response on their way through a layer: iterating costs nothing over their source.
+
+    ``aclose()`` closes the response that they are of, with everything beneath it. A layer that needs what those
+    callbacks leave behind calls it where the events have ended; else they run before its own when all is over.
+    """
+
+    __slots__ = ("_iterator", "aclose")
+
+    def __init__(self, iterator: AsyncIterator[Event], aclose: Close) -> None:
+        self._iterator = iterator
+        self.aclose = aclose
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self._iterator
+
+    def __anext__(self) -> Awaitable[Event]:
+        return self._iterator.__anext__()
+
+
+Transform = Callable[[Events], AsyncGenerator[Event, None]]
 
 
 class Response:
@@ -439,7 +475,7 @@ class Response:
 
     def through(self, transform: Transform, *, head: Head | None = None, on_close: Close | None = None) -> Response:
         """This response with its events passed through ``transform``, an async generator function."""
-        outer = Response(head or self.head, transform(self), on_close=on_close)
+        outer = Response(head or self.head, transform(Events(self._iterator, self.aclose)), on_close=on_close)
         outer._inner = self
         return outer
 

@@ -199,10 +199,15 @@ class _Parsers:
         self._stops = frozenset(stops)
         self._choices: dict[int, tuple[ReasoningParser, tool_calls.ToolParser | None]] = {}
         self._called: set[int] = set()
+        self.plain: set[int] = set()
+        """Choices whose text needs no parsing any more."""
 
     def push(self, event: Text) -> list[Event]:
         reasoning, calls = self._choice(event.choice)
-        return self._call(calls, reasoning.push(event))
+        events = self._call(calls, reasoning.push(event))
+        if calls is None and reasoning.over:
+            self.plain.add(event.choice)
+        return events
 
     def flush(self, choice: int | None = None) -> list[Event]:
         """What is held back for ``choice``, or for all of them."""
@@ -246,8 +251,13 @@ class _Parsers:
 
 
 async def _parsed(stream: EngineStream, parsers: _Parsers | None) -> AsyncGenerator[Event, None]:
+    if parsers is None:
+        async for event in stream:
+            yield event
+        return
+    plain = parsers.plain
     async for event in stream:
-        if parsers is None:
+        if type(event) is Text and event.choice in plain:
             yield event
             continue
         match event:

@@ -23,6 +23,11 @@ class ReasoningParser:
         self._tokens = 0
         self._logprobs: list[TokenLogprob] = []
 
+    @property
+    def over(self) -> bool:
+        """Whether all that follows is the answer, as it comes."""
+        return self._state == "answer" and not self._trim and not self._text
+
     def push(self, event: Text) -> list[Event]:
         """The events that are certain now that ``event`` has come."""
         if self._state == "answer" and not self._trim:

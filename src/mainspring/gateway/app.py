@@ -19,7 +19,7 @@ from mainspring import __version__
 from mainspring.errors import InvalidRequest, MainspringError, NotFound, RateLimited
 from mainspring.gateway import anthropic, anthropic_encode, encode
 from mainspring.gateway.limits import BodyLimit
-from mainspring.gateway.respond import json_response
+from mainspring.gateway.respond import SEND, json_response
 from mainspring.gateway.wire import UNKNOWN_FIELD
 from mainspring.settings import GatewaySettings
 from mainspring.types import TraceParent
@@ -69,10 +69,9 @@ class Trace:
             return
         header = dict(scope["headers"]).get(b"traceparent")
         trace = self.trace_of(header.decode("latin-1") if header else None)
-        scope.setdefault("state", {})["trace"] = trace
+        scope.setdefault("state", {}).update({"trace": trace, SEND: send})
         named = (b"x-trace-id", trace.trace_id.encode())
 
-        # No coroutine of its own: a stream passes here once a token.
         def traced(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
                 message = {**message, "headers": [*message.get("headers", ()), named]}

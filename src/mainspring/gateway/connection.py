@@ -24,6 +24,42 @@ SLOWEST = 4096
 LINGER_S = 2.0
 
 
+class _WholeHead:
+    """A transport that sends the head of an answer with the first part of its body, where both come in one turn of
+    the event loop: one packet that wakes the client once."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._head = b""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.write(head + data)
+        elif data.startswith(b"HTTP/1.1 "):
+            self._head = data
+            self._loop.call_soon(self.flush)
+        else:
+            self._transport.write(data)
+
+    def write_eof(self) -> None:
+        self.flush()
+        self._transport.write_eof()
+
+    def close(self) -> None:
+        self.flush()
+        self._transport.close()
+
+    def flush(self) -> None:
+        """Send a head that still waits for its body."""
+        if self._head:
+            self.write(b"")
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """One connection. ``read_timeout_s`` is set by ``bounded_protocol``."""
 
@@ -44,7 +80,7 @@ class BoundedProtocol(HttpToolsProtocol):
     # --- the connection -------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(_WholeHead(transport, self.loop))  # type: ignore[arg-type]
         self._await("headers")
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -154,10 +154,11 @@ def dumps(body: Any) -> bytes:
 
 
 async def stream(response: Response, kind: Kind, include_usage: bool) -> AsyncGenerator[bytes, None]:
-    """Server-sent events of a response. A late failure, a bug's too, is sent as an ``error`` frame, with no
-    ``[DONE]``: clients take a silently cut stream for a normal end."""
+    """Server-sent events of a response; those that end it come together. A late failure, a bug's too, is sent as an
+    ``error`` frame, with no ``[DONE]``: clients take a silently cut stream for a normal end."""
     encoder = _ChunkEncoder(response, kind)
     usage = Usage()
+    finishes: list[Finish] = []
     try:
         async with response:
             async for event in response:
@@ -166,13 +167,18 @@ async def stream(response: Response, kind: Kind, include_usage: bool) -> AsyncGe
                 elif isinstance(event, Usage):
                     usage = usage + event
                     continue
+                elif isinstance(event, Finish):
+                    # Only usage and other ends follow from our rings: they need no packets of their own.
+                    finishes.append(event)
+                    continue
                 else:
                     frame = encoder.encode(event)
                 if frame:
                     yield frame
+        frames = [encoder.encode(finish) for finish in finishes]
         if include_usage:
-            yield encoder.usage(usage)
-        yield b"data: [DONE]\n\n"
+            frames.append(encoder.usage(usage))
+        yield b"".join(frames) + b"data: [DONE]\n\n"
     except MainspringError as error:
         yield b"data: " + dumps(error_body(error)) + b"\n\n"
     except Exception:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Mapping
-from typing import TypeVar
+from collections.abc import AsyncGenerator, Coroutine, Mapping
+from typing import Any, TypeVar
 
 from fastapi import Request as HttpRequest
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response as HttpResponse
-from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from mainspring.gateway import encode
@@ -17,6 +16,8 @@ from mainspring.path import Answer, collect
 from mainspring.types import Context, Head, Request, Responder, Response
 
 T = TypeVar("T")
+SEND = "send"
+"""Where in a request's state the outermost middleware leaves its way to the server."""
 
 
 def head_headers(head: Head) -> dict[str, str]:
@@ -57,41 +58,71 @@ async def streamed(
     return EventStream(response, encode.stream(response, kind, include_usage), headers)
 
 
-class EventStream(StreamingResponse):
+class EventStream(HttpResponse):
     """Server-sent events of ``response``, which is closed when this ends, however it ends."""
 
     def __init__(self, response: Response, frames: AsyncGenerator[bytes, None], headers: Mapping[str, str]) -> None:
-        super().__init__(frames, headers=headers, media_type="text/event-stream")
+        self.status_code = 200
+        self.background = None
+        self.media_type = "text/event-stream"
+        self.init_headers(headers)
         self._response = response
         self._frames = frames
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await super().__call__(scope, receive, send)
+            await _connected(receive, self._send(scope, send))
+        except ClientDisconnect:
+            # There is nobody left to be told.
+            return
         finally:
             # A client that leaves while it is written to abandons the generator where it stands, or unstarted:
             # what runs beneath would run on until the garbage is collected.
             await self._frames.aclose()
             await self._response.aclose()
 
+    async def _send(self, scope: Scope, send: Send) -> None:
+        # Once the answer has started, the middlewares have nothing to say to a frame, and there is one a token.
+        direct: Send = scope.get("state", {}).get(SEND, send)
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        async for frame in self._frames:
+            await direct({"type": "http.response.body", "body": frame, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-async def while_connected(http: HttpRequest, work: Awaitable[T]) -> T:
+
+async def while_connected(http: HttpRequest, work: Coroutine[Any, Any, T]) -> T:
     """Await ``work``; cancel it and raise ``ClientDisconnect`` when the client goes away first."""
-    task = asyncio.ensure_future(work)
-    watch = asyncio.ensure_future(_disconnected(http))
+    return await _connected(http.receive, work)
+
+
+async def _connected(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
+    # Awaited in the caller's own task: one of its own would cost two turns of the event loop before the first token.
+    task = asyncio.current_task()
+    assert task is not None
+    gone = False
+
+    def leave(watch: asyncio.Task[None]) -> None:
+        nonlocal gone
+        if not watch.cancelled():
+            watch.exception()
+            gone = task.cancel()
+
+    watch = asyncio.create_task(_disconnected(receive))
+    watch.add_done_callback(leave)
     try:
-        await asyncio.wait((task, watch), return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise ClientDisconnect
-        return task.result()
+        return await work
+    except asyncio.CancelledError:
+        ours, gone = gone, False
+        if ours and task.uncancel() == 0:
+            raise ClientDisconnect from None
+        raise
     finally:
+        watch.remove_done_callback(leave)
         watch.cancel()
-        task.cancel()
-        await asyncio.wait((task,))
-        # Where this was cancelled itself, nobody asks how the work ended, which asyncio would complain about.
-        _ = task.cancelled() or task.exception()
+        if gone:
+            task.uncancel()
 
 
-async def _disconnected(http: HttpRequest) -> None:
-    while (await http.receive())["type"] != "http.disconnect":
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
         pass

@@ -195,12 +195,16 @@ def candidates(text: str, kinds: frozenset[str]) -> list[Candidate]:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What a stream looks for: ``trigger`` finds nothing in texts that hold no finding whole, ``begun`` what at the
-    end of a text may be, or belong to, a finding that is not decided yet."""
+    """What a stream looks for.
+
+    ``trigger`` finds nothing in texts that hold no finding whole, ``begun`` what at the end of a text may be, or belong
+    to, a finding that is not decided yet; ``either`` finds nothing where neither does.
+    """
 
     kinds: frozenset[str]
     trigger: re.Pattern[str]
     begun: re.Pattern[str]
+    either: re.Pattern[str]
 
     def held_from(self, text: str, position: int = 0) -> int:
         """The offset, not before ``position``, before which no finding starts that more text could change.
@@ -219,7 +223,7 @@ def search(kinds: frozenset[str]) -> Search:
         raise KeyError(f"unknown kinds {sorted(kinds - set(KINDS))}, known are {KINDS}")
     triggers = "|".join(dict.fromkeys(_TRIGGERS[kind] for kind in chosen))
     begun = "|".join(_BEGUN[kind] for kind in chosen)
-    return Search(kinds, re.compile(triggers), re.compile(rf"(?:{begun})\Z"))
+    return Search(kinds, re.compile(triggers), re.compile(rf"(?:{begun})\Z"), re.compile(rf"{triggers}|(?:{begun})\Z"))
 
 
 def _addresses(text: str) -> Iterator[tuple[int, int]]:

@@ -36,15 +36,15 @@ class StreamRedactor:
         search = self._search
         if search is None:
             return text
-        held = self._held + text
-        if self._swallowing is not None or search.trigger.search(held) is not None:
-            self._held = held
-            return self._release(search, final=False)
-        # There is no finding in it, as in most text: what may be the beginning of one waits.
-        position, whole = len(self._behind), self._behind + held
-        cut = search.held_from(whole, position)
-        self._behind, self._held = whole[max(0, cut - _CONTEXT) : cut], whole[cut:]
-        return whole[position:cut]
+        behind = self._behind
+        if not self._held and self._swallowing is None and len(text) <= HELD_AT_MOST:
+            # Most pieces of prose hold no finding and no beginning of one: they pass as they are.
+            whole = behind + text
+            if search.either.search(whole, len(behind)) is None:
+                self._behind = whole[-_CONTEXT:]
+                return text
+        self._held += text
+        return self._release(search, final=False)
 
     def flush(self) -> str:
         """The text has ended: return the rest."""

@@ -7,7 +7,7 @@ import dataclasses
 import json
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from mainspring.errors import MainspringError
@@ -23,6 +23,7 @@ from mainspring.types import (
     Context,
     Event,
     EventRecord,
+    Events,
     Finish,
     Head,
     Message,
@@ -91,7 +92,7 @@ class Record(Layer):
 
         return response.through(lambda events: self._until_settled(events, book), on_close=lambda: self._close(book))
 
-    async def _until_settled(self, events: AsyncIterator[Event], book: _Book) -> AsyncGenerator[Event, None]:
+    async def _until_settled(self, events: Events, book: _Book) -> AsyncGenerator[Event, None]:
         finishes: list[Finish] = []
         keep = book.events.append
         try:
@@ -106,6 +107,8 @@ class Record(Layer):
         except BaseException as error:
             book.error = error
             raise
+        # What the layers beneath note at their end belongs into this commit.
+        await events.aclose()
         book.events.extend(finishes)
         book.ended = True
         await self._settle(book)

@@ -45,11 +45,14 @@ class _TextStream:
 
     def push(self, event: Text) -> Text | None:
         """What of ``event``, and of what was held back before it, can be shown now."""
+        text = self.redactor.push(event.text)
+        if text is event.text and text and not (self._tokens or event.logprobs or self._logprobs):
+            self._shown += len(text)
+            return event
         self._tokens += event.tokens
         for logprob in event.logprobs:
             self._pushed += len(logprob.token)
             self._logprobs.append((self._pushed, logprob))
-        text = self.redactor.push(event.text)
         return self._take(text, event.choice, final=False) if text else None
 
     def end(self, choice: int) -> Text | None:
