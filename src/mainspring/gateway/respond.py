@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Mapping
-from typing import Any, TypeVar
+from collections.abc import AsyncGenerator, Awaitable, Mapping
+from typing import TypeVar
 
 from fastapi import Request as HttpRequest
 from starlette.requests import ClientDisconnect
@@ -90,12 +90,12 @@ class EventStream(HttpResponse):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def while_connected(http: HttpRequest, work: Coroutine[Any, Any, T]) -> T:
+async def while_connected(http: HttpRequest, work: Awaitable[T]) -> T:
     """Await ``work``; cancel it and raise ``ClientDisconnect`` when the client goes away first."""
     return await _connected(http.receive, work)
 
 
-async def _connected(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
+async def _connected(receive: Receive, work: Awaitable[T]) -> T:
     # Awaited in the caller's own task: one of its own would cost two turns of the event loop before the first token.
     task = asyncio.current_task()
     assert task is not None
