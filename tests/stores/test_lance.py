@@ -204,3 +204,27 @@ async def test_a_damaged_table_is_an_error_and_not_empty(tmp_path: Path) -> None
     with pytest.raises(StoreError):
         await vectors.search("vs_1", vector=unit(1), k=5, current={"d1": 1})
     await vectors.close()
+
+
+@pytest.mark.parametrize("kind", ["IvfSq", "IvfPq"])
+async def test_a_collection_that_grows_gets_the_index_of_its_size(
+    vectors: LanceVectors, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(lance_index, "HNSW_ROWS", 300)
+    monkeypatch.setattr(lance_search, "EXACT_ROWS", 10)
+    await vectors.write("vs_1", [row(n, f"text {n}") for n in range(600)])
+    await vectors.settle("vs_1")
+    monkeypatch.setattr(lance_index, "IVF_ROWS", 500)
+    if kind == "IvfPq":
+        monkeypatch.setattr(lance_index, "PQ_ROWS", 500)
+    await vectors.settle("vs_1")
+    table = await vectors._table("vs_1")
+    assert (await lance_index.kinds(table))["vector"] == kind
+    matrix = np.stack([unit(n) for n in range(600)])
+    current = {f"d{n}": 1 for n in range(600)}
+    shares = []
+    for seed in range(700, 710):
+        hits = await vectors.search("vs_1", vector=unit(seed), k=10, current=current)
+        exact = {f"d{n}" for n in np.argsort(-(matrix @ unit(seed)))[:10]}
+        shares.append(len(exact & {hit.document_id for hit in hits}) / 10)
+    assert np.mean(shares) >= 0.95
