@@ -284,3 +284,12 @@ def test_lines_that_ocr_sees_and_cannot_read_are_warned_of(
     sheet = recogniser.read(np.zeros((400, 600, 3), np.uint8), 1.0)
     assert ("could not read 1 of them" in recogniser.warning) is warned
     assert len(sheet.pieces) == sum(score > 0.5 for score in scores)
+
+
+def test_a_message_of_outlook_is_refused_as_what_it_is() -> None:
+    ole = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+    message = ole + bytes(600) + "__substg1.0_1000001F".encode("utf-16-le")
+    with pytest.raises(UnreadableDocument, match=r"mail\.msg is a message of Outlook\. Save it as \.eml"):
+        kinds.detect(message, "mail.msg")
+    with pytest.raises(UnreadableDocument, match="old Office file"):
+        kinds.detect(ole + bytes(600), "mail.msg")

@@ -95,6 +95,8 @@ def _by_content(data: bytes, name: str) -> str:
     if data.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
         if "EncryptedPackage".encode("utf-16-le") in data:
             raise UnreadableDocument(f"{name} is encrypted", remedy="Save it without a password")
+        if "__substg1.0_".encode("utf-16-le") in data:
+            raise UnreadableDocument(f"{name} is a message of Outlook", remedy="Save it as .eml")
         return "ole"
     if data.startswith(b"{\\rtf"):
         return "rtf"
