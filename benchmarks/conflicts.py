@@ -26,7 +26,7 @@ from mainspring.rag.extract import Passage
 from mainspring.rag.retrieve import Hit
 
 SAMPLES = Path(__file__).parent.parent / "samples"
-QUESTIONS, PAIRS = 300, 100
+QUESTIONS, PAIRS = 150, 30
 
 
 def passage(document: str, text: str, heading: str) -> Passage:

@@ -14,6 +14,7 @@ from mainspring.types import (
     FinishReason,
     Head,
     Missing,
+    Notice,
     Reasoning,
     Request,
     Responder,
@@ -72,6 +73,7 @@ class Answer:
     citations: list[Citation] = field(default_factory=list)
     missing: list[Missing] = field(default_factory=list)
     contradictions: list[Contradiction] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
     usage: Usage = Usage()
     vectors: Vectors | None = None
     scores: Scores | None = None
@@ -98,6 +100,8 @@ class Answer:
                 self.missing.append(event)
             case Contradiction():
                 self.contradictions.append(event)
+            case Notice():
+                self.notices.append(event)
             case Usage():
                 self.usage = self.usage + event
             case Vectors():

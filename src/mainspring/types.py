@@ -233,6 +233,15 @@ class Contradiction:
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """What whoever reads an answer should know about it, and is no part of it. ``code`` is stable."""
+
+    code: str
+    text: str
+    choice: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """What a long answer is doing, for people who watch it."""
 
@@ -287,7 +296,18 @@ class Finish:
 
 
 Event = (
-    Text | Reasoning | ToolCallDelta | Citation | Missing | Contradiction | Progress | Vectors | Scores | Usage | Finish
+    Text
+    | Reasoning
+    | ToolCallDelta
+    | Citation
+    | Missing
+    | Contradiction
+    | Notice
+    | Progress
+    | Vectors
+    | Scores
+    | Usage
+    | Finish
 )
 
 

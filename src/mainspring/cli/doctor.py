@@ -78,7 +78,25 @@ def _models(context: typer.Context) -> list[Check]:
             checks.append((f"model {name}", "ok", str(puller.local(name).directory)))
         except MainspringError as error:
             checks.append((f"model {name}", "missing", str(error)))
-    return [*checks, *_listwise(settings)]
+    return [*checks, *_languages(settings), *_listwise(settings)]
+
+
+def _languages(settings: Settings) -> list[Check]:
+    """What the embedding model was made for."""
+    from mainspring.engines.catalogue import Catalogue
+    from mainspring.rag.language import EVERY, NAMES, remedy
+
+    try:
+        known = Catalogue.load(settings).get(settings.models.embedding).languages
+    except MainspringError:
+        # The check of the models says so already.
+        return []
+    if not known:
+        return [("languages", "unknown", f"{settings.models.embedding} does not say which languages it knows")]
+    if EVERY in known:
+        return [("languages", "ok", f"{settings.models.embedding} knows many languages")]
+    names = ", ".join(NAMES.get(code, code) for code in known)
+    return [("languages", "ok", f"{settings.models.embedding} knows {names}; for other documents: {remedy()}")]
 
 
 def _listwise(settings: Settings) -> list[Check]:

@@ -33,6 +33,8 @@ def answer(found: Answer) -> None:
         place = citation.source + (f", page {citation.page}" if citation.page else "")
         heading = f" · {citation.heading}" if citation.heading else ""
         print(f"  [{citation.index}] {place}{heading} · characters {citation.start}-{citation.end}")
+    for notice in found.notices:
+        print(f"\nNote: {notice.text}")
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -137,6 +137,8 @@ def tell(collection: str, report: IngestReport) -> None:
     }
     said = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
     sys.stderr.write(f"{collection}: {said or 'nothing to read'} ({report.seconds:.1f} s)\n")
+    for notice in dict.fromkeys(report.notices):
+        sys.stderr.write(f"  {notice}\n")
     for failure in report.failed:
         sys.stderr.write(f"  not read: {failure.name}: {failure.error}\n")
 
@@ -157,6 +159,7 @@ async def answer(system: System, model: str, question: str, *, as_json: bool = F
                 "citations": [dataclasses.asdict(citation) for citation in found.citations],
                 "missing": [each.part for each in found.missing],
                 "conflicts": [dataclasses.asdict(each) for each in found.contradictions],
+                "notices": [each.text for each in found.notices],
                 "answer_id": found.head.answer_id,
                 "trace_id": context.trace.trace_id,
             }

@@ -92,6 +92,7 @@ class ModelEntry(_Part):
     pooling: Literal["mean", "cls"] = "mean"
     query_prefix: str = ""
     passage_prefix: str = ""
+    languages: tuple[str, ...] = Field((), description="codes an embedding model was made for; *: many; none: unsaid")
     labels: tuple[Label, ...] = ()
 
     @model_validator(mode="after")

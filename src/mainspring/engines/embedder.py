@@ -38,6 +38,11 @@ class OpenVinoEmbedder:
         return self._pulled.entry.name
 
     @property
+    def languages(self) -> tuple[str, ...]:
+        """Codes of the languages that the model was made for; ``*`` stands for many."""
+        return self._pulled.entry.languages
+
+    @property
     def pulled_at(self) -> int:
         """When the model was pulled, in Unix seconds."""
         return self._pulled.pulled_at

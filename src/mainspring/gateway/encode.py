@@ -1,7 +1,7 @@
 """What goes over the wire: our answers and events in OpenAI's shapes.
 
 Citations are an extension: ``message.citations`` (and ``delta.citations`` in streams); so are ``missing``, the parts
-of a question that the documents do not answer, and ``conflicts``, where cited sources disagree.
+of a question that the documents do not answer, ``conflicts``, where cited sources disagree, and ``notices``.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from mainspring.types import (
     Event,
     Finish,
     Missing,
+    Notice,
     Progress,
     Reasoning,
     Response,
@@ -219,6 +220,8 @@ class _ChunkEncoder:
                 return self._frame(event.choice, {"missing": [event.part]})
             case Contradiction():
                 return self._frame(event.choice, {"conflicts": [conflict_body(event)]})
+            case Notice():
+                return self._frame(event.choice, {"notices": [{"code": event.code, "text": event.text}]})
             case Progress():
                 return b": " + " ".join(event.stage.split()).encode() + b"\n\n"
             case _:
@@ -274,7 +277,9 @@ def _message(choice: Choice, citations: list[Citation]) -> dict[str, Any]:
 def _extras(answer: Answer, index: int) -> dict[str, Any]:
     missing = [each.part for each in answer.missing if each.choice == index]
     conflicts = [conflict_body(each) for each in answer.contradictions if each.choice == index]
-    return ({"missing": missing} if missing else {}) | ({"conflicts": conflicts} if conflicts else {})
+    notices = [{"code": each.code, "text": each.text} for each in answer.notices if each.choice == index]
+    found = {"missing": missing, "conflicts": conflicts, "notices": notices}
+    return {name: value for name, value in found.items() if value}
 
 
 def _envelope(answer: Answer, kind: str, choices: list[dict[str, Any]]) -> dict[str, Any]:

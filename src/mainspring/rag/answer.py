@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from mainspring.errors import DeadlineExceeded, InvalidRequest, NotFound, Unsupported
 from mainspring.path import replay
-from mainspring.rag import extract
+from mainspring.rag import extract, language
 from mainspring.rag.asked import Asked, refuse_unsupported, understood
 from mainspring.rag.calibration import Calibration
 from mainspring.rag.cite import Numbers, cite
@@ -40,6 +40,7 @@ from mainspring.types import (
     Event,
     Finish,
     Head,
+    Notice,
     Progress,
     Request,
     Response,
@@ -142,13 +143,27 @@ class DocumentAnswerer:
         if refused or asked.mode == "extractive" or self._writer is None:
             chosen = [] if refused else self._choose(look, asked)
             self._record(context, asked, look, refused, chosen)
-            return Response(head, replay(self._extracted(asked, look, chosen)))
+            return self._noticed(asked, found, Response(head, replay(self._extracted(asked, look, chosen))))
         question, passages, texts = found.question, found.passages, found.texts
         reading = await self._writer.read(request, question, found.hits, passages, texts)
         self._record(context, asked, look, refused, (), reading=reading.facts())
         notes = Notes(question, passages, texts, look.missing)
         response = await self._writer.write(request, question, reading, passages, texts, context, notes)
-        return response.with_head(model=self._name)
+        return self._noticed(asked, found, response.with_head(model=self._name))
+
+    def _noticed(self, asked: Asked, found: Findings, response: Response) -> Response:
+        """``response`` with what is to be known about it in front."""
+        texts = [hit.text for hit in found.hits if not hit.foreign]
+        said = language.unfamiliar(self._retriever.embedder, asked.question, texts)
+        if not said:
+            return response
+
+        async def noticed(events: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
+            yield Notice("unfamiliar_language", said)
+            async for event in events:
+                yield event
+
+        return response.through(noticed)
 
     async def _condensed(self, asked: Asked, context: Context) -> Asked:
         """The question of a follow-up, so that it stands alone."""

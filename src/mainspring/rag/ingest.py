@@ -19,6 +19,7 @@ from pathlib import Path
 from mainspring.engines.base import Embedder
 from mainspring.engines.embedders import Embedders, embedders_of
 from mainspring.errors import Conflict, MainspringError, NotFound, UnreadableDocument
+from mainspring.rag import language
 from mainspring.rag.chunk import Chunker, chunker
 from mainspring.rag.connect.base import Batch, Connector, Seen, Source
 from mainspring.rag.connect.folder import Folder
@@ -198,6 +199,9 @@ class Ingestor:
         await forget(self._collections, self._vectors, run.collection)
         if run.report.chunks:
             await self._vectors.settle(run.collection.table)
+            embedder = await self._embedders.get(run.collection.embedder, f"collection {run.collection.name}")
+            if said := language.strange(embedder, run.report.languages):
+                run.report.notices.append(said)
         run.report.seconds += time.monotonic()
         return run.report
 

@@ -7,13 +7,14 @@ the next ingest, as are those of generations that were superseded or removed.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from mainspring.engines.base import Embedder
 from mainspring.errors import Conflict, MainspringError, NotFound
-from mainspring.rag import reuse
+from mainspring.rag import language, reuse
 from mainspring.rag.chunk import Chunk
 from mainspring.rag.connect.base import Source
 from mainspring.rag.document import Parsed
@@ -35,6 +36,7 @@ class Failure:
 class IngestReport:
     """What an ingestion did; sizes in characters, times in seconds.
 
+    ``languages`` are those of the documents that were read, by code, and ``notices`` what follows from them.
     ``chunks`` were written, ``embedded`` of them with new vectors (``tokens`` long in all) and ``reused`` with ones
     that the collection had. ``moved`` documents have another name or key and the same content; ``described`` ones
     other attributes, groups or times.
@@ -54,6 +56,8 @@ class IngestReport:
     tokens: int = 0
     chars: int = 0
     seconds: float = 0.0
+    languages: Counter[str] = field(default_factory=Counter)
+    notices: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, reports: Sequence[IngestReport]) -> IngestReport:
@@ -109,6 +113,7 @@ class Publisher:
                 continue
             report.chunks += len(each.chunks)
             report.chars += len(each.parsed.text)
+            report.languages[language.detect(each.parsed.text)] += 1
             (report.updated if each.version.current else report.added).append(each.source.name)
 
     async def _fail(self, collection: Collection, version: DocumentVersion, error: Exception) -> None:

@@ -13,7 +13,11 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from functools import lru_cache
 from typing import Literal
 
+from mainspring.stores.segment import DENSE, pairs
+
 _WORD = re.compile(r"\d+(?:[.,:]\d+)*|[^\W\d_]+(?:['’](?!s\b)[^\W\d_]+)?", re.UNICODE)
+_DENSE = re.compile(f"[{DENSE}]")
+_MIXED = re.compile(rf"[{DENSE}]+|\d+(?:[.,:]\d+)*|(?:(?![{DENSE}])[^\W\d_])+")
 _STOP = frozenset(
     "a an the of in on at to for by with from and or but not no is are was were be been being am do does did "
     "doing done has have had having what which who whom whose when where why how many much that this these "
@@ -57,7 +61,13 @@ def words(text: str) -> list[str]:
 
 def located(text: str) -> Iterator[tuple[str, int, int]]:
     """(stem, start, end) of each content word of ``text``, in order; ``text[start:end]`` is the word as written."""
-    for match in _WORD.finditer(text):
+    dense = not text.isascii() and _DENSE.search(text) is not None
+    for match in (_MIXED if dense else _WORD).finditer(text):
+        if dense and _DENSE.match(match.group()):
+            # Without spaces there are no words to be told: neighbouring characters stand for them.
+            for at, pair in enumerate(pairs(match.group())):
+                yield pair, match.start() + at, match.start() + at + len(pair)
+            continue
         word = match.group().lower().replace("’", "'")
         if word not in _STOP:
             yield stem(word), match.start(), match.end()

@@ -20,6 +20,7 @@ from mainspring.types import (
     Finish,
     Head,
     Missing,
+    Notice,
     Reasoning,
     Text,
     TokenLogprob,
@@ -28,7 +29,7 @@ from mainspring.types import (
 
 VERSION = 3
 _KINDS: dict[str, type[Any]] = {
-    kind.__name__: kind for kind in (Text, Reasoning, Citation, Missing, Contradiction, Usage, Finish)
+    kind.__name__: kind for kind in (Text, Reasoning, Citation, Missing, Contradiction, Notice, Usage, Finish)
 }
 
 

@@ -18,6 +18,7 @@ from mainspring.errors import StoreError
 from mainspring.stores.lance_index import index, index_text, kinds, rewrite
 from mainspring.stores.lance_search import find, quoted
 from mainspring.stores.lance_view import Views
+from mainspring.stores.segment import segmented
 from mainspring.stores.vectors import EFFORT, ChunkRow, SearchHit, Stale
 
 # Columns that tables made by earlier versions lack, with the SQL of what their rows have there.
@@ -287,7 +288,7 @@ def _to_arrow(rows: Sequence[ChunkRow]) -> Any:
             "end": pa.array([row.end for row in rows], pa.int64()),
             "page": pa.array([row.page for row in rows], pa.int64()),
             "heading": pa.array([row.heading for row in rows], pa.string()),
-            "indexed": pa.array([f"{row.heading}\n{row.text}" for row in rows], pa.string()),
+            "indexed": pa.array([segmented(f"{row.heading}\n{row.text}") for row in rows], pa.string()),
             "vector": vectors,
             "parent_start": pa.array([row.parent_start for row in rows], pa.int64()),
             "parent_end": pa.array([row.parent_end for row in rows], pa.int64()),

@@ -20,6 +20,7 @@ import numpy as np
 from mainspring.stores.lance_index import depth
 from mainspring.stores.lance_rows import Allowed
 from mainspring.stores.lance_view import View, Views
+from mainspring.stores.segment import segmented
 from mainspring.stores.vectors import SearchHit
 
 # Rows that are always compared one by one, and documents that are looked up for it where vectors are not in memory.
@@ -125,7 +126,7 @@ async def _lexical(
 
     # Its parameters have defaults that its stub does not know of.
     make: Any = lance_query.MatchQuery
-    match = make(text, "indexed")
+    match = make(segmented(text), "indexed")
     wanted = min(k, allowed.rows)
     limit = _candidates(wanted, allowed)
     condition = allowed.rows < len(allowed.mask) and len(current) <= CONDITION_DOCUMENTS

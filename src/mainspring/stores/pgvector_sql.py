@@ -15,6 +15,7 @@ import unicodedata
 from dataclasses import dataclass, field
 
 from mainspring.errors import StoreError
+from mainspring.stores.segment import segmented
 
 SCHEMA = "mainspring_vectors"
 # The layout of the tables below. Another number in the database is that of another version of mainspring.
@@ -174,4 +175,4 @@ class Tables:
 def spaced(text: str) -> str:
     """``text`` as words between spaces, without accents: what both sides of the search by words are made of."""
     plain = "".join(each for each in unicodedata.normalize("NFKD", text) if not unicodedata.combining(each))
-    return _BETWEEN_WORDS.sub(" ", plain)
+    return _BETWEEN_WORDS.sub(" ", segmented(unicodedata.normalize("NFC", plain)))
