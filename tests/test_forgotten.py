@@ -125,15 +125,17 @@ class World:
         files = {"file": (f"{doc.mark}.txt", doc.text.encode()), "purpose": (None, "assistants")}
         answer = await self.call(key, "POST", "/v1/files", files=files)
         doc.file_id = answer.json()["id"]
-        body = {"file_id": doc.file_id, "attributes": {"label": doc.mark}}
-        await self.call(key, "POST", f"/v1/vector_stores/{store}/files", body)
+        await self.attach(key, doc, {"label": doc.mark})
+        return doc
+
+    async def attach(self, key: Key, doc: Doc, attributes: dict[str, str]) -> None:
+        """Put an uploaded file into its collection, and wait until it was read."""
+        path = f"/v1/vector_stores/{doc.store}/files"
+        await self.call(key, "POST", path, {"file_id": doc.file_id, "attributes": attributes})
         async with asyncio.timeout(30):
-            while (found := (await self.call(key, "GET", f"/v1/vector_stores/{store}/files/{doc.file_id}")).json())[
-                "status"
-            ] != "completed":
+            while (found := (await self.call(key, "GET", f"{path}/{doc.file_id}")).json())["status"] != "completed":
                 await asyncio.sleep(0.01)
         doc.document_id = found["document_id"]
-        return doc
 
     async def narrow(self, doc: Doc, groups: frozenset[str]) -> None:
         """What a connector does when a source's access list has changed."""
@@ -278,12 +280,9 @@ async def check(world: World, surfaces: tuple[Surface, ...] = SURFACES, docs: li
 
 
 @asynccontextmanager
-async def opened(home: Path, keys: dict[str, Key] | None = None) -> AsyncIterator[World]:
-    settings = Settings(
-        home=home,
-        rag=RagSettings(refuse_below=0.0),
-        serving=ServingSettings(requests_per_minute=10**6, tokens_per_minute=10**9),
-    )
+async def opened(home: Path, keys: dict[str, Key] | None = None, **sections: Any) -> AsyncIterator[World]:
+    free = ServingSettings(requests_per_minute=10**6, tokens_per_minute=10**9)
+    settings = Settings(home=home, **{"rag": RagSettings(refuse_below=0.0), "serving": free, **sections})
     async with System.open(settings) as system:
         transport = httpx.ASGITransport(mount(system))
         async with httpx.AsyncClient(transport=transport, base_url="http://here", timeout=60) as client:

@@ -91,15 +91,15 @@ async def test_a_search_ends_with_its_time() -> None:
     assert (await post(app, "search")).headers["x-ratelimit-remaining-tokens"] == ["900"]
 
 
-def test_what_a_search_may_take_is_estimated_where_a_model_is_asked() -> None:
+def test_what_a_search_may_take_is_estimated() -> None:
     class Writer:
         default_tokens = 256
 
     anything: Any = Writer()
     made: Any = Search.__new__(Search)
     made._ask, made._writer = anything, anything
-    assert made.tokens(Wanted(("four",), 3, techniques=("spelling", "acronyms"))) == 0
-    assert made.tokens(Wanted(("four", "more"), 3, techniques=("hyde",))) == 800
-    assert made.tokens(Wanted(("four",), 3, summary="generative")) == 257
+    assert made.tokens(Wanted(("four",), 3, techniques=("spelling", "acronyms"))) == 1
+    assert made.tokens(Wanted(("four", "more"), 3, techniques=("hyde",))) == 802
+    assert made.tokens(Wanted(("four",), 3, summary="generative")) == 258
     made._ask = made._writer = None
-    assert made.tokens(Wanted(("four",), 3, techniques=("condense",), summary="generative")) == 0
+    assert made.tokens(Wanted(("four",), 3, techniques=("condense",), summary="generative")) == 1

@@ -10,7 +10,7 @@ from fastapi import Request as HttpRequest
 from pydantic import Field
 from starlette.responses import Response as HttpResponse
 
-from mainspring.errors import InvalidRequest, NotFound
+from mainspring.errors import InvalidRequest
 from mainspring.gateway.access import Access
 from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.idempotency import Idempotency, IdempotencyKey
@@ -18,7 +18,7 @@ from mainspring.gateway.lists import AskedPage, list_body
 from mainspring.gateway.respond import json_response
 from mainspring.gateway.wire import Body
 from mainspring.stores.pages import Page, Slice
-from mainspring.types import Context, EventRecord
+from mainspring.types import Context, EventRecord, Principal
 
 Filter = Annotated[str | None, Query(min_length=1, max_length=128)]
 
@@ -28,15 +28,9 @@ class Facts(Protocol):
 
     async def append(self, *records: EventRecord) -> None: ...
 
-    async def find(
-        self,
-        tenant: str,
-        *,
-        kind: str | None = None,
-        subject: str | None = None,
-        trace_id: str | None = None,
-        limit: int = 100,
-    ) -> list[EventRecord]: ...
+    async def answer_for(self, principal: Principal, answer_id: str) -> EventRecord:
+        """The answer as the principal may see it. Raises ``NotFound``."""
+        ...
 
     async def page(
         self,
@@ -76,18 +70,15 @@ def router(events: Facts, new_id: NewId, access: Access, idempotency: Idempotenc
     ) -> HttpResponse:
         if body.rating is None and body.edit is None and body.comment is None:
             raise InvalidRequest("feedback needs a rating, an edit or a comment", param="rating")
-        tenant = context.principal.tenant
-        answers = await events.find(tenant, kind="answer", subject=body.answer_id, limit=1)
-        if not answers:
-            raise NotFound(f"no answer {body.answer_id!r} is recorded", param="answer_id")
+        answer = await events.answer_for(context.principal, body.answer_id)
         record = EventRecord(
             id=new_id("evt_"),
             at=time.time(),
-            tenant=tenant,
-            trace_id=answers[0].trace_id,
+            tenant=context.principal.tenant,
+            trace_id=answer.trace_id,
             kind="feedback",
             subject=body.answer_id,
-            parent_id=answers[0].id,
+            parent_id=answer.id,
             facts={"rating": body.rating, "comment": body.comment, "edited": body.edit is not None},
             content=body.edit,
             consent=body.consent,

@@ -87,9 +87,12 @@ async def open(  # noqa: A001
         Recommender(stores.events),
         stores.events,
         telemetry.tracing,
-        ask=_asking(models[0], path.shown) if models else None,
+        ask=_asking(models[0], path.shown, path.redact) if models else None,
         writer=_writer(models, path.shown, engines, settings),
         grounded=grounded,
+        charged=path.charged,
+        inspect=path.inspect,
+        redact=path.redact,
     )
     syncer = Syncer(ingestor, stores.sources, settings.home / "sources")
     # What answers under way is over by then; a stream may take a little longer than its request.
@@ -106,11 +109,13 @@ async def open(  # noqa: A001
         await embedders.close()
 
 
-def _asking(model: ChatModel, responders: Mapping[str, Responder]) -> Callable[[Context], ModelAsk]:
+def _asking(
+    model: ChatModel, responders: Mapping[str, Responder], redact: Callable[[str], str] = str
+) -> Callable[[Context], ModelAsk]:
     """Asks ``model``, which ``responders`` serve, about queries."""
     from mainspring.rag.query.model import ModelAsk
 
-    return lambda context: ModelAsk(responders[model.name], model.name, context, capable=model.grounded)
+    return lambda context: ModelAsk(responders[model.name], model.name, context, capable=model.grounded, redact=redact)
 
 
 def _listwise(path: Path, settings: Settings) -> Listwise | None:

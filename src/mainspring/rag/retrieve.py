@@ -23,6 +23,7 @@ from mainspring.rag.query.plan import Query, QueryPlan
 from mainspring.rag.rerank import rerank
 from mainspring.rag.scope import Groups, Scope, Scopes
 from mainspring.rag.selection import SearchOptions, decay, select
+from mainspring.serving.charged import Charged
 from mainspring.settings import RagSettings
 from mainspring.stores.blobs import Blobs
 from mainspring.stores.collections import Collection, Collections
@@ -131,16 +132,17 @@ class Retriever:
         plan: QueryPlan | None = None,
         options: SearchOptions = _DEFAULT,
         context: Context | None = None,
+        charged: Charged | None = None,
     ) -> list[Hit]:
         """All that was considered for ``search``: ``rag.candidates`` (or ``k``, if more) by vector and as many
         by words, for each query of ``plan`` (None: ``query`` alone), best first. A reranker that asks a model does so
-        within ``context``."""
+        within ``context``, and what ``charged`` makes of models is charged to it."""
         plan = QueryPlan.of(query) if plan is None else plan.checked()
         chosen = [within] if isinstance(within, Collection) else list(within)
         tree = filtering.parse(filters)
         scopes, vectors = await asyncio.gather(
             asyncio.gather(*(self.scopes.of(collection, groups, tree) for collection in chosen)),
-            self._vectors_of(plan, options, chosen),
+            self._vectors_of(plan, options, chosen, context, charged),
         )
         depth = options.depth(k, self._settings.candidates)
         rounds = await asyncio.gather(
@@ -154,6 +156,8 @@ class Retriever:
             return ranked
         bound = getattr(self.reranker, "within", None)
         reranker = bound(context) if bound is not None and context is not None else self.reranker
+        if bound is None and context is not None and charged is not None:
+            reranker = charged.reranker(reranker, context)
         return await rerank(reranker, plan.queries[0].text, ranked, self._settings)
 
     async def vector(self, query: str) -> Any:
@@ -182,7 +186,12 @@ class Retriever:
         return await self.embedders.get(collection.embedder, f"collection {collection.name}")
 
     async def _vectors_of(
-        self, plan: QueryPlan, options: SearchOptions, chosen: Sequence[Collection]
+        self,
+        plan: QueryPlan,
+        options: SearchOptions,
+        chosen: Sequence[Collection],
+        context: Context | None,
+        charged: Charged | None,
     ) -> dict[str, list[Any]]:
         """The vector of each query by each embedder of ``chosen``, by its name; None in sparse mode."""
         names = {collection.embedder: collection for collection in chosen}
@@ -193,6 +202,8 @@ class Retriever:
         found = {}
         for name, collection in names.items():
             embedder = await self.embedder_of(collection)
+            if context is not None and charged is not None:
+                embedder = charged.embedder(embedder, context)
             embedded = await asyncio.gather(
                 self._embedded(embedder, asked, "query"), self._embedded(embedder, passages, "passage")
             )

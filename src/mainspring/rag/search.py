@@ -21,7 +21,8 @@ from mainspring.rag.retrieve import Hit, Retriever
 from mainspring.rag.selection import SearchOptions, select
 from mainspring.rag.similar import Similar
 from mainspring.rag.vocabulary import Vocabularies
-from mainspring.serving import estimate
+from mainspring.serving import Inspect, estimate
+from mainspring.serving.charged import Charged
 from mainspring.stores.collections import Collection, Collections
 from mainspring.stores.documents import Document
 from mainspring.telemetry.tracing import Span, Tracing
@@ -104,6 +105,9 @@ class Search:
         ask: Callable[[Context], ModelAsk] | None = None,
         writer: Writer | None = None,
         grounded: bool = False,
+        charged: Charged | None = None,
+        inspect: Inspect | None = None,
+        redact: Callable[[str], str] | None = None,
     ) -> None:
         self._collections = collections
         self._retriever = retriever
@@ -113,6 +117,9 @@ class Search:
         self._ask = ask
         self._writer = writer
         self._grounded = grounded and writer is not None
+        self._charged = charged
+        self._inspect = inspect
+        self._redact = redact
         self._vocabularies = Vocabularies(retriever.scopes, retriever.text)
         self._similar = Similar(retriever, self._vocabularies)
         self.understanding = Understanding(self._vocabularies, retriever.embedder)
@@ -127,8 +134,8 @@ class Search:
         return await self._retriever.text(text_blob)
 
     def tokens(self, wanted: Wanted) -> int:
-        """Tokens that chat models may read and write for it, estimated; 0 where none is asked."""
-        tokens = 0
+        """Tokens that models may read and write for it, estimated."""
+        tokens = sum(estimate.text_tokens(query) for query in wanted.queries)
         if self._ask is not None and ASKING.intersection(wanted.techniques):
             tokens += MAX_TOKENS * len(wanted.queries)
         if self._writer is not None and self._kind(wanted) == "generative":
@@ -142,6 +149,7 @@ class Search:
         groups = context.principal.groups
         with self._tracing.span("search", context) as span:
             try:
+                await self._guarded(wanted.queries, context, "query")
                 plan = await self._plan(span.context, collection, wanted)
                 steps = Steps(list(plan.steps))
                 with steps.step("retrieve") as step:
@@ -154,6 +162,7 @@ class Search:
                         plan=plan,
                         options=wanted.options,
                         context=span.context,
+                        charged=self._charged,
                     )
                     hits = select(candidates, min(wanted.k, plan.top_k or wanted.k), wanted.options)
                     step.changed, step.note = bool(hits), f"{len(candidates)} candidates"
@@ -184,9 +193,25 @@ class Search:
         """The documents most like ``text``, or like a document or ``[start:end]`` of it."""
         collection = await self._collection(context, store)
         groups = context.principal.groups
-        if text is not None:
-            return await self._similar.to_text(collection, text, k, groups=groups, filters=filters)
-        return await self._similar.to_document(collection, document_id, k, groups=groups, span=span, filters=filters)
+        embedder = await self._retriever.embedder_of(collection)
+        if self._charged is not None:
+            embedder = self._charged.embedder(embedder, context)
+        try:
+            if text is not None:
+                await self._guarded([text], context, "text")
+                return await self._similar.to_text(
+                    collection, text, k, groups=groups, filters=filters, embedder=embedder
+                )
+            return await self._similar.to_document(
+                collection, document_id, k, groups=groups, span=span, filters=filters, embedder=embedder
+            )
+        finally:
+            await self._settle(context)
+
+    async def _guarded(self, texts: Sequence[str], context: Context, param: str) -> None:
+        """Raises ``GuardRefused``."""
+        if self._inspect is not None:
+            await self._inspect(texts, context, param=param)
 
     async def recommend(
         self, context: Context, store: str, seeds: Sequence[str], k: int, min_support: int
@@ -252,13 +277,17 @@ class Search:
         with steps.step("summary") as step:
             shown = hits[:_SUMMARISED_HITS]
             texts = await self._retriever.texts(shown)
-            vector = await self._retriever.vector(plan.text)
-            passages = await extract.passages(plan.text, shown, candidates, texts, self._retriever.embedder, vector)
+            embedder = self._retriever.embedder
+            if self._charged is not None:
+                embedder = self._charged.embedder(embedder, context)
+            vector = (await embedder.embed([plan.text], "query")).vectors[0]
+            passages = await extract.passages(plan.text, shown, candidates, texts, embedder, vector)
             step.changed = bool(passages)
             if kind == "generative" and self._writer is not None and passages:
-                request = ChatRequest("", (Message("user", plan.text),), store=False)
-                reading = await self._writer.read(request, plan.text, shown, passages, texts)
-                writing = await self._writer.write(request, plan.text, reading, passages, texts, context)
+                told = plan.text if self._redact is None else self._redact(plan.text)
+                request = ChatRequest("", (Message("user", told),), store=False)
+                reading = await self._writer.read(request, told, shown, passages, texts)
+                writing = await self._writer.write(request, told, reading, passages, texts, context)
                 answer = await collect(writing)
                 step.tokens = answer.usage.total_tokens
                 return Summary("generative", answer.text, tuple(answer.citations))

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from mainspring.engines.base import Embedder
 from mainspring.errors import InvalidRequest, NotFound
 from mainspring.rag import terms
 from mainspring.rag.query.plan import Query, QueryPlan
@@ -42,6 +43,7 @@ class Similar:
         groups: Groups,
         span: tuple[int, int] | None = None,
         filters: Filters | None = None,
+        embedder: Embedder | None = None,
     ) -> list[Hit]:
         """The ``k`` documents most like one, or like ``[start:end]`` of its text; itself left out.
 
@@ -56,7 +58,9 @@ class Similar:
             text = text[span[0] : span[1]]
             if not text.strip():
                 raise InvalidRequest(f"the document has no text at {span[0]}:{span[1]}", param="start")
-        return await self.to_text(collection, text, k, groups=groups, filters=filters, without=document_id)
+        return await self.to_text(
+            collection, text, k, groups=groups, filters=filters, without=document_id, embedder=embedder
+        )
 
     async def to_text(
         self,
@@ -67,13 +71,17 @@ class Similar:
         groups: Groups,
         filters: Filters | None = None,
         without: str = "",
+        embedder: Embedder | None = None,
     ) -> list[Hit]:
-        """The ``k`` documents most like ``text``, each by its best chunk, best first; ``without`` that one."""
+        """The ``k`` documents most like ``text``, each by its best chunk, best first; ``without`` that one.
+
+        ``embedder`` is the collection's as it is to be used (None: as it is).
+        """
         vocabulary = await self._vocabularies.of([collection], groups)
         words = await asyncio.to_thread(key_terms, text, vocabulary)
         if not words:
             raise InvalidRequest("the text has no words to search by", param="text")
-        query = Query(" ".join(words), vector=await self._vector(text, collection))
+        query = Query(" ".join(words), vector=await self._vector(text, collection, embedder))
         found = await self._retriever.candidates(
             collection,
             query.text,
@@ -85,14 +93,15 @@ class Similar:
         )
         return best_of_documents([hit for hit in found if hit.document_id != without])[:k]
 
-    async def _vector(self, text: str, collection: Collection) -> Any:
+    async def _vector(self, text: str, collection: Collection, embedder: Embedder | None) -> Any:
         """The mean of the embeddings of evenly spread pieces, float32 of shape (dimensions,), L2-normalised."""
         count = max(1, min(_PIECES, math.ceil(len(text) / _PIECE_CHARACTERS)))
         step = max(1, len(text) // count)
         pieces = [text[at : at + _PIECE_CHARACTERS] for at in range(0, len(text), step)][:count]
         # Where all pieces fell on blanks, the beginning speaks for the text.
         chosen = [piece for piece in pieces if piece.strip()] or [text.strip()[:_PIECE_CHARACTERS]]
-        embedded = await (await self._retriever.embedder_of(collection)).embed(chosen)
+        embedder = embedder or await self._retriever.embedder_of(collection)
+        embedded = await embedder.embed(chosen)
         mean = np.asarray(embedded.vectors, dtype=np.float32).mean(axis=0)
         return mean / (np.linalg.norm(mean) or 1.0)
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
 
 from mainspring.engines import ChatModel, Engines
 from mainspring.engines.model import EmbedResponder
 from mainspring.engines.reranker import RerankResponder
 from mainspring.guards.policy import GuardPolicy
 from mainspring.serving.background import Background
+from mainspring.serving.charged import Charged
+from mainspring.serving.guard import inspect
 from mainspring.serving.limit import Charge, Limits
 from mainspring.serving.pricing import Price
 from mainspring.serving.rings import Services, call_ring, request_ring, shown_ring
@@ -18,7 +22,13 @@ from mainspring.serving.select import Registry, Served
 from mainspring.settings import Settings
 from mainspring.stores import Stores
 from mainspring.telemetry import Telemetry
-from mainspring.types import Responder
+from mainspring.types import Context, Responder
+
+
+class Inspect(Protocol):
+    """``serving.guard.inspect`` under the configured policy."""
+
+    async def __call__(self, texts: Sequence[str], context: Context, *, param: str = "query") -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +36,9 @@ class Path:
     """The way of a request: ``responder`` is the request ring over everything in ``registry``.
 
     ``chat`` and ``embedding`` are the models within their call rings, for rooms that call models themselves; what
-    ``shown`` ones write passes the output guard. ``charge`` limits what is no request of the ring.
+    ``shown`` ones write passes the output guard. ``charge`` limits what is no request of the ring; ``charged``
+    makes its embedders and rerankers leave call events, and ``inspect`` guards the texts that it searches by;
+    ``redact`` is how chat models may read those.
     """
 
     registry: Registry
@@ -36,6 +48,9 @@ class Path:
     shown: dict[str, Responder]
     embedding: Responder
     charge: Charge
+    charged: Charged
+    inspect: Inspect
+    redact: Callable[[str], str]
 
 
 @asynccontextmanager
@@ -83,6 +98,9 @@ async def open(  # noqa: A001
             {name: shown_ring(services, responder) for name, responder in chat.items()},
             embedding,
             Charge(limits, telemetry.metrics),
+            Charged(lambda responder, name, provider: call_ring(services, responder, model=name, provider=provider)),
+            partial(inspect, services.policy, services.events, services.metrics, role="query"),
+            lambda text: services.policy.inspect(text).text,
         )
     finally:
         await services.background.close()

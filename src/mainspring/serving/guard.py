@@ -21,6 +21,7 @@ from mainspring.types import (
     EventRecord,
     Message,
     Request,
+    RerankRequest,
     Responder,
     Response,
     Text,
@@ -87,7 +88,8 @@ class GuardInput(Layer):
     """Checks what users and tools say, rewrites what the policy redacts, and notes each decision.
 
     Decisions wait in the allowance for the settling commit; those of a refused request are written at once.
-    Texts to be embedded pass: they are data, and a vector of other words would be a wrong answer.
+    Texts to be embedded pass: they are data, and a vector of other words would be a wrong answer. So do documents to be
+    reranked; their query is looked at and stays as it is (see ``inspect``).
     """
 
     def __init__(self, inner: Responder, policy: Policy, events: EventLog, metrics: GuardMetrics) -> None:
@@ -100,6 +102,8 @@ class GuardInput(Layer):
         if isinstance(request, ChatRequest):
             messages = [await self._message(message, context) for message in request.messages]
             request = dataclasses.replace(request, messages=tuple(messages))
+        elif isinstance(request, RerankRequest):
+            await inspect(self._policy, self._events, self._metrics, [request.query], context, role="query")
         elif isinstance(request, CompletionRequest):
             prompt = await self._text(request.prompt, "prompt", context)
             request = dataclasses.replace(request, prompt=prompt)
@@ -166,6 +170,34 @@ async def _redacted(events: AsyncIterator[Event], outgoing: Outgoing) -> AsyncGe
                 yield other
     for rest in outgoing.end():
         yield rest
+
+
+async def inspect(
+    policy: Policy,
+    events: EventLog,
+    metrics: GuardMetrics,
+    texts: Sequence[str],
+    context: Context,
+    *,
+    role: str,
+    param: str = "query",
+) -> None:
+    """Look at texts that are searched by, and note each decision. They are searched as they are: a query of other words
+    would find something else, and is recorded nowhere.
+
+    Raises ``GuardRefused`` naming ``param``, after writing down what waits in the allowance.
+    """
+    for text in texts:
+        checked = await asyncio.to_thread(policy.inspect, text)
+        note(context, checked.decisions, "input", role, metrics)
+        try:
+            await asyncio.to_thread(policy.check_input, text)
+        except GuardRefused as error:
+            records = list(context.allowance.records)
+            context.allowance.records.clear()
+            await events.append(*records)
+            error.param = param
+            raise
 
 
 def note(context: Context, decisions: Sequence[Decision], stage: str, role: str, metrics: GuardMetrics) -> None:

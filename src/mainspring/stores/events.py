@@ -27,7 +27,7 @@ from mainspring.stores.pages import Page, Place, Slice
 from mainspring.stores.schema import collections, documents, events, keys, turns
 from mainspring.stores.schema import contents as contents_table
 from mainspring.stores.sessions import SessionTurn, delete_turns, turn_rows
-from mainspring.types import EventKind, EventRecord
+from mainspring.types import EventKind, EventRecord, Principal
 
 # Settlements in one commit: more would only make the first of them wait.
 BATCH = 256
@@ -126,6 +126,31 @@ class EventLog:
             return pages.read(connection, query, (events.c.at, events.c.id), page, place)
 
         return (await self._database.read(work)).map(_record)
+
+    async def answer_for(self, principal: Principal, answer_id: str) -> EventRecord:
+        """The answer, where ``principal`` may see it: its key asked, or is an admin's, or could continue the session
+        that the answer belongs to; and its groups may see what the answer was made of, as in ``page``.
+
+        Raises ``NotFound`` for what it may not see, as for what is not there.
+        """
+        one = sa.and_(events.c.tenant == principal.tenant, events.c.kind == "answer", events.c.id == answer_id)
+
+        def work(connection: sa.Connection) -> sa.Row[Any] | None:
+            row = connection.execute(_query().where(one, _seen(connection, principal.groups))).one_or_none()
+            if row is None or "admin" in principal.scopes:
+                return row
+            facts = rows.load(row.facts)
+            asker = facts.get("key_id")
+            if asker == principal.key_id:
+                return row
+            mine = sa.and_(keys.c.tenant == principal.tenant, keys.c.id == asker)
+            groups = connection.execute(sa.select(keys.c.groups).where(mine)).scalar_one_or_none()
+            return row if facts.get("session_id") and groups == rows.names(principal.groups) else None
+
+        row = await self._database.read(work)
+        if row is None:
+            raise NotFound(f"no answer {answer_id!r} is recorded", param="answer_id")
+        return _record(row)
 
     async def pending(self, limit: int) -> list[EventRecord]:
         """Events of all tenants that are not published yet, oldest first."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -35,18 +35,28 @@ class ModelAsk:
     """Asks the chat model ``model`` through ``responder``, within one request's ``context``.
 
     ``capable`` says that the model follows such instructions; others are asked for texts only, never for decisions.
+    ``redact`` is how the model may read a text.
     """
 
-    def __init__(self, responder: Responder, model: str, context: Context, *, capable: bool) -> None:
+    def __init__(
+        self,
+        responder: Responder,
+        model: str,
+        context: Context,
+        *,
+        capable: bool,
+        redact: Callable[[str], str] = str,
+    ) -> None:
         self._responder = responder
         self._model = model
         self._context = context
+        self._redact = redact
         self.capable = capable
 
     async def __call__(self, instruction: str, text: str, max_tokens: int) -> Reply:
         request = ChatRequest(
             self._model,
-            (Message("system", instruction), Message("user", text)),
+            (Message("system", instruction), Message("user", self._redact(text))),
             sampling=Sampling(max_tokens=max_tokens, temperature=0.0),
             store=False,
         )
