@@ -17,7 +17,7 @@ from mainspring.stores.vectors import Current
 Groups = frozenset[str] | None
 """The groups of who asks; None is for maintenance and measurements."""
 # Documents whose attributes are kept in memory, and documents that filters kept, of all filters together.
-_DOCUMENTS = 200_000
+_DOCUMENTS = 500_000
 _KEPT = 2_000_000
 
 
