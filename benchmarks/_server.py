@@ -104,8 +104,8 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-def engine_child(pid: int) -> int:
-    """Process id of the engine's process below ``pid``. Raises ``LookupError`` when there is none."""
+def engine_child(pid: int, module: str = "mainspring.engines.openvino_child") -> int:
+    """Process id of the engine's process below ``pid``, which runs ``module``. Raises ``LookupError``: none does."""
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
@@ -114,7 +114,7 @@ def engine_child(pid: int) -> int:
             command = (entry / "cmdline").read_bytes()
         except OSError:
             continue
-        if parent == pid and b"mainspring.engines.openvino_child" in command:
+        if parent == pid and b"--fd" in command and module.encode() in command:
             return int(entry.name)
     raise LookupError(f"process {pid} has no engine process")
 

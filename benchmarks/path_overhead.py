@@ -1,11 +1,15 @@
 """What the gateway and the whole path cost over the engine itself.
 
-    python benchmarks/path_overhead.py [--pairs 7] [--singles 40] [--tokens 96] [--profile FILE]
+    python benchmarks/path_overhead.py [--pairs 7] [--singles 40] [--tokens 96] [--instant] [--profile FILE]
 
 One side is a real server with everything on (keys, limits, guards, records, traces), loaded by an aiohttp client in a
 process of its own. The other is the same engine child under a bare asyncio process. Both get the same prompts, which
 neither has seen before, at the same arrivals, with answers of a fixed length; they take turns, and each pair is
-compared. ``--profile`` runs the server under cProfile instead, prints what it spent and writes no result.
+compared. The strict policy (contact data redacted in answers too) is measured for its time to the first token.
+
+``--instant`` measures the path alone, on both sides with an engine's child that answers at once: the lower quartile of
+what a first token takes more, and CPU a token, which a busy machine hardly changes. ``--profile`` runs the server under
+cProfile instead. Either prints and writes no result.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,15 +137,20 @@ class Sides:
 
 
 @contextmanager
-def sides(home: Path, python: Sequence[str] = ()) -> Iterator[Sides]:
-    """Start everything; end everything on leaving."""
+def sides(
+    python: Sequence[str] = (), settings: Mapping[str, str] = UNLIMITED, *, instant: bool = False
+) -> Iterator[Sides]:
+    """Start everything in an empty home; end everything on leaving. ``instant``: with children that answer at once."""
+    child = "_instant" if instant else "mainspring.engines.openvino_child"
+    launcher = [str(Path(__file__).with_name("_instant.py"))] if instant else []
     with ExitStack() as stack:
-        server = stack.enter_context(serving(home, python=python, settings=UNLIMITED))
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        server = stack.enter_context(serving(home, python=[*python, *launcher], settings=settings))
         http = Load("http", server.url, server.key, MODEL, home=home)
         stack.callback(http.close)
-        direct = Load("direct", MODEL, home=home)
+        direct = Load("direct", MODEL, *(["instant"] if instant else []), home=home)
         stack.callback(direct.close)
-        yield Sides(server, engine_child(server.pid), http, direct, engine_child(direct.process.pid))
+        yield Sides(server, engine_child(server.pid, child), http, direct, engine_child(direct.process.pid, child))
 
 
 def prompts(seed: int, count: int, words: int = 48) -> list[str]:
@@ -195,11 +204,7 @@ def measure(running: Sides, pairs: int, singles: int, tokens: int) -> dict[str, 
     )
     if [each.prompt_tokens for each in ours] != [each.prompt_tokens for each in theirs]:
         raise RuntimeError("the two sides counted different prompts")
-    shown, shown_directly = alternate(
-        lambda seed: texts(running.http.round(single(3_000 + seed), 8)),
-        lambda seed: texts(running.direct.round(single(3_000 + seed), 8)),
-        singles,
-    )
+    shown, shown_directly = first_texts(running, singles)
     first, first_directly = [each[0][0] for each in shown], [each[0][0] for each in shown_directly]
     same = [reached(direct, each[0][1]) for each, direct in zip(shown, shown_directly, strict=True)]
     rates, direct_rates = [m.tokens_a_second for m in ours], [m.tokens_a_second for m in theirs]
@@ -228,11 +233,44 @@ def measure(running: Sides, pairs: int, singles: int, tokens: int) -> dict[str, 
             "ms",
             "lower",
             against=f"when the engine had what the gateway shows first; {waited.median:.1f} ms later than its first "
-            "token, for which the output guard waits: no word is shown before its end, it may be an address",
+            "token, where that may be the beginning of something that is redacted",
         ),
         "throughput through the gateway": Figure(statistics.median(rates), "tokens/s", "higher"),
         **_costs(ours, theirs),
     }
+
+
+def first_texts(running: Sides, singles: int) -> tuple[list[list[tuple[float, int]]], list[list[tuple[float, int]]]]:
+    """The first texts of single requests, through the server and driven directly."""
+    return alternate(
+        lambda seed: texts(running.http.round(single(3_000 + seed), 8)),
+        lambda seed: texts(running.direct.round(single(3_000 + seed), 8)),
+        singles,
+    )
+
+
+def strict(singles: int) -> dict[str, Figure]:
+    """What the strict policy adds to the first token."""
+    with sides(settings={**UNLIMITED, "MAINSPRING_GUARDS__PII_OUTPUT_KINDS": "all"}) as running:
+        first_texts(running, 1)
+        shown, directly = first_texts(running, singles)
+    added = differences([each[0][0] for each in shown], [each[0][0] for each in directly])
+    against = f"every word waits for its end; {singles} pairs"
+    return {"added time to first token, strict policy": Figure(added.median, "ms", "lower", against=against)}
+
+
+def instant(pairs: int, singles: int, tokens: int) -> None:
+    """Print what the path takes by itself. A step of the engine lasts 20 ms."""
+    with sides(settings={**UNLIMITED, "STEP_S": "0.02"}, instant=True) as running:
+        first_texts(running, 3)
+        shown, directly = first_texts(running, singles)
+        running.through_server(load(1_000), 16)
+        costs = [running.through_server(load(2_000 + seed), tokens).server_us for seed in range(pairs)]
+    first, first_directly = ([each[0][0] for each in side] for side in (shown, directly))
+    quartiles = [statistics.quantiles(side, n=4)[0] for side in (first, first_directly)]
+    print(f"first token: lower quartile {quartiles[0]:.2f} ms, driven directly {quartiles[1]:.2f} ms;", end=" ")
+    print(f"least {min(first):.2f} and {min(first_directly):.2f} ms; {singles} pairs")
+    print(f"server CPU: {statistics.median(costs):.1f} us/token ({Spread.of(costs).text(1)}; {pairs} rounds)")
 
 
 def _costs(ours: Sequence[Measured], theirs: Sequence[Measured]) -> dict[str, Figure]:
@@ -248,9 +286,9 @@ def _costs(ours: Sequence[Measured], theirs: Sequence[Measured]) -> dict[str, Fi
     }
 
 
-def profile(home: Path, target: Path, tokens: int) -> None:
+def profile(target: Path, tokens: int) -> None:
     """Load the server under cProfile and print what it spent its time on."""
-    with sides(home, python=["-m", "cProfile", "-o", str(target.resolve())]) as running:
+    with sides(python=["-m", "cProfile", "-o", str(target.resolve())]) as running:
         for seed in range(4):
             running.through_server(load(4_000 + seed), tokens)
     statistics_of = pstats.Stats(str(target))
@@ -263,15 +301,18 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=7, help="pairs of rounds with 32 streams")
     parser.add_argument("--singles", type=int, default=40, help="pairs of single requests")
     parser.add_argument("--tokens", type=int, default=96, help="tokens of each answer")
+    parser.add_argument("--instant", action="store_true", help="the path alone, with an engine that answers at once")
     parser.add_argument("--profile", type=Path, help="profile the server into this file instead")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as home:
-        if options.profile:
-            profile(Path(home), options.profile, options.tokens)
-            return
-        with sides(Path(home)) as running:
-            figures = measure(running, options.pairs, options.singles, options.tokens)
-    report("path_overhead", figures)
+    if options.profile:
+        profile(options.profile, options.tokens)
+        return
+    if options.instant:
+        instant(options.pairs, options.singles, options.tokens)
+        return
+    with sides() as running:
+        figures = measure(running, options.pairs, options.singles, options.tokens)
+    report("path_overhead", figures | strict(options.singles))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from mainspring.types import (
     ChatRequest,
     Context,
     Event,
+    Events,
     Finish,
     Head,
     Message,
@@ -101,6 +102,22 @@ async def test_reading_to_the_end_closes_in_the_same_order() -> None:
     assert answer.text == "a"
     assert sorted(log) == sorted(ORDER)
     assert log.index("source") < log.index("inner") < log.index("outer callback")
+
+
+async def test_a_layer_may_close_what_is_beneath_it_where_the_events_end() -> None:
+    log: list[str] = []
+    _, inner = nested(log, Text("a"), Finish("stop"))
+
+    async def settling(events: Events) -> AsyncGenerator[Event, None]:
+        async for event in events:
+            yield event
+        await events.aclose()
+        log.append("settled")
+
+    response = (await inner.respond(REQUEST, CONTEXT)).through(settling)
+    assert [event async for event in response] == [Text("a"), Finish("stop")]
+    assert set(log[:-1]) == set(ORDER)
+    assert log[-1] == "settled"
 
 
 async def test_a_late_failure_is_raised_and_closes_everything() -> None:
