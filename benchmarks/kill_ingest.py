@@ -32,6 +32,7 @@ from mainspring import stores
 from mainspring.engines.base import Embedded
 from mainspring.errors import NotFound
 from mainspring.rag.connect.folder import Folder
+from mainspring.rag.graph.model import DocumentGraph
 from mainspring.rag.ingest import Ingestor
 from mainspring.rag.parse import Parser
 from mainspring.settings import RagSettings, Settings
@@ -72,6 +73,7 @@ class State:
     results: dict[str, list[tuple[str, int]]]
     rows: int
     stale: int
+    graphs: dict[str, list[str]]
 
 
 def write(folder: Path, count: int, seed: int = 0) -> None:
@@ -144,7 +146,13 @@ async def state(home: Path) -> State:
         results = {query: await _results(opened, collection, query, current, names) for query in _QUERIES}
         rows = await opened.vectors.count(collection.id)
         stale = len(await opened.collections.stale(collection))
-    return State(documents, {name: sorted(each) for name, each in chunks.items()}, results, rows, stale)
+        marks = await opened.graphs.marks(collection)
+        read = await opened.graphs.read(collection, current)
+        # One that belongs to no generation that is read stands under the id of its document.
+        graphs: dict[str, list[str]] = {names.get(name, name): [] for name in marks}
+        for name, text in read.items():
+            graphs[names[name]] = [entity.name for entity in DocumentGraph.load(text).entities]
+    return State(documents, {name: sorted(each) for name, each in chunks.items()}, results, rows, stale, graphs)
 
 
 async def _results(
@@ -181,7 +189,9 @@ def run_and_kill(home: Path, folder: Path, seconds: float) -> bool:
 
 def differences(killed: State, whole: State) -> list[str]:
     """What is not the same, and what is left over; empty when all is well."""
-    found = [name for name in ("documents", "chunks", "results") if getattr(killed, name) != getattr(whole, name)]
+    found = [
+        name for name in ("documents", "chunks", "results", "graphs") if getattr(killed, name) != getattr(whole, name)
+    ]
     shown = sum(len(each) for each in killed.chunks.values())
     if killed.rows != shown:
         found.append(f"{killed.rows - shown} orphan rows")

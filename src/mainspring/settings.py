@@ -206,6 +206,9 @@ class RagSettings(Section):
     dense_weight: float = Field(0.55, ge=0, le=1)
     rerank_candidates: int = Field(20, ge=0, description="how many of the best are read again; 0: none")
     rerank_weight: float = Field(0.75, ge=0, description="of the reranker's score, beside 1 for the fused one")
+    graph: Literal["off", "rules", "model"] = Field(
+        "rules", description="what reads entities and relations at ingest; model: the first grounded chat model"
+    )
     half_life_days: float = Field(
         0.0, ge=0, description="a document this much older counts half; 0: age does not count"
     )
@@ -219,6 +222,12 @@ class RagSettings(Section):
     parse_max_pages: int = Field(5000, gt=0)
     parser: Literal["auto", "rules", "layout", "layout-model"] = "auto"
     ocr: bool = True
+
+    @field_validator("graph", mode="before")
+    @classmethod
+    def _graph_is_a_word(cls, value: object) -> object:
+        # YAML reads a bare ``off`` as false.
+        return "off" if value is False else value
 
 
 class TelemetrySettings(Section):

@@ -19,7 +19,7 @@ from mainspring.errors import Conflict, InvalidRequest, NotFound, StoreError, Un
 from mainspring.settings import Settings, StoresSettings
 from mainspring.stores import Stores, ids
 from mainspring.stores.collections import Collection
-from mainspring.stores.documents import About
+from mainspring.stores.documents import About, Publication
 from mainspring.stores.files import FileInfo
 from mainspring.stores.pages import Page
 from mainspring.stores.sessions import SessionTurn
@@ -700,3 +700,38 @@ async def test_events_are_paged_by_time_across_kinds(opened: Stores) -> None:
     assert ([each.at for each in first.rows], first.more) == ([4.0, 3.0, 2.0], True)
     rest = await opened.events.page("a", Page(limit=3, after="evt_2"), groups=frozenset(), kind="call")
     assert ([each.at for each in rest.rows], rest.more) == ([1.0, 0.0], False)
+
+
+async def test_a_graph_lives_and_goes_with_the_generation_that_is_read(opened: Stores) -> None:
+    collection = await opened.collections.create("a", "graphs", embedder="mini")
+
+    async def publish(text: str, graph: str) -> Publication:
+        sha256 = hashlib.sha256(text.encode()).hexdigest()
+        begun = await opened.collections.begin(collection, "k", sha256, "k")
+        blob = await opened.blobs.put(text.encode())
+        wanted = Publication(begun.document_id, begun.generation, len(text), 1, "text", blob, text=text, graph=graph)
+        await opened.collections.publish_all(collection, [wanted])
+        return wanted
+
+    first = await publish("one", '{"graph": 1}')
+    current = {first.document_id: 1}
+    assert await opened.graphs.read(collection, current) == {first.document_id: '{"graph": 1}'}
+    assert await opened.graphs.missing(collection, current) == {}
+    await publish("two", '{"graph": 2}')
+    # Who still reads the first generation gets nothing of the second.
+    assert await opened.graphs.read(collection, current) == {}
+    assert await opened.graphs.read(collection, {first.document_id: 2}) == {first.document_id: '{"graph": 2}'}
+    stranger = dataclasses.replace(collection, tenant="b")
+    assert await opened.graphs.read(stranger, {first.document_id: 2}) == {}
+    assert await opened.graphs.put(collection, [(first.document_id, 1, "old"), (first.document_id, 2, "new")]) == 1
+    assert await opened.graphs.read(collection, {first.document_id: 2}) == {first.document_id: "new"}
+    await publish("three", "")
+    assert await opened.graphs.missing(collection, {first.document_id: 3}) == {first.document_id: 3}
+    await publish("four", "{}")
+    await opened.collections.remove(collection, first.document_id)
+    assert await opened.graphs.marks(collection) == {}
+    await publish("five", "{}")
+    await opened.collections.delete("a", collection.id)
+    assert await opened.graphs.marks(collection) == {}
+    with pytest.raises(NotFound):
+        await opened.graphs.put(collection, [])

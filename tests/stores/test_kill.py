@@ -22,6 +22,7 @@ from pathlib import Path
 from mainspring import stores
 from mainspring.settings import Settings
 from mainspring.stores import ids
+from mainspring.stores.document import Publication
 from mainspring.stores.sessions import SessionTurn
 from mainspring.types import EventRecord, Message
 
@@ -40,8 +41,8 @@ async def publish(opened, worker):
         sha256 = hashlib.sha256(text.encode()).hexdigest()
         begun = await opened.collections.begin(collection, source, sha256, source)
         blob = await opened.blobs.put(text.encode())
-        facts = {"chars": len(text), "chunks": 1, "parser": "text", "text_blob": blob}
-        await opened.collections.publish(collection, begun.document_id, begun.generation, **facts)
+        wanted = Publication(begun.document_id, begun.generation, len(text), 1, "text", blob, graph=f"graph of {text}")
+        await opened.collections.publish_all(collection, [wanted])
         print("document", collection.name, source, begun.generation, text, sep="\\t", flush=True)
 
 async def upload(opened, worker):
@@ -119,6 +120,9 @@ async def check_documents(opened: stores.Stores, newest: dict[tuple[str, str], t
         documents = await opened.collections.documents(collection, None)
         assert len({each.source_key for each in documents}) == len(documents)
         current = await opened.collections.current(collection, None)
+        graphs = await opened.graphs.read(collection, current)
+        # Each has the graph of the generation that is read, and there is no other row.
+        assert {name: made for name, (made, _) in (await opened.graphs.marks(collection)).items()} == current
         for document in documents:
             generation, text = newest.pop((collection.name, document.source_key), (0, ""))
             assert current.get(document.document_id, 0) == document.generation >= generation
@@ -126,6 +130,7 @@ async def check_documents(opened: stores.Stores, newest: dict[tuple[str, str], t
                 read = await opened.collections.text(document)
                 assert len(read) == document.chars
                 assert read == text or document.generation > generation
+                assert graphs[document.document_id] == f"graph of {read}"
     assert newest == {}
 
 

@@ -85,7 +85,7 @@ def text_document(name: str, text: str) -> Document:
 
 def named() -> dict[str, tuple[str, Callable[[Path], Judged]]]:
     """What ``load`` knows by name: a line about it, and its loader, which takes the folder of data sets."""
-    from mainspring.evaluate import public, scifact
+    from mainspring.evaluate import hops, public, scifact
 
     return {
         "cranfield": ("1,400 abstracts on aerodynamics, 225 queries, graded", public.cranfield),
@@ -99,6 +99,8 @@ def named() -> dict[str, tuple[str, Callable[[Path], Judged]]]:
         "handbook": ("18 documents of the sample handbook, its development questions", public.handbook),
         "handbook-2hop": ("the sample handbook, questions that need two documents", public.handbook_2hop),
         "2wiki": ("6,119 passages of 2WikiMultihopQA, questions built over pairs of them", public.two_wiki),
+        "hotpotqa": ("994 passages of HotpotQA, 100 questions that need two", hops.hotpotqa),
+        "musique": ("1,890 passages of MuSiQue, 68 questions that need two", hops.musique),
     }
 
 

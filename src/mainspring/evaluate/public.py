@@ -131,6 +131,8 @@ def two_wiki(data: Path) -> Judged:
     from mainspring.evaluate import multihop
 
     path = data if data.is_file() else data / multihop.FILE_NAME
+    if not path.exists() and (data / "qa" / "hipporag" / multihop.FILE_NAME).exists():
+        path = data / "qa" / "hipporag" / multihop.FILE_NAME
     if not path.exists():
         raise NotFound(f"there is no {path}", remedy="docs/evaluation.md says where the corpus comes from")
     return multihop.judged(multihop.read(path))

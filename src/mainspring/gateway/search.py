@@ -19,6 +19,7 @@ from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.respond import json_response, while_connected
 from mainspring.gateway.wire import Body
 from mainspring.rag import filters
+from mainspring.rag.graph.found import Path
 from mainspring.rag.query.plan import Step
 from mainspring.rag.query.understand import REWRITING, techniques
 from mainspring.rag.recommend import Recommended
@@ -64,7 +65,8 @@ class SearchBody(Body):
     options: Annotated[
         dict[str, Any],
         Field(
-            description="mode, effort, fusion, dense_weight, half_life_days, mmr_lambda, score_threshold, adaptive_k"
+            description="mode, effort, fusion, dense_weight, half_life_days, mmr_lambda, score_threshold, adaptive_k, "
+            "rerank, graph"
         ),
     ] = Field(default_factory=dict)
     techniques: Annotated[tuple[str, ...], Field(max_length=16)] = ()
@@ -211,6 +213,11 @@ def _extras(found: Found, body: SearchBody) -> dict[str, Any]:
         }
     if body.spelling:
         extras["suggestion"] = found.suggestion or None
+    if found.walked is not None:
+        extras["graph"] = {
+            "paths": [_path(each) for each in found.walked.paths],
+            "themes": [asdict(each) for each in found.walked.themes],
+        }
     if found.summary is not None:
         extras["summary"] = {
             "kind": found.summary.kind,
@@ -218,6 +225,10 @@ def _extras(found: Found, body: SearchBody) -> dict[str, Any]:
             "citations": [asdict(citation) for citation in found.summary.citations],
         }
     return extras
+
+
+def _path(path: Path) -> dict[str, Any]:
+    return asdict(path) | {"text": path.text()}
 
 
 def _step(step: Step) -> dict[str, Any]:

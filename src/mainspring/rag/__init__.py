@@ -5,6 +5,7 @@ The parser's child process imports this package, so it imports nothing heavy: ``
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mainspring.engines import ChatModel, Engines
     from mainspring.rag.generate import Writer
+    from mainspring.rag.graph.read import Reader
     from mainspring.rag.library import Library
     from mainspring.rag.listwise import Listwise
     from mainspring.rag.query.model import ModelAsk
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from mainspring.stores import Stores
     from mainspring.telemetry import Telemetry
     from mainspring.types import Context, Responder
+
+log = logging.getLogger("mainspring.rag")
 
 
 @asynccontextmanager
@@ -36,6 +40,8 @@ async def open(  # noqa: A001
     from mainspring.rag.answer import DocumentAnswerer
     from mainspring.rag.connect.sync import Syncer
     from mainspring.rag.forget import Forgetter
+    from mainspring.rag.graph.graphs import Graphs
+    from mainspring.rag.graph.read import Builder
     from mainspring.rag.ingest import Ingestor
     from mainspring.rag.library import Library
     from mainspring.rag.listwise import ListwiseResponder
@@ -50,12 +56,14 @@ async def open(  # noqa: A001
     embedder = engines.embedder
     embedders = Embedders(embedder, engines.load_embedder, keep=settings.engines.embedders)
     kept = (stores.collections, stores.blobs, stores.vectors, embedders)
-    ingestor = Ingestor(*kept, parser, settings.rag)
     listwise = _listwise(path, settings)
     reranker = listwise or engines.reranker
     retriever = Retriever(*kept, settings.rag, reranker)
     models = sorted(engines.chat.values(), key=lambda model: not model.grounded)
     writer = _writer(models, path.chat, engines, settings)
+    reader = _reader(models, path.shown, stores, settings)
+    ingestor = Ingestor(*kept, parser, settings.rag, reader)
+    graphs = Graphs(stores.graphs, retriever)
     grounded = bool(models) and models[0].grounded
 
     calibrated = None
@@ -73,6 +81,7 @@ async def open(  # noqa: A001
             grounded=grounded,
             ask=_asking(models[0], path.chat) if models else None,
             calibration=calibrated,
+            graphs=graphs,
         )
 
     if listwise is not None:
@@ -93,11 +102,13 @@ async def open(  # noqa: A001
         charged=path.charged,
         inspect=path.inspect,
         redact=path.redact,
+        graphs=graphs,
     )
     syncer = Syncer(ingestor, stores.sources, settings.home / "sources")
     # What answers under way is over by then; a stream may take a little longer than its request.
     forgetter = Forgetter(stores, again_s=2 * settings.gateway.request_timeout_s)
     library = Library(stores, ingestor, syncer, search, answerer, forgetter)
+    library.graphs = Builder(stores.collections, stores.graphs, retriever, reader)
     path.registry.attach(library)
     telemetry.metrics.serve("document-qa")
     await library.start()
@@ -107,6 +118,21 @@ async def open(  # noqa: A001
         await library.close()
         await parser.close()
         await embedders.close()
+
+
+def _reader(
+    models: Sequence[ChatModel], responders: Mapping[str, Responder], stores: Stores, settings: Settings
+) -> Reader:
+    """What reads graphs at ingest: rules, and a grounded model beside them where the settings ask for one."""
+    from mainspring.rag.graph.read import Reader
+    from mainspring.rag.graph.written import ModelReader
+
+    if settings.rag.graph != "model":
+        return Reader()
+    if not models or not models[0].grounded:
+        log.warning("rag.graph is model, and no grounded chat model is loaded: graphs are read by rules alone")
+        return Reader()
+    return Reader(ModelReader(responders[models[0].name], models[0].name), stores.events)
 
 
 def _asking(

@@ -24,6 +24,9 @@ from mainspring.rag.extract import Passage
 from mainspring.rag.features import features
 from mainspring.rag.findings import Findings, record, shown
 from mainspring.rag.generate import REFUSAL, Writer
+from mainspring.rag.graph import told
+from mainspring.rag.graph.found import Theme, Walked
+from mainspring.rag.graph.graphs import Graphs
 from mainspring.rag.notes import Notes
 from mainspring.rag.parts import Look, choose, look, parts
 from mainspring.rag.query import condense
@@ -73,6 +76,7 @@ class DocumentAnswerer:
         grounded: bool = False,
         ask: Callable[[Context], ModelAsk] | None = None,
         calibration: Calibration | None = None,
+        graphs: Graphs | None = None,
     ) -> None:
         self._retriever = retriever
         self._collections = collections
@@ -84,6 +88,7 @@ class DocumentAnswerer:
         self._ask = ask
         self._calibration = calibration
         self._refuse_below = settings.refuse_below if calibration is None else calibration.threshold
+        self._graphs = graphs
 
     @property
     def sampled(self) -> bool:
@@ -138,6 +143,9 @@ class DocumentAnswerer:
         except TimeoutError:
             raise DeadlineExceeded("the deadline passed while the documents were searched") from None
         found = look.found
+        if asked.graph == "global" and found.walked is not None and asked.mode == "extractive":
+            context.allowance.records.append(record(context, asked.mode, found, False, ()))
+            return Response(Head(model=self._name), replay(self._themes(asked, found.walked.themes)))
         refused = not found.passages or found.evidence < self._refuse_below
         head = Head(model=self._name)
         if refused or asked.mode == "extractive" or self._writer is None:
@@ -179,7 +187,7 @@ class DocumentAnswerer:
     async def _look(self, asked: Asked, context: Context) -> Look:
         """Search for the question, and for each of its parts."""
         # Of a follow-up, the question before is part of what is searched, and not asked again.
-        pieces = [] if asked.condensed else parts(asked.question)
+        pieces = [] if asked.condensed or asked.graph == "global" else parts(asked.question)
         whole, *each = await asyncio.gather(
             self.find(asked, context),
             *(self.find(replace(asked, question=piece.searched), context) for piece in pieces),
@@ -198,6 +206,13 @@ class DocumentAnswerer:
             options=_SEARCH,
             context=context,
         )
+        walked: Walked | None = None
+        if asked.graph != "off" and self._graphs is not None:
+            groups = context.principal.groups
+            walked = await self._graphs.find(
+                asked.graph, chosen, asked.question, candidates, asked.top_k, groups=groups, filters=asked.filters
+            )
+            candidates = walked.hits
         hits = shown(candidates, asked.top_k)
         texts = await self._retriever.texts(hits)
         vector = await self._retriever.vector(asked.question)
@@ -207,7 +222,7 @@ class DocumentAnswerer:
             likely = evidence(asked.question, candidates, passages)
         else:
             likely = self._calibration.evidence(told)
-        return Findings(asked.question, hits, passages, texts, likely, told)
+        return Findings(asked.question, hits, passages, texts, likely, told, walked)
 
     async def _scope(self, names: Sequence[str], context: Context) -> list[Collection]:
         principal = context.principal
@@ -265,6 +280,14 @@ class DocumentAnswerer:
             events.append(Text(REFUSAL))
         else:
             events += Notes(found.question, found.passages, found.texts, look.missing).events(numbers)
+            events += told.paths(found.walked, found.hits, events)
+        text = "".join(event.text for event in events if isinstance(event, Text))
+        read, written = self._retriever.embedder.count_tokens([asked.question, text])
+        return [*events, Usage(prompt_tokens=read, completion_tokens=written), Finish("stop")]
+
+    def _themes(self, asked: Asked, themes: Sequence[Theme]) -> list[Event]:
+        """The events of an answer about what the collection is about."""
+        events = told.themes(themes) or [Text(REFUSAL)]
         text = "".join(event.text for event in events if isinstance(event, Text))
         read, written = self._retriever.embedder.count_tokens([asked.question, text])
         return [*events, Usage(prompt_tokens=read, completion_tokens=written), Finish("stop")]

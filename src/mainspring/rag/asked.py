@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
 from mainspring.errors import InvalidRequest, Unsupported
 from mainspring.rag.retrieve import Filters
+from mainspring.rag.selection import GraphMode
 from mainspring.settings import RagSettings
 from mainspring.types import ChatRequest, Message
 
-_OPTIONS = ("mode", "top_k", "collections", "filters")
+_OPTIONS = ("mode", "top_k", "collections", "filters", "graph")
 _MODES = ("auto", "extractive", "generative")
 _MAX_TOP_K = 50
 
@@ -27,6 +29,7 @@ class Asked:
     max_tokens: int | None
     history: tuple[Message, ...] = ()
     condensed: bool = False
+    graph: GraphMode = "off"
 
 
 def understood(request: ChatRequest, settings: RagSettings, *, name: str, one: bool) -> Asked:
@@ -49,6 +52,9 @@ def understood(request: ChatRequest, settings: RagSettings, *, name: str, one: b
     if not isinstance(top_k, int) or isinstance(top_k, bool) or not 1 <= top_k <= _MAX_TOP_K:
         raise InvalidRequest(f"top_k must be a number from 1 to {_MAX_TOP_K}", param="options.top_k")
     text, history = question(request)
+    graph = options.get("graph", "off")
+    if graph not in get_args(GraphMode):
+        raise InvalidRequest(f"graph must be one of {', '.join(get_args(GraphMode))}", param="options.graph")
     return Asked(
         text,
         mode,
@@ -57,6 +63,7 @@ def understood(request: ChatRequest, settings: RagSettings, *, name: str, one: b
         _filters(options.get("filters")),
         request.sampling.max_tokens,
         history,
+        graph,
     )
 
 

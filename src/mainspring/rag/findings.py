@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mainspring.rag.extract import Passage
+from mainspring.rag.graph.found import Walked
 from mainspring.rag.retrieve import Hit
 from mainspring.stores import ids
 from mainspring.types import Context, EventRecord
@@ -15,7 +16,8 @@ from mainspring.types import Context, EventRecord
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What a question found: the hits that count, their sentences by score, the texts, the evidence in [0, 1]."""
+    """What a question found: the hits that count, their sentences by score, the texts, the evidence in [0, 1], and
+    what a graph said of it (None: none was asked)."""
 
     question: str
     hits: Sequence[Hit]
@@ -23,6 +25,7 @@ class Findings:
     texts: dict[str, str]
     evidence: float
     features: Mapping[str, float] = field(default_factory=dict)
+    walked: Walked | None = None
 
 
 def shown(candidates: Sequence[Hit], top_k: int) -> list[Hit]:
@@ -47,7 +50,10 @@ def record(
         "features": {name: round(value, 4) for name, value in found.features.items()},
         "hits": [_facts(hit) for hit in found.hits],
         "cited": [{"document_id": each.hit.document_id, "start": each.start, "end": each.end} for each in cited],
-    } | more
+    }
+    facts |= more
+    if found.walked is not None:
+        facts["graph"] = {"paths": [path.text() for path in found.walked.paths], "themes": len(found.walked.themes)}
     return EventRecord(
         id=ids.new("evt_"),
         at=time.time(),

@@ -23,6 +23,7 @@ from mainspring.rag import language
 from mainspring.rag.chunk import Chunker, chunker
 from mainspring.rag.connect.base import Batch, Connector, Seen, Source
 from mainspring.rag.connect.folder import Folder
+from mainspring.rag.graph.read import Reader
 from mainspring.rag.parse import Parser
 from mainspring.rag.publish import Failure, IngestReport, Prepared, Publisher, forget
 from mainspring.rag.recipe import recipe
@@ -72,7 +73,7 @@ class _Run:
 
 class Ingestor:
     """Writes documents into collections. One call for a collection at a time is the caller's best use; several
-    are safe, the last to begin a document wins."""
+    are safe, the last to begin a document wins. ``graphs`` reads entities and relations (None: by rules)."""
 
     def __init__(
         self,
@@ -82,6 +83,7 @@ class Ingestor:
         embedder: Embedder | Embedders,
         parser: Parser,
         settings: RagSettings,
+        graphs: Reader | None = None,
     ) -> None:
         self._collections = collections
         self._blobs = blobs
@@ -89,6 +91,7 @@ class Ingestor:
         self._embedders = embedders_of(embedder)
         self._parser = parser
         self._settings = settings
+        self._graphs = None if settings.graph == "off" else graphs or Reader()
 
     async def ingest_path(
         self, collection: Collection, paths: Sequence[Path], progress: Progress | None = None
@@ -188,7 +191,7 @@ class Ingestor:
             known,
             recipe(self._settings, embedder),
             chunker(self._settings, embedder),
-            Publisher(self._collections, self._blobs, self._vectors, embedder),
+            Publisher(self._collections, self._blobs, self._vectors, embedder, self._graphs),
             source_id,
             progress,
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from mainspring.rag.answer import DocumentAnswerer
 from mainspring.rag.connect.registry import Spec
 from mainspring.rag.connect.sync import Syncer
 from mainspring.rag.forget import Forgetter
+from mainspring.rag.graph.read import Builder, Built
 from mainspring.rag.ingest import Ingestor, IngestReport, Progress
 from mainspring.rag.opened import Opened, opened
 from mainspring.rag.search import Search
@@ -60,6 +61,8 @@ class Library:
         self.search = search
         self._answering = answering
         self._embedder_name = search.embedder_name
+        # Makes graphs of what was ingested without; the room's ``open`` sets it.
+        self.graphs: Builder | None = None
         self._wake = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
 
@@ -213,6 +216,19 @@ class Library:
     ) -> IngestReport:
         """Bring a collection in step with one of its sources again. Raises what the connector raises."""
         return await self._syncer.sync(await self.get(principal, name), source, progress)
+
+    async def build_graphs(
+        self,
+        principal: Principal,
+        name: str,
+        *,
+        again: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Built:
+        """Read the graphs of a collection's documents that have none, or of all ``again``. Raises ``NotFound``."""
+        collection = await self.get(principal, name)
+        assert self.graphs is not None
+        return await self.graphs.build(collection, again=again, progress=progress)
 
     # --- collections as models (serving.select.TenantCollections) -------------------------------------------------
 

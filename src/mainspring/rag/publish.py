@@ -7,6 +7,7 @@ the next ingest, as are those of generations that were superseded or removed.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
@@ -18,10 +19,14 @@ from mainspring.rag import language, reuse
 from mainspring.rag.chunk import Chunk
 from mainspring.rag.connect.base import Source
 from mainspring.rag.document import Parsed
+from mainspring.rag.graph.model import Piece
+from mainspring.rag.graph.read import Built, Reader
 from mainspring.stores.blobs import Blobs
 from mainspring.stores.collections import Collection, Collections
 from mainspring.stores.documents import DocumentVersion, Publication
 from mainspring.stores.vectors import ChunkRow, VectorStore
+
+log = logging.getLogger("mainspring.rag")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,7 @@ class IngestReport:
     ``languages`` are those of the documents that were read, by code, and ``notices`` what follows from them.
     ``chunks`` were written, ``embedded`` of them with new vectors (``tokens`` long in all) and ``reused`` with ones
     that the collection had. ``moved`` documents have another name or key and the same content; ``described`` ones
-    other attributes, groups or times.
+    other attributes, groups or times. ``graph_tokens`` are those of a chat model that read entities and relations.
     """
 
     added: list[str] = field(default_factory=list)
@@ -54,6 +59,7 @@ class IngestReport:
     embedded: int = 0
     reused: int = 0
     tokens: int = 0
+    graph_tokens: int = 0
     chars: int = 0
     seconds: float = 0.0
     languages: Counter[str] = field(default_factory=Counter)
@@ -83,7 +89,15 @@ class Prepared:
 class Publisher:
     """Writes prepared documents into collections."""
 
-    def __init__(self, collections: Collections, blobs: Blobs, vectors: VectorStore, embedder: Embedder) -> None:
+    def __init__(
+        self,
+        collections: Collections,
+        blobs: Blobs,
+        vectors: VectorStore,
+        embedder: Embedder,
+        graphs: Reader | None = None,
+    ) -> None:
+        self._graphs = graphs
         self._collections = collections
         self._blobs = blobs
         self._vectors = vectors
@@ -99,7 +113,7 @@ class Publisher:
             return
         try:
             await self._write(collection, prepared, report)
-            published = await self._commit(collection, prepared)
+            published = await self._commit(collection, prepared, report)
         except Exception as error:
             for each in prepared:
                 await self._fail(collection, each.version, error)
@@ -133,10 +147,30 @@ class Publisher:
                 rows.append(_row(each, number, piece, made.rows[len(rows)], digests[len(rows)]))
         await self._vectors.write(collection.table, rows)
 
+    async def _graph(self, collection: Collection, each: Prepared, report: IngestReport) -> str:
+        """What the document says of which entities; empty where nobody is to read that, or it cannot be read."""
+        if self._graphs is None:
+            return ""
+        pieces = [Piece(_chunk_id(each.version, number), one.start, one.end) for number, one in enumerate(each.chunks)]
+        headings = [one.heading for one in each.chunks]
+        built = Built()
+        try:
+            graph = await self._graphs.read(
+                collection.tenant, each.parsed.text, pieces, headings, each.source.name, built
+            )
+        except Exception as error:  # a document is worth more than its graph
+            log.warning("the graph of %s was not read", each.source.name, exc_info=True)
+            report.warnings.append(Failure(each.source.name, f"its graph was not read: {type(error).__name__}"))
+            return ""
+        report.warnings.extend(Failure(each.source.name, f"graph, {problem}") for problem in built.problems)
+        report.graph_tokens += built.tokens
+        return graph
+
     async def _commit(
-        self, collection: Collection, prepared: Sequence[Prepared]
+        self, collection: Collection, prepared: Sequence[Prepared], report: IngestReport
     ) -> Sequence[int | Conflict | NotFound]:
         blobs = await asyncio.gather(*(self._blobs.put(each.parsed.text.encode()) for each in prepared))
+        graphs = [await self._graph(collection, each, report) for each in prepared]
         wanted = [
             Publication(
                 each.version.document_id,
@@ -147,8 +181,9 @@ class Publisher:
                 text_blob=blob,
                 pages=len(each.parsed.pages) or None,
                 text=each.parsed.text,
+                graph=graph,
             )
-            for each, blob in zip(prepared, blobs, strict=True)
+            for each, blob, graph in zip(prepared, blobs, graphs, strict=True)
         ]
         try:
             return await self._collections.publish_all(collection, wanted)
@@ -166,11 +201,15 @@ async def forget(collections: Collections, vectors: VectorStore, collection: Col
         await collections.settled(collection, stale)
 
 
+def _chunk_id(version: DocumentVersion, number: int) -> str:
+    return f"{version.document_id}.{version.generation}.{number}"
+
+
 def _row(each: Prepared, number: int, piece: Chunk, vector: Any, digest: str) -> ChunkRow:
     version = each.version
     parent_start, parent_end = piece.parent or (-1, -1)
     return ChunkRow(
-        chunk_id=f"{version.document_id}.{version.generation}.{number}",
+        chunk_id=_chunk_id(version, number),
         document_id=version.document_id,
         generation=version.generation,
         text=each.parsed.text[piece.start : piece.end],

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Collection as AnyCollection
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -28,7 +29,7 @@ from mainspring.settings import RagSettings
 from mainspring.stores.blobs import Blobs
 from mainspring.stores.collections import Collection, Collections
 from mainspring.stores.documents import Document
-from mainspring.stores.vectors import SearchHit, VectorStore
+from mainspring.stores.vectors import ChunkRow, SearchHit, VectorStore
 from mainspring.types import Context
 
 __all__ = ["Filters", "Groups", "Hit", "Retriever", "fuse"]
@@ -184,6 +185,48 @@ class Retriever:
     async def embedder_of(self, collection: Collection) -> Embedder:
         """What the collection's vectors are of. Raises what ``Embedders.get`` raises."""
         return await self.embedders.get(collection.embedder, f"collection {collection.name}")
+
+    async def chunks(
+        self, collection: Collection, wanted: Mapping[str, AnyCollection[str]], query: str, *, groups: Groups
+    ) -> list[Hit]:
+        """The chunks of these ids of some hundred documents at most, as hits that no search has scored (0) but for
+        their cosine to ``query``: those that ``groups`` may see and that are still read."""
+        scope = await self.scopes.of(collection, groups)
+        current = {name: scope.current[name] for name in wanted if name in scope.current}
+        if not current:
+            return []
+        embedder = await self.embedder_of(collection)
+        vector = (await embedder.embed([query], "query")).vectors[0]
+        rows, documents = await asyncio.gather(
+            self._vectors.read(collection.table, current), self.scopes.named(collection, current, groups)
+        )
+        found = []
+        for row in rows:
+            document = documents.get(row.document_id)
+            if row.chunk_id in wanted[row.document_id] and document and document.generation == row.generation:
+                dense = float(np.asarray(row.vector) @ vector)
+                hit = SearchHit(
+                    row.chunk_id,
+                    row.document_id,
+                    row.generation,
+                    row.text,
+                    row.start,
+                    row.end,
+                    row.page,
+                    row.heading,
+                    dense,
+                    parent_start=row.parent_start,
+                    parent_end=row.parent_end,
+                )
+                found.append(_hit(scope, hit, document, 0.0, 0, 0))
+        return found
+
+    async def spans(self, collection: Collection, current: Mapping[str, int]) -> dict[str, list[ChunkRow]]:
+        """The chunks of these generations, some hundred documents at most, by document; for maintenance."""
+        found: dict[str, list[ChunkRow]] = {}
+        for row in await self._vectors.read(collection.table, current):
+            found.setdefault(row.document_id, []).append(row)
+        return found
 
     async def _vectors_of(
         self,

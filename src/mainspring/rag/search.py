@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 from mainspring.errors import NotFound, Unsupported
@@ -13,6 +13,9 @@ from mainspring.rag import extract, facets, highlight, spelling, terms
 from mainspring.rag.cite import cite
 from mainspring.rag.filters import Filter
 from mainspring.rag.generate import Writer
+from mainspring.rag.graph import told
+from mainspring.rag.graph.found import Walked
+from mainspring.rag.graph.graphs import Graphs
 from mainspring.rag.query.model import ModelAsk
 from mainspring.rag.query.plan import QueryPlan, Step, Steps
 from mainspring.rag.query.understand import ASKING, MAX_TOKENS, Asked, Technique, Understanding
@@ -80,7 +83,7 @@ class Summary:
 @dataclass(frozen=True, slots=True)
 class Found:
     """What a search comes to. ``queries`` are those that were searched, ``suggestion`` the query without its
-    misspellings (empty: none)."""
+    misspellings (empty: none), ``walked`` what a graph said (None: none was asked)."""
 
     queries: tuple[str, ...]
     hits: tuple[Shown, ...]
@@ -88,6 +91,7 @@ class Found:
     suggestion: str = ""
     summary: Summary | None = None
     steps: tuple[Step, ...] = ()
+    walked: Walked | None = None
 
 
 class Search:
@@ -108,6 +112,7 @@ class Search:
         charged: Charged | None = None,
         inspect: Inspect | None = None,
         redact: Callable[[str], str] | None = None,
+        graphs: Graphs | None = None,
     ) -> None:
         self._collections = collections
         self._retriever = retriever
@@ -120,6 +125,7 @@ class Search:
         self._charged = charged
         self._inspect = inspect
         self._redact = redact
+        self.graphs = graphs
         self._vocabularies = Vocabularies(retriever.scopes, retriever.text)
         self._similar = Similar(retriever, self._vocabularies)
         self.understanding = Understanding(self._vocabularies, retriever.embedder)
@@ -164,8 +170,10 @@ class Search:
                         context=span.context,
                         charged=self._charged,
                     )
-                    hits = select(candidates, min(wanted.k, plan.top_k or wanted.k), wanted.options)
-                    step.changed, step.note = bool(hits), f"{len(candidates)} candidates"
+                    step.changed, step.note = bool(candidates), f"{len(candidates)} candidates"
+                walked = await self._walked(span.context, collection, plan, candidates, wanted, steps)
+                candidates = candidates if walked is None else walked.hits
+                hits = select(candidates, min(wanted.k, plan.top_k or wanted.k), wanted.options)
                 found = Found(
                     queries=tuple(query.text for query in plan.queries),
                     hits=tuple(_shown(hit, plan, wanted.highlights) for hit in hits),
@@ -173,6 +181,7 @@ class Search:
                     suggestion=await self._suggestion(collection, context, wanted, steps),
                     summary=await self._summary(span.context, plan, hits, candidates, wanted, steps),
                     steps=tuple(steps.done),
+                    walked=walked,
                 )
                 _note(span, steps.done)
                 return found
@@ -249,6 +258,36 @@ class Search:
             return plans[0]
         queries = tuple(query for plan in plans for query in plan.queries)
         return QueryPlan(queries, tuple(step for plan in plans for step in plan.steps))
+
+    async def _walked(
+        self,
+        context: Context,
+        collection: Collection,
+        plan: QueryPlan,
+        candidates: Sequence[Hit],
+        wanted: Wanted,
+        steps: Steps,
+    ) -> Walked | None:
+        mode = wanted.options.graph
+        if mode == "off":
+            return None
+        if self.graphs is None:
+            raise Unsupported("this search has no graphs", param="options.graph")
+        with steps.step("graph") as step:
+            found = await self.graphs.find(
+                mode,
+                collection,
+                plan.text,
+                candidates,
+                wanted.k,
+                groups=context.principal.groups,
+                filters=wanted.filters,
+            )
+            ask = self._ask(context) if self._ask is not None and wanted.summary == "generative" else None
+            if found.themes and ask is not None and ask.capable:
+                found = replace(found, themes=await told.summarised(found.themes, ask, step, MAX_TOKENS))
+            step.changed, step.note = bool(found.paths or found.themes), told.steps(found)
+        return found
 
     async def _suggestion(self, collection: Collection, context: Context, wanted: Wanted, steps: Steps) -> str:
         if not wanted.spelling:

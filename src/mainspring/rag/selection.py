@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 # With all effort so many times as many candidates are looked at as usual, with none so many times fewer.
 _DEEPEST = 4.0
 _DAY_S = 86_400.0
-_CHOICES: Mapping[str, Any] = {"mode": get_args(Mode), "fusion": ("convex", "rrf")}
+GraphMode = Literal["off", "local", "global"]
+_CHOICES: Mapping[str, Any] = {"mode": get_args(Mode), "fusion": ("convex", "rrf"), "graph": get_args(GraphMode)}
 _GREATEST: Mapping[str, float] = {
     "effort": 1.0,
     "dense_weight": 1.0,
@@ -38,7 +39,8 @@ class SearchOptions:
     ``mmr_lambda``: maximal marginal relevance with this much weight on relevance and the rest on being unlike what is
     already chosen (None: off). ``score_threshold``: hits below are dropped. ``adaptive_k``: the list ends at the
     largest drop of the score. ``rerank``: the best are read again by the reranker, where there is one (questions are
-    answered so; topics are found no better for it).
+    answered so; topics are found no better for it). ``graph``: ``local`` also finds what is joined to the hits by what
+    both name, ``global`` what the collection's themes say.
     """
 
     mode: Mode = "hybrid"
@@ -50,6 +52,7 @@ class SearchOptions:
     score_threshold: float = 0.0
     adaptive_k: bool = False
     rerank: bool = False
+    graph: GraphMode = "off"
 
     @classmethod
     def parse(cls, values: Mapping[str, Any], param: str = "options") -> SearchOptions:

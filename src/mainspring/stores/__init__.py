@@ -26,6 +26,7 @@ from mainspring.stores.database import Database
 from mainspring.stores.events import EventLog
 from mainspring.stores.files import Files
 from mainspring.stores.forgetting import Pending
+from mainspring.stores.graphs import Graphs
 from mainspring.stores.keys import Keys
 from mainspring.stores.sessions import Sessions
 from mainspring.stores.sources import Sources
@@ -49,6 +50,7 @@ class Stores:
     spans: Spans
     vectors: VectorStore
     forgetting: Pending
+    graphs: Graphs
 
     async def problem(self) -> str:
         """What keeps the database from answering; empty when it does."""
@@ -99,6 +101,7 @@ async def open(settings: Settings) -> AsyncIterator[Stores]:  # noqa: A001
             spans=spans,
             vectors=vectors,
             forgetting=Pending(database),
+            graphs=Graphs(database),
         )
 
 

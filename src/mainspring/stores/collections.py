@@ -33,7 +33,7 @@ from mainspring.stores.blobs import Blobs
 from mainspring.stores.database import Database
 from mainspring.stores.documents import Collection, Document, Documents, DocumentVersion, Status, document_of
 from mainspring.stores.pages import Page, Place, Slice
-from mainspring.stores.schema import collections, documents, sources, stale_chunks
+from mainspring.stores.schema import collections, document_graphs, documents, sources, stale_chunks
 
 __all__ = ["Collection", "Collections", "Document", "DocumentVersion", "Tally"]
 
@@ -226,7 +226,7 @@ class Collections(Documents):
             if row is None:
                 raise NotFound(f"there is no collection {collection_id}")
             old = _collection(row)
-            for table in (sources, stale_chunks):
+            for table in (sources, stale_chunks, document_graphs):
                 theirs = sa.and_(table.c.tenant == tenant, table.c.collection_id == collection_id)
                 connection.execute(sa.delete(table).where(theirs))
             gone = connection.execute(sa.delete(documents).where(mine).returning(documents)).all()

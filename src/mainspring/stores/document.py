@@ -74,7 +74,8 @@ class DocumentVersion:
 class Publication:
     """What is to be published of a document: see ``Documents.publish``.
 
-    With ``text`` its blob is written again where another document's removal took it meanwhile.
+    With ``text`` its blob is written again where another document's removal took it meanwhile. ``graph`` is what the
+    text says of which entities (empty: that is not known).
     """
 
     document_id: str
@@ -85,6 +86,7 @@ class Publication:
     text_blob: str
     pages: int | None = None
     text: str = ""
+    graph: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from cachetools import LRUCache
 import mainspring.stores.blobs as blob_store
 import mainspring.stores.changes as changes
 import mainspring.stores.forgetting as forgetting
+import mainspring.stores.graphs as graph_rows
 import mainspring.stores.ids as ids
 import mainspring.stores.moves as moves
 import mainspring.stores.rows as rows
@@ -185,8 +186,7 @@ class Documents:
     ) -> list[int | Conflict | NotFound]:
         """``publish`` for several documents in one commit; for each what it returns or raises.
 
-        Raises ``NotFound`` when the collection is gone.
-        """
+        Raises ``NotFound`` when the collection is gone."""
 
         def work(connection: sa.Connection) -> tuple[int, list[int | Conflict | NotFound]]:
             version = changes.bump(connection, collection)
@@ -238,6 +238,7 @@ class Documents:
             "changed": version,
         }
         connection.execute(sa.update(documents).where(_one(collection, wanted.document_id)).values(values))
+        graph_rows.replace(connection, collection, wanted.document_id, wanted.generation, wanted.graph)
         if wanted.generation > 1:
             stale_chunks.note(connection, collection, wanted.document_id, wanted.generation)
         if old.text_blob != wanted.text_blob:
@@ -277,6 +278,7 @@ class Documents:
             old = _locked(connection, collection, document_id)
             connection.execute(sa.delete(documents).where(_one(collection, document_id)))
             forgetting.note(connection, collection, [old])
+            graph_rows.forget(connection, collection, document_id)
             blob_store.discard(connection, old.text_blob)
             stale_chunks.note(connection, collection, document_id, old.begun + 1)
             return version

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from mainspring.stores.rows import clean
 
-HEAD = "0007"
+HEAD = "0008"
 
 metadata = sa.MetaData(
     naming_convention={
@@ -236,4 +236,17 @@ forgetting = sa.Table(
     _key("document_id"),
     _json("tables", "[]"),
     _time("at"),
+)
+
+# What one generation of a document says of which entities, as the rag room writes it.
+document_graphs = sa.Table(
+    "document_graphs",
+    metadata,
+    _key("tenant"),
+    _key("collection_id"),
+    _key("document_id"),
+    sa.Column("generation", sa.BigInteger, primary_key=True, autoincrement=False),
+    _text("graph"),
+    # A digest of the graph: what was read under it need not be read again.
+    _text("mark"),
 )

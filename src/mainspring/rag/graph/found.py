@@ -1,0 +1,68 @@
+"""What a graph search gives: hits, paths whose steps are quoted, and themes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mainspring.rag.retrieve import Hit
+
+
+@dataclass(frozen=True, slots=True)
+class Cited:
+    """A step of a path with its words: ``quote`` is ``text[start:end]`` of the document ``source``."""
+
+    subject: str
+    predicate: str
+    object: str
+    document_id: str
+    source: str
+    quote: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """How the chunk ``chunk_id`` of a document (both empty: it is no search's) was reached."""
+
+    steps: tuple[Cited, ...]
+    document_id: str = ""
+    chunk_id: str = ""
+
+    def text(self) -> str:
+        """``A -directed by-> B -born-> 3 May 1912``; ``A <-directed by- B`` where it is said the other way round."""
+        words: list[str] = []
+        for number, step in enumerate(self.steps):
+            here, there = step.subject, step.object
+            following = self.steps[number + 1] if number + 1 < len(self.steps) else None
+            ends = () if following is None else (following.subject, following.object)
+            if (words and words[-1] == there) or (not words and here in ends and there not in ends):
+                words += [*(() if words else (there,)), f"<-{step.predicate}-", here]
+                continue
+            if not words or words[-1] != here:
+                words += ["|", here] if words else [here]
+            words += [f"-{step.predicate}->", there]
+        return " ".join(words)
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """A community in words: its most central entities, the sentences that say most of them, and its part of all."""
+
+    entities: tuple[str, ...]
+    sentences: tuple[Cited, ...]
+    weight: float
+    size: int
+    score: float = 0.0
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Walked:
+    """Hits after the graph had its say, the paths to those that it brought, and themes."""
+
+    hits: list[Hit]
+    paths: tuple[Path, ...] = ()
+    themes: tuple[Theme, ...] = ()

@@ -1,0 +1,81 @@
+"""Spreading activation: from the best hits of a search to chunks that name the same rare things.
+
+A question that needs two passages often names what the first is about and not what the second is about; the first
+passage names that. So each of the best hits activates the entities that it names and the question does not, each of
+those the chunks that name it: most where the entity is rare, and where the chunk stands under its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mainspring.rag.graph.assemble import Graph
+from mainspring.rag.graph.model import VALUES
+
+# Hits that are gone on from, and the part of a chunk's score that comes from there, beside 1 for its own.
+# These were chosen on development questions of HotpotQA, MuSiQue and the sample handbook: docs/graph.md.
+SEEDS = 5
+WEIGHT = 0.6
+# A chunk that stands under the name of an entity counts up to twice, and the rarity of the entity counts so often.
+_ABOUT = 1.0
+_RARITY = 2.0
+# What an entity that the question names gives the chunks that name it.
+_ASKED = 0.5
+# The part of a chunk's likeness to the question in what it gains.
+_MEANING = 0.3
+# Entities that more chunks name than this say nothing about any of them.
+_MOST_CHUNKS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How a chunk was reached: ``activation`` in [0, 2], through ``entity`` from the chunk ``origin`` (None: the
+    question names the entity itself)."""
+
+    activation: float
+    entity: int
+    origin: int | None
+
+
+def gain(how: Reached, dense: float) -> float:
+    """What a chunk gains by being reached, in [0, 1]; more where its cosine to the question (``dense``) is high."""
+    return min(1.0, how.activation * (1 - _MEANING + _MEANING * max(0.0, dense)))
+
+
+def spread(graph: Graph, asked: Sequence[int], scores: Mapping[int, float]) -> dict[int, Reached]:
+    """What is reached from the chunks of ``scores`` (score by number, the best ``SEEDS`` of them count) and from the
+    entities ``asked`` for, by number of the chunk. Within one document nothing is gained by going on."""
+    found: dict[int, Reached] = {}
+    about = graph.about
+    best = sorted(scores, key=lambda number: (-scores[number], number))[:SEEDS]
+    named = set(asked)
+    for origin in best:
+        for entity in graph.entities_of.get(origin, ()):
+            if entity not in named:
+                _reach(graph, about, found, entity, origin, scores[origin])
+    for entity in asked:
+        _reach(graph, about, found, entity, None, _ASKED)
+    return found
+
+
+def _reach(
+    graph: Graph,
+    about: Mapping[tuple[int, int], float],
+    found: dict[int, Reached],
+    entity: int,
+    origin: int | None,
+    base: float,
+) -> None:
+    chunks = graph.mentioned[entity]
+    if graph.kinds[entity] in VALUES or len(chunks) > _MOST_CHUNKS:
+        return
+    home = None if origin is None else graph.chunks[origin].document_id
+    base *= float(graph.rarity_of_documents[entity]) ** _RARITY
+    for chunk in chunks:
+        if graph.chunks[chunk].document_id == home:
+            continue
+        activation = base * (1 + _ABOUT * about[entity, chunk])
+        known = found.get(chunk)
+        if known is None or activation > known.activation:
+            found[chunk] = Reached(activation, entity, origin)
