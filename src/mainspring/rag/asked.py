@@ -63,7 +63,7 @@ def understood(request: ChatRequest, settings: RagSettings, *, name: str, one: b
         _filters(options.get("filters")),
         request.sampling.max_tokens,
         history,
-        graph,
+        graph=graph,
     )
 
 

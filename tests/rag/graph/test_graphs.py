@@ -152,7 +152,9 @@ async def test_graphs_can_be_built_afterwards(room: Room) -> None:
     )
     await plain.ingest(room.collection, [source("pier.txt", PIER), source("ada.txt", ADA)])
     assert await room.stores.graphs.marks(room.collection) == {}
-    assert (await search(room, QUESTION, "local")).walked.paths == ()
+    before = (await search(room, QUESTION, "local")).walked
+    assert before is not None
+    assert before.paths == ()
     builder = Builder(room.stores.collections, room.stores.graphs, room.retriever, Reader())
     built = await builder.build(room.collection)
     assert (built.documents, built.tokens) == (2, 0)
