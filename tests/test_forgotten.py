@@ -110,7 +110,11 @@ class World:
 
     async def call(self, key: Key, method: str, path: str, body: Any = None, **more: Any) -> httpx.Response:
         headers = {"authorization": f"Bearer {key.secret}", **more.pop("headers", {})}
-        answer = await self.client.request(method, path, json=body, headers=headers, **more)
+        if "content" in more:
+            headers["content-type"] = "application/json"
+        else:
+            more["json"] = body
+        answer = await self.client.request(method, path, headers=headers, **more)
         assert answer.status_code < 500, answer.text
         return answer
 

@@ -176,7 +176,8 @@ class Search:
                 hits = select(candidates, min(wanted.k, plan.top_k or wanted.k), wanted.options)
                 found = Found(
                     queries=tuple(query.text for query in plan.queries),
-                    hits=tuple(_shown(hit, plan, wanted.highlights) for hit in hits),
+                    # Some fifty passages are tokenised and stemmed: others are served meanwhile.
+                    hits=await asyncio.to_thread(_all_shown, hits, plan, wanted.highlights),
                     facets=facets.facets(candidates, wanted.facets),
                     suggestion=await self._suggestion(collection, context, wanted, steps),
                     summary=await self._summary(span.context, plan, hits, candidates, wanted, steps),
@@ -344,6 +345,10 @@ class Search:
             waiting = list(records)
             records.clear()
             await self._facts.append(*waiting)
+
+
+def _all_shown(hits: Sequence[Hit], plan: QueryPlan, highlights: bool) -> tuple[Shown, ...]:
+    return tuple(_shown(hit, plan, highlights) for hit in hits)
 
 
 def _shown(hit: Hit, plan: QueryPlan, highlights: bool) -> Shown:

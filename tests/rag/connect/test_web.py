@@ -12,6 +12,7 @@ from aiohttp import web
 
 from mainspring.errors import Forbidden, InvalidRequest, NotFound, UpstreamError
 from mainspring.rag.connect import pages
+from mainspring.rag.connect import web as web_connector
 from mainspring.rag.connect.base import Seen
 from mainspring.rag.connect.fetch import Fetcher, public
 from mainspring.rag.connect.web import Web
@@ -118,6 +119,23 @@ async def test_a_page_is_sent_again_only_when_it_changed(room: Room, site: Site)
     site.page("/", "Apples are red.", "/plums")
     report, cursor = await sync(room, crawler(site), cursor)
     assert [name.endswith("/pears.html") for name in report.removed] == [True]
+
+
+async def test_what_is_remembered_of_a_site_is_bounded_and_nothing_is_lost_by_that(
+    room: Room, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web_connector, "_CURSOR_CHARACTERS", 400)
+    site.page("/", "The start.", *(f"/many-{number}" for number in range(30)), "/few")
+    site.page("/few", "A page with few links.", "/last")
+    site.page("/last", "The last page.")
+    _, cursor = await sync(room, crawler(site, depth=2))
+    assert len(cursor) < 500
+    assert len(await room.documents()) == 3
+    site.sent.clear()
+    report, cursor = await sync(room, crawler(site, depth=2), cursor)
+    assert (report.removed, report.updated, len(report.unchanged), len(cursor) < 500) == ([], [], 3, True)
+    # The page whose links were too many is sent whole again, so that what it leads to is found.
+    assert site.sent.keys() & site.pages.keys() == {"/"}
 
 
 async def test_a_server_in_trouble_removes_nothing(room: Room, site: Site) -> None:

@@ -35,6 +35,8 @@ _SUFFIXES = {
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": ".xlsx",
     "application/vnd.oasis.opendocument.text": ".odt",
 }
+# What is remembered of a site between crawls.
+_CURSOR_CHARACTERS = 1_000_000
 _BATCH_PAGES = 16
 _MAX_SITEMAPS = 200
 _MAX_CRAWL_DELAY_S = 30.0
@@ -125,8 +127,7 @@ class Web:
                     yield crawl.take()
             crawl.whole = crawl.whole and not crawl.queue
         gone = set(split(seen.marks, crawl.there)) if crawl.whole else crawl.absent & seen.marks.keys()
-        leads = {url: crawl.leads[url] for url in sorted(crawl.there) if url in crawl.leads}
-        yield crawl.take(gone, json.dumps({"leads": leads}) if crawl.follows else None)
+        yield crawl.take(gone, _cursor(crawl) if crawl.follows else None)
 
     async def _begin(self, fetcher: Fetcher, seen: Seen) -> _Crawl:
         robots = await self._robots(fetcher)
@@ -243,6 +244,18 @@ class Web:
 
     def _mine(self, url: str) -> bool:
         return pages.site(url) == pages.site(self.url)
+
+
+def _cursor(crawl: _Crawl) -> str:
+    """The links of the pages that are there, as many as fit: a page whose links are not kept is wanted whole again."""
+    leads: dict[str, list[str]] = {}
+    room = _CURSOR_CHARACTERS
+    for url in sorted(crawl.there & crawl.leads.keys(), key=lambda each: (len(crawl.leads[each]), each)):
+        room -= sum(len(each) + 4 for each in (url, *crawl.leads[url]))
+        if room < 0:
+            break
+        leads[url] = crawl.leads[url]
+    return json.dumps({"leads": leads})
 
 
 def _source(url: str, answer: Fetched, title: str) -> Source:
