@@ -1,9 +1,10 @@
 """Questions to the sample handbook, answered by the whole system: sources found, refusals, verbatim quotes.
 
-    python benchmarks/handbook.py
+    python benchmarks/handbook.py [--dev]
 
-``samples/questions.yaml`` is the development half, on which settings may be chosen; ``samples/heldout.yaml`` is only
-counted: no question of it is printed. Every sentence that is shown must be a verbatim span of the stored text at the
+``samples/questions.yaml`` and ``samples/development.yaml`` are the development questions, on which settings may be
+chosen; ``samples/heldout.yaml`` is only counted: no question of it is printed. ``--dev`` leaves the held-out half alone
+and writes no results. Every sentence that is shown must be a verbatim span of the stored text at the
 place that its citation names; one that is not ends the benchmark with an error.
 """
 
@@ -16,13 +17,13 @@ import sys
 import tempfile
 import time
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
 
-from _report import Figure, report, skip
+from _report import Figure, report, skip, table
 from mainspring.errors import ModelNotPulled
 from mainspring.path import Answer, collect
 from mainspring.rag.generate import REFUSAL
@@ -31,6 +32,8 @@ from mainspring.system import System
 from mainspring.types import ChatRequest, Citation, Context, Message
 
 SAMPLES = Path(__file__).parent.parent / "samples"
+DEVELOPMENT = {"development": "questions.yaml", "second development": "development.yaml"}
+HELD_OUT = {"held out": "heldout.yaml"}
 COLLECTION = "handbook"
 PROVEN = "answers proven verbatim"
 _MARKER = re.compile(r"\[\d+\]")
@@ -141,8 +144,8 @@ def _plain(text: str) -> str:
     return " ".join(re.findall(r"\d+(?:[.,]\d+)*|\w+|[%$£€]", folded))
 
 
-async def run() -> dict[str, Figure]:
-    """Ingest the handbook into a new home and ask everything."""
+async def run(halves: Mapping[str, str]) -> dict[str, Figure]:
+    """Ingest the handbook into a new home and ask everything; ``halves``: label to file of questions."""
     measured: dict[str, Figure] = {}
     with tempfile.TemporaryDirectory() as home:
         settings = load().settings.model_copy(update={"home": Path(home)})
@@ -152,7 +155,7 @@ async def run() -> dict[str, Figure]:
                 len(ingested.added), "files", "higher", against=f"{len(ingested.failed)} not read"
             )
             everything = []
-            for half, name in (("development", "questions.yaml"), ("held out", "heldout.yaml")):
+            for half, name in halves.items():
                 outcomes = [await ask(system, question) for question in questions(SAMPLES / name)]
                 measured |= figures(half, outcomes)
                 everything += outcomes
@@ -162,11 +165,15 @@ async def run() -> dict[str, Figure]:
 
 
 def main() -> None:
+    development = "--dev" in sys.argv
     try:
-        measured = asyncio.run(run())
+        measured = asyncio.run(run(DEVELOPMENT if development else DEVELOPMENT | HELD_OUT))
     except ModelNotPulled as error:
         skip(str(error))
-    report("handbook", measured)
+    if development:
+        print(table(measured))
+    else:
+        report("handbook", measured)
     if any(figure.value < 1 for label, figure in measured.items() if label.endswith(PROVEN)):
         sys.exit("an answer shows what its citations do not prove")
 

@@ -67,7 +67,8 @@ async def test_late_interaction_is_the_mean_of_the_best_cosines(minilm: PulledMo
     tokenizer = reranker._tokenizer
 
     def tokens(text: str) -> Any:
-        return _states(shorter, tokenizer.encode(text).ids)
+        ids = tokenizer.encode(text).ids
+        return np.concatenate([_states(shorter, ids), _states(encoder, ids)], axis=1) / np.sqrt(2)
 
     asked = tokens(QUERY)[1:-1]
     expected = [float((asked @ tokens(passage).T).max(1).mean()) for passage in PASSAGES]
@@ -78,7 +79,7 @@ async def test_late_interaction_is_the_mean_of_the_best_cosines(minilm: PulledMo
 
 
 def _states(encoder: bert.Encoder, ids: list[int]) -> Any:
-    """Unit token vectors; the first is compared with what the numpy reference says of it."""
+    """Unit token vectors of the last layer; the first is compared with what the numpy reference says of it."""
     import openvino as ov
 
     model = ov.Core().compile_model(bert.build(encoder, "tokens"), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
@@ -86,6 +87,38 @@ def _states(encoder: bert.Encoder, ids: list[int]) -> Any:
     first = bert.reference(encoder, "cls", ids)
     np.testing.assert_allclose(rows[0], first, atol=2e-4)
     return rows
+
+
+async def test_what_was_read_before_is_not_read_again(minilm: PulledModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    reranker = LateInteraction(minilm, precision="f32")
+    read: list[int] = []
+    run = reranker._runner.run
+
+    async def counted(rows: Any, width: int, finish: Any = None) -> Any:
+        read.append(len(rows))
+        return await run(rows, width, finish)
+
+    monkeypatch.setattr(reranker._runner, "run", counted)
+    first = await reranker.rerank(QUERY, [*PASSAGES, PASSAGES[0]])
+    assert read == [1, 3]
+    again = await reranker.rerank(QUERY, [PASSAGES[2], PASSAGES[0], "Tea is sold in the shop."])
+    assert read == [1, 3, 1]
+    assert again.scores[:2].tolist() == [first.scores[2], first.scores[0]]
+    assert again.tokens > sum(len(reranker._tokenizer.encode(text).ids) for text in (QUERY, PASSAGES[2], PASSAGES[0]))
+    await reranker.close()
+
+
+async def test_what_is_kept_is_bounded(minilm: PulledModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mainspring.engines.late._KEPT_BYTES", 40_000)
+    reranker = LateInteraction(minilm, precision="f32")
+    alone = await reranker.rerank(QUERY, PASSAGES)
+    assert 0 < reranker._kept.currsize <= 40_000
+    assert len(reranker._kept) < 1 + len(PASSAGES)
+    # One text that is larger than all that may be kept is scored all the same.
+    long = await reranker.rerank(QUERY, [PASSAGES[1] + " The river went on past the mill." * 20])
+    assert 0 < long.scores[0] <= 1
+    assert (await reranker.rerank(QUERY, PASSAGES)).scores.tolist() == alone.scores.tolist()
+    await reranker.close()
 
 
 async def test_padding_and_batches_change_no_score(minilm: PulledModel) -> None:

@@ -7,7 +7,7 @@ same forward pass in numpy, written independently, against which each conversion
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -62,10 +62,10 @@ def load(directory: Path) -> Encoder:
     return encoder
 
 
-def build(encoder: Encoder, head: Head) -> Any:
+def build(encoder: Encoder, head: Head, layers: int = 1) -> Any:
     """An ``openvino.Model``: int64 ``input_ids``, ``attention_mask`` (and ``token_type_ids`` for ``score``), all
     (texts, tokens); output float32 (texts, hidden), unit rows, or (texts, 1) logits for ``score``, or (texts,
-    tokens, hidden), unit rows, for ``tokens``."""
+    tokens, layers x hidden), unit rows, for ``tokens``: of the last ``layers`` ones side by side."""
     import openvino as ov
     from openvino import opset13 as op
 
@@ -74,11 +74,13 @@ def build(encoder: Encoder, head: Head) -> Any:
     inputs = [op.parameter([-1, -1], np.int64, name=name) for name in names]
     for parameter, name in zip(inputs, names, strict=True):
         parameter.output(0).get_tensor().set_names({name})
-    states = graph.encode(*inputs)
+    *_, states = seen = list(graph.encode(*inputs))
     if head == "score":
         result = graph.score(states)
     elif head == "tokens":
-        result = op.normalize_l2(states, graph.index(2), 1e-12, "max")
+        kept = seen[-layers:]
+        units = [op.normalize_l2(each, graph.index(2), 1e-12, "max") for each in kept]
+        result = op.multiply(op.concat(units, 2), op.constant(np.float32(len(kept) ** -0.5)))
     else:
         result = graph.pool(states, inputs[1], head)
     result.output(0).get_tensor().set_names({"result"})
@@ -120,14 +122,15 @@ class _Graph:
             x = op.add(x, op.gather(self.constant(kinds), types, self.index(0)))
         return self.norm(x, "embeddings.LayerNorm")
 
-    def encode(self, ids: Any, mask: Any, types: Any | None = None) -> Any:
+    def encode(self, ids: Any, mask: Any, types: Any | None = None) -> Iterator[Any]:
+        """The states behind each layer."""
         op = self.op
         x = self.embed(ids, types)
         kept = op.convert(op.unsqueeze(mask, self.index(1, 2)), "f32")
         bias = op.multiply(op.subtract(op.constant(np.float32(1)), kept), op.constant(np.float32(_MASKED)))
         for number in range(self.encoder.layers):
             x = self.layer(x, bias, f"encoder.layer.{number}")
-        return x
+            yield x
 
     def layer(self, x: Any, bias: Any, name: str) -> Any:
         op, width = self.op, self.encoder.hidden // self.encoder.heads

@@ -1,26 +1,33 @@
 """Late interaction: a reranker made of the embedding model's own token vectors (ColBERT, Khattab and Zaharia 2020).
 
-A passage's score is the mean, over the query's tokens, of the largest cosine to one of its tokens. Nothing is trained:
-the model's last layer makes its tokens alike for the pooled vector, so they are taken one layer before it.
+A passage's score is the mean, over the query's tokens, of the largest cosine to one of its tokens. Nothing is trained.
+A token's vector is that of the last layer, which knows what the text is about but makes its tokens alike for the pooled
+vector, beside that of the layer before, which still tells them apart. Vectors of passages are kept, so that what is
+found often is read once.
 """
 
 from __future__ import annotations
 
 import asyncio
-import dataclasses
+import threading
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from cachetools import LRUCache
+from numpy.typing import NDArray
 
 from mainspring.engines import bert
 from mainspring.engines.base import Reranked
 from mainspring.engines.encoder import EncoderRunner, Floats, Precision, Row, clean, load_tokenizer
 from mainspring.engines.pull import PulledModel
-from mainspring.errors import ModelError
+from mainspring.errors import EngineError, ModelError
 
-# Layers that are left out at the end.
-_DROPPED = 1
+Halves = NDArray[np.float16]
+# How many layers, from the last one back, say what a token means.
+_LAYERS = 2
+# About 500 chunks of 128 tokens and two times 384 dimensions.
+_KEPT_BYTES = 100_000_000
 _MAX_CHARACTERS_A_TOKEN = 64
 
 
@@ -33,6 +40,9 @@ class LateInteraction:
         self._pulled = pulled
         self._tokenizer = load_tokenizer(pulled)
         self._runner = EncoderRunner(pulled, threads, precision, graph=self._graph)
+        self._kept: LRUCache[tuple[int, ...], Halves] = LRUCache(_KEPT_BYTES, getsizeof=lambda each: each.nbytes)
+        self._lock = threading.Lock()
+        self._closed = False
 
     @property
     def name(self) -> str:
@@ -61,21 +71,46 @@ class LateInteraction:
         entry = self._pulled.entry
         asked, _ = await asyncio.to_thread(self._rows, [query], entry.query_prefix)
         rows, truncated = await asyncio.to_thread(self._rows, passages, entry.passage_prefix)
-        length = len(asked[0].ids)
-        vectors = await self._runner.run(
-            asked, length * entry.dimensions, lambda found, _: found[:, :length].reshape(1, -1)
-        )
+        read = len(asked[0].ids) + sum(len(row.ids) for row in rows)
         # The tokens that open and close every text say nothing about this one.
-        tokens = vectors.reshape(length, entry.dimensions)[1:-1]
-        read = length + sum(len(row.ids) for row in rows)
+        tokens = (await self._vectors(asked))[0][1:-1].astype(np.float32)
         if not len(tokens):
             return Reranked(np.zeros(len(passages), np.float32), read, truncated)
-        scores = await self._runner.run(rows, 1, lambda found, batch: _similar(tokens, found, batch))
-        return Reranked(np.clip(scores[:, 0], 0, 1), read, truncated)
+        found = await self._vectors(rows)
+        scores = await asyncio.to_thread(lambda: np.array([_similar(tokens, each) for each in found], np.float32))
+        return Reranked(np.clip(scores, 0, 1), read, truncated)
 
     async def close(self) -> None:
         """Stop the thread after the batch that is running; what waits fails with ``EngineError``."""
+        self._closed = True
         await self._runner.close()
+
+    async def _vectors(self, rows: Sequence[Row]) -> list[Halves]:
+        """The unit vectors of each row's tokens, (tokens, layers x hidden).
+
+        They depend on the text alone, so those that one caller's request made may serve another's.
+        """
+        if self._closed:
+            raise EngineError(f"reranker {self.name} is closed")
+        keys = [tuple(row.ids) for row in rows]
+        with self._lock:
+            known = {key: vectors for key in keys if (vectors := self._kept.get(key)) is not None}
+        missing = [Row(key, len(key)) for key in dict.fromkeys(keys) if key not in known]
+
+        def keep(found: Floats, batch: Sequence[Row]) -> Floats:
+            for row, vectors in zip(batch, found, strict=True):
+                known[tuple(row.ids)] = vectors[: len(row.ids)].astype(np.float16)
+            return np.zeros((len(batch), 1), np.float32)
+
+        if missing:
+            await self._runner.run(missing, 1, keep)
+            with self._lock:
+                for row in missing:
+                    key = tuple(row.ids)
+                    # A single text larger than all that may be kept is read each time.
+                    if known[key].nbytes <= _KEPT_BYTES:
+                        self._kept[key] = known[key]
+        return [known[key] for key in keys]
 
     def _rows(self, texts: Sequence[str], prefix: str) -> tuple[list[Row], int]:
         limit = self._pulled.entry.max_tokens
@@ -90,13 +125,9 @@ class LateInteraction:
         return rows, truncated
 
     def _graph(self) -> Any:
-        encoder = bert.load(self._pulled.directory)
-        return bert.build(dataclasses.replace(encoder, layers=max(1, encoder.layers - _DROPPED)), "tokens")
+        return bert.build(bert.load(self._pulled.directory), "tokens", _LAYERS)
 
 
-def _similar(query: Floats, found: Floats, batch: Sequence[Row]) -> Floats:
-    """(passages, 1): the mean over ``query`` (tokens, hidden) of each one's best cosine in ``found``."""
-    cosines = np.einsum("qd,ptd->pqt", query, found, optimize=True)
-    for number, row in enumerate(batch):
-        cosines[number, :, len(row.ids) :] = -1
-    return np.asarray(cosines.max(-1).mean(-1, keepdims=True), np.float32)
+def _similar(query: Floats, passage: Halves) -> float:
+    """The mean over ``query`` (tokens, hidden) of each one's best cosine in ``passage`` (tokens, hidden)."""
+    return float((query @ passage.astype(np.float32).T).max(1).mean())
