@@ -216,7 +216,7 @@ class DocumentAnswerer:
         hits = shown(candidates, asked.top_k)
         texts = await self._retriever.texts(hits)
         vector = await self._retriever.vector(asked.question)
-        passages = await extract.passages(asked.question, hits, candidates, texts, self._retriever.embedder, vector)
+        passages = await extract.passages(asked.question, hits, candidates, texts, self._retriever.remembered, vector)
         told = features(asked.question, candidates, passages)
         if self._calibration is None:
             likely = evidence(asked.question, candidates, passages)

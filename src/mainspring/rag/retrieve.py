@@ -21,6 +21,7 @@ from mainspring.engines.embedders import Embedders, embedders_of
 from mainspring.rag import filters as filtering
 from mainspring.rag.fusion import Mode, combine, fuse, ranks
 from mainspring.rag.query.plan import Query, QueryPlan
+from mainspring.rag.remembered import Remembered
 from mainspring.rag.rerank import rerank
 from mainspring.rag.scope import Groups, Scope, Scopes
 from mainspring.rag.selection import SearchOptions, decay, select
@@ -81,7 +82,8 @@ class Hit:
 class Retriever:
     """Searches collections, each with the embedder that its vectors are of.
 
-    ``embedder`` is the default one: sentences and token counts are by it, whatever the collection's.
+    ``embedder`` is the default one: sentences and token counts are by it, whatever the collection's. ``remembered`` is
+    it too, and keeps the vectors of questions and sentences.
     """
 
     def __init__(
@@ -100,6 +102,7 @@ class Retriever:
         self.scopes = Scopes(collections)
         self.embedders = embedders_of(embedder)
         self.embedder = self.embedders.default
+        self.remembered = Remembered(self.embedder)
         self.reranker = reranker
 
     async def search(
@@ -163,7 +166,7 @@ class Retriever:
 
     async def vector(self, query: str) -> Any:
         """The query's embedding by the default embedder, float32 of shape (dimensions,)."""
-        return (await self.embedder.embed([query], "query")).vectors[0]
+        return (await self.remembered.embed([query], "query")).vectors[0]
 
     async def texts(self, hits: Sequence[Hit]) -> dict[str, str]:
         """The stored text of each document among ``hits``, by id, checked against its sha256."""
@@ -256,7 +259,8 @@ class Retriever:
     async def _embedded(self, embedder: Embedder, texts: list[str], kind: Any) -> dict[str, Any]:
         if not texts:
             return {}
-        return dict(zip(texts, (await embedder.embed(texts, kind)).vectors, strict=True))
+        reader = self.remembered if embedder is self.embedder else embedder
+        return dict(zip(texts, (await reader.embed(texts, kind)).vectors, strict=True))
 
     async def _round(
         self,

@@ -1,0 +1,69 @@
+"""An embedder that keeps the vectors of short texts: questions, and the sentences of what is found often."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from cachetools import LRUCache
+
+from mainspring.engines.base import Embedded, Embedder
+
+Kind = Literal["query", "passage"]
+# Longer texts are chunks and documents, which come once. Of 384 dimensions this many are 20 MB with their texts.
+_LONGEST = 600
+_KEPT = 10_000
+
+
+class Remembered:
+    """Implements ``engines.base.Embedder`` over another. Usable from any thread and event loop.
+
+    A vector depends on its text alone, so what one caller's question made may serve another's. ``tokens`` and
+    ``truncated`` count what was read now: nothing for a text that is kept.
+    """
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self._kept: LRUCache[tuple[Kind, str], Any] = LRUCache(_KEPT)
+        self._lock = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        return self._embedder.name
+
+    @property
+    def dimensions(self) -> int:
+        return self._embedder.dimensions
+
+    @property
+    def max_tokens(self) -> int:
+        return self._embedder.max_tokens
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text without special tokens."""
+        return self._embedder.count_tokens(texts)
+
+    async def embed(self, texts: Sequence[str], kind: Kind = "passage") -> Embedded:
+        """Embed ``texts``, those that are not kept; raises what the embedder raises."""
+        with self._lock:
+            known = {text: vector for text in texts if (vector := self._kept.get((kind, text))) is not None}
+        missing = [text for text in dict.fromkeys(texts) if text not in known]
+        read = truncated = 0
+        if missing:
+            made = await self._embedder.embed(missing, kind)
+            read, truncated = made.tokens, made.truncated
+            known.update(zip(missing, made.vectors, strict=True))
+            with self._lock:
+                for text in missing:
+                    if len(text) <= _LONGEST:
+                        self._kept[kind, text] = np.array(known[text])
+        vectors = np.array([known[text] for text in texts], np.float32).reshape(len(texts), self.dimensions)
+        return Embedded(vectors, read, truncated)
+
+    async def close(self) -> None:
+        """Close the embedder, and forget."""
+        with self._lock:
+            self._kept.clear()
+        await self._embedder.close()
