@@ -1,10 +1,11 @@
 """Refusal as a risk-coverage curve: the built-in evidence, and one that is fitted on the development half of SQuAD.
 
-    MAINSPRING_DATA=... python benchmarks/refusal.py [--keep FILE]
+    MAINSPRING_DATA=... python benchmarks/refusal.py [--keep FILE] [--limit N]
 
 SQuAD 2.0 without every fifth article: 500 answerable questions, 500 adversarially unanswerable ones about the same
 paragraphs, and 200 about the articles that were left out, a half. Everything is fitted on the development half and
-reported on the other. ``--keep`` keeps what the searches told (as JSON), and takes it from there when it exists.
+reported on the other. ``--keep`` keeps what the searches told (as JSON), and takes it from there when it exists;
+``--limit`` asks at most so many questions a half, evenly spaced.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ HALVES: tuple[Split, Split] = ("development", "reported")
 FOUNDATION = "the foundation's best sentence cosine: .55 to .67"
 
 
-async def asked() -> list[list[Row]]:
+async def asked(limit: int) -> list[list[Row]]:
     """What the searches tell about the questions of each half."""
     judged = public.squad_refusal(data("."))
     settings: Settings = load().settings
@@ -40,14 +41,14 @@ async def asked() -> list[list[Row]]:
         apart = settings.model_copy(update={"home": Path(home), "rag": rag, "models": models})
         async with engines.open(apart) as opened, workbench.open(apart, opened) as bench:
             await bench.fill(judged.documents)
-            return [await fitting.gather(bench, judged.part(half)) for half in HALVES]
+            return [await fitting.gather(bench, judged.part(half, limit)) for half in HALVES]
 
 
-def kept(path: Path | None) -> list[list[Row]]:
+def kept(path: Path | None, limit: int) -> list[list[Row]]:
     """The rows, from ``path`` where it is there."""
     if path is not None and path.exists():
         return [[Row(**row) for row in rows] for rows in json.loads(path.read_text(encoding="utf-8"))]
-    rows = asyncio.run(asked())
+    rows = asyncio.run(asked(limit))
     if path is not None:
         path.write_text(json.dumps([[asdict(row) for row in half] for half in rows]), encoding="utf-8")
     return rows
@@ -73,8 +74,8 @@ def figures(name: str, found: Refusal, sizes: str) -> dict[str, Figure]:
     return made
 
 
-def main(path: Path | None) -> None:
-    development, reported = kept(path)
+def main(path: Path | None, limit: int) -> None:
+    development, reported = kept(path, limit)
     found: Calibrated = fitting.calibrate(
         "squad-refusal", development, reported, refuse_below=load().settings.rag.refuse_below
     )
@@ -85,4 +86,5 @@ def main(path: Path | None) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[sys.argv.index("--keep") + 1]) if "--keep" in sys.argv else None)
+    keep = Path(sys.argv[sys.argv.index("--keep") + 1]) if "--keep" in sys.argv else None
+    main(keep, int(sys.argv[sys.argv.index("--limit") + 1]) if "--limit" in sys.argv else 0)
