@@ -26,7 +26,9 @@ CHUNKS_A_DOCUMENT = 5
 DIMENSIONS = 384
 _SENTENCES_A_CHUNK = 6
 _OF_THE_TOPIC = 3
-# Of the unit sphere: how far documents lie from their topic, and chunks from their document.
+_FIELDS = 50
+# Of the unit sphere: how far topics lie from their field, documents from their topic, and chunks from their document.
+_TOPIC_SPREAD = 0.9
 _DOCUMENT_SPREAD = 0.8
 _CHUNK_SPREAD = 0.6
 
@@ -54,7 +56,10 @@ class Clusters:
         self._seed = seed
         self._topics = _topics(folder)
         self._sentences = [sentence for topic in self._topics for sentence in topic.sentences]
-        self._centres = _unit(np.random.default_rng(seed).normal(size=(len(self._topics), DIMENSIONS)))
+        draw = np.random.default_rng(seed)
+        fields = _unit(draw.normal(size=(_FIELDS, DIMENSIONS)))
+        noise = draw.normal(size=(len(self._topics), DIMENSIONS)) / DIMENSIONS**0.5
+        self._centres = _unit(fields[draw.integers(_FIELDS, size=len(self._topics))] + _TOPIC_SPREAD * noise)
 
     def name(self, document: int) -> str:
         return f"doc_{document:07d}"

@@ -84,7 +84,7 @@ async def recall(library: Scale, queries: Sequence[Query], case: Case) -> tuple[
         found = await vectors.search(table, vector=query.vector, text=query.text, k=DEPTH, current=scope.current)
         best = sorted((hit for hit in found if hit.dense is not None), key=lambda hit: -(hit.dense or 0))[:K]
         dense.append(_share({hit.chunk_id for hit in exact}, {hit.chunk_id for hit in best}))
-        if number < 5 and len(everything.current) * CHUNKS_A_DOCUMENT <= PROMISED:
+        if number < 2 and len(everything.current) * CHUNKS_A_DOCUMENT <= PROMISED:
             whole = await vectors.search(table, text=query.text, k=WHOLE_RANKING, current=everything.current)
             ranked = sorted(whole, key=lambda hit: -(hit.lexical or 0))
             kept = [hit.lexical or 0.0 for hit in ranked if hit.document_id in scope.current][:K]
@@ -200,11 +200,12 @@ async def search(home: Path, clusters: Clusters, count: int, postgres: str) -> d
             p95 = times[min(len(times) - 1, int(0.95 * len(times)))]
             against = f"p50 {times[len(times) // 2]:.1f} ms, {cpu:.1f} ms of CPU a query"
             figures[f"{case[0]}: p95"] = Figure(p95, "ms", "lower", floor, aim, against)
+        figures["memory for searches"] = Figure(_memory() - before, "MB", "lower")
+        for case in cases():
             dense, lexical = await recall(library, queries, case)
             words = "" if lexical != lexical else f"by words {lexical:.3f}"
             floor = 0.99 if clusters.rows >= PROMISED or promised else None
             figures[f"{case[0]}: recall@{K}"] = Figure(dense, "", "higher", floor, against=words)
-        figures["memory for searches"] = Figure(_memory() - before, "MB", "lower")
         beside = await beside_a_writer(library, clusters, queries)
         figures["beside a writer: searches"] = Figure(
             beside["searches"], "a second", "higher", against=f"p95 {beside['p95']:.0f} ms, two readers"

@@ -24,7 +24,7 @@ from mainspring.stores.segment import segmented
 from mainspring.stores.vectors import SearchHit
 
 # Rows that are always compared one by one, and documents that are looked up for it where vectors are not in memory.
-EXACT_ROWS = 5_000
+EXACT_ROWS = 20_000
 EXACT_DOCUMENTS = 10
 # Rows that are compared in the time in which the index finds one more.
 _ROWS_A_CANDIDATE = 8
