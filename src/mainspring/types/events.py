@@ -1,0 +1,177 @@
+"""What an answer is a stream of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """A generated token and its natural-log probability. ``top`` holds (token, logprob) alternatives."""
+
+    token: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Generated text. ``tokens`` counts the tokens that it came from (0 where the engine does not say)."""
+
+    text: str
+    choice: int = 0
+    tokens: int = 0
+    logprobs: tuple[TokenLogprob, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoning:
+    """Text that a reasoning model thinks aloud; kept apart from the answer."""
+
+    text: str
+    choice: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """A piece of a tool call: ``id`` and ``name`` come with the first piece of each ``index``."""
+
+    choice: int
+    index: int
+    id: str | None
+    name: str | None
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A passage that supports the answer, attached and verified by the system, never by the model.
+
+    ``start`` and ``end`` are character offsets into the parsed text of the document; ``quote`` is exactly
+    ``text[start:end]``. ``support`` is the heuristic support score of generated sentences (None: verbatim).
+    ``vector_store_id`` and ``file_id`` (None: the document was not uploaded) are where the passage can be opened.
+    """
+
+    index: int
+    document_id: str
+    source: str
+    quote: str
+    start: int
+    end: int
+    page: int | None = None
+    heading: str = ""
+    support: float | None = None
+    choice: int = 0
+    vector_store_id: str = ""
+    file_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A part of the question of which the documents say nothing, in the question's words."""
+
+    part: str
+    choice: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a cited source says where sources disagree. ``citation`` is the number of its citation, ``modified_at`` its
+    document's time in Unix seconds; ``newest`` marks the latest of the documents (none where all have one time)."""
+
+    citation: int
+    value: str
+    source: str
+    modified_at: float
+    newest: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """Cited sources that give different values for the same thing: found by rules, no proof that either is wrong."""
+
+    about: str
+    claims: tuple[Claim, ...]
+    choice: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What whoever reads an answer should know about it, and is no part of it. ``code`` is stable."""
+
+    code: str
+    text: str
+    choice: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a long answer is doing, for people who watch it."""
+
+    stage: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """Embeddings: one row a text, L2-normalised float32 of shape (texts, dimensions)."""
+
+    rows: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Relevance in [0, 1], one a document: float32 of shape (documents,)."""
+
+    values: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens and money spent. ``cost_nanousd`` is fixed-point: billionths of a US dollar."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    cost_nanousd: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.cost_nanousd + other.cost_nanousd,
+        )
+
+    @property
+    def total_tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """One choice is complete. What it acknowledges is durable before it is sent. ``stopped_by`` is the stop string
+    that ended it (empty: none, or the engine does not say)."""
+
+    reason: FinishReason
+    choice: int = 0
+    stopped_by: str = ""
+
+
+Event = (
+    Text
+    | Reasoning
+    | ToolCallDelta
+    | Citation
+    | Missing
+    | Contradiction
+    | Notice
+    | Progress
+    | Vectors
+    | Scores
+    | Usage
+    | Finish
+)

@@ -1,0 +1,128 @@
+"""What is asked of a responder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Role = Literal["system", "developer", "user", "assistant", "tool"]
+GrammarKind = Literal["json_schema", "regex"]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call that an assistant message made. ``arguments`` is the JSON text as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation. ``content`` is plain text; other modalities have requests of their own."""
+
+    role: Role
+    content: str
+    name: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function that the model may call. ``parameters`` is a JSON schema."""
+
+    name: str
+    description: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """A constraint on the generated text: a JSON schema (as JSON text) or a regular expression."""
+
+    kind: GrammarKind
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How tokens are drawn. ``None`` leaves the engine's default; an engine refuses what it cannot honour.
+
+    ``temperature`` 0 is greedy. ``logprobs`` is the number of alternatives a token (0: the chosen one only,
+    None: none). ``beams`` above 1 is beam search.
+    """
+
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    repetition_penalty: float | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+    n: int = 1
+    logprobs: int | None = None
+    beams: int = 1
+    ignore_eos: bool = False
+    grammar: Grammar | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """A conversation to be continued by the model, application or collection named ``model``.
+
+    ``options`` are the application's own (``mode``, ``top_k`` of document-qa, say). ``previous`` is the answer that the
+    conversation continues, whose turns stand before the new messages already. ``tool_choice`` is
+    ``auto``, ``none``, ``required`` or the name of one tool; without ``parallel_tool_calls`` an answer calls one at
+    most.
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    sampling: Sampling = Sampling()
+    tools: tuple[Tool, ...] = ()
+    tool_choice: str = "auto"
+    parallel_tool_calls: bool = True
+    session_id: str | None = None
+    user: str | None = None
+    store: bool = True
+    options: Mapping[str, Any] = field(default_factory=dict)
+    previous: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionRequest:
+    """Raw text to be continued, with no chat template. ``echo`` returns the prompt's own log-probabilities."""
+
+    model: str
+    prompt: str
+    sampling: Sampling = Sampling()
+    user: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedRequest:
+    """Texts to be embedded. ``kind`` lets models that tell queries from passages do so."""
+
+    model: str
+    inputs: tuple[str, ...]
+    kind: Literal["query", "passage"] = "passage"
+    user: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RerankRequest:
+    """Documents to be scored for their relevance to ``query``."""
+
+    model: str
+    query: str
+    documents: tuple[str, ...]
+    user: str | None = None
+
+
+Request = ChatRequest | CompletionRequest | EmbedRequest | RerankRequest
