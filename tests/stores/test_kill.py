@@ -138,7 +138,7 @@ def test_an_ingest_that_is_killed_leaves_no_trace() -> None:
     """What ``benchmarks/kill_ingest.py`` does with thousands of documents: killed while it adds and while it changes,
     and afterwards equal to what was made without kills."""
     script = Path(__file__).parents[2] / "benchmarks" / "kill_ingest.py"
-    sizes = ("--documents", "200", "--kills", "4", "--seed", str(random.randrange(10**6)))
+    sizes = ("--trial", "--documents", "200", "--kills", "4", "--seed", str(random.randrange(10**6)))
     done = subprocess.run([sys.executable, str(script), *sizes], capture_output=True, text=True, check=False)
     assert done.returncode == 0, (sizes, done.stdout, done.stderr)
     assert "nothing left over" in done.stdout
