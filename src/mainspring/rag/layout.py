@@ -3,7 +3,8 @@
 Two routes (guide section E.2, document parsing). ``rules`` trusts the order in which a page is drawn and finds
 lines, paragraphs and drawn tables by fixed rules: right and fast where text stands in one column. ``layout`` looks
 at where things stand: columns, tables without rules, figures, text that is drawn in another order than it is read.
-The choice is made once a document, by what its pages look like.
+The choice is made once a document, by what its pages look like; the order of the text once a page: as it is drawn,
+unless something speaks against it (``order``).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from statistics import median
 
-from mainspring.rag import columns, geometry, tables
+from mainspring.rag import columns, geometry, order, tables
 from mainspring.rag.document import Box
 from mainspring.rag.geometry import Picture, Piece, Sheet
 from mainspring.rag.hyphens import Mender
@@ -33,8 +34,6 @@ _CAPTION_DISTANCE = 48.0
 _WHOLE = {"title", "figure_caption", "table_caption"}
 _APART = {*_WHOLE, "equation", "reference"}
 _NUMBERED_TITLE = re.compile(r"((?:\d+\.)*\d+)\.?\s+\S|(?:[IVX]+|[A-Z])\.\s+\S")
-# More of a page's lines than this drawn above the one before: its order is not the reading order.
-_BACKWARDS = 0.12
 
 
 @dataclass(slots=True)
@@ -54,12 +53,16 @@ class Arranged:
     """A page cut up: its text in regions in reading order; pieces with ``block`` stand for tables and figures.
 
     ``roles`` are what a layout model takes regions for, by their number: then nothing else is a heading.
+    ``as_drawn``: nothing speaks against the order in which the page is drawn. ``torn``: numbers of tables that the
+    drawing order shows to be none.
     """
 
     regions: list[list[Piece]]
     placed: list[tables.PlacedTable | Picture] = field(default_factory=list)
     reasons: tuple[str, ...] = ()
     roles: dict[int, str] = field(default_factory=dict)
+    as_drawn: bool = False
+    torn: frozenset[int] = frozenset()
 
 
 @dataclass(slots=True)
@@ -85,10 +88,7 @@ def render(
     arranged = arranged or [arrange(sheet) for sheet in sheets]
     reasons = Counter(reason for page in arranged for reason in page.reasons)
     chosen = route if route != "auto" else "layout" if reasons else "rules"
-    pages = [
-        _by_rules(sheet, page) if chosen == "rules" else _by_layout(page)
-        for sheet, page in zip(sheets, arranged, strict=True)
-    ]
+    pages = [_lines(sheet, page, route, chosen) for sheet, page in zip(sheets, arranged, strict=True)]
     levels = _heading_levels(pages)
     mender = Mender(line.text for lines in pages for line in lines)
     blocks = [
@@ -111,8 +111,8 @@ def arrange(sheet: Sheet) -> Arranged:
         reasons.append("figures")
         pieces = _place(pieces, sheet.pictures, placed)
     regions = [pieces]
+    ruled = len(placed)
     if _side_by_side(pieces, em):
-        ruled = len(placed)
 
         def with_tables(part: Sequence[Piece]) -> Sequence[Piece]:
             for least in (3, 2):
@@ -122,13 +122,16 @@ def arrange(sheet: Sheet) -> Arranged:
         regions = columns.regions(pieces, em, with_tables)
         if len(regions) > 1:
             reasons.append("columns")
-        if len(placed) > ruled:
-            reasons.append("tables without rules")
+    as_drawn = not sheet.recognised and not order.against(sheet.pieces, regions, em)
+    open_tables = range(ruled, len(placed))
+    torn = [n for n in open_tables if as_drawn and order.torn(sheet.pieces, placed[n].box)]
+    if len(open_tables) > len(torn):
+        reasons.append("tables without rules")
     if sheet.recognised:
         reasons.append("text read from images")
-    elif _backwards(sheet.pieces):
+    elif not as_drawn:
         reasons.append("text drawn out of order")
-    return Arranged(regions, placed, tuple(reasons))
+    return Arranged(regions, placed, tuple(reasons), as_drawn=as_drawn, torn=frozenset(torn))
 
 
 def _place(
@@ -173,12 +176,18 @@ def _side_by_side(pieces: Sequence[Piece], em: float) -> bool:
     return False
 
 
-def _backwards(pieces: Sequence[Piece]) -> bool:
-    jumps = sum(below.bottom > above.top + 1 for above, below in pairwise(pieces))
-    return jumps > max(2, _BACKWARDS * len(pieces))
-
-
 # --- lines ----------------------------------------------------------------------------------------------------
+
+
+def _lines(sheet: Sheet, page: Arranged, route: Route, chosen: str) -> list[_Line]:
+    """The lines of a page in the order of the route that was asked for, and chosen."""
+    if chosen == "rules":
+        grids = [n for n, each in enumerate(page.placed) if isinstance(each, tables.PlacedTable) and each.ruled]
+        return _as_drawn(sheet, page, grids, [])
+    if route == "auto" and page.as_drawn:
+        shown = [n for n in range(len(page.placed)) if n not in page.torn]
+        return _as_drawn(sheet, page, shown, page.regions)
+    return _by_layout(page)
 
 
 def _by_layout(page: Arranged) -> list[_Line]:
@@ -191,25 +200,29 @@ def _by_layout(page: Arranged) -> list[_Line]:
     return lines
 
 
-def _by_rules(sheet: Sheet, page: Arranged) -> list[_Line]:
-    """In the order in which the page is drawn; drawn tables where their first cell is."""
-    grids = [
-        (number, table)
-        for number, table in enumerate(page.placed)
-        if isinstance(table, tables.PlacedTable) and table.ruled
-    ]
-    pieces: Sequence[Piece] = sheet.pieces
+def _as_drawn(sheet: Sheet, page: Arranged, shown: Sequence[int], regions: Sequence[Sequence[Piece]]) -> list[_Line]:
+    """In the order in which the page is drawn. Of the tables and figures those with numbers in ``shown``: tables where
+    their first cell is drawn, figures before what is first drawn below them."""
+    tabled = [number for number in shown if isinstance(page.placed[number], tables.PlacedTable)]
+    waiting = [number for number in shown if number not in tabled]
+    where = {id(piece): number for number, region in enumerate(regions) for piece in region}
     lines: list[_Line] = []
     written: set[int] = set()
-    for piece in pieces:
-        inside = next((number for number, table in grids if geometry.within(piece, table.box, 0.0)), None)
+    for piece in sheet.pieces:
+        for number in [each for each in waiting if _is_below(piece, page.placed[each].box)]:
+            waiting.remove(number)
+            lines.append(_Line(*page.placed[number].box, "", 0.0, number))
+        inside = next((each for each in tabled if geometry.within(piece, page.placed[each].box, 0.0)), None)
         if inside is None:
-            _append(lines, piece, 0, 0)
+            _append(lines, piece, where.get(id(piece), 0), 0)
         elif inside not in written:
             written.add(inside)
-            left, bottom, right, top = page.placed[inside].box
-            lines.append(_Line(left, bottom, right, top, "", 0.0, inside))
-    return lines
+            lines.append(_Line(*page.placed[inside].box, "", 0.0, inside))
+    return [*lines, *(_Line(*page.placed[number].box, "", 0.0, number) for number in waiting)]
+
+
+def _is_below(piece: Piece, box: Box) -> bool:
+    return piece.middle < box[1] and piece.left < box[2] and piece.right > box[0]
 
 
 def _append(lines: list[_Line], piece: Piece, region: int, start: int) -> None:
