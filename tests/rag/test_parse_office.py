@@ -132,6 +132,43 @@ def test_slides_in_the_order_shown_with_notes_and_tables() -> None:
 # --- sheets ---------------------------------------------------------------------------------------------------
 
 
+def test_diagrams_of_slides_are_read_in_their_own_order() -> None:
+    pptx = pytest.importorskip("pptx")
+    from pptx.opc.package import Part
+    from pptx.opc.packuri import PackURI
+    from pptx.oxml import parse_xml
+
+    drawing = "http://schemas.openxmlformats.org/drawingml/2006"
+    names = f'xmlns:a="{drawing}/main" xmlns:dgm="{drawing}/diagram"'
+
+    def point(number: int, text: str) -> str:
+        words = f"<dgm:t><a:p><a:r><a:t>{text}</a:t></a:r></a:p></dgm:t>" if text else ""
+        return f'<dgm:pt modelId="{number}">{words}</dgm:pt>'
+
+    points = "".join(point(*each) for each in enumerate(("", "Roast", "Order the beans", "Weigh twice")))
+    # (parent, child, place): the order is that of the connections, not that of the points. The last one is a loop.
+    links = "".join(
+        f'<dgm:cxn srcId="{one}" destId="{two}" srcOrd="{place}"/>'
+        for one, two, place in ((0, 1, 1), (0, 2, 0), (2, 3, 0), (3, 2, 0))
+    )
+    data = f"<dgm:dataModel {names}><dgm:ptLst>{points}</dgm:ptLst><dgm:cxnLst>{links}</dgm:cxnLst></dgm:dataModel>"
+    deck = pptx.Presentation()
+    slide = deck.slides.add_slide(deck.slide_layouts[5])
+    slide.shapes.title.text = "How it is done"
+    kind = "application/vnd.openxmlformats-officedocument.drawingml.diagramData+xml"
+    part = Part(PackURI("/ppt/diagrams/data1.xml"), kind, deck.part.package, data.encode())
+    relations = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    identity = slide.part.relate_to(part, f"{relations}/diagramData")
+    frame = (
+        f'<p:graphicFrame xmlns:p="http://schemas.openxmlformats.org/presentationml/2006/main" {names}>'
+        f'<a:graphic><a:graphicData uri="{drawing}/diagram">'
+        f'<dgm:relIds xmlns:r="{relations}" r:dm="{identity}"/></a:graphicData></a:graphic></p:graphicFrame>'
+    )
+    slide.shapes._spTree.append(parse_xml(frame))
+    parsed = read(saved(deck), "a.pptx", "pptx")
+    assert parsed.text == "## How it is done\n\n- Order the beans\n  - Weigh twice\n- Roast"
+
+
 def test_sheets_show_values_as_the_program_does() -> None:
     openpyxl = pytest.importorskip("openpyxl")
     book = openpyxl.Workbook()

@@ -106,17 +106,17 @@ def arrange(sheet: Sheet) -> Arranged:
     pieces = sheet.pieces
     reasons: list[str] = []
     if len(sheet.rules) >= 5:
-        pieces = _place(pieces, tables.ruled(pieces, sheet.rules), placed)
+        pieces = tables.place(pieces, tables.ruled(pieces, sheet.rules), placed)
     if sheet.pictures:
         reasons.append("figures")
-        pieces = _place(pieces, sheet.pictures, placed)
+        pieces = tables.place(pieces, sheet.pictures, placed)
     regions = [pieces]
     ruled = len(placed)
     if _side_by_side(pieces, em):
 
         def with_tables(part: Sequence[Piece]) -> Sequence[Piece]:
             for least in (3, 2):
-                part = _place(part, tables.unruled(part, em, least=least), placed)
+                part = tables.place(part, tables.unruled(part, em, least=least), placed)
             return part
 
         regions = columns.regions(pieces, em, with_tables)
@@ -132,31 +132,6 @@ def arrange(sheet: Sheet) -> Arranged:
     elif not as_drawn:
         reasons.append("text drawn out of order")
     return Arranged(regions, placed, tuple(reasons), as_drawn=as_drawn, torn=frozenset(torn))
-
-
-def _place(
-    pieces: Sequence[Piece],
-    found: Sequence[tables.PlacedTable] | Sequence[Picture],
-    placed: list[tables.PlacedTable | Picture],
-) -> list[Piece]:
-    """``pieces`` with one piece in the place of those inside each of ``found``, which go to the end of ``placed``."""
-    for each in found:
-        left, bottom, right, top = each.box
-        stand_in = Piece(left, bottom, right, top, "", block=len(placed))
-        placed.append(each)
-        kept: list[Piece] = []
-        waiting = True
-        for piece in pieces:
-            inside = isinstance(each, tables.PlacedTable) and piece.block < 0 and geometry.within(piece, each.box)
-            if inside and waiting:
-                kept.append(stand_in)
-                waiting = False
-            if not inside:
-                kept.append(piece)
-        if waiting:
-            kept.append(stand_in)
-        pieces = kept
-    return list(pieces)
 
 
 def _side_by_side(pieces: Sequence[Piece], em: float) -> bool:

@@ -1,4 +1,4 @@
-"""Slides: in the order in which they are shown, each with its title, texts, tables and speaker's notes."""
+"""Slides: in the order in which they are shown, each with its title, texts, tables, diagrams and speaker's notes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from mainspring.rag.opc import Package, local
 _P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 _R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
+_D = "{http://schemas.openxmlformats.org/drawingml/2006/diagram}"
 _TITLES = ("title", "ctrTitle")
 _FURNITURE = {"dt": "header", "ftr": "footer", "hdr": "header", "sldNum": "page number"}
 
@@ -34,6 +35,7 @@ def _slide(package: Package, path: str, number: int, composer: Composer) -> None
     root = package.xml(path)
     hidden = root.get("show") == "0"
     shapes = list(_shapes(root))
+    related = {identity: target for identity, _, target in package.relations(path)}
     title = next((_words(shape) for shape in shapes if _role(shape) in _TITLES and _words(shape)), "")
     composer.add(f"## {title or f'Slide {number}'}{' (hidden)' if hidden else ''}")
     for shape in sorted((each for each in shapes if _role(each) not in _TITLES), key=_place):
@@ -44,6 +46,10 @@ def _slide(package: Package, path: str, number: int, composer: Composer) -> None
         elif local(shape.tag) == "graphicFrame":
             for table in shape.iter(f"{_A}tbl"):
                 composer.table(_table(table), caption=title)
+            for each in shape.iter(f"{_D}relIds"):
+                diagram = related.get(each.get(f"{_R}dm", ""))
+                if diagram in package.members:
+                    _diagram(package.xml(diagram), composer)
         else:
             _paragraphs(shape, composer, items=role in ("body", "obj", "unnamed"))
     for _, kind, target in package.relations(path):
@@ -99,6 +105,32 @@ def _paragraphs(shape: Element, composer: Composer, *, items: bool) -> None:
             composer.add(f"{'  ' * min(depth, 8)}- {text}", close=number > 0)
         else:
             composer.add(text.lstrip("#|") if text[0] in "#|" else text)
+
+
+def _diagram(root: Element, composer: Composer) -> None:
+    """The texts of a diagram (SmartArt) as items, each below the one that it belongs to."""
+    points = {each.get("modelId", ""): each for each in root.iter(f"{_D}pt")}
+    parents: dict[str, list[tuple[int, str]]] = {}
+    for each in root.iter(f"{_D}cxn"):
+        if each.get("type", "parOf") == "parOf":
+            place = each.get("srcOrd", "0")
+            child = (int(place) if place.isdecimal() else 0, each.get("destId", ""))
+            parents.setdefault(each.get("srcId", ""), []).append(child)
+    below = {child for children in parents.values() for _, child in children}
+    waiting = [(identity, 0) for identity in reversed(points) if identity not in below]
+    seen: set[str] = set()
+    written = False
+    while waiting:
+        identity, depth = waiting.pop()
+        if identity in seen or identity not in points:
+            continue
+        seen.add(identity)
+        text = _words(points[identity])
+        if text:
+            composer.add(f"{'  ' * min(depth, 8)}- {text}", close=written)
+            written = True
+        inner = sorted(parents.get(identity, ()), reverse=True)
+        waiting.extend((child, depth + bool(text)) for _, child in inner)
 
 
 def _words(shape: Element) -> str:

@@ -13,7 +13,7 @@ from statistics import median
 
 from mainspring.rag import geometry
 from mainspring.rag.document import Box
-from mainspring.rag.geometry import Piece, Rule
+from mainspring.rag.geometry import Picture, Piece, Rule
 
 Cells = list[list[str]]
 _SLACK = 2.5
@@ -39,6 +39,31 @@ class PlacedTable:
 def is_caption(text: str) -> bool:
     """Whether a line opens as captions of tables do: ``Table 3: ...``."""
     return _CAPTION.match(text) is not None
+
+
+def place(
+    pieces: Sequence[Piece],
+    found: Sequence[PlacedTable] | Sequence[Picture],
+    placed: list[PlacedTable | Picture],
+) -> list[Piece]:
+    """``pieces`` with one piece in the place of those inside each of ``found``, which go to the end of ``placed``."""
+    for each in found:
+        left, bottom, right, top = each.box
+        stand_in = Piece(left, bottom, right, top, "", block=len(placed))
+        placed.append(each)
+        kept: list[Piece] = []
+        waiting = True
+        for piece in pieces:
+            inside = isinstance(each, PlacedTable) and piece.block < 0 and geometry.within(piece, each.box)
+            if inside and waiting:
+                kept.append(stand_in)
+                waiting = False
+            if not inside:
+                kept.append(piece)
+        if waiting:
+            kept.append(stand_in)
+        pieces = kept
+    return list(pieces)
 
 
 # --- ruled ----------------------------------------------------------------------------------------------------
