@@ -13,6 +13,7 @@ from itertools import pairwise
 from statistics import median
 
 from mainspring.rag import geometry
+from mainspring.rag.document import Box
 from mainspring.rag.geometry import Piece
 
 # A line of prose has this many words; terms of a glossary, cells, labels and notes in the margin have fewer.
@@ -37,7 +38,7 @@ def against(pieces: Sequence[Piece], regions: Sequence[Sequence[Piece]], em: flo
     return _upwards([geometry.bounds(line) for _, line in prose], em) or _beside(lines)
 
 
-def torn(pieces: Sequence[Piece], box: geometry.Box) -> bool:
+def torn(pieces: Sequence[Piece], box: Box) -> bool:
     """Whether what stands in ``box`` is no table: prose of elsewhere is drawn between its pieces.
 
     So are lines of two columns that happen to look like cells: the left column is drawn to its end first.
@@ -75,7 +76,7 @@ def _words(line: _Drawn) -> int:
     return sum(len(piece.text.split()) for piece in line[1])
 
 
-def _upwards(boxes: Sequence[geometry.Box], em: float) -> bool:
+def _upwards(boxes: Sequence[Box], em: float) -> bool:
     """Whether many lines stand above one of their column that is drawn before them.
 
     Counted from both ends: a footer that is drawn first is one line out of order, and not all the others.
@@ -84,7 +85,7 @@ def _upwards(boxes: Sequence[geometry.Box], em: float) -> bool:
     return count >= _MIN_LINES and count > _BACKWARDS * len(boxes)
 
 
-def _displaced(boxes: Sequence[geometry.Box], em: float, sign: int) -> int:
+def _displaced(boxes: Sequence[Box], em: float, sign: int) -> int:
     """Lines above the lowest so far in the same place across the page (``sign`` -1: below the highest)."""
     start, end = min(box[0] for box in boxes), max(box[2] for box in boxes)
     step = max(1.0, (end - start) / _BINS)
@@ -125,7 +126,7 @@ def _beside(lines: Sequence[_Drawn]) -> bool:
     return False
 
 
-def _side_by_side(left: geometry.Box, right: geometry.Box) -> bool:
+def _side_by_side(left: Box, right: Box) -> bool:
     shared = min(left[3], right[3]) - max(left[1], right[1])
     return left[2] <= right[0] and shared > 0.5 * min(left[3] - left[1], right[3] - right[1])
 
