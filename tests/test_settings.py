@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mainspring.errors import SettingsError
-from mainspring.settings import Settings, describe, load
+from mainspring.settings import ModelsSettings, Settings, describe, load
 
 
 def write(folder: Path, text: str) -> Path:
@@ -89,3 +89,25 @@ def test_secrets_are_not_described(tmp_path: Path) -> None:
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Settings().gateway.port = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("reranker", "late"),
+    [
+        ("late", ("base",)),
+        ("late:other", ("other",)),
+        ("late+other", ("base", "other")),
+        ("late+base", ("base",)),
+        ("late:one+other", ("one", "other")),
+        ("later", ()),
+        ("", ()),
+    ],
+)
+def test_models_that_rerank_by_late_interaction(reranker: str, late: tuple[str, ...]) -> None:
+    assert ModelsSettings(embedding="base", reranker=reranker).late == late
+
+
+@pytest.mark.parametrize("reranker", ["late:", "late+", "late:one+", "late++other"])
+def test_late_interaction_lacks_a_model(reranker: str) -> None:
+    with pytest.raises(ValueError, match="lacks the name of an embedding model"):
+        ModelsSettings(reranker=reranker)

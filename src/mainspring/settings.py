@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,9 +83,10 @@ class RemoteReranker(Section):
 class ModelsSettings(Section):
     """Which models are served. Names are catalogue names; ``catalogues`` are further catalogue files.
 
-    ``reranker`` is ``late`` (late interaction with the embedding model), a reranker of the catalogue, a key of
-    ``remote_rerankers``, ``listwise:`` and the name of a chat model, or empty: none. ``layout`` finds the regions of
-    pages where ``rag.parser`` is ``layout-model``.
+    ``reranker`` is ``late`` (late interaction with the embedding model), ``late:`` and the name of another embedding
+    model, ``late+`` and such a name (both together), a reranker of the catalogue, a key of ``remote_rerankers``,
+    ``listwise:`` and the name of a chat model, or empty: none. ``layout`` finds the regions of pages where
+    ``rag.parser`` is ``layout-model``.
     """
 
     directory: Path = Field(default_factory=lambda: _cache_home() / "models")
@@ -103,6 +105,22 @@ class ModelsSettings(Section):
         kind, _, model = self.reranker.partition(":")
         return model if kind == "listwise" else ""
 
+    @property
+    def late(self) -> tuple[str, ...]:
+        """The embedding models that rerank by late interaction; () where something else does."""
+        if self.reranker in self.remote_rerankers or not re.match(r"late($|[:+])", self.reranker):
+            return ()
+        names = self.reranker[len("late:") :].split("+") if self.reranker != "late" else []
+        if not self.reranker.startswith("late:"):
+            names.insert(0, self.embedding)
+        return tuple(dict.fromkeys(names))
+
+    @model_validator(mode="after")
+    def _late_is_named(self) -> ModelsSettings:
+        if "" in self.late:
+            raise ValueError(f"reranker {self.reranker} lacks the name of an embedding model, as in late+NAME")
+        return self
+
     @model_validator(mode="after")
     def _listwise_is_served(self) -> ModelsSettings:
         if self.reranker.startswith("listwise:") and self.listwise not in (*self.chat, *self.remote):
@@ -112,9 +130,9 @@ class ModelsSettings(Section):
     @property
     def local(self) -> tuple[str, ...]:
         """The catalogue names of everything that is configured to run here."""
-        elsewhere = {"", "late", *self.remote_rerankers}
-        rerankers = () if self.reranker in elsewhere or self.listwise else (self.reranker,)
-        return (*self.chat, self.embedding, *rerankers)
+        elsewhere = {"", *self.remote_rerankers}
+        rerankers = self.late or (() if self.reranker in elsewhere or self.listwise else (self.reranker,))
+        return tuple(dict.fromkeys((*self.chat, self.embedding, *rerankers)))
 
 
 class EnginesSettings(Section):

@@ -17,6 +17,10 @@ from mainspring.settings import ModelsSettings, RemoteReranker, Settings
     [
         ("ms-marco-minilm-l6-v2", ["embedder", "ms-marco-minilm-l6-v2"]),
         ("late", ["embedder"]),
+        ("late:embedder", ["embedder"]),
+        ("late:another", ["embedder", "another"]),
+        ("late+another", ["embedder", "another"]),
+        ("late:one+another", ["embedder", "one", "another"]),
         ("", ["embedder"]),
         ("ours", ["embedder"]),
     ],

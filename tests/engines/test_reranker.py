@@ -11,15 +11,15 @@ import pytest
 from aiohttp import web
 from safetensors.numpy import load_file, save_file
 
-from mainspring.engines import bert, convert
-from mainspring.engines.late import LateInteraction
+from mainspring.engines import bert, builtin, convert, late
+from mainspring.engines.late import LateInteraction, Together, mean_of_ranges
 from mainspring.engines.pull import PulledModel, Puller
 from mainspring.engines.reranker import CrossEncoder, RemoteReranker, RerankResponder
 from mainspring.engines.sources import silent
-from mainspring.errors import EngineError, InvalidRequest, ModelError, UpstreamError
+from mainspring.errors import EngineError, InvalidRequest, MainspringError, ModelError, UpstreamError
 from mainspring.path import collect
+from mainspring.settings import ModelsSettings, Settings
 from mainspring.settings import RemoteReranker as Remote
-from mainspring.settings import Settings
 from mainspring.types import ChatRequest, Context, Message, Principal, RerankRequest
 
 QUERY = "How long is the guarantee on a grinder?"
@@ -215,6 +215,54 @@ async def test_a_remote_reranker(endpoint: tuple[str, list[Any]]) -> None:
     await gone.close()
 
 
+def test_a_mean_of_ranges_lets_no_model_outweigh_another() -> None:
+    wide, narrow = np.array([0.1, 0.3, 0.9], np.float32), np.array([0.82, 0.9, 0.8], np.float32)
+    found = mean_of_ranges([wide, narrow])
+    # Each places one passage first; in the middle of both ranges is the one that both place well.
+    assert found.argsort().tolist() == [0, 2, 1]
+    np.testing.assert_allclose([found.min(), found.max()], [0.45 + 0.45 * 0.1, 0.45 + 0.45 * 0.625], atol=1e-5)
+    np.testing.assert_allclose(mean_of_ranges([wide[:1], narrow[:1]]), [(0.1 + 0.82) / 2], atol=1e-6)
+    np.testing.assert_allclose(mean_of_ranges([wide, wide]), wide, atol=1e-6)
+    assert mean_of_ranges([wide[:0], wide[:0]]).shape == (0,)
+
+
+async def test_two_together(minilm: PulledModel) -> None:
+    """The second is the same model with its prefix, so both are real and differ."""
+    entry = minilm.entry.model_copy(update={"name": "other", "query_prefix": "ask: "})
+    other = dataclasses.replace(minilm, entry=entry)
+    parts = [LateInteraction(minilm, 1), LateInteraction(other, 1)]
+    both = Together(parts)
+    await both.start()
+    assert both.name == "late:all-minilm-l6-v2+other"
+    assert both.fingerprint == f"{parts[0].fingerprint}+{parts[1].fingerprint}"
+    assert both.pulled_at == minilm.pulled_at
+    alone = [await part.rerank(QUERY, PASSAGES) for part in parts]
+    found = await both.rerank(QUERY, PASSAGES)
+    assert not np.allclose(alone[0].scores, alone[1].scores)
+    np.testing.assert_allclose(found.scores, mean_of_ranges([each.scores for each in alone]), atol=1e-5)
+    assert found.tokens == alone[0].tokens + alone[1].tokens
+    assert int(found.scores.argmax()) == 1
+    assert (await both.rerank(QUERY, [])).scores.shape == (0,)
+    await both.close()
+    with pytest.raises(EngineError, match="closed"):
+        await both.rerank(QUERY, PASSAGES)
+
+
+def test_settings_say_which_rerank(minilm: PulledModel) -> None:
+    for named, kind, name in (
+        ("late", LateInteraction, "late:all-minilm-l6-v2"),
+        ("late:all-minilm-l6-v2", LateInteraction, "late:all-minilm-l6-v2"),
+        ("late+all-minilm-l6-v2", LateInteraction, "late:all-minilm-l6-v2"),
+    ):
+        made = builtin.reranker(Settings(models=ModelsSettings(reranker=named)))
+        assert isinstance(made, kind)
+        assert made.name == name
+    for reranker, says in (("late+bge-base-en-v1.5", "models pull bge-base-en-v1.5"), ("late:nothing-such", "")):
+        with pytest.raises(MainspringError) as caught:
+            builtin.reranker(Settings(models=ModelsSettings(reranker=reranker)))
+        assert says in caught.value.remedy
+
+
 async def test_as_a_responder(minilm: PulledModel) -> None:
     reranker = LateInteraction(minilm)
     responder = RerankResponder(reranker)
@@ -231,3 +279,15 @@ async def test_as_a_responder(minilm: PulledModel) -> None:
 def test_the_catalogue_has_one(tmp_path: Path) -> None:
     entries = Puller(Settings(home=tmp_path)).catalogue
     assert entries.get("ms-marco-minilm-l6-v2").kind == "reranker"
+
+
+async def test_the_tokens_of_a_prefix_are_not_compared(minilm: PulledModel) -> None:
+    prefixed = minilm.entry.model_copy(update={"query_prefix": "grinder grinder grinder: "})
+    with_prefix = LateInteraction(dataclasses.replace(minilm, entry=prefixed), 1)
+    seen: list[int] = []
+    similar = late._similar
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(late, "_similar", lambda query, passage: seen.append(len(query)) or similar(query, passage))
+        await with_prefix.rerank("hand wheel", ["a", "b"])
+    await with_prefix.close()
+    assert seen == [2, 2]

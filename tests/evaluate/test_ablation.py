@@ -136,6 +136,11 @@ def test_values_of_the_reranker_axis() -> None:
     assert [arm.reranker for arm in arms] == [None, "", "", "late", "late", None]
     assert [arm.settings for arm in arms] == [{}] * 4 + [{"rerank_candidates": 100}, {"rerank_weight": 0.2}]
     assert [arm.name for arm in arms][4] == "deep"
+    plus = grid(rerankers=["late+other", "two:late:other+rerank_weight=0.3"])
+    assert [(arm.name, arm.reranker, arm.settings) for arm in plus] == [
+        ("late+other", "late+other", {}),
+        ("two", "late:other", {"rerank_weight": 0.3}),
+    ]
 
 
 async def test_an_unknown_baseline_or_metric_is_refused(folder: Path, settings: Settings, engines: Engines) -> None:

@@ -20,17 +20,23 @@ from mainspring.errors import ModelError
 Floats = NDArray[np.float32]
 Head = Literal["mean", "cls", "score", "tokens"]
 _MASKED = -1e9
+_WORDS = "embeddings.word_embeddings.weight"
+_SCALE = "embeddings.word_embeddings.scale"
 
 
 @dataclass(frozen=True, slots=True)
 class Encoder:
-    """Configuration and float32 weights of a BERT encoder, names without the ``bert.`` prefix."""
+    """Configuration and float32 weights of a BERT encoder, names without the ``bert.`` prefix.
+
+    A large table of words may stay in int8, (words, hidden), beside ``embeddings.word_embeddings.scale``, (words,
+    groups): each scale is that of as many neighbours as there are groups of them.
+    """
 
     layers: int
     heads: int
     hidden: int
     epsilon: float
-    weights: Mapping[str, Floats]
+    weights: Mapping[str, NDArray[Any]]
 
 
 def load(directory: Path) -> Encoder:
@@ -48,7 +54,10 @@ def load(directory: Path) -> Encoder:
         raw = load_file(directory / "model.safetensors")
     except (SafetensorError, OSError) as error:
         raise ModelError(f"model.safetensors cannot be read: {error}", remedy="Pull again with --force") from None
-    weights = {name.removeprefix("bert."): value.astype(np.float32) for name, value in raw.items()}
+    weights = {
+        name.removeprefix("bert."): value if value.dtype == np.int8 else value.astype(np.float32)
+        for name, value in raw.items()
+    }
     encoder = Encoder(
         layers=int(config["num_hidden_layers"]),
         heads=int(config["num_attention_heads"]),
@@ -113,14 +122,26 @@ class _Graph:
         op = self.op
         length = op.squeeze(op.gather(op.shape_of(ids), self.index(1), self.index(0)), self.index(0))
         places = op.range(op.constant(np.int64(0)), length, op.constant(np.int64(1)), "i64")
-        words = op.gather(self.constant("embeddings.word_embeddings.weight"), ids, self.index(0))
-        x = op.add(words, op.gather(self.constant("embeddings.position_embeddings.weight"), places, self.index(0)))
+        positions = op.gather(self.constant("embeddings.position_embeddings.weight"), places, self.index(0))
+        x = op.add(self.words(ids), positions)
         kinds = "embeddings.token_type_embeddings.weight"
         if types is None:
             x = op.add(x, op.constant(self.encoder.weights[kinds][0]))
         else:
             x = op.add(x, op.gather(self.constant(kinds), types, self.index(0)))
         return self.norm(x, "embeddings.LayerNorm")
+
+    def words(self, ids: Any) -> Any:
+        op = self.op
+        found = op.gather(self.constant(_WORDS), ids, self.index(0))
+        if _SCALE not in self.encoder.weights:
+            return found
+        # Only the rows that are read are scaled: the table stays small in memory.
+        groups = self.encoder.weights[_SCALE].shape[1]
+        shape = self.index(0, 0, groups, self.encoder.hidden // groups)
+        scale = op.unsqueeze(op.gather(self.constant(_SCALE), ids, self.index(0)), self.index(3))
+        scaled = op.multiply(op.reshape(op.convert(found, "f32"), shape, True), scale)
+        return op.reshape(scaled, self.index(0, 0, self.encoder.hidden), True)
 
     def encode(self, ids: Any, mask: Any, types: Any | None = None) -> Iterator[Any]:
         """The states behind each layer."""
@@ -167,14 +188,17 @@ def reference(encoder: Encoder, head: Head, ids: list[int], types: list[int] | N
     w = encoder.weights
 
     def linear(x: Floats, name: str) -> Floats:
-        return x @ w[f"{name}.weight"].T + w[f"{name}.bias"]
+        return np.asarray(x @ w[f"{name}.weight"].T + w[f"{name}.bias"], np.float32)
 
     def norm(x: Floats, name: str) -> Floats:
         centred = x - x.mean(-1, keepdims=True)
         scale = np.sqrt((centred**2).mean(-1, keepdims=True) + encoder.epsilon)
         return np.asarray(centred / scale * w[f"{name}.weight"] + w[f"{name}.bias"], np.float32)
 
-    x = w["embeddings.word_embeddings.weight"][ids] + w["embeddings.position_embeddings.weight"][: len(ids)]
+    x = w[_WORDS][ids]
+    if _SCALE in w:
+        x = x.astype(np.float32) * np.repeat(w[_SCALE][ids], encoder.hidden // w[_SCALE].shape[1], axis=1)
+    x = x + w["embeddings.position_embeddings.weight"][: len(ids)]
     x = norm(x + w["embeddings.token_type_embeddings.weight"][types or [0] * len(ids)], "embeddings.LayerNorm")
     width = encoder.hidden // encoder.heads
     for number in range(encoder.layers):

@@ -89,7 +89,7 @@ def reranker(settings: Settings) -> Reranker | None:
 
     Raises ``ModelNotPulled``, ``UnknownModel``, and ``ModelError`` for a model of another kind.
     """
-    from mainspring.engines.late import LateInteraction
+    from mainspring.engines.late import LateInteraction, Together
     from mainspring.engines.reranker import CrossEncoder, RemoteReranker
 
     name = settings.models.reranker
@@ -98,9 +98,11 @@ def reranker(settings: Settings) -> Reranker | None:
         return None
     if name in settings.models.remote_rerankers:
         return RemoteReranker(settings.models.remote_rerankers[name])
-    if name == "late":
-        return LateInteraction(Puller(settings).local(settings.models.embedding), settings.engines.threads)
-    return CrossEncoder(Puller(settings).local(name), settings.engines.threads)
+    puller = Puller(settings)
+    if settings.models.late:
+        parts = [LateInteraction(puller.local(each), settings.engines.threads) for each in settings.models.late]
+        return parts[0] if len(parts) == 1 else Together(parts)
+    return CrossEncoder(puller.local(name), settings.engines.threads)
 
 
 def _responder(

