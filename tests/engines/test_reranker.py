@@ -286,8 +286,13 @@ async def test_the_tokens_of_a_prefix_are_not_compared(minilm: PulledModel) -> N
     with_prefix = LateInteraction(dataclasses.replace(minilm, entry=prefixed), 1)
     seen: list[int] = []
     similar = late._similar
+
+    def counted(query: Any, passage: Any) -> float:
+        seen.append(len(query))
+        return similar(query, passage)
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(late, "_similar", lambda query, passage: seen.append(len(query)) or similar(query, passage))
+        patch.setattr(late, "_similar", counted)
         await with_prefix.rerank("hand wheel", ["a", "b"])
     await with_prefix.close()
     assert seen == [2, 2]
