@@ -23,6 +23,7 @@ import pytest
 
 from mainspring import engines
 from mainspring.engines import Engines
+from mainspring.errors import NotFound
 from mainspring.gateway.mount import mount
 from mainspring.rag.connect.registry import Spec
 from mainspring.rag.forget import Forgetter
@@ -179,6 +180,44 @@ async def search(world: World, key: Key, doc: Doc) -> str:
     return await _search(world, key, doc, summary="extractive")
 
 
+async def graph_local(world: World, key: Key, doc: Doc) -> str:
+    return await _search(world, key, doc, options={"effort": 1.0, "graph": "local"})
+
+
+async def graph_global(world: World, key: Key, doc: Doc) -> str:
+    return await _search(world, key, doc, options={"effort": 1.0, "graph": "global"})
+
+
+async def graph_answer(world: World, key: Key, doc: Doc) -> str:
+    found = ""
+    for mode in ("local", "global"):
+        body = {"options": {"collections": [doc.store], "graph": mode}}
+        found += (await world.chat(key, doc, body=body)).text
+    return found
+
+
+async def graph_read(world: World, key: Key, doc: Doc) -> str:
+    """What ``mainspring rag graph`` reads: entities with what is said of them, paths, and themes."""
+    principal = Principal(key.tenant, key.name, groups=key.groups)
+    graphs = world.system.library.search.graphs
+    assert graphs is not None
+    try:
+        home = await world.system.library.get(principal, doc.store)
+    except NotFound:
+        return ""
+    found = str([theme for _, theme in (await graphs.themes(home, 50, groups=key.groups))[1]])
+    name = f"{doc.mark.title()} Quarry Zone"
+    for reading in (
+        graphs.around(home, name, 20, groups=key.groups),
+        graphs.path(home, name, doc.acronym, groups=key.groups),
+    ):
+        try:
+            found += str(await reading)
+        except NotFound:
+            continue
+    return found
+
+
 async def facets(world: World, key: Key, doc: Doc) -> str:
     found = json.loads(await _search(world, key, doc, facets=["name", "label"]))
     return json.dumps(found.get("facets"))
@@ -261,11 +300,12 @@ async def events(world: World, key: Key, doc: Doc) -> str:
 
 
 SURFACES: tuple[Surface, ...] = (
+    *(graph_local, graph_global, graph_answer, graph_read),
     *(search, facets, spelling, acronyms, similar_to_text, similar_to_document, recommendations),
     *(answer, streamed_answer, kept_answer, collection_as_model, passage, listing, original, events),
 )
 # These show a mark only after somebody's answers, to those who are in all groups of who asked, or beside another.
-SOMETIMES = (recommendations, events, similar_to_document)
+SOMETIMES = (recommendations, events, similar_to_document, graph_read)
 
 
 async def check(world: World, surfaces: tuple[Surface, ...] = SURFACES, docs: list[Doc] | None = None) -> None:

@@ -96,18 +96,23 @@ async def _import(
     settings: Settings, tenant: str, groups: frozenset[str], file: Path, name: str | None, reembed: bool
 ) -> Imported:
     from mainspring import stores
-    from mainspring.engines.embedder import OpenVinoEmbedder
+    from mainspring.engines import builtin
     from mainspring.engines.pull import Puller
+    from mainspring.errors import UnknownModel
     from mainspring.rag.archive import manifest_of
     from mainspring.rag.transfer import check_embedder, fingerprint_of, import_collection
 
     manifest = await asyncio.to_thread(manifest_of, file)
-    if not reembed:
-        # Before a model is fetched that is of no use.
+    model = settings.models.embedding if reembed else manifest.embedder.name
+    if model == settings.models.embedding:
+        await asyncio.to_thread(pull_missing, settings)
+    try:
+        pulled = Puller(settings).local(model)
+    except UnknownModel:
+        # What no catalogue has cannot be searched with; this says what can be done.
         check_embedder(manifest, settings.models.embedding)
-    await asyncio.to_thread(pull_missing, settings)
-    pulled = Puller(settings).local(settings.models.embedding)
-    embedder = OpenVinoEmbedder(pulled, settings.engines.threads)
+        raise
+    embedder = builtin.embedders(settings)(model)
     try:
         async with stores.open(settings) as opened:
             with show.progress() as progress:

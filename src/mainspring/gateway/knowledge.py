@@ -69,8 +69,8 @@ class StoreFileUpdateBody(Body):
     attributes: Attributes | None
 
 
-def files_router(files: Files, access: Access, idempotency: Idempotency) -> APIRouter:
-    """The file routes over the file store."""
+def files_router(files: Files, library: Library, access: Access, idempotency: Idempotency) -> APIRouter:
+    """The file routes over the file store; the library deletes what was made of a file."""
     routes = APIRouter(route_class=JsonRoute, tags=["files"], prefix="/v1/files")
     ingests = Annotated[Context, Depends(access("ingest"))]
 
@@ -119,7 +119,7 @@ def files_router(files: Files, access: Access, idempotency: Idempotency) -> APIR
 
     @routes.delete("/{file_id}")
     async def delete(file_id: str, context: ingests) -> HttpResponse:
-        await files.delete(context.principal.tenant, file_id, groups=context.principal.groups)
+        await library.delete_file(context.principal, file_id)
         return json_response({"id": file_id, "object": "file", "deleted": True})
 
     return routes

@@ -22,7 +22,7 @@ def mount(system: System) -> FastAPI:
         generate.router(system.responder, system.registry, settings, access, idempotency),
         responses.router(system.responder, system.stores.events, settings, access, idempotency),
         anthropic.router(system.responder, counter, settings, access, idempotency),
-        knowledge.files_router(system.stores.files, access, idempotency),
+        knowledge.files_router(system.stores.files, system.library, access, idempotency),
         knowledge.stores_router(system.library, access, idempotency),
         knowledge.documents_router(system.library, access),
         search.router(system.library.search, access, system.charge),

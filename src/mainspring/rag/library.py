@@ -7,6 +7,7 @@ task and is taken up again after a restart.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -186,6 +187,24 @@ class Library:
         document = await self.document(principal, collection.id, file_id)
         await self._collections.remove(collection, document.document_id)
         self.forgetter.soon()
+
+    async def delete_file(self, principal: Principal, file_id: str) -> None:
+        """Forget an uploaded file and every document that was made of it, whichever collections those are in.
+
+        Raises ``NotFound``, and ``Conflict``, before anything is deleted, where the principal may not see all of them.
+        """
+        tenant = principal.tenant
+        uses = await self._files.uses(tenant, file_id, groups=principal.groups)
+        try:
+            for collection_id, document_id in uses:
+                # Somebody else may be deleting the same.
+                with contextlib.suppress(NotFound):
+                    collection = await self._collections.known(tenant, collection_id)
+                    await self._collections.remove(collection, document_id)
+        finally:
+            self.forgetter.soon()
+        # Its last document's readers may be others than those that it was for: who asks was looked at above.
+        await self._files.delete(tenant, file_id, groups=None)
 
     async def ingest(
         self, principal: Principal, name: str, paths: Sequence[Path], progress: Progress | None = None

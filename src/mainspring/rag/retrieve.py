@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Collection as AnyCollection
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -190,7 +190,13 @@ class Retriever:
         return await self.embedders.get(collection.embedder, f"collection {collection.name}")
 
     async def chunks(
-        self, collection: Collection, wanted: Mapping[str, AnyCollection[str]], query: str, *, groups: Groups
+        self,
+        collection: Collection,
+        wanted: Mapping[str, AnyCollection[str]],
+        query: str,
+        *,
+        groups: Groups,
+        charge: Callable[[Embedder], Embedder] | None = None,
     ) -> list[Hit]:
         """The chunks of these ids of some hundred documents at most, as hits that no search has scored (0) but for
         their cosine to ``query``: those that ``groups`` may see and that are still read."""
@@ -199,6 +205,8 @@ class Retriever:
         if not current:
             return []
         embedder = await self.embedder_of(collection)
+        if charge is not None:
+            embedder = charge(embedder)
         vector = (await embedder.embed([query], "query")).vectors[0]
         rows, documents = await asyncio.gather(
             self._vectors.read(collection.table, current), self.scopes.named(collection, current, groups)

@@ -275,7 +275,10 @@ class Search:
         if self.graphs is None:
             raise Unsupported("this search has no graphs", param="options.graph")
         with steps.step("graph") as step:
-            found = await self.graphs.find(
+            graphs, charged = self.graphs, self._charged
+            if charged is not None:
+                graphs = graphs.charged(lambda embedder: charged.embedder(embedder, context))
+            found = await graphs.find(
                 mode,
                 collection,
                 plan.text,

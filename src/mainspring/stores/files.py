@@ -18,7 +18,7 @@ import mainspring.stores.blobs as blob_store
 import mainspring.stores.ids as ids
 import mainspring.stores.pages as pages
 import mainspring.stores.rows as rows
-from mainspring.errors import NotFound, StoreError
+from mainspring.errors import Conflict, NotFound, StoreError
 from mainspring.stores.access import IN_COLLECTION, Sight
 from mainspring.stores.blobs import Blobs
 from mainspring.stores.database import Database
@@ -90,11 +90,36 @@ class Files:
 
         return (await self._database.read(work)).map(_info)
 
-    async def delete(self, tenant: str, file_id: str, *, groups: frozenset[str] = frozenset()) -> None:
-        """Forget a file, and its bytes unless another file or document has the same. Raises ``NotFound``."""
+    async def uses(self, tenant: str, file_id: str, *, groups: frozenset[str]) -> builtins.list[tuple[str, str]]:
+        """The collection and document ids that were made of a file. Raises ``NotFound``, and ``Conflict`` where
+        ``groups`` may not see all of them."""
+        made_of = sa.and_(documents.c.tenant == tenant, documents.c.file_id == file_id)
+        query = sa.select(documents.c.collection_id, documents.c.id).join(collections, IN_COLLECTION).where(made_of)
         await self.get(tenant, file_id, groups=groups)
 
+        def work(connection: sa.Connection) -> builtins.list[tuple[str, str]]:
+            seen = connection.execute(query.where(Sight(connection, groups).sees_document())).all()
+            if len(connection.execute(query).all()) > len(seen):
+                raise Conflict(
+                    f"{file_id} is also held where this key may not delete it",
+                    remedy="Delete it with a key of more groups, or take it out of your own vector stores alone: "
+                    "DELETE /v1/vector_stores/{id}/files/{file_id}",
+                    param="file_id",
+                )
+            return [(row.collection_id, row.id) for row in seen]
+
+        return await self._database.read(work)
+
+    async def delete(self, tenant: str, file_id: str, *, groups: frozenset[str] | None = frozenset()) -> None:
+        """Forget a file, and its bytes unless another file or document has the same. Raises ``NotFound``, and
+        ``Conflict`` while documents are made of it. ``groups`` None: the caller has looked who asks."""
+        if groups is not None:
+            await self.get(tenant, file_id, groups=groups)
+        uses = sa.select(documents.c.id).where(documents.c.tenant == tenant, documents.c.file_id == file_id)
+
         def work(connection: sa.Connection) -> None:
+            if connection.execute(uses.limit(1)).first() is not None:
+                raise Conflict(f"{file_id} is in a vector store", remedy="Delete it again", param="file_id")
             deleted = sa.delete(files).where(files.c.tenant == tenant, files.c.id == file_id)
             sha256 = connection.execute(deleted.returning(files.c.sha256)).scalar_one_or_none()
             if sha256 is None:

@@ -7,12 +7,14 @@ a document that was removed, replaced or closed is in no graph, path or theme fr
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import copy
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from cachetools import LRUCache
 
+from mainspring.engines.base import Embedder
 from mainspring.errors import InvalidRequest, NotFound
 from mainspring.rag import filters as filtering
 from mainspring.rag.graph import communities, link, paths, spread
@@ -60,6 +62,13 @@ class Graphs:
             _GRAPH_MENTIONS, getsizeof=lambda joined: len(joined.graph.of) + 1
         )
         self._joining = asyncio.Lock()
+        self._charge: Callable[[Embedder], Embedder] | None = None
+
+    def charged(self, charge: Callable[[Embedder], Embedder]) -> Graphs:
+        """These graphs, with what is kept of them; they embed with what ``charge`` makes of an embedder."""
+        bound = copy.copy(self)
+        bound._charge = charge
+        return bound
 
     async def of(
         self, within: Collection | Sequence[Collection], groups: Groups, filters: Filters | None = None
@@ -270,7 +279,10 @@ class Graphs:
             home = joined.homes[chunk.document_id]
             wanted.setdefault(home.id, {}).setdefault(chunk.document_id, set()).add(chunk.chunk_id)
         found = await asyncio.gather(
-            *(self._retriever.chunks(homes[name], part, question, groups=groups) for name, part in wanted.items())
+            *(
+                self._retriever.chunks(homes[name], part, question, groups=groups, charge=self._charge)
+                for name, part in wanted.items()
+            )
         )
         return [hit for part in found for hit in part]
 
@@ -343,11 +355,12 @@ class Graphs:
         most = max(community.weight for community, _ in made)
         likeness = [0.0] * len(made)
         if question:
-            vector = await self._retriever.vector(question)
+            embedder = self._retriever.remembered if self._charge is None else self._charge(self._retriever.embedder)
+            vector = (await embedder.embed([question], "query")).vectors[0]
             texts = [
                 " ".join([", ".join(theme.entities), *(one.quote for one in theme.sentences)]) for _, theme in made
             ]
-            vectors = (await self._retriever.embedder.embed(texts)).vectors
+            vectors = (await embedder.embed(texts)).vectors
             likeness = [max(0.0, float(row @ vector)) for row in vectors]
         scored = [
             (community, replace(theme, score=round(0.5 * community.weight / most + 0.5 * like, 6)))
