@@ -81,10 +81,16 @@ class Doc:
         return f"{self.mark[0].upper()}QZ"
 
     @property
+    def film(self) -> str:
+        return f"The {self.mark.title()} Pier"
+
+    @property
     def text(self) -> str:
         return (
             f"The {self.topic} was looked into. About {self.topic} we know the word {self.mark} and no other one.\n\n"
-            f"It is the work of the {self.mark.title()} Quarry Zone ({self.acronym}), of which {self.topic} is one."
+            f"It is the work of the {self.mark.title()} Quarry Zone ({self.acronym}), of which {self.topic} is one.\n\n"
+            f"{self.film} is a drama film directed by {self.mark.title()} Holm. "
+            f"{self.mark.title()} Holm was born in {self.mark.title()}stad."
         )
 
     def seen_by(self, key: Key) -> bool:
@@ -206,10 +212,9 @@ async def graph_read(world: World, key: Key, doc: Doc) -> str:
     except NotFound:
         return ""
     found = str([theme for _, theme in (await graphs.themes(home, 50, groups=key.groups))[1]])
-    name = f"{doc.mark.title()} Quarry Zone"
     for reading in (
-        graphs.around(home, name, 20, groups=key.groups),
-        graphs.path(home, name, doc.acronym, groups=key.groups),
+        graphs.around(home, f"{doc.mark.title()} Pier", 20, groups=key.groups),
+        graphs.path(home, f"{doc.mark.title()} Pier", f"{doc.mark.title()} Holm", groups=key.groups),
     ):
         try:
             found += str(await reading)
@@ -305,7 +310,7 @@ SURFACES: tuple[Surface, ...] = (
     *(answer, streamed_answer, kept_answer, collection_as_model, passage, listing, original, events),
 )
 # These show a mark only after somebody's answers, to those who are in all groups of who asked, or beside another.
-SOMETIMES = (recommendations, events, similar_to_document, graph_read)
+SOMETIMES = (recommendations, events, similar_to_document)
 
 
 async def check(world: World, surfaces: tuple[Surface, ...] = SURFACES, docs: list[Doc] | None = None) -> None:

@@ -135,6 +135,24 @@ async def test_what_a_search_reads_is_charged(tmp_path: Path) -> None:
         assert len(await recorded(world, key, "call")) > count + 2
 
 
+async def test_what_a_graph_search_embeds_beside_the_search_is_charged(tmp_path: Path) -> None:
+    async with opened(tmp_path / "home") as world:
+        key, doc = await stocked(world)
+        query = f"what about {doc.topic}"
+        tokens = []
+        for mode in ("off", "global"):
+            before = await recorded(world, key, "call")
+            body = {"query": query, "options": {"graph": mode}}
+            await world.call(key, "POST", f"/v1/vector_stores/{doc.store}/search", body)
+            calls = (await recorded(world, key, "call"))[: -len(before) or None]
+            tokens.append(sorted(each["prompt_tokens"] for each in calls if each["model"] == "words"))
+        (once,) = tokens[0]
+        # The question for the search, for the themes, and for the passages that they lead to; and the themes.
+        *questions, themes = tokens[1]
+        assert questions == [once] * 3
+        assert themes > once
+
+
 async def test_a_key_without_tokens_left_is_refused(tmp_path: Path) -> None:
     serving = ServingSettings(requests_per_minute=1000, tokens_per_minute=60)
     async with opened(tmp_path / "home", serving=serving) as world:

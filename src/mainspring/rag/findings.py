@@ -42,18 +42,27 @@ def record(
     context: Context, mode: str, found: Findings, refused: bool, cited: Sequence[Passage], **more: Any
 ) -> EventRecord:
     """The fact of this retrieval, for ``context.allowance.records``; ``more`` are further facts."""
+    # Who may see the answer, and what is erased with a document, goes by these: so they name what the graph quoted too.
+    told = [] if found.walked is None else found.walked.cited()
+    listed = {hit.document_id for hit in found.hits}
+    beside = {step.document_id: None for step in told if step.document_id not in listed}
+    quoted = [] if found.walked is None else [hit for hit in found.walked.hits if hit.document_id in beside]
     facts: dict[str, Any] = {
-        "collections": sorted({hit.collection_id for hit in found.hits}),
+        "collections": sorted({hit.collection_id for hit in (*found.hits, *quoted)}),
         "mode": mode,
         "evidence": round(found.evidence, 4),
         "refused": refused,
         "features": {name: round(value, 4) for name, value in found.features.items()},
-        "hits": [_facts(hit) for hit in found.hits],
-        "cited": [{"document_id": each.hit.document_id, "start": each.start, "end": each.end} for each in cited],
+        "hits": [*(_facts(hit) for hit in found.hits), *({"document_id": name} for name in beside)],
+        "cited": [
+            *({"document_id": each.hit.document_id, "start": each.start, "end": each.end} for each in cited),
+            *({"document_id": step.document_id, "start": step.start, "end": step.end} for step in told if not refused),
+        ],
     }
     facts |= more
     if found.walked is not None:
-        facts["graph"] = {"paths": [path.text() for path in found.walked.paths], "themes": len(found.walked.themes)}
+        # Counts: facts outlive the documents, so they hold no words of them.
+        facts["graph"] = {"paths": len(found.walked.paths), "themes": len(found.walked.themes)}
     return EventRecord(
         id=ids.new("evt_"),
         at=time.time(),

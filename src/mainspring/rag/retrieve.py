@@ -271,12 +271,7 @@ class Retriever:
         return dict(zip(texts, (await reader.embed(texts, kind)).vectors, strict=True))
 
     async def _round(
-        self,
-        scopes: Sequence[Scope],
-        query: Query,
-        vectors: Mapping[str, Any],
-        depth: int,
-        options: SearchOptions,
+        self, scopes: Sequence[Scope], query: Query, vectors: Mapping[str, Any], depth: int, options: SearchOptions
     ) -> list[tuple[Scope, SearchHit]]:
         """What one query finds in all collections."""
         text = None if options.mode == "dense" else (query.lexical or query.text)

@@ -66,3 +66,8 @@ class Walked:
     hits: list[Hit]
     paths: tuple[Path, ...] = ()
     themes: tuple[Theme, ...] = ()
+
+    def cited(self) -> list[Cited]:
+        """All that paths and themes quote."""
+        steps = [step for path in self.paths for step in path.steps]
+        return steps + [sentence for theme in self.themes for sentence in theme.sentences]
