@@ -1,6 +1,7 @@
 """The one journey through everything that exists; each capability lengthens it.
 
-ask -> cite -> thumbs-down with an edit -> event, all under one trace id.
+ask -> cite -> open what was cited -> follow up -> thumbs-down with an edit -> event of the first answer, under its
+trace id.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import openai
 from tests.conftest import HANDBOOK, Server
 
 QUESTION = "I have to stay overnight in Leeds for work, how much can my room cost?"
+FOLLOW_UP = "And in London?"
 EDIT = "Up to £104 a night in Leeds."
 
 
@@ -29,6 +31,24 @@ def test_journey(server: Server) -> None:
     citations: list[dict[str, Any]] = (answer.choices[0].message.model_extra or {})["citations"]
     assert citations[0]["source"] == "travel-and-expenses.pdf"
     assert (HANDBOOK / citations[0]["source"]).exists()
+
+    cited = citations[0]
+    at = f"/v1/vector_stores/{cited['vector_store_id']}/files/{cited['file_id'] or cited['document_id']}/content"
+    status, opened = server.call("GET", f"{at}?start={cited['start']}&end={cited['end']}")
+    assert status == 200
+    assert opened["filename"] == cited["source"]
+    assert opened["data"][0]["text"] == cited["quote"]
+
+    followed = client.chat.completions.create(
+        model="handbook",
+        messages=[
+            {"role": "user", "content": QUESTION},
+            {"role": "assistant", "content": answer.choices[0].message.content or ""},
+            {"role": "user", "content": FOLLOW_UP},
+        ],
+    )
+    assert "£" in (followed.choices[0].message.content or "")
+    assert (followed.choices[0].message.model_extra or {})["citations"][0]["source"] == cited["source"]
 
     status, feedback = server.call(
         "POST", "/v1/feedback", {"answer_id": answer_id, "rating": "down", "edit": EDIT, "consent": True}

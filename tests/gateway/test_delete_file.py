@@ -9,6 +9,7 @@ import pytest
 from mainspring import engines
 from mainspring.settings import Settings
 from tests import test_forgotten as worlds
+from tests.stores.decode import holding
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +41,7 @@ async def test_a_deleted_file_leaves_every_vector_store(tmp_path: Path) -> None:
             assert (await world.call(both, "GET", f"/v1/vector_stores/{store}/files")).json()["data"] == []
             await worlds.check(world, (worlds.search, worlds.answer, worlds.passage, worlds.original))
         await world.round()
-        assert not worlds.holding(tmp_path / "home", doc.mark)
+        assert not holding(tmp_path / "home", doc.mark)
 
 
 async def test_a_file_that_is_held_where_the_key_sees_nothing_stays_whole(tmp_path: Path) -> None:
