@@ -82,8 +82,7 @@ class Documents:
         that takes access away does so at once, for what is read meanwhile too. Raises ``NotFound`` when the
         collection is gone.
         """
-        about = about or About()
-        now = time.time()
+        about, now = about or About(), time.time()
         new = {
             "tenant": collection.tenant,
             "collection_id": collection.id,

@@ -1,0 +1,172 @@
+"""How the room is put together: one of everything, and what is served under which name."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
+from mainspring.engines import ChatModel, Engines
+from mainspring.engines.embedders import Embedders
+from mainspring.errors import SettingsError
+from mainspring.rag import calibration
+from mainspring.rag.answer import DocumentAnswerer
+from mainspring.rag.connect.sync import Syncer
+from mainspring.rag.forget import Forgetter
+from mainspring.rag.generate import Writer
+from mainspring.rag.graph.graphs import Graphs
+from mainspring.rag.graph.read import Builder, Reader
+from mainspring.rag.graph.written import ModelReader
+from mainspring.rag.ingest import Ingestor
+from mainspring.rag.library import Library
+from mainspring.rag.listwise import Listwise, ListwiseResponder
+from mainspring.rag.parse import Parser, layout_model
+from mainspring.rag.query.model import ModelAsk
+from mainspring.rag.recommend import Recommender
+from mainspring.rag.retrieve import Retriever
+from mainspring.rag.search import Search
+from mainspring.serving import Path
+from mainspring.serving.select import Served
+from mainspring.settings import Settings
+from mainspring.stores import Stores
+from mainspring.stores.collections import Collection
+from mainspring.telemetry import Telemetry
+from mainspring.types import CompletionRequest, Context, Principal, Responder
+
+log = logging.getLogger("mainspring.rag")
+
+
+class Assembly:
+    """The parts of the room, each made once. ``close`` what it made after the library."""
+
+    def __init__(self, settings: Settings, stores: Stores, telemetry: Telemetry, engines: Engines, path: Path) -> None:
+        self._settings, self._stores, self._telemetry = settings, stores, telemetry
+        self._engines, self._path = engines, path
+        self._parser = Parser(settings.rag, layout_model(settings))
+        self._embedders = Embedders(engines.embedder, engines.load_embedder, keep=settings.engines.embedders)
+        self._kept = (stores.collections, stores.blobs, stores.vectors, self._embedders)
+        self._listwise = _listwise(path, settings)
+        self._reranker = self._listwise or engines.reranker
+        self._retriever = Retriever(*self._kept, settings.rag, self._reranker)
+        self._models = sorted(engines.chat.values(), key=lambda model: not model.grounded)
+        self._grounded = bool(self._models) and self._models[0].grounded
+        self._reader = _reader(self._models, path.shown, stores, settings)
+        self._graphs = Graphs(stores.graphs, self._retriever)
+        self._writer = _writer(self._models, path.chat, engines, settings)
+        self._ask = _asking(self._models[0], path.chat) if self._models else None
+        self._calibration = self._calibrated()
+
+    def library(self) -> Library:
+        """The library, not started yet."""
+        settings, stores = self._settings, self._stores
+        ingestor = Ingestor(*self._kept, self._parser, settings.rag, self._reader)
+        syncer = Syncer(ingestor, stores.sources, settings.home / "sources")
+        # What answers under way is over by then; a stream may take a little longer than its request.
+        forgetter = Forgetter(stores, again_s=2 * settings.gateway.request_timeout_s)
+        library = Library(stores, ingestor, syncer, self._search(), self._answerer, forgetter)
+        library.graphs = Builder(stores.collections, stores.graphs, self._retriever, self._reader)
+        return library
+
+    def serve(self, library: Library) -> None:
+        """Serve ``document-qa``, the listwise reranker where there is one, and the library's collections."""
+        registry = self._path.registry
+        if self._listwise is not None:
+            registry.add(Served(self._listwise.name, "reranker", ListwiseResponder(self._listwise), sampled=False))
+        everything = self._answerer(None)
+        # It answers since there is something to find documents with.
+        since = getattr(self._engines.embedder, "pulled_at", 0)
+        registry.add(Served("document-qa", "application", everything, created=since, sampled=everything.sampled))
+        registry.attach(library)
+        self._telemetry.metrics.serve("document-qa")
+
+    async def close(self) -> None:
+        """End the parser's child and the embedders that were loaded for collections."""
+        await self._parser.close()
+        await self._embedders.close()
+
+    def _answerer(self, collection: Collection | None) -> DocumentAnswerer:
+        return DocumentAnswerer(
+            self._retriever,
+            self._stores.collections,
+            self._settings.rag,
+            collection=collection,
+            writer=self._writer,
+            grounded=self._grounded,
+            ask=self._ask,
+            calibration=self._calibration,
+            graphs=self._graphs,
+        )
+
+    def _search(self) -> Search:
+        path, stores, models = self._path, self._stores, self._models
+        return Search(
+            stores.collections,
+            self._retriever,
+            Recommender(stores.events),
+            stores.events,
+            self._telemetry.tracing,
+            ask=_asking(models[0], path.shown, path.redact) if models else None,
+            writer=_writer(models, path.shown, self._engines, self._settings),
+            grounded=self._grounded,
+            charged=path.charged,
+            inspect=path.inspect,
+            redact=path.redact,
+            graphs=self._graphs,
+        )
+
+    def _calibrated(self) -> calibration.Calibration | None:
+        file = self._settings.rag.calibration
+        if file is None:
+            return None
+        reranker = self._reranker.name if self._reranker is not None else ""
+        return calibration.load(file, embedder=self._engines.embedder.name, reranker=reranker)
+
+
+def _reader(
+    models: Sequence[ChatModel], responders: Mapping[str, Responder], stores: Stores, settings: Settings
+) -> Reader:
+    """What reads graphs at ingest: rules, and a grounded model beside them where the settings ask for one."""
+    if settings.rag.graph != "model":
+        return Reader()
+    if not models or not models[0].grounded:
+        log.warning("rag.graph is model, and no grounded chat model is loaded: graphs are read by rules alone")
+        return Reader()
+    return Reader(ModelReader(responders[models[0].name], models[0].name), stores.events)
+
+
+def _asking(
+    model: ChatModel, responders: Mapping[str, Responder], redact: Callable[[str], str] = str
+) -> Callable[[Context], ModelAsk]:
+    """Asks ``model``, which ``responders`` serve, about queries."""
+    return lambda context: ModelAsk(responders[model.name], model.name, context, capable=model.grounded, redact=redact)
+
+
+def _listwise(path: Path, settings: Settings) -> Listwise | None:
+    """The chat model that reranks. Raises ``SettingsError`` where it is not loaded."""
+    name = settings.models.listwise
+    if not name:
+        return None
+    if name not in path.chat:
+        raise SettingsError(f"models.reranker: {name} is not loaded", remedy="Name it in models.chat or models.remote")
+    responder = path.chat[name]
+    fingerprint = responder.fingerprint(CompletionRequest(name, "."), Context(Principal("", "maintenance")))
+    return Listwise(responder, name, fingerprint=fingerprint or "", spotlight=settings.guards.spotlight)
+
+
+def _writer(
+    models: Sequence[ChatModel], responders: Mapping[str, Responder], engines: Engines, settings: Settings
+) -> Writer | None:
+    """A writer with the first of ``models``, which ``responders`` serve."""
+    if not models:
+        return None
+    model = models[0]
+    return Writer(
+        responders[model.name],
+        engines.embedder,
+        model=model.name,
+        context_window=model.engine.capabilities.context_window,
+        default_tokens=settings.serving.default_output_tokens,
+        grounded=model.grounded,
+        spotlight=settings.guards.spotlight,
+        # What applies its own chat template is elsewhere, and only estimates tokens.
+        count=None if model.engine.capabilities.templates else model.engine.count_tokens,
+    )
