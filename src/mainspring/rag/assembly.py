@@ -49,7 +49,7 @@ class Assembly:
         self._retriever = Retriever(*self._kept, settings.rag, self._reranker)
         self._models = sorted(engines.chat.values(), key=lambda model: not model.grounded)
         self._grounded = bool(self._models) and self._models[0].grounded
-        self._reader = _reader(self._models, path.shown, stores, settings)
+        self._reader = graph_reader(self._models, path.shown, stores, settings)
         self._graphs = Graphs(stores.graphs, self._retriever)
         self._writer = _writer(self._models, path.chat, engines, settings)
         self._ask = _asking(self._models[0], path.chat) if self._models else None
@@ -121,7 +121,7 @@ class Assembly:
         return calibration.load(file, embedder=self._engines.embedder.name, reranker=reranker)
 
 
-def _reader(
+def graph_reader(
     models: Sequence[ChatModel], responders: Mapping[str, Responder], stores: Stores, settings: Settings
 ) -> Reader:
     """What reads graphs at ingest: rules, and a grounded model beside them where the settings ask for one."""

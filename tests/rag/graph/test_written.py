@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from mainspring.errors import EngineError
-from mainspring.rag import _reader
+from mainspring.rag.assembly import graph_reader
 from mainspring.rag.graph.extract import extract
 from mainspring.rag.graph.model import DocumentGraph, Piece
 from mainspring.rag.graph.read import Built, Reader
@@ -84,5 +84,5 @@ def test_a_model_that_is_not_grounded_is_never_asked() -> None:
         name, grounded = "small", False
 
     settings = Settings(rag=RagSettings(graph="model"))
-    assert _reader([Small()], {}, None, settings)._model is None  # type: ignore[list-item,arg-type]
-    assert _reader([], {}, None, Settings())._model is None  # type: ignore[arg-type]
+    assert graph_reader([Small()], {}, None, settings)._model is None  # type: ignore[list-item,arg-type]
+    assert graph_reader([], {}, None, Settings())._model is None  # type: ignore[arg-type]
