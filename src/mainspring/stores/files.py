@@ -128,6 +128,8 @@ class Files:
 
         await self._database.write(work, durable=True)
         await blob_store.sweep(self._database, self._blobs)
+        # Its name may say something, too: the database's log still has it.
+        await self._database.compact()
 
     async def content(self, tenant: str, file_id: str, *, groups: frozenset[str] = frozenset()) -> builtins.bytes:
         """The bytes of a file. Raises ``NotFound``, or ``StoreError`` when they are lost or damaged."""
