@@ -22,6 +22,9 @@ FIRST = (
     "INSERT INTO documents (tenant, collection_id, id, source_key, name, sha256, generation, begun, status, error,"
     " chars, chunks, parser, text_blob, created_at, updated_at)"
     " VALUES ('a', 'vs_1', 'doc_1', 'k', 'n', 's', 1, 1, 'completed', '', 5, 1, 'text', 't', 3, 3)",
+    "INSERT INTO turns (tenant, session_id, id, position, at, trace_id, role, content_id, extra)"
+    " VALUES ('a', '0123456789abcdef:tea:1', 't1', 0, 4, 't', 'user', 'c', '{}'),"
+    " ('a', '0123456789abcdef:tea:1', 't2', 0, 6, 't', 'user', 'c', '{}')",
 )
 
 
@@ -50,5 +53,8 @@ async def test_what_the_first_schema_held_is_there(tmp_path: Path) -> None:
         assert (plans.version, plans.metadata, plans.created_at) == (7, {}, 2)
         document = await opened.collections.document_called(plans, "doc_1", groups=frozenset({"hr"}))
         assert (document.chars, document.attributes) == (5, {})
+        sessions = sa.text("SELECT owner, name, created_at, updated_at FROM sessions")
+        found = await opened.database.read(lambda connection: connection.execute(sessions).all())
+        assert [tuple(row) for row in found] == [("0123456789abcdef", "tea:1", 4, 6)]
         # Names were unique in a tenant; now they are within a set of groups.
         assert (await opened.collections.create("a", "plans", embedder="e")).name == "plans"

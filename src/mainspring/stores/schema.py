@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from mainspring.stores.rows import clean
 
-HEAD = "0008"
+HEAD = "0009"
 
 metadata = sa.MetaData(
     naming_convention={
@@ -249,4 +249,105 @@ document_graphs = sa.Table(
     _text("graph"),
     # A digest of the graph: what was read under it need not be read again.
     _text("mark"),
+)
+
+# Conversations. ``session_id`` is the stored name (see ``serving.session.stored_name``), ``name`` what its callers call
+# it and ``owner`` the digest of their groups. ``revision`` changes with every deletion of a turn: what was derived from
+# the turns before it is not written any more. ``reserved`` tokens are set aside until ``reserved_until``.
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    _key("tenant"),
+    _key("session_id"),
+    _text("owner"),
+    _text("name"),
+    _time("created_at"),
+    _time("updated_at"),
+    _count("revision"),
+    _count("spent"),
+    _count("reserved"),
+    _time("reserved_until", nullable=True),
+    _optional("forked_from"),
+    sa.Index(None, "tenant", "owner", "created_at", "session_id"),
+)
+
+# What is remembered of the turns of a session up to and with ``upto``, as the serving room writes it.
+session_summaries = sa.Table(
+    "session_summaries",
+    metadata,
+    _key("tenant"),
+    _key("session_id"),
+    _text("upto"),
+    _count("turns"),
+    _text("method"),
+    _text("notes"),
+    _time("made_at"),
+)
+
+# Embeddings of messages: little-endian float16, one row a message and embedder.
+turn_vectors = sa.Table(
+    "turn_vectors",
+    metadata,
+    _key("tenant"),
+    _key("session_id"),
+    _key("id"),
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    _key("embedder"),
+    sa.Column("vector", sa.LargeBinary, nullable=False),
+)
+
+# Work that outlives the process that began it. Whoever leases a row works on it until ``lease_until``.
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    _key("tenant"),
+    _key("id"),
+    _text("kind"),
+    _text("state"),
+    sa.Column("priority", sa.Integer, nullable=False, server_default=sa.text("0")),
+    _json("payload", "{}"),
+    _optional("owner"),
+    _time("lease_until", nullable=True),
+    _count("attempts"),
+    sa.Column("cancelled", sa.Boolean, nullable=False, server_default=sa.false()),
+    _optional("error"),
+    _time("created_at"),
+    _time("updated_at"),
+    sa.Index(None, "kind", "state", "priority", "created_at"),
+)
+
+# Many requests in one file: OpenAI's batches. ``scopes`` and ``groups`` are those of the key at its creation.
+batches = sa.Table(
+    "batches",
+    metadata,
+    _key("tenant"),
+    _key("id"),
+    _text("key_id"),
+    _text("scopes"),
+    _text("groups"),
+    _text("endpoint"),
+    _text("input_file_id"),
+    _text("completion_window"),
+    _text("status"),
+    _json("metadata", "{}"),
+    _json("errors", "[]"),
+    _json("times", "{}"),
+    _count("total"),
+    _count("completed"),
+    _count("failed"),
+    _text("output_file_id", nullable=True),
+    _text("error_file_id", nullable=True),
+    _time("created_at"),
+    _time("expires_at"),
+)
+
+# The lines of running batches that were answered: each once, whoever answers it.
+batch_lines = sa.Table(
+    "batch_lines",
+    metadata,
+    _key("tenant"),
+    _key("batch_id"),
+    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("succeeded", sa.Boolean, nullable=False),
+    _text("line"),
 )

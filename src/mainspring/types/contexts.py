@@ -61,7 +61,8 @@ class Allowance:
 class Context:
     """Who asks, under which trace, until when and with what allowance. Frozen; carries no services.
 
-    ``deadline`` is a ``time.monotonic()`` value.
+    ``deadline`` is a ``time.monotonic()`` value. ``batch`` marks a line of a batch job: it has a price of its own and
+    nobody waits for it.
     """
 
     principal: Principal
@@ -76,6 +77,7 @@ class Context:
     region: str | None = None
     idempotency_key: str | None = None
     arms: Mapping[str, str] = field(default_factory=dict)
+    batch: bool = False
 
     def under(self, trace: TraceParent) -> Context:
         """The same context below another span."""
@@ -93,6 +95,7 @@ class Context:
             self.region,
             self.idempotency_key,
             self.arms,
+            self.batch,
         )
 
     def nested(self) -> Context:
