@@ -159,7 +159,8 @@ class ScriptedEngine:
                 if isinstance(piece, asyncio.Event):
                     await self._until(piece)
                 elif self.delay:
-                    await asyncio.wait_for(self._closed.wait(), self.delay)
+                    async with asyncio.timeout(self.delay):
+                        await self._closed.wait()
                 else:
                     await asyncio.sleep(0)
         except TimeoutError:

@@ -120,5 +120,7 @@ class Forgetter:
                 log.warning("what was deleted is not yet taken out of the files: %s", error)
             took = time.monotonic() - began
             await asyncio.sleep(min(_LONGEST_REST_S, _REST * took))
+            # Before Python 3.12 ``wait_for`` loses a cancellation that comes while it ends, and then this never would.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), _LOOK_S)
+                async with asyncio.timeout(_LOOK_S):
+                    await self._wake.wait()

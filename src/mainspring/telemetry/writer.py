@@ -93,7 +93,8 @@ class BatchWriter:
             if not self._closing.is_set():
                 # A full batch is not waited for: traces should be readable at once.
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._closing.wait(), self._delay_s)
+                    async with asyncio.timeout(self._delay_s):
+                        await self._closing.wait()
             self._wake.clear()
             await self.flush()
         await self.flush()
