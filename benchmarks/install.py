@@ -17,19 +17,7 @@ from pathlib import Path
 from _report import Figure, report
 
 ROOT = Path(__file__).parent.parent
-COMBINATIONS = (
-    "",
-    "documents",
-    "ocr",
-    "connectors",
-    "code",
-    "eval",
-    "gguf",
-    "otlp",
-    "postgres",
-    "redis",
-    "documents,ocr",
-)
+COMBINATIONS = ("", "documents", "ocr", "connectors", "code", "eval", "gguf", "otlp", "postgres", "documents,ocr")
 
 
 def install(extras: str, folder: Path) -> tuple[float, int, float]:
@@ -53,7 +41,7 @@ def main() -> None:
     figures: dict[str, Figure] = {}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        install("documents,ocr,connectors,code,eval,gguf,otlp,postgres,redis", folder)
+        install("documents,ocr,connectors,code,eval,gguf,otlp,postgres", folder)
         core: tuple[float, int, float] | None = None
         for extras in COMBINATIONS:
             seconds, packages, size = install(extras, folder)

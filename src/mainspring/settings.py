@@ -153,21 +153,20 @@ class EnginesSettings(Section):
 
 class StoresSettings(Section):
     """Where state lives. ``database`` is an SQLAlchemy URL; empty means SQLite under ``home``. ``vectors`` is where
-    chunks live: in files under ``home`` (lance), or in the same Postgres as the rest, which needs pgvector. ``cache``
-    is where answers are kept: in memory and a file under ``home``, or in ``redis``, which several servers may share."""
+    chunks live: in files under ``home`` (lance), or in the same Postgres as the rest, which needs pgvector."""
 
     database: str = ""
     vectors: Literal["lance", "postgres"] = "lance"
-    redis: str = Field("", repr=False, description="redis://user:password@host:6379/0; empty: none")
-    cache: Literal["file", "redis"] = "file"
     cache_entries: int = Field(10_000, gt=0)
     cache_ttl_s: float = Field(86_400.0, gt=0)
 
-    @model_validator(mode="after")
-    def _redis_is_named(self) -> StoresSettings:
-        if self.cache == "redis" and not self.redis:
-            raise ValueError("cache is redis, and stores.redis names none")
-        return self
+
+class Tier(Section):
+    """Rate limits of the keys of one tier; what is left out is as in ``serving``."""
+
+    requests_per_minute: int | None = Field(None, gt=0)
+    tokens_per_minute: int | None = Field(None, gt=0)
+    requests_per_day: int | None = Field(None, ge=0)
 
 
 class ServingSettings(Section):
@@ -175,6 +174,8 @@ class ServingSettings(Section):
 
     requests_per_minute: int = Field(600, gt=0)
     tokens_per_minute: int = Field(400_000, gt=0)
+    requests_per_day: int = Field(0, ge=0, description="0: no limit")
+    tiers: dict[str, Tier] = Field(default_factory=dict)
     max_output_tokens: int = Field(4096, gt=0)
     default_output_tokens: int = Field(512, gt=0)
     retries: int = Field(2, ge=0)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 
-from typer.testing import CliRunner
+import pytest
+from typer.testing import CliRunner, Result
 
 from mainspring.cli.main import app
 from mainspring.errors import InvalidRequest
@@ -47,3 +49,19 @@ def test_what_is_no_scope_is_refused() -> None:
     assert "unknown scope everything" in str(refused.exception)
     assert "chat, embed, ingest, admin" in str(refused.exception)
     assert CliRunner().invoke(app, ["keys", "create", "x", "--days", "-1"]).exit_code == 2
+
+
+def test_a_key_gets_only_a_tier_that_is_configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tmp_path / "mainspring.yaml"
+    config.write_text(f"home: {tmp_path / 'home'}\nserving:\n  tiers:\n    free: {{requests_per_day: 5}}\n")
+    monkeypatch.delenv("MAINSPRING_HOME", raising=False)
+
+    def keys(*arguments: str) -> Result:
+        return CliRunner().invoke(app, ["--config", str(config), "keys", *arguments])
+
+    assert "serving.tiers names: free" in str(keys("create", "k", "--tier", "gold").exception)
+    made = json.loads(keys("create", "k", "--tier", "free", "--json").stdout)
+    assert "serving.tiers names: free" in str(keys("tier", made["id"], "gold").exception)
+    assert [row["tier"] for row in json.loads(keys("list", "--json").stdout)] == ["free"]
+    assert "no tier" in keys("tier", made["id"], "").stdout
+    assert [row["tier"] for row in json.loads(keys("list", "--json").stdout)] == ["-"]

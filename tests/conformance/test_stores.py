@@ -330,12 +330,25 @@ async def test_keys_of_other_tenants_cannot_be_touched(opened: Stores) -> None:
     await opened.keys.authenticate(secret)
 
 
+async def test_a_key_has_the_tier_that_it_was_given_last(opened: Stores) -> None:
+    info, secret = await opened.keys.create("k", tenant="a", scopes=frozenset({"chat"}), tier="free")
+    assert (info.tier, (await opened.keys.authenticate(secret)).tier) == ("free", "free")
+    await opened.keys.set_tier("a", info.id, "gold")
+    assert (await opened.keys.authenticate(secret)).tier == "gold"
+    assert [key.tier for key in await opened.keys.list("a")] == ["gold"]
+    with pytest.raises(NotFound):
+        await opened.keys.set_tier("b", info.id, "gold")
+
+
 async def test_rotation_replaces_a_key(opened: Stores) -> None:
-    old, old_secret = await opened.keys.create("k", tenant="a", scopes=frozenset({"chat"}), groups=frozenset({"hr"}))
+    old, old_secret = await opened.keys.create(
+        "k", tenant="a", scopes=frozenset({"chat"}), groups=frozenset({"hr"}), tier="gold"
+    )
     new, new_secret = await opened.keys.rotate("a", old.id, overlap_s=60)
     assert (await opened.keys.authenticate(old_secret)).key_id == old.id
     principal = await opened.keys.authenticate(new_secret)
     assert (principal.key_id, principal.scopes, principal.groups) == (new.id, old.scopes, old.groups)
+    assert principal.tier == "gold"
     await opened.keys.rotate("a", old.id)
     with pytest.raises(Unauthenticated):
         await opened.keys.authenticate(old_secret)

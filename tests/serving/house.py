@@ -210,8 +210,7 @@ class House:
         self.registry = Registry()
         model = ModelResponder(self.engine, model_name="chat", fingerprint="weights-1")
         self.serve("chat", model)
-        serving = self.services.settings.serving
-        limits = Limits(serving.requests_per_minute, serving.tokens_per_minute)
+        limits = Limits.of(self.services.settings.serving)
         self.ring: Responder = request_ring(self.services, self.registry, limits)
 
     def serve(self, name: str, responder: Responder) -> None:

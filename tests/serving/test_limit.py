@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mainspring.errors import EngineError, RateLimited, TooLarge
-from mainspring.serving.limit import Bucket, Limits, duration
+from mainspring.serving.limit import Bucket, Limits, Rates, duration
+from mainspring.settings import ServingSettings
 from mainspring.types import Principal, Sampling
 from tests.serving.house import Build, visitor
 
@@ -126,3 +128,67 @@ async def test_a_failure_gives_its_tokens_back(house: Build) -> None:
 )
 def test_durations_read_as_openai_writes_them(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_a_day_has_its_own_limit_and_headers() -> None:
+    clock = Clock()
+    limits = Limits(10, 1000, 24, clock=clock)
+    for _ in range(24):
+        clock.now += 6
+        limits.reserve(KEY, 1)
+    with pytest.raises(RateLimited, match="24 requests a day") as caught:
+        limits.reserve(KEY, 1)
+    assert caught.value.param == "requests_per_day"
+    # 144 s have given back a twenty-fifth of one.
+    assert caught.value.retry_after == pytest.approx(3600 - 144 + 6, abs=10)
+    headers = limits.headers(KEY)
+    assert headers["x-ratelimit-limit-requests-day"] == "24"
+    assert headers["x-ratelimit-remaining-requests-day"] == "0"
+    clock.now += 3600
+    limits.reserve(KEY, 1)
+
+
+def test_what_a_minute_refuses_does_not_count_for_the_day() -> None:
+    clock = Clock()
+    limits = Limits(1, 1000, 100, clock=clock)
+    limits.reserve(KEY, 1)
+    for _ in range(5):
+        with pytest.raises(RateLimited):
+            limits.reserve(KEY, 1)
+    assert limits.headers(KEY)["x-ratelimit-remaining-requests-day"] == "99"
+    limits = Limits(10, 10, 5, clock=clock)
+    limits.reserve(KEY, 10)
+    with pytest.raises(RateLimited, match="tokens a minute"):
+        limits.reserve(KEY, 10)
+    assert limits.headers(KEY)["x-ratelimit-remaining-requests-day"] == "4"
+
+
+def test_a_tier_decides_and_what_it_leaves_out_is_as_for_all() -> None:
+    settings = ServingSettings.model_validate(
+        {
+            "requests_per_minute": 60,
+            "tokens_per_minute": 900,
+            "requests_per_day": 50,
+            "tiers": {"free": {"requests_per_minute": 2}, "gold": {"tokens_per_minute": 5000, "requests_per_day": 0}},
+        }
+    )
+    limits = Limits.of(settings)
+    assert limits.rates(KEY) == Rates(60, 900, 50)
+    assert limits.rates(Principal("acme", "key_1", tier="free")) == Rates(2, 900, 50)
+    gold = Principal("acme", "key_1", tier="gold")
+    assert limits.rates(gold) == Rates(60, 5000, 0)
+    assert limits.rates(Principal("acme", "key_1", tier="gone")) == limits.rates(KEY)
+    limits.reserve(gold, 4000)
+    assert "x-ratelimit-limit-requests-day" not in limits.headers(gold)
+
+
+async def test_a_tier_is_refused_at_its_own_limit(house: Build) -> None:
+    home = house(tiers={"free": {"requests_per_minute": 2}})
+    free = visitor()
+    free = dataclasses.replace(free, principal=dataclasses.replace(free.principal, tier="free"))
+    for _ in range(2):
+        answer = await home.ask("Hello", free)
+    assert answer.head.headers["x-ratelimit-limit-requests"] == "2"
+    with pytest.raises(RateLimited, match="limit of 2 requests a minute"):
+        await home.ask("Hello", free)
+    await home.ask("Hello")

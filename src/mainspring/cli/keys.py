@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mainspring.cli import show
 from mainspring.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from mainspring.settings import Settings
 
 SCOPES = ("chat", "embed", "ingest", "admin")
 app = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True)
@@ -25,6 +28,7 @@ def create(
     group: Annotated[list[str] | None, typer.Option(help="Access group; repeat for more")] = None,
     tenant: Tenant = "default",
     days: Annotated[float | None, typer.Option(min=0, help="Days until it expires [default: never]")] = None,
+    tier: Annotated[str, typer.Option(help="Rate limits, a name of serving.tiers [default: everybody's]")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Create a key and print its secret, this once."""
@@ -37,9 +41,11 @@ def create(
         from mainspring import stores
         from mainspring.settings import load
 
-        async with stores.open(load(context.obj).settings) as opened:
+        settings = load(context.obj).settings
+        _check_tier(settings, tier)
+        async with stores.open(settings) as opened:
             info, secret = await opened.keys.create(
-                name, tenant=tenant, scopes=scopes, groups=frozenset(group or ()), expires_at=expires
+                name, tenant=tenant, scopes=scopes, groups=frozenset(group or ()), expires_at=expires, tier=tier
             )
             return info.id, secret
 
@@ -68,6 +74,7 @@ def list_keys(context: typer.Context, tenant: Tenant = "default", as_json: AsJso
                     "expires": _day(key.expires_at),
                     "revoked": _day(key.revoked_at),
                     "last used": _day(key.last_used_at),
+                    "tier": key.tier or "-",
                 }
                 for key in await opened.keys.list(tenant)
             ]
@@ -98,6 +105,38 @@ def revoke(
 
     asyncio.run(work())
     print(f"{key_id} is revoked.")
+
+
+@app.command()
+def tier(
+    context: typer.Context,
+    key_id: Annotated[str, typer.Argument(help="The key's id, from `mainspring keys list`")],
+    name: Annotated[str, typer.Argument(help="A name of serving.tiers; empty: everybody's limits")],
+    tenant: Tenant = "default",
+) -> None:
+    """Give a key other rate limits; running servers notice within seconds."""
+
+    async def work() -> None:
+        from mainspring import stores
+        from mainspring.settings import load
+
+        settings = load(context.obj).settings
+        _check_tier(settings, name)
+        async with stores.open(settings) as opened:
+            await opened.keys.set_tier(tenant, key_id, name)
+
+    asyncio.run(work())
+    print(f"{key_id} has {'the limits of tier ' + name if name else 'no tier'}.")
+
+
+def _check_tier(settings: Settings, name: str) -> None:
+    known = settings.serving.tiers
+    if name and name not in known:
+        raise InvalidRequest(
+            f"there is no tier {name}",
+            remedy=f"serving.tiers names: {', '.join(sorted(known)) or 'none'}",
+            param="tier",
+        )
 
 
 def _day(at: float | None) -> str:

@@ -89,7 +89,7 @@ async def open(  # noqa: A001
         registry.add(Served(engines.reranker.name, "reranker", ring, created=since, sampled=False))
         telemetry.metrics.serve(engines.reranker.name)
     try:
-        limits = Limits(settings.serving.requests_per_minute, settings.serving.tokens_per_minute)
+        limits = Limits.of(settings.serving)
         yield Path(
             registry,
             request_ring(services, registry, limits),

@@ -1,14 +1,15 @@
-"""Limits of one API key: requests and tokens a minute, granted and refused at once, never queued.
+"""Limits of one API key: requests and tokens a minute and requests a day, granted and refused at once, never queued.
 
-Both are token buckets that hold a minute's worth and refill evenly. Tokens are reserved before an answer (the
-prompt's estimate plus the most it may generate) and settled after it to what was really spent, which may put a
-bucket into debt. Granting is one synchronous step on the event loop: no interleaving can grant too much.
+Each is a token bucket that holds a minute's (a day's) worth and refills evenly; a key's tier decides how much that
+is. Tokens are reserved before an answer (the prompt's estimate plus the most it may generate) and settled after it to
+what was really spent, which may put a bucket into debt. Granting is one synchronous step on the event loop: no
+interleaving can grant too much.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,22 +17,35 @@ from typing import Protocol
 import mainspring.serving.estimate as estimate
 from mainspring.errors import RateLimited, TooLarge
 from mainspring.path import Layer
+from mainspring.settings import ServingSettings
 from mainspring.types import Context, Principal, Request, Responder, Response
 
 Clock = Callable[[], float]
 MINUTE = 60.0
+DAY = 86_400.0
 PURGE_ABOVE = 4096
 REQUESTS = "requests_per_minute"
 TOKENS = "tokens_per_minute"
+REQUESTS_A_DAY = "requests_per_day"
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What one key is granted; 0 requests a day: as many as it likes."""
+
+    requests_per_minute: int
+    tokens_per_minute: int
+    requests_per_day: int = 0
 
 
 class Bucket:
-    """``capacity`` units that refill evenly within a minute."""
+    """``capacity`` units that refill evenly within ``period_s``."""
 
-    __slots__ = ("_clock", "_level", "_seen", "capacity")
+    __slots__ = ("_clock", "_level", "_period", "_seen", "capacity")
 
-    def __init__(self, capacity: int, clock: Clock) -> None:
+    def __init__(self, capacity: int, clock: Clock, period_s: float = MINUTE) -> None:
         self.capacity = capacity
+        self._period = period_s
         self._clock = clock
         self._level = float(capacity)
         self._seen = clock()
@@ -40,7 +54,7 @@ class Bucket:
         """Take ``amount`` and return 0, or take nothing and return the seconds until it would be there."""
         missing = amount - self._refilled()
         if missing > 1e-9:
-            return missing * MINUTE / self.capacity
+            return missing * self._period / self.capacity
         self._level -= amount
         return 0.0
 
@@ -56,11 +70,11 @@ class Bucket:
     @property
     def reset_s(self) -> float:
         """Seconds until the bucket is full."""
-        return (self.capacity - self._refilled()) * MINUTE / self.capacity
+        return (self.capacity - self._refilled()) * self._period / self.capacity
 
     def _refilled(self) -> float:
         now = self._clock()
-        self._level = min(float(self.capacity), self._level + (now - self._seen) * self.capacity / MINUTE)
+        self._level = min(float(self.capacity), self._level + (now - self._seen) * self.capacity / self._period)
         self._seen = now
         return self._level
 
@@ -69,9 +83,10 @@ class Bucket:
 class _Account:
     requests: Bucket
     tokens: Bucket
+    today: Bucket | None = None
 
     def headers(self) -> dict[str, str]:
-        return {
+        headers = {
             "x-ratelimit-limit-requests": str(self.requests.capacity),
             "x-ratelimit-limit-tokens": str(self.tokens.capacity),
             "x-ratelimit-remaining-requests": str(self.requests.remaining),
@@ -79,9 +94,15 @@ class _Account:
             "x-ratelimit-reset-requests": duration(self.requests.reset_s),
             "x-ratelimit-reset-tokens": duration(self.tokens.reset_s),
         }
+        if self.today is not None:
+            headers["x-ratelimit-limit-requests-day"] = str(self.today.capacity)
+            headers["x-ratelimit-remaining-requests-day"] = str(self.today.remaining)
+            headers["x-ratelimit-reset-requests-day"] = duration(self.today.reset_s)
+        return headers
 
     def idle(self) -> bool:
-        return self.requests.reset_s <= 0 and self.tokens.reset_s <= 0
+        buckets = (self.requests, self.tokens, self.today)
+        return all(bucket is None or bucket.reset_s <= 0 for bucket in buckets)
 
 
 class Reservation:
@@ -101,13 +122,39 @@ class Reservation:
 
 
 class Limits:
-    """The buckets of every API key of this process."""
+    """The buckets of every API key of this process. ``tiers`` are the rates of keys that have one of these names."""
 
-    def __init__(self, requests_per_minute: int, tokens_per_minute: int, *, clock: Clock = time.monotonic) -> None:
-        self._requests = requests_per_minute
-        self._tokens = tokens_per_minute
+    def __init__(
+        self,
+        requests_per_minute: int,
+        tokens_per_minute: int,
+        requests_per_day: int = 0,
+        *,
+        tiers: Mapping[str, Rates] | None = None,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self._rates = Rates(requests_per_minute, tokens_per_minute, requests_per_day)
+        self._tiers = tiers or {}
         self._clock = clock
-        self._accounts: dict[tuple[str, str], _Account] = {}
+        self._accounts: dict[tuple[str, str, str], _Account] = {}
+
+    @classmethod
+    def of(cls, settings: ServingSettings) -> Limits:
+        """The configured limits."""
+        rates = Rates(settings.requests_per_minute, settings.tokens_per_minute, settings.requests_per_day)
+        tiers = {
+            name: Rates(
+                tier.requests_per_minute or rates.requests_per_minute,
+                tier.tokens_per_minute or rates.tokens_per_minute,
+                rates.requests_per_day if tier.requests_per_day is None else tier.requests_per_day,
+            )
+            for name, tier in settings.tiers.items()
+        }
+        return cls(rates.requests_per_minute, rates.tokens_per_minute, rates.requests_per_day, tiers=tiers)
+
+    def rates(self, principal: Principal) -> Rates:
+        """What ``principal`` is granted; a tier that nothing configures is as none."""
+        return self._tiers.get(principal.tier, self._rates)
 
     def reserve(self, principal: Principal, tokens: int) -> Reservation:
         """Count one request and set ``tokens`` aside.
@@ -115,32 +162,50 @@ class Limits:
         Raises ``RateLimited`` with ``retry_after`` and ``headers``, ``TooLarge`` for what no waiting would grant.
         """
         account = self._account(principal)
-        if tokens > self._tokens:
+        if tokens > account.tokens.capacity:
             raise TooLarge(
-                f"the request may take {tokens} tokens and this key is granted {self._tokens} a minute",
+                f"the request may take {tokens} tokens and this key is granted {account.tokens.capacity} a minute",
                 remedy="Lower max_tokens or shorten the input",
                 param="max_tokens",
             )
+        if account.today is not None and (wait := account.today.take(1)):
+            raise _refusal(REQUESTS_A_DAY, account.today.capacity, wait, account)
         if wait := account.requests.take(1):
-            raise _refusal(REQUESTS, self._requests, wait, account)
+            _give_back(account.today)
+            raise _refusal(REQUESTS, account.requests.capacity, wait, account)
         if wait := account.tokens.take(tokens):
+            _give_back(account.today)
             account.requests.give(1)
-            raise _refusal(TOKENS, self._tokens, wait, account)
+            raise _refusal(TOKENS, account.tokens.capacity, wait, account)
         return Reservation(account.tokens, tokens)
 
     def headers(self, principal: Principal) -> dict[str, str]:
-        """``x-ratelimit-limit|remaining|reset-requests|tokens`` as OpenAI has them."""
+        """``x-ratelimit-limit|remaining|reset-requests|tokens`` as OpenAI has them; ``-requests-day`` where a key has
+        such a limit."""
         return self._account(principal).headers()
 
     def _account(self, principal: Principal) -> _Account:
-        key = (principal.tenant, principal.key_id)
+        # The tier is part of the name: a key that is given another one begins anew.
+        key = (principal.tenant, principal.key_id, principal.tier)
         account = self._accounts.get(key)
         if account is None:
             if len(self._accounts) >= PURGE_ABOVE:
                 self._accounts = {name: kept for name, kept in self._accounts.items() if not kept.idle()}
-            account = _Account(Bucket(self._requests, self._clock), Bucket(self._tokens, self._clock))
-            self._accounts[key] = account
+            account = self._accounts[key] = _opened(self.rates(principal), self._clock)
         return account
+
+
+def _opened(rates: Rates, clock: Clock) -> _Account:
+    return _Account(
+        Bucket(rates.requests_per_minute, clock),
+        Bucket(rates.tokens_per_minute, clock),
+        Bucket(rates.requests_per_day, clock, DAY) if rates.requests_per_day else None,
+    )
+
+
+def _give_back(bucket: Bucket | None) -> None:
+    if bucket is not None:
+        bucket.give(1)
 
 
 def _refusal(name: str, limit: int, wait: float, account: _Account) -> RateLimited:

@@ -35,7 +35,8 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class KeyInfo:
-    """A key without its secret; ``hint`` is how the secret begins. Times are Unix seconds."""
+    """A key without its secret; ``hint`` is how the secret begins. Times are Unix seconds. ``tier`` names its rate
+    limits in ``serving.tiers`` (empty: those of everybody)."""
 
     id: str
     tenant: str
@@ -47,6 +48,7 @@ class KeyInfo:
     expires_at: float | None = None
     revoked_at: float | None = None
     last_used_at: float | None = None
+    tier: str = ""
 
     def usable(self, at: float) -> bool:
         """Neither revoked nor expired at Unix time ``at``."""
@@ -54,7 +56,9 @@ class KeyInfo:
 
     def principal(self) -> Principal:
         """Who asks with this key. The scope ``admin`` brings all others."""
-        return Principal(self.tenant, self.id, SCOPES if "admin" in self.scopes else self.scopes, self.groups)
+        return Principal(
+            self.tenant, self.id, SCOPES if "admin" in self.scopes else self.scopes, self.groups, self.tier
+        )
 
 
 class Keys:
@@ -75,6 +79,7 @@ class Keys:
         scopes: frozenset[str],
         groups: frozenset[str] = frozenset(),
         expires_at: float | None = None,
+        tier: str = "",
     ) -> tuple[KeyInfo, str]:
         """A new key and its secret, which cannot be read again. Raises ``InvalidRequest``: an unknown scope."""
         if unknown := scopes - SCOPES:
@@ -83,7 +88,7 @@ class Keys:
                 remedy=f"There are: {', '.join(sorted(SCOPES))}",
                 param="scopes",
             )
-        info, secret, row = _new(name, tenant, scopes, groups, expires_at)
+        info, secret, row = _new(name, tenant, scopes, groups, expires_at, tier)
         await self._database.write(lambda connection: connection.execute(sa.insert(keys), row) and None, durable=True)
         return info, secret
 
@@ -112,29 +117,34 @@ class Keys:
     async def revoke(self, tenant: str, key_id: str) -> None:
         """Refuse the key from now on: here at once, elsewhere within ``REMEMBERED_S``. Raises ``NotFound``."""
         await self._database.write(
-            lambda connection: _end(connection, tenant, key_id, revoked_at=time.time()), durable=True
+            lambda connection: _change(connection, tenant, key_id, revoked_at=time.time()), durable=True
         )
         self._forget()
 
     async def rotate(self, tenant: str, key_id: str, *, overlap_s: float = 0.0) -> tuple[KeyInfo, str]:
-        """A new key with the old one's name, scopes, groups and end; the old one expires after ``overlap_s``.
+        """A new key with the old one's name, scopes, groups, tier and end; the old one expires after ``overlap_s``.
 
         Raises ``NotFound`` for a key that is unknown, revoked or expired.
         """
         old = await self.get(tenant, key_id)
         if not old.usable(time.time()):
             raise _unknown(key_id)
-        info, secret, row = _new(old.name, tenant, old.scopes, old.groups, old.expires_at)
+        info, secret, row = _new(old.name, tenant, old.scopes, old.groups, old.expires_at, old.tier)
         end = time.time() + overlap_s
         end = end if old.expires_at is None else min(end, old.expires_at)
 
         def work(connection: sa.Connection) -> None:
-            _end(connection, tenant, key_id, expires_at=end)
+            _change(connection, tenant, key_id, expires_at=end)
             connection.execute(sa.insert(keys), row)
 
         await self._database.write(work, durable=True)
         self._forget()
         return info, secret
+
+    async def set_tier(self, tenant: str, key_id: str, tier: str) -> None:
+        """Another tier from now on: here at once, elsewhere within ``REMEMBERED_S``. Raises ``NotFound``."""
+        await self._database.write(lambda connection: _change(connection, tenant, key_id, tier=tier), durable=True)
+        self._forget()
 
     async def any_admin(self) -> bool:
         """Whether some tenant has a key with the scope ``admin`` that can be used now."""
@@ -208,10 +218,11 @@ class Keys:
 
 
 def _new(
-    name: str, tenant: str, scopes: frozenset[str], groups: frozenset[str], expires_at: float | None
+    name: str, tenant: str, scopes: frozenset[str], groups: frozenset[str], expires_at: float | None, tier: str
 ) -> tuple[KeyInfo, str, dict[str, Any]]:
     secret = PREFIX + secrets.token_urlsafe(32)
-    info = KeyInfo(ids.new("key_"), tenant, name, secret[: len(PREFIX) + 4], scopes, groups, time.time(), expires_at)
+    hint, now = secret[: len(PREFIX) + 4], time.time()
+    info = KeyInfo(ids.new("key_"), tenant, name, hint, scopes, groups, now, expires_at, tier=tier)
     row = {
         "tenant": tenant,
         "id": info.id,
@@ -222,15 +233,17 @@ def _new(
         "groups": rows.names(groups),
         "created_at": info.created_at,
         "expires_at": expires_at,
+        "tier": tier,
     }
     return info, secret, row
 
 
-def _end(connection: sa.Connection, tenant: str, key_id: str, **times: float) -> None:
+def _change(connection: sa.Connection, tenant: str, key_id: str, **changes: float | str) -> None:
     mine = sa.and_(keys.c.tenant == tenant, keys.c.id == key_id)
     # A key that was revoked stays so since its first revocation.
     values = {
-        name: sa.func.coalesce(keys.c.revoked_at, at) if name == "revoked_at" else at for name, at in times.items()
+        name: sa.func.coalesce(keys.c.revoked_at, value) if name == "revoked_at" else value
+        for name, value in changes.items()
     }
     if connection.execute(sa.update(keys).where(mine).values(values)).rowcount == 0:
         raise _unknown(key_id)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from mainspring.stores.rows import clean
 
-HEAD = "0009"
+HEAD = "0010"
 
 metadata = sa.MetaData(
     naming_convention={
@@ -121,6 +121,8 @@ keys = sa.Table(
     _time("expires_at", nullable=True),
     _time("revoked_at", nullable=True),
     _time("last_used_at", nullable=True),
+    # A name of ``serving.tiers``; empty: the limits of ``serving`` itself.
+    _optional("tier"),
 )
 
 files = sa.Table(
@@ -350,4 +352,52 @@ batch_lines = sa.Table(
     sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("succeeded", sa.Boolean, nullable=False),
     _text("line"),
+)
+
+# What a scope may spend in a window of time. Those over all tenants lie under the empty tenant.
+budgets = sa.Table(
+    "budgets",
+    metadata,
+    _key("tenant"),
+    _key("id"),
+    _text("name"),
+    _text("scope"),
+    _text("subject"),
+    _text("window"),
+    sa.Column("limit_nanousd", sa.BigInteger, nullable=True),
+    sa.Column("limit_tokens", sa.BigInteger, nullable=True),
+    sa.Column("hard", sa.Boolean, nullable=False),
+    _time("created_at"),
+    sa.UniqueConstraint("tenant", "scope", "subject", "window", "hard"),
+)
+
+# What was spent in one period of a budget, exactly the sum of the ``call`` events that it concerns, and what running
+# requests have set aside.
+budget_periods = sa.Table(
+    "budget_periods",
+    metadata,
+    _key("tenant"),
+    _key("budget_id"),
+    _key("period"),
+    _count("spent_nanousd"),
+    _count("spent_tokens"),
+    _count("reserved_nanousd"),
+    _count("reserved_tokens"),
+    # When the limit was reached.
+    _time("crossed_at", nullable=True),
+)
+
+# What one running request has set aside of one period; void when its lease ends.
+reservations = sa.Table(
+    "reservations",
+    metadata,
+    _key("tenant"),
+    _key("budget_id"),
+    _key("id"),
+    _text("period"),
+    _count("nanousd"),
+    _count("tokens"),
+    _time("expires_at"),
+    sa.Index(None, "id"),
+    sa.Index(None, "expires_at"),
 )

@@ -28,12 +28,13 @@ class TraceParent:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks: decided by the gateway, part of every key in every store."""
+    """Who asks: decided by the gateway, part of every key in every store. ``tier`` names the key's rate limits."""
 
     tenant: str
     key_id: str
     scopes: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
+    tier: str = ""
 
 
 class Allowance:
