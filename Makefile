@@ -23,7 +23,7 @@ $(VENV)/.run: $(UV) pyproject.toml $(LOCK)
 	@touch $@
 
 $(VENV)/.test: $(UV) pyproject.toml $(LOCK)
-	@$(INSTALL) '.[documents,ocr,code,connectors,eval,gguf,otlp,postgres,dev]'
+	@$(INSTALL) '.[documents,ocr,code,connectors,eval,gguf,otlp,postgres,redis,dev]'
 	@touch $@ $(VENV)/.run
 
 run: $(VENV)/.run ## Set up, pull the default models, ingest the sample handbook, serve and ask one question
@@ -43,7 +43,7 @@ format: $(VENV)/.test ## Format the code
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format .
 
-test-services: $(VENV)/.test ## Start Postgres on a private port and run the store suite against it
+test-services: $(VENV)/.test ## Start Postgres and Redis on private ports and run the store suites against them
 	@scripts/test_services.sh
 
 bench: $(VENV)/.test ## Run the benchmarks (NAME=retrieval for one) and rewrite docs/benchmarks.md

@@ -17,7 +17,19 @@ from pathlib import Path
 from _report import Figure, report
 
 ROOT = Path(__file__).parent.parent
-COMBINATIONS = ("", "documents", "ocr", "connectors", "code", "eval", "gguf", "otlp", "postgres", "documents,ocr")
+COMBINATIONS = (
+    "",
+    "documents",
+    "ocr",
+    "connectors",
+    "code",
+    "eval",
+    "gguf",
+    "otlp",
+    "postgres",
+    "redis",
+    "documents,ocr",
+)
 
 
 def install(extras: str, folder: Path) -> tuple[float, int, float]:
@@ -41,7 +53,7 @@ def main() -> None:
     figures: dict[str, Figure] = {}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        install("documents,ocr,connectors,code,eval,gguf,otlp,postgres", folder)
+        install("documents,ocr,connectors,code,eval,gguf,otlp,postgres,redis", folder)
         core: tuple[float, int, float] | None = None
         for extras in COMBINATIONS:
             seconds, packages, size = install(extras, folder)

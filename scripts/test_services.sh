@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Starts Postgres on a private port with a fresh cluster, runs the store suite against it, and stops it.
-# Needs Debian's packages `postgresql` and, for vectors, `postgresql-17-pgvector`. Arguments go to pytest.
+# Starts Postgres (with a fresh cluster) and Redis on private ports, runs the store suites against them, and stops them.
+# Needs Debian's packages `postgresql`, for vectors `postgresql-17-pgvector`, and `redis-server`. Arguments go to pytest.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-.venv/bin/python}
@@ -10,6 +10,10 @@ for directory in $(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V); do
 done
 if ! command -v initdb >/dev/null || ! command -v pg_ctl >/dev/null; then
     echo "Postgres is not installed: apt-get install postgresql" >&2
+    exit 1
+fi
+if ! command -v redis-server >/dev/null; then
+    echo "Redis is not installed: apt-get install redis-server" >&2
     exit 1
 fi
 
@@ -23,9 +27,13 @@ if [ "$(id -u)" = 0 ]; then
     chown -R postgres "$work"
     as=(setpriv --reuid=postgres --regid=postgres --clear-groups env "PATH=$PATH" HOME="$work")
 fi
-port=$("$python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+free_port() {
+    "$python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+port=$(free_port)
 
 stop() {
+    [ -z "${redis:-}" ] || kill "$redis" 2>/dev/null || true
     (cd / && "${as[@]}" pg_ctl -D "$work/data" -m immediate -w stop >/dev/null 2>&1) || true
     rm -rf "$work"
 }
@@ -38,5 +46,22 @@ trap stop EXIT
     "${as[@]}" pg_ctl -D "$work/data" -l "$work/log" -w start \
         -o "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories=$work -c fsync=off" >/dev/null
 )
+mkdir "$work/redis"
+redis_port=$(free_port)
+# On standard input, so that the password is in no list of processes.
+redis-server - >/dev/null <<EOF &
+port $redis_port
+bind 127.0.0.1
+dir $work/redis
+save ""
+requirepass $password
+EOF
+redis=$!
+for _ in $(seq 100); do
+    REDISCLI_AUTH=$password redis-cli -p "$redis_port" ping 2>/dev/null | grep -q PONG && break
+    sleep 0.1
+done
+export MAINSPRING_STORES__REDIS="redis://:$password@127.0.0.1:$redis_port/0"
 export MAINSPRING_STORES__DATABASE="postgresql://mainspring:$password@127.0.0.1:$port/postgres"
-"$python" -m pytest tests/conformance/test_stores.py tests/conformance/test_vectors.py tests/rag/test_transfer.py "$@"
+"$python" -m pytest tests/conformance/test_stores.py tests/conformance/test_vectors.py tests/conformance/test_caches.py \
+    tests/stores/test_redis.py tests/rag/test_transfer.py "$@"

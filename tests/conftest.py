@@ -16,6 +16,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests import redis_server
+
 # A busy machine must not fail a property by the clock.
 hypothesis.settings.register_profile("mainspring", deadline=None)
 hypothesis.settings.load_profile("mainspring")
@@ -31,6 +33,19 @@ def data() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("MAINSPRING_DATA does not name the folder of public data sets (docs/benchmarks.md)")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Redis server: the one that ``MAINSPRING_STORES__REDIS`` names, or one of the tests' own."""
+    if named := os.environ.get("MAINSPRING_STORES__REDIS"):
+        yield named
+        return
+    if redis_server.PROGRAM is None:
+        pytest.skip(redis_server.MISSING)
+    server = redis_server.RedisServer(tmp_path_factory.mktemp("redis"))
+    yield server.url
+    server.kill()
 
 
 @dataclass

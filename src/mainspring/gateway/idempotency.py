@@ -10,6 +10,7 @@ which may be lost, and are not yet there when the process dies within its writin
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Protocol
 from weakref import WeakValueDictionary
@@ -18,7 +19,7 @@ import orjson
 from fastapi import Header
 from starlette.responses import Response as HttpResponse
 
-from mainspring.errors import Conflict, Unsupported
+from mainspring.errors import Conflict, StoreError, Unsupported
 from mainspring.stores import rows
 from mainspring.types import Context
 
@@ -35,8 +36,11 @@ IdempotencyKey = Annotated[
 ]
 
 
+_log = logging.getLogger(__name__)
+
+
 class Answers(Protocol):
-    """The answer cache."""
+    """The answer cache. May raise ``StoreError``."""
 
     async def get(self, key: str) -> bytes | None: ...
 
@@ -75,7 +79,7 @@ class Idempotency:
         digest = await asyncio.to_thread(_digest, body)
         lock = self._running.setdefault(name, asyncio.Lock())
         async with lock:
-            kept = await self._answers.get(name)
+            kept = await self._kept(name)
             if kept is not None and (replayed := _replayed(kept, digest, basis)) is not None:
                 return replayed
             response = await work()
@@ -83,8 +87,23 @@ class Idempotency:
                 tags = {f"tenant:{principal.tenant}"}
                 if basis:
                     tags.add(f"documents:{principal.tenant}")
-                await self._answers.put(name, _packed(response, digest, basis), KEPT_S, frozenset(tags))
+                await self._keep(name, _packed(response, digest, basis), frozenset(tags))
             return response
+
+    # A cache that fails must not cost an answer that has been made, nor keep one from being made.
+
+    async def _kept(self, name: str) -> bytes | None:
+        try:
+            return await self._answers.get(name)
+        except StoreError as error:
+            _log.warning("an Idempotency-Key cannot be looked up: %s", error)
+            return None
+
+    async def _keep(self, name: str, value: bytes, tags: frozenset[str]) -> None:
+        try:
+            await self._answers.put(name, value, KEPT_S, tags)
+        except StoreError as error:
+            _log.warning("an answer cannot be kept under its Idempotency-Key: %s", error)
 
 
 def refuse_key(key: str | None, wish: str) -> None:

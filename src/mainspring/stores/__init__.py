@@ -18,9 +18,11 @@ from mainspring.errors import SettingsError, StoreError
 from mainspring.settings import Settings
 from mainspring.stores import cache as cache_store
 from mainspring.stores import database as sql
+from mainspring.stores import redis as redis_store
 from mainspring.stores import spans as span_store
 from mainspring.stores.blobs import Blobs, sweep
-from mainspring.stores.cache import AnswerCache
+from mainspring.stores.cache import AnswerCache, AnswerStore
+from mainspring.stores.cache_redis import RedisCache
 from mainspring.stores.collections import Collections
 from mainspring.stores.database import Database
 from mainspring.stores.events import EventLog
@@ -28,6 +30,7 @@ from mainspring.stores.files import Files
 from mainspring.stores.forgetting import Pending
 from mainspring.stores.graphs import Graphs
 from mainspring.stores.keys import Keys
+from mainspring.stores.redis import Redis
 from mainspring.stores.sessions import Sessions
 from mainspring.stores.sources import Sources
 from mainspring.stores.spans import Spans
@@ -36,7 +39,7 @@ from mainspring.stores.vectors import VectorStore
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """The opened stores."""
+    """The opened stores. ``redis`` is None where none is configured."""
 
     database: Database
     events: EventLog
@@ -46,7 +49,8 @@ class Stores:
     sources: Sources
     sessions: Sessions
     blobs: Blobs
-    cache: AnswerCache
+    cache: AnswerStore
+    redis: Redis | None
     spans: Spans
     vectors: VectorStore
     forgetting: Pending
@@ -82,7 +86,8 @@ async def open(settings: Settings) -> AsyncIterator[Stores]:  # noqa: A001
         collections = Collections(database, blobs)
         stack.push_async_callback(collections.close)
         await collections.open()
-        cache = AnswerCache(home / cache_store.FILE_NAME, settings.stores.cache_entries)
+        redis = await stack.enter_async_context(redis_store.open(settings))
+        cache = _open_cache(settings, redis)
         stack.push_async_callback(cache.close)
         spans = Spans(home / span_store.FILE_NAME)
         stack.push_async_callback(spans.close)
@@ -98,11 +103,19 @@ async def open(settings: Settings) -> AsyncIterator[Stores]:  # noqa: A001
             sessions=Sessions(database),
             blobs=blobs,
             cache=cache,
+            redis=redis,
             spans=spans,
             vectors=vectors,
             forgetting=Pending(database),
             graphs=Graphs(database),
         )
+
+
+def _open_cache(settings: Settings, redis: Redis | None) -> AnswerStore:
+    entries = settings.stores.cache_entries
+    if settings.stores.cache == "redis" and redis is not None:
+        return RedisCache(redis, entries)
+    return AnswerCache(settings.home / cache_store.FILE_NAME, entries)
 
 
 def open_vectors(settings: Settings) -> VectorStore:

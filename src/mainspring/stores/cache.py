@@ -1,5 +1,7 @@
 """The answer cache: bytes under a key for a time, in memory and in a file of its own that may be lost.
 
+``cache_redis.py`` keeps the same in Redis; one conformance suite holds for both.
+
 Entries carry tags; whatever a tag names is dropped at once by ``invalidate``. Reads look into memory, then into
 the file; writes reach the file in batches, off the path of the answer.
 """
@@ -13,6 +15,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from cachetools import LRUCache
 
@@ -42,6 +45,38 @@ class _Entry:
     value: bytes
     expires_at: float
     tags: frozenset[str]
+
+
+class AnswerStore(Protocol):
+    """What both kinds of answer cache do. All may raise ``StoreError``; losing everything loses nothing."""
+
+    async def get(self, key: str) -> bytes | None:
+        """The value, or None where there is none or its time is over."""
+        ...
+
+    async def put(self, key: str, value: bytes, ttl_s: float, tags: frozenset[str] = frozenset()) -> None:
+        """Keep ``value`` for ``ttl_s`` seconds, under these tags alone."""
+        ...
+
+    async def delete(self, key: str) -> bool:
+        """Drop one entry; whether there was one."""
+        ...
+
+    async def invalidate(self, tag: str) -> int:
+        """Drop every entry with this tag; how many there were."""
+        ...
+
+    async def count(self, tag: str) -> int:
+        """How many entries carry this tag."""
+        ...
+
+    async def compact(self) -> None:
+        """Take what was deleted out of files and logs."""
+        ...
+
+    async def close(self) -> None:
+        """Write what is unwritten."""
+        ...
 
 
 class AnswerCache:
@@ -76,7 +111,14 @@ class AnswerCache:
         if self._writer is None:
             self._writer = asyncio.create_task(self._write_behind(), name="write cache")
 
-    async def invalidate(self, tag: str) -> None:
+    async def delete(self, key: str) -> bool:
+        """Drop one entry, from memory and file; whether there was one. Raises ``StoreError`` when the file fails."""
+        self._invalidations += 1
+        there = [entries.pop(key, None) for entries in (self._memory, self._unwritten)]
+        found = await self._file.run(lambda connection: _drop(connection, {key}))
+        return bool(found) or any(there)
+
+    async def invalidate(self, tag: str) -> int:
         """Drop every entry with this tag, from memory and file. Raises ``StoreError`` when the file fails."""
         self._invalidations += 1
         dropped: set[str] = set()
@@ -85,7 +127,13 @@ class AnswerCache:
                 del entries[key]
                 dropped.add(key)
         # The file may hold an older value of such a key, under other tags, which must not come back.
-        await self._file.run(lambda connection: _drop_tag(connection, tag, dropped))
+        return await self._file.run(lambda connection: len(_drop_tag(connection, tag, dropped)))
+
+    async def count(self, tag: str) -> int:
+        """How many entries carry this tag. Raises ``StoreError`` when the file fails."""
+        now = time.time()
+        live = {key for key, entry in self._unwritten.items() if tag in entry.tags and entry.expires_at > now}
+        return len(live | await self._file.run(lambda connection: _keys(connection, tag, now)))
 
     async def compact(self) -> None:
         """Drop what deleted entries left behind in the file's log. Raises ``StoreError``."""
@@ -170,7 +218,19 @@ def _write(connection: sqlite3.Connection, batch: dict[str, _Entry], limit: int 
         connection.execute("DELETE FROM tags WHERE key NOT IN (SELECT key FROM entries)")
 
 
-def _drop_tag(connection: sqlite3.Connection, tag: str, keys: Iterable[str]) -> None:
-    connection.executemany("DELETE FROM entries WHERE key = ?", [(key,) for key in keys])
-    connection.execute("DELETE FROM entries WHERE key IN (SELECT key FROM tags WHERE tag = ?)", (tag,))
-    connection.execute("DELETE FROM tags WHERE key NOT IN (SELECT key FROM entries)")
+def _drop_tag(connection: sqlite3.Connection, tag: str, keys: set[str]) -> set[str]:
+    keys = keys | {key for (key,) in connection.execute("SELECT key FROM tags WHERE tag = ?", (tag,))}
+    _drop(connection, keys)
+    return keys
+
+
+def _drop(connection: sqlite3.Connection, keys: Iterable[str]) -> int:
+    names = [(key,) for key in keys]
+    gone = connection.executemany("DELETE FROM entries WHERE key = ?", names).rowcount
+    connection.executemany("DELETE FROM tags WHERE key = ?", names)
+    return gone
+
+
+def _keys(connection: sqlite3.Connection, tag: str, now: float) -> set[str]:
+    query = "SELECT key FROM tags JOIN entries USING (key) WHERE tag = ? AND expires_at > ?"
+    return {key for (key,) in connection.execute(query, (tag, now))}
