@@ -71,6 +71,16 @@ async def test_long_texts_and_old_ones_are_not_kept(monkeypatch: pytest.MonkeyPa
     assert inner.read == [long, long, "a", "b", "c", "a"]
 
 
+async def test_each_owner_reads_for_himself_by_his_own_embedder() -> None:
+    shared, mine, yours = Remembered(Counting()), Counting(), Counting()
+    for _ in range(2):
+        await shared.of("me", mine).embed(["one"])
+    given = await shared.of("you", yours).embed(["one"])
+    assert (mine.read, yours.read, given.tokens) == (["one"], ["one"], 3)
+    assert (await shared.of("me", yours).embed(["one"])).tokens == 0
+    assert (await shared.embed(["one"])).tokens == 3
+
+
 async def test_it_is_the_embedder_otherwise() -> None:
     inner = Counting()
     embedder = Remembered(inner)

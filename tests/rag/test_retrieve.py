@@ -181,7 +181,7 @@ async def test_passages_and_vectors_move_the_meaning(room: Room) -> None:
     moved = QueryPlan((Query("fruit", passages=("Pears are green.",)),))
     hits = await room.retriever.candidates(room.collection, "fruit", groups=NOBODY, plan=moved, options=dense)
     assert hits[0].source == "b.txt"
-    vector = np.asarray(await room.retriever.vector("trains rails"))
+    vector = (await room.retriever.remembered.embed(["trains rails"], "query")).vectors[0]
     given = QueryPlan((Query("fruit", vector=vector),))
     hits = await room.retriever.candidates(room.collection, "fruit", groups=NOBODY, plan=given, options=dense)
     assert hits[0].source == "c.txt"

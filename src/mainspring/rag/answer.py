@@ -35,6 +35,7 @@ from mainspring.rag.query.plan import Steps
 from mainspring.rag.query.understand import MAX_TOKENS
 from mainspring.rag.retrieve import Retriever
 from mainspring.rag.selection import SearchOptions
+from mainspring.serving.charged import Charged
 from mainspring.settings import RagSettings
 from mainspring.stores.collections import Collection, Collections
 from mainspring.types import (
@@ -61,7 +62,8 @@ class DocumentAnswerer:
 
     ``writer`` writes generative answers (None: there is no chat model). ``grounded`` says that its model can be
     trusted to keep to sources: then ``auto`` means generative. ``ask`` makes the model that rewrites follow-ups of a
-    context (None: rules do). ``calibration`` takes the place of the built-in evidence and of ``rag.refuse_below``.
+    context (None: rules do). ``calibration`` takes the place of the built-in evidence and of ``rag.refuse_below``. ``charged``
+    makes what searching reads cost the asker (None: it is free).
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class DocumentAnswerer:
         ask: Callable[[Context], ModelAsk] | None = None,
         calibration: Calibration | None = None,
         graphs: Graphs | None = None,
+        charged: Charged | None = None,
     ) -> None:
         self._retriever = retriever
         self._collections = collections
@@ -89,6 +92,7 @@ class DocumentAnswerer:
         self._calibration = calibration
         self._refuse_below = settings.refuse_below if calibration is None else calibration.threshold
         self._graphs = graphs
+        self._charged = charged
 
     @property
     def sampled(self) -> bool:
@@ -205,18 +209,21 @@ class DocumentAnswerer:
             groups=context.principal.groups,
             options=_SEARCH,
             context=context,
+            charged=self._charged,
         )
         walked: Walked | None = None
         if asked.graph != "off" and self._graphs is not None:
             groups = context.principal.groups
-            walked = await self._graphs.find(
+            graphs = self._graphs if self._charged is None else self._graphs.charged(context, self._charged)
+            walked = await graphs.find(
                 asked.graph, chosen, asked.question, candidates, asked.top_k, groups=groups, filters=asked.filters
             )
             candidates = walked.hits
         hits = shown(candidates, asked.top_k)
         texts = await self._retriever.texts(hits)
-        vector = await self._retriever.vector(asked.question)
-        passages = await extract.passages(asked.question, hits, candidates, texts, self._retriever.remembered, vector)
+        reader = self._retriever.reading(self._retriever.embedder, context, self._charged)
+        vector = (await reader.embed([asked.question], "query")).vectors[0]
+        passages = await extract.passages(asked.question, hits, candidates, texts, reader, vector)
         told = features(asked.question, candidates, passages)
         if self._calibration is None:
             likely = evidence(asked.question, candidates, passages)

@@ -94,6 +94,7 @@ class Assembly:
             ask=self._ask,
             calibration=self._calibration,
             graphs=self._graphs,
+            charged=self._path.charged,
         )
 
     def _search(self) -> Search:
@@ -110,6 +111,7 @@ class Assembly:
             charged=path.charged,
             inspect=path.inspect,
             redact=path.redact,
+            hiding=path.hiding,
             graphs=self._graphs,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -20,14 +21,22 @@ _KEPT = 10_000
 class Remembered:
     """Implements ``engines.base.Embedder`` over another. Usable from any thread and event loop.
 
-    A vector depends on its text alone, so what one caller's question made may serve another's. ``tokens`` and
-    ``truncated`` count what was read now: nothing for a text that is kept.
+    ``tokens`` and ``truncated`` count what was read now: nothing for a text that is kept. A vector depends on its
+    text alone, but what somebody is charged for must not tell what others asked: each owner has vectors of its own.
     """
 
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
-        self._kept: LRUCache[tuple[Kind, str], Any] = LRUCache(_KEPT)
+        self._kept: LRUCache[tuple[str, Kind, str], Any] = LRUCache(_KEPT)
         self._lock = threading.Lock()
+        self._owner = ""
+
+    def of(self, owner: str, embedder: Embedder) -> Remembered:
+        """What is kept for ``owner``; what is not is read by ``embedder``, which makes the same vectors as this one's.
+        There is one bound for all owners together."""
+        bound = copy.copy(self)
+        bound._owner, bound._embedder = owner, embedder
+        return bound
 
     @property
     def name(self) -> str:
@@ -48,7 +57,7 @@ class Remembered:
     async def embed(self, texts: Sequence[str], kind: Kind = "passage") -> Embedded:
         """Embed ``texts``, those that are not kept; raises what the embedder raises."""
         with self._lock:
-            known = {text: vector for text in texts if (vector := self._kept.get((kind, text))) is not None}
+            known = {text: vector for text in texts if (vector := self._kept.get((self._owner, kind, text))) is not None}
         missing = [text for text in dict.fromkeys(texts) if text not in known]
         read = truncated = 0
         if missing:
@@ -58,7 +67,7 @@ class Remembered:
             with self._lock:
                 for text in missing:
                     if len(text) <= _LONGEST:
-                        self._kept[kind, text] = np.array(known[text])
+                        self._kept[self._owner, kind, text] = np.array(known[text])
         vectors = np.array([known[text] for text in texts], np.float32).reshape(len(texts), self.dimensions)
         return Embedded(vectors, read, truncated)
 

@@ -164,9 +164,15 @@ class Retriever:
             reranker = charged.reranker(reranker, context)
         return await rerank(reranker, plan.queries[0].text, ranked, self._settings)
 
-    async def vector(self, query: str) -> Any:
-        """The query's embedding by the default embedder, float32 of shape (dimensions,)."""
-        return (await self.remembered.embed([query], "query")).vectors[0]
+    def reading(
+        self, embedder: Embedder, context: Context | None = None, charged: Charged | None = None
+    ) -> Embedder:
+        """``embedder`` as it reads for one request: what ``charged`` makes of it is charged to ``context``, and what
+        the default one has read for the same tenant it does not read again."""
+        inner = embedder if context is None or charged is None else charged.embedder(embedder, context)
+        if embedder is not self.embedder:
+            return inner
+        return self.remembered if context is None else self.remembered.of(context.principal.tenant, inner)
 
     async def texts(self, hits: Sequence[Hit]) -> dict[str, str]:
         """The stored text of each document among ``hits``, by id, checked against its sha256."""
@@ -196,7 +202,7 @@ class Retriever:
         query: str,
         *,
         groups: Groups,
-        charge: Callable[[Embedder], Embedder] | None = None,
+        read_by: Callable[[Embedder], Embedder] | None = None,
     ) -> list[Hit]:
         """The chunks of these ids of some hundred documents at most, as hits that no search has scored (0) but for
         their cosine to ``query``: those that ``groups`` may see and that are still read."""
@@ -205,8 +211,7 @@ class Retriever:
         if not current:
             return []
         embedder = await self.embedder_of(collection)
-        if charge is not None:
-            embedder = charge(embedder)
+        embedder = self.reading(embedder) if read_by is None else read_by(embedder)
         vector = (await embedder.embed([query], "query")).vectors[0]
         rows, documents = await asyncio.gather(
             self._vectors.read(collection.table, current), self.scopes.named(collection, current, groups)
@@ -255,20 +260,10 @@ class Retriever:
         passages = list({text: None for query in plan.queries if query.vector is None for text in query.passages})
         found = {}
         for name, collection in names.items():
-            embedder = await self.embedder_of(collection)
-            if context is not None and charged is not None:
-                embedder = charged.embedder(embedder, context)
-            embedded = await asyncio.gather(
-                self._embedded(embedder, asked, "query"), self._embedded(embedder, passages, "passage")
-            )
+            reader = self.reading(await self.embedder_of(collection), context, charged)
+            embedded = await asyncio.gather(_embedded(reader, asked, "query"), _embedded(reader, passages, "passage"))
             found[name] = [_mean(query, *embedded) for query in plan.queries]
         return found
-
-    async def _embedded(self, embedder: Embedder, texts: list[str], kind: Any) -> dict[str, Any]:
-        if not texts:
-            return {}
-        reader = self.remembered if embedder is self.embedder else embedder
-        return dict(zip(texts, (await reader.embed(texts, kind)).vectors, strict=True))
 
     async def _round(
         self, scopes: Sequence[Scope], query: Query, vectors: Mapping[str, Any], depth: int, options: SearchOptions
@@ -333,6 +328,10 @@ class Retriever:
             wanted = {name for name, home in homes.items() if home.id == collection.id}
             found.update(await self.scopes.named(collection, wanted, groups))
         return found
+
+
+async def _embedded(reader: Embedder, texts: list[str], kind: Any) -> dict[str, Any]:
+    return dict(zip(texts, (await reader.embed(texts, kind)).vectors, strict=True)) if texts else {}
 
 
 def _key(pair: tuple[Scope, SearchHit]) -> str:

@@ -26,6 +26,7 @@ from mainspring.rag.similar import Similar
 from mainspring.rag.vocabulary import Vocabularies
 from mainspring.serving import Inspect, estimate
 from mainspring.serving.charged import Charged
+from mainspring.serving.hide import Hiding
 from mainspring.stores.collections import Collection, Collections
 from mainspring.stores.documents import Document
 from mainspring.telemetry.tracing import Span, Tracing
@@ -112,6 +113,7 @@ class Search:
         charged: Charged | None = None,
         inspect: Inspect | None = None,
         redact: Callable[[str], str] | None = None,
+        hiding: Callable[[Context], Hiding] | None = None,
         graphs: Graphs | None = None,
     ) -> None:
         self._collections = collections
@@ -125,6 +127,7 @@ class Search:
         self._charged = charged
         self._inspect = inspect
         self._redact = redact
+        self._hiding = hiding
         self.graphs = graphs
         self._vocabularies = Vocabularies(retriever.scopes, retriever.text)
         self._similar = Similar(retriever, self._vocabularies)
@@ -185,7 +188,7 @@ class Search:
                     walked=walked,
                 )
                 _note(span, steps.done)
-                return found
+                return found if self._hiding is None else _hidden(found, self._hiding(context))
             finally:
                 await self._settle(context)
 
@@ -203,9 +206,7 @@ class Search:
         """The documents most like ``text``, or like a document or ``[start:end]`` of it."""
         collection = await self._collection(context, store)
         groups = context.principal.groups
-        embedder = await self._retriever.embedder_of(collection)
-        if self._charged is not None:
-            embedder = self._charged.embedder(embedder, context)
+        embedder = self._retriever.reading(await self._retriever.embedder_of(collection), context, self._charged)
         try:
             if text is not None:
                 await self._guarded([text], context, "text")
@@ -277,7 +278,7 @@ class Search:
         with steps.step("graph") as step:
             graphs, charged = self.graphs, self._charged
             if charged is not None:
-                graphs = graphs.charged(lambda embedder: charged.embedder(embedder, context))
+                graphs = graphs.charged(context, charged)
             found = await graphs.find(
                 mode,
                 collection,
@@ -320,9 +321,7 @@ class Search:
         with steps.step("summary") as step:
             shown = hits[:_SUMMARISED_HITS]
             texts = await self._retriever.texts(shown)
-            embedder = self._retriever.embedder
-            if self._charged is not None:
-                embedder = self._charged.embedder(embedder, context)
+            embedder = self._retriever.reading(self._retriever.embedder, context, self._charged)
             vector = (await embedder.embed([plan.text], "query")).vectors[0]
             passages = await extract.passages(plan.text, shown, candidates, texts, embedder, vector)
             step.changed = bool(passages)
@@ -367,6 +366,17 @@ def _extracted(passages: Sequence[extract.Passage], texts: Mapping[str, str]) ->
     citations = [cite(number, passage, texts[passage.hit.document_id]) for number, passage in enumerate(chosen, 1)]
     text = " ".join(f"{passage.text} [{number}]" for number, passage in enumerate(chosen, 1))
     return Summary("extractive", text, tuple(citations))
+
+
+def _hidden(found: Found, hiding: Hiding) -> Found:
+    """What is said of the documents as an answer may say it; the hits are the documents themselves."""
+    summary = found.summary
+    if summary is not None:
+        quotes = tuple(replace(each, quote=hiding(each.quote)) for each in summary.citations)
+        summary = replace(summary, text=hiding(summary.text), citations=quotes)
+    walked = None if found.walked is None else found.walked.worded(hiding)
+    hiding.note()
+    return replace(found, summary=summary, walked=walked)
 
 
 def _note(span: Span, steps: Sequence[Step]) -> None:

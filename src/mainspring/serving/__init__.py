@@ -14,6 +14,7 @@ from mainspring.engines.reranker import RerankResponder
 from mainspring.guards.policy import GuardPolicy
 from mainspring.serving.background import Background
 from mainspring.serving.charged import Charged
+from mainspring.serving.hide import Hiding
 from mainspring.serving.guard import inspect
 from mainspring.serving.limit import Charge, Limits
 from mainspring.serving.pricing import Price
@@ -38,7 +39,8 @@ class Path:
     ``chat`` and ``embedding`` are the models within their call rings, for rooms that call models themselves; what
     ``shown`` ones write passes the output guard. ``charge`` limits what is no request of the ring; ``charged``
     makes its embedders and rerankers leave call events, and ``inspect`` guards the texts that it searches by;
-    ``redact`` is how chat models may read those.
+    ``redact`` is how chat models may read those, and ``hiding`` how what is said of documents outside of the ring may
+    be shown.
     """
 
     registry: Registry
@@ -51,6 +53,7 @@ class Path:
     charged: Charged
     inspect: Inspect
     redact: Callable[[str], str]
+    hiding: Callable[[Context], Hiding]
 
 
 @asynccontextmanager
@@ -101,6 +104,7 @@ async def open(  # noqa: A001
             Charged(lambda responder, name, provider: call_ring(services, responder, model=name, provider=provider)),
             partial(inspect, services.policy, services.events, services.metrics, role="query"),
             lambda text: services.policy.inspect(text).text,
+            partial(Hiding, services.policy, services.metrics),
         )
     finally:
         await services.background.close()

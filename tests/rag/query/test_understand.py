@@ -50,7 +50,7 @@ class Pieces:
     """Counts tokens as a model does that knows common words."""
 
     def __init__(self, inner: Any) -> None:
-        self.embed, self.name = inner.embed, inner.name
+        self.embed, self.name, self.dimensions = inner.embed, inner.name, inner.dimensions
 
     def count_tokens(self, texts: list[str]) -> list[int]:
         return [1 if text in ("a", "open", "shop") else 2 for text in texts]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,6 +22,12 @@ class Cited:
     quote: str
     start: int
     end: int
+
+    def worded(self, change: Callable[[str], str]) -> Cited:
+        """With ``change`` made to what is said."""
+        said = (self.subject, self.predicate, self.object, self.quote)
+        subject, predicate, thing, quote = (change(each) for each in said)
+        return replace(self, subject=subject, predicate=predicate, object=thing, quote=quote)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +78,17 @@ class Walked:
         """All that paths and themes quote."""
         steps = [step for path in self.paths for step in path.steps]
         return steps + [sentence for theme in self.themes for sentence in theme.sentences]
+
+    def worded(self, change: Callable[[str], str]) -> Walked:
+        """With ``change`` made to what paths and themes say; the hits are as they were."""
+        paths = tuple(replace(path, steps=tuple(step.worded(change) for step in path.steps)) for path in self.paths)
+        themes = tuple(
+            replace(
+                theme,
+                entities=tuple(change(name) for name in theme.entities),
+                sentences=tuple(sentence.worded(change) for sentence in theme.sentences),
+                summary=change(theme.summary),
+            )
+            for theme in self.themes
+        )
+        return Walked(self.hits, paths, themes)

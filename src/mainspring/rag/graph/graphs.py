@@ -24,9 +24,11 @@ from mainspring.rag.graph.model import DocumentGraph
 from mainspring.rag.retrieve import Filters, Hit, Retriever
 from mainspring.rag.scope import Groups, Scope
 from mainspring.rag.selection import GraphMode
+from mainspring.serving.charged import Charged
 from mainspring.stores.collections import Collection
 from mainspring.stores.graphs import Graphs as GraphStore
 from mainspring.stores.vectors import Current
+from mainspring.types import Context
 
 # Mentions that are kept in memory: of single documents, and of joined graphs.
 _PART_MENTIONS = 4_000_000
@@ -62,12 +64,12 @@ class Graphs:
             _GRAPH_MENTIONS, getsizeof=lambda joined: len(joined.graph.of) + 1
         )
         self._joining = asyncio.Lock()
-        self._charge: Callable[[Embedder], Embedder] | None = None
+        self._read_by: Callable[[Embedder], Embedder] = retriever.reading
 
-    def charged(self, charge: Callable[[Embedder], Embedder]) -> Graphs:
-        """These graphs, with what is kept of them; they embed with what ``charge`` makes of an embedder."""
+    def charged(self, context: Context, charged: Charged) -> Graphs:
+        """These graphs, with what is kept of them; what they embed is charged to ``context``."""
         bound = copy.copy(self)
-        bound._charge = charge
+        bound._read_by = lambda embedder: self._retriever.reading(embedder, context, charged)
         return bound
 
     async def of(
@@ -280,7 +282,7 @@ class Graphs:
             wanted.setdefault(home.id, {}).setdefault(chunk.document_id, set()).add(chunk.chunk_id)
         found = await asyncio.gather(
             *(
-                self._retriever.chunks(homes[name], part, question, groups=groups, charge=self._charge)
+                self._retriever.chunks(homes[name], part, question, groups=groups, read_by=self._read_by)
                 for name, part in wanted.items()
             )
         )
@@ -355,7 +357,7 @@ class Graphs:
         most = max(community.weight for community, _ in made)
         likeness = [0.0] * len(made)
         if question:
-            embedder = self._retriever.remembered if self._charge is None else self._charge(self._retriever.embedder)
+            embedder = self._read_by(self._retriever.embedder)
             vector = (await embedder.embed([question], "query")).vectors[0]
             texts = [
                 " ".join([", ".join(theme.entities), *(one.quote for one in theme.sentences)]) for _, theme in made
