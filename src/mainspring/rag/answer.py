@@ -62,8 +62,8 @@ class DocumentAnswerer:
 
     ``writer`` writes generative answers (None: there is no chat model). ``grounded`` says that its model can be
     trusted to keep to sources: then ``auto`` means generative. ``ask`` makes the model that rewrites follow-ups of a
-    context (None: rules do). ``calibration`` takes the place of the built-in evidence and of ``rag.refuse_below``. ``charged``
-    makes what searching reads cost the asker (None: it is free).
+    context (None: rules do). ``calibration`` takes the place of the built-in evidence and of ``rag.refuse_below``.
+    ``charged`` makes what searching reads cost the asker (None: it is free).
     """
 
     def __init__(

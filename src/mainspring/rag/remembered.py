@@ -57,7 +57,8 @@ class Remembered:
     async def embed(self, texts: Sequence[str], kind: Kind = "passage") -> Embedded:
         """Embed ``texts``, those that are not kept; raises what the embedder raises."""
         with self._lock:
-            known = {text: vector for text in texts if (vector := self._kept.get((self._owner, kind, text))) is not None}
+            mine = {text: self._kept.get((self._owner, kind, text)) for text in texts}
+        known = {text: vector for text, vector in mine.items() if vector is not None}
         missing = [text for text in dict.fromkeys(texts) if text not in known]
         read = truncated = 0
         if missing:

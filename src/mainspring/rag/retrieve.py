@@ -164,9 +164,7 @@ class Retriever:
             reranker = charged.reranker(reranker, context)
         return await rerank(reranker, plan.queries[0].text, ranked, self._settings)
 
-    def reading(
-        self, embedder: Embedder, context: Context | None = None, charged: Charged | None = None
-    ) -> Embedder:
+    def reading(self, embedder: Embedder, context: Context | None = None, charged: Charged | None = None) -> Embedder:
         """``embedder`` as it reads for one request: what ``charged`` makes of it is charged to ``context``, and what
         the default one has read for the same tenant it does not read again."""
         inner = embedder if context is None or charged is None else charged.embedder(embedder, context)

@@ -14,8 +14,8 @@ from mainspring.engines.reranker import RerankResponder
 from mainspring.guards.policy import GuardPolicy
 from mainspring.serving.background import Background
 from mainspring.serving.charged import Charged
-from mainspring.serving.hide import Hiding
 from mainspring.serving.guard import inspect
+from mainspring.serving.hide import Hiding
 from mainspring.serving.limit import Charge, Limits
 from mainspring.serving.pricing import Price
 from mainspring.serving.rings import Services, call_ring, request_ring, shown_ring
