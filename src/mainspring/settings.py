@@ -26,6 +26,10 @@ CONFIG_NAME = "mainspring.yaml"
 OTHER_NAMES = frozenset({"MAINSPRING_CONFIG", "MAINSPRING_DATA", "MAINSPRING_API_KEY", "MAINSPRING_URL"})
 
 
+# Settings whose keys are names of the user's.
+_MAPPINGS = ("models.remote.", "models.remote_rerankers.", "serving.presets.", "serving.default_presets.")
+
+
 class Section(BaseModel):
     """Base of all sections: frozen, unknown keys refused."""
 
@@ -178,8 +182,28 @@ class Tier(Section):
     requests_per_day: int | None = Field(None, ge=0)
 
 
+class Preset(Section):
+    """Sampling parameters for a task; what is None is left to the model. ``source`` says where they come from."""
+
+    description: str = ""
+    source: str = ""
+    temperature: float | None = Field(None, ge=0, le=2)
+    top_p: float | None = Field(None, gt=0, le=1)
+    top_k: int | None = Field(None, ge=0)
+    min_p: float | None = Field(None, ge=0, le=1)
+    repetition_penalty: float | None = Field(None, ge=0.1, le=10)
+    presence_penalty: float | None = Field(None, ge=-2, le=2)
+    frequency_penalty: float | None = Field(None, ge=-2, le=2)
+    beams: int | None = Field(None, ge=1, le=16)
+
+    def parameters(self) -> dict[str, float]:
+        """What it sets, by the names of ``types.Sampling``."""
+        return self.model_dump(exclude={"description", "source"}, exclude_none=True)
+
+
 class ServingSettings(Section):
-    """Limits of one API key and the policies of the rings."""
+    """Limits of one API key and the policies of the rings. ``default_presets`` gives models and applications, by the
+    name under which they are asked, the name of a preset."""
 
     requests_per_minute: int = Field(600, gt=0)
     tokens_per_minute: int = Field(400_000, gt=0)
@@ -189,6 +213,8 @@ class ServingSettings(Section):
     default_output_tokens: int = Field(512, gt=0)
     retries: int = Field(2, ge=0)
     cache_responses: bool = True
+    presets: dict[str, Preset] = Field(default_factory=dict)
+    default_presets: dict[str, str] = Field(default_factory=dict)
 
 
 PiiKind = Literal["canary", "secret", "iban", "credit_card", "ssn", "ip", "email", "phone"]
@@ -370,7 +396,7 @@ def _read_environment(environment: Mapping[str, str]) -> Iterator[tuple[str, str
         if not name.startswith(PREFIX) or name in OTHER_NAMES:
             continue
         dotted = name[len(PREFIX) :].lower().replace("__", ".")
-        if dotted not in known and not dotted.startswith(("models.remote.", "models.remote_rerankers.")):
+        if dotted not in known and not dotted.startswith(_MAPPINGS):
             names = [PREFIX + key.upper().replace(".", "__") for key in known] + sorted(OTHER_NAMES)
             raise SettingsError(f"unknown environment variable {name}", remedy=_nearest(name, names))
         yield name, dotted, text

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from mainspring.gateway import anthropic, feedback, generate, health, knowledge, responses, search
+from mainspring.gateway import anthropic, feedback, generate, health, knowledge, presets, responses, search
 from mainspring.gateway.access import access_to
 from mainspring.gateway.app import create_app
 from mainspring.gateway.idempotency import Idempotency
+from mainspring.serving.preset import Presets
 from mainspring.stores import ids
 from mainspring.system import System
 
@@ -22,6 +23,7 @@ def mount(system: System) -> FastAPI:
         generate.router(system.responder, system.registry, settings, access, idempotency),
         responses.router(system.responder, system.stores.events, settings, access, idempotency),
         anthropic.router(system.responder, counter, settings, access, idempotency),
+        presets.router(Presets(system.settings.serving).named, access),
         knowledge.files_router(system.stores.files, system.library, access, idempotency),
         knowledge.stores_router(system.library, access, idempotency),
         knowledge.documents_router(system.library, access),

@@ -14,6 +14,7 @@ from mainspring.serving.guard import GuardInput, GuardMetrics, GuardOutput, Poli
 from mainspring.serving.limit import Limit, LimitMetrics, Limits
 from mainspring.serving.meter import CallMetrics, Meter
 from mainspring.serving.ports import Answers, EventLog, Histories, Tracing
+from mainspring.serving.preset import ApplyPreset, Presets
 from mainspring.serving.pricing import Price
 from mainspring.serving.record import Record
 from mainspring.serving.retry import Retry, RetryMetrics
@@ -65,7 +66,8 @@ def request_ring(services: Services, registry: Registry, limits: Limits) -> Resp
         ),
         partial(GuardOutput, policy=services.policy, metrics=services.metrics),
     ]
-    return ring([outermost, *steps(layers, services.tracing)], Select(registry))
+    preset = partial(ApplyPreset, presets=Presets(serving))
+    return ring([outermost, preset, *steps(layers, services.tracing)], Select(registry))
 
 
 def shown_ring(services: Services, inner: Responder) -> Responder:
