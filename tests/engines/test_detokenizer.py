@@ -99,3 +99,9 @@ def test_the_default_model_takes_the_fast_path() -> None:
     streamer = Streamer(vocabulary)
     tokens = [*encode(tokenizer, text, special=False), tokenizer.get_eos_token_id()]
     assert "".join(map(streamer.push, tokens)) + streamer.flush() == text
+
+
+def test_special_tokens_are_shown_where_they_mark_calls(vocabulary: Vocabulary) -> None:
+    streamer = Streamer(vocabulary, shown=("<end>",))
+    pieces = [streamer.push(token) for token in [97, 256, 0xC3, 0xA9, 256, 0xC3]]
+    assert "".join([*pieces, streamer.flush()]).rstrip("\ufffd") == "a<end>é<end>"

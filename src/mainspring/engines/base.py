@@ -36,7 +36,8 @@ class Capabilities:
 class Generation:
     """One job for an engine: a rendered ``prompt``, or ``messages`` where ``Capabilities.templates``.
 
-    ``timeout`` is in seconds from now; of the jobs that wait, those of higher ``priority`` run first.
+    ``timeout`` is in seconds from now; of the jobs that wait, those of higher ``priority`` run first. ``shown`` are
+    special tokens that belong to the text of this answer: the markers of tool calls.
     """
 
     prompt: str
@@ -48,6 +49,7 @@ class Generation:
     timeout: float | None = None
     priority: int = 0
     headers: dict[str, str] = field(default_factory=dict)
+    shown: tuple[str, ...] = ()
 
 
 EngineStream = AsyncGenerator[Event, None]

@@ -7,7 +7,7 @@ start), else through the tokenizer. ``Streamer`` assembles the text of one choic
 from __future__ import annotations
 
 import codecs
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from mainspring.engines import markers
@@ -64,6 +64,13 @@ class Vocabulary:
             self._known[token] = piece = b"" if special else raw
             return piece
 
+    def shown(self, token: int, kept: Collection[str]) -> str:
+        """The text of a special ``token`` that is one of ``kept``; empty for every other token."""
+        if self.byte_level and self.piece(token):
+            return ""
+        text = self._raw.get(token, b"").decode("utf-8", "replace")
+        return text if text in kept else ""
+
     def decode(self, tokens: Sequence[int]) -> str:
         """The tokenizer's own decoding of a whole sequence."""
         return str(self._tokenizer.decode(list(tokens), skip_special_tokens=True))
@@ -91,7 +98,9 @@ class _ByteDecoder:
         return self._decoder.decode(self._piece(token))
 
     def flush(self) -> str:
-        return self._decoder.decode(b"", True)
+        rest = self._decoder.decode(b"", True)
+        self._decoder.reset()
+        return rest
 
 
 class _WholeDecoder:
@@ -114,14 +123,18 @@ class _WholeDecoder:
         return fresh
 
     def flush(self) -> str:
-        return self._decode(self._tokens)[self._shown :] if self._tokens else ""
+        rest = self._decode(self._tokens)[self._shown :] if self._tokens else ""
+        self._tokens, self._shown = [], 0
+        return rest
 
 
 class Streamer:
     """The text of one choice. Text that may be the beginning of a stop string is held back; ``stopped_by`` is the one
-    that was met."""
+    that was met. Special tokens are skipped, except for those in ``shown``."""
 
-    def __init__(self, vocabulary: Vocabulary, stop: Sequence[str] = ()) -> None:
+    def __init__(self, vocabulary: Vocabulary, stop: Sequence[str] = (), shown: Sequence[str] = ()) -> None:
+        self._vocabulary = vocabulary
+        self._shown = frozenset(shown)
         self._decoder = _ByteDecoder(vocabulary) if vocabulary.byte_level else _WholeDecoder(vocabulary)
         self._stop = tuple(text for text in stop if text)
         self._longest = max(map(len, self._stop), default=0)
@@ -131,6 +144,8 @@ class Streamer:
 
     def push(self, token: int) -> str:
         """Text that ``token`` releases; sets ``stopped`` when a stop string is complete."""
+        if self._shown and (text := self._vocabulary.shown(token, self._shown)):
+            return self._release(self._decoder.flush() + text)
         return self._release(self._decoder.push(token))
 
     def flush(self) -> str:

@@ -9,12 +9,13 @@ import hashlib
 import json
 from collections.abc import AsyncGenerator, Sequence
 
-from mainspring.engines import grammar, limits
+from mainspring.engines import dialects, grammar, limits
 from mainspring.engines import tools as tool_calls
 from mainspring.engines.base import Embedder, Engine, EngineStream, Generation
 from mainspring.engines.reasoning import OPEN as THINK
 from mainspring.engines.reasoning import ReasoningParser
 from mainspring.engines.template import ChatTemplate
+from mainspring.engines.tool_parser import ToolParser
 from mainspring.errors import DeadlineExceeded, InvalidRequest, PromptTooLong, Unsupported
 from mainspring.types import (
     ChatRequest,
@@ -111,7 +112,7 @@ class ModelResponder:
             sampling = self._checked(request.sampling)
             parallel = request.parallel_tool_calls
             generation = Generation("", sampling, request.messages, tools, request.tool_choice, parallel)
-            parsers = _Parsers((), thinking=False, bare=False, parallel=parallel, stops=request.sampling.stop)
+            parsers = _Parsers((), thinking=False, parallel=parallel, stops=request.sampling.stop)
             return generation, parsers
         if self.template is None:
             remedy = "Use /v1/completions, or give the model a chat template in its catalogue entry"
@@ -121,8 +122,9 @@ class ModelResponder:
         prompt = self.template.render(request.messages, tools)
         thinking = prompt.rstrip().endswith(THINK) and sampling.grammar is None
         parallel, stops = request.parallel_tool_calls, request.sampling.stop
-        parsers = _Parsers(tools, thinking=thinking, bare=forced, parallel=parallel, stops=stops)
-        return Generation(prompt, sampling), parsers
+        dialect = dialects.BARE if forced else self.template.dialect
+        parsers = _Parsers(tools, dialect, thinking=thinking, parallel=parallel, stops=stops)
+        return Generation(prompt, sampling, shown=dialect.shown if tools else ()), parsers
 
     def _completion(self, request: CompletionRequest) -> Generation:
         if not request.prompt:
@@ -190,14 +192,20 @@ class _Parsers:
     are not to be ``parallel``. ``stops`` are the request's own: no other stop string is told of."""
 
     def __init__(
-        self, tools: Sequence[Tool], *, thinking: bool, bare: bool, parallel: bool = True, stops: Sequence[str] = ()
+        self,
+        tools: Sequence[Tool],
+        dialect: dialects.Dialect = dialects.HERMES,
+        *,
+        thinking: bool,
+        parallel: bool = True,
+        stops: Sequence[str] = (),
     ) -> None:
         self._names = frozenset(tool.name for tool in tools)
+        self._dialect = dialect
         self._thinking = thinking
-        self._bare = bare
         self._parallel = parallel
         self._stops = frozenset(stops)
-        self._choices: dict[int, tuple[ReasoningParser, tool_calls.ToolParser | None]] = {}
+        self._choices: dict[int, tuple[ReasoningParser, ToolParser | None]] = {}
         self._called: set[int] = set()
         self.plain: set[int] = set()
         """Choices whose text needs no parsing any more."""
@@ -231,13 +239,13 @@ class _Parsers:
         called = event.choice in self._called and event.reason == "stop"
         return dataclasses.replace(event, reason="tool_calls") if called else event
 
-    def _choice(self, index: int) -> tuple[ReasoningParser, tool_calls.ToolParser | None]:
+    def _choice(self, index: int) -> tuple[ReasoningParser, ToolParser | None]:
         if index not in self._choices:
-            calls = tool_calls.ToolParser(self._names, index, bare=self._bare) if self._names else None
+            calls = ToolParser(self._names, index, dialect=self._dialect) if self._names else None
             self._choices[index] = (ReasoningParser(index, thinking=self._thinking), calls)
         return self._choices[index]
 
-    def _call(self, calls: tool_calls.ToolParser | None, events: list[Event]) -> list[Event]:
+    def _call(self, calls: ToolParser | None, events: list[Event]) -> list[Event]:
         if calls is None:
             return events
         parsed: list[Event] = []

@@ -315,6 +315,7 @@ def _request(number: int, generation: Generation) -> Message:
         "id": number,
         "prompt": generation.prompt,
         "priority": generation.priority,
+        "shown": generation.shown,
         "sampling": {
             "max_tokens": sampling.max_tokens,
             "temperature": sampling.temperature,

@@ -44,6 +44,7 @@ class Job:
     place: int
     priority: int
     choices: int
+    shown: list[str] = field(default_factory=list)
     generated: int = 0
     reasons: dict[int, str] = field(default_factory=dict)
     sequences: list[Sequence] = field(default_factory=list)
@@ -164,6 +165,7 @@ class Scheduler:
             self._admission.arrive(),
             message["priority"],
             choices,
+            message.get("shown", []),
             waits_for_first=choices > 1 and self._prefix_cache and len(prompt) > BLOCK,
         )
         self._configure(job, 0)
@@ -190,7 +192,7 @@ class Scheduler:
         # Beams share the prompt's whole blocks and copy the last one.
         own = job.max_tokens + (BLOCK if width > 1 else 0)
         tokens = -(-(len(job.prompt) + width * own) // BLOCK) * BLOCK
-        streamer = Streamer(self._vocabulary, job.sampling["stop"])
+        streamer = Streamer(self._vocabulary, job.sampling["stop"], job.shown)
         sequence = Sequence(job, choice, width, min(tokens, self._admission.kv_tokens), streamer)
         self._admission.push(sequence, place=job.place, priority=job.priority, width=width, tokens=sequence.tokens)
         job.sequences.append(sequence)
@@ -287,7 +289,7 @@ class Scheduler:
         outputs.sort(key=lambda output: output.score, reverse=True)
         for choice, output in enumerate(outputs[: job.sampling["n"]]):
             # Each beam is a choice of its own from here on; only the search was one.
-            beam = Sequence(job, choice, 0, 0, Streamer(self._vocabulary, job.sampling["stop"]), done=True)
+            beam = Sequence(job, choice, 0, 0, Streamer(self._vocabulary, job.sampling["stop"], job.shown), done=True)
             pieces: list[str] = []
             self._take(beam, output, pieces)
             pieces.append(beam.streamer.flush())

@@ -26,6 +26,7 @@ import jinja2.nodes
 import jinja2.parser
 import jinja2.sandbox
 
+from mainspring.engines import dialects
 from mainspring.engines import tools as tool_text
 from mainspring.errors import InvalidRequest, ModelError
 from mainspring.types import Message, Tool
@@ -77,6 +78,7 @@ class ChatTemplate:
         found = {*_CONTROL.findall(source), *special_tokens, bos_token, eos_token}
         self.special = tuple(sorted((token for token in found if len(token) > 1), key=len, reverse=True))
         self.has_tools = "tools" in variables
+        self.dialect = dialects.of(source) if self.has_tools else dialects.HERMES
         self.fingerprint = hashlib.sha256("\0".join((source, *self.special)).encode()).hexdigest()[:16]
         self._developer = "developer" in source
         system, user, assistant = (Message(role, f"probe-{role}") for role in ("system", "user", "assistant"))
