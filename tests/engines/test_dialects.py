@@ -13,8 +13,9 @@ from mainspring.engines.tool_parser import ToolParser
 from mainspring.types import Event, Text, ToolCallDelta
 
 NAMES = frozenset({"get_weather", "time"})
-WEATHER = ("get_weather", {"city": "Bern [old] {x}", "days": 2})
-TIME = ("time", {})
+Call = tuple[str, object]
+WEATHER: Call = ("get_weather", {"city": "Bern [old] {x}", "days": 2})
+TIME: Call = ("time", {})
 ALL = (HERMES, LLAMA, PYTHONIC, MISTRAL, DEEPSEEK, dialects.BARE)
 
 # (dialect, what the model writes, the calls in it, the text around them)
@@ -97,7 +98,7 @@ PROSE = (
 )
 
 
-def read(pieces: list[str], dialect: Dialect) -> tuple[list[tuple[str, object]], str]:
+def read(pieces: list[str], dialect: Dialect) -> tuple[list[Call], str]:
     """The calls and the text of an answer that came in ``pieces``."""
     parser = ToolParser(NAMES, dialect=dialect)
     events: list[Event] = [event for piece in pieces for event in parser.push(Text(piece))]
@@ -112,7 +113,7 @@ def cut(text: str, places: list[int]) -> list[str]:
 
 
 @pytest.mark.parametrize("written", WRITTEN.values(), ids=WRITTEN.keys())
-def test_calls_are_read(written: tuple[Dialect, str, list[tuple[str, object]], str]) -> None:
+def test_calls_are_read(written: tuple[Dialect, str, list[Call], str]) -> None:
     dialect, text, calls, around = written
     assert read([text], dialect) == (calls, around)
     assert read(list(text), dialect) == (calls, around)
@@ -120,7 +121,7 @@ def test_calls_are_read(written: tuple[Dialect, str, list[tuple[str, object]], s
 
 @given(st.sampled_from(list(WRITTEN.values())), st.lists(st.integers(0, 400), max_size=12))
 def test_it_does_not_matter_how_an_answer_is_cut(
-    written: tuple[Dialect, str, list[tuple[str, object]], str], places: list[int]
+    written: tuple[Dialect, str, list[Call], str], places: list[int]
 ) -> None:
     dialect, text, calls, around = written
     assert read(cut(text, places), dialect) == (calls, around)

@@ -107,7 +107,9 @@ def test_a_beam_that_has_ended_competes_with_longer_ones() -> None:
         return np.log([0.6, 0.4]) if not tokens else np.log([0.5, 0.5])
 
     beams = sampling.beam_search(after, width=2, length=3, end=0)
-    assert beams[0] == sampling.Beam((0,), pytest.approx(np.log(0.6)), ended=True)
+    assert beams[0].tokens == (0,)
+    assert beams[0].ended
+    assert beams[0].score == pytest.approx(np.log(0.6))
 
 
 def test_penalties() -> None:

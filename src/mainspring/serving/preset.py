@@ -82,7 +82,7 @@ class ApplyPreset(Layer):
 
 def applied(preset: Preset, sampling: Sampling) -> Sampling:
     """``sampling`` with what it leaves unset from ``preset``."""
-    values = preset.parameters()
+    values: dict[str, Any] = dict(preset.parameters())
     if sampling.beams > 1:
         values = {name: value for name, value in values.items() if name not in (*_DRAWN, "beams")}
     elif any(getattr(sampling, name) is not None for name in _DRAWN) or sampling.grammar is not None:
