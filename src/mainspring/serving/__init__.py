@@ -12,6 +12,7 @@ from mainspring.engines import ChatModel, Engines
 from mainspring.engines.model import EmbedResponder
 from mainspring.engines.reranker import RerankResponder
 from mainspring.guards.policy import GuardPolicy
+from mainspring.serving import auto
 from mainspring.serving.background import Background
 from mainspring.serving.charged import Charged
 from mainspring.serving.guard import inspect
@@ -76,6 +77,19 @@ async def open(  # noqa: A001
     for name, responder in chat.items():
         registry.add(Served(name, "chat", responder, created=engines.chat[name].created))
         telemetry.metrics.watch_engine(name, engines.chat[name].engine.statistics)
+    charged = Charged(lambda responder, name, provider: call_ring(services, responder, model=name, provider=provider))
+    candidates = {name: auto.Candidate(name, chat[name], engines.chat[name].engine.capabilities) for name in chat}
+    router = auto.make(
+        settings.serving.auto,
+        candidates,
+        default_output=settings.serving.default_output_tokens,
+        tracing=telemetry.tracing,
+        metrics=telemetry.metrics,
+        embedder=engines.embedder,
+        charging=charged,
+    )
+    if router is not None:
+        registry.add(Served(auto.NAME, "chat", router))
     embedder = engines.embedder
     embedding = call_ring(
         services,
@@ -101,7 +115,7 @@ async def open(  # noqa: A001
             {name: shown_ring(services, responder) for name, responder in chat.items()},
             embedding,
             Charge(limits, telemetry.metrics),
-            Charged(lambda responder, name, provider: call_ring(services, responder, model=name, provider=provider)),
+            charged,
             partial(inspect, services.policy, services.events, services.metrics, role="query"),
             lambda text: services.policy.inspect(text).text,
             partial(Hiding, services.policy, services.metrics),

@@ -44,8 +44,9 @@ class ResponseCache(Layer):
     """Answers from the store, joins an identical request in flight, or starts one; others pass through.
 
     Cached are greedy single answers that ended in ``stop`` and belong to no session, of responders that have a
-    fingerprint. ``options={"cache": true}`` asks for it with sampling too, ``false`` forbids it. ``policy`` names
-    the guards' settings: what was stored under laxer ones is never replayed.
+    fingerprint and whose head does not say ``cache-control: no-store``. ``options={"cache": true}`` asks for it with
+    sampling too, ``false`` forbids it. ``policy`` names the guards' settings: what was stored under laxer ones is never
+    replayed.
     """
 
     def __init__(
@@ -128,7 +129,7 @@ class ResponseCache(Layer):
     async def _keep(self, key: str, tags: frozenset[str], flight: Flight) -> None:
         events = [*flight.events, *flight.closing]
         reasons = {event.reason for event in events if isinstance(event, Finish)}
-        if reasons != {"stop"} or flight.head is None:
+        if reasons != {"stop"} or flight.head is None or flight.head.headers.get("cache-control") == "no-store":
             return
         try:
             await self._answers.put(key, stored.encode(flight.head, events, flight.retrieved), self._ttl_s, tags)

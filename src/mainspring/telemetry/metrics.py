@@ -93,6 +93,10 @@ class Metrics:
     def retry(self, model: str) -> None:
         self._retries.labels(self._label(model)).inc()
 
+    def routed(self, model: str, by: str) -> None:
+        """The router sent a request to ``model``."""
+        self._routes.labels(self._label(model), by).inc()
+
     def limited(self, limit: str) -> None:
         """A key ran into its limit of ``requests`` or ``tokens``."""
         self._limited.labels(limit).inc()
@@ -144,6 +148,7 @@ class Metrics:
         self._tokens = self._counter("tokens", "Tokens by direction (cached ones are input too).", "model", "direction")
         self._cost = self._counter("cost_usd", "Cost of model calls in US dollars.", "model")
         self._retries = self._counter("retries", "Model calls tried again.", "model")
+        self._routes = self._counter("routes", "Requests that the router sent on, by what decided.", "model", "by")
 
     def _define_rest(self) -> None:
         self._guards = self._counter("guard_findings", "Findings of guards.", "guard", "action", "kind")

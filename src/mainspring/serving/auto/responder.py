@@ -1,0 +1,169 @@
+"""``auto``: a router among chat models that is served as a model itself (guide E.7, model routing and cascades)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from mainspring.engines.base import Capabilities, Embedder
+from mainspring.errors import InvalidRequest, MainspringError
+from mainspring.serving.auto import rules
+from mainspring.serving.auto.cascade import attempt, besides
+from mainspring.serving.auto.classifier import Classifier
+from mainspring.serving.auto.confidence import Asking, Confidence
+from mainspring.serving.auto.rules import Asked
+from mainspring.serving.ports import Tracing
+from mainspring.settings import AutoSettings
+from mainspring.types import ChatRequest, CompletionRequest, Context, Request, Responder, Response
+
+NAME = "auto"
+HEADER = "x-mainspring-route"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A chat model within its call ring, and what its engine can do."""
+
+    name: str
+    responder: Responder
+    capabilities: Capabilities
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Where a request goes. ``cascade``: to ``model`` first, and to the large one where its answer is not good enough.
+
+    ``by`` names what decided, ``score`` is the classifier's chance or the cascade's confidence.
+    """
+
+    model: str
+    by: str
+    score: float | None = None
+    cascade: bool = False
+
+    @property
+    def header(self) -> str:
+        """The value of ``x-mainspring-route``."""
+        score = "" if self.score is None else f"; score={self.score:.3f}"
+        return f"model={self.model}; by={self.by}{score}"
+
+
+class RouteMetrics(Protocol):
+    def routed(self, model: str, by: str) -> None:
+        """A request went to ``model``; ``by`` is what decided, without numbers."""
+        ...
+
+
+class Charging(Protocol):
+    """Makes an embedder whose calls are charged to a context."""
+
+    def embedder(self, inner: Embedder, context: Context) -> Embedder: ...
+
+
+@dataclass(frozen=True)
+class Auto:
+    """Answers ``ChatRequest`` and ``CompletionRequest`` with one of ``models``.
+
+    First comes what a model can do at all (its window, its grammars, ``n``), then the rules, then the policy. Returning
+    is the commit point here too: a small answer that is thrown away was never shown.
+    """
+
+    settings: AutoSettings
+    models: Mapping[str, Candidate]
+    small: str
+    large: str
+    default_output: int
+    tracing: Tracing
+    metrics: RouteMetrics
+    signal: Confidence
+    classifier: Classifier | None = None
+    embedder: Embedder | None = None
+    charging: Charging | None = None
+    basis: tuple[str, ...] = field(default=())
+
+    def fingerprint(self, request: Request, context: Context) -> str | None:
+        """Of everything that may take part; None where one of the models has none."""
+        prints = [model.responder.fingerprint(request, context) for model in self.models.values()]
+        if None in prints:
+            return None
+        parts = [*self.basis, *map(str, prints), self.settings.model_dump_json()]
+        if self.classifier is not None:
+            parts.append(self.classifier.fingerprint)
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+    async def respond(self, request: Request, context: Context) -> Response:
+        """Raises what the chosen model raises, ``InvalidRequest`` for other requests."""
+        if not isinstance(request, ChatRequest | CompletionRequest):
+            raise InvalidRequest(f"{NAME} is a chat model and does not embed", param="model")
+        with self.tracing.span("Route", context) as span:
+            decision = await self.decide(request, span.context)
+            response, decision = await self._follow(decision, request, span.context)
+            span.set("mainspring.route.model", decision.model)
+            span.set("mainspring.route.by", decision.by)
+            if decision.score is not None:
+                span.set("mainspring.route.score", round(decision.score, 4))
+        self.metrics.routed(decision.model, decision.by)
+        return response.with_head(headers={**response.head.headers, HEADER: decision.header})
+
+    async def decide(self, request: Asking, context: Context) -> Decision:
+        """Where ``request`` would go, before any model is asked."""
+        asked = Asked.of(request, self.default_output)
+        if self.small == self.large:
+            return Decision(self.small, "only")
+        if needed := self._needed(request, asked):
+            return Decision(self.large, needed)
+        if found := rules.first(self.settings.rules, asked):
+            number, rule = found
+            return Decision({"small": self.small, "large": self.large}.get(rule.use, rule.use), f"rule-{number}")
+        policy = self.settings.policy
+        if policy == "rules":
+            return Decision(self.small, "default")
+        if policy == "cascade":
+            return Decision(self.small, "cascade", cascade=True)
+        chance = await self._chance(asked, context)
+        if policy == "classifier":
+            chosen = self.small if chance >= self.settings.try_small_above else self.large
+            return Decision(chosen, "classifier", chance)
+        if chance >= self.settings.sure_above:
+            return Decision(self.small, "classifier", chance)
+        if chance < self.settings.sure_below:
+            return Decision(self.large, "classifier", chance)
+        return Decision(self.small, "cascade", cascade=True)
+
+    def _needed(self, request: Asking, asked: Asked) -> Literal["", "window", "grammar", "choices"]:
+        """Why the small model cannot answer this at all."""
+        small, large = self.models[self.small].capabilities, self.models[self.large].capabilities
+        if asked.tokens + asked.output_tokens > small.context_window < large.context_window:
+            return "window"
+        if asked.grammar and asked.grammar not in small.grammars and asked.grammar in large.grammars:
+            return "grammar"
+        if request.sampling.n > small.max_choices:
+            return "choices"
+        return ""
+
+    async def _chance(self, asked: Asked, context: Context) -> float:
+        assert self.classifier is not None
+        assert self.embedder is not None
+        embedder = self.charging.embedder(self.embedder, context) if self.charging else self.embedder
+        embedded = await embedder.embed([asked.text or " "], "query")
+        return self.classifier.chance(embedded.vectors[0], asked.text)
+
+    async def _follow(self, decision: Decision, request: Asking, context: Context) -> tuple[Response, Decision]:
+        if not decision.cascade or request.sampling.n > 1:
+            return await self.models[decision.model].responder.respond(request, context), decision
+        tried = await attempt(self.models[self.small].responder, self.signal, request, context)
+        if not tried.problem and tried.confidence >= self.settings.accept_above:
+            return tried.response(), Decision(self.small, decision.by, tried.confidence)
+        by = f"{decision.by}-failed" if tried.problem else f"{decision.by}-escalated"
+        try:
+            response = await self.models[self.large].responder.respond(request, context)
+        except MainspringError:
+            if tried.problem or not tried.events:
+                raise
+            # Better an answer that one is not sure of than none; but the next time the large model is to be asked.
+            weak = tried.response()
+            weak.with_head(headers={**weak.head.headers, "cache-control": "no-store"})
+            return weak, Decision(self.small, f"{decision.by}-fallback", tried.confidence)
+        return besides(response, tried.usage), Decision(self.large, by, tried.confidence)
