@@ -36,8 +36,8 @@ from mainspring.types import Context, Principal, Responder, Sampling
 SHIPPED = Path(__file__).parent.parent / "src/mainspring/serving/auto/router.json"
 LARGE_PRICE = 10
 RIDGES = (10.0, 30.0, 100.0, 300.0, 1000.0)
-SIZES = {"squad": 100, "gsm8k": 16}
-AGREEMENT = 20
+SIZES = {"squad": 300, "gsm8k": 50}
+AGREEMENT = 100
 AT_ONCE = 16
 MAX_TOKENS = {"squad": 32, "gsm8k": 200}
 
