@@ -315,7 +315,7 @@ async def test_the_classifier_and_hybrid_send_by_chance(tmp_path: Path) -> None:
     assert (await told(made, asking("a sum number 3"))).text == "l"
     assert [by for _, by in metrics.routes] == ["classifier", "classifier"]
     assert embedder.asked == ["a tale number 3", "a sum number 3"]
-    sure = {"policy": "hybrid", "classifier": path}
+    sure: dict[str, Any] = {"policy": "hybrid", "classifier": path}
     made, metrics = router(Sure("s", -3.0), Sure("l", 0.0), **sure, sure_above=0.6, sure_below=0.4)
     assert (await told(made, asking("a tale number 3"))).text == "s"
     assert (await told(made, asking("a sum number 3"))).text == "l"
