@@ -25,6 +25,10 @@ async def found(room: Room, query: str) -> list[str]:
     return [hit.text for hit in await room.retriever.search(room.collection, query, groups=None)]
 
 
+async def headings(room: Room, query: str) -> list[str]:
+    return [hit.heading for hit in await room.retriever.search(room.collection, query, groups=None)]
+
+
 async def test_only_what_changed_is_read_again_and_what_vanished_goes(room: Room, tmp_path: Path) -> None:
     folder = tmp_path / "docs"
     write(folder, one="Apples are red.", two="Pears are green.", three="Plums are blue.")
@@ -174,16 +178,66 @@ async def test_a_moved_file_keeps_its_document(room: Room, tmp_path: Path) -> No
     assert isinstance(room.embedder, WordEmbedder)
     embedded = room.embedder.embedded
     (folder / "fruit").mkdir()
-    (folder / "one.md").rename(folder / "fruit" / "apples.md")
+    (folder / "one.md").rename(folder / "fruit" / "one.md")
     report = await room.ingestor.sync(room.collection, [folder])
-    assert (report.moved, report.added, report.removed) == (["fruit/apples.md"], [], [])
+    assert (report.moved, report.added, report.removed) == (["fruit/one.md"], [], [])
     after = {each.name: each for each in await room.stores.collections.documents(room.collection, None)}
-    assert after.keys() == {"fruit/apples.md", "two.md"}
-    moved = after["fruit/apples.md"]
+    assert after.keys() == {"fruit/one.md", "two.md"}
+    moved = after["fruit/one.md"]
     assert (moved.document_id, moved.generation) == (before["one.md"].document_id, 1)
-    assert moved.source_key == str((folder / "fruit" / "apples.md").resolve())
+    assert moved.source_key == str((folder / "fruit" / "one.md").resolve())
     assert room.embedder.embedded == embedded
     assert (await room.ingestor.sync(room.collection, [folder])).moved == []
+
+
+async def test_a_renamed_file_has_its_new_title(room: Room, tmp_path: Path) -> None:
+    folder = tmp_path / "docs"
+    write(folder, one="Apples are red.", two="# Pears\n\nPears are green.", p17="Plums are blue.")
+    await room.ingestor.sync(room.collection, [folder])
+    before = {each.name: each for each in await room.stores.collections.documents(room.collection, None)}
+    assert isinstance(room.embedder, WordEmbedder)
+    embedded = room.embedder.embedded
+    for old, new in (("one.md", "apples.md"), ("two.md", "pears.md"), ("p17.md", "p18.md")):
+        (folder / old).rename(folder / new)
+    report = await room.ingestor.sync(room.collection, [folder])
+    assert sorted(report.moved) == ["apples.md", "p18.md", "pears.md"]
+    assert (report.updated, report.added, report.removed) == (["apples.md", "pears.md"], [], [])
+    after = {each.name: each for each in await room.stores.collections.documents(room.collection, None)}
+    for old, new in (("one.md", "apples.md"), ("two.md", "pears.md"), ("p17.md", "p18.md")):
+        assert after[new].document_id == before[old].document_id
+    # The title is part of what is embedded only where the document has none of its own.
+    assert (report.embedded, room.embedder.embedded) == (1, embedded + 1)
+    assert [(await headings(room, word))[0] for word in ("red", "green", "blue")] == ["apples", "Pears", ""]
+    again = await room.ingestor.sync(room.collection, [folder])
+    assert sorted(again.unchanged) == ["apples.md", "p18.md", "pears.md"]
+
+
+async def test_a_renamed_file_that_was_not_read_again_is_read_at_the_next_sync(
+    room: Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "docs"
+    write(folder, one="Apples are red.")
+    await room.ingestor.sync(room.collection, [folder])
+    (folder / "one.md").rename(folder / "apples.md")
+    with monkeypatch.context() as dying:
+
+        async def killed(*_: Any) -> None:
+            raise KeyboardInterrupt
+
+        dying.setattr(Ingestor, "_ingest", killed)
+        with pytest.raises(KeyboardInterrupt):
+            await room.ingestor.sync(room.collection, [folder])
+    assert await headings(room, "red") == ["one"]
+    assert (await room.ingestor.sync(room.collection, [folder])).updated == ["apples.md"]
+    assert await headings(room, "red") == ["apples"]
+
+
+async def test_a_source_with_another_name_has_its_new_title(room: Room) -> None:
+    for name in ("one.txt", "apples.txt", "apples.md"):
+        source = Source("k", name, lambda: b"Apples are red.", mark="m")
+        report = await room.ingestor.ingest(room.collection, [source])
+    assert (report.updated, report.embedded) == (["apples.md"], 0)
+    assert await headings(room, "red") == ["apples"]
 
 
 async def test_other_settings_read_unchanged_files_again(room: Room, tmp_path: Path) -> None:

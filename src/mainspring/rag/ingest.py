@@ -13,7 +13,7 @@ import re
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mainspring.engines.base import Embedder
@@ -64,6 +64,10 @@ class _Run:
     def current(self, document: Document | None) -> bool:
         """Whether nothing but the content can make it necessary to read a document again."""
         return document is not None and document.status == "completed" and document.about.recipe == self.recipe
+
+    def same(self, document: Document, source: Source) -> bool:
+        """Whether a source of the same bytes would be read as ``document`` was."""
+        return self.current(document) and _read_as(document.name) == _read_as(source.name)
 
     def about(self, source: Source) -> About:
         document = self.known.get(source.key)
@@ -238,7 +242,8 @@ class Ingestor:
         await self._ingest(run, sources)
 
     async def _move(self, run: _Run, gone: dict[str, Document], sources: Sequence[Source]) -> Sequence[Source]:
-        """Give documents that vanished, and whose content came back under a new key, that key; the other sources."""
+        """Give documents that vanished, and whose content came back under a new key, that key. What is to be read of
+        ``sources``: the others, and those whose new name makes another title or another kind of file of them."""
         lost = {each.sha256: key for key, each in sorted(gone.items(), reverse=True) if run.current(each)}
         if not lost:
             return sources
@@ -249,7 +254,9 @@ class Ingestor:
                 rest.append(source)
                 continue
             document = gone[key]
-            about = source.about(run.source_id or document.about.source_id, run.recipe)
+            same = run.same(document, source)
+            # Whoever is killed before it was read anew has noted that by the recipe.
+            about = source.about(run.source_id or document.about.source_id, run.recipe if same else "")
             try:
                 await self._collections.describe(run.collection, document.document_id, source.key, source.name, about)
             except (Conflict, NotFound):
@@ -258,6 +265,9 @@ class Ingestor:
                 continue
             del gone[key], run.known[key]
             run.report.moved.append(source.name)
+            if not same:
+                run.known[source.key] = replace(document, source_key=source.key, name=source.name, about=about)
+                rest.append(source)
         return rest
 
     async def _ingest(self, run: _Run, sources: Sequence[Source]) -> None:
@@ -296,7 +306,7 @@ class Ingestor:
 
     async def _prepare(self, run: _Run, source: Source) -> Prepared | None:
         document = run.known.get(source.key)
-        if document is not None and run.current(document) and source.mark and source.mark == document.about.mark:
+        if document is not None and run.same(document, source) and source.mark and source.mark == document.about.mark:
             await self._unchanged(run, source, document)
             return None
         try:
@@ -305,7 +315,7 @@ class Ingestor:
             self._failed(run, source, error)
             return None
         sha256 = hashlib.sha256(data).hexdigest()
-        if document is not None and run.current(document) and document.sha256 == sha256:
+        if document is not None and run.same(document, source) and document.sha256 == sha256:
             await self._unchanged(run, source, document)
             return None
         version = await self._collections.begin(
@@ -357,6 +367,11 @@ def title_of(name: str) -> str:
     title = " ".join(Path(name).stem.replace("-", " ").replace("_", " ").split())[:120]
     # Names such as ``scan0012`` or ``p17`` say nothing.
     return title if re.search(r"(?<![a-z])[a-z]{3,}(?!\w)", title, re.IGNORECASE) else ""
+
+
+def _read_as(name: str) -> tuple[str, str]:
+    """What a document's name decides about its chunks: its title, and by its ending how it is read."""
+    return title_of(name), Path(name).suffix.lower()
 
 
 def _sha256(source: Source) -> str:

@@ -35,7 +35,7 @@ async def test_objects_are_followed(room: Room, memory: Any) -> None:
     memory.mv("/docs/sub/b.txt", "/docs/pears.txt")
     memory.pipe("/docs/new.txt", b"Plums are blue.")
     report = await room.ingestor.follow(room.collection, connector)
-    assert (report.updated, report.moved, report.added) == (["a.txt"], ["pears.txt"], ["new.txt"])
+    assert (report.updated, report.moved, report.added) == (["a.txt", "pears.txt"], ["pears.txt"], ["new.txt"])
     memory.rm("/docs/new.txt")
     report = await room.ingestor.follow(room.collection, connector)
     assert (report.removed, len(report.unchanged)) == (["new.txt"], 2)
