@@ -43,8 +43,9 @@ class IngestReport:
 
     ``languages`` are those of the documents that were read, by code, and ``notices`` what follows from them.
     ``chunks`` were written, ``embedded`` of them with new vectors (``tokens`` long in all) and ``reused`` with ones
-    that the collection had. ``moved`` documents have another name or key and the same content (one whose title or
-    kind changed by it is among ``updated``, too); ``described`` ones other attributes, groups or times. ``graph_tokens`` are those of a chat model that read entities and relations.
+    that the collection had. ``moved`` documents have another name or key and the same content (one whose title or kind
+    changed by it is among ``updated``, too); ``described`` ones other attributes, groups or times. ``graph_tokens`` are
+    those of a chat model that read entities and relations.
     """
 
     added: list[str] = field(default_factory=list)
