@@ -86,7 +86,7 @@ def model_line(model: ModelInfo) -> dict[str, Any]:
 def at_rate(model: ModelInfo, priced: list[ConditionalPrice], when: dict[str, str]) -> list[dict[str, Any]]:
     """The periods of what the model costs at another rate; none where it has no such rate."""
     variants = [variant for variant in model.price_variants or () if variant.when == when]
-    constraints = [each.constraint for each in (*priced, *variants)]
+    constraints = [*(each.constraint for each in priced), *(variant.constraint for variant in variants)]
     if not variants or any(isinstance(each, TimeOfDateConstraint) for each in constraints):
         return []
     begins = sorted({each.start_date for each in constraints if isinstance(each, StartDateConstraint)})

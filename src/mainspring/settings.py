@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from mainspring.errors import SettingsError
+from mainspring.sections import PricesSettings, Section, TelemetrySettings, Tier
 
 PREFIX = "MAINSPRING_"
 CONFIG_NAME = "mainspring.yaml"
@@ -28,12 +29,6 @@ OTHER_NAMES = frozenset({"MAINSPRING_CONFIG", "MAINSPRING_DATA", "MAINSPRING_API
 
 # Settings whose keys are names of the user's.
 _MAPPINGS = ("models.remote.", "models.remote_rerankers.", "serving.presets.", "serving.default_presets.")
-
-
-class Section(BaseModel):
-    """Base of all sections: frozen, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
 
 def _cache_home() -> Path:
@@ -172,14 +167,6 @@ class StoresSettings(Section):
         if self.cache == "redis" and not self.redis:
             raise ValueError("cache is redis, and stores.redis names none")
         return self
-
-
-class Tier(Section):
-    """Rate limits of the keys of one tier; what is left out is as in ``serving``."""
-
-    requests_per_minute: int | None = Field(None, gt=0)
-    tokens_per_minute: int | None = Field(None, gt=0)
-    requests_per_day: int | None = Field(None, ge=0)
 
 
 class Preset(Section):
@@ -356,16 +343,6 @@ class RagSettings(Section):
         return "off" if value is False else value
 
 
-class TelemetrySettings(Section):
-    """Traces, metrics and logs."""
-
-    sample: float = Field(1.0, ge=0, le=1)
-    otlp_endpoint: str = ""
-    span_retention_days: float = Field(7.0, gt=0)
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_format: Literal["json", "text"] = "text"
-
-
 class Settings(Section):
     """Everything that can be configured."""
 
@@ -375,6 +352,7 @@ class Settings(Section):
     engines: EnginesSettings = Field(default_factory=EnginesSettings)
     stores: StoresSettings = Field(default_factory=StoresSettings)
     serving: ServingSettings = Field(default_factory=ServingSettings)
+    prices: PricesSettings = Field(default_factory=PricesSettings)
     guards: GuardsSettings = Field(default_factory=GuardsSettings)
     rag: RagSettings = Field(default_factory=RagSettings)
     telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)

@@ -43,7 +43,7 @@ async def test_the_second_answer_is_stored_and_costs_nothing(house: Build) -> No
     assert (first.head.cache, second.head.cache) == ("miss", "hit")
     assert first.text == second.text
     assert first.usage.cost_nanousd > 0
-    assert second.usage == Usage(first.usage.prompt_tokens, 4, first.usage.prompt_tokens, 0)
+    assert second.usage == Usage(first.usage.prompt_tokens, 4, first.usage.prompt_tokens, 0, first.usage.cost_nanousd)
     assert len(home.engine.seen) == 1
     assert len(home.events.of("call")) == 1
     assert len(home.events.of("answer")) == 2

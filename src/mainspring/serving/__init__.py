@@ -21,6 +21,7 @@ from mainspring.serving.limit import Charge, Limits
 from mainspring.serving.pricing import Price
 from mainspring.serving.rings import Services, call_ring, request_ring, shown_ring
 from mainspring.serving.select import Registry, Served
+from mainspring.serving.tariffs import Tariffs
 from mainspring.settings import Settings
 from mainspring.stores import Stores
 from mainspring.telemetry import Telemetry
@@ -73,11 +74,12 @@ async def open(  # noqa: A001
         background=Background(),
     )
     registry = Registry()
-    chat = {name: _chat_ring(services, model) for name, model in engines.chat.items()}
+    tariffs = Tariffs(settings)
+    chat = {name: _chat_ring(services, model, tariffs) for name, model in engines.chat.items()}
     for name, responder in chat.items():
         registry.add(Served(name, "chat", responder, created=engines.chat[name].created))
         telemetry.metrics.watch_engine(name, engines.chat[name].engine.statistics)
-    charged = Charged(lambda responder, name, provider: call_ring(services, responder, model=name, provider=provider))
+    charged = Charged(partial(_priced_ring, services, tariffs))
     candidates = {name: auto.Candidate(name, chat[name], engines.chat[name].engine.capabilities) for name in chat}
     router = auto.make(
         settings.serving.auto,
@@ -96,12 +98,14 @@ async def open(  # noqa: A001
         EmbedResponder(embedder, model_name=embedder.name),
         model=embedder.name,
         provider="mainspring.openvino",
+        price=tariffs.of(embedder.name),
     )
     registry.add(Served(embedder.name, "embedding", embedding, created=getattr(embedder, "pulled_at", 0)))
     telemetry.metrics.serve(*chat, embedder.name)
     if engines.reranker is not None:
         reranker = RerankResponder(engines.reranker)
-        ring = call_ring(services, reranker, model=engines.reranker.name, provider="mainspring.reranker")
+        name = engines.reranker.name
+        ring = call_ring(services, reranker, model=name, provider="mainspring.reranker", price=tariffs.of(name))
         since = getattr(engines.reranker, "pulled_at", 0)
         registry.add(Served(engines.reranker.name, "reranker", ring, created=since, sampled=False))
         telemetry.metrics.serve(engines.reranker.name)
@@ -124,6 +128,10 @@ async def open(  # noqa: A001
         await services.background.close()
 
 
-def _chat_ring(services: Services, model: ChatModel) -> Responder:
-    price = Price.per_million(model.price_input, model.price_output)
+def _chat_ring(services: Services, model: ChatModel, tariffs: Tariffs) -> Responder:
+    price = tariffs.of(model.name, Price.per_million(model.price_input, model.price_output))
     return call_ring(services, model.responder, model=model.name, provider=model.provider, price=price)
+
+
+def _priced_ring(services: Services, tariffs: Tariffs, responder: Responder, name: str, provider: str) -> Responder:
+    return call_ring(services, responder, model=name, provider=provider, price=tariffs.of(name))

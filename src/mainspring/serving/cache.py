@@ -17,7 +17,6 @@ from mainspring.serving.flight import Flight, free
 from mainspring.serving.ports import Answers, EventLog
 from mainspring.serving.select import Registry
 from mainspring.types import (
-    Allowance,
     ChatRequest,
     CompletionRequest,
     Context,
@@ -115,7 +114,7 @@ class ResponseCache(Layer):
 
     def _start(self, key: str, tags: frozenset[str], request: Request, context: Context) -> Flight:
         # The flight outlives its first listener, so it has an account of its own and nobody's deadline.
-        allowance = Allowance(context.allowance.tokens, context.allowance.steps)
+        allowance = context.allowance.fork()
         own = dataclasses.replace(context, allowance=allowance, deadline=None)
         flight = Flight(allowance, self._background, self._events, forget=lambda: self._forget(key, flight))
         self._flights[key] = flight

@@ -174,4 +174,5 @@ class Flight:
 
 def free(usage: Usage) -> Usage:
     """What an answer costs those who did not cause it: nothing, all of its prompt cached."""
-    return dataclasses.replace(usage, cached_tokens=usage.prompt_tokens, cost_nanousd=0)
+    saved = usage.saved_nanousd + usage.cost_nanousd
+    return dataclasses.replace(usage, cached_tokens=usage.prompt_tokens, cost_nanousd=0, saved_nanousd=saved)

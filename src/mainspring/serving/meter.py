@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import mainspring.serving.estimate as estimate
 from mainspring.path import Layer
 from mainspring.serving.ports import Span, Tracing
-from mainspring.serving.pricing import Price
+from mainspring.serving.pricing import Price, Tariff
 from mainspring.serving.record import error_code, operation
 from mainspring.stores import ids
 from mainspring.types import Context, Event, EventRecord, Finish, Request, Responder, Response, Text, Usage
@@ -67,11 +67,18 @@ class Meter(Layer):
     """Adds one ``call`` event and its cost to the allowance, when the call ends and before its ``Finish``."""
 
     def __init__(
-        self, inner: Responder, model: str, price: Price, metrics: CallMetrics, tracing: Tracing, *, provider: str
+        self,
+        inner: Responder,
+        model: str,
+        price: Price | Tariff,
+        metrics: CallMetrics,
+        tracing: Tracing,
+        *,
+        provider: str,
     ) -> None:
         super().__init__(inner)
         self._model = model
-        self._price = price
+        self._tariff = price if isinstance(price, Tariff) else Tariff.fixed(price)
         self._metrics = metrics
         self._tracing = tracing
         self._provider = provider
@@ -139,11 +146,13 @@ class Meter(Layer):
         call.usage = sum(reported, Usage()) if reported else None
         reasons = [event.reason for event in call.closing if isinstance(event, Finish)]
         usage = call.usage or self._estimated(call)
-        usage = dataclasses.replace(usage, cost_nanousd=self._price.cost(usage))
+        price = self._tariff.price(call.at, call.context.allowance.rate)
+        usage = dataclasses.replace(usage, cost_nanousd=price.cost(usage))
         now = time.perf_counter()
         ttft = None if call.first is None else call.first - call.started
         call.context.allowance.spend(usage)
-        call.context.allowance.records.append(self._record(call, usage, reasons, ttft, now - call.started, code))
+        record = self._record(call, usage, reasons, ttft, now - call.started, code, price)
+        call.context.allowance.records.append(record)
         self._metrics.call(self._model, usage, ttft, now - call.started, code)
         call.span.set("gen_ai.usage.input_tokens", usage.prompt_tokens)
         call.span.set("gen_ai.usage.output_tokens", usage.completion_tokens)
@@ -158,8 +167,16 @@ class Meter(Layer):
         return Usage(estimate.prompt_tokens(call.request), call.generated)
 
     def _record(
-        self, call: _Call, usage: Usage, reasons: list[Any], ttft: float | None, duration: float, code: str
+        self,
+        call: _Call,
+        usage: Usage,
+        reasons: list[Any],
+        ttft: float | None,
+        duration: float,
+        code: str,
+        price: Price,
     ) -> EventRecord:
+        allowance = call.context.allowance
         facts: dict[str, Any] = {
             "model": self._model,
             "provider": self._provider,
@@ -173,7 +190,13 @@ class Meter(Layer):
             "finish": reasons,
             "depth": call.context.depth,
             "key_id": call.context.principal.key_id,
+            "application": allowance.application,
+            "price": self._tariff.facts(price, usage.prompt_tokens, allowance.rate),
         }
+        if saved := price.saved(usage):
+            facts["saved_nanousd"] = saved
+        if not self._tariff.priced:
+            facts["unpriced"] = True
         if call.usage is None and call.committed:
             facts["estimated"] = True
         if code:

@@ -105,18 +105,14 @@ def _price(rates: Mapping[str, Any]) -> Price:
 
 def _matches(clause: Mapping[str, Any], name: str) -> bool:
     ((kind, value),) = clause.items()
-    match kind:
-        case "or":
-            return any(_matches(each, name) for each in value)
-        case "and":
-            return all(_matches(each, name) for each in value)
-        case "regex":
-            return re.search(value, name) is not None
-        case "equals":
-            return name == value.lower()
-        case "starts_with":
-            return name.startswith(value.lower())
-        case "ends_with":
-            return name.endswith(value.lower())
-        case _:
-            return value.lower() in name
+    if kind in ("or", "and"):
+        found = (_matches(each, name) for each in value)
+        return any(found) if kind == "or" else all(found)
+    if kind == "regex":
+        return re.search(value, name) is not None
+    text = str(value).lower()
+    if kind == "equals":
+        return name == text
+    if kind == "starts_with":
+        return name.startswith(text)
+    return name.endswith(text) if kind == "ends_with" else text in name

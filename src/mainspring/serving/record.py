@@ -81,6 +81,7 @@ class Record(Layer):
 
     async def respond(self, request: Request, context: Context) -> Response:
         book = _Book(request, context)
+        context.allowance.application = request.model
         try:
             response = await self.inner.respond(request, context)
         except BaseException as error:
@@ -193,6 +194,8 @@ def _facts(book: _Book, answer: Answer) -> dict[str, Any]:
         "duration_s": round(now - book.started, 6),
         "ttft_s": None if book.first is None else round(book.first - book.started, 6),
     }
+    if answer.usage.saved_nanousd:
+        facts["saved_nanousd"] = answer.usage.saved_nanousd
     if isinstance(book.request, ChatRequest) and book.request.session_id is not None:
         facts["session_id"] = book.request.session_id
     if isinstance(book.request, ChatRequest) and book.request.previous is not None:

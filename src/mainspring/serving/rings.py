@@ -15,7 +15,7 @@ from mainspring.serving.limit import Limit, LimitMetrics, Limits
 from mainspring.serving.meter import CallMetrics, Meter
 from mainspring.serving.ports import Answers, EventLog, Histories, Tracing
 from mainspring.serving.preset import ApplyPreset, Presets
-from mainspring.serving.pricing import Price
+from mainspring.serving.pricing import Price, Tariff
 from mainspring.serving.record import Record
 from mainspring.serving.retry import Retry, RetryMetrics
 from mainspring.serving.select import Registry, Select
@@ -81,7 +81,7 @@ def call_ring(
     *,
     model: str,
     provider: str,
-    price: Price = Price(),  # noqa: B008 - frozen
+    price: Price | Tariff = Price(),  # noqa: B008 - frozen
     concurrency: int | None = None,
 ) -> Responder:
     """What every call of ``model`` passes, whoever makes it. ``core`` is the engine's own responder."""

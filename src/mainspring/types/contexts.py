@@ -42,12 +42,18 @@ class Allowance:
 
     ``records`` are the facts that wait for the request's one settling commit: the call ring adds them, the
     Record layer writes them. ``turn`` are the messages by which the request lengthens its session: they settle
-    in the same commit, followed by the answer.
+    in the same commit, followed by the answer. ``money`` is in nano-US-dollars. ``application`` is the name that was
+    asked for at the top, ``rate`` the providers' rate that the work is done at (``batch``; empty: the standard),
+    ``reservation`` what was set aside of budgets for it.
     """
 
-    def __init__(self, tokens: int | None = None, steps: int | None = None) -> None:
+    def __init__(self, tokens: int | None = None, steps: int | None = None, *, money: int | None = None) -> None:
         self.tokens = tokens
         self.steps = steps
+        self.money = money
+        self.application = ""
+        self.rate = ""
+        self.reservation = ""
         self.spent = Usage()
         self.records: list[EventRecord] = []
         self.turn: tuple[Message, ...] = ()
@@ -56,6 +62,14 @@ class Allowance:
         self.spent = self.spent + usage
         if self.tokens is not None:
             self.tokens -= usage.total_tokens
+        if self.money is not None:
+            self.money -= usage.cost_nanousd
+
+    def fork(self) -> Allowance:
+        """An account of its own for work that several share, with what is left here and nothing spent."""
+        forked = Allowance(self.tokens, self.steps, money=self.money)
+        forked.application, forked.rate = self.application, self.rate
+        return forked
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,12 +131,14 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens and money spent. ``cost_nanousd`` is fixed-point: billionths of a US dollar."""
+    """Tokens and money spent. ``cost_nanousd`` is fixed-point: billionths of a US dollar. ``saved_nanousd`` is what an
+    answer that is given again would have cost."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
     cost_nanousd: int = 0
+    saved_nanousd: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -144,6 +146,7 @@ class Usage:
             self.completion_tokens + other.completion_tokens,
             self.cached_tokens + other.cached_tokens,
             self.cost_nanousd + other.cost_nanousd,
+            self.saved_nanousd + other.saved_nanousd,
         )
 
     @property

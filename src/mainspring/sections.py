@@ -1,0 +1,80 @@
+"""The base of all sections of the configuration, with those of money and telemetry; ``settings.py`` has the others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Section(BaseModel):
+    """Base of all sections: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class Tier(Section):
+    """Rate limits of the keys of one tier; what is left out is as in ``serving``."""
+
+    requests_per_minute: int | None = Field(None, gt=0)
+    tokens_per_minute: int | None = Field(None, gt=0)
+    requests_per_day: int | None = Field(None, ge=0)
+
+
+class ModelPrice(Section):
+    """What one model costs, in one of three ways.
+
+    ``input``, ``output`` and ``cached_input`` are US dollars a million tokens. ``listed`` names an entry of the price
+    book: ``openai/gpt-4o``. ``per_hour`` is US dollars an hour for the machine that it runs on, with the tokens a
+    second that the machine reads and writes where they were not measured.
+    """
+
+    input: float | None = Field(None, ge=0)
+    output: float | None = Field(None, ge=0)
+    cached_input: float | None = Field(None, ge=0)
+    batch: float | None = Field(None, ge=0, le=1, description="what a batch costs, as a share of the standard price")
+    listed: str = Field("", pattern=r"^$|^[^/\s]+/\S+$")
+    per_hour: float | None = Field(None, ge=0)
+    input_tokens_per_s: float | None = Field(None, gt=0)
+    output_tokens_per_s: float | None = Field(None, gt=0)
+    cached_tokens_per_s: float | None = Field(None, gt=0)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> ModelPrice:
+        tokens = self.input is not None or self.output is not None
+        ways = (tokens, bool(self.listed), self.per_hour is not None)
+        speeds = (self.input_tokens_per_s, self.output_tokens_per_s, self.cached_tokens_per_s)
+        if sum(ways) > 1 or (sum(ways) == 0 and not any(speeds)):
+            raise ValueError("give input and output, or listed, or per_hour")
+        if self.cached_input is not None and not tokens:
+            raise ValueError("cached_input goes with input and output")
+        if tokens and any(speeds):
+            raise ValueError("tokens a second go with per_hour")
+        return self
+
+
+class PricesSettings(Section):
+    """What models cost. ``models`` are by the name that they are served under; without an entry there a model costs
+    what its entry in ``models.remote`` or in the catalogue says, then what the price book says of its endpoint.
+
+    ``per_hour`` is what the machine costs, for the models that run here: with it and a measurement (``mainspring costs
+    calibrate``) they cost what they take of it. ``utilisation`` is the share of an hour in which it has work.
+    ``applications`` is the most that one request of an application may cost in US dollars, for budgets.
+    """
+
+    models: dict[str, ModelPrice] = Field(default_factory=dict)
+    per_hour: float = Field(0.0, ge=0)
+    utilisation: float = Field(1.0, gt=0, le=1)
+    book: Path | None = None
+    applications: dict[str, float] = Field(default_factory=dict)
+
+
+class TelemetrySettings(Section):
+    """Traces, metrics and logs."""
+
+    sample: float = Field(1.0, ge=0, le=1)
+    otlp_endpoint: str = ""
+    span_retention_days: float = Field(7.0, gt=0)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "text"] = "text"
