@@ -19,6 +19,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from mainspring.errors import SettingsError
+from mainspring.queueing import AdmissionSettings
 from mainspring.sections import PricesSettings, Section, TelemetrySettings, Tier
 
 PREFIX = "MAINSPRING_"
@@ -265,6 +266,7 @@ class ServingSettings(Section):
     presets: dict[str, Preset] = Field(default_factory=dict)
     default_presets: dict[str, str] = Field(default_factory=dict)
     auto: AutoSettings = Field(default_factory=AutoSettings)
+    admission: AdmissionSettings = Field(default_factory=AdmissionSettings)
 
 
 PiiKind = Literal["canary", "secret", "iban", "credit_card", "ssn", "ip", "email", "phone"]

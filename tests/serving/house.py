@@ -103,6 +103,7 @@ class CountingMetrics:
         self.retries = 0
         self.guards: Counter[tuple[str, str, str]] = Counter()
         self.refused: Counter[str] = Counter()
+        self.waits: list[tuple[str, float, str]] = []
 
     def request(self, operation: str, model: str, duration_s: float, ttft_s: float | None, code: str) -> None:
         self.requests.append((operation, model, code))
@@ -121,6 +122,9 @@ class CountingMetrics:
 
     def retry(self, model: str) -> None:
         self.retries += 1
+
+    def queued(self, model: str, priority: str, seconds: float, outcome: str) -> None:
+        self.waits.append((priority, seconds, outcome))
 
     def limited(self, limit: str) -> None:
         self.refused[limit] += 1

@@ -20,13 +20,16 @@ from mainspring.errors import (
     UpstreamError,
 )
 from mainspring.path import collect
+from mainspring.queueing import AdmissionSettings
 from mainspring.serving.admit import Admit
+from mainspring.serving.gate import Gate
 from mainspring.serving.pricing import Price
 from mainspring.serving.retry import Retry
 from mainspring.types import (
     Allowance,
     ChatRequest,
     Context,
+    Ending,
     Finish,
     Message,
     Request,
@@ -114,8 +117,13 @@ async def test_one_call_event_whatever_it_took(house: Build) -> None:
     assert home.metrics.retries == 1
 
 
+def narrow(places: int) -> Gate:
+    """A gate before which nobody may wait."""
+    return Gate("chat", places, 10**6, AdmissionSettings(), max_waiting=0)
+
+
 async def test_at_most_so_many_run_at_a_time() -> None:
-    admit = Admit(Recited(Text("x"), Finish("stop")), concurrency=2)
+    admit = Admit(Recited(Text("x"), Finish("stop")), narrow(2))
     first = await admit.respond(REQUEST, visitor())
     second = await admit.respond(REQUEST, visitor())
     with pytest.raises(Overloaded) as caught:
@@ -132,10 +140,44 @@ async def test_at_most_so_many_run_at_a_time() -> None:
 
 
 async def test_a_failure_gives_the_place_back() -> None:
-    admit = Admit(Failing(EngineDied("gone")), concurrency=1)
+    admit = Admit(Failing(EngineDied("gone")), narrow(1))
     with pytest.raises(EngineDied):
         await admit.respond(REQUEST, visitor())
     await (await admit.respond(REQUEST, visitor())).aclose()
+
+
+async def test_who_reads_slowly_does_not_hold_the_engine() -> None:
+    ending = Ending()
+
+    class Done(Recited):
+        async def respond(self, request: Request, context: Context) -> Response:
+            response = await super().respond(request, context)
+            response.ending = ending
+            return response
+
+    gate = narrow(1)
+    admit = Admit(Done(Text("x"), Finish("stop")), gate)
+    unread = await admit.respond(REQUEST, visitor())
+    ending.tell(Usage(10, 5))
+    assert gate.running == 0
+    await unread.aclose()
+    assert gate.running == 0
+
+
+async def test_waiting_is_a_span_and_counted(house: Build) -> None:
+    home = house()
+    gate = Gate("chat", 1, 10**6, AdmissionSettings(), max_waiting=4, waits=home.metrics)
+    admit = Admit(Recited(Text("x"), Finish("stop")), gate, home.tracing)
+    first = await admit.respond(REQUEST, visitor())
+    assert home.tracing.spans == []
+    second = asyncio.create_task(admit.respond(REQUEST, visitor()))
+    await asyncio.sleep(0.01)
+    await first.aclose()
+    await (await second).aclose()
+    (span,) = home.tracing.spans
+    assert span.name == "queue"
+    assert span.attributes["mainspring.queue.waited_s"] > 0
+    assert [(priority, outcome) for priority, _, outcome in home.metrics.waits] == [("interactive", "admitted")] * 2
 
 
 async def test_deadlines_are_kept_before_the_commit_point(house: Build) -> None:

@@ -33,6 +33,14 @@ class Capabilities:
 
 
 @dataclass(frozen=True, slots=True)
+class Capacity:
+    """What an engine can run at once: ``sequences``, within ``kv_tokens`` tokens of cache in all."""
+
+    sequences: int
+    kv_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class Generation:
     """One job for an engine: a rendered ``prompt``, or ``messages`` where ``Capabilities.templates``.
 
@@ -65,6 +73,11 @@ class Engine(Protocol):
 
     @property
     def capabilities(self) -> Capabilities: ...
+
+    @property
+    def capacity(self) -> Capacity | None:
+        """What it runs at once, in front of which others wait their turn; None where that is not known here."""
+        ...
 
     async def start(self) -> None:
         """Return when the engine can answer. Raises ``ModelError`` when its weights cannot be used."""

@@ -7,16 +7,17 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from types import TracebackType
 
-from mainspring.types import Event, Finish
+from mainspring.types import Ending, Event, Finish, Usage
 
 
 class Job(AsyncGenerator[Event, None]):
-    """A queue of events with one reader. ``cancel`` is called once if the reader leaves before the end.
+    """A queue of events with one reader. ``cancel`` is called once if the reader leaves before the end; ``ending``
+    tells when the child is done with it, however slowly it is read.
 
     A class, not an async generator: one that was never started would not run its ``finally`` when closed.
     """
 
-    __slots__ = ("_cancel", "_error", "_events", "_expiry", "_waiter", "over")
+    __slots__ = ("_cancel", "_error", "_events", "_expiry", "_waiter", "ending", "over")
 
     def __init__(self, cancel: Callable[[Job], None]) -> None:
         self._cancel = cancel
@@ -25,6 +26,7 @@ class Job(AsyncGenerator[Event, None]):
         self._error: BaseException | None = None
         self._expiry: asyncio.TimerHandle | None = None
         self.over = False
+        self.ending = Ending()
 
     def push(self, event: Event) -> None:
         """Add an event."""
@@ -34,7 +36,7 @@ class Job(AsyncGenerator[Event, None]):
     def end(self, *events: Event) -> None:
         """Add the last events; nothing follows."""
         self._events.extend(events)
-        self._stop()
+        self._stop(next((event for event in events if isinstance(event, Usage)), None))
 
     def fail(self, error: BaseException) -> None:
         """End with ``error``, raised once the events before it are read."""
@@ -106,8 +108,9 @@ class Job(AsyncGenerator[Event, None]):
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
-    def _stop(self) -> None:
+    def _stop(self, usage: Usage | None = None) -> None:
         self.over = True
+        self.ending.tell(usage)
         if self._expiry is not None:
             self._expiry.cancel()
         self._wake()

@@ -25,7 +25,7 @@ import aiohttp
 from mainspring.engines import limits
 from mainspring.engines import openai_wire as wire
 from mainspring.engines.admission import Admission
-from mainspring.engines.base import Capabilities, EngineStream, Generation
+from mainspring.engines.base import Capabilities, Capacity, EngineStream, Generation
 from mainspring.engines.commit import commit
 from mainspring.engines.openai_http import StreamClient
 from mainspring.engines.protocol import Message
@@ -125,6 +125,10 @@ class LlamaCppEngine:
     @property
     def capabilities(self) -> Capabilities:
         return self._capabilities
+
+    @property
+    def capacity(self) -> Capacity | None:
+        return Capacity(self._settings.max_sequences, self._settings.kv_tokens)
 
     @property
     def pid(self) -> int | None:

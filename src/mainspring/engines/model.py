@@ -22,6 +22,7 @@ from mainspring.types import (
     CompletionRequest,
     Context,
     EmbedRequest,
+    Ending,
     Event,
     Finish,
     Head,
@@ -104,7 +105,8 @@ class ModelResponder:
             headers={"traceparent": _traceparent(context)},
         )
         stream = await self.engine.generate(generation)
-        return Response(Head(self._model), _parsed(stream, parsers), on_close=stream.aclose)
+        ending = getattr(stream, "ending", None) or Ending()
+        return Response(Head(self._model), _parsed(stream, parsers, ending), on_close=stream.aclose, ending=ending)
 
     def _chat(self, request: ChatRequest) -> tuple[Generation, _Parsers]:
         tools = tool_calls.offered(request.tools, request.tool_choice)
@@ -258,9 +260,11 @@ class _Parsers:
         self._called.update(event.choice for event in events if isinstance(event, ToolCallDelta))
 
 
-async def _parsed(stream: EngineStream, parsers: _Parsers | None) -> AsyncGenerator[Event, None]:
+async def _parsed(stream: EngineStream, parsers: _Parsers | None, ending: Ending) -> AsyncGenerator[Event, None]:
     if parsers is None:
         async for event in stream:
+            if type(event) is Usage:
+                ending.tell(event)
             yield event
         return
     plain = parsers.plain
@@ -273,6 +277,7 @@ async def _parsed(stream: EngineStream, parsers: _Parsers | None) -> AsyncGenera
                 for parsed in parsers.push(event):
                     yield parsed
             case Usage():
+                ending.tell(event)
                 for parsed in parsers.flush():
                     yield parsed
                 yield event

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mainspring.engines import limits
-from mainspring.engines.base import Capabilities, Generation
+from mainspring.engines.base import Capabilities, Capacity, Generation
 from mainspring.engines.grammars import GrammarTrial
 from mainspring.engines.jobs import Job, finishes
 from mainspring.engines.openvino_runtime import BLOCK
@@ -105,6 +105,10 @@ class OpenVinoEngine:
     @property
     def capabilities(self) -> Capabilities:
         return self._capabilities
+
+    @property
+    def capacity(self) -> Capacity | None:
+        return Capacity(self._settings.max_sequences, self._kv_blocks(self._settings) * BLOCK - BLOCK)
 
     @property
     def pid(self) -> int | None:

@@ -17,7 +17,7 @@ import aiohttp
 
 from mainspring.engines import limits
 from mainspring.engines import openai_wire as wire
-from mainspring.engines.base import Capabilities, EngineStream, Generation
+from mainspring.engines.base import Capabilities, Capacity, EngineStream, Generation
 from mainspring.engines.commit import commit
 from mainspring.engines.openai_http import StreamClient
 from mainspring.errors import (
@@ -77,6 +77,10 @@ class RemoteEngine:
     @property
     def capabilities(self) -> Capabilities:
         return self._capabilities
+
+    @property
+    def capacity(self) -> Capacity | None:
+        return None
 
     async def start(self) -> None:
         """Open the connection pool; the endpoint is asked nothing yet."""

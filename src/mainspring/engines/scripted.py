@@ -11,7 +11,7 @@ import re
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
 from mainspring.engines import limits, markers
-from mainspring.engines.base import Capabilities, EngineStream, Generation
+from mainspring.engines.base import Capabilities, Capacity, EngineStream, Generation
 from mainspring.engines.commit import commit
 from mainspring.errors import DeadlineExceeded, EngineDied, EngineError, Overloaded, PromptTooLong
 from mainspring.types import Event, Finish, FinishReason, Text, TokenLogprob, Usage
@@ -68,6 +68,7 @@ class ScriptedEngine:
         self.seen: list[Generation] = []
         self.live = self.peak = self.waiting = self.cancelled = 0
         self._name = name
+        self._width = slots
         self._slots = asyncio.Semaphore(slots) if slots else None
         self._max_waiting = max_waiting
         self._closed = asyncio.Event()
@@ -89,6 +90,10 @@ class ScriptedEngine:
     @property
     def capabilities(self) -> Capabilities:
         return self._capabilities
+
+    @property
+    def capacity(self) -> Capacity | None:
+        return Capacity(self._width, self._capabilities.context_window * self._width) if self._width else None
 
     async def start(self) -> None:
         self._closed.clear()

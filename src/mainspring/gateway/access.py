@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from fastapi import Request as HttpRequest
@@ -12,7 +12,7 @@ from fastapi import Security
 from fastapi.security import HTTPBearer
 
 from mainspring.errors import Forbidden, InvalidRequest, Unauthenticated
-from mainspring.types import Context, Principal
+from mainspring.types import Context, Principal, Priority
 
 
 class Authenticator(Protocol):
@@ -31,8 +31,9 @@ class Caller:
     ``admit`` checks the key, and needs nothing but the request's headers; routes call it before they read a body.
     """
 
-    def __init__(self, keys: Authenticator, scope: str, timeout_s: float) -> None:
+    def __init__(self, keys: Authenticator, scope: str, timeout_s: float, classes: Mapping[str, Priority]) -> None:
         self._keys = keys
+        self._classes = classes
         self._scope = scope
         self._timeout_s = timeout_s
         # What the framework reads instead of ``__call__``: there the scope stands in a default, each caller's own.
@@ -53,6 +54,7 @@ class Caller:
             principal=principal,
             trace=http.state.trace,
             deadline=time.monotonic() + _timeout(http, self._timeout_s),
+            priority=_priority(http, principal, self._classes.get(principal.tier, Priority.INTERACTIVE)),
             idempotency_key=http.headers.get("idempotency-key"),
         )
         http.state.context = context
@@ -67,9 +69,11 @@ Access = Callable[[str], Caller]
 """``access(scope)`` is a FastAPI dependency that gives the Context of a caller who has that scope."""
 
 
-def access_to(keys: Authenticator, timeout_s: float) -> Access:
-    """The dependency factory over ``keys``; ``timeout_s`` bounds each request's deadline."""
-    return lambda scope: Caller(keys, scope, timeout_s)
+def access_to(keys: Authenticator, timeout_s: float, tiers: Mapping[str, str] | None = None) -> Access:
+    """The dependency factory over ``keys``; ``timeout_s`` bounds each request's deadline, ``tiers`` are the priority
+    classes of the keys' tiers (interactive where not named)."""
+    classes = {tier: Priority[name.upper()] for tier, name in (tiers or {}).items()}
+    return lambda scope: Caller(keys, scope, timeout_s, classes)
 
 
 def bearer(http: HttpRequest) -> str:
@@ -93,3 +97,21 @@ def _timeout(http: HttpRequest, most: float) -> float:
     if not 0 < seconds < 1e6:
         raise InvalidRequest("x-request-timeout must be a positive number of seconds", param="x-request-timeout")
     return min(seconds, most)
+
+
+def _priority(http: HttpRequest, principal: Principal, own: Priority) -> Priority:
+    """The class of a request: that of its key's tier, or a lower one that it asks for; admins may ask for any."""
+    text = http.headers.get("x-priority")
+    if text is None:
+        return own
+    try:
+        asked = Priority[text.strip().upper()]
+    except KeyError:
+        names = ", ".join(priority.name.lower() for priority in Priority)
+        raise InvalidRequest(f"x-priority must be one of {names}", param="x-priority") from None
+    if asked > own and "admin" not in principal.scopes:
+        raise Forbidden(
+            f"this API key is served as {own.name.lower()}, not as {asked.name.lower()}",
+            remedy="Leave x-priority out, or use a key of another tier",
+        )
+    return asked

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
@@ -84,7 +85,7 @@ async def _on_error(http: HttpRequest, error: Exception) -> HttpResponse:
     assert isinstance(error, MainspringError)
     headers = {}
     if error.retry_after is not None:
-        headers["retry-after"] = str(max(1, round(error.retry_after)))
+        headers["retry-after"] = str(max(1, math.ceil(error.retry_after)))
     if error.status == 401:
         headers["www-authenticate"] = "Bearer"
     if isinstance(error, RateLimited):

@@ -16,7 +16,7 @@ from mainspring.system import System
 def mount(system: System) -> FastAPI:
     """The HTTP application over an open system."""
     settings = system.settings.gateway
-    access = access_to(system.stores.keys, settings.request_timeout_s)
+    access = access_to(system.stores.keys, settings.request_timeout_s, system.settings.serving.admission.tiers)
     idempotency = Idempotency(system.stores.cache)
     counter = anthropic.PromptCounter(system.registry, system.engines.chat)
     routers = [

@@ -15,11 +15,12 @@ from mainspring.guards.policy import GuardPolicy
 from mainspring.serving import auto
 from mainspring.serving.background import Background
 from mainspring.serving.charged import Charged
+from mainspring.serving.gate import Gate
 from mainspring.serving.guard import inspect
 from mainspring.serving.hide import Hiding
 from mainspring.serving.limit import Charge, Limits
 from mainspring.serving.pricing import Price
-from mainspring.serving.rings import Services, call_ring, request_ring, shown_ring
+from mainspring.serving.rings import Services, call_ring, gate_before, request_ring, shown_ring
 from mainspring.serving.select import Registry, Served
 from mainspring.serving.tariffs import Tariffs
 from mainspring.settings import Settings
@@ -75,10 +76,11 @@ async def open(  # noqa: A001
     )
     registry = Registry()
     tariffs = Tariffs(settings)
-    chat = {name: _chat_ring(services, model, tariffs) for name, model in engines.chat.items()}
+    gates = {name: gate_before(services, name, model.engine.capacity) for name, model in engines.chat.items()}
+    chat = {name: _chat_ring(services, model, tariffs, gates[name]) for name, model in engines.chat.items()}
     for name, responder in chat.items():
         registry.add(Served(name, "chat", responder, created=engines.chat[name].created))
-        telemetry.metrics.watch_engine(name, engines.chat[name].engine.statistics)
+        telemetry.metrics.watch_engine(name, partial(_statistics, engines.chat[name], gates[name]))
     charged = Charged(partial(_priced_ring, services, tariffs))
     candidates = {name: auto.Candidate(name, chat[name], engines.chat[name].engine.capabilities) for name in chat}
     router = auto.make(
@@ -128,9 +130,13 @@ async def open(  # noqa: A001
         await services.background.close()
 
 
-def _chat_ring(services: Services, model: ChatModel, tariffs: Tariffs) -> Responder:
+def _chat_ring(services: Services, model: ChatModel, tariffs: Tariffs, gate: Gate | None) -> Responder:
     price = tariffs.of(model.name, Price.per_million(model.price_input, model.price_output))
-    return call_ring(services, model.responder, model=model.name, provider=model.provider, price=price)
+    return call_ring(services, model.responder, model=model.name, provider=model.provider, price=price, gate=gate)
+
+
+def _statistics(model: ChatModel, gate: Gate | None) -> dict[str, float]:
+    return {**model.engine.statistics(), **(gate.statistics() if gate else {})}
 
 
 def _priced_ring(services: Services, tariffs: Tariffs, responder: Responder, name: str, provider: str) -> Responder:

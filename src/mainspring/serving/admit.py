@@ -1,48 +1,72 @@
-"""Admission of one call to an engine: within its deadline, its allowance and the engine's own bound."""
+"""Admission of one call to an engine: within its deadline, its allowance, and when the gate lets it in."""
 
 from __future__ import annotations
 
 import asyncio
 
-from mainspring.errors import DeadlineExceeded, Overloaded, RateLimited
+import mainspring.serving.estimate as estimate
+from mainspring.errors import DeadlineExceeded, MainspringError, RateLimited
 from mainspring.path import Layer
-from mainspring.types import Context, Request, Responder, Response
+from mainspring.serving.gate import Gate, Place, Work
+from mainspring.serving.ports import Tracing
+from mainspring.types import ChatRequest, CompletionRequest, Context, Request, Responder, Response, Usage
 
 
 class Admit(Layer):
-    """Refuses at once what cannot be served.
+    """Has a call wait for its place in the engine, or refuses it at once.
 
-    At most ``concurrency`` answers run at a time; None is for engines that bound themselves.
+    Without a ``gate`` everything is let in: for what bounds itself. The place is given back when the engine is done,
+    however slowly the answer is read.
     """
 
-    def __init__(self, inner: Responder, *, concurrency: int | None = None) -> None:
+    def __init__(
+        self,
+        inner: Responder,
+        gate: Gate | None = None,
+        tracing: Tracing | None = None,
+        *,
+        default_output_tokens: int = 512,
+    ) -> None:
         super().__init__(inner)
-        self._concurrency = concurrency
-        self._running = 0
+        self._gate = gate
+        self._tracing = tracing
+        self._default_output = default_output_tokens
 
     async def respond(self, request: Request, context: Context) -> Response:
         remaining = context.remaining()
         if remaining is not None and remaining <= 0:
             raise DeadlineExceeded("the deadline passed before the model was called")
         _check_allowance(context)
-        if self._concurrency is None:
-            return await self._within(remaining, request, context)
-        if self._running >= self._concurrency:
-            raise Overloaded(
-                f"{request.model} answers {self._running} requests, as many as it may",
-                remedy="Try again shortly",
-                retry_after=1.0,
-            )
-        self._running += 1
+        if self._gate is None:
+            return await self._within(request, context)
+        place = await self._enter(self._gate, request, context)
         try:
-            response = await self._within(remaining, request, context)
-        except BaseException:
-            self._running -= 1
+            response = await self._within(request, context)
+        except BaseException as error:
+            # What failed before it began was in vain; of what was cancelled nobody knows how far it came.
+            place.leave(Usage() if isinstance(error, MainspringError) else None)
             raise
-        return response.on_close(self._leave)
+        if response.ending is not None:
+            response.ending.watch(place.leave)
 
-    async def _within(self, remaining: float | None, request: Request, context: Context) -> Response:
-        timeout = asyncio.timeout(remaining)
+        async def close() -> None:
+            place.leave(None)
+
+        return response.on_close(close)
+
+    async def _enter(self, gate: Gate, request: Request, context: Context) -> Place:
+        work = _work(request, self._default_output)
+        if (free := gate.enter(work, context)) is not None:
+            return free
+        if self._tracing is None:
+            return await gate.wait(work, context)
+        with self._tracing.span("queue", context) as span:
+            place = await gate.wait(work, context)
+            span.set("mainspring.queue.waited_s", round(place.waited_s, 6))
+            return place
+
+    async def _within(self, request: Request, context: Context) -> Response:
+        timeout = asyncio.timeout(context.remaining())
         try:
             async with timeout:
                 return await self.inner.respond(request, context)
@@ -51,8 +75,14 @@ class Admit(Layer):
                 raise
             raise DeadlineExceeded(f"{request.model} did not begin to answer before the deadline") from None
 
-    async def _leave(self) -> None:
-        self._running -= 1
+
+def _work(request: Request, default_output: int) -> Work:
+    prompt = estimate.prompt_tokens(request)
+    if not isinstance(request, ChatRequest | CompletionRequest):
+        return Work(prompt, 0)
+    sampling = request.sampling
+    output = default_output if sampling.max_tokens is None else sampling.max_tokens
+    return Work(prompt, output, max(sampling.n, sampling.beams, 1))
 
 
 def _check_allowance(context: Context) -> None:

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
+from mainspring.engines.base import Capacity
 from mainspring.path import LayerFactory, ring
 from mainspring.serving.admit import Admit
 from mainspring.serving.background import Background
 from mainspring.serving.cache import CacheMetrics, ResponseCache
+from mainspring.serving.gate import Gate, Waits
 from mainspring.serving.guard import GuardInput, GuardMetrics, GuardOutput, Policy
 from mainspring.serving.limit import Limit, LimitMetrics, Limits
 from mainspring.serving.meter import CallMetrics, Meter
@@ -26,7 +28,7 @@ from mainspring.settings import Settings
 from mainspring.types import Responder
 
 
-class Metrics(RequestMetrics, LimitMetrics, GuardMetrics, CacheMetrics, CallMetrics, RetryMetrics, Protocol):
+class Metrics(RequestMetrics, LimitMetrics, GuardMetrics, CacheMetrics, CallMetrics, RetryMetrics, Waits, Protocol):
     """All that the layers measure."""
 
 
@@ -42,6 +44,20 @@ class Services:
     histories: Histories
     answers: Answers
     background: Background
+
+
+def gate_before(services: Services, model: str, capacity: Capacity | None) -> Gate | None:
+    """The gate of an engine of that capacity; None where it is not known."""
+    if capacity is None:
+        return None
+    return Gate(
+        model,
+        capacity.sequences,
+        capacity.kv_tokens,
+        services.settings.serving.admission,
+        max_waiting=services.settings.engines.max_waiting,
+        waits=services.metrics,
+    )
 
 
 def request_ring(services: Services, registry: Registry, limits: Limits) -> Responder:
@@ -82,12 +98,18 @@ def call_ring(
     model: str,
     provider: str,
     price: Price | Tariff = Price(),  # noqa: B008 - frozen
-    concurrency: int | None = None,
+    gate: Gate | None = None,
 ) -> Responder:
-    """What every call of ``model`` passes, whoever makes it. ``core`` is the engine's own responder."""
+    """What every call of ``model`` passes, whoever makes it. ``core`` is the engine's own responder, before which
+    others wait at its ``gate``."""
     layers: list[LayerFactory] = [
         partial(Meter, model=model, price=price, metrics=services.metrics, tracing=services.tracing, provider=provider),
         partial(Retry, model=model, metrics=services.metrics, retries=services.settings.serving.retries),
-        partial(Admit, concurrency=concurrency),
+        partial(
+            Admit,
+            gate=gate,
+            tracing=services.tracing,
+            default_output_tokens=services.settings.serving.default_output_tokens,
+        ),
     ]
     return ring(layers, core)

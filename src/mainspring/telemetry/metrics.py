@@ -97,6 +97,12 @@ class Metrics:
         """The router sent a request to ``model``."""
         self._routes.labels(self._label(model), by).inc()
 
+    def queued(self, model: str, priority: str, seconds: float, outcome: str) -> None:
+        """A call was let in to its engine, or was not, after it had waited for ``seconds``."""
+        label = self._label(model)
+        self._queue.labels(label, priority, outcome).inc()
+        self._queue_seconds.labels(label, priority).observe(seconds)
+
     def limited(self, limit: str) -> None:
         """A key ran into its limit of ``requests`` or ``tokens``."""
         self._limited.labels(limit).inc()
@@ -147,6 +153,10 @@ class Metrics:
         )
         self._tokens = self._counter("tokens", "Tokens by direction (cached ones are input too).", "model", "direction")
         self._cost = self._counter("cost_usd", "Cost of model calls in US dollars.", "model")
+        self._queue = self._counter("queue", "Calls at the gate of an engine.", "model", "priority", "outcome")
+        self._queue_seconds = self._histogram(
+            "queue_seconds", "Time that calls waited for a place in their engine.", _DURATION, "model", "priority"
+        )
         self._retries = self._counter("retries", "Model calls tried again.", "model")
         self._routes = self._counter("routes", "Requests that the router sent on, by what decided.", "model", "by")
 

@@ -10,6 +10,7 @@ from mainspring.types.contexts import (
     Allowance,
     Context,
     Principal,
+    Priority,
     TraceParent,
 )
 from mainspring.types.events import (
@@ -50,6 +51,7 @@ from mainspring.types.requests import (
 )
 from mainspring.types.responses import (
     Close,
+    Ending,
     Events,
     Head,
     Responder,
@@ -67,6 +69,7 @@ __all__ = [
     "Context",
     "Contradiction",
     "EmbedRequest",
+    "Ending",
     "Event",
     "EventKind",
     "EventRecord",
@@ -80,6 +83,7 @@ __all__ = [
     "Missing",
     "Notice",
     "Principal",
+    "Priority",
     "Progress",
     "Reasoning",
     "Request",

@@ -7,10 +7,24 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import IntEnum
 
 from mainspring.types.events import Usage
 from mainspring.types.records import EventRecord
 from mainspring.types.requests import Message
+
+
+class Priority(IntEnum):
+    """Classes of urgency: of the requests that wait for an engine, those of a higher class go first."""
+
+    BATCH = -2
+    BACKGROUND = -1
+    INTERACTIVE = 0
+
+    @classmethod
+    def of(cls, number: int) -> Priority:
+        """The class of ``Context.priority``: beyond both ends the last one."""
+        return cls(max(cls.BATCH, min(cls.INTERACTIVE, number)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +90,8 @@ class Allowance:
 class Context:
     """Who asks, under which trace, until when and with what allowance. Frozen; carries no services.
 
-    ``deadline`` is a ``time.monotonic()`` value. ``batch`` marks a line of a batch job: it has a price of its own and
-    nobody waits for it.
+    ``deadline`` is a ``time.monotonic()`` value, ``priority`` one of ``Priority``. ``batch`` marks a line of a batch
+    job: it has a price of its own and nobody waits for it.
     """
 
     principal: Principal

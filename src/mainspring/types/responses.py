@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from mainspring.types.contexts import Context
-from mainspring.types.events import Event
+from mainspring.types.events import Event, Usage
 from mainspring.types.requests import Request
 
 
@@ -28,6 +28,33 @@ class Head:
 
 
 Close = Callable[[], Awaitable[None]]
+
+
+class Ending:
+    """When there is nothing more to generate, which may be long before everything is read.
+
+    Whoever generates calls ``tell``, with what it took where that is known; only the first call counts.
+    """
+
+    __slots__ = ("_told", "_usage", "_watchers")
+
+    def __init__(self) -> None:
+        self._watchers: list[Callable[[Usage | None], None]] = []
+        self._told = False
+        self._usage: Usage | None = None
+
+    def watch(self, watcher: Callable[[Usage | None], None]) -> None:
+        """Have ``watcher`` called then; at once where that is over."""
+        if self._told:
+            watcher(self._usage)
+        else:
+            self._watchers.append(watcher)
+
+    def tell(self, usage: Usage | None) -> None:
+        if not self._told:
+            self._told, self._usage = True, usage
+            for watcher in self._watchers:
+                watcher(usage)
 
 
 class Events(AsyncIterator[Event]):
@@ -58,13 +85,22 @@ class Response:
 
     Iterate it to the end or call ``aclose()``; both release what runs beneath, inner before outer, in the
     caller's own task. (Nested bare async generators finalise outer first, or in another task altogether.)
-    A late failure is raised from the iteration. Use as ``async with response: async for event in response``.
+    A late failure is raised from the iteration. Use as ``async with response: async for event in response``. ``ending``
+    tells, where that is known, when the engine is done with it.
     """
 
-    __slots__ = ("_callbacks", "_events", "_finished", "_inner", "_iterator", "head")
+    __slots__ = ("_callbacks", "_events", "_finished", "_inner", "_iterator", "ending", "head")
 
-    def __init__(self, head: Head, events: AsyncIterator[Event], *, on_close: Close | None = None) -> None:
+    def __init__(
+        self,
+        head: Head,
+        events: AsyncIterator[Event],
+        *,
+        on_close: Close | None = None,
+        ending: Ending | None = None,
+    ) -> None:
         self.head = head
+        self.ending = ending
         self._events = events
         self._iterator = events.__aiter__()
         self._inner: Response | None = None
@@ -73,7 +109,9 @@ class Response:
 
     def through(self, transform: Transform, *, head: Head | None = None, on_close: Close | None = None) -> Response:
         """This response with its events passed through ``transform``, an async generator function."""
-        outer = Response(head or self.head, transform(Events(self._iterator, self.aclose)), on_close=on_close)
+        outer = Response(
+            head or self.head, transform(Events(self._iterator, self.aclose)), on_close=on_close, ending=self.ending
+        )
         outer._inner = self
         return outer
 
