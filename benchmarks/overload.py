@@ -1,0 +1,266 @@
+"""What is served, how fast, and who is refused how quickly, when more is asked than the machine can do.
+
+    python benchmarks/overload.py [--rounds 2] [--seconds 60] [--tokens 64] [--sequences 16]
+
+A real server with the default engine. First its capacity: requests that follow one another in as many streams as the
+engine has slots. Then open traffic of half, one, two and four times that capacity: requests arrive at random (Poisson)
+whether or not others have been answered, all of one length, from one tenant; last four times the capacity from two
+tenants of whom one asks ten times as much as the other. What arrives in the first fifth of a phase warms it up and is
+not counted, nor is what arrives in its last part, which would end in a calm. The client is a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from _report import Figure, report
+from _server import UNLIMITED, Server, environment, serving
+
+MODEL = "smollm2-135m-instruct"
+CLIENT = Path(__file__).parent / "overload_client.py"
+LOADS = (0.5, 1.0, 2.0, 4.0)
+WARM_UP = 0.2
+WORDS = "amber basin cedar delta ember fjord grove haven inlet jetty knoll ledge marsh north ocean prairie".split()
+LOUD, QUIET = "loud", "quiet"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What became of one request; times in seconds, ``at`` since its phase began."""
+
+    tenant: str
+    at: float
+    status: int
+    first: float | None
+    seconds: float
+    tokens: int
+    retry_after: str | None
+
+
+class Client:
+    """The client's process, beside one server."""
+
+    def __init__(self, server: Server, keys: Mapping[str, str]) -> None:
+        self._keys = dict(keys)
+        self._names = {key: name for name, key in keys.items()}
+        command = [sys.executable, str(CLIENT), server.url, MODEL]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._answer()
+
+    def run(self, phase: dict[str, Any]) -> list[Request]:
+        """One phase, with tenants instead of keys. Raises ``RuntimeError`` when the client ended."""
+        if "key" in phase:
+            phase = {**phase, "key": self._keys[phase["key"]]}
+        else:
+            arrivals = [[at, self._keys[tenant], prompt] for at, tenant, prompt in phase["arrivals"]]
+            phase = {**phase, "arrivals": arrivals}
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(phase) + "\n")
+        self._process.stdin.flush()
+        return [Request(self._names[key], *rest) for key, *rest in self._answer()["requests"]]
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("the load client ended")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+
+def prompts(seed: int, count: int) -> list[str]:
+    """Prompts of one length that differ from their first word on."""
+    draw = random.Random(seed)
+    return [f"{' '.join(draw.choices(WORDS, k=32))}. Go on with this list of words." for _ in range(count)]
+
+
+def arrivals(seed: int, rates: Mapping[str, float], seconds: float) -> list[tuple[float, str, str]]:
+    """Poisson arrivals of each tenant at its rate (requests a second): (time, tenant, prompt)."""
+    draw, found = random.Random(seed), []
+    for tenant, rate in rates.items():
+        at = draw.expovariate(rate)
+        while at < seconds:
+            found.append((at, tenant))
+            at += draw.expovariate(rate)
+    found.sort()
+    texts = prompts(seed, len(found))
+    return [(at, tenant, text) for (at, tenant), text in zip(found, texts, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One phase: what it was asked for and got, within the part that counts."""
+
+    load: float
+    goodput: float
+    """Tokens a second of whole answers."""
+    latencies: list[float]
+    refusals: list[float]
+    tenants: dict[str, float]
+    """Tokens a second of each tenant."""
+    broken: int
+
+
+def measured(requests: Sequence[Request], load: float, begin: float, end: float, tokens: int) -> Measured:
+    """What the phase's part between ``begin`` and ``end`` shows. What ended there is what was served there."""
+    ended = [each for each in requests if each.status == 200 and begin <= each.at + each.seconds < end]
+    came = [each for each in requests if begin <= each.at < end]
+    whole = [each for each in ended if each.tokens == tokens]
+    tenants = {
+        name: sum(each.tokens for each in whole if each.tenant == name) / (end - begin)
+        for name in sorted({each.tenant for each in requests})
+    }
+    return Measured(
+        load,
+        sum(tenants.values()),
+        [each.seconds for each in came if each.status == 200 and each.tokens == tokens],
+        [each.seconds for each in came if each.status in (429, 503)],
+        tenants,
+        sum(each.status not in (200, 429, 503) or (each.status == 200 and each.tokens != tokens) for each in came),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One after the other on the same server."""
+
+    capacity: float
+    phases: dict[float, Measured]
+    shared: Measured
+    alone: float
+    """p95 seconds of a request where nothing waits: of those under way together in the streams."""
+
+
+def play(client: Client, seed: int, seconds: float, tokens: int, streams: int) -> Round:
+    """Capacity, all loads, and the two tenants."""
+    begin, end = WARM_UP * seconds, seconds
+    texts = prompts(seed, 4096)
+    closed = {"key": LOUD, "streams": streams, "seconds": seconds, "prompts": texts, "max_tokens": tokens}
+    full = measured(client.run(closed), 0.0, begin, end, tokens)
+    rate = full.goodput / tokens
+    phases = {}
+    for number, load in enumerate(LOADS):
+        when = arrivals(seed + 1 + number, {LOUD: load * rate}, seconds)
+        phases[load] = measured(client.run({"arrivals": when, "max_tokens": tokens}), load, begin, end, tokens)
+        _show(phases[load], full.goodput)
+    both = {LOUD: 40 / 11 * rate, QUIET: 4 / 11 * rate}
+    when = arrivals(seed + 9, both, seconds)
+    shared = measured(client.run({"arrivals": when, "max_tokens": tokens}), 4.0, begin, end, tokens)
+    _show(shared, full.goodput)
+    return Round(full.goodput, phases, shared, _p(full.latencies, 95))
+
+
+def _p(values: Sequence[float], percent: int) -> float:
+    if len(values) < 2:
+        return values[0] if values else float("nan")
+    return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
+
+
+def _show(phase: Measured, capacity: float) -> None:
+    refused = len(phase.refusals) / max(1, len(phase.refusals) + len(phase.latencies))
+    print(
+        f"{phase.load:.1f}x: goodput {phase.goodput / capacity:.3f} of {capacity:.0f} tokens/s; admitted p50 "
+        f"{_p(phase.latencies, 50):.2f} p95 {_p(phase.latencies, 95):.2f} p99 {_p(phase.latencies, 99):.2f} s; refused "
+        f"{refused:.2f}, in p50 {1e3 * _p(phase.refusals, 50):.0f} p99 {1e3 * _p(phase.refusals, 99):.0f} ms; "
+        f"broken {phase.broken}; { ({name: round(rate / capacity, 3) for name, rate in phase.tenants.items()}) }",
+        flush=True,
+    )
+
+
+def figures(rounds: Sequence[Round]) -> dict[str, Figure]:
+    """Medians over the rounds, each of a ratio within its round."""
+
+    def median(values: Sequence[float]) -> float:
+        return round(statistics.median(values), 4)
+
+    shown: dict[str, Figure] = {}
+    for load in LOADS:
+        top = load == 4.0
+        shown[f"goodput at {load:g}x"] = Figure(
+            median([each.phases[load].goodput / each.capacity for each in rounds]),
+            "of capacity",
+            "higher",
+            floor=0.9 if top else None,
+            aim=0.97 if top else None,
+            against=f"{median([each.capacity for each in rounds]):.0f} tokens/s; {len(rounds)} rounds",
+        )
+        for percent in (95, 99):
+            shown[f"admitted p{percent} at {load:g}x"] = Figure(
+                median([_p(each.phases[load].latencies, percent) for each in rounds]), "s", "lower"
+            )
+    ratios = [_p(each.phases[4.0].latencies, 95) / _p(each.phases[1.0].latencies, 95) for each in rounds]
+    shown["admitted p95 at 4x"] = Figure(
+        median(ratios), "ratio", "lower", floor=1.5, aim=1.25, against="the p95 at 1x in the same round"
+    )
+    refusals = [each for one in rounds for each in (*one.phases[4.0].refusals, *one.shared.refusals)]
+    for percent, floor in ((50, None), (95, None), (99, 50.0)):
+        shown[f"refused at 4x, p{percent}"] = Figure(
+            round(1e3 * _p(refusals, percent), 1), "ms", "lower", floor=floor, against=f"{len(refusals)} refusals"
+        )
+    asked = 4 / 11
+    quiet = [each.shared.tenants.get(QUIET, 0.0) / each.capacity / asked for each in rounds]
+    shown["the quiet of two tenants at 10:1 gets"] = Figure(
+        median(quiet),
+        "of what it asks for",
+        "higher",
+        floor=0.9,
+        against="it asks for 0.36 of capacity, its share is 0.5",
+    )
+    shown["both of two tenants at 10:1 get"] = Figure(
+        median([each.shared.goodput / each.capacity for each in rounds]), "of capacity", "higher", floor=0.9
+    )
+    broken = sum(phase.broken for one in rounds for phase in (*one.phases.values(), one.shared))
+    shown["answers neither whole nor refused"] = Figure(broken, "requests", "lower", floor=0)
+    return shown
+
+
+def key_of(tenant: str, home: Path) -> str:
+    """A new key of that tenant."""
+    command = [sys.executable, "-m", "mainspring", "keys", "create", tenant, "--tenant", tenant, "--json"]
+    made = subprocess.run(command, env=environment(home), cwd=home, capture_output=True, text=True, check=True)
+    secret: str = json.loads(made.stdout)["secret"]
+    return secret
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=60.0, help="of each of the six phases of a round")
+    parser.add_argument("--tokens", type=int, default=64, help="tokens of each answer")
+    parser.add_argument("--sequences", type=int, default=16, help="sequences that the engine runs at once")
+    parser.add_argument("--dry", action="store_true", help="write no result")
+    options = parser.parse_args()
+    settings = {**UNLIMITED, "MAINSPRING_ENGINES__MAX_SEQUENCES": str(options.sequences)}
+    with ExitStack() as stack:
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        server = stack.enter_context(serving(home, settings=settings))
+        client = Client(server, {name: key_of(name, home) for name in (LOUD, QUIET)})
+        stack.callback(client.close)
+        rounds = [
+            play(client, 1000 * number, options.seconds, options.tokens, options.sequences)
+            for number in range(options.rounds)
+        ]
+    if options.dry:
+        for name, figure in figures(rounds).items():
+            print(f"{name}: {figure.value} {figure.unit} {figure.verdict}")
+        return
+    report("overload", figures(rounds))
+
+
+if __name__ == "__main__":
+    main()
