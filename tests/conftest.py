@@ -24,6 +24,8 @@ hypothesis.settings.load_profile("mainspring")
 
 ROOT = Path(__file__).parent.parent
 HANDBOOK = ROOT / "samples" / "handbook"
+ARMS = {"stable": {"model": "smollm2-135m-instruct"}, "canary": {"model": "smollm2-135m-instruct"}}
+"""Of the route ``assistant``: both the default model, so that both can answer."""
 
 
 @pytest.fixture(scope="session")
@@ -138,6 +140,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         str(HANDBOOK),
         MAINSPRING_SERVING__REQUESTS_PER_MINUTE="100000",
         MAINSPRING_SERVING__TOKENS_PER_MINUTE="100000000",
+        MAINSPRING_SERVING__ROUTES=json.dumps({"assistant": {"arms": ARMS}}),
     )
     yield running
     stop_server(running)

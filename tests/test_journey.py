@@ -1,7 +1,7 @@
 """The one journey through everything that exists; each capability lengthens it.
 
 ask -> cite -> open what was cited -> follow up -> thumbs-down with an edit -> event of the first answer, under its
-trace id.
+trace id -> a canary serves a request, and its events say so.
 """
 
 from __future__ import annotations
@@ -63,3 +63,20 @@ def test_journey(server: Server) -> None:
     assert events["feedback"]["content"] == EDIT
     assert events["feedback"]["facts"]["rating"] == "down"
     assert QUESTION in events["answer"]["content"]
+
+    canary = _from_the_canary(client)
+    status, page = server.call("GET", f"/v1/events?trace_id={canary}")
+    facts = {event["kind"]: event["facts"] for event in page["data"]}
+    assert facts["answer"]["arm"] == "canary"
+    assert facts["call"]["arms"] == {"assistant": "canary"}
+
+
+def _from_the_canary(client: openai.OpenAI) -> str:
+    """The trace id of a request that the route's canary answered."""
+    for user in range(40):
+        said = client.chat.completions.with_raw_response.create(
+            model="assistant", user=str(user), max_tokens=4, messages=[{"role": "user", "content": "Hello"}]
+        )
+        if said.headers["x-mainspring-arm"] == "canary":
+            return said.headers["x-trace-id"]
+    raise AssertionError("forty users, and none of them in the canary")

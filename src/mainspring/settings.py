@@ -18,6 +18,8 @@ from typing import Any, Literal, get_args
 import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from mainspring import references, routing
+from mainspring.endpoints import RemoteModel, RemoteReranker, VllmModel
 from mainspring.errors import SettingsError
 from mainspring.queueing import AdmissionSettings
 from mainspring.sections import PricesSettings, Section, TelemetrySettings, Tier
@@ -29,7 +31,10 @@ OTHER_NAMES = frozenset({"MAINSPRING_CONFIG", "MAINSPRING_DATA", "MAINSPRING_API
 
 
 # Settings whose keys are names of the user's.
-_MAPPINGS = ("models.remote.", "models.remote_rerankers.", "serving.presets.", "serving.default_presets.")
+_MAPPINGS = (
+    *("models.remote.", "models.remote_rerankers.", "models.replicas.", "models.vllm."),
+    *("serving.presets.", "serving.default_presets.", "serving.routes."),
+)
 
 
 def _cache_home() -> Path:
@@ -56,37 +61,13 @@ class GatewaySettings(Section):
     shutdown_grace_s: float = Field(30.0, ge=0)
 
 
-class RemoteModel(Section):
-    """A model of an OpenAI-compatible endpoint, served here under its key in ``models.remote``."""
-
-    url: str
-    model: str
-    api_key: str = Field("", repr=False)
-    context_window: int = Field(32768, gt=0)
-    grounded: bool = True
-    parameters: tuple[Literal["top_k", "min_p", "repetition_penalty", "ignore_eos"], ...] = Field(
-        (), description="sampling fields that the endpoint takes beyond OpenAI's (vLLM and llama.cpp take these)"
-    )
-    price_input: float = Field(0.0, ge=0, description="US dollars a million tokens")
-    price_output: float = Field(0.0, ge=0, description="US dollars a million tokens")
-
-
-class RemoteReranker(Section):
-    """A ``POST /rerank`` endpoint in the style of Cohere and Jina; ``url`` is the whole address."""
-
-    url: str = Field(pattern=r"^https?://")
-    model: str
-    api_key: str = Field("", repr=False)
-    timeout_s: float = Field(30.0, gt=0)
-
-
 class ModelsSettings(Section):
     """Which models are served. Names are catalogue names; ``catalogues`` are further catalogue files.
 
     ``reranker`` is ``late`` (late interaction with the embedding model), ``late:`` and the name of another embedding
     model, ``late+`` and such a name (both together), a reranker of the catalogue, a key of ``remote_rerankers``,
     ``listwise:`` and the name of a chat model, or empty: none. ``layout`` finds the regions of pages where
-    ``rag.parser`` is ``layout-model``.
+    ``rag.parser`` is ``layout-model``. ``replicas`` says how many engines of a model of ``chat`` run side by side.
     """
 
     directory: Path = Field(default_factory=lambda: _cache_home() / "models")
@@ -96,7 +77,9 @@ class ModelsSettings(Section):
     hub: str = Field("https://huggingface.co", pattern=r"^https?://", description="where `hf:` sources lie")
     reranker: str = "late"
     layout: str = "pp-layout-cdla"
+    replicas: dict[str, int] = Field(default_factory=dict)
     remote: dict[str, RemoteModel] = Field(default_factory=dict)
+    vllm: dict[str, VllmModel] = Field(default_factory=dict)
     remote_rerankers: dict[str, RemoteReranker] = Field(default_factory=dict)
 
     @property
@@ -123,9 +106,23 @@ class ModelsSettings(Section):
 
     @model_validator(mode="after")
     def _listwise_is_served(self) -> ModelsSettings:
-        if self.reranker.startswith("listwise:") and self.listwise not in (*self.chat, *self.remote):
+        if self.reranker.startswith("listwise:") and self.listwise not in self.chatting:
             raise ValueError(f"reranker {self.reranker} needs a model of models.chat or models.remote")
         return self
+
+    @model_validator(mode="after")
+    def _replicas_are_of_chat_models(self) -> ModelsSettings:
+        for name, count in self.replicas.items():
+            if name not in self.chat:
+                raise ValueError(f"replicas: {name} is not in models.chat")
+            if count < 1:
+                raise ValueError(f"replicas: {name} needs at least 1")
+        return self
+
+    @property
+    def chatting(self) -> tuple[str, ...]:
+        """The names of all chat models, wherever they run."""
+        return (*self.chat, *self.remote, *self.vllm)
 
     @property
     def local(self) -> tuple[str, ...]:
@@ -267,6 +264,8 @@ class ServingSettings(Section):
     default_presets: dict[str, str] = Field(default_factory=dict)
     auto: AutoSettings = Field(default_factory=AutoSettings)
     admission: AdmissionSettings = Field(default_factory=AdmissionSettings)
+    balance: routing.BalanceSettings = Field(default_factory=routing.BalanceSettings)
+    routes: dict[str, routing.RouteSettings] = Field(default_factory=dict)
 
 
 PiiKind = Literal["canary", "secret", "iban", "credit_card", "ssn", "ip", "email", "phone"]
@@ -359,6 +358,12 @@ class Settings(Section):
     rag: RagSettings = Field(default_factory=RagSettings)
     telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)
 
+    @model_validator(mode="after")
+    def _routes_lead_to_models(self) -> Settings:
+        if problem := routing.problem(self.serving.routes, self.models.chatting):
+            raise ValueError(problem)
+        return self
+
     @property
     def local_models(self) -> tuple[str, ...]:
         """The catalogue names of everything that is configured to run here."""
@@ -422,7 +427,7 @@ def _read_file(path: Path | None, environment: Mapping[str, str], origins: dict[
     if not isinstance(content, dict):
         raise SettingsError(f"{chosen} must hold a mapping of sections", remedy="See docs/configuration.md")
     _note_origins(content, "", str(chosen), origins)
-    return content
+    return references.resolved(content, environment)
 
 
 def _note_origins(values: Mapping[str, Any], prefix: str, origin: str, origins: dict[str, str]) -> None:
@@ -472,6 +477,9 @@ def _assign(values: dict[str, Any], dotted: str, value: Any) -> None:
 
 def _explain(error: ValidationError, origins: Mapping[str, str]) -> SettingsError:
     first = error.errors()[0]
+    if first["type"] == "value_error":
+        # Our own sentence about a whole section, whose values may be secrets.
+        return SettingsError(str(first["ctx"]["error"]))
     dotted = ".".join(str(part) for part in first["loc"])
     origin = origins.get(dotted, origins.get(str(first["loc"][0]), "the configuration"))
     if first["type"] == "extra_forbidden":

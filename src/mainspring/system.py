@@ -10,6 +10,7 @@ from mainspring import engines, rag, serving, stores, telemetry
 from mainspring.engines import Engines, Prepared
 from mainspring.rag.library import Library
 from mainspring.serving.limit import Charge
+from mainspring.serving.replicas import Replicas
 from mainspring.serving.select import Registry
 from mainspring.settings import Settings, load
 from mainspring.stores import Stores
@@ -31,6 +32,7 @@ class System:
     responder: Responder
     library: Library
     charge: Charge
+    replicas: Replicas
     local: Principal = LOCAL
 
     @classmethod
@@ -54,6 +56,7 @@ class System:
                 path.responder,
                 library,
                 path.charge,
+                path.replicas,
             )
 
     async def respond(self, request: Request, context: Context) -> Response:
@@ -63,7 +66,7 @@ class System:
     async def readiness(self) -> dict[str, str]:
         """What is not ready, by part."""
         models = self.engines.chat.values()
-        missing = {model.name: "the engine is not ready" for model in models if not model.engine.healthy()}
+        missing = {model.name: "the engine is not ready" for model in models if not model.healthy()}
         if problem := await self.stores.problem():
             missing["stores"] = problem
         return missing

@@ -11,13 +11,14 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from mainspring.endpoints import RemoteModel
 from mainspring.engines.base import Engine, Generation
 from mainspring.engines.llamacpp import LlamaCppEngine
 from mainspring.engines.pull import Puller
 from mainspring.engines.remote import RemoteEngine
 from mainspring.engines.scripted import ScriptedEngine
 from mainspring.errors import ModelNotPulled
-from mainspring.settings import EnginesSettings, RemoteModel, Settings
+from mainspring.settings import EnginesSettings, Settings
 from mainspring.types import Event, Finish, Message, Sampling, Text, Usage
 from tests.conformance.openai_server import serve
 

@@ -8,6 +8,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
+from mainspring.endpoints import RemoteModel
 from mainspring.engines import remote
 from mainspring.engines.base import Engine, EngineStream, Generation
 from mainspring.engines.remote import RemoteEngine
@@ -22,7 +23,6 @@ from mainspring.errors import (
     UnknownModel,
     UpstreamError,
 )
-from mainspring.settings import RemoteModel
 from mainspring.types import (
     Event,
     Finish,

@@ -24,9 +24,23 @@ log = logging.getLogger("mainspring.engines")
 
 
 @dataclass(slots=True)
+class Replica:
+    """One of several engines of a chat model. ``concurrency`` 0: any number of answers at a time; ``patience_s`` is how
+    long its first token may take (None: until the deadline)."""
+
+    name: str
+    engine: Engine
+    responder: Responder
+    local: bool = True
+    weight: float = 1.0
+    concurrency: int = 0
+    patience_s: float | None = None
+
+
+@dataclass(slots=True)
 class ChatModel:
     """A chat model behind its engine. Prices are US dollars a million tokens; ``created`` is when it was pulled, in
-    Unix seconds (0: it is elsewhere)."""
+    Unix seconds (0: it is elsewhere). Of several ``replicas`` the first is ``engine``."""
 
     name: str
     engine: Engine
@@ -36,6 +50,15 @@ class ChatModel:
     price_input: float = 0.0
     price_output: float = 0.0
     created: int = 0
+    replicas: tuple[Replica, ...] = ()
+
+    def all_replicas(self) -> tuple[Replica, ...]:
+        """At least one."""
+        return self.replicas or (Replica("1", self.engine, self.responder),)
+
+    def healthy(self) -> bool:
+        """Whether any of them can answer."""
+        return any(replica.engine.healthy() for replica in self.all_replicas())
 
 
 @dataclass(slots=True)
@@ -60,10 +83,14 @@ class Prepared:
     def abandon(self) -> None:
         """End the children of engines that were never opened."""
         if not self.taken:
-            for model in self.models:
-                kill = getattr(model.engine, "kill", None)
+            for engine in self.engines():
+                kill = getattr(engine, "kill", None)
                 if kill is not None:
                     kill()
+
+    def engines(self) -> list[Engine]:
+        """Those of all models, all replicas."""
+        return [replica.engine for model in self.models for replica in model.all_replicas()]
 
 
 def prepare(settings: Settings) -> Prepared:
@@ -74,12 +101,17 @@ def prepare(settings: Settings) -> Prepared:
     from mainspring.engines import builtin
 
     registry = plugins.load(builtin)
-    models = [*builtin.local_models(settings, registry), *builtin.remote_models(settings)]
-    for model in models:
-        spawn = getattr(model.engine, "spawn", None)
+    models = [
+        *builtin.local_models(settings, registry),
+        *builtin.remote_models(settings),
+        *builtin.vllm_models(settings),
+    ]
+    prepared = Prepared(registry, models)
+    for engine in prepared.engines():
+        spawn = getattr(engine, "spawn", None)
         if spawn is not None:
             spawn()
-    return Prepared(registry, models)
+    return prepared
 
 
 @asynccontextmanager
@@ -89,7 +121,7 @@ async def open(settings: Settings, prepared: Prepared | None = None) -> AsyncIte
 
     prepared = prepared or prepare(settings)
     prepared.taken = True
-    starting = [asyncio.create_task(_start(model)) for model in prepared.models]
+    starting = [asyncio.create_task(_start(engine)) for engine in prepared.engines()]
     embedder = await builtin.embedder(settings)
     reranker = builtin.reranker(settings)
     try:
@@ -98,17 +130,17 @@ async def open(settings: Settings, prepared: Prepared | None = None) -> AsyncIte
         for task in starting:
             task.cancel()
         await asyncio.gather(*starting, return_exceptions=True)
-        closing: list[Any] = [model.engine.close() for model in prepared.models]
+        closing: list[Any] = [engine.close() for engine in prepared.engines()]
         if reranker is not None:
             closing.append(reranker.close())
         await asyncio.gather(*closing, embedder.close())
 
 
-async def _start(model: ChatModel) -> None:
+async def _start(engine: Engine) -> None:
     from mainspring.errors import MainspringError
 
     try:
-        await model.engine.start()
+        await engine.start()
     except MainspringError as error:
         # The server stays up for what else it serves; requests for this model repeat the error.
-        log.error("%s cannot be served: %s", model.name, error)
+        log.error("%s cannot be served: %s", engine.name, error)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
+from urllib.parse import urlsplit
 
-from mainspring.engines import ChatModel
+from mainspring.endpoints import RemoteReplica
+from mainspring.engines import ChatModel, Replica
 from mainspring.engines.base import Engine, Reranker
 from mainspring.engines.embedder import OpenVinoEmbedder
 from mainspring.engines.model import ModelResponder
@@ -31,7 +34,9 @@ def local_models(settings: Settings, registry: Registry) -> list[ChatModel]:
     models = []
     for name in settings.models.chat:
         pulled = puller.local(name)
-        engine: Engine = factory(pulled, settings)
+        count = settings.models.replicas.get(name, 1)
+        shared = _divided(settings, count)
+        engines: list[Engine] = [factory(pulled, shared) for _ in range(count)]
         template = None
         if pulled.chat_template is not None:
             special = pulled.special_tokens
@@ -39,17 +44,21 @@ def local_models(settings: Settings, registry: Registry) -> list[ChatModel]:
                 pulled.chat_template, bos_token=special.get("bos", ""), eos_token=special.get("eos", "")
             )
         entry = pulled.entry
-        responder = _responder(engine, name, settings, pulled.fingerprint, template, entry.stop)
+        responders = [
+            _responder(engine, name, settings, pulled.fingerprint, template, entry.stop) for engine in engines
+        ]
+        replicas = [Replica(str(number), *both) for number, both in enumerate(zip(engines, responders, strict=True), 1)]
         models.append(
             ChatModel(
                 name,
-                engine,
-                responder,
+                engines[0],
+                responders[0],
                 entry.grounded,
                 f"mainspring.{settings.engines.kind}",
                 entry.price_input,
                 entry.price_output,
                 pulled.pulled_at,
+                tuple(replicas),
             )
         )
     return models
@@ -64,12 +73,95 @@ def remote_models(settings: Settings) -> list[ChatModel]:
 
     models = []
     for name, remote in settings.models.remote.items():
-        engine = RemoteEngine(name, remote)
-        responder = _responder(engine, name, settings, None, None)
+        endpoints = remote.endpoints()
+        replicas = []
+        for shown, endpoint in zip(_names(endpoints), endpoints, strict=True):
+            own = remote.model_copy(
+                update={"url": endpoint.url, "model": endpoint.model, "api_key": endpoint.api_key, "replicas": ()}
+            )
+            # Where there is another one, nobody waits for one that cannot be connected to.
+            engine = RemoteEngine(name, own, retries=0 if remote.replicas else 2)
+            responder = _responder(engine, name, settings, remote.fingerprint or None, None)
+            replicas.append(
+                Replica(
+                    shown,
+                    engine,
+                    responder,
+                    local=False,
+                    weight=endpoint.weight,
+                    concurrency=endpoint.concurrency,
+                    patience_s=remote.first_token_timeout_s,
+                )
+            )
         models.append(
-            ChatModel(name, engine, responder, remote.grounded, "openai", remote.price_input, remote.price_output)
+            ChatModel(
+                name,
+                replicas[0].engine,
+                replicas[0].responder,
+                remote.grounded,
+                "openai",
+                remote.price_input,
+                remote.price_output,
+                replicas=tuple(replicas),
+            )
         )
     return models
+
+
+def vllm_models(settings: Settings) -> list[ChatModel]:
+    """The models of ``models.vllm``."""
+    if not settings.models.vllm:
+        return []
+    from mainspring.engines.vllm import VllmEngine
+
+    models = []
+    for name, configured in settings.models.vllm.items():
+        engines = [VllmEngine(name, configured) for _ in range(configured.replicas)]
+        replicas = [
+            Replica(
+                str(number),
+                engine,
+                _responder(engine, name, settings, configured.fingerprint or None, None),
+                # One that is started here tells whether it runs; of one elsewhere only its answers tell.
+                local=not configured.url,
+                patience_s=configured.first_token_timeout_s,
+            )
+            for number, engine in enumerate(engines, 1)
+        ]
+        models.append(
+            ChatModel(
+                name,
+                engines[0],
+                replicas[0].responder,
+                configured.grounded,
+                "vllm",
+                configured.price_input,
+                configured.price_output,
+                replicas=tuple(replicas),
+            )
+        )
+    return models
+
+
+def _names(endpoints: Sequence[RemoteReplica]) -> list[str]:
+    """A name for each endpoint: its own, or its host, with a number where two would be the same."""
+    found: list[str] = []
+    for endpoint in endpoints:
+        name = chosen = endpoint.name or urlsplit(endpoint.url).netloc.rpartition("@")[2] or "endpoint"
+        number = 2
+        while chosen in found:
+            chosen, number = f"{name}-{number}", number + 1
+        found.append(chosen)
+    return found
+
+
+def _divided(settings: Settings, count: int) -> Settings:
+    """Settings for each of ``count`` engines that share the cores."""
+    if count == 1:
+        return settings
+    cores = settings.engines.threads or len(os.sched_getaffinity(0))
+    engines = settings.engines.model_copy(update={"threads": max(1, cores // count)})
+    return settings.model_copy(update={"engines": engines})
 
 
 async def embedder(settings: Settings) -> OpenVinoEmbedder:

@@ -31,7 +31,8 @@ class StreamClient:
     """One session and its pool of connections.
 
     ``refuse`` explains statuses other than 200, ``fail`` broken connections and unreadable answers,
-    ``unreachable`` connections that could not be made. A request that may have arrived is never sent again.
+    ``unreachable`` connections that could not be made. A request that may have arrived is never sent again. An other
+    side that says nothing for ``silence_s`` seconds is given up.
     """
 
     def __init__(
@@ -42,8 +43,10 @@ class StreamClient:
         refuse: Refuse,
         fail: Fail,
         unreachable: Fail,
+        silence_s: float = SILENCE_TIMEOUT_S,
     ) -> None:
         self._name = name
+        self._silence_s = silence_s
         self._connector = connector
         self._refuse = refuse
         self._fail = fail
@@ -59,7 +62,7 @@ class StreamClient:
     async def start(self) -> None:
         """Open the pool; nobody is connected to yet."""
         if self._session is None:
-            timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=SILENCE_TIMEOUT_S)
+            timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=self._silence_s)
             self._session = aiohttp.ClientSession(
                 connector=self._connector(), timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()
             )
@@ -120,7 +123,7 @@ class StreamClient:
                         response.close()
                 return response
         except TimeoutError:
-            waited = "within the request's deadline" if limit.expired() else f"for {SILENCE_TIMEOUT_S:.0f} s"
+            waited = "within the request's deadline" if limit.expired() else f"for {self._silence_s:g} s"
             raise DeadlineExceeded(f"{self._name} did not answer {waited}") from None
         except asyncio.CancelledError:
             current = asyncio.current_task()
@@ -154,7 +157,7 @@ class StreamClient:
                     while await response.content.readany():
                         pass
         except TimeoutError:
-            raise DeadlineExceeded(f"{self._name} was silent for {SILENCE_TIMEOUT_S:.0f} s") from None
+            raise DeadlineExceeded(f"{self._name} was silent for {self._silence_s:g} s") from None
         finally:
             if timer:
                 timer.cancel()
@@ -182,12 +185,14 @@ class StreamClient:
             except aiohttp.InvalidURL as error:
                 raise self._unreachable(f"{error} is not a URL") from None
 
-    async def call(self, url: str, body: Mapping[str, Any], *, timeout: float) -> Any:
+    async def call(
+        self, url: str, body: Mapping[str, Any], *, timeout: float, headers: Mapping[str, str] | None = None
+    ) -> Any:
         """The JSON answer to a short request. Raises as ``stream`` does."""
         if self._session is None:
             raise EngineDied(f"{self._name} is not started")
         try:
-            async with asyncio.timeout(timeout), self._session.post(url, json=body) as response:
+            async with asyncio.timeout(timeout), self._session.post(url, json=body, headers=headers) as response:
                 raw = await response.read()
                 if response.status != 200:
                     raise self._refuse(response.status, response.headers, raw)

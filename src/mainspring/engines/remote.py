@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from functools import partial
+from typing import Any
 
 import aiohttp
 
+from mainspring.endpoints import RemoteModel
 from mainspring.engines import limits
 from mainspring.engines import openai_wire as wire
 from mainspring.engines.base import Capabilities, Capacity, EngineStream, Generation
@@ -22,6 +24,7 @@ from mainspring.engines.commit import commit
 from mainspring.engines.openai_http import StreamClient
 from mainspring.errors import (
     DeadlineExceeded,
+    EngineError,
     InvalidRequest,
     MainspringError,
     PromptTooLong,
@@ -29,7 +32,6 @@ from mainspring.errors import (
     UnknownModel,
     UpstreamError,
 )
-from mainspring.settings import RemoteModel
 from mainspring.types import Event
 
 MAX_CONNECTIONS = 256
@@ -45,7 +47,14 @@ class RemoteEngine:
     """
 
     def __init__(
-        self, name: str, settings: RemoteModel, *, retries: int = 2, max_connections: int = MAX_CONNECTIONS
+        self,
+        name: str,
+        settings: RemoteModel,
+        *,
+        retries: int = 2,
+        max_connections: int = MAX_CONNECTIONS,
+        connector: Callable[[], aiohttp.BaseConnector] | None = None,
+        grammars: frozenset[str] = frozenset({"json_schema"}),
     ) -> None:
         self._name = name
         self._settings = settings
@@ -53,17 +62,18 @@ class RemoteEngine:
         self._retries = retries
         self._client = StreamClient(
             name,
-            lambda: aiohttp.TCPConnector(limit=max_connections, keepalive_timeout=30),
+            connector or (lambda: aiohttp.TCPConnector(limit=max_connections, keepalive_timeout=30)),
             refuse=self._refusal,
             fail=self._failure,
             unreachable=self._unreachable,
+            silence_s=settings.silence_timeout_s,
         )
         self._live = 0
         self._failures = 0
         self._capabilities = Capabilities(
             context_window=settings.context_window,
             parameters=PARAMETERS | frozenset(settings.parameters),
-            grammars=frozenset({"json_schema"}),
+            grammars=grammars,
             logprobs=20,
             max_choices=16,
             templates=True,
@@ -99,10 +109,12 @@ class RemoteEngine:
     async def _run(self, generation: Generation) -> AsyncGenerator[Event, None]:
         loop = asyncio.get_running_loop()
         deadline = None if generation.timeout is None else loop.time() + generation.timeout
-        path, body = wire.request(generation, self._settings.model)
+        path, body = self._request(generation)
         headers = dict(generation.headers)
-        if self._settings.api_key:
-            headers["authorization"] = f"Bearer {self._settings.api_key}"
+        if generation.timeout is not None:
+            # What will be too late should not be begun over there either; another mainspring heeds it.
+            headers["x-request-timeout"] = f"{max(generation.timeout, 0.001):.3f}"
+        headers |= self._headers()
         # The first pause is 0.2 s; jitter keeps many clients of one endpoint from coming back together.
         pauses = tuple(partial(_pause, random.uniform(0.7, 1.0) * 0.2 * 2**n) for n in range(self._retries))
         self._live += 1
@@ -114,6 +126,13 @@ class RemoteEngine:
             self._failures = 0
         finally:
             self._live -= 1
+
+    def _headers(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self._settings.api_key}"} if self._settings.api_key else {}
+
+    def _request(self, generation: Generation) -> tuple[str, dict[str, Any]]:
+        """The path and the body that ask for ``generation``."""
+        return wire.request(generation, self._settings.model)
 
     def _refusal(self, status: int, headers: Mapping[str, str], raw: bytes) -> MainspringError:
         message, code = wire.error_of(raw)
@@ -141,11 +160,11 @@ class RemoteEngine:
                 self._failures += 1
                 return UpstreamError(shown, retry_after=retry_after)
 
-    def _failure(self, problem: str) -> UpstreamError:
+    def _failure(self, problem: str) -> EngineError:
         self._failures += 1
         return UpstreamError(f"{self._name}: {problem}")
 
-    def _unreachable(self, problem: str) -> UpstreamError:
+    def _unreachable(self, problem: str) -> EngineError:
         self._failures += 1
         return UpstreamError(
             f"{self._name} at {self._url} cannot be reached: {problem}",

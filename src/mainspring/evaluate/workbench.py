@@ -214,7 +214,8 @@ async def open(settings: Settings, engines: Engines) -> AsyncIterator[Workbench]
 
 
 def _counted(model: ChatModel, tokens: Tokens) -> ChatModel:
-    return replace(model, responder=_Counting(model.responder, tokens))
+    replicas = tuple(replace(each, responder=_Counting(each.responder, tokens)) for each in model.replicas)
+    return replace(model, responder=_Counting(model.responder, tokens), replicas=replicas)
 
 
 def _write(folder: Path, documents: Sequence[Document]) -> None:

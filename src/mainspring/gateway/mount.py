@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from mainspring.gateway import anthropic, feedback, generate, health, knowledge, presets, responses, search
+from mainspring.gateway import anthropic, feedback, generate, health, knowledge, presets, replicas, responses, search
 from mainspring.gateway.access import access_to
 from mainspring.gateway.app import create_app
 from mainspring.gateway.idempotency import Idempotency
@@ -29,6 +29,7 @@ def mount(system: System) -> FastAPI:
         knowledge.documents_router(system.library, access),
         search.router(system.library.search, access, system.charge),
         feedback.router(system.stores.events, ids.new, access, idempotency),
+        replicas.router(system.replicas, access),
         health.router(system.readiness, system.telemetry.metrics.render),
     ]
     return create_app(routers, settings, system.telemetry.tracing.root)

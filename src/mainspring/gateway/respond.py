@@ -27,6 +27,12 @@ def head_headers(head: Head) -> dict[str, str]:
         headers["x-answer-id"] = head.answer_id
     if head.cache:
         headers["x-cache"] = head.cache
+    if head.arm:
+        headers["x-mainspring-arm"] = head.arm
+    if head.replica:
+        headers["x-mainspring-replica"] = head.replica
+    if head.instead:
+        headers["x-mainspring-instead-of"] = head.instead
     return headers
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from mainspring.engines import ChatModel, Engines
+from mainspring.engines import ChatModel, Engines, Replica
 from mainspring.engines.model import EmbedResponder
 from mainspring.engines.reranker import RerankResponder
 from mainspring.guards.policy import GuardPolicy
@@ -20,12 +20,14 @@ from mainspring.serving.guard import inspect
 from mainspring.serving.hide import Hiding
 from mainspring.serving.limit import Charge, Limits
 from mainspring.serving.pricing import Price
-from mainspring.serving.rings import Services, call_ring, gate_before, request_ring, shown_ring
+from mainspring.serving.replicas import Replicas
+from mainspring.serving.rings import Services, admit, call_ring, gate_before, meter, request_ring, shown_ring
 from mainspring.serving.select import Registry, Served
 from mainspring.serving.tariffs import Tariffs
 from mainspring.settings import Settings
 from mainspring.stores import Stores
 from mainspring.telemetry import Telemetry
+from mainspring.telemetry.arms import ArmMetrics
 from mainspring.types import Context, Responder
 
 
@@ -43,7 +45,7 @@ class Path:
     ``shown`` ones write passes the output guard. ``charge`` limits what is no request of the ring; ``charged``
     makes its embedders and rerankers leave call events, and ``inspect`` guards the texts that it searches by;
     ``redact`` is how chat models may read those, and ``hiding`` how what is said of documents outside of the ring may
-    be shown.
+    be shown; ``replicas`` is what is balanced and routed.
     """
 
     registry: Registry
@@ -57,6 +59,7 @@ class Path:
     inspect: Inspect
     redact: Callable[[str], str]
     hiding: Callable[[Context], Hiding]
+    replicas: Replicas
 
 
 @asynccontextmanager
@@ -76,13 +79,25 @@ async def open(  # noqa: A001
     )
     registry = Registry()
     tariffs = Tariffs(settings)
-    gates = {name: gate_before(services, name, model.engine.capacity) for name, model in engines.chat.items()}
-    chat = {name: _chat_ring(services, model, tariffs, gates[name]) for name, model in engines.chat.items()}
+    replicas = Replicas(settings.serving, ArmMetrics(telemetry.metrics.registry), stores.events)
+    gates = {
+        (name, each.name): gate_before(services, name, each.engine.capacity)
+        for name, model in engines.chat.items()
+        for each in model.all_replicas()
+    }
+    models = {name: _chat_ring(services, model, tariffs, replicas, gates) for name, model in engines.chat.items()}
+    routes = replicas.routes(models, {name: shown_ring(services, responder) for name, responder in models.items()})
+    # A route may bear the name of one of its models: whoever names it then gets the route.
+    chat: dict[str, Responder] = {**models, **routes}
     for name, responder in chat.items():
-        registry.add(Served(name, "chat", responder, created=engines.chat[name].created))
-        telemetry.metrics.watch_engine(name, partial(_statistics, engines.chat[name], gates[name]))
+        created = max(engines.chat[each].created for each in (routes[name].models if name in routes else (name,)))
+        registry.add(Served(name, "chat", responder, created=created))
+    for name, model in engines.chat.items():
+        for each in model.all_replicas():
+            shown = name if len(model.all_replicas()) == 1 else f"{name}/{each.name}"
+            telemetry.metrics.watch_engine(shown, partial(_statistics, each, gates[name, each.name]))
     charged = Charged(partial(_priced_ring, services, tariffs))
-    candidates = {name: auto.Candidate(name, chat[name], engines.chat[name].engine.capabilities) for name in chat}
+    candidates = {name: auto.Candidate(name, chat[name], engines.chat[name].engine.capabilities) for name in models}
     router = auto.make(
         settings.serving.auto,
         candidates,
@@ -125,18 +140,37 @@ async def open(  # noqa: A001
             partial(inspect, services.policy, services.events, services.metrics, role="query"),
             lambda text: services.policy.inspect(text).text,
             partial(Hiding, services.policy, services.metrics),
+            replicas,
         )
     finally:
+        await replicas.close()
         await services.background.close()
 
 
-def _chat_ring(services: Services, model: ChatModel, tariffs: Tariffs, gate: Gate | None) -> Responder:
-    price = tariffs.of(model.name, Price.per_million(model.price_input, model.price_output))
-    return call_ring(services, model.responder, model=model.name, provider=model.provider, price=price, gate=gate)
+def _chat_ring(
+    services: Services,
+    model: ChatModel,
+    tariffs: Tariffs,
+    replicas: Replicas,
+    gates: Mapping[tuple[str, str], Gate | None],
+) -> Responder:
+    name, provider = model.name, model.provider
+    price = tariffs.of(name, Price.per_million(model.price_input, model.price_output))
+    budget = replicas.budget()
+    balance = replicas.core(
+        model,
+        budget,
+        side=meter(services, model=name, provider=provider, price=price),
+        admit=lambda replica, inner: admit(services, gates[name, replica])(inner),
+    )
+    if balance is None:
+        only = gates[name, model.all_replicas()[0].name]
+        return call_ring(services, model.responder, model=name, provider=provider, price=price, gate=only)
+    return call_ring(services, balance, model=name, provider=provider, price=price, balanced=True, budget=budget)
 
 
-def _statistics(model: ChatModel, gate: Gate | None) -> dict[str, float]:
-    return {**model.engine.statistics(), **(gate.statistics() if gate else {})}
+def _statistics(replica: Replica, gate: Gate | None) -> dict[str, float]:
+    return {**replica.engine.statistics(), **(gate.statistics() if gate else {})}
 
 
 def _priced_ring(services: Services, tariffs: Tariffs, responder: Responder, name: str, provider: str) -> Responder:

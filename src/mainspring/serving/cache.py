@@ -128,7 +128,9 @@ class ResponseCache(Layer):
     async def _keep(self, key: str, tags: frozenset[str], flight: Flight) -> None:
         events = [*flight.events, *flight.closing]
         reasons = {event.reason for event in events if isinstance(event, Finish)}
-        if reasons != {"stop"} or flight.head is None or flight.head.headers.get("cache-control") == "no-store":
+        if reasons != {"stop"} or flight.head is None or flight.head.instead:
+            return
+        if flight.head.headers.get("cache-control") == "no-store":
             return
         try:
             await self._answers.put(key, stored.encode(flight.head, events, flight.retrieved), self._ttl_s, tags)

@@ -42,6 +42,7 @@ class _Call:
         "first",
         "generated",
         "reason",
+        "replica",
         "request",
         "span",
         "started",
@@ -57,6 +58,7 @@ class _Call:
         self.first: float | None = None
         self.generated = 0
         self.committed = False
+        self.replica = ""
         self.usage: Usage | None = None
         self.code = "cancelled"
         self.done = False
@@ -100,6 +102,7 @@ class Meter(Layer):
                 self._account(call, error_code(error))
                 raise
             call.committed = True
+            call.replica = response.head.replica
             # The span lasts as long as the stream: from here on the response's close ends it.
             ended = stack.pop_all()
 
@@ -199,6 +202,10 @@ class Meter(Layer):
             facts["unpriced"] = True
         if call.usage is None and call.committed:
             facts["estimated"] = True
+        if call.context.arms:
+            facts["arms"] = dict(call.context.arms)
+        if call.replica:
+            facts["replica"] = call.replica
         if code:
             facts["error"] = code
         context = call.context

@@ -196,6 +196,7 @@ def _facts(book: _Book, answer: Answer) -> dict[str, Any]:
     }
     if answer.usage.saved_nanousd:
         facts["saved_nanousd"] = answer.usage.saved_nanousd
+    facts |= {name: value for name in ("arm", "replica", "instead") if (value := getattr(answer.head, name))}
     if isinstance(book.request, ChatRequest) and book.request.session_id is not None:
         facts["session_id"] = book.request.session_id
     if isinstance(book.request, ChatRequest) and book.request.previous is not None:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from mainspring.errors import EngineDied, MainspringError, Overloaded, UpstreamError
 from mainspring.path import Layer
+from mainspring.serving.budget import Budget
 from mainspring.types import Context, Request, Responder, Response
 
 Sleep = Callable[[float], Awaitable[None]]
@@ -23,12 +24,21 @@ class RetryMetrics(Protocol):
 
 
 class Retry(Layer):
-    """Tries again, with jittered backoff inside the deadline, while nothing of an answer has been committed."""
+    """Tries again, with jittered backoff inside the deadline, while nothing of an answer has been committed and the
+    ``budget`` (None: there is none) lasts."""
 
     def __init__(
-        self, inner: Responder, model: str, metrics: RetryMetrics, *, retries: int, sleep: Sleep = asyncio.sleep
+        self,
+        inner: Responder,
+        model: str,
+        metrics: RetryMetrics,
+        *,
+        retries: int,
+        sleep: Sleep = asyncio.sleep,
+        budget: Budget | None = None,
     ) -> None:
         super().__init__(inner)
+        self._budget = budget
         self._model = model
         self._metrics = metrics
         self._retries = retries
@@ -42,6 +52,8 @@ class Retry(Layer):
                 wait = _wait(error, attempt)
                 remaining = context.remaining()
                 if wait is None or (remaining is not None and wait >= remaining):
+                    raise
+                if self._budget is not None and not self._budget.spend():
                     raise
             self._metrics.retry(self._model)
             await self._sleep(wait)

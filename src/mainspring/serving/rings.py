@@ -10,6 +10,7 @@ from mainspring.engines.base import Capacity
 from mainspring.path import LayerFactory, ring
 from mainspring.serving.admit import Admit
 from mainspring.serving.background import Background
+from mainspring.serving.budget import Budget
 from mainspring.serving.cache import CacheMetrics, ResponseCache
 from mainspring.serving.gate import Gate, Waits
 from mainspring.serving.guard import GuardInput, GuardMetrics, GuardOutput, Policy
@@ -99,17 +100,30 @@ def call_ring(
     provider: str,
     price: Price | Tariff = Price(),  # noqa: B008 - frozen
     gate: Gate | None = None,
+    balanced: bool = False,
+    budget: Budget | None = None,
 ) -> Responder:
     """What every call of ``model`` passes, whoever makes it. ``core`` is the engine's own responder, before which
-    others wait at its ``gate``."""
+    others wait at its ``gate``, or ``balanced`` ones of several engines, each of which admits by itself; ``budget``
+    bounds how many calls are tried again."""
+    retries = services.settings.serving.retries
     layers: list[LayerFactory] = [
-        partial(Meter, model=model, price=price, metrics=services.metrics, tracing=services.tracing, provider=provider),
-        partial(Retry, model=model, metrics=services.metrics, retries=services.settings.serving.retries),
-        partial(
-            Admit,
-            gate=gate,
-            tracing=services.tracing,
-            default_output_tokens=services.settings.serving.default_output_tokens,
-        ),
+        meter(services, model=model, provider=provider, price=price),
+        partial(Retry, model=model, metrics=services.metrics, retries=retries, budget=budget),
     ]
+    if not balanced:
+        layers.append(admit(services, gate))
     return ring(layers, core)
+
+
+def admit(services: Services, gate: Gate | None) -> LayerFactory:
+    """Admission to one engine."""
+    default = services.settings.serving.default_output_tokens
+    return partial(Admit, gate=gate, tracing=services.tracing, default_output_tokens=default)
+
+
+def meter(services: Services, *, model: str, provider: str, price: Price | Tariff) -> LayerFactory:
+    """Accounts for every call of ``model``."""
+    return partial(
+        Meter, model=model, price=price, metrics=services.metrics, tracing=services.tracing, provider=provider
+    )

@@ -17,12 +17,16 @@ class Head:
     """What is known when an answer is committed: it becomes response headers.
 
     ``answer_id`` names the answer in events and feedback; ``model`` is what really answers; ``cache`` is
-    ``""``, ``"miss"`` or ``"hit"``; ``headers`` are further response headers (rate limits).
+    ``""``, ``"miss"`` or ``"hit"``; ``headers`` are further response headers (rate limits). ``arm`` is the part of a
+    route's traffic that it belongs to, ``replica`` which of several equal ones answered. ``instead`` is the model that
+    should have answered and could not: a substitute's answer is never cached.
     """
 
     model: str
     answer_id: str = ""
     arm: str = ""
+    replica: str = ""
+    instead: str = ""
     cache: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
 

@@ -1,0 +1,68 @@
+"""A running server, as commands that speak to it see it."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+
+from mainspring.errors import MainspringError, NotFound, Unauthenticated
+
+_TIMEOUT_S = 30.0
+
+
+class ServerRefused(MainspringError):
+    """The server answered with an error, which is told in its own words."""
+
+    code = "server_refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where it listens and a key of it: ``MAINSPRING_URL`` (default: this configuration's address) and
+    ``MAINSPRING_API_KEY``."""
+
+    url: str
+    key: str
+
+    @classmethod
+    def of(cls, context: typer.Context) -> Server:
+        """Raises ``Unauthenticated`` without a key."""
+        from mainspring.settings import load
+
+        loaded = load(context.obj)
+        gateway = loaded.settings.gateway
+        key = loaded.environment.get("MAINSPRING_API_KEY", "")
+        if not key:
+            raise Unauthenticated(
+                "this command needs a key of the running server",
+                remedy="Set MAINSPRING_API_KEY to an admin key",
+            )
+        return cls(loaded.environment.get("MAINSPRING_URL") or f"http://{gateway.host}:{gateway.port}", key)
+
+    def call(self, method: str, path: str, body: object = None) -> Any:
+        """The JSON answer. Raises ``NotFound`` where nobody listens, ``ServerRefused`` for a refusal."""
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"authorization": f"Bearer {self.key}", "content-type": "application/json"}
+        request = urllib.request.Request(self.url.rstrip("/") + path, data, headers, method=method)  # noqa: S310
+        try:
+            with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            raise ServerRefused(_reason(error)) from None
+        except OSError as error:
+            raise NotFound(
+                f"no server answers at {self.url}: {getattr(error, 'reason', error)}",
+                remedy="Start it with `mainspring up`, or set MAINSPRING_URL",
+            ) from None
+
+
+def _reason(error: urllib.error.HTTPError) -> str:
+    try:
+        return str(json.load(error)["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"the server answered {error.code}"

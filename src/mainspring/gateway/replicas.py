@@ -1,0 +1,67 @@
+"""Routes for whoever runs the server: the replicas and routes as they are now, and draining one."""
+
+# No postponed annotations here: FastAPI must see the local aliases of the dependencies.
+
+from typing import Annotated, Any, Protocol
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response as HttpResponse
+
+from mainspring.gateway.access import Access
+from mainspring.gateway.body import JsonRoute
+from mainspring.gateway.respond import json_response
+from mainspring.types import Context
+
+
+class Service(Protocol):
+    """What is balanced and routed."""
+
+    def view(self) -> dict[str, Any]: ...
+
+    def drain(self, model: str, replica: str, *, force: bool = False) -> dict[str, Any]:
+        """Raises ``NotFound``, ``Conflict``."""
+        ...
+
+    def undrain(self, model: str, replica: str) -> dict[str, Any]:
+        """Raises ``NotFound``."""
+        ...
+
+
+class DrainBody(BaseModel):
+    """Which replica of which model; ``force`` drains the last one too."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str = Field(min_length=1, max_length=200)
+    replica: str = Field(min_length=1, max_length=200)
+    force: bool = False
+
+
+class UndrainBody(BaseModel):
+    """Which replica of which model."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str = Field(min_length=1, max_length=200)
+    replica: str = Field(min_length=1, max_length=200)
+
+
+def router(service: Service, access: Access) -> APIRouter:
+    """The routes over ``service``, for admin keys."""
+    routes = APIRouter(route_class=JsonRoute, tags=["replicas"])
+    admins = Annotated[Context, Depends(access("admin"))]
+
+    @routes.get("/v1/replicas")
+    async def replicas(context: admins) -> HttpResponse:  # noqa: ARG001
+        return json_response({"object": "replicas", **service.view()})
+
+    @routes.post("/v1/replicas/drain")
+    async def drain(body: DrainBody, context: admins) -> HttpResponse:  # noqa: ARG001
+        return json_response(service.drain(body.model, body.replica, force=body.force))
+
+    @routes.post("/v1/replicas/undrain")
+    async def undrain(body: UndrainBody, context: admins) -> HttpResponse:  # noqa: ARG001
+        return json_response(service.undrain(body.model, body.replica))
+
+    return routes
