@@ -43,7 +43,7 @@ def test_an_error_rate_opens_it_and_old_failures_are_forgotten() -> None:
         breaker.succeeded(at)
         if at < 2:
             assert breaker.state(at) == "closed"
-    assert breaker.state(4) == "open"
+    assert breaker.state(3.5) == "open"
     slow = Breaker(SETTINGS)
     for at in range(0, 60, 6):
         slow.failed(at, probe=False)
