@@ -2,9 +2,9 @@
 
     python benchmarks/handbook.py [--dev]
 
-``samples/questions.yaml`` and ``samples/development.yaml`` are the development questions, on which settings may be
-chosen; ``samples/heldout.yaml`` is only counted: no question of it is printed. ``--dev`` leaves the held-out half alone
-and writes no results. Every sentence that is shown must be a verbatim span of the stored text at the
+``samples/questions.yaml``, ``development.yaml`` and ``third.yaml`` are the development questions, on which settings may
+be chosen; ``third_reported.yaml`` and ``heldout.yaml`` are only counted. ``--dev`` leaves ``heldout.yaml`` alone and
+writes no results. Every sentence that is shown must be a verbatim span of the stored text at the
 place that its citation names; one that is not ends the benchmark with an error.
 """
 
@@ -32,7 +32,12 @@ from mainspring.system import System
 from mainspring.types import ChatRequest, Citation, Context, Message
 
 SAMPLES = Path(__file__).parent.parent / "samples"
-DEVELOPMENT = {"development": "questions.yaml", "second development": "development.yaml"}
+DEVELOPMENT = {
+    "development": "questions.yaml",
+    "second development": "development.yaml",
+    "third development": "third.yaml",
+    "third, reported": "third_reported.yaml",
+}
 HELD_OUT = {"held out": "heldout.yaml"}
 COLLECTION = "handbook"
 PROVEN = "answers proven verbatim"
@@ -126,17 +131,19 @@ def figures(half: str, outcomes: Sequence[Outcome]) -> dict[str, Figure]:
     def share(found: Sequence[bool]) -> Figure:
         return Figure(sum(found) / len(found), "share", "higher", against=f"{sum(found)} of {len(found)}")
 
-    return {
+    measured = {
         f"{half}: right source cited first": share([each.right_first for each in answerable]),
         f"{half}: right source among the citations": share([each.right_any for each in answerable]),
         f"{half}: gold answer shown": share([each.holds_answer for each in answerable]),
         f"{half}: answerable question refused": replace(share([each.refused for each in answerable]), better="lower"),
-        f"{half}: off-topic question refused": share([each.refused for each in by_kind["off_topic"]]),
-        f"{half}: near miss refused": share([each.refused for each in by_kind["near_miss"]]),
         f"{half}: {PROVEN}": replace(
             share([not each.unproven for each in outcomes if not each.refused]), floor=1.0, aim=1.0
         ),
     }
+    for kind, label in (("off_topic", "off-topic question refused"), ("near_miss", "near miss refused")):
+        if by_kind[kind]:
+            measured[f"{half}: {label}"] = share([each.refused for each in by_kind[kind]])
+    return measured
 
 
 def _plain(text: str) -> str:

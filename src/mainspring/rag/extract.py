@@ -8,6 +8,7 @@ no report uses.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,9 +23,11 @@ from mainspring.rag.retrieve import Hit
 _COSINE, _COSINE_UNDER_HEADING = 0.8, 0.7
 _OWN, _BEFORE, _AFTER, _HEADING, _AROUND = 0.9, 0.35, 0.12, 0.3, 0.28
 _OFFER, _FUSED, _CHUNK_COSINE = 0.07, 0.45, 0.5
-# What a sentence loses for each one already chosen from its document: a second source is worth more than a third
-# sentence of the first.
-_SAME_DOCUMENT = 0.05
+# What a sentence loses for each one already chosen from its document, times the doubt about that document: a second
+# source is worth more than a third sentence of the first only where the first may be the wrong one.
+_SAME_DOCUMENT = 0.5
+# A document whose best chunk scores this much less is 1/e times as likely the right one.
+_TEMPERATURE = 0.06
 # Embedding is what an answer costs: sentences that share least with the question are left out beyond this many.
 _MAX_EMBEDDED = 24
 
@@ -112,9 +115,13 @@ def choose(ranked: Sequence[Passage], *, max_sentences: int, max_words: int) -> 
     chosen: list[Passage] = []
     room = max_words
     waiting = list(ranked)
+    doubts = {name: _SAME_DOCUMENT * (1 - likely) for name, likely in likelihoods(ranked).items()}
     while waiting and len(chosen) < max_sentences:
         taken = Counter(passage.hit.document_id for passage in chosen)
-        best = max(waiting, key=lambda passage: passage.score - _SAME_DOCUMENT * taken[passage.hit.document_id])
+        best = max(
+            waiting,
+            key=lambda passage: passage.score - doubts[passage.hit.document_id] * taken[passage.hit.document_id],
+        )
         waiting.remove(best)
         if best.words > room and not chosen:
             best = _shortened(best, room)
@@ -122,6 +129,21 @@ def choose(ranked: Sequence[Passage], *, max_sentences: int, max_words: int) -> 
             chosen.append(best)
             room -= best.words
     return chosen
+
+
+def likelihoods(ranked: Sequence[Passage]) -> dict[str, float]:
+    """How likely each document of ``ranked`` is the one that answers, by id; they sum to 1.
+
+    A softmax over the score of each one's best chunk: near 1 where one document stands out, alike where several do.
+    """
+    scores: dict[str, float] = {}
+    for passage in ranked:
+        name = passage.hit.document_id
+        scores[name] = max(scores.get(name, passage.hit.score), passage.hit.score)
+    best = max(scores.values(), default=0.0)
+    weights = {name: math.exp((score - best) / _TEMPERATURE) for name, score in scores.items()}
+    total = sum(weights.values())
+    return {name: weight / total for name, weight in weights.items()}
 
 
 def in_order(chosen: Sequence[Passage]) -> list[Passage]:
