@@ -10,12 +10,20 @@ from mainspring.engines.base import Engine, Generation
 from mainspring.errors import MainspringError
 from mainspring.types import Event, Finish, Grammar, Message, Sampling, Text, Usage
 
+_SENT: list[dict[str, Any]] = []
+
+
+def sent() -> list[dict[str, Any]]:
+    """The bodies that have come so far."""
+    return _SENT
+
 
 def serve(engine: Engine) -> TestServer:
     """A server to be started; its ``/v1`` answers from ``engine``, stopping it where the client leaves."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         body = await request.json()
+        _SENT.append(body)
         chat = request.path.endswith("chat/completions")
         try:
             stream = await engine.generate(_generation(body, chat))

@@ -1,4 +1,4 @@
-"""Checks of JSON schemas and regular expressions before an engine sees them.
+"""Checks of JSON schemas, regular expressions and grammars before an engine sees them.
 
 Grammar backends compile what they are given inside the engine, and a bad one can stop it for everybody. So only a
 conservative subset passes: what is malformed, unbounded or not enforceable is refused with ``InvalidSchema``,
@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from mainspring.engines import ebnf
 from mainspring.errors import InvalidSchema
 from mainspring.types import Grammar
 
@@ -84,6 +85,9 @@ def check(grammar: Grammar, *, param: str = PARAM) -> Grammar:
             raise _invalid(f"it is longer than {MAX_BYTES} bytes")
         if grammar.kind == "regex":
             check_pattern(grammar.source, "the expression")
+            return grammar
+        if grammar.kind == "ebnf":
+            ebnf.check(grammar.source)
             return grammar
         return Grammar("json_schema", json.dumps(check_schema(_parse(grammar.source))))
     except InvalidSchema as error:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mainspring.engines.detokenizer import Vocabulary
-from mainspring.engines.openvino_runtime import explain
+from mainspring.engines.openvino_runtime import explain, structured
 from mainspring.engines.protocol import Channel, Message, run_child
 
 _WIDTH = 64
@@ -64,7 +64,7 @@ class Trial:
         """What is wrong with the grammar; empty when it compiles."""
         runtime = self._runtime
         try:
-            grammar = runtime.StructuredOutputConfig(**{kind: source})
+            grammar = structured(runtime, kind, source)
             settings = runtime.GenerationConfig(
                 apply_chat_template=False, max_new_tokens=1, do_sample=False, structured_output_config=grammar
             )

@@ -376,6 +376,8 @@ def _body(tokens: list[int], sampling: Sampling, settings: EnginesSettings) -> d
         "presence_penalty": chosen(sampling.presence_penalty, 0.0),
         "frequency_penalty": chosen(sampling.frequency_penalty, 0.0),
         "repeat_last_n": settings.kv_tokens,
+        # Its own order filters before the temperature, which keeps other tokens than everybody else's.
+        "samplers": ["penalties", "temperature", "top_k", "top_p", "min_p"],
         "n": sampling.n,
         "ignore_eos": sampling.ignore_eos,
     }

@@ -72,7 +72,7 @@ class OpenVinoEngine:
         self._capabilities = Capabilities(
             context_window=min(context_window, self._kv_blocks(settings) * BLOCK - BLOCK),
             parameters=_PARAMETERS,
-            grammars=frozenset({"json_schema", "regex"}),
+            grammars=frozenset({"json_schema", "regex", "ebnf"}),
             logprobs=1,
             max_choices=settings.max_sequences,
             max_beams=min(_MAX_BEAMS, settings.max_sequences),

@@ -27,7 +27,7 @@ def generation_config(runtime: Any, sampling: Message, max_tokens: int, choice: 
             settings[name] = sampling[name]
     if sampling["grammar"]:
         kind, source = sampling["grammar"]
-        settings["structured_output_config"] = runtime.StructuredOutputConfig(**{kind: source})
+        settings["structured_output_config"] = structured(runtime, kind, source)
     # Stop strings are found in the text, by our own streamer: the runtime's hold text back that it could release,
     # and in beam search they break the pipeline.
     if sampling["beams"] > 1:
@@ -41,7 +41,15 @@ def generation_config(runtime: Any, sampling: Message, max_tokens: int, choice: 
         # The runtime reads a top_k of 0 as the parent does: no limit.
         if sampling[name] is not None:
             settings[name] = sampling[name]
+    if settings.get("min_p") == 1:
+        # The runtime refuses it. Nothing else is as likely as the likeliest.
+        settings |= {"min_p": 0.0, "top_k": 1}
     return settings
+
+
+def structured(runtime: Any, kind: str, source: str) -> Any:
+    """The runtime's form of a grammar."""
+    return runtime.StructuredOutputConfig(**{"grammar" if kind == "ebnf" else kind: source})
 
 
 def open_pipeline(runtime: Any, configuration: Message) -> Any:

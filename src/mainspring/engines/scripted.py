@@ -75,7 +75,7 @@ class ScriptedEngine:
         self._capabilities = capabilities or Capabilities(
             context_window=context_window,
             parameters=PARAMETERS,
-            grammars=frozenset({"json_schema", "regex"}),
+            grammars=frozenset({"json_schema", "regex", "ebnf"}),
             logprobs=20,
             max_choices=16,
             max_beams=16,

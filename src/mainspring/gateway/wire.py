@@ -120,11 +120,13 @@ class SchemaSpec(Body):
 
 
 class ResponseFormat(Body):
-    """``regex`` is an extension: the answer matches ``pattern``."""
+    """``regex`` and ``grammar`` are extensions: the answer matches ``pattern``, or what ``root`` of ``grammar`` admits
+    (EBNF as llama.cpp and vLLM take it)."""
 
-    type: Literal["text", "json_object", "json_schema", "regex"]
+    type: Literal["text", "json_object", "json_schema", "regex", "grammar"]
     json_schema: SchemaSpec | None = None
     pattern: Annotated[str, Field(max_length=4096)] | None = None
+    grammar: Annotated[str, Field(max_length=16_384)] | None = None
 
 
 class StreamOptions(BaseModel):
@@ -247,6 +249,10 @@ class ChatBody(SamplingBody):
             if wanted.json_schema is None:
                 raise InvalidRequest("response_format json_schema needs the field json_schema", param="response_format")
             return Grammar("json_schema", json_text(wanted.json_schema.schema_, "response_format", InvalidSchema))
+        if wanted.type == "grammar":
+            if not wanted.grammar:
+                raise InvalidRequest("response_format grammar needs the field grammar", param="response_format")
+            return Grammar("ebnf", wanted.grammar)
         if not wanted.pattern:
             raise InvalidRequest("response_format regex needs the field pattern", param="response_format")
         return Grammar("regex", wanted.pattern)

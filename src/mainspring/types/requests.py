@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Role = Literal["system", "developer", "user", "assistant", "tool"]
-GrammarKind = Literal["json_schema", "regex"]
+GrammarKind = Literal["json_schema", "regex", "ebnf"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """A constraint on the generated text: a JSON schema (as JSON text) or a regular expression."""
+    """A constraint on the generated text: a JSON schema (as JSON text), a regular expression or a grammar (EBNF)."""
 
     kind: GrammarKind
     source: str
