@@ -38,6 +38,9 @@ class RemoteModel(Section):
     parameters: tuple[ExtraParameter, ...] = Field(
         (), description="sampling fields that the endpoint takes beyond OpenAI's (vLLM and llama.cpp take these)"
     )
+    grammars: tuple[Literal["json_schema"], ...] = Field(
+        ("json_schema",), description="what the endpoint enforces; () where answers are validated here instead"
+    )
     price_input: float = Field(0.0, ge=0, description="US dollars a million tokens")
     price_output: float = Field(0.0, ge=0, description="US dollars a million tokens")
     replicas: tuple[RemoteReplica, ...] = ()

@@ -21,6 +21,7 @@
     ├── DeadlineExceeded                    504  deadline_exceeded
     ├── EngineError                         502  engine_error
     │   ├── EngineDied                      503  engine_died
+    │   ├── UnfitAnswer                     502  answer_unfit
     │   └── UpstreamError                   502  upstream_error
     ├── ModelError                          500  model_invalid
     │   ├── ModelNotPulled                  503  model_not_pulled
@@ -201,6 +202,12 @@ class EngineError(MainspringError):
 
     status = 502
     code = "engine_error"
+
+
+class UnfitAnswer(EngineError):
+    """A model without grammars gave no answer that fits the schema, in as many rounds as were allowed."""
+
+    code = "answer_unfit"
 
 
 class EngineDied(EngineError):

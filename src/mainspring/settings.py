@@ -260,6 +260,7 @@ class ServingSettings(Section):
     default_output_tokens: int = Field(512, gt=0)
     retries: int = Field(2, ge=0)
     cache_responses: bool = True
+    repair_rounds: int = Field(2, ge=0, le=5, description="for models without grammars; 0: response_format is refused")
     presets: dict[str, Preset] = Field(default_factory=dict)
     default_presets: dict[str, str] = Field(default_factory=dict)
     auto: AutoSettings = Field(default_factory=AutoSettings)

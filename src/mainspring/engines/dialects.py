@@ -114,8 +114,8 @@ _JSON_PART = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]"]', re.DOTALL)
 _PYTHON_PART = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[{}\[\]()"']""", re.DOTALL)
 
 
-def _balanced(text: str, at: int, parts: re.Pattern[str] = _JSON_PART) -> int | None:
-    """Where the bracket at ``at`` is closed: the offset behind it; None where it is not yet."""
+def balanced(text: str, at: int, parts: re.Pattern[str] = _JSON_PART) -> int | None:
+    """Where the bracket at ``at`` is closed, strings left out: the offset behind it; None where it is not yet."""
     depth = 0
     for found in parts.finditer(text, at):
         mark = found[0]
@@ -150,7 +150,7 @@ _CALLS = re.compile(r"(?:<\|python_start\|>)?\s*\[\s*[^\W\d][\w.]*\s*(?=\()")
 def _read_object(text: str, names: Names, final: bool) -> Read | None:  # noqa: ARG001
     if (start := _started(text, _OBJECT, "{")) < 0:
         return _refused(text, start)
-    end = _balanced(text, start)
+    end = balanced(text, start)
     if end is None:
         return None
     call = parse_call(text[start:end], names)
@@ -160,7 +160,7 @@ def _read_object(text: str, names: Names, final: bool) -> Read | None:  # noqa: 
 def _read_pythonic(text: str, names: Names, final: bool) -> Read | None:  # noqa: ARG001
     if (start := _started(text, _CALLS, "[")) < 0:
         return _refused(text, start)
-    end = _balanced(text, start, _PYTHON_PART)
+    end = balanced(text, start, _PYTHON_PART)
     return None if end is None else (end, _python_calls(text[start:end], names))
 
 
@@ -213,17 +213,17 @@ _NAMED = re.compile(r"\s*([\w.-]+)(?:\[CALL_ID\][\w-]*)?(?:\[ARGS\])?\s*(?=\{)")
 
 def _read_mistral(text: str, names: Names, final: bool) -> Read | None:  # noqa: ARG001
     if text.startswith(_DROPPED):
-        end = _balanced(text, 0)
+        end = balanced(text, 0)
         return None if end is None else (end, _listed(text[:end], names))
     at = _skip(text, len(_MISTRAL))
     if text[at : at + 1] == "[" and not text.startswith(("[ARGS]", "[CALL_ID]"), at):
-        end = _balanced(text, at)
+        end = balanced(text, at)
         return None if end is None else (end, _listed(text[at:end], names))
     named = _NAMED.match(text, at)
     if named is None:
         # A name, its marks and a brace may still come.
         return None if "{" not in text[at:] else (len(_MISTRAL), [])
-    end = _balanced(text, named.end())
+    end = balanced(text, named.end())
     if end is None:
         return None
     call = _call(named[1], text[named.end() : end], names)
@@ -234,7 +234,7 @@ def _listed(source: str, names: Names) -> list[ToolCall]:
     """The calls of a JSON list of them; none unless all of it is that."""
     calls, at = [], _skip(source, 1)
     while source[at : at + 1] == "{":
-        end = _balanced(source, at)
+        end = balanced(source, at)
         call = parse_call(source[at:end], names) if end is not None else None
         if call is None or end is None:
             return []

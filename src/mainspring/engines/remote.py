@@ -54,7 +54,7 @@ class RemoteEngine:
         retries: int = 2,
         max_connections: int = MAX_CONNECTIONS,
         connector: Callable[[], aiohttp.BaseConnector] | None = None,
-        grammars: frozenset[str] = frozenset({"json_schema"}),
+        grammars: frozenset[str] | None = None,
     ) -> None:
         self._name = name
         self._settings = settings
@@ -73,7 +73,7 @@ class RemoteEngine:
         self._capabilities = Capabilities(
             context_window=settings.context_window,
             parameters=PARAMETERS | frozenset(settings.parameters),
-            grammars=grammars,
+            grammars=frozenset(settings.grammars) if grammars is None else grammars,
             logprobs=20,
             max_choices=16,
             templates=True,

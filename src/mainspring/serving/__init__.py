@@ -20,6 +20,7 @@ from mainspring.serving.guard import inspect
 from mainspring.serving.hide import Hiding
 from mainspring.serving.limit import Charge, Limits
 from mainspring.serving.pricing import Price
+from mainspring.serving.repair import Repair
 from mainspring.serving.replicas import Replicas
 from mainspring.serving.rings import Services, admit, call_ring, gate_before, meter, request_ring, shown_ring
 from mainspring.serving.select import Registry, Served
@@ -165,8 +166,10 @@ def _chat_ring(
     )
     if balance is None:
         only = gates[name, model.all_replicas()[0].name]
-        return call_ring(services, model.responder, model=name, provider=provider, price=price, gate=only)
-    return call_ring(services, balance, model=name, provider=provider, price=price, balanced=True, budget=budget)
+        ring = call_ring(services, model.responder, model=name, provider=provider, price=price, gate=only)
+    else:
+        ring = call_ring(services, balance, model=name, provider=provider, price=price, balanced=True, budget=budget)
+    return Repair(ring, name, model.engine.capabilities.grammars, rounds=services.settings.serving.repair_rounds)
 
 
 def _statistics(replica: Replica, gate: Gate | None) -> dict[str, float]:

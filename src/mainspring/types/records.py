@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-EventKind = Literal["call", "answer", "retrieval", "guard", "tool", "feedback", "score", "label", "erased"]
+EventKind = Literal[
+    "call", "answer", "retrieval", "guard", "tool", "feedback", "score", "label", "erased", "repair", "scaling"
+]
 
 
 @dataclass(frozen=True, slots=True)
