@@ -56,7 +56,7 @@ async def held(engine: Engine, grammar: Grammar) -> str:
 
 async def differ(engine: Engine, **sampling: Any) -> bool:
     """Whether greedy text with ``sampling`` is another than without."""
-    plain = {"max_tokens": 40}
+    plain: dict[str, Any] = {"max_tokens": 40}
     return await texts(engine, **plain, **sampling) != await texts(engine, **plain)
 
 

@@ -240,7 +240,9 @@ def _matching(validator: Any, expression: str, instance: Any, _: Any) -> Any:  #
 
 
 # Expressions come from callers: the validator's own engine can be made to run for ever.
-_VALIDATOR = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"pattern": _matching})
+_VALIDATOR: Any = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
+    jsonschema.Draft202012Validator, {"pattern": _matching}
+)
 
 
 def _schema(source: str) -> dict[str, Any]:
@@ -273,7 +275,8 @@ def _walk(value: Any) -> Any:
 def _json_in(text: str) -> str:
     """The JSON value in ``text``: all of it, what a fence holds, or the first object or list."""
     stripped = text.strip()
-    for candidate in (stripped, *(found.strip() for found in _FENCE.findall(stripped))):
+    fenced: list[str] = [found.strip() for found in _FENCE.findall(stripped)]
+    for candidate in (stripped, *fenced):
         try:
             json.loads(candidate)
         except (ValueError, RecursionError):
