@@ -6,7 +6,8 @@
     │   ├── Unsupported                     400  unsupported_parameter
     │   ├── InvalidSchema                   400  invalid_schema
     │   ├── PromptTooLong                   400  context_length_exceeded
-    │   └── GuardRefused                    400  content_refused
+    │   ├── GuardRefused                    400  content_refused
+    │   └── SessionSpent                    400  session_budget_exceeded
     ├── TooLarge                            413  request_too_large
     ├── HeadersTooLarge                     431  headers_too_large
     ├── TooSlow                             408  request_timeout
@@ -111,6 +112,12 @@ class GuardRefused(InvalidRequest):
     """A guard's policy refuses this content."""
 
     code = "content_refused"
+
+
+class SessionSpent(InvalidRequest):
+    """The session has taken all the tokens that it may; no waiting would help."""
+
+    code = "session_budget_exceeded"
 
 
 class TooLarge(MainspringError):

@@ -269,6 +269,25 @@ class ServingSettings(Section):
     routes: dict[str, routing.RouteSettings] = Field(default_factory=dict)
 
 
+class SessionsSettings(Section):
+    """How conversations are remembered. Sizes in tokens of the model that is asked (docs/sessions.md)."""
+
+    strategy: Literal["truncation", "window", "summary", "hierarchical"] = "truncation"
+    max_tokens: int = Field(4096, ge=64, description="of history in a prompt, its summary and recalled turns included")
+    first_turns: int = Field(1, ge=1, le=32, description="turns that `window` always keeps")
+    summary_tokens: int = Field(512, ge=32)
+    recalled_tokens: int = Field(768, ge=32)
+    recalled_turns: int = Field(6, ge=1, le=64)
+    summariser: str = Field(
+        "auto",
+        description="`extractive`, a chat model, or auto: a grounded one where there is one",
+    )
+    token_budget: int = Field(0, ge=0, description="tokens that a session may take in all; 0: any number")
+    when_spent: Literal["refuse", "trim"] = Field(
+        "refuse", description="trim: with less history and shorter answers until nothing is left"
+    )
+
+
 PiiKind = Literal["canary", "secret", "iban", "credit_card", "ssn", "ip", "email", "phone"]
 """Kinds of personal data and credentials; of two found at the same place the earlier one here counts."""
 
@@ -355,6 +374,7 @@ class Settings(Section):
     stores: StoresSettings = Field(default_factory=StoresSettings)
     serving: ServingSettings = Field(default_factory=ServingSettings)
     prices: PricesSettings = Field(default_factory=PricesSettings)
+    sessions: SessionsSettings = Field(default_factory=SessionsSettings)
     guards: GuardsSettings = Field(default_factory=GuardsSettings)
     rag: RagSettings = Field(default_factory=RagSettings)
     telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)

@@ -20,7 +20,7 @@ from mainspring.serving.pricing import Price
 from mainspring.serving.rings import Services, call_ring, request_ring
 from mainspring.serving.select import Registry, Served
 from mainspring.settings import Settings
-from mainspring.stores.sessions import SessionTurn
+from mainspring.stores.sessions import Conversation, SessionTurn, TurnMessage
 from mainspring.types import (
     ChatRequest,
     Context,
@@ -70,10 +70,30 @@ class MemoryHistories:
     def __init__(self, events: MemoryEvents) -> None:
         self._events = events
 
-    async def history(self, tenant: str, session_id: str, limit: int) -> list[Message]:
+    async def read(
+        self, tenant: str, session_id: str, *, limit: int, first: int = 0, summary: bool = False
+    ) -> Conversation:
         turns = [turn for _, turns in self._events.commits for turn in turns]
-        mine = [turn for turn in turns if (turn.tenant, turn.session_id) == (tenant, session_id)]
-        return [message for turn in mine for message in turn.messages][-limit:]
+        return conversation(
+            [turn.messages for turn in turns if (turn.tenant, turn.session_id) == (tenant, session_id)], limit, first
+        )
+
+    async def reserve(self, tenant: str, session_id: str, tokens: int, budget: int, *, lease_s: float) -> int | None:
+        return None
+
+
+def conversation(turns: Sequence[Sequence[Message]], limit: int = 512, first: int = 0) -> Conversation:
+    """Turns as the store gives them."""
+    said = tuple(
+        TurnMessage(f"turn-{number:06}", position, float(number), message.content, message)
+        for number, messages in enumerate(turns)
+        for position, message in enumerate(messages)
+    )
+    if not said:
+        return Conversation()
+    told = [each for each in said if each.message.role in ("system", "developer")]
+    instructions = tuple(each.message for each in told if each.turn == told[-1].turn)
+    return Conversation(0, len(turns), said[-limit:], said[:first], instructions)
 
 
 class MemoryAnswers:

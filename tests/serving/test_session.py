@@ -1,19 +1,28 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from mainspring.errors import InvalidRequest
 from mainspring.serving.session import Session
+from mainspring.settings import SessionsSettings
+from mainspring.stores.sessions import Conversation
 from mainspring.types import ChatRequest, Context, Message, Request, Response, Text, ToolCall
-from tests.serving.house import Build, Recited, visitor
+from tests.serving.house import Build, Recited, conversation, visitor
 
 
 class Fixed:
-    def __init__(self, *messages: Message) -> None:
-        self._messages = messages
+    def __init__(self, *turns: Sequence[Message]) -> None:
+        self._turns = turns
 
-    async def history(self, tenant: str, session_id: str, limit: int) -> list[Message]:
-        return list(self._messages[-limit:])
+    async def read(
+        self, tenant: str, session_id: str, *, limit: int, first: int = 0, summary: bool = False
+    ) -> Conversation:
+        return conversation(self._turns, limit, first)
+
+    async def reserve(self, tenant: str, session_id: str, tokens: int, budget: int, *, lease_s: float) -> int | None:
+        return None
 
 
 class Seeing(Recited):
@@ -27,9 +36,12 @@ class Seeing(Recited):
         return await super().respond(request, context)
 
 
-async def seen(history: list[Message], *new: Message, max_tokens: int = 1000) -> list[tuple[str, str]]:
+async def seen(
+    history: Sequence[Sequence[Message]], *new: Message, max_tokens: int = 1000, **options: object
+) -> list[tuple[str, str]]:
+    """What the model is shown: of turns, and of new messages."""
     inner = Seeing()
-    session = Session(inner, Fixed(*history), max_tokens=max_tokens)
+    session = Session(inner, Fixed(*history), SessionsSettings.model_construct(max_tokens=max_tokens, **options))
     context = visitor()
     await session.respond(ChatRequest("chat", new, session_id="s"), context)
     assert context.allowance.turn == new
@@ -60,7 +72,7 @@ async def test_tenants_groups_and_names_keep_apart(house: Build) -> None:
 
 
 async def test_the_latest_instructions_hold() -> None:
-    history = [Message("system", "Be brief."), Message("user", "1"), Message("assistant", "one")]
+    history = [[Message("system", "Be brief."), Message("user", "1"), Message("assistant", "one")]]
     assert (await seen(history, Message("user", "2")))[0] == ("system", "Be brief.")
     again = await seen(history, Message("system", "Be long."), Message("user", "2"))
     assert [role for role, _ in again] == ["system", "user", "assistant", "user"]
@@ -69,12 +81,9 @@ async def test_the_latest_instructions_hold() -> None:
 
 async def test_history_is_cut_at_a_users_message() -> None:
     history = [
-        Message("user", "a" * 400),
-        Message("assistant", "", tool_calls=(ToolCall("c", "f", "{}"),)),
-        Message("tool", "b" * 40, tool_call_id="c"),
-        Message("assistant", "c" * 40),
-        Message("user", "d" * 40),
-        Message("assistant", "e" * 40),
+        [Message("user", "a" * 400), Message("assistant", "", tool_calls=(ToolCall("c", "f", "{}"),))],
+        [Message("tool", "b" * 40, tool_call_id="c"), Message("assistant", "c" * 40)],
+        [Message("user", "d" * 40), Message("assistant", "e" * 40)],
     ]
     kept = await seen(history, Message("user", "f"), max_tokens=70)
     assert [content[0] for _, content in kept] == ["d", "e", "f"]

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from mainspring.gateway import anthropic, feedback, generate, health, knowledge, presets, replicas, responses, search
+from mainspring.gateway import (
+    anthropic,
+    feedback,
+    generate,
+    health,
+    knowledge,
+    presets,
+    replicas,
+    responses,
+    search,
+    sessions,
+)
 from mainspring.gateway.access import access_to
 from mainspring.gateway.app import create_app
 from mainspring.gateway.idempotency import Idempotency
@@ -28,6 +39,7 @@ def mount(system: System) -> FastAPI:
         knowledge.stores_router(system.library, access, idempotency),
         knowledge.documents_router(system.library, access),
         search.router(system.library.search, access, system.charge),
+        sessions.router(system.stores.sessions, access, idempotency),
         feedback.router(system.stores.events, ids.new, access, idempotency),
         replicas.router(system.replicas, access),
         health.router(system.readiness, system.telemetry.metrics.render),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from mainspring.serving.gate import Gate
 from mainspring.serving.guard import inspect
 from mainspring.serving.hide import Hiding
 from mainspring.serving.limit import Charge, Limits
+from mainspring.serving.memory.open import keeper as open_keeper
 from mainspring.serving.pricing import Price
 from mainspring.serving.repair import Repair
 from mainspring.serving.replicas import Replicas
@@ -120,6 +122,11 @@ async def open(  # noqa: A001
     )
     registry.add(Served(embedder.name, "embedding", embedding, created=getattr(embedder, "pulled_at", 0)))
     telemetry.metrics.serve(*chat, embedder.name)
+    charged = Charged(lambda responder, name, provider: call_ring(services, responder, model=name, provider=provider))
+    keeper = open_keeper(
+        settings.sessions, stores, engines, chat, charged, lambda text: services.policy.inspect(text).text
+    )
+    services = dataclasses.replace(services, keeper=keeper)
     if engines.reranker is not None:
         reranker = RerankResponder(engines.reranker)
         name = engines.reranker.name
@@ -144,6 +151,7 @@ async def open(  # noqa: A001
             replicas,
         )
     finally:
+        await keeper.close()
         await replicas.close()
         await services.background.close()
 

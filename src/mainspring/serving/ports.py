@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from mainspring.stores.sessions import SessionTurn
-from mainspring.types import Context, EventRecord, Message
+from mainspring.stores.sessions import Conversation, SessionTurn
+from mainspring.types import Context, EventRecord
 
 
 class Span(Protocol):
@@ -36,8 +36,16 @@ class EventLog(Protocol):
 
 
 class Histories(Protocol):
-    async def history(self, tenant: str, session_id: str, limit: int) -> Sequence[Message]:
-        """The last ``limit`` messages, oldest first."""
+    """The conversations under their stored names."""
+
+    async def read(
+        self, tenant: str, session_id: str, *, limit: int, first: int = 0, summary: bool = False
+    ) -> Conversation:
+        """The latest ``limit`` messages (with ``summary`` of those that it does not cover) and the ``first`` ones."""
+        ...
+
+    async def reserve(self, tenant: str, session_id: str, tokens: int, budget: int, *, lease_s: float) -> int | None:
+        """Set ``tokens`` aside; what is left where that is too little, None where it was done."""
         ...
 
 

@@ -234,15 +234,19 @@ def _plain(noun: Any) -> dict[str, Any]:
 
 
 def _turns(book: _Book, answer: Answer) -> tuple[SessionTurn, ...]:
-    request, turn = book.request, book.context.allowance.turn
-    if not (turn and book.ended and isinstance(request, ChatRequest) and request.session_id is not None):
+    request, allowance = book.request, book.context.allowance
+    if not (isinstance(request, ChatRequest) and request.session_id is not None):
         return ()
-    reply = tuple(
-        Message("assistant", choice.text, tool_calls=tuple(choice.tool_calls)) for choice in answer.choices[:1]
-    )
+    said: tuple[Message, ...] = ()
+    if allowance.turn and book.ended:
+        reply = (Message("assistant", each.text, tool_calls=tuple(each.tool_calls)) for each in answer.choices[:1])
+        said = (*allowance.turn, *reply)
+    elif not allowance.session_tokens:
+        return ()
     principal = book.context.principal
     name = stored_name(principal, request.session_id)
-    return (SessionTurn(principal.tenant, name, (*turn, *reply), book.context.trace.trace_id, book.at),)
+    spent, reserved = allowance.spent.total_tokens, allowance.session_tokens
+    return (SessionTurn(principal.tenant, name, said, book.context.trace.trace_id, book.at, spent, reserved),)
 
 
 def operation(request: Request) -> str:

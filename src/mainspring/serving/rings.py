@@ -15,6 +15,7 @@ from mainspring.serving.cache import CacheMetrics, ResponseCache
 from mainspring.serving.gate import Gate, Waits
 from mainspring.serving.guard import GuardInput, GuardMetrics, GuardOutput, Policy
 from mainspring.serving.limit import Limit, LimitMetrics, Limits
+from mainspring.serving.memory.keeper import Keeper
 from mainspring.serving.meter import CallMetrics, Meter
 from mainspring.serving.ports import Answers, EventLog, Histories, Tracing
 from mainspring.serving.preset import ApplyPreset, Presets
@@ -45,6 +46,7 @@ class Services:
     histories: Histories
     answers: Answers
     background: Background
+    keeper: Keeper | None = None
 
 
 def gate_before(services: Services, model: str, capacity: Capacity | None) -> Gate | None:
@@ -68,7 +70,14 @@ def request_ring(services: Services, registry: Registry, limits: Limits) -> Resp
     layers: list[LayerFactory] = [
         partial(Limit, limits=limits, metrics=services.metrics, default_output_tokens=serving.default_output_tokens),
         partial(GuardInput, policy=services.policy, events=services.events, metrics=services.metrics),
-        partial(Session, histories=services.histories),
+        partial(
+            Session,
+            histories=services.histories,
+            settings=services.settings.sessions,
+            registry=registry,
+            keeper=services.keeper,
+            default_output_tokens=serving.default_output_tokens,
+        ),
         partial(Record, events=services.events, background=services.background),
         partial(
             ResponseCache,

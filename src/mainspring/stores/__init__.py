@@ -31,6 +31,7 @@ from mainspring.stores.forgetting import Pending
 from mainspring.stores.graphs import Graphs
 from mainspring.stores.keys import Keys
 from mainspring.stores.redis import Redis
+from mainspring.stores.session_memory import SessionMemory
 from mainspring.stores.sessions import Sessions
 from mainspring.stores.sources import Sources
 from mainspring.stores.spans import Spans
@@ -48,6 +49,7 @@ class Stores:
     collections: Collections
     sources: Sources
     sessions: Sessions
+    memory: SessionMemory
     blobs: Blobs
     cache: AnswerStore
     redis: Redis | None
@@ -101,6 +103,7 @@ async def open(settings: Settings) -> AsyncIterator[Stores]:  # noqa: A001
             collections=collections,
             sources=Sources(database),
             sessions=Sessions(database),
+            memory=SessionMemory(database),
             blobs=blobs,
             cache=cache,
             redis=redis,

@@ -26,7 +26,7 @@ from mainspring.stores.database import Database
 from mainspring.stores.pages import Page, Place, Slice
 from mainspring.stores.schema import collections, documents, events, keys, turns
 from mainspring.stores.schema import contents as contents_table
-from mainspring.stores.sessions import SessionTurn, delete_turns, turn_rows
+from mainspring.stores.turns import SessionTurn, account, delete_turns, turn_rows
 from mainspring.types import EventKind, EventRecord, Principal
 
 # Settlements in one commit: more would only make the first of them wait.
@@ -37,6 +37,7 @@ BATCH = 256
 class _Settlement:
     events: list[dict[str, Any]] = field(default_factory=list)
     turns: list[dict[str, Any]] = field(default_factory=list)
+    sessions: list[SessionTurn] = field(default_factory=list)
     contents: list[contents.Row] = field(default_factory=list)
 
 
@@ -58,7 +59,7 @@ class EventLog:
         Raises ``Conflict`` when an event id is taken already, ``TypeError`` for facts that are not JSON.
         """
         settlement = _settlement(records, turns)
-        if not settlement.events and not settlement.turns:
+        if not settlement.events and not settlement.sessions:
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((settlement, future))
@@ -268,6 +269,7 @@ def _settlement(records: Iterable[EventRecord], turns: Iterable[SessionTurn]) ->
     for turn in turns:
         messages, texts = turn_rows(turn)
         settlement.turns += messages
+        settlement.sessions.append(turn)
         settlement.contents += texts
     return settlement
 
@@ -280,6 +282,8 @@ def _insert(connection: sa.Connection, settlements: list[_Settlement]) -> None:
     ):
         if new:
             connection.execute(sa.insert(table), new)
+    if settled := [turn for each in settlements for turn in each.sessions]:
+        account(connection, settled)
 
 
 def _erase(connection: sa.Connection, tenant: str, subject: str) -> dict[str, int]:

@@ -1,8 +1,9 @@
-"""Conversations: the turns of a session, written with the events of the answer that ended them."""
+"""Conversations: read for the next answer, listed, forked and deleted. ``EventLog.settle`` writes their turns."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,96 +11,316 @@ import sqlalchemy as sa
 
 import mainspring.stores.contents as contents
 import mainspring.stores.ids as ids
+import mainspring.stores.pages as pages
 import mainspring.stores.rows as rows
+from mainspring.errors import Conflict, NotFound
+from mainspring.stores.access import Sight
 from mainspring.stores.database import Database
-from mainspring.stores.schema import contents as contents_table
-from mainspring.stores.schema import turns
-from mainspring.types import Message, ToolCall
+from mainspring.stores.pages import Page, Place, Slice
+from mainspring.stores.schema import events, session_summaries, sessions, turn_vectors, turns
+from mainspring.stores.turns import (
+    SessionTurn,
+    TurnMessage,
+    delete_turns,
+    messages_query,
+    new_session,
+    turn_message,
+)
+from mainspring.types import Message
+
+__all__ = ["Conversation", "SessionInfo", "SessionTurn", "Sessions", "Summary", "TurnMessage"]
+
+# Messages of which instructions are looked for: those of one turn.
+_INSTRUCTIONS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class SessionTurn:
-    """What one request added to a session: the new messages of the caller, and the answer. ``at`` Unix seconds."""
+class SessionInfo:
+    """What is known of a session. ``name`` is what its callers call it, ``spent`` the tokens that it took, times are
+    Unix seconds. ``summarised`` is the turn up to which it is summarised (empty: it is not)."""
 
-    tenant: str
     session_id: str
-    messages: tuple[Message, ...]
-    trace_id: str
-    at: float
+    name: str
+    created_at: float
+    updated_at: float
+    turns: int
+    messages: int
+    spent: int
+    forked_from: str = ""
+    summarised: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What is remembered of the first ``turns`` turns, up to and with turn ``upto``. ``notes`` is JSON text as the
+    serving room writes it, ``method`` what made it."""
+
+    upto: str
+    turns: int
+    method: str
+    notes: str
+    made_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A session as the next answer needs it: the latest messages, the first ones, instructions and summary.
+
+    ``revision`` is None where there is no such session; ``turns`` counts all of them.
+    """
+
+    revision: int | None = None
+    turns: int = 0
+    recent: tuple[TurnMessage, ...] = ()
+    first: tuple[TurnMessage, ...] = ()
+    instructions: tuple[Message, ...] = ()
+    summary: Summary | None = None
 
 
 class Sessions:
-    """Reads and deletes conversations; ``EventLog.settle`` writes them."""
+    """The conversations of each tenant, under their stored names."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def history(self, tenant: str, session_id: str, limit: int) -> list[Message]:
         """The last ``limit`` messages, oldest first; none for an unknown session."""
-        query = (
-            sa.select(turns.c.role, turns.c.extra, contents_table.c.text)
-            .join(
-                contents_table,
-                sa.and_(contents_table.c.tenant == turns.c.tenant, contents_table.c.sha256 == turns.c.content_id),
-            )
-            .where(turns.c.tenant == tenant, turns.c.session_id == session_id)
-            .order_by(turns.c.id.desc(), turns.c.position.desc())
-            .limit(limit)
-        )
-        found = await self._database.read(lambda connection: connection.execute(query).all())
-        return [_message(role, text, extra) for role, extra, text in reversed(found)]
+        found = await self._database.read(lambda connection: _latest(connection, tenant, session_id, limit))
+        return [each.message for each in found]
 
-    async def delete(self, tenant: str, session_id: str) -> int:
-        """Forget a session and the texts that nothing else refers to. Returns how many messages it had."""
+    async def read(
+        self, tenant: str, session_id: str, *, limit: int, first: int = 0, summary: bool = False
+    ) -> Conversation:
+        """The conversation: its latest ``limit`` messages and its ``first`` ones. With ``summary`` also that, and of
+        the messages only those that it does not cover."""
+
+        def work(connection: sa.Connection) -> Conversation:
+            mine = sa.and_(sessions.c.tenant == tenant, sessions.c.session_id == session_id)
+            revision = connection.execute(sa.select(sessions.c.revision).where(mine)).scalar_one_or_none()
+            if revision is None:
+                return Conversation()
+            found = summary_of(connection, tenant, session_id) if summary else None
+            return Conversation(
+                revision,
+                _count(connection, tenant, session_id),
+                tuple(_latest(connection, tenant, session_id, limit, found.upto if found else "")),
+                tuple(_earliest(connection, tenant, session_id, first)) if first else (),
+                tuple(_instructions(connection, tenant, session_id)),
+                found,
+            )
+
+        return await self._database.read(work)
+
+    async def reserve(self, tenant: str, session_id: str, tokens: int, budget: int, *, lease_s: float) -> int | None:
+        """Set ``tokens`` of ``budget`` aside for a request; what is left without it where that is too little, None
+        where it was done (or there is no such session yet). What nobody settles lapses after ``lease_s`` seconds."""
+        now = time.time()
+        mine = sa.and_(sessions.c.tenant == tenant, sessions.c.session_id == session_id)
+        held = sa.case((sessions.c.reserved_until > now, sessions.c.reserved), else_=0)
+        statement = sa.update(sessions).where(mine, sessions.c.spent + held + tokens <= budget)
+
+        def work(connection: sa.Connection) -> int | None:
+            done = connection.execute(statement.values(reserved=held + tokens, reserved_until=now + lease_s))
+            if done.rowcount:
+                return None
+            left = connection.execute(sa.select(budget - sessions.c.spent - held).where(mine)).scalar_one_or_none()
+            return None if left is None else max(0, int(left))
+
+        return await self._database.write(work)
+
+    async def get(self, tenant: str, session_id: str) -> SessionInfo:
+        """Raises ``NotFound``."""
+        query = _infos(tenant).where(sessions.c.session_id == session_id)
+        row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
+        if row is None:
+            raise unknown(session_id.partition(":")[2])
+        return SessionInfo(**row._mapping)
+
+    async def page(self, tenant: str, owner: str, page: Page) -> Slice[SessionInfo]:
+        """The sessions of one set of groups, by the time of their beginning. A cursor is a session's name; raises
+        ``InvalidRequest`` for one that is in no session of the list."""
+        query = _infos(tenant).where(sessions.c.owner == owner)
+
+        def work(connection: sa.Connection) -> Slice[sa.Row[Any]]:
+            def place(cursor: str) -> Place | None:
+                found = connection.execute(query.where(sessions.c.name == cursor)).one_or_none()
+                return None if found is None else (found.created_at, found.session_id)
+
+            return pages.read(connection, query, (sessions.c.created_at, sessions.c.session_id), page, place)
+
+        return (await self._database.read(work)).map(lambda row: SessionInfo(**row._mapping))
+
+    async def messages(self, tenant: str, session_id: str, page: Page) -> Slice[TurnMessage]:
+        """A page of the messages, by their place. A cursor is a turn's id, a colon and a position."""
+        query = messages_query().where(turns.c.tenant == tenant, turns.c.session_id == session_id)
+
+        def place(cursor: str) -> Place | None:
+            turn, _, position = cursor.rpartition(":")
+            return (turn, int(position)) if turn and position.isdecimal() and len(position) < 10 else None
+
+        def work(connection: sa.Connection) -> Slice[sa.Row[Any]]:
+            return pages.read(connection, query, (turns.c.id, turns.c.position), page, place)
+
+        return (await self._database.read(work)).map(turn_message)
+
+    async def all_messages(self, tenant: str, session_id: str) -> list[TurnMessage]:
+        """All messages, oldest first."""
+        return await self._database.read(lambda connection: _latest(connection, tenant, session_id, None))
+
+    async def fork(self, tenant: str, session_id: str, into: str, *, upto: str | None = None) -> SessionInfo:
+        """A new session ``into`` with the turns of this one, up to and with turn ``upto`` (None: all).
+
+        Texts are shared: erasing an answer takes it out of both. Raises ``NotFound`` for an unknown session or turn,
+        ``Conflict`` where ``into`` is taken.
+        """
+        source = sa.and_(turns.c.tenant == tenant, turns.c.session_id == session_id)
+
+        def work(connection: sa.Connection) -> None:
+            contents.lock(connection)
+            last = connection.execute(sa.select(sa.func.max(turns.c.id)).where(source)).scalar_one_or_none()
+            if last is None:
+                raise unknown(session_id.partition(":")[2])
+            end = upto or last
+            if connection.execute(sa.select(turns.c.id).where(source, turns.c.id == end).limit(1)).first() is None:
+                raise NotFound(f"the session has no turn {upto}", param="turn_id")
+            new = new_session(tenant, into, time.time(), session_id.partition(":")[2])
+            if connection.execute(rows.insert_new(connection, sessions), new).rowcount == 0:
+                raise Conflict("a session of that name is there already", remedy="Choose another", param="session_id")
+            for table, column in ((turns, "id"), (turn_vectors, "id"), (session_summaries, "upto")):
+                _copy(connection, table, column, (tenant, session_id, into, end))
+
+        await self._database.write(work, durable=True)
+        return await self.get(tenant, into)
+
+    async def delete(self, tenant: str, session_id: str, *, trace_id: str = "") -> int:
+        """Forget a session: its turns, what was derived from them, the recorded texts of its answers, and the texts
+        that nothing else refers to. An ``erased`` event of ``trace_id`` is left. Returns how many messages it had."""
         where = sa.and_(turns.c.tenant == tenant, turns.c.session_id == session_id)
-        count = await self._database.write(lambda connection: delete_turns(connection, tenant, where), durable=True)
+        name = session_id.partition(":")[2] or session_id
+
+        def work(connection: sa.Connection) -> int:
+            contents.lock(connection)
+            texts = _forget_answers(connection, tenant, where, name)
+            count = delete_turns(connection, tenant, where)
+            contents.drop_unreferenced(connection, tenant, texts)
+            connection.execute(
+                sa.delete(sessions).where(sessions.c.tenant == tenant, sessions.c.session_id == session_id)
+            )
+            if count:
+                facts = {"session_id": name, "messages": count, "events": len(texts)}
+                connection.execute(sa.insert(events), _erased(tenant, session_id, trace_id, facts))
+            return count
+
+        count = await self._database.write(work, durable=True)
         await self._database.compact()
         return count
 
 
-def turn_rows(turn: SessionTurn) -> tuple[list[dict[str, Any]], list[contents.Row]]:
-    """A turn as rows of ``turns`` and of ``contents``."""
-    turn_id, messages, texts = ids.new("turn-"), [], []
-    for position, message in enumerate(turn.messages):
-        text = contents.row(turn.tenant, message.content, turn.at)
-        texts.append(text)
-        messages.append(
-            {
-                "tenant": turn.tenant,
-                "session_id": turn.session_id,
-                "id": turn_id,
-                "position": position,
-                "at": turn.at,
-                "trace_id": turn.trace_id,
-                "role": message.role,
-                "content_id": text["sha256"],
-                "extra": _extra(message),
-            }
-        )
-    return messages, texts
+def unknown(name: str) -> NotFound:
+    """There is no session of that name."""
+    return NotFound(f"there is no session {name!r}", remedy="GET /v1/sessions lists them", param="session_id")
 
 
-def delete_turns(connection: sa.Connection, tenant: str, where: sa.ColumnElement[bool]) -> int:
-    """Delete the tenant's turns that match, with the texts that nothing else refers to; how many messages."""
-    contents.lock(connection)
-    gone: Sequence[str] = (
-        connection.execute(sa.delete(turns).where(where).returning(turns.c.content_id)).scalars().all()
+def _mine(tenant: str, session_id: str) -> sa.ColumnElement[bool]:
+    return sa.and_(turns.c.tenant == tenant, turns.c.session_id == session_id)
+
+
+def _latest(
+    connection: sa.Connection, tenant: str, session_id: str, limit: int | None, after: str = ""
+) -> list[TurnMessage]:
+    query = messages_query().where(_mine(tenant, session_id))
+    if after:
+        query = query.where(turns.c.id > after)
+    query = query.order_by(turns.c.id.desc(), turns.c.position.desc()).limit(limit)
+    return [turn_message(row) for row in reversed(connection.execute(query).all())]
+
+
+def _earliest(connection: sa.Connection, tenant: str, session_id: str, limit: int) -> list[TurnMessage]:
+    query = messages_query().where(_mine(tenant, session_id)).order_by(turns.c.id, turns.c.position).limit(limit)
+    return [turn_message(row) for row in connection.execute(query)]
+
+
+def _instructions(connection: sa.Connection, tenant: str, session_id: str) -> list[Message]:
+    """The system messages of the latest turn that had any."""
+    query = messages_query().where(_mine(tenant, session_id), turns.c.role.in_(("system", "developer")))
+    found = connection.execute(query.order_by(turns.c.id.desc(), turns.c.position).limit(_INSTRUCTIONS)).all()
+    return [turn_message(row).message for row in found if row.id == found[0].id]
+
+
+def _count(connection: sa.Connection, tenant: str, session_id: str) -> int:
+    query = sa.select(sa.func.count(sa.distinct(turns.c.id))).where(_mine(tenant, session_id))
+    return int(connection.execute(query).scalar_one())
+
+
+def summary_of(connection: sa.Connection, tenant: str, session_id: str) -> Summary | None:
+    """The summary of a session; None where there is none."""
+    table = session_summaries.c
+    query = sa.select(table.upto, table.turns, table.method, table.notes, table.made_at)
+    row = connection.execute(query.where(table.tenant == tenant, table.session_id == session_id)).one_or_none()
+    return None if row is None else Summary(**row._mapping)
+
+
+def _infos(tenant: str) -> sa.Select[Any]:
+    its = sa.and_(turns.c.tenant == sessions.c.tenant, turns.c.session_id == sessions.c.session_id)
+    counted = sa.select(sa.func.count(sa.distinct(turns.c.id))).where(its).correlate(sessions).scalar_subquery()
+    messages = sa.select(sa.func.count()).select_from(turns).where(its).correlate(sessions).scalar_subquery()
+    summed = sa.and_(
+        session_summaries.c.tenant == sessions.c.tenant, session_summaries.c.session_id == sessions.c.session_id
     )
-    contents.drop_unreferenced(connection, tenant, gone)
-    return len(gone)
+    upto = sa.select(session_summaries.c.upto).where(summed).correlate(sessions).scalar_subquery()
+    return sa.select(
+        sessions.c.session_id,
+        sessions.c.name,
+        sessions.c.created_at,
+        sessions.c.updated_at,
+        counted.label("turns"),
+        messages.label("messages"),
+        sessions.c.spent,
+        sessions.c.forked_from,
+        sa.func.coalesce(upto, "").label("summarised"),
+    ).where(sessions.c.tenant == tenant)
 
 
-def _extra(message: Message) -> str:
-    calls = [{"id": call.id, "name": call.name, "arguments": call.arguments} for call in message.tool_calls]
-    fields: Iterable[tuple[str, Any]] = (
-        ("name", message.name),
-        ("tool_call_id", message.tool_call_id),
-        ("tool_calls", calls),
+def _copy(connection: sa.Connection, table: sa.Table, column: str, what: tuple[str, str, str, str]) -> None:
+    """Rows of one session as another's, as far as ``column`` is not behind the end."""
+    tenant, session_id, into, end = what
+    names = [each.name for each in table.columns]
+    chosen = [sa.literal(into).label(name) if name == "session_id" else table.c[name] for name in names]
+    rows_ = sa.select(*chosen).where(table.c.tenant == tenant, table.c.session_id == session_id, table.c[column] <= end)
+    connection.execute(sa.insert(table).from_select(names, rows_))
+
+
+def _forget_answers(connection: sa.Connection, tenant: str, where: sa.ColumnElement[bool], name: str) -> Sequence[str]:
+    """Take the texts of the answers of a session out of their events; what those referred to."""
+    field = Sight(connection, frozenset()).field
+    traces = sa.select(turns.c.trace_id).where(where, turns.c.trace_id != "")
+    answers = sa.select(events.c.subject).where(
+        events.c.tenant == tenant,
+        events.c.kind == "answer",
+        events.c.trace_id.in_(traces),
+        field(events.c.facts, "session_id") == name,
     )
-    return rows.dump({key: value for key, value in fields if value})
+    spoken = sa.and_(events.c.tenant == tenant, events.c.subject.in_(answers), events.c.content_id.is_not(None))
+    found = connection.execute(sa.select(events.c.id, events.c.content_id).where(spoken)).all()
+    for start in range(0, len(found), 500):
+        part = [row.id for row in found[start : start + 500]]
+        taken = sa.update(events).where(events.c.tenant == tenant, events.c.id.in_(part))
+        connection.execute(taken.values(content_id=None))
+    return [row.content_id for row in found]
 
 
-def _message(role: Any, text: str, extra: str) -> Message:
-    fields = rows.load(extra)
-    calls = tuple(ToolCall(**call) for call in fields.pop("tool_calls", ()))
-    return Message(role, text, tool_calls=calls, **fields)
+def _erased(tenant: str, session_id: str, trace_id: str, facts: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "tenant": tenant,
+        "id": ids.new("event-"),
+        "at": time.time(),
+        "trace_id": trace_id,
+        "parent_id": None,
+        "kind": "erased",
+        "subject": session_id,
+        "version": 1,
+        "consent": False,
+        "retention": "default",
+        "facts": rows.dump(facts),
+        "content_id": None,
+    }

@@ -58,7 +58,7 @@ class Allowance:
     Record layer writes them. ``turn`` are the messages by which the request lengthens its session: they settle
     in the same commit, followed by the answer. ``money`` is in nano-US-dollars. ``application`` is the name that was
     asked for at the top, ``rate`` the providers' rate that the work is done at (``batch``; empty: the standard),
-    ``reservation`` what was set aside of budgets for it.
+    ``reservation`` what was set aside of budgets for it, ``session_tokens`` what was of its session's.
     """
 
     def __init__(self, tokens: int | None = None, steps: int | None = None, *, money: int | None = None) -> None:
@@ -71,6 +71,7 @@ class Allowance:
         self.spent = Usage()
         self.records: list[EventRecord] = []
         self.turn: tuple[Message, ...] = ()
+        self.session_tokens = 0
 
     def spend(self, usage: Usage) -> None:
         self.spent = self.spent + usage

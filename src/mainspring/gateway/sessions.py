@@ -1,0 +1,200 @@
+"""Routes of sessions: list, read, fork, export and delete the conversations of the caller's groups.
+
+A session belongs to a tenant and to exactly one set of groups; keys of any other set do not see it. It comes to be
+with its first answer (``session_id`` of a chat request).
+"""
+
+# No postponed annotations here: FastAPI must see the local aliases of the dependencies.
+
+import json
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, Protocol
+
+from fastapi import APIRouter, Depends, Query
+from fastapi import Request as HttpRequest
+from pydantic import Field
+from starlette.responses import Response as HttpResponse
+
+from mainspring.errors import NotFound
+from mainspring.gateway.access import Access
+from mainspring.gateway.body import JsonRoute
+from mainspring.gateway.idempotency import Idempotency, IdempotencyKey
+from mainspring.gateway.lists import AskedPage, list_body
+from mainspring.gateway.respond import json_response
+from mainspring.gateway.wire import Body
+from mainspring.serving.memory import notes
+from mainspring.serving.session import owner, stored_name
+from mainspring.stores.pages import Page, Slice
+from mainspring.stores.sessions import Conversation, SessionInfo
+from mainspring.stores.turns import TurnMessage
+from mainspring.types import Context
+
+PREFIX = "/v1/sessions"
+EXPORTS: dict[int | str, dict[str, Any]] = {200: {"content": {"application/jsonl": {}, "text/markdown": {}}}}
+SessionName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")]
+Format = Annotated[Literal["jsonl", "markdown"], Query(description="One message a line, or text to be read")]
+
+
+class Kept(Protocol):
+    """The store of sessions, under their stored names."""
+
+    async def get(self, tenant: str, session_id: str) -> SessionInfo: ...
+
+    async def page(self, tenant: str, owner: str, page: Page) -> Slice[SessionInfo]: ...
+
+    async def messages(self, tenant: str, session_id: str, page: Page) -> Slice[TurnMessage]: ...
+
+    async def all_messages(self, tenant: str, session_id: str) -> list[TurnMessage]: ...
+
+    async def read(
+        self, tenant: str, session_id: str, *, limit: int, first: int = 0, summary: bool = False
+    ) -> Conversation: ...
+
+    async def fork(self, tenant: str, session_id: str, into: str, *, upto: str | None = None) -> SessionInfo: ...
+
+    async def delete(self, tenant: str, session_id: str, *, trace_id: str = "") -> int: ...
+
+
+class ForkBody(Body):
+    """``POST /v1/sessions/{id}/fork``: the new session's name, and the last turn that it has of the old one."""
+
+    session_id: SessionName
+    turn_id: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+
+
+def router(sessions: Kept, access: Access, idempotency: Idempotency) -> APIRouter:
+    """The routes over the store of sessions."""
+    routes = APIRouter(route_class=JsonRoute, tags=["sessions"], prefix=PREFIX)
+    chats = Annotated[Context, Depends(access("chat"))]
+
+    @routes.get("")
+    async def list_sessions(context: chats, page: AskedPage) -> HttpResponse:
+        """The sessions of the key's groups, by the time at which they began."""
+        found = await sessions.page(context.principal.tenant, owner(context.principal), page)
+        return json_response(list_body(found.map(session_body)))
+
+    @routes.get("/{session_id}")
+    async def get_session(session_id: str, context: chats) -> HttpResponse:
+        return json_response(session_body(await sessions.get(*_place(context, session_id))))
+
+    @routes.get("/{session_id}/messages")
+    async def list_messages(session_id: str, context: chats, page: AskedPage) -> HttpResponse:
+        """The messages, in pages; an id is the turn's and the place in it."""
+        place = _place(context, session_id)
+        await sessions.get(*place)
+        return json_response(list_body((await sessions.messages(*place, page)).map(message_body)))
+
+    @routes.get("/{session_id}/summary")
+    async def get_summary(session_id: str, context: chats) -> HttpResponse:
+        """What is remembered of the turns that are not shown to the model any more, each note with its turn."""
+        place = _place(context, session_id)
+        await sessions.get(*place)
+        summary = (await sessions.read(*place, limit=1, summary=True)).summary
+        if summary is None:
+            raise NotFound(f"session {session_id!r} has no summary yet", remedy="Short sessions need none")
+        return json_response(summary_body(session_id, summary))
+
+    @routes.get("/{session_id}/export", response_class=HttpResponse, responses=EXPORTS)
+    async def export(session_id: str, context: chats, format: Format = "jsonl") -> HttpResponse:  # noqa: A002
+        place = _place(context, session_id)
+        await sessions.get(*place)
+        text, kind = exported(session_id, await sessions.all_messages(*place), format)
+        return HttpResponse(text.encode("utf-8", "replace"), media_type=kind)
+
+    @routes.post("/{session_id}/fork", status_code=201)
+    async def fork(
+        http: HttpRequest, session_id: str, body: ForkBody, context: chats, key: IdempotencyKey = None
+    ) -> HttpResponse:
+        """A new session that begins with the turns of this one and goes its own way from there."""
+
+        async def work() -> HttpResponse:
+            into = stored_name(context.principal, body.session_id)
+            made = await sessions.fork(*_place(context, session_id), into, upto=body.turn_id)
+            return json_response(session_body(made), status=201)
+
+        return await idempotency.once(key, f"fork {session_id}", [await http.body()], context, work)
+
+    @routes.delete("/{session_id}")
+    async def delete_session(session_id: str, context: chats) -> HttpResponse:
+        """Forget a session: its turns, summary and embeddings, and the recorded texts of its answers."""
+        place = _place(context, session_id)
+        await sessions.get(*place)
+        await sessions.delete(*place, trace_id=context.trace.trace_id)
+        return json_response({"id": session_id, "object": "session", "deleted": True})
+
+    return routes
+
+
+def session_body(info: SessionInfo) -> dict[str, Any]:
+    """A session as JSON."""
+    return {
+        "id": info.name,
+        "object": "session",
+        "created_at": info.created_at,
+        "updated_at": info.updated_at,
+        "turns": info.turns,
+        "messages": info.messages,
+        "spent_tokens": info.spent,
+        "forked_from": info.forked_from or None,
+        "summarised_to": info.summarised or None,
+    }
+
+
+def message_body(said: TurnMessage) -> dict[str, Any]:
+    """A message as JSON."""
+    message = said.message
+    body: dict[str, Any] = {
+        "id": f"{said.turn}:{said.position}",
+        "object": "session.message",
+        "turn_id": said.turn,
+        "created_at": said.at,
+        "role": message.role,
+        "content": message.content,
+    }
+    if message.name is not None:
+        body["name"] = message.name
+    if message.tool_call_id is not None:
+        body["tool_call_id"] = message.tool_call_id
+    if message.tool_calls:
+        body["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for call in message.tool_calls
+        ]
+    return body
+
+
+def summary_body(name: str, summary: Any) -> dict[str, Any]:
+    """A summary with where it comes from."""
+    found = notes.load(summary.notes)
+    return {
+        "object": "session.summary",
+        "session_id": name,
+        "method": summary.method,
+        "created_at": summary.made_at,
+        "covers": {"turns": summary.turns, "to_turn_id": summary.upto},
+        "text": found.wrote or None,
+        "notes": [
+            {"turn_id": each.turn, "role": each.speaker, "text": each.text, "weight": each.weight}
+            for each in found.notes
+        ],
+    }
+
+
+def exported(name: str, said: Sequence[TurnMessage], form: str) -> tuple[str, str]:
+    """The conversation as text, and its media type."""
+    if form == "jsonl":
+        lines = [json.dumps(message_body(each), ensure_ascii=False) for each in said]
+        return "".join(f"{line}\n" for line in lines), "application/jsonl"
+    parts = [f"# Session {name}\n"]
+    turn = ""
+    for each in said:
+        if each.turn != turn:
+            turn = each.turn
+            parts.append(f"\n## {turn}\n")
+        calls = "".join(f"\n`{call.name}({call.arguments})`" for call in each.message.tool_calls)
+        parts.append(f"\n**{each.message.role}**\n\n{each.message.content}{calls}\n")
+    return "".join(parts), "text/markdown"
+
+
+def _place(context: Context, session_id: str) -> tuple[str, str]:
+    return context.principal.tenant, stored_name(context.principal, session_id)

@@ -1,0 +1,217 @@
+"""What is made ready for the next turn of a conversation, in the background and after the answer: embeddings of its
+messages and its summary. Each can be lost at any moment; the next turn makes what is missing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from mainspring.engines.base import Embedder
+from mainspring.errors import MainspringError
+from mainspring.serving.memory import notes
+from mainspring.serving.memory.base import Count, Exchange, Shares, Strategy, exchanges, latest
+from mainspring.serving.memory.extract import notes_of
+from mainspring.serving.memory.recall import Ranker, choose
+from mainspring.serving.memory.tokens import Tokens
+from mainspring.serving.memory.written import Writer
+from mainspring.serving.ports import EventLog
+from mainspring.stores.session_memory import Older, Uncovered
+from mainspring.stores.sessions import Summary
+from mainspring.types import Allowance, Context
+
+_log = logging.getLogger(__name__)
+# A summary is written anew when the exchanges since have filled this share of their room, and leaves that one.
+FULL, LEFT = 0.75, 0.4
+# Embeddings made at once, older messages that a new one is compared with, messages that are summarised at once.
+_BATCH, _OLDER, _PAGE = 64, 4000, 400
+# Nobody waits for this work: it runs behind what somebody waits for.
+PRIORITY = -5
+_TIMEOUT_S = 120.0
+
+
+class Store(Protocol):
+    """``stores.session_memory.SessionMemory``."""
+
+    async def older(self, tenant: str, session_id: str, embedder: str, *, before: str, limit: int) -> list[Older]: ...
+
+    async def unembedded(self, tenant: str, session_id: str, embedder: str, limit: int) -> Uncovered: ...
+
+    async def uncovered(self, tenant: str, session_id: str, limit: int) -> Uncovered: ...
+
+    async def embed(
+        self, tenant: str, session_id: str, embedder: str, vectors: dict[tuple[str, int], object], revision: int
+    ) -> bool: ...
+
+    async def summarise(self, tenant: str, session_id: str, summary: Summary, revision: int) -> bool: ...
+
+    async def spend(self, tenant: str, session_id: str, tokens: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A conversation that went on: under which strategy, in which room, for which model, and for whom."""
+
+    tenant: str
+    session_id: str
+    model: str
+    strategy: Strategy
+    shares: Shares
+    context: Context
+
+
+class Keeper:
+    """Finds older exchanges, and keeps summaries and embeddings ready.
+
+    ``embedder`` charges a context; ``writer`` writes summaries (None: notes by rules are all that is kept).
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        tokens: Tokens,
+        embedder: Callable[[Context], Embedder],
+        events: EventLog,
+        *,
+        writer: Writer | None = None,
+        recalled: int = 6,
+    ) -> None:
+        self._store = store
+        self._embedder = embedder
+        self._events = events
+        self._writer = writer
+        self._recalled = recalled
+        self._ranker = Ranker()
+        self._running: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._again: dict[tuple[str, str], Kept] = {}
+        self.tokens = tokens
+
+    async def recall(self, kept: Kept, query: str, before: str, tokens: int, *, hidden: int) -> Sequence[Exchange]:
+        """The exchanges before turn ``before`` (``hidden`` turns) that have most to do with ``query``."""
+        embedder = self._embedder(kept.context)
+        older = await self._store.older(kept.tenant, kept.session_id, embedder.name, before=before, limit=_OLDER)
+        if not older:
+            return ()
+        vector = None
+        if any(each.vector is not None for each in older):
+            try:
+                vector = (await embedder.embed([query], "query")).vectors[0]
+            except MainspringError as error:
+                _log.warning("older turns are looked for by words alone: %s", error)
+        scores = await asyncio.to_thread(self._ranker.scores, query, vector, older)
+        count = self.tokens.counter(kept.model)
+        said = [each.said for each in older]
+        return await choose(said, scores, count, tokens=tokens, most=self._recalled, turns=hidden)
+
+    def after(self, kept: Kept) -> None:
+        """Make ready what the next turn of this conversation needs; one at a time a conversation."""
+        key = kept.tenant, kept.session_id
+        if key in self._running:
+            self._again[key] = kept
+            return
+        task = asyncio.get_running_loop().create_task(self._keep(kept), name="session memory")
+        self._running[key] = task
+        task.add_done_callback(lambda _: self._done(key))
+
+    async def idle(self) -> None:
+        """Wait until nothing is being made."""
+        while self._running:
+            await asyncio.wait(list(self._running.values()))
+
+    async def close(self) -> None:
+        """Stop: what is half made is made again after the next turn."""
+        self._again.clear()
+        tasks = list(self._running.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _done(self, key: tuple[str, str]) -> None:
+        del self._running[key]
+        if (kept := self._again.pop(key, None)) is not None:
+            self.after(kept)
+
+    async def _keep(self, kept: Kept) -> None:
+        allowance = Allowance()
+        context = dataclasses.replace(
+            kept.context,
+            allowance=allowance,
+            deadline=time.monotonic() + _TIMEOUT_S,
+            priority=min(kept.context.priority, PRIORITY),
+        )
+        try:
+            if kept.strategy.recalls:
+                await self._embed(kept, context)
+            if kept.strategy.summarises:
+                await self._summarise(kept, context)
+            await self._settle(kept, allowance)
+        except MainspringError as error:
+            _log.warning("a conversation's memory was not brought up to date: %s", error)
+
+    async def _embed(self, kept: Kept, context: Context) -> None:
+        embedder = self._embedder(context)
+        while True:
+            found = await self._store.unembedded(kept.tenant, kept.session_id, embedder.name, _BATCH)
+            if not found.said or found.revision is None:
+                return
+            vectors = (await embedder.embed([each.message.content or " " for each in found.said])).vectors
+            places = {(each.turn, each.position): row for each, row in zip(found.said, vectors, strict=True)}
+            if not await self._store.embed(kept.tenant, kept.session_id, embedder.name, places, found.revision):
+                return
+            if len(found.said) < _BATCH:
+                return
+
+    async def _summarise(self, kept: Kept, context: Context) -> None:
+        count = self.tokens.counter(kept.model)
+        while True:
+            found = await self._store.uncovered(kept.tenant, kept.session_id, _PAGE)
+            if found.revision is None or not found.said:
+                return
+            before = found.summary.turns if found.summary else 0
+            groups = exchanges(found.said, before + len({each.turn for each in found.said}))
+            more = len(found.said) == _PAGE
+            covered = groups[:-1] if more else await _outgrown(groups, count, kept.shares.recent)
+            if not covered:
+                return
+            summary = await self._summary(found, covered, kept, context)
+            if not await self._store.summarise(kept.tenant, kept.session_id, summary, found.revision) or not more:
+                return
+
+    async def _summary(self, found: Uncovered, covered: Sequence[Exchange], kept: Kept, context: Context) -> Summary:
+        old = notes.load(found.summary.notes) if found.summary else notes.Notes()
+        fresh = await asyncio.to_thread(notes_of, covered)
+        wrote, method = old.wrote, "extractive"
+        if self._writer is not None:
+            wrote = await self._writer.write(old.wrote, covered, context, max(64, kept.shares.summary // 2))
+            method = self._writer.model
+        made = notes.Notes(notes.merge(old.notes, fresh), wrote)
+        end = covered[-1].last_turn
+        turns = (found.summary.turns if found.summary else 0) + len(
+            {each.turn for each in found.said if each.turn <= end}
+        )
+        return Summary(end, turns, method, notes.dump(made), time.time())
+
+    async def _settle(self, kept: Kept, allowance: Allowance) -> None:
+        """What this took, as facts and on the session's account."""
+        records = [dataclasses.replace(each, subject=each.subject or kept.session_id) for each in allowance.records]
+        if records:
+            await self._events.append(*records)
+            await self._store.spend(kept.tenant, kept.session_id, allowance.spent.total_tokens)
+
+
+async def _outgrown(groups: Sequence[Exchange], count: Count, room: int) -> Sequence[Exchange]:
+    """The exchanges that are to be summarised: none while they have room, else all but the latest ones."""
+    near, costs = await latest(groups, count, int(FULL * room))
+    if len(near) == len(groups) and sum(costs) <= FULL * room:
+        return ()
+    total, index = 0, len(near)
+    while index and total + costs[index - 1] <= LEFT * room:
+        index -= 1
+        total += costs[index]
+    # The exchange that was just had is never summarised away.
+    return groups[: len(groups) - max(1, len(near) - index)]

@@ -1,0 +1,81 @@
+"""How one request wants its conversation remembered: the settings, and ``options.session`` over them."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Mapping
+from typing import Any, cast
+
+from mainspring.errors import InvalidRequest
+from mainspring.serving.memory.base import StrategyName
+from mainspring.serving.memory.strategies import STRATEGIES
+from mainspring.settings import SessionsSettings
+from mainspring.types import ChatRequest
+
+OPTION = "session"
+_LEAST = 64
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Wanted:
+    """The strategy and bounds of one request, as ``SessionsSettings`` has them."""
+
+    strategy: StrategyName
+    max_tokens: int
+    first_turns: int
+    token_budget: int
+    trim: bool
+
+
+def wanted(request: ChatRequest, settings: SessionsSettings) -> tuple[ChatRequest, Wanted]:
+    """The request without ``options.session``, which no application need know, and what it wants.
+
+    Raises ``InvalidRequest`` naming the option at fault.
+    """
+    chosen = Wanted(
+        settings.strategy,
+        settings.max_tokens,
+        settings.first_turns,
+        settings.token_budget,
+        settings.when_spent == "trim",
+    )
+    if OPTION not in request.options:
+        return request, chosen
+    if request.session_id is None:
+        raise InvalidRequest("options.session needs a session_id", param="options.session")
+    given = request.options[OPTION]
+    if not isinstance(given, Mapping):
+        raise InvalidRequest("options.session must be an object", param="options.session")
+    fields: dict[str, Any] = {}
+    for name, value in given.items():
+        if name == "strategy":
+            fields[name] = _strategy(value)
+        elif name == "max_tokens":
+            fields[name] = _number(name, value, _LEAST, settings.max_tokens)
+        elif name == "first_turns":
+            fields[name] = _number(name, value, 1, 32)
+        elif name == "token_budget":
+            # Only lower: the setting is the operator's word.
+            fields[name] = _number(name, value, 1, settings.token_budget or 2**53)
+        else:
+            known = ("strategy", "max_tokens", "first_turns", "token_budget")
+            nearest = difflib.get_close_matches(str(name), known, n=1)
+            remedy = f"Did you mean {nearest[0]}?" if nearest else f"It takes {', '.join(known)}"
+            raise InvalidRequest(f"options.session has no {name!r}", remedy=remedy, param=f"options.session.{name}")
+    options = {name: value for name, value in request.options.items() if name != OPTION}
+    return dataclasses.replace(request, options=options), dataclasses.replace(chosen, **fields)
+
+
+def _strategy(value: object) -> StrategyName:
+    if value not in STRATEGIES:
+        raise InvalidRequest(f"strategy must be one of {', '.join(STRATEGIES)}", param="options.session.strategy")
+    return cast(StrategyName, value)
+
+
+def _number(name: str, value: object, least: int, most: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise InvalidRequest(
+            f"options.session.{name} must be a whole number from {least} to {most}", param=f"options.session.{name}"
+        )
+    return value

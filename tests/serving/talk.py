@@ -1,0 +1,122 @@
+"""A conversation over the real stores, with a scripted engine that counts words and a deterministic embedder."""
+
+from __future__ import annotations
+
+import dataclasses
+import zlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from mainspring import stores
+from mainspring.engines import ChatModel
+from mainspring.engines.base import Embedded
+from mainspring.engines.model import ModelResponder
+from mainspring.engines.scripted import Script, ScriptedEngine
+from mainspring.guards.policy import GuardPolicy
+from mainspring.path import Answer, collect
+from mainspring.serving.background import Background
+from mainspring.serving.charged import Charged
+from mainspring.serving.limit import Limits
+from mainspring.serving.memory.keeper import Keeper
+from mainspring.serving.memory.tokens import Tokens
+from mainspring.serving.memory.words import words
+from mainspring.serving.memory.written import Writer
+from mainspring.serving.rings import Services, call_ring, request_ring
+from mainspring.serving.select import Registry, Served
+from mainspring.settings import Settings
+from mainspring.stores import Stores
+from mainspring.types import ChatRequest, Context, Message, Sampling
+from tests.serving.house import CountingMetrics, MemoryTracing, visitor
+
+
+class WordVectors:
+    """Texts that share words have a high cosine."""
+
+    name = "words"
+    dimensions = 256
+    max_tokens = 64
+
+    def __init__(self) -> None:
+        self.embedded: list[str] = []
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return [len(text.split()) for text in texts]
+
+    async def embed(self, texts: Sequence[str], kind: Literal["query", "passage"] = "passage") -> Embedded:
+        self.embedded += texts
+        rows = np.full((len(texts), self.dimensions), 1e-3, np.float32)
+        for row, text in enumerate(texts):
+            for word in words(text):
+                rows[row, zlib.crc32(word.encode()) % self.dimensions] += 1
+        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+        return Embedded(rows, sum(self.count_tokens(texts)))
+
+    async def close(self) -> None:
+        return None
+
+
+class Talk:
+    """A house with a memory. ``shown`` is the last prompt, as messages."""
+
+    def __init__(self, opened: Stores, settings: Settings, script: Script | None, *, writes: bool, window: int) -> None:
+        self.stores = opened
+        self.background = Background()
+        self.engine = ScriptedEngine(
+            script or (lambda _: ["Well", " said", "."]), templates=True, context_window=window
+        )
+        self.embedder = WordVectors()
+        model = ModelResponder(self.engine, model_name="chat", fingerprint="weights-1")
+        chat = ChatModel("chat", self.engine, model, writes, "scripted")
+        policy = GuardPolicy(injection="off", pii_input="off", pii_output="off")
+        stored = opened.events, opened.sessions, opened.cache
+        services = Services(settings, MemoryTracing(), CountingMetrics(), policy, *stored, self.background)
+        calls = call_ring(services, model, model="chat", provider="scripted")
+        charged = Charged(lambda inner, name, provider: call_ring(services, inner, model=name, provider=provider))
+        self.keeper = Keeper(
+            opened.memory,
+            Tokens({"chat": chat}),
+            lambda context: charged.embedder(self.embedder, context),
+            opened.events,
+            writer=Writer(calls, "chat") if writes else None,
+        )
+        registry = Registry()
+        registry.add(Served("chat", "chat", calls))
+        registry.add(Served("application", "application", calls))
+        self.ring = request_ring(dataclasses.replace(services, keeper=self.keeper), registry, Limits(10**9, 10**9))
+
+    async def say(self, text: str, context: Context | None = None, **fields: Any) -> Answer:
+        """One turn, with what follows it in the background."""
+        messages = fields.pop("messages", (Message("user", text),))
+        request = ChatRequest(
+            **{"model": "chat", "messages": messages, "session_id": "s", "sampling": Sampling(max_tokens=32), **fields}
+        )
+        answer = await collect(await self.ring.respond(request, context or visitor()))
+        await self.keeper.idle()
+        return answer
+
+    @property
+    def shown(self) -> tuple[Message, ...]:
+        return self.engine.seen[-1].messages
+
+    @property
+    def prompt(self) -> str:
+        return "\n".join(each.content for each in self.shown)
+
+
+@asynccontextmanager
+async def talk(
+    home: Path, script: Script | None = None, *, writes: bool = False, window: int = 4096, **sessions: Any
+) -> AsyncIterator[Talk]:
+    """A talk over the stores under ``home``; ``sessions`` are its settings, ``writes``: the model writes summaries."""
+    settings = Settings.model_validate({"home": home, "sessions": sessions})
+    async with stores.open(settings) as opened:
+        made = Talk(opened, settings, script, writes=writes, window=window)
+        try:
+            yield made
+        finally:
+            await made.keeper.close()
+            await made.background.close()
