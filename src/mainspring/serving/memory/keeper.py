@@ -23,15 +23,13 @@ from mainspring.serving.memory.written import Writer
 from mainspring.serving.ports import EventLog
 from mainspring.stores.session_memory import Older, Uncovered
 from mainspring.stores.sessions import Summary
-from mainspring.types import Allowance, Context
+from mainspring.types import Allowance, Context, Priority
 
 _log = logging.getLogger(__name__)
 # A summary is written anew when the exchanges since have filled this share of their room, and leaves that one.
 FULL, LEFT = 0.75, 0.4
 # Embeddings made at once, older messages that a new one is compared with, messages that are summarised at once.
 _BATCH, _OLDER, _PAGE = 64, 4000, 400
-# Nobody waits for this work: it runs behind what somebody waits for.
-PRIORITY = -5
 _TIMEOUT_S = 120.0
 
 
@@ -142,7 +140,8 @@ class Keeper:
             kept.context,
             allowance=allowance,
             deadline=time.monotonic() + _TIMEOUT_S,
-            priority=min(kept.context.priority, PRIORITY),
+            # Nobody waits for this: it runs behind what somebody waits for.
+            priority=min(kept.context.priority, Priority.BACKGROUND),
         )
         try:
             if kept.strategy.recalls:
