@@ -159,7 +159,7 @@ def _children_cpu() -> float:
 
 async def run(options: argparse.Namespace) -> dict[str, Seen]:
     facts = DEVELOPMENT if options.development else REPORTED
-    found = {name: Seen() for name in STRATEGIES}
+    found: dict[str, Seen] = {name: Seen() for name in STRATEGIES}
     with tempfile.TemporaryDirectory() as home:
         sessions = {"max_tokens": options.tokens, "summariser": options.summariser}
         settings = Settings.model_validate({"home": home, "sessions": sessions})

@@ -4,8 +4,7 @@ import asyncio
 import json
 from pathlib import Path
 
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from mainspring import stores
 from mainspring.cli.main import app

@@ -336,9 +336,12 @@ async def test_what_is_derived_goes_with_its_turns(opened: Stores) -> None:
         assert not await memory.embed("a", session, "mini", vectors, 0)
     await opened.sessions.delete("a", "us:s")
     await opened.sessions.delete("a", "us:f")
-    for name in ("sessions", "turn_vectors", "session_summaries", "turns", "contents"):
-        rows = sa.text(f"SELECT count(*) FROM {name}")
-        assert await opened.database.read(lambda c, rows=rows: c.execute(rows).scalar()) == 0, name
+    names = ("sessions", "turn_vectors", "session_summaries", "turns", "contents")
+
+    def left(connection: sa.Connection) -> list[object]:
+        return [connection.execute(sa.text(f"SELECT count(*) FROM {name}")).scalar() for name in names]
+
+    assert await opened.database.read(left) == [0] * 5
 
 
 async def test_a_fork_needs_a_turn_and_a_free_name(opened: Stores) -> None:

@@ -36,12 +36,10 @@ class Seeing(Recited):
         return await super().respond(request, context)
 
 
-async def seen(
-    history: Sequence[Sequence[Message]], *new: Message, max_tokens: int = 1000, **options: object
-) -> list[tuple[str, str]]:
+async def seen(history: Sequence[Sequence[Message]], *new: Message, max_tokens: int = 1000) -> list[tuple[str, str]]:
     """What the model is shown: of turns, and of new messages."""
     inner = Seeing()
-    session = Session(inner, Fixed(*history), SessionsSettings.model_construct(max_tokens=max_tokens, **options))
+    session = Session(inner, Fixed(*history), SessionsSettings.model_construct(max_tokens=max_tokens))
     context = visitor()
     await session.respond(ChatRequest("chat", new, session_id="s"), context)
     assert context.allowance.turn == new

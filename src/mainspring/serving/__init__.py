@@ -122,7 +122,6 @@ async def open(  # noqa: A001
     )
     registry.add(Served(embedder.name, "embedding", embedding, created=getattr(embedder, "pulled_at", 0)))
     telemetry.metrics.serve(*chat, embedder.name)
-    charged = Charged(lambda responder, name, provider: call_ring(services, responder, model=name, provider=provider))
     keeper = open_keeper(
         settings.sessions, stores, engines, chat, charged, lambda text: services.policy.inspect(text).text
     )
