@@ -21,6 +21,7 @@ from mainspring.stores import database as sql
 from mainspring.stores import redis as redis_store
 from mainspring.stores import spans as span_store
 from mainspring.stores.blobs import Blobs, sweep
+from mainspring.stores.budgets import Budgets
 from mainspring.stores.cache import AnswerCache, AnswerStore
 from mainspring.stores.cache_redis import RedisCache
 from mainspring.stores.collections import Collections
@@ -30,6 +31,7 @@ from mainspring.stores.files import Files
 from mainspring.stores.forgetting import Pending
 from mainspring.stores.graphs import Graphs
 from mainspring.stores.keys import Keys
+from mainspring.stores.ledger import Ledger
 from mainspring.stores.redis import Redis
 from mainspring.stores.session_memory import SessionMemory
 from mainspring.stores.sessions import Sessions
@@ -45,6 +47,8 @@ class Stores:
     database: Database
     events: EventLog
     keys: Keys
+    budgets: Budgets
+    ledger: Ledger
     files: Files
     collections: Collections
     sources: Sources
@@ -85,6 +89,8 @@ async def open(settings: Settings) -> AsyncIterator[Stores]:  # noqa: A001
         stack.push_async_callback(events.close)
         keys = Keys(database)
         stack.push_async_callback(keys.close)
+        budgets = Budgets(database)
+        stack.push_async_callback(budgets.close)
         collections = Collections(database, blobs)
         stack.push_async_callback(collections.close)
         await collections.open()
@@ -99,6 +105,8 @@ async def open(settings: Settings) -> AsyncIterator[Stores]:  # noqa: A001
             database=database,
             events=events,
             keys=keys,
+            budgets=budgets,
+            ledger=Ledger(database),
             files=Files(database, blobs),
             collections=collections,
             sources=Sources(database),

@@ -21,11 +21,13 @@ import mainspring.stores.ids as ids
 import mainspring.stores.pages as pages
 import mainspring.stores.rows as rows
 from mainspring.errors import Conflict, NotFound
+from mainspring.stores import charging
 from mainspring.stores.access import IN_COLLECTION, Sight
 from mainspring.stores.database import Database
 from mainspring.stores.pages import Page, Place, Slice
 from mainspring.stores.schema import collections, documents, events, keys, turns
 from mainspring.stores.schema import contents as contents_table
+from mainspring.stores.spending import Charge
 from mainspring.stores.turns import SessionTurn, account, delete_turns, turn_rows
 from mainspring.types import EventKind, EventRecord, Principal
 
@@ -39,6 +41,8 @@ class _Settlement:
     turns: list[dict[str, Any]] = field(default_factory=list)
     sessions: list[SessionTurn] = field(default_factory=list)
     contents: list[contents.Row] = field(default_factory=list)
+    charges: list[Charge] = field(default_factory=list)
+    released: list[str] = field(default_factory=list)
 
 
 class EventLog:
@@ -53,13 +57,18 @@ class EventLog:
         """Write ``records`` in one commit. See ``settle``."""
         await self.settle(records)
 
-    async def settle(self, records: Sequence[EventRecord], turns: Sequence[SessionTurn] = ()) -> None:
+    async def settle(
+        self, records: Sequence[EventRecord], turns: Sequence[SessionTurn] = (), released: str = ""
+    ) -> None:
         """Write all of it in one commit, or none; durable when it returns.
 
+        What calls cost is charged to their budgets in the same commit, and the reservation ``released`` given back.
         Raises ``Conflict`` when an event id is taken already, ``TypeError`` for facts that are not JSON.
         """
         settlement = _settlement(records, turns)
-        if not settlement.events and not settlement.sessions:
+        if released:
+            settlement.released.append(released)
+        if not (settlement.events or settlement.sessions or released):
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((settlement, future))
@@ -266,6 +275,8 @@ def _settlement(records: Iterable[EventRecord], turns: Iterable[SessionTurn]) ->
                 "content_id": content_id,
             }
         )
+        if record.kind == "call":
+            settlement.charges.append(charging.charge(record))
     for turn in turns:
         messages, texts = turn_rows(turn)
         settlement.turns += messages
@@ -284,6 +295,11 @@ def _insert(connection: sa.Connection, settlements: list[_Settlement]) -> None:
             connection.execute(sa.insert(table), new)
     if settled := [turn for each in settlements for turn in each.sessions]:
         account(connection, settled)
+    charges = [charge for each in settlements for charge in each.charges]
+    released = [reservation for each in settlements for reservation in each.released]
+    notes = charging.settle(connection, charges, released) if charges or released else []
+    if notes:
+        connection.execute(sa.insert(events), _settlement(notes, ()).events)
 
 
 def _erase(connection: sa.Connection, tenant: str, subject: str) -> dict[str, int]:

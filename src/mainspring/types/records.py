@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 EventKind = Literal[
-    "call", "answer", "retrieval", "guard", "tool", "feedback", "score", "label", "erased", "repair", "scaling"
+    "call", "answer", "retrieval", "guard", "tool", "feedback", "score", "label", "erased", "repair", "scaling", "cost"
 ]
 
 

@@ -1,0 +1,170 @@
+"""The ledger: what was spent, on what and by whom, summed over ``call`` events; what caches saved, over answers.
+
+There is no second book: a sum here is a sum of the facts that each request settled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from mainspring.errors import InvalidRequest
+from mainspring.stores.access import Sight
+from mainspring.stores.database import Database
+from mainspring.stores.schema import events
+
+Dimension = Literal["tenant", "key", "application", "model", "day", "hour", "request"]
+DIMENSIONS: tuple[Dimension, ...] = ("tenant", "key", "application", "model", "day", "hour", "request")
+# What each is called in the facts of calls and of answers.
+_FIELDS = {"key": ("key_id", "key_id"), "application": ("application", "requested"), "model": ("model", "model")}
+_SUMS = ("prompt_tokens", "completion_tokens", "cached_tokens", "cost_nanousd", "saved_nanousd")
+
+
+@dataclass(slots=True)
+class Line:
+    """Sums of one group: ``of`` has the group's value in each dimension. Money is in nano-US-dollars.
+
+    ``saved_nanousd`` is what cached parts of prompts did not cost, ``hits`` how many answers came from a cache and
+    ``cache_saved_nanousd`` what those would have cost. ``unpriced`` calls are of models whose price nobody knows:
+    they count as 0 and are no free ones.
+    """
+
+    of: dict[str, str]
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    cost_nanousd: int = 0
+    saved_nanousd: int = 0
+    unpriced: int = 0
+    hits: int = 0
+    cache_saved_nanousd: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which events to sum: those of ``tenant`` (None: of all) from ``since`` until before ``until``, in Unix seconds,
+    where each of ``where`` holds."""
+
+    tenant: str | None = None
+    since: float | None = None
+    until: float | None = None
+    where: Mapping[Dimension, str] = field(default_factory=dict)
+
+
+class Ledger:
+    """Sums over what all requests settled."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def sums(self, by: Sequence[Dimension] = (), asked: Asked = Asked()) -> list[Line]:
+        """One line for each combination of the dimensions ``by``, the dearest first; a single one for none.
+
+        Raises ``InvalidRequest`` for an unknown dimension.
+        """
+        for name in (*by, *asked.where):
+            if name not in DIMENSIONS:
+                raise InvalidRequest(
+                    f"costs are not kept by {name}", remedy=f"There are: {', '.join(DIMENSIONS)}", param="by"
+                )
+
+        def work(connection: sa.Connection) -> list[Line]:
+            lines: dict[tuple[str, ...], Line] = {}
+            for kind in ("call", "answer"):
+                for row in connection.execute(_query(connection, kind, by, asked)):
+                    group = tuple(str(value or "") for value in row[: len(by)])
+                    line = lines.setdefault(group, Line(dict(zip(by, group, strict=True))))
+                    _add(line, kind, row[len(by) :])
+            # Answers that cost nothing and saved nothing made a group of their own.
+            return [line for line in lines.values() if line.calls or line.hits]
+
+        found = await self._database.read(work)
+        return sorted(found, key=lambda line: (-line.cost_nanousd, tuple(line.of.values())))
+
+    async def total(self, asked: Asked = Asked()) -> Line:
+        """The sum of everything that is asked for."""
+        lines = await self.sums((), asked)
+        return lines[0] if lines else Line({})
+
+
+def spent(connection: sa.Connection, asked: Asked) -> tuple[int, int]:
+    """Nano-US-dollars and tokens of the calls that are asked for, within a transaction of the caller's."""
+    cost, prompt, completion = (
+        sa.func.coalesce(sa.func.sum(_number(connection, name)), 0)
+        for name in ("cost_nanousd", "prompt_tokens", "completion_tokens")
+    )
+    query = sa.select(cost, prompt + completion).where(_matches(connection, "call", asked))
+    row = connection.execute(query).one()
+    return int(row[0]), int(row[1])
+
+
+def _query(connection: sa.Connection, kind: str, by: Sequence[Dimension], asked: Asked) -> sa.Select[Any]:
+    groups: list[Any] = [_dimension(connection, kind, name) for name in by]
+    matching = _matches(connection, kind, asked)
+    count = sa.func.count()
+    if kind == "answer":
+        saved = sa.func.coalesce(sa.func.sum(_number(connection, "saved_nanousd")), 0)
+        hit = Sight(connection, frozenset()).field(events.c.facts, "cache") == "hit"
+        query: sa.Select[Any] = sa.select(*groups, count, saved).where(matching, hit)
+    else:
+        sums = [sa.func.coalesce(sa.func.sum(_number(connection, name)), 0) for name in _SUMS]
+        unpriced = sa.func.count(Sight(connection, frozenset()).field(events.c.facts, "unpriced"))
+        query = sa.select(*groups, count, *sums, unpriced).where(matching)
+    return query.group_by(*groups) if groups else query
+
+
+def _add(line: Line, kind: str, values: Sequence[Any]) -> None:
+    numbers = [int(value) for value in values]
+    if kind == "answer":
+        line.hits, line.cache_saved_nanousd = numbers
+        return
+    line.calls = numbers[0]
+    line.prompt_tokens, line.completion_tokens, line.cached_tokens, line.cost_nanousd, line.saved_nanousd = numbers[1:6]
+    line.unpriced = numbers[6]
+
+
+def _matches(connection: sa.Connection, kind: str, asked: Asked) -> sa.ColumnElement[bool]:
+    def conditions() -> Iterable[sa.ColumnElement[bool]]:
+        yield events.c.kind == kind
+        if asked.tenant is not None:
+            yield events.c.tenant == asked.tenant
+        if asked.since is not None:
+            yield events.c.at >= asked.since
+        if asked.until is not None:
+            yield events.c.at < asked.until
+        for name, value in asked.where.items():
+            yield _dimension(connection, kind, name) == value
+
+    return sa.and_(*conditions())
+
+
+def _dimension(connection: sa.Connection, kind: str, name: Dimension) -> sa.ColumnElement[str]:
+    if name == "tenant":
+        return events.c.tenant
+    if name == "request":
+        return events.c.trace_id
+    if name in ("day", "hour"):
+        if connection.dialect.name == "postgresql":
+            at = sa.func.timezone("UTC", sa.func.to_timestamp(events.c.at))
+            # Literal, so that the expression in GROUP BY is the same one to the server.
+            return sa.func.to_char(at, sa.literal_column("'YYYY-MM-DD'" if name == "day" else "'YYYY-MM-DD\"T\"HH24'"))
+        pattern = "'%Y-%m-%d'" if name == "day" else "'%Y-%m-%dT%H'"
+        return sa.func.strftime(sa.literal_column(pattern), events.c.at, sa.literal_column("'unixepoch'"))
+    of_call, of_answer = _FIELDS[name]
+    return _field(connection, of_call if kind == "call" else of_answer)
+
+
+def _field(connection: sa.Connection, name: str) -> sa.ColumnElement[str]:
+    # The name is one of ours: as a literal, it lets the server see that SELECT and GROUP BY say the same.
+    if connection.dialect.name == "postgresql":
+        facts: sa.ColumnElement[Any] = sa.cast(events.c.facts, sa.dialects.postgresql.JSONB)
+        return sa.func.coalesce(sa.func.jsonb_extract_path_text(facts, sa.literal_column(f"'{name}'")), "")
+    return sa.func.coalesce(sa.func.json_extract(events.c.facts, sa.literal_column(f"'$.{name}'")), "")
+
+
+def _number(connection: sa.Connection, name: str) -> sa.ColumnElement[int]:
+    return sa.cast(Sight(connection, frozenset()).field(events.c.facts, name), sa.BigInteger)
