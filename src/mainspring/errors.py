@@ -18,6 +18,7 @@
     ├── Conflict                            409  conflict
     ├── UnreadableDocument                  422  unreadable_document
     ├── RateLimited                         429  rate_limit_exceeded
+    │   └── BudgetExceeded                  429  budget_exceeded
     ├── Overloaded                          503  overloaded
     ├── DeadlineExceeded                    504  deadline_exceeded
     ├── EngineError                         502  engine_error
@@ -188,6 +189,12 @@ class RateLimited(MainspringError):
     status = 429
     code = "rate_limit_exceeded"
     headers: Mapping[str, str] = MappingProxyType({})
+
+
+class BudgetExceeded(RateLimited):
+    """A hard budget does not hold what the request may cost; ``retry_after`` is the end of its window."""
+
+    code = "budget_exceeded"
 
 
 class Overloaded(MainspringError):

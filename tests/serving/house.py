@@ -54,7 +54,9 @@ class MemoryEvents:
     async def append(self, *records: EventRecord) -> None:
         self.appended.extend(records)
 
-    async def settle(self, records: Sequence[EventRecord], turns: Sequence[SessionTurn] = ()) -> None:
+    async def settle(
+        self, records: Sequence[EventRecord], turns: Sequence[SessionTurn] = (), released: str = ""
+    ) -> None:
         self.entered.set()
         if self.gate is not None:
             await self.gate.wait()

@@ -12,7 +12,7 @@ from fastapi import Security
 from fastapi.security import HTTPBearer
 
 from mainspring.errors import Forbidden, InvalidRequest, Unauthenticated
-from mainspring.types import Context, Principal, Priority
+from mainspring.types import Allowance, Context, Principal, Priority
 
 
 class Authenticator(Protocol):
@@ -55,6 +55,7 @@ class Caller:
             trace=http.state.trace,
             deadline=time.monotonic() + _timeout(http, self._timeout_s),
             priority=_priority(http, principal, self._classes.get(principal.tier, Priority.INTERACTIVE)),
+            allowance=Allowance(_most_tokens(http)),
             idempotency_key=http.headers.get("idempotency-key"),
         )
         http.state.context = context
@@ -115,3 +116,13 @@ def _priority(http: HttpRequest, principal: Principal, own: Priority) -> Priorit
             remedy="Leave x-priority out, or use a key of another tier",
         )
     return asked
+
+
+def _most_tokens(http: HttpRequest) -> int | None:
+    """What the request may take of tokens in all, prompts and answers of all its calls; None: what it likes."""
+    text = http.headers.get("x-max-total-tokens")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit()) or not 0 < int(text[:12]) < 10**9:
+        raise InvalidRequest("x-max-total-tokens must be a positive whole number", param="x-max-total-tokens")
+    return int(text[:12])

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import orjson
 from pydantic import BaseModel
 
-from mainspring.errors import MainspringError
+from mainspring.errors import BudgetExceeded, MainspringError
 from mainspring.path import Answer, Choice
 from mainspring.types import (
     Citation,
@@ -61,7 +61,7 @@ def error_body(error: MainspringError) -> dict[str, Any]:
     """OpenAI's error envelope with our stable code."""
     kind = "invalid_request_error" if error.status < 500 else "server_error"
     if error.status == 429:
-        kind = "rate_limit_error"
+        kind = "insufficient_quota" if isinstance(error, BudgetExceeded) else "rate_limit_error"
     return {"error": {"message": str(error), "type": kind, "param": error.param, "code": error.code}}
 
 

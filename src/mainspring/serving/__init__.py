@@ -24,6 +24,7 @@ from mainspring.serving.memory.open import keeper as open_keeper
 from mainspring.serving.pricing import Price
 from mainspring.serving.repair import Repair
 from mainspring.serving.replicas import Replicas
+from mainspring.serving.reserve import Purse
 from mainspring.serving.rings import Services, admit, call_ring, gate_before, meter, request_ring, shown_ring
 from mainspring.serving.select import Registry, Served
 from mainspring.serving.tariffs import Tariffs
@@ -70,6 +71,7 @@ async def open(  # noqa: A001
     settings: Settings, stores: Stores, telemetry: Telemetry, engines: Engines
 ) -> AsyncIterator[Path]:
     """Both rings over the models of ``engines``. What still settles when it closes is waited for."""
+    tariffs = Tariffs(settings)
     services = Services(
         settings=settings,
         tracing=telemetry.tracing,
@@ -79,9 +81,11 @@ async def open(  # noqa: A001
         histories=stores.sessions,
         answers=stores.cache,
         background=Background(),
+        purse=Purse(
+            stores.budgets, tariffs, settings.prices, telemetry.metrics, settings.serving.default_output_tokens
+        ),
     )
     registry = Registry()
-    tariffs = Tariffs(settings)
     replicas = Replicas(settings.serving, ArmMetrics(telemetry.metrics.registry), stores.events)
     gates = {
         (name, each.name): gate_before(services, name, each.engine.capacity)

@@ -141,7 +141,7 @@ class ResponseCache(Layer):
 def cache_key(request: Request, context: Context, fingerprint: str, policy: str) -> str:
     """The sha256, in hexadecimal, of everything that an answer may depend on."""
     principal = context.principal
-    parts = {
+    parts: dict[str, Any] = {
         "tenant": principal.tenant,
         "groups": sorted(principal.groups),
         "fingerprint": fingerprint,
@@ -150,6 +150,10 @@ def cache_key(request: Request, context: Context, fingerprint: str, policy: str)
         "operation": type(request).__name__,
         "request": _canonical(request),
     }
+    bounds = [context.allowance.tokens, context.allowance.money]
+    if bounds != [None, None]:
+        # They may cut an answer short, also for those who hear it while it runs.
+        parts["bounds"] = bounds
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=_plain).encode()).hexdigest()
 
 

@@ -37,6 +37,28 @@ def prompt_tokens(request: Request) -> int:
     return sum(map(text_tokens, request.inputs))
 
 
+def most_prompt_tokens(request: Request) -> int:
+    """Tokens that ``request`` may send at most, for money: three characters each, one byte where they are not ASCII."""
+    texts = [*_texts(request)]
+    return sum(len(text) // 3 + len(text.encode("utf-8", "replace")) - len(text) + 1 for text in texts) + (
+        TOKENS_A_MESSAGE * len(texts)
+    )
+
+
+def _texts(request: Request) -> Iterable[str]:
+    if isinstance(request, ChatRequest):
+        for message in request.messages:
+            yield message.content
+            yield from (call.arguments for call in message.tool_calls)
+        yield from (f"{tool.name}{tool.description}{tool.parameters}" for tool in request.tools)
+    elif isinstance(request, CompletionRequest):
+        yield request.prompt
+    elif isinstance(request, RerankRequest):
+        yield from (f"{request.query}{document}" for document in request.documents)
+    else:
+        yield from request.inputs
+
+
 def request_tokens(request: Request, default_output: int) -> int:
     """Tokens that ``request`` may take at most, output included."""
     if not isinstance(request, ChatRequest | CompletionRequest):

@@ -30,8 +30,10 @@ class EventLog(Protocol):
 
     async def append(self, *records: EventRecord) -> None: ...
 
-    async def settle(self, records: Sequence[EventRecord], turns: Sequence[SessionTurn] = ()) -> None:
-        """All of it in one commit, or none."""
+    async def settle(
+        self, records: Sequence[EventRecord], turns: Sequence[SessionTurn] = (), released: str = ""
+    ) -> None:
+        """All of it in one commit, or none; with it what the reservation ``released`` set aside is given back."""
         ...
 
 

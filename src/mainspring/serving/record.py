@@ -133,7 +133,8 @@ class Record(Layer):
         for event in book.events:
             answer.add(event)
         records = [*_stamped(book), _answer_record(book, answer)]
-        await self._background.finish(self._events.settle(records, _turns(book, answer)))
+        released = book.context.allowance.reservation
+        await self._background.finish(self._events.settle(records, _turns(book, answer), released))
 
 
 def _stored(request: Request) -> bool:

@@ -10,6 +10,7 @@ from mainspring.engines.base import Capacity
 from mainspring.path import LayerFactory, ring
 from mainspring.serving.admit import Admit
 from mainspring.serving.background import Background
+from mainspring.serving.bound import Bound
 from mainspring.serving.budget import Budget
 from mainspring.serving.cache import CacheMetrics, ResponseCache
 from mainspring.serving.gate import Gate, Waits
@@ -21,6 +22,7 @@ from mainspring.serving.ports import Answers, EventLog, Histories, Tracing
 from mainspring.serving.preset import ApplyPreset, Presets
 from mainspring.serving.pricing import Price, Tariff
 from mainspring.serving.record import Record
+from mainspring.serving.reserve import Purse, Reserve
 from mainspring.serving.retry import Retry, RetryMetrics
 from mainspring.serving.select import Registry, Select
 from mainspring.serving.session import Session
@@ -47,6 +49,7 @@ class Services:
     answers: Answers
     background: Background
     keeper: Keeper | None = None
+    purse: Purse | None = None
 
 
 def gate_before(services: Services, model: str, capacity: Capacity | None) -> Gate | None:
@@ -79,6 +82,7 @@ def request_ring(services: Services, registry: Registry, limits: Limits) -> Resp
             default_output_tokens=serving.default_output_tokens,
         ),
         partial(Record, events=services.events, background=services.background),
+        *([partial(Reserve, purse=services.purse)] if services.purse else []),
         partial(
             ResponseCache,
             registry=registry,
@@ -118,6 +122,12 @@ def call_ring(
     retries = services.settings.serving.retries
     layers: list[LayerFactory] = [
         meter(services, model=model, provider=provider, price=price),
+        partial(
+            Bound,
+            tariff=price,
+            count=getattr(core, "prompt_tokens", None),
+            default_output_tokens=services.settings.serving.default_output_tokens,
+        ),
         partial(Retry, model=model, metrics=services.metrics, retries=retries, budget=budget),
     ]
     if not balanced:

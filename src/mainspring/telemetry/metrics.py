@@ -107,6 +107,10 @@ class Metrics:
         """A key ran into its limit of ``requests`` or ``tokens``."""
         self._limited.labels(limit).inc()
 
+    def budget(self, outcome: str) -> None:
+        """A budget ``refused`` a request, or let it go on over a ``soft`` limit."""
+        self._budgets.labels(outcome).inc()
+
     def embedded(self, model: str, texts: int) -> None:
         self._embedded.labels(self._label(model)).inc(texts)
 
@@ -143,6 +147,7 @@ class Metrics:
         self._ttft = self._histogram("ttft_seconds", "Time from request to its first text.", _FIRST_TOKEN, "model")
         self._errors = self._counter("errors", "Failures by code.", "code")
         self._limited = self._counter("rate_limited", "Requests over a key's limit.", "limit")
+        self._budgets = self._counter("budget_requests", "Requests that met the limit of a budget.", "outcome")
         self._cache = self._counter("cache", "Cache look-ups by outcome.", "cache", "outcome")
 
     def _define_calls(self) -> None:

@@ -1,0 +1,163 @@
+"""Budgets before an answer: the most that it may cost is set aside of each, or it is refused.
+
+What it did cost is charged where it is settled, see ``mainspring.stores.spending``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import mainspring.serving.estimate as estimate
+from mainspring.errors import BudgetExceeded, InvalidRequest
+from mainspring.path import Layer
+from mainspring.sections import PricesSettings
+from mainspring.serving.pricing import NANO
+from mainspring.serving.tariffs import Tariffs
+from mainspring.stores import spending
+from mainspring.stores.spending import Budget, Exhausted, Spending
+from mainspring.types import ChatRequest, CompletionRequest, Context, Principal, Request, Responder, Response, Usage
+
+HEADER = "x-mainspring-budget"
+# What an application may read and write beside what it is asked, in tokens and in calls, where nothing is configured.
+APPLICATION_TOKENS = 4096
+APPLICATION_CALLS = 2
+# When what others have set aside may have come back, in seconds.
+SOON_S = 2.0
+
+
+class BudgetMetrics(Protocol):
+    def budget(self, outcome: str) -> None:
+        """Count one request that was ``refused`` or went on over a limit (``soft``)."""
+        ...
+
+
+class BudgetStore(Protocol):
+    """``mainspring.stores.budgets.Budgets``, as far as a request needs it."""
+
+    async def concerning(self, principal: Principal, application: str) -> Sequence[Budget]: ...
+
+    async def reserve(
+        self, wanted: Sequence[Budget], nanousd: int, tokens: int
+    ) -> tuple[str, Sequence[tuple[Budget, Spending]]]: ...
+
+    def done(self, reservation: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Purse:
+    """The budgets, and what requests may cost at most."""
+
+    budgets: BudgetStore
+    tariffs: Tariffs
+    prices: PricesSettings
+    metrics: BudgetMetrics
+    default_output_tokens: int
+
+    def application(self, name: str) -> bool:
+        """Whether ``name`` is none of the models, but something that calls them."""
+        return self.tariffs.find(name) is None
+
+    def most(self, request: Request, context: Context) -> tuple[int, int]:
+        """The nano-US-dollars and tokens that ``request`` may take at most; for an application an estimate."""
+        prompt = estimate.most_prompt_tokens(request)
+        output = 0
+        if isinstance(request, ChatRequest | CompletionRequest):
+            asked = request.sampling.max_tokens
+            drawn = max(request.sampling.n, request.sampling.beams, 1)
+            output = drawn * (self.default_output_tokens if asked is None else asked)
+        tariff = self.tariffs.find(request.model)
+        if tariff is not None:
+            price = tariff.price(time.time(), context.allowance.rate)
+            return price.cost(Usage(prompt, output)), self._within(prompt + output, context)
+        prompt += APPLICATION_TOKENS
+        configured = self.prices.applications.get(request.model)
+        if configured is not None:
+            return round(configured * NANO), self._within(prompt + output, context)
+        now, rate, usage = time.time(), context.allowance.rate, Usage(prompt, output)
+        dearest = max((tariff.price(now, rate).cost(usage) for _, tariff in self.tariffs.known()), default=0)
+        return APPLICATION_CALLS * dearest, self._within(APPLICATION_CALLS * (prompt + output), context)
+
+    @staticmethod
+    def _within(tokens: int, context: Context) -> int:
+        allowed = context.allowance.tokens
+        return tokens if allowed is None else min(tokens, allowed)
+
+
+class Reserve(Layer):
+    """Sets aside what a request may cost of every budget that it counts for; where there is none it costs nothing."""
+
+    def __init__(self, inner: Responder, purse: Purse) -> None:
+        super().__init__(inner)
+        self._purse = purse
+        self._budgets = purse.budgets
+
+    async def respond(self, request: Request, context: Context) -> Response:
+        found = await self._budgets.concerning(context.principal, request.model)
+        if not found:
+            return await self.inner.respond(request, context)
+        nanousd, tokens = self._most(found, request, context)
+        try:
+            reservation, taken = await self._budgets.reserve(found, nanousd, tokens)
+        except Exhausted as full:
+            self._purse.metrics.budget("refused")
+            raise refusal(full, nanousd, tokens) from None
+        # Record gives it back in the commit that settles the request, however that ends.
+        context.allowance.reservation = reservation
+        try:
+            response = await self.inner.respond(request, context)
+        except BaseException:
+            self._budgets.done(reservation)
+            raise
+
+        async def done() -> None:
+            self._budgets.done(reservation)
+
+        if any(not budget.hard and spent.reaches(budget) for budget, spent in taken):
+            self._purse.metrics.budget("soft")
+            response.with_head(headers={**response.head.headers, HEADER: "soft-exceeded"})
+        return response.on_close(done)
+
+    def _most(self, found: Sequence[Budget], request: Request, context: Context) -> tuple[int, int]:
+        nanousd, tokens = self._purse.most(request, context)
+        bounding = next((budget for budget in found if budget.hard and budget.limit_nanousd is not None), None)
+        if bounding is None:
+            return nanousd, tokens
+        tariff = self._purse.tariffs.find(request.model)
+        if tariff is None:
+            # Its own calls are held to what was set aside: nobody knows beforehand how many it makes.
+            allowed = context.allowance.money
+            context.allowance.money = nanousd if allowed is None else min(nanousd, allowed)
+        elif not tariff.priced:
+            raise InvalidRequest(
+                f"{request.model} has no known price, so that budget {bounding.name or bounding.id} cannot bound it",
+                remedy=f"Set prices.models.{request.model}, or give the budget limit_tokens instead of limit_usd",
+                param="model",
+            )
+        return nanousd, tokens
+
+
+def refusal(full: Exhausted, nanousd: int, tokens: int) -> BudgetExceeded:
+    """What the caller is told."""
+    budget, now = full.budget, time.time()
+    named = f"budget {budget.name or budget.id} of this {budget.scope if budget.scope != 'global' else 'server'}"
+    end = spending.ends(budget.window, now)
+    if full.soon:
+        wait: float | None = SOON_S
+        remedy = "Try again when the requests that run now have ended, or lower max_tokens"
+    else:
+        wait = None if end is None else end - now
+        until = "" if end is None else time.strftime(", or wait until %Y-%m-%dT%H:%MZ", time.gmtime(end))
+        remedy = f"Lower max_tokens, raise the limit{until}"
+    money, most = budget.limit_nanousd, budget.limit_tokens
+    if money is not None and full.spent.spent_nanousd + full.spent.reserved_nanousd + nanousd > money:
+        left = max(0, money - full.spent.spent_nanousd)
+        detail = f"the request may cost ${nanousd / NANO:.6f} and ${left / NANO:.6f} of ${money / NANO:g} are left"
+    else:
+        left = max(0, (most or 0) - full.spent.spent_tokens)
+        detail = f"the request may take {tokens} tokens and {left} of {most} are left"
+    error = BudgetExceeded(f"{named}: {detail}", remedy=remedy, param="model", retry_after=wait)
+    error.headers = {HEADER: "exceeded", **({} if full.soon else {"x-should-retry": "false"})}
+    return error
