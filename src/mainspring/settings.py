@@ -34,6 +34,7 @@ OTHER_NAMES = frozenset({"MAINSPRING_CONFIG", "MAINSPRING_DATA", "MAINSPRING_API
 _MAPPINGS = (
     *("models.remote.", "models.remote_rerankers.", "models.replicas.", "models.vllm."),
     *("serving.presets.", "serving.default_presets.", "serving.routes."),
+    *("serving.admission.shares.", "serving.admission.tiers."),
 )
 
 
@@ -264,6 +265,7 @@ class ServingSettings(Section):
     presets: dict[str, Preset] = Field(default_factory=dict)
     default_presets: dict[str, str] = Field(default_factory=dict)
     auto: AutoSettings = Field(default_factory=AutoSettings)
+    share_limits: bool = Field(True, description="where stores.redis is named: rates are of all servers together")
     admission: AdmissionSettings = Field(default_factory=AdmissionSettings)
     balance: routing.BalanceSettings = Field(default_factory=routing.BalanceSettings)
     routes: dict[str, routing.RouteSettings] = Field(default_factory=dict)

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mainspring.engines.model import ModelResponder
+from mainspring.engines.scripted import ScriptedEngine
 from mainspring.errors import (
     DeadlineExceeded,
     EngineDied,
@@ -32,6 +34,7 @@ from mainspring.types import (
     Ending,
     Finish,
     Message,
+    Principal,
     Request,
     Response,
     Text,
@@ -223,3 +226,23 @@ def test_prices_are_exact_to_half_a_nano_dollar(
     exact = prompt * price.input + completion * price.output
     assert abs(cost * 1_000_000 - exact) <= 500_000
     assert Price(price.input, price.output, cached_input=0).cost(Usage(prompt, 0, prompt)) == 0
+
+
+async def test_a_thousand_at_once_are_served_or_refused_and_leave_nothing_behind() -> None:
+    engine = ScriptedEngine(lambda _: ["All", " is", " well"], slots=8, max_waiting=0, templates=True)
+    metrics = CountingMetrics()
+    gate = Gate("chat", 8, 10**6, AdmissionSettings(), max_waiting=64, waits=metrics)
+    admit = Admit(ModelResponder(engine, model_name="chat", fingerprint=None), gate)
+
+    async def ask(number: int) -> str:
+        context = Context(Principal(f"tenant-{number % 5}", "k"))
+        return (await collect(await admit.respond(REQUEST, context))).text
+
+    answers = await asyncio.gather(*(ask(number) for number in range(1000)), return_exceptions=True)
+    refused = [each for each in answers if isinstance(each, Overloaded)]
+    assert len(refused) + answers.count("All is well") == 1000
+    assert len(answers) - len(refused) >= 8 + 64
+    assert all((each.retry_after or 0) >= 1 for each in refused)
+    assert engine.peak == 8
+    assert (gate.running, gate.reserved, engine.live) == (0, 0, 0)
+    assert gate.statistics()["queued_interactive"] == 0

@@ -197,6 +197,8 @@ async def test_a_closed_gate_tells_all_who_wait() -> None:
         with pytest.raises(EngineDied):
             await each
     assert door.enter(WORK, caller()) is None
+    with pytest.raises(EngineDied):
+        await door.wait(WORK, caller())
 
 
 # --- traffic on virtual time ------------------------------------------------------------------------------------------

@@ -108,7 +108,7 @@ def _priority(http: HttpRequest, principal: Principal, own: Priority) -> Priorit
     try:
         asked = Priority[text.strip().upper()]
     except KeyError:
-        names = ", ".join(priority.name.lower() for priority in Priority)
+        names = ", ".join(priority.name.lower() for priority in sorted(Priority, reverse=True))
         raise InvalidRequest(f"x-priority must be one of {names}", param="x-priority") from None
     if asked > own and "admin" not in principal.scopes:
         raise Forbidden(

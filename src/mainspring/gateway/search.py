@@ -4,7 +4,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict
 from typing import Annotated, Any, Literal, Protocol, TypeVar
 
@@ -101,7 +101,7 @@ class RecommendationsBody(Body):
 class Charging(Protocol):
     """The limits of a key."""
 
-    def __call__(self, context: Context, tokens: int) -> AbstractContextManager[None]:
+    def __call__(self, context: Context, tokens: int) -> AbstractAsyncContextManager[None]:
         """Counts a request and sets tokens aside while it runs. Raises ``RateLimited``, ``TooLarge``."""
         ...
 
@@ -116,7 +116,7 @@ def router(searching: Search, access: Access, charge: Charging) -> APIRouter:
     @routes.post("/{store_id}/search")
     async def search(http: HttpRequest, store_id: str, body: SearchBody, context: chats) -> HttpResponse:
         wanted = _wanted(body)
-        with charge(context, searching.tokens(wanted)):
+        async with charge(context, searching.tokens(wanted)):
             found = await _in_time(http, context, lambda: searching.search(context, store_id, wanted))
         page = _page([_shown(each) for each in found.hits]) | _extras(found, body)
         return json_response(page, charge.headers(context.principal))
@@ -131,7 +131,7 @@ def router(searching: Search, access: Access, charge: Charging) -> APIRouter:
                 raise InvalidRequest("start and end are a span of the document", param="start")
             span = (body.start, body.end)
         tree = filters.parse(body.filters)
-        with charge(context, 0):
+        async with charge(context, 0):
             hits = await _in_time(
                 http,
                 context,
@@ -152,7 +152,7 @@ def router(searching: Search, access: Access, charge: Charging) -> APIRouter:
         http: HttpRequest, store_id: str, body: RecommendationsBody, context: chats
     ) -> HttpResponse:
         ids, most, support = body.document_ids, body.max_num_results, body.min_support
-        with charge(context, 0):
+        async with charge(context, 0):
             found = await _in_time(http, context, lambda: searching.recommend(context, store_id, ids, most, support))
         rows = [_recommended(*each) for each in found]
         page = {"object": "list", "data": rows, "has_more": False}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -19,7 +19,8 @@ from mainspring.serving.charged import Charged
 from mainspring.serving.gate import Gate
 from mainspring.serving.guard import inspect
 from mainspring.serving.hide import Hiding
-from mainspring.serving.limit import Charge, Limits
+from mainspring.serving.limit import Charge, Limits, RateLimits
+from mainspring.serving.limit_shared import opened
 from mainspring.serving.memory.open import keeper as open_keeper
 from mainspring.serving.pricing import Price
 from mainspring.serving.repair import Repair
@@ -30,6 +31,7 @@ from mainspring.serving.select import Registry, Served
 from mainspring.serving.tariffs import Tariffs
 from mainspring.settings import Settings
 from mainspring.stores import Stores
+from mainspring.stores.buckets import SharedBuckets
 from mainspring.telemetry import Telemetry
 from mainspring.telemetry.arms import ArmMetrics
 from mainspring.types import Context, Responder
@@ -137,8 +139,14 @@ async def open(  # noqa: A001
         since = getattr(engines.reranker, "pulled_at", 0)
         registry.add(Served(engines.reranker.name, "reranker", ring, created=since, sampled=False))
         telemetry.metrics.serve(engines.reranker.name)
-    try:
-        limits = Limits.of(settings.serving)
+    async with AsyncExitStack() as stack:
+        # Left from the last to the first.
+        limits = await stack.enter_async_context(_limits(settings, stores, telemetry))
+        for gate in filter(None, gates.values()):
+            stack.callback(gate.close)
+        stack.push_async_callback(services.background.close)
+        stack.push_async_callback(replicas.close)
+        stack.push_async_callback(keeper.close)
         yield Path(
             registry,
             request_ring(services, registry, limits),
@@ -153,10 +161,19 @@ async def open(  # noqa: A001
             partial(Hiding, services.policy, services.metrics),
             replicas,
         )
-    finally:
-        await keeper.close()
-        await replicas.close()
-        await services.background.close()
+
+
+@asynccontextmanager
+async def _limits(settings: Settings, stores: Stores, telemetry: Telemetry) -> AsyncIterator[RateLimits]:
+    """The limits of keys: of all servers that share a Redis, or of this process."""
+    alone = Limits.of(settings.serving)
+    if stores.redis is None or not settings.serving.share_limits:
+        yield alone
+        return
+    async with opened(SharedBuckets(stores.redis), alone) as shared:
+        text = "Requests that this server granted by itself because Redis was away."
+        telemetry.metrics.watch_count("limits_granted_alone", text, lambda: shared.granted_alone)
+        yield shared
 
 
 def _chat_ring(

@@ -160,6 +160,8 @@ class Gate:
         later where somebody with a better right needs the room), ``DeadlineExceeded``, ``EngineDied`` at the end.
         """
         ticket = self._ticket(work, context)
+        if self._closed:
+            raise self._ended()
         self._refuse_what_is_too_late(ticket, context)
         self._make_room(ticket)
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -192,7 +194,10 @@ class Gate:
         self._closed = True
         for turn in list(self._turns.values()):
             if not turn.done():
-                turn.set_exception(EngineDied(f"the engine of {self.model} was closed", retry_after=2.0))
+                turn.set_exception(self._ended())
+
+    def _ended(self) -> EngineDied:
+        return EngineDied(f"the engine of {self.model} was closed")
 
     def statistics(self) -> dict[str, float]:
         """Gauges for metrics."""

@@ -9,8 +9,8 @@ interleaving can grant too much.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -41,26 +41,35 @@ class Rates:
 class Bucket:
     """``capacity`` units that refill evenly within ``period_s``."""
 
-    __slots__ = ("_clock", "_level", "_period", "_seen", "capacity")
+    __slots__ = ("_clock", "_level", "_seen", "capacity", "period_s")
 
     def __init__(self, capacity: int, clock: Clock, period_s: float = MINUTE) -> None:
         self.capacity = capacity
-        self._period = period_s
+        self.period_s = period_s
         self._clock = clock
         self._level = float(capacity)
         self._seen = clock()
 
     def take(self, amount: int) -> float:
         """Take ``amount`` and return 0, or take nothing and return the seconds until it would be there."""
-        missing = amount - self._refilled()
-        if missing > 1e-9:
-            return missing * self._period / self.capacity
+        if wait := self.lacks(amount):
+            return wait
         self._level -= amount
         return 0.0
+
+    def lacks(self, amount: float) -> float:
+        """Seconds until ``amount`` is there; 0 where it is."""
+        missing = amount - self._refilled()
+        return missing * self.period_s / self.capacity if missing > 1e-9 else 0.0
 
     def give(self, amount: int) -> None:
         """Put ``amount`` back; a negative amount is a debt that refilling pays off."""
         self._level = min(float(self.capacity), self._refilled() + amount)
+
+    @property
+    def level(self) -> float:
+        """Units that are there now, below 0 with a debt."""
+        return self._refilled()
 
     @property
     def remaining(self) -> int:
@@ -70,11 +79,11 @@ class Bucket:
     @property
     def reset_s(self) -> float:
         """Seconds until the bucket is full."""
-        return (self.capacity - self._refilled()) * self._period / self.capacity
+        return (self.capacity - self._refilled()) * self.period_s / self.capacity
 
     def _refilled(self) -> float:
         now = self._clock()
-        self._level = min(float(self.capacity), self._level + (now - self._seen) * self.capacity / self._period)
+        self._level = min(float(self.capacity), self._level + (now - self._seen) * self.capacity / self.period_s)
         self._seen = now
         return self._level
 
@@ -85,24 +94,47 @@ class _Account:
     tokens: Bucket
     today: Bucket | None = None
 
+    @property
+    def all(self) -> list[Bucket]:
+        return [bucket for bucket in (self.today, self.requests, self.tokens) if bucket is not None]
+
     def headers(self) -> dict[str, str]:
-        headers = {
-            "x-ratelimit-limit-requests": str(self.requests.capacity),
-            "x-ratelimit-limit-tokens": str(self.tokens.capacity),
-            "x-ratelimit-remaining-requests": str(self.requests.remaining),
-            "x-ratelimit-remaining-tokens": str(self.tokens.remaining),
-            "x-ratelimit-reset-requests": duration(self.requests.reset_s),
-            "x-ratelimit-reset-tokens": duration(self.tokens.reset_s),
-        }
-        if self.today is not None:
-            headers["x-ratelimit-limit-requests-day"] = str(self.today.capacity)
-            headers["x-ratelimit-remaining-requests-day"] = str(self.today.remaining)
-            headers["x-ratelimit-reset-requests-day"] = duration(self.today.reset_s)
-        return headers
+        buckets = self.all
+        return headers_of(
+            [(bucket.capacity, bucket.period_s) for bucket in buckets],
+            [bucket.level for bucket in buckets],
+        )
 
     def idle(self) -> bool:
-        buckets = (self.requests, self.tokens, self.today)
-        return all(bucket is None or bucket.reset_s <= 0 for bucket in buckets)
+        return all(bucket.reset_s <= 0 for bucket in self.all)
+
+
+class Grant(Protocol):
+    """What was set aside for one request."""
+
+    async def settle(self, spent: int) -> None:
+        """Replace the tokens that were reserved by what was ``spent``; only the first call counts."""
+        ...
+
+    def headers(self) -> dict[str, str]:
+        """``x-ratelimit-limit|remaining|reset-requests|tokens`` as OpenAI has them; ``-requests-day`` where a key has
+        such a limit."""
+        ...
+
+
+class RateLimits(Protocol):
+    """The limits of all keys: in this process (``Limits``), or of several servers together (``limit_shared``)."""
+
+    async def grant(self, principal: Principal, tokens: int) -> Grant:
+        """Count one request and set ``tokens`` aside.
+
+        Raises ``RateLimited`` with ``retry_after`` and ``headers``, ``TooLarge`` for what no waiting would grant.
+        """
+        ...
+
+    def headers(self, principal: Principal) -> dict[str, str]:
+        """``Grant.headers``, as far as known now."""
+        ...
 
 
 class Reservation:
@@ -119,6 +151,22 @@ class Reservation:
         if self._reserved is not None:
             self._bucket.give(self._reserved - spent)
             self._reserved = None
+
+
+class _LocalGrant:
+    """A reservation of this process."""
+
+    __slots__ = ("_account", "_reservation")
+
+    def __init__(self, account: _Account, reservation: Reservation) -> None:
+        self._account = account
+        self._reservation = reservation
+
+    async def settle(self, spent: int) -> None:
+        self._reservation.settle(spent)
+
+    def headers(self) -> dict[str, str]:
+        return self._account.headers()
 
 
 class Limits:
@@ -162,26 +210,25 @@ class Limits:
         Raises ``RateLimited`` with ``retry_after`` and ``headers``, ``TooLarge`` for what no waiting would grant.
         """
         account = self._account(principal)
-        if tokens > account.tokens.capacity:
-            raise TooLarge(
-                f"the request may take {tokens} tokens and this key is granted {account.tokens.capacity} a minute",
-                remedy="Lower max_tokens or shorten the input",
-                param="max_tokens",
-            )
+        check_size(tokens, self.rates(principal))
         if account.today is not None and (wait := account.today.take(1)):
-            raise _refusal(REQUESTS_A_DAY, account.today.capacity, wait, account)
+            raise refusal(REQUESTS_A_DAY, account.today.capacity, wait, account.headers())
         if wait := account.requests.take(1):
             _give_back(account.today)
-            raise _refusal(REQUESTS, account.requests.capacity, wait, account)
+            raise refusal(REQUESTS, account.requests.capacity, wait, account.headers())
         if wait := account.tokens.take(tokens):
             _give_back(account.today)
             account.requests.give(1)
-            raise _refusal(TOKENS, account.tokens.capacity, wait, account)
+            raise refusal(TOKENS, account.tokens.capacity, wait, account.headers())
         return Reservation(account.tokens, tokens)
 
+    async def grant(self, principal: Principal, tokens: int) -> Grant:
+        """See ``RateLimits.grant``."""
+        reservation = self.reserve(principal, tokens)
+        return _LocalGrant(self._account(principal), reservation)
+
     def headers(self, principal: Principal) -> dict[str, str]:
-        """``x-ratelimit-limit|remaining|reset-requests|tokens`` as OpenAI has them; ``-requests-day`` where a key has
-        such a limit."""
+        """See ``RateLimits.headers``."""
         return self._account(principal).headers()
 
     def _account(self, principal: Principal) -> _Account:
@@ -208,15 +255,39 @@ def _give_back(bucket: Bucket | None) -> None:
         bucket.give(1)
 
 
-def _refusal(name: str, limit: int, wait: float, account: _Account) -> RateLimited:
+def check_size(tokens: int, rates: Rates) -> None:
+    """Raise ``TooLarge`` for what no waiting would grant."""
+    if tokens > rates.tokens_per_minute:
+        raise TooLarge(
+            f"the request may take {tokens} tokens and this key is granted {rates.tokens_per_minute} a minute",
+            remedy="Lower max_tokens or shorten the input",
+            param="max_tokens",
+        )
+
+
+def refusal(name: str, limit: int, wait: float, headers: Mapping[str, str]) -> RateLimited:
+    """What a key is told that has used up the limit of that name."""
     error = RateLimited(
         f"the limit of {limit} {name.replace('_per_', ' a ')} is used up",
         remedy=f"Try again in {duration(wait)}",
         param=name,
         retry_after=wait,
     )
-    error.headers = account.headers()
+    error.headers = headers
     return error
+
+
+def headers_of(buckets: Sequence[tuple[int, float]], levels: Sequence[float] | None) -> dict[str, str]:
+    """The headers that tell of buckets (capacity, seconds to refill) at ``levels`` (None: full): requests a day where
+    there are three, requests and tokens a minute."""
+    headers: dict[str, str] = {}
+    names = ("requests-day", "requests", "tokens")[-len(buckets) :]
+    for index, (name, (capacity, period_s)) in enumerate(zip(names, buckets, strict=True)):
+        level = capacity if levels is None else levels[index]
+        headers[f"x-ratelimit-limit-{name}"] = str(capacity)
+        headers[f"x-ratelimit-remaining-{name}"] = str(max(0, int(level + 1e-9)))
+        headers[f"x-ratelimit-reset-{name}"] = duration((capacity - level) * period_s / capacity)
+    return headers
 
 
 class LimitMetrics(Protocol):
@@ -228,7 +299,9 @@ class LimitMetrics(Protocol):
 class Limit(Layer):
     """Refuses what exceeds the key's limits, and settles its tokens when the answer has ended."""
 
-    def __init__(self, inner: Responder, limits: Limits, metrics: LimitMetrics, *, default_output_tokens: int) -> None:
+    def __init__(
+        self, inner: Responder, limits: RateLimits, metrics: LimitMetrics, *, default_output_tokens: int
+    ) -> None:
         super().__init__(inner)
         self._limits = limits
         self._metrics = metrics
@@ -236,47 +309,47 @@ class Limit(Layer):
 
     async def respond(self, request: Request, context: Context) -> Response:
         tokens = estimate.request_tokens(request, self._default_output)
-        reservation = _reserve(self._limits, self._metrics, context, tokens)
+        grant = await _grant(self._limits, self._metrics, context, tokens)
 
         async def settle() -> None:
-            reservation.settle(context.allowance.spent.total_tokens)
+            await grant.settle(context.allowance.spent.total_tokens)
 
         try:
             response = await self.inner.respond(request, context)
         except BaseException:
             await settle()
             raise
-        headers = {**response.head.headers, **self._limits.headers(context.principal)}
+        headers = {**response.head.headers, **grant.headers()}
         return response.with_head(headers=headers).on_close(settle)
 
 
 class Charge:
-    """The same limits for what no request ring is around: ``with charge(context, tokens): ...``."""
+    """The same limits for what no request ring is around: ``async with charge(context, tokens): ...``."""
 
-    def __init__(self, limits: Limits, metrics: LimitMetrics) -> None:
+    def __init__(self, limits: RateLimits, metrics: LimitMetrics) -> None:
         self._limits = limits
         self._metrics = metrics
 
-    @contextmanager
-    def __call__(self, context: Context, tokens: int) -> Iterator[None]:
+    @asynccontextmanager
+    async def __call__(self, context: Context, tokens: int) -> AsyncIterator[None]:
         """Counts one request and sets ``tokens`` aside; what models spent in ``context`` is settled at the end.
 
-        Raises what ``Limits.reserve`` raises.
+        Raises what ``RateLimits.grant`` raises.
         """
-        reservation = _reserve(self._limits, self._metrics, context, tokens)
+        grant = await _grant(self._limits, self._metrics, context, tokens)
         try:
             yield
         finally:
-            reservation.settle(context.allowance.spent.total_tokens)
+            await grant.settle(context.allowance.spent.total_tokens)
 
     def headers(self, principal: Principal) -> dict[str, str]:
-        """``Limits.headers``."""
+        """``RateLimits.headers``."""
         return self._limits.headers(principal)
 
 
-def _reserve(limits: Limits, metrics: LimitMetrics, context: Context, tokens: int) -> Reservation:
+async def _grant(limits: RateLimits, metrics: LimitMetrics, context: Context, tokens: int) -> Grant:
     try:
-        return limits.reserve(context.principal, tokens)
+        return await limits.grant(context.principal, tokens)
     except RateLimited as error:
         metrics.limited("tokens" if error.param == TOKENS else "requests")
         raise

@@ -15,7 +15,7 @@ from mainspring.serving.budget import Budget
 from mainspring.serving.cache import CacheMetrics, ResponseCache
 from mainspring.serving.gate import Gate, Waits
 from mainspring.serving.guard import GuardInput, GuardMetrics, GuardOutput, Policy
-from mainspring.serving.limit import Limit, LimitMetrics, Limits
+from mainspring.serving.limit import Limit, LimitMetrics, RateLimits
 from mainspring.serving.memory.keeper import Keeper
 from mainspring.serving.meter import CallMetrics, Meter
 from mainspring.serving.ports import Answers, EventLog, Histories, Tracing
@@ -66,7 +66,7 @@ def gate_before(services: Services, model: str, capacity: Capacity | None) -> Ga
     )
 
 
-def request_ring(services: Services, registry: Registry, limits: Limits) -> Responder:
+def request_ring(services: Services, registry: Registry, limits: RateLimits) -> Responder:
     """What every request passes, once."""
     serving, stores = services.settings.serving, services.settings.stores
     outermost = partial(Trace, tracing=services.tracing, metrics=services.metrics)

@@ -85,7 +85,9 @@ class Redis:
                 # The server is well; it is the command that it does not take.
                 self._came_back()
                 raise StoreError(f"{self.name} refused {command[0]!s}: {error}") from error
-            self._went_away(error)
+            if trial or self.available:
+                # Of many that were under way when it went away only one tells something new.
+                self._went_away(error)
             raise StoreError(
                 f"{self.name} does not answer ({error or 'timeout'})", remedy="Start it, or empty stores.redis"
             ) from error
@@ -110,7 +112,7 @@ class Redis:
         await self._pool.disconnect()
 
     def _went_away(self, error: BaseException) -> None:
-        if self.available:
+        if not self._next_trial:
             _log.warning("%s does not answer (%s): doing without it", self.name, error or "timeout")
         self._next_trial = time.monotonic() + self._rest_s
         self._rest_s = min(2 * self._rest_s, LONGEST_REST_S)
