@@ -9,7 +9,7 @@ import re
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import aiohttp
@@ -28,8 +28,9 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         tmp_path_factory.mktemp("small"),
         MAINSPRING_ENGINES__MAX_SEQUENCES=str(SLOTS),
         MAINSPRING_ENGINES__MAX_WAITING=str(WAITING),
-        MAINSPRING_SERVING__ADMISSION__MAX_WAIT_S="60",
-        MAINSPRING_SERVING__ADMISSION__BURST_S="60",
+        # The count is the bound here, whatever this machine's speed.
+        MAINSPRING_SERVING__ADMISSION__MAX_WAIT_S="1000",
+        MAINSPRING_SERVING__ADMISSION__STANDING_WAIT="1000",
     )
     yield started
     stop_server(started)
@@ -53,6 +54,31 @@ async def queued(session: aiohttp.ClientSession, server: Server) -> float:
         found = re.search(rf'mainspring_engine_queued_interactive{{engine="{CHAT}"}} ([0-9.]+)', await page.text())
     assert found
     return float(found[1])
+
+
+async def until(reached: Callable[[], Awaitable[bool]]) -> None:
+    end = time.monotonic() + 60
+    while not await reached():
+        assert time.monotonic() < end
+        await asyncio.sleep(0.02)
+
+
+async def occupied(session: aiohttp.ClientSession, server: Server, tokens: int) -> list[asyncio.Task[list[Any]]]:
+    """Streams that keep the whole engine busy."""
+    streams = [asyncio.create_task(frames(session, server, story(index, tokens))) for index in range(SLOTS)]
+
+    async def full() -> bool:
+        return await running(session, server) == SLOTS
+
+    await until(full)
+    return streams
+
+
+async def waiting_are(session: aiohttp.ClientSession, server: Server, count: int) -> None:
+    async def are() -> bool:
+        return await queued(session, server) == count
+
+    await until(are)
 
 
 async def test_a_flood_is_answered_or_refused_and_nothing_is_left_over(small: Server) -> None:
@@ -81,18 +107,12 @@ async def test_a_flood_is_answered_or_refused_and_nothing_is_left_over(small: Se
 
 async def test_whoever_leaves_the_line_is_forgotten(small: Server) -> None:
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        busy = [asyncio.create_task(frames(session, small, story(index, 300))) for index in range(SLOTS)]
-        while await running(session, small) < SLOTS:
-            await asyncio.sleep(0.02)
+        busy = await occupied(session, small, 300)
         waiting = [asyncio.create_task(post(session, small, short(index))) for index in range(3)]
-        while await queued(session, small) < 3:
-            await asyncio.sleep(0.02)
-        for each in waiting:
-            each.cancel()
-        end = time.monotonic() + 20
-        while await queued(session, small) and time.monotonic() < end:
-            await asyncio.sleep(0.05)
-        assert await queued(session, small) == 0
+        await waiting_are(session, small, 3)
+        for leaver in waiting:
+            leaver.cancel()
+        await waiting_are(session, small, 0)
         assert not any(each.done() for each in busy)
         for each in busy:
             each.cancel()
@@ -100,9 +120,7 @@ async def test_whoever_leaves_the_line_is_forgotten(small: Server) -> None:
 
 async def test_a_deadline_ends_the_wait(small: Server) -> None:
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        busy = [asyncio.create_task(frames(session, small, story(index, 1500))) for index in range(SLOTS)]
-        while await running(session, small) < SLOTS:
-            await asyncio.sleep(0.02)
+        busy = await occupied(session, small, 1500)
         status, body, _ = await post(session, small, short(1), **{"x-request-timeout": "0.3"})
         assert (status, body["error"]["code"]) in ((504, "deadline_exceeded"), (503, "overloaded"))
         for each in busy:
@@ -111,9 +129,7 @@ async def test_a_deadline_ends_the_wait(small: Server) -> None:
 
 async def test_an_interactive_request_passes_batch_work(small: Server) -> None:
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        busy = [asyncio.create_task(frames(session, small, story(index, 60))) for index in range(SLOTS)]
-        while await running(session, small) < SLOTS:
-            await asyncio.sleep(0.02)
+        busy = await occupied(session, small, 60)
         ended: list[str] = []
 
         async def ask(name: str, priority: str) -> None:
@@ -131,12 +147,9 @@ async def test_an_interactive_request_passes_batch_work(small: Server) -> None:
 
 async def test_a_death_of_the_engine_loses_nobody_who_waits(small: Server) -> None:
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        busy = [asyncio.create_task(frames(session, small, story(index, 1500))) for index in range(SLOTS)]
-        while await running(session, small) < SLOTS:
-            await asyncio.sleep(0.02)
+        busy = await occupied(session, small, 1500)
         waiting = [asyncio.create_task(post(session, small, short(index))) for index in range(WAITING)]
-        while await queued(session, small) < WAITING:
-            await asyncio.sleep(0.02)
+        await waiting_are(session, small, WAITING)
         os.kill(_engine_pid(small.process.pid), signal.SIGKILL)
         for answer in await asyncio.gather(*busy):
             assert answer[-1]["error"]["code"] == "engine_died"
