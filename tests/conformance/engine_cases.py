@@ -6,17 +6,20 @@ To add one: write an async context manager that yields a started engine, and a l
 from __future__ import annotations
 
 import importlib.util
+import os
+import shlex
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from mainspring.endpoints import RemoteModel
+from mainspring.endpoints import RemoteModel, VllmModel
 from mainspring.engines.base import Engine, Generation
 from mainspring.engines.llamacpp import LlamaCppEngine
 from mainspring.engines.pull import Puller
 from mainspring.engines.remote import RemoteEngine
 from mainspring.engines.scripted import ScriptedEngine
+from mainspring.engines.vllm import VllmEngine
 from mainspring.errors import ModelNotPulled
 from mainspring.settings import EnginesSettings, Settings
 from mainspring.types import Event, Finish, Message, Sampling, Text, Usage
@@ -102,9 +105,33 @@ def llamacpp_missing() -> str:
     return default_model_missing()
 
 
+@asynccontextmanager
+async def vllm() -> AsyncIterator[Engine]:
+    settings = VllmModel(
+        model=os.environ["VLLM_MODEL"],
+        command=tuple(shlex.split(os.environ["VLLM_COMMAND"])),
+        arguments=tuple(shlex.split(os.environ.get("VLLM_ARGUMENTS", ""))),
+        context_window=2048,
+    )
+    engine = VllmEngine("vllm", settings)
+    await engine.start()
+    try:
+        yield engine
+    finally:
+        await engine.close()
+
+
+def vllm_missing() -> str:
+    """Why vLLM cannot run here; empty if it can."""
+    if "VLLM_COMMAND" in os.environ and "VLLM_MODEL" in os.environ:
+        return ""
+    return "vLLM is not named: set VLLM_COMMAND='vllm serve' and VLLM_MODEL to a model's folder"
+
+
 CASES = [
     Case("openvino", openvino, default_model_missing),
     Case("llamacpp", llamacpp, llamacpp_missing),
+    Case("vllm", vllm, vllm_missing),
     Case("remote", remote, model=False),
     Case("scripted", scripted, model=False),
 ]

@@ -9,7 +9,22 @@ from typing import Annotated
 import typer
 
 from mainspring import __version__
-from mainspring.cli import ask, doctor, ingest, keys, models, rag, replicas, routes, sessions, show, sync, traces, up
+from mainspring.cli import (
+    ask,
+    doctor,
+    imports,
+    ingest,
+    keys,
+    models,
+    rag,
+    replicas,
+    routes,
+    sessions,
+    show,
+    sync,
+    traces,
+    up,
+)
 from mainspring.cli import eval as evaluate
 from mainspring.errors import MainspringError, SettingsError
 
@@ -54,6 +69,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
 app.add_typer(replicas.app, name="replicas")
 app.add_typer(sessions.app, name="sessions")
+app.add_typer(imports.app, name="import")
 app.add_typer(rag.app, name="rag")
 app.add_typer(evaluate.app, name="eval")
 app.add_typer(routes.app, name="routes")

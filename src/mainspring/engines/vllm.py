@@ -18,7 +18,7 @@ from typing import Any
 import aiohttp
 
 from mainspring.endpoints import RemoteModel, VllmModel
-from mainspring.engines.base import Generation
+from mainspring.engines.base import EngineStream, Generation
 from mainspring.engines.remote import RemoteEngine
 from mainspring.engines.supervisor import Supervisor
 from mainspring.errors import EngineDied, EngineError
@@ -28,6 +28,10 @@ CHILD = "mainspring.engines.vllm_child"
 _PARAMETERS = ("top_k", "min_p", "repetition_penalty", "ignore_eos")
 _PATIENCE_S = 30.0
 _SHORT_CALL_S = 60.0
+
+
+class _Unreached(EngineDied):
+    """Nobody listens on its socket."""
 
 
 class VllmEngine(RemoteEngine):
@@ -69,6 +73,7 @@ class VllmEngine(RemoteEngine):
         super().__init__(
             name,
             endpoint,
+            retries=0 if socket else 2,
             connector=(lambda: aiohttp.UnixConnector(socket, limit=0)) if socket else None,
             grammars=frozenset({"json_schema", "regex"}),
         )
@@ -93,6 +98,14 @@ class VllmEngine(RemoteEngine):
         if self._supervisor:
             await self._supervisor.start()
 
+    async def generate(self, generation: Generation) -> EngineStream:
+        """See ``RemoteEngine.generate``; also raises ``EngineDied``."""
+        try:
+            return await super().generate(generation)
+        except _Unreached:
+            # Its end had not been noticed yet, and the request has gone nowhere.
+            return await super().generate(generation)
+
     async def _run(self, generation: Generation) -> AsyncGenerator[Event, None]:
         if self._supervisor:
             await self._supervisor.ready(_PATIENCE_S)
@@ -110,16 +123,17 @@ class VllmEngine(RemoteEngine):
 
     def _failure(self, problem: str) -> EngineError:
         error = super()._failure(problem)
-        return self._died(error)
-
-    def _unreachable(self, problem: str) -> EngineError:
-        return self._died(super()._unreachable(problem))
-
-    def _died(self, error: EngineError) -> EngineError:
-        """A broken connection to a server of our own is its death."""
         if self._supervisor is None:
             return error
+        # A broken connection to a server of our own is its death.
         return EngineDied(error.message, remedy="Send the request again", retry_after=2.0)
+
+    def _unreachable(self, problem: str) -> EngineError:
+        error = super()._unreachable(problem)
+        if self._supervisor is None:
+            return error
+        self._supervisor.kill()
+        return _Unreached(error.message, remedy="Send the request again", retry_after=2.0)
 
     async def count_tokens(self, text: str) -> int:
         """Tokens of ``text`` in the model's vocabulary, which the server tells. Raises ``UpstreamError``."""
