@@ -22,6 +22,7 @@ from mainspring import references, routing
 from mainspring.endpoints import RemoteModel, RemoteReranker, VllmModel
 from mainspring.errors import SettingsError
 from mainspring.queueing import AdmissionSettings
+from mainspring.scaling import ScaledModel
 from mainspring.sections import PricesSettings, Section, TelemetrySettings, Tier
 
 PREFIX = "MAINSPRING_"
@@ -33,7 +34,7 @@ OTHER_NAMES = frozenset({"MAINSPRING_CONFIG", "MAINSPRING_DATA", "MAINSPRING_API
 # Settings whose keys are names of the user's.
 _MAPPINGS = (
     *("models.remote.", "models.remote_rerankers.", "models.replicas.", "models.vllm."),
-    *("serving.presets.", "serving.default_presets.", "serving.routes."),
+    *("serving.presets.", "serving.default_presets.", "serving.scaled.", "serving.routes."),
     *("serving.admission.shares.", "serving.admission.tiers."),
 )
 
@@ -251,7 +252,8 @@ class AutoSettings(Section):
 
 class ServingSettings(Section):
     """Limits of one API key and the policies of the rings. ``default_presets`` gives models and applications, by the
-    name under which they are asked, the name of a preset."""
+    name under which they are asked, the name of a preset; ``scaled`` are further names, each a model that is
+    asked by a plan."""
 
     requests_per_minute: int = Field(600, gt=0)
     tokens_per_minute: int = Field(400_000, gt=0)
@@ -262,6 +264,8 @@ class ServingSettings(Section):
     retries: int = Field(2, ge=0)
     cache_responses: bool = True
     repair_rounds: int = Field(2, ge=0, le=5, description="for models without grammars; 0: response_format is refused")
+    max_samples: int = Field(16, ge=1, le=64, description="answers that one request may have written for scaling")
+    scaled: dict[str, ScaledModel] = Field(default_factory=dict)
     presets: dict[str, Preset] = Field(default_factory=dict)
     default_presets: dict[str, str] = Field(default_factory=dict)
     auto: AutoSettings = Field(default_factory=AutoSettings)

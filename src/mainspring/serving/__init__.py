@@ -27,7 +27,8 @@ from mainspring.serving.repair import Repair
 from mainspring.serving.replicas import Replicas
 from mainspring.serving.reserve import Purse
 from mainspring.serving.rings import Services, admit, call_ring, gate_before, meter, request_ring, shown_ring
-from mainspring.serving.select import Registry, Served
+from mainspring.serving.scaling.scale import Scaled
+from mainspring.serving.select import Registry, Select, Served
 from mainspring.serving.tariffs import Tariffs
 from mainspring.settings import Settings
 from mainspring.stores import Stores
@@ -126,6 +127,9 @@ async def open(  # noqa: A001
         provider="mainspring.openvino",
         price=tariffs.of(embedder.name),
     )
+    for name, plan in settings.serving.scaled.items():
+        registry.add(Served(name, "chat", Scaled(Select(registry), plan)))
+    telemetry.metrics.serve(*settings.serving.scaled)
     registry.add(Served(embedder.name, "embedding", embedding, created=getattr(embedder, "pulled_at", 0)))
     telemetry.metrics.serve(*chat, embedder.name)
     keeper = open_keeper(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from mainspring.scaling import MAX_SAMPLES
 from mainspring.types import ChatRequest, CompletionRequest, Message, Request, RerankRequest
 
 CHARACTERS_A_TOKEN = 4
@@ -65,4 +66,11 @@ def request_tokens(request: Request, default_output: int) -> int:
         return prompt_tokens(request)
     sampling = request.sampling
     output = default_output if sampling.max_tokens is None else sampling.max_tokens
-    return prompt_tokens(request) + output * max(sampling.n, sampling.beams, 1)
+    return (prompt_tokens(request) + output * max(sampling.n, sampling.beams, 1)) * _answers(request)
+
+
+def _answers(request: ChatRequest | CompletionRequest) -> int:
+    """How many answers the request has written for its one; what is no such wish is refused further on."""
+    wish = request.options.get("scaling") if isinstance(request, ChatRequest) else None
+    samples = wish.get("samples", 8) if isinstance(wish, dict) and wish.get("method") != "chain_of_thought" else 1
+    return min(samples, MAX_SAMPLES) if isinstance(samples, int) and samples > 0 else 1

@@ -24,6 +24,7 @@ from mainspring.serving.pricing import Price, Tariff
 from mainspring.serving.record import Record
 from mainspring.serving.reserve import Purse, Reserve
 from mainspring.serving.retry import Retry, RetryMetrics
+from mainspring.serving.scaling.scale import Scale
 from mainspring.serving.select import Registry, Select
 from mainspring.serving.session import Session
 from mainspring.serving.step import steps
@@ -97,7 +98,8 @@ def request_ring(services: Services, registry: Registry, limits: RateLimits) -> 
         partial(GuardOutput, policy=services.policy, metrics=services.metrics),
     ]
     preset = partial(ApplyPreset, presets=Presets(serving))
-    return ring([outermost, preset, *steps(layers, services.tracing)], Select(registry))
+    scale = partial(Scale, most=serving.max_samples)
+    return ring([outermost, preset, *steps(layers, services.tracing), scale], Select(registry))
 
 
 def shown_ring(services: Services, inner: Responder) -> Responder:
