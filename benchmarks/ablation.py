@@ -52,7 +52,7 @@ AXES: Mapping[str, Mapping[str, Sequence[str]]] = {
 }
 """What is varied on each besides retrievers and rerankers. Every chunker embeds the whole collection again, and an
 abstract is one to three chunks whatever cuts it: ``chunking.py`` compares chunkers where it matters."""
-LIMITS = {"squad": 500, "scifact": 400}
+LIMITS = {"squad": 300, "scifact": 300}
 """At most so many queries, evenly spaced, where there are more."""
 
 Kept = dict[str, Any]

@@ -44,6 +44,12 @@ DATA_SETS = (
     ("retrieval/cisi", "CISI: 1,460 abstracts, 76 judged queries (`data/cisi`)", "ronancummins/gen_polya", "none"),
     ("retrieval/npl", "NPL: 11,429 records, 93 queries (`npl`)", "stefreschke/Information-Retrieval", "none"),
     ("qa/squad/dev-v2.0.json", "part of the SQuAD 2.0 development set", "chrischute/squad", "MIT (code)"),
+    (
+        "qa/hipporag",
+        "samples of HotpotQA and MuSiQue, the corpus of 2WikiMultihopQA (`data` of the branch `legacy`)",
+        "OSU-NLP-Group/HippoRAG",
+        "MIT (code); CC BY-SA 4.0, CC BY 4.0, Apache-2.0 at the authors'",
+    ),
     ("qa/qags", "QAGS: sentences of summaries judged by three people each", "W4ngatang/qags", "none"),
     ("safety/injecguard", "NotInject (benign look-alikes), validation set", "leolee99/InjecGuard", "MIT"),
     ("safety/bipia", "indirect prompt injections", "microsoft/BIPIA", "MIT"),
