@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mainspring.errors import StoreError
-from mainspring.stores.lance_index import index, index_text, kinds, rewrite
+from mainspring.stores.lance_index import index, index_text, kinds, rewrite, waits
 from mainspring.stores.lance_search import find, quoted
 from mainspring.stores.lance_view import Views
 from mainspring.stores.segment import segmented
@@ -28,6 +28,8 @@ _LATER_COLUMNS = {
     "digest": "CAST('' AS STRING)",
 }
 _FORGET_AT_ONCE = 200
+# A purge leaves the index of the vectors to be made so much later, once for all purges until then.
+_LATER_S = 600.0
 _ATTEMPTS = 5
 
 T = TypeVar("T")
@@ -44,6 +46,8 @@ class LanceVectors:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._views = Views()
         self._purged: dict[str, int] = {}
+        self._later: dict[str, asyncio.TimerHandle] = {}
+        self._swept: set[str] = set()
 
     async def write(self, collection_id: str, rows: Sequence[ChunkRow]) -> None:
         """Add rows; durable when it returns. Raises ``StoreError``."""
@@ -155,6 +159,9 @@ class LanceVectors:
             self._views.forget(collection_id)
             return []
         view = await self._views.of(collection_id, table)
+        if vector is not None and waits(view.kinds, len(view.rows.numbers)):
+            # The process that swept it up may be gone.
+            self._index_later(collection_id)
         if text is not None and "indexed" not in view.kinds:
             async with self._lock(collection_id):
                 table = await self._table(collection_id)
@@ -169,11 +176,11 @@ class LanceVectors:
         async with self._lock(collection_id), _Errors(f"collection {collection_id} cannot be indexed"):
             table = await self._table(collection_id)
             if table is not None:
-                await index(table)
+                await index(table, vectors=collection_id not in self._swept)
 
     async def purge(self, collection_id: str) -> None:
         """Take what was deleted out of the files: the table is written anew, with its indexes, and older versions go.
-        Nothing is done where nothing was written since the last time."""
+        Nothing is done where nothing was written since the last time. The index of the vectors may come later."""
         async with self._lock(collection_id), _Errors(f"collection {collection_id} cannot be swept up"):
             table = await self._table(collection_id)
             if table is None or await table.version() == self._purged.get(collection_id):
@@ -184,6 +191,10 @@ class LanceVectors:
                 return
             await _add_later_columns(table)
             await rewrite(table)
+            if waits(await kinds(table), await table.count_rows()):
+                # No ingest makes the index before the time has come.
+                self._swept.add(collection_id)
+                self._index_later(collection_id)
             # Its rows have other numbers now.
             self._views.forget(collection_id)
             self._purged[collection_id] = await table.version()
@@ -193,6 +204,17 @@ class LanceVectors:
         running = self._tasks.get(collection_id)
         if running is None or running.done():
             self._tasks[collection_id] = asyncio.create_task(self.settle(collection_id))
+
+    def _index_later(self, collection_id: str) -> None:
+        """Make the index of the vectors in a while."""
+        if collection_id not in self._later:
+            loop = asyncio.get_running_loop()
+            self._later[collection_id] = loop.call_later(_LATER_S, self._index_now, collection_id)
+
+    def _index_now(self, collection_id: str) -> None:
+        self._later.pop(collection_id, None)
+        self._swept.discard(collection_id)
+        self.settle_soon(collection_id)
 
     async def count(self, collection_id: str) -> int:
         """Rows of all generations."""
@@ -209,6 +231,8 @@ class LanceVectors:
 
     async def close(self) -> None:
         """Wait for indexing that runs, then let go of the files."""
+        for timer in self._later.values():
+            timer.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         if self._connection is not None:
             self._connection.close()

@@ -9,6 +9,7 @@ compared exactly afterwards. (Malkov and Yashunin 2018; Jégou et al. 2011.)
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -59,9 +60,9 @@ async def kinds(table: Any) -> dict[str, str]:
     return {index.columns[0]: str(index.index_type) for index in await table.list_indices()}
 
 
-async def index(table: Any) -> None:
-    """Make the indexes that the table is large enough for, put new rows into them, compact, and let go of versions
-    that no search can still be reading."""
+async def index(table: Any, *, vectors: bool = True) -> None:
+    """Make the indexes that the table is large enough for (with ``vectors`` the one of vectors, too), put new rows into
+    them, compact, and let go of versions that no search can still be reading."""
     rows = await table.count_rows()
     present = await kinds(table)
     names = set((await table.schema()).names)
@@ -72,7 +73,7 @@ async def index(table: Any) -> None:
             from lancedb.index import BTree
 
             await table.create_index(column, config=BTree())
-    if await _outgrown(table, present.get("vector", ""), rows):
+    if vectors and await _outgrown(table, present.get("vector", ""), rows):
         await table.create_index("vector", config=_vector_index(rows))
     await table.optimize(cleanup_older_than=_KEEP_VERSIONS)
 
@@ -81,7 +82,9 @@ async def rewrite(table: Any) -> None:
     """Write all rows anew, make the indexes of those, and let go of everything before: deleted rows stay in the files
     of a table, and their words in its indexes, until that is done.
 
-    What reads an older version of the table meanwhile fails, and has to read again.
+    The index of the vectors takes five times as long as all the rest together. A table whose rows are compared in
+    memory in some ten milliseconds does without it until ``index`` makes it: see ``waits``. What reads an older version
+    of the table meanwhile fails, and has to read again.
     """
     present = await kinds(table)
     rows = await table.count_rows()
@@ -92,11 +95,18 @@ async def rewrite(table: Any) -> None:
             from lancedb.index import BTree
 
             await table.create_index(column, config=BTree())
-    if "vector" in present:
+    if "vector" in present and rows < IVF_ROWS:
+        await table.drop_index("vector_idx")
+    elif "vector" in present:
         await table.create_index("vector", config=_vector_index(rows))
     for _ in range(2):
         # The second lets go of the version that the first compacted.
         await _let_go(table, timedelta(0))
+
+
+def waits(kinds: Mapping[str, str], rows: int) -> bool:
+    """Whether a table has no index of its vectors and should, as it is left by ``rewrite``."""
+    return HNSW_ROWS <= rows < IVF_ROWS and "vector" not in kinds
 
 
 async def _let_go(table: Any, older_than: timedelta) -> None:
