@@ -274,6 +274,20 @@ def test_words_broken_at_line_ends() -> None:
     assert mender.join("no hyphen", "here") == "no hyphen here"
 
 
+@pytest.mark.parametrize(
+    ("head", "tail", "whole"),
+    [
+        *(("re", "gion", "region"), ("pre", "sented", "presented"), ("ex", "ample", "example")),
+        *(("in", "to", "into"), ("Satur", "day", "Saturday"), ("art", "work", "artwork"), ("co", "lumn", "column")),
+        *(("twenty", "five", "twenty-five"), ("data", "driven", "data-driven"), ("self", "evident", "self-evident")),
+        *(("co", "author", "co-author"), ("mill", "author", "mill-author")),
+    ],
+)
+def test_halves_that_say_nothing_of_each_other(head: str, tail: str, whole: str) -> None:
+    words = Mender(["the art of the mill lies in to-day's work", "says its author, to the mill's joy"])
+    assert words.join(f"{head}-", tail) == whole
+
+
 def test_a_broken_word_is_whole_in_the_text() -> None:
     def page(paper: Any) -> None:
         write(paper, 60, 700, ["All of the neces-", "sary infor-", "mation is given in these lines."])
