@@ -37,8 +37,8 @@ _OPENING = frozenset(
 _CLOSING = frozenset(
     "day days man men woman women land lands work works ship ships hood less ful fully ness able ability ably age ages "
     "ally al er ers or ors ed ing ings ism ist ists ment ments ward wards wise while east west side way ways time "
-    "times town towns stone field fields house light lights self selves after as ever out over thing body where yard book "
-    "books fall port ports ten tion sion ion ate ated ant ent ory ive".split()
+    "times town towns stone field fields house light lights self selves after as ever out over thing body where yard "
+    "book books fall port ports ten tion sion ion ate ated ant ent ory ive".split()
 )
 
 
