@@ -44,7 +44,7 @@ AXES: Mapping[str, Mapping[str, Sequence[str]]] = {
     "handbook": {"chunkers": _CHUNKERS, "expansions": _EXPANSIONS},
     "cranfield": {"chunkers": _FEW_CHUNKERS, "expansions": _EXPANSIONS},
     "cacm": {"chunkers": _FEW_CHUNKERS, "expansions": _EXPANSIONS},
-    "squad": {"expansions": _EXPANSIONS},
+    "squad": {"chunkers": _FEW_CHUNKERS, "expansions": _EXPANSIONS},
     "scifact": {"expansions": ("none", "spelling+acronyms")},
     "med": {"expansions": _EXPANSIONS},
     "cisi": {"expansions": _EXPANSIONS},
