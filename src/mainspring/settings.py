@@ -294,6 +294,18 @@ class SessionsSettings(Section):
     )
 
 
+class BatchesSettings(Section):
+    """Batch jobs (docs/batches.md): how many of their lines are answered at once in a process."""
+
+    concurrency: int = Field(8, ge=1, description="while nobody else asks the engines")
+    concurrency_busy: int = Field(1, ge=0, description="while somebody does; 0: batches wait")
+    parallel: int = Field(4, ge=1, description="batches that are answered side by side")
+    max_lines: int = Field(50_000, ge=1)
+    max_bytes: int = Field(64 * 2**20, ge=1)
+    lease_s: float = Field(30.0, ge=1, description="after this long others take up what a dead process left")
+    retries: int = Field(8, ge=0, description="how often a line is tried again that an engine had no room for")
+
+
 PiiKind = Literal["canary", "secret", "iban", "credit_card", "ssn", "ip", "email", "phone"]
 """Kinds of personal data and credentials; of two found at the same place the earlier one here counts."""
 
@@ -381,6 +393,7 @@ class Settings(Section):
     serving: ServingSettings = Field(default_factory=ServingSettings)
     prices: PricesSettings = Field(default_factory=PricesSettings)
     sessions: SessionsSettings = Field(default_factory=SessionsSettings)
+    batches: BatchesSettings = Field(default_factory=BatchesSettings)
     guards: GuardsSettings = Field(default_factory=GuardsSettings)
     rag: RagSettings = Field(default_factory=RagSettings)
     telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)

@@ -91,6 +91,7 @@ async def _serve(
     ask: str | None,
     once: bool,
 ) -> None:
+    from mainspring.gateway.batches import working
     from mainspring.gateway.mount import mount
     from mainspring.gateway.server import serving
     from mainspring.system import System
@@ -98,7 +99,7 @@ async def _serve(
 
     logs.configure(settings.telemetry)
     opening = System.open(settings, prepared)
-    async with opening as system, serving(mount(system), settings.gateway, bound) as (server, url):
+    async with opening as system, working(system), serving(mount(system), settings.gateway, bound) as (server, url):
         _stop_on_signals(server)
         if ingest:
             await fill(system, collection, ingest)

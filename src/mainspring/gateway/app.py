@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import math
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi import Request as HttpRequest
@@ -105,9 +106,14 @@ def _envelope(http: HttpRequest, error: MainspringError) -> dict[str, object]:
 async def _on_invalid(http: HttpRequest, error: Exception) -> HttpResponse:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    place, message, remedy = _place(first["loc"]), str(first["msg"]), "See /docs for the fields"
+    return await _on_error(http, invalid(first, first["loc"][1:]))
+
+
+def invalid(first: Mapping[str, Any], loc: Sequence[str | int]) -> InvalidRequest:
+    """What a validator's ``first`` error means to whoever sent the body or query; ``loc`` is the place within it."""
+    place, message, remedy = _place(loc), str(first["msg"]), "See /docs for the fields"
     if first["type"] == "json_invalid":
-        return await _on_error(http, InvalidRequest("the body is not valid JSON in UTF-8", remedy=remedy))
+        return InvalidRequest("the body is not valid JSON in UTF-8", remedy=remedy)
     if first["type"] == UNKNOWN_FIELD:
         place.append(str(first["ctx"]["name"]))
         message = f"unknown field {'.'.join(place)!r}"
@@ -119,13 +125,13 @@ async def _on_invalid(http: HttpRequest, error: Exception) -> HttpResponse:
             "the body must be a JSON object",
             "Send it with the header `Content-Type: application/json`",
         )
-    return await _on_error(http, InvalidRequest(message, param=".".join(place) or None, remedy=remedy))
+    return InvalidRequest(message, param=".".join(place) or None, remedy=remedy)
 
 
 def _place(loc: Sequence[str | int]) -> list[str]:
     """The dotted place within the body or query; which member of a union was tried is no part of it."""
     place = []
-    for part in loc[1:]:
+    for part in loc:
         if isinstance(part, str) and (MEMBER.fullmatch(part) or part[:1].isupper()):
             break
         place.append(str(part))

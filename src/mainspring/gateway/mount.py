@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from mainspring.gateway import (
     anthropic,
+    batches,
     feedback,
     generate,
     health,
@@ -39,6 +40,7 @@ def mount(system: System) -> FastAPI:
         knowledge.stores_router(system.library, access, idempotency),
         knowledge.documents_router(system.library, access),
         search.router(system.library.search, access, system.charge),
+        batches.router(system.stores.batches, system.stores.files, system.settings.batches, access, idempotency),
         sessions.router(system.stores.sessions, access, idempotency),
         feedback.router(system.stores.events, ids.new, access, idempotency),
         replicas.router(system.replicas, access),

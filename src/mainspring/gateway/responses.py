@@ -38,8 +38,6 @@ from mainspring.types import (
 
 PREFIX = "/v1/responses"
 STREAMS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
-# Fields of the body that a response repeats as they were sent.
-_REPEATED = ("instructions", "metadata", "tools", "tool_choice", "text")
 
 
 class Recorded(Protocol):
@@ -106,7 +104,7 @@ def router(
         if request.session_id is None:
             # What came before lies under the earlier responses: only what is new is recorded with this one.
             context.allowance.turn = body.turn()
-        asked = body.model_dump(include=set(_REPEATED), exclude_none=True, by_alias=True)
+        asked = body.repeated()
         if body.stream:
             refuse_key(key, "stream: true")
             response: Response = await while_connected(http, responder.respond(request, context))

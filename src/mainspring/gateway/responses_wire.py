@@ -14,6 +14,7 @@ from mainspring.errors import InvalidRequest, InvalidSchema, TooLarge, Unsupport
 from mainspring.gateway.wire import Body, Name, Part, StreamOptions, bounded, json_text
 from mainspring.types import ChatRequest, Grammar, Message, Sampling, Tool, ToolCall
 
+_REPEATED = ("instructions", "metadata", "tools", "tool_choice", "text")
 _LOGPROBS = "message.output_text.logprobs"
 # What ``include`` may ask for that changes nothing here: thoughts are never encrypted.
 _HARMLESS = ("reasoning.encrypted_content",)
@@ -106,6 +107,10 @@ class ResponsesBody(Body):
     stop: str | list[str] | None = None
     session_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")] | None = None
     options: dict[str, Any] | None = None
+
+    def repeated(self) -> dict[str, Any]:
+        """What a response repeats as it was sent."""
+        return self.model_dump(include=set(_REPEATED), exclude_none=True, by_alias=True)
 
     def turn(self) -> tuple[Message, ...]:
         """The new messages. Raises ``InvalidRequest`` and ``Unsupported`` naming the item."""

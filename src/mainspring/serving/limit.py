@@ -308,6 +308,9 @@ class Limit(Layer):
         self._default_output = default_output_tokens
 
     async def respond(self, request: Request, context: Context) -> Response:
+        if context.batch:
+            # A batch has a window of a day and the lowest priority: it takes nothing of what its key may ask at once.
+            return await self.inner.respond(request, context)
         tokens = estimate.request_tokens(request, self._default_output)
         grant = await _grant(self._limits, self._metrics, context, tokens)
 

@@ -20,6 +20,7 @@ from mainspring.stores import cache as cache_store
 from mainspring.stores import database as sql
 from mainspring.stores import redis as redis_store
 from mainspring.stores import spans as span_store
+from mainspring.stores.batches import Batches
 from mainspring.stores.blobs import Blobs, sweep
 from mainspring.stores.budgets import Budgets
 from mainspring.stores.cache import AnswerCache, AnswerStore
@@ -30,6 +31,7 @@ from mainspring.stores.events import EventLog
 from mainspring.stores.files import Files
 from mainspring.stores.forgetting import Pending
 from mainspring.stores.graphs import Graphs
+from mainspring.stores.jobs import Jobs
 from mainspring.stores.keys import Keys
 from mainspring.stores.ledger import Ledger
 from mainspring.stores.redis import Redis
@@ -61,6 +63,8 @@ class Stores:
     vectors: VectorStore
     forgetting: Pending
     graphs: Graphs
+    jobs: Jobs
+    batches: Batches
 
     async def problem(self) -> str:
         """What keeps the database from answering; empty when it does."""
@@ -119,6 +123,8 @@ async def open(settings: Settings) -> AsyncIterator[Stores]:  # noqa: A001
             vectors=vectors,
             forgetting=Pending(database),
             graphs=Graphs(database),
+            jobs=Jobs(database),
+            batches=Batches(database, blobs),
         )
 
 

@@ -1,0 +1,262 @@
+"""Works on batches: reads the file, answers its lines behind everybody else, writes the files of answers.
+
+What is done again after a crash is at most the lines that were being answered; their answers are kept once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+from mainspring.errors import (
+    EngineDied,
+    MainspringError,
+    NotFound,
+    Overloaded,
+    RateLimited,
+    StoreError,
+    Unauthenticated,
+)
+from mainspring.gateway import encode
+from mainspring.gateway.batch_lines import Answering, Line, answered, failure, read, refused
+from mainspring.settings import BatchesSettings
+from mainspring.stores.batches import OVER, PREFIX, Batch, Batches
+from mainspring.stores.files import Files
+from mainspring.stores.jobs import Jobs
+from mainspring.stores.keys import KeyInfo
+from mainspring.stores.worker import Lease
+from mainspring.types import Allowance, Context, Principal, Priority
+
+_log = logging.getLogger("mainspring.gateway")
+Stop = Literal["", "cancelled", "expired", "lost", "revoked"]
+# How long it is believed that a key can still be used, and how often it is looked whether others want the engines.
+_KEY_S, _LOOK_S = 2.0, 0.02
+_LONGEST_WAIT_S = 60.0
+_UNANSWERED: Mapping[str, tuple[str, str]] = {
+    "cancelled": ("batch_cancelled", "the batch was cancelled before this line was answered"),
+    "expired": ("batch_expired", "the batch's completion window ended before this line was answered"),
+}
+
+
+class Keys(Protocol):
+    async def get(self, tenant: str, key_id: str) -> KeyInfo: ...
+
+
+class Slots:
+    """How many lines are answered at once: ``most`` while nobody else asks the engines, ``busy`` while somebody does.
+
+    ``running`` tells how many sequences the engines run or have waiting, our own included.
+    """
+
+    def __init__(self, most: int, busy: int, running: Callable[[], float]) -> None:
+        self._most = most
+        self._busy = busy
+        self._running = running
+        self.active = self._generating = 0
+
+    async def enter(self, *, generates: bool) -> None:
+        """Wait for a place."""
+        # Engines tell nobody when they have room again.
+        while self.active >= self._room():  # noqa: ASYNC110
+            await asyncio.sleep(_LOOK_S)
+        self.active += 1
+        self._generating += generates
+
+    def leave(self, *, generates: bool) -> None:
+        self.active -= 1
+        self._generating -= generates
+
+    def _room(self) -> int:
+        others = self._running() > self._generating
+        return min(self._busy, self._most) if others else self._most
+
+
+class BatchWork:
+    """Answers one batch after its job was leased. Given to a ``stores.worker.Worker``."""
+
+    def __init__(
+        self,
+        batches: Batches,
+        jobs: Jobs,
+        files: Files,
+        keys: Keys,
+        answer: Answering,
+        settings: BatchesSettings,
+        *,
+        running: Callable[[], float] = lambda: 0.0,
+        timeout_s: float = 300.0,
+    ) -> None:
+        self._batches = batches
+        self._jobs = jobs
+        self._files = files
+        self._keys = keys
+        self._answer = answer
+        self._settings = settings
+        self._timeout_s = timeout_s
+        self.slots = Slots(settings.concurrency, settings.concurrency_busy, running)
+
+    async def __call__(self, lease: Lease) -> None:
+        job = lease.job
+        try:
+            batch = await self._batches.get(job.tenant, job.id)
+        except NotFound:
+            await self._jobs.finish(job, "failed", "its batch is gone")
+            return
+        if batch.status in OVER:
+            await self._jobs.finish(job)
+            return
+        found = await self._read(batch)
+        if isinstance(found, dict):
+            await self._batches.finish(job, "failed", [found])
+            return
+        checked = await asyncio.to_thread(read, found, batch.endpoint, self._settings.max_lines)
+        if checked.errors:
+            await self._batches.finish(job, "failed", checked.errors)
+            return
+        if not await self._batches.begin(job, len(checked.lines)):
+            return
+        done = await self._batches.answered(job.tenant, job.id)
+        run = _Run(self, batch, lease, deque(line for line in checked.lines if line.number not in done))
+        await self._finish(run, await run.all())
+
+    async def give_up(self, lease: Lease, error: Exception) -> None:
+        """End a batch that broke off again and again."""
+        message = f"the batch broke off: {type(error).__name__}: {error}"
+        await self._batches.finish(
+            lease.job, "failed", [{"code": "internal_error", "message": message, "param": None, "line": None}]
+        )
+
+    async def _read(self, batch: Batch) -> bytes | dict[str, Any]:
+        """The input file, or what is wrong with it."""
+        try:
+            data = await self._files.content(batch.tenant, batch.input_file_id, groups=batch.groups)
+        except (NotFound, StoreError) as error:
+            return {"code": "input_file_missing", "message": str(error), "param": "input_file_id", "line": None}
+        if len(data) > self._settings.max_bytes:
+            message = f"the input file has {len(data)} bytes, at most {self._settings.max_bytes} are read"
+            return {"code": "file_too_large", "message": message, "param": "input_file_id", "line": None}
+        return data
+
+    async def _finish(self, run: _Run, stop: Stop) -> None:
+        job = run.lease.job
+        if stop == "lost":
+            return
+        if stop in _UNANSWERED:
+            code, message = _UNANSWERED[stop]
+            for line in run.waiting:
+                await self._batches.record(
+                    job, line.number, refused(run.id_of(line), line, code, message), succeeded=False
+                )
+        if not stop:
+            found = await self._batches.finalize(job)
+            if found is None:
+                return
+            # It was to be cancelled when all of its lines had been taken.
+            stop = "cancelled" if found == "cancelling" else ""
+        status: Any = {"": "completed", "revoked": "failed"}.get(stop, stop)
+        await self._batches.finish(job, status, run.errors)
+
+
+@dataclasses.dataclass(slots=True)
+class _Run:
+    """One batch being answered: the lines that wait, and why it stopped."""
+
+    work: BatchWork
+    batch: Batch
+    lease: Lease
+    waiting: deque[Line]
+    stop: Stop = ""
+    errors: Sequence[Mapping[str, Any]] = ()
+    _principal: Principal | None = None
+    _believed: float = 0.0
+
+    def id_of(self, line: Line) -> str:
+        """The same for a line however often it is answered."""
+        return f"batch_req_{self.batch.id.removeprefix(PREFIX)}_{line.number}"
+
+    async def all(self) -> Stop:
+        """Answer the lines; why it ended before the last of them (empty: it did not)."""
+        takers = min(len(self.waiting), self.work._settings.concurrency)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(takers):
+                group.create_task(self._take())
+        return self.stop
+
+    async def _take(self) -> None:
+        generates = self.batch.endpoint != "/v1/embeddings"
+        while self.waiting and not self._stopped():
+            await self.work.slots.enter(generates=generates)
+            try:
+                if not self.waiting or self._stopped():
+                    return
+                line = self.waiting.popleft()
+                kept = await self._line(line)
+                if not kept:
+                    self.waiting.appendleft(line)
+                    return
+            finally:
+                self.work.slots.leave(generates=generates)
+
+    def _stopped(self) -> Stop:
+        if self.lease.lost.is_set():
+            self.stop = "lost"
+        elif not self.stop and self.lease.cancelled.is_set():
+            self.stop = "cancelled"
+        elif not self.stop and time.time() > self.batch.expires_at:
+            self.stop = "expired"
+        return self.stop
+
+    async def _line(self, line: Line) -> bool:
+        """Answer a line and keep that; False where the batch was stopped before it was answered."""
+        for attempt in range(self.work._settings.retries + 1):
+            context = await self._context()
+            if context is None:
+                return False
+            try:
+                body = await self.work._answer(self.batch.endpoint, line.body, context)
+                status = 200
+            except (RateLimited, Overloaded, EngineDied) as error:
+                if attempt < self.work._settings.retries:
+                    await self._wait(error.retry_after or min(2.0**attempt, _LONGEST_WAIT_S))
+                    if self._stopped():
+                        return False
+                    continue
+                status, body = failure(error)
+            except MainspringError as error:
+                status, body = failure(error)
+            except Exception as error:
+                # A bug that one line meets must not keep the others from their answers.
+                _log.error("line %d of %s: unexpected failure", line.number, self.batch.id, exc_info=error)
+                status, body = failure(encode.bug())
+            text = answered(self.id_of(line), line, context.trace.trace_id, status, body)
+            await self.work._batches.record(self.lease.job, line.number, text, succeeded=status == 200)
+            return True
+        raise AssertionError("the last attempt is kept")
+
+    async def _wait(self, seconds: float) -> None:
+        until = time.monotonic() + min(seconds, _LONGEST_WAIT_S)
+        while time.monotonic() < until and not self._stopped():  # noqa: ASYNC110
+            await asyncio.sleep(_LOOK_S * 5)
+
+    async def _context(self) -> Context | None:
+        """Who asks: the key that made the batch, with what it was allowed then, as long as it can be used."""
+        if self._principal is None or time.monotonic() > self._believed + _KEY_S:
+            try:
+                key = await self.work._keys.get(self.batch.tenant, self.batch.key_id)
+                if not key.usable(time.time()):
+                    raise Unauthenticated("the API key that made this batch was revoked or has expired")
+            except (NotFound, Unauthenticated) as error:
+                self.stop = "revoked"
+                self.errors = [{"code": "invalid_api_key", "message": str(error), "param": None, "line": None}]
+                return None
+            allowed = dataclasses.replace(key.principal(), scopes=self.batch.scopes, groups=self.batch.groups)
+            self._principal, self._believed = allowed, time.monotonic()
+        allowance = Allowance()
+        allowance.rate = "batch"
+        deadline = time.monotonic() + self.work._timeout_s
+        return Context(self._principal, deadline=deadline, priority=Priority.BATCH, allowance=allowance, batch=True)
