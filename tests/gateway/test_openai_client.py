@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -217,3 +218,40 @@ def _finished(client: Any, store_id: str, file_id: str) -> Any:
             return attached
         time.sleep(0.1)
     raise AssertionError("the file was not ingested")
+
+
+def test_a_batch_runs_through_the_client(client: Any) -> None:
+    def line(number: int, url: str, body: dict[str, Any]) -> str:
+        return json.dumps({"custom_id": f"c{number}", "method": "POST", "url": url, "body": body})
+
+    said = {"model": CHAT, "messages": HELLO, "max_tokens": 4}
+    chats = [line(n, "/v1/chat/completions", said) for n in range(3)]
+    chats.append(line(3, "/v1/chat/completions", {**said, "max_tokens": 0}))
+    texts = [line(n, "/v1/embeddings", {"model": EMBEDDER, "input": f"text {n}"}) for n in range(2)]
+    made = []
+    for endpoint, lines in (("/v1/chat/completions", chats), ("/v1/embeddings", texts)):
+        file = client.files.create(file=("in.jsonl", "\n".join(lines).encode()), purpose="batch")
+        made.append(
+            client.batches.create(
+                input_file_id=file.id, endpoint=endpoint, completion_window="24h", metadata={"of": "tests"}
+            )
+        )
+    assert {each.id for each in client.batches.list(limit=2)} >= {each.id for each in made}
+    end = time.monotonic() + 60
+    while any(client.batches.retrieve(each.id).status != "completed" for each in made) and time.monotonic() < end:
+        time.sleep(0.2)
+    chat, embedded = (client.batches.retrieve(each.id) for each in made)
+    assert (chat.status, chat.request_counts.completed, chat.request_counts.failed) == ("completed", 3, 1)
+    assert chat.metadata == {"of": "tests"}
+    answers = [json.loads(text) for text in client.files.content(chat.output_file_id).text.splitlines()]
+    assert [each["custom_id"] for each in answers] == ["c0", "c1", "c2"]
+    assert all(each["response"]["body"]["choices"][0]["message"]["content"] for each in answers)
+    (failed,) = [json.loads(text) for text in client.files.content(chat.error_file_id).text.splitlines()]
+    assert (failed["custom_id"], failed["response"]["body"]["error"]["param"]) == ("c3", "max_tokens")
+    vectors = [json.loads(text) for text in client.files.content(embedded.output_file_id).text.splitlines()]
+    assert [len(each["response"]["body"]["data"][0]["embedding"]) for each in vectors] == [384, 384]
+    with pytest.raises(openai.ConflictError):
+        client.batches.cancel(chat.id)
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.batches.create(input_file_id=chat.output_file_id, endpoint="/v1/embeddings", completion_window="24h")
+    assert refused.value.param == "input_file_id"

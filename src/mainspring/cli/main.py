@@ -11,6 +11,7 @@ import typer
 from mainspring import __version__
 from mainspring.cli import (
     ask,
+    batches,
     doctor,
     imports,
     ingest,
@@ -70,6 +71,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(replicas.app, name="replicas")
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(imports.app, name="import")
+app.add_typer(batches.app, name="batches")
 app.add_typer(rag.app, name="rag")
 app.add_typer(evaluate.app, name="eval")
 app.add_typer(routes.app, name="routes")

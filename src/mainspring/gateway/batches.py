@@ -109,15 +109,7 @@ async def create(
     metadata: dict[str, str],
 ) -> Batch:
     """A new batch of ``principal``. Raises ``InvalidRequest``, ``NotFound``, ``Forbidden``, ``TooLarge``."""
-    hours = _WINDOW.fullmatch(window)
-    if endpoint not in SCOPES:
-        raise InvalidRequest(
-            f"no batch goes to {endpoint!r}", remedy=f"Endpoints are {', '.join(SCOPES)}", param="endpoint"
-        )
-    if hours is None:
-        raise InvalidRequest(
-            f"the window cannot be {window!r}", remedy="Write hours, as in 24h", param="completion_window"
-        )
+    seconds = window_s(endpoint, window)
     scope = SCOPES[endpoint]
     if scope not in principal.scopes and "admin" not in principal.scopes:
         raise Forbidden(
@@ -132,9 +124,23 @@ async def create(
         endpoint=endpoint,
         input_file_id=input_file_id,
         window=window,
-        window_s=int(hours[1]) * 3600.0,
+        window_s=seconds,
         metadata=metadata,
     )
+
+
+def window_s(endpoint: str, window: str) -> float:
+    """Seconds that a batch may take. Raises ``InvalidRequest`` for what is no endpoint of batches, or no window."""
+    hours = _WINDOW.fullmatch(window)
+    if endpoint not in SCOPES:
+        raise InvalidRequest(
+            f"no batch goes to {endpoint!r}", remedy=f"Endpoints are {', '.join(SCOPES)}", param="endpoint"
+        )
+    if hours is None:
+        raise InvalidRequest(
+            f"the window cannot be {window!r}", remedy="Write hours, as in 24h", param="completion_window"
+        )
+    return int(hours[1]) * 3600.0
 
 
 def _check(file: FileInfo, settings: BatchesSettings) -> None:

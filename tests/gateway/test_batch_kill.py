@@ -1,0 +1,81 @@
+"""kill -9 while a batch is answered, again and again: in the end each line has one answer."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.conftest import ROOT
+from tests.gateway.test_batches import desk, line
+
+LINES, KILLS, CONCURRENCY = 60, 3, 4
+# Says each line that it has kept; one that was answered and not yet kept when it dies is answered again.
+_CHILD = (
+    """
+import asyncio, sys
+from pathlib import Path
+from tests.gateway.test_batches import desk, spoken
+
+async def main():
+    async with desk(Path(sys.argv[1]), lambda generation: [spoken(generation)], concurrency=%d) as at:
+        at.home.engine.delay = 0.01
+        record = at.work._batches.record
+
+        async def told(job, number, text, *, succeeded):
+            kept = await record(job, number, text, succeeded=succeeded)
+            print(number, flush=True)
+            return kept
+
+        at.work._batches.record = told
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+    % CONCURRENCY
+)  # noqa: UP031
+
+
+def run_and_kill(home: Path, answers: int) -> list[int]:
+    child = subprocess.Popen(
+        [sys.executable, "-c", _CHILD, str(home)],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'benchmarks'}"},
+        start_new_session=True,
+    )
+    assert child.stdout is not None
+    kept = []
+    for text in child.stdout:
+        kept.append(text)
+        if len(kept) == answers:
+            time.sleep(random.random() * 0.03)
+            os.killpg(child.pid, signal.SIGKILL)
+    assert child.wait() == -signal.SIGKILL
+    child.stdout.close()
+    return [int(text) for text in kept if text.endswith("\n")]
+
+
+async def test_each_line_has_one_answer_in_the_end(tmp_path: Path) -> None:
+    async with desk(tmp_path, start=False) as at:
+        batch = await at.submit([line(n) for n in range(1, LINES + 1)])
+        key = at.key
+    kept = [number for _ in range(KILLS) for number in run_and_kill(tmp_path, random.randrange(6, 14))]
+    assert len(set(kept)) == len(kept), "what was kept is not answered again"
+    async with desk(tmp_path) as at:
+        at.key = key
+        over = await at.over(batch)
+        assert (over.status, over.total, over.completed, over.failed) == ("completed", LINES, LINES, 0)
+        found = await at.lines(over.output_file_id)
+        assert list(found) == [f"c{n}" for n in range(1, LINES + 1)]
+        for number in range(1, LINES + 1):
+            body = found[f"c{number}"]["response"]["body"]
+            assert body["choices"][0]["message"]["content"] == f"Say {number}"
+        calls = await at.home.stores.events.find("acme", kind="call", limit=1000)
+        assert len(calls) <= LINES + KILLS * CONCURRENCY
+        assert (await at.home.stores.jobs.get("acme", batch.id)).attempts == KILLS + 1
