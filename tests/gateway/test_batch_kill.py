@@ -15,14 +15,13 @@ from tests.gateway.test_batches import desk, line
 
 LINES, KILLS, CONCURRENCY = 60, 3, 4
 # Says each line that it has kept; one that was answered and not yet kept when it dies is answered again.
-_CHILD = (
-    """
+_CHILD = """
 import asyncio, sys
 from pathlib import Path
 from tests.gateway.test_batches import desk, spoken
 
 async def main():
-    async with desk(Path(sys.argv[1]), lambda generation: [spoken(generation)], concurrency=%d) as at:
+    async with desk(Path(sys.argv[1]), lambda generation: [spoken(generation)], concurrency=int(sys.argv[2])) as at:
         at.home.engine.delay = 0.01
         record = at.work._batches.record
 
@@ -36,13 +35,11 @@ async def main():
 
 asyncio.run(main())
 """
-    % CONCURRENCY
-)  # noqa: UP031
 
 
 def run_and_kill(home: Path, answers: int) -> list[int]:
     child = subprocess.Popen(
-        [sys.executable, "-c", _CHILD, str(home)],
+        [sys.executable, "-c", _CHILD, str(home), str(CONCURRENCY)],
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,
