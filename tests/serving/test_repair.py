@@ -135,8 +135,8 @@ async def test_an_allowance_that_is_used_up_ends_the_rounds(house: Build) -> Non
     built = house()
     engine = weak(built, *["nothing"] * 9)
     context = visitor()
-    context.allowance.tokens = 1
-    with pytest.raises(UnfitAnswer):
+    context.allowance.tokens = 120
+    with pytest.raises((UnfitAnswer, InvalidRequest)):
         await collect(
             await built.ring.respond(ChatRequest("weak", (Message("user", "x"),), Sampling(grammar=PERSON)), context)
         )

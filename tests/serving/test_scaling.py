@@ -178,10 +178,10 @@ async def test_an_allowance_that_is_used_up_ends_the_sampling(house: Build) -> N
     several = Several(["Answer: 1"] * 16, wide=False)
     serve(built, several)
     context = visitor()
-    context.allowance.tokens = 20
+    context.allowance.tokens = 60
     answer = await built.ask("x", context, model="several", options={"scaling": {**VOTE, "samples": 16}})
     assert answer.text == "1"
-    assert 2 <= len(several.seen) <= 9  # the first, then as many as go at once
+    assert 2 <= len(several.seen) < 16  # the first, then as many as go at once
 
 
 async def test_a_later_call_that_fails_is_left_out_and_the_first_is_not(house: Build) -> None:

@@ -154,8 +154,8 @@ class _Run:
         return value, problem
 
     def _spent(self) -> bool:
-        tokens, remaining = self._context.allowance.tokens, self._context.remaining()
-        return (tokens is not None and tokens <= 0) or (remaining is not None and remaining <= 0)
+        allowance, remaining = self._context.allowance, self._context.remaining()
+        return any(left is not None and left <= 0 for left in (allowance.tokens, allowance.money, remaining))
 
     def _note(self, outcome: str) -> None:
         """A fact for the settling commit: how many rounds, and what was wrong in each."""

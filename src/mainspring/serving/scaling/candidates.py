@@ -63,9 +63,9 @@ class Sampler:
             self._check = validator(request.sampling.grammar)
 
     def exhausted(self) -> bool:
-        """Whether tokens or time are used up."""
-        tokens, remaining = self._context.allowance.tokens, self._context.remaining()
-        return (tokens is not None and tokens <= 0) or (remaining is not None and remaining <= 0)
+        """Whether tokens, money or time are used up."""
+        allowance, remaining = self._context.allowance, self._context.remaining()
+        return any(left is not None and left <= 0 for left in (allowance.tokens, allowance.money, remaining))
 
     async def open(self, request: ChatRequest, count: int) -> tuple[Response, int]:
         """The first call for ``count`` candidates and how many of them it writes. Raises what the call raises."""
