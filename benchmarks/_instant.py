@@ -58,7 +58,7 @@ def _step(left: dict[int, int], spoken: dict[int, int]) -> Message:
         if not left[number]:
             del left[number]
             ends.append([number, PROMPT_TOKENS, spoken.pop(number), ["length"]])
-    return {"t": texts, "e": ends, "g": [len(left), 0, 0.1]} if ends else {"t": texts, "g": [len(left), 0, 0.1]}
+    return {"t": texts, "e": ends, "g": [len(left), 0, 0.1, 0]} if ends else {"t": texts, "g": [len(left), 0, 0.1, 0]}
 
 
 if __name__ == "__main__":

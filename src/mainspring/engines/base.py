@@ -19,7 +19,8 @@ class Capabilities:
 
     ``logprobs`` is the most alternatives a token (None: no log-probabilities at all; 1: the chosen token).
     ``templates`` is true where the engine takes messages and applies a chat template itself. ``seed`` says
-    what a seed promises: ``solo`` repeats only when nothing else runs in the batch.
+    what a seed promises: ``solo`` repeats only when nothing else runs in the batch. ``speculates``: tokens may be
+    guessed and checked several at once.
     """
 
     context_window: int
@@ -30,6 +31,7 @@ class Capabilities:
     max_beams: int = 1
     templates: bool = False
     seed: Literal["exact", "solo", "none"] = "none"
+    speculates: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,8 @@ class Generation:
     """One job for an engine: a rendered ``prompt``, or ``messages`` where ``Capabilities.templates``.
 
     ``timeout`` is in seconds from now; of the jobs that wait, those of higher ``priority`` run first. ``shown`` are
-    special tokens that belong to the text of this answer: the markers of tool calls.
+    special tokens that belong to the text of this answer: the markers of tool calls. ``speculate`` asks for it (None:
+    where it pays).
     """
 
     prompt: str
@@ -58,6 +61,7 @@ class Generation:
     priority: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     shown: tuple[str, ...] = ()
+    speculate: bool | None = None
 
 
 EngineStream = AsyncGenerator[Event, None]

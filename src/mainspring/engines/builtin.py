@@ -219,7 +219,8 @@ def _responder(
 def _openvino(pulled: PulledModel, settings: Settings) -> Engine:
     from mainspring.engines.openvino import OpenVinoEngine
 
-    return OpenVinoEngine(pulled, settings.engines, pulled.entry.name, pulled.entry.context_window)
+    draft = Puller(settings).local(settings.engines.draft_model) if settings.engines.speculation == "draft" else None
+    return OpenVinoEngine(pulled, settings.engines, pulled.entry.name, pulled.entry.context_window, draft)
 
 
 def _llamacpp(pulled: PulledModel, settings: Settings) -> Engine:

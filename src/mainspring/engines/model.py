@@ -36,6 +36,8 @@ from mainspring.types import (
     Vectors,
 )
 
+SPECULATION = "speculation"
+
 
 class ModelResponder:
     """A chat model: answers ``ChatRequest`` and ``CompletionRequest``.
@@ -126,7 +128,18 @@ class ModelResponder:
         parallel, stops = request.parallel_tool_calls, request.sampling.stop
         dialect = dialects.BARE if forced else self.template.dialect
         parsers = _Parsers(tools, dialect, thinking=thinking, parallel=parallel, stops=stops)
-        return Generation(prompt, sampling, shown=dialect.shown if tools else ()), parsers
+        shown = dialect.shown if tools else ()
+        return Generation(prompt, sampling, shown=shown, speculate=self._speculation(request)), parsers
+
+    def _speculation(self, request: ChatRequest) -> bool | None:
+        """What ``options.speculation`` asks for; None: where it pays. Raises ``InvalidRequest``, ``Unsupported``."""
+        wish = request.options.get(SPECULATION, "auto")
+        if wish not in ("auto", "on", "off"):
+            raise InvalidRequest("speculation must be auto, on or off", param=f"options.{SPECULATION}")
+        if wish == "on" and not self.engine.capabilities.speculates:
+            remedy = "Set engines.speculation, on OpenVINO"
+            raise Unsupported(f"{self._model} does not speculate", remedy=remedy, param=f"options.{SPECULATION}")
+        return None if wish == "auto" else wish == "on"
 
     def _completion(self, request: CompletionRequest) -> Generation:
         if not request.prompt:

@@ -64,8 +64,16 @@ class OpenVinoEngine:
     ``Overloaded`` at once.
     """
 
-    def __init__(self, model: Path | Pulled, settings: EnginesSettings, name: str, context_window: int) -> None:
-        """``model`` is a pulled model (its IR where there is one, else its GGUF) or the path of either."""
+    def __init__(
+        self,
+        model: Path | Pulled,
+        settings: EnginesSettings,
+        name: str,
+        context_window: int,
+        draft: Path | Pulled | None = None,
+    ) -> None:
+        """``model`` is a pulled model (its IR where there is one, else its GGUF) or the path of either; so is
+        ``draft``, which guesses where ``settings.speculation`` says so."""
         path = model if isinstance(model, Path) else _weights(model, name)
         self._name = name
         self._settings = settings
@@ -77,10 +85,11 @@ class OpenVinoEngine:
             max_choices=settings.max_sequences,
             max_beams=min(_MAX_BEAMS, settings.max_sequences),
             seed="solo",
+            speculates=settings.speculation != "off",
         )
         self._supervisor = Supervisor(
             CHILD,
-            _configuration(path, settings, context_window),
+            _configuration(path, settings, context_window, _path(draft, settings.draft_model)),
             name=name,
             on_message=self._on_message,
             on_death=self._on_death,
@@ -96,7 +105,7 @@ class OpenVinoEngine:
         self._began: dict[int, float] = {}
         self._counts: dict[int, asyncio.Future[int]] = {}
         self._duration = 2.0
-        self._gauges = (0, 0, 0.0)
+        self._gauges = (0, 0, 0.0, 0)
 
     @property
     def name(self) -> str:
@@ -173,12 +182,13 @@ class OpenVinoEngine:
         return self._supervisor.state == "ready"
 
     def statistics(self) -> dict[str, float]:
-        running, waiting, used = self._gauges
+        running, waiting, used, speculated = self._gauges
         return {
             "running": running,
             "waiting": waiting,
             "kv_used_fraction": used,
             "restarts": self._supervisor.restarts,
+            "speculated": speculated,
         }
 
     async def close(self) -> None:
@@ -205,11 +215,11 @@ class OpenVinoEngine:
         for number, tokens in message.get("c", ()):
             if (future := self._counts.get(number)) is not None and not future.done():
                 future.set_result(tokens)
-        running, waiting, used = message.get("g", self._gauges)
-        self._gauges = (running, waiting, used)
+        running, waiting, used, speculated = message.get("g", self._gauges)
+        self._gauges = (running, waiting, used, speculated)
 
     def _on_death(self, cause: str) -> None:
-        self._gauges = (0, 0, 0.0)
+        self._gauges = (0, 0, 0.0, 0)
         for number, job in list(self._jobs.items()):
             # Jobs that wait for a restart have not been sent and are not lost.
             if number in self._began or self._supervisor.state in ("failed", "closed"):
@@ -257,6 +267,12 @@ class OpenVinoEngine:
         return max(2, settings.kv_tokens // BLOCK)
 
 
+def _path(model: Path | Pulled | None, name: str) -> str:
+    if model is None:
+        return ""
+    return str(model if isinstance(model, Path) else _weights(model, name))
+
+
 def _weights(model: Pulled, name: str) -> Path:
     path = model.files.get("ir") or model.files.get("gguf")
     if path is None:
@@ -268,7 +284,7 @@ def _pull_again(name: str) -> str:
     return f"Fetch it again: mainspring models pull {name} --force"
 
 
-def _configuration(model: Path, settings: EnginesSettings, context_window: int) -> Message:
+def _configuration(model: Path, settings: EnginesSettings, context_window: int, draft: str) -> Message:
     properties: dict[str, str] = {"INFERENCE_PRECISION_HINT": settings.precision}
     if settings.precision == "f32":
         # Full precision is asked for to have the same output in every batch: then nothing may be rounded.
@@ -282,6 +298,9 @@ def _configuration(model: Path, settings: EnginesSettings, context_window: int) 
         "prefix_cache": settings.prefix_cache,
         "threads": settings.threads,
         "properties": properties,
+        "speculation": settings.speculation,
+        "speculation_tokens": settings.speculation_tokens,
+        "draft": draft,
     }
 
 
@@ -320,6 +339,7 @@ def _request(number: int, generation: Generation) -> Message:
         "prompt": generation.prompt,
         "priority": generation.priority,
         "shown": generation.shown,
+        "speculate": generation.speculate,
         "sampling": {
             "max_tokens": sampling.max_tokens,
             "temperature": sampling.temperature,

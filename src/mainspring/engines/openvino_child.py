@@ -6,10 +6,11 @@ Parent to child: ``add``, ``cancel``, ``count``. Child to parent, at most one me
      "e": [[id, prompt tokens, generated tokens, reasons]],   requests that are complete ("stop:END": by that string)
      "x": [[id, error kind, message]],                        requests that failed
      "c": [[id, count]],                                      answers to ``count``
-     "g": [running, waiting, reserved fraction of the KV cache]}
+     "g": [running, waiting, reserved fraction of the KV cache, sequences that speculated so far]}
 
 Every choice is a sequence of its own: the runtime delivers several sequences of one request only at their end, and
 applies a grammar wrongly to all but one. Further choices start when the first one's prompt is in the prefix cache.
+Where speculation is on there are two pipelines, and each sequence runs in one of them (``speculation.py``).
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from typing import Any
 
 from mainspring.engines.admission import Admission
 from mainspring.engines.detokenizer import Streamer, Vocabulary, encode
-from mainspring.engines.openvino_runtime import BLOCK, explain, generation_config, open_pipeline
+from mainspring.engines.openvino_runtime import BLOCK, explain, generation_config, open_pipeline, open_speculating
 from mainspring.engines.protocol import Channel, Message, run_child
+from mainspring.engines.speculation import Speculation
 
 # Many steps say nothing (beam search, a long prompt): the parent takes a silent child for one that hangs.
 _HEARTBEAT_S = 0.5
@@ -45,6 +47,7 @@ class Job:
     priority: int
     choices: int
     shown: list[str] = field(default_factory=list)
+    speculate: bool | None = None
     generated: int = 0
     reasons: dict[int, str] = field(default_factory=dict)
     sequences: list[Sequence] = field(default_factory=list)
@@ -61,6 +64,7 @@ class Sequence:
     tokens: int
     streamer: Streamer
     handle: Any = None
+    speculates: bool = False
     done: bool = False
     unsent: int = 0
     logprobs: list[tuple[str, float]] = field(default_factory=list)
@@ -79,8 +83,9 @@ class Rejected(Exception):
 class Scheduler:
     """Runs requests through one pipeline. ``intake`` and ``step`` alternate; ``outbox`` is what to send."""
 
-    def __init__(self, pipeline: Any, runtime: Any, configuration: Message) -> None:
+    def __init__(self, pipeline: Any, runtime: Any, configuration: Message, speculating: Any = None) -> None:
         self._pipeline = pipeline
+        self._speculation = Speculation(speculating, configuration)
         self._runtime = runtime
         self._tokenizer = pipeline.get_tokenizer()
         self._vocabulary = Vocabulary(self._tokenizer)
@@ -94,7 +99,7 @@ class Scheduler:
         self._active: list[Sequence] = []
         self._ids = count(1)
         self._cancelled = False
-        self._gauges = (0, 0, 0.0)
+        self._gauges = (0, 0, 0.0, 0)
         self._said = 0.0
         self.outbox: dict[str, list[Any]] = {}
 
@@ -123,11 +128,12 @@ class Scheduler:
         """Admit what fits, run one step of the pipeline, collect what it produced."""
         while (sequence := self._admission.pop()) is not None:
             self._launch(sequence)
-        if self._pipeline.has_non_finished_requests():
-            try:
-                self._pipeline.step()
-            except Exception as error:
-                raise RuntimeError(f"the pipeline failed: {explain(error)}") from error
+        for pipeline in (self._pipeline, self._speculation.pipeline):
+            if pipeline is not None and pipeline.has_non_finished_requests():
+                try:
+                    pipeline.step()
+                except Exception as error:
+                    raise RuntimeError(f"the pipeline failed: {explain(error)}") from error
         self._cancelled = False
         for sequence in list(self._active):
             self._collect(sequence)
@@ -136,7 +142,8 @@ class Scheduler:
     def flush(self) -> Message | None:
         """The message of this step; None when nothing changed and the last one was just now."""
         admission = self._admission
-        gauges = (admission.running, admission.waiting, round(admission.reserved / admission.kv_tokens, 4))
+        reserved = round(admission.reserved / admission.kv_tokens, 4)
+        gauges = (admission.running, admission.waiting, reserved, self._speculation.taken)
         now = time.monotonic()
         if not self.outbox and gauges == self._gauges and now - self._said < _HEARTBEAT_S:
             return None
@@ -166,6 +173,7 @@ class Scheduler:
             message["priority"],
             choices,
             message.get("shown", []),
+            message.get("speculate"),
             waits_for_first=choices > 1 and self._prefix_cache and len(prompt) > BLOCK,
         )
         self._configure(job, 0)
@@ -197,10 +205,10 @@ class Scheduler:
         self._admission.push(sequence, place=job.place, priority=job.priority, width=width, tokens=sequence.tokens)
         job.sequences.append(sequence)
 
-    def _configure(self, job: Job, choice: int) -> Any:
+    def _configure(self, job: Job, choice: int, more: Message | None = None) -> Any:
         try:
             settings = self._runtime.GenerationConfig(
-                **generation_config(self._runtime, job.sampling, job.max_tokens, choice)
+                **generation_config(self._runtime, job.sampling, job.max_tokens, choice), **(more or {})
             )
             settings.validate()
         except (RuntimeError, TypeError, ValueError) as error:
@@ -213,8 +221,13 @@ class Scheduler:
 
         job = sequence.job
         tokens = openvino.Tensor(numpy.array([job.prompt], dtype=numpy.int64))
-        settings = self._configure(job, sequence.choice)
-        sequence.handle = self._pipeline.add_request(next(self._ids), tokens, settings)
+        alone = self._admission.running <= sequence.width
+        sequence.speculates = self._speculation.take(
+            job.speculate, job.sampling, len(job.prompt), sequence.tokens, alone=alone
+        )
+        more = self._speculation.settings if sequence.speculates else None
+        pipeline = self._speculation.pipeline if sequence.speculates else self._pipeline
+        sequence.handle = pipeline.add_request(next(self._ids), tokens, self._configure(job, sequence.choice, more))
         self._active.append(sequence)
 
     def _cancel(self, job_id: int) -> None:
@@ -316,6 +329,8 @@ class Scheduler:
             sequence.handle.cancel()
             self._cancelled = True
         self._admission.release(width=sequence.width, tokens=sequence.tokens)
+        if sequence.speculates:
+            self._speculation.give(sequence.tokens)
         self._active = [other for other in self._active if other is not sequence]
 
     def _settle(self, job: Job) -> None:
@@ -369,7 +384,8 @@ def serve(channel: Channel, configuration: Message) -> None:
     """
     import openvino_genai as runtime
 
-    scheduler = Scheduler(open_pipeline(runtime, configuration), runtime, configuration)
+    pipeline, speculating = open_pipeline(runtime, configuration), open_speculating(runtime, configuration)
+    scheduler = Scheduler(pipeline, runtime, configuration, speculating)
     channel.send({"ready": {"pid": os.getpid(), "python": sys.version.split()[0]}})
     while True:
         for message in channel.receive(wait=not scheduler.busy):

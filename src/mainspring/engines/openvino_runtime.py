@@ -10,8 +10,19 @@ from mainspring.engines.protocol import Message
 
 BLOCK = 32
 """Tokens of one KV block of the CPU plugin."""
+SPECULATING_TOKENS = 16_384
 _GREEDY_BELOW = 1e-4
 _SOURCE = re.compile(r" at /\S+")
+
+
+NGRAM = 3
+"""Tokens that must have occurred before for what came behind them to be guessed again."""
+
+
+def speculation_config(configuration: Message) -> Message:
+    """What a request of the second pipeline adds to its ``GenerationConfig``."""
+    looked_up = {"max_ngram_size": NGRAM} if configuration["speculation"] == "prompt_lookup" else {}
+    return {"num_assistant_tokens": configuration["speculation_tokens"], **looked_up}
 
 
 def generation_config(runtime: Any, sampling: Message, max_tokens: int, choice: int) -> Message:
@@ -54,14 +65,38 @@ def structured(runtime: Any, kind: str, source: str) -> Any:
 
 def open_pipeline(runtime: Any, configuration: Message) -> Any:
     """Load the model: a directory with OpenVINO IR, or a GGUF file."""
+    return _open(runtime, configuration, configuration["kv_blocks"], {})
+
+
+def open_speculating(runtime: Any, configuration: Message) -> Any | None:
+    """A second pipeline over the same model, in which every request speculates; None where that is off.
+
+    The runtime has no pipeline that does so for some requests only, and it costs throughput where many run.
+    """
+    match configuration["speculation"]:
+        case "prompt_lookup":
+            more: dict[str, Any] = {"prompt_lookup": True}
+        case "draft":
+            more = {"draft_model": runtime.draft_model(configuration["draft"], "CPU")}
+        case _:
+            return None
+    return _open(runtime, configuration, speculating_blocks(configuration), more)
+
+
+def speculating_blocks(configuration: Message) -> int:
+    """KV blocks of the second pipeline: room for a few answers, since it is used while few run."""
+    return int(min(configuration["kv_blocks"], SPECULATING_TOKENS // BLOCK))
+
+
+def _open(runtime: Any, configuration: Message, kv_blocks: int, more: dict[str, Any]) -> Any:
     scheduler = runtime.SchedulerConfig()
-    scheduler.num_kv_blocks = configuration["kv_blocks"]
+    scheduler.num_kv_blocks = kv_blocks
     scheduler.cache_size = 0
     scheduler.max_num_seqs = configuration["max_sequences"]
     scheduler.max_num_batched_tokens = configuration["max_batched_tokens"]
     scheduler.enable_prefix_caching = configuration["prefix_cache"]
     scheduler.dynamic_split_fuse = True
-    properties: dict[str, Any] = dict(configuration["properties"])
+    properties: dict[str, Any] = configuration["properties"] | more
     if configuration["threads"]:
         properties["INFERENCE_NUM_THREADS"] = configuration["threads"]
     if not Path(configuration["model"]).exists():
