@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,16 @@ _LAYERS = 2
 # About 500 chunks of 128 tokens and two times 384 dimensions.
 _KEPT_BYTES = 100_000_000
 _MAX_CHARACTERS_A_TOKEN = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """A text's tokens: unit ``vectors`` (tokens, layers x hidden), ``spans`` of characters (empty for those that open and
+    close every text and for what a prefix added), and ``known``, which are in the model's vocabulary."""
+
+    vectors: Halves
+    spans: Sequence[tuple[int, int]]
+    known: Sequence[bool]
 
 
 class LateInteraction:
@@ -81,6 +92,22 @@ class LateInteraction:
         found = await self._vectors(rows)
         scores = await asyncio.to_thread(lambda: np.array([_similar(tokens, each) for each in found], np.float32))
         return Reranked(np.clip(scores, 0, 1), read, truncated)
+
+    async def tokens(self, texts: Sequence[str]) -> list[Tokens]:
+        """Each text token by token, as a passage is read; what was read before is not read again.
+
+        Raises ``ModelError`` when the graph cannot be loaded and ``EngineError`` after ``close``.
+        """
+        prefix = self._pulled.entry.passage_prefix
+        rows, _ = await asyncio.to_thread(self._rows, texts, prefix)
+        encoded = self._tokenizer.encode_batch([prefix + clean(text) for text in texts])
+        unknown = {self._tokenizer.token_to_id(token) for token in ("[UNK]", "<unk>")}
+        found = []
+        for row, one, vectors in zip(rows, encoded, await self._vectors(rows), strict=True):
+            spans = [(max(0, start - len(prefix)), max(0, end - len(prefix))) for start, end in one.offsets]
+            kept = len(row.ids)
+            found.append(Tokens(vectors, spans[:kept], [each not in unknown for each in row.ids]))
+        return found
 
     async def close(self) -> None:
         """Stop the thread after the batch that is running; what waits fails with ``EngineError``."""
