@@ -34,7 +34,8 @@ end
 _ADD = (
     _LEAVE
     + """
-local id, scope, ms, now, limit, same = ARGV[7], ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11]), ARGV[12]
+local id, scope, ms, now = ARGV[7], ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10])
+local limit, same = tonumber(ARGV[11]), ARGV[12]
 local earlier = redis.call('GET', ARGV[6] .. same)
 if earlier then leave(earlier) end
 local ended = redis.call('ZRANGEBYSCORE', ARGV[5], '-inf', now, 'LIMIT', 0, 100)
@@ -59,7 +60,8 @@ _NEAREST = """
 local found = redis.call('VSIM', ARGV[1] .. ARGV[3], 'FP32', ARGV[4], 'COUNT', ARGV[5])
 local rows = {}
 for _, id in ipairs(found) do
-    local entry = redis.call('HMGET', ARGV[2] .. id, 'scope', 'tenant', 'question', 'answer', 'vector', 'expires_at', 'at')
+    local entry = redis.call('HMGET', ARGV[2] .. id, 'scope', 'tenant', 'question', 'answer', 'vector', 'expires_at',
+        'at')
     if entry[1] then table.insert(rows, {id, entry}) end
 end
 return rows

@@ -57,7 +57,8 @@ SPELLINGS = {
 NUMBERS = {
     word: str(number)
     for number, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
+        "sixteen seventeen "
         "eighteen nineteen twenty".split()
     )
 } | {
@@ -94,11 +95,13 @@ FIXED = _words(
 """Words that change what is asked by being there: never left over on one side."""
 
 UNITS = _words(
-    "second seconds minute minutes hour hours day days week weeks month months year years decade century mm cm m km inch "
+    "second seconds minute minutes hour hours day days week weeks month months year years decade century "
+    "mm cm m km inch "
     "inches foot feet yard yards mile miles g kg gram grams kilogram kilograms pound pounds ounce ounces ton tons ml l "
     "liter liters litre litres gallon gallons dollar dollars euro euros rupee rupees rs percent percentage degree "
     "degrees celsius fahrenheit volt volts watt watts amp amps hz mhz ghz kb mb gb tb bit bits byte bytes january "
-    "february march april june july august september october november december monday tuesday wednesday thursday friday "
+    "february march april june july august september october november december monday tuesday wednesday "
+    "thursday friday "
     "saturday sunday spring summer autumn winter morning afternoon evening night today tomorrow yesterday"
 )
 """Units and times: what is counted, and when."""
@@ -116,18 +119,18 @@ QUESTION = _words("what which who whom whose when where why how")
 MEASURED = _words("many much long far old often large big tall high fast deep heavy quickly soon wide small")
 PAST = _words("was were did had")
 FUTURE = _words("will would")
-AUXILIARIES = _words(
-    "is are am was were do does did has have had can could will would be been being"
-)
+AUXILIARIES = _words("is are am was were do does did has have had can could will would be been being")
 LITERAL = _words("means meaning mean definition define defined stand stands acronym abbreviation")
 
 OPPOSITES = tuple(
     tuple(pair.split("/"))
     for pair in (
-        "buy/sell increase/decrease raise/lower open/close start/stop begin/end enable/disable allow/forbid accept/reject "
+        "buy/sell increase/decrease raise/lower open/close start/stop begin/end enable/disable allow/forbid "
+        "accept/reject "
         "accept/refuse add/remove add/subtract include/exclude include/omit install/uninstall lock/unlock log/logout "
         "login/logout import/export upload/download push/pull send/receive lend/borrow give/take win/lose love/hate "
-        "like/dislike gain/lose live/die birth/death born/died hot/cold warm/cool new/old young/old big/small large/small "
+        "like/dislike gain/lose live/die birth/death born/died hot/cold warm/cool new/old young/old "
+        "big/small large/small "
         "long/short tall/short high/low fast/slow quick/slow early/late easy/hard easy/difficult simple/complex "
         "simple/difficult cheap/expensive rich/poor strong/weak heavy/light thick/thin wide/narrow deep/shallow "
         "good/bad better/worse best/worst positive/negative advantage/disadvantage pro/con benefit/drawback "
@@ -136,14 +139,16 @@ OPPOSITES = tuple(
         "internal/external inside/outside indoor/outdoor upper/lower top/bottom front/back left/right north/south "
         "east/west northern/southern eastern/western first/last before/after above/below over/under up/down in/out "
         "on/off to/from with/without more/less more/fewer most/least maximum/minimum max/min largest/smallest "
-        "biggest/smallest longest/shortest highest/lowest oldest/youngest oldest/newest earliest/latest fastest/slowest "
+        "biggest/smallest longest/shortest highest/lowest oldest/youngest oldest/newest earliest/latest "
+        "fastest/slowest "
         "male/female man/woman men/women boy/girl husband/wife father/mother son/daughter brother/sister king/queen "
         "parent/child teacher/student doctor/patient employer/employee buyer/seller customer/supplier seller/customer "
         "public/private free/paid domestic/foreign local/foreign national/international arrive/leave arrive/depart "
         "arrival/departure enter/exit enter/leave entrance/exit join/leave hire/fire marry/divorce attack/defend "
         "ask/answer question/answer teach/learn remember/forget find/lose build/destroy create/destroy "
         "create/delete save/delete break/fix sleep/wake laugh/cry happy/sad day/night morning/evening summer/winter "
-        "black/white dark/light alive/dead ancient/modern past/future odd/even input/output credit/debit asset/liability "
+        "black/white dark/light alive/dead ancient/modern past/future odd/even input/output credit/debit "
+        "asset/liability "
         "profit/loss income/expense revenue/cost supply/demand import/export encrypt/decrypt encode/decode "
         "compress/decompress connect/disconnect attach/detach hide/show show/hide visible/invisible rise/fall "
         "grow/shrink expand/contract freeze/melt freeze/thaw heat/cool fill/empty weight/height length/width "

@@ -15,8 +15,8 @@ from mainspring.serving.semantic.reading import Reading, Word, read
 
 LONGEST_CHARS = 400
 SAME_WORD = 0.85
-"""The least cosine of two words, each in its question, one of which stands for the other. Chosen on the fitting halves of
-PAWS, PAWS-QQP, QQP and ParaQuality (docs/caching.md)."""
+"""The least cosine of two words, each in its question, one of which stands for the other. Chosen on the fitting halves
+of PAWS, PAWS-QQP, QQP and ParaQuality (docs/caching.md)."""
 
 
 class Words(Protocol):
@@ -68,7 +68,9 @@ async def _alike(one: str, word: Word, other: str, instead: Word, words: Words) 
 def _vector(tokens: Tokens, word: Word) -> NDArray[np.float32] | None:
     """The unit vector of ``word``; None where the model does not know it, or did not read so far."""
     inside = [
-        index for index, (start, end) in enumerate(tokens.spans) if start < word.end and end > word.start and end > start
+        index
+        for index, (start, end) in enumerate(tokens.spans)
+        if start < word.end and end > word.start and end > start
     ]
     if not inside or not all(tokens.known[index] for index in inside):
         return None

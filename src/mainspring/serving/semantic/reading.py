@@ -186,15 +186,15 @@ def _asks(tokens: list[_Token]) -> tuple[str, list[_Token]]:
     """What kind of thing is asked for, by the first question word, "whether", or "" without one; and the tokens without
     those that only say so ("what is the best way to")."""
     lowers = [token.lower for token in tokens]
-    for index, token in enumerate(lowers):
-        if token in lexicon.QUESTION:
+    for index, lower in enumerate(lowers):
+        if lower in lexicon.QUESTION:
             following = lowers[index + 1] if index + 1 < len(lowers) else ""
-            if token == "how" and following in lexicon.MEASURED:
+            if lower == "how" and following in lexicon.MEASURED:
                 return f"how {following}", [*tokens[: index + 1], *tokens[index + 2 :]]
-            if token in ("what", "which"):
+            if lower in ("what", "which"):
                 return _what(tokens, lowers, index)
-            return {"whom": "who", "whose": "who"}.get(token, token), tokens
-        if index == 0 and token in lexicon.AUXILIARIES:
+            return {"whom": "who", "whose": "who"}.get(lower, lower), tokens
+        if index == 0 and lower in lexicon.AUXILIARIES:
             return "whether", tokens
     return "", tokens
 
