@@ -330,7 +330,7 @@ async def check(world: World, surfaces: tuple[Surface, ...] = SURFACES, docs: li
 
 @asynccontextmanager
 async def opened(home: Path, keys: dict[str, Key] | None = None, **sections: Any) -> AsyncIterator[World]:
-    free = ServingSettings(requests_per_minute=10**6, tokens_per_minute=10**9)
+    free = ServingSettings(requests_per_minute=10**6, tokens_per_minute=10**9, semantic_cache=True)
     settings = Settings(home=home, **{"rag": RagSettings(refuse_below=0.0), "serving": free, **sections})
     async with System.open(settings) as system:
         transport = httpx.ASGITransport(mount(system))
@@ -384,6 +384,8 @@ async def test_each_way_shows_a_document_to_those_who_may_see_it_and_to_nobody_a
                 for session in ("one", "two"):
                     await world.chat(key, doc, body={"session_id": session})
         await check(world)
+        # Questions are remembered with their words: what is looked for below could be found there.
+        assert await world.system.stores.similar.count("documents:default") > 0
         for key, doc in ((both, narrowed), (both, deleted), (red, dropped)):
             assert doc.mark in await events(world, key, doc)
             assert doc.mark in await recommendations(world, key, doc)

@@ -271,6 +271,10 @@ class ServingSettings(Section):
     repair_rounds: int = Field(2, ge=0, le=5, description="for models without grammars; 0: response_format is refused")
     max_samples: int = Field(16, ge=1, le=64, description="answers that one request may have written for scaling")
     scaled: dict[str, ScaledModel] = Field(default_factory=dict)
+    semantic_cache: bool = Field(False, description="questions in other words may get the same cached answer")
+    semantic_threshold: float = Field(
+        0.94, gt=0.5, le=1, description="least cosine of their embeddings; `mainspring cache calibrate` finds it"
+    )
     presets: dict[str, Preset] = Field(default_factory=dict)
     default_presets: dict[str, str] = Field(default_factory=dict)
     auto: AutoSettings = Field(default_factory=AutoSettings)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from mainspring import engines, rag, serving, stores, telemetry
 from mainspring.engines import Engines, Prepared
 from mainspring.rag.library import Library
+from mainspring.serving.caches import Caches
 from mainspring.serving.limit import Charge
 from mainspring.serving.replicas import Replicas
 from mainspring.serving.select import Registry
@@ -33,6 +34,7 @@ class System:
     library: Library
     charge: Charge
     replicas: Replicas
+    caches: Caches
     local: Principal = LOCAL
 
     @classmethod
@@ -57,6 +59,7 @@ class System:
                 library,
                 path.charge,
                 path.replicas,
+                Caches(opened_stores.cache, opened_stores.similar, path.meaning),
             )
 
     async def respond(self, request: Request, context: Context) -> Response:

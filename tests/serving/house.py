@@ -136,8 +136,8 @@ class CountingMetrics:
     def gap(self, model: str, seconds: float) -> None:
         self.gaps += 1
 
-    def cache(self, outcome: str) -> None:
-        self.caches[outcome] += 1
+    def cache(self, outcome: str, name: str = "response") -> None:
+        self.caches[outcome if name == "response" else f"{name} {outcome}"] += 1
 
     def guard(self, guard: str, action: str, kind: str, count: int = 1) -> None:
         self.guards[guard, action, kind] += count

@@ -12,6 +12,7 @@ from mainspring import __version__
 from mainspring.cli import (
     ask,
     batches,
+    cache,
     doctor,
     imports,
     ingest,
@@ -74,6 +75,7 @@ app.add_typer(imports.app, name="import")
 app.add_typer(batches.app, name="batches")
 app.add_typer(rag.app, name="rag")
 app.add_typer(evaluate.app, name="eval")
+app.add_typer(cache.app, name="cache")
 app.add_typer(routes.app, name="routes")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 from mainspring.endpoints import RemoteReplica
 from mainspring.engines import ChatModel, Replica
@@ -15,6 +16,9 @@ from mainspring.engines.pull import PulledModel, Puller
 from mainspring.engines.template import ChatTemplate
 from mainspring.plugins import Registry, hookimpl
 from mainspring.settings import Settings
+
+if TYPE_CHECKING:
+    from mainspring.engines.late import LateInteraction
 
 
 @hookimpl
@@ -174,6 +178,13 @@ async def embedder(settings: Settings) -> OpenVinoEmbedder:
 def embedders(settings: Settings) -> Callable[[str], OpenVinoEmbedder]:
     """Makes embedders of the catalogue by name; each loads its graph at the first use."""
     return lambda name: OpenVinoEmbedder(Puller(settings).local(name), settings.engines.threads)
+
+
+def words(settings: Settings) -> LateInteraction:
+    """What reads texts token by token with the model of ``models.embedding``. Raises ``ModelNotPulled``."""
+    from mainspring.engines.late import LateInteraction
+
+    return LateInteraction(Puller(settings).local(settings.models.embedding), settings.engines.threads)
 
 
 def reranker(settings: Settings) -> Reranker | None:

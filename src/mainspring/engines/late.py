@@ -34,8 +34,8 @@ _MAX_CHARACTERS_A_TOKEN = 64
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """A text's tokens: unit ``vectors`` (tokens, layers x hidden), ``spans`` of characters (empty for those that open and
-    close every text and for what a prefix added), and ``known``, which are in the model's vocabulary."""
+    """A text's tokens: unit ``vectors`` (tokens, layers x hidden), ``spans`` of characters (empty for those that open
+    and close every text and for what a prefix added), and ``known``, which are in the model's vocabulary."""
 
     vectors: Halves
     spans: Sequence[tuple[int, int]]

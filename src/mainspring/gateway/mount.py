@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from mainspring.gateway import (
     anthropic,
     batches,
+    cache,
     feedback,
     generate,
     health,
@@ -44,6 +45,7 @@ def mount(system: System) -> FastAPI:
         sessions.router(system.stores.sessions, access, idempotency),
         feedback.router(system.stores.events, ids.new, access, idempotency),
         replicas.router(system.replicas, access),
+        cache.router(system.caches, access),
         health.router(system.readiness, system.telemetry.metrics.render),
     ]
     return create_app(routers, settings, system.telemetry.tracing.root)

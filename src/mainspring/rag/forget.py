@@ -82,6 +82,7 @@ class Forgetter:
             await self._chunks(due)
             await self._stores.database.compact()
             await self._stores.cache.compact()
+            await self._stores.similar.compact()
             self._seen |= set(due)
             old = [each for each in due if now - each.at >= self._again_s]
             await self._stores.forgetting.done(old)
@@ -91,6 +92,7 @@ class Forgetter:
         for tenant in sorted({each.tenant for each in notes}):
             mine = [each for each in notes if each.tenant == tenant]
             await self._stores.cache.invalidate(cached_of(tenant))
+            await self._stores.similar.invalidate(cached_of(tenant))
             for answer in await self._stores.forgetting.answers(tenant, mine):
                 await self._stores.events.erase(tenant, answer, compact=False)
 

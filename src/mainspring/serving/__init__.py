@@ -13,7 +13,7 @@ from mainspring.engines import ChatModel, Engines, Replica
 from mainspring.engines.model import EmbedResponder
 from mainspring.engines.reranker import RerankResponder
 from mainspring.guards.policy import GuardPolicy
-from mainspring.serving import auto
+from mainspring.serving import auto, semantic
 from mainspring.serving.background import Background
 from mainspring.serving.charged import Charged
 from mainspring.serving.gate import Gate
@@ -52,7 +52,8 @@ class Path:
     ``shown`` ones write passes the output guard. ``charge`` limits what is no request of the ring; ``charged``
     makes its embedders and rerankers leave call events, and ``inspect`` guards the texts that it searches by;
     ``redact`` is how chat models may read those, and ``hiding`` how what is said of documents outside of the ring may
-    be shown; ``replicas`` is what is balanced and routed.
+    be shown; ``replicas`` is what is balanced and routed, ``meaning`` what the semantic cache works with (None: it is
+    off).
     """
 
     registry: Registry
@@ -67,6 +68,7 @@ class Path:
     redact: Callable[[str], str]
     hiding: Callable[[Context], Hiding]
     replicas: Replicas
+    meaning: semantic.Meaning | None
 
 
 @asynccontextmanager
@@ -146,6 +148,8 @@ async def open(  # noqa: A001
     async with AsyncExitStack() as stack:
         # Left from the last to the first.
         limits = await stack.enter_async_context(_limits(settings, stores, telemetry))
+        reading = semantic.open(settings, stores, engines, charged, services.background, telemetry.metrics)
+        meaning = await stack.enter_async_context(reading)
         for gate in filter(None, gates.values()):
             stack.callback(gate.close)
         stack.push_async_callback(services.background.close)
@@ -153,7 +157,7 @@ async def open(  # noqa: A001
         stack.push_async_callback(keeper.close)
         yield Path(
             registry,
-            request_ring(services, registry, limits),
+            request_ring(dataclasses.replace(services, meaning=meaning), registry, limits),
             services,
             chat,
             {name: shown_ring(services, responder) for name, responder in chat.items()},
@@ -164,6 +168,7 @@ async def open(  # noqa: A001
             lambda text: services.policy.inspect(text).text,
             partial(Hiding, services.policy, services.metrics),
             replicas,
+            meaning,
         )
 
 

@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import mainspring.serving.stored as stored
@@ -33,10 +34,54 @@ _log = logging.getLogger(__name__)
 OPTION = "cache"
 
 
+def answers_of(tenant: str) -> str:
+    """The tag of the tenant's cached answers. (Its idempotent replies, which lie beside them, have another.)"""
+    return f"answers:{tenant}"
+
+
 class CacheMetrics(Protocol):
-    def cache(self, outcome: str) -> None:
-        """Count one ``hit`` or ``miss``."""
+    def cache(self, outcome: str, name: str = "response") -> None:
+        """Count one ``hit`` or ``miss`` (of the semantic cache also ``wrong``: a hit that was reported so)."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """What an answer is kept under, its tags, what its responder depends on, and whether it was drawn at random."""
+
+    key: str
+    tags: frozenset[str]
+    fingerprint: str
+    drawn: bool
+
+
+class Keys:
+    """Under which keys answers are kept, if they may be. ``policy`` names the guards' settings: what was stored under
+    laxer ones is never replayed."""
+
+    def __init__(self, registry: Registry, policy: str, *, enabled: bool = True) -> None:
+        self._registry = registry
+        self.policy = policy
+        self._enabled = enabled
+
+    async def of(self, request: Request, context: Context) -> tuple[Request, Keyed | None]:
+        """``request`` without our own option, which no application need know, and its key; None: it is not kept."""
+        request, wish = _without_option(request)
+        if not self._enabled or isinstance(request, EmbedRequest | RerankRequest) or not _cacheable(request, wish):
+            return request, None
+        served = await self._registry.find(request.model, context.principal)
+        drawn = served.sampled and request.sampling.temperature != 0
+        if drawn and not wish:
+            return request, None
+        fingerprint = served.responder.fingerprint(request, context)
+        if fingerprint is None:
+            return request, None
+        tenant = context.principal.tenant
+        tags = {f"tenant:{tenant}", answers_of(tenant), f"model:{request.model}"}
+        if served.kind in ("application", "collection"):
+            tags.add(f"documents:{tenant}")
+        key = cache_key(request, context, fingerprint, self.policy)
+        return request, Keyed(key, frozenset(tags), fingerprint, drawn)
 
 
 class ResponseCache(Layer):
@@ -44,64 +89,46 @@ class ResponseCache(Layer):
 
     Cached are greedy single answers that ended in ``stop`` and belong to no session, of responders that have a
     fingerprint and whose head does not say ``cache-control: no-store``. ``options={"cache": true}`` asks for it with
-    sampling too, ``false`` forbids it. ``policy`` names the guards' settings: what was stored under laxer ones is never
-    replayed.
+    sampling too, ``false`` forbids it. ``hands_on`` leaves that option in the request for the layer beneath, which
+    reads it too.
     """
 
     def __init__(
         self,
         inner: Responder,
-        registry: Registry,
+        keys: Keys,
         answers: Answers,
         events: EventLog,
         background: Background,
         metrics: CacheMetrics,
         *,
         ttl_s: float,
-        policy: str,
-        enabled: bool = True,
+        hands_on: bool = False,
     ) -> None:
         super().__init__(inner)
-        self._registry = registry
+        self._keys = keys
         self._answers = answers
         self._events = events
         self._background = background
         self._metrics = metrics
         self._ttl_s = ttl_s
-        self._policy = policy
-        self._enabled = enabled
+        self._hands_on = hands_on
         self._flights: dict[str, Flight] = {}
 
     async def respond(self, request: Request, context: Context) -> Response:
-        request, wish = _without_option(request)
-        key, tags = await self._key(request, context, wish)
-        if key is None:
-            return await self.inner.respond(request, context)
+        plain, keyed = await self._keys.of(request, context)
+        beneath = request if self._hands_on else plain
+        if keyed is None:
+            return await self.inner.respond(beneath, context)
+        key = keyed.key
         flight = self._flights.get(key)
         if flight is None and (answer := await self._stored(key)):
             self._metrics.cache("hit")
-            stored.note(context, answer.retrieved)
-            events = [free(event) if isinstance(event, Usage) else event for event in answer.events]
-            return Response(dataclasses.replace(answer.head, cache="hit"), replay(events))
+            return given_again(answer, context, cache="hit")
         # Reading the store took time: somebody else may have started meanwhile.
         flight = self._flights.get(key)
         self._metrics.cache("miss" if flight is None else "hit")
-        return await (flight or self._start(key, tags, request, context)).join(context)
-
-    async def _key(self, request: Request, context: Context, wish: bool | None) -> tuple[str | None, frozenset[str]]:
-        """What the answer is kept under (None: it is not kept), and its tags."""
-        if not self._enabled or isinstance(request, EmbedRequest | RerankRequest) or not _cacheable(request, wish):
-            return None, frozenset()
-        served = await self._registry.find(request.model, context.principal)
-        if served.sampled and not wish and request.sampling.temperature != 0:
-            return None, frozenset()
-        fingerprint = served.responder.fingerprint(request, context)
-        tenant = context.principal.tenant
-        tags = {f"tenant:{tenant}", f"model:{request.model}"}
-        if served.kind in ("application", "collection"):
-            tags.add(f"documents:{tenant}")
-        key = None if fingerprint is None else cache_key(request, context, fingerprint, self._policy)
-        return key, frozenset(tags)
+        return await (flight or self._start(key, keyed.tags, beneath, context)).join(context)
 
     async def _stored(self, key: str) -> stored.Answer | None:
         try:
@@ -132,10 +159,20 @@ class ResponseCache(Layer):
             return
         if flight.head.headers.get("cache-control") == "no-store":
             return
+        if flight.head.cache:
+            # Found by meaning: under this question's own key it would look like its own answer.
+            return
         try:
             await self._answers.put(key, stored.encode(flight.head, events, flight.retrieved), self._ttl_s, tags)
         except StoreError as error:
             _log.warning("the answer cache cannot be written: %s", error)
+
+
+def given_again(answer: stored.Answer, context: Context, **changes: Any) -> Response:
+    """A stored answer as it is given to whoever did not cause it, its head with ``changes``."""
+    stored.note(context, answer.retrieved)
+    events = [free(event) if isinstance(event, Usage) else event for event in answer.events]
+    return Response(dataclasses.replace(answer.head, **changes), replay(events))
 
 
 def cache_key(request: Request, context: Context, fingerprint: str, policy: str) -> str:

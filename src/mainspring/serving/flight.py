@@ -68,7 +68,8 @@ class Flight:
         except BaseException:
             await self._leave(listener)
             raise
-        head = dataclasses.replace(self.head, cache=cache)
+        # What was found by meaning says so to everybody.
+        head = dataclasses.replace(self.head, cache=self.head.cache or cache)
         return Response(head, self._replay(listener), on_close=lambda: self._leave(listener))
 
     async def _run(self, respond: Callable[[], Awaitable[Response]], keep: Callable[[], Awaitable[None]]) -> None:

@@ -12,7 +12,7 @@ from mainspring.serving.admit import Admit
 from mainspring.serving.background import Background
 from mainspring.serving.bound import Bound
 from mainspring.serving.budget import Budget
-from mainspring.serving.cache import CacheMetrics, ResponseCache
+from mainspring.serving.cache import CacheMetrics, Keys, ResponseCache
 from mainspring.serving.gate import Gate, Waits
 from mainspring.serving.guard import GuardInput, GuardMetrics, GuardOutput, Policy
 from mainspring.serving.limit import Limit, LimitMetrics, RateLimits
@@ -26,6 +26,7 @@ from mainspring.serving.reserve import Purse, Reserve
 from mainspring.serving.retry import Retry, RetryMetrics
 from mainspring.serving.scaling.scale import Scale
 from mainspring.serving.select import Registry, Select
+from mainspring.serving.semantic.layer import Meaning, SemanticCache
 from mainspring.serving.session import Session
 from mainspring.serving.step import steps
 from mainspring.serving.trace import RequestMetrics, Trace
@@ -39,7 +40,8 @@ class Metrics(RequestMetrics, LimitMetrics, GuardMetrics, CacheMetrics, CallMetr
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What the layers of both rings work with. Whoever makes it closes ``background`` before the stores."""
+    """What the layers of both rings work with. Whoever makes it closes ``background`` before the stores. Without
+    ``meaning`` there is no semantic cache."""
 
     settings: Settings
     tracing: Tracing
@@ -51,6 +53,7 @@ class Services:
     background: Background
     keeper: Keeper | None = None
     purse: Purse | None = None
+    meaning: Meaning | None = None
 
 
 def gate_before(services: Services, model: str, capacity: Capacity | None) -> Gate | None:
@@ -70,6 +73,7 @@ def gate_before(services: Services, model: str, capacity: Capacity | None) -> Ga
 def request_ring(services: Services, registry: Registry, limits: RateLimits) -> Responder:
     """What every request passes, once."""
     serving, stores = services.settings.serving, services.settings.stores
+    keys = Keys(registry, services.policy.version, enabled=serving.cache_responses)
     outermost = partial(Trace, tracing=services.tracing, metrics=services.metrics)
     layers: list[LayerFactory] = [
         partial(Limit, limits=limits, metrics=services.metrics, default_output_tokens=serving.default_output_tokens),
@@ -86,15 +90,15 @@ def request_ring(services: Services, registry: Registry, limits: RateLimits) -> 
         *([partial(Reserve, purse=services.purse)] if services.purse else []),
         partial(
             ResponseCache,
-            registry=registry,
+            keys=keys,
             answers=services.answers,
             events=services.events,
             background=services.background,
             metrics=services.metrics,
             ttl_s=stores.cache_ttl_s,
-            policy=services.policy.version,
-            enabled=serving.cache_responses,
+            hands_on=services.meaning is not None,
         ),
+        *([] if services.meaning is None else [partial(SemanticCache, keys=keys, meaning=services.meaning)]),
         partial(GuardOutput, policy=services.policy, metrics=services.metrics),
     ]
     preset = partial(ApplyPreset, presets=Presets(serving))

@@ -19,6 +19,7 @@ from mainspring.settings import Settings
 from mainspring.stores import cache as cache_store
 from mainspring.stores import database as sql
 from mainspring.stores import redis as redis_store
+from mainspring.stores import similar as similar_store
 from mainspring.stores import spans as span_store
 from mainspring.stores.batches import Batches
 from mainspring.stores.blobs import Blobs, sweep
@@ -37,6 +38,8 @@ from mainspring.stores.ledger import Ledger
 from mainspring.stores.redis import Redis
 from mainspring.stores.session_memory import SessionMemory
 from mainspring.stores.sessions import Sessions
+from mainspring.stores.similar import SimilarQuestions, SimilarStore
+from mainspring.stores.similar_redis import RedisSimilar
 from mainspring.stores.sources import Sources
 from mainspring.stores.spans import Spans
 from mainspring.stores.vectors import VectorStore
@@ -58,6 +61,7 @@ class Stores:
     memory: SessionMemory
     blobs: Blobs
     cache: AnswerStore
+    similar: SimilarStore
     redis: Redis | None
     spans: Spans
     vectors: VectorStore
@@ -101,6 +105,8 @@ async def open(settings: Settings) -> AsyncIterator[Stores]:  # noqa: A001
         redis = await stack.enter_async_context(redis_store.open(settings))
         cache = _open_cache(settings, redis)
         stack.push_async_callback(cache.close)
+        similar = _open_similar(settings, redis)
+        stack.push_async_callback(similar.close)
         spans = Spans(home / span_store.FILE_NAME)
         stack.push_async_callback(spans.close)
         vectors = open_vectors(settings)
@@ -118,6 +124,7 @@ async def open(settings: Settings) -> AsyncIterator[Stores]:  # noqa: A001
             memory=SessionMemory(database),
             blobs=blobs,
             cache=cache,
+            similar=similar,
             redis=redis,
             spans=spans,
             vectors=vectors,
@@ -133,6 +140,13 @@ def _open_cache(settings: Settings, redis: Redis | None) -> AnswerStore:
     if settings.stores.cache == "redis" and redis is not None:
         return RedisCache(redis, entries)
     return AnswerCache(settings.home / cache_store.FILE_NAME, entries)
+
+
+def _open_similar(settings: Settings, redis: Redis | None) -> SimilarStore:
+    entries = settings.stores.cache_entries
+    if settings.stores.cache == "redis" and redis is not None:
+        return RedisSimilar(redis, entries)
+    return SimilarQuestions(settings.home / similar_store.FILE_NAME, entries)
 
 
 def open_vectors(settings: Settings) -> VectorStore:

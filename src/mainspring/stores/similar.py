@@ -235,8 +235,18 @@ def _read(connection: sqlite3.Connection, limit: int) -> list[Question]:
     query = "SELECT id, scope, tenant, question, answer, vector, expires_at, at FROM questions ORDER BY at DESC LIMIT ?"
     rows: list[Any] = connection.execute(query, (limit,)).fetchall()
     return [
-        Question(*row[:5], np.frombuffer(row[5], np.float32), row[6], row[7], frozenset(tags.get(row[0], ())))
-        for row in reversed(rows)
+        Question(
+            name,
+            scope,
+            tenant,
+            question,
+            answer,
+            np.frombuffer(vector, np.float32),
+            end,
+            at,
+            frozenset(tags.get(name, ())),
+        )
+        for name, scope, tenant, question, answer, vector, end, at in reversed(rows)
     ]
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mainspring.engines.late import Tokens
 from mainspring.serving.semantic.agree import Match, match
 from mainspring.serving.semantic.reading import Reading, Word, read
+
+if TYPE_CHECKING:
+    from mainspring.engines.late import Tokens
 
 LONGEST_CHARS = 400
 SAME_WORD = 0.85
