@@ -273,7 +273,7 @@ class ServingSettings(Section):
     scaled: dict[str, ScaledModel] = Field(default_factory=dict)
     semantic_cache: bool = Field(False, description="questions in other words may get the same cached answer")
     semantic_threshold: float = Field(
-        0.94, gt=0.5, le=1, description="least cosine of their embeddings; `mainspring cache calibrate` finds it"
+        0.93, gt=0.5, le=1, description="least cosine of their embeddings; `mainspring cache calibrate` finds it"
     )
     presets: dict[str, Preset] = Field(default_factory=dict)
     default_presets: dict[str, str] = Field(default_factory=dict)

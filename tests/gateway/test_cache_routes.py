@@ -1,0 +1,54 @@
+"""The routes of the caches: counts, dropping, and reports of wrong answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from mainspring.gateway import cache
+from mainspring.gateway.access import access_to
+from mainspring.gateway.app import create_app
+from mainspring.serving.caches import Caches
+from mainspring.settings import GatewaySettings
+from mainspring.stores.cache import AnswerCache
+from mainspring.stores.similar import SimilarQuestions
+from mainspring.types import TraceParent
+from tests.gateway.asgi import Keys, ask
+
+TAG = frozenset({"answers:acme", "tenant:acme"})
+
+
+@pytest.fixture
+async def app(tmp_path: Path) -> Any:
+    answers, similar = AnswerCache(tmp_path / "cache.db", 10), SimilarQuestions(tmp_path / "similar.db", 10)
+    await answers.put("one", b"1", 60, TAG)
+    await answers.put("two", b"2", 60, frozenset({"answers:other"}))
+    await answers.put("idempotent:x", b"3", 60, frozenset({"tenant:acme"}))
+    settings = GatewaySettings()
+    routes = cache.router(Caches(answers, similar, None), access_to(Keys(), settings.request_timeout_s))
+    yield create_app([routes], settings, lambda _: TraceParent.new())
+    await answers.close()
+    await similar.close()
+
+
+async def test_a_tenant_counts_and_drops_its_own_answers(app: FastAPI) -> None:
+    shown = await ask(app, "GET", "/v1/cache")
+    assert shown.json == {"object": "cache", "answers": 1, "questions": 0, "semantic": None}
+    gone = await ask(app, "DELETE", "/v1/cache")
+    assert gone.json == {"object": "cache.deleted", "deleted": True, "answers": 1, "questions": 0}
+    assert (await ask(app, "GET", "/v1/cache")).json["answers"] == 0
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/v1/cache"), ("DELETE", "/v1/cache")])
+async def test_only_admins_may(app: FastAPI, method: str, path: str) -> None:
+    assert (await ask(app, method, path, headers={"authorization": "Bearer ms-chat"})).status == 403
+    assert (await ask(app, method, path, headers={"authorization": ""})).status == 401
+
+
+@pytest.mark.parametrize(("name", "status"), [("sem_unknown", 404), ("ans_1", 400), ("sem_..", 400)])
+async def test_what_is_no_entry_is_told(app: FastAPI, name: str, status: int) -> None:
+    reply = await ask(app, "DELETE", f"/v1/cache/{name}", headers={"authorization": "Bearer ms-chat"})
+    assert reply.status == status
