@@ -6,12 +6,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mainspring.errors import InvalidRequest
-from mainspring.serving.semantic.likeness import same
+from mainspring.serving.semantic.likeness import compare, same
+from mainspring.serving.semantic.reading import read
+from mainspring.stores.similar import Floats
 
 if TYPE_CHECKING:
     from mainspring.engines.base import Embedder
@@ -80,18 +82,36 @@ def read_pairs(path: Path) -> list[Pair]:
 
 
 async def judge(pairs: Sequence[Pair], embedder: Embedder, words: LateInteraction) -> list[Judged]:
-    """Each pair as the cache sees it. Raises what the models raise."""
-    texts = list(dict.fromkeys(text for pair in pairs for text in (pair.one, pair.other)))
-    vectors: dict[str, Any] = {}
-    for start in range(0, len(texts), _AT_ONCE):
-        part = texts[start : start + _AT_ONCE]
-        vectors |= dict(zip(part, (await embedder.embed(part, "query")).vectors, strict=True))
+    """Each pair as the cache sees it; those that the rules tell apart are not embedded, and have a cosine of 0.
+
+    Raises what the models raise.
+    """
+    reasons = [_reason(pair) for pair in pairs]
+    open_pairs = [pair for pair, reason in zip(pairs, reasons, strict=True) if not reason]
+    vectors = await embedded([text for pair in open_pairs for text in (pair.one, pair.other)], embedder)
     judged = []
-    for pair in pairs:
-        cosine = float(np.dot(vectors[pair.one], vectors[pair.other]))
+    for pair, reason in zip(pairs, reasons, strict=True):
+        if reason:
+            judged.append(Judged(pair, 0.0, False, reason))
+            continue
         verdict = await same(pair.one, pair.other, words)
-        judged.append(Judged(pair, cosine, verdict.same, verdict.reason))
+        judged.append(Judged(pair, float(vectors[pair.one] @ vectors[pair.other]), verdict.same, verdict.reason))
     return judged
+
+
+async def embedded(texts: Sequence[str], embedder: Embedder) -> dict[str, Floats]:
+    """The unit vector of each of ``texts``."""
+    once = list(dict.fromkeys(texts))
+    vectors: dict[str, Floats] = {}
+    for start in range(0, len(once), _AT_ONCE):
+        part = once[start : start + _AT_ONCE]
+        vectors |= dict(zip(part, (await embedder.embed(part, "query")).vectors, strict=True))
+    return vectors
+
+
+def _reason(pair: Pair) -> str:
+    found = compare(read(pair.one), read(pair.other))
+    return found if isinstance(found, str) else ""
 
 
 def curve(judged: Sequence[Judged], thresholds: Sequence[float] = THRESHOLDS) -> list[Point]:

@@ -82,6 +82,13 @@ NUMBERS = {
     "twice": "2x",
     "half": "1/2",
     "dozen": "12",
+    "dozens": "dozens",
+    "hundreds": "hundreds",
+    "thousands": "thousands",
+    "millions": "millions",
+    "billions": "billions",
+    "majority": "majority",
+    "minority": "minority",
 }
 
 FIXED = _words(
@@ -133,6 +140,14 @@ OPPOSITES = tuple(
         "big/small large/small "
         "long/short tall/short high/low fast/slow quick/slow early/late easy/hard easy/difficult simple/complex "
         "simple/difficult cheap/expensive rich/poor strong/weak heavy/light thick/thin wide/narrow deep/shallow "
+        "higher/lower larger/smaller bigger/smaller greater/smaller greater/lesser longer/shorter taller/shorter "
+        "older/younger "
+        "older/newer earlier/later earlier/latest faster/slower quicker/slower easier/harder cheaper/dearer "
+        "stronger/weaker heavier/lighter thicker/thinner wider/narrower deeper/shallower richer/poorer hotter/colder "
+        "warmer/cooler closer/farther nearer/farther brighter/darker louder/quieter cleaner/dirtier safer/riskier "
+        "upward/downward inward/outward forward/backward ascending/descending win/lose won/lost victory/defeat "
+        "support/oppose supported/opposed agree/disagree approve/reject include/lack legalize/ban permit/prohibit "
+        "allow/prohibit allow/prevent cause/prevent encourage/discourage "
         "good/bad better/worse best/worst positive/negative advantage/disadvantage pro/con benefit/drawback "
         "benefit/risk strength/weakness success/failure succeed/fail true/false right/wrong correct/incorrect "
         "legal/illegal possible/impossible safe/dangerous healthy/unhealthy clean/dirty full/empty wet/dry inner/outer "
