@@ -39,3 +39,13 @@ def test_control_tokens_are_taken_apart() -> None:
 def test_ordinary_text_is_unchanged() -> None:
     text = "if a < b and c > d: x[1] << 2  # <b>bold</b>"
     assert neutralise(text) == text
+
+
+def test_the_same_texts_have_the_same_delimiters_and_only_they() -> None:
+    secret = b"s" * 32
+    token = Spotlight.over(secret, ["one", "two"]).token
+    assert Spotlight.over(secret, ["one", "two"]).token == token
+    others = (["one"], ["two", "one"], ["onetwo"], ["one", "two", ""], ["one", "two!"])
+    assert token not in {Spotlight.over(secret, texts).token for texts in others}
+    assert Spotlight.over(b"t" * 32, ["one", "two"]).token != token
+    assert len(token) == len(Spotlight().token)

@@ -313,6 +313,17 @@ async def test_sources_are_spotlighted_and_fit_the_window(room: Room, asker: Con
     assert len(model.asked[1].messages[1].content) < len(user.content)
 
 
+async def test_prompts_over_the_same_sources_begin_alike_up_to_the_question(room: Room, asker: Context) -> None:
+    await fill(room)
+    model, answerer = writing(room, "Everybody has 25 days.")
+    for text in ("How many days of holiday does everybody have?", "How many days of holiday has everybody?"):
+        await collect(await answerer.respond(ask(text), asker))
+    (system, user), (again, other) = (request.messages for request in model.asked)
+    assert system == again
+    assert user.content != other.content
+    assert user.content.partition("\n\nQuestion:")[0] == other.content.partition("\n\nQuestion:")[0]
+
+
 async def test_delimiters_that_the_model_repeats_are_dropped(room: Room, asker: Context) -> None:
     await fill(room)
     echo = "<<source-0123456789abcdef>>\nEverybody has 25 days of holiday a year.\n<</source-0123456789abcdef>>"

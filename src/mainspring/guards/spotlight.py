@@ -6,8 +6,11 @@ little attention to it.
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 _DELIMITER = re.compile(r"<<\s{0,3}/?\s{0,3}[a-z]{1,16}[-\s]{1,3}[0-9a-f]{16}\s{0,3}>>", re.IGNORECASE)
@@ -22,6 +25,16 @@ class Spotlight:
     """The delimiters of one request: make a new one for each, and wrap all its untrusted texts with it."""
 
     token: str = field(default_factory=lambda: os.urandom(8).hex())
+
+    @classmethod
+    def over(cls, secret: bytes, texts: Sequence[str]) -> Spotlight:
+        """Delimiters that are the same for the same ``texts``, so that prompts over them begin alike, and that nobody
+        can guess who does not know ``secret``: none of the texts can hold its own."""
+        made = hmac.new(secret, digestmod=hashlib.sha256)
+        for text in texts:
+            encoded = text.encode("utf-8", "surrogatepass")
+            made.update(b"%d:%b" % (len(encoded), encoded))
+        return cls(made.hexdigest()[:16])
 
     @property
     def instruction(self) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -82,6 +83,7 @@ class Writer:
         self._grounded = grounded
         self._spotlight = spotlight
         self._count = count
+        self._secret = os.urandom(32)
 
     def fingerprint(self, request: Request, context: Context) -> str | None:
         """That of the model which writes; None where its answers must not be cached."""
@@ -134,7 +136,8 @@ class Writer:
 
         ``passages`` are what sentences are checked against, ``notes`` what is said behind the answer.
         """
-        messages = self._messages(question, reading.sources, Spotlight())
+        light = Spotlight.over(self._secret, [text for each in reading.sources for text in (each.name, each.text)])
+        messages = self._messages(question, reading.sources, light)
         sampling = request.sampling
         if sampling.temperature is None:
             # Drawn tokens are invented ones: greedy text keeps to the sources far more often (measured on SQuAD).

@@ -12,6 +12,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from mainspring.engines.base import Embedder
 from mainspring.serving.language import UNKNOWN, detect
 
+__all__ = [
+    "EVERY",
+    "MULTILINGUAL",
+    "NAMES",
+    "UNKNOWN",
+    "detect",
+    "knows",
+    "main_language",
+    "remedy",
+    "strange",
+    "unfamiliar",
+]
+
 EVERY = "*"
 """Among the languages of a model: it was trained on many."""
 NAMES: Mapping[str, str] = {

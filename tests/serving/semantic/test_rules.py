@@ -84,7 +84,7 @@ class Dictionary:
         self.vectors = vectors
         self.asked = 0
 
-    async def tokens(self, texts: list[str]) -> list[Tokens]:  # type: ignore[override]
+    async def tokens(self, texts: list[str]) -> list[Tokens]:
         self.asked += 1
         found = []
         for text in texts:
