@@ -1,17 +1,18 @@
 """What is served, how fast, and who is refused how quickly, when more is asked than the machine can do.
 
-    python benchmarks/overload.py [--rounds 2] [--seconds 60] [--tokens 64] [--sequences 16]
+    python benchmarks/overload.py [--rounds 2] [--seconds 60] [--tokens 64] [--sequences 16] [--instant]
 
-A real server with the default engine. First its capacity: requests that follow one another in as many streams as the
-engine has slots. Then open traffic of half, one, two and four times that capacity: requests arrive at random (Poisson)
-whether or not others have been answered, all of one length, from one tenant; last four times the capacity from two
-tenants of whom one asks ten times as much as the other. What arrives in the first fifth of a phase warms it up and is
-not counted, nor is what arrives in its last part, which would end in a calm. The client is a process of its own.
+A real server with the default engine, and open traffic of half, one, two and four times its capacity: requests arrive
+at random (Poisson) whether or not others have been answered, all of one length, from one tenant; last four times the
+capacity from two tenants of whom one asks ten times as much as the other. The capacity is what requests that follow
+one another in as many streams as the engine has slots are served, before and after each of these phases. What arrives
+in the first fifth of a phase warms it up and is not counted. The client is a process of its own.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import random
 import statistics
@@ -104,9 +105,11 @@ def arrivals(seed: int, rates: Mapping[str, float], seconds: float) -> list[tupl
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One phase: what it was asked for and got, within the part that counts."""
+    """One phase: what it was asked for and got, within the part that counts. ``capacity`` (tokens a second) is the mean
+    of what was measured just before and just after it."""
 
     load: float
+    capacity: float
     goodput: float
     """Tokens a second of whole answers."""
     latencies: list[float]
@@ -127,6 +130,7 @@ def measured(requests: Sequence[Request], load: float, begin: float, end: float,
     }
     return Measured(
         load,
+        0.0,
         sum(tenants.values()),
         [each.seconds for each in came if each.status == 200 and each.tokens == tokens],
         [each.seconds for each in came if each.status in (429, 503)],
@@ -137,32 +141,50 @@ def measured(requests: Sequence[Request], load: float, begin: float, end: float,
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One after the other on the same server."""
+    """One phase after the other on the same server."""
 
-    capacity: float
     phases: dict[float, Measured]
     shared: Measured
-    alone: float
-    """p95 seconds of a request where nothing waits: of those under way together in the streams."""
 
 
-def play(client: Client, seed: int, seconds: float, tokens: int, streams: int) -> Round:
-    """Capacity, all loads, and the two tenants."""
-    begin, end = WARM_UP * seconds, seconds
-    texts = prompts(seed, 4096)
-    closed = {"key": LOUD, "streams": streams, "seconds": seconds, "prompts": texts, "max_tokens": tokens}
-    full = measured(client.run(closed), 0.0, begin, end, tokens)
-    rate = full.goodput / tokens
-    phases = {}
-    for number, load in enumerate(LOADS):
-        when = arrivals(seed + 1 + number, {LOUD: load * rate}, seconds)
-        phases[load] = measured(client.run({"arrivals": when, "max_tokens": tokens}), load, begin, end, tokens)
-        _show(phases[load], full.goodput)
-    both = {LOUD: 40 / 11 * rate, QUIET: 4 / 11 * rate}
-    when = arrivals(seed + 9, both, seconds)
-    shared = measured(client.run({"arrivals": when, "max_tokens": tokens}), 4.0, begin, end, tokens)
-    _show(shared, full.goodput)
-    return Round(full.goodput, phases, shared, _p(full.latencies, 95))
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Lengths of the phases in seconds, of the answers in tokens; ``streams`` are the engine's slots."""
+
+    seconds: float
+    tokens: int
+    streams: int
+
+
+def play(client: Client, seed: int, plan: Plan) -> Round:
+    """All loads and the two tenants; the capacity, which others' work on the machine changes, around each of them."""
+    capacity = _capacity(client, seed, plan)
+    phases: dict[float, Measured] = {}
+    shared: Measured | None = None
+    for number, load in enumerate((*LOADS, None)):
+        rate = capacity / plan.tokens
+        rates = {LOUD: 40 / 11 * rate, QUIET: 4 / 11 * rate} if load is None else {LOUD: load * rate}
+        when = arrivals(seed + 1 + number, rates, plan.seconds)
+        requests = client.run({"arrivals": when, "max_tokens": plan.tokens})
+        seen = measured(requests, load or 4.0, WARM_UP * plan.seconds, plan.seconds, plan.tokens)
+        after = _capacity(client, seed + 100 + number, plan)
+        seen = dataclasses.replace(seen, capacity=(capacity + after) / 2)
+        _show(seen)
+        capacity = after
+        if load is None:
+            shared = seen
+        else:
+            phases[load] = seen
+    assert shared is not None
+    return Round(phases, shared)
+
+
+def _capacity(client: Client, seed: int, plan: Plan) -> float:
+    """Tokens a second in as many streams as there are slots."""
+    seconds = plan.seconds / 3
+    closed = {"key": LOUD, "streams": plan.streams, "seconds": seconds, "prompts": prompts(seed, 1024)}
+    requests = client.run({**closed, "max_tokens": plan.tokens})
+    return measured(requests, 0.0, WARM_UP * seconds, seconds, plan.tokens).goodput
 
 
 def _p(values: Sequence[float], percent: int) -> float:
@@ -171,13 +193,14 @@ def _p(values: Sequence[float], percent: int) -> float:
     return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
 
 
-def _show(phase: Measured, capacity: float) -> None:
+def _show(phase: Measured) -> None:
     refused = len(phase.refusals) / max(1, len(phase.refusals) + len(phase.latencies))
+    shares = {name: round(rate / phase.capacity, 3) for name, rate in phase.tenants.items()}
     print(
-        f"{phase.load:.1f}x: goodput {phase.goodput / capacity:.3f} of {capacity:.0f} tokens/s; admitted p50 "
-        f"{_p(phase.latencies, 50):.2f} p95 {_p(phase.latencies, 95):.2f} p99 {_p(phase.latencies, 99):.2f} s; refused "
+        f"{phase.load:.1f}x: goodput {phase.goodput / phase.capacity:.3f} of {phase.capacity:.0f} tokens/s; admitted "
+        f"p50 {_p(phase.latencies, 50):.2f} p95 {_p(phase.latencies, 95):.2f} p99 {_p(phase.latencies, 99):.2f} s; refused "
         f"{refused:.2f}, in p50 {1e3 * _p(phase.refusals, 50):.0f} p99 {1e3 * _p(phase.refusals, 99):.0f} ms; "
-        f"broken {phase.broken}; { ({name: round(rate / capacity, 3) for name, rate in phase.tenants.items()}) }",
+        f"broken {phase.broken}; {shares}",
         flush=True,
     )
 
@@ -192,12 +215,12 @@ def figures(rounds: Sequence[Round]) -> dict[str, Figure]:
     for load in LOADS:
         top = load == 4.0
         shown[f"goodput at {load:g}x"] = Figure(
-            median([each.phases[load].goodput / each.capacity for each in rounds]),
+            median([each.phases[load].goodput / each.phases[load].capacity for each in rounds]),
             "of capacity",
             "higher",
             floor=0.9 if top else None,
             aim=0.97 if top else None,
-            against=f"{median([each.capacity for each in rounds]):.0f} tokens/s; {len(rounds)} rounds",
+            against=f"{median([each.phases[load].capacity for each in rounds]):.0f} tokens/s; {len(rounds)} rounds",
         )
         for percent in (95, 99):
             shown[f"admitted p{percent} at {load:g}x"] = Figure(
@@ -213,7 +236,7 @@ def figures(rounds: Sequence[Round]) -> dict[str, Figure]:
             round(1e3 * _p(refusals, percent), 1), "ms", "lower", floor=floor, against=f"{len(refusals)} refusals"
         )
     asked = 4 / 11
-    quiet = [each.shared.tenants.get(QUIET, 0.0) / each.capacity / asked for each in rounds]
+    quiet = [each.shared.tenants.get(QUIET, 0.0) / each.shared.capacity / asked for each in rounds]
     shown["the quiet of two tenants at 10:1 gets"] = Figure(
         median(quiet),
         "of what it asks for",
@@ -222,7 +245,7 @@ def figures(rounds: Sequence[Round]) -> dict[str, Figure]:
         against="it asks for 0.36 of capacity, its share is 0.5",
     )
     shown["both of two tenants at 10:1 get"] = Figure(
-        median([each.shared.goodput / each.capacity for each in rounds]), "of capacity", "higher", floor=0.9
+        median([each.shared.goodput / each.shared.capacity for each in rounds]), "of capacity", "higher", floor=0.9
     )
     broken = sum(phase.broken for one in rounds for phase in (*one.phases.values(), one.shared))
     shown["answers neither whole nor refused"] = Figure(broken, "requests", "lower", floor=0)
@@ -244,18 +267,20 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=64, help="tokens of each answer")
     parser.add_argument("--sequences", type=int, default=16, help="sequences that the engine runs at once")
     parser.add_argument("--dry", action="store_true", help="write no result")
+    parser.add_argument("--instant", action="store_true", help="an engine's child that only waits, 50 ms a step")
     options = parser.parse_args()
-    settings = {**UNLIMITED, "MAINSPRING_ENGINES__MAX_SEQUENCES": str(options.sequences)}
+    settings = {**UNLIMITED, "MAINSPRING_ENGINES__MAX_SEQUENCES": str(options.sequences), "STEP_S": "0.05"}
+    python = [str(Path(__file__).with_name("_instant.py"))] if options.instant else []
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        server = stack.enter_context(serving(home, settings=settings))
+        server = stack.enter_context(serving(home, python=python, settings=settings))
         client = Client(server, {name: key_of(name, home) for name in (LOUD, QUIET)})
         stack.callback(client.close)
         rounds = [
-            play(client, 1000 * number, options.seconds, options.tokens, options.sequences)
+            play(client, 1000 * number, Plan(options.seconds, options.tokens, options.sequences))
             for number in range(options.rounds)
         ]
-    if options.dry:
+    if options.dry or options.instant:
         for name, figure in figures(rounds).items():
             print(f"{name}: {figure.value} {figure.unit} {figure.verdict}")
         return
