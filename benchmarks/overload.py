@@ -196,11 +196,12 @@ def _p(values: Sequence[float], percent: int) -> float:
 def _show(phase: Measured) -> None:
     refused = len(phase.refusals) / max(1, len(phase.refusals) + len(phase.latencies))
     shares = {name: round(rate / phase.capacity, 3) for name, rate in phase.tenants.items()}
+    p50, p95, p99 = (_p(phase.latencies, percent) for percent in (50, 95, 99))
+    quick, slow = (1e3 * _p(phase.refusals, percent) for percent in (50, 99))
     print(
-        f"{phase.load:.1f}x: goodput {phase.goodput / phase.capacity:.3f} of {phase.capacity:.0f} tokens/s; admitted "
-        f"p50 {_p(phase.latencies, 50):.2f} p95 {_p(phase.latencies, 95):.2f} p99 {_p(phase.latencies, 99):.2f} s; refused "
-        f"{refused:.2f}, in p50 {1e3 * _p(phase.refusals, 50):.0f} p99 {1e3 * _p(phase.refusals, 99):.0f} ms; "
-        f"broken {phase.broken}; {shares}",
+        f"{phase.load:.1f}x: goodput {phase.goodput / phase.capacity:.3f} of {phase.capacity:.0f} tokens/s; "
+        f"admitted p50 {p50:.2f} p95 {p95:.2f} p99 {p99:.2f} s; "
+        f"refused {refused:.2f}, in p50 {quick:.0f} p99 {slow:.0f} ms; broken {phase.broken}; {shares}",
         flush=True,
     )
 

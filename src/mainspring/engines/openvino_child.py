@@ -95,6 +95,10 @@ class Scheduler:
         # One block stays free: the pipeline allocates ahead of the token that it writes.
         capacity = (configuration["kv_blocks"] - 1) * BLOCK
         self._admission: Admission[Sequence] = Admission(configuration["max_sequences"], capacity)
+        # Of what a request may generate this part must be free before it is let in. Below 1 the cache may become full:
+        # the runtime then evicts a sequence and computes it again.
+        self._reserve: float = configuration.get("kv_reserve", 1.0)
+        self._least: int = configuration.get("kv_least", 0)
         self._jobs: dict[int, Job] = {}
         self._active: list[Sequence] = []
         self._ids = count(1)
@@ -199,7 +203,8 @@ class Scheduler:
         width = job.sampling["beams"]
         # Beams share the prompt's whole blocks and copy the last one.
         own = job.max_tokens + (BLOCK if width > 1 else 0)
-        tokens = -(-(len(job.prompt) + width * own) // BLOCK) * BLOCK
+        wanted = max(self._least, len(job.prompt) + round(self._reserve * width * own))
+        tokens = -(-wanted // BLOCK) * BLOCK
         streamer = Streamer(self._vocabulary, job.sampling["stop"], job.shown)
         sequence = Sequence(job, choice, width, min(tokens, self._admission.kv_tokens), streamer)
         self._admission.push(sequence, place=job.place, priority=job.priority, width=width, tokens=sequence.tokens)
