@@ -312,7 +312,7 @@ class BatchesSettings(Section):
     max_lines: int = Field(50_000, ge=1)
     max_bytes: int = Field(64 * 2**20, ge=1)
     lease_s: float = Field(30.0, ge=1, description="after this long others take up what a dead process left")
-    retries: int = Field(8, ge=0, description="how often a line is tried again that an engine had no room for")
+    retries: int = Field(8, ge=0, description="how often a line is tried again whose engine died")
 
 
 PiiKind = Literal["canary", "secret", "iban", "credit_card", "ssn", "ip", "email", "phone"]

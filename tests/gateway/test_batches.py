@@ -16,7 +16,16 @@ import sqlalchemy as sa
 from openai.types import Batch as OpenAIBatch
 
 from mainspring.engines.base import Generation
-from mainspring.errors import EngineDied, EngineError, Forbidden, InvalidRequest, NotFound, Overloaded, TooLarge
+from mainspring.errors import (
+    BudgetExceeded,
+    EngineDied,
+    EngineError,
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+    Overloaded,
+    TooLarge,
+)
 from mainspring.gateway import batch_lines, batches
 from mainspring.gateway.batch_work import BatchWork, Slots
 from mainspring.gateway.responses import Stored
@@ -225,6 +234,40 @@ async def test_what_an_engine_has_no_room_for_is_tried_again(tmp_path: Path) -> 
     async with desk(tmp_path, script, retries=6) as at:
         batch = await at.over(await at.submit([line(n) for n in range(3)]))
         assert (batch.completed, batch.failed) == (3, 0)
+
+
+async def test_an_engine_that_always_dies_of_a_line_is_left_alone(tmp_path: Path) -> None:
+    def script(generation: Generation) -> list[Any]:
+        return ["fine"] if spoken(generation) != "Say 1" else [EngineDied("died", retry_after=0.01)]
+
+    async with desk(tmp_path, script, retries=2) as at:
+        batch = await at.over(await at.submit([line(1), line(2)]))
+        assert (batch.status, batch.completed, batch.failed) == ("completed", 1, 1)
+        assert (await at.lines(batch.error_file_id))["c1"]["response"]["status_code"] == 503
+        # The ring itself tries a call again, too.
+        assert sum(spoken(each) == "Say 1" for each in at.home.engine.seen) >= 3
+
+
+async def test_a_spent_budget_ends_a_batch(tmp_path: Path) -> None:
+    def script(generation: Generation) -> list[Any]:
+        return ["fine"] if spoken(generation) == "Say 0" else [BudgetExceeded("the budget is spent", retry_after=9e4)]
+
+    async with desk(tmp_path, script, concurrency=1) as at:
+        over = await at.over(await at.submit([line(n) for n in range(5)]))
+        assert (over.status, over.completed, over.failed) == ("failed", 1, 0)
+        assert [(each["code"], each["line"]) for each in over.errors] == [("budget_exceeded", 2)]
+        assert set(await at.lines(over.output_file_id)) == {"c0"}
+
+
+async def test_a_batch_that_waits_for_others_can_be_cancelled(tmp_path: Path) -> None:
+    async with desk(tmp_path, concurrency_busy=0) as at:
+        at.work.slots._running = lambda: 99.0
+        batch = await at.submit([line(n) for n in range(3)])
+        await asyncio.sleep(0.2)
+        assert at.home.engine.seen == []
+        await at.home.stores.batches.cancel("acme", batch.id, groups=at.key.groups)
+        over = await at.over(batch)
+        assert (over.status, over.failed) == ("cancelled", 3)
 
 
 async def test_a_batch_is_cancelled_where_it_is(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import itertools
 import logging
 import time
 from collections import deque
@@ -14,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from mainspring.errors import (
+    BudgetExceeded,
     EngineDied,
     MainspringError,
     NotFound,
@@ -33,7 +35,7 @@ from mainspring.stores.worker import Lease
 from mainspring.types import Allowance, Context, Principal, Priority
 
 _log = logging.getLogger("mainspring.gateway")
-Stop = Literal["", "cancelled", "expired", "lost", "revoked"]
+Stop = Literal["", "cancelled", "expired", "lost", "refused"]
 # How long it is believed that a key can still be used, and how often it is looked whether others want the engines.
 _KEY_S, _LOOK_S = 2.0, 0.02
 _LONGEST_WAIT_S = 60.0
@@ -59,13 +61,16 @@ class Slots:
         self._running = running
         self.active = self._generating = 0
 
-    async def enter(self, *, generates: bool) -> None:
-        """Wait for a place."""
+    async def enter(self, *, generates: bool, stopped: Callable[[], object] = lambda: False) -> bool:
+        """Wait for a place; False where it was ``stopped`` before there was one."""
         # Engines tell nobody when they have room again.
-        while self.active >= self._room():  # noqa: ASYNC110
+        while self.active >= self._room():
+            if stopped():
+                return False
             await asyncio.sleep(_LOOK_S)
         self.active += 1
         self._generating += generates
+        return True
 
     def leave(self, *, generates: bool) -> None:
         self.active -= 1
@@ -158,8 +163,18 @@ class BatchWork:
                 return
             # It was to be cancelled when all of its lines had been taken.
             stop = "cancelled" if found == "cancelling" else ""
-        status: Any = {"": "completed", "revoked": "failed"}.get(stop, stop)
+        status: Any = {"": "completed", "refused": "failed"}.get(stop, stop)
         await self._batches.finish(job, status, run.errors)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Outcome:
+    """Status and body of an answer, why it is worth asking again (empty: it is not), and when, in seconds."""
+
+    status: int
+    body: bytes
+    again: Literal["", "full", "died"] = ""
+    rest_s: float | None = None
 
 
 @dataclasses.dataclass(slots=True)
@@ -190,7 +205,8 @@ class _Run:
     async def _take(self) -> None:
         generates = self.batch.endpoint != "/v1/embeddings"
         while self.waiting and not self._stopped():
-            await self.work.slots.enter(generates=generates)
+            if not await self.work.slots.enter(generates=generates, stopped=self._stopped):
+                return
             try:
                 if not self.waiting or self._stopped():
                     return
@@ -213,30 +229,43 @@ class _Run:
 
     async def _line(self, line: Line) -> bool:
         """Answer a line and keep that; False where the batch was stopped before it was answered."""
-        for attempt in range(self.work._settings.retries + 1):
+        died = 0
+        for attempt in itertools.count():
             context = await self._context()
             if context is None:
                 return False
-            try:
-                body = await self.work._answer(self.batch.endpoint, line.body, context)
-                status = 200
-            except (RateLimited, Overloaded, EngineDied) as error:
-                if attempt < self.work._settings.retries:
-                    await self._wait(error.retry_after or min(2.0**attempt, _LONGEST_WAIT_S))
-                    if self._stopped():
-                        return False
-                    continue
-                status, body = failure(error)
-            except MainspringError as error:
-                status, body = failure(error)
-            except Exception as error:
-                # A bug that one line meets must not keep the others from their answers.
-                _log.error("line %d of %s: unexpected failure", line.number, self.batch.id, exc_info=error)
-                status, body = failure(encode.bug())
-            text = answered(self.id_of(line), line, context.trace.trace_id, status, body)
-            await self.work._batches.record(self.lease.job, line.number, text, succeeded=status == 200)
-            return True
-        raise AssertionError("the last attempt is kept")
+            found = await self._attempt(line, context)
+            died += found.again == "died"
+            if self.stop == "refused":
+                return False
+            if not found.again or died > self.work._settings.retries:
+                text = answered(self.id_of(line), line, context.trace.trace_id, found.status, found.body)
+                await self.work._batches.record(self.lease.job, line.number, text, succeeded=found.status == 200)
+                return True
+            await self._wait(found.rest_s or min(2.0**attempt, _LONGEST_WAIT_S))
+            if self._stopped():
+                return False
+        raise AssertionError("counting has no end")
+
+    async def _attempt(self, line: Line, context: Context) -> _Outcome:
+        try:
+            return _Outcome(200, await self.work._answer(self.batch.endpoint, line.body, context))
+        except BudgetExceeded as error:
+            # What follows would be refused as well, line by line.
+            self.stop = "refused"
+            self.errors = [{"code": error.code, "message": str(error), "param": None, "line": line.number}]
+            return _Outcome(*failure(error))
+        except (RateLimited, Overloaded) as error:
+            return _Outcome(*failure(error), "full", error.retry_after)
+        except EngineDied as error:
+            # It may be this line that it dies of.
+            return _Outcome(*failure(error), "died", error.retry_after)
+        except MainspringError as error:
+            return _Outcome(*failure(error))
+        except Exception as error:
+            # A bug that one line meets must not keep the others from their answers.
+            _log.error("line %d of %s: unexpected failure", line.number, self.batch.id, exc_info=error)
+            return _Outcome(*failure(encode.bug()))
 
     async def _wait(self, seconds: float) -> None:
         until = time.monotonic() + min(seconds, _LONGEST_WAIT_S)
@@ -251,7 +280,7 @@ class _Run:
                 if not key.usable(time.time()):
                     raise Unauthenticated("the API key that made this batch was revoked or has expired")
             except (NotFound, Unauthenticated) as error:
-                self.stop = "revoked"
+                self.stop = "refused"
                 self.errors = [{"code": "invalid_api_key", "message": str(error), "param": None, "line": None}]
                 return None
             allowed = dataclasses.replace(key.principal(), scopes=self.batch.scopes, groups=self.batch.groups)

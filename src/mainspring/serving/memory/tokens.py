@@ -20,7 +20,8 @@ _AT_ONCE = 64
 
 
 class Tokens:
-    """Counts for every chat model that runs here; other names (remote models, applications) get an estimate."""
+    """Counts for every chat model; other names (routes, applications) may lead to any of them, so they count as for
+    the one with the smallest window. Without a chat model it is an estimate."""
 
     def __init__(self, chat: Mapping[str, ChatModel]) -> None:
         self._chat = chat
@@ -29,12 +30,12 @@ class Tokens:
 
     def window(self, model: str) -> int | None:
         """The context window of ``model``; None where it is not known."""
-        found = self._chat.get(model)
+        found = self._reader(model)
         return None if found is None else found.engine.capabilities.context_window
 
     def counter(self, model: str) -> Count:
         """What counts for ``model``."""
-        found = self._chat.get(model)
+        found = self._reader(model)
         if found is None:
             return estimated
 
@@ -46,6 +47,10 @@ class Tokens:
             return total
 
         return count
+
+    def _reader(self, model: str) -> ChatModel | None:
+        smallest = min(self._chat.values(), key=lambda each: each.engine.capabilities.context_window, default=None)
+        return self._chat.get(model, smallest)
 
     async def _message(self, model: ChatModel, message: Message) -> int:
         text = "\n".join([message.content, *(f"{call.name}{call.arguments}" for call in message.tool_calls)])
