@@ -16,7 +16,7 @@ from mainspring import stores
 from mainspring.errors import Conflict, InvalidRequest, NotFound
 from mainspring.settings import Settings
 from mainspring.stores import Stores, ids, spending
-from mainspring.stores.ledger import Asked, Line
+from mainspring.stores.ledger import UNCHARGED, Asked, Line
 from mainspring.stores.schema import reservations
 from mainspring.stores.spending import Exhausted
 from mainspring.types import EventRecord, Principal
@@ -156,6 +156,14 @@ async def test_every_call_is_charged_where_it_counts(opened: Stores) -> None:
     late = call(1, at=time.time() - 40 * 86_400)
     await opened.events.append(late)
     assert (await opened.budgets.spending(tenant)).spent_nanousd == 131
+
+
+async def test_a_copy_for_a_model_under_trial_is_nobodys_bill(opened: Stores) -> None:
+    early = await opened.budgets.create("acme", "tenant", window="day", limit_nanousd=10_000)
+    await opened.events.append(call(100), call(900, charged=UNCHARGED))
+    assert (await opened.ledger.total(Asked("acme"))).cost_nanousd == 100
+    late = await opened.budgets.create("acme", "key", "key_1", window="day", limit_nanousd=10_000)
+    assert [(await opened.budgets.spending(each)).spent_nanousd for each in (early, late)] == [100, 100]
 
 
 async def test_a_limit_that_is_reached_leaves_one_event(opened: Stores) -> None:

@@ -186,7 +186,7 @@ async def test_a_shadow_is_recorded_and_never_shown_or_charged(house: Build) -> 
     (copy,) = [record for record in home.events.appended if record.kind == "call"]
     assert copy.content == "The other way."
     assert copy.facts["arms"] == {"r": "trial", "shadow": "trial"}
-    assert copy.facts["charged"] is False
+    assert copy.facts["charged"] == "no"
     assert copy.facts["completion_tokens"] == 4
     assert copy.facts["cost_nanousd"] > 0
     assert copy.trace_id == context.trace.trace_id

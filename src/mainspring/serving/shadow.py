@@ -14,6 +14,7 @@ from mainspring.routing import ShadowArm
 from mainspring.serving.fallback import named
 from mainspring.serving.ports import EventLog
 from mainspring.serving.record import error_code
+from mainspring.stores.ledger import UNCHARGED
 from mainspring.types import Allowance, ChatRequest, CompletionRequest, Context, EventRecord, Request, Responder
 
 _log = logging.getLogger(__name__)
@@ -86,4 +87,4 @@ class Shadows:
 
 def _uncharged(record: EventRecord, text: str | None) -> EventRecord:
     content = text if record.kind == "call" else record.content
-    return dataclasses.replace(record, facts={**record.facts, "charged": False}, content=content)
+    return dataclasses.replace(record, facts={**record.facts, "charged": UNCHARGED}, content=content)

@@ -24,6 +24,7 @@ from mainspring.errors import Conflict, NotFound
 from mainspring.stores import charging
 from mainspring.stores.access import IN_COLLECTION, Sight
 from mainspring.stores.database import Database
+from mainspring.stores.ledger import UNCHARGED
 from mainspring.stores.pages import Page, Place, Slice
 from mainspring.stores.schema import collections, documents, events, keys, turns
 from mainspring.stores.schema import contents as contents_table
@@ -275,7 +276,7 @@ def _settlement(records: Iterable[EventRecord], turns: Iterable[SessionTurn]) ->
                 "content_id": content_id,
             }
         )
-        if record.kind == "call":
+        if record.kind == "call" and record.facts.get("charged") != UNCHARGED:
             settlement.charges.append(charging.charge(record))
     for turn in turns:
         messages, texts = turn_rows(turn)

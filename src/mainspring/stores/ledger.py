@@ -17,6 +17,8 @@ from mainspring.stores.database import Database
 from mainspring.stores.schema import events
 
 Dimension = Literal["tenant", "key", "application", "model", "day", "hour", "request"]
+UNCHARGED = "no"
+"""What the fact ``charged`` of a call says that is nobody's bill: a copy of a request for a model under trial."""
 DIMENSIONS: tuple[Dimension, ...] = ("tenant", "key", "application", "model", "day", "hour", "request")
 # What each is called in the facts of calls and of answers.
 _FIELDS = {"key": ("key_id", "key_id"), "application": ("application", "requested"), "model": ("model", "model")}
@@ -130,6 +132,8 @@ def _add(line: Line, kind: str, values: Sequence[Any]) -> None:
 def _matches(connection: sa.Connection, kind: str, asked: Asked) -> sa.ColumnElement[bool]:
     def conditions() -> Iterable[sa.ColumnElement[bool]]:
         yield events.c.kind == kind
+        if kind == "call":
+            yield _field(connection, "charged") != UNCHARGED
         if asked.tenant is not None:
             yield events.c.tenant == asked.tenant
         if asked.since is not None:
