@@ -61,6 +61,7 @@ class GatewaySettings(Section):
         30.0, gt=0, description="for the headers of a request, and for its body beyond a second per 4 KiB"
     )
     shutdown_grace_s: float = Field(30.0, ge=0)
+    heartbeat_s: float = Field(15.0, ge=0, description="silence in a stream until a comment line is sent; 0: never")
 
 
 class ModelsSettings(Section):

@@ -19,11 +19,13 @@ from mainspring.settings import GatewaySettings
 from mainspring.types import (
     ChatRequest,
     Citation,
+    Context,
     Event,
     EventRecord,
     Finish,
     Message,
     Reasoning,
+    Request,
     Text,
     ToolCall,
     ToolCallDelta,
@@ -60,7 +62,11 @@ def app(*said: Event | MainspringError) -> FastAPI:
     chosen = GatewaySettings()
     responder = Recited(*said)
     access = access_to(Keys(), chosen.request_timeout_s)
-    return gateway(responder, responses.router(responder, NoEvents(), chosen, access, Idempotency(Kept())))
+    return gateway(responder, responses.router(responder, NoEvents(), chosen, access, Idempotency(Kept()), unchanged))
+
+
+async def unchanged(request: Request, context: Context) -> str:
+    return ""
 
 
 async def streamed(*said: Event | MainspringError) -> list[dict[str, Any]]:

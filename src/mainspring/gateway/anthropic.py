@@ -16,9 +16,9 @@ from mainspring.gateway.access import Access
 from mainspring.gateway.anthropic_wire import CountBody, MessagesBody
 from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.idempotency import Idempotency, IdempotencyKey, refuse_key
-from mainspring.gateway.respond import EventStream, collected, head_headers, json_response, while_connected
+from mainspring.gateway.respond import collected, head_headers, json_response, streamed
 from mainspring.settings import GatewaySettings
-from mainspring.types import ChatRequest, Context, Principal, Request, Responder, Response
+from mainspring.types import ChatRequest, Context, Principal, Request, Responder
 
 PREFIX = "/v1/messages"
 ERRORS: dict[int | str, dict[str, Any]] = {
@@ -94,9 +94,14 @@ def router(
         request = body.request(settings.max_messages)
         if body.stream:
             refuse_key(key, "stream: true")
-            response: Response = await while_connected(http, responder.respond(request, context))
-            headers = {**head_headers(response.head), "cache-control": "no-cache", "x-accel-buffering": "no"}
-            return EventStream(response, encode.stream(response, context.trace.trace_id), headers)
+            trace_id = context.trace.trace_id
+            return await streamed(
+                http,
+                responder.respond(request, context),
+                lambda response: encode.stream(response, trace_id),
+                lambda error: encode.error_frame(error, trace_id),
+                settings.heartbeat_s,
+            )
 
         async def work() -> HttpResponse:
             answer = await collected(http, responder, request, context)

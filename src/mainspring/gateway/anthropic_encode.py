@@ -128,10 +128,10 @@ async def stream(response: Response, trace_id: str) -> AsyncGenerator[bytes, Non
         yield _frame("message_delta", delta=_stop(finish), usage=usage_body(usage))
         yield _frame("message_stop")
     except MainspringError as error:
-        yield _frame("error", **_late(error, trace_id))
+        yield error_frame(error, trace_id)
     except Exception:
         log.exception("unexpected failure in a stream")
-        yield _frame("error", **_late(bug(), trace_id))
+        yield error_frame(bug(), trace_id)
 
 
 class _Documents:
@@ -207,10 +207,11 @@ def _frame(kind: str, **fields: Any) -> bytes:
     return b"event: " + kind.encode() + b"\ndata: " + dumps({"type": kind, **fields}) + b"\n\n"
 
 
-def _late(error: MainspringError, trace_id: str) -> dict[str, Any]:
+def error_frame(error: MainspringError, trace_id: str) -> bytes:
+    """A failure within a stream."""
     body = error_body(error, trace_id)
     del body["type"]
-    return body
+    return _frame("error", **body)
 
 
 def _stop(finish: Finish) -> dict[str, Any]:

@@ -20,8 +20,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mainspring import __version__
 from mainspring.errors import InvalidRequest, MainspringError, NotFound, RateLimited
 from mainspring.gateway import anthropic, anthropic_encode, encode
+from mainspring.gateway.heartbeat import SEND
 from mainspring.gateway.limits import BodyLimit
-from mainspring.gateway.respond import SEND, json_response
+from mainspring.gateway.respond import json_response
 from mainspring.gateway.wire import UNKNOWN_FIELD
 from mainspring.settings import GatewaySettings
 from mainspring.types import TraceParent

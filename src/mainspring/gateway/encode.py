@@ -65,6 +65,11 @@ def error_body(error: MainspringError) -> dict[str, Any]:
     return {"error": {"message": str(error), "type": kind, "param": error.param, "code": error.code}}
 
 
+def error_frame(error: MainspringError) -> bytes:
+    """A failure within a stream."""
+    return b"data: " + dumps(error_body(error)) + b"\n\n"
+
+
 def bug() -> MainspringError:
     """A failure that nobody raised on purpose, as it is told; what it was is for the log alone."""
     return MainspringError("an unexpected failure", remedy="The server's log has it under this trace id")
@@ -181,10 +186,10 @@ async def stream(response: Response, kind: Kind, include_usage: bool) -> AsyncGe
             frames.append(encoder.usage(usage))
         yield b"".join(frames) + b"data: [DONE]\n\n"
     except MainspringError as error:
-        yield b"data: " + dumps(error_body(error)) + b"\n\n"
+        yield error_frame(error)
     except Exception:
         log.exception("unexpected failure in a stream")
-        yield b"data: " + dumps(error_body(bug())) + b"\n\n"
+        yield error_frame(bug())
 
 
 class _ChunkEncoder:

@@ -4,7 +4,8 @@
 
 import asyncio
 import dataclasses
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Coroutine, Sequence
+from functools import partial
 from typing import Annotated, Any, Protocol
 
 from fastapi import APIRouter, Depends
@@ -56,6 +57,12 @@ def router(
     chats = Annotated[Context, Depends(access("chat"))]
     embeds = Annotated[Context, Depends(access("embed"))]
 
+    def stream(
+        http: HttpRequest, request: Request, context: Context, kind: encode.Kind, usage: bool
+    ) -> Awaitable[HttpResponse]:
+        frames = partial(encode.stream, kind=kind, include_usage=usage)
+        return streamed(http, responder.respond(request, context), frames, encode.error_frame, settings.heartbeat_s)
+
     @routes.post("/v1/chat/completions", responses=STREAMS)
     async def chat_completions(
         http: HttpRequest, body: ChatBody, context: chats, key: IdempotencyKey = None
@@ -63,7 +70,7 @@ def router(
         request = body.request(settings.max_messages)
         if body.stream:
             refuse_key(key, "stream: true")
-            return await streamed(http, responder, request, context, "chat", body.wants_usage)
+            return await stream(http, request, context, "chat", body.wants_usage)
         if not request.store:
             refuse_key(key, "store: false")
 
@@ -75,17 +82,25 @@ def router(
         return await idempotency.once(key, "chat", [await http.body()], context, work, basis=basis)
 
     @routes.post("/v1/completions", responses=STREAMS)
-    async def completions(http: HttpRequest, body: CompletionBody, context: chats) -> HttpResponse:
+    async def completions(
+        http: HttpRequest, body: CompletionBody, context: chats, key: IdempotencyKey = None
+    ) -> HttpResponse:
         requests = body.requests()
         if body.stream:
             if len(requests) > 1:
                 raise Unsupported("streaming takes one prompt", remedy="Send one request a prompt", param="prompt")
-            return await streamed(http, responder, requests[0], context, "text", body.wants_usage)
-        if len(requests) == 1:
-            answer = await collected(http, responder, requests[0], context)
-        else:
-            answer = await _together([collected(http, responder, request, context) for request in requests])
-        return json_response(encode.completion_body(answer), head_headers(answer.head))
+            refuse_key(key, "stream: true")
+            return await stream(http, requests[0], context, "text", body.wants_usage)
+
+        async def work() -> HttpResponse:
+            if len(requests) == 1:
+                answer = await collected(http, responder, requests[0], context)
+            else:
+                answer = await _together([collected(http, responder, request, context) for request in requests])
+            return json_response(encode.completion_body(answer), head_headers(answer.head))
+
+        basis = "" if key is None else await models.basis(requests[0], context)
+        return await idempotency.once(key, "completions", [await http.body()], context, work, basis=basis)
 
     @routes.post("/v1/embeddings")
     async def embeddings(http: HttpRequest, body: EmbeddingBody, context: embeds) -> HttpResponse:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Mapping
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import TypeVar
 
 from fastapi import Request as HttpRequest
@@ -11,13 +12,14 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response as HttpResponse
 from starlette.types import Receive, Scope, Send
 
+from mainspring.errors import MainspringError
 from mainspring.gateway import encode
+from mainspring.gateway.heartbeat import SEND, Heartbeat
 from mainspring.path import Answer, collect
 from mainspring.types import Context, Head, Request, Responder, Response
 
+log = logging.getLogger("mainspring.gateway")
 T = TypeVar("T")
-SEND = "send"
-"""Where in a request's state the outermost middleware leaves its way to the server."""
 
 
 def head_headers(head: Head) -> dict[str, str]:
@@ -50,30 +52,58 @@ async def collected(http: HttpRequest, responder: Responder, request: Request, c
     return await while_connected(http, work())
 
 
+Frames = Callable[[Response], AsyncGenerator[bytes, None]]
+Failed = Callable[[MainspringError], bytes]
+
+
 async def streamed(
-    http: HttpRequest,
-    responder: Responder,
-    request: Request,
-    context: Context,
-    kind: encode.Kind,
-    include_usage: bool,
+    http: HttpRequest, work: Awaitable[Response], frames: Frames, failed: Failed, heartbeat_s: float
 ) -> HttpResponse:
-    """Answer as server-sent events. Failures before the commit point still become an HTTP status."""
-    response: Response = await while_connected(http, responder.respond(request, context))
+    """Answer ``work`` as server-sent events. Failures before the commit point still become an HTTP status, unless it
+    took so long that a heartbeat has sent the head: then ``failed`` writes them as a frame."""
+    heartbeat = Heartbeat(http, heartbeat_s)
+    heartbeat.start()
+    try:
+        response: Response = await while_connected(http, work)
+    except BaseException as error:
+        heartbeat.stop()
+        await heartbeat.settled()
+        if not heartbeat.started or not isinstance(error, Exception) or isinstance(error, ClientDisconnect):
+            raise
+        if not isinstance(error, MainspringError):
+            log.exception("unexpected failure before a stream")
+        return Rest(failed(error if isinstance(error, MainspringError) else encode.bug()))
     headers = {**head_headers(response.head), "cache-control": "no-cache", "x-accel-buffering": "no"}
-    return EventStream(response, encode.stream(response, kind, include_usage), headers)
+    return EventStream(response, frames(response), headers, heartbeat)
+
+
+class Rest(HttpResponse):
+    """The last bytes of a response whose head has been sent."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__(body)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        await send({"type": "http.response.body", "body": self.body, "more_body": False})
 
 
 class EventStream(HttpResponse):
     """Server-sent events of ``response``, which is closed when this ends, however it ends."""
 
-    def __init__(self, response: Response, frames: AsyncGenerator[bytes, None], headers: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        response: Response,
+        frames: AsyncGenerator[bytes, None],
+        headers: Mapping[str, str],
+        heartbeat: Heartbeat,
+    ) -> None:
         self.status_code = 200
         self.background = None
         self.media_type = "text/event-stream"
         self.init_headers(headers)
         self._response = response
         self._frames = frames
+        self._heartbeat = heartbeat
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -82,6 +112,7 @@ class EventStream(HttpResponse):
             # There is nobody left to be told.
             return
         finally:
+            self._heartbeat.stop()
             # A client that leaves while it is written to abandons the generator where it stands, or unstarted:
             # what runs beneath would run on until the garbage is collected.
             await self._frames.aclose()
@@ -90,9 +121,16 @@ class EventStream(HttpResponse):
     async def _send(self, scope: Scope, send: Send) -> None:
         # Once the answer has started, the middlewares have nothing to say to a frame, and there is one a token.
         direct: Send = scope.get("state", {}).get(SEND, send)
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        heartbeat = self._heartbeat
+        await heartbeat.settled()
+        if not heartbeat.started:
+            heartbeat.started = True
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         async for frame in self._frames:
+            heartbeat.spoke = True
             await direct({"type": "http.response.body", "body": frame, "more_body": True})
+        heartbeat.stop()
+        await heartbeat.settled()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

@@ -7,7 +7,7 @@ A response is an answer of the event log under its id. One that was stored can b
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from typing import Annotated, Any, Protocol
 
 from fastapi import APIRouter, Depends
@@ -19,7 +19,7 @@ from mainspring.gateway import responses_encode as encode
 from mainspring.gateway.access import Access
 from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.idempotency import Idempotency, IdempotencyKey, refuse_key
-from mainspring.gateway.respond import EventStream, collected, head_headers, json_response, while_connected
+from mainspring.gateway.respond import collected, head_headers, json_response, streamed
 from mainspring.gateway.responses_wire import ResponsesBody
 from mainspring.path import Answer, Choice
 from mainspring.settings import GatewaySettings
@@ -30,6 +30,7 @@ from mainspring.types import (
     Head,
     Message,
     Principal,
+    Request,
     Responder,
     Response,
     ToolCall,
@@ -87,8 +88,17 @@ class Stored:
         await self._events.erase(context.principal.tenant, response_id, trace_id=context.trace.trace_id)
 
 
+Basis = Callable[[Request, Context], Awaitable[str]]
+"""What an answer is made of beside the model: empty, or it changes with what the caller may read."""
+
+
 def router(
-    responder: Responder, events: Recorded, settings: GatewaySettings, access: Access, idempotency: Idempotency
+    responder: Responder,
+    events: Recorded,
+    settings: GatewaySettings,
+    access: Access,
+    idempotency: Idempotency,
+    basis: Basis,
 ) -> APIRouter:
     """The routes over ``responder``, the request ring, and the event log."""
     routes = APIRouter(route_class=JsonRoute, tags=["generate"])
@@ -107,16 +117,21 @@ def router(
         asked = body.repeated()
         if body.stream:
             refuse_key(key, "stream: true")
-            response: Response = await while_connected(http, responder.respond(request, context))
-            headers = {**head_headers(response.head), "cache-control": "no-cache", "x-accel-buffering": "no"}
-            shell = encode.Shell.of(response.head, request, asked)
-            return EventStream(response, encode.stream(response, shell), headers)
+
+            def frames(response: Response) -> AsyncGenerator[bytes, None]:
+                return encode.stream(response, encode.Shell.of(response.head, request, asked))
+
+            work = responder.respond(request, context)
+            return await streamed(http, work, frames, encode.error_frame, settings.heartbeat_s)
+        if not request.store:
+            refuse_key(key, "store: false")
 
         async def work() -> HttpResponse:
             answer = await collected(http, responder, request, context)
             return json_response(encode.Shell.of(answer.head, request, asked).ended(answer), head_headers(answer.head))
 
-        return await idempotency.once(key, "responses", [await http.body()], context, work)
+        made_of = "" if key is None else await basis(request, context)
+        return await idempotency.once(key, "responses", [await http.body()], context, work, basis=made_of)
 
     @routes.get(f"{PREFIX}/{{response_id}}")
     async def get_response(response_id: str, context: chats) -> HttpResponse:

@@ -167,6 +167,13 @@ async def stream(response: Response, shell: Shell) -> AsyncGenerator[bytes, None
         yield encoder.frame("response.failed", response=shell.failed(bug(), answer))
 
 
+def error_frame(error: MainspringError) -> bytes:
+    """A failure of a stream that has not begun: OpenAI's ``error`` event."""
+    facts = {"code": error.code, "message": str(error), "param": error.param}
+    body = {"type": "error", "sequence_number": 0, **facts}
+    return b"event: error\ndata: " + dumps(body) + b"\n\n"
+
+
 class _Encoder:
     """Events to stream events: one output item after the other, each added, filled and done."""
 
