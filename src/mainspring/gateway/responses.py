@@ -121,8 +121,8 @@ def router(
             def frames(response: Response) -> AsyncGenerator[bytes, None]:
                 return encode.stream(response, encode.Shell.of(response.head, request, asked))
 
-            work = responder.respond(request, context)
-            return await streamed(http, work, frames, encode.error_frame, settings.heartbeat_s)
+            asking = responder.respond(request, context)
+            return await streamed(http, asking, frames, encode.error_frame, settings.heartbeat_s)
         if not request.store:
             refuse_key(key, "store: false")
 
