@@ -7,17 +7,22 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mainspring import serving
 from mainspring.errors import RateLimited, TooLarge
 from mainspring.serving.limit import Grant, Limits, RateLimits, Rates
 from mainspring.serving.limit_shared import SharedLimits
+from mainspring.settings import Settings
 from mainspring.stores import redis as store
 from mainspring.stores.buckets import SharedBuckets
 from mainspring.stores.redis import Redis
+from mainspring.telemetry.metrics import Metrics
 from mainspring.types import Principal
 from tests import redis_server
 
@@ -178,6 +183,7 @@ import asyncio, sys
 from mainspring.errors import RateLimited
 from mainspring.serving.limit import Limits
 from mainspring.serving.limit_shared import SharedLimits
+from mainspring.settings import Settings
 from mainspring.stores.buckets import SharedBuckets
 from mainspring.stores import redis as store
 from mainspring.stores.redis import Redis
@@ -312,3 +318,33 @@ async def _back(redis: Redis) -> None:
         if redis.available:
             return
     raise AssertionError("Redis was not tried again")
+
+
+async def test_servers_that_name_the_same_redis_share_their_limits(redis_url: str) -> None:
+    """What ``serving.open`` makes of the settings."""
+    configured = Settings.model_validate({"serving": {"requests_per_day": 4}})
+    redis, metrics = Redis(redis_url), Metrics()
+    await redis.call("FLUSHDB")
+    stores: Any = SimpleNamespace(redis=redis)
+    telemetry: Any = SimpleNamespace(metrics=metrics)
+    another: Any = SimpleNamespace(metrics=Metrics())
+    try:
+        async with serving._limits(configured, stores, telemetry) as first:
+            async with serving._limits(configured, stores, another) as second:
+                assert isinstance(first, SharedLimits)
+                assert isinstance(second, SharedLimits)
+                await first.beat()
+                assert (first.workers, second.workers) == (2, 2)
+                for each in (first, second, first, second):
+                    await each.grant(key(), 1)
+                for each in (first, second):
+                    with pytest.raises(RateLimited):
+                        await each.grant(key(), 1)
+            await first.beat()
+            assert first.workers == 1
+            assert b"mainspring_limits_granted_alone_total 0.0" in metrics.render()[0]
+        alone = Settings.model_validate({"serving": {"share_limits": False}})
+        async with serving._limits(alone, stores, telemetry) as own:
+            assert isinstance(own, Limits)
+    finally:
+        await redis.close()

@@ -15,7 +15,7 @@ from mainspring.engines import ChatModel
 from mainspring.errors import EngineError, Unsupported
 from mainspring.guards.spotlight import Spotlight
 from mainspring.path import collect
-from mainspring.types import ChatRequest, Context, Grammar, Message, Principal, Responder, Sampling
+from mainspring.types import ChatRequest, Context, Grammar, Message, Principal, Priority, Responder, Sampling
 
 VERDICTS: Mapping[str, float] = {"supported": 1.0, "partly": 0.5, "not_mentioned": 0.0, "contradicted": 0.0}
 GRADES: Mapping[str, float] = {"fully": 1.0, "mostly": 0.75, "partly": 0.5, "hardly": 0.25, "not_at_all": 0.0}
@@ -103,7 +103,8 @@ class ChatJudge:
             ),
             store=False,
         )
-        answer = await collect(await self._responder.respond(request, Context(self._principal)))
+        context = Context(self._principal, priority=Priority.BATCH)
+        answer = await collect(await self._responder.respond(request, context))
         self.tokens += answer.usage.total_tokens
         try:
             value = json.loads(answer.text)[key]

@@ -13,7 +13,7 @@ from mainspring.rag.graph.written import ModelReader
 from mainspring.rag.retrieve import Retriever
 from mainspring.stores.collections import Collection, Collections
 from mainspring.stores.graphs import Graphs as GraphStore
-from mainspring.types import Context, EventRecord, Principal
+from mainspring.types import Context, EventRecord, Principal, Priority
 
 Progress = Callable[[int, int], None]
 """Called with (documents done, documents in all)."""
@@ -59,7 +59,7 @@ class Reader:
         graph = await asyncio.to_thread(extract, text, pieces, headings, title_of(name))
         built = built or Built()
         if self._model is not None:
-            context = Context(Principal(tenant, "ingest"))
+            context = Context(Principal(tenant, "ingest"), priority=Priority.BATCH)
             graph, spent = await self._model.read(text, graph, context)
             built.tokens += spent.tokens
             built.problems += spent.problems
