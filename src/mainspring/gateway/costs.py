@@ -1,0 +1,239 @@
+"""Budgets, and what was spent: our own lines, and OpenAI's costs of an organisation."""
+
+# No postponed annotations here: FastAPI must see the local aliases of the dependencies.
+
+import time
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Annotated, Any, Literal, get_args
+
+from fastapi import APIRouter, Depends, Query
+from fastapi import Request as HttpRequest
+from pydantic import Field
+from starlette.responses import Response as HttpResponse
+
+from mainspring.errors import InvalidRequest
+from mainspring.gateway.access import Access
+from mainspring.gateway.body import JsonRoute
+from mainspring.gateway.idempotency import Idempotency, IdempotencyKey
+from mainspring.gateway.respond import json_response
+from mainspring.gateway.wire import Body
+from mainspring.serving.pricing import NANO
+from mainspring.stores import spending
+from mainspring.stores.budgets import Budgets
+from mainspring.stores.ledger import Asked, Dimension, Ledger, Line
+from mainspring.stores.spending import Budget, Spending, Window
+from mainspring.types import Context
+
+Money = Annotated[Decimal, Field(ge=0, le=10**9, allow_inf_nan=False)]
+Tokens = Annotated[int, Field(ge=0, le=10**15)]
+Name = Annotated[str, Field(max_length=256)]
+Moment = Annotated[float | None, Query(ge=0, le=1e11, allow_inf_nan=False, description="Unix seconds")]
+Filter = Annotated[str | None, Query(max_length=256)]
+DAY = 86_400
+GROUPS: dict[str, Dimension] = {"line_item": "model", "api_key_id": "key", "project_id": "application"}
+Group = Literal["line_item", "api_key_id", "project_id"]
+
+
+class BudgetBody(Body):
+    """``POST /v1/budgets``. US dollars to nine places; no limit of a kind where it is left out."""
+
+    scope: Literal["tenant", "key", "application"] = "tenant"
+    subject: Name = ""
+    window: Window = "month"
+    limit_usd: Money | None = None
+    limit_tokens: Tokens | None = None
+    hard: bool = True
+    name: Name = ""
+
+
+class BudgetChange(Body):
+    """``POST /v1/budgets/{id}``: what is left out stays; null takes a limit away."""
+
+    limit_usd: Money | None = None
+    limit_tokens: Tokens | None = None
+    name: Name | None = None
+
+
+def router(budgets: Budgets, ledger: Ledger, access: Access, idempotency: Idempotency) -> APIRouter:
+    """The routes over budgets and ledger; an admin key sees those of its own tenant."""
+    routes = APIRouter(route_class=JsonRoute, tags=["costs"], prefix="/v1")
+    admins = Annotated[Context, Depends(access("admin"))]
+
+    async def shown(budget: Budget) -> HttpResponse:
+        return json_response(budget_body(budget, await budgets.spending(budget)))
+
+    @routes.post("/budgets")
+    async def create_budget(
+        http: HttpRequest, body: BudgetBody, context: admins, key: IdempotencyKey = None
+    ) -> HttpResponse:
+        async def work() -> HttpResponse:
+            made = await budgets.create(
+                context.principal.tenant,
+                body.scope,
+                body.subject,
+                window=body.window,
+                limit_nanousd=_nano(body.limit_usd),
+                limit_tokens=body.limit_tokens,
+                hard=body.hard,
+                name=body.name,
+            )
+            return await shown(made)
+
+        return await idempotency.once(key, "budgets", [await http.body()], context, work)
+
+    @routes.get("/budgets")
+    async def list_budgets(context: admins) -> HttpResponse:
+        found = await budgets.list(context.principal.tenant)
+        data = [budget_body(budget, await budgets.spending(budget)) for budget in found]
+        return json_response({"object": "list", "data": data})
+
+    @routes.get("/budgets/{budget_id}")
+    async def get_budget(budget_id: str, context: admins) -> HttpResponse:
+        return await shown(await budgets.get(context.principal.tenant, budget_id))
+
+    @routes.post("/budgets/{budget_id}")
+    async def change_budget(budget_id: str, body: BudgetChange, context: admins) -> HttpResponse:
+        given = body.model_dump(include=body.model_fields_set)
+        if "limit_usd" in given:
+            given["limit_nanousd"] = _nano(given.pop("limit_usd"))
+        if given.get("name", "") is None:
+            raise InvalidRequest("name must be a text", param="name")
+        if not given:
+            raise InvalidRequest("nothing to change was sent", remedy="Send limit_usd, limit_tokens or name")
+        return await shown(await budgets.change(context.principal.tenant, budget_id, **given))
+
+    @routes.delete("/budgets/{budget_id}")
+    async def delete_budget(budget_id: str, context: admins) -> HttpResponse:
+        await budgets.delete(context.principal.tenant, budget_id)
+        return json_response({"id": budget_id, "object": "budget.deleted", "deleted": True})
+
+    _costs(routes, ledger, access)
+    return routes
+
+
+def _costs(routes: APIRouter, ledger: Ledger, access: Access) -> None:
+    admins = Annotated[Context, Depends(access("admin"))]
+
+    @routes.get("/costs")
+    async def costs(
+        context: admins,
+        by: Annotated[list[Literal["key", "application", "model", "day", "hour", "request"]], Query(max_length=4)] = [],  # noqa: B006
+        since: Moment = None,
+        until: Moment = None,
+        key: Filter = None,
+        application: Filter = None,
+        model: Filter = None,
+        trace_id: Filter = None,
+    ) -> HttpResponse:
+        """Sums over the calls of the tenant from `since` until before `until`, one line a combination of `by`, and what
+        cached answers would have cost."""
+        filters: dict[Dimension, str | None] = {
+            "key": key,
+            "application": application,
+            "model": model,
+            "request": trace_id,
+        }
+        where = {name: value for name, value in filters.items() if value is not None}
+        asked = Asked(context.principal.tenant, since, until, where)
+        lines = await ledger.sums(list(dict.fromkeys(by)), asked)
+        return json_response({"object": "list", "data": [line_body(line) for line in lines]})
+
+    @routes.get("/organization/costs")
+    async def organization_costs(
+        context: admins,
+        start_time: Annotated[int, Query(ge=0, le=10**11)],
+        end_time: Annotated[int | None, Query(ge=0, le=10**11)] = None,
+        bucket_width: Literal["1d"] = "1d",  # noqa: ARG001
+        group_by: Annotated[list[Group], Query(alias="group_by[]", max_length=3)] = [],  # noqa: B006
+        limit: Annotated[int, Query(ge=1, le=180)] = 7,
+        page: Annotated[int | None, Query(ge=0, le=10**11)] = None,
+    ) -> HttpResponse:
+        """OpenAI's costs: a bucket a day of UTC, by `line_item` (the model), `api_key_id` and `project_id` (the name
+        that was asked for)."""
+        first = (start_time if page is None else page) // DAY * DAY
+        end = min(end_time or time.time(), time.time())
+        last = min(end, first + limit * DAY)
+        groups = list(dict.fromkeys(group_by))
+        asked = Asked(context.principal.tenant, max(first, start_time), last)
+        lines = await ledger.sums(["day", *(GROUPS[name] for name in groups)], asked)
+        days: dict[str, list[Line]] = {}
+        for line in lines:
+            days.setdefault(line.of["day"], []).append(line)
+        starts = range(first, int(-(-last // DAY) * DAY), DAY)
+        return json_response(
+            {
+                "object": "page",
+                "data": [_bucket(start, days.get(_day(start), ()), groups) for start in starts],
+                "has_more": last < end,
+                "next_page": str(int(last)) if last < end else None,
+            }
+        )
+
+
+def _day(start: int) -> str:
+    return time.strftime("%Y-%m-%d", time.gmtime(start))
+
+
+def _bucket(start: int, lines: Sequence[Line], groups: Sequence[str]) -> dict[str, Any]:
+    results = []
+    for line in lines:
+        named = {name: line.of[GROUPS[name]] for name in groups}
+        amount = {"value": line.cost_nanousd / NANO, "currency": "usd"}
+        names = dict.fromkeys(get_args(Group))
+        results.append({"object": "organization.costs.result", "amount": amount, **names, **named})
+    return {"object": "bucket", "start_time": start, "end_time": start + DAY, "results": results}
+
+
+def line_body(line: Line) -> dict[str, Any]:
+    """A line of the ledger as JSON: its dimensions, then the sums; money in nano-US-dollars, and in US dollars."""
+    return {
+        "object": "cost",
+        **line.of,
+        "calls": line.calls,
+        "prompt_tokens": line.prompt_tokens,
+        "completion_tokens": line.completion_tokens,
+        "cached_tokens": line.cached_tokens,
+        "cost_nanousd": line.cost_nanousd,
+        "cost_usd": line.cost_nanousd / NANO,
+        "prompt_cache_saved_nanousd": line.saved_nanousd,
+        "cache_hits": line.hits,
+        "answer_cache_saved_nanousd": line.cache_saved_nanousd,
+        "unpriced_calls": line.unpriced,
+    }
+
+
+def budget_body(budget: Budget, spent: Spending) -> dict[str, Any]:
+    """A budget as JSON, with what was spent in its current period."""
+    now = time.time()
+    return {
+        "object": "budget",
+        "id": budget.id,
+        "name": budget.name,
+        "scope": budget.scope,
+        "subject": budget.subject,
+        "window": budget.window,
+        "hard": budget.hard,
+        "limit_usd": None if budget.limit_nanousd is None else budget.limit_nanousd / NANO,
+        "limit_nanousd": budget.limit_nanousd,
+        "limit_tokens": budget.limit_tokens,
+        "created_at": budget.created_at,
+        "period": spent.period,
+        "resets_at": spending.ends(budget.window, now),
+        "spent_usd": spent.spent_nanousd / NANO,
+        "spent_nanousd": spent.spent_nanousd,
+        "spent_tokens": spent.spent_tokens,
+        "reserved_nanousd": spent.reserved_nanousd,
+        "reserved_tokens": spent.reserved_tokens,
+        "exceeded": spent.reaches(budget),
+    }
+
+
+def _nano(dollars: Decimal | None) -> int | None:
+    """Raises ``InvalidRequest`` for what is finer than a billionth of a dollar."""
+    if dollars is None:
+        return None
+    scaled = dollars * NANO
+    if scaled != scaled.to_integral_value():
+        raise InvalidRequest("limit_usd has more than nine decimal places", param="limit_usd")
+    return int(scaled)
