@@ -61,6 +61,7 @@ class PricesSettings(Section):
     ``per_hour`` is what the machine costs, for the models that run here: with it and a measurement (``mainspring costs
     calibrate``) they cost what they take of it. ``utilisation`` is the share of an hour in which it has work.
     ``applications`` is the most that one request of an application may cost in US dollars, for budgets.
+    ``anomaly_usd`` is how much more than expected an hour must cost before somebody is told.
     """
 
     models: dict[str, ModelPrice] = Field(default_factory=dict)
@@ -68,6 +69,7 @@ class PricesSettings(Section):
     utilisation: float = Field(1.0, gt=0, le=1)
     book: Path | None = None
     applications: dict[str, float] = Field(default_factory=dict)
+    anomaly_usd: float = Field(1.0, ge=0)
 
 
 class TelemetrySettings(Section):

@@ -22,7 +22,7 @@ from mainspring.serving.hide import Hiding
 from mainspring.serving.limit import Charge, Limits, RateLimits
 from mainspring.serving.limit_shared import opened
 from mainspring.serving.memory.open import keeper as open_keeper
-from mainspring.serving.pricing import Price
+from mainspring.serving.pricing import NANO, Price
 from mainspring.serving.repair import Repair
 from mainspring.serving.replicas import Replicas
 from mainspring.serving.reserve import Purse
@@ -30,6 +30,7 @@ from mainspring.serving.rings import Services, admit, call_ring, gate_before, me
 from mainspring.serving.scaling.scale import Scaled
 from mainspring.serving.select import Registry, Select, Served
 from mainspring.serving.tariffs import Tariffs
+from mainspring.serving.watch import Watch
 from mainspring.settings import Settings
 from mainspring.stores import Stores
 from mainspring.stores.buckets import SharedBuckets
@@ -155,6 +156,9 @@ async def open(  # noqa: A001
         stack.push_async_callback(services.background.close)
         stack.push_async_callback(replicas.close)
         stack.push_async_callback(keeper.close)
+        watch = Watch(stores.ledger, stores.events, telemetry.metrics, least=round(settings.prices.anomaly_usd * NANO))
+        stack.push_async_callback(watch.close)
+        watch.start()
         yield Path(
             registry,
             request_ring(dataclasses.replace(services, meaning=meaning), registry, limits),

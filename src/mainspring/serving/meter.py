@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import ExitStack
 from typing import Any, Protocol
 
+import mainspring.serving.advice as advice
 import mainspring.serving.estimate as estimate
 from mainspring.path import Layer
 from mainspring.serving.ports import Span, Tracing
@@ -196,6 +198,11 @@ class Meter(Layer):
             "application": allowance.application,
             "price": self._tariff.facts(price, usage.prompt_tokens, allowance.rate),
         }
+        if (kept := advice.prefix_tokens(call.request)) is not None:
+            # Keyed by the tenant: it tells which calls begin alike, and not what with.
+            key = hashlib.sha256(call.context.principal.tenant.encode()).digest()
+            text, facts["prefix_tokens"] = kept
+            facts["prefix"] = hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8, key=key).hexdigest()
         if saved := price.saved(usage):
             facts["saved_nanousd"] = saved
         if not self._tariff.priced:

@@ -87,6 +87,17 @@ class Ledger:
         found = await self._database.read(work)
         return sorted(found, key=lambda line: (-line.cost_nanousd, tuple(line.of.values())))
 
+    async def prefixes(self, asked: Asked = Asked()) -> list[tuple[str, str, int, float]]:
+        """(model, prefix, its tokens, Unix seconds) of the calls that began with one long enough to be kept."""
+
+        def work(connection: sa.Connection) -> list[tuple[str, str, int, float]]:
+            prefix, model = _field(connection, "prefix"), _field(connection, "model")
+            query = sa.select(model, prefix, _number(connection, "prefix_tokens"), events.c.at)
+            found = connection.execute(query.where(_matches(connection, "call", asked), prefix != ""))
+            return [(row[0], row[1], int(row[2]), row[3]) for row in found]
+
+        return await self._database.read(work)
+
     async def total(self, asked: Asked = Asked()) -> Line:
         """The sum of everything that is asked for."""
         lines = await self.sums((), asked)

@@ -111,6 +111,10 @@ class Metrics:
         """A budget ``refused`` a request, or let it go on over a ``soft`` limit."""
         self._budgets.labels(outcome).inc()
 
+    def anomaly(self, model: str) -> None:
+        """An hour of a tenant cost far more than such hours do."""
+        self._anomalies.labels(self._label(model)).inc()
+
     def embedded(self, model: str, texts: int) -> None:
         self._embedded.labels(self._label(model)).inc(texts)
 
@@ -148,6 +152,7 @@ class Metrics:
         self._errors = self._counter("errors", "Failures by code.", "code")
         self._limited = self._counter("rate_limited", "Requests over a key's limit.", "limit")
         self._budgets = self._counter("budget_requests", "Requests that met the limit of a budget.", "outcome")
+        self._anomalies = self._counter("cost_anomalies", "Hours that cost far more than such hours do.", "model")
         self._cache = self._counter("cache", "Cache look-ups by outcome.", "cache", "outcome")
 
     def _define_calls(self) -> None:
