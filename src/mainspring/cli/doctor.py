@@ -78,7 +78,7 @@ def _models(context: typer.Context) -> list[Check]:
             checks.append((f"model {name}", "ok", str(puller.local(name).directory)))
         except MainspringError as error:
             checks.append((f"model {name}", "missing", str(error)))
-    return [*checks, *_languages(settings), *_listwise(settings)]
+    return [*checks, *_languages(settings), *_listwise(settings), *_prices(settings)]
 
 
 def _languages(settings: Settings) -> list[Check]:
@@ -111,6 +111,21 @@ def _listwise(settings: Settings) -> list[Check]:
         return [("reranker", "ok", f"{name} ranks passages itself: {settings.rag.rerank_candidates} a question")]
     detail = f"{name} is not known to follow instructions: its order may be worse than none (models.reranker: late)"
     return [("reranker", "weak", detail)]
+
+
+def _prices(settings: Settings) -> list[Check]:
+    """Models whose cost nobody knows."""
+    from mainspring.cli.costs import known_tariffs
+
+    try:
+        known = dict(known_tariffs(settings).known())
+    except MainspringError as error:
+        return [("prices", "wrong", str(error))]
+    unpriced = [name for name, tariff in known.items() if not tariff.priced]
+    if not unpriced:
+        return [("prices", "ok", "every model has a price; `mainspring costs prices` shows them")]
+    detail = f"nobody knows what {', '.join(unpriced)} costs: the ledger counts 0; set prices.models.{unpriced[0]}"
+    return [("prices", "unpriced", detail)]
 
 
 def _disk(context: typer.Context) -> Check:

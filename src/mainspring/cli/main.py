@@ -12,7 +12,9 @@ from mainspring import __version__
 from mainspring.cli import (
     ask,
     batches,
+    budgets,
     cache,
+    costs,
     doctor,
     imports,
     ingest,
@@ -69,6 +71,8 @@ app.command("doctor")(doctor.doctor)
 app.command("traces")(traces.traces)
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
+app.add_typer(costs.app, name="costs")
+app.add_typer(budgets.app, name="budgets")
 app.add_typer(replicas.app, name="replicas")
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(imports.app, name="import")

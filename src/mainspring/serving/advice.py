@@ -92,7 +92,7 @@ def prefix_tokens(request: Request) -> tuple[str, int] | None:
 
 
 def advise(model: str, uses: Iterable[tuple[str, int, float]], terms: Terms) -> list[Advice]:
-    """What keeping each prefix would have brought, what saves most first: ``uses`` are (prefix, tokens, Unix seconds)."""
+    """What keeping each prefix would have brought, the best first; ``uses`` are (prefix, tokens, Unix seconds)."""
     times: dict[tuple[str, int], list[float]] = {}
     for prefix, tokens, at in uses:
         times.setdefault((prefix, tokens), []).append(at)

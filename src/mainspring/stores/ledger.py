@@ -6,7 +6,7 @@ There is no second book: a sum here is a sum of the facts that each request sett
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -102,6 +102,16 @@ class Ledger:
         """The sum of everything that is asked for."""
         lines = await self.sums((), asked)
         return lines[0] if lines else Line({})
+
+
+def total(lines: Iterable[Line]) -> Line:
+    """The sum of lines."""
+    summed = Line({})
+    for line in lines:
+        for each in fields(Line):
+            if each.name != "of":
+                setattr(summed, each.name, getattr(summed, each.name) + getattr(line, each.name))
+    return summed
 
 
 def spent(connection: sa.Connection, asked: Asked) -> tuple[int, int]:
