@@ -1,7 +1,7 @@
 """The one journey through everything that exists; each capability lengthens it.
 
 ask -> cite -> open what was cited -> follow up -> thumbs-down with an edit -> event of the first answer, under its
-trace id -> a canary serves a request, and its events say so.
+trace id -> what a request costs, in the ledger and in its key's budget -> a canary serves a request, and its events say so.
 """
 
 from __future__ import annotations
@@ -64,11 +64,30 @@ def test_journey(server: Server) -> None:
     assert events["feedback"]["facts"]["rating"] == "down"
     assert QUESTION in events["answer"]["content"]
 
+    _costs_what_the_ledger_says(server, client, events["answer"]["facts"]["key_id"])
+
     canary = _from_the_canary(client)
     status, page = server.call("GET", f"/v1/events?trace_id={canary}")
     facts = {event["kind"]: event["facts"] for event in page["data"]}
     assert facts["answer"]["arm"] == "canary"
     assert facts["call"]["arms"] == {"assistant": "canary"}
+
+
+def _costs_what_the_ledger_says(server: Server, client: openai.OpenAI, key_id: str) -> None:
+    """A request's cost stands in the ledger under its trace id, and its key's budget has moved by exactly that."""
+    _, made = server.call("POST", "/v1/budgets", {"scope": "key", "subject": key_id, "limit_usd": 100})
+    asked = client.chat.completions.with_raw_response.create(
+        model="handbook", messages=[{"role": "user", "content": "How many days of holiday do I have?"}]
+    )
+    _, moved = server.call("GET", f"/v1/budgets/{made['id']}")
+    _, page = server.call("GET", f"/v1/costs?by=application&by=key&trace_id={asked.headers['x-trace-id']}")
+    (line,) = page["data"]
+    assert (line["application"], line["key"]) == ("handbook", key_id)
+    assert line["cost_nanousd"] > 0
+    assert moved["spent_nanousd"] - made["spent_nanousd"] == line["cost_nanousd"]
+    assert moved["spent_tokens"] - made["spent_tokens"] == line["prompt_tokens"] + line["completion_tokens"]
+    assert moved["reserved_nanousd"] == 0
+    assert server.call("DELETE", f"/v1/budgets/{made['id']}")[0] == 200
 
 
 def _from_the_canary(client: openai.OpenAI) -> str:
