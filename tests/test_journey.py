@@ -1,7 +1,8 @@
 """The one journey through everything that exists; each capability lengthens it.
 
 ask -> cite -> open what was cited -> follow up -> thumbs-down with an edit -> event of the first answer, under its
-trace id -> what a request costs, in the ledger and in its key's budget -> a canary serves a request, and its events say so.
+trace id -> what a request costs, in the ledger and in its key's budget -> a canary serves a request, and its events
+say so.
 """
 
 from __future__ import annotations
