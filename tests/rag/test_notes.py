@@ -9,8 +9,11 @@ import pytest
 from mainspring.gateway.encode import chat_body
 from mainspring.path import Answer
 from mainspring.rag.connect.base import Source
+from mainspring.rag.extract import Passage
+from mainspring.rag.findings import Findings
 from mainspring.rag.generate import REFUSAL
-from mainspring.rag.parts import parts
+from mainspring.rag.parts import Part, parts, supported
+from mainspring.rag.retrieve import Hit
 from mainspring.serving import stored
 from mainspring.types import Claim, Context, Contradiction, Event, Head, Missing, Text
 from tests.rag.conftest import Room
@@ -137,3 +140,33 @@ def test_a_cached_answer_keeps_its_notes() -> None:
 async def test_odd_questions_are_answered_or_refused(room: Room, asker: Context, question: str) -> None:
     await fill(room)
     assert (await answer(room, ask(question), asker)).text
+
+
+def looked(part: Part, evidence: float, *texts: str) -> bool:
+    hits = [shelved(text) for text in texts]
+    passages = [Passage(hit, hit.text, 0, len(hit.text), "sentence", "", 1.0, 0.5) for hit in hits]
+    return supported(part, Findings(part.searched, hits, passages, {}, evidence, {}), 0.3)
+
+
+def shelved(text: str) -> Hit:
+    return Hit("c", "d", "c", "d.txt", text, 0, len(text), None, "", 1, 0.5, None, 1, None, "blob")
+
+
+@pytest.mark.parametrize(
+    ("evidence", "text", "told"),
+    [
+        (0.9, "Nothing that was asked.", True),
+        (0.4, "Nothing that was asked.", False),
+        (0.4, "The green pears of the orchard.", True),
+        (0.2, "Which pears are green in autumn.", False),
+    ],
+)
+def test_a_part_takes_much_evidence_or_its_own_words(evidence: float, text: str, told: bool) -> None:
+    part = Part("Which pears are green in autumn?", "Which pears are green in autumn?")
+    assert looked(part, evidence, text, "Something else.") is told
+
+
+def test_evidence_for_what_a_part_leans_on_is_none_for_the_part() -> None:
+    part = Part("does it come in purple velvet?", "How heavy is the chair, does it come in purple velvet?")
+    assert not looked(part, 1.0, "The chair weighs nine kilograms.")
+    assert looked(part, 1.0, "The chair weighs nine kilograms.", "The chair comes in purple and in grey.")
