@@ -14,7 +14,7 @@ from mainspring.rag.query import decompose
 
 _T = TypeVar("_T")
 # Evidence of so many times the threshold is enough; below it, so much of a part's words must stand in one chunk. Set on
-# development questions of SQuAD, of whose answerable parts none is called missing, and of the sample handbook (3 of 93).
+# development questions: of SQuAD's answerable parts none is called missing, of the handbook's 3 of 93.
 _SURE = 1.5
 _SHARE, _LEANING_SHARE = 0.4, 0.3
 
