@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from mainspring.cli.up import pull_missing
-from mainspring.endpoints import RemoteReranker
 from mainspring.engines import pull
 from mainspring.errors import ModelNotPulled
 from mainspring.settings import ModelsSettings, Settings
+from mainspring.settings.endpoints import RemoteReranker
 
 
 @pytest.mark.parametrize(

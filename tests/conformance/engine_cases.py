@@ -13,7 +13,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from mainspring.endpoints import RemoteModel, VllmModel
 from mainspring.engines.base import Engine, Generation
 from mainspring.engines.llamacpp import LlamaCppEngine
 from mainspring.engines.pull import Puller
@@ -22,6 +21,7 @@ from mainspring.engines.scripted import ScriptedEngine
 from mainspring.engines.vllm import VllmEngine
 from mainspring.errors import ModelNotPulled
 from mainspring.settings import EnginesSettings, Settings
+from mainspring.settings.endpoints import RemoteModel, VllmModel
 from mainspring.types import Event, Finish, Message, Sampling, Text, Usage
 from tests.conformance.openai_server import serve
 

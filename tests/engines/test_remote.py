@@ -8,7 +8,6 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
-from mainspring.endpoints import RemoteModel
 from mainspring.engines import remote
 from mainspring.engines.base import Engine, EngineStream, Generation
 from mainspring.engines.remote import RemoteEngine
@@ -23,6 +22,7 @@ from mainspring.errors import (
     UnknownModel,
     UpstreamError,
 )
+from mainspring.settings.endpoints import RemoteModel
 from mainspring.types import (
     Event,
     Finish,

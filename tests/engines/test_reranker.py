@@ -11,7 +11,6 @@ import pytest
 from aiohttp import web
 from safetensors.numpy import load_file, save_file
 
-from mainspring.endpoints import RemoteReranker as Remote
 from mainspring.engines import bert, builtin, convert, late
 from mainspring.engines.late import LateInteraction, Together, mean_of_ranges
 from mainspring.engines.pull import PulledModel, Puller
@@ -20,6 +19,7 @@ from mainspring.engines.sources import silent
 from mainspring.errors import EngineError, InvalidRequest, MainspringError, ModelError, UpstreamError
 from mainspring.path import collect
 from mainspring.settings import ModelsSettings, Settings
+from mainspring.settings.endpoints import RemoteReranker as Remote
 from mainspring.types import ChatRequest, Context, Message, Principal, RerankRequest
 
 QUERY = "How long is the guarantee on a grinder?"

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from mainspring.endpoints import VllmModel
 from mainspring.engines import builtin
 from mainspring.engines.base import Generation
 from mainspring.engines.vllm import VllmEngine
 from mainspring.errors import EngineDied, ModelError
 from mainspring.settings import Settings
+from mainspring.settings.endpoints import VllmModel
 from mainspring.types import Finish, Grammar, Message, Sampling, Text, Usage
 from tests.conformance.engine_cases import run
 

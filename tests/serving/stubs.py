@@ -12,13 +12,13 @@ from typing import Any
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from mainspring.endpoints import RemoteModel
 from mainspring.engines.model import ModelResponder
 from mainspring.engines.remote import RemoteEngine
-from mainspring.routing import BalanceSettings
 from mainspring.serving.arms import Replica
 from mainspring.serving.balance import Balance
 from mainspring.serving.budget import Budget
+from mainspring.settings.endpoints import RemoteModel
+from mainspring.settings.routing import BalanceSettings
 from mainspring.types import Responder
 
 Behaviour = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -20,12 +20,12 @@ from mainspring.errors import (
     UpstreamError,
 )
 from mainspring.path import collect
-from mainspring.routing import BalanceSettings
 from mainspring.serving.arms import Replica
 from mainspring.serving.balance import Balance
 from mainspring.serving.budget import Budget
 from mainspring.serving.meter import Meter
 from mainspring.serving.pricing import Price
+from mainspring.settings.routing import BalanceSettings
 from mainspring.types import ChatRequest, Context, Finish, Message, Request, Responder, Response, Text, Usage
 from tests.serving.house import CountingMetrics, MemoryTracing, Recited, visitor
 from tests.serving.stubs import Behaviour, Counts, balanced, garbage, hang_up, refuse, say, serving, stall

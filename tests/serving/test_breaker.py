@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.routing import BalanceSettings
 from mainspring.serving.breaker import Breaker
 from mainspring.serving.budget import Budget
+from mainspring.settings.routing import BalanceSettings
 
 SETTINGS = BalanceSettings(failures=3, error_rate=0.5, window_s=10, min_calls=6, cooldown_s=1, longest_cooldown_s=4)
 

@@ -22,11 +22,11 @@ from mainspring.errors import (
     UpstreamError,
 )
 from mainspring.path import collect
-from mainspring.queueing import AdmissionSettings
 from mainspring.serving.admit import Admit
 from mainspring.serving.gate import Gate
 from mainspring.serving.pricing import Price
 from mainspring.serving.retry import Retry
+from mainspring.settings.queueing import AdmissionSettings
 from mainspring.types import (
     Allowance,
     ChatRequest,

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.routing import RouteArm, RouteSettings
 from mainspring.serving import choice
 from mainspring.serving.choice import BLOCK, Known, Snapshot
 from mainspring.serving.split import arm_of, copied, unit
+from mainspring.settings.routing import RouteArm, RouteSettings
 from mainspring.types import ChatRequest, Message
 from tests.serving.house import visitor
 

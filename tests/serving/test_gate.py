@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from mainspring.errors import DeadlineExceeded, EngineDied, Overloaded
-from mainspring.queueing import AdmissionSettings
 from mainspring.serving.gate import Gate, Place, Work
+from mainspring.settings.queueing import AdmissionSettings
 from mainspring.types import Context, Principal, Priority, Usage
 from tests.serving import virtual
 from tests.serving.house import CountingMetrics

@@ -9,10 +9,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring import references
 from mainspring.errors import InvalidRequest
 from mainspring.serving.litellm import convert
-from mainspring.settings import Settings
+from mainspring.settings import Settings, references
 
 CONFIG = """
 model_list:

@@ -11,12 +11,12 @@ from mainspring.engines.model import ModelResponder
 from mainspring.engines.scripted import Script, ScriptedEngine
 from mainspring.errors import EngineDied, InvalidRequest, Overloaded, PromptTooLong, RateLimited
 from mainspring.path import collect
-from mainspring.routing import RouteSettings
 from mainspring.serving.pricing import Price
 from mainspring.serving.rings import call_ring, shown_ring
 from mainspring.serving.route import Route
 from mainspring.serving.select import Served
 from mainspring.serving.shadow import Shadows
+from mainspring.settings.routing import RouteSettings
 from mainspring.types import Allowance, ChatRequest, Context, Message, Responder
 from tests.serving.house import GREEDY, Build, House, visitor
 from tests.serving.stubs import Counts

@@ -10,11 +10,11 @@ from mainspring.engines.base import Capabilities
 from mainspring.engines.model import ModelResponder
 from mainspring.engines.scripted import PARAMETERS, ScriptedEngine
 from mainspring.errors import EngineDied, InvalidRequest, UnknownModel, Unsupported
-from mainspring.scaling import ScaledModel, ScalingPlan
 from mainspring.serving.estimate import request_tokens
 from mainspring.serving.scaling import extract
 from mainspring.serving.scaling.scale import HEADER, Scaled
 from mainspring.serving.select import Select, Served
+from mainspring.settings.scaling import ScaledModel, ScalingPlan
 from mainspring.types import (
     ChatRequest,
     Context,

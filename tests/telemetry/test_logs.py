@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mainspring.sections import TelemetrySettings
+from mainspring.settings.telemetry import TelemetrySettings
 from mainspring.telemetry import logs
 from mainspring.types import Context, Principal
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from mainspring.endpoints import RemoteReplica
 from mainspring.engines import ChatModel, Replica
 from mainspring.engines.base import Engine, Reranker
 from mainspring.engines.embedder import OpenVinoEmbedder
@@ -16,6 +15,7 @@ from mainspring.engines.pull import PulledModel, Puller
 from mainspring.engines.template import ChatTemplate
 from mainspring.plugins import Registry, hookimpl
 from mainspring.settings import Settings
+from mainspring.settings.endpoints import RemoteReplica
 
 if TYPE_CHECKING:
     from mainspring.engines.late import LateInteraction

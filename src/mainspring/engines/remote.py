@@ -16,7 +16,6 @@ from typing import Any
 
 import aiohttp
 
-from mainspring.endpoints import RemoteModel
 from mainspring.engines import limits
 from mainspring.engines import openai_wire as wire
 from mainspring.engines.base import Capabilities, Capacity, EngineStream, Generation
@@ -32,6 +31,7 @@ from mainspring.errors import (
     UnknownModel,
     UpstreamError,
 )
+from mainspring.settings.endpoints import RemoteModel
 from mainspring.types import Event
 
 MAX_CONNECTIONS = 256

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from mainspring.endpoints import RemoteReranker as RemoteSettings
 from mainspring.engines.base import Reranked, Reranker
 from mainspring.engines.encoder import EncoderRunner, Precision, Row, clean, load_tokenizer
 from mainspring.engines.pull import PulledModel
 from mainspring.errors import DeadlineExceeded, InvalidRequest, ModelError, UpstreamError
 from mainspring.path import replay
+from mainspring.settings.endpoints import RemoteReranker as RemoteSettings
 from mainspring.types import Context, Finish, Head, Request, RerankRequest, Response, Scores, Usage
 
 # A query may take at most this share of what the model reads.

@@ -17,11 +17,11 @@ from typing import Any
 
 import aiohttp
 
-from mainspring.endpoints import RemoteModel, VllmModel
 from mainspring.engines.base import EngineStream, Generation
 from mainspring.engines.remote import RemoteEngine
 from mainspring.engines.supervisor import Supervisor
 from mainspring.errors import EngineDied, EngineError
+from mainspring.settings.endpoints import RemoteModel, VllmModel
 from mainspring.types import Event
 
 CHILD = "mainspring.engines.vllm_child"

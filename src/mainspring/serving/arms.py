@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from mainspring.routing import BalanceSettings
 from mainspring.serving.breaker import Breaker
 from mainspring.serving.choice import Known, Snapshot
+from mainspring.settings.routing import BalanceSettings
 from mainspring.types import Responder
 
 State = Literal["ready", "starting", "draining", "drained", "open", "half_open", "paused", "full"]

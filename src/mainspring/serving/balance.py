@@ -20,12 +20,12 @@ from mainspring.errors import (
     UnknownModel,
     UpstreamError,
 )
-from mainspring.routing import BalanceSettings
 from mainspring.serving import choice
 from mainspring.serving.arms import Arm, Replica
 from mainspring.serving.budget import Budget
 from mainspring.serving.hedge import meter_lost, race
 from mainspring.serving.record import error_code
+from mainspring.settings.routing import BalanceSettings
 from mainspring.types import ChatRequest, CompletionRequest, Context, Event, Request, Responder, Response
 
 MOVABLE = (EngineError, ModelError, Overloaded, RateLimited, UnknownModel, DeadlineExceeded)

@@ -6,7 +6,7 @@ import random
 from collections import deque
 from typing import Literal
 
-from mainspring.routing import BalanceSettings
+from mainspring.settings.routing import BalanceSettings
 
 State = Literal["closed", "half_open", "open"]
 

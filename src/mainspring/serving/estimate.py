@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mainspring.scaling import MAX_SAMPLES
+from mainspring.settings.scaling import MAX_SAMPLES
 from mainspring.types import ChatRequest, CompletionRequest, Message, Request, RerankRequest
 
 CHARACTERS_A_TOKEN = 4

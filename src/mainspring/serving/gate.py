@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from typing import Literal, NoReturn, Protocol
 
 from mainspring.errors import DeadlineExceeded, EngineDied, Overloaded
-from mainspring.queueing import AdmissionSettings
 from mainspring.serving.fair import FairQueue, Ticket
 from mainspring.serving.rate import ServiceRate
+from mainspring.settings.queueing import AdmissionSettings
 from mainspring.types import Context, Priority, Usage
 
 Outcome = Literal["admitted", "refused", "displaced", "expired", "left"]

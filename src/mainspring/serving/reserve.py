@@ -13,9 +13,9 @@ from typing import Protocol
 import mainspring.serving.estimate as estimate
 from mainspring.errors import BudgetExceeded, InvalidRequest
 from mainspring.path import Layer
-from mainspring.sections import PricesSettings
 from mainspring.serving.pricing import NANO
 from mainspring.serving.tariffs import Tariffs
+from mainspring.settings.money import PricesSettings
 from mainspring.stores import spending
 from mainspring.stores.spending import Budget, Exhausted, Spending
 from mainspring.types import ChatRequest, CompletionRequest, Context, Principal, Request, Responder, Response, Usage

@@ -6,10 +6,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from mainspring.routing import RouteSettings
 from mainspring.serving.fallback import Fallback, FallbackMetrics
 from mainspring.serving.shadow import ShadowMetrics, Shadows
 from mainspring.serving.split import arm_of, copied, unit
+from mainspring.settings.routing import RouteSettings
 from mainspring.types import Context, Request, Responder, Response
 
 

@@ -10,10 +10,10 @@ from typing import Protocol
 
 from mainspring.errors import MainspringError
 from mainspring.path import collect
-from mainspring.routing import ShadowArm
 from mainspring.serving.fallback import named
 from mainspring.serving.ports import EventLog
 from mainspring.serving.record import error_code
+from mainspring.settings.routing import ShadowArm
 from mainspring.stores.ledger import UNCHARGED
 from mainspring.types import Allowance, ChatRequest, CompletionRequest, Context, EventRecord, Request, Responder
 

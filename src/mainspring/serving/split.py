@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mainspring.routing import RouteSettings
 from mainspring.serving.choice import rendezvous
+from mainspring.settings.routing import RouteSettings
 from mainspring.types import ChatRequest, Context, Request
 
 

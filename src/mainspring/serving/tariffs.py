@@ -10,10 +10,10 @@ from functools import cached_property
 from pathlib import Path
 
 from mainspring.errors import SettingsError
-from mainspring.sections import ModelPrice
 from mainspring.serving.price_book import PriceBook
 from mainspring.serving.pricing import MILLION, NANO, Price, Tariff
 from mainspring.settings import Settings
+from mainspring.settings.money import ModelPrice
 
 FILE_NAME = "throughput.json"
 _log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from typing import Any, TextIO
 import orjson
 
 import mainspring.telemetry.secrets as secrets
-from mainspring.sections import TelemetrySettings
+from mainspring.settings.telemetry import TelemetrySettings
 from mainspring.types import Context
 
 LOGGERS = ("mainspring", "uvicorn", "uvicorn.error", "uvicorn.access", "asyncio")

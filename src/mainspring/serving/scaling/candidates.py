@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 from mainspring.errors import DeadlineExceeded, MainspringError, Unsupported
 from mainspring.path import Answer, Choice, collect
-from mainspring.scaling import ScalingPlan
 from mainspring.serving.repair import Validator, validator
 from mainspring.serving.scaling import extract
+from mainspring.settings.scaling import ScalingPlan
 from mainspring.types import ChatRequest, Context, Grammar, Message, Responder, Response, Sampling, Usage
 
 AT_ONCE = 8

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from mainspring.errors import EngineError, InvalidRequest
 from mainspring.path import Layer
-from mainspring.scaling import ScaledModel, ScalingPlan
 from mainspring.serving.scaling import extract, tree
 from mainspring.serving.scaling.candidates import Candidate, Sampler
+from mainspring.settings.scaling import ScaledModel, ScalingPlan
 from mainspring.stores import ids
 from mainspring.types import (
     ChatRequest,

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from mainspring.sections import Section
+from mainspring.settings.section import Section
 
 
 class AdmissionSettings(Section):

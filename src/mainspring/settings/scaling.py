@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from mainspring.sections import Section
+from mainspring.settings.section import Section
 
 Method = Literal["chain_of_thought", "best_of", "self_consistency", "tree"]
 MAX_SAMPLES = 64

@@ -1,17 +1,12 @@
-"""The base of all sections of the configuration, with those of money and telemetry; ``settings.py`` has the others."""
+"""Settings of money: what models cost, and how much the keys of a tier may ask for."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-
-class Section(BaseModel):
-    """Base of all sections: frozen, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+from mainspring.settings.section import Section
 
 
 class Tier(Section):
@@ -70,13 +65,3 @@ class PricesSettings(Section):
     book: Path | None = None
     applications: dict[str, float] = Field(default_factory=dict)
     anomaly_usd: float = Field(1.0, ge=0)
-
-
-class TelemetrySettings(Section):
-    """Traces, metrics and logs."""
-
-    sample: float = Field(1.0, ge=0, le=1)
-    otlp_endpoint: str = ""
-    span_retention_days: float = Field(7.0, gt=0)
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_format: Literal["json", "text"] = "text"

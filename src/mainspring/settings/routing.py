@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from mainspring.sections import Section
+from mainspring.settings.section import Section
 
 Policy = Literal["prefix", "least_tokens", "latency", "weighted"]
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from mainspring.sections import Section
+from mainspring.settings.section import Section
 
 ExtraParameter = Literal["top_k", "min_p", "repetition_penalty", "ignore_eos"]
 

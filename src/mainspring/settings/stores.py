@@ -1,0 +1,28 @@
+"""Settings of the stores."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from mainspring.settings.section import Section
+
+
+class StoresSettings(Section):
+    """Where state lives. ``database`` is an SQLAlchemy URL; empty means SQLite under ``home``. ``vectors`` is where
+    chunks live: in files under ``home`` (lance), or in the same Postgres as the rest, which needs pgvector. ``cache``
+    is where answers are kept: in memory and a file under ``home``, or in ``redis``, which several servers may share."""
+
+    database: str = ""
+    vectors: Literal["lance", "postgres"] = "lance"
+    redis: str = Field("", repr=False, description="redis://user:password@host:6379/0; empty: none")
+    cache: Literal["file", "redis"] = "file"
+    cache_entries: int = Field(10_000, gt=0)
+    cache_ttl_s: float = Field(86_400.0, gt=0)
+
+    @model_validator(mode="after")
+    def _redis_is_named(self) -> StoresSettings:
+        if self.cache == "redis" and not self.redis:
+            raise ValueError("cache is redis, and stores.redis names none")
+        return self
