@@ -6,8 +6,8 @@ planted facts, by turn and strategy.
 
 Real tokenizer, embedder and stores; turns are settled as if they had been answered. A fact counts as recalled where the
 prompt that asks for it holds its answer: whether a model then uses it is the model's. With ``--prefill`` the default
-chat model reads each strategy's prompts at the marks, one token long answers, each prompt twice in a row at
-neighbouring turns: the second finds the first in the engine's prefix cache.
+chat model reads each strategy's prompts at the first and the last mark, two of neighbouring turns each: the second
+finds most of the first in the engine's prefix cache.
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ async def run(options: argparse.Namespace) -> dict[str, Seen]:
                         await each.turn(number, asked, answered)
                         if number in MARKS:
                             await each.mark(number, ordered[: sum(place < number for place in places)])
-                            if options.prefill and seed == 0:
+                            if options.prefill and seed == 0 and number in (MARKS[0], MARKS[-1]):
                                 await each.prefill(number, [f"Go on, {number}.", f"And more, {number}?"])
                     print(f"{name}, conversation {seed}: {sum(seen.recalled[MARKS[-1]])} recalled so far", flush=True)
     return found
@@ -217,11 +217,12 @@ def figures(found: dict[str, Seen], source: str) -> dict[str, Figure]:
             statistics.fmean(seen.shared), "share", "higher", against="turns 41 to 200"
         )
         made[f"{name}: composing a prompt, median"] = Figure(statistics.median(seen.cpu_ms), "ms CPU", "lower")
-        if seen.ttft:
-            wall = statistics.fmean(value for value, _ in seen.ttft[end])
-            cpu = statistics.fmean(value for _, value in seen.ttft[end])
-            made[f"{name}: to the first token, turn {end}"] = Figure(wall, "s", "lower")
-            made[f"{name}: engine to the first token, turn {end}"] = Figure(cpu, "s CPU", "lower")
+        for mark, (first, second) in seen.ttft.items():
+            label = f"{name}: engine to the first token, turn {mark}"
+            made[label] = Figure(first[1], "s CPU", "lower", against=f"{first[0]:.2f} s of the clock")
+            made[f"{label}, the next one"] = Figure(
+                second[1], "s CPU", "lower", against=f"{second[0]:.2f} s of the clock, prefix cache"
+            )
     return made
 
 

@@ -2,11 +2,13 @@
 
 ask -> cite -> open what was cited -> follow up -> thumbs-down with an edit -> event of the first answer, under its
 trace id -> what a request costs, in the ledger and in its key's budget -> a canary serves a request, and its events
-say so.
+say so -> the same follow-up in a session, forked and forgotten -> the same question in a batch.
 """
 
 from __future__ import annotations
 
+import json
+import time
 from typing import Any
 
 import openai
@@ -73,6 +75,9 @@ def test_journey(server: Server) -> None:
     assert facts["answer"]["arm"] == "canary"
     assert facts["call"]["arms"] == {"assistant": "canary"}
 
+    _in_a_session(client, server)
+    _in_a_batch(client)
+
 
 def _costs_what_the_ledger_says(server: Server, client: openai.OpenAI, key_id: str) -> None:
     """A request's cost stands in the ledger under its trace id, and its key's budget has moved by exactly that."""
@@ -100,3 +105,39 @@ def _from_the_canary(client: openai.OpenAI) -> str:
         if said.headers["x-mainspring-arm"] == "canary":
             return said.headers["x-trace-id"]
     raise AssertionError("forty users, and none of them in the canary")
+
+
+def _in_a_session(client: openai.OpenAI, server: Server) -> None:
+    """The server remembers what the follow-up leans on, until it is told to forget it."""
+    for text in (QUESTION, FOLLOW_UP):
+        said = client.chat.completions.create(
+            model="handbook",
+            messages=[{"role": "user", "content": text}],
+            extra_body={"session_id": "journey", "options": {"session": {"strategy": "hierarchical"}}},
+        )
+        assert "£" in (said.choices[0].message.content or "")
+    status, page = server.call("GET", "/v1/sessions/journey/messages?order=asc")
+    assert [each["content"] for each in page["data"]][::2] == [QUESTION, FOLLOW_UP]
+    first = {"session_id": "journey-2", "turn_id": page["data"][0]["turn_id"]}
+    status, fork = server.call("POST", "/v1/sessions/journey/fork", first)
+    assert (status, fork["turns"]) == (201, 1)
+    assert server.call("DELETE", "/v1/sessions/journey")[0] == 200
+    status, page = server.call("GET", "/v1/sessions/journey-2/messages")
+    assert page["data"][-1]["content"] == QUESTION
+    status, page = server.call("GET", f"/v1/events?answer_id={said.id}&kind=answer")
+    assert page["data"][0]["content"] is None
+
+
+def _in_a_batch(client: openai.OpenAI) -> None:
+    body = {"model": "handbook", "messages": [{"role": "user", "content": QUESTION}]}
+    line = {"custom_id": "q", "method": "POST", "url": "/v1/chat/completions", "body": body}
+    file = client.files.create(file=("q.jsonl", json.dumps(line).encode()), purpose="batch")
+    batch = client.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h")
+    end = time.monotonic() + 60
+    while batch.status != "completed" and time.monotonic() < end:
+        time.sleep(0.1)
+        batch = client.batches.retrieve(batch.id)
+    assert batch.output_file_id, batch
+    answer = json.loads(client.files.content(batch.output_file_id).text)["response"]["body"]
+    assert "£104" in answer["choices"][0]["message"]["content"]
+    assert answer["choices"][0]["message"]["citations"][0]["source"] == "travel-and-expenses.pdf"
