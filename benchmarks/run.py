@@ -27,7 +27,7 @@ BENCHMARKS = Path(__file__).parent
 PAGE = BENCHMARKS.parent / "docs" / "benchmarks.md"
 # In the order of the page; what is not named here follows by name.
 ORDER = ("path_overhead", "cold_start", "ingest", "retrieval", "answers", "handbook", "guards", "install")
-NOT_BENCHMARKS = {"run", "load_client", "overload_client", "proxy_stub"}
+NOT_BENCHMARKS = {"run", "load_client", "peer_engine", "overload_client", "proxy_stub"}
 LIMIT_S = 2400.0
 # Path below the folder, what it is, GitHub repository that it was taken from, licence seen there.
 DATA_SETS = (
