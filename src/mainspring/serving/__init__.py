@@ -121,7 +121,8 @@ async def open(  # noqa: A001
         charging=charged,
     )
     if router is not None:
-        registry.add(Served(auto.NAME, "chat", router))
+        since = max(engines.chat[name].created for name in router.models)
+        registry.add(Served(auto.NAME, "chat", router, created=since))
     embedder = engines.embedder
     embedding = call_ring(
         services,
