@@ -74,10 +74,14 @@ class Replicas:
         return balance
 
     def routes(self, models: Mapping[str, Responder], shown: Mapping[str, Responder]) -> dict[str, Route]:
-        """The configured routes over ``models`` in their call rings; ``shown`` are those within the output guard."""
+        """The configured routes over ``models`` in their call rings; ``shown`` are those within the output guard.
+
+        A route without all of its models is left out: commands that need no chat model load none.
+        """
         self._routes = {
             name: Route(name, settings, models, self._metrics, self._shadows, shown)
             for name, settings in self._settings.routes.items()
+            if models.keys() >= set(settings.models)
         }
         return self._routes
 
