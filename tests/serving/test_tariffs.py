@@ -57,6 +57,11 @@ def test_configured_before_listed_before_unknown(tmp_path: Path) -> None:
     over = tariffs(tmp_path, {"models": corrected}, **remote)
     assert (over.of("pro").priced, over.of("pro").price(0)) == (True, Price())
     assert over.of("elsewhere").price(0).input == 2_500_000_000
+    # Our batches are online calls of the provider's: its own rate for batches is not theirs.
+    assert over.book.named("openai/gpt-4o").price(2e9, BATCH).input == 1_250_000_000  # type: ignore[union-attr]
+    assert over.of("elsewhere").price(2e9, BATCH).input == 2_500_000_000
+    shared = tariffs(tmp_path, {"models": {"elsewhere": {"listed": "openai/gpt-4o", "batch": 0.8}}}, **remote)
+    assert shared.of("elsewhere").price(2e9, BATCH).input == 2_000_000_000
     assert {name for name, _ in over.known()} == {"pro", "elsewhere"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 from collections.abc import Iterator, Mapping
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from mainspring.errors import SettingsError
 from mainspring.serving.price_book import PriceBook
-from mainspring.serving.pricing import MILLION, NANO, Price, Tariff
+from mainspring.serving.pricing import BATCH, MILLION, NANO, Price, Tariff
 from mainspring.settings import Settings
 from mainspring.settings.money import ModelPrice
 
@@ -88,7 +89,8 @@ class Tariffs:
         if catalogue != Price():
             return Tariff.fixed(catalogue, "models.remote" if name in self._remote else "catalogue")
         if name in self._remote:
-            return self.book.at(self._remote[name].url, self._remote[name].model) or Tariff.unknown()
+            found = self.book.at(self._remote[name].url, self._remote[name].model)
+            return Tariff.unknown() if found is None else _online(found)
         if name in self._rerankers:
             return Tariff.unknown()
         return self._own(name, self._prices.per_hour, configured)
@@ -101,7 +103,7 @@ class Tariffs:
                     f"prices.models.{name}.listed: the price book has no {price.listed}",
                     remedy="Write provider/model as genai-prices lists it, or give input and output",
                 )
-            return found
+            return _online(found, price.batch)
         if price.per_hour is not None:
             return self._own(name, price.per_hour, price)
         if price.input is None and price.output is None:
@@ -139,3 +141,12 @@ class Tariffs:
         )
         # A model that only reads (an embedder) writes nothing that could cost.
         return given if given.input or given.output else None
+
+
+def _online(listed: Tariff, batch: float | None = None) -> Tariff:
+    """A listed tariff of what is called while somebody waits: batches of ours are such calls too, and the provider's
+    own rate for batches is not for them. ``batch`` is what they are charged here, as a share of the standard."""
+    if batch is None:
+        return dataclasses.replace(listed, rates={})
+    periods = (dataclasses.replace(period, price=period.price.scaled(batch)) for period in listed.periods)
+    return dataclasses.replace(listed, rates={BATCH: tuple(periods)})

@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
-import mainspring.stores.rows as rows
 from mainspring.errors import InvalidRequest
 from mainspring.stores.ledger import Asked
 from mainspring.stores.schema import budget_periods, budgets, reservations
@@ -23,6 +21,37 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 WINDOWS: tuple[Window, ...] = get_args(Window)
 MOST = 2**62
 """More than anybody has, and what the columns hold."""
+
+# What runs for every request, written out: built anew each time, a statement takes longer to make than to run.
+# Nothing from outside is in the texts.
+_OF_TENANT = sa.text(
+    'SELECT tenant, id, name, scope, subject, "window", limit_nanousd, limit_tokens, hard, created_at'
+    " FROM budgets WHERE tenant = :tenant OR tenant = '' ORDER BY tenant, id"
+)
+_BEGIN = sa.text(
+    "INSERT INTO budget_periods (tenant, budget_id, period) VALUES (:tenant, :budget_id, :period)"
+    " ON CONFLICT DO NOTHING"
+)
+_TAKE = sa.text(
+    "UPDATE budget_periods SET reserved_nanousd = reserved_nanousd + :nanousd,"
+    " reserved_tokens = reserved_tokens + :tokens"
+    " WHERE tenant = :tenant AND budget_id = :budget_id AND period = :period"
+    " AND spent_nanousd + reserved_nanousd + :nanousd <= :money AND spent_tokens + reserved_tokens + :tokens <= :most"
+    " RETURNING period, spent_nanousd, spent_tokens, reserved_nanousd, reserved_tokens, crossed_at"
+)
+_HOLD = sa.text(
+    "INSERT INTO reservations (tenant, budget_id, id, period, nanousd, tokens, expires_at)"
+    " VALUES (:tenant, :budget_id, :id, :period, :nanousd, :tokens, :expires_at)"
+)
+_GIVE_BACK = sa.text("DELETE FROM reservations WHERE id = :id RETURNING tenant, budget_id, period, nanousd, tokens")
+_CHARGE = sa.text(
+    "INSERT INTO budget_periods (tenant, budget_id, period, spent_nanousd, spent_tokens)"
+    " VALUES (:tenant, :budget_id, :period, :nanousd, :tokens) ON CONFLICT (tenant, budget_id, period) DO UPDATE SET"
+    " spent_nanousd = budget_periods.spent_nanousd + :nanousd, spent_tokens = budget_periods.spent_tokens + :tokens,"
+    " reserved_nanousd = budget_periods.reserved_nanousd - :given_nanousd,"
+    " reserved_tokens = budget_periods.reserved_tokens - :given_tokens"
+    " RETURNING period, spent_nanousd, spent_tokens, reserved_nanousd, reserved_tokens, crossed_at"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,44 +221,47 @@ def reserve(
 
     Raises ``Exhausted``, which must roll the transaction back.
     """
-    names = [(budget.tenant, budget.id) for budget in wanted]
+    names = {(budget.tenant, budget.id) for budget in wanted}
+    tenant = max(budget.tenant for budget in wanted)
     # Always in this order, as everybody who locks more than one of these rows.
-    current = find(connection, sa.tuple_(budgets.c.tenant, budgets.c.id).in_(names))
+    current = [budget for budget in of_tenant(connection, tenant) if (budget.tenant, budget.id) in names]
     taken = []
     held = []
     for budget in current:
-        of = period(budget.window, now)
-        here = {"tenant": budget.tenant, "budget_id": budget.id, "period": of}
-        connection.execute(rows.insert_new(connection, budget_periods), here)
-        found = _take(connection, budget, of, nanousd, tokens)
-        if found is None and _reclaim(connection, budget, now):
-            found = _take(connection, budget, of, nanousd, tokens)
+        here = {"tenant": budget.tenant, "budget_id": budget.id, "period": period(budget.window, now)}
+        found = _take(connection, budget, here, nanousd, tokens)
+        if found is None and (_begun(connection, here) or _reclaim(connection, budget, now)):
+            found = _take(connection, budget, here, nanousd, tokens)
         if found is None:
-            spent = read(connection, budget, of)
+            spent = read(connection, budget, here["period"])
             raise Exhausted(budget, spent, soon=_fits(budget, spent, nanousd, tokens))
         taken.append((budget, found))
         held.append({**here, "id": reservation, "nanousd": nanousd, "tokens": tokens, "expires_at": now + lease_s})
     if held:
-        connection.execute(sa.insert(reservations), held)
+        connection.execute(_HOLD, held)
     return taken
 
 
-def _take(connection: sa.Connection, budget: Budget, of: str, nanousd: int, tokens: int) -> Spending | None:
-    table = budget_periods.c
-    conditions = [_here(budget, of)]
+def of_tenant(connection: sa.Connection, tenant: str) -> list[Budget]:
+    """The tenant's budgets and those over all tenants, in the order in which they are locked."""
+    found = connection.execute(_OF_TENANT, {"tenant": tenant})
+    return [Budget(**{**row._mapping, "hard": bool(row.hard)}) for row in found]
+
+
+def _take(
+    connection: sa.Connection, budget: Budget, here: dict[str, str], nanousd: int, tokens: int
+) -> Spending | None:
     # What costs nothing passes a limit of money, whatever was spent.
-    if budget.hard and budget.limit_nanousd is not None and nanousd:
-        conditions.append(table.spent_nanousd + table.reserved_nanousd + nanousd <= budget.limit_nanousd)
-    if budget.hard and budget.limit_tokens is not None and tokens:
-        conditions.append(table.spent_tokens + table.reserved_tokens + tokens <= budget.limit_tokens)
-    statement = (
-        sa.update(budget_periods)
-        .where(*conditions)
-        .values(reserved_nanousd=table.reserved_nanousd + nanousd, reserved_tokens=table.reserved_tokens + tokens)
-        .returning(*(table[each.name] for each in dataclasses.fields(Spending)))
-    )
-    found = connection.execute(statement).one_or_none()
+    money = budget.limit_nanousd if budget.hard and nanousd else None
+    most = budget.limit_tokens if budget.hard and tokens else None
+    limits = {"money": MOST if money is None else money, "most": MOST if most is None else most}
+    found = connection.execute(_TAKE, {**here, "nanousd": nanousd, "tokens": tokens, **limits}).one_or_none()
     return None if found is None else Spending(*found)
+
+
+def _begun(connection: sa.Connection, here: dict[str, str]) -> bool:
+    """Make the row of a period; whether there was none."""
+    return connection.execute(_BEGIN, here).rowcount > 0
 
 
 def _fits(budget: Budget, spent: Spending, nanousd: int, tokens: int) -> bool:
@@ -246,30 +278,24 @@ def _reclaim(connection: sa.Connection, budget: Budget, now: float) -> bool:
     # One that is being settled at this moment is its owner's.
     over = sa.select(table.id).where(mine, table.expires_at < now).with_for_update(skip_locked=True)
     found = connection.execute(over).scalars().all()
-    gone = give_back(connection, [sa.and_(mine, table.id == each) for each in found])
-    for (tenant, budget_id, of), (nanousd, tokens) in gone.items():
-        charge_period(connection, (tenant, budget_id, of), 0, 0, nanousd, tokens)
-    return bool(gone)
+    gone = sa.delete(reservations).where(mine, table.id.in_(found)).returning(table.period, table.nanousd, table.tokens)
+    freed = connection.execute(gone).all() if found else []
+    for of, nanousd, tokens in freed:
+        charge_period(connection, (budget.tenant, budget.id, of), 0, 0, nanousd, tokens)
+    return bool(freed)
 
 
 Key = tuple[str, str, str]
 """Tenant, budget and period."""
 
 
-def give_back(connection: sa.Connection, conditions: Sequence[sa.ColumnElement[bool]]) -> dict[Key, tuple[int, int]]:
+def give_back(connection: sa.Connection, settled: Sequence[str]) -> dict[Key, tuple[int, int]]:
     """Delete reservations: the nano-US-dollars and tokens that they held of each period."""
-    if not conditions:
-        return {}
-    table = reservations.c
-    statement = (
-        sa.delete(reservations)
-        .where(sa.or_(*conditions))
-        .returning(table.tenant, table.budget_id, table.period, table.nanousd, table.tokens)
-    )
     held: dict[Key, tuple[int, int]] = {}
-    for tenant, budget_id, of, nanousd, tokens in connection.execute(statement):
-        before = held.get((tenant, budget_id, of), (0, 0))
-        held[tenant, budget_id, of] = before[0] + nanousd, before[1] + tokens
+    for reservation in settled:
+        for tenant, budget_id, of, nanousd, tokens in connection.execute(_GIVE_BACK, {"id": reservation}):
+            before = held.get((tenant, budget_id, of), (0, 0))
+            held[tenant, budget_id, of] = before[0] + nanousd, before[1] + tokens
     return held
 
 
@@ -277,20 +303,10 @@ def charge_period(
     connection: sa.Connection, key: Key, nanousd: int, tokens: int, given_nanousd: int, given_tokens: int
 ) -> Spending:
     """Add what was spent to a period and take off what was set aside; what it is then."""
-    table = budget_periods.c
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    first = {"tenant": key[0], "budget_id": key[1], "period": key[2], "spent_nanousd": nanousd, "spent_tokens": tokens}
-    statement: Any = insert(budget_periods).values(**first)
-    statement = statement.on_conflict_do_update(
-        index_elements=[table.tenant, table.budget_id, table.period],
-        set_={
-            "spent_nanousd": table.spent_nanousd + nanousd,
-            "spent_tokens": table.spent_tokens + tokens,
-            "reserved_nanousd": table.reserved_nanousd - given_nanousd,
-            "reserved_tokens": table.reserved_tokens - given_tokens,
-        },
-    ).returning(*(table[each.name] for each in dataclasses.fields(Spending)))
-    return Spending(*connection.execute(statement).one())
+    here = {"tenant": key[0], "budget_id": key[1], "period": key[2]}
+    given = {"given_nanousd": given_nanousd, "given_tokens": given_tokens}
+    found = connection.execute(_CHARGE, {**here, "nanousd": nanousd, "tokens": tokens, **given}).one()
+    return Spending(*found)
 
 
 def settle(
@@ -303,16 +319,16 @@ def settle(
     # One look at a table that is empty for most: it must come after the events were written, see ``Budgets.create``.
     if connection.exec_driver_sql("SELECT 1 FROM budgets LIMIT 1").first() is None:
         return []
-    given = give_back(connection, [reservations.c.id.in_(settled)] if settled else [])
-    tenants = {"", *(charge.tenant for charge in charges)}
-    known: dict[tuple[str, str, str], list[Budget]] = {}
-    for budget in find(connection, budgets.c.tenant.in_(tenants)):
-        known.setdefault((budget.scope, budget.tenant, budget.subject), []).append(budget)
+    given = give_back(connection, settled)
+    known: dict[tuple[str, str, str], dict[str, Budget]] = {}
+    for tenant in {charge.tenant for charge in charges}:
+        for budget in of_tenant(connection, tenant):
+            known.setdefault((budget.scope, budget.tenant, budget.subject), {})[budget.id] = budget
     added: dict[Key, tuple[int, int]] = {}
     concerned: dict[Key, Budget] = {}
     for charge in charges:
         for name in scopes(charge.tenant, charge.key_id, charge.application):
-            for budget in known.get(name, ()):
+            for budget in known.get(name, {}).values():
                 if charge.at < counted_since(budget):
                     continue
                 key = (budget.tenant, budget.id, period(budget.window, charge.at))
