@@ -1,6 +1,6 @@
 """What is served, how fast, and who is refused how quickly, when more is asked than the machine can do.
 
-    python benchmarks/overload.py [--rounds 2] [--seconds 60] [--tokens 64] [--sequences 16] [--instant]
+    python benchmarks/overload.py [--rounds 2] [--seconds 45] [--tokens 64] [--sequences 16] [--instant]
 
 A real server with the default engine, and open traffic of half, one, two and four times its capacity: requests arrive
 at random (Poisson) whether or not others have been answered, all of one length, from one tenant; last four times the
@@ -264,7 +264,7 @@ def key_of(tenant: str, home: Path) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--seconds", type=float, default=60.0, help="of each of the six phases of a round")
+    parser.add_argument("--seconds", type=float, default=45.0, help="of each of the five phases of a round")
     parser.add_argument("--tokens", type=int, default=64, help="tokens of each answer")
     parser.add_argument("--sequences", type=int, default=16, help="sequences that the engine runs at once")
     parser.add_argument("--dry", action="store_true", help="write no result")
