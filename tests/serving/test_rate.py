@@ -52,7 +52,8 @@ def test_nonsense_is_no_sample() -> None:
 
 
 def test_an_ending_tells_everybody_once() -> None:
-    ending, heard = Ending(), []
+    ending = Ending()
+    heard: list[Usage | None] = []
     ending.watch(heard.append)
     ending.tell(Usage(1, 2))
     ending.tell(None)
