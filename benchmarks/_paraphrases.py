@@ -42,7 +42,10 @@ def load() -> list[Labelled]:
     pairs = [*_paws_wiki(root), *_paws_qqp(root), *_squad(root), *_paraquality(root), *_medical(root)]
     taken = {_plain(text) for pair in pairs if pair.source == "PAWS-QQP" for text in (pair.one, pair.other)}
     pairs += _quora(root, taken)
-    return pairs + _unanswerable(root.parent / "qa" / "squad" / "dev-v2.0.json")
+    pairs += _unanswerable(root.parent / "qa" / "squad" / "dev-v2.0.json")
+    pairs += _contrast(root / "contrast")
+    # Some stand in a set twice, or were changed in their passage alone: the same text is no near-miss.
+    return [pair for pair in pairs if pair.same or _plain(pair.one) != _plain(pair.other)]
 
 
 def _half(text: str) -> Split:
@@ -152,8 +155,34 @@ def _unanswerable(path: Path) -> list[Labelled]:
                 continue
             words = set(_plain(asked["question"]).split())
             shares = [len(words & set(_plain(each).split())) / len(words) for each in possible]
-            alike = possible[shares.index(max(shares))]
-            # Some stand in the set twice, once with an answer.
-            if max(shares) >= 0.5 and _plain(alike) != _plain(asked["question"]):
+            if max(shares) >= 0.5:
+                alike = possible[shares.index(max(shares))]
                 found.append(Labelled("SQuAD unanswerable", _half(alike), alike, asked["question"].strip(), False))
     return found
+
+
+def _contrast(root: Path) -> Iterator[Labelled]:
+    """Questions that experts changed so that their answer changes (Gardner et al. 2020): DROP, Quoref, BoolQ."""
+    drop = json.loads((root / "drop_contrast_sets_test.json").read_text(encoding="utf-8"))
+    changed = [(row["original_question"], row["question"]) for part in drop.values() for row in part["qa_pairs"]]
+    first, second = (
+        _answered(root / f"quoref_{name}_20191206_merged.json") for name in ("original_subset", "test_perturbations")
+    )
+    originals = {row["id"]: row for row in first}
+    for row in second:
+        original = originals.get(row.get("original_id", ""))
+        if original and {each["text"] for each in original["answers"]} != {each["text"] for each in row["answers"]}:
+            changed.append((original["question"], row["question"]))
+    for row in json.loads((root / "boolq_perturbed.json").read_text(encoding="utf-8"))["data"]:
+        others = row.get("perturbed_questions")
+        # The first row only says what a row looks like.
+        if isinstance(others, str):
+            others = ast.literal_eval(others)
+            changed += [(row["question"], each["perturbed_q"]) for each in others if each["answer"] != row["answer"]]
+    for one, other in changed:
+        yield Labelled("contrast sets", "report", one.strip(), other.strip(), False)
+
+
+def _answered(path: Path) -> list[dict[str, Any]]:
+    articles = json.loads(path.read_text(encoding="utf-8"))["data"]
+    return [asked for article in articles for part in article["paragraphs"] for asked in part["qas"]]

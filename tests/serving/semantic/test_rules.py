@@ -45,6 +45,10 @@ DIFFERENT = [
     # opposites
     ("How do I increase the pressure?", "How do I decrease the pressure?", "opposites"),
     ("Where can I buy shares?", "Where can I sell shares?", "opposites"),
+    ("Who is the highest-ranked officer?", "Who is the lowest-ranked officer?", "opposites"),
+    ("Which is the boldest plan?", "Which is the meekest plan?", "opposites"),
+    ("How did they plan to regulate trade?", "How did they plan to deregulate trade?", "opposites"),
+    ("Which non-toxic glue is sold?", "Which non-sticky glue is sold?", "opposites"),
     # direction and roles
     ("How do I fly from Oslo to Bergen?", "How do I fly from Bergen to Oslo?", "order"),
     ("Did the dog bite the man?", "Did the man bite the dog?", "order"),

@@ -42,7 +42,7 @@ def match(one: Reading, other: Reading) -> Match | str:
         return "fixed"
     if any(word.stem in one.names for word in left) or any(word.stem in other.names for word in right):
         return "names"
-    if any(_OPPOSITE.get(word.stem, set()) & {each.stem for each in right} for word in left):
+    if any(_opposed(word.lower, each.lower) for word in left for each in right):
         return "opposites"
     pairs = tuple(zip(sorted(first), sorted(second), strict=True))
     if any(one.words[at].stem != other.words[to].stem for at, to in pairs):
@@ -50,6 +50,20 @@ def match(one: Reading, other: Reading) -> Match | str:
     if not all(_roles_agree(one.words[at].role, other.words[to].role) for at, to in pairs):
         return "roles"
     return Match(pairs, over, beyond)
+
+
+def _opposed(one: str, other: str) -> bool:
+    """Whether one word is the other's opposite, by itself, by a prefix that denies it, or in a part of a compound."""
+    if stem(other) in _OPPOSITE.get(stem(one), set()):
+        return True
+    if any(prefix + rest == whole for whole, rest in ((one, other), (other, one)) for prefix in lexicon.DENYING):
+        return True
+    if one.endswith("est") and other.endswith("est") and {one, other} != {"biggest", "largest"}:
+        # Two superlatives may stand at both ends of the same scale.
+        return True
+    parts, others = one.split("-"), other.split("-")
+    # "lowest-ranked" and "highest-ranked", "non-Chinese" and "non-Japanese": a compound may hide anything.
+    return (len(parts) > 1 or len(others) > 1) and "".join(parts) != "".join(others)
 
 
 def _lone(words: tuple[Word, ...], taken: set[int]) -> tuple[int, ...]:

@@ -129,6 +129,9 @@ FUTURE = _words("will would")
 AUXILIARIES = _words("is are am was were do does did has have had can could will would be been being")
 LITERAL = _words("means meaning mean definition define defined stand stands acronym abbreviation")
 
+DENYING = tuple("non- non un in im il ir dis anti- anti de mis counter- counter ex- ex over under pre post sub".split())
+"""Beginnings that turn a word into another, often into its opposite."""
+
 OPPOSITES = tuple(
     tuple(pair.split("/"))
     for pair in (
