@@ -51,6 +51,7 @@ DIFFERENT = [
     ("Which non-toxic glue is sold?", "Which non-sticky glue is sold?", "opposites"),
     # direction and roles
     ("How do I fly from Oslo to Bergen?", "How do I fly from Bergen to Oslo?", "order"),
+    ("What was the name of the man who was assured?", "What was the name of the man who assured?", "voice"),
     ("Did the dog bite the man?", "Did the man bite the dog?", "order"),
     ("What runs before the backup?", "What runs after the backup?", "roles"),
     ("Is he just loquacious or really wise?", "Is he really loquacious or just wise?", "order"),

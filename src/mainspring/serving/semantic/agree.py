@@ -49,6 +49,8 @@ def match(one: Reading, other: Reading) -> Match | str:
         return "order"
     if not all(_roles_agree(one.words[at].role, other.words[to].role) for at, to in pairs):
         return "roles"
+    if any(one.words[at].passive != other.words[to].passive for at, to in pairs):
+        return "voice"
     return Match(pairs, over, beyond)
 
 

@@ -124,6 +124,7 @@ LIGHT = _words("of in on at for about")
 
 QUESTION = _words("what which who whom whose when where why how")
 MEASURED = _words("many much long far old often large big tall high fast deep heavy quickly soon wide small")
+BEING = _words("is are am was were be been being gets got")
 PAST = _words("was were did had")
 FUTURE = _words("will would")
 AUXILIARIES = _words("is are am was were do does did has have had can could will would be been being")

@@ -20,6 +20,7 @@ _TOKEN = re.compile(
 _SUFFIXES = ("ied", "ies", "ed", "es", "s")
 # Sentence signs that say nothing by themselves.
 _PLAIN_MARKS = ("(", ")", "-", "--", "()", "[", "]", "/")
+_PARTICIPLE = re.compile(r"(?:ed|en|wn|orn|ght|ade|aid|old|ound|ept|eft|ost|ent|uilt)$")
 _GOOD = ("best", "good", "possible")
 
 
@@ -27,7 +28,8 @@ _GOOD = ("best", "good", "possible")
 class Word:
     """``stem`` compares; ``role`` is the word of direction before it, ``start`` and ``end`` where it is in the text.
 
-    A ``fixed`` word may not be left over on one side only, an ``optional`` one may.
+    A ``fixed`` word may not be left over on one side only, an ``optional`` one may. ``passive`` is a participle behind
+    "was" and its like: who was assured has assured nobody.
     """
 
     stem: str
@@ -37,6 +39,7 @@ class Word:
     end: int
     fixed: bool = False
     optional: bool = False
+    passive: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +72,14 @@ class _Reader:
         self.speaks: set[str] = set()
         self.past = self.future = False
         self._role: _Token | None = None
+        self._behind_be = False
 
     def read(self) -> None:
         for index, token in enumerate(self._tokens):
             self._one(index, token)
+            # A "not" or "really" between them changes nothing.
+            kept = self._behind_be and (token.lower == "not" or token.lower in lexicon.OPTIONAL)
+            self._behind_be = kept or token.lower in lexicon.BEING
         self._drop_role()
 
     def _one(self, index: int, token: _Token) -> None:
@@ -111,7 +118,8 @@ class _Reader:
         self._role = None
         if token.kind == "word" and self._is_name(self._tokens.index(token), token):
             self.names.add(compared)
-        self.words.append(Word(compared, token.lower, role, token.start, token.end, fixed))
+        passive = self._behind_be and _PARTICIPLE.search(token.lower) is not None
+        self.words.append(Word(compared, token.lower, role, token.start, token.end, fixed, passive=passive))
 
     def _drop_role(self) -> None:
         """A word of direction that nothing follows is a word of its own: "what is it for"."""
