@@ -106,9 +106,10 @@ async def stop(engine: Engine) -> bool:
 
 
 async def seed(engine: Engine) -> bool:
-    # The first one may read a beginning that the next finds in the cache, and that rounds differently.
-    _, first, again, other = [await texts(engine, temperature=1.5, seed=number) for number in (5, 5, 5, 6)]
-    return first == again != other
+    # The first answer finds no prefix in the cache: another shape of its prompt rounds differently.
+    drawn = [await texts(engine, temperature=1.0, max_tokens=8, seed=number) for number in (5, 5, 5, 6, 7)]
+    _, first, again, *others = drawn
+    return first == again and others != [first, first]
 
 
 async def n(engine: Engine) -> bool:
