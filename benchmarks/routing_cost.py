@@ -207,16 +207,17 @@ def signals(
 
 
 def policies(rows: Sequence[Priced]) -> dict[str, Figure]:
-    """Each policy's share right and, in ``against``, its cost and what a coin with the same share would reach."""
+    """Each policy's share right, beside what a coin with the same share would reach, and its cost."""
     found = routing.outcomes(rows)
     whole = next(each for each in found if each.policy == "always large")
     figures: dict[str, Figure] = {}
     for each in found:
         coin, _ = routing.by_chance(rows, each.large)
-        against = (
-            f"{each.cost / whole.cost:.2f} of the cost of always large, {each.large:.2f} go there, a coin: {coin:.3f}"
-        )
+        against = f"{each.large:.2f} go to the large one, a coin: {coin:.3f}"
         figures[f"{each.policy}: right, with a stand-in"] = Figure(each.quality, "", "higher", against=against)
+        figures[f"{each.policy}: cost"] = Figure(
+            each.cost / whole.cost, "of always large's", "lower", against=f"{LARGE_PRICE} times the price a token"
+        )
     return figures
 
 

@@ -81,7 +81,7 @@ def _pooled(judged: dict[str, list[Judged]], threshold: float) -> tuple[int, int
 
 
 async def _cosine_alone(pairs: Sequence[Labelled], embedder: Embedder) -> dict[str, Figure]:
-    near = [pair for pair in pairs if pair.source in NEAR[:4] and not pair.same]
+    near = [pair for pair in pairs if pair.source in NEAR and not pair.same]
     alike = [pair for pair in pairs if pair.source in ALIKE and pair.same]
     chosen = random.Random(0)
     part = [*chosen.sample(near, min(SAMPLE, len(near))), *chosen.sample(alike, min(SAMPLE, len(alike)))]

@@ -37,6 +37,7 @@ from mainspring.types import ChatRequest, Context, Finish, Head, Message, Reques
 
 MODEL = "smollm2-135m-instruct"
 MARKS = (25, 50, 100, 150, 200)
+EARLY = 20
 
 
 class Capture:
@@ -61,6 +62,7 @@ class Seen:
     tokens: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
     recalled: dict[int, list[bool]] = field(default_factory=lambda: defaultdict(list))
     first: list[bool] = field(default_factory=list)
+    early: list[list[int]] = field(default_factory=list)
     shared: list[float] = field(default_factory=list)
     cpu_ms: list[float] = field(default_factory=list)
     ttft: dict[int, list[tuple[float, float]]] = field(default_factory=lambda: defaultdict(list))
@@ -81,6 +83,8 @@ class Conversation:
         stored = stored_name(LOCAL, name)
         self.kept = Kept(LOCAL.tenant, stored, MODEL, chosen, shares, Context(LOCAL))
         self.before: tuple[Message, ...] = ()
+        self.early: list[int] = []
+        seen.early.append(self.early)
 
     def request(self, text: str, **fields: object) -> ChatRequest:
         options = {"session": {"strategy": self.strategy}, "cache": False}
@@ -102,6 +106,8 @@ class Conversation:
         started = time.process_time()
         shown = await self.prompt(asked)
         self.seen.cpu_ms.append((time.process_time() - started) * 1e3)
+        if number <= EARLY:
+            self.early.append(sum(await self.keeper.tokens.counter(MODEL)(shown)))
         if number > 40:
             self.seen.shared.append(_shared(self.before, shown))
         self.before = shown
@@ -208,6 +214,12 @@ def figures(found: dict[str, Seen], source: str) -> dict[str, Figure]:
             statistics.fmean(told), "share", "higher", against=f"{len(told)} questions in {source}"
         )
         made[f"{name}: the fact of turn 1, all marks"] = Figure(statistics.fmean(seen.first), "share", "higher")
+        made[f"{name}: prompts of twenty turns, over that of one"] = Figure(
+            statistics.median(sum(each) / each[0] for each in seen.early),
+            "x",
+            "lower",
+            against="tokens; without instructions, which would stand before every turn",
+        )
         for mark in (MARKS[0], end):
             made[f"{name}: prompt, turn {mark}"] = Figure(statistics.fmean(seen.tokens[mark]), "tokens", "lower")
         made[f"{name}: most tokens of a prompt"] = Figure(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import _guide
 import run
 
 
@@ -77,3 +78,24 @@ def test_a_name_that_is_no_benchmark_is_refused(capsys: pytest.CaptureFixture[st
 
 def test_the_published_page_fits_the_results() -> None:
     assert run.PAGE.read_text(encoding="utf-8") == run.page(), "run `python benchmarks/run.py --docs-only`"
+
+
+def test_what_is_said_stands_beside_what_was_measured() -> None:
+    for row in _guide.SAID:
+        if not row.result:
+            assert row.remark, f"{row.mechanism}: why is nothing measured?"
+            continue
+        assert row.result in run.names()
+        path = run.RESULTS / f"{row.result}.json"
+        if path.exists():
+            figures = json.loads(path.read_text(encoding="utf-8"))["figures"]
+            assert any(part in label for part in row.labels for label in figures), f"{row.mechanism}: no such figure"
+
+
+def test_a_claim_has_a_row_with_its_figures_or_the_reason_for_none(tmp_path: Path) -> None:
+    figures = {"repeat: tokens a second": result()["figures"]["kept"]}
+    (tmp_path / "speculation.json").write_text(json.dumps(result(figures=figures)), encoding="utf-8")
+    rows = _guide.table(tmp_path).splitlines()
+    assert any("repeat: tokens a second: 0.900 ratio" in each for each in rows)
+    assert any(each.endswith("| not yet (`kv_paging`) |") for each in rows)
+    assert any("fine-tuning" in each and each.endswith("| arithmetic, and right |") for each in rows)
