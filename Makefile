@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 LOCK := requirements.lock
+# The suite is half waiting; memory, not cores, sets the limit (about 3 GB a worker). 0: one process, in order.
+WORKERS ?= 2
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python --constraints $(LOCK) --editable
 
 .DEFAULT_GOAL := help
@@ -29,9 +31,9 @@ $(VENV)/.test: $(UV) pyproject.toml $(LOCK)
 run: $(VENV)/.run ## Set up, pull the default models, ingest the sample handbook, serve and ask one question
 	@$(BIN)/mainspring up --ingest samples/handbook --ask "How long do I have to return a grinder I ordered online?" $(ARGS)
 
-test: $(VENV)/.test ## Set up and run the tests (ARGS=... goes to pytest)
+test: $(VENV)/.test ## Set up and run the tests (ARGS=... goes to pytest, WORKERS=0 runs them in order)
 	@$(BIN)/mainspring models pull
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 check: $(VENV)/.test ## Lint, format check, strict types, import contracts
 	@$(BIN)/ruff check .
