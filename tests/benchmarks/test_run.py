@@ -10,6 +10,7 @@ import pytest
 
 import _guide
 import run
+from _report import RESULTS
 
 
 def result(**changes: Any) -> dict[str, Any]:
@@ -86,7 +87,7 @@ def test_what_is_said_stands_beside_what_was_measured() -> None:
             assert row.remark, f"{row.mechanism}: why is nothing measured?"
             continue
         assert row.result in run.names()
-        path = run.RESULTS / f"{row.result}.json"
+        path = RESULTS / f"{row.result}.json"
         if path.exists():
             figures = json.loads(path.read_text(encoding="utf-8"))["figures"]
             assert any(part in label for part in row.labels for label in figures), f"{row.mechanism}: no such figure"

@@ -196,7 +196,13 @@ async def test_a_field_is_honoured_or_refused(engine: Engine, case: Case, name: 
         elif engine.capabilities.templates:
             value, field = SENT[name]
             await run(engine, job("Hello.", **{"max_tokens": 16, name: value}))
-            assert sent()[-1].get(field) is not None
+            body = sent()[-1]
+            if name == "grammar":
+                assert body[field]["json_schema"]["schema"] == json.loads(value.source)
+            elif name == "logprobs":
+                assert (body[field], body["top_logprobs"]) == (True, value)
+            else:
+                assert body[field] == (list(value) if isinstance(value, tuple) else value)
         # A script says what it says: there is nothing to be seen.
         return
     with pytest.raises(Unsupported) as caught:

@@ -333,3 +333,37 @@ async def test_a_models_own_stop_ends_its_answers() -> None:
     assert "Two" in raw.text
     plain = responder({})
     assert model.fingerprint(chat(), CONTEXT) != plain.fingerprint(chat(), CONTEXT)
+
+
+async def test_a_strict_tools_arguments_fit_or_it_is_not_called() -> None:
+    needs = {
+        "type": "object",
+        "properties": {"city": {"type": "string"}, "day": {"type": "string"}},
+        "required": ["day"],
+    }
+    loose, strict = Tool("weather", "", needs), Tool("weather", "", needs, strict=True)
+    assert (await ask(responder(lambda _: CALL), chat(tools=(loose,)))).choices[0].tool_calls
+    answer = await ask(responder(lambda _: CALL), chat(tools=(strict,)))
+    assert (answer.choices[0].tool_calls, answer.choices[0].finish, answer.text) == ([], "stop", "".join(CALL))
+
+
+@pytest.mark.parametrize("templates", [False, True])
+async def test_an_option_that_no_model_has_is_refused(templates: bool) -> None:
+    model = responder({}, ScriptedEngine(lambda _: ["x"], templates=templates))
+    with pytest.raises(InvalidRequest, match="Did you mean scaling") as caught:
+        await ask(model, chat(options={"scalling": {}}))
+    assert caught.value.param == "options.scalling"
+    with pytest.raises(Unsupported, match="does not speculate"):
+        await ask(model, chat(options={"speculation": "on"}))
+    assert (await ask(model, chat(options={"speculation": "off"}))).text == "x"
+
+
+async def test_what_cannot_follow_guesses_does_not_ask_for_them() -> None:
+    able = dataclasses.replace(ScriptedEngine().capabilities, speculates=True)
+    model = responder({}, ScriptedEngine(lambda _: ["x"], capabilities=able))
+    wish = {"speculation": "on"}
+    assert (await ask(model, chat(options=wish))).text == "x"
+    for sampling in (Sampling(beams=2), Sampling(grammar=Grammar("regex", "a"))):
+        with pytest.raises(Unsupported) as caught:
+            await ask(model, chat(options=wish, sampling=sampling))
+        assert caught.value.param == "options.speculation"

@@ -148,6 +148,10 @@ async def test_combinations_that_it_cannot_honour(engine: OpenVinoEngine) -> Non
         await engine.generate(job("Hello.", grammar=grammar, beams=2, temperature=None))
     with pytest.raises(Unsupported, match="without sampling"):
         await engine.generate(job("Hello.", beams=2, temperature=0.7))
+    for drawn in ({"top_p": 0.5}, {"top_k": 3}, {"min_p": 0.1}, {"seed": 1}):
+        with pytest.raises(Unsupported, match="without sampling") as caught:
+            await engine.generate(job("Hello.", beams=2, temperature=None, **drawn))
+        assert caught.value.param in drawn
     with pytest.raises(Unsupported, match="chosen token"):
         await engine.generate(job("Hello.", logprobs=1, temperature=1.0))
     with pytest.raises(InvalidRequest, match="max_tokens"):

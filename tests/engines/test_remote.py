@@ -180,7 +180,7 @@ async def test_logprobs_reasoning_and_tool_calls_of_chats() -> None:
     ]
     async with upstream(streams(*pieces)) as (engine, state):
         schema = Grammar("json_schema", '{"type": "object"}')
-        tools = (Tool("weather", "w", {"type": "object"}),)
+        tools = (Tool("weather", "w", {"type": "object"}, strict=True), Tool("time", "t"))
         past = Message("assistant", "", tool_calls=(ToolCall("call_1", "weather", "{}"),))
         messages = (past, Message("tool", "sun", tool_call_id="call_1"))
         generation = Generation("", Sampling(logprobs=1, grammar=schema), messages, tools, "weather")
@@ -195,6 +195,7 @@ async def test_logprobs_reasoning_and_tool_calls_of_chats() -> None:
         [body] = state.seen
         assert body["tool_choice"] == {"type": "function", "function": {"name": "weather"}}
         assert body["tools"][0]["function"]["name"] == "weather"
+        assert [tool["function"].get("strict") for tool in body["tools"]] == [True, None]
         assert body["messages"][0]["tool_calls"][0]["function"] == {"name": "weather", "arguments": "{}"}
         assert body["messages"][1]["tool_call_id"] == "call_1"
         assert body["response_format"]["json_schema"]["schema"] == {"type": "object"}

@@ -9,7 +9,7 @@ from mainspring.engines import dialects, grammar, tool_parser, tools
 from mainspring.engines.dialects import parse_call
 from mainspring.engines.reasoning import ReasoningParser
 from mainspring.engines.tool_parser import ToolParser
-from mainspring.errors import InvalidRequest
+from mainspring.errors import InvalidRequest, InvalidSchema
 from mainspring.types import Event, Reasoning, Text, TokenLogprob, Tool, ToolCallDelta
 
 NAMES = frozenset({"weather", "time"})
@@ -148,3 +148,38 @@ def test_reasoning_that_began_in_the_prompt_or_never_ended() -> None:
     assert [*parser.push(Text("<think>a</")), *parser.flush()] == [Reasoning("a"), Reasoning("</")]
     parser = ReasoningParser()
     assert [*parser.push(Text("<thi")), *parser.flush()] == [Text("<thi")]
+
+
+STRICT = {
+    "type": "object",
+    "properties": {"city": {"type": "string", "pattern": "^[A-Z]"}},
+    "required": ["city"],
+}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "called"),
+    [
+        ('{"city": "Bern"}', True),
+        ('{"city": "bern"}', False),
+        ('{"city": 3}', False),
+        ('{"city": "Bern", "more": 1}', False),
+        ("{}", False),
+    ],
+)
+def test_no_call_of_a_strict_tool_has_arguments_that_do_not_fit(arguments: str, called: bool) -> None:
+    strict = Tool("weather", parameters=STRICT, strict=True)
+    text = f'<tool_call>{{"name": "weather", "arguments": {arguments}}}</tool_call>'
+    parser = ToolParser(NAMES, fits=tools.checks([strict, Tool("time", parameters=STRICT)]))
+    events = [*parser.push(Text(text)), *parser.push(Text(text.replace("weather", "time"))), *parser.flush()]
+    found = [name for _, name, _ in calls_of(events)]
+    # The other tool is not strict: what it is called with is for the caller to check.
+    assert found == (["weather", "time"] if called else ["time"])
+    assert (text in text_of(events)) != called
+
+
+def test_a_strict_tool_needs_a_schema_that_can_be_validated() -> None:
+    assert tools.checks([Tool("weather", parameters={"pattern": "("})]) == {}
+    with pytest.raises(InvalidSchema) as caught:
+        tools.checks([Tool("weather", parameters={"properties": {"a": {"pattern": "("}}}, strict=True)])
+    assert caught.value.param == "tools"

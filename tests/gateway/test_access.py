@@ -26,6 +26,7 @@ SCOPES = {
     "POST /v1/responses": "chat",
     "GET /v1/responses/{response_id}": "chat",
     "GET /v1/responses/{response_id}/input_items": "chat",
+    "POST /v1/responses/input_tokens": "chat",
     "DELETE /v1/responses/{response_id}": "chat",
     "POST /v1/messages": "chat",
     "POST /v1/messages/count_tokens": "chat",

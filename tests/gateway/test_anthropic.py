@@ -203,6 +203,25 @@ async def test_a_stream_opens_fills_and_closes_each_block_in_turn() -> None:
     assert found[-2][1]["usage"]["output_tokens"] == 5
 
 
+@pytest.mark.parametrize(
+    ("thinking", "shown"),
+    [
+        ({"type": "adaptive"}, True),
+        ({"type": "adaptive", "display": "summarized"}, True),
+        ({"type": "adaptive", "display": "omitted"}, False),
+        ({"type": "disabled"}, False),
+    ],
+)
+async def test_thoughts_are_shown_to_who_wants_them(thinking: dict[str, Any], shown: bool) -> None:
+    said: list[Event | MainspringError] = [Reasoning("hm"), Text("Two."), Usage(1, 1), Finish("stop")]
+    body = {"model": "m", "max_tokens": 8, "messages": [{"role": "user", "content": "Hi"}], "thinking": thinking}
+    whole = (await ask(app(*said), "POST", "/v1/messages", body)).json
+    assert [block["type"] for block in whole["content"]] == ["thinking", "text"][not shown :]
+    stream = await ask(app(*said), "POST", "/v1/messages", {**body, "stream": True})
+    assert (b"thinking_delta" in stream.body) == shown
+    assert b"Two." in stream.body
+
+
 async def test_a_stop_sequence_is_named() -> None:
     found = await streamed(Text("one"), Usage(1, 1), Finish("stop", 0, "END"))
     assert found[-2][1]["delta"] == {"stop_reason": "stop_sequence", "stop_sequence": "END"}

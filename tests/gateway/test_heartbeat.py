@@ -67,6 +67,10 @@ class Counter(anthropic.PromptCounter):
         return ""
 
 
+async def counted(request: Request, context: Context) -> int:
+    return 0
+
+
 async def unchanged(request: Request, context: Context) -> str:
     return ""
 
@@ -76,7 +80,7 @@ def app(responder: Slow, **settings: Any) -> FastAPI:
     access, idempotency = access_to(Keys(), 30.0), Idempotency(Kept())
     return gateway(
         responder,
-        responses.router(responder, NoEvents(), chosen, access, idempotency, unchanged),
+        responses.router(responder, NoEvents(), chosen, access, idempotency, unchanged, counted),
         anthropic.router(responder, Counter(), chosen, access, idempotency),
         **settings,
     )

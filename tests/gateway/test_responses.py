@@ -62,7 +62,12 @@ def app(*said: Event | MainspringError) -> FastAPI:
     chosen = GatewaySettings()
     responder = Recited(*said)
     access = access_to(Keys(), chosen.request_timeout_s)
-    return gateway(responder, responses.router(responder, NoEvents(), chosen, access, Idempotency(Kept()), unchanged))
+    made = responses.router(responder, NoEvents(), chosen, access, Idempotency(Kept()), unchanged, counted)
+    return gateway(responder, made)
+
+
+async def counted(request: ChatRequest, context: Context) -> int:
+    return len(request.messages)
 
 
 async def unchanged(request: Request, context: Context) -> str:
@@ -236,6 +241,47 @@ def test_a_response_is_continued_forked_read_and_deleted(client: Any) -> None:
         client.responses.retrieve(first.id)
     with pytest.raises(openai.NotFoundError):
         client.responses.create(**ASKED, previous_response_id=second.id)
+
+
+def test_a_response_is_read_again_as_it_was_given(client: Any) -> None:
+    asked = {
+        **ASKED,
+        "instructions": "Be kind.",
+        "metadata": {"order": "7"},
+        "tools": [WEATHER],
+        "tool_choice": "none",
+        "text": {"format": {"type": "text"}},
+    }
+    said = client.responses.create(**asked)
+    read = client.responses.retrieve(said.id)
+    for name in ("instructions", "metadata", "tools", "tool_choice", "text", "temperature", "max_output_tokens"):
+        assert getattr(read, name) == getattr(said, name), name
+    assert (read.metadata, read.instructions) == ({"order": "7"}, "Be kind.")
+    assert read.usage.output_tokens == said.usage.output_tokens
+
+
+def test_input_items_come_in_pages(client: Any) -> None:
+    turns = [{"role": "user", "content": str(number)} for number in range(5)]
+    said = client.responses.create(**{**ASKED, "input": turns})
+    listed = client.responses.input_items.list
+
+    def texts(page: Any) -> list[str]:
+        return [item.content[0].text for item in page.data]
+
+    assert texts(listed(said.id)) == ["4", "3", "2", "1", "0"]
+    first = listed(said.id, limit=2, order="asc")
+    assert (texts(first), first.has_more) == (["0", "1"], True)
+    assert texts(listed(said.id, order="asc", after=first.data[-1].id)) == ["2", "3", "4"]
+    # The client walks on by itself.
+    assert [item.content[0].text for item in listed(said.id, limit=2, order="asc")] == ["0", "1", "2", "3", "4"]
+    with pytest.raises(openai.BadRequestError, match="after"):
+        listed(said.id, after="in_9")
+
+
+def test_counted_tokens_are_those_that_an_answer_reports(client: Any) -> None:
+    counted = client.responses.input_tokens.count(model=CHAT, input=ASKED["input"])
+    assert counted.input_tokens == client.responses.create(**ASKED).usage.input_tokens
+    assert counted.object == "response.input_tokens"
 
 
 def test_what_was_not_stored_or_is_anothers_cannot_be_continued(client: Any, server: Server) -> None:

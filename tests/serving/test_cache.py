@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.errors import DeadlineExceeded, EngineError, StoreError
+from mainspring.errors import DeadlineExceeded, EngineError, InvalidRequest, StoreError
 from mainspring.path import collect
 from mainspring.serving import stored
 from mainspring.serving.cache import cache_key
@@ -268,3 +268,9 @@ def test_stored_answers_come_back_whole() -> None:
         Usage(1, 2),
         Finish("stop"),
     ]
+
+
+async def test_the_wish_to_be_cached_is_yes_or_no(house: Build) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        await house().ask("Hello", options={"cache": "false"})
+    assert caught.value.param == "options.cache"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import difflib
 import hashlib
 import json
 from collections.abc import AsyncGenerator, Sequence
@@ -37,6 +38,8 @@ from mainspring.types import (
 )
 
 SPECULATION = "speculation"
+# What a request to a model may wish for: each layer above takes its own out, so that none is left but the last.
+_OPTIONS = ("cache", "preset", "repair", "scaling", "session", SPECULATION)
 
 
 class ModelResponder:
@@ -112,6 +115,7 @@ class ModelResponder:
 
     def _chat(self, request: ChatRequest) -> tuple[Generation, _Parsers]:
         tools = tool_calls.offered(request.tools, request.tool_choice)
+        speculate = self._speculation(request)
         if self.engine.capabilities.templates:
             sampling = self._checked(request.sampling)
             parallel = request.parallel_tool_calls
@@ -129,16 +133,24 @@ class ModelResponder:
         dialect = dialects.BARE if forced else self.template.dialect
         parsers = _Parsers(tools, dialect, thinking=thinking, parallel=parallel, stops=stops)
         shown = dialect.shown if tools else ()
-        return Generation(prompt, sampling, shown=shown, speculate=self._speculation(request)), parsers
+        return Generation(prompt, sampling, shown=shown, speculate=speculate), parsers
 
     def _speculation(self, request: ChatRequest) -> bool | None:
         """What ``options.speculation`` asks for; None: where it pays. Raises ``InvalidRequest``, ``Unsupported``."""
+        for name in request.options:
+            if name not in _OPTIONS:
+                close = difflib.get_close_matches(name, _OPTIONS, n=1)
+                remedy = f"Did you mean {close[0]}?" if close else f"Models take {', '.join(_OPTIONS)}"
+                raise InvalidRequest(f"a model has no option {name!r}", remedy=remedy, param=f"options.{name}")
         wish = request.options.get(SPECULATION, "auto")
         if wish not in ("auto", "on", "off"):
             raise InvalidRequest("speculation must be auto, on or off", param=f"options.{SPECULATION}")
         if wish == "on" and not self.engine.capabilities.speculates:
             remedy = "Set engines.speculation, on OpenVINO"
             raise Unsupported(f"{self._model} does not speculate", remedy=remedy, param=f"options.{SPECULATION}")
+        if wish == "on" and (request.sampling.beams > 1 or request.sampling.grammar is not None):
+            problem = "beams and grammars cannot follow guesses"
+            raise Unsupported(problem, remedy="Leave speculation out", param=f"options.{SPECULATION}")
         return None if wish == "auto" else wish == "on"
 
     def _completion(self, request: CompletionRequest) -> Generation:
@@ -216,6 +228,7 @@ class _Parsers:
         stops: Sequence[str] = (),
     ) -> None:
         self._names = frozenset(tool.name for tool in tools)
+        self._fits = tool_calls.checks(tools)
         self._dialect = dialect
         self._thinking = thinking
         self._parallel = parallel
@@ -256,7 +269,7 @@ class _Parsers:
 
     def _choice(self, index: int) -> tuple[ReasoningParser, ToolParser | None]:
         if index not in self._choices:
-            calls = ToolParser(self._names, index, dialect=self._dialect) if self._names else None
+            calls = ToolParser(self._names, index, dialect=self._dialect, fits=self._fits) if self._names else None
             self._choices[index] = (ReasoningParser(index, thinking=self._thinking), calls)
         return self._choices[index]
 

@@ -22,6 +22,7 @@ from mainspring.types import (
     Sampling,
     Text,
     TokenLogprob,
+    Tool,
     ToolCallDelta,
     Usage,
 )
@@ -54,7 +55,7 @@ def request(generation: Generation, model: str) -> tuple[str, dict[str, Any]]:
         choice: Any = generation.tool_choice
         if choice not in ("auto", "none", "required"):
             choice = {"type": "function", "function": {"name": choice}}
-        body |= {"tools": [declaration(tool) for tool in generation.tools], "tool_choice": choice}
+        body |= {"tools": [_tool(tool) for tool in generation.tools], "tool_choice": choice}
         if not generation.parallel_tool_calls:
             body["parallel_tool_calls"] = False
     return "/chat/completions", body
@@ -74,6 +75,13 @@ def _sampling(sampling: Sampling) -> dict[str, Any]:
         schema = {"name": "answer", "strict": True, "schema": json.loads(sampling.grammar.source)}
         body["response_format"] = {"type": "json_schema", "json_schema": schema}
     return body
+
+
+def _tool(tool: Tool) -> dict[str, Any]:
+    declared = declaration(tool)
+    if tool.strict:
+        declared["function"] |= {"strict": True}
+    return declared
 
 
 def _message(message: Message) -> dict[str, Any]:

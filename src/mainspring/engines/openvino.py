@@ -45,6 +45,9 @@ _PARAMETERS = frozenset(
     }
 )
 _MAX_BEAMS = 8
+# What decides how tokens are drawn, and the values at which it decides nothing.
+_DRAWN = ("temperature", "top_p", "top_k", "min_p", "seed")
+_NEUTRAL = {"temperature": 0, "top_p": 1, "top_k": 0, "min_p": 0}
 _PATIENCE_S = 30.0
 _KINDS: dict[str, type[MainspringError]] = {"too_long": PromptTooLong, "invalid": InvalidRequest}
 
@@ -316,11 +319,11 @@ def _check(sampling: Sampling, capabilities: Capabilities, name: str) -> None:
     if sampling.grammar is not None and sampling.ignore_eos:
         raise Unsupported(f"engine {name} cannot honour ignore_eos with a grammar", param="ignore_eos")
     if sampling.beams > 1:
-        if sampling.temperature or sampling.seed is not None:
+        if drawn := [each for each in _DRAWN if getattr(sampling, each) not in (None, _NEUTRAL.get(each))]:
             raise Unsupported(
                 f"engine {name} searches beams without sampling",
-                remedy="Leave temperature and seed out",
-                param="temperature",
+                remedy=f"Leave {' and '.join(drawn)} out",
+                param=drawn[0],
             )
         if sampling.grammar is not None:
             raise Unsupported(f"engine {name} cannot honour a grammar in beam search", param="num_beams")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from mainspring.engines import markers
 from mainspring.engines.dialects import HERMES, Dialect
 from mainspring.types import Event, Text, TokenLogprob, ToolCall, ToolCallDelta
@@ -15,12 +17,21 @@ class ToolParser:
     """Reads the calls of one choice from its streamed text.
 
     Plain text is released at once, except for at most the beginning of a marker; a call is held until it is closed,
-    because only then it is known to be one. What is no well-formed call of one of ``names`` stays text.
+    because only then it is known to be one. What is no well-formed call of one of ``names`` stays text, and so is one
+    whose arguments its entry in ``fits`` refuses.
     """
 
-    def __init__(self, names: frozenset[str], choice: int = 0, *, dialect: Dialect = HERMES) -> None:
+    def __init__(
+        self,
+        names: frozenset[str],
+        choice: int = 0,
+        *,
+        dialect: Dialect = HERMES,
+        fits: Mapping[str, Callable[[str], bool]] | None = None,
+    ) -> None:
         self.calls = 0
         self._names = names
+        self._fits = fits or {}
         self._choice = choice
         self._dialect = dialect
         self._text = ""
@@ -107,6 +118,8 @@ class ToolParser:
             if not final:
                 return False
             size = len(self._text)
+        if any(call.name in self._fits and not self._fits[call.name](call.arguments) for call in calls):
+            calls = []
         whole, self._text = self._text[:size], self._text[size:]
         self._inside, self._fresh = False, bool(calls)
         if calls:

@@ -3,7 +3,7 @@
 Models whose template knows ``tools`` see them there and write calls in its dialect (``dialects.py``); the others get a
 system block in the widely trained ``<tool_call>{"name": ..., "arguments": ...}</tool_call>`` form. ``tool_choice``
 ``required`` or a name becomes a grammar (bare JSON, no markers). Arguments are handed on as the model wrote them:
-whether they fit the tool's schema is for the caller to check, unless the grammar forced it.
+whether they fit the tool's schema is for the caller to check, unless the grammar forced it or the tool is strict.
 """
 
 from __future__ import annotations
@@ -63,6 +63,28 @@ def constraint(tools: Sequence[Tool]) -> Grammar:
         )
     schema = calls[0] if len(calls) == 1 else {"anyOf": calls}
     return Grammar("json_schema", json.dumps({**schema, "$defs": definitions}))
+
+
+def checks(tools: Sequence[Tool]) -> dict[str, Callable[[str], bool]]:
+    """Whether arguments fit, by the name of each strict tool. Raises ``InvalidSchema``."""
+    strict = [tool for tool in tools if tool.strict]
+    if not strict:
+        return {}
+    # The validator takes longer to import than most servers need it.
+    from mainspring.engines import schema
+
+    def check(tool: Tool) -> Callable[[str], bool]:
+        fault = schema.validator(json.dumps(_arguments(tool)), param="tools")
+
+        def fits(arguments: str) -> bool:
+            try:
+                return fault(json.loads(arguments or "{}")) is None
+            except (ValueError, RecursionError):
+                return False
+
+        return fits
+
+    return {tool.name: check(tool) for tool in strict}
 
 
 def _arguments(tool: Tool) -> dict[str, Any]:

@@ -90,12 +90,13 @@ def usage_body(usage: Usage) -> dict[str, Any]:
     return body
 
 
-def message_body(answer: Answer) -> dict[str, Any]:
-    """A ``message`` object. Arguments of a call that are no JSON object stand under ``arguments``."""
+def message_body(answer: Answer, *, thoughts: bool = True) -> dict[str, Any]:
+    """A ``message`` object, with the model's ``thoughts`` or without. Arguments of a call that are no JSON object stand
+    under ``arguments``."""
     choice = answer.choices[0] if answer.choices else None
     content: list[dict[str, Any]] = []
     if choice is not None:
-        if choice.reasoning:
+        if choice.reasoning and thoughts:
             content.append({"type": "thinking", "thinking": choice.reasoning, "signature": ""})
         if choice.text or not choice.tool_calls:
             numbers = _Documents()
@@ -110,8 +111,9 @@ def message_body(answer: Answer) -> dict[str, Any]:
     return {**body, "content": content, **_stop(finish)}
 
 
-async def stream(response: Response, trace_id: str) -> AsyncGenerator[bytes, None]:
-    """Anthropic's server-sent events of a response. A late failure is an ``error`` event with no ``message_stop``."""
+async def stream(response: Response, trace_id: str, *, thoughts: bool = True) -> AsyncGenerator[bytes, None]:
+    """Anthropic's server-sent events of a response, with the model's ``thoughts`` or without. A late failure is an
+    ``error`` event with no ``message_stop``."""
     encoder = _Encoder()
     usage, finish = Usage(), Finish("stop")
     try:
@@ -122,6 +124,8 @@ async def stream(response: Response, trace_id: str) -> AsyncGenerator[bytes, Non
                     usage = usage + event
                 elif isinstance(event, Finish):
                     finish = event
+                elif isinstance(event, Reasoning) and not thoughts:
+                    continue
                 elif frames := b"".join(encoder.encode(event)):
                     yield frames
         yield b"".join(encoder.end())

@@ -18,6 +18,8 @@ from mainspring.gateway.wire import Body, Name, bounded, json_text
 from mainspring.types import ChatRequest, Grammar, Message, Sampling, Tool, ToolCall
 
 _THOUGHTS = ("thinking", "redacted_thinking")
+# Fields of a tool that change nothing here: its arguments come when they are whole.
+_HARMLESS = ("cache_control", "eager_input_streaming")
 
 
 class Block(BaseModel):
@@ -50,6 +52,7 @@ class ToolSpec(BaseModel):
     name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_.-]{1,128}$")]
     description: str | None = None
     input_schema: dict[str, Any] | None = None
+    strict: bool | None = None
 
 
 class ToolChoice(Body):
@@ -63,11 +66,12 @@ class Metadata(BaseModel):
     user_id: Annotated[str, Field(max_length=512)] | None = None
 
 
-class Thinking(BaseModel):
-    """Whether thoughts are shown; no engine here takes a budget of them."""
+class Thinking(Body):
+    """Whether thoughts are shown; no engine here takes a budget of them, or keeps a model that thinks from it."""
 
-    model_config = ConfigDict(extra="allow")
     type: Literal["enabled", "disabled", "adaptive"]
+    budget_tokens: int | None = None
+    display: Literal["summarized", "omitted"] | None = None
 
 
 class OutputFormat(Body):
@@ -110,6 +114,12 @@ class CountBody(Body):
             tool_choice=_choice(choice, tools),
             parallel_tool_calls=not (choice and choice.disable_parallel_tool_use),
         )
+
+    @property
+    def shows_thoughts(self) -> bool:
+        """Whether what the model thinks is wanted."""
+        thinking = self.thinking
+        return thinking is None or not (thinking.type == "disabled" or thinking.display == "omitted")
 
     def _instructions(self) -> str:
         if isinstance(self.system, list):
@@ -196,7 +206,11 @@ def _tool(index: int, spec: ToolSpec) -> Tool:
         )
     if spec.input_schema is None:
         raise InvalidRequest(f"tools[{index}].input_schema is missing", param=f"tools[{index}].input_schema")
-    return Tool(spec.name, spec.description or "", bounded(spec.input_schema, f"tools[{index}].input_schema"))
+    for name, value in (spec.model_extra or {}).items():
+        if value and name not in _HARMLESS:
+            raise Unsupported(f"tools[{index}].{name} is not known here", param=f"tools[{index}].{name}")
+    parameters = bounded(spec.input_schema, f"tools[{index}].input_schema")
+    return Tool(spec.name, spec.description or "", parameters, bool(spec.strict))
 
 
 def _messages(message: WireMessage, param: str) -> Iterator[Message]:

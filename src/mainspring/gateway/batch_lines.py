@@ -147,9 +147,10 @@ class Answering:
         asked = _checked(ResponsesBody, body)
         history = await self._stored.history(asked.previous_response_id, context.principal)
         request = asked.request(history, self._settings.max_messages)
-        context.allowance.turn = asked.turn()
+        shown = responses_encode.repeated(request, asked.repeated())
+        context.allowance.turn, context.allowance.shown = asked.turn(), shown
         answer = await self._answer(request, context)
-        return responses_encode.Shell.of(answer.head, request, asked.repeated()).ended(answer)
+        return responses_encode.Shell.of(answer.head, shown).ended(answer)
 
     async def _answer(self, request: ChatRequest | CompletionRequest | EmbedRequest, context: Context) -> Any:
         return await collect(await self._responder.respond(request, context))

@@ -2,10 +2,12 @@
 
 # No postponed annotations here: FastAPI must see them.
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Query
 
+from mainspring.errors import InvalidRequest
 from mainspring.stores.pages import Page, Slice
 
 Cursor = Annotated[str | None, Query(min_length=1, max_length=128, description="An id of the list")]
@@ -23,6 +25,21 @@ async def page_of(
 
 AskedPage = Annotated[Page, Depends(page_of)]
 """A route's parameter of this type takes ``limit``, ``order``, ``after`` and ``before``."""
+
+
+def cut(rows: Sequence[dict[str, Any]], page: Page) -> Slice[dict[str, Any]]:
+    """The page of ``rows``, which are all that there are, oldest first. Raises ``InvalidRequest`` naming a cursor."""
+    ordered = list(rows) if page.order == "asc" else list(reversed(rows))
+    places = {row["id"]: place for place, row in enumerate(ordered)}
+    for name, cursor in (("after", page.after), ("before", page.before)):
+        if cursor is not None and cursor not in places:
+            raise InvalidRequest(f"{name} names nothing in this list", remedy="Send an id of the list", param=name)
+    begin = 0 if page.after is None else places[page.after] + 1
+    end = len(ordered) if page.before is None else places[page.before]
+    backwards = page.before is not None and page.after is None
+    found = ordered[begin:end]
+    kept = found[-page.limit :] if backwards else found[: page.limit]
+    return Slice(kept, len(found) > page.limit)
 
 
 def list_body(page: Slice[dict[str, Any]]) -> dict[str, Any]:

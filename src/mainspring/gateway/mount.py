@@ -35,7 +35,15 @@ def mount(system: System) -> FastAPI:
     counter = anthropic.PromptCounter(system.registry, system.engines.chat)
     routers = [
         generate.router(system.responder, system.registry, settings, access, idempotency),
-        responses.router(system.responder, system.stores.events, settings, access, idempotency, system.registry.basis),
+        responses.router(
+            system.responder,
+            system.stores.events,
+            settings,
+            access,
+            idempotency,
+            system.registry.basis,
+            counter.count,
+        ),
         anthropic.router(system.responder, counter, settings, access, idempotency),
         presets.router(Presets(system.settings.serving).named, access),
         knowledge.files_router(system.stores.files, system.library, access, idempotency),

@@ -19,11 +19,13 @@ from mainspring.gateway import responses_encode as encode
 from mainspring.gateway.access import Access
 from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.idempotency import Idempotency, IdempotencyKey, refuse_key
+from mainspring.gateway.lists import AskedPage, cut, list_body
 from mainspring.gateway.respond import collected, head_headers, json_response, streamed
 from mainspring.gateway.responses_wire import ResponsesBody
 from mainspring.path import Answer, Choice
 from mainspring.settings import GatewaySettings
 from mainspring.types import (
+    ChatRequest,
     Citation,
     Context,
     EventRecord,
@@ -88,6 +90,8 @@ class Stored:
         await self._events.erase(context.principal.tenant, response_id, trace_id=context.trace.trace_id)
 
 
+Count = Callable[[ChatRequest, Context], Awaitable[int]]
+"""The tokens that a request would send to its chat model. Raises ``UnknownModel``, ``Unsupported``."""
 Basis = Callable[[Request, Context], Awaitable[str]]
 """What an answer is made of beside the model: empty, or it changes with what the caller may read."""
 
@@ -99,6 +103,7 @@ def router(
     access: Access,
     idempotency: Idempotency,
     basis: Basis,
+    count: Count,
 ) -> APIRouter:
     """The routes over ``responder``, the request ring, and the event log."""
     routes = APIRouter(route_class=JsonRoute, tags=["generate"])
@@ -114,12 +119,13 @@ def router(
         if request.session_id is None:
             # What came before lies under the earlier responses: only what is new is recorded with this one.
             context.allowance.turn = body.turn()
-        asked = body.repeated()
+        asked = encode.repeated(request, body.repeated())
+        context.allowance.shown = asked
         if body.stream:
             refuse_key(key, "stream: true")
 
             def frames(response: Response) -> AsyncGenerator[bytes, None]:
-                return encode.stream(response, encode.Shell.of(response.head, request, asked))
+                return encode.stream(response, encode.Shell.of(response.head, asked))
 
             asking = responder.respond(request, context)
             return await streamed(http, asking, frames, encode.error_frame, settings.heartbeat_s)
@@ -128,22 +134,26 @@ def router(
 
         async def work() -> HttpResponse:
             answer = await collected(http, responder, request, context)
-            return json_response(encode.Shell.of(answer.head, request, asked).ended(answer), head_headers(answer.head))
+            return json_response(encode.Shell.of(answer.head, asked).ended(answer), head_headers(answer.head))
 
         made_of = "" if key is None else await basis(request, context)
         return await idempotency.once(key, "responses", [await http.body()], context, work, basis=made_of)
+
+    @routes.post(f"{PREFIX}/input_tokens")
+    async def count_input_tokens(body: ResponsesBody, context: chats) -> HttpResponse:
+        history = await stored.history(body.previous_response_id, context.principal)
+        tokens = await count(body.request(history, settings.max_messages), context)
+        return json_response({"object": "response.input_tokens", "input_tokens": tokens})
 
     @routes.get(f"{PREFIX}/{{response_id}}")
     async def get_response(response_id: str, context: chats) -> HttpResponse:
         return json_response(_body(await stored.get(response_id, context.principal)))
 
     @routes.get(f"{PREFIX}/{{response_id}}/input_items")
-    async def list_input_items(response_id: str, context: chats) -> HttpResponse:
+    async def list_input_items(response_id: str, page: AskedPage, context: chats) -> HttpResponse:
         record = await stored.get(response_id, context.principal)
         items = [_input_item(response_id, number, each) for number, each in enumerate(_asked(record))]
-        items.reverse()
-        first, last = (items[0]["id"], items[-1]["id"]) if items else (None, None)
-        return json_response({"object": "list", "data": items, "first_id": first, "last_id": last, "has_more": False})
+        return json_response(list_body(cut(items, page)))
 
     @routes.delete(f"{PREFIX}/{{response_id}}")
     async def delete_response(response_id: str, context: chats) -> HttpResponse:
@@ -193,7 +203,8 @@ def _answer(record: EventRecord) -> Answer:
 
 def _body(record: EventRecord) -> dict[str, Any]:
     answer, facts = _answer(record), record.facts
-    shell = encode.Shell(record.subject, answer.head.model, record.at, {"previous_response_id": facts.get("previous")})
+    asked = {**_content(record).get("shown", {}), "previous_response_id": facts.get("previous")}
+    shell = encode.Shell(record.subject, answer.head.model, record.at, asked)
     if facts.get("status") == "completed":
         return shell.ended(answer)
     status = "failed" if facts.get("status") == "failed" else "cancelled"

@@ -46,6 +46,21 @@ def usage_body(usage: Usage) -> dict[str, Any]:
     return body
 
 
+def repeated(request: ChatRequest, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What a response repeats of its request; ``asked`` are the fields that it repeats as they were sent."""
+    sampling = request.sampling
+    return {
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "max_output_tokens": sampling.max_tokens,
+        "parallel_tool_calls": request.parallel_tool_calls,
+        "previous_response_id": request.previous,
+        "store": request.store,
+        "user": request.user,
+        **asked,
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Shell:
     """What of a response is known before it is answered."""
@@ -56,20 +71,9 @@ class Shell:
     asked: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, head: Head, request: ChatRequest, asked: Mapping[str, Any]) -> Shell:
-        """``asked`` are the fields of the body that a response repeats."""
-        sampling = request.sampling
-        repeated = {
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
-            "max_output_tokens": sampling.max_tokens,
-            "parallel_tool_calls": request.parallel_tool_calls,
-            "previous_response_id": request.previous,
-            "store": request.store,
-            "user": request.user,
-            **asked,
-        }
-        return cls(head.answer_id or "answer", head.model, time.time(), repeated)
+    def of(cls, head: Head, asked: Mapping[str, Any]) -> Shell:
+        """``asked`` is what a response repeats of its request."""
+        return cls(head.answer_id or "answer", head.model, time.time(), asked)
 
     def body(self, status: str, **fields: Any) -> dict[str, Any]:
         """The response object in this state."""

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from mainspring.errors import InvalidRequest, InvalidSchema, TooLarge, Unsupported
-from mainspring.gateway.wire import Body, Name, Part, StreamOptions, bounded, json_text
+from mainspring.gateway.wire import Body, Name, Part, ServiceTier, StreamOptions, bounded, json_text
 from mainspring.types import ChatRequest, Grammar, Message, Sampling, Tool, ToolCall
 
 _REPEATED = ("instructions", "metadata", "tools", "tool_choice", "text")
@@ -65,8 +65,9 @@ class TextOptions(Body):
     verbosity: str | None = None
 
 
-class Reasoning(BaseModel):
-    model_config = ConfigDict(extra="allow")
+class Reasoning(Body):
+    """Thoughts are shown as they are: ``summary`` ``auto`` asks for the best there is, which is that."""
+
     effort: str | None = None
     summary: str | None = None
 
@@ -100,7 +101,7 @@ class ResponsesBody(Body):
     safety_identifier: str | None = None
     prompt_cache_key: str | None = None
     prompt_cache_retention: str | None = None
-    service_tier: str | None = None
+    service_tier: ServiceTier | None = None
     top_k: Annotated[int, Field(ge=1)] | None = None
     min_p: Annotated[float, Field(ge=0, le=1)] | None = None
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
@@ -151,6 +152,8 @@ class ResponsesBody(Body):
             raise Unsupported("max_tool_calls counts tools that run on a server; none do", param="max_tool_calls")
         if self.reasoning is not None and self.reasoning.effort not in (None, "none"):
             raise Unsupported("no engine here takes a reasoning effort", param="reasoning.effort")
+        if self.reasoning is not None and self.reasoning.summary not in (None, "auto"):
+            raise Unsupported("no engine here sums its thoughts up", param="reasoning.summary")
         if self.text is not None and self.text.verbosity not in (None, "medium"):
             raise Unsupported("no engine here takes a verbosity", param="text.verbosity")
         if self.session_id is not None and self.previous_response_id is not None:
@@ -210,8 +213,10 @@ def _tool(index: int, spec: FunctionTool) -> Tool:
         )
     if spec.name is None:
         raise InvalidRequest(f"tools[{index}].name is missing", param=f"tools[{index}].name")
+    if unknown := next((name for name, value in (spec.model_extra or {}).items() if value), None):
+        raise Unsupported(f"tools[{index}].{unknown} is not known here", param=f"tools[{index}].{unknown}")
     parameters = bounded(spec.parameters or {"type": "object", "properties": {}}, f"tools[{index}].parameters")
-    return Tool(spec.name, spec.description or "", parameters)
+    return Tool(spec.name, spec.description or "", parameters, bool(spec.strict))
 
 
 def _messages(items: Sequence[Item]) -> tuple[Message, ...]:

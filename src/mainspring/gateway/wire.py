@@ -1,7 +1,7 @@
 """What comes over the wire: OpenAI's request bodies, checked and turned into our requests.
 
 Unknown fields are refused with the nearest known name: a parameter that is silently ignored is worse than an
-error. Fields that change nothing here (``user``, ``metadata``, ``service_tier``) are accepted.
+error. What changes no answer anywhere (``metadata``, ``prompt_cache_key``, a ``service_tier`` of ``auto``) is accepted.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from mainspring.types import (
 )
 
 Name = Annotated[str, Field(min_length=1, max_length=256)]
+ServiceTier = Literal["auto", "default"]
 UNKNOWN_FIELD = "unknown_field"
 
 
@@ -81,6 +82,7 @@ class WireMessage(BaseModel):
     name: str | None = None
     tool_calls: list[WireToolCall] | None = None
     tool_call_id: str | None = None
+    function_call: dict[str, Any] | None = None
 
 
 class FunctionSpec(Body):
@@ -202,7 +204,10 @@ class ChatBody(SamplingBody):
     parallel_tool_calls: bool | None = None
     response_format: ResponseFormat | None = None
     metadata: dict[str, str] | None = None
-    service_tier: str | None = None
+    service_tier: ServiceTier | None = None
+    safety_identifier: Annotated[str, Field(max_length=512)] | None = None
+    prompt_cache_key: str | None = None
+    prompt_cache_retention: str | None = None
     store: bool | None = None
     session_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")] | None = None
     options: dict[str, Any] | None = None
@@ -211,6 +216,9 @@ class ChatBody(SamplingBody):
         """As a ``ChatRequest``. Raises ``InvalidRequest``, ``Unsupported``, ``TooLarge``."""
         if len(self.messages) > max_messages:
             raise TooLarge(f"messages holds {len(self.messages)}, at most {max_messages} are read", param="messages")
+        if None not in (self.max_tokens, self.max_completion_tokens) and self.max_tokens != self.max_completion_tokens:
+            problem = "max_tokens and max_completion_tokens are two names of one bound, and differ"
+            raise InvalidRequest(problem, param="max_completion_tokens")
         if self.top_logprobs and not self.logprobs:
             raise InvalidRequest("top_logprobs needs logprobs: true", param="top_logprobs")
         logprobs = (self.top_logprobs or 0) if self.logprobs else None
@@ -223,7 +231,7 @@ class ChatBody(SamplingBody):
             tool_choice=self._tool_choice(tools),
             parallel_tool_calls=self.parallel_tool_calls is not False,
             session_id=self.session_id,
-            user=self.user,
+            user=self.user or self.safety_identifier,
             store=self.store is not False,
             options=bounded(self.options or {}, "options"),
         )
@@ -334,7 +342,7 @@ class RerankBody(Body):
 
 def _tool(spec: FunctionSpec) -> Tool:
     parameters = bounded(spec.parameters or {"type": "object", "properties": {}}, "tools")
-    return Tool(spec.name, spec.description or "", parameters)
+    return Tool(spec.name, spec.description or "", parameters, bool(spec.strict))
 
 
 def bounded(value: Mapping[str, Any], param: str) -> Mapping[str, Any]:
@@ -356,6 +364,9 @@ def _message(index: int, message: WireMessage) -> Message:
         content = "".join(_part_text(index, part) for part in content)
     if content is None and not message.tool_calls:
         raise InvalidRequest(f"messages[{index}].content is missing", param=f"messages[{index}].content")
+    if message.function_call is not None:
+        param = f"messages[{index}].function_call"
+        raise Unsupported(f"{param} is what tool_calls replaced", remedy="Send tool_calls", param=param)
     if message.role == "tool" and not message.tool_call_id:
         raise InvalidRequest(f"messages[{index}] of role tool needs tool_call_id", param=f"messages[{index}]")
     calls = tuple(ToolCall(c.id, c.function.name, c.function.arguments) for c in message.tool_calls or ())

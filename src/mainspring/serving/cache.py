@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import mainspring.serving.stored as stored
-from mainspring.errors import StoreError
+from mainspring.errors import InvalidRequest, StoreError
 from mainspring.path import Layer, replay
 from mainspring.serving.background import Background
 from mainspring.serving.flight import Flight, free
@@ -65,7 +65,9 @@ class Keys:
         self._enabled = enabled
 
     async def of(self, request: Request, context: Context) -> tuple[Request, Keyed | None]:
-        """``request`` without our own option, which no application need know, and its key; None: it is not kept."""
+        """``request`` without our own option, which no application need know, and its key; None: it is not kept.
+
+        Raises ``InvalidRequest`` naming the option."""
         request, wish = _without_option(request)
         if not self._enabled or isinstance(request, EmbedRequest | RerankRequest) or not _cacheable(request, wish):
             return request, None
@@ -214,8 +216,11 @@ def _without_option(request: Request) -> tuple[Request, bool | None]:
     """The request without our own option, which no application need know, and what it said."""
     if not isinstance(request, ChatRequest) or OPTION not in request.options:
         return request, None
+    wish = request.options[OPTION]
+    if not isinstance(wish, bool):
+        raise InvalidRequest("cache must be true or false", param=f"options.{OPTION}")
     options = {name: value for name, value in request.options.items() if name != OPTION}
-    return dataclasses.replace(request, options=options), bool(request.options[OPTION])
+    return dataclasses.replace(request, options=options), wish
 
 
 def _cacheable(request: ChatRequest | CompletionRequest, wish: bool | None) -> bool:

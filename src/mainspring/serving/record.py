@@ -215,6 +215,11 @@ def _content(book: _Book, answer: Answer) -> str:
     content: dict[str, Any] = {}
     if isinstance(request, ChatRequest):
         content["messages"] = [_plain(message) for message in book.context.allowance.turn or request.messages]
+        if shown := dict(book.context.allowance.shown):
+            if shown.get("instructions"):
+                # As the guard let them pass, which is not always as they were sent.
+                shown["instructions"] = next((each.content for each in request.messages if each.role == "system"), "")
+            content["shown"] = shown
     elif isinstance(request, CompletionRequest):
         content["prompt"] = request.prompt
     content["choices"] = [

@@ -13,13 +13,10 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
-import jsonschema
-import jsonschema.validators
-from pydantic_core import SchemaError, SchemaValidator, ValidationError, core_schema
-
 from mainspring.engines import grammar as grammars
+from mainspring.engines import schema
 from mainspring.engines.dialects import balanced
-from mainspring.errors import InvalidRequest, InvalidSchema, UnfitAnswer, Unsupported
+from mainspring.errors import InvalidRequest, UnfitAnswer, Unsupported
 from mainspring.path import Answer, Layer, collect
 from mainspring.stores import ids
 from mainspring.types import (
@@ -192,21 +189,20 @@ def validator(grammar: Grammar) -> Validator:
     """Looks for the value in a text. Raises ``InvalidSchema``."""
     if grammar.kind == "regex":
         grammars.check(grammar)
-        matches = pattern(f"^(?:{grammar.source})$")
+        matches = schema.pattern(f"^(?:{grammar.source})$")
 
         def matched(text: str) -> tuple[str, str]:
             stripped = text.strip()
             return stripped, "" if matches(stripped) else "the text does not match the expression"
 
         return matched
-    schema = _schema(grammar.source)
-    checks = _VALIDATOR(schema)
+    fault = schema.validator(grammar.source)
 
     def fits(text: str) -> tuple[str, str]:
         source = _json_in(text)
         try:
             value = json.loads(source)
-            error = jsonschema.exceptions.best_match(checks.iter_errors(value))
+            error = fault(value)
         except (ValueError, RecursionError):
             return "", "the answer is not one JSON value"
         if error is None:
@@ -215,61 +211,6 @@ def validator(grammar: Grammar) -> Validator:
         return "", f"{error.json_path} does not satisfy {error.validator}: {_short(error.validator_value)}"
 
     return fits
-
-
-def pattern(source: str) -> Callable[[str], bool]:
-    """Whether a text matches, in time linear to its length. Raises ``InvalidSchema``."""
-    try:
-        checker = SchemaValidator(core_schema.str_schema(pattern=source))
-    except SchemaError:
-        raise InvalidSchema("the expression cannot be checked", param=grammars.PARAM) from None
-
-    def matches(text: str) -> bool:
-        try:
-            checker.validate_python(text)
-        except ValidationError:
-            return False
-        return True
-
-    return matches
-
-
-def _matching(validator: Any, expression: str, instance: Any, _: Any) -> Any:  # noqa: ARG001
-    if isinstance(instance, str) and not pattern(expression)(instance):
-        yield jsonschema.ValidationError("no match")
-
-
-# Expressions come from callers: the validator's own engine can be made to run for ever.
-_VALIDATOR: Any = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
-    jsonschema.Draft202012Validator, {"pattern": _matching}
-)
-
-
-def _schema(source: str) -> dict[str, Any]:
-    if len(source.encode("utf-8", "replace")) > grammars.MAX_BYTES:
-        raise InvalidSchema(f"the schema is longer than {grammars.MAX_BYTES} bytes", param=grammars.PARAM)
-    try:
-        schema: dict[str, Any] = json.loads(source)
-        jsonschema.Draft202012Validator.check_schema(schema)
-    except (ValueError, RecursionError, jsonschema.SchemaError) as error:
-        problem = getattr(error, "message", str(error))
-        raise InvalidSchema(f"the schema is refused: {problem}", param=grammars.PARAM) from None
-    for place in _walk(schema):
-        if "patternProperties" in place or not str(place.get("$ref", "#")).startswith("#"):
-            raise InvalidSchema("patternProperties and outside references are not validated", param=grammars.PARAM)
-        if isinstance(place.get("pattern"), str):
-            pattern(place["pattern"])
-    return schema
-
-
-def _walk(value: Any) -> Any:
-    if isinstance(value, dict):
-        yield value
-        for each in value.values():
-            yield from _walk(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _walk(each)
 
 
 def _json_in(text: str) -> str:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Any
 
 from mainspring.types.events import Usage
 from mainspring.types.records import EventRecord
@@ -56,7 +57,8 @@ class Allowance:
 
     ``records`` are the facts that wait for the request's one settling commit: the call ring adds them, the
     Record layer writes them. ``turn`` are the messages by which the request lengthens its session: they settle
-    in the same commit, followed by the answer. ``money`` is in nano-US-dollars. ``application`` is the name that was
+    in the same commit, followed by the answer; ``shown`` is what the answer repeats of its request when it is read
+    again. ``money`` is in nano-US-dollars. ``application`` is the name that was
     asked for at the top, ``rate`` the providers' rate that the work is done at (``batch``; empty: the standard),
     ``reservation`` what was set aside of budgets for it, ``session_tokens`` what was of its session's.
     """
@@ -71,6 +73,7 @@ class Allowance:
         self.spent = Usage()
         self.records: list[EventRecord] = []
         self.turn: tuple[Message, ...] = ()
+        self.shown: Mapping[str, Any] = {}
         self.session_tokens = 0
 
     def spend(self, usage: Usage) -> None:

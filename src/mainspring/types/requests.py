@@ -32,11 +32,13 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A function that the model may call. ``parameters`` is a JSON schema."""
+    """A function that the model may call. ``parameters`` is a JSON schema; of a ``strict`` one no call is taken for a
+    call whose arguments do not fit it."""
 
     name: str
     description: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)
