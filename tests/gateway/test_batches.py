@@ -259,6 +259,27 @@ async def test_a_spent_budget_ends_a_batch(tmp_path: Path) -> None:
         assert set(await at.lines(over.output_file_id)) == {"c0"}
 
 
+async def test_what_others_have_set_aside_of_a_budget_is_waited_for(tmp_path: Path) -> None:
+    tries: dict[str, int] = {}
+
+    def script(generation: Generation) -> list[Any]:
+        said = spoken(generation)
+        tries[said] = tries.get(said, 0) + 1
+        if said == "Say 1":
+            # What one line may spend is no budget of the batch's.
+            return [BudgetExceeded("it has spent what was set aside")]
+        if tries[said] > 1:
+            return ["fine"]
+        soon = BudgetExceeded("others have set it aside", retry_after=0.01)
+        soon.headers = {"x-mainspring-budget": "exceeded"}
+        return [soon]
+
+    async with desk(tmp_path, script) as at:
+        over = await at.over(await at.submit([line(n) for n in range(4)]))
+        assert (over.status, over.completed, over.failed) == ("completed", 3, 1)
+        assert list(await at.lines(over.error_file_id)) == ["c1"]
+
+
 async def test_a_batch_that_waits_for_others_can_be_cancelled(tmp_path: Path) -> None:
     async with desk(tmp_path, concurrency_busy=0) as at:
         at.work.slots._running = lambda: 99.0

@@ -251,6 +251,12 @@ class _Run:
         try:
             return _Outcome(200, await self.work._answer(self.batch.endpoint, line.body, context))
         except BudgetExceeded as error:
+            if error.headers and "x-should-retry" not in error.headers:
+                # Only what runs beside it, other lines among it, has set too much aside.
+                return _Outcome(*failure(error), "full", error.retry_after)
+            if not error.headers and error.retry_after is None:
+                # This line alone has spent what was set aside for it.
+                return _Outcome(*failure(error))
             # What follows would be refused as well, line by line.
             self.stop = "refused"
             self.errors = [{"code": error.code, "message": str(error), "param": None, "line": line.number}]

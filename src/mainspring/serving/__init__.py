@@ -23,7 +23,7 @@ from mainspring.serving.limit import Charge, Limits, RateLimits
 from mainspring.serving.limit_shared import opened
 from mainspring.serving.memory.open import keeper as open_keeper
 from mainspring.serving.pricing import NANO, Price
-from mainspring.serving.repair import Repair
+from mainspring.serving.repair import Repair, further
 from mainspring.serving.replicas import Replicas
 from mainspring.serving.reserve import Purse
 from mainspring.serving.rings import Services, admit, call_ring, gate_before, meter, request_ring, shown_ring
@@ -36,7 +36,7 @@ from mainspring.stores import Stores
 from mainspring.stores.buckets import SharedBuckets
 from mainspring.telemetry import Telemetry
 from mainspring.telemetry.arms import ArmMetrics
-from mainspring.types import Context, Responder
+from mainspring.types import Context, Request, Responder
 
 
 class Inspect(Protocol):
@@ -88,7 +88,13 @@ async def open(  # noqa: A001
         answers=stores.cache,
         background=Background(),
         purse=Purse(
-            stores.budgets, tariffs, settings.prices, telemetry.metrics, settings.serving.default_output_tokens
+            stores.budgets,
+            tariffs,
+            settings.prices,
+            telemetry.metrics,
+            settings.serving.default_output_tokens,
+            partial(_further, engines, settings.serving.repair_rounds),
+            hedged=settings.serving.balance.hedge_share > 0,
         ),
     )
     registry = Registry()
@@ -137,7 +143,13 @@ async def open(  # noqa: A001
     registry.add(Served(embedder.name, "embedding", embedding, created=getattr(embedder, "pulled_at", 0)))
     telemetry.metrics.serve(*chat, embedder.name)
     keeper = open_keeper(
-        settings.sessions, stores, engines, chat, charged, lambda text: services.policy.inspect(text).text
+        settings.sessions,
+        stores,
+        engines,
+        chat,
+        charged,
+        lambda text: services.policy.inspect(text).text,
+        services.purse,
     )
     services = dataclasses.replace(services, keeper=keeper)
     if engines.reranker is not None:
@@ -212,6 +224,12 @@ def _chat_ring(
     else:
         ring = call_ring(services, balance, model=name, provider=provider, price=price, balanced=True, budget=budget)
     return Repair(ring, name, model.engine.capabilities.grammars, rounds=services.settings.serving.repair_rounds)
+
+
+def _further(engines: Engines, rounds: int, request: Request) -> int:
+    """The calls that an answer of a model may take beside its first."""
+    model = engines.chat.get(request.model)
+    return 0 if model is None else further(request, model.engine.capabilities.grammars, rounds)
 
 
 def _statistics(replica: Replica, gate: Gate | None) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Admission of one call to an engine: within its deadline, its allowance, and when the gate lets it in."""
+"""Admission of one call to an engine: within its deadline, its allowance of calls, and when the gate lets it in."""
 
 from __future__ import annotations
 
@@ -87,8 +87,6 @@ def _work(request: Request, default_output: int) -> Work:
 
 def _check_allowance(context: Context) -> None:
     allowance = context.allowance
-    if allowance.tokens is not None and allowance.tokens <= 0:
-        raise RateLimited("the request has spent all the tokens that it was allowed", param="tokens")
     if allowance.steps is not None:
         if allowance.steps <= 0:
             raise RateLimited("the request has made all the model calls that it was allowed", param="steps")

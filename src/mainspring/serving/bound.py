@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 import mainspring.serving.estimate as estimate
-from mainspring.errors import BudgetExceeded, InvalidRequest
+from mainspring.errors import BudgetExceeded, InvalidRequest, MainspringError, RateLimited
 from mainspring.path import Layer
 from mainspring.serving.pricing import MILLION, Price, Tariff
 from mainspring.types import ChatRequest, CompletionRequest, Context, Request, Responder, Response, Usage
@@ -19,7 +19,8 @@ Count = Callable[[ChatRequest], Awaitable[int]]
 class Bound(Layer):
     """Lowers ``max_tokens`` to what the request's allowance still pays for, and refuses what it pays nothing of.
 
-    ``count`` is the engine's own count of a prompt; None, and for what is no chat: an estimate.
+    What a call may come to take is held while it runs: calls beside it see what is left then. ``count`` is the engine's
+    own count of a prompt; None, and for what is no chat: an estimate.
     """
 
     def __init__(
@@ -31,34 +32,43 @@ class Bound(Layer):
         self._default_output = default_output_tokens
 
     async def respond(self, request: Request, context: Context) -> Response:
-        if context.allowance.tokens is not None or context.allowance.money is not None:
-            request = await self._bounded(request, context)
-        return await self.inner.respond(request, context)
-
-    async def _bounded(self, request: Request, context: Context) -> Request:
-        """Raises ``InvalidRequest`` or ``BudgetExceeded``."""
+        """Raises ``InvalidRequest``, ``RateLimited`` or ``BudgetExceeded`` besides what ``inner`` raises."""
+        allowance = context.allowance
+        if allowance.tokens is None and allowance.money is None:
+            return await self.inner.respond(request, context)
         if isinstance(request, ChatRequest) and self._count is not None:
             prompt = await self._count(request)
         else:
             prompt = estimate.prompt_tokens(request)
-        left = min(self._tokens_left(prompt, context), self._tokens_paid(request, prompt, context))
+        request, most = self._bounded(request, prompt, context)
+        price = self._tariff.price(time.time(), allowance.rate)
+        held = prompt + most, price.cost(Usage(prompt, most))
+        allowance.hold(*held)
+
+        async def release() -> None:
+            allowance.hold(-held[0], -held[1])
+
+        try:
+            response = await self.inner.respond(request, context)
+        except BaseException:
+            await release()
+            raise
+        return response.on_close(release)
+
+    def _bounded(self, request: Request, prompt: int, context: Context) -> tuple[Request, int]:
+        """The request within what is left, and the most tokens that it may have written."""
+        left = min(_tokens_left(prompt, context), self._tokens_paid(request, prompt, context))
         if not isinstance(request, ChatRequest | CompletionRequest):
-            return request
+            return request, 0
         sampling = request.sampling
-        most = int(left / max(sampling.n, sampling.beams, 1))
+        width = max(sampling.n, sampling.beams, 1)
+        most = int(left / width)
         if most < 1:
             raise _too_long(prompt, context)
-        if most >= (self._default_output if sampling.max_tokens is None else sampling.max_tokens):
-            return request
-        return dataclasses.replace(request, sampling=dataclasses.replace(sampling, max_tokens=most))
-
-    @staticmethod
-    def _tokens_left(prompt: int, context: Context) -> float:
-        if context.allowance.tokens is None:
-            return MILLION
-        if prompt > context.allowance.tokens:
-            raise _too_long(prompt, context)
-        return context.allowance.tokens - prompt
+        asked = self._default_output if sampling.max_tokens is None else sampling.max_tokens
+        if most >= asked:
+            return request, width * asked
+        return dataclasses.replace(request, sampling=dataclasses.replace(sampling, max_tokens=most)), width * most
 
     def _tokens_paid(self, request: Request, prompt: int, context: Context) -> float:
         money = context.allowance.money
@@ -68,18 +78,35 @@ class Bound(Layer):
         money -= price.cost(Usage(prompt))
         paid = MILLION if not price.output and money >= 0 else money * MILLION // max(price.output, 1)
         if paid < 1:
-            name = context.allowance.application or request.model
-            raise BudgetExceeded(
-                f"{name} has spent what was set aside of a budget for one request",
-                remedy=f"Raise prices.applications.{name}",
-                param="model",
-            )
+            raise _spent(context, request, "applications")
         return paid
 
 
-def _too_long(prompt: int, context: Context) -> InvalidRequest:
+def _tokens_left(prompt: int, context: Context) -> float:
+    left = context.allowance.tokens
+    if left is None:
+        return MILLION
+    if left <= 0 and not context.allowance.capped:
+        raise RateLimited("the request has spent all the tokens that it was allowed", param="tokens")
+    if prompt > left:
+        raise _too_long(prompt, context)
+    return left - prompt
+
+
+def _too_long(prompt: int, context: Context) -> MainspringError:
+    if context.allowance.capped:
+        return _spent(context, None, "application_tokens")
     return InvalidRequest(
         f"a prompt of {prompt} tokens leaves nothing of the {context.allowance.tokens} that the request may still take",
         remedy="Raise x-max-total-tokens or shorten the input",
         param="x-max-total-tokens",
+    )
+
+
+def _spent(context: Context, request: Request | None, setting: str) -> BudgetExceeded:
+    name = context.allowance.application or (request.model if request else "the request")
+    return BudgetExceeded(
+        f"{name} has spent what was set aside of a budget for one request",
+        remedy=f"Ask for less, or, for an application, raise prices.{setting}.{name}",
+        param="model",
     )

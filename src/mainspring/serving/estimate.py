@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mainspring.settings.scaling import MAX_SAMPLES
+from pydantic import ValidationError
+
+from mainspring.settings.scaling import ScalingPlan
 from mainspring.types import ChatRequest, CompletionRequest, Message, Request, RerankRequest
 
 CHARACTERS_A_TOKEN = 4
@@ -60,17 +62,36 @@ def _texts(request: Request) -> Iterable[str]:
         yield from request.inputs
 
 
-def request_tokens(request: Request, default_output: int) -> int:
-    """Tokens that ``request`` may take at most, output included."""
+def output_tokens(request: Request, default_output: int) -> int:
+    """Tokens that one call of ``request`` may write at most."""
     if not isinstance(request, ChatRequest | CompletionRequest):
-        return prompt_tokens(request)
+        return 0
     sampling = request.sampling
-    output = default_output if sampling.max_tokens is None else sampling.max_tokens
-    return (prompt_tokens(request) + output * max(sampling.n, sampling.beams, 1)) * _answers(request)
+    return max(sampling.n, sampling.beams, 1) * (default_output if sampling.max_tokens is None else sampling.max_tokens)
 
 
-def _answers(request: ChatRequest | CompletionRequest) -> int:
+def request_tokens(request: Request, default_output: int) -> int:
+    """Tokens that a request may take at most, output included."""
+    return (prompt_tokens(request) + output_tokens(request, default_output)) * answers(request)
+
+
+def answers(request: Request) -> int:
     """How many answers the request has written for its one; what is no such wish is refused further on."""
+    plan = _plan(request)
+    return 1 if plan is None else plan.calls
+
+
+def calls(request: Request) -> int:
+    """How many calls those take: a judge reads each of them again."""
+    plan = _plan(request)
+    return answers(request) * (2 if plan is not None and plan.score == "judge" else 1)
+
+
+def _plan(request: Request) -> ScalingPlan | None:
     wish = request.options.get("scaling") if isinstance(request, ChatRequest) else None
-    samples = wish.get("samples", 8) if isinstance(wish, dict) and wish.get("method") != "chain_of_thought" else 1
-    return min(samples, MAX_SAMPLES) if isinstance(samples, int) and samples > 0 else 1
+    if not isinstance(wish, dict):
+        return None
+    try:
+        return ScalingPlan.model_validate(wish)
+    except ValidationError:
+        return None

@@ -15,7 +15,7 @@ import mainspring.serving.stored as stored
 from mainspring.errors import DeadlineExceeded, EngineError
 from mainspring.serving.background import Background
 from mainspring.serving.ports import EventLog
-from mainspring.types import Allowance, Context, Event, Finish, Head, Response, Usage
+from mainspring.types import Allowance, Context, Event, EventRecord, Finish, Head, Response, Usage
 
 
 class Listener:
@@ -104,14 +104,14 @@ class Flight:
         self.retrieved = [record.facts for record in self._allowance.records if record.kind == "retrieval"]
         if self._listeners:
             self._payer = self._listeners[0]
-            self._charge(self._payer.context.allowance)
+            self._charge(self._payer.context)
         self._announce()
 
-    def _charge(self, allowance: Allowance) -> None:
-        spent = self._allowance.spent
+    def _charge(self, payer: Context) -> None:
+        spent, allowance = self._allowance.spent, payer.allowance
         if spent != Usage():
             allowance.spend(spent)
-        allowance.records.extend(self._allowance.records)
+        allowance.records.extend(_paid_by(record, payer) for record in self._allowance.records)
         self._allowance.records.clear()
 
     def _announce(self) -> None:
@@ -167,10 +167,20 @@ class Flight:
         self._task.cancel()
         await asyncio.wait([self._task])
         if waiting:
-            self._charge(listener.context.allowance)
+            self._charge(listener.context)
         elif self._allowance.records:
             # The last listener was torn away while leaving and has settled already: the facts go in by themselves.
             await self._log.append(*self._allowance.records)
+
+
+def _paid_by(record: EventRecord, payer: Context) -> EventRecord:
+    """A fact of the shared answer as one of the request that pays for it: whoever began may have left."""
+    if record.trace_id == payer.trace.trace_id:
+        return record
+    facts = record.facts
+    if record.kind == "call":
+        facts = {**facts, "key_id": payer.principal.key_id}
+    return dataclasses.replace(record, trace_id=payer.trace.trace_id, facts=facts)
 
 
 def free(usage: Usage) -> Usage:

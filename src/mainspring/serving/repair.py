@@ -98,6 +98,18 @@ class Repair(Layer):
         return request, int(wish) if wish is not None else 0 if native else self._rounds
 
 
+def further(request: Request, enforced: frozenset[str], rounds: int) -> int:
+    """How many more calls a repair of the answer may take, of a model that enforces these kinds of grammars."""
+    if not isinstance(request, ChatRequest):
+        return 0
+    wish, grammar = request.options.get(OPTION), request.sampling.grammar
+    if grammar is None or grammar.kind == "ebnf":
+        return 0
+    if isinstance(wish, int):
+        return max(1, rounds) if wish is True else max(0, min(wish, MAX_ROUNDS))
+    return 0 if grammar.kind in enforced else rounds
+
+
 class _Run:
     """The rounds of one answer."""
 

@@ -6,7 +6,7 @@ What it did cost is charged where it is settled, see ``mainspring.stores.spendin
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,12 +18,14 @@ from mainspring.serving.tariffs import Tariffs
 from mainspring.settings.money import PricesSettings
 from mainspring.stores import spending
 from mainspring.stores.spending import Budget, Exhausted, Spending
-from mainspring.types import ChatRequest, CompletionRequest, Context, Principal, Request, Responder, Response, Usage
+from mainspring.types import ChatRequest, Context, Principal, Request, Responder, Response, Usage
 
 HEADER = "x-mainspring-budget"
 # What an application may read and write beside what it is asked, in tokens and in calls, where nothing is configured.
 APPLICATION_TOKENS = 4096
 APPLICATION_CALLS = 2
+# Tokens of what is asked beside the request's own words, in each of several calls: for steps, a rating, a valid answer.
+ASKED_BESIDE = 128
 # When what others have set aside may have come back, in seconds.
 SOON_S = 2.0
 
@@ -48,37 +50,52 @@ class BudgetStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Purse:
-    """The budgets, and what requests may cost at most."""
+    """The budgets, and what requests may cost at most.
+
+    ``further`` is how many more calls the answer of a model may take when it must be repaired; with ``hedged`` any call
+    may be made twice, of which one is stopped when its prompt has been read.
+    """
 
     budgets: BudgetStore
     tariffs: Tariffs
     prices: PricesSettings
     metrics: BudgetMetrics
     default_output_tokens: int
+    further: Callable[[Request], int] = lambda _: 0
+    hedged: bool = False
 
-    def application(self, name: str) -> bool:
-        """Whether ``name`` is none of the models, but something that calls them."""
-        return self.tariffs.find(name) is None
+    def calls(self, request: Request) -> int | None:
+        """How many calls the answer may take; None: it is of none of the models, but of something that calls them."""
+        if self.tariffs.find(request.model) is None:
+            return None
+        return estimate.calls(request) * (1 + self.further(request))
 
     def most(self, request: Request, context: Context) -> tuple[int, int]:
         """The nano-US-dollars and tokens that ``request`` may take at most; for an application an estimate."""
         prompt = estimate.most_prompt_tokens(request)
-        output = 0
-        if isinstance(request, ChatRequest | CompletionRequest):
-            asked = request.sampling.max_tokens
-            drawn = max(request.sampling.n, request.sampling.beams, 1)
-            output = drawn * (self.default_output_tokens if asked is None else asked)
-        tariff = self.tariffs.find(request.model)
-        if tariff is not None:
-            price = tariff.price(time.time(), context.allowance.rate)
-            return price.cost(Usage(prompt, output)), self._within(prompt + output, context)
-        prompt += APPLICATION_TOKENS
+        output = estimate.output_tokens(request, self.default_output_tokens)
+        now, rate = time.time(), context.allowance.rate
+        tariff, calls = self.tariffs.find(request.model), self.calls(request)
+        if tariff is None or calls is None:
+            return self._application(request, prompt + APPLICATION_TOKENS, output, context)
+        if calls > 1:
+            prompt += ASKED_BESIDE
+        if further := self.further(request):
+            # A repair reads the schema, and what was written before.
+            grammar = request.sampling.grammar if isinstance(request, ChatRequest) else None
+            prompt += further * (output + ASKED_BESIDE) + (len(grammar.source) // 2 if grammar else 0)
+        price, read = tariff.price(now, rate), prompt if self.hedged else 0
+        nanousd = calls * (price.cost(Usage(prompt, output)) + price.cost(Usage(read)))
+        return nanousd, self._within(calls * (prompt + output + read), context)
+
+    def _application(self, request: Request, prompt: int, output: int, context: Context) -> tuple[int, int]:
+        now, rate, usage = time.time(), context.allowance.rate, Usage(prompt, output)
+        tokens = self.prices.application_tokens.get(request.model, APPLICATION_CALLS * (prompt + output))
         configured = self.prices.applications.get(request.model)
         if configured is not None:
-            return round(configured * NANO), self._within(prompt + output, context)
-        now, rate, usage = time.time(), context.allowance.rate, Usage(prompt, output)
+            return round(configured * NANO), self._within(tokens, context)
         dearest = max((tariff.price(now, rate).cost(usage) for _, tariff in self.tariffs.known()), default=0)
-        return APPLICATION_CALLS * dearest, self._within(APPLICATION_CALLS * (prompt + output), context)
+        return APPLICATION_CALLS * dearest, self._within(tokens, context)
 
     @staticmethod
     def _within(tokens: int, context: Context) -> int:
@@ -121,21 +138,25 @@ class Reserve(Layer):
         return response.on_close(done)
 
     def _most(self, found: Sequence[Budget], request: Request, context: Context) -> tuple[int, int]:
-        nanousd, tokens = self._purse.most(request, context)
-        bounding = next((budget for budget in found if budget.hard and budget.limit_nanousd is not None), None)
-        if bounding is None:
-            return nanousd, tokens
-        tariff = self._purse.tariffs.find(request.model)
-        if tariff is None:
-            # Its own calls are held to what was set aside: nobody knows beforehand how many it makes.
-            allowed = context.allowance.money
-            context.allowance.money = nanousd if allowed is None else min(nanousd, allowed)
-        elif not tariff.priced:
+        purse, allowance = self._purse, context.allowance
+        nanousd, tokens = purse.most(request, context)
+        hard = [budget for budget in found if budget.hard]
+        bounding = next((budget for budget in hard if budget.limit_nanousd is not None), None)
+        tariff = purse.tariffs.find(request.model)
+        if bounding is not None and tariff is not None and not tariff.priced:
             raise InvalidRequest(
                 f"{request.model} has no known price, so that budget {bounding.name or bounding.id} cannot bound it",
                 remedy=f"Set prices.models.{request.model}, or give the budget limit_tokens instead of limit_usd",
                 param="model",
             )
+        if purse.calls(request) == 1 and not purse.hedged:
+            return nanousd, tokens
+        # What takes several calls is held to what was set aside for all of them.
+        if bounding is not None:
+            allowance.money = nanousd if allowance.money is None else min(nanousd, allowance.money)
+        if any(budget.limit_tokens is not None for budget in hard):
+            allowance.capped = allowance.tokens is None or tokens < allowance.tokens
+            allowance.tokens = tokens
         return nanousd, tokens
 
 

@@ -55,7 +55,8 @@ class PricesSettings(Section):
 
     ``per_hour`` is what the machine costs, for the models that run here: with it and a measurement (``mainspring costs
     calibrate``) they cost what they take of it. ``utilisation`` is the share of an hour in which it has work.
-    ``applications`` is the most that one request of an application may cost in US dollars, for budgets.
+    ``applications`` is the most that one request of an application may cost in US dollars, ``application_tokens`` the
+    most tokens that it may take, for budgets.
     ``anomaly_usd`` is how much more than expected an hour must cost before somebody is told.
     """
 
@@ -64,4 +65,5 @@ class PricesSettings(Section):
     utilisation: float = Field(1.0, gt=0, le=1)
     book: Path | None = None
     applications: dict[str, float] = Field(default_factory=dict)
+    application_tokens: dict[str, int] = Field(default_factory=dict)
     anomaly_usd: float = Field(1.0, ge=0)

@@ -60,7 +60,8 @@ class Allowance:
     in the same commit, followed by the answer; ``shown`` is what the answer repeats of its request when it is read
     again. ``money`` is in nano-US-dollars. ``application`` is the name that was
     asked for at the top, ``rate`` the providers' rate that the work is done at (``batch``; empty: the standard),
-    ``reservation`` what was set aside of budgets for it, ``session_tokens`` what was of its session's.
+    ``reservation`` what was set aside of budgets for it, ``session_tokens`` what was of its session's. ``capped``: a
+    budget of tokens bounds it more than whoever asked.
     """
 
     def __init__(self, tokens: int | None = None, steps: int | None = None, *, money: int | None = None) -> None:
@@ -75,6 +76,7 @@ class Allowance:
         self.turn: tuple[Message, ...] = ()
         self.shown: Mapping[str, Any] = {}
         self.session_tokens = 0
+        self.capped = False
 
     def spend(self, usage: Usage) -> None:
         self.spent = self.spent + usage
@@ -83,10 +85,17 @@ class Allowance:
         if self.money is not None:
             self.money -= usage.cost_nanousd
 
+    def hold(self, tokens: int, money: int) -> None:
+        """Take what a call may come to spend off what is left while it runs; negative: it has ended."""
+        if self.tokens is not None:
+            self.tokens -= tokens
+        if self.money is not None:
+            self.money -= money
+
     def fork(self) -> Allowance:
         """An account of its own for work that several share, with what is left here and nothing spent."""
         forked = Allowance(self.tokens, self.steps, money=self.money)
-        forked.application, forked.rate = self.application, self.rate
+        forked.application, forked.rate, forked.capped = self.application, self.rate, self.capped
         return forked
 
 

@@ -21,8 +21,10 @@ from mainspring.serving.memory.recall import Ranker, choose
 from mainspring.serving.memory.tokens import Tokens
 from mainspring.serving.memory.written import Writer
 from mainspring.serving.ports import EventLog
+from mainspring.serving.reserve import Purse
 from mainspring.stores.session_memory import Older, Uncovered
 from mainspring.stores.sessions import Summary
+from mainspring.stores.spending import Exhausted
 from mainspring.types import Allowance, Context, Priority
 
 _log = logging.getLogger(__name__)
@@ -66,7 +68,8 @@ class Kept:
 class Keeper:
     """Finds older exchanges, and keeps summaries and embeddings ready.
 
-    ``embedder`` charges a context; ``writer`` writes summaries (None: notes by rules are all that is kept).
+    ``embedder`` charges a context; ``writer`` writes summaries (None: notes by rules are all that is kept), as far as
+    the budgets of ``purse`` hold what that may cost.
     """
 
     def __init__(
@@ -78,12 +81,14 @@ class Keeper:
         *,
         writer: Writer | None = None,
         recalled: int = 6,
+        purse: Purse | None = None,
     ) -> None:
         self._store = store
         self._embedder = embedder
         self._events = events
         self._writer = writer
         self._recalled = recalled
+        self._purse = purse
         self._ranker = Ranker()
         self._running: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._again: dict[tuple[str, str], Kept] = {}
@@ -136,6 +141,7 @@ class Keeper:
 
     async def _keep(self, kept: Kept) -> None:
         allowance = Allowance()
+        allowance.application = kept.context.allowance.application
         context = dataclasses.replace(
             kept.context,
             allowance=allowance,
@@ -148,9 +154,11 @@ class Keeper:
                 await self._embed(kept, context)
             if kept.strategy.summarises:
                 await self._summarise(kept, context)
-            await self._settle(kept, allowance)
         except MainspringError as error:
             _log.warning("a conversation's memory was not brought up to date: %s", error)
+        finally:
+            # What was called was paid for, whatever came of it.
+            await self._settle(kept, allowance)
 
     async def _embed(self, kept: Kept, context: Context) -> None:
         embedder = self._embedder(context)
@@ -185,7 +193,7 @@ class Keeper:
         old = notes.load(found.summary.notes) if found.summary else notes.Notes()
         fresh = await asyncio.to_thread(notes_of, covered)
         wrote, method = old.wrote, "extractive"
-        if self._writer is not None:
+        if self._writer is not None and await self._set_aside(self._writer, context):
             wrote = await self._writer.write(old.wrote, covered, context, max(64, kept.shares.summary // 2))
             method = self._writer.model
         made = notes.Notes(notes.merge(old.notes, fresh), wrote)
@@ -195,12 +203,36 @@ class Keeper:
         )
         return Summary(end, turns, method, notes.dump(made), time.time())
 
+    async def _set_aside(self, writer: Writer, context: Context) -> bool:
+        """Whether the budgets hold what ``writer`` may cost; once for all that is written now, which is held to it."""
+        allowance, purse = context.allowance, self._purse
+        if purse is None or allowance.reservation:
+            return True
+        found = await purse.budgets.concerning(context.principal, allowance.application)
+        if not found:
+            return True
+        nanousd, tokens = purse.most(writer.longest(), context)
+        try:
+            allowance.reservation, _ = await purse.budgets.reserve(found, nanousd, tokens)
+        except Exhausted as full:
+            _log.info("a summary is not written: budget %s holds no more", full.budget.id)
+            return False
+        allowance.money, allowance.tokens, allowance.capped = nanousd, tokens, True
+        return True
+
     async def _settle(self, kept: Kept, allowance: Allowance) -> None:
         """What this took, as facts and on the session's account."""
         records = [dataclasses.replace(each, subject=each.subject or kept.session_id) for each in allowance.records]
-        if records:
-            await self._events.append(*records)
-            await self._store.spend(kept.tenant, kept.session_id, allowance.spent.total_tokens)
+        try:
+            if records or allowance.reservation:
+                await self._events.settle(records, (), allowance.reservation)
+            if records:
+                await self._store.spend(kept.tenant, kept.session_id, allowance.spent.total_tokens)
+        except MainspringError as error:
+            _log.error("what a conversation's memory took could not be recorded: %s", error)
+        finally:
+            if self._purse is not None and allowance.reservation:
+                self._purse.budgets.done(allowance.reservation)
 
 
 async def _outgrown(groups: Sequence[Exchange], count: Count, room: int) -> Sequence[Exchange]:

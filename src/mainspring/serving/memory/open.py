@@ -11,6 +11,7 @@ from mainspring.serving.charged import Charged
 from mainspring.serving.memory.keeper import Keeper
 from mainspring.serving.memory.tokens import Tokens
 from mainspring.serving.memory.written import Writer
+from mainspring.serving.reserve import Purse
 from mainspring.settings import SessionsSettings
 from mainspring.stores import Stores
 from mainspring.types import Responder
@@ -25,6 +26,7 @@ def keeper(
     chat: Mapping[str, Responder],
     charged: Charged,
     redact: Callable[[str], str],
+    purse: Purse | None = None,
 ) -> Keeper:
     """The keeper; ``chat`` are the models within their call rings. Raises ``SettingsError``: an unknown summariser."""
     name = _summariser(settings.summariser, engines.chat)
@@ -35,6 +37,7 @@ def keeper(
         stores.events,
         writer=Writer(chat[name], name, redact) if name else None,
         recalled=settings.recalled_turns,
+        purse=purse,
     )
 
 

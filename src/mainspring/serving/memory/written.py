@@ -26,6 +26,8 @@ _INSTRUCTION = (
 # Of one message the model reads so many characters, of all that are new at once so many.
 _MESSAGE_CHARACTERS = 1_200
 _CHARACTERS = 12_000
+# Tokens of a summary.
+_SUMMARY = 512
 _CHECKED = re.compile(r"\d[\d.,:]*\w*|(?<=[\w,;:] )[A-Z][\w'’-]+")
 
 
@@ -50,14 +52,21 @@ class Writer:
             summary = await self._update(summary, part, context, tokens)
         return summary
 
-    async def _update(self, before: str, part: str, context: Context, tokens: int) -> str:
-        text = f"Summary so far:\n{before or '(none)'}\n\nNew messages:\n{part}\n\nThe summary, written anew:"
-        request = ChatRequest(
+    def longest(self) -> ChatRequest:
+        """A request as long as one that ``write`` makes is at most, with a summary of ordinary length."""
+        return self._request("x" * (_CHARACTERS + 4 * _SUMMARY), _SUMMARY)
+
+    def _request(self, text: str, tokens: int) -> ChatRequest:
+        return ChatRequest(
             self.model,
-            (Message("system", _INSTRUCTION), Message("user", self._redact(text))),
+            (Message("system", _INSTRUCTION), Message("user", text)),
             sampling=Sampling(max_tokens=tokens, temperature=0.0),
             store=False,
         )
+
+    async def _update(self, before: str, part: str, context: Context, tokens: int) -> str:
+        text = f"Summary so far:\n{before or '(none)'}\n\nNew messages:\n{part}\n\nThe summary, written anew:"
+        request = self._request(self._redact(text), tokens)
         try:
             answer = await collect(await self._responder.respond(request, context.nested()))
         except MainspringError as error:
