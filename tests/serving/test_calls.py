@@ -23,6 +23,7 @@ from mainspring.errors import (
 )
 from mainspring.path import collect
 from mainspring.serving.admit import Admit
+from mainspring.serving.bound import Bound
 from mainspring.serving.gate import Gate
 from mainspring.serving.pricing import Price
 from mainspring.serving.retry import Retry
@@ -193,9 +194,10 @@ async def test_deadlines_are_kept_before_the_commit_point(house: Build) -> None:
 
 
 async def test_a_spent_allowance_stops_calls() -> None:
-    admit = Admit(Recited(Text("x")))
+    bound = Bound(Recited(Text("x")), Price(), None, default_output_tokens=8)
     with pytest.raises(RateLimited):
-        await admit.respond(REQUEST, visitor(allowance=Allowance(tokens=0)))
+        await bound.respond(REQUEST, visitor(allowance=Allowance(tokens=0)))
+    admit = Admit(Recited(Text("x")))
     context = visitor(allowance=Allowance(steps=1))
     await (await admit.respond(REQUEST, context)).aclose()
     with pytest.raises(RateLimited):
