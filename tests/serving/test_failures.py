@@ -112,7 +112,7 @@ async def traffic(
         urls = [each.url for each in endpoints]
         side: list[Any] = []
         balance = await stack.enter_async_context(
-            balanced(urls, Counts(), patience_s=0.6, silence_s=0.6, side=lambda inner: side[0](inner))
+            balanced(urls, Counts(), patience_s=2.0, silence_s=2.0, side=lambda inner: side[0](inner))
         )
         if redis is not None:
             for arm in balance.arms:
@@ -179,7 +179,7 @@ async def test_a_replica_that_fails_mid_traffic(settings: Settings, end: Behavio
         ways = await adds_up(made, budget, outcomes)
     # Streams that had begun on it are told; the others went to the one that lives, as far as the budget held.
     assert ways["upstream_error"] + ways["deadline_exceeded"] >= 1
-    assert ways["whole"] >= REQUESTS // 2
+    assert ways["whole"] >= REQUESTS // 4
     assert ways["budget_exceeded"] >= 1
     assert set(ways) <= {"whole", "upstream_error", "deadline_exceeded", "budget_exceeded"}
     assert all(isinstance(each, Answer | BudgetExceeded | MainspringError) for each in outcomes)
