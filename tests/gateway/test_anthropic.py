@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import anthropic
 import pytest
 from fastapi import FastAPI
+from pydantic import BaseModel
 
 from mainspring.errors import EngineDied, MainspringError
 from mainspring.gateway import anthropic as routes
@@ -286,6 +287,32 @@ def test_a_forced_tool_is_called_once(client: Any) -> None:
     call = answer.content[-1]
     assert (answer.stop_reason, call.type, call.name) == ("tool_use", "tool_use", "get_weather")
     assert isinstance(call.input["city"], str)
+
+
+class Colour(BaseModel):
+    colour: Literal["red", "green", "blue"]
+
+
+def test_the_official_client_parses_a_model_of_pydantic(client: Any) -> None:
+    messages = [{"role": "user", "content": "Name a colour."}]
+    answer = client.messages.parse(
+        model=CHAT, max_tokens=64, messages=messages, output_format=Colour, extra_body={"temperature": 0}
+    )
+    assert isinstance(answer.parsed_output, Colour)
+
+
+def test_a_forced_tool_is_streamed_as_json(client: Any) -> None:
+    with client.messages.stream(
+        model=CHAT,
+        max_tokens=64,
+        messages=[{"role": "user", "content": "What is the weather in Leeds?"}],
+        tools=[WEATHER],
+        tool_choice={"type": "tool", "name": "get_weather"},
+    ) as stream:
+        pieces = [event.delta.partial_json for event in stream if event.type == "content_block_delta"]
+        final = stream.get_final_message()
+    assert final.content[-1].input == json.loads("".join(pieces))
+    assert final.stop_reason == "tool_use"
 
 
 def test_documents_answer_with_citations(client: Any) -> None:

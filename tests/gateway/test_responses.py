@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import openai
 import pytest
 from fastapi import FastAPI
+from pydantic import BaseModel
 
 from mainspring.errors import EngineDied, MainspringError
 from mainspring.gateway import responses
@@ -305,6 +306,21 @@ def test_a_forced_function_is_called(client: Any) -> None:
     call = answer.output[-1]
     assert (call.type, call.name) == ("function_call", "get_weather")
     assert isinstance(json.loads(call.arguments)["city"], str)
+
+
+class Colour(BaseModel):
+    colour: Literal["red", "green", "blue"]
+
+
+def test_the_official_client_parses_a_model_of_pydantic(client: Any) -> None:
+    question = "Name a colour."
+    said = client.responses.parse(model=CHAT, input=question, text_format=Colour, max_output_tokens=64, temperature=0)
+    assert isinstance(said.output_parsed, Colour)
+    messages = [{"role": "user", "content": question}]
+    chat = client.chat.completions.parse(
+        model=CHAT, messages=messages, response_format=Colour, max_tokens=64, temperature=0
+    )
+    assert chat.choices[0].message.parsed == said.output_parsed
 
 
 def test_documents_answer_with_annotations(client: Any) -> None:

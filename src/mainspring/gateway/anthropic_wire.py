@@ -207,7 +207,8 @@ def _tool(index: int, spec: ToolSpec) -> Tool:
     if spec.input_schema is None:
         raise InvalidRequest(f"tools[{index}].input_schema is missing", param=f"tools[{index}].input_schema")
     for name, value in (spec.model_extra or {}).items():
-        if value and name not in _HARMLESS:
+        # That nobody but the model calls it (``allowed_callers``) is how it is.
+        if value and value != ["direct"] and name not in _HARMLESS:
             raise Unsupported(f"tools[{index}].{name} is not known here", param=f"tools[{index}].{name}")
     parameters = bounded(spec.input_schema, f"tools[{index}].input_schema")
     return Tool(spec.name, spec.description or "", parameters, bool(spec.strict))

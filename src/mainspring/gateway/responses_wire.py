@@ -213,7 +213,9 @@ def _tool(index: int, spec: FunctionTool) -> Tool:
         )
     if spec.name is None:
         raise InvalidRequest(f"tools[{index}].name is missing", param=f"tools[{index}].name")
-    if unknown := next((name for name, value in (spec.model_extra or {}).items() if value), None):
+    extra = (spec.model_extra or {}).items()
+    # That nobody but the model calls it is how it is.
+    if unknown := next((name for name, value in extra if value and value != ["direct"]), None):
         raise Unsupported(f"tools[{index}].{unknown} is not known here", param=f"tools[{index}].{unknown}")
     parameters = bounded(spec.parameters or {"type": "object", "properties": {}}, f"tools[{index}].parameters")
     return Tool(spec.name, spec.description or "", parameters, bool(spec.strict))
