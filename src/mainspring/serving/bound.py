@@ -42,11 +42,13 @@ class Bound(Layer):
             prompt = estimate.prompt_tokens(request)
         request, most = self._bounded(request, prompt, context)
         price = self._tariff.price(time.time(), allowance.rate)
-        held = prompt + most, price.cost(Usage(prompt, most))
-        allowance.hold(*held)
+        # What bounds it later has nothing to give back.
+        tokens = 0 if allowance.tokens is None else prompt + most
+        money = 0 if allowance.money is None else price.cost(Usage(prompt, most))
+        allowance.hold(tokens, money)
 
         async def release() -> None:
-            allowance.hold(-held[0], -held[1])
+            allowance.hold(-tokens, -money)
 
         try:
             response = await self.inner.respond(request, context)
