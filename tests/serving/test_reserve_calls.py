@@ -104,16 +104,16 @@ async def most(home: Counting, **fields: Any) -> int:
 
 @pytest.mark.parametrize("kind", ["scaled", "judged", "repaired"])
 async def test_no_number_of_requests_passes_a_hard_budget(home: Counting, kind: str) -> None:
-    fields: dict[str, Any] = {
+    kinds: dict[str, dict[str, Any]] = {
         "scaled": {"sampling": TWENTY, "options": {"scaling": VOTE}},
         "judged": {
             "sampling": TWENTY,
             "options": {"scaling": {"method": "best_of", "samples": 3, "score": "judge"}},
         },
         "repaired": {"sampling": dataclasses.replace(TWENTY, grammar=OBJECT)},
-    }[kind]
+    }
     rounds(home, 2)
-    fields |= {"model": "mended"}
+    fields = {**kinds[kind], "model": "mended"}
     one = await most(home, **fields)
     spending = await limited_to(home, 5 * one)
     results = await asyncio.gather(*(home.ask("Hello", **fields) for _ in range(30)), return_exceptions=True)
@@ -197,7 +197,7 @@ async def test_calls_that_run_at_once_share_what_was_set_aside(opened: Stores, t
     home = Counting(opened, tmp_path, lambda _: WORDS, **prices)
     application = AtOnce(home.chat)
     home.registry.add(Served("at-once", "application", application))
-    limit = {"limit_nanousd": NANO} if bound == "money" else {"limit_tokens": 10**6}
+    limit: dict[str, Any] = {"limit_nanousd": NANO} if bound == "money" else {"limit_tokens": 10**6}
     budget = await opened.budgets.create("acme", "tenant", window="day", **limit)
     answer = await home.ask(model="at-once", sampling=TWENTY)
     assert 20 <= len(answer.text.split()) < 60
