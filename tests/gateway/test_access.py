@@ -17,7 +17,7 @@ import pytest
 from tests.conftest import Server
 
 CHAT = "smollm2-135m-instruct"
-FACT = "The Marigold turbine spins at 4711 revolutions a minute."
+FACT = "The Marigold turbine spins at 47,118 revolutions a minute."
 QUESTION = "How fast does the Marigold turbine spin?"
 # Every route and the scope that it asks for (None: no key). A new route must be entered here.
 SCOPES = {
@@ -158,7 +158,7 @@ def restricted(server: Server, keys: dict[str, str]) -> Restricted:
     assert document["status"] == "completed", document
     status, headers, content = server.raw("POST", "/v1/chat/completions", ask(name), key)
     assert status == 200
-    assert "4711" in json.loads(content)["choices"][0]["message"]["content"]
+    assert "47,118" in json.loads(content)["choices"][0]["message"]["content"]
     return Restricted(name, store["id"], file_id, headers["x-trace-id"], headers["x-answer-id"])
 
 
@@ -272,9 +272,9 @@ def test_those_in_the_group_see_the_store_everywhere(
     for name in (restricted.store_id, restricted.name):
         assert server.call("GET", f"/v1/vector_stores/{name}", key=key)[0] == 200
         _, page = server.call("POST", f"/v1/vector_stores/{name}/search", {"query": QUESTION}, key)
-        assert "4711" in page["data"][0]["content"][0]["text"]
+        assert "47,118" in page["data"][0]["content"][0]["text"]
     _, answer = server.call("POST", "/v1/chat/completions", ask("document-qa"), key)
-    assert "4711" in answer["choices"][0]["message"]["content"]
+    assert "47,118" in answer["choices"][0]["message"]["content"]
 
 
 @pytest.mark.parametrize("outsider", OUTSIDERS)
@@ -333,7 +333,7 @@ def test_outsiders_get_no_answer_from_the_store(
     # A researcher has asked this before: the answer lies in the cache.
     status, _, everything = server.raw("POST", "/v1/chat/completions", ask("document-qa"), key)
     assert status in (200, 404)
-    assert b"4711" not in everything
+    assert b"47,118" not in everything
     assert b"Marigold turbine spins" not in everything
 
 
@@ -414,7 +414,7 @@ def test_what_was_asked_of_a_restricted_store_is_shown_to_its_group_alone(
             break
         after = f"&after={page['last_id']}"
     assert "in revolutions?" not in everything
-    assert "4711" not in everything
+    assert "47,118" not in everything
     assert '"kind": "answer"' in everything
 
 

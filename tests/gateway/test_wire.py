@@ -108,7 +108,6 @@ def test_sampling_fields_arrive() -> None:
         stop="END",
         num_beams=4,
         ignore_eos=True,
-        max_tokens=5,
         max_completion_tokens=9,
         logprobs=True,
         top_logprobs=2,
@@ -116,7 +115,7 @@ def test_sampling_fields_arrive() -> None:
     assert (sampling.temperature, sampling.top_p, sampling.top_k, sampling.min_p) == (0, 0.5, 7, 0.1)
     assert (sampling.repetition_penalty, sampling.presence_penalty, sampling.seed) == (1.1, -1, 3)
     assert (sampling.n, sampling.beams, sampling.ignore_eos, sampling.stop) == (2, 4, True, ("END",))
-    assert sampling.max_tokens == 9
+    assert sampling.max_tokens == 9 == chat(max_tokens=9).sampling.max_tokens
     assert sampling.logprobs == 2
     assert chat(logprobs=True).sampling.logprobs == 0
     assert chat(logprobs=False).sampling.logprobs is None
