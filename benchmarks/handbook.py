@@ -5,7 +5,8 @@
 ``samples/questions.yaml``, ``development.yaml`` and ``third.yaml`` are the development questions, on which settings may
 be chosen; ``third_reported.yaml`` and ``heldout.yaml`` are only counted. ``--dev`` leaves ``heldout.yaml`` alone and
 writes no results. Every sentence that is shown must be a verbatim span of the stored text at the
-place that its citation names; one that is not ends the benchmark with an error.
+place that its citation names; one that is not ends the benchmark with an error. "The documents do not say: PART" is no
+such sentence: it must repeat, word for word, a part that the answer reports as missing.
 """
 
 from __future__ import annotations
@@ -110,11 +111,15 @@ async def unproven(system: System, answer: Answer) -> tuple[str, ...]:
         stored = (await system.stores.blobs.get(documents[citation.document_id].text_blob)).decode()
         if stored[citation.start : citation.end] != citation.quote:
             wrong.append(citation.quote)
-    return (*wrong, *uncovered(answer.text, answer.citations))
+    # What is said of missing.parts is said by the system, of the question, and is no sentence of a document.
+    notes = [f"The documents do not say: {missing.part}" for missing in answer.missing]
+    return (*wrong, *uncovered(answer.text, answer.citations, notes))
 
 
-def uncovered(text: str, citations: Sequence[Citation]) -> list[str]:
-    """The pieces of ``text`` that are neither a citation's quote nor a marker such as ``[1]``."""
+def uncovered(text: str, citations: Sequence[Citation], notes: Sequence[str] = ()) -> list[str]:
+    """The pieces of ``text`` that are neither a quote of a citation, nor a marker such as ``[1]``, nor in ``notes``."""
+    lines = text.split("\n")
+    text = "\n".join(line for line in lines if line not in notes)
     for citation in sorted(citations, key=lambda each: -len(each.quote)):
         text = text.replace(citation.quote, "\0")
     return [piece.strip() for piece in _MARKER.sub("\0", text).split("\0") if piece.strip()]

@@ -25,6 +25,12 @@ def test_words_beside_the_quotes_are_not() -> None:
     assert uncovered("Within 31 days. [1]", [cited("Within 30 days.")]) == ["Within 31 days."]
 
 
+def test_a_note_on_a_missing_part_needs_the_part() -> None:
+    text = "Within 30 days. [1]\n\nThe documents do not say: how fast?"
+    assert uncovered(text, [cited("Within 30 days.")], ["The documents do not say: how fast?"]) == []
+    assert uncovered(text, [cited("Within 30 days.")], ["The documents do not say: how"]) != []
+
+
 def test_a_quote_inside_another_does_not_hide_it() -> None:
     assert uncovered("Within 30 days. [1]", [cited("30 days"), cited("Within 30 days.")]) == []
 
