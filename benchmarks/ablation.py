@@ -6,8 +6,9 @@ What `mainspring eval rag --one-at-a-time` does, for every collection. Every arm
 told apart afterwards. Defaults are chosen on development halves only (the handbook's questions all are); the reported
 halves, and SciFact, Medline, CISI and NPL as a whole, show whether the choice holds elsewhere. A value is the mean
 nDCG@10 with its 95 % interval; p is that of the paired randomisation test against the defaults, corrected by Holm over
-the arms of one collection and half. Milliseconds are those of this machine while it was as busy as stated. `--keep`
-leaves what was measured in a folder and takes it from there, so that it can be run in pieces.
+the arms of one collection and half. Milliseconds are those of this machine while others used as much of it as the row
+of the defaults says. `--keep` leaves what was measured in a folder and takes it from there, so that it can be run in
+pieces; a collection that is not there is left out.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from _library import data
-from _report import Figure, report, skip
+from _report import Clock, Figure, report, skip
 from mainspring import engines
 from mainspring.errors import NotFound
 from mainspring.evaluate.ablation import Measured, ablate
@@ -66,13 +67,17 @@ async def measure(name: str, settings: Settings, keep: Path | None) -> Kept:
         return kept
     collection = load(name, SAMPLES if name == "handbook" else data("")).part("all", LIMITS.get(name, 0))
     axes = {"retrievers": _RETRIEVERS, "rerankers": _RERANKERS, **AXES[name]}
+    began = Clock.now()
     async with engines.open(settings) as opened:
         if keep:
             opened = engines.Engines({}, KeptEmbedder(opened.embedder, keep), reranker=opened.reranker)
         arms = grid(**axes, one_at_a_time=True, base=settings.rag)
         found = await ablate(collection, arms, settings, opened, metrics=(METRIC, "recall@10"), progress=_tell)
+    ended = Clock.now()
     kept = {
         "documents": found.documents,
+        # How busy the run is that only puts the pieces together says nothing about when they were measured.
+        "others": began.others(ended) if began and ended else None,
         "splits": {query.id: query.split for query in collection.queries if query.gains},
         "arms": {("defaults" if n == 0 else each.arm.name): _facts(each) for n, each in enumerate(found.arms)},
     }
@@ -112,6 +117,8 @@ def figures_of(name: str, kept: Kept) -> dict[str, Figure]:
                 )
             else:
                 parts.append(f"{len(ids)} queries, {kept['documents']:,} documents")
+                if kept["others"] is not None:
+                    parts.append(f"others used {kept['others']:.0%} of the machine")
             recall = statistics.fmean(facts["recall"][query] for query in ids)
             figures[f"{name} {split}: {arm}"] = Figure(
                 estimate.value, "nDCG@10", "higher", against="; ".join([*parts, f"R@10 {recall:.3f}", _cost(facts)])
