@@ -114,6 +114,7 @@ class World:
     client: httpx.AsyncClient
     keys: dict[str, Key] = field(default_factory=dict)
     docs: list[Doc] = field(default_factory=list)
+    responses: dict[tuple[str, int], str] = field(default_factory=dict)
 
     async def call(self, key: Key, method: str, path: str, body: Any = None, **more: Any) -> httpx.Response:
         headers = {"authorization": f"Bearer {key.secret}", **more.pop("headers", {})}
@@ -292,6 +293,20 @@ async def original(world: World, key: Key, doc: Doc) -> str:
     return (await world.call(key, "GET", f"/v1/files/{doc.file_id}/content")).text
 
 
+async def earlier_response(world: World, key: Key, doc: Doc) -> str:
+    """A response that was given once, read again and continued."""
+    await world.round()
+    asked = {"model": "document-qa", "options": {"collections": [doc.store]}}
+    known = key.name, doc.number
+    if known not in world.responses:
+        body = {**asked, "input": f"What do we know about {doc.topic}?"}
+        world.responses[known] = (await world.call(key, "POST", "/v1/responses", body)).json().get("id", "none")
+    path = f"/v1/responses/{world.responses[known]}"
+    body = {**asked, "input": "And what else?", "previous_response_id": world.responses[known]}
+    continued = await world.call(key, "POST", "/v1/responses", body)
+    return (await world.call(key, "GET", path)).text + continued.text
+
+
 async def events(world: World, key: Key, doc: Doc) -> str:
     await world.round()
     found = ""
@@ -307,10 +322,12 @@ async def events(world: World, key: Key, doc: Doc) -> str:
 SURFACES: tuple[Surface, ...] = (
     *(graph_local, graph_global, graph_answer, graph_read),
     *(search, facets, spelling, acronyms, similar_to_text, similar_to_document, recommendations),
-    *(answer, streamed_answer, kept_answer, collection_as_model, passage, listing, original, events),
+    *(answer, streamed_answer, kept_answer, collection_as_model, passage, listing, original),
+    *(earlier_response, events),
 )
-# These show a mark only after somebody's answers, to those who are in all groups of who asked, or beside another.
-SOMETIMES = (recommendations, events, similar_to_document)
+# These show a mark only after somebody's answers, to those who are in all groups of who asked or could see it when they
+# asked, or beside another.
+SOMETIMES = (recommendations, events, similar_to_document, earlier_response)
 
 
 async def check(world: World, surfaces: tuple[Surface, ...] = SURFACES, docs: list[Doc] | None = None) -> None:
@@ -389,6 +406,7 @@ async def test_each_way_shows_a_document_to_those_who_may_see_it_and_to_nobody_a
         for key, doc in ((both, narrowed), (both, deleted), (red, dropped)):
             assert doc.mark in await events(world, key, doc)
             assert doc.mark in await recommendations(world, key, doc)
+            assert doc.mark in await earlier_response(world, key, doc)
         assert deleted.mark in await similar_to_document(world, both, narrowed)
 
         await world.narrow(narrowed, red.groups)

@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from mainspring.errors import EngineDied, MainspringError
+from mainspring.errors import EngineDied, MainspringError, NotFound
 from mainspring.gateway import responses
 from mainspring.gateway.access import access_to
 from mainspring.gateway.idempotency import Idempotency
@@ -25,6 +25,7 @@ from mainspring.types import (
     EventRecord,
     Finish,
     Message,
+    Principal,
     Reasoning,
     Request,
     Text,
@@ -52,8 +53,8 @@ def request(history: tuple[Message, ...] = (), **fields: Any) -> ChatRequest:
 
 
 class NoEvents:
-    async def find(self, tenant: str, **fields: Any) -> list[EventRecord]:
-        return []
+    async def answer_for(self, principal: Principal, answer_id: str) -> EventRecord:
+        raise NotFound("no answers are recorded")
 
     async def erase(self, tenant: str, subject: str, *, trace_id: str = "") -> EventRecord:
         raise AssertionError("there is nothing to erase")

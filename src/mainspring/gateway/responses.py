@@ -46,9 +46,9 @@ STREAMS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream
 class Recorded(Protocol):
     """The event log."""
 
-    async def find(
-        self, tenant: str, *, kind: str | None = None, subject: str | None = None, limit: int = 100
-    ) -> list[EventRecord]: ...
+    async def answer_for(self, principal: Principal, answer_id: str) -> EventRecord:
+        """The answer as the principal may see it. Raises ``NotFound``."""
+        ...
 
     async def erase(self, tenant: str, subject: str, *, trace_id: str = "") -> EventRecord: ...
 
@@ -61,15 +61,18 @@ class Stored:
         self._max_messages = max_messages
 
     async def get(self, response_id: str, principal: Principal, param: str | None = None) -> EventRecord:
-        """The answer event with its text. Raises ``NotFound`` for what the principal's key did not ask for."""
-        found = await self._events.find(principal.tenant, kind="answer", subject=response_id, limit=1)
-        mine = [each for each in found if each.facts.get("key_id") == principal.key_id]
-        if not mine or mine[0].facts.get("operation") != "chat":
-            raise NotFound(f"there is no response {response_id!r}", param=param)
-        if mine[0].content is None:
+        """The answer event with its text. Raises ``NotFound`` for what the principal's key did not ask for, and for what
+        was made of documents that are closed to it now."""
+        try:
+            found = await self._events.answer_for(principal, response_id)
+        except NotFound:
+            raise _unknown(response_id, param) from None
+        if found.facts.get("key_id") != principal.key_id or found.facts.get("operation") != "chat":
+            raise _unknown(response_id, param)
+        if found.content is None:
             remedy = "It was asked for with store: false, or deleted; send its messages as input"
             raise NotFound(f"the text of response {response_id!r} is not stored", remedy=remedy, param=param)
-        return mine[0]
+        return found
 
     async def history(self, response_id: str | None, principal: Principal) -> list[Message]:
         """The conversation up to and with this response, without instructions. Raises ``NotFound``, ``TooLarge``."""
@@ -88,6 +91,10 @@ class Stored:
         """Delete the texts of a response; facts without text stay. Raises ``NotFound``."""
         await self.get(response_id, context.principal)
         await self._events.erase(context.principal.tenant, response_id, trace_id=context.trace.trace_id)
+
+
+def _unknown(response_id: str, param: str | None) -> NotFound:
+    return NotFound(f"there is no response {response_id!r}", param=param)
 
 
 Count = Callable[[ChatRequest, Context], Awaitable[int]]

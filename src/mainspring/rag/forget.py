@@ -1,7 +1,7 @@
 """Forgetting: what was deleted is taken out of every file, in the background, after the commit that deleted it.
 
-From that commit on nothing finds it. Then go, in this order: the answers that repeat it (with the session turns they
-belong to) and the cached ones of its tenant, its chunks, the versions of tables that still hold those, and what the
+From that commit on nothing finds it. Then go, in this order: the answers that repeat it (with the session turns and the
+lines of batches' files that they are) and the cached ones of its tenant, its chunks, the versions of tables that still hold those, and what the
 logs of the databases remember. What was under way when it was deleted may still have written of it, so everything is
 looked at a second time once such requests must have ended; then the note goes. A process that dies leaves the notes.
 """
@@ -93,8 +93,10 @@ class Forgetter:
             mine = [each for each in notes if each.tenant == tenant]
             await self._stores.cache.invalidate(cached_of(tenant))
             await self._stores.similar.invalidate(cached_of(tenant))
-            for answer in await self._stores.forgetting.answers(tenant, mine):
+            answers = await self._stores.forgetting.answers(tenant, mine)
+            for answer in answers:
                 await self._stores.events.erase(tenant, answer, compact=False)
+            await self._stores.batches.forget(tenant, answers)
 
     async def _chunks(self, notes: Sequence[Forgetting]) -> None:
         homes = {(each.tenant, each.collection_id) for each in notes if each.document_id}

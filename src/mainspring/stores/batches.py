@@ -5,8 +5,9 @@ A batch and its job are written in one commit, and so are the last of them: its 
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -20,10 +21,11 @@ import mainspring.stores.rows as rows
 from mainspring.errors import Conflict, NotFound
 from mainspring.stores.blobs import Blobs
 from mainspring.stores.database import Database
+from mainspring.stores.files import ANSWERS
 from mainspring.stores.files import PREFIX as FILE_PREFIX
 from mainspring.stores.jobs import Job
 from mainspring.stores.pages import Page, Slice
-from mainspring.stores.schema import batch_lines, batches, files
+from mainspring.stores.schema import batch_lines, batches, events, files
 from mainspring.stores.schema import jobs as jobs_table
 from mainspring.types import Principal
 
@@ -227,6 +229,76 @@ class Batches:
 
         return await self._database.write(work, durable=True)
 
+    async def forget(self, tenant: str, answers: Collection[str]) -> None:
+        """Take answers, named by their ids, out of kept lines and of files; their lines say that they were erased."""
+        for batch_id, output_file_id, gone in await self._database.read(lambda it: _with_any(it, tenant, answers)):
+            mine = _of(tenant, batch_id)
+
+            def lines(connection: sa.Connection, mine: Any = mine, gone: set[str] = gone) -> None:
+                kept = connection.execute(sa.select(batch_lines.c.number, batch_lines.c.line).where(mine)).all()
+                for row in kept:
+                    if (line := without(row.line, gone)) != row.line:
+                        changed = sa.update(batch_lines).where(mine, batch_lines.c.number == row.number)
+                        connection.execute(changed.values(line=line))
+
+            await self._database.write(lines, durable=True)
+            if output_file_id is not None:
+                await self._rewrite(tenant, output_file_id, gone)
+
+    async def _rewrite(self, tenant: str, file_id: str, gone: set[str]) -> None:
+        mine = sa.and_(files.c.tenant == tenant, files.c.id == file_id)
+        query = sa.select(files.c.sha256).where(mine)
+        old = await self._database.read(lambda connection: connection.execute(query).scalar_one_or_none())
+        if old is None:
+            return
+        text = (await self._blobs.get(old)).decode()
+        data = "".join(f"{without(line, gone)}\n" for line in text.removesuffix("\n").split("\n")).encode()
+        if data == text.encode():
+            return
+        new = await self._blobs.put(data)
+
+        def work(connection: sa.Connection) -> None:
+            if not blob_store.claim(connection, self._blobs, new):
+                self._blobs.write(data)
+            changed = sa.update(files).where(mine, files.c.sha256 == old)
+            held = connection.execute(changed.values(sha256=new, bytes=len(data))).rowcount
+            blob_store.discard(connection, old if held else new)
+
+        await self._database.write(work, durable=True)
+        await blob_store.sweep(self._database, self._blobs)
+
+
+def without(line: str, answers: Collection[str]) -> str:
+    """A line of a batch's file, without its answer if that is one of ``answers``."""
+    if not any(answer in line for answer in answers):
+        return line
+    said = json.loads(line)
+    if ((said["response"] or {}).get("body") or {}).get("id") not in answers:
+        return line
+    error = {"code": "erased", "message": "a document that this answer was made of was deleted"}
+    return rows.dump({**said, "response": None, "error": error})
+
+
+def _with_any(
+    connection: sa.Connection, tenant: str, answers: Collection[str]
+) -> list[tuple[str, str | None, set[str]]]:
+    """The batches that may hold some of ``answers``, with their output files and those: of the same key, and under way
+    when the answer was given."""
+    found: dict[tuple[str, str | None], set[str]] = {}
+    for answer in sorted(answers):
+        given = sa.select(events.c.at, events.c.facts).where(
+            events.c.tenant == tenant, events.c.kind == "answer", events.c.subject == answer
+        )
+        for event in connection.execute(given):
+            key_id = rows.load(event.facts).get("key_id")
+            its = sa.select(batches.c.id, batches.c.output_file_id, batches.c.status, batches.c.times).where(
+                batches.c.tenant == tenant, batches.c.key_id == key_id, batches.c.created_at <= event.at
+            )
+            for row in connection.execute(its):
+                if row.status not in OVER or max(rows.load(row.times).values()) >= event.at:
+                    found.setdefault((row.id, row.output_file_id), set()).add(answer)
+    return [(batch_id, file_id, gone) for (batch_id, file_id), gone in found.items()]
+
 
 _ENDS = {"completed": jobs.DONE, "expired": jobs.DONE, "failed": jobs.FAILED, "cancelled": jobs.CANCELLED}
 
@@ -247,7 +319,7 @@ def _file(batch: Batch, name: str, sha256: str, size: int) -> dict[str, Any]:
         "name": f"{batch.id}_{name}.jsonl",
         "bytes": size,
         "sha256": sha256,
-        "purpose": "batch_output",
+        "purpose": ANSWERS,
         "created_at": time.time(),
         "groups": rows.names(batch.groups),
     }

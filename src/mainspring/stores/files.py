@@ -2,7 +2,7 @@
 
 Until it is attached a file is for the groups of the key that uploaded it (none: for the tenant). From then on it is
 as restricted as the documents that were made of it, each with its collection: who may read one of them may have the
-original.
+original. What a batch answered is for those who are in all groups of its key: any of them may have opened a document.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from mainspring.stores.pages import Page, Slice
 from mainspring.stores.schema import collections, documents, files
 
 PREFIX = "file-"
+ANSWERS = "batch_output"
+"""The purpose of files that batches write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,8 @@ def _seen(
         .join(collections, IN_COLLECTION)
         .where(documents.c.tenant == files.c.tenant, documents.c.file_id == files.c.id)
     )
-    unused = sa.and_(~sa.exists(uses), sight.sees(files.c.groups))
+    its_readers = sa.case((files.c.purpose == ANSWERS, sight.has_all(files.c.groups)), else_=sight.sees(files.c.groups))
+    unused = sa.and_(~sa.exists(uses), its_readers)
     return sa.select(files).where(
         files.c.tenant == tenant, where, sa.or_(unused, sa.exists(uses.where(sight.sees_document())))
     )
