@@ -1,9 +1,10 @@
 """Forgetting: what was deleted is taken out of every file, in the background, after the commit that deleted it.
 
 From that commit on nothing finds it. Then go, in this order: the answers that repeat it (with the session turns and the
-lines of batches' files that they are) and the cached ones of its tenant, its chunks, the versions of tables that still hold those, and what the
-logs of the databases remember. What was under way when it was deleted may still have written of it, so everything is
-looked at a second time once such requests must have ended; then the note goes. A process that dies leaves the notes.
+lines of batches' files that they are) and the cached ones of its tenant, its chunks, the versions of tables that still
+hold those, and what the logs of the databases remember. What was under way when it was deleted may still have written
+of it, so everything is looked at a second time once such requests must have ended; then the note goes. A process that
+dies leaves the notes.
 """
 
 from __future__ import annotations
