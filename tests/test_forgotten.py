@@ -150,11 +150,11 @@ class World:
         doc.document_id = found["document_id"]
 
     async def narrow(self, doc: Doc, groups: frozenset[str]) -> None:
-        """What a connector does when a source's access list has changed."""
-        collection = await self.system.stores.collections.known(doc.tenant, doc.store)
-        found = await self.system.stores.collections.document(collection, doc.document_id, None)
-        about = type(found.about)(found.attributes, groups)
-        await self.system.stores.collections.describe(collection, doc.document_id, found.source_key, found.name, about)
+        """Give an uploaded document another access list, by a key that is in every group."""
+        key = next(each for each in self.keys.values() if each.tenant == doc.tenant and len(each.groups) > 1)
+        path = f"/v1/vector_stores/{doc.store}/files/{doc.file_id}"
+        answer = await self.call(key, "POST", path, {"groups": sorted(groups)})
+        assert answer.json()["groups"] == sorted(groups)
         doc.groups = groups
 
     async def chat(self, key: Key, doc: Doc, *, stream: bool = False, **more: Any) -> httpx.Response:

@@ -34,11 +34,19 @@ def ingest(
     id_column: Annotated[str | None, typer.Option("--id", help="SQL: column that names a row")] = None,
     text: Annotated[list[str] | None, typer.Option(help="SQL: column with text; repeat for more")] = None,
     changed: Annotated[str | None, typer.Option(help="SQL: column that grows with every change")] = None,
+    groups_column: Annotated[str | None, typer.Option(help="SQL: column with each row's groups")] = None,
+    group: Annotated[
+        list[str] | None,
+        typer.Option(help="Only keys of this group may find what is read, and you act as one of it; can be repeated"),
+    ] = None,
+    everyone: Annotated[
+        bool, typer.Option("--everyone", help="All who see the collection may find what is read; ends --group")
+    ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Stay, and follow changes until interrupted")] = False,
     every: Annotated[float, typer.Option(min=1, help="--watch: seconds between looks at what is no folder")] = 300.0,
 ) -> None:
     """Ingest sources: what changed is read again, what vanished is forgotten. `mainspring sync` repeats it."""
-    from mainspring.rag.connect.registry import OPTIONS, Spec
+    from mainspring.rag.connect.registry import GROUPS, OPTIONS, Spec
 
     given: dict[str, Any] = {
         "depth": depth,
@@ -51,15 +59,19 @@ def ingest(
         "id": id_column,
         "text": text,
         "changed": changed,
+        "groups_column": groups_column,
     }
+    if group and everyone:
+        raise typer.BadParameter("give --group or --everyone")
     options = {name: value for name, value in given.items() if value not in (None, [])}
     specs = [Spec(source) for source in sources]
     for name in options:
         if not any(name in OPTIONS[spec.kind] for spec in specs):
             raise typer.BadParameter(f"none of the sources has the option {name}")
     existing([Path(spec.text) for spec in specs if spec.kind == "folder"], "mainspring ingest COLLECTION SOURCE...")
+    access = {GROUPS: sorted(set(group or ()))} if group or everyone else {}
     chosen = [
-        Spec(spec.text, {name: value for name, value in options.items() if name in OPTIONS[spec.kind]})
+        Spec(spec.text, {name: value for name, value in options.items() if name in OPTIONS[spec.kind]} | access)
         for spec in specs
     ]
-    asyncio.run(sync.follow(context.obj, collection, chosen, watching=watch, every=every))
+    asyncio.run(sync.follow(context.obj, collection, chosen, watching=watch, every=every, groups=group or ()))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +20,7 @@ from mainspring.settings import load
 if TYPE_CHECKING:
     from mainspring.rag.connect.registry import Spec
     from mainspring.system import System
+    from mainspring.types import Principal
 
 
 def sync(
@@ -26,14 +28,23 @@ def sync(
     collection: Annotated[str, typer.Argument(help="Collection that `mainspring ingest` has filled")],
     watch: Annotated[bool, typer.Option("--watch", help="Stay, and follow changes until interrupted")] = False,
     every: Annotated[float, typer.Option(min=1, help="--watch: seconds between looks at what is no folder")] = 300.0,
+    group: Annotated[list[str] | None, typer.Option(help="A group of yours; can be repeated")] = None,
 ) -> None:
     """Follow a collection's sources: what changed is read again, what vanished is forgotten."""
-    asyncio.run(follow(context.obj, collection, (), watching=watch, every=every))
+    asyncio.run(follow(context.obj, collection, (), watching=watch, every=every, groups=group or ()))
 
 
-async def follow(config: Path | None, collection: str, specs: Sequence[Spec], *, watching: bool, every: float) -> None:
+async def follow(
+    config: Path | None,
+    collection: str,
+    specs: Sequence[Spec],
+    *,
+    watching: bool,
+    every: float,
+    groups: Collection[str] = (),
+) -> None:
     """Add ``specs`` to the collection's sources, or follow all that it has where none are given; then stay if
-    ``watching``."""
+    ``watching``. Done by somebody of these ``groups``."""
     settings = load(config).settings
     settings = settings.model_copy(update={"models": settings.models.model_copy(update={"chat": ()})})
     await asyncio.to_thread(pull_missing, settings)
@@ -41,30 +52,31 @@ async def follow(config: Path | None, collection: str, specs: Sequence[Spec], *,
     from mainspring.system import System
 
     async with System.open(settings) as system:
+        who = dataclasses.replace(system.local, groups=frozenset(groups))
         for spec in specs:
             with show.progress() as progress:
                 report = await system.library.add_source(
-                    system.local, collection, spec, lambda done, total, _: progress("Reading", done, total)
+                    who, collection, spec, lambda done, total, _: progress("Reading", done, total)
                 )
             tell(collection, report)
         if not specs:
-            await _again(system, collection, patient=watching)
+            await _again(system, who, collection, patient=watching)
         if watching:
-            await _stay(system, collection, every)
+            await _stay(system, who, collection, every)
 
 
-async def _again(system: System, collection: str, *, patient: bool) -> None:
+async def _again(system: System, who: Principal, collection: str, *, patient: bool) -> None:
     """Follow all sources once. A source that fails does not keep the others; without ``patient`` its error is raised
     when all had their turn."""
     failed: MainspringError | None = None
-    found = await system.library.sources(system.local, collection)
+    found = await system.library.sources(who, collection)
     if not found:
         raise NotFound(f"{collection} has no sources", remedy=f"Give it some: mainspring ingest {collection} SOURCE...")
     for source in found:
         try:
             with show.progress() as progress:
                 report = await system.library.sync(
-                    system.local, collection, source, lambda done, total, _: progress("Reading", done, total)
+                    who, collection, source, lambda done, total, _: progress("Reading", done, total)
                 )
         except MainspringError as error:
             sys.stderr.write(f"{source.location}: {error}\n")
@@ -75,11 +87,11 @@ async def _again(system: System, collection: str, *, patient: bool) -> None:
         raise failed
 
 
-async def _stay(system: System, collection: str, every: float) -> None:
+async def _stay(system: System, who: Principal, collection: str, every: float) -> None:
     """Follow the sources again whenever a folder among them changes, and every so often for the others."""
     from mainspring.rag.connect.watch import watch
 
-    found = await system.library.sources(system.local, collection)
+    found = await system.library.sources(who, collection)
     folders = [Path(source.location) for source in found if source.kind == "folder"]
     sys.stderr.write(f"{collection}: watching {len(found)} sources\n")
     # Only when nothing but folders is followed is there nothing to look at in between.
@@ -97,7 +109,7 @@ async def _stay(system: System, collection: str, every: float) -> None:
                 if waiting.done():
                     waiting.result()
                     waiting = None
-            await _again(system, collection, patient=True)
+            await _again(system, who, collection, patient=True)
     finally:
         if waiting is not None:
             waiting.cancel()

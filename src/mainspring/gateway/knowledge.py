@@ -55,18 +55,25 @@ class StoreUpdateBody(Body):
     expires_after: None = None
 
 
+Groups = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=128)], ...], Field(max_length=64)]
+
+
 class StoreFileBody(Body):
-    """``POST /v1/vector_stores/{id}/files``."""
+    """``POST /v1/vector_stores/{id}/files``. ``groups`` is an extension: who of those that see the vector store may see
+    the file (empty: all; absent or null: as it was, and all for a new one)."""
 
     file_id: Annotated[str, Field(min_length=1, max_length=128)]
     attributes: Attributes | None = None
+    groups: Groups | None = None
     chunking_strategy: None = None
 
 
 class StoreFileUpdateBody(Body):
-    """``POST /v1/vector_stores/{id}/files/{file_id}``: the attributes that the file has from now on."""
+    """``POST /v1/vector_stores/{id}/files/{file_id}``: the attributes, and as an extension the groups, that the file
+    has from now on. What is absent stays as it is."""
 
-    attributes: Attributes | None
+    attributes: Attributes | None = None
+    groups: Groups | None = None
 
 
 def files_router(files: Files, library: Library, access: Access, idempotency: Idempotency) -> APIRouter:
@@ -133,13 +140,7 @@ def stores_router(library: Library, access: Access, idempotency: Idempotency) ->
 
     @routes.post("")
     async def create(http: HttpRequest, body: StoreBody, context: ingests, key: IdempotencyKey = None) -> HttpResponse:
-        groups = frozenset(body.groups)
-        if groups and not groups & context.principal.groups:
-            raise InvalidRequest(
-                "this key is in none of these groups and could not see the vector store",
-                remedy="Use a key of one of them: `mainspring keys create NAME --scope ingest --group GROUP`",
-                param="groups",
-            )
+        groups = _groups(body.groups, context, "the vector store") or frozenset()
 
         async def work() -> HttpResponse:
             collection = await library.create(
@@ -187,7 +188,8 @@ def documents_router(library: Library, access: Access) -> APIRouter:
     @routes.post("/{store_id}/files")
     async def attach(store_id: str, body: StoreFileBody, context: ingests) -> HttpResponse:
         home = (await library.get(context.principal, store_id)).id
-        document = await library.attach(context.principal, home, body.file_id, body.attributes)
+        groups = _groups(body.groups, context, "the file")
+        document = await library.attach(context.principal, home, body.file_id, body.attributes, groups)
         return json_response(_document(home, document))
 
     @routes.get("/{store_id}/files")
@@ -216,7 +218,12 @@ def documents_router(library: Library, access: Access) -> APIRouter:
     @routes.post("/{store_id}/files/{file_id}")
     async def describe(store_id: str, file_id: str, body: StoreFileUpdateBody, context: ingests) -> HttpResponse:
         home = (await library.get(context.principal, store_id)).id
-        document = await library.describe(context.principal, home, file_id, body.attributes or {})
+        given = body.model_fields_set
+        if "attributes" not in given and body.groups is None:
+            raise InvalidRequest("there is nothing to change", remedy="Send attributes or groups", param="attributes")
+        attributes = (body.attributes or {}) if "attributes" in given else None
+        groups = _groups(body.groups, context, "the file")
+        document = await library.describe(context.principal, home, file_id, attributes, groups)
         return json_response(_document(home, document))
 
     @routes.delete("/{store_id}/files/{file_id}")
@@ -225,6 +232,17 @@ def documents_router(library: Library, access: Access) -> APIRouter:
         return json_response({"id": file_id, "object": "vector_store.file.deleted", "deleted": True})
 
     return routes
+
+
+def _groups(wanted: tuple[str, ...] | None, context: Context, what: str) -> frozenset[str] | None:
+    """An access list. Raises ``InvalidRequest`` for one that would hide ``what`` from who gives it."""
+    if wanted and not context.principal.groups.intersection(wanted):
+        raise InvalidRequest(
+            f"this key is in none of these groups and could not see {what}",
+            remedy="Use a key of one of them: `mainspring keys create NAME --scope ingest --group GROUP`",
+            param="groups",
+        )
+    return None if wanted is None else frozenset(wanted)
 
 
 def _file(info: FileInfo) -> dict[str, Any]:
@@ -297,6 +315,7 @@ def _document(store_id: str, document: Document) -> dict[str, Any]:
         "usage_bytes": document.chars,
         "filename": document.name,
         "attributes": dict(document.attributes),
+        "groups": sorted(document.groups),
         "document_id": document.document_id,
         "chunks": document.chunks,
         "pages": document.pages,

@@ -57,6 +57,7 @@ class _Run:
     publisher: Publisher
     source_id: str = ""
     progress: Progress | None = None
+    groups: frozenset[str] | None = None
     raising: bool = False
     done: int = 0
     report: IngestReport = field(default_factory=IngestReport)
@@ -69,10 +70,13 @@ class _Run:
         """Whether a source of the same bytes would be read as ``document`` was."""
         return self.current(document) and _read_as(document.name) == _read_as(source.name)
 
-    def about(self, source: Source) -> About:
-        document = self.known.get(source.key)
-        kept = document.about.source_id if document else ""
-        return source.about(self.source_id or kept, self.recipe)
+    def about(self, source: Source, document: Document | None = None, *, unread: bool = False) -> About:
+        """What is to be known of ``source``, which is ``document``. ``unread``: the content has still to be read. Where
+        nothing is said of an access list the document keeps its own: reading again opens nothing."""
+        document = document or self.known.get(source.key)
+        kept = document.about if document else About()
+        groups = kept.groups if self.groups is None else self.groups
+        return source.about(self.source_id or kept.source_id, "" if unread else self.recipe, groups)
 
 
 class Ingestor:
@@ -123,10 +127,13 @@ class Ingestor:
         cursor: str = "",
         advance: Advance | None = None,
         progress: Progress | None = None,
+        groups: frozenset[str] | None = None,
     ) -> IngestReport:
         """Bring the collection in step with what ``connector`` reads. ``advance`` keeps each cursor once all before
-        it is published. Raises what the connector raises; what was applied by then stays."""
+        it is published. ``groups`` is the access list of what has none of its own (None: it stays). Raises what the
+        connector raises; what was applied by then stays."""
         run = await self._begin(collection, progress, source_id)
+        run.groups = groups
         try:
             await self._follow(run, connector, cursor, advance)
         finally:
@@ -229,7 +236,8 @@ class Ingestor:
 
     async def _apply(self, run: _Run, batch: Batch) -> None:
         run.report.failed.extend(Failure(*problem) for problem in batch.problems)
-        run.report.unchanged.extend(run.known[key].name if key in run.known else key for key in batch.kept)
+        for key in batch.kept:
+            await self._kept(run, key)
         gone = {key: run.known[key] for key in batch.gone if key in run.known}
         sources = await self._move(run, gone, batch.sources)
         for key, document in gone.items():
@@ -256,7 +264,7 @@ class Ingestor:
             document = gone[key]
             same = run.same(document, source)
             # Whoever is killed before it was read anew has noted that by the recipe.
-            about = source.about(run.source_id or document.about.source_id, run.recipe if same else "")
+            about = run.about(source, document, unread=not same)
             try:
                 await self._collections.describe(run.collection, document.document_id, source.key, source.name, about)
             except (Conflict, NotFound):
@@ -306,17 +314,18 @@ class Ingestor:
 
     async def _prepare(self, run: _Run, source: Source) -> Prepared | None:
         document = run.known.get(source.key)
-        if document is not None and run.same(document, source) and source.mark and source.mark == document.about.mark:
-            await self._unchanged(run, source, document)
+        same = document is not None and run.same(document, source)
+        if document is not None and same and source.mark and source.mark == document.about.mark:
+            await self._describe(run, document, source.key, source.name, run.about(source))
             return None
         try:
             data = await asyncio.to_thread(source.load)
         except MainspringError as error:
-            self._failed(run, source, error)
+            self._failed(run, source.name, error)
             return None
         sha256 = hashlib.sha256(data).hexdigest()
-        if document is not None and run.same(document, source) and document.sha256 == sha256:
-            await self._unchanged(run, source, document)
+        if document is not None and same and document.sha256 == sha256:
+            await self._describe(run, document, source.key, source.name, run.about(source))
             return None
         version = await self._collections.begin(
             run.collection, source.key, sha256, source.name, source.file_id, run.about(source)
@@ -331,27 +340,35 @@ class Ingestor:
             await self._collections.fail(run.collection, version.document_id, reason, generation=version.generation)
             if not isinstance(error, MainspringError):
                 raise
-            self._failed(run, source, error)
+            self._failed(run, source.name, error)
             return None
         run.report.warnings.extend(Failure(source.name, warning) for warning in parsed.warnings)
         return Prepared(source, version, parsed, chunks)
 
-    async def _unchanged(self, run: _Run, source: Source, document: Document) -> None:
-        about = run.about(source)
-        if (document.name, document.about) == (source.name, about):
-            run.report.unchanged.append(source.name)
+    async def _kept(self, run: _Run, key: str) -> None:
+        """Note a document that its connector did not look at: only the source's own access list may be another."""
+        document = run.known.get(key)
+        if document is None:
+            run.report.unchanged.append(key)
+            return
+        groups = document.groups if run.groups is None else run.groups
+        await self._describe(run, document, key, document.name, replace(document.about, groups=groups))
+
+    async def _describe(self, run: _Run, document: Document, key: str, name: str, about: About) -> None:
+        if (document.name, document.about) == (name, about):
+            run.report.unchanged.append(name)
             return
         shown = (document.name, document.attributes, document.groups, document.modified_at)
         try:
-            await self._collections.describe(run.collection, document.document_id, source.key, source.name, about)
+            await self._collections.describe(run.collection, document.document_id, key, name, about)
         except (Conflict, NotFound) as error:
-            self._failed(run, source, error)
+            self._failed(run, name, error)
             return
-        same = shown == (source.name, about.attributes, about.groups, about.modified_at)
-        (run.report.unchanged if same else run.report.described).append(source.name)
+        same = shown == (name, about.attributes, about.groups, about.modified_at)
+        (run.report.unchanged if same else run.report.described).append(name)
 
-    def _failed(self, run: _Run, source: Source, error: MainspringError) -> None:
-        run.report.failed.append(Failure(source.name, str(error)))
+    def _failed(self, run: _Run, name: str, error: MainspringError) -> None:
+        run.report.failed.append(Failure(name, str(error)))
         if run.raising:
             raise error
 

@@ -157,10 +157,15 @@ class Library:
         return opened(document, await self.search.text(document.text_blob), start, end, around)
 
     async def attach(
-        self, principal: Principal, id_or_name: str, file_id: str, attributes: Attributes | None = None
+        self,
+        principal: Principal,
+        id_or_name: str,
+        file_id: str,
+        attributes: Attributes | None = None,
+        groups: frozenset[str] | None = None,
     ) -> Document:
         """Put an uploaded file into a collection; it is read in the background. Where it is there already it is read
-        again; attributes that are not given stay."""
+        again; attributes and access list stay where they are not given."""
         collection = await self.get(principal, id_or_name)
         info = await self._files.get(principal.tenant, file_id, groups=principal.groups)
         known = [each for each in await self._collections.documents(collection, None) if each.source_key == file_id]
@@ -168,17 +173,30 @@ class Library:
         if known:
             # Who may not see the document must not open it again by attaching its file.
             await self.document(principal, collection.id, file_id)
-        if attributes is not None:
-            about = dataclasses.replace(about, attributes=attributes)
+        about = _changed(about, attributes, groups)
         await self._collections.begin(collection, file_id, info.sha256, info.name, file_id=file_id, about=about)
         self._wake.set()
         return await self.document(principal, collection.id, file_id)
 
-    async def describe(self, principal: Principal, id_or_name: str, file_id: str, attributes: Attributes) -> Document:
-        """Give a document other attributes. Raises ``NotFound``, or ``Conflict`` while it is being ingested."""
+    async def describe(
+        self,
+        principal: Principal,
+        id_or_name: str,
+        file_id: str,
+        attributes: Attributes | None,
+        groups: frozenset[str] | None = None,
+    ) -> Document:
+        """Give a document other attributes, another access list, or both (None: as it is). Raises ``NotFound``, or
+        ``Conflict`` while it is being ingested, and for the access list of what a source says more of."""
         collection = await self.get(principal, id_or_name)
         document = await self.document(principal, collection.id, file_id)
-        about = dataclasses.replace(document.about, attributes=attributes)
+        if groups is not None and document.file_id is None:
+            raise Conflict(
+                f"{document.name} was not uploaded: its source says who may see it",
+                remedy=f"mainspring ingest {collection.name} SOURCE --group GROUP",
+                param="groups",
+            )
+        about = _changed(document.about, attributes, groups)
         await self._collections.describe(collection, document.document_id, document.source_key, document.name, about)
         return dataclasses.replace(document, about=about)
 
@@ -306,3 +324,9 @@ class Library:
             log.warning("%s was not ingested: %s", document.document_id, error, exc_info=unexpected)
             reason = str(error) or type(error).__name__
             await self._collections.fail(collection, document.document_id, reason, generation=document.begun)
+
+
+def _changed(about: About, attributes: Attributes | None, groups: frozenset[str] | None) -> About:
+    if attributes is not None:
+        about = dataclasses.replace(about, attributes=attributes)
+    return about if groups is None else dataclasses.replace(about, groups=groups)

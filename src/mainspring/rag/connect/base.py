@@ -18,9 +18,9 @@ from mainspring.stores.document import About, Attributes
 class Source:
     """Bytes to be ingested: ``key`` names them within the collection, ``load`` reads them when it is their turn.
 
-    ``groups`` is the access list (empty: everyone who sees the collection), ``modified_at`` the source's own time in
-    Unix seconds. ``mark`` is what the source calls this version (an ETag, a blob's hash): a document that has it
-    already is not loaded. Empty: only the content tells.
+    ``groups`` is the access list (empty: everyone who sees the collection; None: nothing is said of one),
+    ``modified_at`` the source's own time in Unix seconds. ``mark`` is what the source calls this version (an ETag, a
+    blob's hash): a document that has it already is not loaded. Empty: only the content tells.
     """
 
     key: str
@@ -28,12 +28,14 @@ class Source:
     load: Callable[[], bytes]
     file_id: str | None = None
     attributes: Attributes = field(default_factory=dict)
-    groups: frozenset[str] = frozenset()
+    groups: frozenset[str] | None = None
     modified_at: float | None = None
     mark: str = ""
 
-    def about(self, source_id: str, recipe: str) -> About:
-        return About(dict(self.attributes), self.groups, self.modified_at, source_id, self.mark, recipe)
+    def about(self, source_id: str, recipe: str, groups: frozenset[str]) -> About:
+        """What is known of the document that becomes of it; ``groups`` where it says nothing of an access list."""
+        listed = groups if self.groups is None else self.groups
+        return About(dict(self.attributes), listed, self.modified_at, source_id, self.mark, recipe)
 
 
 @dataclass(frozen=True, slots=True)

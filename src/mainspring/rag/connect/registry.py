@@ -27,10 +27,14 @@ OPTIONS: Mapping[str, frozenset[str]] = {
     "folder": frozenset(),
     "web": frozenset({"depth", "max_pages", "max_bytes", "delay_s", "private_hosts"}),
     "git": frozenset({"include", "exclude"}),
-    "sql": frozenset({"query", "id", "text", "changed"}),
+    "sql": frozenset({"query", "id", "text", "changed", "groups_column"}),
     "mail": frozenset(),
     "storage": frozenset(),
 }
+
+
+GROUPS = "groups"
+"""An option of every source, which no connector reads: the access list of what comes from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,13 @@ class Spec:
 
     text: str
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def groups(self) -> frozenset[str] | None:
+        """Who may see what comes from it and has no access list of its own (empty: everyone who sees the collection;
+        None: nothing is said of it)."""
+        named = self.options.get(GROUPS)
+        return None if named is None else frozenset(named)
 
     @property
     def kind(self) -> str:
@@ -61,13 +72,13 @@ def connector(spec: Spec, home: Path) -> Connector:
     Raises ``InvalidRequest`` for an option that this kind of source lacks or for one that is wrong.
     """
     kind = spec.kind
-    unknown = sorted(spec.options.keys() - OPTIONS[kind])
+    unknown = sorted(spec.options.keys() - OPTIONS[kind] - {GROUPS})
     if unknown:
         known = ", ".join(sorted(OPTIONS[kind])) or "none"
         raise InvalidRequest(
             f"{unknown[0]} is no option of a {kind} source", remedy=f"Its options: {known}", param=unknown[0]
         )
-    options: dict[str, Any] = dict(spec.options)
+    options: dict[str, Any] = {name: value for name, value in spec.options.items() if name != GROUPS}
     match kind:
         case "web":
             return Web(spec.text, **options)

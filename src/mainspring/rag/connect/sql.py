@@ -33,12 +33,23 @@ class Sql:
     ``text`` columns make the document (each under its name where there are several), ``id`` names it, every other
     column becomes an attribute. With ``changed`` only rows whose value there is at least the last sync's are read:
     a time or a number that the database sets with each change. Rows that vanish from the query are removed.
+    ``groups_column`` has each row's access list: a list, or a text with commas or as a JSON list (empty or NULL: the
+    row is for everyone who sees the collection).
     The password in ``url`` is used and never stored. Raises ``InvalidRequest``.
     """
 
     kind = "sql"
 
-    def __init__(self, url: str, *, query: str, id: str, text: Sequence[str], changed: str = "") -> None:  # noqa: A002
+    def __init__(
+        self,
+        url: str,
+        *,
+        query: str,
+        id: str,  # noqa: A002
+        text: Sequence[str],
+        changed: str = "",
+        groups_column: str = "",
+    ) -> None:
         try:
             self._url = sa.make_url(url)
         except sa.exc.ArgumentError:
@@ -56,7 +67,7 @@ class Sql:
         query = query.strip().rstrip(";").strip()
         if not re.match(r"(select|with)\b", query, re.IGNORECASE) or ";" in query:
             raise InvalidRequest("the query is not one SELECT", remedy="Give --query 'SELECT ...'", param="query")
-        for column in (id, *text, *filter(None, [changed])):
+        for column in (id, *text, *filter(None, [changed, groups_column])):
             if not _NAME.match(column):
                 raise InvalidRequest(
                     f"{column!r} is no column name", remedy="Give it an alias in the query", param="id"
@@ -67,6 +78,7 @@ class Sql:
         self._id = id
         self._text = tuple(text)
         self._changed = changed
+        self._groups = groups_column
 
     @property
     def address(self) -> str:
@@ -149,7 +161,8 @@ class Sql:
         return _cursor(row[self._changed]) if self._changed else None
 
     def _source(self, row: Mapping[Any, Any]) -> Source:
-        missing = [name for name in (self._id, *self._text, *filter(None, [self._changed])) if name not in row]
+        needed = (self._id, *self._text, *filter(None, [self._changed, self._groups]))
+        missing = [name for name in needed if name not in row]
         if missing:
             raise InvalidRequest(
                 f"the query has no column {missing[0]}", remedy=f"It has {', '.join(row)}", param="query"
@@ -161,15 +174,17 @@ class Sql:
         attributes = {
             name: _plain(value)
             for name, value in row.items()
-            if name not in (*self._text, self._changed) and value is not None
+            if name not in (*self._text, self._changed, self._groups) and value is not None
         }
         changed = row[self._changed] if self._changed else None
-        version = rows.dump([body, attributes, str(changed)])
+        groups = _groups(row[self._groups], self._groups) if self._groups else None
+        version = rows.dump([body, attributes, str(changed), *([] if groups is None else [sorted(groups)])])
         return Source(
             self._key(row[self._id]),
             f"{self._id} {row[self._id]}"[:_MAX_NAME] + ".txt",
             partial(str.encode, body, "utf-8", "replace"),
             attributes=attributes,
+            groups=groups,
             modified_at=_seconds(changed),
             mark=rows.digest(version)[:32],
         )
@@ -180,6 +195,26 @@ class Sql:
 
     def _key(self, value: Any) -> str:
         return f"{self._prefix}{value}"
+
+
+def _groups(value: Any, column: str) -> frozenset[str]:
+    """The access list in a row. Raises ``InvalidRequest`` for what is none: it might be for few."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value) if value.lstrip().startswith("[") else value.split(",")
+        except ValueError:
+            value = {}
+    if value is None:
+        return frozenset()
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = [value]
+    if not isinstance(value, Sequence) or not all(isinstance(each, str | int) for each in value):
+        raise InvalidRequest(
+            f"the column {column} has a value that is no list of groups",
+            remedy="Let the query give a text with commas, a JSON list or an array",
+            param="groups_column",
+        )
+    return frozenset(filter(None, (str(each).strip() for each in value)))
 
 
 def _cursor(value: Any) -> str | None:

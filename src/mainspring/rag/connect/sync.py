@@ -27,13 +27,17 @@ class Syncer:
         return await self._sources.list(collection)
 
     async def add(self, collection: Collection, spec: Spec, progress: Progress | None = None) -> IngestReport:
-        """Configure a source (or change its options) and follow it for the first time.
+        """Configure a source (or change its options) and follow it for the first time. A source that is configured
+        already keeps its access list where ``spec`` says nothing of one: reading it again opens nothing.
 
         Raises what the connector raises; the source stays configured unless it could not even be made sense of.
         """
         made = registry.connector(spec, self._home)
         kept = registry.stored(spec, made)
         options = {**kept.options, "source": kept.text}
+        for known in await self._sources.list(collection):
+            if (known.kind, known.location) == (made.kind, made.location) and registry.GROUPS in known.options:
+                options.setdefault(registry.GROUPS, known.options[registry.GROUPS])
         row = await self._sources.add(collection, made.kind, made.location, options)
         return await self._follow(collection, row, made, progress)
 
@@ -51,6 +55,7 @@ class Syncer:
                 source_id=row.id,
                 cursor=row.cursor,
                 advance=partial(self._sources.advance, collection, row.id),
+                groups=spec_of(row).groups,
                 progress=progress,
             )
         except MainspringError as error:
