@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from mainspring.errors import EngineDied, MainspringError
+from mainspring.errors import EngineDied, MainspringError, NotFound
 from mainspring.gateway import anthropic, responses
 from mainspring.gateway.access import access_to
 from mainspring.gateway.idempotency import REPLAYED, Idempotency
 from mainspring.settings import GatewaySettings
-from mainspring.types import Context, Event, Finish, Head, Request, Response, Text, Usage
+from mainspring.types import Context, Event, Finish, Head, Principal, Request, Response, Text, Usage
 from tests.gateway.asgi import Kept, Keys, NoModels, ask, events, gateway
 
 ROUTES: dict[str, dict[str, Any]] = {
@@ -52,8 +52,8 @@ class Slow:
 
 
 class NoEvents:
-    async def find(self, tenant: str, **fields: Any) -> list[Any]:
-        return []
+    async def answer_for(self, principal: Principal, answer_id: str) -> Any:
+        raise NotFound("no answers are recorded")
 
     async def erase(self, tenant: str, subject: str, *, trace_id: str = "") -> Any:
         raise AssertionError("there is nothing to erase")
