@@ -31,8 +31,9 @@ from mainspring.rag.notes import Notes
 from mainspring.rag.parts import Look, choose, look, parts
 from mainspring.rag.query import condense
 from mainspring.rag.query.model import ModelAsk
-from mainspring.rag.query.plan import Steps
-from mainspring.rag.query.understand import MAX_TOKENS
+from mainspring.rag.query.plan import QueryPlan, Steps
+from mainspring.rag.query.understand import MAX_TOKENS, Understanding
+from mainspring.rag.query.understand import Asked as Query
 from mainspring.rag.retrieve import Retriever
 from mainspring.rag.selection import SearchOptions
 from mainspring.serving.charged import Charged
@@ -63,7 +64,8 @@ class DocumentAnswerer:
     ``writer`` writes generative answers (None: there is no chat model). ``grounded`` says that its model can be
     trusted to keep to sources: then ``auto`` means generative. ``ask`` makes the model that rewrites follow-ups of a
     context (None: rules do). ``calibration`` takes the place of the built-in evidence and of ``rag.refuse_below``.
-    ``charged`` makes what searching reads cost the asker (None: it is free).
+    ``charged`` makes what searching reads cost the asker (None: it is free), ``understanding`` does the techniques that
+    a request names (None: it may name none).
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class DocumentAnswerer:
         calibration: Calibration | None = None,
         graphs: Graphs | None = None,
         charged: Charged | None = None,
+        understanding: Understanding | None = None,
     ) -> None:
         self._retriever = retriever
         self._collections = collections
@@ -93,6 +96,7 @@ class DocumentAnswerer:
         self._refuse_below = settings.refuse_below if calibration is None else calibration.threshold
         self._graphs = graphs
         self._charged = charged
+        self._understanding = understanding
 
     @property
     def sampled(self) -> bool:
@@ -201,12 +205,15 @@ class DocumentAnswerer:
     async def find(self, asked: Asked, context: Context) -> Findings:
         """Search, and score the sentences of what was found."""
         chosen = await self._scope(asked.names, context)
+        plan = await self._plan(asked, chosen, context)
+        question, top_k = plan.text, plan.top_k or asked.top_k
         candidates = await self._retriever.candidates(
             chosen,
-            asked.question,
-            asked.top_k,
+            question,
+            top_k,
             asked.filters,
             groups=context.principal.groups,
+            plan=plan,
             options=_SEARCH,
             context=context,
             charged=self._charged,
@@ -216,20 +223,30 @@ class DocumentAnswerer:
             groups = context.principal.groups
             graphs = self._graphs if self._charged is None else self._graphs.charged(context, self._charged)
             walked = await graphs.find(
-                asked.graph, chosen, asked.question, candidates, asked.top_k, groups=groups, filters=asked.filters
+                asked.graph, chosen, question, candidates, top_k, groups=groups, filters=asked.filters
             )
             candidates = walked.hits
-        hits = shown(candidates, asked.top_k)
+        hits = shown(candidates, top_k)
         texts = await self._retriever.texts(hits)
         reader = self._retriever.reading(self._retriever.embedder, context, self._charged)
-        vector = (await reader.embed([asked.question], "query")).vectors[0]
-        passages = await extract.passages(asked.question, hits, candidates, texts, reader, vector)
-        told = features(asked.question, candidates, passages)
+        vector = (await reader.embed([question], "query")).vectors[0]
+        passages = await extract.passages(question, hits, candidates, texts, reader, vector)
+        told = features(question, candidates, passages)
         if self._calibration is None:
-            likely = evidence(asked.question, candidates, passages)
+            likely = evidence(question, candidates, passages)
         else:
             likely = self._calibration.evidence(told)
-        return Findings(asked.question, hits, passages, texts, likely, told, walked)
+        return Findings(question, hits, passages, texts, likely, told, walked, plan.steps)
+
+    async def _plan(self, asked: Asked, chosen: Sequence[Collection], context: Context) -> QueryPlan:
+        """What is searched in place of the question."""
+        if not asked.techniques:
+            return QueryPlan.of(asked.question)
+        if self._understanding is None:
+            raise Unsupported(f"{self._name} does nothing to questions", param="options.techniques")
+        ask = self._ask(context) if self._ask is not None else None
+        query = Query(asked.question, chosen, context.principal.groups, top_k=asked.top_k)
+        return await self._understanding.plan(query, asked.techniques, ask=ask, param="options.techniques")
 
     async def _scope(self, names: Sequence[str], context: Context) -> list[Collection]:
         principal = context.principal

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import get_args
 
 from mainspring.errors import InvalidRequest, Unsupported
+from mainspring.rag import filters as filtering
+from mainspring.rag.query.understand import Technique, techniques
 from mainspring.rag.retrieve import Filters
 from mainspring.rag.selection import GraphMode
 from mainspring.settings import RagSettings
 from mainspring.types import ChatRequest, Message
 
-_OPTIONS = ("mode", "top_k", "collections", "filters", "graph")
+_OPTIONS = ("mode", "top_k", "collections", "filters", "graph", "techniques")
 _MODES = ("auto", "extractive", "generative")
 _MAX_TOP_K = 50
 
@@ -30,6 +32,7 @@ class Asked:
     history: tuple[Message, ...] = ()
     condensed: bool = False
     graph: GraphMode = "off"
+    techniques: tuple[Technique, ...] = ()
 
 
 def understood(request: ChatRequest, settings: RagSettings, *, name: str, one: bool) -> Asked:
@@ -64,6 +67,7 @@ def understood(request: ChatRequest, settings: RagSettings, *, name: str, one: b
         request.sampling.max_tokens,
         history,
         graph=graph,
+        techniques=_techniques(options.get("techniques", ())),
     )
 
 
@@ -85,11 +89,16 @@ def _names(value: object) -> tuple[str, ...]:
 
 
 def _filters(value: object) -> Filters | None:
-    if value is None:
-        return None
-    if not isinstance(value, dict):
-        raise InvalidRequest("filters must be an object of lists", param="options.filters")
-    return {str(name): _names(values) for name, values in value.items()}
+    return filtering.parse(value, "options.filters")
+
+
+def _techniques(value: object) -> tuple[Technique, ...]:
+    found = techniques(value, "options.techniques")
+    for name in ("condense", "decompose"):
+        if name in found:
+            remedy = "Follow-ups and the parts of questions are seen to without it"
+            raise InvalidRequest(f"{name} is no technique of answers", remedy=remedy, param="options.techniques")
+    return found
 
 
 def refuse_unsupported(request: ChatRequest, mode: str) -> None:

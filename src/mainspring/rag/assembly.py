@@ -21,9 +21,11 @@ from mainspring.rag.library import Library
 from mainspring.rag.listwise import Listwise, ListwiseResponder
 from mainspring.rag.parse import Parser, layout_model
 from mainspring.rag.query.model import ModelAsk
+from mainspring.rag.query.understand import Understanding
 from mainspring.rag.recommend import Recommender
 from mainspring.rag.retrieve import Retriever
 from mainspring.rag.search import Search
+from mainspring.rag.vocabulary import Vocabularies
 from mainspring.serving import Path
 from mainspring.serving.select import Served
 from mainspring.settings import Settings
@@ -51,6 +53,8 @@ class Assembly:
         self._grounded = bool(self._models) and self._models[0].grounded
         self._reader = graph_reader(self._models, path.shown, stores, settings)
         self._graphs = Graphs(stores.graphs, self._retriever)
+        self._vocabularies = Vocabularies(self._retriever.scopes, self._retriever.text)
+        self._understanding = Understanding(self._vocabularies, self._retriever.embedder)
         self._writer = _writer(self._models, path.chat, engines, settings)
         self._ask = _asking(self._models[0], path.chat) if self._models else None
         self._calibration = self._calibrated()
@@ -95,6 +99,7 @@ class Assembly:
             calibration=self._calibration,
             graphs=self._graphs,
             charged=self._path.charged,
+            understanding=self._understanding,
         )
 
     def _search(self) -> Search:
@@ -113,6 +118,7 @@ class Assembly:
             redact=path.redact,
             hiding=path.hiding,
             graphs=self._graphs,
+            vocabularies=self._vocabularies,
         )
 
     def _calibrated(self) -> calibration.Calibration | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from mainspring.rag.extract import Passage
 from mainspring.rag.graph.found import Walked
+from mainspring.rag.query.plan import Step
 from mainspring.rag.retrieve import Hit
 from mainspring.stores import ids
 from mainspring.types import Context, EventRecord
@@ -17,7 +18,7 @@ from mainspring.types import Context, EventRecord
 @dataclass(frozen=True, slots=True)
 class Findings:
     """What a question found: the hits that count, their sentences by score, the texts, the evidence in [0, 1], and
-    what a graph said of it (None: none was asked)."""
+    what a graph said of it (None: none was asked). ``steps`` are what was done to the question before."""
 
     question: str
     hits: Sequence[Hit]
@@ -26,6 +27,7 @@ class Findings:
     evidence: float
     features: Mapping[str, float] = field(default_factory=dict)
     walked: Walked | None = None
+    steps: Sequence[Step] = ()
 
 
 def shown(candidates: Sequence[Hit], top_k: int) -> list[Hit]:
@@ -60,6 +62,17 @@ def record(
         ],
     }
     facts |= more
+    if found.steps:
+        # Without their notes, which may have words of the documents.
+        facts["steps"] = [
+            {
+                "name": step.name,
+                "milliseconds": round(step.milliseconds, 3),
+                "tokens": step.tokens,
+                "changed": step.changed,
+            }
+            for step in found.steps
+        ]
     if found.walked is not None:
         # Counts: facts outlive the documents, so they hold no words of them.
         facts["graph"] = {"paths": len(found.walked.paths), "themes": len(found.walked.themes)}

@@ -87,7 +87,8 @@ def joined(question: str, found: Sequence[Findings]) -> Findings:
     texts = {name: text for each in found for name, text in each.texts.items()}
     surest = max(found, key=lambda each: each.evidence)
     walked = next((each.walked for each in found if each.walked is not None), None)
-    return Findings(question, hits, passages, texts, surest.evidence, surest.features, walked)
+    steps = [step for each in found for step in each.steps]
+    return Findings(question, hits, passages, texts, surest.evidence, surest.features, walked, steps)
 
 
 def choose(found: Sequence[Findings], *, max_sentences: int, max_words: int) -> list[Passage]:

@@ -115,6 +115,7 @@ class Search:
         redact: Callable[[str], str] | None = None,
         hiding: Callable[[Context], Hiding] | None = None,
         graphs: Graphs | None = None,
+        vocabularies: Vocabularies | None = None,
     ) -> None:
         self._collections = collections
         self._retriever = retriever
@@ -129,7 +130,7 @@ class Search:
         self._redact = redact
         self._hiding = hiding
         self.graphs = graphs
-        self._vocabularies = Vocabularies(retriever.scopes, retriever.text)
+        self._vocabularies = vocabularies or Vocabularies(retriever.scopes, retriever.text)
         self._similar = Similar(retriever, self._vocabularies)
         self.understanding = Understanding(self._vocabularies, retriever.embedder)
 

@@ -65,19 +65,23 @@ class Understanding:
         self._embedder = embedder
 
     async def plan(
-        self, asked: Asked, names: Iterable[Technique], *, ask: ModelAsk | None = None, max_tokens: int = MAX_TOKENS
+        self,
+        asked: Asked,
+        names: Iterable[Technique],
+        *,
+        ask: ModelAsk | None = None,
+        max_tokens: int = MAX_TOKENS,
+        param: str = "techniques",
     ) -> QueryPlan:
         """The plan for a question. ``max_tokens`` bounds what a model may read and write in all: one is asked only
         where what it may write still fits.
 
-        Raises ``Unsupported`` where a technique needs a model and there is none.
+        Raises ``Unsupported``, naming ``param``, where a technique needs a model and there is none.
         """
         wanted = set(names)
         for name in _NEED_A_MODEL:
             if name in wanted and ask is None:
-                raise Unsupported(
-                    f"{name} needs a chat model", remedy="Configure one in models.chat", param="techniques"
-                )
+                raise Unsupported(f"{name} needs a chat model", remedy="Configure one in models.chat", param=param)
         making = _Making(asked, ask, max_tokens, Steps(), Query(asked.question), [], None)
         QueryPlan.of(asked.question)
         for name in TECHNIQUES:
