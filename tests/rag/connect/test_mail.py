@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mainspring.errors import InvalidRequest, NotFound
+from mainspring.rag import kinds
 from mainspring.rag.connect.base import Seen
 from mainspring.rag.connect.mail import Mail
 from tests.rag.conftest import Room
@@ -71,6 +72,19 @@ async def test_maildirs_and_folders_are_read_too(tmp_path: Path) -> None:
     for form, name in (("maildir", "dir"), ("eml", "eml")):
         found = [each async for batch in Mail(form, tmp_path / name).changes(Seen()) for each in batch.sources]
         assert len(found) == 1
+
+
+async def test_one_message_is_a_source_and_one_that_is_too_large_is_told_of(
+    room: Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "one.eml"
+    path.write_bytes(message(1, "Apples.").as_bytes())
+    report, _ = await follow(room, Mail("eml", path))  # type: ignore[arg-type]
+    assert report.added == ["Delivery 1.eml"]
+    monkeypatch.setattr(kinds, "MAX_BYTES", 10)
+    report, _ = await follow(room, Mail("eml", path))  # type: ignore[arg-type]
+    assert [(each.name, "more than 10" in each.error) for each in report.failed] == [("one.eml", True)]
+    assert report.removed == []
 
 
 async def test_damaged_messages_are_still_messages(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
-"""Mail: an mbox file, a maildir, or a folder of ``.eml`` files. A message is a document, and so is each attachment.
+"""Mail: an mbox file, a maildir, an ``.eml`` file or a folder of those. A message is a document, and so is each
+attachment.
 
 A message's document is the message itself, which the parser reads: subject, from, date and body.
 """
@@ -46,20 +47,21 @@ class Mail:
 
     async def changes(self, seen: Seen) -> AsyncIterator[Batch]:
         """Batches of new messages with their attachments, then what is gone. Nothing where an mbox is as it was.
-        Raises ``NotFound``."""
+        Where a file is too large to be read nothing is gone, for its message may be known. Raises ``NotFound``."""
         if not self.path.exists():
             raise NotFound(f"there is no {self.path}", remedy="Give mail that exists", param="source")
         cursor = await asyncio.to_thread(self._cursor)
         if cursor and cursor == seen.cursor:
             return
         there: set[str] = set()
-        messages = self._messages()
+        large: list[tuple[str, str]] = []
+        messages = self._messages(large)
         while found := await asyncio.to_thread(self._some, messages):
             new = [source for source in found if source.key not in there]
             there |= {source.key for source in new}
             changed = [source for source in new if seen.marks.get(source.key) != source.mark]
             yield Batch(changed, kept=[source.key for source in new if seen.marks.get(source.key) == source.mark])
-        yield Batch(gone=split(seen.marks, there), cursor=cursor)
+        yield Batch(gone=[] if large else split(seen.marks, there), cursor=cursor, problems=large)
 
     def _cursor(self) -> str:
         if self._form != "mbox":
@@ -67,11 +69,17 @@ class Mail:
         status = self.path.stat()
         return f"{status.st_mtime_ns}:{status.st_size}:{status.st_ino}"
 
-    def _messages(self) -> Iterator[bytes]:
+    def _messages(self, large: list[tuple[str, str]]) -> Iterator[bytes]:
         if self._form == "eml":
-            for path in sorted(self.path.rglob("*.eml")):
-                if path.is_file() and path.stat().st_size <= kinds.MAX_BYTES:
-                    yield path.read_bytes()
+            alone = self.path.is_file()
+            for path in [self.path] if alone else sorted(self.path.rglob("*.eml")):
+                if not path.is_file():
+                    continue
+                if path.stat().st_size > kinds.MAX_BYTES:
+                    name = path.name if alone else path.relative_to(self.path).as_posix()
+                    large.append((name, f"it has {path.stat().st_size} bytes, more than {kinds.MAX_BYTES}"))
+                    continue
+                yield path.read_bytes()
             return
         box: mailbox.Mailbox[mailbox.Message]
         if self._form == "mbox":
