@@ -7,38 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import Result
 
-from mainspring.cli.main import app
-from mainspring.engines.pull import Puller
 from mainspring.errors import Conflict, ModelNotPulled
-from mainspring.settings import Settings
+from tests.cli.conftest import MODEL
 
-MODEL = "all-minilm-l6-v2"
 Said = Callable[..., str]
 
 
 @pytest.fixture
-def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Said:
-    """Runs a command in an empty folder that has the embedding model, and gives what it says; raises as it does."""
-    try:
-        pulled = Puller(Settings()).local(MODEL)
-    except ModelNotPulled as error:
-        pytest.skip(str(error))
-    models = tmp_path / "models"
-    models.mkdir()
-    (models / MODEL).symlink_to(pulled.directory)
-    monkeypatch.chdir(tmp_path)
-    # The commands share this process, which pays for its imports once.
-    runner = CliRunner(env={"MAINSPRING_MODELS__DIRECTORY": str(models), "PIP_NO_INDEX": "1"})
-
-    def say(*arguments: str, home: str = "home", **settings: str) -> str:
-        env = {"MAINSPRING_HOME": str(tmp_path / home), **settings}
-        done = runner.invoke(app, arguments, env=env, catch_exceptions=False)
-        assert done.exit_code == 0, done.output
-        return done.stdout
-
-    return say
+def said(done: Callable[..., Result]) -> Said:
+    """What a command says on standard output."""
+    return lambda *arguments, **settings: str(done(*arguments, **settings).stdout)
 
 
 def test_a_collection_travels_and_is_measured_and_moved(said: Said, tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def ingest(
         if not any(name in OPTIONS[spec.kind] for spec in specs):
             raise typer.BadParameter(f"none of the sources has the option {name}")
     existing([Path(spec.text) for spec in specs if spec.kind == "folder"], "mainspring ingest COLLECTION SOURCE...")
-    access = {GROUPS: sorted(set(group or ()))} if group or everyone else {}
+    access: dict[str, Any] = {GROUPS: sorted(set(group or ()))} if group or everyone else {}
     chosen = [
         Spec(spec.text, {name: value for name, value in options.items() if name in OPTIONS[spec.kind]} | access)
         for spec in specs

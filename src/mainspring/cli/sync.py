@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from mainspring.system import System
     from mainspring.types import Principal
 
+# How long a watcher takes to begin.
+_STARTING_S = 0.5
+
 
 def sync(
     context: typer.Context,
@@ -93,12 +96,18 @@ async def _stay(system: System, who: Principal, collection: str, every: float) -
 
     found = await system.library.sources(who, collection)
     folders = [Path(source.location) for source in found if source.kind == "folder"]
-    sys.stderr.write(f"{collection}: watching {len(found)} sources\n")
     # Only when nothing but folders is followed is there nothing to look at in between.
     limit = None if len(folders) == len(found) else every
     changes = watch(folders).__aiter__() if folders else None
     waiting: asyncio.Future[None] | None = None
     try:
+        if changes is not None:
+            waiting = asyncio.ensure_future(changes.__anext__())
+            await asyncio.sleep(_STARTING_S)
+        sys.stderr.write(f"{collection}: watching {len(found)} sources\n")
+        if changes is not None:
+            # What changed while the sources were read, before anybody watched, is looked for once more.
+            await _again(system, who, collection, patient=True)
         while True:
             if changes is not None and waiting is None:
                 waiting = asyncio.ensure_future(changes.__anext__())
