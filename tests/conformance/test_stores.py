@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import hashlib
+import json
 import time
 import uuid
 from collections.abc import AsyncIterator
@@ -18,9 +19,10 @@ from mainspring import stores
 from mainspring.errors import Conflict, InvalidRequest, NotFound, StoreError, Unauthenticated
 from mainspring.settings import Settings, StoresSettings
 from mainspring.stores import Stores, ids
+from mainspring.stores.batches import KIND
 from mainspring.stores.collections import Collection
 from mainspring.stores.documents import About, Publication
-from mainspring.stores.files import FileInfo
+from mainspring.stores.files import ANSWERS, FileInfo
 from mainspring.stores.pages import Page
 from mainspring.stores.sessions import SessionTurn, Summary
 from mainspring.types import EventRecord, Message, Principal, ToolCall
@@ -711,6 +713,53 @@ async def test_a_new_file_is_for_the_groups_of_its_uploader(opened: Stores) -> N
         with pytest.raises(NotFound):
             await opened.files.get("a", info.id, groups=outsiders)
     assert (await opened.files.page("a", Page(), groups=frozenset({"h\u00e9"}))).rows == [info]
+
+
+async def test_what_a_batch_answered_is_for_those_in_all_of_its_groups(opened: Stores) -> None:
+    awkward = frozenset({'q",["r', "h\u00e9"})
+    info = await opened.files.add("a", "n", b"x", ANSWERS, awkward)
+    plain = await opened.files.add("a", "n", b"y", ANSWERS)
+    for outsiders in (frozenset[str](), frozenset({"r"}), frozenset({"h\u00e9"}), frozenset({'q",["r'})):
+        assert await opened.files.list("a", groups=outsiders) == [plain]
+        with pytest.raises(NotFound):
+            await opened.files.content("a", info.id, groups=outsiders)
+    for insiders in (awkward, awkward | {"more"}):
+        assert await opened.files.list("a", groups=insiders) == [plain, info]
+    assert await opened.files.list("b", groups=awkward) == []
+
+
+async def test_answers_are_taken_out_of_the_lines_and_files_of_batches(opened: Stores) -> None:
+    asker = Principal("a", "key_1", groups=frozenset({"x"}))
+    jobs = []
+    for _ in range(2):
+        await opened.batches.create(
+            asker, endpoint="/v1/chat/completions", input_file_id="f", window="24h", window_s=9e4, metadata={}
+        )
+        job = await opened.jobs.lease(KIND, ids.new("w_"), 60)
+        assert job is not None
+        assert await opened.batches.begin(job, 2)
+        jobs.append(job)
+    # The same answers in both: one batch is over before they are forgotten, the other after it.
+    for number, name in enumerate(("ans_1", "ans_2"), 1):
+        line = (
+            f'{{"custom_id":"{number}","response":{{"body":{{"id":"{name}","text":"\u2028{SECRET}"}}}},"error":null}}'
+        )
+        for job in jobs:
+            assert await opened.batches.record(job, number, line, succeeded=True)
+        await opened.events.append(event(subject=name, facts={"key_id": "key_1"}))
+    assert await opened.batches.finish(jobs[0], "completed")
+    await opened.batches.forget("b", ["ans_1"])
+    await opened.batches.forget("a", ["ans_1", "ans_9"])
+    assert await opened.batches.finish(jobs[1], "completed")
+    for job in jobs:
+        batch = await opened.batches.get("a", job.id)
+        info = await opened.files.get("a", str(batch.output_file_id), groups=asker.groups)
+        data = await opened.files.content("a", info.id, groups=asker.groups)
+        first, second = data.decode().removesuffix("\n").split("\n")
+        assert info.bytes == len(data)
+        assert SECRET not in first
+        assert json.loads(first)["error"]["code"] == "erased"
+        assert json.loads(second)["response"]["body"]["text"] == f"\u2028{SECRET}"
 
 
 async def test_a_file_is_as_restricted_as_its_documents(opened: Stores) -> None:

@@ -25,8 +25,8 @@ ODD: tuple[Any, ...] = (
 FIELDS: dict[str, tuple[str, ...]] = {
     "/v1/vector_stores": ("name", "file_ids", "groups", "description", "metadata"),
     "/v1/vector_stores/{store}": ("name", "metadata"),
-    "/v1/vector_stores/{store}/files": ("file_id", "attributes"),
-    "/v1/vector_stores/{store}/files/{file}": ("attributes",),
+    "/v1/vector_stores/{store}/files": ("file_id", "attributes", "groups"),
+    "/v1/vector_stores/{store}/files/{file}": ("attributes", "groups"),
     "/v1/vector_stores/{store}/search": (
         *("query", "max_num_results", "filters", "ranking_options", "rewrite_query", "options", "techniques"),
         *("facets", "highlights", "spelling", "summary"),

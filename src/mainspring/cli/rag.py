@@ -165,7 +165,12 @@ def _show_parsed(parsed: Parsed, name: str) -> None:
     console = _console()
     facts = [parsed.kind, f"read by {parsed.parser}" if parsed.parser else "", parsed.route]
     facts += [f"{len(parsed.text)} characters"]
-    counts = (("page", parsed.pages), ("heading", parsed.headings), ("table", parsed.tables))
+    counts: tuple[tuple[str, Sequence[object]], ...] = (
+        ("page", parsed.pages),
+        ("heading", parsed.headings),
+        ("table", parsed.tables),
+        ("figure", parsed.figures),
+    )
     facts += [f"{len(found)} {kind}{'s' if len(found) > 1 else ''}" for kind, found in counts if found]
     console.print(Text(name, "bold").append("  " + " · ".join(fact for fact in facts if fact), "dim not bold"))
     for warning in parsed.warnings:

@@ -74,11 +74,15 @@ async def test_what_a_connector_does_not_look_at_again_is_closed_too(
     memory.pipe("/closing/a.txt", b"Apples are red.")
     memory.store["/closing/a.txt"].created = datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)
     await syncer.add(room.collection, Spec("memory://closing"))
-    monkeypatch.setattr(storage, "_read", None)
+    monkeypatch.setattr(storage, "_read", unread)
     report = await syncer.add(room.collection, Spec("memory://closing", {"groups": ["red"]}))
     assert (report.described, report.failed) == (["a.txt"], [])
     assert (await found(room, "apples", RED), await found(room, "apples", BLUE)) == ({"a.txt"}, set())
     memory.store.clear()
+
+
+def unread(*_: Any) -> bytes:
+    raise AssertionError("it was read again")
 
 
 def rows(tmp_path: Path, *lists: Any, **options: Any) -> Sql:
@@ -110,7 +114,7 @@ async def test_each_row_has_its_own_list(room: Room, tmp_path: Path) -> None:
     assert "id 0.txt" in await found(room, "apples", BLUE)
 
 
-@pytest.mark.parametrize("value", ["[red", '[{"a": 1}]', 0.5, b"red"])
+@pytest.mark.parametrize("value", ["[red", '[{"a": 1}]', '[["red"]]', b"red"])
 async def test_a_value_that_is_no_list_opens_nothing(room: Room, tmp_path: Path, value: Any) -> None:
     with pytest.raises(InvalidRequest, match="readers has a value that is no list of groups"):
         await room.ingestor.follow(room.collection, rows(tmp_path, value))

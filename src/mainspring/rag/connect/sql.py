@@ -208,7 +208,8 @@ def _groups(value: Any, column: str) -> frozenset[str]:
         return frozenset()
     if isinstance(value, int) and not isinstance(value, bool):
         value = [value]
-    if not isinstance(value, Sequence) or not all(isinstance(each, str | int) for each in value):
+    listed = isinstance(value, Sequence) and not isinstance(value, bytes)
+    if not listed or not all(isinstance(each, str | int) for each in value):
         raise InvalidRequest(
             f"the column {column} has a value that is no list of groups",
             remedy="Let the query give a text with commas, a JSON list or an array",
