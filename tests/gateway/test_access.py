@@ -32,6 +32,7 @@ SCOPES = {
     "POST /v1/messages/count_tokens": "chat",
     "POST /v1/embeddings": "embed",
     "POST /v1/rerank": "embed",
+    "POST /v1/moderations": "chat",
     "GET /v1/models": "chat",
     "GET /v1/models/{name}": "chat",
     "POST /v1/files": "ingest",

@@ -21,6 +21,7 @@ from mainspring.cli import (
     keys,
     models,
     rag,
+    redteam,
     replicas,
     routes,
     sessions,
@@ -67,6 +68,7 @@ app.command("up")(up.up)
 app.command("ask")(ask.ask)
 app.command("ingest")(ingest.ingest)
 app.command("sync")(sync.sync)
+app.command("redteam")(redteam.redteam)
 app.command("doctor")(doctor.doctor)
 app.command("traces")(traces.traces)
 app.add_typer(models.app, name="models")

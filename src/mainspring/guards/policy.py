@@ -1,35 +1,55 @@
-"""The guards as one named, versioned policy: what is checked, what is done, and the decisions that it records."""
+"""The guards as named, versioned policies: what is checked, what is done, and the decisions that it records."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal
 
-from mainspring.errors import GuardRefused
-from mainspring.guards import injection, pii
+from mainspring.errors import GuardRefused, MainspringError
+from mainspring.guards import injection, leak, links, pii
+from mainspring.guards.detector import packaged
+from mainspring.guards.output import Chain, Part, Watching
 from mainspring.guards.stream import StreamRedactor
-from mainspring.settings import GuardsSettings
+from mainspring.settings import DetectorsSettings, GuardsSettings
 
-Action = Literal["flag", "redact", "refuse"]
+Action = Literal["flag", "redact", "refuse", "drop"]
 PII_VERSION = 2
 """Raise it whenever the patterns of ``guards.pii`` change."""
+OUTPUT_VERSION = 1
+"""Raise it whenever ``guards.leak`` or ``guards.links`` finds something else."""
+_PII = frozenset(pii.KINDS)
 
 
 @dataclass(frozen=True, slots=True)
 class GuardDecision:
-    """What a guard did about ``count`` findings of one kind. It never holds the text that matched."""
+    """What a guard did about ``count`` findings of one kind. It never holds the text that matched.
+
+    ``policy`` is the version of the policy that said so, ``score`` a detector's probability. In a ``dry_run`` the
+    action is what would have been done.
+    """
 
     guard: str
     action: Action
     kind: str
     count: int
+    policy: str = ""
+    score: float | None = None
+    dry_run: bool = False
 
     def facts(self) -> dict[str, Any]:
         """For the ``guard`` event."""
-        return {"guard": self.guard, "action": self.action, "kind": self.kind, "count": self.count}
+        facts: dict[str, Any] = {"guard": self.guard, "action": self.action, "kind": self.kind, "count": self.count}
+        if self.policy:
+            facts["policy"] = self.policy
+        if self.score is not None:
+            facts["score"] = round(self.score, 3)
+        if self.dry_run:
+            facts["dry_run"] = True
+        return facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +62,10 @@ class Checked:
     @property
     def refused(self) -> tuple[GuardDecision, ...]:
         """The decisions for which the text must not go on."""
-        return tuple(decision for decision in self.decisions if decision.action == "refuse")
+        return tuple(decision for decision in self.decisions if decision.action == "refuse" and not decision.dry_run)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class GuardPolicy:
     """Which guards act and how."""
 
@@ -55,36 +75,48 @@ class GuardPolicy:
     pii_output: Literal["off", "redact"] = "redact"
     pii_output_kinds: tuple[str, ...] = GuardsSettings().pii_output_kinds
     spotlight: bool = True
+    prompt_leak: Literal["off", "flag", "redact"] = "off"
+    canary: bool = False
+    links: Literal["off", "flag", "redact"] = "off"
+    allowed_hosts: tuple[str, ...] = ()
+    detectors: DetectorsSettings = DetectorsSettings()
+    dry_run: bool = False
 
     @classmethod
     def of(cls, settings: GuardsSettings, name: str = "default") -> GuardPolicy:
         """The policy that the ``guards`` section describes."""
-        return cls(
-            name,
-            settings.injection,
-            settings.pii_input,
-            settings.pii_output,
-            settings.pii_output_kinds,
-            settings.spotlight,
-        )
+        values = {field: getattr(settings, field) for field in cls.__dataclass_fields__ if field != "name"}
+        return cls(name, **values)
 
-    @property
+    @cached_property
     def version(self) -> str:
         """Changes whenever the same text might be decided otherwise; part of what cached answers depend on."""
-        content = (self.injection, self.pii_input, self.pii_output, sorted(self._output_kinds), self.spotlight)
-        text = f"{content} {injection.RULES_VERSION} {PII_VERSION}"
+        content: list[Any] = [
+            *(self.injection, self.pii_input, self.pii_output, sorted(self._output_kinds), self.spotlight),
+            *(self.prompt_leak, self.canary, self.links, sorted(self.allowed_hosts), self.dry_run),
+            self.detectors.model_dump_json(),
+        ]
+        if self.detecting or self.dropping:
+            content.append(packaged().version)
+        text = f"{content} {injection.RULES_VERSION} {PII_VERSION} {OUTPUT_VERSION}"
         return f"{self.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
+    def under(self, application: str) -> GuardPolicy:  # noqa: ARG002
+        """This one, whatever is asked: alone it is everybody's."""
+        return self
+
+    # --- on the way in ---------------------------------------------------------------------------------------
+
     def inspect(self, text: str) -> Checked:
-        """Decide about a user's or tool's text; time is linear in its length."""
+        """What the rules decide about a user's or tool's text; time is linear in its length."""
         decisions: list[GuardDecision] = []
         if self.injection != "off":
             found = Counter(finding.kind for finding in injection.scan(text))
-            decisions += _decisions("injection", self.injection, found)
+            decisions += self._decisions("injection", self.injection, found)
         if self.pii_input != "off":
             redacted, findings = pii.redact(text)
-            decisions += _decisions("pii_input", self.pii_input, Counter(finding.kind for finding in findings))
-            if findings and self.pii_input == "redact":
+            decisions += self._decisions("pii_input", self.pii_input, Counter(finding.kind for finding in findings))
+            if findings and self.pii_input == "redact" and not self.dry_run:
                 text = redacted
         return Checked(text, tuple(decisions))
 
@@ -92,17 +124,70 @@ class GuardPolicy:
         """``inspect``, raising ``GuardRefused`` (which names the kinds, never the text) where it must not go on."""
         checked = self.inspect(text)
         if checked.refused:
-            kinds = ", ".join(dict.fromkeys(decision.kind for decision in checked.refused))
-            raise GuardRefused(
-                f"The text was refused by policy {self.name}: it contains {kinds}",
-                remedy="Remove it, or have the `guards` settings changed",
-                param="messages",
-            )
+            raise self.refusal(checked.refused)
         return checked
 
-    def output_stream(self) -> StreamRedactor | None:
-        """A redactor for one text of an answer; None where output is not guarded."""
-        return StreamRedactor(self._output_kinds) if self._output_kinds else None
+    def refusal(self, decisions: Sequence[GuardDecision]) -> MainspringError:
+        """The error that tells of ``decisions``."""
+        kinds = ", ".join(dict.fromkeys(decision.kind for decision in decisions))
+        return GuardRefused(
+            f"The text was refused by policy {self.name}: it contains {kinds}",
+            remedy="Remove it, or have the `guards` settings changed",
+            param="messages",
+        )
+
+    @cached_property
+    def detecting(self) -> tuple[str, ...]:
+        """The detectors that read what users and tools say."""
+        return tuple(name for name in ("injection", "toxicity") if getattr(self.detectors, name) != "off")
+
+    @property
+    def dropping(self) -> bool:
+        """Whether a detector reads passages that a model is to read."""
+        return self.detectors.indirect != "off"
+
+    def judge_passage(self, text: str, scores: Mapping[str, float]) -> tuple[GuardDecision, ...]:
+        """What is decided about a passage that a model is to read: by the rules, and by the detector."""
+        found = Counter(finding.kind for finding in injection.scan(text))
+        action = self.detectors.indirect
+        return (*self._decisions("passage_rules", action, found), *self.judge({"indirect": scores["indirect"]}))
+
+    def judge(self, scores: Mapping[str, float]) -> tuple[GuardDecision, ...]:
+        """What is decided on the detectors' probabilities for one text."""
+        found = []
+        for name, score in scores.items():
+            least = getattr(self.detectors, f"{name}_above") or packaged().heads[name].threshold
+            if score >= least:
+                action = getattr(self.detectors, name)
+                guard = f"{name}_detector"
+                found.append(GuardDecision(guard, action, name, 1, self.version, score, self.dry_run))
+        return tuple(found)
+
+    # --- on the way out --------------------------------------------------------------------------------------
+
+    def output(self, system: Sequence[str] = (), said: Sequence[str] = ()) -> Callable[[], Part] | None:
+        """Makes the redactor of each text of an answer; None where nothing is looked for. ``system`` are the prompts
+        that must not be repeated, ``said`` all texts of the request."""
+        makers: list[Callable[[], Part]] = []
+        if self._output_kinds:
+            makers.append(self._made(lambda: StreamRedactor(self._output_kinds), watch=False))
+        prompt = leak.Prompt(system) if self.prompt_leak != "off" and system else None
+        if prompt is not None and not prompt.short:
+            makers.append(self._made(lambda: leak.LeakRedactor(prompt), watch=self.prompt_leak == "flag"))
+        if self.links != "off":
+            known = links.Known(self.allowed_hosts, said)
+            makers.append(self._made(lambda: links.LinkRedactor(known), watch=self.links == "flag"))
+        if not makers:
+            return None
+        return makers[0] if len(makers) == 1 else lambda: Chain([make() for make in makers])
+
+    def _made(self, make: Callable[[], Part], *, watch: bool) -> Callable[[], Part]:
+        return (lambda: Watching(make())) if watch or self.dry_run else make
+
+    def output_stream(self) -> Part | None:
+        """A redactor for one text that belongs to no request; None where output is not guarded."""
+        make = replace(self, prompt_leak="off", links="off").output()
+        return make() if make is not None else None
 
     @property
     def _output_kinds(self) -> frozenset[str]:
@@ -110,8 +195,47 @@ class GuardPolicy:
 
     def output_decisions(self, counts: Mapping[str, int]) -> tuple[GuardDecision, ...]:
         """The decisions that a redactor's ``counts`` amount to."""
-        return tuple(_decisions("pii_output", "redact", counts))
+        personal = {kind: count for kind, count in counts.items() if kind in _PII}
+        repeated = {kind: count for kind, count in counts.items() if kind == leak.KIND}
+        carrying = {kind: count for kind, count in counts.items() if kind in links.KINDS}
+        return (
+            *self._decisions("pii_output", "redact", personal),
+            *self._decisions("prompt_leak", self.prompt_leak, repeated),
+            *self._decisions("links", self.links, carrying),
+        )
+
+    def _decisions(self, guard: str, action: Any, counts: Mapping[str, int]) -> Iterable[GuardDecision]:
+        return [
+            GuardDecision(guard, action, kind, count, self.version, None, self.dry_run)
+            for kind, count in sorted(counts.items())
+        ]
 
 
-def _decisions(guard: str, action: Action, counts: Mapping[str, int]) -> Iterable[GuardDecision]:
-    return [GuardDecision(guard, action, kind, count) for kind, count in sorted(counts.items())]
+class Policies:
+    """The policy of each application, by the name under which it is asked: ``default`` is everybody else's."""
+
+    def __init__(self, settings: GuardsSettings) -> None:
+        self.default = GuardPolicy.of(settings)
+        self.named = {name: GuardPolicy.of(settings.policy(name), name) for name in settings.policies}
+        self._of = {
+            application: self.named[name]
+            for name, each in settings.policies.items()
+            for application in each.applications
+        }
+
+    def under(self, application: str) -> GuardPolicy:
+        """The policy for what is asked under this name."""
+        return self._of.get(application, self.default)
+
+    @property
+    def version(self) -> str:
+        """Changes whenever one of them does."""
+        if not self.named:
+            return self.default.version
+        text = repr(sorted((application, policy.version) for application, policy in self._of.items()))
+        return f"{self.default.version}+{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+    @property
+    def detect(self) -> bool:
+        """Whether any of them uses a detector."""
+        return any(policy.detecting or policy.dropping for policy in (self.default, *self.named.values()))

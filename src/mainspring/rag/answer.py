@@ -19,6 +19,7 @@ from mainspring.rag import extract, language
 from mainspring.rag.asked import Asked, refuse_unsupported, understood
 from mainspring.rag.calibration import Calibration
 from mainspring.rag.cite import Numbers, cite
+from mainspring.rag.context import Sift, sifted
 from mainspring.rag.evidence import evidence
 from mainspring.rag.extract import Passage
 from mainspring.rag.features import features
@@ -65,7 +66,7 @@ class DocumentAnswerer:
     trusted to keep to sources: then ``auto`` means generative. ``ask`` makes the model that rewrites follow-ups of a
     context (None: rules do). ``calibration`` takes the place of the built-in evidence and of ``rag.refuse_below``.
     ``charged`` makes what searching reads cost the asker (None: it is free), ``understanding`` does the techniques that
-    a request names (None: it may name none).
+    a request names (None: it may name none), ``sift`` says which passages the writer may read (None: all).
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class DocumentAnswerer:
         graphs: Graphs | None = None,
         charged: Charged | None = None,
         understanding: Understanding | None = None,
+        sift: Sift | None = None,
     ) -> None:
         self._retriever = retriever
         self._collections = collections
@@ -97,6 +99,7 @@ class DocumentAnswerer:
         self._graphs = graphs
         self._charged = charged
         self._understanding = understanding
+        self._sift = sift
 
     @property
     def sampled(self) -> bool:
@@ -162,6 +165,11 @@ class DocumentAnswerer:
             return self._noticed(asked, found, Response(head, replay(self._extracted(asked, look, chosen))))
         question, passages, texts = found.question, found.passages, found.texts
         reading = await self._writer.read(request, question, found.hits, passages, texts)
+        if self._sift is not None:
+            reading = await sifted(reading, self._sift, context)
+        if not reading.sources:
+            self._record(context, asked, look, True, (), reading=reading.facts())
+            return self._noticed(asked, found, Response(head, replay(self._extracted(asked, look, ()))))
         self._record(context, asked, look, refused, (), reading=reading.facts())
         notes = Notes(question, passages, texts, look.missing)
         response = await self._writer.write(request, question, reading, passages, texts, context, notes)

@@ -100,6 +100,7 @@ class Assembly:
             graphs=self._graphs,
             charged=self._path.charged,
             understanding=self._understanding,
+            sift=self._path.sift,
         )
 
     def _search(self) -> Search:
@@ -119,6 +120,7 @@ class Assembly:
             hiding=path.hiding,
             graphs=self._graphs,
             vocabularies=self._vocabularies,
+            sift=path.sift,
         )
 
     def _calibrated(self) -> calibration.Calibration | None:

@@ -13,14 +13,17 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Literal
+from typing import Literal, get_args
 
 from mainspring.rag import sentences
 from mainspring.rag.retrieve import Hit
+from mainspring.types import Context
 
-Why = Literal["said already", "no room"]
+Why = Literal["said already", "no room", "instructions"]
 Count = Callable[[Sequence["Source"]], Awaitable[list[int]]]
 """Tokens of each source as it is put into the prompt."""
+Sift = Callable[[Sequence[str], Context], Awaitable[list[bool]]]
+"""Whether each of these texts may be read by a model."""
 
 # A span that was widened to its parent or table may take this share of the budget; beyond, the chunk alone is read.
 _WIDEST = 0.5
@@ -86,9 +89,20 @@ class Reading:
 
     def described(self) -> str:
         """In a few words, for people who watch."""
-        left = {why: sum(each.why == why for each in self.left_out) for why in ("said already", "no room")}
+        left = {why: sum(each.why == why for each in self.left_out) for why in get_args(Why)}
         said = "".join(f", {count} {why}" for why, count in left.items() if count)
         return f"{len(self.sources)} sources, {self.tokens} tokens{said}"
+
+
+async def sifted(reading: Reading, sift: Sift, context: Context) -> Reading:
+    """``reading`` without the sources that the guards leave out. Whole sources are looked at, as they will be read: a
+    chunk beside an instruction may have been widened to it."""
+    read = await sift([source.text for source in reading.sources], context)
+    if all(read):
+        return reading
+    pairs = list(zip(reading.sources, read, strict=True))
+    dropped = [LeftOut(each.document_id, each.start, each.end, "instructions") for each, may in pairs if not may]
+    return Reading(tuple(each for each, may in pairs if may), (*reading.left_out, *dropped))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from mainspring.errors import NotFound, Unsupported
 from mainspring.path import collect
 from mainspring.rag import extract, facets, highlight, spelling, terms
 from mainspring.rag.cite import cite
+from mainspring.rag.context import Sift, sifted
 from mainspring.rag.filters import Filter
 from mainspring.rag.generate import Writer
 from mainspring.rag.graph import told
@@ -116,6 +117,7 @@ class Search:
         hiding: Callable[[Context], Hiding] | None = None,
         graphs: Graphs | None = None,
         vocabularies: Vocabularies | None = None,
+        sift: Sift | None = None,
     ) -> None:
         self._collections = collections
         self._retriever = retriever
@@ -131,6 +133,7 @@ class Search:
         self._hiding = hiding
         self.graphs = graphs
         self._vocabularies = vocabularies or Vocabularies(retriever.scopes, retriever.text)
+        self._sift = sift
         self._similar = Similar(retriever, self._vocabularies)
         self.understanding = Understanding(self._vocabularies, retriever.embedder)
 
@@ -330,10 +333,13 @@ class Search:
                 told = plan.text if self._redact is None else self._redact(plan.text)
                 request = ChatRequest("", (Message("user", told),), store=False)
                 reading = await self._writer.read(request, told, shown, passages, texts)
-                writing = await self._writer.write(request, told, reading, passages, texts, context)
-                answer = await collect(writing)
-                step.tokens = answer.usage.total_tokens
-                return Summary("generative", answer.text, tuple(answer.citations))
+                if self._sift is not None:
+                    reading = await sifted(reading, self._sift, context)
+                if reading.sources:
+                    writing = await self._writer.write(request, told, reading, passages, texts, context)
+                    answer = await collect(writing)
+                    step.tokens = answer.usage.total_tokens
+                    return Summary("generative", answer.text, tuple(answer.citations))
             return _extracted(passages, texts)
 
     def _kind(self, wanted: Wanted) -> Summarising | None:

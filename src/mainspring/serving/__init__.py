@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -12,12 +12,12 @@ from typing import Protocol
 from mainspring.engines import ChatModel, Engines, Replica
 from mainspring.engines.model import EmbedResponder
 from mainspring.engines.reranker import RerankResponder
-from mainspring.guards.policy import GuardPolicy
-from mainspring.serving import auto, semantic
+from mainspring.guards.policy import Policies
+from mainspring.serving import auto, detect, semantic
 from mainspring.serving.background import Background
 from mainspring.serving.charged import Charged
 from mainspring.serving.gate import Gate
-from mainspring.serving.guard import inspect
+from mainspring.serving.guard import Guard, inspect
 from mainspring.serving.hide import Hiding
 from mainspring.serving.limit import Charge, Limits, RateLimits
 from mainspring.serving.limit_shared import opened
@@ -45,6 +45,10 @@ class Inspect(Protocol):
     async def __call__(self, texts: Sequence[str], context: Context, *, param: str = "query") -> None: ...
 
 
+Sift = Callable[[Sequence[str], Context], Awaitable[list[bool]]]
+"""Whether each of these passages may be read by a model, under the policy of the application that reads."""
+
+
 @dataclass(frozen=True, slots=True)
 class Path:
     """The way of a request: ``responder`` is the request ring over everything in ``registry``.
@@ -52,9 +56,10 @@ class Path:
     ``chat`` and ``embedding`` are the models within their call rings, for rooms that call models themselves; what
     ``shown`` ones write passes the output guard. ``charge`` limits what is no request of the ring; ``charged``
     makes its embedders and rerankers leave call events, and ``inspect`` guards the texts that it searches by;
-    ``redact`` is how chat models may read those, and ``hiding`` how what is said of documents outside of the ring may
-    be shown; ``replicas`` is what is balanced and routed, ``meaning`` what the semantic cache works with (None: it is
-    off).
+    ``sift`` says which passages a model may read, ``redact`` is how chat models may read queries, and ``hiding`` how
+    what is said of documents outside of the ring may be shown; ``replicas`` is what is balanced and routed, ``meaning``
+    what the semantic cache works with (None: it is off), ``detecting`` what moderation works with (None: the embedding
+    model is another than the detectors').
     """
 
     registry: Registry
@@ -66,10 +71,12 @@ class Path:
     charge: Charge
     charged: Charged
     inspect: Inspect
+    sift: Sift
     redact: Callable[[str], str]
     hiding: Callable[[Context], Hiding]
     replicas: Replicas
     meaning: semantic.Meaning | None
+    detecting: detect.Detecting | None
 
 
 @asynccontextmanager
@@ -77,12 +84,12 @@ async def open(  # noqa: A001
     settings: Settings, stores: Stores, telemetry: Telemetry, engines: Engines
 ) -> AsyncIterator[Path]:
     """Both rings over the models of ``engines``. What still settles when it closes is waited for."""
-    tariffs = Tariffs(settings)
+    tariffs, policies = Tariffs(settings), Policies(settings.guards)
     services = Services(
         settings=settings,
         tracing=telemetry.tracing,
         metrics=telemetry.metrics,
-        policy=GuardPolicy.of(settings.guards),
+        policy=policies,
         events=stores.events,
         histories=stores.sessions,
         answers=stores.cache,
@@ -116,6 +123,9 @@ async def open(  # noqa: A001
             shown = name if len(model.all_replicas()) == 1 else f"{name}/{each.name}"
             telemetry.metrics.watch_engine(shown, partial(_statistics, each, gates[name, each.name]))
     charged = Charged(partial(_priced_ring, services, tariffs))
+    detecting = detect.make(engines.embedder, charged, telemetry.tracing, wanted=policies.detect)
+    services = dataclasses.replace(services, detect=detecting)
+    guard = Guard(stores.events, telemetry.metrics, detecting)
     candidates = {name: auto.Candidate(name, chat[name], engines.chat[name].engine.capabilities) for name in models}
     router = auto.make(
         settings.serving.auto,
@@ -148,7 +158,7 @@ async def open(  # noqa: A001
         engines,
         chat,
         charged,
-        lambda text: services.policy.inspect(text).text,
+        lambda text: policies.default.inspect(text).text,
         services.purse,
     )
     services = dataclasses.replace(services, keeper=keeper)
@@ -181,12 +191,18 @@ async def open(  # noqa: A001
             embedding,
             Charge(limits, telemetry.metrics),
             charged,
-            partial(inspect, services.policy, services.events, services.metrics, role="query"),
-            lambda text: services.policy.inspect(text).text,
-            partial(Hiding, services.policy, services.metrics),
+            partial(inspect, guard, policies, role="query"),
+            partial(_sift, guard, policies),
+            lambda text: policies.default.inspect(text).text,
+            partial(Hiding, policies, services.metrics),
             replicas,
             meaning,
+            detecting,
         )
+
+
+async def _sift(guard: Guard, policies: Policies, texts: Sequence[str], context: Context) -> list[bool]:
+    return await guard.sift(policies.under(context.allowance.application), texts, context)
 
 
 @asynccontextmanager

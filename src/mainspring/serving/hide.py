@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 
-from mainspring.serving.guard import GuardMetrics, Policy, note
+from mainspring.serving.guard import GuardMetrics, Policies, note
 from mainspring.types import Context
 
 
 class Hiding:
     """Redacts what is said in one response. ``note`` what was found when all of it is said."""
 
-    def __init__(self, policy: Policy, metrics: GuardMetrics, context: Context) -> None:
-        self._policy = policy
+    def __init__(self, policy: Policies, metrics: GuardMetrics, context: Context) -> None:
+        self._policy = policy.under(context.allowance.application)
         self._metrics = metrics
         self._context = context
         self._counts: Counter[str] = Counter()

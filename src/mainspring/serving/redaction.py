@@ -24,7 +24,8 @@ from mainspring.types import (
 class Redactor(Protocol):
     """Takes a text in pieces and gives it back redacted; ``counts`` is how often each kind was replaced."""
 
-    counts: Counter[str]
+    @property
+    def counts(self) -> Counter[str]: ...
 
     def push(self, text: str) -> str: ...
 

@@ -14,7 +14,7 @@ from mainspring.serving.bound import Bound
 from mainspring.serving.budget import Budget
 from mainspring.serving.cache import CacheMetrics, Keys, ResponseCache
 from mainspring.serving.gate import Gate, Waits
-from mainspring.serving.guard import GuardInput, GuardMetrics, GuardOutput, Policy
+from mainspring.serving.guard import Detect, GuardInput, GuardMetrics, GuardOutput, Policies
 from mainspring.serving.limit import Limit, LimitMetrics, RateLimits
 from mainspring.serving.memory.keeper import Keeper
 from mainspring.serving.meter import CallMetrics, Meter
@@ -41,12 +41,12 @@ class Metrics(RequestMetrics, LimitMetrics, GuardMetrics, CacheMetrics, CallMetr
 @dataclass(frozen=True, slots=True)
 class Services:
     """What the layers of both rings work with. Whoever makes it closes ``background`` before the stores. Without
-    ``meaning`` there is no semantic cache."""
+    ``meaning`` there is no semantic cache, without ``detect`` the guards are rules alone."""
 
     settings: Settings
     tracing: Tracing
     metrics: Metrics
-    policy: Policy
+    policy: Policies
     events: EventLog
     histories: Histories
     answers: Answers
@@ -54,6 +54,7 @@ class Services:
     keeper: Keeper | None = None
     purse: Purse | None = None
     meaning: Meaning | None = None
+    detect: Detect | None = None
 
 
 def gate_before(services: Services, model: str, capacity: Capacity | None) -> Gate | None:
@@ -77,7 +78,13 @@ def request_ring(services: Services, registry: Registry, limits: RateLimits) -> 
     outermost = partial(Trace, tracing=services.tracing, metrics=services.metrics)
     layers: list[LayerFactory] = [
         partial(Limit, limits=limits, metrics=services.metrics, default_output_tokens=serving.default_output_tokens),
-        partial(GuardInput, policy=services.policy, events=services.events, metrics=services.metrics),
+        partial(
+            GuardInput,
+            policy=services.policy,
+            events=services.events,
+            metrics=services.metrics,
+            detect=services.detect,
+        ),
         partial(
             Session,
             histories=services.histories,

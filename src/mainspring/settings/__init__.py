@@ -10,7 +10,7 @@ from __future__ import annotations
 from mainspring.settings.auto import AutoSettings, RouteRule
 from mainspring.settings.engines import EnginesSettings
 from mainspring.settings.gateway import GatewaySettings
-from mainspring.settings.guards import GuardsSettings, PiiKind
+from mainspring.settings.guards import DetectorsSettings, GuardsSettings, NamedPolicy, PiiKind
 from mainspring.settings.load import CONFIG_NAME, OTHER_NAMES, PREFIX, Loaded, describe, load
 from mainspring.settings.models import ModelsSettings
 from mainspring.settings.rag import Chunking, RagSettings
@@ -27,11 +27,13 @@ __all__ = [
     "AutoSettings",
     "BatchesSettings",
     "Chunking",
+    "DetectorsSettings",
     "EnginesSettings",
     "GatewaySettings",
     "GuardsSettings",
     "Loaded",
     "ModelsSettings",
+    "NamedPolicy",
     "PiiKind",
     "Preset",
     "RagSettings",

@@ -4,28 +4,104 @@ from __future__ import annotations
 
 from typing import Any, Literal, get_args
 
-from pydantic import field_validator
+from pydantic import Field, field_validator, model_validator
 
 from mainspring.settings.section import Section
 
 PiiKind = Literal["canary", "secret", "iban", "credit_card", "ssn", "ip", "email", "phone"]
 """Kinds of personal data and credentials; of two found at the same place the earlier one here counts."""
+OnInput = Literal["off", "flag", "refuse"]
+OnOutput = Literal["off", "flag", "redact"]
+Chance = Field(None, gt=0, lt=1, description="probability from which a text counts; none: the fitted threshold")
+
+
+def _all_kinds(value: Any) -> Any:
+    return get_args(PiiKind) if value == "all" else value
+
+
+def _off(value: Any) -> Any:
+    # YAML reads a bare ``off`` as false.
+    return "off" if value is False else value
+
+
+_SWITCHES = ("injection", "pii_input", "pii_output", "prompt_leak", "links")
+
+
+class DetectorsSettings(Section):
+    """What is done with what the fitted detectors find: ``injection`` and ``toxicity`` in what users and tools say,
+    ``indirect`` (instructions) in passages that a model is to read, where ``drop`` leaves the passage out."""
+
+    injection: OnInput = "off"
+    toxicity: OnInput = "off"
+    indirect: Literal["off", "flag", "drop"] = "off"
+    injection_above: float | None = Chance
+    toxicity_above: float | None = Chance
+    indirect_above: float | None = Chance
+
+    _words = field_validator("injection", "toxicity", "indirect", mode="before")(_off)
+
+
+class NamedPolicy(Section):
+    """A policy of some applications (models, routes, collections, by the name under which they are asked); what it
+    leaves out is as in the section ``guards`` itself. In a ``dry_run`` everything is recorded as it would be decided,
+    and nothing refused, replaced or left out."""
+
+    applications: tuple[str, ...] = Field(min_length=1)
+    injection: OnInput | None = None
+    pii_input: Literal["off", "redact", "refuse"] | None = None
+    pii_output: Literal["off", "redact"] | None = None
+    pii_output_kinds: tuple[PiiKind, ...] | None = None
+    prompt_leak: OnOutput | None = None
+    canary: bool | None = None
+    links: OnOutput | None = None
+    allowed_hosts: tuple[str, ...] | None = None
+    detectors: DetectorsSettings | None = None
+    dry_run: bool | None = None
+
+    _kinds = field_validator("pii_output_kinds", mode="before")(_all_kinds)
+    _words = field_validator(*_SWITCHES, mode="before")(_off)
 
 
 class GuardsSettings(Section):
     """What the guards do with what they find.
 
     ``pii_output_kinds`` is what is redacted in answers: a list of kinds, or ``all``. Without ``ip``, ``email`` and
-    ``phone``, which documents rightly hold, ordinary words of a stream need not wait for their end.
+    ``phone``, which documents rightly hold, ordinary words of a stream need not wait for their end. ``prompt_leak`` is
+    about answers that repeat the system prompt, ``links`` about pictures and addresses in answers that could carry data
+    to hosts other than ``allowed_hosts``. With ``canary`` a mark nobody can guess stands before each system prompt.
     """
 
-    injection: Literal["off", "flag", "refuse"] = "flag"
+    injection: OnInput = "flag"
     pii_input: Literal["off", "redact", "refuse"] = "redact"
     pii_output: Literal["off", "redact"] = "redact"
     pii_output_kinds: tuple[PiiKind, ...] = ("canary", "secret", "iban", "credit_card", "ssn")
     spotlight: bool = True
+    prompt_leak: OnOutput = "off"
+    canary: bool = False
+    links: OnOutput = "off"
+    allowed_hosts: tuple[str, ...] = Field((), description="with their subdomains")
+    detectors: DetectorsSettings = Field(default_factory=DetectorsSettings)
+    dry_run: bool = False
+    policies: dict[str, NamedPolicy] = Field(default_factory=dict)
 
-    @field_validator("pii_output_kinds", mode="before")
-    @classmethod
-    def _all_kinds(cls, value: Any) -> Any:
-        return get_args(PiiKind) if value == "all" else value
+    _kinds = field_validator("pii_output_kinds", mode="before")(_all_kinds)
+    _words = field_validator(*_SWITCHES, mode="before")(_off)
+
+    @model_validator(mode="after")
+    def _one_policy_an_application(self) -> GuardsSettings:
+        seen: dict[str, str] = {}
+        for name, policy in self.policies.items():
+            if name == "default":
+                raise ValueError("policies.default is the section `guards` itself: give this one another name")
+            for application in policy.applications:
+                if seen.setdefault(application, name) != name:
+                    raise ValueError(f"policies: {application} is in both {seen[application]} and {name}")
+        return self
+
+    def policy(self, name: str) -> GuardsSettings:
+        """The section as the policy ``name`` changes it. Raises ``KeyError``."""
+        named = self.policies[name].model_dump(exclude={"applications", "detectors"}, exclude_none=True)
+        detectors = self.policies[name].detectors
+        if detectors is not None:
+            named["detectors"] = self.detectors.model_copy(update=detectors.model_dump(exclude_unset=True))
+        return self.model_copy(update={**named, "policies": {}})

@@ -1,0 +1,189 @@
+"""Fit the packaged detectors and write ``src/mainspring/guards/detectors.json``.
+
+    MAINSPRING_DATA=... python benchmarks/fit_detectors.py
+
+Nothing that ``benchmarks/detectors.py`` reports is read here but to leave out what resembles it. Thresholds come from
+predictions for texts that the fold's fit had not seen: at most ``ALIKE`` of the innocent look-alikes and ``ORDINARY``
+of the other innocent texts of the fitting side are above them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from _detectors import Sets, Task, digest, tasks
+from _report import skip
+from mainspring.engines import builtin
+from mainspring.guards import detector
+from mainspring.settings import Settings, load
+
+TARGET = Path(detector.__file__).with_name("detectors.json")
+ALIKE, ORDINARY = 0.05, 0.01
+RIDGES = (0.3, 1.0, 3.0, 10.0)
+FOLDS = 5
+ROUNDS = 3
+Floats = NDArray[np.float64]
+
+
+class Vectors:
+    """Embeds windows with the embedder that serves, each once; kept in a file where one is named."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._known: dict[str, Any] = {}
+        self.name = settings.models.embedding
+        kept = os.environ.get("DETECTOR_VECTORS", "")
+        self._kept = Path(kept) if kept else None
+        if self._kept is not None and self._kept.exists():
+            with np.load(self._kept) as held:
+                self._known = dict(zip(held["keys"].tolist(), held["rows"], strict=True))
+
+    def of(self, texts: Sequence[str], cut: Callable[[str], list[str]] = detector.windows) -> list[Any]:
+        """Float32 of shape (windows, dimensions) for each of ``texts``."""
+        parts = [cut(text) or ["-"] for text in texts]
+        missing = list(dict.fromkeys(w for part in parts for w in part if digest(w) not in self._known))
+        if missing:
+            for window, row in zip(missing, asyncio.run(self._embed(missing)), strict=True):
+                self._known[digest(window)] = row
+            if self._kept is not None:
+                np.savez(self._kept, keys=np.array(list(self._known)), rows=np.array(list(self._known.values())))
+        return [np.array([self._known[digest(window)] for window in part]) for part in parts]
+
+    async def _embed(self, windows: list[str]) -> Any:
+        embedder = await builtin.embedder(self._settings)
+        try:
+            print(f"embedding {len(windows)} windows", flush=True)
+            rows = []
+            for start in range(0, len(windows), 512):
+                rows.append((await embedder.embed(windows[start : start + 512], "passage")).vectors)
+            return np.vstack(rows)
+        finally:
+            await embedder.close()
+
+
+def fit(bags: Sequence[Any], labels: Floats, ridge: float) -> tuple[Floats, float]:
+    """(weights, bias) for bags of windows: a positive bag counts by the two of its windows that look worst to the round
+    before, a negative one by all of them. Both classes weigh the same, and each bag within its class."""
+    chosen = [np.arange(len(bag)) for bag in bags]
+    found: tuple[Floats, float] = (np.zeros(bags[0].shape[1]), 0.0)
+    for turn in range(ROUNDS):
+        if turn:
+            for index, bag in enumerate(bags):
+                if labels[index] and len(bag) > 2:
+                    chosen[index] = np.argsort(bag @ found[0])[-2:]
+        rows = np.vstack([bag[pick] for bag, pick in zip(bags, chosen, strict=True)]).astype(np.float64)
+        targets = np.repeat(labels, [len(pick) for pick in chosen])
+        shares = np.concatenate([np.full(len(pick), 1 / len(pick)) for pick in chosen])
+        shares *= np.where(targets == 1, 0.5 / labels.sum(), 0.5 / (1 - labels).sum()) * len(bags)
+        found = newton(rows, targets, shares, ridge)
+    return found
+
+
+def newton(rows: Floats, labels: Floats, shares: Floats, ridge: float) -> tuple[Floats, float]:
+    """Weighted logistic regression under a Gaussian prior of precision ``ridge``."""
+    design = np.hstack([rows, np.ones((len(rows), 1))])
+    penalty = np.append(np.full(rows.shape[1], ridge), 1e-6)
+    weights = np.zeros(design.shape[1])
+    for _ in range(30):
+        chances = detector.sigmoid(design @ weights)
+        slope = design.T @ (shares * (chances - labels)) + penalty * weights
+        bend = (design * (shares * chances * (1 - chances))[:, None]).T @ design + np.diag(penalty)
+        step = np.linalg.solve(bend, slope)
+        weights -= step
+        if np.abs(step).max() < 1e-7:
+            break
+    return weights[:-1], float(weights[-1])
+
+
+def worst(bags: Sequence[Any], weights: Floats, bias: float) -> Floats:
+    """The probability of each bag's worst window."""
+    return np.array([float(detector.sigmoid((bag @ weights + bias).max())) for bag in bags])
+
+
+def auroc(positives: Floats, negatives: Floats) -> float:
+    """The chance that a positive scores above a negative; ties count half."""
+    both = np.concatenate([positives, negatives])
+    _, places, counts = np.unique(both, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[places]
+    above = ranks[: len(positives)].sum() - len(positives) * (len(positives) + 1) / 2
+    return float(above / (len(positives) * len(negatives)))
+
+
+def threshold(alike: Floats, others: Floats) -> float:
+    """The least threshold that keeps both promises."""
+    return float(max(np.quantile(alike, 1 - ALIKE), np.quantile(others, 1 - ORDINARY))) + 1e-4
+
+
+def head(task: Task, vectors: Vectors) -> tuple[detector.Head, dict[str, Any]]:
+    """The fitted head, and its card."""
+    texts = list(dict.fromkeys([*task.positives, *task.negatives]))
+    wanted = set(task.positives)
+    labels = np.array([float(text in wanted) for text in texts])
+    like, guilty = set(task.alike), set(task.guilty)
+    alike = np.array([text in like for text in texts]) & (labels == 0)
+    others = (labels == 0) & ~alike & np.array([text not in guilty for text in texts])
+    bags = vectors.of(texts)
+    # Texts that begin alike were made from one pattern: they stay in one fold.
+    folds = np.array([int(digest(text[:24]), 16) % FOLDS for text in texts])
+    best: tuple[float, float, Floats] | None = None
+    for ridge in RIDGES:
+        held = np.zeros(len(texts))
+        for fold in range(FOLDS):
+            seen = folds != fold
+            weights, bias = fit([bag for bag, keep in zip(bags, seen, strict=True) if keep], labels[seen], ridge)
+            held[~seen] = worst([bag for bag, keep in zip(bags, seen, strict=True) if not keep], weights, bias)
+        cut = threshold(held[alike], held[others])
+        found = float((held[labels == 1] >= cut).mean())
+        print(
+            f"{task.name:12} ridge {ridge:5} AUROC {auroc(held[labels == 1], held[labels == 0]):.3f} found {found:.3f}"
+        )
+        if best is None or found > best[0]:
+            best = (found, ridge, held)
+    assert best is not None
+    found, ridge, held = best
+    cut = threshold(held[alike], held[others])
+    weights, bias = fit(bags, labels, ridge)
+    card = {
+        "positives": int(labels.sum()),
+        "negatives": int((1 - labels).sum()),
+        "look_alikes": int(alike.sum()),
+        "ridge": ridge,
+        "held_out_auroc": round(auroc(held[labels == 1], held[labels == 0]), 3),
+        "held_out_found": round(found, 3),
+    }
+    return detector.Head(task.name, weights, bias, cut), card
+
+
+def main() -> None:
+    root = os.environ.get("MAINSPRING_DATA")
+    if not root:
+        skip("MAINSPRING_DATA names no folder of data sets")
+    vectors = Vectors(load().settings)
+    heads, cards = {}, {}
+    sets = Sets(Path(root))
+    for task in tasks(sets):
+        heads[task.name], cards[task.name] = head(task, vectors)
+    card = {
+        "fitted_at": time.strftime("%Y-%m-%d", time.gmtime()),
+        "by": "benchmarks/fit_detectors.py",
+        "look_alikes_above": ALIKE,
+        "others_above": ORDINARY,
+        "heads": cards,
+        # A red team attacks with the other jailbreaks.
+        "fitted_on": sorted(digest(text)[:8] for text in sets.wild[0]),
+    }
+    detector.Heads(vectors.name, heads, card).save(TARGET)
+    print(f"{TARGET.name}: {TARGET.stat().st_size / 1000:.0f} kB", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

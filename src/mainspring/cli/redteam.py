@@ -1,0 +1,199 @@
+"""``mainspring redteam``: attack a model, an application or an endpoint, with the guards off and on."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mainspring.cli import show
+from mainspring.settings import GuardsSettings, Settings, load
+
+if TYPE_CHECKING:
+    from mainspring.evaluate.redteam.attacks import Attack
+    from mainspring.evaluate.redteam.run import Round
+    from mainspring.system import System
+    from mainspring.types import Context, Request, Response
+
+COLLECTION = "red-team"
+REMOTE = "red-team-target"
+
+
+def redteam(
+    context: typer.Context,
+    target: Annotated[str, typer.Argument(help="A chat model, a route, `document-qa`; with --url the model there")],
+    url: Annotated[str, typer.Option("--url", help="Attack an OpenAI-compatible endpoint behind these guards")] = "",
+    key: Annotated[str, typer.Option("--key", envvar="RED_TEAM_KEY", help="Its API key", show_default=False)] = "",
+    categories: Annotated[str, typer.Option("--categories", help="Some of them, with commas [default: all]")] = "",
+    most: Annotated[int, typer.Option("--most", min=1, help="Attacks of each category")] = 20,
+    strict: Annotated[bool, typer.Option("--strict", help="Every guard on, not the configured policy")] = False,
+    off: Annotated[bool, typer.Option("--off/--no-off", help="Also attack with the guards off, to compare")] = True,
+    regressions: Annotated[
+        Path, typer.Option("--regressions", help="File of attacks that are known to get through")
+    ] = Path("redteam.json"),
+    update: Annotated[bool, typer.Option("--update", help="Write what gets through now into that file")] = False,
+    data: Annotated[Path | None, typer.Option("--data", help="Folder of data sets [default: $MAINSPRING_DATA]")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output")] = False,
+) -> None:
+    """Attack TARGET in a temporary home, and say what gets through by category.
+
+    Attacks that the file knows are always repeated. The exit status is 1 where one gets through with the guards on that
+    the file does not know. docs/security.md says what counts as getting through.
+    """
+    loaded = load(context.obj)
+    settings = _settings(loaded.settings, target, url, key)
+    folder = data or (Path(known) if (known := loaded.environment.get("MAINSPRING_DATA")) else None)
+    reads = target == "document-qa" and not url
+    known_ones, attacks, harmless = _chosen(folder, regressions, categories, most, reads)
+    name = REMOTE if url else target
+    on = settings.guards if not strict else _strict(target, name)
+    rounds = asyncio.run(_rounds(settings, name, reads, attacks, harmless, on, off))
+    through = [each.attack for each in rounds[-1].results if each.outcome == "succeeded"]
+    new = [each for each in through if each.id not in {known.id for known in known_ones}]
+    if update:
+        from mainspring.evaluate.redteam.run import save_regressions
+
+        save_regressions(regressions, target, through)
+    _tell(rounds, through, known_ones, new, as_json, written=update)
+    if new and not update:
+        raise typer.Exit(1)
+
+
+def _settings(settings: Settings, target: str, url: str, key: str) -> Settings:
+    """Those that serve the target alone where that can be told."""
+    from mainspring.cli.up import pull_missing
+    from mainspring.settings.endpoints import RemoteModel
+
+    models = settings.models
+    if url:
+        remote = {**models.remote, REMOTE: RemoteModel(url=url, model=target, api_key=key)}
+        models = models.model_copy(update={"chat": (), "remote": remote})
+        guards = settings.guards
+        policies = {
+            name: each.model_copy(update={"applications": (*each.applications, REMOTE)})
+            if target in each.applications
+            else each
+            for name, each in guards.policies.items()
+        }
+        settings = settings.model_copy(update={"guards": guards.model_copy(update={"policies": policies})})
+    settings = settings.model_copy(update={"models": models})
+    pull_missing(settings)
+    return settings
+
+
+def _strict(target: str, name: str) -> GuardsSettings:
+    from mainspring.evaluate.redteam.run import STRICT
+
+    sys.stderr.write(f"{target}: every guard at its strictest, in place of the configured policy of {name}\n")
+    return STRICT
+
+
+def _chosen(
+    folder: Path | None, regressions: Path, categories: str, most: int, reads: bool
+) -> tuple[list[Attack], list[Attack], list[str]]:
+    """The known attacks, all to be sent, and the harmless texts. Raises ``InvalidRequest``."""
+    from mainspring.errors import InvalidRequest
+    from mainspring.evaluate.redteam.attacks import CATEGORIES, innocent, read
+    from mainspring.evaluate.redteam.run import load_regressions
+
+    wanted = [part.strip() for part in categories.split(",") if part.strip()] or list(CATEGORIES)
+    if unknown := set(wanted) - set(CATEGORIES):
+        raise InvalidRequest(f"no category {', '.join(sorted(unknown))}", remedy=f"There are {', '.join(CATEGORIES)}")
+    known = load_regressions(regressions)
+    found = read(folder, most)
+    if reads:
+        # It brings its own prompt, which holds no secret of ours.
+        found.pop("extraction", None)
+    for category in wanted:
+        if category not in found:
+            sys.stderr.write(f"{category}: left out, its sets are not in the folder of data sets or do not apply\n")
+    attacks = [each for category in wanted for each in found.get(category, ())]
+    fresh = {each.id for each in attacks}
+    return known, [*attacks, *(each for each in known if each.id not in fresh)], innocent(folder, 3 * most)
+
+
+async def _rounds(
+    settings: Settings,
+    name: str,
+    reads: bool,
+    attacks: Sequence[Attack],
+    harmless: Sequence[str],
+    on: GuardsSettings,
+    off: bool,
+) -> list[Round]:
+    from mainspring.evaluate.redteam.run import OFF, attack
+    from mainspring.system import System
+
+    found = []
+    for label, guards in (("guards off", OFF), ("guards on", on)) if off else (("guards on", on),):
+        with tempfile.TemporaryDirectory(prefix="mainspring-red-") as home, show.progress() as progress:
+            changed = settings.model_copy(update={"home": Path(home), "guards": guards})
+            async with System.open(changed) as system:
+                asked = harmless if label == "guards on" else ()
+                found.append(
+                    await attack(
+                        SystemTarget(system, name, reads),
+                        attacks,
+                        asked,
+                        lambda stage, done, total, label=label: progress(f"{stage}, {label}", done, total),  # type: ignore[misc]
+                    )
+                )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class SystemTarget:
+    """A name of an open system."""
+
+    system: System
+    name: str
+    reads: bool
+
+    async def respond(self, request: Request, context: Context) -> Response:
+        return await self.system.respond(request, context)
+
+    async def ingest(self, paths: Sequence[Path]) -> None:
+        await self.system.library.ingest(self.system.local, COLLECTION, list(paths))
+
+
+def _tell(
+    rounds: Sequence[Round],
+    through: Sequence[Attack],
+    known: Sequence[Attack],
+    new: Sequence[Attack],
+    as_json: bool,
+    *,
+    written: bool,
+) -> None:
+    from mainspring.evaluate.redteam.run import rows
+
+    on = rounds[-1]
+    table = rows(rounds[0] if len(rounds) > 1 else None, on)
+    held = [each for each in known if each.id not in {attack.id for attack in through}]
+    if as_json:
+        facts: Mapping[str, Any] = {
+            "categories": table,
+            "harmless": on.innocent,
+            "harmless_refused": on.refused,
+            "through": [each.as_json() for each in through],
+            "new": [each.id for each in new],
+            "held_now": [each.id for each in held],
+        }
+        show.as_json(facts)
+        return
+    show.table(
+        ("CATEGORY", "ATTACKS", "THROUGH, OFF", "BLOCKED, ON", "THROUGH, ON", "FAILED"),
+        [["-" if value is None else value for value in row.values()] for row in table],
+    )
+    if on.innocent:
+        print(f"\nOf {on.innocent} harmless texts that look like attacks {on.refused} were refused.")
+    for each in new if not written else ():
+        print(f"new: {each.category} {each.id} ({each.source}): {each.turns[-1][:90]!r}")
+    if held:
+        print(f"{len(held)} known ones no longer get through; --update takes them out of the file.")

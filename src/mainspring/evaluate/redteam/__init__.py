@@ -1,0 +1,1 @@
+"""Attacks on an application or an endpoint, by public sets, judged by what really came out."""

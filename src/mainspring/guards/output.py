@@ -1,0 +1,69 @@
+"""The guards of one answer, one behind the other, and what a dry run makes of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Protocol
+
+
+class Part(Protocol):
+    """Takes a text in pieces and gives it back without what it finds; ``counts`` is how often each kind was found."""
+
+    @property
+    def counts(self) -> Counter[str]: ...
+
+    def push(self, text: str) -> str: ...
+
+    def flush(self) -> str: ...
+
+
+class Chain:
+    """Several redactors, the text through one after the other. ``parts`` are at least one."""
+
+    __slots__ = ("_parts",)
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self._parts = parts
+
+    @property
+    def counts(self) -> Counter[str]:
+        return sum((part.counts for part in self._parts), Counter())
+
+    def push(self, text: str) -> str:
+        """Take the next piece; return what can be shown now (the same object where nothing changed)."""
+        for part in self._parts:
+            if not text:
+                break
+            text = part.push(text)
+        return text
+
+    def flush(self) -> str:
+        """The text has ended: return the rest."""
+        rest = ""
+        for part in self._parts:
+            rest = (part.push(rest) if rest else "") + part.flush()
+        return rest
+
+
+class Watching:
+    """Counts what ``part`` would replace, and shows every piece as it came, at once."""
+
+    __slots__ = ("_part",)
+
+    def __init__(self, part: Part) -> None:
+        self._part = part
+
+    @property
+    def counts(self) -> Counter[str]:
+        return self._part.counts
+
+    def push(self, text: str) -> str:
+        """The same text."""
+        self._part.push(text)
+        return text
+
+    def flush(self) -> str:
+        """Nothing is held back."""
+        self._part.flush()
+        return ""
