@@ -16,6 +16,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,13 +63,18 @@ def figures_of(name: str, sets: Sequence[Report], vectors: Vectors, task: Task) 
             figures[f"{name}: AUROC, {each.name}"] = Figure(auroc(found, innocent), "", "higher", against=count)
             share = float((found > strict).mean())
             figures[f"{name}: found at 1 % false alarms, {each.name}"] = Figure(share, "share", "higher", against=count)
-        kind, better = ("found", "higher") if each.positive else ("false alarms", "lower")
+        kind, better = told(each)
         floor = 0.05 if any(mark in each.name for mark in ("NotInject", "XSTest")) else None
         label = f"{name}: {kind}, {each.name}"
         figures[label] = Figure(float((found >= cut).mean()), "share", better, floor, against=count)
     if name in COMPARED:
         figures |= compared(name, sets, task, {label: found >= cut for label, found in scores.items()})
     return figures
+
+
+def told(each: Report) -> tuple[str, Literal["higher", "lower"]]:
+    """What a share of its texts above the threshold is, and whether more is better."""
+    return ("found", "higher") if each.positive else ("false alarms", "lower")
 
 
 def category(name: str, sets: Sequence[Report], vectors: Vectors) -> dict[str, Figure]:
@@ -107,7 +113,7 @@ def compared(
     figures: dict[str, Figure] = {}
     for each in sets:
         found = scores[each.name]
-        kind, better = ("found", "higher") if each.positive else ("false alarms", "lower")
+        kind, better = told(each)
         if each.positive:
             figures[f"TF-IDF {name}: AUROC, {each.name}"] = Figure(auroc(found, innocent), "", "higher")
             share = float((found > strict).mean())

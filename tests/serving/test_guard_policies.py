@@ -65,8 +65,11 @@ async def test_detectors_read_what_rules_let_pass() -> None:
 
 async def test_detectors_that_are_off_are_not_asked() -> None:
     detect = Feeling()
-    await house(GuardPolicy(), detect).ask("hello")
+    home = house(GuardPolicy(), detect)
+    await home.ask("hello")
     assert detect.asked == []
+    (span,) = [span for span in home.tracing.spans if span.name == "GuardInput"]
+    assert span.attributes == {"mainspring.policy": home.policy.version}
 
 
 async def test_a_dry_run_lets_pass_what_it_would_refuse() -> None:

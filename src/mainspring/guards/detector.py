@@ -166,5 +166,6 @@ async def score(
     return Scored(heads.score(embedded.vectors, owners, len(texts), names), embedded.tokens, len(flat))
 
 
-def sigmoid(values: Any) -> Any:
-    return 1 / (1 + np.exp(-np.clip(values, -500, 500)))
+def sigmoid(values: Any) -> Floats:
+    """The logistic function, element by element."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(values, -500, 500))), np.float64)

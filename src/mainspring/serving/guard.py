@@ -158,6 +158,10 @@ class GuardInput(Layer):
         self._policies = policy
         self._guard = Guard(events, metrics, detect)
 
+    def attributes(self, request: Request) -> Mapping[str, Any]:
+        """For the layer's span: under which policy the request is, to the version."""
+        return {"mainspring.policy": self._policies.under(request.model).version}
+
     async def respond(self, request: Request, context: Context) -> Response:
         policy = self._policies.under(request.model)
         if isinstance(request, ChatRequest):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from mainspring.path import Layer, LayerFactory
 from mainspring.serving.ports import Tracing
@@ -10,15 +11,18 @@ from mainspring.types import Context, Request, Responder, Response
 
 
 class Step(Layer):
-    """Opens a span named after ``layer``'s class around it, up to the commit point; what it calls goes below."""
+    """Opens a span named after ``layer``'s class around it, up to the commit point; what it calls goes below. A layer
+    with a method ``attributes`` has them of each request on its span."""
 
     def __init__(self, layer: Responder, tracing: Tracing) -> None:
         super().__init__(layer)
         self._tracing = tracing
         self._name = type(layer).__name__
+        self._attributes: Callable[[Request], Mapping[str, Any]] | None = getattr(layer, "attributes", None)
 
     async def respond(self, request: Request, context: Context) -> Response:
-        with self._tracing.span(self._name, context) as span:
+        attributes = {} if self._attributes is None else self._attributes(request)
+        with self._tracing.span(self._name, context, **attributes) as span:
             return await self.inner.respond(request, span.context)
 
 
