@@ -396,7 +396,7 @@ def test_what_was_asked_of_a_restricted_store_is_shown_to_its_group_alone(
     server: Server, keys: dict[str, str], restricted: Restricted
 ) -> None:
     body = ask(restricted.name, "How fast is the Marigold turbine, in revolutions?")
-    traces, seen = [restricted.trace_id], []
+    traces, seen = [restricted.trace_id], list[str]()
     # What other tests deleted may be forgotten between two answers, and cached answers of the tenant with it.
     while (len(seen) < 2 or seen[-1] != "hit") and len(seen) < 10:
         status, headers, _ = server.raw("POST", "/v1/chat/completions", body, keys["researcher"])
