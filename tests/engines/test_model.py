@@ -367,3 +367,12 @@ async def test_what_cannot_follow_guesses_does_not_ask_for_them() -> None:
         with pytest.raises(Unsupported) as caught:
             await ask(model, chat(options=wish, sampling=sampling))
         assert caught.value.param == "options.speculation"
+
+
+@pytest.mark.parametrize("templates", [False, True])
+async def test_more_output_than_the_window_is_refused_and_not_shortened(templates: bool) -> None:
+    engine = ScriptedEngine(lambda _: ["x"], templates=templates, context_window=100)
+    with pytest.raises(PromptTooLong) as caught:
+        await ask(responder({}, engine), chat(sampling=Sampling(max_tokens=101)))
+    assert caught.value.param == "max_tokens"
+    assert engine.seen == []

@@ -167,6 +167,14 @@ async def test_raw_prompts_go_to_completions() -> None:
         assert (state.seen[0]["prompt"], state.seen[0]["logprobs"], state.seen[0]["n"]) == ("once", 1, 2)
 
 
+async def test_more_output_than_the_window_is_not_left_to_be_shortened() -> None:
+    async with upstream(streams(END), context_window=64) as (engine, state):
+        with pytest.raises(PromptTooLong) as caught:
+            await engine.generate(ask(max_tokens=65))
+        assert (caught.value.param, state.seen) == ("max_tokens", [])
+        await all_of(engine, ask(max_tokens=64))
+
+
 async def test_logprobs_reasoning_and_tool_calls_of_chats() -> None:
     token = {"token": "a", "logprob": -0.5, "top_logprobs": [{"token": "b", "logprob": -3.0}]}
     call = {"index": 0, "id": "call_9", "function": {"name": "weather", "arguments": ""}}

@@ -182,6 +182,9 @@ class ModelResponder:
         """The sampling with a ``max_tokens`` that fits behind the prompt."""
         sampling, window = generation.sampling, self.engine.capabilities.context_window
         wanted = sampling.max_tokens or min(self._default_tokens, self._max_tokens)
+        if sampling.max_tokens is not None and wanted > window:
+            problem = f"max_tokens is {wanted}; {self._model} has a context window of {window}"
+            raise PromptTooLong(problem, remedy="Ask for fewer tokens", param="max_tokens")
         # No token is shorter than a byte: most prompts fit without being counted. A remote model's tokens are
         # only estimated here, so it is left to refuse by itself.
         if generation.messages or len(generation.prompt.encode()) + 1 + wanted <= window:

@@ -100,10 +100,14 @@ class RemoteEngine:
         """Return at the first token.
 
         Raises ``UpstreamError`` (refused key, no such path, 5xx, unreadable, unreachable), ``RateLimited`` with
-        ``retry_after``, ``InvalidRequest`` where the endpoint blames the request, ``UnknownModel``,
-        ``DeadlineExceeded``.
+        ``retry_after``, ``InvalidRequest`` where the endpoint blames the request, ``PromptTooLong``,
+        ``UnknownModel``, ``DeadlineExceeded``.
         """
         limits.check(generation.sampling, self._capabilities, self._name)
+        window = self._capabilities.context_window
+        if (generation.sampling.max_tokens or 0) > window:
+            # Some endpoints (vLLM) would shorten it without a word.
+            raise PromptTooLong(f"{self._name} has a context window of {window} tokens", param="max_tokens")
         return await commit(self._run(generation))
 
     async def _run(self, generation: Generation) -> AsyncGenerator[Event, None]:
