@@ -4,7 +4,7 @@
 
 What `mainspring eval rag --one-at-a-time` does, for every collection. Every arm answers all queries; the halves are
 told apart afterwards. Defaults are chosen on development halves only (the handbook's questions all are); the reported
-halves, and SciFact, Medline, CISI and NPL as a whole, show whether the choice holds elsewhere. A value is the mean
+halves, and Medline, CISI and NPL as a whole, show whether the choice holds elsewhere. A value is the mean
 nDCG@10 with its 95 % interval; p is that of the paired randomisation test against the defaults, corrected by Holm over
 the arms of one collection and half. Milliseconds are those of this machine while others used as much of it as the row
 of the defaults says. `--keep` leaves what was measured in a folder and takes it from there, so that it can be run in
