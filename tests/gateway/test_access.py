@@ -19,7 +19,7 @@ from tests.conftest import Server
 CHAT = "smollm2-135m-instruct"
 FACT = "The Marigold turbine spins at 47,118 revolutions a minute."
 QUESTION = "How fast does the Marigold turbine spin?"
-# Every route and the scope that it asks for (None: no key). A new route must be entered here.
+# Every route and the scope that it asks for ("any": any key; None: no key). A new route must be entered here.
 SCOPES = {
     "POST /v1/chat/completions": "chat",
     "POST /v1/completions": "chat",
@@ -49,6 +49,7 @@ SCOPES = {
     "GET /v1/vector_stores/{store_id}/files": "chat",
     "GET /v1/vector_stores/{store_id}/files/{file_id}": "chat",
     "GET /v1/vector_stores/{store_id}/files/{file_id}/content": "chat",
+    "GET /v1/vector_stores/{store_id}/files/{file_id}/chunks": "chat",
     "POST /v1/vector_stores/{store_id}/files/{file_id}": "ingest",
     "DELETE /v1/vector_stores/{store_id}/files/{file_id}": "ingest",
     "POST /v1/vector_stores/{store_id}/search": "chat",
@@ -76,6 +77,14 @@ SCOPES = {
     "GET /v1/sessions/{session_id}/summary": "chat",
     "GET /v1/sessions/{session_id}/export": "chat",
     "POST /v1/sessions/{session_id}/fork": "chat",
+    "GET /v1/traces": "admin",
+    "GET /v1/traces/{trace_id}": "admin",
+    "GET /v1/me": "any",
+    "GET /v1/keys": "admin",
+    "POST /v1/keys": "admin",
+    "POST /v1/keys/{key_id}/rotate": "admin",
+    "DELETE /v1/keys/{key_id}": "admin",
+    "GET /v1/limits": "admin",
     "GET /v1/replicas": "admin",
     "POST /v1/replicas/drain": "admin",
     "POST /v1/replicas/undrain": "admin",
@@ -194,7 +203,8 @@ def declared(server: Server) -> dict[str, str | None]:
         for method, operation in operations.items():
             scopes = [scope for each in operation.get("security", ()) for scope in each["key"]]
             assert len(scopes) <= 1, (path, scopes)
-            found[f"{method.upper()} {path}"] = scopes[0] if scopes else None
+            keyed = "any" if operation.get("security") else None
+            found[f"{method.upper()} {path}"] = scopes[0] if scopes else keyed
     return found
 
 
@@ -207,10 +217,12 @@ def test_a_route_refuses_who_has_no_key_and_who_lacks_its_scope(
     server: Server, keys: dict[str, str], route: str
 ) -> None:
     method, path = re.sub(r"\{.*?\}", "x", route).split()
-    lacking = {"chat": "embedder", "embed": "chatter", "ingest": "chatter", "admin": "worker"}[str(SCOPES[route])]
     body: object = {} if method == "POST" else None
     for key in ("", "ms-wrong", keys["expired"]):
         assert code(server.call(method, path, body, key)) == (401, "invalid_api_key")
+    if SCOPES[route] == "any":
+        return
+    lacking = {"chat": "embedder", "embed": "chatter", "ingest": "chatter", "admin": "worker"}[str(SCOPES[route])]
     status, answer = server.call(method, path, body, keys[lacking])
     assert (status, answer["error"]["code"]) == (403, "insufficient_scope")
     assert f"--scope {SCOPES[route]}" in answer["error"]["message"]
@@ -293,6 +305,7 @@ def test_outsiders_find_nothing_of_the_store(
             ("GET", path, None),
             ("GET", f"{path}/files", None),
             ("GET", f"{path}/files/{restricted.file_id}", None),
+            ("GET", f"{path}/files/{restricted.file_id}/chunks", None),
             ("POST", f"{path}/search", {"query": QUESTION}),
             ("POST", f"{path}/files", {"file_id": own}),
             ("POST", f"{path}/files/{restricted.file_id}", {"attributes": {}}),

@@ -83,6 +83,38 @@ def test_modes_differ(server: Server, store: str) -> None:
     assert all("burr" in hit["content"][0]["text"].lower() for hit in sparse["data"])
 
 
+def test_hits_say_which_place_each_half_gave_them(server: Server, store: str) -> None:
+    _, page = ask(server, store, "search", query="warranty on burrs", max_num_results=20)
+    ranks = [hit["ranking"] for hit in page["data"]]
+    assert 1 in {each["dense"]["rank"] for each in ranks}
+    assert 1 in {each["lexical"]["rank"] for each in ranks}
+    for each in ranks:
+        assert (each["lexical"]["rank"] is None) == (each["lexical"]["score"] is None)
+        assert each["rerank_score"] is None
+    by_meaning = sorted(ranks, key=lambda each: each["dense"]["rank"])
+    scores = [each["dense"]["score"] for each in by_meaning]
+    assert scores == sorted(scores, reverse=True)
+    _, page = ask(server, store, "search", query="warranty on burrs", options={"rerank": True})
+    assert page["data"][0]["ranking"]["rerank_score"] is not None
+
+
+def test_a_document_shows_the_chunks_that_it_was_cut_into(server: Server, store: str) -> None:
+    path = f"/v1/vector_stores/{store}/files"
+    document = next(each for each in server.call("GET", f"{path}?limit=100")[1]["data"] if each["chunks"] > 2)
+    one = f"{path}/{document['id']}"
+    _, page = server.call("GET", f"{one}/chunks")
+    assert page["total"] == len(page["data"]) == document["chunks"]
+    assert [chunk["index"] for chunk in page["data"]] == list(range(page["total"]))
+    for chunk in page["data"]:
+        _, passage = server.call("GET", f"{one}/content?start={chunk['start']}&end={chunk['end']}")
+        assert passage["data"][0]["text"] == chunk["text"]
+    _, part = server.call("GET", f"{one}/chunks?offset=1&limit=1")
+    assert part["data"] == page["data"][1:2]
+    assert part["has_more"] is True
+    assert server.call("GET", f"{path}/nothing/chunks")[0] == 404
+    assert server.call("GET", f"{one}/chunks?limit=0")[0] == 400
+
+
 def test_more_like_this_and_recommendations(server: Server, store: str) -> None:
     _, page = ask(server, store, "search", query="warranty on burrs", max_num_results=1)
     document = page["data"][0]["document_id"]

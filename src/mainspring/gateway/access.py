@@ -26,7 +26,7 @@ DECLARED = HTTPBearer(scheme_name="key", description="An API key: `mainspring ke
 
 
 class Caller:
-    """A FastAPI dependency: the Context of a caller who has ``scope``.
+    """A FastAPI dependency: the Context of a caller who has ``scope`` (empty: of anyone who has a key).
 
     ``admit`` checks the key, and needs nothing but the request's headers; routes call it before they read a body.
     """
@@ -39,13 +39,13 @@ class Caller:
         # What the framework reads instead of ``__call__``: there the scope stands in a default, each caller's own.
         either = inspect.Parameter.POSITIONAL_OR_KEYWORD
         http = inspect.Parameter("http", either, annotation=HttpRequest)
-        key = inspect.Parameter("key", either, default=Security(DECLARED, scopes=[scope]))
+        key = inspect.Parameter("key", either, default=Security(DECLARED, scopes=[scope] if scope else []))
         self.__signature__ = inspect.Signature([http, key])
 
     async def admit(self, http: HttpRequest) -> Context:
         """Raises ``Unauthenticated``, ``Forbidden``, or ``InvalidRequest`` naming a header."""
         principal = await self._keys.authenticate(bearer(http))
-        if self._scope not in principal.scopes and "admin" not in principal.scopes:
+        if self._scope and self._scope not in principal.scopes and "admin" not in principal.scopes:
             raise Forbidden(
                 f"this API key lacks the scope {self._scope!r}",
                 remedy=f"Create one with `mainspring keys create NAME --scope {self._scope}`",
@@ -67,7 +67,8 @@ class Caller:
 
 
 Access = Callable[[str], Caller]
-"""``access(scope)`` is a FastAPI dependency that gives the Context of a caller who has that scope."""
+"""``access(scope)`` is a FastAPI dependency that gives the Context of a caller who has that scope; ``access("")`` of
+anyone who has a key."""
 
 
 def access_to(keys: Authenticator, timeout_s: float, tiers: Mapping[str, str] | None = None) -> Access:

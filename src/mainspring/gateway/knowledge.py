@@ -21,6 +21,7 @@ from mainspring.rag.opened import Opened
 from mainspring.stores.collections import Collection, Document, Tally
 from mainspring.stores.documents import Status
 from mainspring.stores.files import FileInfo, Files
+from mainspring.stores.vectors import ChunkRow
 from mainspring.types import Context
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,127}$")]
@@ -32,6 +33,8 @@ Attribute = Annotated[str, Field(strict=True, max_length=512)] | StrictBool | St
 Attributes = Annotated[dict[Annotated[str, Field(min_length=1, max_length=64)], Attribute], Field(max_length=16)]
 Offset = Annotated[int, Query(ge=0, le=2**53, description="Characters of the parsed text, as citations count them")]
 Around = Annotated[int, Query(ge=0, le=20_000, description="Characters to show on either side of the passage")]
+Skipped = Annotated[int, Query(ge=0, le=10**7, description="Chunks to leave out at the beginning")]
+MostChunks = Annotated[int, Query(ge=1, le=500)]
 CONTENT: dict[int | str, dict[str, Any]] = {200: {"content": {"application/octet-stream": {}}}}
 
 
@@ -215,6 +218,16 @@ def documents_router(library: Library, access: Access) -> APIRouter:
         found = await library.open_passage(context.principal, store_id, file_id, start, end, around)
         return json_response(_passage(store_id, found))
 
+    @routes.get("/{store_id}/files/{file_id}/chunks")
+    async def chunks(
+        store_id: str, file_id: str, context: chats, offset: Skipped = 0, limit: MostChunks = 100
+    ) -> HttpResponse:
+        """The chunks that the document was cut into, in the order of its text."""
+        document, rows = await library.chunks(context.principal, store_id, file_id)
+        data = [_chunk(index, row) for index, row in enumerate(rows[offset : offset + limit], offset)]
+        page = {"object": "list", "data": data, "has_more": offset + limit < len(rows), "total": len(rows)}
+        return json_response({**page, "document_id": document.document_id, "filename": document.name})
+
     @routes.post("/{store_id}/files/{file_id}")
     async def describe(store_id: str, file_id: str, body: StoreFileUpdateBody, context: ingests) -> HttpResponse:
         home = (await library.get(context.principal, store_id)).id
@@ -300,6 +313,21 @@ def _passage(store_id: str, found: Opened) -> dict[str, Any]:
         "before": found.before,
         "after": found.after,
         "length": found.length,
+    }
+
+
+def _chunk(index: int, row: ChunkRow) -> dict[str, Any]:
+    parent = None if row.parent_start < 0 else {"start": row.parent_start, "end": row.parent_end}
+    return {
+        "object": "vector_store.file.chunk",
+        "id": row.chunk_id,
+        "index": index,
+        "text": row.text,
+        "start": row.start,
+        "end": row.end,
+        "page": row.page,
+        "heading": row.heading,
+        "parent": parent,
     }
 
 

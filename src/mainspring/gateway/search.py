@@ -262,6 +262,11 @@ def _hit(hit: Hit) -> dict[str, Any]:
         "document_id": hit.document_id,
         "chunk_id": hit.chunk_id,
         "modified_at": hit.modified_at,
+        "ranking": {
+            "dense": {"rank": hit.dense_rank, "score": hit.dense_score},
+            "lexical": {"rank": hit.lexical_rank, "score": hit.lexical_score},
+            "rerank_score": hit.rerank_score,
+        },
         **place,
     }
 

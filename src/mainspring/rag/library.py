@@ -29,6 +29,7 @@ from mainspring.stores.collections import Collection, Document, Tally
 from mainspring.stores.documents import About, Attributes, Status
 from mainspring.stores.pages import Page, Slice
 from mainspring.stores.sources import SourceRow
+from mainspring.stores.vectors import ChunkRow
 from mainspring.types import Principal
 
 log = logging.getLogger("mainspring.rag")
@@ -56,6 +57,7 @@ class Library:
     ) -> None:
         self._collections = stores.collections
         self._files = stores.files
+        self._vectors = stores.vectors
         self.forgetter = forgetter or Forgetter(stores, again_s=0)
         self._ingestor = ingestor
         self._syncer = syncer
@@ -155,6 +157,17 @@ class Library:
         if not document.text_blob:
             raise Conflict(f"{document.name} was not read: {document.error or document.status}")
         return opened(document, await self.search.text(document.text_blob), start, end, around)
+
+    async def chunks(self, principal: Principal, id_or_name: str, file_id: str) -> tuple[Document, list[ChunkRow]]:
+        """A document and the chunks that searches find of it, in the order of its text.
+
+        Raises ``NotFound`` for what the principal may not see, ``Conflict`` for a document that was never read.
+        """
+        collection = await self.get(principal, id_or_name)
+        document = await self.document(principal, collection.id, file_id)
+        if not document.generation:
+            raise Conflict(f"{document.name} was not read: {document.error or document.status}")
+        return document, await self._vectors.read(collection.table, {document.document_id: document.generation})
 
     async def attach(
         self,

@@ -161,6 +161,10 @@ class Meter(Layer):
         self._metrics.call(self._model, usage, ttft, now - call.started, code)
         call.span.set("gen_ai.usage.input_tokens", usage.prompt_tokens)
         call.span.set("gen_ai.usage.output_tokens", usage.completion_tokens)
+        if usage.cached_tokens:
+            call.span.set("mainspring.cached_tokens", usage.cached_tokens)
+        if usage.cost_nanousd:
+            call.span.set("mainspring.cost_nanousd", usage.cost_nanousd)
         if reasons:
             call.span.set("gen_ai.response.finish_reasons", reasons)
         return usage

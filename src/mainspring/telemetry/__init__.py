@@ -72,8 +72,10 @@ async def open(settings: Settings, spans: Spans) -> AsyncIterator[Telemetry]:  #
 def stored_row(span: Span) -> SpanRow:
     """A span as the local store keeps it."""
     # The stores' libraries take a second to import, and metrics and logs do without them.
+    from mainspring.stores import rows
     from mainspring.stores.spans import SpanRow
 
+    principal = span.context.principal
     return SpanRow(
         trace_id=span.trace_id,
         span_id=span.span_id,
@@ -83,6 +85,9 @@ def stored_row(span: Span) -> SpanRow:
         end_ns=span.end_ns,
         status=span.status,
         attributes=orjson.dumps(span.attributes, default=str).decode(),
+        tenant=principal.tenant,
+        groups=rows.names(principal.groups),
+        root=span.root,
     )
 
 

@@ -92,6 +92,11 @@ class Span:
         self._root = root
 
     @property
+    def root(self) -> bool:
+        """Whether nothing of ours was above it when it began."""
+        return self._root
+
+    @property
     def trace_id(self) -> str:
         return self.context.trace.trace_id
 

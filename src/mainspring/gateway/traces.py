@@ -1,0 +1,128 @@
+"""Routes of traces: the latest requests, and the timed steps of one."""
+
+# No postponed annotations here: FastAPI must see the local aliases of the dependencies.
+
+from typing import Annotated, Any, Literal, Protocol
+
+import orjson
+from fastapi import APIRouter, Depends, Query
+from starlette.responses import Response as HttpResponse
+
+from mainspring.errors import NotFound
+from mainspring.gateway.access import Access
+from mainspring.gateway.body import JsonRoute
+from mainspring.gateway.respond import json_response
+from mainspring.stores.spans import SpanRow, TraceRow, Wanted
+from mainspring.types import Context
+
+Filter = Annotated[str | None, Query(min_length=1, max_length=256)]
+# In nanoseconds they must fit 64 bits.
+Moment = Annotated[float | None, Query(ge=0, le=9e9, allow_inf_nan=False, description="Unix seconds")]
+Milliseconds = Annotated[float | None, Query(ge=0, le=1e9, allow_inf_nan=False, description="Took as long, or longer")]
+Limit = Annotated[int, Query(ge=1, le=200)]
+NANO = 1e9
+
+
+class Kept(Protocol):
+    """The span store."""
+
+    async def seen(self, tenant: str, groups: frozenset[str], trace_id: str) -> list[SpanRow]: ...
+
+    async def traces(self, tenant: str, groups: frozenset[str], wanted: Wanted, limit: int) -> list[TraceRow]: ...
+
+
+def router(spans: Kept, access: Access) -> APIRouter:
+    """The routes over the span store; an admin key sees what keys of its own tenant asked that are in no group which
+    it is not in itself."""
+    routes = APIRouter(route_class=JsonRoute, tags=["traces"], prefix="/v1/traces")
+    admins = Annotated[Context, Depends(access("admin"))]
+
+    @routes.get("")
+    async def list_traces(
+        context: admins,
+        model: Filter = None,
+        operation: Filter = None,
+        status: Literal["error"] | None = None,
+        least_ms: Milliseconds = None,
+        since: Moment = None,
+        before: Moment = None,
+        limit: Limit = 50,
+    ) -> HttpResponse:
+        """The latest traces, newest first. `before` a row's `started_at` gives the page after it."""
+        wanted = Wanted(
+            model=model,
+            operation=operation,
+            status=status,
+            least_ns=None if least_ms is None else int(least_ms * 1e6),
+            since_ns=None if since is None else round(since * NANO),
+            before_ns=None if before is None else round(before * NANO),
+        )
+        principal = context.principal
+        # One more than is shown tells whether there are more.
+        found = await spans.traces(principal.tenant, principal.groups, wanted, limit + 1)
+        data = [trace_body(each) for each in found[:limit]]
+        return json_response({"object": "list", "data": data, "has_more": len(found) > limit})
+
+    @routes.get("/{trace_id}")
+    async def get_trace(trace_id: str, context: admins) -> HttpResponse:
+        """The spans of a trace in the order in which they began; what was asked and answered is in its events."""
+        principal = context.principal
+        found = await spans.seen(principal.tenant, principal.groups, trace_id)
+        if not found:
+            raise NotFound(
+                f"there are no spans of a trace {trace_id!r}",
+                remedy="Spans are sampled, and kept for telemetry.span_retention_days",
+                param="trace_id",
+            )
+        return json_response({"id": trace_id, "object": "trace", "spans": [span_body(span) for span in found]})
+
+    return routes
+
+
+def trace_body(trace: TraceRow) -> dict[str, Any]:
+    """A trace as it is listed: its outermost span and what its model calls cost."""
+    root = trace.root
+    attributes = orjson.loads(root.attributes)
+    return {
+        "id": root.trace_id,
+        "object": "trace",
+        "started_at": root.start_ns / NANO,
+        "duration_ms": _milliseconds(root),
+        "name": root.name,
+        "operation": attributes.get("gen_ai.operation.name", root.name),
+        "model": attributes.get("gen_ai.request.model"),
+        "answered_by": attributes.get("gen_ai.response.model"),
+        "answer_id": attributes.get("gen_ai.response.id"),
+        "status": root.status,
+        "error": attributes.get("error.type"),
+        "ttft_ms": _thousandfold(attributes.get("mainspring.ttft_s")),
+        "cache": attributes.get("mainspring.cache"),
+        "input_tokens": attributes.get("gen_ai.usage.input_tokens", 0),
+        "output_tokens": attributes.get("gen_ai.usage.output_tokens", 0),
+        "cost_usd": trace.cost_nanousd / NANO,
+        "spans": trace.spans,
+    }
+
+
+def span_body(span: SpanRow) -> dict[str, Any]:
+    """A span as JSON: times in Unix seconds, durations in milliseconds."""
+    return {
+        "id": span.span_id,
+        "object": "span",
+        "parent_id": span.parent_id,
+        "name": span.name,
+        "started_at": span.start_ns / NANO,
+        # A double holds Unix seconds to a fifth of a microsecond only; what is compared is exact.
+        "start_ns": str(span.start_ns),
+        "duration_ms": _milliseconds(span),
+        "status": span.status,
+        "attributes": orjson.loads(span.attributes),
+    }
+
+
+def _milliseconds(span: SpanRow) -> float:
+    return (span.end_ns - span.start_ns) / 1e6
+
+
+def _thousandfold(seconds: float | None) -> float | None:
+    return None if seconds is None else seconds * 1e3
