@@ -9,7 +9,7 @@ WORKERS ?= 2
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python --constraints $(LOCK) --editable
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format test-services bench docs lock clean
+.PHONY: help run test check format test-services console console-check bench docs lock clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -47,6 +47,15 @@ format: $(VENV)/.test ## Format the code
 
 test-services: $(VENV)/.test ## Start Postgres and Redis on private ports and run the store suites against them
 	@scripts/test_services.sh
+
+console: ## Build the web console (needs Node 20.19 or newer)
+	@cd console && npm ci --silent && npm run --silent build -- --logLevel warn
+	@$(PYTHON) scripts/console_built.py write
+
+console-check: ## Test the console's parts, and that a build of its sources is what is committed
+	@cd console && npm ci --silent && npm test --silent && rm -rf node_modules/.built
+	@cd console && npm run --silent build -- --logLevel warn --outDir node_modules/.built
+	@$(PYTHON) scripts/console_built.py same console/node_modules/.built
 
 bench: $(VENV)/.test ## Run the benchmarks (NAME=retrieval for one) and rewrite docs/benchmarks.md
 	@$(BIN)/python benchmarks/run.py $(NAME)

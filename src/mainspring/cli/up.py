@@ -113,6 +113,7 @@ async def _serve(
             print(f"Admin key, shown this once and stored hashed: {secret}")
         else:
             print("The admin key was shown at the first start; `mainspring keys create NAME` makes others.")
+        print(f"Console: {url}/console  (sign in with the key)")
         sys.stdout.flush()
         server.should_exit = server.should_exit or once
 

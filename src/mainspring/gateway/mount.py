@@ -8,10 +8,12 @@ from mainspring.gateway import (
     anthropic,
     batches,
     cache,
+    console,
     costs,
     feedback,
     generate,
     health,
+    keys,
     knowledge,
     moderations,
     presets,
@@ -19,6 +21,7 @@ from mainspring.gateway import (
     responses,
     search,
     sessions,
+    traces,
 )
 from mainspring.gateway.access import access_to
 from mainspring.gateway.app import create_app
@@ -56,8 +59,11 @@ def mount(system: System) -> FastAPI:
         sessions.router(system.stores.sessions, access, idempotency),
         costs.router(system.stores.budgets, system.stores.ledger, access, idempotency),
         feedback.router(system.stores.events, ids.new, access, idempotency),
+        traces.router(system.stores.spans, access),
+        keys.router(system.stores.keys, system.settings.serving, access),
         replicas.router(system.replicas, access),
         cache.router(system.caches, access),
         health.router(system.readiness, system.telemetry.metrics.render),
+        console.router(console.built()),
     ]
     return create_app(routers, settings, system.telemetry.tracing.root)

@@ -1,0 +1,250 @@
+// What the server's routes answer, as far as the console reads it.
+
+export type Scope = "chat" | "embed" | "ingest" | "admin";
+
+export interface Me {
+  tenant: string;
+  key_id: string;
+  key_name: string;
+  scopes: Scope[];
+  groups: string[];
+  tier: string;
+}
+
+export interface List<T> {
+  data: T[];
+  has_more?: boolean;
+  last_id?: string | null;
+}
+
+export interface Model {
+  id: string;
+  kind: string;
+  created: number;
+}
+
+export interface Preset {
+  id: string;
+  description: string;
+  source: string;
+  sampling: Record<string, number>;
+}
+
+export interface Citation {
+  index: number;
+  document_id: string;
+  source: string;
+  quote: string;
+  start: number;
+  end: number;
+  page: number | null;
+  heading: string;
+  support: number | null;
+  vector_store_id: string;
+  file_id: string | null;
+}
+
+export interface Notice {
+  code: string;
+  text: string;
+}
+
+export interface Claim {
+  citation: number;
+  value: string;
+  source: string;
+  modified_at: number;
+  newest: boolean;
+}
+
+export interface Conflict {
+  about: string;
+  claims: Claim[];
+}
+
+export interface Usage {
+  prompt_tokens: number;
+  completion_tokens: number;
+  total_tokens: number;
+  prompt_tokens_details?: { cached_tokens: number };
+  cost_usd?: number;
+}
+
+export interface Passage {
+  data: { text: string }[];
+  filename: string;
+  start: number;
+  end: number;
+  before: string;
+  after: string;
+  length: number;
+}
+
+export interface TraceRow {
+  id: string;
+  started_at: number;
+  duration_ms: number;
+  name: string;
+  operation: string;
+  model: string | null;
+  answered_by: string | null;
+  answer_id: string | null;
+  status: string;
+  error: string | null;
+  ttft_ms: number | null;
+  cache: string | null;
+  input_tokens: number;
+  output_tokens: number;
+  cost_usd: number;
+  spans: number;
+}
+
+export interface Span {
+  id: string;
+  parent_id: string | null;
+  name: string;
+  started_at: number;
+  start_ns: string;
+  duration_ms: number;
+  status: string;
+  attributes: Record<string, unknown>;
+}
+
+export interface EventRecord {
+  id: string;
+  created_at: number;
+  kind: string;
+  subject: string;
+  facts: Record<string, unknown>;
+  content: string | null;
+}
+
+export interface Store {
+  id: string;
+  name: string;
+  created_at: number;
+  description: string;
+  status: string;
+  file_counts: { in_progress: number; completed: number; failed: number; cancelled: number; total: number };
+  usage_bytes: number;
+  groups: string[];
+  version: number;
+}
+
+export interface StoreFile {
+  id: string;
+  created_at: number;
+  status: "in_progress" | "completed" | "failed" | "cancelled";
+  last_error: { code: string; message: string } | null;
+  usage_bytes: number;
+  filename: string;
+  document_id: string;
+  chunks: number;
+  pages: number | null;
+}
+
+export interface Chunk {
+  id: string;
+  index: number;
+  text: string;
+  start: number;
+  end: number;
+  page: number | null;
+  heading: string;
+}
+
+export interface ChunkPage extends List<Chunk> {
+  total: number;
+  filename: string;
+}
+
+export interface SearchHit {
+  file_id: string;
+  filename: string;
+  score: number;
+  chunk_id: string;
+  page: number | null;
+  heading: string;
+  start: number;
+  end: number;
+  content: { text: string }[];
+  snippet?: { text: string; start: number; highlights: { start: number; end: number }[] };
+  ranking: {
+    dense: { rank: number; score: number };
+    lexical: { rank: number | null; score: number | null };
+    rerank_score: number | null;
+  };
+}
+
+export interface SearchPage extends List<SearchHit> {
+  search_query: string[];
+  steps: { name: string; milliseconds: number; changed: boolean; note: string }[];
+}
+
+export interface CostLine {
+  day?: string;
+  model?: string;
+  key?: string;
+  application?: string;
+  calls: number;
+  prompt_tokens: number;
+  completion_tokens: number;
+  cached_tokens: number;
+  cost_usd: number;
+  prompt_cache_saved_nanousd: number;
+  answer_cache_saved_nanousd: number;
+  cache_hits: number;
+  unpriced_calls: number;
+}
+
+export interface Budget {
+  id: string;
+  name: string;
+  scope: "tenant" | "key" | "application";
+  subject: string;
+  window: "day" | "month" | "total";
+  hard: boolean;
+  limit_usd: number | null;
+  limit_tokens: number | null;
+  resets_at: number | null;
+  spent_usd: number;
+  spent_tokens: number;
+  exceeded: boolean;
+}
+
+export interface Key {
+  id: string;
+  name: string;
+  hint: string;
+  scopes: Scope[];
+  groups: string[];
+  tier: string;
+  status: "active" | "revoked" | "expired";
+  created_at: number;
+  expires_at: number | null;
+  last_used_at: number | null;
+  secret?: string;
+}
+
+export interface Rates {
+  requests_per_minute: number;
+  tokens_per_minute: number;
+  requests_per_day: number;
+}
+
+export interface Limits {
+  default: Rates;
+  tiers: Record<string, Rates>;
+  max_output_tokens: number;
+  default_output_tokens: number;
+}
+
+export interface Replica {
+  name: string;
+  [fact: string]: unknown;
+}
+
+export interface Replicas {
+  models: { model: string; policy: string; replicas: Replica[] }[];
+  routes: { name: string; arms: { name: string; model: string; weight: number; given: number }[] }[];
+}

@@ -1,0 +1,80 @@
+// Who is signed in, and the page that the address names.
+import { lazy, Suspense, useCallback, useEffect, useState, type ReactNode } from "react";
+import { ApiError, kept, may, onRefusal, whoAsks } from "./api/client";
+import type { Me } from "./api/types";
+import { open } from "./lib/conversations";
+import { go, path, usePlace } from "./lib/route";
+import { Login } from "./pages/login";
+import { PAGES } from "./pages/pages";
+import { Shell } from "./shell";
+import { Empty, Failed, Lacking, Loading } from "./ui/states";
+import { Toaster } from "./ui/toast";
+import { Session } from "./session";
+
+const LAZY = new Map(PAGES.map((page) => [page.name, lazy(page.load)]));
+
+type State = { me: Me } | { why: string } | { failed: ApiError } | "checking";
+
+export function App(): ReactNode {
+  const [state, setState] = useState<State>(kept.get() ? "checking" : { why: "" });
+
+  const check = useCallback((): void => {
+    setState("checking");
+    whoAsks(kept.get()).then(
+      (me) => {
+        open(me.key_id);
+        setState({ me });
+      },
+      (error: ApiError) => {
+        if (error.status !== 401) return setState({ failed: error });
+        kept.clear();
+        setState({ why: error.message });
+      },
+    );
+  }, []);
+
+  useEffect(() => {
+    onRefusal((error) => {
+      kept.clear();
+      setState({ why: error.message });
+    });
+    if (kept.get()) check();
+  }, [check]);
+
+  return (
+    <>
+      {state === "checking" ? (
+        <main className="alone"><Loading what="Signing in" /></main>
+      ) : "failed" in state ? (
+        <main className="alone"><Failed error={state.failed} again={check} /></main>
+      ) : "why" in state ? (
+        <Login why={state.why} onKey={check} />
+      ) : (
+        <Session.Provider value={state.me}>
+          <Shell me={state.me} onLeave={() => setState({ why: "" })}>
+            <Page me={state.me} />
+          </Shell>
+        </Session.Provider>
+      )}
+      <Toaster />
+    </>
+  );
+}
+
+function Page({ me }: { me: Me }): ReactNode {
+  const place = usePlace();
+  const first = PAGES.find((page) => may(me, page.scope)) ?? PAGES[0]!;
+  const page = place.page === "" ? first : PAGES.find((each) => each.name === place.page);
+  useEffect(() => {
+    if (place.page === "") go(path(first.name), true);
+    document.title = page ? `${page.title} · mainspring` : "mainspring";
+  }, [place.page, page, first.name]);
+  if (!page) return <Empty icon="search" title="There is no such page">Choose one on the left.</Empty>;
+  if (!may(me, page.scope)) return <Lacking scope={page.scope} page={page.title} />;
+  const Content = LAZY.get(page.name)!;
+  return (
+    <Suspense fallback={<Loading />}>
+      <Content key={page.name} />
+    </Suspense>
+  );
+}

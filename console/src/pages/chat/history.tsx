@@ -1,0 +1,54 @@
+// The conversations that are kept in this browser.
+import { useState, type ReactNode } from "react";
+import { forget, type Conversation } from "../../lib/conversations";
+import { moment } from "../../lib/format";
+import { go, Link, path } from "../../lib/route";
+import { Button, IconButton } from "../../ui/controls";
+import { Confirm } from "../../ui/dialog";
+
+interface Props {
+  all: Conversation[];
+  current: string | undefined;
+  onNew: () => void;
+  onClose: () => void;
+}
+
+export function History({ all, current, onNew, onClose }: Props): ReactNode {
+  const [going, setGoing] = useState<Conversation>();
+  return (
+    <section className="history" aria-label="Conversations">
+      <div className="history-head">
+        <Button icon="plus" onClick={onNew}>New conversation</Button>
+        <IconButton className="only-narrow" icon="close" label="Close the list" onClick={onClose} />
+      </div>
+      {all.length === 0 && <p className="muted small pad">What you ask is kept in this browser until you sign out.</p>}
+      <ul>
+        {all.map((each) => (
+          <li key={each.id}>
+            <Link to={path("chat", each.id)} aria-current={each.id === current ? "page" : undefined} onClick={onClose}>
+              <span className="history-title">{each.title || "Untitled"}</span>
+              <span className="muted small">
+                {each.panes.map((pane) => pane.model).join(" and ")} · {moment(each.at)}
+              </span>
+            </Link>
+            <IconButton icon="trash" size={14} label={`Delete “${each.title || "Untitled"}”`} onClick={() => setGoing(each)} />
+          </li>
+        ))}
+      </ul>
+      {going && (
+        <Confirm
+          title="Delete this conversation?"
+          verb="Delete"
+          onClose={() => setGoing(undefined)}
+          onYes={() => {
+            forget(going.id);
+            if (going.id === current) go(path("chat"), true);
+            setGoing(undefined);
+          }}
+        >
+          <p>“{going.title}” is removed from this browser. What the server recorded of it stays there.</p>
+        </Confirm>
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,137 @@
+// Costs: what was spent on what and by whom, what caches saved, and the budgets.
+import { useMemo, useState, type ReactNode } from "react";
+import { get } from "../../api/client";
+import type { CostLine, Key, List } from "../../api/types";
+import { byDay, saved, since, totals } from "../../lib/costs";
+import { count, money, plural, share, short } from "../../lib/format";
+import { useResource } from "../../lib/resource";
+import { Bars } from "../../ui/chart";
+import { Choice, IconButton } from "../../ui/controls";
+import { Empty, Loaded, Note } from "../../ui/states";
+import { Budgets } from "./budgets";
+
+type Days = "7" | "30" | "90";
+type Measure = "cost" | "tokens" | "calls";
+
+interface Lines {
+  days: CostLine[];
+  model: CostLine[];
+  application: CostLine[];
+  key: CostLine[];
+  names: Map<string, string>;
+}
+
+async function load(from: number, signal: AbortSignal): Promise<Lines> {
+  const by = (name: string): Promise<CostLine[]> =>
+    get<List<CostLine>>(`/v1/costs?since=${from}&by=${name}`, signal).then((list) => list.data);
+  const [days, model, application, key, keys] = await Promise.all([
+    by("day"), by("model"), by("application"), by("key"),
+    get<List<Key>>("/v1/keys", signal),
+  ]);
+  return { days, model, application, key, names: new Map(keys.data.map((each) => [each.id, each.name])) };
+}
+
+export default function CostsPage(): ReactNode {
+  const [days, setDays] = useState<Days>("30");
+  const now = useMemo(() => Date.now() / 1000, []);
+  const from = since(Number(days), now);
+  const costs = useResource(`costs ${from}`, (signal) => load(from, signal));
+  return (
+    <div className="page">
+      <header className="page-head">
+        <div>
+          <h1>Costs</h1>
+          <p className="muted">Every call of a model, priced when it was made.</p>
+        </div>
+        <div className="row">
+          <Choice label="Period" value={days} onChange={setDays} options={[{ value: "7", label: "7 days" }, { value: "30", label: "30 days" }, { value: "90", label: "90 days" }]} />
+          <IconButton icon="refresh" label="Look again" onClick={costs.reload} disabled={costs.loading} />
+        </div>
+      </header>
+      <Loaded of={costs} what="Adding up">
+        {(found) => <Spent found={found} days={Number(days)} now={now} />}
+      </Loaded>
+      <Budgets names={costs.data?.names} />
+    </div>
+  );
+}
+
+function Spent({ found, days, now }: { found: Lines; days: number; now: number }): ReactNode {
+  const [measure, setMeasure] = useState<Measure>("cost");
+  const all = totals(found.days);
+  if (all.calls === 0 && all.hits === 0) {
+    return <Empty icon="costs" title="Nothing was spent in this time">Ask a model, and its calls are counted here.</Empty>;
+  }
+  const said = (value: number): string => (measure === "cost" ? money(value) : measure === "tokens" ? `${short(value)} tokens` : plural(value, "call"));
+  const bars = byDay(found.days, days, now).map(({ day, lines }) => {
+    const sums = totals(lines);
+    return { name: day, value: sums[measure], said: said(sums[measure]) };
+  });
+  return (
+    <>
+      <dl className="figures large">
+        <div><dt>Spent</dt><dd>{money(all.cost)}<small>{all.calls > 0 ? `${money(all.cost / all.calls)} a call` : "no calls"}</small></dd></div>
+        <div><dt>Saved by caches</dt><dd>{money(all.saved)}<small>{all.saved > 0 ? `${share(all.saved, all.saved + all.cost)} of what it would have been` : "nothing so far"}</small></dd></div>
+        <div><dt>Calls of models</dt><dd>{short(all.calls)}<small>{plural(all.hits, "answer")} from caches</small></dd></div>
+        <div><dt>Tokens</dt><dd>{short(all.tokens)}<small>{short(all.tokens / days)} a day</small></dd></div>
+      </dl>
+      {all.unpriced > 0 && <Note tone="warn">{plural(all.unpriced, "call is", "calls are")} of models without a price, and counted as nothing. <code>prices.models</code> sets one.</Note>}
+      <section className="card stack" aria-label="By day">
+        <div className="section-head">
+          <h2>By day</h2>
+          <Choice label="Measure" value={measure} onChange={setMeasure} options={[{ value: "cost", label: "Cost" }, { value: "tokens", label: "Tokens" }, { value: "calls", label: "Calls" }]} />
+        </div>
+        <div>
+          <Bars label="By day" bars={bars} />
+          <div className="bars-ends muted small"><span>{bars[0]!.name}</span><span>at most {said(Math.max(...bars.map((bar) => bar.value)))}</span><span>{bars.at(-1)!.name}</span></div>
+        </div>
+      </section>
+      <div className="two">
+        <Split title="By model" lines={found.model} of={(line) => line.model} />
+        <Split title="By application" lines={found.application} of={(line) => line.application} />
+        <Split title="By key" lines={found.key} of={(line) => line.key} names={found.names} />
+      </div>
+    </>
+  );
+}
+
+interface SplitProps {
+  title: string;
+  lines: CostLine[];
+  of: (line: CostLine) => string | undefined;
+  names?: Map<string, string>;
+}
+
+function Split({ title, lines, of, names }: SplitProps): ReactNode {
+  const whole = totals(lines);
+  // Where nothing has a price, what was read and written tells who uses how much.
+  const weight = (line: CostLine): number => (whole.cost > 0 ? line.cost_usd : line.prompt_tokens + line.completion_tokens);
+  const rows = [...lines].sort((a, b) => weight(b) - weight(a));
+  const most = Math.max(...rows.map(weight)) || 1;
+  return (
+    <section className="card flush" aria-label={title}>
+      <div className="scroll" tabIndex={0} role="group" aria-label={title}>
+        <table className="table">
+          <thead><tr><th>{title}</th><th className="number">Calls</th><th className="number">Tokens</th><th className="number">Saved</th><th className="number">Cost</th></tr></thead>
+          <tbody>
+            {rows.map((line) => {
+              const name = of(line) ?? "";
+              return (
+                <tr key={name}>
+                  <td>
+                    {names?.get(name) ?? (name || "none named")}
+                    <span className="meter" role="presentation" style={{ display: "block", marginTop: 4 }}><span style={{ width: `${(100 * weight(line)) / most}%` }} /></span>
+                  </td>
+                  <td className="number">{count(line.calls)}</td>
+                  <td className="number">{short(line.prompt_tokens + line.completion_tokens)}</td>
+                  <td className="number">{money(saved(line))}</td>
+                  <td className="number">{money(line.cost_usd)}</td>
+                </tr>
+              );
+            })}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  );
+}

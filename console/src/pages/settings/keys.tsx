@@ -1,0 +1,176 @@
+// API keys: making, replacing and revoking them. A secret is shown once.
+import { useState, type ReactNode } from "react";
+import { ApiError, get, post, remove } from "../../api/client";
+import type { Key, Limits, List, Scope } from "../../api/types";
+import { day, moment } from "../../lib/format";
+import { useResource } from "../../lib/resource";
+import { useMe } from "../../session";
+import { Badge, Button, Field, IconButton } from "../../ui/controls";
+import { Confirm, Dialog } from "../../ui/dialog";
+import { Loaded, Note } from "../../ui/states";
+import { copy, toast } from "../../ui/toast";
+
+const TONES = { active: "good", revoked: "bad", expired: "warn" } as const;
+
+export function KeyTable(): ReactNode {
+  const me = useMe();
+  const keys = useResource("keys", (signal) => get<List<Key>>("/v1/keys", signal));
+  const [making, setMaking] = useState(false);
+  const [ended, setEnded] = useState(false);
+  const [changing, setChanging] = useState<{ key: Key; how: "replace" | "revoke" }>();
+  const [made, setMade] = useState<Key>();
+
+  const act = async (): Promise<void> => {
+    const { key, how } = changing!;
+    try {
+      if (how === "revoke") {
+        await remove(`/v1/keys/${key.id}`);
+        toast(`${key.name} is revoked`);
+      } else {
+        setMade(await post<Key>(`/v1/keys/${key.id}/rotate`, { overlap_s: 3600 }));
+      }
+    } catch (error) {
+      toast((error as ApiError).message);
+    }
+    setChanging(undefined);
+    keys.reload();
+  };
+  return (
+    <section className="stack" aria-label="Keys">
+      <div className="section-head">
+        <label className="check"><input type="checkbox" checked={ended} onChange={(event) => setEnded(event.target.checked)} /><span>Show revoked and expired keys</span></label>
+        <Button kind="primary" icon="plus" onClick={() => setMaking(true)}>New key</Button>
+      </div>
+      <Loaded of={keys}>
+        {(found) => (
+          <div className="scroll" tabIndex={0} role="group" aria-label="Keys">
+            <table className="table">
+              <thead><tr><th>Name</th><th>Begins with</th><th>Scopes</th><th>Groups</th><th>Last used</th><th>Ends</th><th>State</th><th className="tools"><span className="hidden">Tools</span></th></tr></thead>
+              <tbody>
+                {found.data.filter((key) => ended || key.status === "active").map((key) => (
+                  <tr key={key.id}>
+                    <td>{key.name}{key.id === me.key_id && <span className="muted small block">the key that you use</span>}{key.tier && <span className="muted small block">tier {key.tier}</span>}</td>
+                    <td><code>{key.hint}…</code></td>
+                    <td>{key.scopes.join(", ")}</td>
+                    <td>{key.groups.join(", ") || "–"}</td>
+                    <td className="nowrap">{key.last_used_at ? moment(key.last_used_at) : "never"}</td>
+                    <td className="nowrap">{key.expires_at ? day(key.expires_at) : "never"}</td>
+                    <td><Badge tone={TONES[key.status]}>{key.status}</Badge></td>
+                    <td className="tools">
+                      {key.status === "active" && (
+                        <>
+                          <IconButton icon="refresh" size={15} label={`Replace ${key.name}`} onClick={() => setChanging({ key, how: "replace" })} />
+                          <IconButton icon="trash" size={15} label={`Revoke ${key.name}`} disabled={key.id === me.key_id} onClick={() => setChanging({ key, how: "revoke" })} />
+                        </>
+                      )}
+                    </td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
+        )}
+      </Loaded>
+      {making && <NewKey onClose={() => setMaking(false)} onMade={(key) => { setMaking(false); setMade(key); keys.reload(); }} />}
+      {made && <Secret made={made} onClose={() => setMade(undefined)} />}
+      {changing && (
+        <Confirm
+          title={changing.how === "revoke" ? `Revoke ${changing.key.name}?` : `Replace ${changing.key.name}?`}
+          verb={changing.how === "revoke" ? "Revoke" : "Replace"}
+          onYes={() => void act()}
+          onClose={() => setChanging(undefined)}
+        >
+          <p>{changing.how === "revoke" ? "Whoever uses it is refused from now on. It cannot be taken back." : "A new secret is made. The old one works for another hour, so that programs can be changed."}</p>
+        </Confirm>
+      )}
+    </section>
+  );
+}
+
+function Secret({ made, onClose }: { made: Key; onClose: () => void }): ReactNode {
+  return (
+    <Dialog title={`The secret of ${made.name}`} onClose={onClose} actions={<Button kind="primary" onClick={onClose}>I have kept it</Button>}>
+      <Note tone="warn">This is the only time that it is shown. The server keeps no more than a hash.</Note>
+      <div className="secret">
+        <code>{made.secret}</code>
+        <IconButton icon="copy" label="Copy the secret" onClick={() => void copy(made.secret ?? "", "Secret")} />
+      </div>
+    </Dialog>
+  );
+}
+
+const SCOPES: { scope: Scope; what: string }[] = [
+  { scope: "chat", what: "ask models, applications and collections" },
+  { scope: "embed", what: "embed and rerank" },
+  { scope: "ingest", what: "upload and remove documents" },
+  { scope: "admin", what: "everything, and this page" },
+];
+
+function NewKey({ onClose, onMade }: { onClose: () => void; onMade: (key: Key) => void }): ReactNode {
+  const me = useMe();
+  const limits = useResource("limits", (signal) => get<Limits>("/v1/limits", signal));
+  const [name, setName] = useState("");
+  const [scopes, setScopes] = useState<Scope[]>(["chat", "embed"]);
+  const [groups, setGroups] = useState<string[]>([]);
+  const [days, setDays] = useState("");
+  const [tier, setTier] = useState("");
+  const [error, setError] = useState("");
+  const [busy, setBusy] = useState(false);
+  const submit = async (): Promise<void> => {
+    setBusy(true);
+    setError("");
+    try {
+      onMade(await post<Key>("/v1/keys", { name: name.trim(), scopes, groups, tier, days: days === "" ? null : Number(days) }));
+    } catch (problem) {
+      setError((problem as ApiError).message);
+      setBusy(false);
+    }
+  };
+  const toggle = <T,>(all: T[], one: T, on: boolean): T[] => (on ? [...all, one] : all.filter((each) => each !== one));
+  const tiers = Object.keys(limits.data?.tiers ?? {});
+  return (
+    <Dialog
+      title="New key"
+      onClose={onClose}
+      actions={
+        <>
+          <Button onClick={onClose}>Cancel</Button>
+          <Button kind="primary" disabled={busy || !name.trim() || scopes.length === 0} onClick={() => void submit()}>Make the key</Button>
+        </>
+      }
+    >
+      {error && <Note tone="bad">{error}</Note>}
+      <Field label="Name" hint="what it is for">{(ids) => <input {...ids} autoFocus value={name} maxLength={128} onChange={(event) => setName(event.target.value)} />}</Field>
+      <fieldset>
+        <legend>It may</legend>
+        {SCOPES.map(({ scope, what }) => (
+          <label className="check" key={scope}>
+            <input type="checkbox" checked={scopes.includes(scope)} onChange={(event) => setScopes(toggle(scopes, scope, event.target.checked))} />
+            <span><strong>{scope}</strong> <span className="muted">{what}</span></span>
+          </label>
+        ))}
+      </fieldset>
+      {me.groups.length > 0 && (
+        <fieldset>
+          <legend>Groups</legend>
+          <div className="checks">
+            {me.groups.map((group) => (
+              <label className="check" key={group}>
+                <input type="checkbox" checked={groups.includes(group)} onChange={(event) => setGroups(toggle(groups, group, event.target.checked))} />
+                <span>{group}</span>
+              </label>
+            ))}
+          </div>
+        </fieldset>
+      )}
+      <div className="parameters-grid">
+        <Field label="Ends after days" hint="empty: never">{(ids) => <input {...ids} type="number" min={1} value={days} onChange={(event) => setDays(event.target.value)} />}</Field>
+        {tiers.length > 0 && (
+          <Field label="Tier" hint="its limits">
+            {(ids) => <select {...ids} value={tier} onChange={(event) => setTier(event.target.value)}><option value="">none</option>{tiers.map((each) => <option key={each}>{each}</option>)}</select>}
+          </Field>
+        )}
+      </div>
+    </Dialog>
+  );
+}

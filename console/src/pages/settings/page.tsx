@@ -1,0 +1,100 @@
+// Settings: keys, limits, and what is served.
+import { useState, type ReactNode } from "react";
+import { get } from "../../api/client";
+import type { Limits, List, Model, Preset, Rates } from "../../api/types";
+import { count } from "../../lib/format";
+import { useResource } from "../../lib/resource";
+import { Badge, Choice } from "../../ui/controls";
+import { Loaded } from "../../ui/states";
+import { KeyTable } from "./keys";
+
+type View = "keys" | "limits" | "models";
+
+export default function SettingsPage(): ReactNode {
+  const [view, setView] = useState<View>("keys");
+  return (
+    <div className="page">
+      <header className="page-head">
+        <div>
+          <h1>Settings</h1>
+          <p className="muted">Who may ask, how much, and what answers.</p>
+        </div>
+        <Choice label="Settings of" value={view} onChange={setView} options={[{ value: "keys", label: "Keys" }, { value: "limits", label: "Limits" }, { value: "models", label: "Models" }]} />
+      </header>
+      {view === "keys" ? <KeyTable /> : view === "limits" ? <LimitTable /> : <ModelTable />}
+    </div>
+  );
+}
+
+function LimitTable(): ReactNode {
+  const limits = useResource("limits", (signal) => get<Limits>("/v1/limits", signal));
+  return (
+    <Loaded of={limits}>
+      {(found) => (
+        <section className="stack" aria-label="Limits">
+          <p className="muted">What one key may ask for. They are set in <code>mainspring.yaml</code> under <code>serving</code>.</p>
+          <div className="scroll" tabIndex={0} role="group" aria-label="Limits">
+            <table className="table">
+              <thead><tr><th>Keys</th><th className="number">Requests a minute</th><th className="number">Tokens a minute</th><th className="number">Requests a day</th></tr></thead>
+              <tbody>
+                <LimitRow name="of no tier" rates={found.default} />
+                {Object.entries(found.tiers).map(([name, rates]) => <LimitRow key={name} name={`of the tier ${name}`} rates={rates} />)}
+              </tbody>
+            </table>
+          </div>
+          <p className="muted">An answer has at most {count(found.max_output_tokens)} tokens, and {count(found.default_output_tokens)} where the request names no number.</p>
+        </section>
+      )}
+    </Loaded>
+  );
+}
+
+function LimitRow({ name, rates }: { name: string; rates: Rates }): ReactNode {
+  return (
+    <tr>
+      <td>{name}</td>
+      <td className="number">{count(rates.requests_per_minute)}</td>
+      <td className="number">{count(rates.tokens_per_minute)}</td>
+      <td className="number">{rates.requests_per_day === 0 ? "no limit" : count(rates.requests_per_day)}</td>
+    </tr>
+  );
+}
+
+const KINDS: Record<string, string> = { chat: "writes text", embedding: "embeds text", reranker: "orders passages", application: "application", collection: "collection of documents" };
+
+function ModelTable(): ReactNode {
+  const models = useResource("models and presets", async (signal) => {
+    const [served, presets] = await Promise.all([get<List<Model>>("/v1/models", signal), get<List<Preset>>("/v1/presets", signal)]);
+    return { served: served.data, presets: presets.data };
+  });
+  return (
+    <Loaded of={models}>
+      {(found) => (
+        <>
+          <section className="stack" aria-label="Served">
+            <h2>What can be asked</h2>
+            <div className="scroll" tabIndex={0} role="group" aria-label="Served">
+              <table className="table">
+                <thead><tr><th>Name</th><th>What it is</th></tr></thead>
+                <tbody>{found.served.map((model) => <tr key={model.id}><td>{model.id}</td><td><Badge>{KINDS[model.kind] ?? model.kind}</Badge></td></tr>)}</tbody>
+              </table>
+            </div>
+          </section>
+          <section className="stack" aria-label="Presets">
+            <h2>Presets</h2>
+            <div className="scroll" tabIndex={0} role="group" aria-label="Presets">
+              <table className="table">
+                <thead><tr><th>Name</th><th>For</th><th>Sets</th></tr></thead>
+                <tbody>
+                  {found.presets.map((preset) => (
+                    <tr key={preset.id}><td>{preset.id}</td><td>{preset.description}</td><td className="nowrap">{Object.entries(preset.sampling).map(([name, value]) => `${name} ${value}`).join(", ")}</td></tr>
+                  ))}
+                </tbody>
+              </table>
+            </div>
+          </section>
+        </>
+      )}
+    </Loaded>
+  );
+}

@@ -1,0 +1,101 @@
+// What stands around every page: the navigation, who is signed in, the theme.
+import { useEffect, useRef, useState, type ReactNode } from "react";
+import { kept, may } from "./api/client";
+import type { Me } from "./api/types";
+import { forgetAll } from "./lib/conversations";
+import { go, Link, path, usePlace } from "./lib/route";
+import { setTheme, theme, type Theme } from "./lib/theme";
+import { PAGES } from "./pages/pages";
+import { Choice, IconButton } from "./ui/controls";
+import { Icon, Logo } from "./ui/icon";
+
+export function Shell({ me, onLeave, children }: { me: Me; onLeave: () => void; children: ReactNode }): ReactNode {
+  const place = usePlace();
+  const [open, setOpen] = useState(false);
+  const main = useRef<HTMLElement>(null);
+  const opened = useRef("");
+  useEffect(() => {
+    setOpen(false);
+    // Whoever reads by ear is told that the page is another one.
+    if (opened.current && opened.current !== place.page) main.current?.focus();
+    opened.current = place.page;
+  }, [place.page]);
+  useEffect(() => {
+    const close = (event: KeyboardEvent): void => {
+      if (event.key === "Escape") setOpen(false);
+    };
+    addEventListener("keydown", close);
+    return () => removeEventListener("keydown", close);
+  }, []);
+
+  const leave = (): void => {
+    kept.clear();
+    forgetAll();
+    go(path(), true);
+    onLeave();
+  };
+  return (
+    <div className={`shell ${open ? "nav-open" : ""}`}>
+      <a className="skip" href="#main">Skip to the page</a>
+      <header className="topbar">
+        <IconButton icon="menu" size={20} label="Menu" aria-expanded={open} onClick={() => setOpen(!open)} />
+        <Logo size={22} />
+        <strong>{PAGES.find((page) => page.name === place.page)?.title ?? "mainspring"}</strong>
+      </header>
+      <div className="scrim" onClick={() => setOpen(false)} aria-hidden="true" />
+      <aside className="sidebar">
+        <Link to={path()} className="brand">
+          <Logo />
+          <span>mainspring</span>
+        </Link>
+        <nav aria-label="Pages">
+          {PAGES.map((page) => (
+            <Link
+              key={page.name}
+              to={path(page.name)}
+              className={may(me, page.scope) ? "" : "lacking"}
+              aria-current={page.name === place.page ? "page" : undefined}
+              onClick={() => setOpen(false)}
+            >
+              <Icon name={page.icon} />
+              <span>{page.title}</span>
+              {!may(me, page.scope) && <span className="lacking-mark" title={`needs the scope ${page.scope}`}><Icon name="lock" size={13} /></span>}
+            </Link>
+          ))}
+        </nav>
+        <div className="whoami">
+          <ThemeChoice />
+          <div className="who">
+            <div>
+              <strong>{me.key_name || me.key_id}</strong>
+              <span className="muted small">
+                {me.tenant} · {me.scopes.includes("admin") ? "admin" : me.scopes.join(", ")}
+              </span>
+            </div>
+            <IconButton icon="out" label="Sign out" onClick={leave} />
+          </div>
+        </div>
+      </aside>
+      <main id="main" ref={main} tabIndex={-1}>{children}</main>
+    </div>
+  );
+}
+
+function ThemeChoice(): ReactNode {
+  const [chosen, setChosen] = useState<Theme>(theme());
+  return (
+    <Choice
+      label="Theme"
+      value={chosen}
+      options={[
+        { value: "light", label: "Light" },
+        { value: "dark", label: "Dark" },
+        { value: "system", label: "System" },
+      ]}
+      onChange={(value) => {
+        setTheme(value);
+        setChosen(value);
+      }}
+    />
+  );
+}

@@ -1,0 +1,21 @@
+import { defineConfig } from "vitest/config";
+
+// The server that `npm run dev` sends requests of the API to.
+const server = "http://127.0.0.1:8000";
+
+export default defineConfig({
+  base: "/console/",
+  esbuild: { jsx: "automatic" },
+  build: {
+    outDir: "../src/mainspring/gateway/static",
+    emptyOutDir: true,
+    target: "es2022",
+    cssCodeSplit: false,
+    // Everything comes from the server as a file: the content security policy allows nothing inline.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    reportCompressedSize: false,
+  },
+  server: { proxy: { "/v1": server, "/metrics": server, "/readyz": server } },
+  test: { include: ["tests/**/*.test.{ts,tsx}"] },
+});

@@ -1,0 +1,196 @@
+"""Pictures of the console for its page in docs/: a server of its own with the sample handbook, asked and looked at.
+
+python scripts/console_pictures.py docs/console [PAGE ...]
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from PIL import Image  # noqa: E402
+from selenium.webdriver.common.keys import Keys  # noqa: E402
+
+from tests.conftest import HANDBOOK, Server, start_server, stop_server  # noqa: E402
+from tests.console.browser import Browser  # noqa: E402
+from tests.console.test_chat import CHAT, COMPOSER, QUESTION, ask, ended, pick  # noqa: E402
+
+QUESTIONS = (
+    "How much may a hotel room in Leeds cost?",
+    "How long are the burrs guaranteed?",
+    "How big a pot fits the Cinder?",
+)
+PRICES = {"smollm2-135m-instruct": {"input": 0.05, "output": 0.2}, "all-minilm-l6-v2": {"input": 0.02}}
+WIDE, NARROW = (1280, 820), (390, 800)
+
+
+def filled(server: Server) -> None:
+    """Give the server something to show."""
+    for question in QUESTIONS:
+        for model in ("handbook", "document-qa"):
+            body = {"model": model, "messages": [{"role": "user", "content": question}]}
+            server.call("POST", "/v1/chat/completions", body)
+    for tokens in (24, 60, 12):
+        body = {
+            "model": CHAT,
+            "messages": [{"role": "user", "content": "Tell me about watches."}],
+            "max_tokens": tokens,
+            "temperature": 0.7,
+        }
+        server.call("POST", "/v1/chat/completions", body)
+    server.call("POST", "/v1/chat/completions", {"model": "document-qa", "messages": [], "options": {}})
+    server.call("POST", "/v1/chat/completions", {**body, "model": "document-qa", "options": {"nonsense": 1}})
+    for body in (
+        {"name": "This month", "limit_usd": 20},
+        {
+            "name": "Trial of the default model",
+            "scope": "application",
+            "subject": CHAT,
+            "limit_tokens": 1000,
+            "hard": False,
+        },
+    ):
+        server.call("POST", "/v1/budgets", body)
+    for body in (
+        {"name": "website", "scopes": ["chat"], "days": 90},
+        {"name": "nightly ingest", "scopes": ["ingest", "embed"]},
+    ):
+        server.call("POST", "/v1/keys", body)
+
+
+def chat(browser: Browser) -> None:
+    browser.open("/console/chat")
+    ask(browser, QUESTION)
+    ask(browser, "And who pays for sending it back?")
+
+
+def passage(browser: Browser) -> None:
+    chat(browser)
+    browser.click(".cite")
+    browser.find("dialog mark")
+
+
+def compare(browser: Browser) -> None:
+    browser.open("/console/chat")
+    browser.press("Compare two models")
+    pick(browser, "handbook", 0)
+    pick(browser, CHAT, 1)
+    browser.press("Parameters")
+    browser.type("input[placeholder=default][max='100000']", "120")
+    browser.press("Parameters")
+    browser.type(COMPOSER, QUESTION + Keys.ENTER)
+    browser.until(lambda: len(browser.all(".turn.answer")) == 2, "two answers")
+    ended(browser)
+
+
+def traces(browser: Browser) -> None:
+    browser.open("/console/traces")
+    browser.find(".table")
+
+
+def trace(browser: Browser) -> None:
+    browser.open("/console/traces?model=handbook")
+    browser.click(".table tbody a")
+    browser.find(".span-row")
+
+
+def knowledge(browser: Browser) -> None:
+    browser.open("/console/knowledge")
+    browser.find(".card-link")
+
+
+def collection(browser: Browser) -> None:
+    knowledge(browser)
+    browser.click(".card-link", "handbook")
+    browser.find(".table")
+
+
+def document(browser: Browser) -> None:
+    collection(browser)
+    browser.click(".table tbody a")
+    browser.find(".chunk")
+
+
+def search(browser: Browser) -> None:
+    collection(browser)
+    browser.click(".choice button", "Search")
+    browser.type('input[aria-label="Query"]', "How long are the burrs guaranteed?" + Keys.ENTER)
+    browser.find(".hit")
+
+
+def costs(browser: Browser) -> None:
+    browser.open("/console/costs")
+    browser.find(".bars")
+
+
+def live(browser: Browser) -> None:
+    browser.open("/console/live")
+    browser.find(".chart-card")
+    # Charts need some looks before there is anything to see.
+    browser.run(
+        """const ask = tokens => fetch('/v1/chat/completions', {method: 'POST', headers: {
+        authorization: 'Bearer ' + sessionStorage['mainspring.key'], 'content-type': 'application/json'},
+        body: JSON.stringify({model: arguments[0], max_tokens: tokens,
+        messages: [{role: 'user', content: 'Say it.'}]})});
+        for (let each = 0; each < 12; each++) setTimeout(() => ask(40 + 20 * each), 1500 * each)""",
+        CHAT,
+    )
+    time.sleep(40)
+
+
+def settings(browser: Browser) -> None:
+    browser.open("/console/settings")
+    browser.find(".table")
+
+
+PAGES: dict[str, Callable[[Browser], None]] = {
+    each.__name__: each
+    for each in (chat, passage, compare, traces, trace, knowledge, collection, document, search, costs, live, settings)
+}
+
+
+def save(browser: Browser, file: Path) -> None:
+    """Keep what the window shows, in as many colours as a page of documentation needs."""
+    picture = Image.open(io.BytesIO(browser.picture())).convert("RGB")
+    picture.quantize(128, dither=Image.Dither.NONE).save(file, optimize=True)
+
+
+def main(folder: Path, names: list[str]) -> None:
+    """Take the pictures of ``names``, of all pages without any, into ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as home:
+        prices = {"MAINSPRING_PRICES__MODELS": json.dumps(PRICES)}
+        server = start_server(Path(home), "--ingest", str(HANDBOOK), **prices)
+        browser = Browser(server.url, Path(home) / "profile")
+        try:
+            filled(server)
+            browser.open("/console")
+            browser.find("input[name=key]")
+            for theme in ("light", "dark"):
+                browser.look(theme, *WIDE)
+                save(browser, folder / f"login-{theme}.png")
+            browser.sign_in(server.key)
+            for name in names or PAGES:
+                browser.look("light", *WIDE)
+                PAGES[name](browser)
+                browser.gone(".spinner")
+                for theme in ("light", "dark"):
+                    browser.look(theme, *WIDE)
+                    save(browser, folder / f"{name}-{theme}.png")
+                browser.look("light", *NARROW)
+                save(browser, folder / f"{name}-narrow.png")
+        finally:
+            browser.close()
+            stop_server(server)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:])

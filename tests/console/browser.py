@@ -1,0 +1,177 @@
+"""Headless Chromium on the console of a real server, and what a person would do with it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
+
+PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+MISSING = "there is no browser: apt-get install chromium chromium-driver"
+PATIENCE_S = 40.0
+# What the browser itself would ask the world for at its start.
+QUIET = (
+    "--headless --no-sandbox --disable-gpu --disable-dev-shm-usage --disable-quic --no-first-run --disable-sync "
+    "--disable-background-networking --disable-component-update --disable-default-apps --disable-extensions "
+    "--force-prefers-reduced-motion --hide-scrollbars --lang=en-GB"
+)
+T = TypeVar("T")
+
+
+class Browser:
+    """One browser window. What is found is waited for: nothing here sleeps for a fixed time."""
+
+    def __init__(self, url: str, profile: Path) -> None:
+        options = webdriver.ChromeOptions()
+        options.binary_location = str(PROGRAM)
+        for argument in (*QUIET.split(), f"--user-data-dir={profile}", "--window-size=1280,860"):
+            options.add_argument(argument)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+        self.driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=DRIVER))
+        self.url = url
+        self._requests: list[str] = []
+
+    def open(self, path: str = "/console") -> None:
+        self.driver.get(self.url + path)
+
+    def sign_in(self, key: str, path: str = "/console") -> None:
+        """Open ``path`` as whoever has ``key``."""
+        self.open("/console")
+        self.driver.execute_script("sessionStorage.clear(); localStorage.clear()")
+        self.open(path)
+        self.find("input[name=key]").send_keys(key + Keys.ENTER)
+        self.find("nav[aria-label=Pages]")
+
+    def until(self, look: Callable[[], T | None], what: str) -> T:
+        """What ``look`` gives once it gives anything."""
+        end = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                if found := look():
+                    return found
+            except WebDriverException:
+                # What was looked at has just been drawn anew.
+                pass
+            if time.monotonic() > end:
+                raise AssertionError(f"{what} did not appear; the page says:\n{self.text()}")
+            time.sleep(0.05)
+
+    def all(self, css: str) -> list[WebElement]:
+        return [each for each in self.driver.find_elements(By.CSS_SELECTOR, css) if each.is_displayed()]
+
+    def find(self, css: str, text: str = "") -> WebElement:
+        """The first visible element of a selector that has ``text`` in it."""
+
+        def look() -> WebElement | None:
+            return next((each for each in self.all(css) if text in each.text), None)
+
+        return self.until(look, f"{css} {text!r}")
+
+    def click(self, css: str, text: str = "") -> None:
+        def press() -> bool:
+            self.find(css, text).click()
+            return True
+
+        self.until(press, f"{css} {text!r}, to be clicked,")
+
+    def press(self, label: str) -> None:
+        """Click the button of that name."""
+        self.click(f'button[aria-label="{label}"]')
+
+    def type(self, css: str, text: str) -> None:
+        self.find(css).send_keys(text)
+
+    def fill(self, css: str, text: str) -> None:
+        """Put ``text`` in the place of what is there."""
+        self.find(css).send_keys(Keys.CONTROL + "a" + Keys.NULL + text)
+
+    def text(self) -> str:
+        return str(self.driver.find_element(By.TAG_NAME, "body").text)
+
+    def says(self, text: str) -> None:
+        """Wait until the page says ``text``."""
+        self.until(lambda: text in self.text(), repr(text))
+
+    def gone(self, css: str) -> None:
+        """Wait until nothing of a selector is visible."""
+        self.until(lambda: not self.all(css), f"the end of {css}")
+
+    def path(self) -> str:
+        return self.driver.current_url.removeprefix(self.url)
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        return self.driver.execute_script(script, *arguments)
+
+    def focus(self) -> str:
+        """What has the focus: its label or text."""
+        return str(
+            self.run(
+                "const at = document.activeElement; "
+                "return at.getAttribute('aria-label') || at.innerText || at.getAttribute('name') || at.tagName"
+            )
+        )
+
+    def keys(self, *keys: str) -> None:
+        """Press keys wherever the focus is."""
+        for key in keys:
+            webdriver.ActionChains(self.driver).send_keys(key).perform()
+
+    def look(self, theme: str = "light", width: int = 1280, height: int = 860) -> None:
+        """The theme that the system asks for, and the size of the window in CSS pixels."""
+        self.driver.execute_cdp_cmd(
+            "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": theme}]}
+        )
+        self.driver.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False},
+        )
+
+    def picture(self) -> bytes:
+        """The window as a PNG."""
+        made = self.driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})
+        return base64.b64decode(made["data"])
+
+    def overflow(self) -> int:
+        """How many CSS pixels the page is wider than its window."""
+        return int(self.run("return document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+
+    def requests(self) -> list[str]:
+        """Every address that pages have asked for so far."""
+        for entry in self.driver.get_log("performance"):
+            message = json.loads(entry["message"])["message"]
+            if message["method"] == "Network.requestWillBeSent":
+                self._requests.append(message["params"]["request"]["url"])
+        return self._requests
+
+    def complaints(self) -> list[str]:
+        """What pages have written to the browser's console, but for answers that were refused."""
+        lines = [str(entry["message"]) for entry in self.driver.get_log("browser")]
+        return [line for line in lines if "Failed to load resource" not in line]
+
+    def axe(self, source: str) -> list[str]:
+        """What the accessibility checker finds wrong with the page as it is."""
+        self.run(source)
+        found = self.driver.execute_async_script(
+            "const done = arguments[0]; "
+            "axe.run(document, {resultTypes: ['violations']}).then(done, failure => done({error: String(failure)}))"
+        )
+        assert "error" not in found, found
+        return [
+            f"{each['id']}: {each['help']}: {node['html'][:160]} {node['any'][:1] and node['any'][0]['message']}"
+            for each in found["violations"]
+            for node in each["nodes"]
+        ]
+
+    def close(self) -> None:
+        self.driver.quit()

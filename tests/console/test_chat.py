@@ -1,0 +1,213 @@
+"""Signing in, and the chat: answers that cite, versions, two models, feedback, the trace of an answer."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from selenium.webdriver.common.keys import Keys
+
+from tests.conftest import Server
+from tests.console.browser import Browser
+from tests.gateway.test_access import CHAT, run
+
+QUESTION = "How long do I have to return a grinder I ordered online?"
+COMPOSER = 'textarea[aria-label="Your question"]'
+
+
+def ask(browser: Browser, text: str, model: str = "handbook") -> None:
+    """Ask and wait for the whole answer."""
+    pick(browser, model)
+    answers = len(browser.all(".turn.answer"))
+    browser.type(COMPOSER, text + Keys.ENTER)
+    browser.until(lambda: len(browser.all(".turn.answer")) > answers, "an answer")
+    ended(browser)
+
+
+def pick(browser: Browser, model: str, index: int = 0) -> None:
+    browser.find(".picker select")
+    browser.until(
+        lambda: browser.run(
+            """const [model, index] = arguments; const select = document.querySelectorAll('.picker select')[index];
+                if (![...select.options].some(option => option.value === model)) return false;
+                Object.getOwnPropertyDescriptor(HTMLSelectElement.prototype, 'value').set.call(select, model);
+                select.dispatchEvent(new Event('change', {bubbles: true})); return true""",
+            model,
+            index,
+        ),
+        f"the model {model}",
+    )
+
+
+def ended(browser: Browser) -> None:
+    browser.gone('button[aria-label="Stop"]')
+
+
+def test_a_wrong_key_is_refused_in_words_and_a_right_one_opens_the_chat(browser: Browser, server: Server) -> None:
+    browser.open("/")
+    browser.until(lambda: browser.path().startswith("/console"), "the console")
+    browser.run("sessionStorage.clear()")
+    browser.open("/console")
+    browser.type("input[name=key]", "ms-wrong" + Keys.ENTER)
+    browser.says("The API key is unknown")
+    browser.fill("input[name=key]", server.key + Keys.ENTER)
+    browser.find(COMPOSER)
+    assert browser.path() == "/console/chat"
+    # The tab has the key, and nothing that outlives the tab has.
+    assert browser.run("return sessionStorage['mainspring.key']") == server.key
+    assert server.key not in browser.run("return JSON.stringify(localStorage) + document.cookie")
+    browser.press("Sign out")
+    browser.find("input[name=key]")
+    assert browser.run("return sessionStorage['mainspring.key']") is None
+
+
+def test_an_answer_cites_and_a_citation_opens_its_passage(browser: Browser, server: Server) -> None:
+    browser.sign_in(server.key)
+    ask(browser, QUESTION)
+    answer = browser.find(".turn.answer").text
+    assert "30" in answer or "thirty" in answer.lower(), answer
+    browser.click(".cite", "1")
+    body = {"model": "handbook", "messages": [{"role": "user", "content": QUESTION}]}
+    (cited, *_) = server.call("POST", "/v1/chat/completions", body)[1]["choices"][0]["message"]["citations"]
+    assert browser.find("dialog mark").get_attribute("textContent") == cited["quote"]
+    assert browser.find("dialog .document-text").get_attribute("textContent") != cited["quote"]
+    assert browser.find("dialog h2").text in browser.run("return document.querySelector('.sources').innerText")
+    browser.keys(Keys.ESCAPE)
+    browser.gone("dialog")
+    assert browser.focus().startswith("Source 1")
+
+
+def test_an_answer_shows_what_it_took_and_leads_to_its_trace(browser: Browser, server: Server) -> None:
+    browser.sign_in(server.key)
+    ask(browser, QUESTION)
+    assert re.search(r"\d+ \+ \d+ tokens", browser.find(".facts").text)
+    browser.click(".fact-link", "Trace")
+    browser.find(".span-row", "request")
+    assert len(browser.all(".span-row")) >= 2
+    trace = browser.path().rpartition("/")[2]
+    browser.click(".choice button", "Facts")
+    browser.find(".facts-list h2", "Answer")
+    status, found = server.call("GET", f"/v1/traces/{trace}")
+    assert status == 200
+    assert found["spans"][0]["attributes"]["gen_ai.request.model"] == "handbook"
+
+
+def test_thumbs_and_a_better_answer_are_recorded(browser: Browser, server: Server) -> None:
+    browser.sign_in(server.key)
+    ask(browser, "Who pays for the return shipping of a broken grinder?")
+    browser.press("Good answer")
+    browser.says("your feedback is recorded")
+    browser.press("Write a better answer")
+    browser.fill("dialog textarea", "The shop pays.")
+    browser.click("dialog .check", "improve")
+    browser.click("dialog button", "Send")
+    browser.gone("dialog")
+    feedback = server.call("GET", "/v1/events?kind=feedback&limit=2")[1]["data"]
+    assert [(each["facts"]["rating"], each["content"], each["consent"]) for each in feedback] == [
+        (None, "The shop pays.", True),
+        ("up", None, False),
+    ]
+
+
+def test_answering_again_keeps_both_answers_and_a_branch_is_its_own(browser: Browser, server: Server) -> None:
+    browser.sign_in(server.key)
+    ask(browser, "Say a word.", CHAT)
+    browser.press("Answer again")
+    browser.find(".versions", "2 of 2")
+    ended(browser)
+    browser.press("Earlier answer")
+    browser.find(".versions", "1 of 2")
+    first = browser.path()
+    browser.press("Branch off here")
+    browser.until(lambda: browser.path() != first, "the branch")
+    assert not browser.all(".versions")
+    assert len(browser.all(".history li")) == 2
+    # A question in other words stands beside the first.
+    browser.press("Edit the question")
+    browser.fill(".editing textarea", "Say another word.")
+    browser.click(".editing button", "Ask this instead")
+    browser.find(".question .versions", "2 of 2")
+    ended(browser)
+    # What was said is there when the page is loaded anew.
+    browser.driver.refresh()
+    browser.find(".question", "Say another word.")
+
+
+def test_two_models_answer_side_by_side(browser: Browser, server: Server) -> None:
+    browser.sign_in(server.key)
+    browser.press("Compare two models")
+    browser.until(lambda: len(browser.all(".pane")) == 2, "two panes")
+    pick(browser, "handbook", 0)
+    pick(browser, CHAT, 1)
+    browser.type(COMPOSER, QUESTION + Keys.ENTER)
+    browser.until(lambda: len(browser.all(".turn.answer")) == 2, "two answers")
+    ended(browser)
+    assert [each.text for each in browser.all(".pane-name")] == ["handbook", CHAT]
+    assert len(browser.all(".pane:first-child .cite")) >= 1
+    assert len(browser.all(".pane:last-child .cite")) == 0
+
+
+def test_an_answer_can_be_stopped_with_the_keyboard(browser: Browser, server: Server) -> None:
+    browser.sign_in(server.key)
+    pick(browser, CHAT)
+    browser.press("Parameters")
+    browser.type("input[placeholder=default][max='100000']", "2000")
+    browser.type(COMPOSER, "Tell me a very long story about a watchmaker." + Keys.ENTER)
+    browser.until(lambda: len(browser.find(".answer .prose").text) > 5, "the first words")
+    browser.keys(Keys.ESCAPE)
+    browser.says("Stopped.")
+    ended(browser)
+
+
+def test_what_is_refused_is_said_in_the_servers_words(browser: Browser, server: Server) -> None:
+    browser.sign_in(server.key)
+    pick(browser, CHAT)
+    browser.press("Parameters")
+    browser.type("input[placeholder=default][max='2']", "9")
+    browser.type(COMPOSER, "Hello." + Keys.ENTER)
+    browser.find(".answer .note.bad", "emperature")
+
+
+def test_markup_in_an_answer_is_text(browser: Browser, server: Server) -> None:
+    browser.sign_in(server.key)
+    hostile = '<img src=x onerror="window.stolen=1"><script>window.stolen=1</script>[x](javascript:alert(1))'
+    conversation = {
+        "id": "c1", "title": "hostile", "at": 1, "set": {}, "panes": [{
+            "model": CHAT, "shown": {"": "q", "q": "a"},
+            "turns": {
+                "q": {"id": "q", "parent": "", "role": "user", "text": hostile},
+                "a": {"id": "a", "parent": "q", "role": "assistant", "text": hostile, "answer": {
+                    "status": "done", "model": CHAT, "citations": [], "notices": [], "missing": [], "conflicts": []}},
+            },
+        }],
+    }  # fmt: skip
+    me = server.call("GET", "/v1/me")[1]["key_id"]
+    browser.run(
+        "localStorage.setItem(arguments[0], arguments[1])", f"mainspring.conversations.{me}", json.dumps([conversation])
+    )
+    browser.open("/console/chat/c1")
+    assert hostile in browser.find(".bubble").text
+    browser.find(".answer .prose", "<img src=x")
+    assert browser.run("return window.stolen") is None
+    assert not browser.all(".prose img, .prose a")
+
+
+def test_a_key_is_told_what_it_may_not_open(browser: Browser, server: Server) -> None:
+    chatter = json.loads(run(server, "keys", "create", "console chatter", "--scope", "chat", "--json"))["secret"]
+    browser.sign_in(chatter)
+    browser.click("nav a", "Traces")
+    browser.says("This key cannot open Traces")
+    browser.says("--scope admin")
+    browser.click("nav a", "Chat")
+    ask(browser, QUESTION)
+    # Nor is it offered.
+    assert not browser.all(".fact-link")
+
+
+def test_everything_comes_from_the_server_and_nothing_complains(browser: Browser, server: Server) -> None:
+    browser.sign_in(server.key)
+    ask(browser, QUESTION)
+    asked = [url for url in browser.requests() if not url.startswith(("data:", "blob:", "chrome"))]
+    assert asked
+    assert {url for url in asked if not url.startswith(server.url)} == set()
+    assert browser.complaints() == []

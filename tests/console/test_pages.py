@@ -1,0 +1,141 @@
+"""Every page: themes, narrow windows, keyboard, and what the accessibility checker says."""
+
+from __future__ import annotations
+
+import pytest
+from selenium.webdriver.common.keys import Keys
+
+from tests.conftest import Server
+from tests.console.browser import Browser
+from tests.console.test_chat import COMPOSER, QUESTION, ask
+
+NARROW = (390, 800)
+# Each page's address, and what is there when it has loaded.
+PAGES = {
+    "chat": ("chat", ".turn.answer .facts"),
+    "traces": ("traces", ".table"),
+    "trace": ("traces", ".span-row"),
+    "knowledge": ("knowledge", ".card-link"),
+    "collection": ("knowledge", ".table"),
+    "document": ("knowledge", ".chunk"),
+    "search": ("knowledge", ".hit"),
+    "costs": ("costs", ".bars"),
+    "live": ("live", ".chart-card"),
+    "settings": ("settings", ".table"),
+}
+
+
+@pytest.fixture
+def signed_in(browser: Browser, server: Server) -> Browser:
+    """The browser of an admin who has asked something."""
+    browser.open("/console")
+    ready = browser.run(
+        "return sessionStorage['mainspring.key'] === arguments[0] && "
+        "Object.keys(localStorage).some(key => (localStorage[key] || '').includes(arguments[1]))",
+        server.key,
+        QUESTION,
+    )
+    if not ready:
+        browser.sign_in(server.key)
+        ask(browser, QUESTION)
+        # What was said is kept a moment later.
+        browser.until(lambda: QUESTION in browser.run("return JSON.stringify(localStorage)"), "the conversation")
+    return browser
+
+
+def show(browser: Browser, page: str) -> None:
+    """Open ``page`` and wait until what it loads is there."""
+    address, there = PAGES[page]
+    browser.open(f"/console/{address}")
+    if page == "chat":
+        browser.click(".history li a", "grinder")
+    elif page == "trace":
+        browser.click(".table tbody a")
+    elif page in ("collection", "document", "search"):
+        browser.click(".card-link", "handbook")
+    if page == "document":
+        browser.click(".table tbody a")
+    elif page == "search":
+        browser.click(".choice button", "Search")
+        browser.type('input[aria-label="Query"]', "How long are burrs guaranteed?" + Keys.ENTER)
+    browser.find(there)
+    browser.gone(".spinner")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_fits_every_window(signed_in: Browser, page: str) -> None:
+    for theme in ("light", "dark"):
+        for width, height in ((1280, 860), NARROW):
+            signed_in.look(theme, 1280, 860)
+            show(signed_in, page)
+            signed_in.look(theme, width, height)
+            assert signed_in.overflow() <= 0, (page, theme, width)
+    assert signed_in.complaints() == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_is_accessible_in_both_themes(signed_in: Browser, page: str, axe: str) -> None:
+    for theme in ("light", "dark"):
+        for width, height in ((1280, 860), NARROW):
+            signed_in.look(theme, 1280, 860)
+            show(signed_in, page)
+            signed_in.look(theme, width, height)
+            assert signed_in.axe(axe) == [], (page, theme, width)
+
+
+def test_the_way_to_sign_in_is_accessible(browser: Browser, server: Server, axe: str) -> None:
+    browser.open("/console")
+    browser.run("sessionStorage.clear()")
+    browser.open("/console")
+    for theme in ("light", "dark"):
+        browser.look(theme)
+        browser.find("input[name=key]")
+        assert browser.axe(axe) == []
+
+
+def test_a_passage_is_accessible_and_read_by_keyboard_alone(browser: Browser, server: Server) -> None:
+    browser.sign_in(server.key)
+    browser.find(COMPOSER)
+    ask(browser, QUESTION)
+    browser.run("document.activeElement.blur()")
+    browser.keys("/")
+    assert browser.focus() == "Your question"
+    # Back from where one writes, the first citation is a few steps away.
+    for _ in range(40):
+        browser.keys(Keys.SHIFT + Keys.TAB)
+        if browser.focus().startswith("Source 1"):
+            break
+    assert browser.focus().startswith("Source 1")
+    browser.keys(Keys.ENTER)
+    browser.find("dialog mark")
+    browser.keys(Keys.ESCAPE)
+    browser.gone("dialog")
+    assert browser.focus().startswith("Source 1")
+
+
+def test_the_menu_of_a_narrow_window_opens_and_closes(browser: Browser, server: Server) -> None:
+    browser.sign_in(server.key)
+    browser.find(COMPOSER)
+    browser.look("light", *NARROW)
+    browser.gone("nav[aria-label=Pages]")
+    browser.press("Menu")
+    browser.click("nav a", "Traces")
+    browser.gone("nav[aria-label=Pages]")
+    browser.find("h1", "Traces")
+
+
+def test_the_theme_that_is_chosen_stays(browser: Browser, server: Server) -> None:
+    browser.sign_in(server.key)
+
+    def ground() -> str:
+        return str(browser.run("return getComputedStyle(document.body).backgroundColor"))
+
+    light = ground()
+    browser.click(".choice button", "Dark")
+    dark = ground()
+    assert dark != light
+    browser.driver.refresh()
+    browser.find("nav[aria-label=Pages]")
+    assert ground() == dark
+    browser.click(".choice button", "System")
+    assert ground() == light
