@@ -55,8 +55,7 @@ def test_a_trace_has_the_steps_of_its_request(server: Server, keys: dict[str, st
     (root,) = (span for span in spans if span["parent_id"] is None)
     assert root["name"] == "request"
     names = [span["name"] for span in spans]
-    assert f"chat {CHAT}" in names
-    assert "queue" in names
+    assert {"Limit", "Record", f"chat {CHAT}"} <= set(names)
     known = {span["id"] for span in spans}
     for span in spans:
         assert span["parent_id"] in known | {None}
@@ -78,7 +77,7 @@ def test_a_list_has_the_latest_first_and_in_pages(server: Server, keys: dict[str
     assert row["output_tokens"] > 0
     assert row["duration_ms"] >= row["ttft_ms"] > 0
     assert row["spans"] >= 3
-    rest = server.call("GET", f"{query}&before={first['data'][-1]['started_at']}")[1]
+    rest = server.call("GET", f"{query}&before={first['data'][-1]['start_ns']}")[1]
     assert rest["data"][0]["id"] == traces[0]
 
 

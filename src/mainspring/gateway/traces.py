@@ -19,6 +19,7 @@ Filter = Annotated[str | None, Query(min_length=1, max_length=256)]
 # In nanoseconds they must fit 64 bits.
 Moment = Annotated[float | None, Query(ge=0, le=9e9, allow_inf_nan=False, description="Unix seconds")]
 Milliseconds = Annotated[float | None, Query(ge=0, le=1e9, allow_inf_nan=False, description="Took as long, or longer")]
+Nanoseconds = Annotated[int | None, Query(ge=0, lt=2**63, description="A row's `start_ns`: traces begun before it")]
 Limit = Annotated[int, Query(ge=1, le=200)]
 NANO = 1e9
 
@@ -45,17 +46,17 @@ def router(spans: Kept, access: Access) -> APIRouter:
         status: Literal["error"] | None = None,
         least_ms: Milliseconds = None,
         since: Moment = None,
-        before: Moment = None,
+        before: Nanoseconds = None,
         limit: Limit = 50,
     ) -> HttpResponse:
-        """The latest traces, newest first. `before` a row's `started_at` gives the page after it."""
+        """The latest traces, newest first. `before` the last row's `start_ns` gives the page after it."""
         wanted = Wanted(
             model=model,
             operation=operation,
             status=status,
             least_ns=None if least_ms is None else int(least_ms * 1e6),
             since_ns=None if since is None else round(since * NANO),
-            before_ns=None if before is None else round(before * NANO),
+            before_ns=before,
         )
         principal = context.principal
         # One more than is shown tells whether there are more.
@@ -87,6 +88,8 @@ def trace_body(trace: TraceRow) -> dict[str, Any]:
         "id": root.trace_id,
         "object": "trace",
         "started_at": root.start_ns / NANO,
+        # A double holds Unix seconds to a fifth of a microsecond only; what is compared is exact.
+        "start_ns": str(root.start_ns),
         "duration_ms": _milliseconds(root),
         "name": root.name,
         "operation": attributes.get("gen_ai.operation.name", root.name),
@@ -112,7 +115,6 @@ def span_body(span: SpanRow) -> dict[str, Any]:
         "parent_id": span.parent_id,
         "name": span.name,
         "started_at": span.start_ns / NANO,
-        # A double holds Unix seconds to a fifth of a microsecond only; what is compared is exact.
         "start_ns": str(span.start_ns),
         "duration_ms": _milliseconds(span),
         "status": span.status,

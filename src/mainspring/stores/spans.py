@@ -150,4 +150,5 @@ def _who(tenant: str, groups: frozenset[str]) -> dict[str, str]:
 
 
 def _row(values: Sequence[Any]) -> SpanRow:
-    return SpanRow(*values[:-1], root=bool(values[-1]))
+    *others, root = values
+    return SpanRow(*others, bool(root))
