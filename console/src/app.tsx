@@ -10,6 +10,7 @@ import { Shell } from "./shell";
 import { Empty, Failed, Lacking, Loading } from "./ui/states";
 import { Toaster } from "./ui/toast";
 import { Session } from "./session";
+import { Boundary } from "./ui/boundary";
 
 const LAZY = new Map(PAGES.map((page) => [page.name, lazy(page.load)]));
 
@@ -74,7 +75,9 @@ function Page({ me }: { me: Me }): ReactNode {
   const Content = LAZY.get(page.name)!;
   return (
     <Suspense fallback={<Loading />}>
-      <Content key={page.name} />
+      <Boundary key={page.name}>
+        <Content />
+      </Boundary>
     </Suspense>
   );
 }

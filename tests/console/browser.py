@@ -148,15 +148,19 @@ class Browser:
 
     def requests(self) -> list[str]:
         """Every address that pages have asked for so far."""
-        for entry in self.driver.get_log("performance"):
+        for entry in self._log("performance"):
             message = json.loads(entry["message"])["message"]
             if message["method"] == "Network.requestWillBeSent":
                 self._requests.append(message["params"]["request"]["url"])
         return self._requests
 
+    def _log(self, kind: str) -> list[dict[str, Any]]:
+        read: Callable[[str], list[dict[str, Any]]] = self.driver.get_log
+        return read(kind)
+
     def complaints(self) -> list[str]:
         """What pages have written to the browser's console, but for answers that were refused."""
-        lines = [str(entry["message"]) for entry in self.driver.get_log("browser")]
+        lines = [str(entry["message"]) for entry in self._log("browser")]
         return [line for line in lines if "Failed to load resource" not in line]
 
     def axe(self, source: str) -> list[str]:

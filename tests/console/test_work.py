@@ -11,8 +11,8 @@ from selenium.webdriver.common.keys import Keys
 
 from tests.conftest import Server
 from tests.console.browser import Browser
-from tests.console.test_chat import CHAT, COMPOSER, QUESTION, ask
-from tests.gateway.test_access import run
+from tests.console.test_chat import COMPOSER, QUESTION, ask
+from tests.gateway.test_access import CHAT, run
 
 FACT = "The Halcyon bearing is oiled every 417 hours."
 

@@ -83,6 +83,7 @@ export interface Passage {
 export interface TraceRow {
   id: string;
   started_at: number;
+  start_ns: string;
   duration_ms: number;
   name: string;
   operation: string;

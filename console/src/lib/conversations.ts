@@ -40,8 +40,10 @@ export function open(keyId: string): void {
 export function forgetAll(): void {
   for (const stopping of running.values()) stopping.abort();
   clearTimeout(saving);
+  saving = undefined;
   if (owner) localStorage.removeItem(owner);
   all = [];
+  owner = "";
   tell();
 }
 
@@ -62,21 +64,29 @@ function tell(): void {
   for (const listener of listeners) listener();
 }
 
+// Soon, and not for every word of an answer.
 function save(): void {
-  clearTimeout(saving);
-  const place = owner;
-  saving = setTimeout(() => {
-    for (let kept = all.slice(0, MOST); kept.length > 0; kept = kept.slice(0, -5)) {
-      try {
-        localStorage.setItem(place, JSON.stringify(kept));
-        return;
-      } catch {
-        // The browser's room is full: the oldest go.
-      }
-    }
-    localStorage.removeItem(place);
-  }, 300);
+  saving ??= setTimeout(write, 300);
 }
+
+function write(): void {
+  clearTimeout(saving);
+  saving = undefined;
+  if (!owner) return;
+  for (let kept = all.slice(0, MOST); kept.length > 0; kept = kept.slice(0, -5)) {
+    try {
+      localStorage.setItem(owner, JSON.stringify(kept));
+      return;
+    } catch {
+      // The browser's room is full: the oldest go.
+    }
+  }
+  localStorage.removeItem(owner);
+}
+
+addEventListener("pagehide", () => {
+  if (saving !== undefined) write();
+});
 
 function set(next: Conversation[]): void {
   all = next;
@@ -167,12 +177,12 @@ export function answer(id: string, index: number, question: string, fresh = fals
   const turn: Turn = { id: newId(), parent: question, role: "assistant", text: "", answer: empty };
   const said = messages(pane, question);
   updatePane(id, index, (each) => add(each, turn));
-  void write(id, index, turn.id, ask.bind(null, pane.model, said, conversation.set), fresh);
+  void follow(id, index, turn.id, ask.bind(null, pane.model, said, conversation.set), fresh);
 }
 
 type Asking = (signal: AbortSignal, fresh: boolean) => AsyncGenerator<Piece>;
 
-async function write(id: string, index: number, turn: string, asking: Asking, fresh: boolean): Promise<void> {
+async function follow(id: string, index: number, turn: string, asking: Asking, fresh: boolean): Promise<void> {
   const stopping = new AbortController();
   running.set(turn, stopping);
   const began = performance.now();

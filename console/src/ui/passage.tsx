@@ -51,7 +51,10 @@ function signs(text: string): number {
 
 function DocumentText({ found }: { found: Passage }): ReactNode {
   const mark = useRef<HTMLElement>(null);
-  useEffect(() => mark.current?.scrollIntoView({ block: "center" }), [found]);
+  useEffect(() => {
+    // In braces: where it returns a promise, that would be taken for what is to be called at the end.
+    mark.current?.scrollIntoView({ block: "center" });
+  }, [found]);
   return (
     <div className="document-text">
       {found.start - signs(found.before) > 0 && <span className="muted">… </span>}

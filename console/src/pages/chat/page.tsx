@@ -56,7 +56,9 @@ function Chat({ models, presets }: { models: Model[]; presets: Preset[] }): Reac
     // A conversation that is not here any more leaves a page for a new one.
     if (place.rest[0] && !kept) go(path("chat"), true);
   }, [place.rest, kept]);
-  useEffect(() => composer.current?.focus(), [current.id]);
+  useEffect(() => {
+    composer.current?.focus();
+  }, [current.id]);
   useEffect(() => {
     const focus = (event: KeyboardEvent): void => {
       const typing = event.target instanceof Element && event.target.closest("input, textarea, select, dialog");

@@ -28,7 +28,7 @@ export function TraceList(): ReactNode {
   };
   const more = async (rows: TraceRow[]): Promise<void> => {
     setOlder((old) => ({ rows: old?.rows ?? [], more: true, busy: true }));
-    const next = await get<List<TraceRow>>(`${url}&before=${rows.at(-1)!.started_at}`).catch(() => undefined);
+    const next = await get<List<TraceRow>>(`${url}&before=${rows.at(-1)!.start_ns}`).catch(() => undefined);
     setOlder((old) => ({
       rows: [...(old?.rows ?? []), ...(next?.data ?? [])],
       more: next ? next.has_more === true : true,
