@@ -150,5 +150,5 @@ def _who(tenant: str, groups: frozenset[str]) -> dict[str, str]:
 
 
 def _row(values: Sequence[Any]) -> SpanRow:
-    *others, root = values
-    return SpanRow(*others, bool(root))
+    named: dict[str, Any] = dict(zip(_NAMES, values, strict=True))
+    return SpanRow(**{**named, "root": bool(named["root"])})
