@@ -96,8 +96,10 @@ class Worker:
                 self._running.add(task)
                 task.add_done_callback(self._ended)
                 continue
+            # Not wait_for: woken and cancelled in one turn of the loop, that of Python 3.11 forgets the cancellation.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._poll_s)
+                async with asyncio.timeout(self._poll_s):
+                    await self._wake.wait()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
