@@ -1,9 +1,11 @@
-"""The ring mechanism: how layers wrap a responder, and how a stream is collected into one answer."""
+"""The ring mechanism: how layers wrap a responder, how a stream is collected into one answer, and several at once."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from mainspring.types import (
     Citation,
@@ -28,6 +30,7 @@ from mainspring.types import (
     Vectors,
 )
 
+T = TypeVar("T")
 LayerFactory = Callable[[Responder], Responder]
 
 
@@ -134,6 +137,20 @@ async def collect(response: Response) -> Answer:
         async for event in response:
             answer.add(event)
     return answer
+
+
+async def together(*works: Coroutine[Any, Any, T]) -> list[T]:
+    """What ``works`` return, run side by side. Where one fails, or the caller is cancelled, the others are cancelled
+    and have ended before that is raised: what they spent is in the accounts by then, and none runs on for nobody."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    if not tasks:
+        return []
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
 
 async def replay(events: list[Event]) -> AsyncIterator[Event]:

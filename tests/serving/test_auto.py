@@ -547,3 +547,29 @@ async def test_the_events_of_an_answer_are_closed_with_it() -> None:
     assert isinstance(first, Text)
     await response.aclose()
     assert closed == ["weak", "strong"]
+
+
+async def test_samples_that_nobody_waits_for_any_more_end_with_the_one_that_failed(house: Any) -> None:
+    """What they had spent is in the account when the failure is raised, and they take no place in an engine."""
+    home = house()
+    stuck, began = asyncio.Event(), asyncio.Event()
+
+    def script(generation: Generation) -> list[Any]:
+        if generation.sampling.seed == 0:
+            return [began, EngineError("no")]
+        return ["Some", stuck]
+
+    engine = ScriptedEngine(script, templates=True)
+    model = ModelResponder(engine, model_name="small", fingerprint="s")
+    ring = call_ring(home.services, model, model="small", provider="scripted", price=Price.per_million(1.0, 1.0))
+    signal = confidence.Agreement(ring, samples=3)
+    context = visitor()
+    asked = asyncio.create_task(signal.of(asking(), context, Answer(Head("small"))))
+    async with asyncio.timeout(5):
+        while engine.live < 3:
+            await asyncio.sleep(0.01)
+        began.set()
+        with pytest.raises(EngineError):
+            await asked
+    assert engine.live == 0
+    assert len([each for each in context.allowance.records if each.kind == "call"]) == 3

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import json
 import math
@@ -14,7 +13,7 @@ import re
 from collections import Counter
 from typing import Protocol
 
-from mainspring.path import Answer, Choice, collect
+from mainspring.path import Answer, Choice, collect, together
 from mainspring.types import ChatRequest, CompletionRequest, Context, Message, Responder, Sampling
 
 Asking = ChatRequest | CompletionRequest
@@ -84,7 +83,7 @@ class Agreement:
         self._temperature = temperature
 
     async def of(self, request: Asking, context: Context, answer: Answer) -> float:
-        texts = await asyncio.gather(*(self._sample(request, context, seed) for seed in range(self._samples)))
+        texts = await together(*(self._sample(request, context, seed) for seed in range(self._samples)))
         return sum(overlap(answer.text, text) for text in texts) / len(texts)
 
     async def _sample(self, request: Asking, context: Context, seed: int) -> str:

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 
 from mainspring.errors import DeadlineExceeded, MainspringError, Unsupported
-from mainspring.path import Answer, Choice, collect
+from mainspring.path import Answer, Choice, collect, together
 from mainspring.serving.repair import Validator, validator
 from mainspring.serving.scaling import extract
 from mainspring.settings.scaling import ScalingPlan
@@ -110,7 +110,7 @@ class Sampler:
                 if self.exhausted():
                     raise DeadlineExceeded("the allowance or the deadline was used up before the judge had rated all")
                 some = candidates[start : start + AT_ONCE]
-                for each, rating in zip(some, await asyncio.gather(*map(self._judged, some)), strict=True):
+                for each, rating in zip(some, await together(*map(self._judged, some)), strict=True):
                     each.score = rating
             return
         for each in candidates:
