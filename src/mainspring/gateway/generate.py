@@ -2,9 +2,8 @@
 
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
-import asyncio
 import dataclasses
-from collections.abc import Awaitable, Coroutine, Sequence
+from collections.abc import Awaitable, Sequence
 from functools import partial
 from typing import Annotated, Any, Protocol
 
@@ -19,7 +18,7 @@ from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.idempotency import Idempotency, IdempotencyKey, refuse_key
 from mainspring.gateway.respond import collected, head_headers, json_response, streamed
 from mainspring.gateway.wire import ChatBody, CompletionBody, EmbeddingBody, RerankBody
-from mainspring.path import Answer
+from mainspring.path import Answer, together
 from mainspring.settings import GatewaySettings
 from mainspring.types import Context, Principal, Request, Responder
 
@@ -96,7 +95,7 @@ def router(
             if len(requests) == 1:
                 answer = await collected(http, responder, requests[0], context)
             else:
-                answer = await _together([collected(http, responder, request, context) for request in requests])
+                answer = await _several(http, responder, requests, context)
             return json_response(encode.completion_body(answer), head_headers(answer.head))
 
         basis = "" if key is None else await models.basis(requests[0], context)
@@ -146,15 +145,20 @@ def _model_body(model: ServedModel) -> dict[str, object]:
     }
 
 
-async def _together(work: list[Coroutine[Any, Any, Answer]]) -> Answer:
-    tasks = [asyncio.ensure_future(each) for each in work]
-    try:
-        return _merged(await asyncio.gather(*tasks))
-    finally:
-        # Where one has failed, nobody waits for the others any more.
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
+async def _several(http: HttpRequest, responder: Responder, requests: Sequence[Request], context: Context) -> Answer:
+    """The answers to several prompts as choices of one. Each is a request with an account of its own: what one sets
+    aside, spends and settles is not another's."""
+
+    async def one(request: Request) -> Answer:
+        own = dataclasses.replace(context, allowance=context.allowance.fork())
+        answer = await collected(http, responder, request, own)
+        context.allowance.spend(own.allowance.spent)
+        return answer
+
+    if context.allowance.tokens is None:
+        return _merged(await together(*map(one, requests)))
+    # What one of them takes of the tokens that bound them all, the next has no more.
+    return _merged([await one(request) for request in requests])
 
 
 def _merged(answers: list[Answer]) -> Answer:
