@@ -332,3 +332,66 @@ def test_periods_begin_and_end_where_days_and_months_do() -> None:
             assert spending.period(window, ends) != spending.period(window, at)
             assert spending.begins(window, ends) == ends
     assert spending.ends("total", 5.0) is None
+
+
+async def test_answers_found_by_meaning_count_as_hits(opened: Stores) -> None:
+    await opened.events.append(answer(saved_nanousd=50, cache="semantic"), answer(saved_nanousd=5), answer(cache=""))
+    total = await opened.ledger.total(Asked("acme"))
+    assert (total.hits, total.cache_saved_nanousd) == (2, 55)
+
+
+async def test_too_many_lines_are_refused_and_not_cut(opened: Stores) -> None:
+    at = time.time()
+    await opened.events.append(*(dataclasses.replace(call(at=at), trace_id=f"t{number}") for number in range(5)))
+    assert len(await opened.ledger.sums(["request"], Asked("acme"), most=5)) == 5
+    with pytest.raises(InvalidRequest, match="more than 4 lines") as caught:
+        await opened.ledger.sums(["request"], Asked("acme"), most=4)
+    assert caught.value.param == "by"
+
+
+async def test_a_budget_made_while_others_are_read_counts_at_once(opened: Stores, monkeypatch: Any) -> None:
+    budgets, read, go = opened.budgets, asyncio.Event(), asyncio.Event()
+    listed = budgets.list
+
+    async def slow(tenant: str | None = None) -> Any:
+        found = await listed(tenant)
+        if not read.is_set():
+            read.set()
+            await go.wait()
+        return found
+
+    monkeypatch.setattr(budgets, "list", slow)
+    reading = asyncio.create_task(budgets.concerning(KEY, "support"))
+    await read.wait()
+    made = await budgets.create("acme", "tenant", window="day", limit_nanousd=1000)
+    go.set()
+    assert list(await reading) == [made]
+    assert list(await budgets.concerning(KEY, "support")) == [made]
+
+
+async def test_a_caller_that_leaves_while_it_reserves_leaves_nothing_set_aside(
+    opened: Stores, monkeypatch: Any
+) -> None:
+    budgets = opened.budgets
+    budget = await budgets.create("acme", "tenant", window="day", limit_nanousd=1000)
+    write, wrote, go = opened.database.write, asyncio.Event(), asyncio.Event()
+
+    async def slow(work: Any, *, durable: bool = False) -> Any:
+        result = await write(work, durable=durable)
+        if not wrote.is_set():
+            wrote.set()
+            await go.wait()
+        return result
+
+    monkeypatch.setattr(opened.database, "write", slow)
+    leaving = asyncio.create_task(budgets.reserve([budget], 600, 1))
+    await wrote.wait()
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    assert (await budgets.spending(budget)).reserved_nanousd == 600
+    go.set()
+    async with asyncio.timeout(10):
+        while (await budgets.spending(budget)).reserved_nanousd:
+            await asyncio.sleep(0.01)
+    await budgets.reserve([budget], 1000, 1)

@@ -31,6 +31,7 @@ Name = Annotated[str, Field(max_length=256)]
 Moment = Annotated[float | None, Query(ge=0, le=1e11, allow_inf_nan=False, description="Unix seconds")]
 Filter = Annotated[str | None, Query(max_length=256)]
 DAY = 86_400
+MOST_LINES = 10_000
 GROUPS: dict[str, Dimension] = {"line_item": "model", "api_key_id": "key", "project_id": "application"}
 Group = Literal["line_item", "api_key_id", "project_id"]
 
@@ -136,7 +137,7 @@ def _costs(routes: APIRouter, ledger: Ledger, access: Access) -> None:
         }
         where = {name: value for name, value in filters.items() if value is not None}
         asked = Asked(context.principal.tenant, since, until, where)
-        lines = await ledger.sums(list(dict.fromkeys(by)), asked)
+        lines = await ledger.sums(list(dict.fromkeys(by)), asked, most=MOST_LINES)
         return json_response({"object": "list", "data": [line_body(line) for line in lines]})
 
     @routes.get("/organization/costs")
@@ -156,7 +157,7 @@ def _costs(routes: APIRouter, ledger: Ledger, access: Access) -> None:
         last = min(end, first + limit * DAY)
         groups = list(dict.fromkeys(group_by))
         asked = Asked(context.principal.tenant, max(first, start_time), last)
-        lines = await ledger.sums(["day", *(GROUPS[name] for name in groups)], asked)
+        lines = await ledger.sums(["day", *(GROUPS[name] for name in groups)], asked, most=MOST_LINES)
         days: dict[str, list[Line]] = {}
         for line in lines:
             days.setdefault(line.of["day"], []).append(line)

@@ -12,6 +12,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,7 +22,7 @@ from mainspring.errors import Conflict, MainspringError, NotFound
 from mainspring.stores import ledger, spending
 from mainspring.stores.database import Database
 from mainspring.stores.schema import budget_periods, budgets, reservations
-from mainspring.stores.spending import Budget, Spending
+from mainspring.stores.spending import Budget, Exhausted, Spending
 from mainspring.types import Principal
 
 PREFIX = "budget_"
@@ -161,7 +162,13 @@ class Budgets:
         def work(connection: sa.Connection) -> list[tuple[Budget, Spending]]:
             return spending.reserve(connection, wanted, reservation, now, nanousd, tokens, LEASE_S)
 
-        taken = await self._database.write(work)
+        taking = asyncio.ensure_future(self._database.write(work))
+        try:
+            taken = await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            # Nobody knows of it who could settle it.
+            self._run_beside(f"give back {reservation}", partial(self._give_back, taking, reservation))
+            raise
         self._live.add(reservation)
         self._run_beside("renew", self._renew)
         return reservation, taken
@@ -175,6 +182,15 @@ class Budgets:
         for task in list(self._beside.values()):
             task.cancel()
         await asyncio.gather(*self._beside.values(), return_exceptions=True)
+
+    async def _give_back(self, taking: asyncio.Future[Any], reservation: str) -> None:
+        try:
+            await taking
+            await self._database.write(
+                lambda connection: spending.settle(connection, (), [reservation], time.time()) and None
+            )
+        except (Exhausted, MainspringError) as error:
+            _log.debug("reservation %s of nobody: %s", reservation, error)
 
     async def _renew(self) -> None:
         while self._live:
@@ -199,15 +215,15 @@ class Budgets:
             _log.warning("the budgets could not be read again: %s", error)
 
     async def _read(self) -> None:
-        asked_at, changes = time.monotonic(), self._changes
-        found = await self.list()
+        changes = -1
+        # What was read before a change must be read again.
+        while changes != self._changes:
+            asked_at, changes = time.monotonic(), self._changes
+            found = await self.list()
         known: dict[tuple[str, str, str], list[Budget]] = {}
         for budget in found:
             known.setdefault((budget.scope, budget.tenant, budget.subject), []).append(budget)
-        self._known = known
-        # What was read before a change must be read again.
-        if changes == self._changes:
-            self._read_at = asked_at
+        self._known, self._read_at = known, asked_at
 
     def _forget(self) -> None:
         self._changes += 1

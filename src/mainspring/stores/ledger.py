@@ -19,6 +19,8 @@ from mainspring.stores.schema import events
 Dimension = Literal["tenant", "key", "application", "model", "day", "hour", "request"]
 UNCHARGED = "no"
 """What the fact ``charged`` of a call says that is nobody's bill: a copy of a request for a model under trial."""
+GIVEN_AGAIN = ("hit", "semantic")
+"""What the fact ``cache`` of an answer says that was given before: to the same question, or to one that means it."""
 DIMENSIONS: tuple[Dimension, ...] = ("tenant", "key", "application", "model", "day", "hour", "request")
 # What each is called in the facts of calls and of answers.
 _FIELDS = {"key": ("key_id", "key_id"), "application": ("application", "requested"), "model": ("model", "model")}
@@ -63,10 +65,12 @@ class Ledger:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def sums(self, by: Sequence[Dimension] = (), asked: Asked = Asked()) -> list[Line]:
+    async def sums(
+        self, by: Sequence[Dimension] = (), asked: Asked = Asked(), *, most: int | None = None
+    ) -> list[Line]:
         """One line for each combination of the dimensions ``by``, the dearest first; a single one for none.
 
-        Raises ``InvalidRequest`` for an unknown dimension.
+        Raises ``InvalidRequest`` for an unknown dimension, and for more than ``most`` lines.
         """
         for name in (*by, *asked.where):
             if name not in DIMENSIONS:
@@ -77,7 +81,8 @@ class Ledger:
         def work(connection: sa.Connection) -> list[Line]:
             lines: dict[tuple[str, ...], Line] = {}
             for kind in ("call", "answer"):
-                for row in connection.execute(_query(connection, kind, by, asked)):
+                query = _query(connection, kind, by, asked)
+                for row in connection.execute(query if most is None else query.limit(most + 1)):
                     group = tuple(str(value or "") for value in row[: len(by)])
                     line = lines.setdefault(group, Line(dict(zip(by, group, strict=True))))
                     _add(line, kind, row[len(by) :])
@@ -85,6 +90,10 @@ class Ledger:
             return [line for line in lines.values() if line.calls or line.hits]
 
         found = await self._database.read(work)
+        if most is not None and len(found) > most:
+            raise InvalidRequest(
+                f"these are more than {most} lines", remedy="Narrow it by since and until, or by a filter", param="by"
+            )
         return sorted(found, key=lambda line: (-line.cost_nanousd, tuple(line.of.values())))
 
     async def prefixes(self, asked: Asked = Asked()) -> list[tuple[str, str, int, float]]:
@@ -131,7 +140,7 @@ def _query(connection: sa.Connection, kind: str, by: Sequence[Dimension], asked:
     count = sa.func.count()
     if kind == "answer":
         saved = sa.func.coalesce(sa.func.sum(_number(connection, "saved_nanousd")), 0)
-        hit = Sight(connection, frozenset()).field(events.c.facts, "cache") == "hit"
+        hit = Sight(connection, frozenset()).field(events.c.facts, "cache").in_(GIVEN_AGAIN)
         query: sa.Select[Any] = sa.select(*groups, count, saved).where(matching, hit)
     else:
         sums = [sa.func.coalesce(sa.func.sum(_number(connection, name)), 0) for name in _SUMS]
