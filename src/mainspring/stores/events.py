@@ -20,11 +20,11 @@ import mainspring.stores.contents as contents
 import mainspring.stores.ids as ids
 import mainspring.stores.pages as pages
 import mainspring.stores.rows as rows
-from mainspring.errors import Conflict, NotFound
+from mainspring.errors import Conflict, NotFound, StoreError
 from mainspring.stores import charging
 from mainspring.stores.access import IN_COLLECTION, Sight
 from mainspring.stores.database import Database
-from mainspring.stores.ledger import UNCHARGED
+from mainspring.stores.ledger import GIVEN_AGAIN, UNCHARGED
 from mainspring.stores.pages import Page, Place, Slice
 from mainspring.stores.schema import collections, documents, events, keys, turns
 from mainspring.stores.schema import contents as contents_table
@@ -221,8 +221,10 @@ class EventLog:
         try:
             await self._write([settlement for settlement, _ in batch])
         except Exception as error:
-            if len(batch) == 1:
-                _finish(batch[0][1], error)
+            if len(batch) == 1 or (isinstance(error, StoreError) and not await self._writable()):
+                # Tried one by one they would wait for the same database one after the other.
+                for _, future in batch:
+                    _finish(future, error)
                 return
             # One of them is at fault and took the others down with it: each gets a commit of its own.
             for each in batch:
@@ -234,6 +236,13 @@ class EventLog:
         else:
             for _, future in batch:
                 _finish(future, None)
+
+    async def _writable(self) -> bool:
+        try:
+            await self._database.write(lambda _: None)
+        except StoreError:
+            return False
+        return True
 
     async def _write(self, settlements: list[_Settlement]) -> None:
         try:
@@ -346,7 +355,7 @@ def _untold(sight: Sight) -> sa.ColumnElement[bool]:
     )
     answer, of_answer = _answer()
     cache, session, status = (sight.field(answer.c.facts, name) for name in ("cache", "session_id", "status"))
-    repeats = sa.or_(cache == "hit", session.is_not(None), status != "completed")
+    repeats = sa.or_(cache.in_(GIVEN_AGAIN), session.is_not(None), status != "completed")
     return sa.or_(
         _some(retrieval, stores).where(about, ~_some(collections).where(store).exists()).exists(),
         _some(retrieval, hits).where(about, ~_some(documents, within).where(document).exists()).exists(),
