@@ -18,6 +18,7 @@ from openai.types import Batch as OpenAIBatch
 from mainspring.engines.base import Generation
 from mainspring.errors import (
     BudgetExceeded,
+    DeadlineExceeded,
     EngineDied,
     EngineError,
     Forbidden,
@@ -459,3 +460,41 @@ def test_the_object_is_openais() -> None:
     assert body["completed_at"] is None
     assert body["request_counts"] == {"total": 3, "completed": 0, "failed": 0}
     assert OpenAIBatch.model_validate(body).status == "validating"
+
+
+@pytest.mark.parametrize(
+    "passing",
+    [
+        BudgetExceeded("what runs now has set it aside", retry_after=0.01),
+        DeadlineExceeded("no place became free before the deadline", retry_after=0.01),
+    ],
+)
+async def test_what_is_in_the_way_for_a_moment_costs_no_line(tmp_path: Path, passing: Exception) -> None:
+    tried: set[str] = set()
+
+    def script(generation: Generation) -> list[Any]:
+        said = spoken(generation)
+        first = said not in tried
+        tried.add(said)
+        return [passing] if first else ["fine"]
+
+    async with desk(tmp_path, script) as at:
+        over = await at.over(await at.submit([line(n) for n in range(4)]))
+        assert (over.status, over.completed, over.failed, list(over.errors)) == ("completed", 4, 0, [])
+
+
+async def test_what_took_too_long_to_write_is_not_begun_again(tmp_path: Path) -> None:
+    async with desk(tmp_path, lambda _: [DeadlineExceeded("it was not done in time")]) as at:
+        over = await at.over(await at.submit([line(1)]))
+        assert (over.status, over.completed, over.failed) == ("completed", 0, 1)
+        assert len(at.home.engine.seen) == 1
+
+
+def test_a_line_is_no_larger_than_the_body_of_a_request() -> None:
+    data = f"{line(1)}\n{line(2, {'model': 'chat', 'user': 'x' * 600})}\n".encode()
+    assert not batch_lines.read(data, CHAT, 10, 1000).errors
+    (error,) = batch_lines.read(data, CHAT, 10, 500).errors
+    assert (error["code"], error["line"]) == ("line_too_large", 2)
+    assert "500 bytes" in error["message"]
+    (named,) = batch_lines.read(line(1, **{"x" * 10_000: 1}).encode(), CHAT, 10).errors
+    assert len(named["message"]) < 1000

@@ -352,3 +352,11 @@ def test_the_promised_time_is_when_there_is_room() -> None:
     came, told = virtual.run(main())
     assert told > 20
     assert came >= 0.8 * told
+
+
+async def test_who_got_no_place_in_time_is_told_to_come_back() -> None:
+    door = gate(1)
+    assert door.enter(WORK, caller())
+    with pytest.raises(DeadlineExceeded) as caught:
+        await door.wait(WORK, caller(deadline=time.monotonic() + 0.01))
+    assert caught.value.retry_after == 1.0

@@ -28,6 +28,7 @@ SCOPES: Mapping[str, str] = {
     "/v1/responses": "chat",
 }
 MAX_ERRORS = 100
+MAX_LINE = 8 * 2**20
 _MAX_ID = 512
 _FIELDS = ("custom_id", "method", "url", "body")
 
@@ -49,8 +50,9 @@ class Read:
     errors: tuple[Mapping[str, Any], ...] = ()
 
 
-def read(data: bytes, endpoint: str, max_lines: int) -> Read:
-    """The lines of an input file, if all of them are good; at most ``MAX_ERRORS`` errors else."""
+def read(data: bytes, endpoint: str, max_lines: int, max_bytes: int = MAX_LINE) -> Read:
+    """The lines of an input file, if all of them are good and none has more than ``max_bytes``; at most ``MAX_ERRORS``
+    errors else."""
     lines: list[Line] = []
     errors: list[Mapping[str, Any]] = []
     seen: set[str] = set()
@@ -59,7 +61,7 @@ def read(data: bytes, endpoint: str, max_lines: int) -> Read:
             continue
         if len(lines) == max_lines:
             return Read(errors=(_error("too_many_requests", f"a batch has at most {max_lines} lines", None, number),))
-        found = _line(number, text, endpoint, seen)
+        found = _line(number, text, endpoint, seen) if len(text) <= max_bytes else _long(number, max_bytes)
         if isinstance(found, Line):
             lines.append(found)
             seen.add(found.custom_id)
@@ -83,6 +85,7 @@ def _line(number: int, text: bytes, endpoint: str, seen: set[str]) -> Line | Map
         return _error("invalid_json_line", "this line is no JSON object", None, number)
     for name in found:
         if name not in _FIELDS:
+            name = name[:_MAX_ID]
             return _error("unknown_field", f"unknown field {name!r}; a line has {', '.join(_FIELDS)}", name, number)
     custom_id, body = found.get("custom_id"), found.get("body")
     if not isinstance(custom_id, str) or not 0 < len(custom_id) <= _MAX_ID:
@@ -97,6 +100,10 @@ def _line(number: int, text: bytes, endpoint: str, seen: set[str]) -> Line | Map
     if not isinstance(body, dict):
         return _error("invalid_body", "body must be a JSON object", "body", number)
     return Line(number, custom_id, body)
+
+
+def _long(number: int, most: int) -> Mapping[str, Any]:
+    return _error("line_too_large", f"a line has at most {most} bytes, as the body of a request", None, number)
 
 
 def _error(code: str, message: str, param: str | None, line: int | None) -> Mapping[str, Any]:
@@ -116,6 +123,11 @@ class Answering:
             "/v1/embeddings": self._embedding,
             "/v1/responses": self._response,
         }
+
+    @property
+    def max_bytes(self) -> int:
+        """Of one line: as many as the body of a request may have."""
+        return self._settings.max_body_bytes
 
     async def __call__(self, endpoint: str, body: Mapping[str, Any], context: Context) -> bytes:
         """The body of the answer, as JSON. Raises what the route would answer with."""

@@ -16,6 +16,7 @@ from typing import Any, Literal, Protocol
 
 from mainspring.errors import (
     BudgetExceeded,
+    DeadlineExceeded,
     EngineDied,
     MainspringError,
     NotFound,
@@ -119,7 +120,8 @@ class BatchWork:
         if isinstance(found, dict):
             await self._batches.finish(job, "failed", [found])
             return
-        checked = await asyncio.to_thread(read, found, batch.endpoint, self._settings.max_lines)
+        most = self._settings.max_lines, self._answer.max_bytes
+        checked = await asyncio.to_thread(read, found, batch.endpoint, *most)
         if checked.errors:
             await self._batches.finish(job, "failed", checked.errors)
             return
@@ -251,8 +253,9 @@ class _Run:
         try:
             return _Outcome(200, await self.work._answer(self.batch.endpoint, line.body, context))
         except BudgetExceeded as error:
-            if error.headers and "x-should-retry" not in error.headers:
-                # Only what runs beside it, other lines among it, has set too much aside.
+            soon = error.retry_after is not None and error.retry_after <= _LONGEST_WAIT_S
+            if soon or (error.headers and "x-should-retry" not in error.headers):
+                # Only what runs beside it, other lines among it, has set too much aside; or the window ends.
                 return _Outcome(*failure(error), "full", error.retry_after)
             if not error.headers and error.retry_after is None:
                 # This line alone has spent what was set aside for it.
@@ -263,6 +266,9 @@ class _Run:
             return _Outcome(*failure(error))
         except (RateLimited, Overloaded) as error:
             return _Outcome(*failure(error), "full", error.retry_after)
+        except DeadlineExceeded as error:
+            # One that had not begun says when to come back: a batch has its window to wait in.
+            return _Outcome(*failure(error), "" if error.retry_after is None else "full", error.retry_after)
         except EngineDied as error:
             # It may be this line that it dies of.
             return _Outcome(*failure(error), "died", error.retry_after)

@@ -178,7 +178,8 @@ class Gate:
         except TimeoutError:
             outcome = "expired"
             late = f"no place in {self.model} became free before the deadline"
-            raise DeadlineExceeded(late, remedy="Try again later, or allow more time") from None
+            remedy = "Try again later, or allow more time"
+            raise DeadlineExceeded(late, remedy=remedy, retry_after=LEAST_RETRY_S) from None
         except Overloaded:
             outcome = "displaced"
             raise
