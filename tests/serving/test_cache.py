@@ -274,3 +274,20 @@ async def test_the_wish_to_be_cached_is_yes_or_no(house: Build) -> None:
     with pytest.raises(InvalidRequest) as caught:
         await house().ask("Hello", options={"cache": "false"})
     assert caught.value.param == "options.cache"
+
+
+async def test_nobody_waits_with_those_whom_he_goes_before(house: Build) -> None:
+    """A batch may wait for hours: who asks the same at once does not join it; the other way round it does."""
+    go = asyncio.Event()
+    home = house(lambda _: [go, "One"])
+    batch = asyncio.create_task(home.ask("Count", visitor(batch=True), sampling=GREEDY))
+    await settle_down()
+    person = asyncio.create_task(home.ask("Count", sampling=GREEDY))
+    await settle_down()
+    assert len(home.engine.seen) == 2
+    another = asyncio.create_task(home.ask("Count", visitor(batch=True), sampling=GREEDY))
+    await settle_down()
+    assert len(home.engine.seen) == 2
+    go.set()
+    answers = [await each for each in (batch, person, another)]
+    assert [each.head.cache for each in answers] == ["miss", "miss", "hit"]

@@ -23,6 +23,7 @@ from mainspring.types import (
     Context,
     EmbedRequest,
     Finish,
+    Priority,
     Request,
     RerankRequest,
     Responder,
@@ -115,7 +116,7 @@ class ResponseCache(Layer):
         self._metrics = metrics
         self._ttl_s = ttl_s
         self._hands_on = hands_on
-        self._flights: dict[str, Flight] = {}
+        self._flights: dict[tuple[str, Priority], Flight] = {}
 
     async def respond(self, request: Request, context: Context) -> Response:
         plain, keyed = await self._keys.of(request, context)
@@ -123,12 +124,12 @@ class ResponseCache(Layer):
         if keyed is None:
             return await self.inner.respond(beneath, context)
         key = keyed.key
-        flight = self._flights.get(key)
+        flight = self._flying(key, context)
         if flight is None and (answer := await self._stored(key)):
             self._metrics.cache("hit")
             return given_again(answer, context, cache="hit")
         # Reading the store took time: somebody else may have started meanwhile.
-        flight = self._flights.get(key)
+        flight = self._flying(key, context)
         self._metrics.cache("miss" if flight is None else "hit")
         return await (flight or self._start(key, keyed.tags, beneath, context)).join(context)
 
@@ -145,14 +146,20 @@ class ResponseCache(Layer):
         # The flight outlives its first listener, so it has an account of its own and nobody's deadline.
         allowance = context.allowance.fork()
         own = dataclasses.replace(context, allowance=allowance, deadline=None)
-        flight = Flight(allowance, self._background, self._events, forget=lambda: self._forget(key, flight))
-        self._flights[key] = flight
+        place = key, _urgency(context)
+        flight = Flight(allowance, self._background, self._events, forget=lambda: self._forget(place, flight))
+        self._flights[place] = flight
         flight.start(lambda: self.inner.respond(request, own), lambda: self._keep(key, tags, flight))
         return flight
 
-    def _forget(self, key: str, flight: Flight) -> None:
-        if self._flights.get(key) is flight:
-            del self._flights[key]
+    def _flying(self, key: str, context: Context) -> Flight | None:
+        """The flight to be joined: never one that waits behind those that the caller goes before."""
+        classes = (each for each in sorted(Priority, reverse=True) if each >= _urgency(context))
+        return next((found for each in classes if (found := self._flights.get((key, each)))), None)
+
+    def _forget(self, place: tuple[str, Priority], flight: Flight) -> None:
+        if self._flights.get(place) is flight:
+            del self._flights[place]
 
     async def _keep(self, key: str, tags: frozenset[str], flight: Flight) -> None:
         events = [*flight.events, *flight.closing]
@@ -168,6 +175,10 @@ class ResponseCache(Layer):
             await self._answers.put(key, stored.encode(flight.head, events, flight.retrieved), self._ttl_s, tags)
         except StoreError as error:
             _log.warning("the answer cache cannot be written: %s", error)
+
+
+def _urgency(context: Context) -> Priority:
+    return Priority.BATCH if context.batch else Priority.of(context.priority)
 
 
 def given_again(answer: stored.Answer, context: Context, **changes: Any) -> Response:
