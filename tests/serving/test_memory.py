@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +12,8 @@ import pytest
 import sqlalchemy as sa
 
 from _dialogues import DEVELOPMENT, planted, written
-from mainspring.errors import EngineError, InvalidRequest, SessionSpent
+from mainspring.errors import EngineError, InvalidRequest, SessionSpent, StoreError
+from mainspring.serving.memory import extract, notes, words
 from mainspring.serving.session import stored_name
 from mainspring.stores.sessions import Summary
 from mainspring.stores.turns import SessionTurn
@@ -261,3 +265,105 @@ async def test_a_request_chooses_its_strategy(tmp_path: Path) -> None:
         assert FACT.answer not in home.prompt
         await home.say("Go on.", options={"session": {"strategy": "window"}})
         assert FACT.answer in home.prompt
+
+
+async def test_what_nobody_set_aside_for_a_new_session_is_not_given_back(tmp_path: Path) -> None:
+    """Of two that begin a session at once neither has anything set aside; the third has, and keeps it."""
+    gates = {name: asyncio.Event() for name in ("late", "third")}
+
+    def script(generation: Any) -> list[Any]:
+        said = generation.messages[-1].content
+        return [gates[said], "fine"] if said in gates else ["fine"]
+
+    async def reserved(home: Talk) -> int:
+        query = sa.text("SELECT reserved FROM sessions")
+        return int(await home.stores.database.read(lambda connection: connection.execute(query).scalar_one()))
+
+    async with talk(tmp_path, script, token_budget=500) as home:
+        late = asyncio.create_task(home.say("late"))
+        async with asyncio.timeout(10):
+            while not home.engine.live:
+                await asyncio.sleep(0.01)
+            await home.say("first")
+            third = asyncio.create_task(home.say("third"))
+            while home.engine.live < 2:
+                await asyncio.sleep(0.01)
+            held = await reserved(home)
+            assert held > 0
+            gates["late"].set()
+            await late
+        assert await reserved(home) == held
+        gates["third"].set()
+        await third
+        assert await reserved(home) == 0
+
+
+async def test_what_a_summary_took_is_owed_when_it_cannot_be_kept(tmp_path: Path, monkeypatch: Any) -> None:
+    def script(generation: Any) -> list[str]:
+        return ["She was content."] if "Summary so far" in generation.messages[-1].content else ["Well."]
+
+    async with talk(tmp_path, script, writes=True, strategy="summary", max_tokens=256) as home:
+
+        async def broken(*_: Any) -> bool:
+            raise StoreError("the disk is full")
+
+        monkeypatch.setattr(home.stores.memory, "summarise", broken)
+        await told(home, planted(written(30, seed=11), [FACT], [0]))
+        await home.say("Go on.")
+        calls = await home.stores.events.find("acme", kind="call", subject=stored_name(visitor().principal, "s"))
+        assert calls
+        assert {each.facts["application"] for each in calls} == {"chat"}
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        "words.sentences('a' + ' ' * 400_000 + 'b')",
+        "extract._weight('a-' * 200_000, 'user')",
+        "extract._weight('a@' * 200_000, 'user')",
+        "extract._weight('x' * 400_000, 'user')",
+    ],
+)
+def test_no_message_keeps_the_rules_busy(work: str) -> None:
+    """What is read again from each of its places would take a quarter of an hour here, and the server with it."""
+    code = f"from mainspring.serving.memory import extract, words\n{work}"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("order AB-1234 please", True),
+        ("-x1yz", True),
+        ("write to ann@mail.example.org", True),
+        ("see https://example.org", True),
+        ("well-known words", False),
+        ("2024", False),
+        ("a@b", False),
+    ],
+)
+def test_identifiers(text: str, found: bool) -> None:
+    assert (extract._IDENTIFIER.search(text) is not None) is found
+
+
+def test_very_many_notes_are_not_all_compared_with_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = 0
+
+    def alike(one: frozenset[str], other: frozenset[str]) -> bool:
+        nonlocal compared
+        compared += 1
+        return False
+
+    monkeypatch.setattr(notes, "_alike", alike)
+    many = [notes.Note("t", 0, "user", f"note {number}", number / 1000) for number in range(3000)]
+    kept = notes.merge((), many)
+    assert {each.text for each in kept} == {each.text for each in many[-notes.KEPT :]}
+    assert compared <= (notes.COMPARED * notes.KEPT) ** 2
+
+
+def test_the_words_of_long_texts_are_not_all_kept() -> None:
+    terms = words.Terms(most=100)
+    for number in range(50):
+        text = " ".join(f"w{number}x{index}" for index in range(number * 4))
+        assert terms(text, str(number)).total() == number * 4
+        assert terms._found.currsize <= 100

@@ -154,7 +154,8 @@ class Session(Layer):
                 remedy="Begin a new session, or fork this one at an earlier turn",
                 param="session_id",
             )
-        kept.context.allowance.session_tokens = need
+        # Of a session that is not there yet nothing was set aside: what others did must not be given back for it.
+        kept.context.allowance.session_tokens = need if history.known else 0
         return request, history
 
     async def _set_aside(self, kept: Kept, choice: Wanted, need: int, known: bool) -> int | None:

@@ -43,7 +43,10 @@ _SETTLED = re.compile(
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"\d")
-_IDENTIFIER = re.compile(r"\b(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{4,}\b|\S+@\S+\.\w+|\bhttps?://\S+")
+# Looked for only where a run of such characters begins: from every place within one it would be read to its end.
+_IDENTIFIER = re.compile(
+    r"(?<![\w-])(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{4,}\b|(?<!\S)[^\s@]+@[^\s@]+\.\w+|\bhttps?://\S+"
+)
 _DATE = re.compile(
     r"\b(?:January|February|March|April|May|June|July|August|September|October|November|December|"
     r"Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)(?:day)?\b"

@@ -191,12 +191,12 @@ class Keeper:
 
     async def _summary(self, found: Uncovered, covered: Sequence[Exchange], kept: Kept, context: Context) -> Summary:
         old = notes.load(found.summary.notes) if found.summary else notes.Notes()
-        fresh = await asyncio.to_thread(notes_of, covered)
+        noted = await asyncio.to_thread(_noted, old.notes, covered)
         wrote, method = old.wrote, "extractive"
         if self._writer is not None and await self._set_aside(self._writer, context):
             wrote = await self._writer.write(old.wrote, covered, context, max(64, kept.shares.summary // 2))
             method = self._writer.model
-        made = notes.Notes(notes.merge(old.notes, fresh), wrote)
+        made = notes.Notes(noted, wrote)
         end = covered[-1].last_turn
         turns = (found.summary.turns if found.summary else 0) + len(
             {each.turn for each in found.said if each.turn <= end}
@@ -233,6 +233,10 @@ class Keeper:
         finally:
             if self._purse is not None and allowance.reservation:
                 self._purse.budgets.done(allowance.reservation)
+
+
+def _noted(old: Sequence[notes.Note], covered: Sequence[Exchange]) -> tuple[notes.Note, ...]:
+    return notes.merge(old, notes_of(covered))
 
 
 async def _outgrown(groups: Sequence[Exchange], count: Count, room: int) -> Sequence[Exchange]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -13,6 +14,8 @@ from mainspring.types import Message
 
 # Notes that are kept: more than are shown, so that a larger budget shows more.
 KEPT = 96
+# So many times what is kept is compared.
+COMPARED = 4
 # Two notes of one speaker that share this much of their words are one: the later holds.
 _SAME = 0.7
 
@@ -51,7 +54,10 @@ def merge(old: Sequence[Note], new: Sequence[Note], most: int = KEPT) -> tuple[N
     """The ``most`` heaviest of both, in order. Of two that say nearly the same the later is kept, with the weight of
     the heavier."""
     kept: list[tuple[Note, frozenset[str]]] = []
-    for note in sorted((*old, *new), key=lambda each: each.turn):
+    # Each is compared with all others: of very many only those are looked at that have a chance.
+    both = [*old, *new]
+    likely = sorted(heapq.nlargest(COMPARED * most, range(len(both)), key=lambda index: both[index].weight))
+    for note in sorted((both[index] for index in likely), key=lambda each: each.turn):
         said = frozenset(words(note.text))
         for index, (other, theirs) in enumerate(kept):
             if other.speaker == note.speaker and _alike(said, theirs):

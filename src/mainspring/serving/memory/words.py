@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections import Counter
 
 from cachetools import LRUCache
 
 from mainspring.stores.segment import segmented
 
-_SENTENCE = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+|(?<=[。！？])|\s*\n+\s*")
+_SENTENCE = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+|(?<=[。！？])|\n+")
 _WORD = re.compile(r"\w+(?:['’]\w+)?")
 _STOP = frozenset(
     "a an and are as at be been but by can could did do does for from had has have he her him his how i if in is it "
@@ -17,7 +18,8 @@ _STOP = frozenset(
     "to too us very was we were what when where which who why will with would you your i'm i've i'd i'll it's that's "
     "don't ok okay yes no not please thanks thank".split()
 )
-_KEPT = 50_000
+# Distinct words of all texts whose words are kept.
+_KEPT = 1_000_000
 
 
 def sentences(text: str) -> list[str]:
@@ -37,13 +39,19 @@ class Terms:
     Kept under the text's sha256, so that nothing of an erased text can be read from here.
     """
 
-    def __init__(self) -> None:
-        self._found: LRUCache[str, Counter[str]] = LRUCache(_KEPT)
+    def __init__(self, most: int = _KEPT) -> None:
+        self._found: LRUCache[str, Counter[str]] = LRUCache(most, getsizeof=lambda bag: 1 + len(bag))
+        # Conversations are ranked in threads, and the cache belongs to none of them.
+        self._lock = threading.Lock()
 
     def __call__(self, text: str, digest: str) -> Counter[str]:
-        found = self._found.get(digest)
+        with self._lock:
+            found = self._found.get(digest)
         if found is None:
-            found = self._found[digest] = Counter(words(text))
+            found = Counter(words(text))
+            if len(found) < self._found.maxsize:
+                with self._lock:
+                    self._found[digest] = found
         return found
 
 
