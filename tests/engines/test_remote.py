@@ -4,12 +4,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
 from mainspring.engines import remote
 from mainspring.engines.base import Engine, EngineStream, Generation
+from mainspring.engines.openai_http import StreamClient
 from mainspring.engines.remote import RemoteEngine
 from mainspring.errors import (
     DeadlineExceeded,
@@ -269,7 +271,7 @@ async def test_an_empty_stream_is_an_error_and_a_finish_without_done_is_none() -
         with pytest.raises(UpstreamError, match="cut"):
             await engine.generate(ask())
     async with upstream(streams(HELLO, chunk(delta={}, finish_reason="length"))) as (engine, _):
-        assert (await all_of(engine, ask()))[-2:] == [Usage(0, 2), Finish("length")]
+        assert (await all_of(engine, ask()))[-2:] == [Usage(1, 2), Finish("length")]
 
 
 async def raw_server(answer: bytes) -> tuple[asyncio.Server, int]:
@@ -417,3 +419,42 @@ async def test_estimates_and_extensions() -> None:
     assert "top_k" in engine.capabilities.parameters
     assert "min_p" not in engine.capabilities.parameters
     assert not engine.healthy()
+
+
+async def test_what_an_endpoint_does_not_count_is_estimated_and_nothing_counts_below_zero() -> None:
+    finish = chunk(delta={}, finish_reason="stop")
+    async with upstream(streams(HELLO, finish)) as (engine, _):
+        tool = Tool("look", "Looks", {"type": "object"})
+        asked = Generation("", Sampling(), (Message("user", "x" * 400),), tools=(tool,))
+        usage = next(each for each in await all_of(engine, asked) if isinstance(each, Usage))
+        assert usage.prompt_tokens > 100
+        assert usage.completion_tokens == 2
+    below = b'data: {"choices": [], "usage": {"prompt_tokens": -7, "completion_tokens": -2}}\n\n'
+    async with upstream(streams(HELLO, finish + below)) as (engine, _):
+        assert Usage(0, 0) in await all_of(engine, ask())
+
+
+async def test_an_answer_that_comes_as_its_caller_leaves_is_closed() -> None:
+    client = StreamClient("far", aiohttp.TCPConnector, refuse=_never, fail=_never, unreachable=_never)
+    closed = asyncio.Event()
+
+    class Late:
+        status = 200
+
+        def close(self) -> None:
+            closed.set()
+
+    async def connect(*_: object) -> Any:
+        # The caller is told to leave in the turn in which this is there.
+        asyncio.get_running_loop().call_soon(asking.cancel)
+        return Late()
+
+    client._connect = connect  # type: ignore[method-assign]
+    asking = asyncio.create_task(anext(client.stream("http://x", {}, {}, None)))
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert closed.is_set()
+
+
+def _never(*_: object) -> Any:
+    raise AssertionError("nothing is refused and nothing fails here")

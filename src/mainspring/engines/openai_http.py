@@ -110,6 +110,7 @@ class StreamClient:
         opening = asyncio.ensure_future(self._connect(url, body, headers, pauses))
         self._opening.add(opening)
         limit = asyncio.timeout_at(deadline)
+        response: aiohttp.ClientResponse | None = None
         try:
             async with limit:
                 response = await opening
@@ -132,6 +133,9 @@ class StreamClient:
             raise
         finally:
             self._opening.discard(opening)
+            if response is None and opening.done() and not opening.cancelled() and opening.exception() is None:
+                # It came in the moment in which nobody waited for it any more.
+                opening.result().close()
 
     async def _events(
         self, response: aiohttp.ClientResponse, reader: wire.StreamReader | None, deadline: float | None

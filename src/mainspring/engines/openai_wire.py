@@ -102,12 +102,14 @@ class StreamReader:
     """Turns the events of one streamed answer into ours, in our order: ``Usage`` before each ``Finish``.
 
     An answer that ends without ``[DONE]`` and without a finish for each choice was cut, and says so.
-    ``usage_per_choice``: the server counts each choice by itself (llama.cpp), not the whole answer (OpenAI).
+    ``usage_per_choice``: the server counts each choice by itself (llama.cpp), not the whole answer (OpenAI). One that
+    counts nothing is taken to have read ``prompt_tokens``.
     """
 
-    def __init__(self, name: str, *, usage_per_choice: bool = False) -> None:
+    def __init__(self, name: str, *, usage_per_choice: bool = False, prompt_tokens: int = 0) -> None:
         self.done = False
         self._name = name
+        self._prompt_tokens = prompt_tokens
         self._usage_per_choice = usage_per_choice
         self._usage: Usage | None = None
         self._finished: dict[int, FinishReason] = {}
@@ -140,7 +142,7 @@ class StreamReader:
         unfinished = self._seen - self._finished.keys()
         if unfinished or not (self.done or self._finished):
             raise UpstreamError(f"{self._name} cut its answer before the end")
-        yield self._usage or Usage(completion_tokens=self._tokens)
+        yield self._usage or Usage(self._prompt_tokens, self._tokens)
         for choice in sorted(self._finished or {0: "stop"}):
             reason = self._finished.get(choice, "stop")
             yield Finish("tool_calls" if reason == "stop" and choice in self._called else reason, choice)
@@ -189,11 +191,9 @@ class StreamReader:
 
 def _usage(usage: Mapping[str, Any]) -> Usage:
     details = usage.get("prompt_tokens_details") or {}
-    return Usage(
-        int(usage.get("prompt_tokens") or 0),
-        int(usage.get("completion_tokens") or 0),
-        int(details.get("cached_tokens") or 0),
-    )
+    counts = (usage.get("prompt_tokens"), usage.get("completion_tokens"), details.get("cached_tokens"))
+    # Nobody is paid for having been asked, whatever an endpoint counts.
+    return Usage(*(max(0, int(count or 0)) for count in counts))
 
 
 def _logprobs(found: Any) -> tuple[TokenLogprob, ...]:

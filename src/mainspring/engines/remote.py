@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import random
 from collections.abc import AsyncGenerator, Callable, Mapping
 from functools import partial
@@ -21,6 +22,7 @@ from mainspring.engines import openai_wire as wire
 from mainspring.engines.base import Capabilities, Capacity, EngineStream, Generation
 from mainspring.engines.commit import commit
 from mainspring.engines.openai_http import StreamClient
+from mainspring.engines.tools import declaration
 from mainspring.errors import (
     DeadlineExceeded,
     EngineError,
@@ -123,7 +125,8 @@ class RemoteEngine:
         pauses = tuple(partial(_pause, random.uniform(0.7, 1.0) * 0.2 * 2**n) for n in range(self._retries))
         self._live += 1
         try:
-            events = self._client.stream(f"{self._url}{path}", body, headers, deadline, pauses=pauses)
+            reader = wire.StreamReader(self._name, prompt_tokens=_estimated(generation))
+            events = self._client.stream(f"{self._url}{path}", body, headers, deadline, pauses=pauses, reader=reader)
             async with contextlib.aclosing(events):
                 async for event in events:
                     yield event
@@ -177,7 +180,7 @@ class RemoteEngine:
 
     async def count_tokens(self, text: str) -> int:
         """An estimate: a token per four bytes."""
-        return -(-len(text.encode()) // 4)
+        return _tokens(text)
 
     def healthy(self) -> bool:
         """Whether it is started and the last three requests did not all fail over there."""
@@ -192,3 +195,13 @@ class RemoteEngine:
 
 async def _pause(seconds: float) -> None:
     await asyncio.sleep(seconds)
+
+
+def _tokens(text: str) -> int:
+    return -(-len(text.encode("utf-8", "replace")) // 4)
+
+
+def _estimated(generation: Generation) -> int:
+    """Tokens of a prompt, for an endpoint that does not tell."""
+    offered = sum(_tokens(json.dumps(declaration(tool))) for tool in generation.tools)
+    return offered + _tokens(generation.prompt) + sum(_tokens(message.content) for message in generation.messages)
