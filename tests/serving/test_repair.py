@@ -157,6 +157,8 @@ async def test_several_choices_are_refused(house: Build) -> None:
         "{",
         '{"type": "nonsense"}',
         '{"$ref": "http://elsewhere"}',
+        '{"$dynamicRef": "http://elsewhere"}',
+        '{"properties": {"a": {"$dynamicRef": "file:///etc/passwd"}}}',
         '{"patternProperties": {"a": {}}}',
         '{"pattern": "("}',
     ],

@@ -13,6 +13,9 @@ from pydantic_core import SchemaError, SchemaValidator, ValidationError, core_sc
 from mainspring.engines.grammar import MAX_BYTES, PARAM
 from mainspring.errors import InvalidSchema
 
+# What refers elsewhere would be fetched from there by whoever validates.
+_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
+
 
 def pattern(source: str, *, param: str = PARAM) -> Callable[[str], bool]:
     """Whether a text matches, in time linear to its length. Raises ``InvalidSchema``."""
@@ -64,7 +67,7 @@ def _read(source: str, param: str) -> dict[str, Any]:
         problem = getattr(error, "message", str(error))
         raise InvalidSchema(f"the schema is refused: {problem}", param=param) from None
     for place in _walk(schema):
-        if "patternProperties" in place or not str(place.get("$ref", "#")).startswith("#"):
+        if "patternProperties" in place or not all(str(place.get(name, "#")).startswith("#") for name in _REFERENCES):
             raise InvalidSchema("patternProperties and outside references are not validated", param=param)
         if isinstance(place.get("pattern"), str):
             pattern(place["pattern"], param=param)

@@ -70,7 +70,9 @@ def _number(text: str | None, *, first: bool) -> str | None:
         value = Decimal(found[0 if first else -1].replace("$", "").replace(",", ""))
     except InvalidOperation:
         return None
-    return f"{value:f}".rstrip("0").rstrip(".") if value % 1 else str(int(value))
+    written = f"{value:f}"
+    whole = written.rstrip("0").rstrip(".") if "." in written else written
+    return "0" if whole in ("-0", "") else whole
 
 
 def _letter(text: str | None, *, first: bool) -> str | None:
