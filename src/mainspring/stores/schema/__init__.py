@@ -1,0 +1,50 @@
+"""The tables. Primary keys begin with the tenant; text lives once, in ``contents``; all else refers to it.
+
+Times are Unix seconds. JSON is kept in text columns. The migrations in ``stores/migrations`` build exactly this
+(a test compares them); ``HEAD`` names the newest of them.
+"""
+
+from __future__ import annotations
+
+from mainspring.stores.schema.columns import CleanText, metadata
+from mainspring.stores.schema.conversations import session_summaries, sessions, turn_vectors, turns
+from mainspring.stores.schema.facts import contents, discarded, events, files, keys
+from mainspring.stores.schema.knowledge import (
+    collections,
+    document_graphs,
+    documents,
+    forgetting,
+    sources,
+    stale_chunks,
+)
+from mainspring.stores.schema.money import budget_periods, budgets, reservations
+from mainspring.stores.schema.work import batch_lines, batches, jobs
+
+__all__ = [
+    "HEAD",
+    "CleanText",
+    "batch_lines",
+    "batches",
+    "budget_periods",
+    "budgets",
+    "collections",
+    "contents",
+    "discarded",
+    "document_graphs",
+    "documents",
+    "events",
+    "files",
+    "forgetting",
+    "jobs",
+    "keys",
+    "metadata",
+    "reservations",
+    "session_summaries",
+    "sessions",
+    "sources",
+    "stale_chunks",
+    "turn_vectors",
+    "turns",
+]
+
+HEAD = "0010"

@@ -1,0 +1,68 @@
+"""Sessions, their turns, and what is derived from those."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from mainspring.stores.schema.columns import count, key, metadata, optional, text, time
+
+turns = sa.Table(
+    "turns",
+    metadata,
+    key("tenant"),
+    key("session_id"),
+    key("id"),
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    time("at"),
+    text("trace_id"),
+    text("role"),
+    text("content_id"),
+    text("extra"),
+    sa.Index(None, "tenant", "trace_id"),
+    sa.Index(None, "tenant", "content_id"),
+)
+
+# Conversations. ``session_id`` is the stored name (see ``serving.session.stored_name``), ``name`` what its callers call
+# it and ``owner`` the digest of their groups. ``revision`` changes with every deletion of a turn: what was derived from
+# the turns before it is not written any more. ``reserved`` tokens are set aside until ``reserved_until``.
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    key("tenant"),
+    key("session_id"),
+    text("owner"),
+    text("name"),
+    time("created_at"),
+    time("updated_at"),
+    count("revision"),
+    count("spent"),
+    count("reserved"),
+    time("reserved_until", nullable=True),
+    optional("forked_from"),
+    sa.Index(None, "tenant", "owner", "created_at", "session_id"),
+)
+
+# What is remembered of the turns of a session up to and with ``upto``, as the serving room writes it.
+session_summaries = sa.Table(
+    "session_summaries",
+    metadata,
+    key("tenant"),
+    key("session_id"),
+    text("upto"),
+    count("turns"),
+    text("method"),
+    text("notes"),
+    time("made_at"),
+)
+
+# Embeddings of messages: little-endian float16, one row a message and embedder.
+turn_vectors = sa.Table(
+    "turn_vectors",
+    metadata,
+    key("tenant"),
+    key("session_id"),
+    key("id"),
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    key("embedder"),
+    sa.Column("vector", sa.LargeBinary, nullable=False),
+)

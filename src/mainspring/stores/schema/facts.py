@@ -1,0 +1,76 @@
+"""Facts and their texts, who may ask, and uploaded files."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from mainspring.stores.schema.columns import count, json, key, metadata, optional, text, time
+
+contents = sa.Table("contents", metadata, key("tenant"), key("sha256"), text("text"), time("at"))
+
+events = sa.Table(
+    "events",
+    metadata,
+    key("tenant"),
+    key("id"),
+    time("at"),
+    text("trace_id"),
+    text("parent_id", nullable=True),
+    text("kind"),
+    text("subject"),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("consent", sa.Boolean, nullable=False),
+    text("retention"),
+    text("facts"),
+    text("content_id", nullable=True),
+    sa.Column("published", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Index(None, "tenant", "subject"),
+    sa.Index(None, "tenant", "trace_id"),
+    sa.Index(None, "tenant", "kind", "id"),
+    sa.Index(None, "tenant", "content_id"),
+    sa.Index(None, "tenant", "at", "id"),
+)
+# The outbox: small because what is published leaves it.
+sa.Index(
+    "ix_events_unpublished",
+    events.c.at,
+    events.c.id,
+    sqlite_where=events.c.published.is_(sa.false()),
+    postgresql_where=events.c.published.is_(sa.false()),
+)
+
+keys = sa.Table(
+    "keys",
+    metadata,
+    key("tenant"),
+    key("id"),
+    text("name"),
+    # The one index without the tenant: a secret has to be found before anyone knows whose it is.
+    sa.Column("digest", sa.Text, nullable=False, unique=True),
+    text("hint"),
+    text("scopes"),
+    text("groups"),
+    time("created_at"),
+    time("expires_at", nullable=True),
+    time("revoked_at", nullable=True),
+    time("last_used_at", nullable=True),
+    # A name of ``serving.tiers``; empty: the limits of ``serving`` itself.
+    optional("tier"),
+)
+
+files = sa.Table(
+    "files",
+    metadata,
+    key("tenant"),
+    key("id"),
+    text("name"),
+    count("bytes"),
+    text("sha256"),
+    text("purpose"),
+    time("created_at"),
+    json("groups", "[]"),
+    sa.Index(None, "sha256"),
+)
+
+# Blobs that somebody let go of and that nobody has looked at since.
+discarded = sa.Table("discarded", metadata, key("sha256"))

@@ -1,0 +1,118 @@
+"""Collections, their documents, and what is still to be forgotten of them."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from mainspring.stores.schema.columns import count, json, key, metadata, optional, text, time
+
+collections = sa.Table(
+    "collections",
+    metadata,
+    key("tenant"),
+    key("id"),
+    text("name"),
+    text("groups"),
+    text("embedder"),
+    count("version"),
+    time("created_at"),
+    json("metadata", "{}"),
+    optional("description"),
+    # Tables of chunks: the one that is read (empty: named after the id), and one to be filled or dropped.
+    optional("stored_in"),
+    optional("building"),
+    # The version at which a document was last removed.
+    count("removed"),
+    sa.UniqueConstraint("tenant", "name", "groups"),
+)
+
+documents = sa.Table(
+    "documents",
+    metadata,
+    key("tenant"),
+    key("collection_id"),
+    key("id"),
+    text("source_key"),
+    text("name"),
+    text("sha256"),
+    text("file_id", nullable=True),
+    # ``generation`` is what readers see (0: nothing yet), ``begun`` the newest that an ingest has started.
+    count("generation"),
+    count("begun"),
+    text("status"),
+    text("error"),
+    count("chars"),
+    count("chunks"),
+    sa.Column("pages", sa.BigInteger, nullable=True),
+    text("parser"),
+    text("text_blob"),
+    time("created_at"),
+    time("updated_at"),
+    json("attributes", "{}"),
+    # The access list of the latest ingest, and that of the text which is read: a reader needs both.
+    json("groups", "[]"),
+    json("read_groups", "[]"),
+    time("modified_at", nullable=True),
+    optional("source_id"),
+    # What the source calls this version of it, and the digest of the settings that it was read with.
+    optional("mark"),
+    optional("recipe"),
+    # The version of its collection at which it last changed, or is to have changed when that comes.
+    count("changed"),
+    sa.UniqueConstraint("tenant", "collection_id", "source_key"),
+    sa.Index(None, "tenant", "collection_id", "changed"),
+    sa.Index(None, "tenant", "file_id"),
+    sa.Index(None, "text_blob"),
+)
+
+# Where documents come from, and how far each source has been followed.
+sources = sa.Table(
+    "sources",
+    metadata,
+    key("tenant"),
+    key("collection_id"),
+    key("id"),
+    text("kind"),
+    text("location"),
+    text("options"),
+    text("cursor"),
+    text("error"),
+    time("created_at"),
+    time("synced_at", nullable=True),
+    sa.UniqueConstraint("tenant", "collection_id", "kind", "location"),
+)
+
+# Chunks that no reader sees any more and that the vector store has still to forget: of the document all generations
+# below ``below`` but the one that is read. Written in the commit that made them so.
+stale_chunks = sa.Table(
+    "stale_chunks",
+    metadata,
+    key("tenant"),
+    key("collection_id"),
+    key("document_id"),
+    sa.Column("below", sa.BigInteger, primary_key=True, autoincrement=False),
+)
+
+# Deleted documents, and collections (``document_id`` empty) with their tables of chunks, whose bytes are still to go.
+forgetting = sa.Table(
+    "forgetting",
+    metadata,
+    key("tenant"),
+    key("collection_id"),
+    key("document_id"),
+    json("tables", "[]"),
+    time("at"),
+)
+
+# What one generation of a document says of which entities, as the rag room writes it.
+document_graphs = sa.Table(
+    "document_graphs",
+    metadata,
+    key("tenant"),
+    key("collection_id"),
+    key("document_id"),
+    sa.Column("generation", sa.BigInteger, primary_key=True, autoincrement=False),
+    text("graph"),
+    # A digest of the graph: what was read under it need not be read again.
+    text("mark"),
+)

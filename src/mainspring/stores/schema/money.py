@@ -1,0 +1,55 @@
+"""Budgets, what was spent of them and what is set aside."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from mainspring.stores.schema.columns import count, key, metadata, text, time
+
+# What a scope may spend in a window of time. Those over all tenants lie under the empty tenant.
+budgets = sa.Table(
+    "budgets",
+    metadata,
+    key("tenant"),
+    key("id"),
+    text("name"),
+    text("scope"),
+    text("subject"),
+    text("window"),
+    sa.Column("limit_nanousd", sa.BigInteger, nullable=True),
+    sa.Column("limit_tokens", sa.BigInteger, nullable=True),
+    sa.Column("hard", sa.Boolean, nullable=False),
+    time("created_at"),
+    sa.UniqueConstraint("tenant", "scope", "subject", "window", "hard"),
+)
+
+# What was spent in one period of a budget, exactly the sum of the ``call`` events that it concerns, and what running
+# requests have set aside.
+budget_periods = sa.Table(
+    "budget_periods",
+    metadata,
+    key("tenant"),
+    key("budget_id"),
+    key("period"),
+    count("spent_nanousd"),
+    count("spent_tokens"),
+    count("reserved_nanousd"),
+    count("reserved_tokens"),
+    # When the limit was reached.
+    time("crossed_at", nullable=True),
+)
+
+# What one running request has set aside of one period; void when its lease ends.
+reservations = sa.Table(
+    "reservations",
+    metadata,
+    key("tenant"),
+    key("budget_id"),
+    key("id"),
+    text("period"),
+    count("nanousd"),
+    count("tokens"),
+    time("expires_at"),
+    sa.Index(None, "id"),
+    sa.Index(None, "expires_at"),
+)

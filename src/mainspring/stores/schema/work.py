@@ -1,0 +1,63 @@
+"""Work that outlives the process that began it: jobs and batches."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from mainspring.stores.schema.columns import count, json, key, metadata, optional, text, time
+
+# Work that outlives the process that began it. Whoever leases a row works on it until ``lease_until``.
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    key("tenant"),
+    key("id"),
+    text("kind"),
+    text("state"),
+    sa.Column("priority", sa.Integer, nullable=False, server_default=sa.text("0")),
+    json("payload", "{}"),
+    optional("owner"),
+    time("lease_until", nullable=True),
+    count("attempts"),
+    sa.Column("cancelled", sa.Boolean, nullable=False, server_default=sa.false()),
+    optional("error"),
+    time("created_at"),
+    time("updated_at"),
+    sa.Index(None, "kind", "state", "priority", "created_at"),
+)
+
+# Many requests in one file: OpenAI's batches. ``scopes`` and ``groups`` are those of the key at its creation.
+batches = sa.Table(
+    "batches",
+    metadata,
+    key("tenant"),
+    key("id"),
+    text("key_id"),
+    text("scopes"),
+    text("groups"),
+    text("endpoint"),
+    text("input_file_id"),
+    text("completion_window"),
+    text("status"),
+    json("metadata", "{}"),
+    json("errors", "[]"),
+    json("times", "{}"),
+    count("total"),
+    count("completed"),
+    count("failed"),
+    text("output_file_id", nullable=True),
+    text("error_file_id", nullable=True),
+    time("created_at"),
+    time("expires_at"),
+)
+
+# The lines of running batches that were answered: each once, whoever answers it.
+batch_lines = sa.Table(
+    "batch_lines",
+    metadata,
+    key("tenant"),
+    key("batch_id"),
+    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("succeeded", sa.Boolean, nullable=False),
+    text("line"),
+)
