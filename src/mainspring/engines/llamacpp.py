@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import importlib.util
 import json
 import os
@@ -18,11 +17,11 @@ import tempfile
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import aiohttp
 
-from mainspring.engines import limits
+from mainspring.engines import limits, llamacpp_wire
 from mainspring.engines import openai_wire as wire
 from mainspring.engines.admission import Admission
 from mainspring.engines.base import Capabilities, Capacity, EngineStream, Generation
@@ -44,7 +43,7 @@ from mainspring.errors import (
     PromptTooLong,
 )
 from mainspring.settings import EnginesSettings
-from mainspring.types import Event, Grammar, Sampling, Text
+from mainspring.types import Event, Grammar, Sampling
 
 CHILD = "mainspring.engines.llamacpp_child"
 PARAMETERS = frozenset(
@@ -167,7 +166,7 @@ class LlamaCppEngine:
         try:
             tokens, share = await self._prepare(generation, deadline)
             reader = wire.StreamReader(self._name, usage_per_choice=True)
-            body = _body(tokens, sampling, self._settings)
+            body = llamacpp_wire.body(tokens, sampling, self._settings)
             events = self._client.stream(
                 f"{_URL}/v1/completions", body, {}, deadline, pauses=(self._revived,), reader=reader
             )
@@ -176,7 +175,7 @@ class LlamaCppEngine:
                 events = stopped(events, sampling.stop, choices=sampling.n, prompt_tokens=len(tokens))
             async with contextlib.aclosing(events):
                 async for event in events:
-                    yield _fewer(event, sampling.logprobs)
+                    yield llamacpp_wire.fewer(event, sampling.logprobs)
         finally:
             self._outstanding -= 1
             if share:
@@ -354,47 +353,3 @@ def _configuration(model: Path, socket: str, settings: EnginesSettings) -> Messa
         "batch": settings.max_batched_tokens,
         "threads": settings.threads or os.cpu_count() or 1,
     }
-
-
-def _body(tokens: list[int], sampling: Sampling, settings: EnginesSettings) -> dict[str, Any]:
-    """llama.cpp's request. Its own defaults (temperature 0.8, top_k 40 ...) are set aside."""
-
-    def chosen(value: float | None, default: float) -> float:
-        return default if value is None else value
-
-    body: dict[str, Any] = {
-        "prompt": tokens,
-        "stream": True,
-        "stream_options": {"include_usage": True},
-        "cache_prompt": settings.prefix_cache,
-        "max_tokens": -1 if sampling.max_tokens is None else sampling.max_tokens,
-        "temperature": chosen(sampling.temperature, 1.0),
-        "top_p": chosen(sampling.top_p, 1.0),
-        "top_k": chosen(sampling.top_k, 0),
-        "min_p": chosen(sampling.min_p, 0.0),
-        "repeat_penalty": chosen(sampling.repetition_penalty, 1.0),
-        "presence_penalty": chosen(sampling.presence_penalty, 0.0),
-        "frequency_penalty": chosen(sampling.frequency_penalty, 0.0),
-        "repeat_last_n": settings.kv_tokens,
-        # Its own order filters before the temperature, which keeps other tokens than everybody else's.
-        "samplers": ["penalties", "temperature", "top_k", "top_p", "min_p"],
-        "n": sampling.n,
-        "ignore_eos": sampling.ignore_eos,
-    }
-    if sampling.seed is not None:
-        # The largest 32-bit seed asks llama.cpp for a random one.
-        body["seed"] = sampling.seed % 0xFFFFFFFF
-    if sampling.logprobs is not None:
-        body["n_probs"] = max(1, sampling.logprobs)
-    if sampling.grammar is not None:
-        body["json_schema"] = json.loads(sampling.grammar.source)
-    return body
-
-
-def _fewer(event: Event, alternatives: int | None) -> Event:
-    """llama.cpp gives at least one alternative; 0 asks for the chosen token alone."""
-    if alternatives != 0 or not isinstance(event, Text) or not event.logprobs:
-        return event
-    return dataclasses.replace(
-        event, logprobs=tuple(dataclasses.replace(logprob, top=()) for logprob in event.logprobs)
-    )

@@ -18,14 +18,13 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
 from mainspring.engines.admission import Admission
 from mainspring.engines.detokenizer import Streamer, Vocabulary, encode
 from mainspring.engines.openvino_runtime import BLOCK, explain, generation_config, open_pipeline, open_speculating
+from mainspring.engines.openvino_sequences import Job, Rejected, Sequence, drain, reason_of, release_logprobs
 from mainspring.engines.protocol import Channel, Message, run_child
 from mainspring.engines.speculation import Speculation
 
@@ -33,51 +32,6 @@ from mainspring.engines.speculation import Speculation
 _HEARTBEAT_S = 0.5
 # A token of more characters than this, on average over a whole context, is no natural text.
 _CHARACTERS_A_TOKEN = 32
-
-
-@dataclass(eq=False, slots=True)
-class Job:
-    """A request and its choices."""
-
-    id: int
-    sampling: Message
-    prompt: list[int]
-    max_tokens: int
-    place: int
-    priority: int
-    choices: int
-    shown: list[str] = field(default_factory=list)
-    speculate: bool | None = None
-    generated: int = 0
-    reasons: dict[int, str] = field(default_factory=dict)
-    sequences: list[Sequence] = field(default_factory=list)
-    waits_for_first: bool = False
-
-
-@dataclass(eq=False, slots=True)
-class Sequence:
-    """One choice (or one beam search) in the line or in the pipeline."""
-
-    job: Job
-    choice: int
-    width: int
-    tokens: int
-    streamer: Streamer
-    handle: Any = None
-    speculates: bool = False
-    done: bool = False
-    unsent: int = 0
-    logprobs: list[tuple[str, float]] = field(default_factory=list)
-    released: int = 0
-    matched: int = 0
-
-
-class Rejected(Exception):
-    """A request that cannot run; ``kind`` is ``too_long`` or ``invalid``."""
-
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.kind = kind
 
 
 class Scheduler:
@@ -278,7 +232,7 @@ class Scheduler:
             if wants_logprobs:
                 sequence.logprobs.append((self._vocabulary.text(token), output.generated_log_probs[position]))
             if streamer.stopped:
-                job.reasons[sequence.choice] = _reason(streamer, "")
+                job.reasons[sequence.choice] = reason_of(streamer, "")
                 self._end(sequence)
                 return
         if job.waits_for_first and job.generated:
@@ -292,7 +246,7 @@ class Scheduler:
         if status == "IGNORED" and not job.generated:
             self._fail(job, "too_long", "the prompt does not fit the KV cache")
             return
-        job.reasons[sequence.choice] = _reason(sequence.streamer, reason)
+        job.reasons[sequence.choice] = reason_of(sequence.streamer, reason)
         self._end(sequence)
 
     def _collect_beams(self, sequence: Sequence) -> None:
@@ -300,7 +254,7 @@ class Scheduler:
         status = handle.get_status().name
         if status == "RUNNING":
             return
-        outputs = [output for batch in _drain(handle) for output in batch.values()]
+        outputs = [output for batch in drain(handle) for output in batch.values()]
         if status == "IGNORED" or not outputs:
             self._fail(job, "too_long", "the beams do not fit the KV cache")
             return
@@ -311,14 +265,14 @@ class Scheduler:
             pieces: list[str] = []
             self._take(beam, output, pieces)
             pieces.append(beam.streamer.flush())
-            job.reasons[choice] = _reason(beam.streamer, output.finish_reason.name)
+            job.reasons[choice] = reason_of(beam.streamer, output.finish_reason.name)
             self._emit(beam, "".join(pieces))
         job.choices = len(job.reasons)
         self._end(sequence)
         self._settle(job)
 
     def _emit(self, sequence: Sequence, text: str) -> None:
-        logprobs = _release_logprobs(sequence, text)
+        logprobs = release_logprobs(sequence, text)
         self._say("t", [sequence.job.id, sequence.choice, text, sequence.unsent, logprobs])
         sequence.unsent = 0
 
@@ -350,36 +304,6 @@ class Scheduler:
 
     def _say(self, kind: str, row: list[Any]) -> None:
         self.outbox.setdefault(kind, []).append(row)
-
-
-def _drain(handle: Any) -> Iterator[dict[int, Any]]:
-    while handle.can_read():
-        yield handle.read()
-
-
-def _reason(streamer: Streamer, reason: str) -> str:
-    """Why a sequence ended: ``length``, ``stop``, or ``stop:`` and the stop string that it met."""
-    if streamer.stopped:
-        return f"stop:{streamer.stopped_by}"
-    return "stop" if reason == "STOP" else "length"
-
-
-def _release_logprobs(sequence: Sequence, text: str) -> list[tuple[str, float]] | None:
-    """Log-probabilities of the tokens whose text is out; those of held-back text wait, those of a stop string
-    and of the end-of-text token are dropped."""
-    if sequence.job.sampling["logprobs"] is None:
-        return None
-    sequence.released += len(text)
-    out: list[tuple[str, float]] = []
-    while sequence.logprobs:
-        token, logprob = sequence.logprobs[0]
-        if sequence.matched + len(token) > sequence.released:
-            break
-        sequence.matched += len(token)
-        del sequence.logprobs[0]
-        if token:
-            out.append((token, logprob))
-    return out
 
 
 def serve(channel: Channel, configuration: Message) -> None:

@@ -54,7 +54,6 @@ def router(
     """The generating routes over one responder: the request ring."""
     routes = APIRouter(route_class=JsonRoute, tags=["generate"])
     chats = Annotated[Context, Depends(access("chat"))]
-    embeds = Annotated[Context, Depends(access("embed"))]
 
     def stream(
         http: HttpRequest, request: Request, context: Context, kind: encode.Kind, usage: bool
@@ -101,6 +100,14 @@ def router(
         basis = "" if key is None else await models.basis(requests[0], context)
         return await idempotency.once(key, "completions", [await http.body()], context, work, basis=basis)
 
+    _embed(routes, responder, settings, access)
+    _list_models(routes, models, access)
+    return routes
+
+
+def _embed(routes: APIRouter, responder: Responder, settings: GatewaySettings, access: Access) -> None:
+    embeds = Annotated[Context, Depends(access("embed"))]
+
     @routes.post("/v1/embeddings")
     async def embeddings(http: HttpRequest, body: EmbeddingBody, context: embeds) -> HttpResponse:
         answer = await collected(http, responder, body.request(settings.max_embedding_inputs), context)
@@ -114,9 +121,6 @@ def router(
         answer = await collected(http, responder, body.request(), context)
         found = encode.rerank_body(answer, body.texts(), body.top_n, body.return_documents)
         return json_response(found, head_headers(answer.head))
-
-    _list_models(routes, models, access)
-    return routes
 
 
 def _list_models(routes: APIRouter, models: Models, access: Access) -> None:

@@ -77,6 +77,35 @@ def router(sessions: Kept, access: Access, idempotency: Idempotency) -> APIRoute
     async def get_session(session_id: str, context: chats) -> HttpResponse:
         return json_response(session_body(await sessions.get(*_place(context, session_id))))
 
+    @routes.post("/{session_id}/fork", status_code=201)
+    async def fork(
+        http: HttpRequest, session_id: str, body: ForkBody, context: chats, key: IdempotencyKey = None
+    ) -> HttpResponse:
+        """A new session that begins with the turns of this one and goes its own way from there."""
+
+        async def work() -> HttpResponse:
+            into = stored_name(context.principal, body.session_id)
+            made = await sessions.fork(*_place(context, session_id), into, upto=body.turn_id)
+            return json_response(session_body(made), status=201)
+
+        return await idempotency.once(key, f"fork {session_id}", [await http.body()], context, work)
+
+    @routes.delete("/{session_id}")
+    async def delete_session(session_id: str, context: chats) -> HttpResponse:
+        """Forget a session: its turns, summary and embeddings, and the recorded texts of its answers."""
+        place = _place(context, session_id)
+        await sessions.get(*place)
+        await sessions.delete(*place, trace_id=context.trace.trace_id)
+        return json_response({"id": session_id, "object": "session", "deleted": True})
+
+    _told(routes, sessions, access)
+    return routes
+
+
+def _told(routes: APIRouter, sessions: Kept, access: Access) -> None:
+    """The routes of what was said in a session."""
+    chats = Annotated[Context, Depends(access("chat"))]
+
     @routes.get("/{session_id}/messages")
     async def list_messages(session_id: str, context: chats, page: AskedPage) -> HttpResponse:
         """The messages, in pages; an id is the turn's and the place in it."""
@@ -100,29 +129,6 @@ def router(sessions: Kept, access: Access, idempotency: Idempotency) -> APIRoute
         await sessions.get(*place)
         text, kind = exported(session_id, await sessions.all_messages(*place), format)
         return HttpResponse(text.encode("utf-8", "replace"), media_type=kind)
-
-    @routes.post("/{session_id}/fork", status_code=201)
-    async def fork(
-        http: HttpRequest, session_id: str, body: ForkBody, context: chats, key: IdempotencyKey = None
-    ) -> HttpResponse:
-        """A new session that begins with the turns of this one and goes its own way from there."""
-
-        async def work() -> HttpResponse:
-            into = stored_name(context.principal, body.session_id)
-            made = await sessions.fork(*_place(context, session_id), into, upto=body.turn_id)
-            return json_response(session_body(made), status=201)
-
-        return await idempotency.once(key, f"fork {session_id}", [await http.body()], context, work)
-
-    @routes.delete("/{session_id}")
-    async def delete_session(session_id: str, context: chats) -> HttpResponse:
-        """Forget a session: its turns, summary and embeddings, and the recorded texts of its answers."""
-        place = _place(context, session_id)
-        await sessions.get(*place)
-        await sessions.delete(*place, trace_id=context.trace.trace_id)
-        return json_response({"id": session_id, "object": "session", "deleted": True})
-
-    return routes
 
 
 def session_body(info: SessionInfo) -> dict[str, Any]:

@@ -83,20 +83,7 @@ class Documents:
         collection is gone.
         """
         about, now = about or About(), time.time()
-        new = {
-            "tenant": collection.tenant,
-            "collection_id": collection.id,
-            "id": ids.new("doc_"),
-            "source_key": source_key,
-            "name": name,
-            "sha256": sha256,
-            "status": "in_progress",
-            "error": "",
-            "parser": "",
-            "text_blob": "",
-            "created_at": now,
-            "updated_at": now,
-        } | columns_of(about)
+        new = _new(collection, source_key, sha256, name, now) | columns_of(about)
 
         def work(connection: sa.Connection) -> tuple[DocumentVersion, int]:
             version = changes.require(connection, collection, hold=True)
@@ -359,6 +346,24 @@ class Documents:
 
 def _key(collection: Collection) -> tuple[str, str]:
     return collection.tenant, collection.id
+
+
+def _new(collection: Collection, source_key: str, sha256: str, name: str, now: float) -> dict[str, Any]:
+    """A row of ``documents`` that nothing is known of yet."""
+    return {
+        "tenant": collection.tenant,
+        "collection_id": collection.id,
+        "id": ids.new("doc_"),
+        "source_key": source_key,
+        "name": name,
+        "sha256": sha256,
+        "status": "in_progress",
+        "error": "",
+        "parser": "",
+        "text_blob": "",
+        "created_at": now,
+        "updated_at": now,
+    }
 
 
 def _within(collection: Collection) -> sa.ColumnElement[bool]:

@@ -22,12 +22,12 @@ import mainspring.stores.pages as pages
 import mainspring.stores.rows as rows
 from mainspring.errors import Conflict, NotFound, StoreError
 from mainspring.stores import charging
-from mainspring.stores.access import IN_COLLECTION, Sight
 from mainspring.stores.database import Database
-from mainspring.stores.ledger import GIVEN_AGAIN, UNCHARGED
+from mainspring.stores.event_sight import seen
+from mainspring.stores.ledger import UNCHARGED
 from mainspring.stores.pages import Page, Place, Slice
-from mainspring.stores.schema import collections, documents, events, keys, turns
 from mainspring.stores.schema import contents as contents_table
+from mainspring.stores.schema import events, keys, turns
 from mainspring.stores.spending import Charge
 from mainspring.stores.turns import SessionTurn, account, delete_turns, turn_rows
 from mainspring.types import EventKind, EventRecord, Principal
@@ -125,7 +125,7 @@ class EventLog:
         """
 
         def work(connection: sa.Connection) -> Slice[sa.Row[Any]]:
-            query = _query().where(events.c.tenant == tenant, _seen(connection, groups))
+            query = _query().where(events.c.tenant == tenant, seen(connection, groups))
             for column, value in ((events.c.kind, kind), (events.c.subject, subject), (events.c.trace_id, trace_id)):
                 if value is not None:
                     query = query.where(column == value)
@@ -147,7 +147,7 @@ class EventLog:
         one = sa.and_(events.c.tenant == principal.tenant, events.c.kind == "answer", events.c.id == answer_id)
 
         def work(connection: sa.Connection) -> sa.Row[Any] | None:
-            row = connection.execute(_query().where(one, _seen(connection, principal.groups))).one_or_none()
+            row = connection.execute(_query().where(one, seen(connection, principal.groups))).one_or_none()
             if row is None or "admin" in principal.scopes:
                 return row
             facts = rows.load(row.facts)
@@ -323,74 +323,6 @@ def _erase(connection: sa.Connection, tenant: str, subject: str) -> dict[str, in
     connection.execute(sa.update(events).where(spoken).values(content_id=None))
     dropped = contents.drop_unreferenced(connection, tenant, cast(Sequence[str], texts))
     return {"events": len(texts), "messages": messages, "texts": dropped}
-
-
-def _seen(connection: sa.Connection, groups: frozenset[str]) -> sa.ColumnElement[bool]:
-    sight = Sight(connection, groups)
-    return sa.and_(~_came_upon_hidden(sight), sa.or_(~_untold(sight), ~_asked_with_more(sight)))
-
-
-def _came_upon_hidden(sight: Sight) -> sa.ColumnElement[bool]:
-    retrieval, about = _retrieval()
-    stores, hits = _found(sight, retrieval)
-    store = sa.and_(collections.c.tenant == retrieval.c.tenant, collections.c.id == stores.c.value)
-    hit = documents.c.id == sight.field(hits.c.value, "document_id")
-    return sa.or_(
-        _some(retrieval, stores, collections).where(about, store, ~sight.sees(collections.c.groups)).exists(),
-        _some(retrieval, stores, collections, documents, hits)
-        .where(about, store, IN_COLLECTION, hit, ~sight.sees_document())
-        .exists(),
-    )
-
-
-def _untold(sight: Sight) -> sa.ColumnElement[bool]:
-    retrieval, about = _retrieval()
-    stores, hits = _found(sight, retrieval)
-    within, _ = _found(sight, retrieval)
-    store = sa.and_(collections.c.tenant == retrieval.c.tenant, collections.c.id == stores.c.value)
-    document = sa.and_(
-        documents.c.tenant == retrieval.c.tenant,
-        documents.c.collection_id == within.c.value,
-        documents.c.id == sight.field(hits.c.value, "document_id"),
-    )
-    answer, of_answer = _answer()
-    cache, session, status = (sight.field(answer.c.facts, name) for name in ("cache", "session_id", "status"))
-    repeats = sa.or_(cache.in_(GIVEN_AGAIN), session.is_not(None), status != "completed")
-    return sa.or_(
-        _some(retrieval, stores).where(about, ~_some(collections).where(store).exists()).exists(),
-        _some(retrieval, hits).where(about, ~_some(documents, within).where(document).exists()).exists(),
-        _some(answer).where(of_answer, repeats).exists(),
-    )
-
-
-def _asked_with_more(sight: Sight) -> sa.ColumnElement[bool]:
-    answer, of_answer = _answer()
-    asker = sa.and_(keys.c.tenant == answer.c.tenant, keys.c.id == sight.field(answer.c.facts, "key_id"))
-    return _some(answer, keys).where(of_answer, asker, ~sight.has_all(keys.c.groups)).exists()
-
-
-def _retrieval() -> tuple[sa.FromClause, sa.ColumnElement[bool]]:
-    """Retrievals, and which of them belong to the answer that an event is about."""
-    retrieval = events.alias()
-    same = sa.and_(retrieval.c.tenant == events.c.tenant, retrieval.c.subject == events.c.subject)
-    # What was torn away from its answer is about nothing but itself.
-    own = sa.or_(events.c.subject != "", retrieval.c.id == events.c.id)
-    return retrieval, sa.and_(same, own, retrieval.c.kind == "retrieval")
-
-
-def _answer() -> tuple[sa.FromClause, sa.ColumnElement[bool]]:
-    answer = events.alias()
-    return answer, sa.and_(answer.c.tenant == events.c.tenant, answer.c.id == events.c.subject)
-
-
-def _found(sight: Sight, retrieval: sa.FromClause) -> tuple[sa.TableValuedAlias, sa.TableValuedAlias]:
-    """The ids of the collections that a retrieval came upon, and its hits."""
-    facts = retrieval.c.facts
-    return sight.items(sight.field(facts, "collections")), sight.items(sight.field(facts, "hits"))
-
-
-def _some(*tables: sa.FromClause) -> sa.Select[Any]:
-    return sa.select(sa.literal(1)).select_from(*tables)
 
 
 def _query() -> sa.Select[Any]:
