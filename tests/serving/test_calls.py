@@ -27,6 +27,7 @@ from mainspring.serving.bound import Bound
 from mainspring.serving.gate import Gate
 from mainspring.serving.pricing import Price
 from mainspring.serving.retry import Retry
+from mainspring.serving.rings import call_ring
 from mainspring.settings.queueing import AdmissionSettings
 from mainspring.types import (
     Allowance,
@@ -248,3 +249,48 @@ async def test_a_thousand_at_once_are_served_or_refused_and_leave_nothing_behind
     assert engine.peak == 8
     assert (gate.running, gate.reserved, engine.live) == (0, 0, 0)
     assert gate.statistics()["queued_interactive"] == 0
+
+
+class Reading:
+    """Reads for ever, and is paid for it."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+
+    async def respond(self, request: Request, context: Context) -> Response:
+        self.asked.set()
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
+
+    def fingerprint(self, request: Request, context: Context) -> str | None:
+        return None
+
+
+@pytest.mark.parametrize("sends", [True, False])
+async def test_who_leaves_before_the_first_token_has_had_his_prompt_read(house: Build, sends: bool) -> None:
+    home, far = house(), Reading()
+    price = Price.per_million(2.0, 6.0)
+    ring = call_ring(home.services, far, model="far", provider="openai", price=price, sends=sends)
+    context = visitor()
+    asking = asyncio.create_task(ring.respond(REQUEST, context))
+    await far.asked.wait()
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    (call,) = context.allowance.records
+    assert (call.facts["cost_nanousd"] > 0, call.facts.get("estimated", False)) == (sends, sends)
+    assert (call.facts["prompt_tokens"] > 0, call.facts["completion_tokens"]) == (sends, 0)
+
+
+async def test_what_was_refused_or_came_too_late_was_not_read(house: Build) -> None:
+    home = house()
+    price = Price.per_million(2.0, 6.0)
+    failing = Failing(UpstreamError("no"))
+    ring = call_ring(home.services, failing, model="far", provider="openai", price=price, sends=True)
+    context = visitor()
+    with pytest.raises(UpstreamError):
+        await ring.respond(REQUEST, context)
+    late = visitor(deadline=time.monotonic() - 1)
+    with pytest.raises(DeadlineExceeded):
+        await ring.respond(REQUEST, late)
+    assert [each.facts["cost_nanousd"] for each in (*context.allowance.records, *late.allowance.records)] == [0, 0]

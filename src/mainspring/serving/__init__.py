@@ -234,11 +234,22 @@ def _chat_ring(
         side=meter(services, model=name, provider=provider, price=price),
         admit=lambda replica, inner: admit(services, gates[name, replica])(inner),
     )
+    # What has no gate has no queue of ours: it is asked at once.
+    sends = not any(gates[name, each.name] for each in model.all_replicas())
     if balance is None:
         only = gates[name, model.all_replicas()[0].name]
-        ring = call_ring(services, model.responder, model=name, provider=provider, price=price, gate=only)
+        ring = call_ring(services, model.responder, model=name, provider=provider, price=price, gate=only, sends=sends)
     else:
-        ring = call_ring(services, balance, model=name, provider=provider, price=price, balanced=True, budget=budget)
+        ring = call_ring(
+            services,
+            balance,
+            model=name,
+            provider=provider,
+            price=price,
+            balanced=True,
+            budget=budget,
+            sends=sends,
+        )
     return Repair(ring, name, model.engine.capabilities.grammars, rounds=services.settings.serving.repair_rounds)
 
 

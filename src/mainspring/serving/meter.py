@@ -11,12 +11,16 @@ from typing import Any, Protocol
 
 import mainspring.serving.advice as advice
 import mainspring.serving.estimate as estimate
+from mainspring.errors import DeadlineExceeded
 from mainspring.path import Layer
 from mainspring.serving.ports import Span, Tracing
 from mainspring.serving.pricing import Price, Tariff
 from mainspring.serving.record import error_code, operation
 from mainspring.stores import ids
 from mainspring.types import Context, Event, EventRecord, Finish, Request, Responder, Response, Text, Usage
+
+# The codes of calls that their caller left, or had no more time for.
+_LEFT = ("cancelled", DeadlineExceeded.code)
 
 
 class CallMetrics(Protocol):
@@ -43,6 +47,7 @@ class _Call:
         "done",
         "first",
         "generated",
+        "late",
         "reason",
         "replica",
         "request",
@@ -60,6 +65,8 @@ class _Call:
         self.first: float | None = None
         self.generated = 0
         self.committed = False
+        remaining = context.remaining()
+        self.late = remaining is not None and remaining <= 0
         self.replica = ""
         self.usage: Usage | None = None
         self.code = "cancelled"
@@ -68,7 +75,11 @@ class _Call:
 
 
 class Meter(Layer):
-    """Adds one ``call`` event and its cost to the allowance, when the call ends and before its ``Finish``."""
+    """Adds one ``call`` event and its cost to the allowance, when the call ends and before its ``Finish``.
+
+    A model that ``sends`` is asked at once, somewhere where reading is paid for: of a call that is left before its
+    first token the prompt counts.
+    """
 
     def __init__(
         self,
@@ -79,8 +90,10 @@ class Meter(Layer):
         tracing: Tracing,
         *,
         provider: str,
+        sends: bool = False,
     ) -> None:
         super().__init__(inner)
+        self._sends = sends
         self._model = model
         self._tariff = price if isinstance(price, Tariff) else Tariff.fixed(price)
         self._metrics = metrics
@@ -150,7 +163,7 @@ class Meter(Layer):
         reported = [event for event in call.closing if isinstance(event, Usage)]
         call.usage = sum(reported, Usage()) if reported else None
         reasons = [event.reason for event in call.closing if isinstance(event, Finish)]
-        usage = call.usage or self._estimated(call)
+        usage = call.usage or self._estimated(call, code)
         price = self._tariff.price(call.at, call.context.allowance.rate)
         usage = dataclasses.replace(usage, cost_nanousd=price.cost(usage))
         now = time.perf_counter()
@@ -169,9 +182,10 @@ class Meter(Layer):
             call.span.set("gen_ai.response.finish_reasons", reasons)
         return usage
 
-    def _estimated(self, call: _Call) -> Usage:
+    def _estimated(self, call: _Call, code: str) -> Usage:
         # An engine that was stopped has not said what it read; one that refused has read nothing.
-        if not call.committed:
+        sent = self._sends and code in _LEFT and not call.late
+        if not (call.committed or sent):
             return Usage()
         return Usage(estimate.prompt_tokens(call.request), call.generated)
 
@@ -211,7 +225,7 @@ class Meter(Layer):
             facts["saved_nanousd"] = saved
         if not self._tariff.priced:
             facts["unpriced"] = True
-        if call.usage is None and call.committed:
+        if call.usage is None and usage != Usage():
             facts["estimated"] = True
         if call.context.arms:
             facts["arms"] = dict(call.context.arms)

@@ -128,13 +128,14 @@ def call_ring(
     gate: Gate | None = None,
     balanced: bool = False,
     budget: Budget | None = None,
+    sends: bool = False,
 ) -> Responder:
     """What every call of ``model`` passes, whoever makes it. ``core`` is the engine's own responder, before which
     others wait at its ``gate``, or ``balanced`` ones of several engines, each of which admits by itself; ``budget``
-    bounds how many calls are tried again."""
+    bounds how many calls are tried again, ``sends`` is for ``Meter``."""
     retries = services.settings.serving.retries
     layers: list[LayerFactory] = [
-        meter(services, model=model, provider=provider, price=price),
+        meter(services, model=model, provider=provider, price=price, sends=sends),
         partial(
             Bound,
             tariff=price,
@@ -154,8 +155,7 @@ def admit(services: Services, gate: Gate | None) -> LayerFactory:
     return partial(Admit, gate=gate, tracing=services.tracing, default_output_tokens=default)
 
 
-def meter(services: Services, *, model: str, provider: str, price: Price | Tariff) -> LayerFactory:
+def meter(services: Services, *, model: str, provider: str, price: Price | Tariff, sends: bool = False) -> LayerFactory:
     """Accounts for every call of ``model``."""
-    return partial(
-        Meter, model=model, price=price, metrics=services.metrics, tracing=services.tracing, provider=provider
-    )
+    measured = {"metrics": services.metrics, "tracing": services.tracing}
+    return partial(Meter, model=model, price=price, provider=provider, sends=sends, **measured)

@@ -292,7 +292,8 @@ Key = tuple[str, str, str]
 def give_back(connection: sa.Connection, settled: Sequence[str]) -> dict[Key, tuple[int, int]]:
     """Delete reservations: the nano-US-dollars and tokens that they held of each period."""
     held: dict[Key, tuple[int, int]] = {}
-    for reservation in settled:
+    # Sorted, so that two transactions never wait for each other's rows in a circle.
+    for reservation in sorted(settled):
         for tenant, budget_id, of, nanousd, tokens in connection.execute(_GIVE_BACK, {"id": reservation}):
             before = held.get((tenant, budget_id, of), (0, 0))
             held[tenant, budget_id, of] = before[0] + nanousd, before[1] + tokens
