@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -20,7 +21,7 @@ from mainspring.errors import (
     UpstreamError,
 )
 from mainspring.path import collect
-from mainspring.serving.arms import Replica
+from mainspring.serving.arms import Arm, Replica
 from mainspring.serving.balance import Balance
 from mainspring.serving.budget import Budget
 from mainspring.serving.meter import Meter
@@ -275,20 +276,19 @@ async def test_a_slow_replica_is_hedged_and_both_are_metered() -> None:
         assert all(arm.running == arm.tokens == 0 for arm in balance.arms)
 
 
-async def test_hedges_are_a_bounded_share() -> None:
+async def test_hedges_are_a_bounded_share(monkeypatch: pytest.MonkeyPatch) -> None:
     counts = Counts()
+    # Every call takes longer than most do.
+    monkeypatch.setattr(Arm, "first_quantile", lambda *_: 0.0)
     async with (
         serving(say("x"), say("x")) as (one, two),
         balanced(
             [one.url, two.url], counts, side=lambda inner: inner, hedge_share=0.05, hedge_minimum_s=0.0
         ) as balance,
     ):
-        for arm in balance.arms:
-            for _ in range(20):
-                arm.note_first(time.monotonic(), 0.0)
         for _ in range(100):
             await text_of(balance)
-        assert 1 <= sum(counts.hedges.values()) <= 5
+        assert 4 <= sum(counts.hedges.values()) <= 5
 
 
 class Fate:
@@ -342,3 +342,54 @@ async def test_no_broken_replica_is_asked_while_a_healthy_one_exists(
     assert sum(replica.responder.asked for replica in replicas) == len(picked)  # type: ignore[attr-defined]
     assert all(arm.running == arm.tokens == 0 for arm in balance.arms)
     assert balance.fingerprint(ASK, visitor()) == "same"
+
+
+def hedging(*responders: Any, **settings: Any) -> Balance:
+    """A balancer that has seen enough first tokens to hedge."""
+    replicas = [Replica(str(number), responder, concurrency=1) for number, responder in enumerate(responders)]
+    made = Balance(
+        replicas,
+        "m",
+        BalanceSettings(hedge_share=0.5, hedge_minimum_s=60.0, **settings),
+        Counts(),
+        Budget(1.0, 10),
+        side=lambda inner: inner,
+    )
+    for arm in made.arms:
+        for _ in range(30):
+            arm.note_first(0.0, 0.001)
+    return made
+
+
+async def test_calls_that_come_in_one_moment_are_shared_out() -> None:
+    """With hedging on, each runs in a task that begins later: the choice must see it all the same."""
+    stuck = [Recited(), Recited()]
+    for each in stuck:
+        each.respond = _never  # type: ignore[method-assign]
+    made = hedging(*stuck)
+    asked = [asyncio.create_task(made.respond(ASK, visitor())) for _ in range(3)]
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert [arm.running for arm in made.arms] == [1, 1]
+    with pytest.raises(Overloaded):
+        await asked.pop()
+    for each in asked:
+        each.cancel()
+    await asyncio.gather(*asked, return_exceptions=True)
+    assert [(arm.running, arm.tokens) for arm in made.arms] == [(0, 0), (0, 0)]
+
+
+async def test_a_call_that_never_began_is_not_counted_for_ever() -> None:
+    made = hedging(Recited())
+    (arm,) = made.arms
+    task = made._start(arm, 7, [], ASK, visitor())
+    assert (arm.running, arm.tokens) == (1, 7)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await asyncio.sleep(0)
+    assert (arm.running, arm.tokens) == (0, 0)
+
+
+async def _never(request: Any, context: Any) -> Any:
+    await asyncio.Event().wait()

@@ -6,6 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
@@ -42,6 +43,28 @@ class BalanceMetrics(Protocol):
     def moved(self, model: str, code: str) -> None: ...
 
     def hedged(self, model: str, outcome: str) -> None: ...
+
+
+@dataclass(slots=True)
+class _Begun:
+    """A call that was given to ``arm``, with so many ``tokens``, ``at`` a time."""
+
+    arm: Arm
+    tokens: int
+    at: float
+    probe: bool
+    runs: bool = False
+
+    def leave(self) -> None:
+        self.arm.tokens -= self.tokens
+        self.arm.running -= 1
+
+    def drop(self) -> None:
+        """Its task has ended; one that was cancelled before its first step has left nothing behind but this."""
+        if not self.runs:
+            self.runs = True
+            self.leave()
+            self.arm.breaker.left(probe=self.probe)
 
 
 class Balance:
@@ -119,28 +142,44 @@ class Balance:
     async def _attempt(
         self, arm: Arm, tokens: int, blocks: Sequence[int], request: Request, context: Context
     ) -> Response:
+        return await self._run(self._begin(arm, tokens, blocks), request, context)
+
+    def _begin(self, arm: Arm, tokens: int, blocks: Sequence[int]) -> _Begun:
+        """Count a call of ``arm``; in the step that chose it, so that whoever chooses next sees it."""
         began = self._clock()
-        probe = arm.breaker.begin(began)
         arm.tokens += tokens
         arm.running += 1
         arm.served += 1
         self._given += 1
         arm.last = self._given
         arm.known.add(blocks)
+        return _Begun(arm, tokens, began, arm.breaker.begin(began))
+
+    def _start(
+        self, arm: Arm, tokens: int, blocks: Sequence[int], request: Request, context: Context
+    ) -> asyncio.Task[Response]:
+        begun = self._begin(arm, tokens, blocks)
+        task = asyncio.create_task(self._run(begun, request, context))
+        task.add_done_callback(lambda _: begun.drop())
+        return task
+
+    async def _run(self, begun: _Begun, request: Request, context: Context) -> Response:
+        arm, probe = begun.arm, begun.probe
+        begun.runs = True
         try:
             response = await self._patiently(arm, request, context)
         except BaseException as error:
-            _leave(arm, tokens)
-            self._note(arm, error, context, began, probe=probe)
+            begun.leave()
+            self._note(arm, error, context, begun.at, probe=probe)
             raise
         now = self._clock()
         arm.breaker.answered(probe=probe)
-        arm.note_first(now, now - began)
-        self._metrics.attempt(self.model, arm.name, "", now - began)
+        arm.note_first(now, now - begun.at)
+        self._metrics.attempt(self.model, arm.name, "", now - begun.at)
         response.with_head(replica=arm.name)
 
         async def close() -> None:
-            _leave(arm, tokens)
+            begun.leave()
 
         if arm.replica.local:
             # Its death in mid-stream is seen by ``ready``: nothing needs to watch every token.
@@ -220,9 +259,9 @@ class Balance:
             if other is None or other.state(self._clock()) != "ready" or not self._hedges.spend():
                 return None
             tried.append(other)
-            return asyncio.create_task(self._attempt(other, tokens, blocks, request, context))
+            return self._start(other, tokens, blocks, request, context)
 
-        first = asyncio.create_task(self._attempt(arm, tokens, blocks, request, context))
+        first = self._start(arm, tokens, blocks, request, context)
         after = max(usual, self._settings.hedge_minimum_s)
         response, outcome = await race(first, second, after, partial(self._lost, request, context))
         if outcome:
@@ -267,11 +306,6 @@ def choice_of(settings: BalanceSettings) -> choice.Choose:
             return choice.weighted(random.Random())
         case _:
             return choice.least_tokens
-
-
-def _leave(arm: Arm, tokens: int) -> None:
-    arm.tokens -= tokens
-    arm.running -= 1
 
 
 def _over(context: Context) -> bool:
