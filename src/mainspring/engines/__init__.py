@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mainspring import plugins
 from mainspring.settings import Settings
@@ -122,18 +122,21 @@ async def open(settings: Settings, prepared: Prepared | None = None) -> AsyncIte
     prepared = prepared or prepare(settings)
     prepared.taken = True
     starting = [asyncio.create_task(_start(engine)) for engine in prepared.engines()]
-    embedder = await builtin.embedder(settings)
-    reranker = builtin.reranker(settings)
-    try:
-        yield Engines({model.name: model for model in prepared.models}, embedder, reranker, builtin.embedders(settings))
-    finally:
-        for task in starting:
-            task.cancel()
-        await asyncio.gather(*starting, return_exceptions=True)
-        closing: list[Any] = [engine.close() for engine in prepared.engines()]
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(_end, prepared, starting)
+        embedder = await builtin.embedder(settings)
+        stack.push_async_callback(embedder.close)
+        reranker = builtin.reranker(settings)
         if reranker is not None:
-            closing.append(reranker.close())
-        await asyncio.gather(*closing, embedder.close())
+            stack.push_async_callback(reranker.close)
+        yield Engines({model.name: model for model in prepared.models}, embedder, reranker, builtin.embedders(settings))
+
+
+async def _end(prepared: Prepared, starting: list[asyncio.Task[None]]) -> None:
+    for task in starting:
+        task.cancel()
+    await asyncio.gather(*starting, return_exceptions=True)
+    await asyncio.gather(*(engine.close() for engine in prepared.engines()))
 
 
 async def _start(engine: Engine) -> None:
