@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.errors import GuardRefused
+from mainspring.errors import GuardRefused, InvalidRequest
 from mainspring.guards import pii
+from mainspring.guards.policy import GuardPolicy
 from mainspring.guards.stream import StreamRedactor
 from mainspring.path import Answer, collect
 from mainspring.serving.redaction import Outgoing
@@ -140,3 +141,11 @@ def test_what_is_beside_an_answer_is_redacted_too() -> None:
     assert isinstance(missing, Missing)
     assert isinstance(found, Contradiction)
     assert mail not in f"{missing} {found}"
+
+
+async def test_decisions_of_a_refused_session_are_in_the_log(house: Build) -> None:
+    home = house(None, GuardPolicy(pii_input="redact"))
+    with pytest.raises(InvalidRequest, match="session_id"):
+        await home.ask(MAIL, session_id="s" * 300)
+    assert {each.kind for each in home.events.appended} == {"guard"}
+    assert home.events.commits == []

@@ -141,7 +141,7 @@ class GuardInput(Layer):
     """Checks what users and tools say, rewrites what the policy redacts, and notes each decision.
 
     Rules come first; detectors read what they let pass. Decisions wait in the allowance for the settling commit; those
-    of a refused request are written at once. Texts to be embedded pass: they are data, and a vector of other words
+    of a request that is refused, here or before that commit, are written at once. Texts to be embedded pass: they are data, and a vector of other words
     would be a wrong answer. So do documents to be reranked; their query is looked at and stays as it is (see
     ``inspect``).
     """
@@ -156,6 +156,7 @@ class GuardInput(Layer):
     ) -> None:
         super().__init__(inner)
         self._policies = policy
+        self._events = events
         self._guard = Guard(events, metrics, detect)
 
     def attributes(self, request: Request) -> Mapping[str, Any]:
@@ -179,7 +180,18 @@ class GuardInput(Layer):
         elif isinstance(request, CompletionRequest):
             (prompt,) = await self._guard.check(policy, [("prompt", request.prompt)], context, param="prompt")
             request = dataclasses.replace(request, prompt=prompt)
-        return await self.inner.respond(request, context)
+        try:
+            return await self.inner.respond(request, context)
+        except BaseException:
+            # What was refused before anybody settled it (a session that has spent its budget, say).
+            await self._write_down(context)
+            raise
+
+    async def _write_down(self, context: Context) -> None:
+        records = list(context.allowance.records)
+        context.allowance.records.clear()
+        if records:
+            await self._events.append(*records)
 
 
 class Guard:
