@@ -450,7 +450,11 @@ async def test_an_answer_that_comes_as_its_caller_leaves_is_closed() -> None:
         return Late()
 
     client._connect = connect  # type: ignore[method-assign]
-    asking = asyncio.create_task(anext(client.stream("http://x", {}, {}, None)))
+
+    async def first() -> Event:
+        return await anext(client.stream("http://x", {}, {}, None))
+
+    asking = asyncio.create_task(first())
     with pytest.raises(asyncio.CancelledError):
         await asking
     assert closed.is_set()

@@ -496,5 +496,6 @@ def test_a_line_is_no_larger_than_the_body_of_a_request() -> None:
     (error,) = batch_lines.read(data, CHAT, 10, 500).errors
     assert (error["code"], error["line"]) == ("line_too_large", 2)
     assert "500 bytes" in error["message"]
-    (named,) = batch_lines.read(line(1, **{"x" * 10_000: 1}).encode(), CHAT, 10).errors
+    named_so = json.dumps({**json.loads(line(1)), "x" * 10_000: 1})
+    (named,) = batch_lines.read(named_so.encode(), CHAT, 10).errors
     assert len(named["message"]) < 1000

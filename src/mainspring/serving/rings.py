@@ -157,5 +157,12 @@ def admit(services: Services, gate: Gate | None) -> LayerFactory:
 
 def meter(services: Services, *, model: str, provider: str, price: Price | Tariff, sends: bool = False) -> LayerFactory:
     """Accounts for every call of ``model``."""
-    measured = {"metrics": services.metrics, "tracing": services.tracing}
-    return partial(Meter, model=model, price=price, provider=provider, sends=sends, **measured)
+    return partial(
+        Meter,
+        model=model,
+        price=price,
+        metrics=services.metrics,
+        tracing=services.tracing,
+        provider=provider,
+        sends=sends,
+    )

@@ -215,11 +215,12 @@ class Budgets:
             _log.warning("the budgets could not be read again: %s", error)
 
     async def _read(self) -> None:
-        changes = -1
-        # What was read before a change must be read again.
-        while changes != self._changes:
+        while True:
             asked_at, changes = time.monotonic(), self._changes
             found = await self.list()
+            # What was read before a change must be read again.
+            if changes == self._changes:
+                break
         known: dict[tuple[str, str, str], list[Budget]] = {}
         for budget in found:
             known.setdefault((budget.scope, budget.tenant, budget.subject), []).append(budget)
