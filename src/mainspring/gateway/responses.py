@@ -152,6 +152,14 @@ def router(
         tokens = await count(body.request(history, settings.max_messages), context)
         return json_response({"object": "response.input_tokens", "input_tokens": tokens})
 
+    _kept(routes, stored, access)
+    return routes
+
+
+def _kept(routes: APIRouter, stored: Stored, access: Access) -> None:
+    """The routes of responses of the past."""
+    chats = Annotated[Context, Depends(access("chat"))]
+
     @routes.get(f"{PREFIX}/{{response_id}}")
     async def get_response(response_id: str, context: chats) -> HttpResponse:
         return json_response(_body(await stored.get(response_id, context.principal)))
@@ -166,8 +174,6 @@ def router(
     async def delete_response(response_id: str, context: chats) -> HttpResponse:
         await stored.delete(response_id, context)
         return json_response({"id": response_id, "object": "response", "deleted": True})
-
-    return routes
 
 
 def _content(record: EventRecord) -> Mapping[str, Any]:
