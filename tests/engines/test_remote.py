@@ -434,7 +434,7 @@ async def test_what_an_endpoint_does_not_count_is_estimated_and_nothing_counts_b
         assert Usage(0, 0) in await all_of(engine, ask())
 
 
-async def test_an_answer_that_comes_as_its_caller_leaves_is_closed() -> None:
+async def test_an_answer_that_comes_as_its_caller_leaves_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     client = StreamClient("far", aiohttp.TCPConnector, refuse=_never, fail=_never, unreachable=_never)
     closed = asyncio.Event()
 
@@ -449,7 +449,7 @@ async def test_an_answer_that_comes_as_its_caller_leaves_is_closed() -> None:
         asyncio.get_running_loop().call_soon(asking.cancel)
         return Late()
 
-    client._connect = connect  # type: ignore[method-assign]
+    monkeypatch.setattr(client, "_connect", connect)
 
     async def first() -> Event:
         return await anext(client.stream("http://x", {}, {}, None))

@@ -373,8 +373,8 @@ async def test_calls_that_come_in_one_moment_are_shared_out() -> None:
     assert [arm.running for arm in made.arms] == [1, 1]
     with pytest.raises(Overloaded):
         await asked.pop()
-    for each in asked:
-        each.cancel()
+    for task in asked:
+        task.cancel()
     await asyncio.gather(*asked, return_exceptions=True)
     assert [(arm.running, arm.tokens) for arm in made.arms] == [(0, 0), (0, 0)]
 
