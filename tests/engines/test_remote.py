@@ -199,7 +199,8 @@ async def test_logprobs_reasoning_and_tool_calls_of_chats() -> None:
             Text("a", 0, 1, (TokenLogprob("a", -0.5, (("b", -3.0),)),)),
             ToolCallDelta(0, 0, "call_9", "weather", ""),
             ToolCallDelta(0, 0, None, None, '{"city": 1}'),
-            Usage(0, 1),
+            # It counts nothing: four bytes of the messages and of the tools' declarations are a token.
+            Usage(59, 1),
             Finish("tool_calls"),
         ]
         [body] = state.seen
