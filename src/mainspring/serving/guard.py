@@ -141,9 +141,9 @@ class GuardInput(Layer):
     """Checks what users and tools say, rewrites what the policy redacts, and notes each decision.
 
     Rules come first; detectors read what they let pass. Decisions wait in the allowance for the settling commit; those
-    of a request that is refused, here or before that commit, are written at once. Texts to be embedded pass: they are data, and a vector of other words
-    would be a wrong answer. So do documents to be reranked; their query is looked at and stays as it is (see
-    ``inspect``).
+    of a request that is refused, here or before that commit, are written at once. Texts to be embedded pass: they are
+    data, and a vector of other words would be a wrong answer. So do documents to be reranked; their query is looked at
+    and stays as it is (see ``inspect``).
     """
 
     def __init__(
