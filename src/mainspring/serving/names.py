@@ -1,0 +1,146 @@
+"""What is served under which name: models in their call rings, routes, the router, scaled names, embedder, reranker."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from mainspring.engines import ChatModel, Engines, Replica
+from mainspring.engines.model import EmbedResponder
+from mainspring.engines.reranker import RerankResponder
+from mainspring.serving import auto
+from mainspring.serving.charged import Charged
+from mainspring.serving.gate import Gate
+from mainspring.serving.pricing import Price
+from mainspring.serving.repair import Repair
+from mainspring.serving.replicas import Replicas
+from mainspring.serving.rings import Services, admit, call_ring, gate_before, meter, shown_ring
+from mainspring.serving.scaling.scale import Scaled
+from mainspring.serving.select import Registry, Select, Served
+from mainspring.serving.tariffs import Tariffs
+from mainspring.telemetry import Telemetry
+from mainspring.types import Responder
+
+
+class Names:
+    """Fills ``registry``; ``gates`` are those before the engines, by model and replica (None: it bounds itself).
+
+    ``charged`` makes embedders and rerankers leave call events.
+    """
+
+    def __init__(
+        self, services: Services, engines: Engines, tariffs: Tariffs, replicas: Replicas, telemetry: Telemetry
+    ) -> None:
+        self.registry = Registry()
+        self._services = services
+        self._serving = services.settings.serving
+        self._engines = engines
+        self._tariffs = tariffs
+        self._replicas = replicas
+        self._telemetry = telemetry
+        self.gates = {
+            (name, each.name): gate_before(services, name, each.engine.capacity)
+            for name, model in engines.chat.items()
+            for each in model.all_replicas()
+        }
+        self.charged = Charged(self._priced_ring)
+
+    def chat(self) -> dict[str, Responder]:
+        """Serve the chat models and the routes over them; both in their call rings."""
+        engines = self._engines
+        models = {name: self._chat_ring(model) for name, model in engines.chat.items()}
+        shown = {name: shown_ring(self._services, responder) for name, responder in models.items()}
+        routes = self._replicas.routes(models, shown)
+        # A route may bear the name of one of its models: whoever names it then gets the route.
+        chat: dict[str, Responder] = {**models, **routes}
+        for name, responder in chat.items():
+            created = max(engines.chat[each].created for each in (routes[name].models if name in routes else (name,)))
+            self._serve(Served(name, "chat", responder, created=created))
+        self._watch()
+        return chat
+
+    def router(self, chat: dict[str, Responder]) -> None:
+        """Serve ``auto`` over the chat models, where there are any."""
+        models = self._engines.chat
+        made = auto.make(
+            self._serving.auto,
+            {name: auto.Candidate(name, chat[name], model.engine.capabilities) for name, model in models.items()},
+            default_output=self._serving.default_output_tokens,
+            tracing=self._telemetry.tracing,
+            metrics=self._telemetry.metrics,
+            embedder=self._engines.embedder,
+            charging=self.charged,
+        )
+        if made is not None:
+            since = max(models[name].created for name in made.models)
+            self.registry.add(Served(auto.NAME, "chat", made, created=since))
+
+    def scaled(self) -> None:
+        """Serve the names that have more computation spent on each answer."""
+        for name, plan in self._serving.scaled.items():
+            self._serve(Served(name, "chat", Scaled(Select(self.registry), plan)))
+
+    def embedder(self) -> Responder:
+        """Serve the embedder, in its call ring."""
+        embedder = self._engines.embedder
+        ring = self._priced_ring(
+            EmbedResponder(embedder, model_name=embedder.name), embedder.name, "mainspring.openvino"
+        )
+        self._serve(Served(embedder.name, "embedding", ring, created=getattr(embedder, "pulled_at", 0)))
+        return ring
+
+    def reranker(self) -> None:
+        """Serve the reranker, where there is one."""
+        reranker = self._engines.reranker
+        if reranker is None:
+            return
+        ring = self._priced_ring(RerankResponder(reranker), reranker.name, "mainspring.reranker")
+        since = getattr(reranker, "pulled_at", 0)
+        self._serve(Served(reranker.name, "reranker", ring, created=since, sampled=False))
+
+    def _serve(self, served: Served) -> None:
+        self.registry.add(served)
+        self._telemetry.metrics.serve(served.name)
+
+    def _watch(self) -> None:
+        for name, model in self._engines.chat.items():
+            for each in model.all_replicas():
+                shown = name if len(model.all_replicas()) == 1 else f"{name}/{each.name}"
+                gauges = partial(_statistics, each, self.gates[name, each.name])
+                self._telemetry.metrics.watch_engine(shown, gauges)
+
+    def _chat_ring(self, model: ChatModel) -> Responder:
+        services, name, provider = self._services, model.name, model.provider
+        price = self._tariffs.of(name, Price.per_million(model.price_input, model.price_output))
+        budget = self._replicas.budget()
+        balance = self._replicas.core(
+            model,
+            budget,
+            side=meter(services, model=name, provider=provider, price=price),
+            admit=lambda replica, inner: admit(services, self.gates[name, replica])(inner),
+        )
+        # What has no gate has no queue of ours: it is asked at once.
+        sends = not any(self.gates[name, each.name] for each in model.all_replicas())
+        if balance is None:
+            only = self.gates[name, model.all_replicas()[0].name]
+            ring = call_ring(
+                services, model.responder, model=name, provider=provider, price=price, gate=only, sends=sends
+            )
+        else:
+            ring = call_ring(
+                services,
+                balance,
+                model=name,
+                provider=provider,
+                price=price,
+                balanced=True,
+                budget=budget,
+                sends=sends,
+            )
+        return Repair(ring, name, model.engine.capabilities.grammars, rounds=self._serving.repair_rounds)
+
+    def _priced_ring(self, responder: Responder, name: str, provider: str) -> Responder:
+        return call_ring(self._services, responder, model=name, provider=provider, price=self._tariffs.of(name))
+
+
+def _statistics(replica: Replica, gate: Gate | None) -> dict[str, float]:
+    return {**replica.engine.statistics(), **(gate.statistics() if gate else {})}
