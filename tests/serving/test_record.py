@@ -161,7 +161,8 @@ async def test_records_and_engine_hold_no_personal_data(house: Build) -> None:
     assert answer.text == "Write to [EMAIL] or [EMAIL]."
     everything = repr(home.events.commits) + repr(home.engine.seen)
     assert "example.com" not in everything
-    guards = [record.facts for record in home.events.of("guard")]
+    guards = [dict(record.facts) for record in home.events.of("guard")]
+    assert {each.pop("policy") for each in guards} == {home.policy.version}
     assert guards == [
         {"stage": "input", "role": "user", "guard": "pii_input", "action": "redact", "kind": "email", "count": 1},
         {
