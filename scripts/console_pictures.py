@@ -69,12 +69,13 @@ def filled(server: Server) -> None:
 
 def chat(browser: Browser) -> None:
     browser.open("/console/chat")
-    ask(browser, QUESTION)
-    ask(browser, "And who pays for sending it back?")
+    ask(browser, "How much may a hotel room in Leeds cost?")
+    ask(browser, "How long are the burrs guaranteed?")
 
 
 def passage(browser: Browser) -> None:
-    chat(browser)
+    browser.open("/console/chat")
+    ask(browser, QUESTION)
     browser.click(".cite")
     browser.find("dialog mark")
 
@@ -141,10 +142,10 @@ def live(browser: Browser) -> None:
         authorization: 'Bearer ' + sessionStorage['mainspring.key'], 'content-type': 'application/json'},
         body: JSON.stringify({model: arguments[0], max_tokens: tokens,
         messages: [{role: 'user', content: 'Say it.'}]})});
-        for (let each = 0; each < 12; each++) setTimeout(() => ask(40 + 20 * each), 1500 * each)""",
+        for (let each = 0; each < 24; each++) setTimeout(() => ask(60 + 10 * each), 1200 * each)""",
         CHAT,
     )
-    time.sleep(40)
+    time.sleep(22)
 
 
 def settings(browser: Browser) -> None:
@@ -161,7 +162,7 @@ PAGES: dict[str, Callable[[Browser], None]] = {
 def save(browser: Browser, file: Path) -> None:
     """Keep what the window shows, in as many colours as a page of documentation needs."""
     picture = Image.open(io.BytesIO(browser.picture())).convert("RGB")
-    picture.quantize(128, dither=Image.Dither.NONE).save(file, optimize=True)
+    picture.quantize(256, dither=Image.Dither.NONE).save(file, optimize=True)
 
 
 def main(folder: Path, names: list[str]) -> None:
