@@ -57,7 +57,7 @@ async def test_who_may_see_an_answer_may_rate_it_and_nobody_else(tmp_path: Path)
         restricted = await asked(world, asker, red_doc)
         assert [await rated(world, each, restricted) for each in (asker, red, both, auditor)] == [201, 201, 201, 404]
 
-        await world.narrow(red_doc, frozenset({"board"}))
+        await world.narrow(red_doc, frozenset({"blue"}))
         assert await rated(world, asker, restricted) == 404
         assert await rated(world, asker, "ans_nothing") == 404
         given = await world.system.stores.events.find("default", kind="feedback")
