@@ -68,3 +68,23 @@ def test_what_cannot_be_shown(notes: Command) -> None:
     assert "empty.md is empty" in notes.failure("rag", "parse", "empty.md")
     assert notes("rag", "chunks", "otters.md", "--strategy", "random").returncode == 2
     assert notes("rag", "chunks", "otters.md", "--size", "3").returncode == 2
+
+
+def test_figures_are_written_as_pictures(command: Command) -> None:
+    image = pytest.importorskip("PIL.Image")
+    canvas = pytest.importorskip("reportlab.pdfgen.canvas")
+    image.new("RGB", (300, 100), "blue").save(command.place / "mill.png")
+    paper = canvas.Canvas(str(command.place / "paper.pdf"))
+    for line in range(12):
+        paper.drawString(60, 760 - 12 * line, "The mill stood by the river and ground the corn of nine parishes.")
+    paper.drawImage(str(command.place / "mill.png"), 100, 400, 300, 100)
+    paper.drawString(120, 385, "Figure 1: The mill.")
+    paper.save()
+
+    said = command.said("rag", "parse", "paper.pdf", "--figures", "cut")
+    assert "paper-figure-1.png  page 1  Figure 1: The mill." in said
+    with image.open(command.place / "cut" / "paper-figure-1.png") as cut:
+        assert cut.convert("RGB").getpixel((50, 50)) == (0, 0, 255)
+    shown = json.loads(command.said("rag", "parse", "paper.pdf", "--figures", "cut", "--json"))
+    assert [figure["image"] for figure in shown["figures"]] == ["cut/paper-figure-1.png"]
+    assert "--figures" in command.failure("rag", "parse", "paper.pdf", "--figures", "paper.pdf", status=2)

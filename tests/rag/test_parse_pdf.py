@@ -246,6 +246,24 @@ def test_a_figure_has_its_caption_and_its_place() -> None:
     assert parsed.text[figure.start : figure.end] == figure.caption
     assert figure.box == pytest.approx((100, 500, 400, 600))
     assert parsed.text.count("Marlow Bridge") == 1
+    assert figure.image == b""
+
+
+def test_the_picture_of_a_figure_is_cut_out_of_its_page() -> None:
+    from PIL import Image
+
+    def page(paper: Any) -> None:
+        write(paper, 60, 760, LEFT)
+        paper.setFillColorRGB(1, 0, 0)
+        paper.drawImage(picture("MILL"), 100, 500, 300, 100)
+        paper.rect(100, 500, 60, 100, stroke=0, fill=1)
+        write(paper, 60, 440, RIGHT)
+
+    (figure,) = read(page, options=Options(ocr=False, images=True)).figures
+    cut = Image.open(io.BytesIO(figure.image)).convert("RGB")
+    assert cut.size == pytest.approx((625, 208), abs=2)  # 300 by 100 points at 150 dpi
+    assert cut.getpixel((20, 100)) == (255, 0, 0)
+    assert cut.getpixel((600, 10)) == (255, 255, 255)
 
 
 def test_only_the_scanned_page_of_a_mixed_file_is_recognised() -> None:

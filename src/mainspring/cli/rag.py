@@ -68,25 +68,51 @@ def chunks(
 def parse(
     context: typer.Context,
     path: Annotated[Path, typer.Argument(metavar="FILE", help="A document of any kind that can be ingested")],
+    figures: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write the pictures of a PDF's figures there")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output")] = False,
 ) -> None:
     """Show what is read from a file: its text with headings, pages and tables, the parser and its warnings."""
     existing([path], "mainspring rag parse FILE")
-    parsed = asyncio.run(_parsed(load(context.obj).settings, path))
+    parsed = asyncio.run(_parsed(load(context.obj).settings, path, images=figures is not None))
+    written = _write_figures(parsed, figures, path.stem) if figures is not None else {}
     if as_json:
         import dataclasses
 
-        show.as_json({"document": path.name, **dataclasses.asdict(parsed)})
+        found = dataclasses.asdict(parsed)
+        for number, figure in enumerate(found["figures"]):
+            figure["image"] = str(written[number]) if number in written else None
+        show.as_json({"document": path.name, **found})
         return
     _show_parsed(parsed, path.name)
+    for number, file in written.items():
+        figure = parsed.figures[number]
+        typer.echo(f"{file}  page {figure.page}  {figure.caption or figure.text or 'without a caption'}")
 
 
-async def _parsed(settings: Settings, path: Path) -> Parsed:
+def _write_figures(parsed: Parsed, folder: Path, stem: str) -> dict[int, Path]:
+    """The files of the figures that have a picture, by the figure's place among all. Raises ``SettingsError``."""
+    from mainspring.errors import SettingsError
+
+    written = {}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, figure in enumerate(parsed.figures):
+            if figure.image:
+                written[number] = folder / f"{stem}-figure-{number + 1}.png"
+                written[number].write_bytes(figure.image)
+    except OSError as error:
+        raise SettingsError(f"--figures {folder} cannot be written: {error.strerror}", remedy="Name a folder") from None
+    return written
+
+
+async def _parsed(settings: Settings, path: Path, *, images: bool = False) -> Parsed:
     from mainspring.rag.parse import Parser, layout_model
 
     parser = Parser(settings.rag, layout_model(settings))
     try:
-        return await parser.parse(path)
+        return await parser.parse(path, images=images)
     finally:
         await parser.close()
 

@@ -61,7 +61,8 @@ class Table:
 class Figure:
     """A picture: its caption and what could be read in it (``text``), which cover ``text[start:end]`` of the document.
 
-    ``start == end`` marks where a picture without both stands. ``box`` is where it lies on its page.
+    ``start == end`` marks where a picture without both stands. ``box`` is where it lies on its page, ``image`` a PNG of
+    it where one was asked for.
     """
 
     start: int
@@ -70,6 +71,7 @@ class Figure:
     box: Box | None = None
     caption: str = ""
     text: str = ""
+    image: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,8 +46,9 @@ class Parser:
         self._slots = asyncio.Semaphore(max(1, min(4, os.cpu_count() or 1)))
         self._closed = False
 
-    async def parse(self, source: Path | bytes, name: str = "") -> Parsed:
-        """Read a document; ``name`` is what errors call it and where its ending is taken from.
+    async def parse(self, source: Path | bytes, name: str = "", *, images: bool = False) -> Parsed:
+        """Read a document; ``name`` is what errors call it and where its ending is taken from. ``images`` brings the
+        pictures of a PDF's figures along.
 
         Raises ``UnreadableDocument`` (empty, encrypted, damaged, too large, of an unknown kind, out of time or
         memory) or ``MissingExtra``; the remedy says what to do.
@@ -59,7 +60,7 @@ class Parser:
             data = source
         kind, warning = await asyncio.to_thread(kinds.detect, data, name)
         async with self._slots, self._worker() as worker:
-            answer = await self._ask(worker, data, name, kind)
+            answer = await self._ask(worker, data, name, kind, images)
         if isinstance(answer, MainspringError):
             raise answer
         if not answer.text.strip():
@@ -100,11 +101,11 @@ class Parser:
         )
         return _Worker(process)
 
-    async def _ask(self, worker: _Worker, data: bytes, name: str, kind: str) -> Parsed | MainspringError:
+    async def _ask(self, worker: _Worker, data: bytes, name: str, kind: str, images: bool) -> Parsed | MainspringError:
         limit = self._settings.parse_timeout_s
         try:
             async with asyncio.timeout(limit):
-                return await self._exchange(worker.process, data, name, kind)
+                return await self._exchange(worker.process, data, name, kind, images)
         except TimeoutError:
             await _end(worker)
             raise UnreadableDocument(
@@ -119,7 +120,7 @@ class Parser:
             ) from None
 
     async def _exchange(
-        self, process: asyncio.subprocess.Process, data: bytes, name: str, kind: str
+        self, process: asyncio.subprocess.Process, data: bytes, name: str, kind: str, images: bool
     ) -> Parsed | MainspringError:
         if process.stdin is None or process.stdout is None:
             raise ConnectionError("the parser has no pipes")
@@ -134,6 +135,7 @@ class Parser:
                     self._settings.parse_max_pages,
                     self._layout_model,
                     _PICTURES_SHARE * self._settings.parse_timeout_s,
+                    images,
                 ),
                 "timeout_s": self._settings.parse_timeout_s,
             }

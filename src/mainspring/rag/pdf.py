@@ -8,7 +8,7 @@ from collections import Counter
 from typing import Any
 
 from mainspring.errors import UnreadableDocument
-from mainspring.rag import furniture, layout, layout_model, ocr
+from mainspring.rag import furniture, layout, layout_model, ocr, pdf_figures
 from mainspring.rag.compose import Composer
 from mainspring.rag.document import Parsed
 from mainspring.rag.geometry import Picture, Sheet
@@ -92,7 +92,8 @@ def _read(document: Any, name: str, options: Options) -> Parsed:
         write(composer, page_blocks)
         for text, _ in sheet.asides:
             composer.add(text)
-    return composer.parsed("pdf", "pypdfium2+rapidocr" if recogniser.used else "pypdfium2", route=route)
+    parsed = composer.parsed("pdf", "pypdfium2+rapidocr" if recogniser.used else "pypdfium2", route=route)
+    return pdf_figures.with_images(document, parsed, sheets) if options.images else parsed
 
 
 def _by_model(document: Any, sheets: list[Sheet], composer: Composer, options: Options) -> list[layout.Arranged]:
