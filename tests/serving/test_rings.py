@@ -63,7 +63,7 @@ async def test_an_answer_is_cited_remembered_cached_and_traced(tmp_path: Path) -
 
         await told.flush()
         spans = await opened.spans.trace(context.trace.trace_id)
-        layers = {"Limit", "GuardInput", "Session", "Record", "ResponseCache", "GuardOutput"}
+        layers = {"Limit", "Shed", "GuardInput", "Session", "Record", "ResponseCache", "GuardOutput"}
         assert {span.name for span in spans} == {"request", *layers, "chat chat"}
         page, _ = told.metrics.render()
         assert b'mainspring_model_calls_total{code="ok",model="chat"} 3.0' in page

@@ -110,7 +110,7 @@ async def open(  # noqa: A001
         watch.start()
         yield Path(
             names.registry,
-            request_ring(dataclasses.replace(services, meaning=meaning), names.registry, limits),
+            request_ring(dataclasses.replace(services, meaning=meaning), names.registry, limits, names.doors()),
             services,
             chat,
             {name: shown_ring(services, responder) for name, responder in chat.items()},

@@ -55,7 +55,7 @@ class Admit(Layer):
         return response.on_close(close)
 
     async def _enter(self, gate: Gate, request: Request, context: Context) -> Place:
-        work = _work(request, self._default_output)
+        work = work_of(request, self._default_output)
         if (free := gate.enter(work, context)) is not None:
             return free
         if self._tracing is None:
@@ -76,7 +76,8 @@ class Admit(Layer):
             raise DeadlineExceeded(f"{request.model} did not begin to answer before the deadline") from None
 
 
-def _work(request: Request, default_output: int) -> Work:
+def work_of(request: Request, default_output: int) -> Work:
+    """What ``request`` asks of an engine, estimated."""
     prompt = estimate.prompt_tokens(request)
     if not isinstance(request, ChatRequest | CompletionRequest):
         return Work(prompt, 0)

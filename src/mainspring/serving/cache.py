@@ -65,6 +65,13 @@ class Keys:
         self.policy = policy
         self._enabled = enabled
 
+    def may_hold(self, request: Request) -> bool:
+        """Whether a cache may have the answer, as far as the request itself tells."""
+        request, wish = _without_option(request)
+        if not self._enabled or isinstance(request, EmbedRequest | RerankRequest) or not _cacheable(request, wish):
+            return False
+        return bool(wish) or request.sampling.temperature == 0
+
     async def of(self, request: Request, context: Context) -> tuple[Request, Keyed | None]:
         """``request`` without our own option, which no application need know, and its key; None: it is not kept.
 

@@ -162,7 +162,7 @@ class Gate:
         ticket = self._ticket(work, context)
         if self._closed:
             raise self._ended()
-        self._refuse_what_is_too_late(ticket, context)
+        self._check(ticket, context)
         self._make_room(ticket)
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._turns[ticket] = turn
@@ -189,6 +189,16 @@ class Gate:
             self._tell(ticket, outcome)
         now = self._clock()
         return Place(self, ticket, work, now - ticket.arrived, now, self._area_now())
+
+    @property
+    def busy(self) -> bool:
+        """Whether somebody waits: who comes now has to."""
+        return len(self._line) > 0
+
+    def refuse_what_is_too_late(self, work: Work, context: Context) -> None:
+        """Raise ``Overloaded`` where ``wait`` would at once because of the wait, and count it. For an early look:
+        nobody joins the line, nobody is displaced."""
+        self._check(self._ticket(work, context), context)
 
     def close(self) -> None:
         """Nobody is let in any more; who waits is told."""
@@ -335,7 +345,7 @@ class Gate:
         # Half of what is next has been served on average.
         return (self._line.ahead(ticket) + ticket.cost / 2) / rate
 
-    def _refuse_what_is_too_late(self, ticket: Ticket, context: Context) -> None:
+    def _check(self, ticket: Ticket, context: Context) -> None:
         if not self._rate.measured:
             return
         wait, bound = self._predicted(ticket), self._bound(ticket)

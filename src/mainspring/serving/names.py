@@ -58,6 +58,15 @@ class Names:
         self._watch()
         return chat
 
+    def doors(self) -> dict[str, Gate]:
+        """The gate of each name that leads to one engine and nothing else."""
+        found: dict[str, Gate] = {}
+        for name, model in self._engines.chat.items():
+            gates = [self.gates[name, each.name] for each in model.all_replicas()]
+            if name not in self._serving.routes and len(gates) == 1 and gates[0] is not None:
+                found[name] = gates[0]
+        return found
+
     def router(self, chat: dict[str, Responder]) -> None:
         """Serve ``auto`` over the chat models, where there are any."""
         models = self._engines.chat

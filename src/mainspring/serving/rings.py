@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -28,6 +29,7 @@ from mainspring.serving.scaling.scale import Scale
 from mainspring.serving.select import Registry, Select
 from mainspring.serving.semantic.layer import Meaning, SemanticCache
 from mainspring.serving.session import Session
+from mainspring.serving.shed import Shed
 from mainspring.serving.step import steps
 from mainspring.serving.trace import RequestMetrics, Trace
 from mainspring.settings import Settings
@@ -71,13 +73,16 @@ def gate_before(services: Services, model: str, capacity: Capacity | None) -> Ga
     )
 
 
-def request_ring(services: Services, registry: Registry, limits: RateLimits) -> Responder:
-    """What every request passes, once."""
+def request_ring(
+    services: Services, registry: Registry, limits: RateLimits, gates: Mapping[str, Gate] | None = None
+) -> Responder:
+    """What every request passes, once. ``gates`` are those of names that lead to one engine and nothing else."""
     serving, stores = services.settings.serving, services.settings.stores
     keys = Keys(registry, services.policy.version, enabled=serving.cache_responses)
     outermost = partial(Trace, tracing=services.tracing, metrics=services.metrics)
     layers: list[LayerFactory] = [
         partial(Limit, limits=limits, metrics=services.metrics, default_output_tokens=serving.default_output_tokens),
+        partial(Shed, gates=gates or {}, keys=keys, default_output_tokens=serving.default_output_tokens),
         partial(
             GuardInput,
             policy=services.policy,
