@@ -9,7 +9,7 @@ import pytest
 from mainspring.engines.scripted import ScriptedEngine
 from mainspring.errors import GuardRefused
 from mainspring.guards.policy import GuardPolicy
-from mainspring.serving.guard import Guard
+from mainspring.serving.guard_input import Guard
 from mainspring.settings import DetectorsSettings
 from mainspring.types import ChatRequest, Context, Message
 from tests.serving.house import CountingMetrics, House, MemoryEvents, visitor

@@ -157,6 +157,7 @@ async def _several(http: HttpRequest, responder: Responder, requests: Sequence[R
         own = dataclasses.replace(context, allowance=context.allowance.fork())
         answer = await collected(http, responder, request, own)
         context.allowance.spend(own.allowance.spent)
+        context.allowance.private |= own.allowance.private
         return answer
 
     if context.allowance.tokens is None:

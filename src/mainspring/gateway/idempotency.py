@@ -2,7 +2,8 @@
 
 A client that did not see its answer cannot know whether it was given; with a key it may simply ask again. A key
 belongs to the API key that sent it and to one route. While the first request runs, those that follow it wait. Only
-answers that succeeded are kept: who was refused may try again under the same key. They are kept in the answer cache,
+answers that succeeded are kept: who was refused may try again under the same key. Answers into which personal data was
+put back are not kept either: sent again, such a request is answered anew. They are kept in the answer cache,
 which may be lost, and are not yet there when the process dies within its writing of an answer.
 """
 
@@ -83,7 +84,7 @@ class Idempotency:
             if kept is not None and (replayed := _replayed(kept, digest, basis)) is not None:
                 return replayed
             response = await work()
-            if response.status_code < 300:
+            if response.status_code < 300 and not context.allowance.private:
                 tags = {f"tenant:{principal.tenant}"}
                 if basis:
                     tags.add(f"documents:{principal.tenant}")

@@ -13,10 +13,11 @@ from mainspring.errors import GuardRefused, MainspringError
 from mainspring.guards import injection, leak, links, pii
 from mainspring.guards.detector import packaged
 from mainspring.guards.output import Chain, Part, Watching
+from mainspring.guards.placeholders import Placeholders
 from mainspring.guards.stream import StreamRedactor
 from mainspring.settings import DetectorsSettings, GuardsSettings
 
-Action = Literal["flag", "redact", "refuse", "drop"]
+Action = Literal["flag", "redact", "tokenise", "refuse", "drop"]
 PII_VERSION = 2
 """Raise it whenever the patterns of ``guards.pii`` change."""
 OUTPUT_VERSION = 1
@@ -71,7 +72,7 @@ class GuardPolicy:
 
     name: str = "default"
     injection: Literal["off", "flag", "refuse"] = "flag"
-    pii_input: Literal["off", "redact", "refuse"] = "redact"
+    pii_input: Literal["off", "redact", "tokenise", "refuse"] = "redact"
     pii_output: Literal["off", "redact"] = "redact"
     pii_output_kinds: tuple[str, ...] = GuardsSettings().pii_output_kinds
     spotlight: bool = True
@@ -107,16 +108,23 @@ class GuardPolicy:
 
     # --- on the way in ---------------------------------------------------------------------------------------
 
-    def inspect(self, text: str) -> Checked:
-        """What the rules decide about a user's or tool's text; time is linear in its length."""
+    @property
+    def tokenising(self) -> bool:
+        """Whether personal data gets placeholders that are put back, where those are at hand."""
+        return self.pii_input == "tokenise" and not self.dry_run
+
+    def inspect(self, text: str, placeholders: Placeholders | None = None) -> Checked:
+        """What the rules decide about a user's or tool's text; time is linear in its length. Where personal data is
+        tokenised and there are no ``placeholders`` of a conversation, it is redacted for good."""
         decisions: list[GuardDecision] = []
         if self.injection != "off":
             found = Counter(finding.kind for finding in injection.scan(text))
             decisions += self._decisions("injection", self.injection, found)
         if self.pii_input != "off":
-            redacted, findings = pii.redact(text)
-            decisions += self._decisions("pii_input", self.pii_input, Counter(finding.kind for finding in findings))
-            if findings and self.pii_input == "redact" and not self.dry_run:
+            redacted, findings = pii.redact(text) if placeholders is None else placeholders.hide(text)
+            action = "redact" if self.tokenising and placeholders is None else self.pii_input
+            decisions += self._decisions("pii_input", action, Counter(finding.kind for finding in findings))
+            if findings and action in ("redact", "tokenise") and not self.dry_run:
                 text = redacted
         return Checked(text, tuple(decisions))
 

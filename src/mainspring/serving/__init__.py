@@ -14,7 +14,7 @@ from mainspring.guards.policy import Policies
 from mainspring.serving import detect, semantic
 from mainspring.serving.background import Background
 from mainspring.serving.charged import Charged
-from mainspring.serving.guard import Guard, inspect
+from mainspring.serving.guard_input import Guard, inspect
 from mainspring.serving.hide import Hiding
 from mainspring.serving.limit import Charge, Limits, RateLimits
 from mainspring.serving.limit_shared import opened

@@ -1,8 +1,7 @@
-"""What guards do on the way in and on the way out."""
+"""What guards are to the layers, and what they do on the way out. The way in is ``serving.guard_input``."""
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import hashlib
 import hmac
@@ -12,8 +11,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Se
 from typing import Any, Protocol
 
 from mainspring.errors import MainspringError
+from mainspring.guards.placeholders import Placeholders
 from mainspring.path import Layer
-from mainspring.serving.ports import EventLog
 from mainspring.serving.redaction import Outgoing, Redactor
 from mainspring.stores import ids
 from mainspring.types import (
@@ -24,14 +23,10 @@ from mainspring.types import (
     EventRecord,
     Message,
     Request,
-    RerankRequest,
     Responder,
     Response,
     Text,
 )
-
-# Longer texts are checked in a thread: the event loop has other streams to serve.
-IN_LINE_CHARACTERS = 4096
 
 
 class Decision(Protocol):
@@ -85,8 +80,13 @@ class Policy(Protocol):
         """Whether passages are looked at before a model reads them."""
         ...
 
-    def inspect(self, text: str) -> Checked:
-        """What the rules decide about a text."""
+    @property
+    def tokenising(self) -> bool:
+        """Whether personal data gets placeholders that are put back, where those are at hand."""
+        ...
+
+    def inspect(self, text: str, placeholders: Placeholders | None = None) -> Checked:
+        """What the rules decide about a text; ``placeholders`` are those of its conversation."""
         ...
 
     def judge(self, scores: Mapping[str, float]) -> Sequence[Decision]:
@@ -135,118 +135,6 @@ class Detect(Protocol):
 
 class GuardMetrics(Protocol):
     def guard(self, guard: str, action: str, kind: str, count: int = 1) -> None: ...
-
-
-class GuardInput(Layer):
-    """Checks what users and tools say, rewrites what the policy redacts, and notes each decision.
-
-    Rules come first; detectors read what they let pass. Decisions wait in the allowance for the settling commit; those
-    of a request that is refused, here or before that commit, are written at once. Texts to be embedded pass: they are
-    data, and a vector of other words would be a wrong answer. So do documents to be reranked; their query is looked at
-    and stays as it is (see ``inspect``).
-    """
-
-    def __init__(
-        self,
-        inner: Responder,
-        policy: Policies,
-        events: EventLog,
-        metrics: GuardMetrics,
-        detect: Detect | None = None,
-    ) -> None:
-        super().__init__(inner)
-        self._policies = policy
-        self._events = events
-        self._guard = Guard(events, metrics, detect)
-
-    def attributes(self, request: Request) -> Mapping[str, Any]:
-        """For the layer's span: under which policy the request is, to the version."""
-        return {"mainspring.policy": self._policies.under(request.model).version}
-
-    async def respond(self, request: Request, context: Context) -> Response:
-        policy = self._policies.under(request.model)
-        if isinstance(request, ChatRequest):
-            heard = [each for each in request.messages if each.role in ("user", "tool") and each.content]
-            texts = await self._guard.check(policy, [(each.role, each.content) for each in heard], context)
-            if any(text is not each.content for text, each in zip(texts, heard, strict=True)):
-                new = dict(zip(map(id, heard), texts, strict=True))
-                messages = [
-                    dataclasses.replace(each, content=new[id(each)]) if id(each) in new else each
-                    for each in request.messages
-                ]
-                request = dataclasses.replace(request, messages=tuple(messages))
-        elif isinstance(request, RerankRequest):
-            await self._guard.check(policy, [("query", request.query)], context, param="query")
-        elif isinstance(request, CompletionRequest):
-            (prompt,) = await self._guard.check(policy, [("prompt", request.prompt)], context, param="prompt")
-            request = dataclasses.replace(request, prompt=prompt)
-        try:
-            return await self.inner.respond(request, context)
-        except BaseException:
-            # What was refused before anybody settled it (a session that has spent its budget, say).
-            await self._write_down(context)
-            raise
-
-    async def _write_down(self, context: Context) -> None:
-        records = list(context.allowance.records)
-        context.allowance.records.clear()
-        if records:
-            await self._events.append(*records)
-
-
-class Guard:
-    """What is done with texts on the way in, by the rules and the detectors of a policy."""
-
-    def __init__(self, events: EventLog, metrics: GuardMetrics, detect: Detect | None) -> None:
-        self._events = events
-        self._metrics = metrics
-        self._detect = detect
-
-    async def check(
-        self, policy: Policy, texts: Sequence[tuple[str, str]], context: Context, *, param: str = "messages"
-    ) -> list[str]:
-        """The texts, given with the role of who said them, as they may go on.
-
-        Raises ``GuardRefused`` naming ``param``, after writing down what waits in the allowance.
-        """
-        passed = []
-        for role, text in texts:
-            if len(text) <= IN_LINE_CHARACTERS:
-                checked = policy.inspect(text)
-            else:
-                checked = await asyncio.to_thread(policy.inspect, text)
-            await self._decided(policy, checked.decisions, role, context, param)
-            passed.append(checked.text)
-        if self._detect is not None and policy.detecting and texts:
-            scores = await self._detect([text for _, text in texts], context)
-            for (role, _), each in zip(texts, scores, strict=True):
-                judged = policy.judge({name: each[name] for name in policy.detecting})
-                await self._decided(policy, judged, role, context, param)
-        return passed
-
-    async def sift(self, policy: Policy, texts: Sequence[str], context: Context) -> list[bool]:
-        """Whether each of these passages may be read by a model."""
-        if self._detect is None or not policy.dropping or not texts:
-            return [True] * len(texts)
-        kept = []
-        for text, scores in zip(texts, await self._detect(texts, context, pieces=True), strict=True):
-            decisions = policy.judge_passage(text, scores)
-            note(context, decisions, "retrieved", "passage", self._metrics)
-            kept.append(all(decision.action != "drop" or decision.dry_run for decision in decisions))
-        return kept
-
-    async def _decided(
-        self, policy: Policy, decisions: Sequence[Decision], role: str, context: Context, param: str
-    ) -> None:
-        note(context, decisions, "input", role, self._metrics)
-        refused = [decision for decision in decisions if decision.action == "refuse" and not decision.dry_run]
-        if refused:
-            records = list(context.allowance.records)
-            context.allowance.records.clear()
-            await self._events.append(*records)
-            error = policy.refusal(refused)
-            error.param = param
-            raise error
 
 
 class GuardOutput(Layer):
@@ -310,23 +198,6 @@ async def _redacted(events: AsyncIterator[Event], outgoing: Outgoing) -> AsyncGe
                 yield other
     for rest in outgoing.end():
         yield rest
-
-
-async def inspect(
-    guard: Guard,
-    policies: Policies,
-    texts: Sequence[str],
-    context: Context,
-    *,
-    role: str,
-    param: str = "query",
-) -> None:
-    """Look at texts that are searched by, and note each decision. They are searched as they are: a query of other words
-    would find something else, and is recorded nowhere.
-
-    Raises ``GuardRefused`` naming ``param``, after writing down what waits in the allowance.
-    """
-    await guard.check(policies.under(""), [(role, text) for text in texts], context, param=param)
 
 
 def note(context: Context, decisions: Sequence[Decision], stage: str, role: str, metrics: GuardMetrics) -> None:

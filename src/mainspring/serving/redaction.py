@@ -79,11 +79,13 @@ class _TextStream:
 class Outgoing:
     """Redacts the events of one answer; each text of it has a redactor of its own.
 
-    ``counts`` is how often each kind was replaced so far.
+    ``counts`` is how often each kind was replaced so far. ``arguments`` makes those of calls' arguments (None: as of
+    any text).
     """
 
-    def __init__(self, redactor: Callable[[], Redactor]) -> None:
+    def __init__(self, redactor: Callable[[], Redactor], arguments: Callable[[], Redactor] | None = None) -> None:
         self._new = redactor
+        self._new_arguments = arguments or redactor
         self._redactors: list[Redactor] = []
         self._texts: dict[int, _TextStream] = {}
         self._thoughts: dict[int, Redactor] = {}
@@ -130,8 +132,8 @@ class Outgoing:
             yield from self._end_choice(choice)
         yield from self._usages
 
-    def _redactor(self) -> Redactor:
-        redactor = self._new()
+    def _redactor(self, make: Callable[[], Redactor] | None = None) -> Redactor:
+        redactor = (make or self._new)()
         self._redactors.append(redactor)
         return redactor
 
@@ -151,7 +153,7 @@ class Outgoing:
         redactor = self._calls.get(key)
         if redactor is None:
             yield from self._end_choice(event.choice)
-            redactor = self._calls[key] = self._redactor()
+            redactor = self._calls[key] = self._redactor(self._new_arguments)
         shown = redactor.push(event.arguments)
         if shown or event.name is not None or event.id is not None:
             yield dataclasses.replace(event, arguments=shown)

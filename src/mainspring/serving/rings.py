@@ -15,7 +15,8 @@ from mainspring.serving.bound import Bound
 from mainspring.serving.budget import Budget
 from mainspring.serving.cache import CacheMetrics, Keys, ResponseCache
 from mainspring.serving.gate import Gate, Waits
-from mainspring.serving.guard import Detect, GuardInput, GuardMetrics, GuardOutput, Policies
+from mainspring.serving.guard import Detect, GuardMetrics, GuardOutput, Policies
+from mainspring.serving.guard_input import GuardInput
 from mainspring.serving.limit import Limit, LimitMetrics, RateLimits
 from mainspring.serving.memory.keeper import Keeper
 from mainspring.serving.meter import CallMetrics, Meter
@@ -25,6 +26,7 @@ from mainspring.serving.pricing import Price, Tariff
 from mainspring.serving.record import Record
 from mainspring.serving.reserve import Purse, Reserve
 from mainspring.serving.retry import Retry, RetryMetrics
+from mainspring.serving.returning import Conversations
 from mainspring.serving.scaling.scale import Scale
 from mainspring.serving.select import Registry, Select
 from mainspring.serving.semantic.layer import Meaning, SemanticCache
@@ -88,6 +90,7 @@ def request_ring(
             policy=services.policy,
             events=services.events,
             metrics=services.metrics,
+            conversations=Conversations(services.histories, services.settings.guards.placeholders_kept_s),
             detect=services.detect,
         ),
         partial(

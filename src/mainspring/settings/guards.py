@@ -12,6 +12,7 @@ PiiKind = Literal["canary", "secret", "iban", "credit_card", "ssn", "ip", "email
 """Kinds of personal data and credentials; of two found at the same place the earlier one here counts."""
 OnInput = Literal["off", "flag", "refuse"]
 OnOutput = Literal["off", "flag", "redact"]
+OnPersonal = Literal["off", "redact", "tokenise", "refuse"]
 Chance = Field(None, gt=0, lt=1, description="probability from which a text counts; none: the fitted threshold")
 
 
@@ -48,7 +49,7 @@ class NamedPolicy(Section):
 
     applications: tuple[str, ...] = Field(min_length=1)
     injection: OnInput | None = None
-    pii_input: Literal["off", "redact", "refuse"] | None = None
+    pii_input: OnPersonal | None = None
     pii_output: Literal["off", "redact"] | None = None
     pii_output_kinds: tuple[PiiKind, ...] | None = None
     prompt_leak: OnOutput | None = None
@@ -72,7 +73,7 @@ class GuardsSettings(Section):
     """
 
     injection: OnInput = "flag"
-    pii_input: Literal["off", "redact", "refuse"] = "redact"
+    pii_input: OnPersonal = "redact"
     pii_output: Literal["off", "redact"] = "redact"
     pii_output_kinds: tuple[PiiKind, ...] = ("canary", "secret", "iban", "credit_card", "ssn")
     spotlight: bool = True
@@ -82,6 +83,9 @@ class GuardsSettings(Section):
     allowed_hosts: tuple[str, ...] = Field((), description="with their subdomains")
     detectors: DetectorsSettings = Field(default_factory=DetectorsSettings)
     dry_run: bool = False
+    placeholders_kept_s: float = Field(
+        86_400.0, gt=0, description="how long the values of a conversation are kept in memory, with pii_input: tokenise"
+    )
     policies: dict[str, NamedPolicy] = Field(default_factory=dict)
 
     _kinds = field_validator("pii_output_kinds", mode="before")(_all_kinds)

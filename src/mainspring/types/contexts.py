@@ -61,7 +61,7 @@ class Allowance:
     again. ``money`` is in nano-US-dollars. ``application`` is the name that was
     asked for at the top, ``rate`` the providers' rate that the work is done at (``batch``; empty: the standard),
     ``reservation`` what was set aside of budgets for it, ``session_tokens`` what was of its session's. ``capped``: a
-    budget of tokens bounds it more than whoever asked.
+    budget of tokens bounds it more than whoever asked. ``private``: what is shown holds values that nobody may keep.
     """
 
     def __init__(self, tokens: int | None = None, steps: int | None = None, *, money: int | None = None) -> None:
@@ -77,6 +77,7 @@ class Allowance:
         self.shown: Mapping[str, Any] = {}
         self.session_tokens = 0
         self.capped = False
+        self.private = False
 
     def spend(self, usage: Usage) -> None:
         self.spent = self.spent + usage

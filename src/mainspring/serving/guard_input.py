@@ -1,0 +1,193 @@
+"""What guards do on the way in: what users and tools say is checked, rewritten or refused before it goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mainspring.guards.placeholders import Placeholders
+from mainspring.path import Layer
+from mainspring.serving.guard import Decision, Detect, GuardMetrics, Policies, Policy, note
+from mainspring.serving.ports import EventLog
+from mainspring.serving.returning import Conversations, hidden, put_back
+from mainspring.types import (
+    ChatRequest,
+    CompletionRequest,
+    Context,
+    Request,
+    RerankRequest,
+    Responder,
+    Response,
+)
+
+# Longer texts are checked in a thread: the event loop has other streams to serve.
+IN_LINE_CHARACTERS = 4096
+
+
+class GuardInput(Layer):
+    """Checks what users and tools say, rewrites what the policy redacts, and notes each decision.
+
+    Rules come first; detectors read what they let pass. Decisions wait in the allowance for the settling commit; those
+    of a request that is refused, here or before that commit, are written at once. Texts to be embedded pass: they are
+    data, and a vector of other words would be a wrong answer. So do documents to be reranked; their query is looked at
+    and stays as it is (see ``inspect``).
+    """
+
+    def __init__(
+        self,
+        inner: Responder,
+        policy: Policies,
+        events: EventLog,
+        metrics: GuardMetrics,
+        conversations: Conversations,
+        detect: Detect | None = None,
+    ) -> None:
+        super().__init__(inner)
+        self._policies = policy
+        self._events = events
+        self._conversations = conversations
+        self._guard = Guard(events, metrics, detect)
+
+    def attributes(self, request: Request) -> Mapping[str, Any]:
+        """For the layer's span: under which policy the request is, to the version."""
+        return {"mainspring.policy": self._policies.under(request.model).version}
+
+    async def respond(self, request: Request, context: Context) -> Response:
+        policy = self._policies.under(request.model)
+        placeholders = None
+        if policy.tokenising and isinstance(request, ChatRequest | CompletionRequest):
+            placeholders = await self._conversations.of(request, context)
+        request = await self._checked(policy, request, context, placeholders)
+        # Whoever keeps answers as they were shown must not keep this one.
+        context.allowance.private = bool(placeholders)
+        try:
+            response = await self.inner.respond(request, context)
+        except BaseException:
+            # What was refused before anybody settled it (a session that has spent its budget, say).
+            await self._write_down(context)
+            raise
+        if not placeholders:
+            return response
+        grammar = request.sampling.grammar if isinstance(request, ChatRequest) else None
+        within_json = grammar is not None and grammar.kind == "json_schema"
+        if isinstance(request, ChatRequest) and request.store:
+            self._conversations.keep(response.head.answer_id, placeholders, context)
+        return response.through(lambda events: put_back(events, placeholders, within_json=within_json))
+
+    async def _checked(
+        self, policy: Policy, request: Request, context: Context, placeholders: Placeholders | None
+    ) -> Request:
+        """The request as it may go on. Raises ``GuardRefused``."""
+        if isinstance(request, ChatRequest):
+            return await self._chat(policy, request, context, placeholders)
+        if isinstance(request, RerankRequest):
+            await self._guard.check(policy, [("query", request.query)], context, param="query")
+        elif isinstance(request, CompletionRequest):
+            texts = [("prompt", request.prompt)]
+            (prompt,) = await self._guard.check(policy, texts, context, param="prompt", placeholders=placeholders)
+            return dataclasses.replace(request, prompt=prompt)
+        return request
+
+    async def _chat(
+        self, policy: Policy, request: ChatRequest, context: Context, placeholders: Placeholders | None
+    ) -> ChatRequest:
+        spoken = list(request.messages)
+        heard = [index for index, each in enumerate(spoken) if each.role in ("user", "tool") and each.content]
+        if placeholders is not None:
+            # Answers repeat what was put back into them. All in their order, so that it is the same each time.
+            spoken = await asyncio.to_thread(hidden, spoken, placeholders)
+        said = [(spoken[index].role, request.messages[index].content) for index in heard]
+        texts = await self._guard.check(policy, said, context, placeholders=placeholders)
+        for index, text in zip(heard, texts, strict=True):
+            if text is not spoken[index].content:
+                spoken[index] = dataclasses.replace(spoken[index], content=text)
+        if all(one is other for one, other in zip(spoken, request.messages, strict=True)):
+            return request
+        return dataclasses.replace(request, messages=tuple(spoken))
+
+    async def _write_down(self, context: Context) -> None:
+        records = list(context.allowance.records)
+        context.allowance.records.clear()
+        if records:
+            await self._events.append(*records)
+
+
+class Guard:
+    """What is done with texts on the way in, by the rules and the detectors of a policy."""
+
+    def __init__(self, events: EventLog, metrics: GuardMetrics, detect: Detect | None) -> None:
+        self._events = events
+        self._metrics = metrics
+        self._detect = detect
+
+    async def check(
+        self,
+        policy: Policy,
+        texts: Sequence[tuple[str, str]],
+        context: Context,
+        *,
+        param: str = "messages",
+        placeholders: Placeholders | None = None,
+    ) -> list[str]:
+        """The texts, given with the role of who said them, as they may go on; ``placeholders`` are those of their
+        conversation.
+
+        Raises ``GuardRefused`` naming ``param``, after writing down what waits in the allowance.
+        """
+        passed = []
+        for role, text in texts:
+            if len(text) <= IN_LINE_CHARACTERS:
+                checked = policy.inspect(text, placeholders)
+            else:
+                checked = await asyncio.to_thread(policy.inspect, text, placeholders)
+            await self._decided(policy, checked.decisions, role, context, param)
+            passed.append(checked.text)
+        if self._detect is not None and policy.detecting and texts:
+            scores = await self._detect([text for _, text in texts], context)
+            for (role, _), each in zip(texts, scores, strict=True):
+                judged = policy.judge({name: each[name] for name in policy.detecting})
+                await self._decided(policy, judged, role, context, param)
+        return passed
+
+    async def sift(self, policy: Policy, texts: Sequence[str], context: Context) -> list[bool]:
+        """Whether each of these passages may be read by a model."""
+        if self._detect is None or not policy.dropping or not texts:
+            return [True] * len(texts)
+        kept = []
+        for text, scores in zip(texts, await self._detect(texts, context, pieces=True), strict=True):
+            decisions = policy.judge_passage(text, scores)
+            note(context, decisions, "retrieved", "passage", self._metrics)
+            kept.append(all(decision.action != "drop" or decision.dry_run for decision in decisions))
+        return kept
+
+    async def _decided(
+        self, policy: Policy, decisions: Sequence[Decision], role: str, context: Context, param: str
+    ) -> None:
+        note(context, decisions, "input", role, self._metrics)
+        refused = [decision for decision in decisions if decision.action == "refuse" and not decision.dry_run]
+        if refused:
+            records = list(context.allowance.records)
+            context.allowance.records.clear()
+            await self._events.append(*records)
+            error = policy.refusal(refused)
+            error.param = param
+            raise error
+
+
+async def inspect(
+    guard: Guard,
+    policies: Policies,
+    texts: Sequence[str],
+    context: Context,
+    *,
+    role: str,
+    param: str = "query",
+) -> None:
+    """Look at texts that are searched by, and note each decision. They are searched as they are: a query of other words
+    would find something else, and is recorded nowhere.
+
+    Raises ``GuardRefused`` naming ``param``, after writing down what waits in the allowance.
+    """
+    await guard.check(policies.under(""), [(role, text) for text in texts], context, param=param)
