@@ -15,9 +15,9 @@ from mainspring.guards.detector import packaged
 from mainspring.guards.output import Chain, Part, Watching
 from mainspring.guards.placeholders import Placeholders
 from mainspring.guards.stream import StreamRedactor
-from mainspring.settings import DetectorsSettings, GuardsSettings
+from mainspring.settings import AnswersSettings, DetectorsSettings, GuardsSettings
 
-Action = Literal["flag", "redact", "tokenise", "refuse", "drop"]
+Action = Literal["flag", "redact", "tokenise", "refuse", "drop", "retry"]
 PII_VERSION = 2
 """Raise it whenever the patterns of ``guards.pii`` change."""
 OUTPUT_VERSION = 1
@@ -81,6 +81,7 @@ class GuardPolicy:
     links: Literal["off", "flag", "redact"] = "off"
     allowed_hosts: tuple[str, ...] = ()
     detectors: DetectorsSettings = DetectorsSettings()
+    answers: AnswersSettings = AnswersSettings()
     dry_run: bool = False
 
     @classmethod
@@ -96,8 +97,9 @@ class GuardPolicy:
             *(self.injection, self.pii_input, self.pii_output, sorted(self._output_kinds), self.spotlight),
             *(self.prompt_leak, self.canary, self.links, sorted(self.allowed_hosts), self.dry_run),
             self.detectors.model_dump_json(),
+            self.answers.model_dump_json(),
         ]
-        if self.detecting or self.dropping:
+        if self.detecting or self.dropping or self.answers.judging:
             content.append(packaged().version)
         text = f"{content} {injection.RULES_VERSION} {PII_VERSION} {OUTPUT_VERSION}"
         return f"{self.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
@@ -212,6 +214,20 @@ class GuardPolicy:
             *self._decisions("links", self.links, carrying),
         )
 
+    def judge_answer(self, kind: str, score: float | None, action: str = "") -> GuardDecision | None:
+        """What is decided where an answer is ``toxicity``, ``relevancy`` or ``unsupported`` to this score; ``action``
+        in place of the policy's. None: nothing was found."""
+        answers = self.answers
+        doing: Any = action or getattr(answers, kind)
+        found = kind == "unsupported"
+        if kind == "toxicity":
+            found = (score or 0.0) >= (answers.toxicity_above or packaged().heads[kind].threshold)
+        elif kind == "relevancy":
+            found = score is not None and score < answers.relevancy_below
+        if doing == "off" or not found:
+            return None
+        return GuardDecision("answer", doing, kind, 1, self.version, score, self.dry_run)
+
     def _decisions(self, guard: str, action: Any, counts: Mapping[str, int]) -> Iterable[GuardDecision]:
         return [
             GuardDecision(guard, action, kind, count, self.version, None, self.dry_run)
@@ -246,4 +262,10 @@ class Policies:
     @property
     def detect(self) -> bool:
         """Whether any of them uses a detector."""
-        return any(policy.detecting or policy.dropping for policy in (self.default, *self.named.values()))
+        every = (self.default, *self.named.values())
+        return any(policy.detecting or policy.dropping or policy.answers.judging for policy in every)
+
+    def retries(self, application: str) -> int:
+        """How often what is asked under this name may be asked again."""
+        answers = self.under(application).answers
+        return answers.retries if "retry" in answers.actions else 0

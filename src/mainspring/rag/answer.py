@@ -307,7 +307,7 @@ class DocumentAnswerer:
             citation = cite(number, passage, found.texts[passage.hit.document_id])
             lone = passage.kind != "sentence" or (number > 1 and chosen[number - 2].kind != "sentence")
             before = "" if number == 1 else "\n" if lone else " "
-            events += [Text(f"{before}{passage.text} [{number}]"), citation]
+            events += [Text(f"{before}{passage.text} [{number}]", grounds="verbatim"), citation]
         if not chosen:
             events.append(Text(REFUSAL))
         else:

@@ -137,7 +137,7 @@ class Writer:
         ``passages`` are what sentences are checked against, ``notes`` what is said behind the answer.
         """
         light = Spotlight.over(self._secret, [text for each in reading.sources for text in (each.name, each.text)])
-        messages = self._messages(question, reading.sources, light)
+        messages = self._messages(question, reading.sources, light, request.again)
         sampling = request.sampling
         if sampling.temperature is None:
             # Drawn tokens are invented ones: greedy text keeps to the sources far more often (measured on SQuAD).
@@ -156,8 +156,12 @@ class Writer:
                 pass
         return [math.ceil(count * _TOKEN_MARGIN) for count in self._embedder.count_tokens(texts)]
 
-    def _messages(self, question: str, sources: Sequence[Source], light: Spotlight) -> tuple[Message, ...]:
+    def _messages(
+        self, question: str, sources: Sequence[Source], light: Spotlight, again: str = ""
+    ) -> tuple[Message, ...]:
         instruction = f"{_INSTRUCTION} {light.instruction}" if self._spotlight else _INSTRUCTION
+        if again:
+            instruction = f"{instruction} An earlier answer could not be shown: {again}. Avoid that."
         context = "\n\n".join(self._block(source, light) for source in sources)
         return (
             Message("system", instruction),
@@ -248,10 +252,10 @@ class _Check:
             return
         found = await support(text, self._passages, self._embedder)
         if found is None or found.score < SUPPORTED:
-            yield Text(f"{lead}{text} {UNSUPPORTED}", tokens=tokens)
+            yield Text(f"{lead}{text} {UNSUPPORTED}", tokens=tokens, grounds="unsupported")
             return
         number, new = self._numbers.of(found.passage)
-        yield Text(f"{lead}{text} [{number}]", tokens=tokens)
+        yield Text(f"{lead}{text} [{number}]", tokens=tokens, grounds="supported")
         if new:
             stored = self._texts[found.passage.hit.document_id]
             yield cite(number, found.passage, stored, support=round(found.score, 3))

@@ -82,7 +82,9 @@ async def open(  # noqa: A001
 ) -> AsyncIterator[Path]:
     """Both rings over the models of ``engines``. What still settles when it closes is waited for."""
     tariffs, policies = Tariffs(settings), Policies(settings.guards)
-    services = _services(settings, stores, telemetry, policies, _purse(settings, stores, telemetry, tariffs, engines))
+    services = _services(
+        settings, stores, telemetry, policies, _purse(settings, stores, telemetry, tariffs, engines, policies)
+    )
     replicas = Replicas(settings.serving, ArmMetrics(telemetry.metrics.registry), stores.events)
     names = Names(services, engines, tariffs, replicas, telemetry)
     chat = names.chat()
@@ -94,7 +96,8 @@ async def open(  # noqa: A001
     detecting = detect.make(engines.embedder, charged, telemetry.tracing, wanted=policies.detect)
     guard = Guard(stores.events, telemetry.metrics, detecting)
     keeper = open_keeper(settings.sessions, stores, engines, chat, charged, redact, services.purse)
-    services = dataclasses.replace(services, detect=detecting, keeper=keeper)
+    judge = None if detecting is None else detecting.judge(services.background)
+    services = dataclasses.replace(services, detect=detecting, judge=judge, keeper=keeper)
     async with AsyncExitStack() as stack:
         # Left from the last to the first.
         limits = await stack.enter_async_context(_limits(settings, stores, telemetry))
@@ -141,22 +144,25 @@ def _services(settings: Settings, stores: Stores, telemetry: Telemetry, policies
     )
 
 
-def _purse(settings: Settings, stores: Stores, telemetry: Telemetry, tariffs: Tariffs, engines: Engines) -> Purse:
+def _purse(
+    settings: Settings, stores: Stores, telemetry: Telemetry, tariffs: Tariffs, engines: Engines, policies: Policies
+) -> Purse:
     return Purse(
         stores.budgets,
         tariffs,
         settings.prices,
         telemetry.metrics,
         settings.serving.default_output_tokens,
-        partial(_further, engines, settings.serving.repair_rounds),
+        partial(_further, engines, policies, settings.serving.repair_rounds),
         hedged=settings.serving.balance.hedge_share > 0,
     )
 
 
-def _further(engines: Engines, rounds: int, request: Request) -> int:
-    """The calls that an answer of a model may take beside its first."""
+def _further(engines: Engines, policies: Policies, rounds: int, request: Request) -> int:
+    """The calls that an answer may take beside its first: of a model that repairs it, and where guards ask again."""
     model = engines.chat.get(request.model)
-    return 0 if model is None else further(request, model.engine.capabilities.grammars, rounds)
+    repairs = 0 if model is None else further(request, model.engine.capabilities.grammars, rounds)
+    return (1 + repairs) * (1 + policies.retries(request.model)) - 1
 
 
 def _redacted(policies: Policies, text: str) -> str:

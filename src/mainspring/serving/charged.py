@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -9,8 +10,19 @@ from mainspring.engines.base import Embedded, Embedder, Reranked, Reranker
 from mainspring.engines.model import EmbedResponder
 from mainspring.engines.reranker import RerankResponder
 from mainspring.errors import EngineError
-from mainspring.path import collect
-from mainspring.types import Context, EmbedRequest, RerankRequest, Responder
+from mainspring.path import collect, replay
+from mainspring.types import (
+    Allowance,
+    Context,
+    EmbedRequest,
+    Finish,
+    Head,
+    Request,
+    RerankRequest,
+    Responder,
+    Response,
+    Usage,
+)
 
 Ring = Callable[[Responder, str, str], Responder]
 """Puts a model, its name and its provider's into a call ring."""
@@ -35,6 +47,31 @@ class Charged:
         if inner.name not in self._rings:
             self._rings[inner.name] = self._ring(RerankResponder(inner), inner.name, "mainspring.reranker")
         return _Reranker(inner, self._rings[inner.name], context)
+
+    async def spent(self, inner: Embedder, tokens: int, context: Context) -> None:
+        """Charge ``context`` the ``tokens`` that ``inner`` has read for it, in one ``call`` event."""
+        ring = self._ring(_Read(inner.name, tokens), inner.name, "mainspring.openvino")
+        # It is done, whatever bounds what is still to be done: an account without bounds takes it.
+        account, own = context.allowance, Allowance()
+        own.application, own.rate = account.application, account.rate
+        nested = dataclasses.replace(context.nested(), allowance=own, deadline=None)
+        await collect(await ring.respond(EmbedRequest(inner.name, ()), nested))
+        account.spend(own.spent)
+        account.records.extend(own.records)
+
+
+class _Read:
+    """A responder that has read so many tokens."""
+
+    def __init__(self, model: str, tokens: int) -> None:
+        self._model = model
+        self._tokens = tokens
+
+    async def respond(self, request: Request, context: Context) -> Response:  # noqa: ARG002
+        return Response(Head(self._model), replay([Usage(prompt_tokens=self._tokens), Finish("stop")]))
+
+    def fingerprint(self, request: Request, context: Context) -> None:
+        """Nothing is answered."""
 
 
 class _Embedder:

@@ -11,7 +11,9 @@ from mainspring.engines.base import Embedder
 from mainspring.errors import SettingsError
 from mainspring.guards import detector
 from mainspring.guards.detector import Heads, packaged
+from mainspring.serving.background import Background
 from mainspring.serving.charged import Charged
+from mainspring.serving.judge import Judge
 from mainspring.serving.ports import Tracing
 from mainspring.types import Context
 
@@ -54,6 +56,10 @@ class Detecting:
             found |= fresh
             self._known.update(fresh)
         return [found[key] for key in keys]
+
+    def judge(self, background: Background) -> Judge:
+        """What reads answers with the same heads."""
+        return Judge(self.heads, self._embedder, self._charged, self._tracing, background)
 
 
 def make(embedder: Embedder, charged: Charged, tracing: Tracing, *, wanted: bool) -> Detecting | None:

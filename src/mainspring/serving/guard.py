@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import hmac
-import os
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from mainspring.errors import MainspringError
 from mainspring.guards.placeholders import Placeholders
-from mainspring.path import Layer
-from mainspring.serving.redaction import Outgoing, Redactor
+from mainspring.serving.redaction import Redactor
+from mainspring.settings.answers import AnswersSettings
 from mainspring.stores import ids
 from mainspring.types import (
-    ChatRequest,
-    CompletionRequest,
     Context,
-    Event,
     EventRecord,
-    Message,
-    Request,
-    Responder,
-    Response,
-    Text,
 )
 
 
@@ -109,6 +97,19 @@ class Policy(Protocol):
         """Makes the redactor of each text of an answer; None where nothing is looked for."""
         ...
 
+    @property
+    def answers(self) -> AnswersSettings:
+        """What is done with answers whose content is at fault."""
+        ...
+
+    @property
+    def dry_run(self) -> bool: ...
+
+    def judge_answer(self, kind: str, score: float | None, action: str = "") -> Decision | None:
+        """What is decided where ``kind`` (toxicity, relevancy, unsupported) has this score; ``action`` in place of the
+        policy's. None: nothing was found."""
+        ...
+
     def output_stream(self) -> Redactor | None:
         """A redactor for one text that belongs to no request; None where output is not guarded."""
         ...
@@ -135,69 +136,6 @@ class Detect(Protocol):
 
 class GuardMetrics(Protocol):
     def guard(self, guard: str, action: str, kind: str, count: int = 1) -> None: ...
-
-
-class GuardOutput(Layer):
-    """Redacts text, reasoning, tool arguments and quotes; holds back no more than a redactor does."""
-
-    def __init__(self, inner: Responder, policy: Policies, metrics: GuardMetrics) -> None:
-        super().__init__(inner)
-        self._policies = policy
-        self._metrics = metrics
-        self._secret = os.urandom(32)
-
-    async def respond(self, request: Request, context: Context) -> Response:
-        if not isinstance(request, ChatRequest | CompletionRequest):
-            return await self.inner.respond(request, context)
-        policy = self._policies.under(context.allowance.application or request.model)
-        system, said = _told(request)
-        if policy.canary and system and isinstance(request, ChatRequest):
-            request = marked(request, self._secret)
-        response = await self.inner.respond(request, context)
-        make = policy.output(system, said)
-        if make is None:
-            return response
-        outgoing = Outgoing(make)
-
-        async def finish() -> None:
-            note(context, policy.output_decisions(outgoing.counts), "output", "assistant", self._metrics)
-
-        return response.through(lambda events: _redacted(events, outgoing), on_close=finish)
-
-
-def _told(request: ChatRequest | CompletionRequest) -> tuple[list[str], list[str]]:
-    """The system prompts of a request, and all that was said in it."""
-    if isinstance(request, CompletionRequest):
-        return [], [request.prompt]
-    system = [each.content for each in request.messages if each.role in ("system", "developer") and each.content]
-    return system, [each.content for each in request.messages]
-
-
-def marked(request: ChatRequest, secret: bytes) -> ChatRequest:
-    """``request`` with a mark before each system prompt that nobody can guess who does not know ``secret``; the same
-    prompt gets the same mark, so that prompts go on to begin alike. Who repeats the prompt repeats the mark."""
-
-    def mark(message: Message) -> Message:
-        if message.role not in ("system", "developer") or not message.content:
-            return message
-        made = hmac.new(secret, message.content.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:16]
-        return dataclasses.replace(message, content=f"[canary-{made}]\n{message.content}")
-
-    return dataclasses.replace(request, messages=tuple(map(mark, request.messages)))
-
-
-async def _redacted(events: AsyncIterator[Event], outgoing: Outgoing) -> AsyncGenerator[Event, None]:
-    push = outgoing.text
-    async for event in events:
-        if type(event) is Text:
-            shown = push(event)
-            if shown is not None:
-                yield shown
-        else:
-            for other in outgoing.other(event):
-                yield other
-    for rest in outgoing.end():
-        yield rest
 
 
 def note(context: Context, decisions: Sequence[Decision], stage: str, role: str, metrics: GuardMetrics) -> None:

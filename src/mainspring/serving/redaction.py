@@ -32,6 +32,21 @@ class Redactor(Protocol):
     def flush(self) -> str: ...
 
 
+class Plain:
+    """Gives every piece back as it came."""
+
+    __slots__ = ("counts",)
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+
+    def push(self, text: str) -> str:
+        return text
+
+    def flush(self) -> str:
+        return ""
+
+
 class _TextStream:
     """The text of one choice, with the tokens and log-probabilities that belong to it."""
 

@@ -90,12 +90,13 @@ class Purse:
 
     def _application(self, request: Request, prompt: int, output: int, context: Context) -> tuple[int, int]:
         now, rate, usage = time.time(), context.allowance.rate, Usage(prompt, output)
-        tokens = self.prices.application_tokens.get(request.model, APPLICATION_CALLS * (prompt + output))
+        calls = APPLICATION_CALLS * (1 + self.further(request))
+        tokens = self.prices.application_tokens.get(request.model, calls * (prompt + output))
         configured = self.prices.applications.get(request.model)
         if configured is not None:
             return round(configured * NANO), self._within(tokens, context)
         dearest = max((tariff.price(now, rate).cost(usage) for _, tariff in self.tariffs.known()), default=0)
-        return APPLICATION_CALLS * dearest, self._within(tokens, context)
+        return calls * dearest, self._within(tokens, context)
 
     @staticmethod
     def _within(tokens: int, context: Context) -> int:

@@ -15,8 +15,10 @@ from mainspring.serving.bound import Bound
 from mainspring.serving.budget import Budget
 from mainspring.serving.cache import CacheMetrics, Keys, ResponseCache
 from mainspring.serving.gate import Gate, Waits
-from mainspring.serving.guard import Detect, GuardMetrics, GuardOutput, Policies
+from mainspring.serving.guard import Detect, GuardMetrics, Policies
 from mainspring.serving.guard_input import GuardInput
+from mainspring.serving.guard_output import GuardOutput
+from mainspring.serving.judge import Judge
 from mainspring.serving.limit import Limit, LimitMetrics, RateLimits
 from mainspring.serving.memory.keeper import Keeper
 from mainspring.serving.meter import CallMetrics, Meter
@@ -45,7 +47,8 @@ class Metrics(RequestMetrics, LimitMetrics, GuardMetrics, CacheMetrics, CallMetr
 @dataclass(frozen=True, slots=True)
 class Services:
     """What the layers of both rings work with. Whoever makes it closes ``background`` before the stores. Without
-    ``meaning`` there is no semantic cache, without ``detect`` the guards are rules alone."""
+    ``meaning`` there is no semantic cache, without ``detect`` the guards are rules alone, and without ``judge`` nobody
+    reads answers."""
 
     settings: Settings
     tracing: Tracing
@@ -59,6 +62,7 @@ class Services:
     purse: Purse | None = None
     meaning: Meaning | None = None
     detect: Detect | None = None
+    judge: Judge | None = None
 
 
 def gate_before(services: Services, model: str, capacity: Capacity | None) -> Gate | None:
@@ -114,7 +118,7 @@ def request_ring(
             hands_on=services.meaning is not None,
         ),
         *([] if services.meaning is None else [partial(SemanticCache, keys=keys, meaning=services.meaning)]),
-        partial(GuardOutput, policy=services.policy, metrics=services.metrics),
+        partial(GuardOutput, policy=services.policy, metrics=services.metrics, judge=services.judge, kinds=registry),
     ]
     preset = partial(ApplyPreset, presets=Presets(serving))
     scale = partial(Scale, most=serving.max_samples)

@@ -7,6 +7,7 @@ is an error that suggests the nearest one; ``mainspring doctor`` prints every va
 
 from __future__ import annotations
 
+from mainspring.settings.answers import AnswersSettings
 from mainspring.settings.auto import AutoSettings, RouteRule
 from mainspring.settings.engines import EnginesSettings
 from mainspring.settings.gateway import GatewaySettings
@@ -24,6 +25,7 @@ __all__ = [
     "CONFIG_NAME",
     "OTHER_NAMES",
     "PREFIX",
+    "AnswersSettings",
     "AutoSettings",
     "BatchesSettings",
     "Chunking",

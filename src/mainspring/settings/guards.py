@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
+from mainspring.settings.answers import AnswersSettings
 from mainspring.settings.section import Section
 
 PiiKind = Literal["canary", "secret", "iban", "credit_card", "ssn", "ip", "email", "phone"]
@@ -57,6 +58,7 @@ class NamedPolicy(Section):
     links: OnOutput | None = None
     allowed_hosts: tuple[str, ...] | None = None
     detectors: DetectorsSettings | None = None
+    answers: AnswersSettings | None = None
     dry_run: bool | None = None
 
     _kinds = field_validator("pii_output_kinds", mode="before")(_all_kinds)
@@ -82,6 +84,7 @@ class GuardsSettings(Section):
     links: OnOutput = "off"
     allowed_hosts: tuple[str, ...] = Field((), description="with their subdomains")
     detectors: DetectorsSettings = Field(default_factory=DetectorsSettings)
+    answers: AnswersSettings = Field(default_factory=AnswersSettings)
     dry_run: bool = False
     placeholders_kept_s: float = Field(
         86_400.0, gt=0, description="how long the values of a conversation are kept in memory, with pii_input: tokenise"
@@ -104,8 +107,11 @@ class GuardsSettings(Section):
 
     def policy(self, name: str) -> GuardsSettings:
         """The section as the policy ``name`` changes it. Raises ``KeyError``."""
-        named = self.policies[name].model_dump(exclude={"applications", "detectors"}, exclude_none=True)
+        named = self.policies[name].model_dump(exclude={"applications", "detectors", "answers"}, exclude_none=True)
         detectors = self.policies[name].detectors
         if detectors is not None:
             named["detectors"] = self.detectors.model_copy(update=detectors.model_dump(exclude_unset=True))
+        answers = self.policies[name].answers
+        if answers is not None:
+            named["answers"] = self.answers.model_copy(update=answers.model_dump(exclude_unset=True))
         return self.model_copy(update={**named, "policies": {}})

@@ -17,14 +17,20 @@ class TokenLogprob:
     top: tuple[tuple[str, float], ...] = ()
 
 
+Grounds = Literal["", "verbatim", "supported", "unsupported"]
+"""What a sentence rests on, where it was checked: the words of a source, a source that says so, or none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Generated text. ``tokens`` counts the tokens that it came from (0 where the engine does not say)."""
+    """Generated text. ``tokens`` counts the tokens that it came from (0 where the engine does not say). Where
+    ``grounds`` are told it is a whole sentence."""
 
     text: str
     choice: int = 0
     tokens: int = 0
     logprobs: tuple[TokenLogprob, ...] = ()
+    grounds: Grounds = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,8 @@ class Sampling:
 class ChatRequest:
     """A conversation to be continued by the model, application or collection named ``model``.
 
-    ``options`` are the application's own (``mode``, ``top_k`` of document-qa, say). ``previous`` is the answer that the
+    ``options`` are the application's own (``mode``, ``top_k`` of document-qa, say). ``again`` is what was wrong with an
+    answer in whose place another is asked for. ``previous`` is the answer that the
     conversation continues, whose turns stand before the new messages already. ``tool_choice`` is
     ``auto``, ``none``, ``required`` or the name of one tool; without ``parallel_tool_calls`` an answer calls one at
     most.
@@ -95,6 +96,7 @@ class ChatRequest:
     store: bool = True
     options: Mapping[str, Any] = field(default_factory=dict)
     previous: str | None = None
+    again: str = ""
 
 
 @dataclass(frozen=True, slots=True)
