@@ -19,6 +19,7 @@ from mainspring import stores
 from mainspring.errors import Conflict, InvalidRequest, NotFound, StoreError, Unauthenticated
 from mainspring.settings import Settings, StoresSettings
 from mainspring.stores import Stores, ids
+from mainspring.stores.audit import By
 from mainspring.stores.batches import KIND
 from mainspring.stores.collections import Collection
 from mainspring.stores.documents import About, Publication
@@ -365,7 +366,7 @@ async def test_deleting_a_session_takes_the_texts_of_its_answers(opened: Stores)
         [turn(Message("user", SECRET), session="us:s")],
     )
     await opened.events.append(event(content="edited " + SECRET, kind="feedback", subject="a1", trace_id="t7"))
-    assert await opened.sessions.delete("a", "us:s", trace_id="t9") == 1
+    assert await opened.sessions.delete("a", "us:s", by=By("key_1", "t9")) == 1
     found = await opened.events.find("a")
     assert [each.content for each in found if each.kind != "erased"] == [None, "other", None]
     assert [each.trace_id for each in found if each.kind == "erased"] == ["t9"]

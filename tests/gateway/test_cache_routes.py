@@ -12,7 +12,9 @@ from mainspring.gateway import cache
 from mainspring.gateway.access import access_to
 from mainspring.gateway.app import create_app
 from mainspring.serving.caches import Caches
-from mainspring.settings import GatewaySettings
+from mainspring.settings import GatewaySettings, Settings
+from mainspring.stores import database
+from mainspring.stores.audit import Audit
 from mainspring.stores.cache import AnswerCache
 from mainspring.stores.similar import SimilarQuestions
 from mainspring.types import TraceParent
@@ -28,8 +30,13 @@ async def app(tmp_path: Path) -> Any:
     await answers.put("two", b"2", 60, frozenset({"answers:other"}))
     await answers.put("idempotent:x", b"3", 60, frozenset({"tenant:acme"}))
     settings = GatewaySettings()
-    routes = cache.router(Caches(answers, similar, None), access_to(Keys(), settings.request_timeout_s))
-    yield create_app([routes], settings, lambda _: TraceParent.new())
+    async with database.open(Settings(home=tmp_path)) as opened:
+        audit = Audit(opened)
+        routes = cache.router(Caches(answers, similar, None), access_to(Keys(), settings.request_timeout_s), audit)
+        yield create_app([routes], settings, lambda _: TraceParent.new())
+        # Dropping it is an act of whoever did it.
+        dropped = await audit.latest("acme", "cache.dropped")
+        assert dropped is None or (dropped.actor, dropped.details) == ("key_1", {"answers": 1, "questions": 0})
     await answers.close()
     await similar.close()
 

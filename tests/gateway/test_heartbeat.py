@@ -14,6 +14,7 @@ from mainspring.gateway import anthropic, responses
 from mainspring.gateway.access import access_to
 from mainspring.gateway.idempotency import REPLAYED, Idempotency
 from mainspring.settings import GatewaySettings
+from mainspring.stores.audit import By
 from mainspring.types import Context, Event, Finish, Head, Principal, Request, Response, Text, Usage
 from tests.gateway.asgi import Kept, Keys, NoModels, ask, events, gateway
 
@@ -55,7 +56,7 @@ class NoEvents:
     async def answer_for(self, principal: Principal, answer_id: str) -> Any:
         raise NotFound("no answers are recorded")
 
-    async def erase(self, tenant: str, subject: str, *, trace_id: str = "") -> Any:
+    async def erase(self, tenant: str, subject: str, *, by: By) -> Any:
         raise AssertionError("there is nothing to erase")
 
 

@@ -17,6 +17,7 @@ from mainspring.gateway.access import access_to
 from mainspring.gateway.idempotency import Idempotency
 from mainspring.gateway.responses_wire import ResponsesBody
 from mainspring.settings import GatewaySettings
+from mainspring.stores.audit import By
 from mainspring.types import (
     ChatRequest,
     Citation,
@@ -56,7 +57,7 @@ class NoEvents:
     async def answer_for(self, principal: Principal, answer_id: str) -> EventRecord:
         raise NotFound("no answers are recorded")
 
-    async def erase(self, tenant: str, subject: str, *, trace_id: str = "") -> EventRecord:
+    async def erase(self, tenant: str, subject: str, *, by: By) -> EventRecord:
         raise AssertionError("there is nothing to erase")
 
 

@@ -42,7 +42,7 @@ def create(
     """Create a budget; what its current day or month has spent counts. Running servers heed it within seconds."""
 
     async def work(opened: Stores) -> Budget:
-        limits = {"limit_nanousd": _nano(usd), "limit_tokens": tokens}
+        limits: dict[str, Any] = {"limit_nanousd": _nano(usd), "limit_tokens": tokens}
         return await opened.budgets.create(
             tenant,
             scope,  # type: ignore[arg-type]
@@ -91,7 +91,7 @@ def change(
 ) -> None:
     """Change the limits or the name of a budget."""
     given = {"limit_nanousd": _nano(usd), "limit_tokens": tokens, "name": name}
-    changes = {field: value for field, value in given.items() if value is not None}
+    changes: dict[str, Any] = {field: value for field, value in given.items() if value is not None}
     if not changes:
         raise InvalidRequest("nothing to change was said", remedy="Give --usd, --tokens or --name")
     _run(context, lambda opened: opened.budgets.change(tenant, budget_id, **changes))

@@ -116,6 +116,9 @@ async def _stored(settings: Settings, tenant: str, *, clear: bool) -> dict[str, 
     async with stores.open(settings) as opened:
         caches = Caches(opened.cache, opened.similar, None)
         state = await (caches.clear(tenant) if clear else caches.state(tenant))
+        if clear:
+            told = {"answers": state.answers, "questions": state.questions}
+            await opened.audit.record(tenant, "cache.dropped", details=told)
         return {"object": "cache", "answers": state.answers, "questions": state.questions, "semantic": None}
 
 

@@ -29,6 +29,9 @@ def create(
     tenant: Tenant = "default",
     days: Annotated[float | None, typer.Option(min=0, help="Days until it expires [default: never]")] = None,
     tier: Annotated[str, typer.Option(help="Rate limits, a name of serving.tiers [default: everybody's]")] = "",
+    consent: Annotated[
+        bool, typer.Option("--consent", help="What is asked with it may be learnt from, where a request does not say")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Create a key and print its secret, this once."""
@@ -45,7 +48,13 @@ def create(
         _check_tier(settings, tier)
         async with stores.open(settings) as opened:
             info, secret = await opened.keys.create(
-                name, tenant=tenant, scopes=scopes, groups=frozenset(group or ()), expires_at=expires, tier=tier
+                name,
+                tenant=tenant,
+                scopes=scopes,
+                groups=frozenset(group or ()),
+                expires_at=expires,
+                tier=tier,
+                consent=consent,
             )
             return info.id, secret
 
@@ -75,6 +84,7 @@ def list_keys(context: typer.Context, tenant: Tenant = "default", as_json: AsJso
                     "revoked": _day(key.revoked_at),
                     "last used": _day(key.last_used_at),
                     "tier": key.tier or "-",
+                    "consent": "yes" if key.consent else "no",
                 }
                 for key in await opened.keys.list(tenant)
             ]
@@ -127,6 +137,26 @@ def tier(
 
     asyncio.run(work())
     print(f"{key_id} has {'the limits of tier ' + name if name else 'no tier'}.")
+
+
+@app.command()
+def consent(
+    context: typer.Context,
+    key_id: Annotated[str, typer.Argument(help="The key's id, from `mainspring keys list`")],
+    given: Annotated[bool, typer.Option("--yes/--no", help="Whether it is given")],
+    tenant: Tenant = "default",
+) -> None:
+    """Say whether what is asked with a key may be learnt from, where a request does not say."""
+
+    async def work() -> None:
+        from mainspring import stores
+        from mainspring.settings import load
+
+        async with stores.open(load(context.obj).settings) as opened:
+            await opened.keys.set_consent(tenant, key_id, given)
+
+    asyncio.run(work())
+    print(f"{key_id}: {'may' if given else 'must not'} be learnt from.")
 
 
 def _check_tier(settings: Settings, name: str) -> None:

@@ -11,6 +11,7 @@ import typer
 from mainspring import __version__
 from mainspring.cli import (
     ask,
+    audit,
     batches,
     budgets,
     cache,
@@ -83,6 +84,7 @@ app.add_typer(rag.app, name="rag")
 app.add_typer(evaluate.app, name="eval")
 app.add_typer(cache.app, name="cache")
 app.add_typer(routes.app, name="routes")
+app.add_typer(audit.app, name="audit")
 
 
 def run() -> None:

@@ -12,6 +12,7 @@ from fastapi import Security
 from fastapi.security import HTTPBearer
 
 from mainspring.errors import Forbidden, InvalidRequest, Unauthenticated
+from mainspring.stores.audit import By
 from mainspring.types import Allowance, Context, Principal, Priority
 
 
@@ -76,6 +77,11 @@ def access_to(keys: Authenticator, timeout_s: float, tiers: Mapping[str, str] | 
     classes of the keys' tiers (interactive where not named)."""
     classes = {tier: Priority[name.upper()] for tier, name in (tiers or {}).items()}
     return lambda scope: Caller(keys, scope, timeout_s, classes)
+
+
+def acting(context: Context) -> By:
+    """Who acts, for the audit log."""
+    return By(context.principal.key_id, context.trace.trace_id)
 
 
 def bearer(http: HttpRequest) -> str:

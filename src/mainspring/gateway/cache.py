@@ -7,16 +7,17 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path
 from starlette.responses import Response as HttpResponse
 
-from mainspring.gateway.access import Access
+from mainspring.gateway.access import Access, acting
 from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.respond import json_response
 from mainspring.serving.caches import Caches
+from mainspring.stores.audit import Audit
 from mainspring.types import Context
 
 EntryId = Annotated[str, Path(min_length=1, max_length=128, pattern=r"^sem_[A-Za-z0-9_-]+$")]
 
 
-def router(caches: Caches, access: Access) -> APIRouter:
+def router(caches: Caches, access: Access, audit: Audit) -> APIRouter:
     """The cache routes."""
     routes = APIRouter(route_class=JsonRoute, tags=["cache"])
     chats = Annotated[Context, Depends(access("chat"))]
@@ -35,6 +36,8 @@ def router(caches: Caches, access: Access) -> APIRouter:
     async def clear(context: admins) -> HttpResponse:
         """Drop all cached answers of the key's tenant."""
         gone = await caches.clear(context.principal.tenant)
+        told = {"answers": gone.answers, "questions": gone.questions}
+        await audit.record(context.principal.tenant, "cache.dropped", acting(context), details=told)
         return json_response(
             {"object": "cache.deleted", "deleted": True, "answers": gone.answers, "questions": gone.questions}
         )

@@ -13,7 +13,7 @@ from pydantic import Field
 from starlette.responses import Response as HttpResponse
 
 from mainspring.errors import InvalidRequest
-from mainspring.gateway.access import Access
+from mainspring.gateway.access import Access, acting
 from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.idempotency import Idempotency, IdempotencyKey
 from mainspring.gateway.respond import json_response
@@ -78,6 +78,7 @@ def router(budgets: Budgets, ledger: Ledger, access: Access, idempotency: Idempo
                 limit_tokens=body.limit_tokens,
                 hard=body.hard,
                 name=body.name,
+                by=acting(context),
             )
             return await shown(made)
 
@@ -102,11 +103,11 @@ def router(budgets: Budgets, ledger: Ledger, access: Access, idempotency: Idempo
             raise InvalidRequest("name must be a text", param="name")
         if not given:
             raise InvalidRequest("nothing to change was sent", remedy="Send limit_usd, limit_tokens or name")
-        return await shown(await budgets.change(context.principal.tenant, budget_id, **given))
+        return await shown(await budgets.change(context.principal.tenant, budget_id, by=acting(context), **given))
 
     @routes.delete("/budgets/{budget_id}")
     async def delete_budget(budget_id: str, context: admins) -> HttpResponse:
-        await budgets.delete(context.principal.tenant, budget_id)
+        await budgets.delete(context.principal.tenant, budget_id, by=acting(context))
         return json_response({"id": budget_id, "object": "budget.deleted", "deleted": True})
 
     _costs(routes, ledger, access)

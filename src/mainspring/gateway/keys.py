@@ -11,11 +11,12 @@ from pydantic import Field
 from starlette.responses import Response as HttpResponse
 
 from mainspring.errors import Conflict, Forbidden, InvalidRequest, NotFound
-from mainspring.gateway.access import Access
+from mainspring.gateway.access import Access, acting
 from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.respond import json_response
 from mainspring.gateway.wire import Body
 from mainspring.settings import ServingSettings
+from mainspring.stores.audit import By
 from mainspring.stores.keys import KeyInfo
 from mainspring.types import Context, Principal
 
@@ -40,15 +41,18 @@ class Kept(Protocol):
         groups: frozenset[str],
         expires_at: float | None,
         tier: str,
+        consent: bool,
+        by: By,
     ) -> tuple[KeyInfo, str]: ...
 
-    async def rotate(self, tenant: str, key_id: str, *, overlap_s: float) -> tuple[KeyInfo, str]: ...
+    async def rotate(self, tenant: str, key_id: str, *, overlap_s: float, by: By) -> tuple[KeyInfo, str]: ...
 
-    async def revoke(self, tenant: str, key_id: str) -> None: ...
+    async def revoke(self, tenant: str, key_id: str, *, by: By) -> None: ...
 
 
 class KeyBody(Body):
-    """``POST /v1/keys``. ``days`` until it expires (null: never); ``tier``: a name of ``serving.tiers``."""
+    """``POST /v1/keys``. ``days`` until it expires (null: never); ``tier``: a name of ``serving.tiers``;
+    ``consent``: what is asked with it may be learnt from, where a request does not say."""
 
     name: Annotated[str, Field(pattern=r"^[^\x00-\x1f]{1,128}$")]
     scopes: Annotated[tuple[Literal["chat", "embed", "ingest", "admin"], ...], Field(min_length=1, max_length=4)] = (
@@ -58,6 +62,7 @@ class KeyBody(Body):
     groups: Annotated[tuple[Group, ...], Field(max_length=64)] = ()
     days: Annotated[float, Field(gt=0, le=36_500, allow_inf_nan=False)] | None = None
     tier: Annotated[str, Field(max_length=64)] = ""
+    consent: bool = False
 
 
 class RotateBody(Body):
@@ -100,6 +105,8 @@ def router(keys: Kept, settings: ServingSettings, access: Access) -> APIRouter:
             groups=groups,
             expires_at=None if body.days is None else time.time() + body.days * 86_400,
             tier=body.tier,
+            consent=body.consent,
+            by=acting(context),
         )
         return json_response({**key_body(info, time.time()), "secret": secret}, UNKEPT, 201)
 
@@ -108,7 +115,7 @@ def router(keys: Kept, settings: ServingSettings, access: Access) -> APIRouter:
         """A new key in the place of an old one; its `secret` is in this answer and nowhere else."""
         principal = context.principal
         _within((await keys.get(principal.tenant, key_id)).groups, principal)
-        info, secret = await keys.rotate(principal.tenant, key_id, overlap_s=body.overlap_s)
+        info, secret = await keys.rotate(principal.tenant, key_id, overlap_s=body.overlap_s, by=acting(context))
         return json_response({**key_body(info, time.time()), "secret": secret}, UNKEPT, 201)
 
     @routes.delete("/keys/{key_id}")
@@ -117,7 +124,7 @@ def router(keys: Kept, settings: ServingSettings, access: Access) -> APIRouter:
         principal = context.principal
         if key_id == principal.key_id:
             raise Conflict("a key cannot revoke itself", remedy="Revoke it with another admin key")
-        await keys.revoke(principal.tenant, key_id)
+        await keys.revoke(principal.tenant, key_id, by=acting(context))
         return json_response({"id": key_id, "object": "key.revoked", "revoked": True})
 
     @routes.get("/limits")
@@ -169,6 +176,7 @@ def key_body(info: KeyInfo, now: float) -> dict[str, Any]:
         "scopes": sorted(info.scopes),
         "groups": sorted(info.groups),
         "tier": info.tier,
+        "consent": info.consent,
         "status": "active" if info.usable(now) else ended,
         "created_at": info.created_at,
         "expires_at": info.expires_at,

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from mainspring.gateway import (
     anthropic,
+    audit,
     batches,
     cache,
     console,
@@ -61,8 +62,9 @@ def mount(system: System) -> FastAPI:
         feedback.router(system.stores.events, ids.new, access, idempotency),
         traces.router(system.stores.spans, access),
         keys.router(system.stores.keys, system.settings.serving, access),
-        replicas.router(system.replicas, access),
-        cache.router(system.caches, access),
+        replicas.router(system.replicas, access, system.stores.audit),
+        cache.router(system.caches, access, system.stores.audit),
+        audit.router(system.stores.audit, access),
         health.router(system.readiness, system.telemetry.metrics.render),
         console.router(console.built()),
     ]

@@ -8,9 +8,10 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response as HttpResponse
 
-from mainspring.gateway.access import Access
+from mainspring.gateway.access import Access, acting
 from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.respond import json_response
+from mainspring.stores.audit import Audit
 from mainspring.types import Context
 
 
@@ -47,7 +48,7 @@ class UndrainBody(BaseModel):
     replica: str = Field(min_length=1, max_length=200)
 
 
-def router(service: Service, access: Access) -> APIRouter:
+def router(service: Service, access: Access, audit: Audit) -> APIRouter:
     """The routes over ``service``, for admin keys."""
     routes = APIRouter(route_class=JsonRoute, tags=["replicas"])
     admins = Annotated[Context, Depends(access("admin"))]
@@ -56,12 +57,20 @@ def router(service: Service, access: Access) -> APIRouter:
     async def replicas(context: admins) -> HttpResponse:  # noqa: ARG001
         return json_response({"object": "replicas", **service.view()})
 
+    async def noted(action: str, body: DrainBody | UndrainBody, context: Context) -> None:
+        told = {"model": body.model, "replica": body.replica}
+        await audit.record(context.principal.tenant, action, acting(context), details=told)
+
     @routes.post("/v1/replicas/drain")
-    async def drain(body: DrainBody, context: admins) -> HttpResponse:  # noqa: ARG001
-        return json_response(service.drain(body.model, body.replica, force=body.force))
+    async def drain(body: DrainBody, context: admins) -> HttpResponse:
+        view = service.drain(body.model, body.replica, force=body.force)
+        await noted("replica.drained", body, context)
+        return json_response(view)
 
     @routes.post("/v1/replicas/undrain")
-    async def undrain(body: UndrainBody, context: admins) -> HttpResponse:  # noqa: ARG001
-        return json_response(service.undrain(body.model, body.replica))
+    async def undrain(body: UndrainBody, context: admins) -> HttpResponse:
+        view = service.undrain(body.model, body.replica)
+        await noted("replica.undrained", body, context)
+        return json_response(view)
 
     return routes

@@ -16,7 +16,7 @@ from starlette.responses import Response as HttpResponse
 
 from mainspring.errors import NotFound, TooLarge
 from mainspring.gateway import responses_encode as encode
-from mainspring.gateway.access import Access
+from mainspring.gateway.access import Access, acting
 from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.idempotency import Idempotency, IdempotencyKey, refuse_key
 from mainspring.gateway.lists import AskedPage, cut, list_body
@@ -24,6 +24,7 @@ from mainspring.gateway.respond import collected, head_headers, json_response, s
 from mainspring.gateway.responses_wire import ResponsesBody
 from mainspring.path import Answer, Choice
 from mainspring.settings import GatewaySettings
+from mainspring.stores.audit import By
 from mainspring.types import (
     ChatRequest,
     Citation,
@@ -50,7 +51,7 @@ class Recorded(Protocol):
         """The answer as the principal may see it. Raises ``NotFound``."""
         ...
 
-    async def erase(self, tenant: str, subject: str, *, trace_id: str = "") -> EventRecord: ...
+    async def erase(self, tenant: str, subject: str, *, by: By) -> EventRecord: ...
 
 
 class Stored:
@@ -90,7 +91,7 @@ class Stored:
     async def delete(self, response_id: str, context: Context) -> None:
         """Delete the texts of a response; facts without text stay. Raises ``NotFound``."""
         await self.get(response_id, context.principal)
-        await self._events.erase(context.principal.tenant, response_id, trace_id=context.trace.trace_id)
+        await self._events.erase(context.principal.tenant, response_id, by=acting(context))
 
 
 def _unknown(response_id: str, param: str | None) -> NotFound:

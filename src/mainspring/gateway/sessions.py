@@ -16,7 +16,7 @@ from pydantic import Field
 from starlette.responses import Response as HttpResponse
 
 from mainspring.errors import NotFound
-from mainspring.gateway.access import Access
+from mainspring.gateway.access import Access, acting
 from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.idempotency import Idempotency, IdempotencyKey
 from mainspring.gateway.lists import AskedPage, list_body
@@ -24,6 +24,7 @@ from mainspring.gateway.respond import json_response
 from mainspring.gateway.wire import Body
 from mainspring.serving.memory import notes
 from mainspring.serving.session import owner, stored_name
+from mainspring.stores.audit import By
 from mainspring.stores.pages import Page, Slice
 from mainspring.stores.sessions import Conversation, SessionInfo
 from mainspring.stores.turns import TurnMessage
@@ -52,7 +53,7 @@ class Kept(Protocol):
 
     async def fork(self, tenant: str, session_id: str, into: str, *, upto: str | None = None) -> SessionInfo: ...
 
-    async def delete(self, tenant: str, session_id: str, *, trace_id: str = "") -> int: ...
+    async def delete(self, tenant: str, session_id: str, *, by: By) -> int: ...
 
 
 class ForkBody(Body):
@@ -95,7 +96,7 @@ def router(sessions: Kept, access: Access, idempotency: Idempotency) -> APIRoute
         """Forget a session: its turns, summary and embeddings, and the recorded texts of its answers."""
         place = _place(context, session_id)
         await sessions.get(*place)
-        await sessions.delete(*place, trace_id=context.trace.trace_id)
+        await sessions.delete(*place, by=acting(context))
         return json_response({"id": session_id, "object": "session", "deleted": True})
 
     _told(routes, sessions, access)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from mainspring.settings.answers import AnswersSettings
 from mainspring.settings.auto import AutoSettings, RouteRule
+from mainspring.settings.compliance import ComplianceSettings, RetentionSettings
 from mainspring.settings.engines import EnginesSettings
 from mainspring.settings.gateway import GatewaySettings
 from mainspring.settings.guards import DetectorsSettings, GuardsSettings, NamedPolicy, PiiKind
@@ -29,6 +30,7 @@ __all__ = [
     "AutoSettings",
     "BatchesSettings",
     "Chunking",
+    "ComplianceSettings",
     "DetectorsSettings",
     "EnginesSettings",
     "GatewaySettings",
@@ -39,6 +41,7 @@ __all__ = [
     "PiiKind",
     "Preset",
     "RagSettings",
+    "RetentionSettings",
     "RouteRule",
     "Section",
     "ServingSettings",

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import Field, model_validator
 
 from mainspring.settings import routing
+from mainspring.settings.compliance import ComplianceSettings
 from mainspring.settings.engines import EnginesSettings
 from mainspring.settings.gateway import GatewaySettings
 from mainspring.settings.guards import GuardsSettings
@@ -40,6 +41,7 @@ class Settings(Section):
     guards: GuardsSettings = Field(default_factory=GuardsSettings)
     rag: RagSettings = Field(default_factory=RagSettings)
     telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)
+    compliance: ComplianceSettings = Field(default_factory=ComplianceSettings)
 
     @model_validator(mode="after")
     def _routes_lead_to_models(self) -> Settings:

@@ -21,6 +21,7 @@ from mainspring.stores import database as sql
 from mainspring.stores import redis as redis_store
 from mainspring.stores import similar as similar_store
 from mainspring.stores import spans as span_store
+from mainspring.stores.audit import Audit
 from mainspring.stores.batches import Batches
 from mainspring.stores.blobs import Blobs, sweep
 from mainspring.stores.budgets import Budgets
@@ -50,6 +51,7 @@ class Stores:
     """The opened stores. ``redis`` is None where none is configured."""
 
     database: Database
+    audit: Audit
     events: EventLog
     keys: Keys
     budgets: Budgets
@@ -93,11 +95,12 @@ async def open(settings: Settings) -> AsyncIterator[Stores]:  # noqa: A001
         blobs = Blobs(home / "blobs")
         await blobs.open()
         await sweep(database, blobs)
-        events = EventLog(database)
+        audit = Audit(database, settings.compliance.audit_key, settings.compliance.audit_keys_before)
+        events = EventLog(database, audit)
         stack.push_async_callback(events.close)
-        keys = Keys(database)
+        keys = Keys(database, audit)
         stack.push_async_callback(keys.close)
-        budgets = Budgets(database)
+        budgets = Budgets(database, audit)
         stack.push_async_callback(budgets.close)
         collections = Collections(database, blobs)
         stack.push_async_callback(collections.close)
@@ -113,6 +116,7 @@ async def open(settings: Settings) -> AsyncIterator[Stores]:  # noqa: A001
         stack.push_async_callback(vectors.close)
         yield Stores(
             database=database,
+            audit=audit,
             events=events,
             keys=keys,
             budgets=budgets,
@@ -120,7 +124,7 @@ async def open(settings: Settings) -> AsyncIterator[Stores]:  # noqa: A001
             files=Files(database, blobs),
             collections=collections,
             sources=Sources(database),
-            sessions=Sessions(database),
+            sessions=Sessions(database, audit),
             memory=SessionMemory(database),
             blobs=blobs,
             cache=cache,

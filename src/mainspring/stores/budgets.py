@@ -20,6 +20,7 @@ import sqlalchemy as sa
 import mainspring.stores.ids as ids
 from mainspring.errors import Conflict, MainspringError, NotFound
 from mainspring.stores import ledger, spending
+from mainspring.stores.audit import LOCAL, Audit, By, Hidden
 from mainspring.stores.database import Database
 from mainspring.stores.schema import budget_periods, budgets, reservations
 from mainspring.stores.spending import Budget, Exhausted, Spending
@@ -40,8 +41,9 @@ _log = logging.getLogger(__name__)
 class Budgets:
     """The budgets of all tenants."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, audit: Audit | None = None) -> None:
         self._database = database
+        self._audit = audit or Audit(database)
         self._known: dict[tuple[str, str, str], list[Budget]] | None = None
         self._read_at = 0.0
         self._changes = 0
@@ -59,6 +61,7 @@ class Budgets:
         limit_tokens: int | None = None,
         hard: bool = True,
         name: str = "",
+        by: By = LOCAL,
     ) -> Budget:
         """A new budget, in which what its current day or month has spent so far counts; one without an end (``total``)
         begins at nothing. Raises ``InvalidRequest`` naming the field, ``Conflict`` where there is such a budget."""
@@ -77,6 +80,7 @@ class Budgets:
             if asked is not None:
                 nanousd, tokens = ledger.spent(connection, asked)
                 spending.begin(connection, made, now, nanousd, tokens)
+            self._audit.append(connection, owner, "budget.created", by, object=made.id, details=_told(made))
 
         try:
             await self._database.write(work, durable=True)
@@ -100,7 +104,7 @@ class Budgets:
         mine = sa.true() if tenant is None else budgets.c.tenant == tenant
         return await self._database.read(lambda connection: spending.find(connection, mine))
 
-    async def change(self, tenant: str, budget_id: str, **changes: Any) -> Budget:
+    async def change(self, tenant: str, budget_id: str, *, by: By = LOCAL, **changes: Any) -> Budget:
         """Another ``limit_nanousd``, ``limit_tokens`` or ``name``. Raises ``NotFound`` and what ``create`` raises."""
 
         def work(connection: sa.Connection) -> Budget:
@@ -112,13 +116,14 @@ class Budgets:
             # It may be reached again under another limit.
             period = sa.and_(budget_periods.c.tenant == tenant, budget_periods.c.budget_id == budget_id)
             connection.execute(sa.update(budget_periods).where(period).values(crossed_at=None))
+            self._audit.append(connection, tenant, "budget.changed", by, object=budget_id, details=_told(found))
             return found
 
         changed = await self._database.write(work, durable=True)
         self._forget()
         return changed
 
-    async def delete(self, tenant: str, budget_id: str) -> None:
+    async def delete(self, tenant: str, budget_id: str, *, by: By = LOCAL) -> None:
         """Forget the budget and what was counted for it; the ledger stays. Raises ``NotFound``."""
 
         def work(connection: sa.Connection) -> None:
@@ -127,6 +132,7 @@ class Budgets:
                 gone = connection.execute(sa.delete(table).where(mine)).rowcount
             if gone == 0:
                 raise _unknown(budget_id)
+            self._audit.append(connection, tenant, "budget.deleted", by, object=budget_id)
 
         await self._database.write(work, durable=True)
         self._forget()
@@ -239,3 +245,15 @@ class Budgets:
 
 def _unknown(budget_id: str) -> NotFound:
     return NotFound(f"there is no budget {budget_id}", remedy="`mainspring budgets list` shows them")
+
+
+def _told(budget: Budget) -> dict[str, Any]:
+    """What the audit log says of a budget; its name and what it is of may say something of somebody."""
+    return {
+        "scope": budget.scope,
+        "of": Hidden(budget.subject),
+        "window": budget.window,
+        "limit_nanousd": budget.limit_nanousd,
+        "limit_tokens": budget.limit_tokens,
+        "hard": budget.hard,
+    }

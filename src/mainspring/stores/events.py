@@ -22,6 +22,7 @@ import mainspring.stores.pages as pages
 import mainspring.stores.rows as rows
 from mainspring.errors import Conflict, NotFound, StoreError
 from mainspring.stores import charging
+from mainspring.stores.audit import Audit, By
 from mainspring.stores.database import Database
 from mainspring.stores.event_sight import seen
 from mainspring.stores.ledger import UNCHARGED
@@ -49,8 +50,9 @@ class _Settlement:
 class EventLog:
     """Facts: transactional, never sampled, each kept under its tenant."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, audit: Audit | None = None) -> None:
         self._database = database
+        self._audit = audit or Audit(database)
         self._waiting: list[tuple[_Settlement, asyncio.Future[None]]] = []
         self._committer: asyncio.Task[None] | None = None
 
@@ -179,20 +181,23 @@ class EventLog:
         if taken:
             await self._database.write(lambda connection: connection.execute(statement, taken) and None)
 
-    async def erase(self, tenant: str, subject: str, *, trace_id: str = "", compact: bool = True) -> EventRecord:
+    async def erase(self, tenant: str, subject: str, *, by: By | None = None, compact: bool = True) -> EventRecord:
         """Delete the texts about ``subject`` and leave an ``erased`` event, which is returned.
 
         What goes: the text of every event of the subject and of its traces, and the session turns of those
         traces. Facts stay. A text that something else also says stays with that. The bytes are overwritten on
         SQLite. Derived copies (the answer cache, indexes, exports) are the caller's to rebuild.
-        ``trace_id`` is that of the request that asks for it. Without ``compact`` the database's log still has them.
+        ``by`` is who asks for it, for the audit log (None: it follows from what is written there already). Without
+        ``compact`` the database's log still has them.
         """
         record_id, at = ids.new("event-"), time.time()
 
         def work(connection: sa.Connection) -> EventRecord:
             facts = _erase(connection, tenant, subject)
-            record = EventRecord(record_id, at, tenant, trace_id, "erased", subject, facts)
+            record = EventRecord(record_id, at, tenant, by.trace_id if by else "", "erased", subject, facts)
             _insert(connection, [_settlement([record], ())])
+            if by is not None:
+                self._audit.append(connection, tenant, "answer.erased", by, object=subject, details=facts)
             return record
 
         record = await self._database.write(work, durable=True)

@@ -17,6 +17,7 @@ from cachetools import TTLCache
 import mainspring.stores.ids as ids
 import mainspring.stores.rows as rows
 from mainspring.errors import InvalidRequest, MainspringError, NotFound, Unauthenticated
+from mainspring.stores.audit import LOCAL, Audit, By, Hidden
 from mainspring.stores.database import Database
 from mainspring.stores.schema import keys
 from mainspring.types import Principal
@@ -36,7 +37,7 @@ _log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class KeyInfo:
     """A key without its secret; ``hint`` is how the secret begins. Times are Unix seconds. ``tier`` names its rate
-    limits in ``serving.tiers`` (empty: those of everybody)."""
+    limits in ``serving.tiers`` (empty: those of everybody); ``consent``: what is asked with it may be learnt from."""
 
     id: str
     tenant: str
@@ -49,6 +50,7 @@ class KeyInfo:
     revoked_at: float | None = None
     last_used_at: float | None = None
     tier: str = ""
+    consent: bool = False
 
     def usable(self, at: float) -> bool:
         """Neither revoked nor expired at Unix time ``at``."""
@@ -57,15 +59,24 @@ class KeyInfo:
     def principal(self) -> Principal:
         """Who asks with this key. The scope ``admin`` brings all others."""
         return Principal(
-            self.tenant, self.id, SCOPES if "admin" in self.scopes else self.scopes, self.groups, self.tier
+            self.tenant,
+            self.id,
+            SCOPES if "admin" in self.scopes else self.scopes,
+            self.groups,
+            self.tier,
+            self.consent,
         )
 
 
 class Keys:
-    """The keys of all tenants. Secrets have 256 random bits, so a plain sha256 hides them."""
+    """The keys of all tenants. Secrets have 256 random bits, so a plain sha256 hides them.
 
-    def __init__(self, database: Database) -> None:
+    What changes a key is in the audit log with it; ``by`` says who did it.
+    """
+
+    def __init__(self, database: Database, audit: Audit | None = None) -> None:
         self._database = database
+        self._audit = audit or Audit(database)
         self._remembered: TTLCache[str, tuple[KeyInfo, float]] = TTLCache(REMEMBERED, REMEMBERED_S)
         self._rereading: set[str] = set()
         self._forgotten = 0
@@ -80,6 +91,8 @@ class Keys:
         groups: frozenset[str] = frozenset(),
         expires_at: float | None = None,
         tier: str = "",
+        consent: bool = False,
+        by: By = LOCAL,
     ) -> tuple[KeyInfo, str]:
         """A new key and its secret, which cannot be read again. Raises ``InvalidRequest``: an unknown scope."""
         if unknown := scopes - SCOPES:
@@ -88,8 +101,13 @@ class Keys:
                 remedy=f"There are: {', '.join(sorted(SCOPES))}",
                 param="scopes",
             )
-        info, secret, row = _new(name, tenant, scopes, groups, expires_at, tier)
-        await self._database.write(lambda connection: connection.execute(sa.insert(keys), row) and None, durable=True)
+        info, secret, row = _new(name, tenant, scopes, groups, expires_at, tier, consent)
+
+        def work(connection: sa.Connection) -> None:
+            connection.execute(sa.insert(keys), row)
+            self._audit.append(connection, tenant, "key.created", by, object=info.id, details=_told(info))
+
+        await self._database.write(work, durable=True)
         return info, secret
 
     async def authenticate(self, secret: str) -> Principal:
@@ -114,14 +132,11 @@ class Keys:
         """All keys of the tenant, revoked and expired ones too, oldest first."""
         return await self._select(sa.select(keys).where(keys.c.tenant == tenant).order_by(keys.c.id))
 
-    async def revoke(self, tenant: str, key_id: str) -> None:
+    async def revoke(self, tenant: str, key_id: str, *, by: By = LOCAL) -> None:
         """Refuse the key from now on: here at once, elsewhere within ``REMEMBERED_S``. Raises ``NotFound``."""
-        await self._database.write(
-            lambda connection: _change(connection, tenant, key_id, revoked_at=time.time()), durable=True
-        )
-        self._forget()
+        await self._changed(tenant, key_id, "key.revoked", by, revoked_at=time.time())
 
-    async def rotate(self, tenant: str, key_id: str, *, overlap_s: float = 0.0) -> tuple[KeyInfo, str]:
+    async def rotate(self, tenant: str, key_id: str, *, overlap_s: float = 0.0, by: By = LOCAL) -> tuple[KeyInfo, str]:
         """A new key with the old one's name, scopes, groups, tier and end; the old one expires after ``overlap_s``.
 
         Raises ``NotFound`` for a key that is unknown, revoked or expired.
@@ -129,22 +144,27 @@ class Keys:
         old = await self.get(tenant, key_id)
         if not old.usable(time.time()):
             raise _unknown(key_id)
-        info, secret, row = _new(old.name, tenant, old.scopes, old.groups, old.expires_at, old.tier)
+        info, secret, row = _new(old.name, tenant, old.scopes, old.groups, old.expires_at, old.tier, old.consent)
         end = time.time() + overlap_s
         end = end if old.expires_at is None else min(end, old.expires_at)
 
         def work(connection: sa.Connection) -> None:
             _change(connection, tenant, key_id, expires_at=end)
             connection.execute(sa.insert(keys), row)
+            details = {"successor": info.id, "overlap_s": overlap_s}
+            self._audit.append(connection, tenant, "key.rotated", by, object=key_id, details=details)
 
         await self._database.write(work, durable=True)
         self._forget()
         return info, secret
 
-    async def set_tier(self, tenant: str, key_id: str, tier: str) -> None:
+    async def set_tier(self, tenant: str, key_id: str, tier: str, *, by: By = LOCAL) -> None:
         """Another tier from now on: here at once, elsewhere within ``REMEMBERED_S``. Raises ``NotFound``."""
-        await self._database.write(lambda connection: _change(connection, tenant, key_id, tier=tier), durable=True)
-        self._forget()
+        await self._changed(tenant, key_id, "key.limits", by, tier=tier)
+
+    async def set_consent(self, tenant: str, key_id: str, consent: bool, *, by: By = LOCAL) -> None:
+        """Whether what is asked with the key may be learnt from, where a request does not say. Raises ``NotFound``."""
+        await self._changed(tenant, key_id, "key.consent", by, consent=consent)
 
     async def any_admin(self) -> bool:
         """Whether some tenant has a key with the scope ``admin`` that can be used now."""
@@ -155,6 +175,16 @@ class Keys:
         """Wait for what runs beside the requests."""
         if self._notes:
             await asyncio.wait(self._notes)
+
+    async def _changed(self, tenant: str, key_id: str, action: str, by: By, **changes: float | str) -> None:
+        told = {name: value for name, value in changes.items() if name != "revoked_at"}
+
+        def work(connection: sa.Connection) -> None:
+            _change(connection, tenant, key_id, **changes)
+            self._audit.append(connection, tenant, action, by, object=key_id, details=told)
+
+        await self._database.write(work, durable=True)
+        self._forget()
 
     def _forget(self) -> None:
         self._remembered.clear()
@@ -218,11 +248,17 @@ class Keys:
 
 
 def _new(
-    name: str, tenant: str, scopes: frozenset[str], groups: frozenset[str], expires_at: float | None, tier: str
+    name: str,
+    tenant: str,
+    scopes: frozenset[str],
+    groups: frozenset[str],
+    expires_at: float | None,
+    tier: str,
+    consent: bool,
 ) -> tuple[KeyInfo, str, dict[str, Any]]:
     secret = PREFIX + secrets.token_urlsafe(32)
     hint, now = secret[: len(PREFIX) + 4], time.time()
-    info = KeyInfo(ids.new("key_"), tenant, name, hint, scopes, groups, now, expires_at, tier=tier)
+    info = KeyInfo(ids.new("key_"), tenant, name, hint, scopes, groups, now, expires_at, tier=tier, consent=consent)
     row = {
         "tenant": tenant,
         "id": info.id,
@@ -234,8 +270,20 @@ def _new(
         "created_at": info.created_at,
         "expires_at": expires_at,
         "tier": tier,
+        "consent": consent,
     }
     return info, secret, row
+
+
+def _told(info: KeyInfo) -> dict[str, Any]:
+    """What the audit log says of a new key: neither its name nor its secret."""
+    return {
+        "scopes": sorted(info.scopes),
+        "groups": [Hidden(each) for each in sorted(info.groups)],
+        "expires_at": info.expires_at,
+        "tier": info.tier,
+        "consent": info.consent,
+    }
 
 
 def _change(connection: sa.Connection, tenant: str, key_id: str, **changes: float | str) -> None:

@@ -15,6 +15,7 @@ import mainspring.stores.pages as pages
 import mainspring.stores.rows as rows
 from mainspring.errors import Conflict, NotFound
 from mainspring.stores.access import Sight
+from mainspring.stores.audit import LOCAL, Audit, By, Hidden
 from mainspring.stores.database import Database
 from mainspring.stores.pages import Page, Place, Slice
 from mainspring.stores.schema import events, session_summaries, sessions, turn_vectors, turns
@@ -80,8 +81,9 @@ class Conversation:
 class Sessions:
     """The conversations of each tenant, under their stored names."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, audit: Audit | None = None) -> None:
         self._database = database
+        self._audit = audit or Audit(database)
 
     async def history(self, tenant: str, session_id: str, limit: int) -> list[Message]:
         """The last ``limit`` messages, oldest first; none for an unknown session."""
@@ -192,9 +194,10 @@ class Sessions:
         await self._database.write(work, durable=True)
         return await self.get(tenant, into)
 
-    async def delete(self, tenant: str, session_id: str, *, trace_id: str = "") -> int:
+    async def delete(self, tenant: str, session_id: str, *, by: By = LOCAL) -> int:
         """Forget a session: its turns, what was derived from them, the recorded texts of its answers, and the texts
-        that nothing else refers to. An ``erased`` event of ``trace_id`` is left. Returns how many messages it had."""
+        that nothing else refers to. An ``erased`` event is left, and an entry of the audit log. Returns how many
+        messages it had."""
         where = sa.and_(turns.c.tenant == tenant, turns.c.session_id == session_id)
         name = session_id.partition(":")[2] or session_id
 
@@ -208,7 +211,9 @@ class Sessions:
             )
             if count:
                 facts = {"session_id": name, "messages": count, "events": len(texts)}
-                connection.execute(sa.insert(events), _erased(tenant, session_id, trace_id, facts))
+                connection.execute(sa.insert(events), _erased(tenant, session_id, by.trace_id, facts))
+                told = {"session": Hidden(name), "messages": count, "events": len(texts)}
+                self._audit.append(connection, tenant, "session.deleted", by, details=told)
             return count
 
         count = await self._database.write(work, durable=True)

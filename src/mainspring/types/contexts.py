@@ -43,13 +43,15 @@ class TraceParent:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks: decided by the gateway, part of every key in every store. ``tier`` names the key's rate limits."""
+    """Who asks: decided by the gateway, part of every key in every store. ``tier`` names the key's rate limits;
+    ``consent`` is whether what it asks may be learnt from, where a request does not say."""
 
     tenant: str
     key_id: str
     scopes: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
     tier: str = ""
+    consent: bool = False
 
 
 class Allowance:

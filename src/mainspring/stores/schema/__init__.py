@@ -7,6 +7,7 @@ Times are Unix seconds. JSON is kept in text columns. The migrations in ``stores
 from __future__ import annotations
 
 from mainspring.stores.schema.columns import CleanText, metadata
+from mainspring.stores.schema.compliance import audit, audit_heads, erasures
 from mainspring.stores.schema.conversations import session_summaries, sessions, turn_vectors, turns
 from mainspring.stores.schema.facts import contents, discarded, events, files, keys
 from mainspring.stores.schema.knowledge import (
@@ -23,6 +24,8 @@ from mainspring.stores.schema.work import batch_lines, batches, jobs
 __all__ = [
     "HEAD",
     "CleanText",
+    "audit",
+    "audit_heads",
     "batch_lines",
     "batches",
     "budget_periods",
@@ -32,6 +35,7 @@ __all__ = [
     "discarded",
     "document_graphs",
     "documents",
+    "erasures",
     "events",
     "files",
     "forgetting",
@@ -47,4 +51,4 @@ __all__ = [
     "turns",
 ]
 
-HEAD = "0010"
+HEAD = "0011"

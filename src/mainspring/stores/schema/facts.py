@@ -24,6 +24,8 @@ events = sa.Table(
     text("facts"),
     text("content_id", nullable=True),
     sa.Column("published", sa.Boolean, nullable=False, server_default=sa.false()),
+    # Whom an answer was for, by the name that the caller gave: what access and erasure look for.
+    optional("person"),
     sa.Index(None, "tenant", "subject"),
     sa.Index(None, "tenant", "trace_id"),
     sa.Index(None, "tenant", "kind", "id"),
@@ -37,6 +39,15 @@ sa.Index(
     events.c.id,
     sqlite_where=events.c.published.is_(sa.false()),
     postgresql_where=events.c.published.is_(sa.false()),
+)
+
+# Most events name nobody.
+sa.Index(
+    "ix_events_person",
+    events.c.tenant,
+    events.c.person,
+    sqlite_where=events.c.person != "",
+    postgresql_where=events.c.person != "",
 )
 
 keys = sa.Table(
@@ -56,6 +67,8 @@ keys = sa.Table(
     time("last_used_at", nullable=True),
     # A name of ``serving.tiers``; empty: the limits of ``serving`` itself.
     optional("tier"),
+    # Whether what is asked with it may be learnt from, where a request does not say.
+    sa.Column("consent", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 
 files = sa.Table(
