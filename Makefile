@@ -25,7 +25,7 @@ $(VENV)/.run: $(UV) pyproject.toml $(LOCK)
 	@touch $@
 
 $(VENV)/.test: $(UV) pyproject.toml $(LOCK)
-	@$(INSTALL) '.[documents,ocr,code,connectors,eval,gguf,otlp,postgres,redis,dev]'
+	@$(INSTALL) '.[documents,ocr,code,connectors,credentials,eval,gguf,oidc,otlp,postgres,redis,dev]'
 	@touch $@ $(VENV)/.run
 
 run: $(VENV)/.run ## Set up, pull the default models, ingest the sample handbook, serve and ask one question

@@ -140,6 +140,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         str(HANDBOOK),
         MAINSPRING_SERVING__REQUESTS_PER_MINUTE="100000",
         MAINSPRING_SERVING__TOKENS_PER_MINUTE="100000000",
+        # Tests of refusals send more wrong keys than anybody should.
+        MAINSPRING_GATEWAY__ADDRESSES__FAILURES_PER_MINUTE="0",
         MAINSPRING_PRICES__MODELS=json.dumps({"all-minilm-l6-v2": {"input": 0.02}}),
         MAINSPRING_SERVING__ROUTES=json.dumps({"assistant": {"arms": ARMS}}),
     )

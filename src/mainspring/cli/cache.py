@@ -128,7 +128,7 @@ def _served(loaded: Loaded, method: str) -> dict[str, Any] | None:
     Raises ``Unauthenticated`` where there is no key to ask it with, ``UpstreamError`` for what it refuses.
     """
     gateway = loaded.settings.gateway
-    url = loaded.environment.get("MAINSPRING_URL") or f"http://{gateway.host}:{gateway.port}"
+    url = loaded.environment.get("MAINSPRING_URL") or gateway.url
     if not url.startswith(("http://", "https://")):
         raise UpstreamError(f"MAINSPRING_URL is {url}, which is no address", remedy="Write http://host:port")
     key = loaded.environment.get("MAINSPRING_API_KEY", "")

@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 
 # The password of a database's URL, which has no field of its own that could be masked.
 PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@\s]+@")
-EXTRAS = {"documents": ("kreuzberg", "trafilatura"), "ocr": ("rapidocr",), "gguf": ("xllamacpp",)}
+EXTRAS = {
+    "documents": ("kreuzberg", "trafilatura"),
+    "ocr": ("rapidocr",),
+    "gguf": ("xllamacpp",),
+    "oidc": ("jwt", "cryptography"),
+    "credentials": ("cryptography",),
+}
 
 
 def doctor(
@@ -34,7 +40,7 @@ def doctor(
     loaded = load(context.obj)
     rows = [(key, PASSWORD.sub(r"\1********@", value), origin) for key, value, origin in describe(loaded)]
     settings = [row for row in rows if not changed or row[2] != "default"]
-    checks = [_python(), *_extras(), *_models(context), _disk(context), _processor()]
+    checks = [_python(), *_extras(), *_models(context), *_tls(context), _disk(context), _processor()]
     if as_json:
         show.as_json(
             {
@@ -126,6 +132,22 @@ def _prices(settings: Settings) -> list[Check]:
         return [("prices", "ok", "every model has a price; `mainspring costs prices` shows them")]
     detail = f"nobody knows what {', '.join(unpriced)} costs: the ledger counts 0; set prices.models.{unpriced[0]}"
     return [("prices", "unpriced", detail)]
+
+
+def _tls(context: typer.Context) -> list[Check]:
+    """What is wrong with the certificate, or until when it is good."""
+    from mainspring.gateway import tls
+    from mainspring.settings import load
+
+    gateway = load(context.obj).settings.gateway
+    if verdict := tls.examined(gateway.tls):
+        return [("tls", *verdict)]
+    if gateway.host in ("127.0.0.1", "::1", "localhost"):
+        return [("tls", "ok", "off: only this machine can connect")]
+    detail = (
+        f"off, and {gateway.host} may be reached from elsewhere: set gateway.tls, or put a proxy with TLS before it"
+    )
+    return [("tls", "off", detail)]
 
 
 def _disk(context: typer.Context) -> Check:

@@ -42,7 +42,7 @@ class Server:
                 "this command needs a key of the running server",
                 remedy="Set MAINSPRING_API_KEY to an admin key",
             )
-        return cls(loaded.environment.get("MAINSPRING_URL") or f"http://{gateway.host}:{gateway.port}", key)
+        return cls(loaded.environment.get("MAINSPRING_URL") or gateway.url, key)
 
     def call(self, method: str, path: str, body: object = None) -> Any:
         """The JSON answer. Raises ``NotFound`` where nobody listens, ``ServerRefused`` for a refusal."""

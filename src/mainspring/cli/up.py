@@ -14,6 +14,7 @@ import typer
 
 from mainspring.cli import show
 from mainspring.errors import NotFound
+from mainspring.gateway import tls
 from mainspring.gateway.listener import bind
 from mainspring.settings import Settings, load
 
@@ -37,6 +38,7 @@ def up(
     """Pull the models that are missing, start the engines and serve the OpenAI-compatible gateway."""
     settings = _with_address(load(context.obj).settings, host, port)
     existing(ingest or [], "mainspring up --ingest PATH")
+    tls.context(settings.gateway.tls)
     # Before models are pulled and loaded: an address that is taken should be heard of at once.
     with bind(settings.gateway) as bound:
         pull_missing(settings)

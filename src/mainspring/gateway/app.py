@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -15,23 +15,21 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response as HttpResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mainspring import __version__
 from mainspring.errors import InvalidRequest, MainspringError, NotFound, RateLimited
 from mainspring.gateway import anthropic, anthropic_encode, encode
-from mainspring.gateway.heartbeat import SEND
+from mainspring.gateway.addresses import Addresses, AddressLimit
+from mainspring.gateway.edge import Edge, TraceOf
+from mainspring.gateway.heartbeat import HEAD
 from mainspring.gateway.limits import BodyLimit
 from mainspring.gateway.respond import json_response
 from mainspring.gateway.wire import UNKNOWN_FIELD
 from mainspring.settings import GatewaySettings
-from mainspring.types import TraceParent
 
 log = logging.getLogger("mainspring.gateway")
 # How the validator calls the plain members of a union.
 MEMBER = re.compile(r"(constrained-)?(str|bool|int|float)|.*\[.*")
-TraceOf = Callable[[str | None], TraceParent]
-"""The trace of a request from its ``traceparent`` header (None: it has none)."""
 
 
 def create_app(routers: list[APIRouter], settings: GatewaySettings, trace_of: TraceOf) -> FastAPI:
@@ -54,33 +52,10 @@ def create_app(routers: list[APIRouter], settings: GatewaySettings, trace_of: Tr
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
     app.add_exception_handler(Exception, _on_bug)
+    app.add_middleware(AddressLimit, addresses=Addresses(settings.addresses))
     app.add_middleware(BodyLimit, max_body=settings.max_body_bytes, max_upload=settings.max_upload_bytes)
-    app.add_middleware(Trace, trace_of=trace_of)
+    app.add_middleware(Edge, trace_of=trace_of, settings=settings)
     return app
-
-
-class Trace:
-    """Gives every request its trace, and every response the trace's id."""
-
-    def __init__(self, app: ASGIApp, trace_of: TraceOf) -> None:
-        self.app = app
-        self.trace_of = trace_of
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        header = dict(scope["headers"]).get(b"traceparent")
-        trace = self.trace_of(header.decode("latin-1") if header else None)
-        scope.setdefault("state", {}).update({"trace": trace, SEND: send})
-        named = (b"x-trace-id", trace.trace_id.encode())
-
-        def traced(message: Message) -> Awaitable[None]:
-            if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message.get("headers", ()), named]}
-            return send(message)
-
-        await self.app(scope, receive, traced)
 
 
 async def _on_error(http: HttpRequest, error: Exception) -> HttpResponse:
@@ -88,13 +63,23 @@ async def _on_error(http: HttpRequest, error: Exception) -> HttpResponse:
     headers = {}
     if error.retry_after is not None:
         headers["retry-after"] = str(max(1, math.ceil(error.retry_after)))
-    if error.status == 401:
-        headers["www-authenticate"] = "Bearer"
+    if error.status in (401, 403):
+        headers["www-authenticate"] = challenge(error, sent="authorization" in http.headers)
     if isinstance(error, RateLimited):
         headers |= getattr(error, "headers", {})
     if error.status >= 500:
         log.warning("%s %s: %s", error.status, error.code, error.message, extra=_trace_extra(http))
     return json_response(_envelope(http, error), headers, error.status)
+
+
+def challenge(error: MainspringError, *, sent: bool) -> str:
+    """``WWW-Authenticate`` (RFC 6750): why a credential was refused, or that one is wanted."""
+    if error.status == 401 and not sent:
+        return "Bearer"
+    said = re.sub(r"[^ !#-\[\]-~]", "", error.message)
+    return (
+        f'Bearer error="{"insufficient_scope" if error.status == 403 else "invalid_token"}", error_description="{said}"'
+    )
 
 
 def _envelope(http: HttpRequest, error: MainspringError) -> dict[str, object]:
@@ -158,7 +143,8 @@ async def _on_disconnect(_: HttpRequest, __: Exception) -> HttpResponse:
 async def _on_bug(http: HttpRequest, error: Exception) -> HttpResponse:
     log.error("unexpected failure", exc_info=error, extra=_trace_extra(http))
     # The framework answers outside of every middleware here, the one that names the trace included.
-    return json_response(_envelope(http, encode.bug()), {"x-trace-id": http.state.trace.trace_id}, 500)
+    headers = {name.decode(): value.decode("latin-1") for name, value in getattr(http.state, HEAD)}
+    return json_response(_envelope(http, encode.bug()), headers, 500)
 
 
 def _trace_extra(http: HttpRequest) -> dict[str, str]:

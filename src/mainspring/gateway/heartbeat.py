@@ -14,6 +14,8 @@ from starlette.types import Send
 
 SEND = "send"
 """Where in a request's state the outermost middleware leaves its way to the server."""
+HEAD = "head"
+"""Where in it the headers are that every answer has."""
 COMMENT = b": waiting\n\n"
 HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -34,7 +36,7 @@ class Heartbeat:
         state = http.scope.get("state", {})
         # Past the middlewares, as the frames of a stream go: what they would add to the head is written here.
         self._send: Send = state.get(SEND, http._send)
-        self._headers = [*HEADERS, (b"x-trace-id", state["trace"].trace_id.encode())] if "trace" in state else HEADERS
+        self._headers = [*HEADERS, *state.get(HEAD, ())]
         self._interval = interval_s
         self._timer: asyncio.TimerHandle | None = None
         self._beating: asyncio.Task[None] | None = None

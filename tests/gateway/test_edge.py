@@ -1,0 +1,113 @@
+"""The headers that every answer has, and which pages of other origins may read one."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from mainspring.errors import SettingsError
+from mainspring.settings import load
+from mainspring.types import Finish, Text
+from tests.gateway.asgi import ask, gateway
+from tests.serving.house import Recited
+
+CHAT = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+APP = "https://app.example.com"
+ASKS = {"origin": APP, "access-control-request-method": "POST", "access-control-request-headers": "authorization"}
+
+
+def app(**settings: Any) -> Any:
+    return gateway(Recited(Text("Hello"), Finish("stop")), **settings)
+
+
+async def test_every_answer_forbids_browsers_what_it_is_not_for() -> None:
+    for method, path, body in (
+        ("POST", "/v1/chat/completions", CHAT),
+        ("POST", "/v1/chat/completions", {**CHAT, "stream": True}),
+        ("POST", "/v1/chat/completions", b"{"),
+        ("GET", "/nothing", b""),
+        ("PUT", "/v1/chat/completions", b""),
+    ):
+        headers = (await ask(app(), method, path, body)).headers
+        assert headers["x-content-type-options"] == ["nosniff"], path
+        assert headers["x-frame-options"] == ["DENY"]
+        assert headers["referrer-policy"] == ["no-referrer"]
+        assert headers["content-security-policy"][0].startswith("default-src 'none'")
+        assert len(headers["x-trace-id"]) == 1
+        assert "strict-transport-security" not in headers
+        assert "access-control-allow-origin" not in headers
+
+
+async def test_a_failure_of_ours_has_the_headers_too() -> None:
+    class Broken(Recited):
+        async def respond(self, request: Any, context: Any) -> Any:
+            raise ZeroDivisionError
+
+    reply = await ask(gateway(Broken()), "POST", "/v1/chat/completions", CHAT, raises=ZeroDivisionError)
+    assert reply.status == 500
+    assert reply.headers["x-frame-options"] == ["DENY"]
+    assert len(reply.headers["x-trace-id"]) == 1
+
+
+async def test_a_heartbeat_that_begins_a_stream_brings_them() -> None:
+    class Slow(Recited):
+        async def respond(self, request: Any, context: Any) -> Any:
+            await asyncio.sleep(0.5)
+            return await super().respond(request, context)
+
+    served = gateway(Slow(Text("Hello"), Finish("stop")), heartbeat_s=0.05, cors={"origins": [APP]})
+    body = {**CHAT, "stream": True}
+    reply = await ask(served, "POST", "/v1/chat/completions", body, headers={"origin": APP})
+    assert reply.body.startswith(b": waiting")
+    assert reply.headers["x-frame-options"] == ["DENY"]
+    assert reply.headers["access-control-allow-origin"] == [APP]
+
+
+async def test_pages_of_named_origins_may_read_answers_and_no_others() -> None:
+    served = app(cors={"origins": [APP]})
+    reply = await ask(served, "POST", "/v1/chat/completions", CHAT, headers={"origin": APP})
+    assert reply.headers["access-control-allow-origin"] == [APP]
+    assert "x-trace-id" in reply.headers["access-control-expose-headers"][0]
+    assert "Origin" in reply.headers["vary"]
+    assert "access-control-allow-credentials" not in reply.headers
+    for other in ("https://evil.example.com", f"{APP}.evil.com", "null", "http://app.example.com"):
+        reply = await ask(served, "POST", "/v1/chat/completions", CHAT, headers={"origin": other})
+        assert reply.status == 200
+        assert "access-control-allow-origin" not in reply.headers
+        assert "Origin" in reply.headers["vary"]
+
+
+async def test_a_browser_is_told_beforehand_without_a_key() -> None:
+    served = app(cors={"origins": [APP]})
+    reply = await ask(served, "OPTIONS", "/v1/chat/completions", headers={**ASKS, "authorization": ""})
+    assert reply.status == 200
+    assert reply.headers["access-control-allow-origin"] == [APP]
+    assert "POST" in reply.headers["access-control-allow-methods"][0]
+    assert reply.headers["access-control-max-age"] == ["600"]
+    for wrong in ({"origin": "https://evil.example.com"}, {"access-control-request-headers": "x-evil"}):
+        assert (await ask(served, "OPTIONS", "/v1/chat/completions", headers={**ASKS, **wrong})).status == 400
+    assert (await ask(app(), "OPTIONS", "/v1/chat/completions", headers=ASKS)).status == 405
+
+
+async def test_all_origins_may_be_allowed() -> None:
+    reply = await ask(app(cors={"origins": ["*"]}), "POST", "/v1/chat/completions", CHAT, headers={"origin": APP})
+    assert reply.headers["access-control-allow-origin"] == ["*"]
+
+
+@pytest.mark.parametrize("origin", ["app.example.com", "https://app.example.com/", "https://*.example.com", "null"])
+def test_an_origin_that_is_none_is_refused_in_the_settings(origin: str) -> None:
+    with pytest.raises(SettingsError, match="is no origin"):
+        load(environment={"MAINSPRING_GATEWAY__CORS__ORIGINS": f"['{origin}']"})
+
+
+async def test_who_is_refused_is_told_how_to_ask() -> None:
+    async def challenge(path: str, headers: dict[str, str], body: object = CHAT) -> tuple[int, str]:
+        reply = await ask(app(), "POST", path, body, headers=headers)
+        return reply.status, reply.headers["www-authenticate"][0]
+
+    status, said = await challenge("/v1/chat/completions", {"authorization": "Bearer nonsense"})
+    assert (status, said.partition(",")[0]) == (401, 'Bearer error="invalid_token"')
+    status, said = await challenge("/v1/chat/completions", {"authorization": "Bearer ms-embed"})
+    assert (status, said.partition(",")[0]) == (403, 'Bearer error="insufficient_scope"')
