@@ -176,6 +176,13 @@ class Conflict(MainspringError):
     code = "conflict"
 
 
+class Outdated(Conflict):
+    """The caller saw an earlier state than the one that is there."""
+
+    status = 412
+    code = "precondition_failed"
+
+
 class UnreadableDocument(MainspringError):
     """A document is encrypted, damaged, empty or of a kind that no parser reads."""
 

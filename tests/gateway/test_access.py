@@ -68,6 +68,18 @@ SCOPES = {
     "GET /v1/batches": "ingest",
     "GET /v1/batches/{batch_id}": "ingest",
     "POST /v1/batches/{batch_id}/cancel": "ingest",
+    "GET /v1/prompts": "prompts",
+    "GET /v1/prompts/{name}": "prompts",
+    "DELETE /v1/prompts/{name}": "prompts",
+    "POST /v1/prompts/{name}/versions": "prompts",
+    "GET /v1/prompts/{name}/versions/{version}": "prompts",
+    "DELETE /v1/prompts/{name}/versions/{version}": "prompts",
+    "POST /v1/prompts/{name}/versions/{version}/render": "prompts",
+    "GET /v1/prompts/{name}/diff": "prompts",
+    "GET /v1/prompts/{name}/labels/{label}": "prompts",
+    "PUT /v1/prompts/{name}/labels/{label}": "prompts",
+    "POST /v1/prompts/{name}/labels/{label}/rollback": "prompts",
+    "DELETE /v1/prompts/{name}/labels/{label}": "prompts",
     "GET /v1/presets": "chat",
     "GET /v1/presets/{name}": "chat",
     "GET /v1/sessions": "chat",
@@ -225,7 +237,8 @@ def test_a_route_refuses_who_has_no_key_and_who_lacks_its_scope(
         assert code(server.call(method, path, body, key)) == (401, "invalid_api_key")
     if SCOPES[route] == "any":
         return
-    lacking = {"chat": "embedder", "embed": "chatter", "ingest": "chatter", "admin": "worker"}[str(SCOPES[route])]
+    lacks = {"chat": "embedder", "embed": "chatter", "ingest": "chatter", "prompts": "worker", "admin": "worker"}
+    lacking = lacks[str(SCOPES[route])]
     status, answer = server.call(method, path, body, keys[lacking])
     assert (status, answer["error"]["code"]) == (403, "insufficient_scope")
     assert f"--scope {SCOPES[route]}" in answer["error"]["message"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,7 @@ from mainspring.types import (
     Head,
     Message,
     Principal,
+    PromptUse,
     Request,
     Response,
     Sampling,
@@ -351,6 +353,30 @@ async def test_auto_writes_only_with_a_grounded_model(room: Room, asker: Context
     await collect(await answerer.respond(forced, asker))
     assert len(model.asked) == 1
     assert answerer.fingerprint(question, asker) != answerer.fingerprint(forced, asker)
+
+
+async def test_a_prompt_takes_the_place_of_the_instruction(room: Room, asker: Context) -> None:
+    await fill(room)
+    model, answerer = writing(room, "Words.")
+    plain = ask("How many days of holiday does everybody have?")
+    use = PromptUse("answers", "live", version=1, rendered=(Message("system", "Answer like a pirate."),))
+    prompted = replace(plain, prompt=use)
+    for request in (plain, prompted):
+        await collect(await answerer.respond(request, asker))
+    told = [asked.messages[0].content for asked in model.asked]
+    assert told[0].startswith("Answer the question from the context below")
+    assert told[1].startswith("Answer like a pirate. ")
+    # Sources are still marked as what they are.
+    assert told[1].split("pirate. ")[1] == told[0].split(REFUSAL + " ")[1]
+    prints = [
+        answerer.fingerprint(request, asker)
+        for request in (plain, prompted, replace(plain, prompt=replace(use, version=2)))
+    ]
+    assert len(set(prints)) == 3
+    verbatim = ask("How many days of holiday does everybody have?", mode="extractive")
+    with pytest.raises(Unsupported, match="takes no prompt"):
+        await answerer.respond(replace(verbatim, prompt=use), asker)
+    await collect(await answerer.respond(replace(verbatim, prompt=replace(use, default=True)), asker))
 
 
 async def test_no_model_is_asked_when_the_documents_do_not_say(room: Room, asker: Context) -> None:

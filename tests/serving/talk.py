@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +25,7 @@ from mainspring.serving.memory.keeper import Keeper
 from mainspring.serving.memory.tokens import Tokens
 from mainspring.serving.memory.words import words
 from mainspring.serving.memory.written import Writer
+from mainspring.serving.prompts.registry import PromptRegistry
 from mainspring.serving.rings import Services, call_ring, request_ring
 from mainspring.serving.select import Registry, Served
 from mainspring.settings import Settings
@@ -62,18 +63,31 @@ class WordVectors:
 class Talk:
     """A house with a memory. ``shown`` is the last prompt, as messages."""
 
-    def __init__(self, opened: Stores, settings: Settings, script: Script | None, *, writes: bool, window: int) -> None:
+    def __init__(
+        self,
+        opened: Stores,
+        settings: Settings,
+        script: Script | None,
+        *,
+        writes: bool,
+        window: int,
+        policy: GuardPolicy | None = None,
+    ) -> None:
         self.stores = opened
         self.background = Background()
         self.engine = ScriptedEngine(
             script or (lambda _: ["Well", " said", "."]), templates=True, context_window=window
         )
         self.embedder = WordVectors()
-        model = ModelResponder(self.engine, model_name="chat", fingerprint="weights-1")
+        model = self.served = ModelResponder(self.engine, model_name="chat", fingerprint="weights-1")
         chat = ChatModel("chat", self.engine, model, writes, "scripted")
-        policy = GuardPolicy(injection="off", pii_input="off", pii_output="off")
+        policy = policy or GuardPolicy(injection="off", pii_input="off", pii_output="off")
+        self.prompts = PromptRegistry(opened.prompts)
         stored = opened.events, opened.sessions, opened.cache
-        services = Services(settings, MemoryTracing(), CountingMetrics(), policy, *stored, self.background)
+        self.tracing = MemoryTracing()
+        services = Services(
+            settings, self.tracing, CountingMetrics(), policy, *stored, self.background, prompts=self.prompts
+        )
         calls = call_ring(services, model, model="chat", provider="scripted")
         charged = Charged(lambda inner, name, provider: call_ring(services, inner, model=name, provider=provider))
         self.keeper = Keeper(
@@ -109,12 +123,20 @@ class Talk:
 
 @asynccontextmanager
 async def talk(
-    home: Path, script: Script | None = None, *, writes: bool = False, window: int = 4096, **sessions: Any
+    home: Path,
+    script: Script | None = None,
+    *,
+    writes: bool = False,
+    window: int = 4096,
+    policy: GuardPolicy | None = None,
+    sections: Mapping[str, Any] | None = None,
+    **sessions: Any,
 ) -> AsyncIterator[Talk]:
-    """A talk over the stores under ``home``; ``sessions`` are its settings, ``writes``: the model writes summaries."""
-    settings = Settings.model_validate({"home": home, "sessions": sessions})
+    """A talk over the stores under ``home``; ``sessions`` are its settings, ``sections`` those of other sections,
+    ``writes``: the model writes summaries."""
+    settings = Settings.model_validate({"home": home, "sessions": sessions, **(sections or {})})
     async with stores.open(settings) as opened:
-        made = Talk(opened, settings, script, writes=writes, window=window)
+        made = Talk(opened, settings, script, writes=writes, window=window, policy=policy)
         try:
             yield made
         finally:

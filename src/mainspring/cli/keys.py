@@ -14,7 +14,7 @@ from mainspring.errors import InvalidRequest
 if TYPE_CHECKING:
     from mainspring.settings import Settings
 
-SCOPES = ("chat", "embed", "ingest", "admin")
+SCOPES = ("chat", "embed", "ingest", "prompts", "admin")
 app = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
 Tenant = Annotated[str, typer.Option(help="Tenant that the key belongs to")]

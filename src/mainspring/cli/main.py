@@ -21,6 +21,7 @@ from mainspring.cli import (
     ingest,
     keys,
     models,
+    prompts,
     rag,
     redteam,
     replicas,
@@ -85,6 +86,7 @@ app.add_typer(evaluate.app, name="eval")
 app.add_typer(cache.app, name="cache")
 app.add_typer(routes.app, name="routes")
 app.add_typer(audit.app, name="audit")
+app.add_typer(prompts.app, name="prompts")
 
 
 def run() -> None:

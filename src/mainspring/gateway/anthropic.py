@@ -2,7 +2,7 @@
 
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any, Protocol, runtime_checkable
 
 from fastapi import APIRouter, Depends
@@ -52,12 +52,17 @@ class Counting(Protocol):
     async def prompt_tokens(self, request: ChatRequest) -> int: ...
 
 
+Applied = Callable[[ChatRequest, Context], Awaitable[ChatRequest]]
+"""A request under the prompt of the registry that it, or the settings, name."""
+
+
 class PromptCounter:
     """Counts the tokens that a request would send to its chat model, which is not asked."""
 
-    def __init__(self, names: Names, chat: Mapping[str, ChatModel]) -> None:
+    def __init__(self, names: Names, chat: Mapping[str, ChatModel], applied: Applied | None = None) -> None:
         self._names = names
         self._chat = chat
+        self._applied = applied
 
     async def basis(self, request: Request, context: Context) -> str:
         """See ``Names``."""
@@ -73,6 +78,8 @@ class PromptCounter:
                 remedy="Name a chat model; GET /v1/models lists them",
                 param="model",
             )
+        if self._applied is not None:
+            request = await self._applied(request, context)
         return await model.responder.prompt_tokens(request)
 
 

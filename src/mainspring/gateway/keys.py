@@ -50,15 +50,15 @@ class Kept(Protocol):
     async def revoke(self, tenant: str, key_id: str, *, by: By) -> None: ...
 
 
+Scope = Literal["chat", "embed", "ingest", "prompts", "admin"]
+
+
 class KeyBody(Body):
     """``POST /v1/keys``. ``days`` until it expires (null: never); ``tier``: a name of ``serving.tiers``;
     ``consent``: what is asked with it may be learnt from, where a request does not say."""
 
     name: Annotated[str, Field(pattern=r"^[^\x00-\x1f]{1,128}$")]
-    scopes: Annotated[tuple[Literal["chat", "embed", "ingest", "admin"], ...], Field(min_length=1, max_length=4)] = (
-        "chat",
-        "embed",
-    )
+    scopes: Annotated[tuple[Scope, ...], Field(min_length=1, max_length=16)] = ("chat", "embed")
     groups: Annotated[tuple[Group, ...], Field(max_length=64)] = ()
     days: Annotated[float, Field(gt=0, le=36_500, allow_inf_nan=False)] | None = None
     tier: Annotated[str, Field(max_length=64)] = ""

@@ -18,6 +18,7 @@ from mainspring.gateway import (
     knowledge,
     moderations,
     presets,
+    prompts,
     replicas,
     responses,
     search,
@@ -28,6 +29,8 @@ from mainspring.gateway.access import access_to
 from mainspring.gateway.app import create_app
 from mainspring.gateway.idempotency import Idempotency
 from mainspring.serving.preset import Presets
+from mainspring.serving.prompts.layer import Prompting
+from mainspring.serving.prompts.registry import PromptRegistry
 from mainspring.stores import ids
 from mainspring.system import System
 
@@ -37,7 +40,9 @@ def mount(system: System) -> FastAPI:
     settings = system.settings.gateway
     access = access_to(system.stores.keys, settings.request_timeout_s, system.settings.serving.admission.tiers)
     idempotency = Idempotency(system.stores.cache)
-    counter = anthropic.PromptCounter(system.registry, system.engines.chat)
+    registry = PromptRegistry(system.stores.prompts, system.settings.serving.prompts_tenant)
+    prompting = Prompting(registry, system.registry, system.settings)
+    counter = anthropic.PromptCounter(system.registry, system.engines.chat, prompting.applied)
     routers = [
         generate.router(system.responder, system.registry, settings, access, idempotency),
         responses.router(
@@ -51,6 +56,7 @@ def mount(system: System) -> FastAPI:
         ),
         anthropic.router(system.responder, counter, settings, access, idempotency),
         presets.router(Presets(system.settings.serving).named, access),
+        prompts.router(system.stores.prompts, registry, access, idempotency),
         knowledge.files_router(system.stores.files, system.library, access, idempotency),
         knowledge.stores_router(system.library, access, idempotency),
         knowledge.documents_router(system.library, access),

@@ -11,10 +11,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from mainspring.errors import InvalidRequest, InvalidSchema, TooLarge, Unsupported
-from mainspring.gateway.wire import Body, Name, Part, ServiceTier, StreamOptions, bounded, json_text
+from mainspring.gateway.wire import Body, Name, Part, PromptBody, ServiceTier, StreamOptions, bounded, json_text
 from mainspring.types import ChatRequest, Grammar, Message, Sampling, Tool, ToolCall
 
-_REPEATED = ("instructions", "metadata", "tools", "tool_choice", "text")
+_REPEATED = ("instructions", "metadata", "prompt", "tools", "tool_choice", "text")
 _LOGPROBS = "message.output_text.logprobs"
 # What ``include`` may ask for that changes nothing here: thoughts are never encrypted.
 _HARMLESS = ("reasoning.encrypted_content",)
@@ -108,6 +108,7 @@ class ResponsesBody(Body):
     stop: str | list[str] | None = None
     session_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")] | None = None
     options: dict[str, Any] | None = None
+    prompt: PromptBody | None = None
 
     def repeated(self) -> dict[str, Any]:
         """What a response repeats as it was sent."""
@@ -140,6 +141,7 @@ class ResponsesBody(Body):
             store=self.store is not False,
             options=bounded(self.options or {}, "options"),
             previous=self.previous_response_id,
+            prompt=None if self.prompt is None else self.prompt.use(),
         )
 
     def _refuse(self) -> None:

@@ -15,12 +15,14 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from mainspring.errors import InvalidRequest, InvalidSchema, TooLarge, Unsupported
+from mainspring.serving.prompts.registry import values
 from mainspring.types import (
     ChatRequest,
     CompletionRequest,
     EmbedRequest,
     Grammar,
     Message,
+    PromptUse,
     RerankRequest,
     Sampling,
     Tool,
@@ -192,8 +194,21 @@ class SamplingBody(Body):
         return bool(self.stream_options and self.stream_options.include_usage)
 
 
+class PromptBody(Body):
+    """A prompt of the registry: ``version`` is its number or a label (none: ``production``)."""
+
+    id: Name
+    version: Annotated[str, Field(min_length=1, max_length=64)] | int | None = None
+    variables: Annotated[dict[str, Any], Field(max_length=64)] | None = None
+
+    def use(self) -> PromptUse:
+        """Raises ``InvalidRequest`` naming a variable."""
+        wanted = "" if self.version is None else str(self.version)
+        return PromptUse(self.id, wanted, values(self.variables or {}))
+
+
 class ChatBody(SamplingBody):
-    """``POST /v1/chat/completions``. ``session_id`` and ``options`` are extensions."""
+    """``POST /v1/chat/completions``. ``prompt``, ``session_id`` and ``options`` are extensions."""
 
     messages: Annotated[list[WireMessage], Field(min_length=1)]
     max_completion_tokens: Annotated[int, Field(gt=0)] | None = None
@@ -211,6 +226,7 @@ class ChatBody(SamplingBody):
     store: bool | None = None
     session_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")] | None = None
     options: dict[str, Any] | None = None
+    prompt: PromptBody | None = None
 
     def request(self, max_messages: int) -> ChatRequest:
         """As a ``ChatRequest``. Raises ``InvalidRequest``, ``Unsupported``, ``TooLarge``."""
@@ -234,6 +250,7 @@ class ChatBody(SamplingBody):
             user=self.user or self.safety_identifier,
             store=self.store is not False,
             options=bounded(self.options or {}, "options"),
+            prompt=None if self.prompt is None else self.prompt.use(),
         )
 
     def _tool_choice(self, tools: tuple[Tool, ...]) -> str:

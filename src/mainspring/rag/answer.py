@@ -119,7 +119,9 @@ class DocumentAnswerer:
             found = self._writer.fingerprint(request, context)
             if found is None:
                 return None
-            written = found
+            # The same words of another version are another prompt: its answers are told apart.
+            use = request.prompt
+            written = found if use is None else repr((found, use.name, use.version, use.rendered))
         if self._collection is not None:
             versions = {self._collection.id: self._collections.version(self._collection)}
         else:

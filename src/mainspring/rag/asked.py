@@ -114,3 +114,6 @@ def refuse_unsupported(request: ChatRequest, mode: str) -> None:
         for name, given in (("logprobs", sampling.logprobs is not None), ("stop", bool(sampling.stop))):
             if given:
                 raise Unsupported(f"extractive answers take no {name}", param=name)
+        if request.prompt is not None and not request.prompt.default:
+            remedy = "Ask for options.mode generative"
+            raise Unsupported("no model writes an extractive answer: it takes no prompt", remedy=remedy, param="prompt")

@@ -103,7 +103,7 @@ class Writer:
         """
         light = Spotlight()
         tokens = request.sampling.max_tokens or self.default_tokens
-        frame = "\n".join(message.content for message in self._messages(question, (), light))
+        frame = "\n".join(message.content for message in self._messages(request, question, (), light))
         (asked,) = await self._counted([frame])
         room = self._window - tokens - asked - _TEMPLATE_TOKENS
 
@@ -137,7 +137,7 @@ class Writer:
         ``passages`` are what sentences are checked against, ``notes`` what is said behind the answer.
         """
         light = Spotlight.over(self._secret, [text for each in reading.sources for text in (each.name, each.text)])
-        messages = self._messages(question, reading.sources, light, request.again)
+        messages = self._messages(request, question, reading.sources, light, request.again)
         sampling = request.sampling
         if sampling.temperature is None:
             # Drawn tokens are invented ones: greedy text keeps to the sources far more often (measured on SQuAD).
@@ -157,9 +157,16 @@ class Writer:
         return [math.ceil(count * _TOKEN_MARGIN) for count in self._embedder.count_tokens(texts)]
 
     def _messages(
-        self, question: str, sources: Sequence[Source], light: Spotlight, again: str = ""
+        self,
+        request: ChatRequest,
+        question: str,
+        sources: Sequence[Source],
+        light: Spotlight,
+        again: str = "",
     ) -> tuple[Message, ...]:
-        instruction = f"{_INSTRUCTION} {light.instruction}" if self._spotlight else _INSTRUCTION
+        instruction = _INSTRUCTION if request.prompt is None else request.prompt.text
+        if self._spotlight:
+            instruction = f"{instruction} {light.instruction}"
         if again:
             instruction = f"{instruction} An earlier answer could not be shown: {again}. Avoid that."
         context = "\n\n".join(self._block(source, light) for source in sources)

@@ -21,6 +21,7 @@ from mainspring.serving.limit_shared import opened
 from mainspring.serving.memory.open import keeper as open_keeper
 from mainspring.serving.names import Names
 from mainspring.serving.pricing import NANO
+from mainspring.serving.prompts.registry import PromptRegistry
 from mainspring.serving.repair import further
 from mainspring.serving.replicas import Replicas
 from mainspring.serving.reserve import Purse
@@ -141,6 +142,7 @@ def _services(settings: Settings, stores: Stores, telemetry: Telemetry, policies
         answers=stores.cache,
         background=Background(),
         purse=purse,
+        prompts=PromptRegistry(stores.prompts, settings.serving.prompts_tenant),
     )
 
 

@@ -24,6 +24,7 @@ from mainspring.types import (
     EmbedRequest,
     Finish,
     Priority,
+    PromptUse,
     Request,
     RerankRequest,
     Responder,
@@ -217,6 +218,9 @@ def cache_key(request: Request, context: Context, fingerprint: str, policy: str)
 def _canonical(request: Request) -> dict[str, Any]:
     # Who asks for whom, and whether it is kept, changes no answer.
     fields = {field.name: getattr(request, field.name) for field in dataclasses.fields(request)}
+    if isinstance(use := fields.get("prompt"), PromptUse):
+        # What else it holds is in the messages, or was before it was rendered.
+        fields["prompt"] = [use.name, use.version, use.sha256, use.rendered]
     return {name: value for name, value in fields.items() if name not in ("user", "store", "session_id", "previous")}
 
 

@@ -93,6 +93,14 @@ class GuardInput(Layer):
     async def _chat(
         self, policy: Policy, request: ChatRequest, context: Context, placeholders: Placeholders | None
     ) -> ChatRequest:
+        if (use := request.prompt) is not None and use.variables:
+            # What users said, put among the system's words.
+            given = [("variable", text) for text in use.variables.values()]
+            texts = await self._guard.check(
+                policy, given, context, param="prompt.variables", placeholders=placeholders
+            )
+            use = dataclasses.replace(use, variables=dict(zip(use.variables, texts, strict=True)))
+            request = dataclasses.replace(request, prompt=use)
         spoken = list(request.messages)
         heard = [index for index, each in enumerate(spoken) if each.role in ("user", "tool") and each.content]
         if placeholders is not None:

@@ -202,6 +202,8 @@ def _facts(book: _Book, answer: Answer) -> dict[str, Any]:
         facts["session_id"] = book.request.session_id
     if isinstance(book.request, ChatRequest) and book.request.previous is not None:
         facts["previous"] = book.request.previous
+    if isinstance(book.request, ChatRequest) and (use := book.request.prompt) is not None:
+        facts["prompt"] = {"name": use.name, "version": use.version, "sha256": use.sha256, "wanted": use.wanted}
     if book.request.user is not None:
         facts["user"] = book.request.user
     if _status(book) == "failed":
@@ -214,11 +216,20 @@ def _content(book: _Book, answer: Answer) -> str:
     request = book.request
     content: dict[str, Any] = {}
     if isinstance(request, ChatRequest):
-        content["messages"] = [_plain(message) for message in book.context.allowance.turn or request.messages]
+        use = request.prompt
+        said = request.messages if use is None else use.asked
+        content["messages"] = [_plain(message) for message in book.context.allowance.turn or said]
+        if use is not None:
+            content["prompt"] = {
+                "variables": dict(use.variables),
+                "messages": [_plain(message) for message in use.rendered],
+            }
         if shown := dict(book.context.allowance.shown):
             if shown.get("instructions"):
                 # As the guard let them pass, which is not always as they were sent.
-                shown["instructions"] = next((each.content for each in request.messages if each.role == "system"), "")
+                shown["instructions"] = next((each.content for each in said if each.role == "system"), "")
+            if use is not None and "prompt" in shown:
+                shown["prompt"] = {**shown["prompt"], "variables": dict(use.variables)}
             content["shown"] = shown
     elif isinstance(request, CompletionRequest):
         content["prompt"] = request.prompt

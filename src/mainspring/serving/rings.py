@@ -25,6 +25,8 @@ from mainspring.serving.meter import CallMetrics, Meter
 from mainspring.serving.ports import Answers, EventLog, Histories, Tracing
 from mainspring.serving.preset import ApplyPreset, Presets
 from mainspring.serving.pricing import Price, Tariff
+from mainspring.serving.prompts.layer import Prompting, UsePrompt
+from mainspring.serving.prompts.registry import PromptRegistry
 from mainspring.serving.record import Record
 from mainspring.serving.reserve import Purse, Reserve
 from mainspring.serving.retry import Retry, RetryMetrics
@@ -63,6 +65,7 @@ class Services:
     meaning: Meaning | None = None
     detect: Detect | None = None
     judge: Judge | None = None
+    prompts: PromptRegistry | None = None
 
 
 def gate_before(services: Services, model: str, capacity: Capacity | None) -> Gate | None:
@@ -86,7 +89,7 @@ def request_ring(
     serving, stores = services.settings.serving, services.settings.stores
     keys = Keys(registry, services.policy.version, enabled=serving.cache_responses)
     outermost = partial(Trace, tracing=services.tracing, metrics=services.metrics)
-    layers: list[LayerFactory] = [
+    above: list[LayerFactory] = [
         partial(Limit, limits=limits, metrics=services.metrics, default_output_tokens=serving.default_output_tokens),
         partial(Shed, gates=gates or {}, keys=keys, default_output_tokens=serving.default_output_tokens),
         partial(
@@ -105,6 +108,8 @@ def request_ring(
             keeper=services.keeper,
             default_output_tokens=serving.default_output_tokens,
         ),
+    ]
+    below: list[LayerFactory] = [
         partial(Record, events=services.events, background=services.background),
         *([partial(Reserve, purse=services.purse)] if services.purse else []),
         partial(
@@ -121,8 +126,12 @@ def request_ring(
         partial(GuardOutput, policy=services.policy, metrics=services.metrics, judge=services.judge, kinds=registry),
     ]
     preset = partial(ApplyPreset, presets=Presets(serving))
+    # It opens its own span, where there is a prompt.
+    prompting = Prompting(services.prompts, registry, services.settings)
+    prompt = partial(UsePrompt, prompting=prompting, tracing=services.tracing)
     scale = partial(Scale, most=serving.max_samples)
-    return ring([outermost, preset, *steps(layers, services.tracing), scale], Select(registry))
+    stepped = partial(steps, tracing=services.tracing)
+    return ring([outermost, preset, *stepped(above), prompt, *stepped(below), scale], Select(registry))
 
 
 def shown_ring(services: Services, inner: Responder) -> Responder:

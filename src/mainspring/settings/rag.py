@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
+from mainspring.settings.prompts import PromptReference
 from mainspring.settings.section import Section
 
 Chunking = Literal[
@@ -45,6 +46,7 @@ class RagSettings(Section):
         0.0, ge=0, description="a document this much older counts half; 0: age does not count"
     )
     mode: Literal["auto", "extractive", "generative"] = "auto"
+    prompt: PromptReference | None = Field(None, description="what takes the place of the built-in instruction")
     refuse_below: float = Field(0.33, ge=0, le=1)
     calibration: Path | None = Field(None, description="file of `mainspring eval calibrate`: evidence and threshold")
     max_sentences: int = Field(3, gt=0)

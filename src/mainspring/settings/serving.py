@@ -7,6 +7,7 @@ from pydantic import Field
 from mainspring.settings import routing
 from mainspring.settings.auto import AutoSettings
 from mainspring.settings.money import Tier
+from mainspring.settings.prompts import PromptReference
 from mainspring.settings.queueing import AdmissionSettings
 from mainspring.settings.scaling import ScaledModel
 from mainspring.settings.section import Section
@@ -34,7 +35,8 @@ class Preset(Section):
 class ServingSettings(Section):
     """Limits of one API key and the policies of the rings. ``default_presets`` gives models and applications, by the
     name under which they are asked, the name of a preset; ``scaled`` are further names, each a model that is
-    asked by a plan."""
+    asked by a plan. ``system_prompts`` gives names the prompt under which they are asked where a conversation has no
+    system message: ``prompt:NAME@LABEL`` of the registry's tenant ``prompts_tenant``."""
 
     requests_per_minute: int = Field(600, gt=0)
     tokens_per_minute: int = Field(400_000, gt=0)
@@ -53,6 +55,8 @@ class ServingSettings(Section):
     )
     presets: dict[str, Preset] = Field(default_factory=dict)
     default_presets: dict[str, str] = Field(default_factory=dict)
+    system_prompts: dict[str, PromptReference] = Field(default_factory=dict)
+    prompts_tenant: str = Field("default", min_length=1, description="whose prompts the settings name")
     auto: AutoSettings = Field(default_factory=AutoSettings)
     share_limits: bool = Field(True, description="where stores.redis is named: rates are of all servers together")
     admission: AdmissionSettings = Field(default_factory=AdmissionSettings)

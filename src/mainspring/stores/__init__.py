@@ -36,6 +36,7 @@ from mainspring.stores.graphs import Graphs
 from mainspring.stores.jobs import Jobs
 from mainspring.stores.keys import Keys
 from mainspring.stores.ledger import Ledger
+from mainspring.stores.prompts import Prompts
 from mainspring.stores.redis import Redis
 from mainspring.stores.session_memory import SessionMemory
 from mainspring.stores.sessions import Sessions
@@ -71,6 +72,7 @@ class Stores:
     graphs: Graphs
     jobs: Jobs
     batches: Batches
+    prompts: Prompts
 
     async def problem(self) -> str:
         """What keeps the database from answering; empty when it does."""
@@ -136,6 +138,7 @@ async def open(settings: Settings) -> AsyncIterator[Stores]:  # noqa: A001
             graphs=Graphs(database),
             jobs=Jobs(database),
             batches=Batches(database, blobs),
+            prompts=Prompts(database),
         )
 
 

@@ -22,7 +22,7 @@ from mainspring.stores.database import Database
 from mainspring.stores.schema import keys
 from mainspring.types import Principal
 
-SCOPES = frozenset({"chat", "embed", "ingest", "admin"})
+SCOPES = frozenset({"chat", "embed", "ingest", "prompts", "admin"})
 PREFIX = "ms-"
 # A key that another process revokes is refused here after this long at most.
 REMEMBERED_S = 3.0

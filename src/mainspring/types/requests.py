@@ -75,6 +75,30 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
+class PromptUse:
+    """A prompt of the registry under which a request is put.
+
+    ``wanted`` is a version's number or a label (empty: ``production``). The rest is known once it is resolved:
+    ``version`` and ``sha256`` of what was found, its ``rendered`` messages, and what was ``asked``: the request's
+    messages without it. ``default``: the settings name it, not the request.
+    """
+
+    name: str
+    wanted: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    version: int = 0
+    sha256: str = ""
+    rendered: tuple[Message, ...] = ()
+    asked: tuple[Message, ...] = ()
+    default: bool = False
+
+    @property
+    def text(self) -> str:
+        """The rendered messages as one text, for applications that have a prompt of their own."""
+        return "\n\n".join(message.content for message in self.rendered)
+
+
+@dataclass(frozen=True, slots=True)
 class ChatRequest:
     """A conversation to be continued by the model, application or collection named ``model``.
 
@@ -82,7 +106,7 @@ class ChatRequest:
     answer in whose place another is asked for. ``previous`` is the answer that the
     conversation continues, whose turns stand before the new messages already. ``tool_choice`` is
     ``auto``, ``none``, ``required`` or the name of one tool; without ``parallel_tool_calls`` an answer calls one at
-    most.
+    most. ``prompt`` is the prompt of the registry that it is put under.
     """
 
     model: str
@@ -97,6 +121,7 @@ class ChatRequest:
     options: Mapping[str, Any] = field(default_factory=dict)
     previous: str | None = None
     again: str = ""
+    prompt: PromptUse | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from mainspring.stores.schema.knowledge import (
     stale_chunks,
 )
 from mainspring.stores.schema.money import budget_periods, budgets, reservations
+from mainspring.stores.schema.prompts import prompt_moves, prompt_versions, prompts
 from mainspring.stores.schema.work import batch_lines, batches, jobs
 
 __all__ = [
@@ -42,6 +43,9 @@ __all__ = [
     "jobs",
     "keys",
     "metadata",
+    "prompt_moves",
+    "prompt_versions",
+    "prompts",
     "reservations",
     "session_summaries",
     "sessions",
@@ -51,4 +55,4 @@ __all__ = [
     "turns",
 ]
 
-HEAD = "0011"
+HEAD = "0013"

@@ -1,0 +1,99 @@
+"""Puts requests under the prompts that they, or the settings, name."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from mainspring.errors import InvalidRequest, Unsupported
+from mainspring.path import Layer
+from mainspring.serving.ports import Tracing
+from mainspring.serving.prompts.registry import PromptRegistry, Reference
+from mainspring.serving.select import Registry
+from mainspring.settings import Settings
+from mainspring.types import ChatRequest, Context, PromptUse, Request, Responder, Response
+
+HEADER = "x-mainspring-prompt"
+_SYSTEM = ("system", "developer")
+_OWN = ("application", "collection")
+
+
+class Prompting:
+    """Which prompt a request is put under, and how: by what it names, else by the settings."""
+
+    def __init__(self, prompts: PromptRegistry | None, registry: Registry, settings: Settings) -> None:
+        self._prompts = prompts
+        self._registry = registry
+        named: Mapping[str, str] = settings.serving.system_prompts
+        self._models = {name: Reference.read(text) for name, text in named.items()}
+        self._documents = Reference.read(settings.rag.prompt) if settings.rag.prompt else None
+
+    def concerns(self, request: ChatRequest) -> bool:
+        """Whether there may be one."""
+        return request.prompt is not None or self._documents is not None or request.model in self._models
+
+    async def applied(self, request: ChatRequest, context: Context) -> ChatRequest:
+        """The request under its prompt; as it is where there is none.
+
+        Models get the prompt's messages; applications have instructions of their own, in whose place it is handed on.
+        A model's default counts where the conversation has no system message. Raises ``NotFound``, ``UnknownModel``,
+        ``InvalidRequest`` naming variables, and ``SettingsError`` for what the settings name.
+        """
+        if request.prompt is not None:
+            if self._prompts is None:
+                raise Unsupported("there is no registry of prompts here", param="prompt")
+            use = await self._prompts.resolve(context.principal.tenant, request.prompt)
+            served = await self._registry.find(request.model, context.principal)
+            return self._handed(request, use) if served.kind in _OWN else self._under(request, use)
+        if self._prompts is None:
+            return request
+        model = self._models.get(request.model)
+        if model is not None:
+            if any(message.role in _SYSTEM for message in request.messages):
+                return request
+            use = await self._prompts.configured(model, f"serving.system_prompts.{request.model}")
+            return self._under(request, use)
+        if self._documents is not None:
+            served = await self._registry.find(request.model, context.principal)
+            if served.kind in _OWN:
+                return self._handed(request, await self._prompts.configured(self._documents, "rag.prompt"))
+        return request
+
+    def _under(self, request: ChatRequest, use: PromptUse) -> ChatRequest:
+        """System messages first, the prompt's before the request's: not every template takes them elsewhere."""
+        both = [use.rendered, request.messages]
+        told = [each for messages in both for each in messages if each.role in _SYSTEM]
+        said = [each for messages in both for each in messages if each.role not in _SYSTEM]
+        use = dataclasses.replace(use, asked=request.messages)
+        return dataclasses.replace(request, messages=(*told, *said), prompt=use)
+
+    def _handed(self, request: ChatRequest, use: PromptUse) -> ChatRequest:
+        if any(message.role not in _SYSTEM for message in use.rendered):
+            raise InvalidRequest(
+                f"{request.model} takes prompts of system messages only, and {use.name!r} has others", param="prompt"
+            )
+        return dataclasses.replace(request, prompt=dataclasses.replace(use, asked=request.messages))
+
+
+class UsePrompt(Layer):
+    """Below the session: what it remembers are the messages as they were sent, and the prompt is always the one that
+    the label points to now. Above the record and the caches: both hold which version it was."""
+
+    def __init__(self, inner: Responder, prompting: Prompting, tracing: Tracing) -> None:
+        super().__init__(inner)
+        self._prompting = prompting
+        self._tracing = tracing
+
+    async def respond(self, request: Request, context: Context) -> Response:
+        if not isinstance(request, ChatRequest) or not self._prompting.concerns(request):
+            return await self.inner.respond(request, context)
+        with self._tracing.span("prompt", context) as span:
+            under = await self._prompting.applied(request, context)
+            use = under.prompt
+            if use is not None:
+                span.set("mainspring.prompt.name", use.name)
+                span.set("mainspring.prompt.version", use.version)
+        response = await self.inner.respond(under, context)
+        if use is None:
+            return response
+        return response.with_head(headers={**response.head.headers, HEADER: f"{use.name}@{use.version}"})
