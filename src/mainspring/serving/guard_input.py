@@ -96,9 +96,7 @@ class GuardInput(Layer):
         if (use := request.prompt) is not None and use.variables:
             # What users said, put among the system's words.
             given = [("variable", text) for text in use.variables.values()]
-            texts = await self._guard.check(
-                policy, given, context, param="prompt.variables", placeholders=placeholders
-            )
+            texts = await self._guard.check(policy, given, context, param="prompt.variables", placeholders=placeholders)
             use = dataclasses.replace(use, variables=dict(zip(use.variables, texts, strict=True)))
             request = dataclasses.replace(request, prompt=use)
         spoken = list(request.messages)
