@@ -15,6 +15,7 @@ from mainspring.guards import pii
 from mainspring.guards.policy import GuardPolicy
 from mainspring.path import Answer, collect
 from mainspring.serving.background import Background
+from mainspring.serving.guard import About
 from mainspring.serving.limit import Limits
 from mainspring.serving.pricing import Price
 from mainspring.serving.rings import Services, call_ring, request_ring
@@ -215,7 +216,9 @@ class Recited:
 class House:
     """Everything that a request passes, with ``chat`` served by a scripted engine."""
 
-    def __init__(self, script: Script, policy: GuardPolicy | None = None, **settings: Any) -> None:
+    def __init__(
+        self, script: Script, policy: GuardPolicy | None = None, about: About | None = None, **settings: Any
+    ) -> None:
         self.events = MemoryEvents()
         self.answers = MemoryAnswers()
         self.metrics = CountingMetrics()
@@ -231,6 +234,7 @@ class House:
             histories=MemoryHistories(self.events),
             answers=self.answers,
             background=self.background,
+            about=about,
         )
         self.engine = ScriptedEngine(script, templates=True)
         self.registry = Registry()

@@ -10,12 +10,13 @@ from functools import cached_property
 from typing import Any, Literal
 
 from mainspring.errors import GuardRefused, MainspringError
-from mainspring.guards import injection, leak, links, pii
+from mainspring.guards import bounds, injection, leak, links, pii
 from mainspring.guards.detector import packaged
 from mainspring.guards.output import Chain, Part, Watching
 from mainspring.guards.placeholders import Placeholders
 from mainspring.guards.stream import StreamRedactor
 from mainspring.settings import AnswersSettings, DetectorsSettings, GuardsSettings
+from mainspring.settings.guard_limits import LanguageLimits, LengthLimits, Limited, TopicLimits
 
 Action = Literal["flag", "redact", "tokenise", "refuse", "drop", "retry"]
 PII_VERSION = 2
@@ -82,6 +83,9 @@ class GuardPolicy:
     allowed_hosts: tuple[str, ...] = ()
     detectors: DetectorsSettings = DetectorsSettings()
     answers: AnswersSettings = AnswersSettings()
+    length: LengthLimits = LengthLimits()
+    languages: LanguageLimits = LanguageLimits()
+    topics: TopicLimits = TopicLimits()
     dry_run: bool = False
 
     @classmethod
@@ -96,7 +100,7 @@ class GuardPolicy:
         content: list[Any] = [
             *(self.injection, self.pii_input, self.pii_output, sorted(self._output_kinds), self.spotlight),
             *(self.prompt_leak, self.canary, self.links, sorted(self.allowed_hosts), self.dry_run),
-            self.detectors.model_dump_json(),
+            *(each.model_dump_json() for each in (self.detectors, self.length, self.languages, self.topics)),
             self.answers.model_dump_json(),
         ]
         if self.detecting or self.dropping or self.answers.judging:
@@ -139,11 +143,26 @@ class GuardPolicy:
 
     def refusal(self, decisions: Sequence[GuardDecision]) -> MainspringError:
         """The error that tells of ``decisions``."""
+        for decision in decisions:
+            if limits := self._limits.get(decision.guard):
+                return GuardRefused(limits.reason, param="messages")
         kinds = ", ".join(dict.fromkeys(decision.kind for decision in decisions))
         return GuardRefused(
             f"The text was refused by policy {self.name}: it contains {kinds}",
             remedy="Remove it, or have the `guards` settings changed",
             param="messages",
+        )
+
+    @cached_property
+    def _limits(self) -> dict[str, Limited]:
+        return {"length": self.length, "language": self.languages, "topic": self.topics}
+
+    def bound(self, beyond: Sequence[bounds.Beyond]) -> tuple[GuardDecision, ...]:
+        """What is decided about the limits that were passed, of those that are on."""
+        return tuple(
+            GuardDecision(each.guard, limits.action, each.kind, 1, self.version, each.score, self.dry_run)
+            for each in beyond
+            if (limits := self._limits[each.guard]).action != "off"
         )
 
     @cached_property

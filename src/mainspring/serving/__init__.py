@@ -28,6 +28,7 @@ from mainspring.serving.reserve import Purse
 from mainspring.serving.rings import Services, request_ring, shown_ring
 from mainspring.serving.select import Registry
 from mainspring.serving.tariffs import Tariffs
+from mainspring.serving.topics import Topics
 from mainspring.serving.watch import Watch
 from mainspring.settings import Settings
 from mainspring.stores import Stores
@@ -95,10 +96,11 @@ async def open(  # noqa: A001
     names.reranker()
     charged, redact = names.charged, partial(_redacted, policies)
     detecting = detect.make(engines.embedder, charged, telemetry.tracing, wanted=policies.detect)
-    guard = Guard(stores.events, telemetry.metrics, detecting)
+    about = Topics(engines.embedder, charged, telemetry.tracing)
+    guard = Guard(stores.events, telemetry.metrics, detecting, about)
     keeper = open_keeper(settings.sessions, stores, engines, chat, charged, redact, services.purse)
     judge = None if detecting is None else detecting.judge(services.background)
-    services = dataclasses.replace(services, detect=detecting, judge=judge, keeper=keeper)
+    services = dataclasses.replace(services, detect=detecting, judge=judge, about=about, keeper=keeper)
     async with AsyncExitStack() as stack:
         # Left from the last to the first.
         limits = await stack.enter_async_context(_limits(settings, stores, telemetry))

@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from mainspring.errors import MainspringError
+from mainspring.guards.bounds import Beyond
 from mainspring.guards.placeholders import Placeholders
 from mainspring.serving.redaction import Redactor
 from mainspring.settings.answers import AnswersSettings
+from mainspring.settings.guard_limits import LanguageLimits, LengthLimits, TopicLimits
 from mainspring.stores import ids
 from mainspring.types import (
     Context,
@@ -77,6 +79,19 @@ class Policy(Protocol):
         """What the rules decide about a text; ``placeholders`` are those of its conversation."""
         ...
 
+    @property
+    def length(self) -> LengthLimits: ...
+
+    @property
+    def languages(self) -> LanguageLimits: ...
+
+    @property
+    def topics(self) -> TopicLimits: ...
+
+    def bound(self, beyond: Sequence[Beyond]) -> Sequence[Decision]:
+        """What is decided about the limits that were passed, of those that are on."""
+        ...
+
     def judge(self, scores: Mapping[str, float]) -> Sequence[Decision]:
         """What is decided on detectors' probabilities."""
         ...
@@ -132,6 +147,12 @@ class Detect(Protocol):
     async def __call__(
         self, texts: Sequence[str], context: Context, *, pieces: bool = False
     ) -> Sequence[Mapping[str, float]]: ...
+
+
+class About(Protocol):
+    """What the last of texts passes of a policy's limits of topics; they were said one after the other."""
+
+    async def __call__(self, said: Sequence[str], limits: TopicLimits, context: Context) -> Sequence[Beyond]: ...
 
 
 class GuardMetrics(Protocol):

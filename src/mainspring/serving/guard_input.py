@@ -5,17 +5,23 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
+from mainspring.guards import bounds
+from mainspring.guards.bounds import Beyond
 from mainspring.guards.placeholders import Placeholders
 from mainspring.path import Layer
-from mainspring.serving.guard import Decision, Detect, GuardMetrics, Policies, Policy, note
+from mainspring.serving import language
+from mainspring.serving.guard import About, Decision, Detect, GuardMetrics, Policies, Policy, note
+from mainspring.serving.memory.base import Count
+from mainspring.serving.memory.tokens import estimated
 from mainspring.serving.ports import EventLog
 from mainspring.serving.returning import Conversations, hidden, put_back
 from mainspring.types import (
     ChatRequest,
     CompletionRequest,
     Context,
+    Message,
     Request,
     RerankRequest,
     Responder,
@@ -24,6 +30,12 @@ from mainspring.types import (
 
 # Longer texts are checked in a thread: the event loop has other streams to serve.
 IN_LINE_CHARACTERS = 4096
+
+
+class Counts(Protocol):
+    """Counts tokens as a model does."""
+
+    def counter(self, model: str) -> Count: ...
 
 
 class GuardInput(Layer):
@@ -43,12 +55,15 @@ class GuardInput(Layer):
         metrics: GuardMetrics,
         conversations: Conversations,
         detect: Detect | None = None,
+        about: About | None = None,
+        tokens: Counts | None = None,
     ) -> None:
         super().__init__(inner)
         self._policies = policy
         self._events = events
         self._conversations = conversations
-        self._guard = Guard(events, metrics, detect)
+        self._tokens = tokens
+        self._guard = Guard(events, metrics, detect, about)
 
     def attributes(self, request: Request) -> Mapping[str, Any]:
         """For the layer's span: under which policy the request is, to the version."""
@@ -83,9 +98,12 @@ class GuardInput(Layer):
         if isinstance(request, ChatRequest):
             return await self._chat(policy, request, context, placeholders)
         if isinstance(request, RerankRequest):
-            await self._guard.check(policy, [("query", request.query)], context, param="query")
+            texts = [("query", request.query)]
+            await self._guard.check(policy, texts, context, param="query")
+            await self._guard.limit(policy, [Message("user", request.query)], context, param="query")
         elif isinstance(request, CompletionRequest):
             texts = [("prompt", request.prompt)]
+            await self._guard.limit(policy, [Message("user", request.prompt)], context, param="prompt")
             (prompt,) = await self._guard.check(policy, texts, context, param="prompt", placeholders=placeholders)
             return dataclasses.replace(request, prompt=prompt)
         return request
@@ -105,6 +123,8 @@ class GuardInput(Layer):
             # Answers repeat what was put back into them. All in their order, so that it is the same each time.
             spoken = await asyncio.to_thread(hidden, spoken, placeholders)
         said = [(spoken[index].role, request.messages[index].content) for index in heard]
+        count = None if self._tokens is None else self._tokens.counter(request.model)
+        await self._guard.limit(policy, request.messages, context, count or estimated)
         texts = await self._guard.check(policy, said, context, placeholders=placeholders)
         for index, text in zip(heard, texts, strict=True):
             if text is not spoken[index].content:
@@ -123,10 +143,38 @@ class GuardInput(Layer):
 class Guard:
     """What is done with texts on the way in, by the rules and the detectors of a policy."""
 
-    def __init__(self, events: EventLog, metrics: GuardMetrics, detect: Detect | None) -> None:
+    def __init__(
+        self, events: EventLog, metrics: GuardMetrics, detect: Detect | None, about: About | None = None
+    ) -> None:
         self._events = events
         self._metrics = metrics
         self._detect = detect
+        self._about = about
+
+    async def limit(
+        self,
+        policy: Policy,
+        messages: Sequence[Message],
+        context: Context,
+        count: Count = estimated,
+        *,
+        param: str = "messages",
+    ) -> None:
+        """Whether so much, in these languages, about this may be said. Raises ``GuardRefused`` as ``check`` does."""
+        said = [each for each in messages if each.role == "user"]
+        beyond: list[Beyond] = []
+        if policy.length.action != "off":
+            beyond += bounds.messages(sum(each.role not in ("system", "developer") for each in messages), policy.length)
+            tokens = await count(said) if policy.length.tokens is not None else [0] * len(said)
+            for each, number in zip(said, tokens, strict=True):
+                beyond += bounds.length(each.content, number, policy.length)
+        if policy.languages.action != "off":
+            for each in said:
+                beyond += bounds.language(language.detect(each.content), policy.languages, unknown=language.UNKNOWN)
+        await self._decided(policy, policy.bound(beyond), "user", context, param)
+        if policy.topics.action != "off" and said and self._about is not None:
+            strange = await self._about([each.content for each in said], policy.topics, context)
+            await self._decided(policy, policy.bound(strange), "user", context, param)
 
     async def check(
         self,
@@ -196,4 +244,7 @@ async def inspect(
 
     Raises ``GuardRefused`` naming ``param``, after writing down what waits in the allowance.
     """
-    await guard.check(policies.under(""), [(role, text) for text in texts], context, param=param)
+    policy = policies.under("")
+    await guard.check(policy, [(role, text) for text in texts], context, param=param)
+    for text in texts:
+        await guard.limit(policy, [Message("user", text)], context, param=param)

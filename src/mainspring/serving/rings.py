@@ -15,7 +15,7 @@ from mainspring.serving.bound import Bound
 from mainspring.serving.budget import Budget
 from mainspring.serving.cache import CacheMetrics, Keys, ResponseCache
 from mainspring.serving.gate import Gate, Waits
-from mainspring.serving.guard import Detect, GuardMetrics, Policies
+from mainspring.serving.guard import About, Detect, GuardMetrics, Policies
 from mainspring.serving.guard_input import GuardInput
 from mainspring.serving.guard_output import GuardOutput
 from mainspring.serving.judge import Judge
@@ -49,8 +49,8 @@ class Metrics(RequestMetrics, LimitMetrics, GuardMetrics, CacheMetrics, CallMetr
 @dataclass(frozen=True, slots=True)
 class Services:
     """What the layers of both rings work with. Whoever makes it closes ``background`` before the stores. Without
-    ``meaning`` there is no semantic cache, without ``detect`` the guards are rules alone, and without ``judge`` nobody
-    reads answers."""
+    ``meaning`` there is no semantic cache, without ``detect`` the guards are rules alone, without ``about`` they know
+    no topics, and without ``judge`` nobody reads answers."""
 
     settings: Settings
     tracing: Tracing
@@ -66,6 +66,7 @@ class Services:
     detect: Detect | None = None
     judge: Judge | None = None
     prompts: PromptRegistry | None = None
+    about: About | None = None
 
 
 def gate_before(services: Services, model: str, capacity: Capacity | None) -> Gate | None:
@@ -99,6 +100,8 @@ def request_ring(
             metrics=services.metrics,
             conversations=Conversations(services.histories, services.settings.guards.placeholders_kept_s),
             detect=services.detect,
+            about=services.about,
+            tokens=None if services.keeper is None else services.keeper.tokens,
         ),
         partial(
             Session,

@@ -7,11 +7,11 @@ from typing import Any, Literal, get_args
 from pydantic import Field, field_validator, model_validator
 
 from mainspring.settings.answers import AnswersSettings
+from mainspring.settings.guard_limits import LanguageLimits, LengthLimits, OnInput, TopicLimits, off
 from mainspring.settings.section import Section
 
 PiiKind = Literal["canary", "secret", "iban", "credit_card", "ssn", "ip", "email", "phone"]
 """Kinds of personal data and credentials; of two found at the same place the earlier one here counts."""
-OnInput = Literal["off", "flag", "refuse"]
 OnOutput = Literal["off", "flag", "redact"]
 OnPersonal = Literal["off", "redact", "tokenise", "refuse"]
 Chance = Field(None, gt=0, lt=1, description="probability from which a text counts; none: the fitted threshold")
@@ -19,11 +19,6 @@ Chance = Field(None, gt=0, lt=1, description="probability from which a text coun
 
 def _all_kinds(value: Any) -> Any:
     return get_args(PiiKind) if value == "all" else value
-
-
-def _off(value: Any) -> Any:
-    # YAML reads a bare ``off`` as false.
-    return "off" if value is False else value
 
 
 _SWITCHES = ("injection", "pii_input", "pii_output", "prompt_leak", "links")
@@ -40,7 +35,7 @@ class DetectorsSettings(Section):
     toxicity_above: float | None = Chance
     indirect_above: float | None = Chance
 
-    _words = field_validator("injection", "toxicity", "indirect", mode="before")(_off)
+    _words = field_validator("injection", "toxicity", "indirect", mode="before")(off)
 
 
 class NamedPolicy(Section):
@@ -59,10 +54,13 @@ class NamedPolicy(Section):
     allowed_hosts: tuple[str, ...] | None = None
     detectors: DetectorsSettings | None = None
     answers: AnswersSettings | None = None
+    length: LengthLimits | None = None
+    languages: LanguageLimits | None = None
+    topics: TopicLimits | None = None
     dry_run: bool | None = None
 
     _kinds = field_validator("pii_output_kinds", mode="before")(_all_kinds)
-    _words = field_validator(*_SWITCHES, mode="before")(_off)
+    _words = field_validator(*_SWITCHES, mode="before")(off)
 
 
 class GuardsSettings(Section):
@@ -85,6 +83,9 @@ class GuardsSettings(Section):
     allowed_hosts: tuple[str, ...] = Field((), description="with their subdomains")
     detectors: DetectorsSettings = Field(default_factory=DetectorsSettings)
     answers: AnswersSettings = Field(default_factory=AnswersSettings)
+    length: LengthLimits = Field(default_factory=LengthLimits)
+    languages: LanguageLimits = Field(default_factory=LanguageLimits)
+    topics: TopicLimits = Field(default_factory=TopicLimits)
     dry_run: bool = False
     placeholders_kept_s: float = Field(
         86_400.0, gt=0, description="how long the values of a conversation are kept in memory, with pii_input: tokenise"
@@ -92,7 +93,7 @@ class GuardsSettings(Section):
     policies: dict[str, NamedPolicy] = Field(default_factory=dict)
 
     _kinds = field_validator("pii_output_kinds", mode="before")(_all_kinds)
-    _words = field_validator(*_SWITCHES, mode="before")(_off)
+    _words = field_validator(*_SWITCHES, mode="before")(off)
 
     @model_validator(mode="after")
     def _one_policy_an_application(self) -> GuardsSettings:
@@ -107,8 +108,9 @@ class GuardsSettings(Section):
 
     def policy(self, name: str) -> GuardsSettings:
         """The section as the policy ``name`` changes it. Raises ``KeyError``."""
-        named = self.policies[name].model_dump(exclude={"applications", "detectors", "answers"}, exclude_none=True)
-        detectors = self.policies[name].detectors
+        own = {field: getattr(self.policies[name], field) for field in NamedPolicy.model_fields}
+        detectors = own.pop("detectors")
+        named = {field: value for field, value in own.items() if field != "applications" and value is not None}
         if detectors is not None:
             named["detectors"] = self.detectors.model_copy(update=detectors.model_dump(exclude_unset=True))
         answers = self.policies[name].answers
