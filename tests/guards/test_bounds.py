@@ -64,7 +64,11 @@ def test_who_is_refused_is_told_the_reason() -> None:
     decisions = policy.bound([Beyond("topic", "war", 0.71234), Beyond("length", "tokens")])
     assert [each.facts() for each in decisions] == [
         {
-            "guard": "topic", "action": "refuse", "kind": "war", "count": 1, "score": 0.712,
+            "guard": "topic",
+            "action": "refuse",
+            "kind": "war",
+            "count": 1,
+            "score": 0.712,
             "policy": policy.version,
         }
     ]
