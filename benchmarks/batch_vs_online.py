@@ -19,9 +19,10 @@ import time
 from collections.abc import Sequence
 
 from _report import Figure, report
-from mainspring.gateway.batches import PURPOSE, create, working
+from mainspring.gateway.batches import create, working
 from mainspring.settings import Settings
 from mainspring.stores.batches import OVER, Batch
+from mainspring.stores.files import REQUESTS
 from mainspring.system import System
 from mainspring.types import ChatRequest, Context, Message, Principal, Sampling
 
@@ -77,7 +78,7 @@ async def online(system: System, who: Principal, numbers: Sequence[int], tokens:
 
 async def submit(system: System, who: Principal, numbers: Sequence[int], tokens: int) -> Batch:
     data = "\n".join(line(number, tokens) for number in numbers).encode()
-    file = await system.stores.files.add(who.tenant, "in.jsonl", data, PURPOSE, who.groups)
+    file = await system.stores.files.add(who.tenant, "in.jsonl", data, REQUESTS, who.groups)
     return await create(
         system.stores.batches,
         system.stores.files,

@@ -43,7 +43,8 @@ def submit(
 
     async def work(opened: Stores, settings: Settings) -> dict[str, Any]:
         from mainspring.gateway.batch_lines import read
-        from mainspring.gateway.batches import PURPOSE, batch_body, create, window_s
+        from mainspring.gateway.batches import batch_body, create, window_s
+        from mainspring.stores.files import REQUESTS
 
         window_s(endpoint, window)
         data = file.read_bytes()
@@ -55,7 +56,7 @@ def submit(
         if not info.usable(time.time()):
             raise InvalidRequest(f"the key {key} was revoked or has expired", remedy="Name another", param="key")
         principal = info.principal()
-        kept = await opened.files.add(tenant, file.name, data, PURPOSE, principal.groups)
+        kept = await opened.files.add(tenant, file.name, data, REQUESTS, principal.groups)
         made = await create(
             opened.batches,
             opened.files,

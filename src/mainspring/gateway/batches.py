@@ -25,13 +25,12 @@ from mainspring.gateway.responses import Stored
 from mainspring.gateway.wire import Body
 from mainspring.settings import BatchesSettings
 from mainspring.stores.batches import KIND, Batch, Batches
-from mainspring.stores.files import FileInfo, Files
+from mainspring.stores.files import REQUESTS, FileInfo, Files
 from mainspring.stores.worker import Worker
 from mainspring.system import System
 from mainspring.types import Context, Principal
 
 PREFIX = "/v1/batches"
-PURPOSE = "batch"
 _WINDOW = re.compile(r"([1-9]\d{0,2})h")
 
 
@@ -144,10 +143,10 @@ def window_s(endpoint: str, window: str) -> float:
 
 
 def _check(file: FileInfo, settings: BatchesSettings) -> None:
-    if file.purpose != PURPOSE:
+    if file.purpose != REQUESTS:
         raise InvalidRequest(
             f"{file.id} was uploaded with the purpose {file.purpose!r}",
-            remedy=f"Upload it again with the purpose {PURPOSE!r}",
+            remedy=f"Upload it again with the purpose {REQUESTS!r}",
             param="input_file_id",
         )
     if file.bytes > settings.max_bytes:

@@ -88,7 +88,7 @@ def router(events: Facts, new_id: NewId, access: Access, idempotency: Idempotenc
             await events.append(record)
             return json_response(event_body(record), status=201)
 
-        return await idempotency.once(key, "feedback", [await http.body()], context, work)
+        return await idempotency.once(key, "feedback", [await http.body()], context, work, about=answer.id)
 
     @routes.get("/v1/events")
     async def list_events(

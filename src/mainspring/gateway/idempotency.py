@@ -20,8 +20,10 @@ import orjson
 from fastapi import Header
 from starlette.responses import Response as HttpResponse
 
+from mainspring import cards
 from mainspring.errors import Conflict, StoreError, Unsupported
 from mainspring.stores import rows
+from mainspring.stores.cache import made_for
 from mainspring.types import Context
 
 KEPT_S = 24 * 3600.0
@@ -65,11 +67,13 @@ class Idempotency:
         work: Callable[[], Awaitable[HttpResponse]],
         *,
         basis: str = "",
+        about: str = "",
     ) -> HttpResponse:
         """What ``work`` answers, or has answered under this key. ``body`` are the parts that must be the same.
 
         ``basis`` names what an answer was made of: one that was made of something else is not given again, but made
-        anew, for it may tell what was deleted or closed to the caller since.
+        anew, for it may tell what was deleted or closed to the caller since. ``about`` is the answer that this is about
+        (where the response does not name it): erasing that erases this.
 
         Raises ``Conflict`` when the key was sent with another body, and whatever ``work`` raises.
         """
@@ -86,6 +90,8 @@ class Idempotency:
             response = await work()
             if response.status_code < 300 and not context.allowance.private:
                 tags = {f"tenant:{principal.tenant}"}
+                if about := about or response.headers.get("x-answer-id", ""):
+                    tags.add(made_for(about))
                 if basis:
                     tags.add(f"documents:{principal.tenant}")
                 await self._keep(name, _packed(response, digest, basis), frozenset(tags))
@@ -129,7 +135,8 @@ def _packed(response: HttpResponse, digest: str, basis: str) -> bytes:
     headers = {name: value for name, value in response.headers.items() if not name.startswith("x-ratelimit")}
     del headers["content-length"]
     facts = {"digest": digest, "basis": basis, "status": response.status_code, "headers": headers}
-    return orjson.dumps(facts) + b"\n" + bytes(response.body)
+    body = bytes(response.body)
+    return orjson.dumps(facts) + b"\n" + cards.scrub_json(body.decode("utf-8", "replace")).encode()
 
 
 def _replayed(kept: bytes, digest: str, basis: str) -> HttpResponse | None:

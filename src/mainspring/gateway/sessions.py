@@ -15,6 +15,7 @@ from fastapi import Request as HttpRequest
 from pydantic import Field
 from starlette.responses import Response as HttpResponse
 
+from mainspring import cards
 from mainspring.errors import NotFound
 from mainspring.gateway.access import Access, acting
 from mainspring.gateway.body import JsonRoute
@@ -83,6 +84,8 @@ def router(sessions: Kept, access: Access, idempotency: Idempotency) -> APIRoute
         http: HttpRequest, session_id: str, body: ForkBody, context: chats, key: IdempotencyKey = None
     ) -> HttpResponse:
         """A new session that begins with the turns of this one and goes its own way from there."""
+
+        cards.refuse(body.session_id, "session_id")
 
         async def work() -> HttpResponse:
             into = stored_name(context.principal, body.session_id)

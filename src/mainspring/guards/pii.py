@@ -19,9 +19,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, get_args
 
-from stdnum import iban, luhn
+from stdnum import iban
 from stdnum.us import ssn
 
+from mainspring import cards
 from mainspring.settings import PiiKind
 from mainspring.telemetry import secrets
 from mainspring.telemetry.secrets import beginning
@@ -32,9 +33,7 @@ KINDS: tuple[str, ...] = get_args(PiiKind)
 LONGEST = 184
 """Characters of the longest pattern (the head of it, for credentials) with what it looks at beyond its end."""
 
-_SPACES = "\u00a0\u202f"
-_DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015"
-_SEP = rf"[ {_SPACES}{_DASHES}-]"
+_SPACES, _DASHES, _SEP = cards.SPACES, cards.DASHES, cards.SEPARATOR
 _PHONE_SEP = rf"[ ().{_SPACES}{_DASHES}/-]"
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 
@@ -47,7 +46,6 @@ _IPV4 = re.compile(rf"(?<![0-9A-Za-z.])(?:{_OCTET}\.){{3}}{_OCTET}(?![0-9A-Za-z]
 _IPV6 = re.compile(r"(?<![0-9A-Za-z:.])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,8}(?![0-9A-Za-z:])")
 # Shapes that may begin inside one another are looked ahead at, not consumed: what is found at a position must not
 # depend on what was found before it.
-_CARD = re.compile(rf"(?<![0-9A-Za-z])(?=([2-6][0-9](?:{_SEP}?[0-9]){{11,17}})(?![0-9]))")
 _SSN = re.compile(rf"(?<![0-9A-Za-z])(?=([0-8][0-9]{{2}}({_SEP})[0-9]{{2}}\2[0-9]{{4}})(?![0-9A-Za-z]))")
 _IBAN = re.compile(rf"(?<![0-9A-Za-z])(?=([A-Z]{{2}}[0-9]{{2}}(?:[ {_SPACES}]?[A-Z0-9]){{11,30}})(?![A-Z0-9]))")
 _PHONE = re.compile(rf"(?<![0-9A-Za-z])(?=(\+[1-9](?:{_PHONE_SEP}{{0,2}}[0-9]){{6,14}})(?![0-9]))")
@@ -185,7 +183,7 @@ def candidates(text: str, kinds: frozenset[str]) -> list[Candidate]:
         if "iban" in kinds:
             add("iban", _confirmed(_IBAN, text, _is_iban))
         if "credit_card" in kinds:
-            add("credit_card", _confirmed(_CARD, text, _is_card))
+            add("credit_card", cards.spans(text))
         if "ssn" in kinds:
             add("ssn", _confirmed(_SSN, text, _is_ssn))
         if "phone" in kinds:
@@ -256,21 +254,6 @@ def _confirmed(shape: re.Pattern[str], text: str, confirm: Any) -> Iterator[tupl
             if confirm(body[:end]):
                 yield match.start(), match.start() + end
                 break
-
-
-def _is_card(body: str) -> bool:
-    digits = _NOT_DIGITS.sub("", body)
-    length = len(digits)
-    issued = (
-        (digits[0] == "4" and length in (13, 16, 19))
-        or (digits[0] == "5" and length in range(12, 20))
-        or (digits[0] == "6" and length in range(13, 20))
-        or (digits[:2] in ("34", "37") and length == 15)
-        or (digits[:2] in ("30", "36", "38", "39") and length in range(14, 20))
-        or (digits[:2] == "35" and length in range(16, 20))
-        or ("2221" <= digits[:4] <= "2720" and length == 16)
-    )
-    return issued and bool(luhn.is_valid(digits))
 
 
 def _is_iban(body: str) -> bool:

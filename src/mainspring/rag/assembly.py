@@ -11,6 +11,7 @@ from mainspring.errors import SettingsError
 from mainspring.rag import calibration
 from mainspring.rag.answer import DocumentAnswerer
 from mainspring.rag.connect.sync import Syncer
+from mainspring.rag.covered import CoveringParser
 from mainspring.rag.forget import Forgetter
 from mainspring.rag.generate import Writer
 from mainspring.rag.graph.graphs import Graphs
@@ -43,7 +44,8 @@ class Assembly:
     def __init__(self, settings: Settings, stores: Stores, telemetry: Telemetry, engines: Engines, path: Path) -> None:
         self._settings, self._stores, self._telemetry = settings, stores, telemetry
         self._engines, self._path = engines, path
-        self._parser = Parser(settings.rag, layout_model(settings))
+        parser = CoveringParser if settings.compliance.documents == "redact" else Parser
+        self._parser = parser(settings.rag, layout_model(settings))
         self._embedders = Embedders(engines.embedder, engines.load_embedder, keep=settings.engines.embedders)
         self._kept = (stores.collections, stores.blobs, stores.vectors, self._embedders)
         self._listwise = _listwise(path, settings)

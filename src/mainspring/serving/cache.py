@@ -17,6 +17,7 @@ from mainspring.serving.background import Background
 from mainspring.serving.flight import Flight, free
 from mainspring.serving.ports import Answers, EventLog
 from mainspring.serving.select import Registry
+from mainspring.stores.cache import made_for
 from mainspring.types import (
     ChatRequest,
     CompletionRequest,
@@ -91,6 +92,8 @@ class Keys:
         tags = {f"tenant:{tenant}", answers_of(tenant), f"model:{request.model}"}
         if served.kind in ("application", "collection"):
             tags.add(f"documents:{tenant}")
+        if context.allowance.answer_id:
+            tags.add(made_for(context.allowance.answer_id))
         key = cache_key(request, context, fingerprint, self.policy)
         return request, Keyed(key, frozenset(tags), fingerprint, drawn)
 

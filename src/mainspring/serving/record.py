@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncGenerator
 from typing import Any
 
+from mainspring import cards
 from mainspring.errors import MainspringError
 from mainspring.path import Answer, Layer
 from mainspring.serving.background import Background
@@ -81,7 +82,8 @@ class Record(Layer):
 
     async def respond(self, request: Request, context: Context) -> Response:
         book = _Book(request, context)
-        context.allowance.application = request.model
+        cards.refuse(request.user, "user")
+        context.allowance.application, context.allowance.answer_id = request.model, book.answer_id
         try:
             response = await self.inner.respond(request, context)
         except BaseException as error:
@@ -172,6 +174,7 @@ def _answer_record(book: _Book, answer: Answer) -> EventRecord:
         content=_content(book, answer) if _stored(book.request) else None,
         consent=context.consent,
         retention=context.retention,
+        person=book.request.user or "",
     )
 
 

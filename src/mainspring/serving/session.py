@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 from collections.abc import Sequence
 
+from mainspring import cards
 from mainspring.errors import InvalidRequest, SessionSpent
 from mainspring.path import Layer
 from mainspring.serving.memory.base import Composed, Count, Exchange, Material, Shares
@@ -62,6 +63,7 @@ class Session(Layer):
         session = request.session_id or ""
         if not 0 < len(session) <= MAX_ID_CHARACTERS:
             raise InvalidRequest(f"session_id must have 1 to {MAX_ID_CHARACTERS} characters", param="session_id")
+        cards.refuse(session, "session_id")
         count = estimated if self._keeper is None else self._keeper.tokens.counter(request.model)
         kept = self._kept(request, context, choice, await self._room(request, choice, count))
         composed = await self._compose(request, kept, choice, count)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mainspring import cards
 from mainspring.stores import ids
 from mainspring.types import (
     Citation,
@@ -49,7 +50,8 @@ def encode(head: Head, events: list[Event], retrieved: Sequence[Mapping[str, Any
         [type(event).__name__, dataclasses.asdict(event)] for event in _joined(events) if type(event).__name__ in _KINDS
     ]
     content = {"version": VERSION, "model": head.model, "arm": head.arm, "events": rows}
-    return json.dumps({**content, "retrieved": [dict(facts) for facts in retrieved]}).encode()
+    whole = cards.scrubbed({**content, "retrieved": [dict(facts) for facts in retrieved]})
+    return json.dumps(whole).encode()
 
 
 def decode(value: bytes) -> Answer | None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import ExitStack
 from typing import Protocol
 
+from mainspring import cards
 from mainspring.path import Layer
 from mainspring.serving.ports import Span, Tracing
 from mainspring.serving.record import error_code, operation
@@ -55,7 +56,8 @@ class Trace(Layer):
     async def respond(self, request: Request, context: Context) -> Response:
         attributes = {
             "gen_ai.operation.name": operation(request),
-            "gen_ai.request.model": request.model,
+            # What was asked for is the caller's text.
+            "gen_ai.request.model": cards.scrub(request.model),
             "mainspring.tenant": context.principal.tenant,
         }
         with ExitStack() as stack:

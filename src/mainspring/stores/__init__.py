@@ -123,7 +123,7 @@ async def open(settings: Settings) -> AsyncIterator[Stores]:  # noqa: A001
             keys=keys,
             budgets=budgets,
             ledger=Ledger(database),
-            files=Files(database, blobs),
+            files=Files(database, blobs, redact=settings.compliance.documents == "redact"),
             collections=collections,
             sources=Sources(database),
             sessions=Sessions(database, audit),

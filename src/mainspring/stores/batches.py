@@ -18,6 +18,7 @@ import mainspring.stores.ids as ids
 import mainspring.stores.jobs as jobs
 import mainspring.stores.pages as pages
 import mainspring.stores.rows as rows
+from mainspring import cards
 from mainspring.errors import Conflict, NotFound
 from mainspring.stores.blobs import Blobs
 from mainspring.stores.database import Database
@@ -91,7 +92,7 @@ class Batches:
             completion_window=window,
             created_at=now,
             expires_at=now + window_s,
-            metadata=metadata,
+            metadata=cards.scrubbed(metadata),
         )
 
         def work(connection: sa.Connection) -> None:
@@ -168,6 +169,7 @@ class Batches:
 
     async def record(self, job: Job, number: int, line: str, *, succeeded: bool) -> bool:
         """Keep the answer to a line, where none is kept and the lease holds; whether it was kept."""
+        line = cards.scrub_json(line)
         row = {"tenant": job.tenant, "batch_id": job.id, "number": number, "succeeded": succeeded, "line": line}
         column = batches.c.completed if succeeded else batches.c.failed
 
@@ -221,7 +223,7 @@ class Batches:
                 connection.execute(sa.insert(files).values(**row))
             values: dict[str, Any] = {f"{name}_file_id": row["id"] for name, (row, _) in made.items()}
             times = rows.dump({**batch.times, status: time.time()})
-            values |= {"status": status, "errors": rows.dump(list(errors)), "times": times}
+            values |= {"status": status, "errors": rows.dump(cards.scrubbed(list(errors))), "times": times}
             connection.execute(sa.update(batches).where(_is(job.tenant, job.id)).values(**values))
             connection.execute(sa.delete(batch_lines).where(_of(job.tenant, job.id)))
             jobs.end(connection, job, _ENDS[status])

@@ -40,6 +40,11 @@ CREATE INDEX IF NOT EXISTS tags_key ON tags (key);
 _log = logging.getLogger(__name__)
 
 
+def made_for(answer_id: str) -> str:
+    """The tag of what is kept of one answer, under whatever key."""
+    return f"answer:{answer_id}"
+
+
 @dataclass(frozen=True, slots=True)
 class _Entry:
     value: bytes

@@ -8,14 +8,15 @@ from typing import Any
 import sqlalchemy as sa
 
 import mainspring.stores.rows as rows
+from mainspring import cards
 from mainspring.stores.schema import contents, events, turns
 
 Row = dict[str, Any]
 
 
 def row(tenant: str, text: str, at: float) -> Row:
-    """The row that keeps ``text``; its ``sha256`` is what others refer to."""
-    text = rows.clean(text)
+    """The row that keeps ``text``, without the card numbers in it; its ``sha256`` is what others refer to."""
+    text = cards.scrub(rows.clean(text))
     return {"tenant": tenant, "sha256": rows.digest(text), "text": text, "at": at}
 
 

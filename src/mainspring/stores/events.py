@@ -20,6 +20,7 @@ import mainspring.stores.contents as contents
 import mainspring.stores.ids as ids
 import mainspring.stores.pages as pages
 import mainspring.stores.rows as rows
+from mainspring import cards
 from mainspring.errors import Conflict, NotFound, StoreError
 from mainspring.stores import charging
 from mainspring.stores.audit import Audit, By
@@ -271,7 +272,9 @@ def _settlement(records: Iterable[EventRecord], turns: Iterable[SessionTurn]) ->
     for record in records:
         content_id = None
         if record.content is not None:
-            text = contents.row(record.tenant, record.content, record.at)
+            # The content of an answer is JSON, other texts are as they were said.
+            said = cards.scrub_json(record.content) if record.kind == "answer" else record.content
+            text = contents.row(record.tenant, said, record.at)
             settlement.contents.append(text)
             content_id = text["sha256"]
         settlement.events.append(
@@ -286,8 +289,9 @@ def _settlement(records: Iterable[EventRecord], turns: Iterable[SessionTurn]) ->
                 "version": record.version,
                 "consent": record.consent,
                 "retention": record.retention,
-                "facts": rows.dump(record.facts),
+                "facts": cards.scrub_json(rows.dump(record.facts)),
                 "content_id": content_id,
+                "person": record.person,
             }
         )
         if record.kind == "call" and record.facts.get("charged") != UNCHARGED:
@@ -351,4 +355,5 @@ def _record(row: sa.Row[Any]) -> EventRecord:
         version=row.version,
         consent=row.consent,
         retention=row.retention,
+        person=row.person,
     )

@@ -18,6 +18,7 @@ import mainspring.stores.blobs as blob_store
 import mainspring.stores.ids as ids
 import mainspring.stores.pages as pages
 import mainspring.stores.rows as rows
+from mainspring import cards
 from mainspring.errors import Conflict, NotFound, StoreError
 from mainspring.stores.access import IN_COLLECTION, Sight
 from mainspring.stores.blobs import Blobs
@@ -28,6 +29,8 @@ from mainspring.stores.schema import collections, documents, files
 PREFIX = "file-"
 ANSWERS = "batch_output"
 """The purpose of files that batches write."""
+REQUESTS = "batch"
+"""The purpose of files that batches read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +51,23 @@ class FileInfo:
 
 
 class Files:
-    """The files of each tenant."""
+    """The files of each tenant. The requests of batches are kept without card numbers; with ``redact`` so is every
+    other file that is text."""
 
-    def __init__(self, database: Database, blobs: Blobs) -> None:
+    def __init__(self, database: Database, blobs: Blobs, *, redact: bool = False) -> None:
         self._database = database
         self._blobs = blobs
+        self._redact = redact
 
     async def add(
         self, tenant: str, name: str, data: builtins.bytes, purpose: str, groups: frozenset[str] = frozenset()
     ) -> FileInfo:
         """Keep a file; durable when it returns. The same bytes twice are two files and one blob."""
+        name = cards.scrub(name)
+        if purpose == REQUESTS:
+            data = cards.scrub_lines(data)
+        elif self._redact:
+            data = cards.scrub_text(data)
         sha256 = await self._blobs.put(data)
         info = FileInfo(ids.new(PREFIX), tenant, name, len(data), sha256, purpose, time.time(), groups)
 

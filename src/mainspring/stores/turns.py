@@ -15,6 +15,7 @@ import sqlalchemy as sa
 import mainspring.stores.contents as contents
 import mainspring.stores.ids as ids
 import mainspring.stores.rows as rows
+from mainspring import cards
 from mainspring.stores.schema import contents as contents_table
 from mainspring.stores.schema import session_summaries, sessions, turn_vectors, turns
 from mainspring.types import Message, ToolCall
@@ -176,4 +177,4 @@ def _extra(message: Message) -> str:
         ("tool_call_id", message.tool_call_id),
         ("tool_calls", calls),
     )
-    return rows.dump({key: value for key, value in fields if value})
+    return rows.dump(cards.scrubbed({key: value for key, value in fields if value}))

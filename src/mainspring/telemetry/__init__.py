@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 import mainspring
+from mainspring import cards
 from mainspring.settings import Settings
 from mainspring.telemetry import logs
 from mainspring.telemetry.metrics import Metrics
@@ -84,7 +85,7 @@ def stored_row(span: Span) -> SpanRow:
         start_ns=span.start_ns,
         end_ns=span.end_ns,
         status=span.status,
-        attributes=orjson.dumps(span.attributes, default=str).decode(),
+        attributes=cards.scrub_json(orjson.dumps(span.attributes, default=str).decode()),
         tenant=principal.tenant,
         groups=rows.names(principal.groups),
         root=span.root,

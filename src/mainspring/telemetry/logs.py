@@ -14,6 +14,7 @@ from typing import Any, TextIO
 import orjson
 
 import mainspring.telemetry.secrets as secrets
+from mainspring import cards
 from mainspring.settings.telemetry import TelemetrySettings
 from mainspring.types import Context
 
@@ -66,13 +67,13 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
         if value is None or isinstance(value, bool | int | float):
             fields[key] = value
         else:
-            fields[key] = secrets.mask(str(value))[:_LONGEST]
+            fields[key] = cards.scrub(secrets.mask(str(value)))[:_LONGEST]
     return fields
 
 
 def _message(record: logging.LogRecord) -> str:
     # A line break would let whoever supplies a logged name forge a line.
-    return secrets.mask(record.getMessage())[:_LONGEST].replace("\r", "\\r").replace("\n", "\\n")
+    return cards.scrub(secrets.mask(record.getMessage()))[:_LONGEST].replace("\r", "\\r").replace("\n", "\\n")
 
 
 def _trace(record: logging.LogRecord) -> str:

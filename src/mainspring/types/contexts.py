@@ -64,6 +64,7 @@ class Allowance:
     asked for at the top, ``rate`` the providers' rate that the work is done at (``batch``; empty: the standard),
     ``reservation`` what was set aside of budgets for it, ``session_tokens`` what was of its session's. ``capped``: a
     budget of tokens bounds it more than whoever asked. ``private``: what is shown holds values that nobody may keep.
+    ``answer_id`` is the answer's, under which what is kept of it can be found.
     """
 
     def __init__(self, tokens: int | None = None, steps: int | None = None, *, money: int | None = None) -> None:
@@ -80,6 +81,7 @@ class Allowance:
         self.session_tokens = 0
         self.capped = False
         self.private = False
+        self.answer_id = ""
 
     def spend(self, usage: Usage) -> None:
         self.spent = self.spent + usage
@@ -99,6 +101,7 @@ class Allowance:
         """An account of its own for work that several share, with what is left here and nothing spent."""
         forked = Allowance(self.tokens, self.steps, money=self.money)
         forked.application, forked.rate, forked.capped = self.application, self.rate, self.capped
+        forked.answer_id = self.answer_id
         return forked
 
 

@@ -15,7 +15,8 @@ EventKind = Literal[
 class EventRecord:
     """A fact about a request: transactional, never sampled. ``facts`` is JSON; text goes into ``content``.
 
-    ``subject`` is what it is about (an answer id), ``parent_id`` the event that it follows, ``at`` Unix seconds.
+    ``subject`` is what it is about (an answer id), ``parent_id`` the event that it follows, ``at`` Unix seconds;
+    ``person`` is whom an answer was for, as the caller named them.
     """
 
     id: str
@@ -30,3 +31,4 @@ class EventRecord:
     version: int = 1
     consent: bool = False
     retention: str = "default"
+    person: str = ""

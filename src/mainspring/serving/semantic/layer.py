@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import mainspring.serving.stored as stored
+from mainspring import cards
 from mainspring.errors import MainspringError, NotFound
 from mainspring.path import Layer
 from mainspring.serving.background import Background
@@ -175,5 +176,5 @@ def _question(request: Request, drawn: bool) -> str | None:
     if drawn and (temperature is None or temperature > _HOTTEST):
         return None
     text = last.content.strip()
-    plain = 0 < len(text) <= LONGEST_CHARS and "\n" not in text and "`" not in text
+    plain = 0 < len(text) <= LONGEST_CHARS and "\n" not in text and "`" not in text and not cards.holds(text)
     return text if plain and detect(text) == "en" else None

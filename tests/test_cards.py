@@ -1,0 +1,98 @@
+"""Card numbers in texts, values, JSON and files: found, taken out, and nothing else touched."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mainspring import cards
+from mainspring.errors import InvalidRequest
+from mainspring.rag.covered import covered
+from mainspring.rag.document import Figure, Heading, Parsed, Table
+
+CARD, OTHER = "4111 1111 1111 1111", "5555\u00a05555\u00a05555\u00a04444"
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        (CARD, "[CREDIT_CARD]"),
+        (f"a\n{CARD} 12/27, {OTHER}.", "a\n[CREDIT_CARD] 12/27, [CREDIT_CARD]."),
+        ("4111-1111-1111-1112", "4111-1111-1111-1112"),
+        ("order 1234567890123456", "order 1234567890123456"),
+        ("", ""),
+    ],
+)
+def test_texts(text: str, clean: str) -> None:
+    assert cards.scrub(text) == clean
+    assert cards.holds(text) is (text != clean)
+    if text == clean:
+        assert cards.scrub(text) is text
+
+
+def test_values_keep_their_numbers_and_digests() -> None:
+    value: dict[str, Any] = {"a": [CARD, {"b": OTHER}], "n": 4222222222222, "prefix": "4111111111111111", CARD: None}
+    clean = cards.scrubbed(value)
+    assert clean == {
+        "a": ["[CREDIT_CARD]", {"b": "[CREDIT_CARD]"}],
+        "n": 4222222222222,
+        "prefix": "4111111111111111",
+        "[CREDIT_CARD]": None,
+    }
+
+
+@pytest.mark.parametrize("ascii_only", [True, False])
+def test_json_in_which_a_line_break_stands_before_the_number(ascii_only: bool) -> None:
+    text = json.dumps({"said": f"my card\n{CARD}\t{OTHER}", "cost": 4222222222222}, ensure_ascii=ascii_only)
+    assert json.loads(cards.scrub_json(text)) == {
+        "said": "my card\n[CREDIT_CARD]\t[CREDIT_CARD]",
+        "cost": 4222222222222,
+    }
+    innocent = json.dumps({"cost": 4222222222222})
+    assert cards.scrub_json(innocent) is innocent
+    assert cards.scrub_json(f"no JSON {CARD}") == "no JSON [CREDIT_CARD]"
+
+
+def test_files() -> None:
+    data = f'{{"a": "\\n{CARD}"}}\nno JSON {CARD}\n'.encode() + b"\xff\n"
+    assert cards.scrub_lines(data) == b'{"a":"\\n[CREDIT_CARD]"}\nno JSON [CREDIT_CARD]\n\xff\n'
+    assert cards.scrub_lines(b"innocent\n\xff") == b"innocent\n\xff"
+    assert cards.scrub_text(f"x {CARD}".encode()) == b"x [CREDIT_CARD]"
+    binary = b"\xff" + CARD.encode()
+    assert cards.scrub_text(binary) is binary
+
+
+def test_names_with_a_card_are_refused() -> None:
+    cards.refuse("ana", "user")
+    cards.refuse(None, "user")
+    with pytest.raises(InvalidRequest) as refused:
+        cards.refuse(CARD, "user")
+    assert refused.value.param == "user"
+
+
+@given(st.text(alphabet="0123456789 -x\n", max_size=60))
+def test_what_is_scrubbed_holds_none_and_what_is_covered_keeps_its_length(text: str) -> None:
+    assert not cards.holds(cards.cover(text))
+    assert len(cards.cover(text)) == len(text)
+    assert cards.scrub(cards.scrub(text)) == cards.scrub(text)
+
+
+def test_documents_are_covered_where_they_say_it_again() -> None:
+    text = f"Title {CARD}\npaid with {CARD}"
+    parsed = Parsed(
+        text,
+        headings=(Heading(1, f"Title {CARD}", 0, 25),),
+        tables=(Table(0, 5, ((CARD, "x"),), caption=CARD),),
+        figures=(Figure(0, 0, caption=CARD, text=CARD, image=b"png"),),
+    )
+    found = covered(parsed)
+    assert "4111" not in repr(found)
+    assert found.figures[0].image == b""
+    assert len(found.text) == len(text)
+    assert found.text.endswith("paid with **** **** **** ****")
+    innocent = Parsed("nothing")
+    assert covered(innocent) is innocent
