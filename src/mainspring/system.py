@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from mainspring import engines, rag, serving, stores, telemetry
+from mainspring import engines, monitor, rag, serving, stores, telemetry
 from mainspring.engines import Engines, Prepared
+from mainspring.monitor import Monitor
 from mainspring.rag.library import Library
 from mainspring.serving.caches import Caches
 from mainspring.serving.limit import Charge
@@ -37,6 +38,7 @@ class System:
     replicas: Replicas
     caches: Caches
     moderator: Moderator
+    monitor: Monitor
     local: Principal = LOCAL
 
     @classmethod
@@ -68,6 +70,7 @@ class System:
                     opened_telemetry.metrics,
                     opened_engines.embedder.count_tokens,
                 ),
+                monitor.make(settings, opened_stores, opened_engines),
             )
 
     async def respond(self, request: Request, context: Context) -> Response:

@@ -21,6 +21,7 @@ from mainspring.cli import (
     ingest,
     keys,
     models,
+    monitor,
     prompts,
     rag,
     redteam,
@@ -73,9 +74,11 @@ app.command("sync")(sync.sync)
 app.command("redteam")(redteam.redteam)
 app.command("doctor")(doctor.doctor)
 app.command("traces")(traces.traces)
+app.command("slos")(monitor.slos)
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
 app.add_typer(costs.app, name="costs")
+app.add_typer(monitor.app, name="alerts")
 app.add_typer(budgets.app, name="budgets")
 app.add_typer(replicas.app, name="replicas")
 app.add_typer(sessions.app, name="sessions")

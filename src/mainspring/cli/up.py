@@ -101,7 +101,12 @@ async def _serve(
 
     logs.configure(settings.telemetry)
     opening = System.open(settings, prepared)
-    async with opening as system, working(system), serving(mount(system), settings.gateway, bound) as (server, url):
+    async with (
+        opening as system,
+        working(system),
+        system.monitor.watching(),
+        serving(mount(system), settings.gateway, bound) as (server, url),
+    ):
         _stop_on_signals(server)
         if ingest:
             await fill(system, collection, ingest)

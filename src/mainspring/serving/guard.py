@@ -161,6 +161,7 @@ class GuardMetrics(Protocol):
 
 def note(context: Context, decisions: Sequence[Decision], stage: str, role: str, metrics: GuardMetrics) -> None:
     """Leave ``decisions`` for the settling commit, one event each, about the answer that will be recorded."""
+    of = {"application": context.allowance.application} if context.allowance.application else {}
     for decision in decisions:
         metrics.guard(decision.guard, decision.action, decision.kind, decision.count)
         record = EventRecord(
@@ -170,7 +171,7 @@ def note(context: Context, decisions: Sequence[Decision], stage: str, role: str,
             trace_id=context.trace.trace_id,
             kind="guard",
             subject="",
-            facts={"stage": stage, "role": role, **decision.facts()},
+            facts={"stage": stage, "role": role, **of, **decision.facts()},
             consent=context.consent,
             retention=context.retention,
         )

@@ -71,6 +71,7 @@ class GuardInput(Layer):
 
     async def respond(self, request: Request, context: Context) -> Response:
         policy = self._policies.under(request.model)
+        context.allowance.application = request.model
         placeholders = None
         if policy.tokenising and isinstance(request, ChatRequest | CompletionRequest):
             placeholders = await self._conversations.of(request, context)

@@ -15,6 +15,7 @@ from mainspring.settings.gateway import GatewaySettings
 from mainspring.settings.guards import DetectorsSettings, GuardsSettings, NamedPolicy, PiiKind
 from mainspring.settings.load import CONFIG_NAME, OTHER_NAMES, PREFIX, Loaded, describe, load
 from mainspring.settings.models import ModelsSettings
+from mainspring.settings.monitor import MonitorSettings
 from mainspring.settings.rag import Chunking, RagSettings
 from mainspring.settings.section import Section
 from mainspring.settings.serving import Preset, ServingSettings
@@ -37,6 +38,7 @@ __all__ = [
     "GuardsSettings",
     "Loaded",
     "ModelsSettings",
+    "MonitorSettings",
     "NamedPolicy",
     "PiiKind",
     "Preset",

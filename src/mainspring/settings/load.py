@@ -30,7 +30,7 @@ OTHER_NAMES = frozenset({"MAINSPRING_CONFIG", "MAINSPRING_DATA", "MAINSPRING_API
 _MAPPINGS = (
     *("models.remote.", "models.remote_rerankers.", "models.replicas.", "models.vllm."),
     *("serving.presets.", "serving.default_presets.", "serving.scaled.", "serving.routes."),
-    *("serving.admission.shares.", "serving.admission.tiers."),
+    *("serving.admission.shares.", "serving.admission.tiers.", "monitor.slos.", "monitor.webhooks."),
 )
 
 

@@ -14,6 +14,7 @@ from mainspring.settings.gateway import GatewaySettings
 from mainspring.settings.guards import GuardsSettings
 from mainspring.settings.models import ModelsSettings
 from mainspring.settings.money import PricesSettings
+from mainspring.settings.monitor import MonitorSettings
 from mainspring.settings.rag import RagSettings
 from mainspring.settings.section import Section
 from mainspring.settings.serving import ServingSettings
@@ -42,6 +43,7 @@ class Settings(Section):
     rag: RagSettings = Field(default_factory=RagSettings)
     telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)
     compliance: ComplianceSettings = Field(default_factory=ComplianceSettings)
+    monitor: MonitorSettings = Field(default_factory=MonitorSettings)
 
     @model_validator(mode="after")
     def _routes_lead_to_models(self) -> Settings:

@@ -22,7 +22,7 @@ import mainspring.stores.pages as pages
 import mainspring.stores.rows as rows
 from mainspring import cards
 from mainspring.errors import Conflict, NotFound, StoreError
-from mainspring.stores import charging
+from mainspring.stores import charging, commits
 from mainspring.stores.audit import Audit, By
 from mainspring.stores.database import Database
 from mainspring.stores.event_sight import seen
@@ -306,19 +306,17 @@ def _settlement(records: Iterable[EventRecord], turns: Iterable[SessionTurn]) ->
 
 def _insert(connection: sa.Connection, settlements: list[_Settlement]) -> None:
     contents.insert(connection, (row for each in settlements for row in each.contents))
-    for table, new in (
-        (events, [row for each in settlements for row in each.events]),
-        (turns, [row for each in settlements for row in each.turns]),
-    ):
-        if new:
-            connection.execute(sa.insert(table), new)
+    if new := [row for each in settlements for row in each.events]:
+        connection.execute(sa.insert(events).values(settled=commits.number(connection)), new)
+    if new := [row for each in settlements for row in each.turns]:
+        connection.execute(sa.insert(turns), new)
     if settled := [turn for each in settlements for turn in each.sessions]:
         account(connection, settled)
     charges = [charge for each in settlements for charge in each.charges]
     released = [reservation for each in settlements for reservation in each.released]
     notes = charging.settle(connection, charges, released) if charges or released else []
     if notes:
-        connection.execute(sa.insert(events), _settlement(notes, ()).events)
+        connection.execute(sa.insert(events).values(settled=commits.number(connection)), _settlement(notes, ()).events)
 
 
 def _erase(connection: sa.Connection, tenant: str, subject: str) -> dict[str, int]:

@@ -57,6 +57,18 @@ class Jobs:
             lambda connection: insert(connection, tenant, job_id, kind, payload, priority=priority), durable=True
         )
 
+    async def ensure(self, tenant: str, job_id: str, kind: str) -> None:
+        """Queue a job that is never done, where it is not there yet: who leases it is the one that does its work."""
+        now = time.time()
+        values = {"kind": kind, "state": WAITING, "created_at": now, "updated_at": now}
+        await self._database.write(
+            lambda connection: (
+                connection.execute(rows.insert_new(connection, jobs).values(tenant=tenant, id=job_id, **values))
+                and None
+            ),
+            durable=True,
+        )
+
     async def get(self, tenant: str, job_id: str) -> Job:
         """Raises ``NotFound``."""
         query = sa.select(jobs).where(jobs.c.tenant == tenant, jobs.c.id == job_id)

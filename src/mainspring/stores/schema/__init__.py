@@ -19,12 +19,14 @@ from mainspring.stores.schema.knowledge import (
     stale_chunks,
 )
 from mainspring.stores.schema.money import budget_periods, budgets, reservations
+from mainspring.stores.schema.monitoring import alerts, silences, tallies, watermarks
 from mainspring.stores.schema.prompts import prompt_moves, prompt_versions, prompts
 from mainspring.stores.schema.work import batch_lines, batches, jobs
 
 __all__ = [
     "HEAD",
     "CleanText",
+    "alerts",
     "audit",
     "audit_heads",
     "batch_lines",
@@ -49,10 +51,13 @@ __all__ = [
     "reservations",
     "session_summaries",
     "sessions",
+    "silences",
     "sources",
     "stale_chunks",
+    "tallies",
     "turn_vectors",
     "turns",
+    "watermarks",
 ]
 
-HEAD = "0013"
+HEAD = "0014"

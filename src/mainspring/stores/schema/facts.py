@@ -26,6 +26,8 @@ events = sa.Table(
     sa.Column("published", sa.Boolean, nullable=False, server_default=sa.false()),
     # Whom an answer was for, by the name that the caller gave: what access and erasure look for.
     optional("person"),
+    # Grows with each commit, so that whoever has read up to one has missed nothing; none in rows of old versions.
+    sa.Column("settled", sa.BigInteger, nullable=True),
     sa.Index(None, "tenant", "subject"),
     sa.Index(None, "tenant", "trace_id"),
     sa.Index(None, "tenant", "kind", "id"),
@@ -48,6 +50,12 @@ sa.Index(
     events.c.person,
     sqlite_where=events.c.person != "",
     postgresql_where=events.c.person != "",
+)
+sa.Index(
+    "ix_events_settled",
+    events.c.settled,
+    sqlite_where=events.c.settled.is_not(None),
+    postgresql_where=events.c.settled.is_not(None),
 )
 
 keys = sa.Table(

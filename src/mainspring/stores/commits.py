@@ -1,0 +1,40 @@
+"""The number of the commit in which an event was settled: who has read all events up to one has missed none.
+
+SQLite has one writer, whose numbers grow with time. On Postgres it is the number of the transaction; what a transaction
+that still runs may yet settle lies beyond the horizon, which readers do not pass.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import sqlalchemy as sa
+
+from mainspring.stores.schema import events
+
+
+def number(connection: sa.Connection) -> sa.ColumnElement[int] | int:
+    """The number of the commit that is being written, to be stored with its events."""
+    if connection.dialect.name == "postgresql":
+        return sa.literal_column("pg_current_xact_id()::text::bigint", sa.BigInteger)
+    last = connection.execute(sa.select(sa.func.max(events.c.settled)).where(events.c.settled.is_not(None))).scalar()
+    # By the clock, so that it grows even where all events were deleted.
+    return max((last or 0) + 1, time.time_ns() // 1000)
+
+
+def before_horizon(connection: sa.Connection) -> sa.ColumnElement[bool]:
+    """The condition of events that were settled, and before which none will be settled any more."""
+    if connection.dialect.name == "postgresql":
+        return events.c.settled < sa.literal_column("pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+    return events.c.settled.is_not(None)
+
+
+def latest(connection: sa.Connection) -> int:
+    """The newest number that may be in the table: a reader that is beyond it reads another database than it did."""
+    if connection.dialect.name == "postgresql":
+        query: sa.Select[Any] = sa.select(
+            sa.literal_column("pg_snapshot_xmax(pg_current_snapshot())::text::bigint", sa.BigInteger)
+        )
+        return int(connection.execute(query).scalar_one())
+    return time.time_ns() // 1000 + 1

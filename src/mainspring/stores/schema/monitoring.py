@@ -1,0 +1,64 @@
+"""What the traffic was like, in counts; the alerts that it raised, and which of them nobody wants to hear of."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from mainspring.stores.schema.columns import json, key, metadata, optional, text, time
+
+# Counts and histograms of one application over ``span`` seconds from ``at``.
+tallies = sa.Table(
+    "tallies",
+    metadata,
+    key("tenant"),
+    key("application"),
+    sa.Column("span", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at", sa.BigInteger, primary_key=True, autoincrement=False),
+    json("counted", "{}"),
+    sa.Index(None, "span", "at"),
+)
+
+# How far a reader has come, by its name; and since when the drift of an application is looked for.
+watermarks = sa.Table(
+    "watermarks",
+    metadata,
+    key("tenant"),
+    key("name"),
+    sa.Column("position", sa.Double, nullable=False),
+)
+
+# One row for each time that something went wrong. ``told`` is the state that receivers last heard of.
+alerts = sa.Table(
+    "alerts",
+    metadata,
+    key("tenant"),
+    key("id"),
+    text("rule"),
+    text("application"),
+    optional("name"),
+    text("severity"),
+    text("state"),
+    text("summary"),
+    json("details", "{}"),
+    time("raised_at"),
+    time("cleared_at", nullable=True),
+    optional("told"),
+    time("told_at", nullable=True),
+    optional("acknowledged_by"),
+    time("acknowledged_at", nullable=True),
+    sa.Index(None, "state", "raised_at"),
+    sa.Index(None, "tenant", "raised_at", "id"),
+)
+
+silences = sa.Table(
+    "silences",
+    metadata,
+    key("tenant"),
+    key("id"),
+    optional("rule"),
+    optional("application"),
+    optional("comment"),
+    text("created_by"),
+    time("created_at"),
+    time("until"),
+)

@@ -1,0 +1,107 @@
+"""Counts of the traffic by application and time, kept by whoever reads the event log, with how far it has read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+import mainspring.stores.rows as rows
+from mainspring.stores import feed, jobs
+from mainspring.stores.database import Database
+from mainspring.stores.jobs import Job
+from mainspring.stores.schema import tallies, watermarks
+
+
+@dataclass(frozen=True, slots=True)
+class TallyRow:
+    """Counts of one application over ``span`` seconds from ``at``, as JSON."""
+
+    tenant: str
+    application: str
+    span: int
+    at: int
+    counted: Mapping[str, Any]
+
+
+class Tallies:
+    """The counts of all tenants."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def load(
+        self,
+        span: int,
+        since: float,
+        until: float | None = None,
+        *,
+        tenant: str | None = None,
+        application: str | None = None,
+    ) -> list[TallyRow]:
+        """Those of ``span`` that begin at ``since`` or later and before ``until``, the oldest first."""
+        query = sa.select(tallies).where(tallies.c.span == span, tallies.c.at >= since).order_by(tallies.c.at)
+        if until is not None:
+            query = query.where(tallies.c.at < until)
+        for column, value in ((tallies.c.tenant, tenant), (tallies.c.application, application)):
+            if value is not None:
+                query = query.where(column == value)
+        # Read within the database's thread: the rows of weeks take a while to be parsed.
+        return await self._database.read(lambda connection: [_row(row) for row in connection.execute(query)])
+
+    async def known(self, tenant: str | None = None) -> list[tuple[str, str]]:
+        """(tenant, application) of all that is counted."""
+        query = sa.select(tallies.c.tenant, tallies.c.application).distinct()
+        if tenant is not None:
+            query = query.where(tallies.c.tenant == tenant)
+        found = await self._database.read(lambda connection: connection.execute(query).all())
+        return sorted((row.tenant, row.application) for row in found)
+
+    async def write(self, changed: Sequence[TallyRow], name: str, position: int, lease: Job | None) -> bool:
+        """Put these in the place of what was there, and note that the reader ``name`` has come to ``position``, in one
+        transaction; False, and nothing is written, where the lease is somebody else's."""
+
+        def work(connection: sa.Connection) -> bool:
+            if lease is not None and not jobs.held(connection, lease):
+                return False
+            for each in changed:
+                place = sa.and_(
+                    tallies.c.tenant == each.tenant,
+                    tallies.c.application == each.application,
+                    tallies.c.span == each.span,
+                    tallies.c.at == each.at,
+                )
+                counted = rows.dump(each.counted)
+                if not connection.execute(sa.update(tallies).where(place).values(counted=counted)).rowcount:
+                    of = {"tenant": each.tenant, "application": each.application, "span": each.span, "at": each.at}
+                    connection.execute(sa.insert(tallies).values(**of, counted=counted))
+            feed.move(connection, name, position)
+            return True
+
+        return await self._database.write(work)
+
+    async def expire(self, span: int, before: float) -> None:
+        """Forget those of ``span`` that began before then."""
+        old = sa.delete(tallies).where(tallies.c.span == span, tallies.c.at < before)
+        await self._database.write(lambda connection: connection.execute(old) and None)
+
+    async def accepted(self) -> dict[tuple[str, str], float]:
+        """Since when the traffic of an application (tenant, name) is what is to be expected, where somebody said so."""
+        query = sa.select(watermarks).where(watermarks.c.name.startswith(_ACCEPTED, autoescape=True))
+        found = await self._database.read(lambda connection: connection.execute(query).all())
+        return {(row.tenant, row.name.removeprefix(_ACCEPTED)): row.position for row in found}
+
+    async def accept(self, tenant: str, application: str, since: float) -> None:
+        """What comes from ``since`` on is what is to be expected of this application."""
+        await self._database.write(
+            lambda connection: feed.move(connection, f"{_ACCEPTED}{application}", since, tenant), durable=True
+        )
+
+
+_ACCEPTED = "accepted:"
+
+
+def _row(row: sa.Row[Any]) -> TallyRow:
+    return TallyRow(row.tenant, row.application, row.span, row.at, rows.load(row.counted))
