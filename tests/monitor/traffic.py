@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -93,12 +94,18 @@ class World:
         draw = self.chosen
         answer, trace = ids.new("ans_"), ids.new("t")
         if draw.random() < shape.refused:
-            facts = {"stage": "input", "role": "user", "guard": "injection", "action": "refuse", "kind": "override"}
+            refused: dict[str, Any] = {
+                "stage": "input",
+                "role": "user",
+                "guard": "injection",
+                "action": "refuse",
+                "kind": "override",
+            }
             of = {"application": application, "count": 1}
-            return [EventRecord(ids.new("evt_"), at, tenant, trace, "guard", "", facts | of)]
+            return [EventRecord(ids.new("evt_"), at, tenant, trace, "guard", "", refused | of)]
         failed = draw.random() < shape.failed
         total = draw.lognormvariate(0, 0.4) * shape.total
-        facts = {
+        facts: dict[str, Any] = {
             "status": "failed" if failed else "completed",
             "requested": application,
             "model": "big",
@@ -114,7 +121,7 @@ class World:
             facts["error"] = shape.code
         text = None
         if shape.questions:
-            text = '{"messages": [{"role": "user", "content": "%s"}]}' % draw.choice(shape.questions)
+            text = json.dumps({"messages": [{"role": "user", "content": draw.choice(shape.questions)}]})
         at -= total
         records = [EventRecord(answer, at, tenant, trace, "answer", answer, facts, text)]
         evidence = min(1.0, max(0.0, draw.gauss(shape.evidence, 0.15)))
@@ -133,7 +140,7 @@ class World:
         """All that were raised, oldest first."""
         from mainspring.stores.pages import Page
 
-        found = []
+        found: list[Alert] = []
         for tenant in ("acme", "other"):
             found += (await Alerts(self.stores.database).page(tenant, Page(limit=100, order="asc"))).rows
         return found

@@ -163,6 +163,7 @@ async def test_records_and_engine_hold_no_personal_data(house: Build) -> None:
     assert "example.com" not in everything
     guards = [dict(record.facts) for record in home.events.of("guard")]
     assert {each.pop("policy") for each in guards} == {home.policy.version}
+    assert {each.pop("application") for each in guards} == {"chat"}
     assert guards == [
         {"stage": "input", "role": "user", "guard": "pii_input", "action": "redact", "kind": "email", "count": 1},
         {
