@@ -160,6 +160,8 @@ class MemorySpan:
     attributes: dict[str, Any]
     error: BaseException | None = None
     ended: bool = False
+    kept: str = ""
+    steps: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def set(self, key: str, value: Any) -> None:
         assert not self.ended
@@ -167,6 +169,12 @@ class MemorySpan:
 
     def fail(self, error: BaseException) -> None:
         self.error = error
+
+    def keep(self, reason: str) -> None:
+        self.kept = reason
+
+    def past(self, name: str, start_ns: int, end_ns: int, **attributes: Any) -> None:
+        self.steps[name] = attributes
 
 
 @dataclass

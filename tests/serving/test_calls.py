@@ -174,15 +174,49 @@ async def test_waiting_is_a_span_and_counted(house: Build) -> None:
     gate = Gate("chat", 1, 10**6, AdmissionSettings(), max_waiting=4, waits=home.metrics)
     admit = Admit(Recited(Text("x"), Finish("stop")), gate, home.tracing)
     first = await admit.respond(REQUEST, visitor())
-    assert home.tracing.spans == []
+    assert [span.name for span in home.tracing.spans] == ["prefill", "decode"]
     second = asyncio.create_task(admit.respond(REQUEST, visitor()))
     await asyncio.sleep(0.01)
     await first.aclose()
     await (await second).aclose()
-    (span,) = home.tracing.spans
-    assert span.name == "queue"
+    span = home.tracing.spans[2]
+    assert [span.name for span in home.tracing.spans[2:]] == ["queue", "prefill", "decode"]
     assert span.attributes["mainspring.queue.waited_s"] > 0
     assert [(priority, outcome) for priority, _, outcome in home.metrics.waits] == [("interactive", "admitted")] * 2
+
+
+async def test_the_first_token_ends_one_span_and_the_last_the_next(house: Build) -> None:
+    home = house()
+    more, ending = asyncio.Event(), Ending()
+
+    class Done(Recited):
+        async def respond(self, request: Request, context: Context) -> Response:
+            response = await super().respond(request, context)
+            response.ending = ending
+            return response
+
+    response = await Admit(Done(Text("x"), more, Finish("stop")), None, home.tracing).respond(REQUEST, visitor())
+    prefill, decode = home.tracing.spans
+    assert (prefill.name, prefill.ended, decode.name, decode.ended) == ("prefill", True, "decode", False)
+    ending.tell(Usage(10, 5))
+    assert decode.ended, "the model is done, however long the answer is read"
+    assert decode.attributes == {"gen_ai.usage.output_tokens": 5}
+    await response.aclose()
+
+
+async def test_a_model_that_fails_before_its_first_token_has_no_decode(house: Build) -> None:
+    home = house()
+    with pytest.raises(DeadlineExceeded):
+        await Admit(Recited(), None, home.tracing).respond(REQUEST, visitor(deadline=0.0))
+    assert home.tracing.spans == []
+
+    class Refusing(Recited):
+        async def respond(self, request: Request, context: Context) -> Response:
+            raise EngineDied("it did")
+
+    with pytest.raises(EngineDied):
+        await Admit(Refusing(), None, home.tracing).respond(REQUEST, visitor())
+    assert [span.name for span in home.tracing.spans] == ["prefill"]
 
 
 async def test_deadlines_are_kept_before_the_commit_point(house: Build) -> None:

@@ -64,7 +64,8 @@ async def test_an_answer_is_cited_remembered_cached_and_traced(tmp_path: Path) -
         await told.flush()
         spans = await opened.spans.trace(context.trace.trace_id)
         layers = {"Limit", "Shed", "GuardInput", "Session", "Record", "ResponseCache", "GuardOutput"}
-        assert {span.name for span in spans} == {"request", *layers, "chat chat"}
+        steps = {"guard", "prefill", "decode", "postprocess", "settle"}
+        assert {span.name for span in spans} == {"request", *layers, *steps, "chat chat"}
         page, _ = told.metrics.render()
         assert b'mainspring_model_calls_total{code="ok",model="chat"} 3.0' in page
         assert b'mainspring_cache_total{cache="response",outcome="hit"} 1.0' in page

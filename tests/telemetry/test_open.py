@@ -26,7 +26,11 @@ async def test_a_trace_can_be_read_after_the_request(tmp_path: Path) -> None:
             inner.end()
         await opened.flush()
         root, child = await spans.trace(outer.trace_id)
-        assert (root.name, root.parent_id, json.loads(root.attributes)) == ("request", None, {REQUEST_MODEL: "m"})
+        assert (root.name, root.parent_id, json.loads(root.attributes)) == (
+            "request",
+            None,
+            {REQUEST_MODEL: "m", "mainspring.kept": "error"},
+        )
         assert (child.name, child.parent_id, child.status) == ("chat m", root.span_id, "error")
         assert json.loads(child.attributes) == {"error.type": "engine_died"}
     await spans.close()

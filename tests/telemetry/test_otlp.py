@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
 
 import pytest
 
@@ -14,51 +10,15 @@ from mainspring.errors import MissingExtra, StoreError
 from mainspring.telemetry.otlp import OtlpSink
 from mainspring.telemetry.tracing import PROVIDER, REQUEST_MODEL, Tracing
 from mainspring.types import Context, Principal
+from tests.telemetry.collector import Collector, collecting
 
 pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="pip install 'mainspring[otlp]'")
 
 
-class Collector:
-    def __init__(self) -> None:
-        self.paths: list[str] = []
-        self.spans: list[Any] = []
-        self.resources: list[dict[str, str]] = []
-        self.status = 200
-        collector = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-
-                body = self.rfile.read(int(self.headers["content-length"]))
-                if self.headers.get("content-encoding") == "gzip":
-                    body = gzip.decompress(body)
-                collector.paths.append(self.path)
-                for group in ExportTraceServiceRequest.FromString(body).resource_spans:
-                    collector.resources.append(
-                        {pair.key: pair.value.string_value for pair in group.resource.attributes}
-                    )
-                    for scope in group.scope_spans:
-                        collector.spans.extend(scope.spans)
-                self.send_response(collector.status)
-                self.end_headers()
-
-            def log_message(self, *args: object) -> None:
-                pass
-
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-
-
 @pytest.fixture
 def collector() -> Iterator[Collector]:
-    made = Collector()
-    thread = threading.Thread(target=made.server.serve_forever, daemon=True)
-    thread.start()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
-    thread.join()
+    with collecting() as made:
+        yield made
 
 
 async def test_spans_arrive_as_opentelemetry_has_them(collector: Collector) -> None:

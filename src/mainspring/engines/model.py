@@ -107,7 +107,7 @@ class ModelResponder:
             sampling=await self._budget(generation),
             timeout=self._timeout(context),
             priority=context.priority,
-            headers={"traceparent": _traceparent(context)},
+            headers=context.trace.headers(),
         )
         stream = await self.engine.generate(generation)
         ending = getattr(stream, "ending", None) or Ending()
@@ -205,11 +205,6 @@ class ModelResponder:
         if remaining is not None and remaining <= 0:
             raise DeadlineExceeded(f"the deadline passed before {self._model} was asked")
         return remaining
-
-
-def _traceparent(context: Context) -> str:
-    trace = context.trace
-    return f"00-{trace.trace_id}-{trace.span_id}-{'01' if trace.sampled else '00'}"
 
 
 def _digest(fingerprint: str, template: ChatTemplate | None, stop: Sequence[str]) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -103,8 +104,11 @@ class RemoteReranker:
     async def start(self) -> None:
         """Nothing to load: the first request finds out whether the endpoint is there."""
 
-    async def rerank(self, query: str, passages: Sequence[str]) -> Reranked:
-        """Raises ``UpstreamError`` where the endpoint is not reached, refuses, or answers something else."""
+    async def rerank(
+        self, query: str, passages: Sequence[str], trace: Mapping[str, str] = MappingProxyType({})
+    ) -> Reranked:
+        """``trace`` are the headers that tell the endpoint of the trace. Raises ``UpstreamError`` where it is not
+        reached, refuses, or answers something else."""
         import aiohttp
 
         if not passages:
@@ -113,7 +117,7 @@ class RemoteReranker:
             timeout = aiohttp.ClientTimeout(total=self._settings.timeout_s)
             self._session = aiohttp.ClientSession(timeout=timeout)
         body = {"model": self._settings.model, "query": query, "documents": list(passages)}
-        headers = {"Authorization": f"Bearer {self._settings.api_key}"} if self._settings.api_key else {}
+        headers = {**trace, **({"Authorization": f"Bearer {self._settings.api_key}"} if self._settings.api_key else {})}
         try:
             async with self._session.post(self._settings.url, json=body, headers=headers) as response:
                 if response.status != 200:
@@ -150,7 +154,11 @@ class RerankResponder:
             raise InvalidRequest(f"{name} is a reranker and answers nothing else", param="model")
         try:
             async with asyncio.timeout(context.remaining()):
-                found = await self.reranker.rerank(request.query, request.documents)
+                if isinstance(self.reranker, RemoteReranker):
+                    headers = context.trace.headers()
+                    found = await self.reranker.rerank(request.query, request.documents, headers)
+                else:
+                    found = await self.reranker.rerank(request.query, request.documents)
         except TimeoutError:
             raise DeadlineExceeded(f"{name} did not score the documents in time") from None
         headers = {"x-mainspring-truncated": str(found.truncated)} if found.truncated else {}

@@ -13,7 +13,7 @@ from fastapi.security import HTTPBearer
 
 from mainspring.errors import Forbidden, InvalidRequest, Unauthenticated
 from mainspring.stores.audit import By
-from mainspring.types import Allowance, Context, Principal, Priority
+from mainspring.types import Allowance, Arrival, Context, Principal, Priority
 
 
 class Authenticator(Protocol):
@@ -58,6 +58,7 @@ class Caller:
             priority=_priority(http, principal, self._classes.get(principal.tier, Priority.INTERACTIVE)),
             allowance=Allowance(_most_tokens(http)),
             idempotency_key=http.headers.get("idempotency-key"),
+            arrival=Arrival(http.state.came_ns, time.time_ns()) if hasattr(http.state, "came_ns") else None,
         )
         http.state.context = context
         return context

@@ -6,6 +6,8 @@ pages of other origins to read it (``gateway.cors``).
 
 from __future__ import annotations
 
+import dataclasses
+import time
 from collections.abc import Awaitable, Callable, Iterable
 
 from starlette.datastructures import Headers
@@ -15,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mainspring.gateway.heartbeat import HEAD, SEND
 from mainspring.settings import GatewaySettings
+from mainspring.telemetry.tracing import parse_tracestate
 from mainspring.types import TraceParent
 
 TraceOf = Callable[[str | None], TraceParent]
@@ -77,11 +80,14 @@ class Edge:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        came_ns = time.time_ns()
         asked = Headers(scope=scope)
         trace = self.trace_of(asked.get("traceparent"))
+        if trace.trace_id in asked.get("traceparent", "") and (states := asked.getlist("tracestate")):
+            trace = dataclasses.replace(trace, state=parse_tracestate(states))
         head = [(b"x-trace-id", trace.trace_id.encode()), *self._headers(scope, asked)]
         # What goes past the middlewares (frames of streams, heartbeats) finds here what it has to add itself.
-        scope.setdefault("state", {}).update({"trace": trace, SEND: send, HEAD: head})
+        scope.setdefault("state", {}).update({"trace": trace, "came_ns": came_ns, SEND: send, HEAD: head})
 
         def complete(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":

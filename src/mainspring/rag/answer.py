@@ -40,6 +40,7 @@ from mainspring.rag.selection import SearchOptions
 from mainspring.serving.charged import Charged
 from mainspring.settings import RagSettings
 from mainspring.stores.collections import Collection, Collections
+from mainspring.telemetry.tracing import Tracing, span_of
 from mainspring.types import (
     ChatRequest,
     Context,
@@ -85,7 +86,9 @@ class DocumentAnswerer:
         charged: Charged | None = None,
         understanding: Understanding | None = None,
         sift: Sift | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
+        self._tracing = tracing
         self._retriever = retriever
         self._collections = collections
         self._settings = settings
@@ -166,9 +169,10 @@ class DocumentAnswerer:
             self._record(context, asked, look, refused, chosen)
             return self._noticed(asked, found, Response(head, replay(self._extracted(asked, look, chosen))))
         question, passages, texts = found.question, found.passages, found.texts
-        reading = await self._writer.read(request, question, found.hits, passages, texts)
-        if self._sift is not None:
-            reading = await sifted(reading, self._sift, context)
+        with span_of(self._tracing, "assemble", context) as span:
+            reading = await self._writer.read(request, question, found.hits, passages, texts)
+            if self._sift is not None:
+                reading = await sifted(reading, self._sift, span.context)
         if not reading.sources:
             self._record(context, asked, look, True, (), reading=reading.facts())
             return self._noticed(asked, found, Response(head, replay(self._extracted(asked, look, ()))))
@@ -237,10 +241,11 @@ class DocumentAnswerer:
             )
             candidates = walked.hits
         hits = shown(candidates, top_k)
-        texts = await self._retriever.texts(hits)
-        reader = self._retriever.reading(self._retriever.embedder, context, self._charged)
-        vector = (await reader.embed([question], "query")).vectors[0]
-        passages = await extract.passages(question, hits, candidates, texts, reader, vector)
+        with span_of(self._tracing, "select", context) as span:
+            texts = await self._retriever.texts(hits)
+            reader = self._retriever.reading(self._retriever.embedder, span.context, self._charged)
+            vector = (await reader.embed([question], "query")).vectors[0]
+            passages = await extract.passages(question, hits, candidates, texts, reader, vector)
         told = features(question, candidates, passages)
         if self._calibration is None:
             likely = evidence(question, candidates, passages)

@@ -50,7 +50,7 @@ class Assembly:
         self._kept = (stores.collections, stores.blobs, stores.vectors, self._embedders)
         self._listwise = _listwise(path, settings)
         self._reranker = self._listwise or engines.reranker
-        self._retriever = Retriever(*self._kept, settings.rag, self._reranker)
+        self._retriever = Retriever(*self._kept, settings.rag, self._reranker, telemetry.tracing)
         self._models = sorted(engines.chat.values(), key=lambda model: not model.grounded)
         self._grounded = bool(self._models) and self._models[0].grounded
         self._reader = graph_reader(self._models, path.shown, stores, settings)
@@ -103,6 +103,7 @@ class Assembly:
             charged=self._path.charged,
             understanding=self._understanding,
             sift=self._path.sift,
+            tracing=self._telemetry.tracing,
         )
 
     def _search(self) -> Search:

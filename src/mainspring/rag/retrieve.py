@@ -19,10 +19,11 @@ from cachetools import LRUCache
 from mainspring.engines.base import Embedder, Reranker
 from mainspring.engines.embedders import Embedders, embedders_of
 from mainspring.rag import filters as filtering
-from mainspring.rag.fusion import Mode, combine, fuse, ranks
+from mainspring.rag.fusion import combine, fuse, ranks
 from mainspring.rag.query.plan import Query, QueryPlan
 from mainspring.rag.remembered import Remembered
 from mainspring.rag.rerank import rerank
+from mainspring.rag.rounds import best_of, embedded, fused, key, mean
 from mainspring.rag.scope import Groups, Scope, Scopes
 from mainspring.rag.selection import SearchOptions, decay, select
 from mainspring.serving.charged import Charged
@@ -30,7 +31,8 @@ from mainspring.settings import RagSettings
 from mainspring.stores.blobs import Blobs
 from mainspring.stores.collections import Collection, Collections
 from mainspring.stores.documents import Document
-from mainspring.stores.vectors import ChunkRow, SearchHit, VectorStore
+from mainspring.stores.vectors import ChunkRow, SearchHit, Stages, VectorStore
+from mainspring.telemetry.tracing import OPERATION, Span, Tracing, span_of
 from mainspring.types import Context
 
 __all__ = ["Filters", "Groups", "Hit", "Retriever", "fuse"]
@@ -94,7 +96,9 @@ class Retriever:
         embedder: Embedder | Embedders,
         settings: RagSettings,
         reranker: Reranker | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
+        self._tracing = tracing
         self._blobs = blobs
         self._vectors = vectors
         self._settings = settings
@@ -141,6 +145,26 @@ class Retriever:
         """All that was considered for ``search``: ``rag.candidates`` (or ``k``, if more) by vector and as many
         by words, for each query of ``plan`` (None: ``query`` alone), best first. A reranker that asks a model does so
         within ``context``, and what ``charged`` makes of models is charged to it."""
+        with span_of(self._tracing, "retrieve", context, **{OPERATION: "retrieval"}) as span:
+            found = await self._candidates(
+                within, query, k, filters, groups, plan, options, context and span.context, charged, span
+            )
+            span.set("mainspring.candidates", len(found))
+            return found
+
+    async def _candidates(
+        self,
+        within: Collection | Sequence[Collection],
+        query: str,
+        k: int,
+        filters: Filters | None,
+        groups: Groups,
+        plan: QueryPlan | None,
+        options: SearchOptions,
+        context: Context | None,
+        charged: Charged | None,
+        span: Span,
+    ) -> list[Hit]:
         plan = QueryPlan.of(query) if plan is None else plan.checked()
         chosen = [within] if isinstance(within, Collection) else list(within)
         tree = filtering.parse(filters)
@@ -151,18 +175,21 @@ class Retriever:
         depth = options.depth(k, self._settings.candidates)
         rounds = await asyncio.gather(
             *(
-                self._round(scopes, query, {name: each[number] for name, each in vectors.items()}, depth, options)
+                self._round(scopes, query, {name: each[number] for name, each in vectors.items()}, depth, options, span)
                 for number, query in enumerate(plan.queries)
             )
         )
-        ranked = await self._ranked(plan, rounds, options, groups)
+        with span_of(self._tracing, "fuse", context):
+            ranked = await self._ranked(plan, rounds, options, groups)
         if self.reranker is None or not options.rerank or options.mode == "sparse":
             return ranked
-        bound = getattr(self.reranker, "within", None)
-        reranker = bound(context) if bound is not None and context is not None else self.reranker
-        if bound is None and context is not None and charged is not None:
-            reranker = charged.reranker(reranker, context)
-        return await rerank(reranker, plan.queries[0].text, ranked, self._settings)
+        with span_of(self._tracing, "rerank", context) as reading:
+            context = context and reading.context
+            bound = getattr(self.reranker, "within", None)
+            reranker = bound(context) if bound is not None and context is not None else self.reranker
+            if bound is None and context is not None and charged is not None:
+                reranker = charged.reranker(reranker, context)
+            return await rerank(reranker, plan.queries[0].text, ranked, self._settings)
 
     def reading(self, embedder: Embedder, context: Context | None = None, charged: Charged | None = None) -> Embedder:
         """``embedder`` as it reads for one request: what ``charged`` makes of it is charged to ``context``, and what
@@ -257,16 +284,24 @@ class Retriever:
         asked = list({query.dense or query.text: None for query in plan.queries if query.vector is None})
         passages = list({text: None for query in plan.queries if query.vector is None for text in query.passages})
         found = {}
-        for name, collection in names.items():
-            reader = self.reading(await self.embedder_of(collection), context, charged)
-            embedded = await asyncio.gather(_embedded(reader, asked, "query"), _embedded(reader, passages, "passage"))
-            found[name] = [_mean(query, *embedded) for query in plan.queries]
+        with span_of(self._tracing, "embed query", context) as span:
+            for name, collection in names.items():
+                reader = self.reading(await self.embedder_of(collection), context and span.context, charged)
+                each = await asyncio.gather(embedded(reader, asked, "query"), embedded(reader, passages, "passage"))
+                found[name] = [mean(query, *each) for query in plan.queries]
         return found
 
     async def _round(
-        self, scopes: Sequence[Scope], query: Query, vectors: Mapping[str, Any], depth: int, options: SearchOptions
+        self,
+        scopes: Sequence[Scope],
+        query: Query,
+        vectors: Mapping[str, Any],
+        depth: int,
+        options: SearchOptions,
+        span: Span,
     ) -> list[tuple[Scope, SearchHit]]:
         """What one query finds in all collections."""
+        stages: Stages = []
         text = None if options.mode == "dense" else (query.lexical or query.text)
         found = await asyncio.gather(
             *(
@@ -277,10 +312,13 @@ class Retriever:
                     k=depth,
                     current=scope.current,
                     effort=options.effort,
+                    stages=stages,
                 )
                 for scope in scopes
             )
         )
+        for stage in stages:
+            span.past(*stage)
         return [(scope, hit) for scope, hits in zip(scopes, found, strict=True) for hit in hits]
 
     async def _ranked(
@@ -298,11 +336,11 @@ class Retriever:
             }
         )
         scored = [
-            dict(zip(map(_key, pairs), _fused(query.text, pairs, settings, options.mode), strict=True))
+            dict(zip(map(key, pairs), fused(query.text, pairs, settings, options.mode), strict=True))
             for query, pairs in zip(plan.queries, rounds, strict=True)
         ]
         scores = combine([query.weight for query in plan.queries], scored, settings.fusion)
-        best = _best(rounds)
+        best = best_of(rounds)
         dense = ranks([hit.dense if hit.dense is not None else -1.0 for _, hit in best])
         lexical = ranks([hit.lexical or 0.0 for _, hit in best])
         documents = await self._documents(best, groups)
@@ -314,7 +352,7 @@ class Retriever:
             # A document that was removed, replaced or closed to these groups meanwhile is no longer to be shown.
             if document is None or document.generation != hit.generation:
                 continue
-            score = scores[_key((scope, hit))] * decay(now - _modified(document), half_life)
+            score = scores[key((scope, hit))] * decay(now - _modified(document), half_life)
             made = _hit(scope, hit, document, score, dense[number], lexical[number])
             ranked.append(replace(made, foreign=scope.collection.embedder != self.embedders.default.name))
         return sorted(ranked, key=lambda hit: (-hit.score, hit.chunk_id))
@@ -326,45 +364,6 @@ class Retriever:
             wanted = {name for name, home in homes.items() if home.id == collection.id}
             found.update(await self.scopes.named(collection, wanted, groups))
         return found
-
-
-async def _embedded(reader: Embedder, texts: list[str], kind: Any) -> dict[str, Any]:
-    return dict(zip(texts, (await reader.embed(texts, kind)).vectors, strict=True)) if texts else {}
-
-
-def _key(pair: tuple[Scope, SearchHit]) -> str:
-    # A chunk's id is unique within its collection only.
-    return f"{pair[0].collection.id}/{pair[1].chunk_id}"
-
-
-def _fused(query: str, pairs: Sequence[tuple[Scope, SearchHit]], settings: RagSettings, mode: Mode) -> list[float]:
-    kinds = [scope.collection.embedder for scope, _ in pairs]
-    return fuse(query, [hit for _, hit in pairs], settings, mode, kinds)
-
-
-def _best(rounds: Sequence[Sequence[tuple[Scope, SearchHit]]]) -> list[tuple[Scope, SearchHit]]:
-    """Each chunk once, with the best scores that a query gave it."""
-    found: dict[str, tuple[Scope, SearchHit]] = {}
-    for pair in (pair for each in rounds for pair in each):
-        key = _key(pair)
-        if key in found:
-            scope, known = found[key]
-            dense = max((each.dense for each in (known, pair[1]) if each.dense is not None), default=None)
-            lexical = max((each.lexical for each in (known, pair[1]) if each.lexical is not None), default=None)
-            found[key] = (scope, replace(known, dense=dense, lexical=lexical))
-        else:
-            found[key] = pair
-    return list(found.values())
-
-
-def _mean(query: Query, asked: Mapping[str, Any], passages: Mapping[str, Any]) -> Any:
-    if query.vector is not None:
-        return query.vector
-    own = asked[query.dense or query.text]
-    if not query.passages:
-        return own
-    mean = np.mean([own, *(passages[text] for text in query.passages)], axis=0)
-    return (mean / (np.linalg.norm(mean) or 1.0)).astype(np.float32)
 
 
 def _modified(document: Document) -> float:

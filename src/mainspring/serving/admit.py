@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import ExitStack
 
 import mainspring.serving.estimate as estimate
 from mainspring.errors import DeadlineExceeded, MainspringError, RateLimited
@@ -38,10 +39,10 @@ class Admit(Layer):
             raise DeadlineExceeded("the deadline passed before the model was called")
         _check_allowance(context)
         if self._gate is None:
-            return await self._within(request, context)
+            return await self._watched(request, context)
         place = await self._enter(self._gate, request, context)
         try:
-            response = await self._within(request, context)
+            response = await self._watched(request, context)
         except BaseException as error:
             # What failed before it began was in vain; of what was cancelled nobody knows how far it came.
             place.leave(Usage() if isinstance(error, MainspringError) else None)
@@ -64,6 +65,27 @@ class Admit(Layer):
             place = await gate.wait(work, context)
             span.set("mainspring.queue.waited_s", round(place.waited_s, 6))
             return place
+
+    async def _watched(self, request: Request, context: Context) -> Response:
+        """With a span until the model's first token is there, and one from there to its last."""
+        if self._tracing is None or not isinstance(request, ChatRequest | CompletionRequest):
+            return await self._within(request, context)
+        with self._tracing.span("prefill", context):
+            response = await self._within(request, context)
+        running = ExitStack()
+        span = running.enter_context(self._tracing.span("decode", context))
+
+        def done(usage: Usage | None) -> None:
+            if usage is not None:
+                span.set("gen_ai.usage.output_tokens", usage.completion_tokens)
+            running.close()
+
+        async def close() -> None:
+            running.close()
+
+        if response.ending is not None:
+            response.ending.watch(done)
+        return response.on_close(close)
 
     async def _within(self, request: Request, context: Context) -> Response:
         timeout = asyncio.timeout(context.remaining())

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from mainspring.errors import MainspringError
 from mainspring.guards.bounds import Beyond
 from mainspring.guards.placeholders import Placeholders
+from mainspring.serving.ports import Span
 from mainspring.serving.redaction import Redactor
 from mainspring.settings.answers import AnswersSettings
 from mainspring.settings.guard_limits import LanguageLimits, LengthLimits, TopicLimits
@@ -176,3 +177,11 @@ def note(context: Context, decisions: Sequence[Decision], stage: str, role: str,
             retention=context.retention,
         )
         context.allowance.records.append(record)
+
+
+def tell(span: Span, facts: Sequence[Mapping[str, Any]]) -> None:
+    """What guards decided, on the span of what they looked at; of a trace with a refusal all is kept."""
+    if facts:
+        span.set("mainspring.guard.findings", [f"{each['guard']} {each['action']} {each['kind']}" for each in facts])
+        if any(each["action"] == "refuse" and not each.get("dry_run") for each in facts):
+            span.keep("guard")

@@ -12,10 +12,10 @@ from mainspring.guards.bounds import Beyond
 from mainspring.guards.placeholders import Placeholders
 from mainspring.path import Layer
 from mainspring.serving import language
-from mainspring.serving.guard import About, Decision, Detect, GuardMetrics, Policies, Policy, note
+from mainspring.serving.guard import About, Decision, Detect, GuardMetrics, Policies, Policy, note, tell
 from mainspring.serving.memory.base import Count
 from mainspring.serving.memory.tokens import estimated
-from mainspring.serving.ports import EventLog
+from mainspring.serving.ports import EventLog, Tracing
 from mainspring.serving.returning import Conversations, hidden, put_back
 from mainspring.types import (
     ChatRequest,
@@ -57,8 +57,10 @@ class GuardInput(Layer):
         detect: Detect | None = None,
         about: About | None = None,
         tokens: Counts | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         super().__init__(inner)
+        self._tracing = tracing
         self._policies = policy
         self._events = events
         self._conversations = conversations
@@ -75,7 +77,13 @@ class GuardInput(Layer):
         placeholders = None
         if policy.tokenising and isinstance(request, ChatRequest | CompletionRequest):
             placeholders = await self._conversations.of(request, context)
-        request = await self._checked(policy, request, context, placeholders)
+        if self._tracing is None:
+            request = await self._checked(policy, request, context, placeholders)
+        else:
+            with self._tracing.span("guard", context) as span:
+                noted = len(context.allowance.records)
+                request = await self._checked(policy, request, span.context, placeholders)
+                tell(span, [each.facts for each in context.allowance.records[noted:] if each.kind == "guard"])
         # Whoever keeps answers as they were shown must not keep this one.
         context.allowance.private = bool(placeholders)
         try:

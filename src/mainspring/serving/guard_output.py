@@ -6,14 +6,16 @@ import dataclasses
 import hashlib
 import hmac
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from typing import Any, Protocol
 
 from mainspring.path import Layer
 from mainspring.serving.checked import Checked
-from mainspring.serving.guard import GuardMetrics, Policies, Policy, note
+from mainspring.serving.guard import Decision, GuardMetrics, Policies, Policy, note, tell
 from mainspring.serving.judge import Judge
+from mainspring.serving.ports import Span, Tracing
 from mainspring.serving.redaction import Outgoing, Plain, Redactor
 from mainspring.types import (
     ChatRequest,
@@ -57,8 +59,10 @@ class GuardOutput(Layer):
         *,
         judge: Judge | None = None,
         kinds: Kinds | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         super().__init__(inner)
+        self._tracing = tracing
         self._policies = policy
         self._metrics = metrics
         self._judge = judge
@@ -78,10 +82,11 @@ class GuardOutput(Layer):
         response = await self.inner.respond(request, context)
         if make is None:
             return response
-        outgoing = Outgoing(make)
+        outgoing, running, span = Outgoing(make), *self._running(context)
 
         async def finish() -> None:
-            note(context, policy.output_decisions(outgoing.counts), "output", "assistant", self._metrics)
+            with running:
+                self._note(context, policy.output_decisions(outgoing.counts), span)
 
         return response.through(lambda events: _redacted(events, outgoing), on_close=finish)
 
@@ -117,13 +122,26 @@ class GuardOutput(Layer):
         response = await self.inner.respond(asked, context)
         outgoing = Outgoing(make or Plain)
         checked = Checked(policy, self._judge, outgoing, question(request), context, final=final)
+        running, span = self._running(context)
 
         async def finish() -> None:
-            await checked.close()
-            decisions = [*policy.output_decisions(outgoing.counts), *checked.decisions]
-            note(context, decisions, "output", "assistant", self._metrics)
+            with running:
+                await checked.close()
+                self._note(context, [*policy.output_decisions(outgoing.counts), *checked.decisions], span)
 
         return response.through(checked.through, on_close=finish), checked
+
+    def _running(self, context: Context) -> tuple[ExitStack, Span | None]:
+        """The span of what is done with an answer while it streams."""
+        running = ExitStack()
+        if self._tracing is None:
+            return running, None
+        return running, running.enter_context(self._tracing.span("postprocess", context))
+
+    def _note(self, context: Context, decisions: Sequence[Decision], span: Span | None) -> None:
+        note(context, decisions, "output", "assistant", self._metrics)
+        if span is not None:
+            tell(span, [each.facts() for each in decisions])
 
     async def _asked_again(self, request: ChatRequest, context: Context, wrong: str) -> ChatRequest:
         """``request`` with what was wrong with the answer: an application is told, a model reads it."""

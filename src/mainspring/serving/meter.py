@@ -17,7 +17,19 @@ from mainspring.serving.ports import Span, Tracing
 from mainspring.serving.pricing import Price, Tariff
 from mainspring.serving.record import error_code, operation
 from mainspring.stores import ids
-from mainspring.types import Context, Event, EventRecord, Finish, Request, Responder, Response, Text, Usage
+from mainspring.types import (
+    ChatRequest,
+    CompletionRequest,
+    Context,
+    Event,
+    EventRecord,
+    Finish,
+    Request,
+    Responder,
+    Response,
+    Text,
+    Usage,
+)
 
 # The codes of calls that their caller left, or had no more time for.
 _LEFT = ("cancelled", DeadlineExceeded.code)
@@ -106,6 +118,7 @@ class Meter(Layer):
             "gen_ai.operation.name": name,
             "gen_ai.provider.name": self._provider,
             "gen_ai.request.model": self._model,
+            **_asked(request),
         }
         with ExitStack() as stack:
             span = stack.enter_context(self._tracing.span(f"{name} {self._model}", context, **attributes))
@@ -172,6 +185,8 @@ class Meter(Layer):
         record = self._record(call, usage, reasons, ttft, now - call.started, code, price)
         call.context.allowance.records.append(record)
         self._metrics.call(self._model, usage, ttft, now - call.started, code)
+        if ttft is not None:
+            call.span.set("mainspring.ttft_s", round(ttft, 6))
         call.span.set("gen_ai.usage.input_tokens", usage.prompt_tokens)
         call.span.set("gen_ai.usage.output_tokens", usage.completion_tokens)
         if usage.cached_tokens:
@@ -245,3 +260,12 @@ class Meter(Layer):
             consent=context.consent,
             retention=context.retention,
         )
+
+
+def _asked(request: Request) -> dict[str, Any]:
+    """How a call's words are to be drawn, as its span tells it."""
+    if not isinstance(request, ChatRequest | CompletionRequest):
+        return {}
+    sampling = request.sampling
+    asked = {"max_tokens": sampling.max_tokens, "temperature": sampling.temperature, "top_p": sampling.top_p}
+    return {f"gen_ai.request.{name}": value for name, value in asked.items() if value is not None}

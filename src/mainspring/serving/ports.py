@@ -20,6 +20,14 @@ class Span(Protocol):
 
     def fail(self, error: BaseException) -> None: ...
 
+    def keep(self, reason: str) -> None:
+        """Have the whole trace kept."""
+        ...
+
+    def past(self, name: str, start_ns: int, end_ns: int, **attributes: Any) -> None:
+        """Add a step below this one that is over already; times are Unix nanoseconds."""
+        ...
+
 
 class Tracing(Protocol):
     def span(self, name: str, context: Context, **attributes: Any) -> AbstractContextManager[Span]: ...

@@ -8,13 +8,14 @@ import json
 import logging
 import time
 from collections.abc import AsyncGenerator
+from contextlib import nullcontext
 from typing import Any
 
 from mainspring import cards
 from mainspring.errors import MainspringError
 from mainspring.path import Answer, Layer
 from mainspring.serving.background import Background
-from mainspring.serving.ports import EventLog
+from mainspring.serving.ports import EventLog, Tracing
 from mainspring.serving.session import stored_name
 from mainspring.stores import ids
 from mainspring.stores.sessions import SessionTurn
@@ -75,10 +76,13 @@ class Record(Layer):
     spent, with status ``failed`` or ``cancelled``, even while its task is being cancelled.
     """
 
-    def __init__(self, inner: Responder, events: EventLog, background: Background) -> None:
+    def __init__(
+        self, inner: Responder, events: EventLog, background: Background, tracing: Tracing | None = None
+    ) -> None:
         super().__init__(inner)
         self._events = events
         self._background = background
+        self._tracing = tracing
 
     async def respond(self, request: Request, context: Context) -> Response:
         book = _Book(request, context)
@@ -136,7 +140,8 @@ class Record(Layer):
             answer.add(event)
         records = [*_stamped(book), _answer_record(book, answer)]
         released = book.context.allowance.reservation
-        await self._background.finish(self._events.settle(records, _turns(book, answer), released))
+        with nullcontext() if self._tracing is None else self._tracing.span("settle", book.context):
+            await self._background.finish(self._events.settle(records, _turns(book, answer), released))
 
 
 def _stored(request: Request) -> bool:

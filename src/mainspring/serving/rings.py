@@ -102,6 +102,7 @@ def request_ring(
             detect=services.detect,
             about=services.about,
             tokens=None if services.keeper is None else services.keeper.tokens,
+            tracing=services.tracing,
         ),
         partial(
             Session,
@@ -113,7 +114,7 @@ def request_ring(
         ),
     ]
     below: list[LayerFactory] = [
-        partial(Record, events=services.events, background=services.background),
+        partial(Record, events=services.events, background=services.background, tracing=services.tracing),
         *([partial(Reserve, purse=services.purse)] if services.purse else []),
         partial(
             ResponseCache,
@@ -126,7 +127,14 @@ def request_ring(
             hands_on=services.meaning is not None,
         ),
         *([] if services.meaning is None else [partial(SemanticCache, keys=keys, meaning=services.meaning)]),
-        partial(GuardOutput, policy=services.policy, metrics=services.metrics, judge=services.judge, kinds=registry),
+        partial(
+            GuardOutput,
+            policy=services.policy,
+            metrics=services.metrics,
+            judge=services.judge,
+            kinds=registry,
+            tracing=services.tracing,
+        ),
     ]
     preset = partial(ApplyPreset, presets=Presets(serving))
     # It opens its own span, where there is a prompt.
@@ -139,7 +147,7 @@ def request_ring(
 
 def shown_ring(services: Services, inner: Responder) -> Responder:
     """A model within its call ring, whose words are shown outside of the request ring: they are guarded here."""
-    return GuardOutput(inner, services.policy, services.metrics)
+    return GuardOutput(inner, services.policy, services.metrics, tracing=services.tracing)
 
 
 def call_ring(

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import Protocol
 
 from mainspring import cards
+from mainspring.errors import GuardRefused
 from mainspring.path import Layer
 from mainspring.serving.ports import Span, Tracing
 from mainspring.serving.record import error_code, operation
@@ -68,6 +69,8 @@ class Trace(Layer):
             except BaseException as error:
                 span.fail(error)
                 seen.code = error_code(error)
+                if isinstance(error, GuardRefused):
+                    span.keep("guard")
                 # A name that nobody serves is the caller's text: it must not become a label of its own.
                 seen.model = "unknown" if seen.code == "model_not_found" else seen.model
                 self._observe(seen)

@@ -21,6 +21,7 @@ from mainspring.settings.section import Section
 from mainspring.settings.serving import Preset, ServingSettings
 from mainspring.settings.sessions import BatchesSettings, SessionsSettings
 from mainspring.settings.stores import StoresSettings
+from mainspring.settings.telemetry import TelemetrySettings
 from mainspring.settings.tree import Settings
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "SessionsSettings",
     "Settings",
     "StoresSettings",
+    "TelemetrySettings",
     "describe",
     "load",
 ]

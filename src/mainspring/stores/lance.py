@@ -19,7 +19,7 @@ from mainspring.stores.lance_index import index, index_text, kinds, rewrite, wai
 from mainspring.stores.lance_search import find, quoted
 from mainspring.stores.lance_view import Views
 from mainspring.stores.segment import segmented
-from mainspring.stores.vectors import EFFORT, ChunkRow, SearchHit, Stale
+from mainspring.stores.vectors import EFFORT, ChunkRow, SearchHit, Stages, Stale
 
 # Columns that tables made by earlier versions lack, with the SQL of what their rows have there.
 _LATER_COLUMNS = {
@@ -120,12 +120,13 @@ class LanceVectors:
         k: int,
         current: Mapping[str, int],
         effort: float = EFFORT,
+        stages: Stages | None = None,
     ) -> list[SearchHit]:
         """The best ``k`` chunks by ``vector`` and the best ``k`` by ``text``, merged; see ``VectorStore``."""
         if not current or k <= 0:
             return []
         asked = text if text is not None and re.search(r"\w", text) else None
-        return await _again(lambda: self._search(collection_id, vector, asked, k, current, effort))
+        return await _again(lambda: self._search(collection_id, vector, asked, k, current, effort, stages))
 
     async def _search(
         self,
@@ -135,15 +136,16 @@ class LanceVectors:
         k: int,
         current: Mapping[str, int],
         effort: float,
+        stages: Stages | None,
     ) -> list[SearchHit]:
         async with _Errors(f"collection {collection_id} cannot be searched"):
             try:
-                return await self._find(collection_id, vector, asked, k, current, effort)
+                return await self._find(collection_id, vector, asked, k, current, effort, stages)
             except (RuntimeError, ValueError, OSError):
                 # Another process may have made this table anew.
                 if not self._views.forget(collection_id):
                     raise
-            return await self._find(collection_id, vector, asked, k, current, effort)
+            return await self._find(collection_id, vector, asked, k, current, effort, stages)
 
     async def _find(
         self,
@@ -153,6 +155,7 @@ class LanceVectors:
         k: int,
         current: Mapping[str, int],
         effort: float,
+        stages: Stages | None,
     ) -> list[SearchHit]:
         table = await self._table(collection_id)
         if table is None:
@@ -169,7 +172,9 @@ class LanceVectors:
                 if table is not None and "indexed" not in await kinds(table):
                     await index_text(table)
             view = await self._views.of(collection_id, table)
-        return await find(self._views, view, vector=vector, text=text, k=k, current=current, effort=effort)
+        return await find(
+            self._views, view, vector=vector, text=text, k=k, current=current, effort=effort, stages=stages
+        )
 
     async def settle(self, collection_id: str) -> None:
         """Index what was written, compact and forget old versions; searches are right without it, and slower."""

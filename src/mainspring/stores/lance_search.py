@@ -21,7 +21,7 @@ from mainspring.stores.lance_index import depth
 from mainspring.stores.lance_rows import Allowed
 from mainspring.stores.lance_view import View, Views
 from mainspring.stores.segment import segmented
-from mainspring.stores.vectors import SearchHit
+from mainspring.stores.vectors import SearchHit, Stages, timed
 
 # Rows that are always compared one by one, and documents that are looked up for it where vectors are not in memory.
 EXACT_ROWS = 20_000
@@ -46,13 +46,15 @@ async def find(
     k: int,
     current: Mapping[str, int],
     effort: float,
+    stages: Stages | None = None,
 ) -> list[SearchHit]:
     """The best ``k`` by ``vector`` and the best ``k`` by ``text``, merged."""
     allowed = await asyncio.to_thread(view.rows.allowed, current)
     if not allowed.rows:
         return []
     dense, lexical = await asyncio.gather(
-        _dense(views, view, vector, k, current, allowed, effort), _lexical(view, text, k, current, allowed)
+        timed(None if vector is None else stages, "dense", _dense(views, view, vector, k, current, allowed, effort)),
+        timed(None if text is None else stages, "sparse", _lexical(view, text, k, current, allowed)),
     )
     numbers = list({**dense, **lexical})
     if not numbers:

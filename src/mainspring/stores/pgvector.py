@@ -17,7 +17,7 @@ from mainspring.errors import MainspringError, MissingExtra, StoreError
 from mainspring.stores.pgvector_search import find
 from mainspring.stores.pgvector_sql import SCHEMA, Tables
 from mainspring.stores.rows import clean
-from mainspring.stores.vectors import EFFORT, ChunkRow, SearchHit, Stale
+from mainspring.stores.vectors import EFFORT, ChunkRow, SearchHit, Stages, Stale
 
 # Rows up to which vectors are compared one by one.
 HNSW_ROWS = 20_000
@@ -109,6 +109,7 @@ class PostgresVectors:
         k: int,
         current: Mapping[str, int],
         effort: float = EFFORT,
+        stages: Stages | None = None,
     ) -> list[SearchHit]:
         """The best ``k`` chunks by ``vector`` and the best ``k`` by ``text``, merged; see ``VectorStore``."""
         tables = Tables(collection_id)
@@ -118,7 +119,17 @@ class PostgresVectors:
             known = await self._known(connection, tables)
             if known is None:
                 return []
-            return await find(connection, tables, known, vector=vector, text=text, k=k, current=current, effort=effort)
+            return await find(
+                connection,
+                tables,
+                known,
+                vector=vector,
+                text=text,
+                k=k,
+                current=current,
+                effort=effort,
+                stages=stages,
+            )
 
     async def settle(self, collection_id: str) -> None:
         """Index what was written and sweep up what was deleted; searches are right without it, and slower."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import mainspring.stores.pgvector_sql as sql
 from mainspring.stores.pgvector_sql import Tables
-from mainspring.stores.vectors import SearchHit
+from mainspring.stores.vectors import SearchHit, Stages, timed
 
 # Documents whose chunks are compared one by one, however many these are, and rows that are (some milliseconds).
 EXACT_DOCUMENTS = 20
@@ -37,12 +37,14 @@ async def find(
     k: int,
     current: Mapping[str, int],
     effort: float,
+    stages: Stages | None = None,
 ) -> list[SearchHit]:
     """The best ``k`` by ``vector`` and the best ``k`` by ``text``, merged. ``known`` is the collection's row."""
     dense: list[int] = []
     if vector is not None:
-        dense = await _dense(connection, tables, known, vector, k, current, effort)
-    lexical = await _lexical(connection, tables, known, text or "", k, current)
+        dense = await timed(stages, "dense", _dense(connection, tables, known, vector, k, current, effort))
+    sparse = _lexical(connection, tables, known, text or "", k, current)
+    lexical = await timed(stages if text else None, "sparse", sparse)
     if not dense and not lexical:
         return []
     rows = await connection.fetch(tables.show(), list({*dense, *lexical}), vector)

@@ -7,13 +7,30 @@ written generation is never seen and a superseded one vanishes at once.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Awaitable, Mapping, Sequence
 from collections.abc import Collection as AnyCollection
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
 
 # How hard a search looks where nobody says: above 0.99 of what an exact search finds, in a few milliseconds.
 EFFORT = 0.5
+
+Stages = list[tuple[str, int, int]]
+"""Steps of a search: name, begin and end in Unix nanoseconds."""
+
+
+async def timed(stages: Stages | None, name: str, work: Awaitable[T]) -> T:
+    """What ``work`` comes to; ``stages`` is told when it began and ended."""
+    if stages is None:
+        return await work
+    began_ns, clock = time.time_ns(), time.perf_counter_ns()
+    try:
+        return await work
+    finally:
+        stages.append((name, began_ns, began_ns + time.perf_counter_ns() - clock))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +143,15 @@ class VectorStore(Protocol):
         k: int,
         current: Mapping[str, int],
         effort: float = EFFORT,
+        stages: Stages | None = None,
     ) -> list[SearchHit]:
         """The best ``k`` chunks by ``vector`` and the best ``k`` by ``text``, merged by ``chunk_id``.
 
         Only rows whose (document, generation) is in ``current`` are returned; an unknown collection has none.
         ``effort`` in [0, 1] trades time for recall of the search by vector, and at 1 that is exact; the search by
         words always is.
-        Order is unspecified: fusion is the caller's. Raises ``StoreError`` when the table is damaged.
+        Order is unspecified: fusion is the caller's. ``stages`` is told how long either half took. Raises
+        ``StoreError`` when the table is damaged.
         """
         ...
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from types import ModuleType
@@ -15,9 +15,10 @@ import orjson
 
 import mainspring
 from mainspring import cards
-from mainspring.settings import Settings
+from mainspring.settings import Settings, TelemetrySettings
 from mainspring.telemetry import logs
 from mainspring.telemetry.metrics import Metrics
+from mainspring.telemetry.sampling import Slow
 from mainspring.telemetry.tracing import Span, Tracing
 from mainspring.telemetry.writer import BatchWriter
 
@@ -62,12 +63,24 @@ async def open(settings: Settings, spans: Spans) -> AsyncIterator[Telemetry]:  #
             stack.push_async_callback(writer.close)
         expiry = asyncio.create_task(_expire(spans, settings.telemetry.span_retention_days), name="span-expiry")
         stack.push_async_callback(_stop, expiry)
+        tracing = _tracing(settings.telemetry, writers)
         metrics.watch_count(
             "spans_lost",
             "Spans that were not written.",
-            lambda: float(sum(writer.dropped + writer.failed for writer in writers)),
+            # What writers had no room for is among what tracing dropped.
+            lambda: float(tracing.dropped + sum(writer.failed + writer.late for writer in writers)),
         )
-        yield Telemetry(Tracing(settings.telemetry.sample, writers), metrics, logs, tuple(writers))
+        yield Telemetry(tracing, metrics, logs, tuple(writers))
+
+
+def _tracing(settings: TelemetrySettings, writers: Sequence[BatchWriter]) -> Tracing:
+    return Tracing(
+        settings.sample,
+        writers,
+        slow=Slow(settings.slow_s, settings.slow_quantile),
+        waiting=settings.waiting_spans,
+        enabled=settings.tracing,
+    )
 
 
 def stored_row(span: Span) -> SpanRow:

@@ -1,9 +1,9 @@
 """Spans: what happened under a trace id, when and for how long; W3C trace context; sampling.
 
-Spans are light records (an OpenTelemetry SDK span costs 26 microseconds, a dozen are made a request) that go to
-background writers when the request's outermost span ends: to the local store and, where configured, to OTLP.
-Attribute names are those of OpenTelemetry's GenAI conventions. Spans never hold prompts, answers or the messages
-of errors.
+Spans are light records (an OpenTelemetry SDK span costs 26 microseconds, two dozen are made a request) that go to
+background writers when the request's outermost span ends: to the local store and, where configured, to OTLP. Whether
+they go there is decided at that moment (tail sampling). Attribute names are those of OpenTelemetry's GenAI conventions.
+Spans never hold prompts, answers or the messages of errors.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import asyncio
 import os
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal, Protocol
 
 from mainspring.errors import MainspringError
-from mainspring.types import Context, TraceParent
+from mainspring.types import Context, Principal, TraceParent
 
 OPERATION = "gen_ai.operation.name"
 PROVIDER = "gen_ai.provider.name"
@@ -29,10 +29,18 @@ FINISH_REASONS = "gen_ai.response.finish_reasons"
 INPUT_TOKENS = "gen_ai.usage.input_tokens"
 OUTPUT_TOKENS = "gen_ai.usage.output_tokens"
 ERROR_TYPE = "error.type"
+KEPT = "mainspring.kept"
+LOST = "mainspring.spans_lost"
 
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+_MEMBER = re.compile(
+    r"(?:[a-z][a-z0-9_\-*/]{0,255}|[a-z0-9][a-z0-9_\-*/]{0,240}@[a-z][a-z0-9_\-*/]{0,13})=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{1,256}"
+)
+_MEMBERS, _STATE = 32, 512
 _OPEN_TRACES = 10_000
+_TRACE_SPANS = 2_000
 _NO_SPAN = "0" * 16
+_NOBODY = Context(Principal("", ""), TraceParent("0" * 32, _NO_SPAN, False))
 
 Status = Literal["unset", "ok", "error"]
 
@@ -53,18 +61,32 @@ def parse_traceparent(header: str | None) -> TraceParent | None:
     return TraceParent(match[2], match[3], bool(int(match[4], 16) & 1))
 
 
-def format_traceparent(trace: TraceParent) -> str:
-    """The header for calls to other services."""
-    return f"00-{trace.trace_id}-{trace.span_id}-{'01' if trace.sampled else '00'}"
+def parse_tracestate(headers: Iterable[str]) -> str:
+    """The W3C ``tracestate`` of a request, to be passed on as it is; empty where any of it is not valid.
+
+    What does not fit 512 characters is left out as the standard has it: first long members, then the last ones.
+    """
+    members = [member.strip() for header in headers for member in header.split(",") if member.strip()]
+    if len(members) > _MEMBERS or not all(map(_MEMBER.fullmatch, members)):
+        return ""
+    if len(",".join(members)) > _STATE:
+        members = [member for member in members if len(member) <= 128]
+    while len(",".join(members)) > _STATE:
+        members.pop()
+    return ",".join(members)
 
 
 @dataclass(slots=True)
 class _Trace:
-    """The finished spans of a trace that wait for its outermost span; ``kept`` once that is decided."""
+    """The finished spans of a trace that wait for its outermost span. ``reason`` is why it is kept ("": it is not, or
+    that is not decided), ``lost`` how many spans there was no room for; a ``cut`` one had to give up what it held."""
 
-    keep: bool
+    sampled: bool
     spans: list[Span]
+    reason: str = ""
     closed: bool = False
+    lost: int = 0
+    cut: bool = False
 
 
 class Span:
@@ -82,7 +104,7 @@ class Span:
         self.name = name
         self.attributes = attributes
         self.parent_id: str | None = None if above.span_id == _NO_SPAN else above.span_id
-        self.context = parent.under(TraceParent(above.trace_id, os.urandom(8).hex(), above.sampled))
+        self.context = parent.under(TraceParent(above.trace_id, os.urandom(8).hex(), above.sampled, above.state))
         self.status: Status = "unset"
         self.start_ns = time.time_ns()
         self.end_ns = 0
@@ -117,6 +139,23 @@ class Span:
         # Not the message: it may quote what the user wrote.
         self.attributes[ERROR_TYPE] = error.code if isinstance(error, MainspringError) else type(error).__name__
 
+    def keep(self, reason: str) -> None:
+        """Have the whole trace kept for this reason, whatever the share of traces that are."""
+        self._trace.reason = reason
+
+    def past(self, name: str, start_ns: int, end_ns: int, **attributes: Any) -> None:
+        """Add a step below this one that is over already; times are Unix nanoseconds."""
+        span = Span(self._owner, self._trace, False, name, self.context, attributes)
+        span.start_ns, span.end_ns = start_ns, max(start_ns, end_ns)
+        self._owner.finished(span, self._trace, False)
+
+    def backdate(self, start_ns: int) -> None:
+        """It began earlier, at this Unix time in nanoseconds."""
+        earlier = self.start_ns - start_ns
+        if earlier > 0:
+            self.start_ns -= earlier
+            self._started -= earlier
+
     def end(self) -> None:
         """The step is over. Idempotent."""
         if self.end_ns == 0:
@@ -134,16 +173,49 @@ class Span:
         self.end()
 
 
+class Nothing(Span):
+    """What there is where nothing is traced: the context as it was."""
+
+    __slots__ = ()
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    def set(self, key: str, value: Any) -> None: ...
+
+    def fail(self, error: BaseException) -> None: ...
+
+    def keep(self, reason: str) -> None: ...
+
+    def past(self, name: str, start_ns: int, end_ns: int, **attributes: Any) -> None: ...
+
+    def end(self) -> None: ...
+
+
 class Tracing:
     """Makes spans and hands those of kept traces to ``writers``. Belongs to one event loop.
 
-    ``sample`` is the share of traces that are kept; a trace in which a span failed is kept whole in any case.
+    A trace is kept whole in which a span failed, for which a span asked (``Span.keep``), which was ``slow``, which its
+    caller samples, and ``sample`` of the others. ``waiting`` is how many finished spans are held for their traces to
+    end: over it the oldest trace gives up its own. Without ``enabled`` there are trace ids and no spans.
     """
 
-    def __init__(self, sample: float = 1.0, writers: Sequence[SpanWriter] = ()) -> None:
+    def __init__(
+        self,
+        sample: float = 1.0,
+        writers: Sequence[SpanWriter] = (),
+        *,
+        slow: Callable[[str, str, int], bool] | None = None,
+        waiting: int = 50_000,
+        enabled: bool = True,
+    ) -> None:
         self._threshold = round(sample * 2**56)
         self._writers = tuple(writers)
+        self._slow = slow
+        self._most = waiting
+        self._enabled = enabled
         self._open: dict[str, _Trace] = {}
+        self._held = 0
         self.dropped = 0
 
     def root(self, traceparent: str | None = None) -> TraceParent:
@@ -152,33 +224,79 @@ class Tracing:
         if given is not None:
             return given
         trace_id = os.urandom(16).hex()
-        return TraceParent(trace_id, _NO_SPAN, self.sampled(trace_id))
+        return TraceParent(trace_id, _NO_SPAN, self._enabled and self.sampled(trace_id))
 
     def sampled(self, trace_id: str) -> bool:
-        """Whether a trace is kept: the same answer for the same id, on every machine."""
+        """Whether a trace is of the share that is kept: the same answer for the same id, on every machine."""
         return int(trace_id[-14:], 16) < self._threshold
 
     def span(self, name: str, context: Context, **attributes: Any) -> Span:
-        """Begin a step below ``context``; what happens inside it goes under the span's own ``context``."""
+        """Begin a step below ``context``; what happens inside it goes under the span's own ``context``.
+
+        The outermost span of a request that came over HTTP began when that came in.
+        """
+        if not self._enabled:
+            return Nothing(context)
         trace_id = context.trace.trace_id
         trace = self._open.get(trace_id)
-        root = trace is None
-        if trace is None:
-            if len(self._open) >= _OPEN_TRACES:
-                # Spans that were never ended must not pile up.
-                self.dropped += len(self._open.pop(next(iter(self._open))).spans)
-            trace = self._open[trace_id] = _Trace(context.trace.sampled, [])
-        return Span(self, trace, root, name, context, attributes)
+        if trace is not None:
+            return Span(self, trace, False, name, context, attributes)
+        if len(self._open) >= _OPEN_TRACES:
+            # Spans that were never ended must not pile up.
+            self._cut(self._open.pop(next(iter(self._open))))
+        trace = self._open[trace_id] = _Trace(context.trace.sampled, [])
+        span = Span(self, trace, True, name, context, attributes)
+        if context.arrival is not None and (came := context.arrival.take()) is not None:
+            began_ns, known_ns = came
+            span.past("auth", began_ns, known_ns)
+            span.past("receive", known_ns, span.start_ns)
+            span.backdate(began_ns)
+        return span
 
     def finished(self, span: Span, trace: _Trace, root: bool) -> None:
         """A span has ended (spans call this themselves)."""
-        trace.keep = trace.keep or span.status == "error"
+        if span.status == "error":
+            trace.reason = trace.reason or "error"
+        if not root and not trace.closed and (trace.cut or len(trace.spans) >= _TRACE_SPANS):
+            trace.lost += 1
+            self.dropped += 1
+            return
         trace.spans.append(span)
         if root and not trace.closed:
-            trace.closed = True
-            if self._open.get(span.trace_id) is trace:
-                del self._open[span.trace_id]
+            self._close(span, trace)
+        elif not trace.closed:
+            self._held += 1
+            if self._held > self._most:
+                self._cut(next(each for each in self._open.values() if each.spans))
         if trace.closed:
             spans, trace.spans = trace.spans, []
-            if trace.keep:
+            if trace.reason:
                 self.dropped += sum(writer.offer(spans) for writer in self._writers)
+
+    def _close(self, root: Span, trace: _Trace) -> None:
+        trace.closed = True
+        self._held -= len(trace.spans) - 1
+        if self._open.get(root.trace_id) is trace:
+            del self._open[root.trace_id]
+        operation = str(root.attributes.get(OPERATION, root.name))
+        model = str(root.attributes.get(REQUEST_MODEL, ""))
+        slow = self._slow is not None and self._slow(operation, model, root.end_ns - root.start_ns)
+        trace.reason = trace.reason or ("slow" if slow else "sampled" if trace.sampled else "")
+        root.attributes[KEPT] = trace.reason
+        if trace.lost:
+            root.attributes[LOST] = trace.lost
+
+    def _cut(self, trace: _Trace) -> None:
+        """Let go of what ``trace`` holds; its outermost span alone will tell of it."""
+        self._held -= len(trace.spans)
+        self.dropped += len(trace.spans)
+        trace.lost += len(trace.spans)
+        trace.spans, trace.cut = [], True
+
+
+def span_of(tracing: Tracing | None, name: str, context: Context | None, **attributes: Any) -> Span:
+    """``tracing``'s span below ``context``; where either is missing, one that is kept nowhere and whose context is
+    nobody's."""
+    if tracing is None or context is None:
+        return Nothing(context or _NOBODY)
+    return tracing.span(name, context, **attributes)

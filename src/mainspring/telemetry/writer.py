@@ -24,7 +24,8 @@ class SpanSink(Protocol):
 class BatchWriter:
     """Queues up to ``capacity`` spans and writes them, ``batch`` at a time, at most ``delay_s`` later.
 
-    ``dropped`` counts spans that found the queue full, ``failed`` those whose sink raised; both are gone.
+    ``dropped`` counts spans that found the queue full, ``failed`` those whose sink raised, ``late`` those that were not
+    written when it closed; all are gone.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class BatchWriter:
         self._task: asyncio.Task[None] | None = None
         self.dropped = 0
         self.failed = 0
+        self.late = 0
 
     def offer(self, spans: Iterable[Span]) -> int:
         """Queue ``spans``; returns how many did not fit."""
@@ -70,7 +72,7 @@ class BatchWriter:
         done, _ = await asyncio.wait({self._task}, timeout=timeout)
         if not done:
             self._task.cancel()
-            self.dropped += len(self._queue)
+            self.late += len(self._queue)
             log.warning("spans were lost at shutdown", extra={"lost": len(self._queue)})
         await asyncio.gather(self._task, return_exceptions=True)
 

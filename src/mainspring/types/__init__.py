@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from mainspring.types.contexts import (
     Allowance,
+    Arrival,
     Context,
     Principal,
     Priority,
@@ -62,6 +63,7 @@ from mainspring.types.responses import (
 
 __all__ = [
     "Allowance",
+    "Arrival",
     "ChatRequest",
     "Citation",
     "Claim",

@@ -30,15 +30,35 @@ class Priority(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class TraceParent:
-    """W3C trace context: 32 and 16 lower-case hexadecimal digits."""
+    """W3C trace context: 32 and 16 lower-case hexadecimal digits; ``state`` is the caller's ``tracestate``."""
 
     trace_id: str
     span_id: str
     sampled: bool = True
+    state: str = ""
 
     @classmethod
     def new(cls) -> TraceParent:
         return cls(os.urandom(16).hex(), os.urandom(8).hex())
+
+    def headers(self) -> dict[str, str]:
+        """What tells another service of it: all that is passed on of a caller's own headers."""
+        headers = {"traceparent": f"00-{self.trace_id}-{self.span_id}-{'01' if self.sampled else '00'}"}
+        return headers | {"tracestate": self.state} if self.state else headers
+
+
+class Arrival:
+    """When a request came in and when it was known whose it is, in Unix nanoseconds; told once."""
+
+    __slots__ = ("_times",)
+
+    def __init__(self, began_ns: int, known_ns: int) -> None:
+        self._times: tuple[int, int] | None = (began_ns, known_ns)
+
+    def take(self) -> tuple[int, int] | None:
+        """Both; None from the second time on."""
+        times, self._times = self._times, None
+        return times
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +130,7 @@ class Context:
     """Who asks, under which trace, until when and with what allowance. Frozen; carries no services.
 
     ``deadline`` is a ``time.monotonic()`` value, ``priority`` one of ``Priority``. ``batch`` marks a line of a batch
-    job: it has a price of its own and nobody waits for it.
+    job: it has a price of its own and nobody waits for it. ``arrival`` is for whoever begins the trace of a request.
     """
 
     principal: Principal
@@ -126,6 +146,7 @@ class Context:
     idempotency_key: str | None = None
     arms: Mapping[str, str] = field(default_factory=dict)
     batch: bool = False
+    arrival: Arrival | None = None
 
     def under(self, trace: TraceParent) -> Context:
         """The same context below another span."""
