@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 from selenium.webdriver.common.keys import Keys
 
@@ -133,6 +134,56 @@ def test_answering_again_keeps_both_answers_and_a_branch_is_its_own(browser: Bro
     browser.find(".question", "Say another word.")
 
 
+def test_a_file_is_attached_answered_from_and_taken_away_with_its_conversation(
+    browser: Browser, server: Server, tmp_path: Path
+) -> None:
+    file = tmp_path / "halcyon.md"
+    file.write_text(f"# Halcyon\n\n## Bearings\n\nThe bearing is oiled every 417 hours. {tmp_path}\n", encoding="utf-8")
+    browser.sign_in(server.key)
+    pick(browser, CHAT)
+    browser.press("Attach files")
+    browser.run("document.querySelector('dialog input[type=file]').hidden = false")
+    browser.find("dialog input[type=file]").send_keys(str(file))
+    browser.find(".chip.ready", "halcyon.md")
+    store = browser.find(".attached-store a").text
+    assert browser.find(".picker select").get_attribute("value") == "document-qa"
+    browser.type(COMPOSER, "How often is the bearing oiled?" + Keys.ENTER)
+    browser.until(lambda: browser.all(".turn.answer"), "an answer")
+    ended(browser)
+    assert "417" in browser.find(".turn.answer .prose").text
+    # Nothing but the file was looked at.
+    assert {each.text for each in browser.all(".source-name")} == {"halcyon.md"}
+    browser.click(".cite", "1")
+    assert "417" in browser.find("dialog mark").text
+    browser.keys(Keys.ESCAPE)
+    browser.gone("dialog")
+    # It is all there when the page is loaded anew, and the collection goes with the conversation.
+    browser.driver.refresh()
+    browser.find(".chip.ready", "halcyon.md")
+    assert store in json.dumps(server.call("GET", "/v1/vector_stores")[1])
+    browser.click('.history button[aria-label^="Delete"]')
+    browser.click("dialog .check", "Delete its files too")
+    browser.click("dialog button", "Delete")
+    browser.until(lambda: store not in json.dumps(server.call("GET", "/v1/vector_stores")[1]), "its end")
+
+
+def test_a_file_that_cannot_be_read_says_so_and_holds_nobody_up(
+    browser: Browser, server: Server, tmp_path: Path
+) -> None:
+    file = tmp_path / "broken.pdf"
+    file.write_bytes(b"%PDF-1.7 and no more " + str(tmp_path).encode())
+    browser.sign_in(server.key)
+    browser.press("Attach files")
+    browser.run("document.querySelector('dialog input[type=file]').hidden = false")
+    browser.find("dialog input[type=file]").send_keys(str(file))
+    browser.find(".chip.failed .chip-error")
+    browser.press("Remove broken.pdf")
+    browser.gone(".chip")
+    browser.press("Stop answering from " + browser.find(".attached-store a").text)
+    ask(browser, QUESTION, "document-qa")
+    browser.find(".source-name", "returns")
+
+
 def test_two_models_answer_side_by_side(browser: Browser, server: Server) -> None:
     browser.sign_in(server.key)
     browser.press("Compare two models")
@@ -202,6 +253,7 @@ def test_a_key_is_told_what_it_may_not_open(browser: Browser, server: Server) ->
     ask(browser, QUESTION)
     # Nor is it offered.
     assert not browser.all(".fact-link")
+    assert not browser.find(".composer .attach").is_enabled()
 
 
 def test_everything_comes_from_the_server_and_nothing_complains(browser: Browser, server: Server) -> None:

@@ -7,7 +7,7 @@ from selenium.webdriver.common.keys import Keys
 
 from tests.conftest import Server
 from tests.console.browser import Browser
-from tests.console.test_chat import COMPOSER, QUESTION, ask
+from tests.console.test_chat import COMPOSER, QUESTION, ask, ended
 
 NARROW = (390, 800)
 # Each page's address, and what is there when it has loaded.
@@ -20,6 +20,8 @@ PAGES = {
     "document": ("knowledge", ".chunk"),
     "search": ("knowledge", ".hit"),
     "costs": ("costs", ".bars"),
+    "guards": ("quality/guards", ".stacked"),
+    "feedback": ("quality/feedback", ".said-card"),
     "live": ("live", ".chart-card"),
     "settings": ("settings", ".table"),
 }
@@ -38,6 +40,12 @@ def signed_in(browser: Browser, server: Server) -> Browser:
     if not ready:
         browser.sign_in(server.key)
         ask(browser, QUESTION)
+        # Something for the page of feedback and of guards.
+        browser.press("Good answer")
+        browser.says("your feedback is recorded")
+        browser.type(COMPOSER, "Who is jane.doe@example.com?" + Keys.ENTER)
+        browser.until(lambda: len(browser.all(".turn.answer")) == 2, "an answer")
+        ended(browser)
         # What was said is kept a moment later.
         browser.until(lambda: QUESTION in browser.run("return JSON.stringify(localStorage)"), "the conversation")
     return browser

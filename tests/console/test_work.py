@@ -63,7 +63,7 @@ def test_a_document_goes_into_a_collection_and_is_found_cited_and_removed(
     admin.click("nav a", "Knowledge")
     admin.click("button", "New collection")
     admin.type("dialog input", name)
-    admin.click("dialog button", "Make it")
+    admin.click("dialog button", "Create")
     admin.find("h1", name)
     admin.run("document.querySelector('input[type=file]').hidden = false")
     admin.find("input[type=file]").send_keys(str(file))
@@ -79,7 +79,8 @@ def test_a_document_goes_into_a_collection_and_is_found_cited_and_removed(
     admin.click(".choice button", "Search")
     admin.type('input[aria-label="Query"]', "How often is the bearing oiled?" + Keys.ENTER)
     hit = admin.find(".hit", "417").text
-    assert "By meaning" in hit
+    assert "Dense" in hit
+    assert "Sparse" in hit
     assert "Fused" in hit
     assert "Reranked" in hit
     # What was found can be asked: the new collection is a model.
@@ -116,13 +117,13 @@ def test_costs_are_those_of_the_ledger(admin: Browser, server: Server) -> None:
     admin.click("button", "New budget")
     admin.type("dialog input[type=number]", "12.5")
     admin.type("dialog input", "Half a year")
-    admin.click("dialog button", "Make it")
+    admin.click("dialog button", "Create")
     admin.find(".card h3", "Half a year")
     made = server.call("GET", "/v1/budgets")[1]["data"]
     (budget,) = (each for each in made if each["name"] == "Half a year")
     assert budget["limit_usd"] == 12.5
-    admin.press("Take away the budget Half a year")
-    admin.click("dialog button", "Take it away")
+    admin.press("Delete the budget Half a year")
+    admin.click("dialog button", "Delete")
     admin.until(lambda: not [each for each in admin.all(".card h3") if "Half a year" in each.text], "its end")
     assert budget["id"] not in json.dumps(server.call("GET", "/v1/budgets")[1])
 
@@ -139,12 +140,30 @@ def test_what_happens_now_is_seen(admin: Browser) -> None:
     )
 
     def written() -> bool:
-        value = admin.find('section[aria-label="Tokens a second"] .chart-value').text
+        value = admin.find('section[aria-label="Output tokens per second"] .chart-value').text
         return value not in ("–", "0.0", "0")
 
     admin.until(written, "tokens")
     admin.click("button", "Pause")
-    admin.find("button", "Go on")
+    admin.find("button", "Resume")
+
+
+def test_what_guards_decided_and_people_said_is_seen_with_its_traces(admin: Browser, server: Server) -> None:
+    body = {"model": CHAT, "messages": [{"role": "user", "content": "Write to jane.doe@example.com."}], "max_tokens": 4}
+    headers = server.raw("POST", "/v1/chat/completions", body)[1]
+    trace, answer = headers["x-trace-id"], headers["x-answer-id"]
+    comment = f"Wrong, {uuid.uuid4().hex[:6]}."
+    server.call("POST", "/v1/feedback", {"answer_id": answer, "rating": "down", "comment": comment})
+    admin.click("nav a", "Quality & safety")
+    admin.find('section[aria-label="By kind"]', "email")
+    admin.find('section[aria-label="Latest decisions"] .badge', "redact")
+    links = admin.run("return [...document.querySelectorAll('.table a')].map(link => link.getAttribute('href'))")
+    assert f"/console/traces/{trace}" in links
+    admin.click(".tabs a", "Feedback")
+    assert "bad" in admin.find(".said-card", comment).text
+    admin.click(".choice button", "Thumbs down")
+    admin.click(f'.said-card a[href$="{trace}"]')
+    admin.find(".span-row", "request")
 
 
 def test_a_key_is_made_shown_once_and_revoked(admin: Browser, server: Server) -> None:
@@ -152,10 +171,10 @@ def test_a_key_is_made_shown_once_and_revoked(admin: Browser, server: Server) ->
     admin.click("nav a", "Settings")
     admin.click("button", "New key")
     admin.type("dialog input", name)
-    admin.click("dialog button", "Make the key")
+    admin.click("dialog button", "Create key")
     secret = admin.find("dialog code").text
     assert server.call("GET", "/v1/models", key=secret)[0] == 200
-    admin.click("dialog button", "I have kept it")
+    admin.click("dialog button", "Done")
     admin.find(".table td", name)
     assert secret not in admin.run("return document.documentElement.innerHTML")
     admin.press(f"Revoke {name}")

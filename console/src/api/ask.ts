@@ -15,6 +15,8 @@ export interface Parameters {
   top_p: string;
   max_tokens: string;
   seed: string;
+  // Of document-qa: the collections that it answers from; all where there are none.
+  collections?: string[];
 }
 
 export const NOTHING_SET: Parameters = { system: "", preset: "", temperature: "", top_p: "", max_tokens: "", seed: "" };
@@ -39,9 +41,12 @@ export function body(model: string, said: Said[], set: Parameters, fresh = false
   for (const name of ["temperature", "top_p", "max_tokens", "seed"] as const) {
     if (set[name].trim() !== "") made[name] = Number(set[name]);
   }
-  if (set.preset || fresh) {
-    made.options = { ...(set.preset ? { preset: set.preset } : {}), ...(fresh ? { cache: false } : {}) };
-  }
+  const options = {
+    ...(set.preset ? { preset: set.preset } : {}),
+    ...(fresh ? { cache: false } : {}),
+    ...(set.collections?.length ? { collections: set.collections } : {}),
+  };
+  if (Object.keys(options).length > 0) made.options = options;
   return made;
 }
 

@@ -116,8 +116,10 @@ export interface EventRecord {
   created_at: number;
   kind: string;
   subject: string;
+  trace_id: string | null;
   facts: Record<string, unknown>;
   content: string | null;
+  consent: boolean;
 }
 
 export interface Store {
@@ -242,10 +244,26 @@ export interface Limits {
 
 export interface Replica {
   name: string;
-  [fact: string]: unknown;
+  state: string;
+  weight: number;
+  running: number;
+  outstanding_tokens: number;
+  served: number;
+  failures: number;
+  error_rate: number;
+  breaker: string;
+  asked_again_in_s: number;
+  first_token_s: number | null;
+}
+
+export interface Route {
+  name: string;
+  arms: { name: string; model: string; weight: number; given: number }[];
+  shadows: { name: string; model: string; share: number }[];
+  fallback: string[];
 }
 
 export interface Replicas {
   models: { model: string; policy: string; replicas: Replica[] }[];
-  routes: { name: string; arms: { name: string; model: string; weight: number; given: number }[] }[];
+  routes: Route[];
 }

@@ -3,6 +3,8 @@
 import { useSyncExternalStore } from "react";
 import { ask, NOTHING_SET, type Parameters, type Piece } from "../api/ask";
 import { ApiError } from "../api/client";
+import { ANSWERS, NO_FILES, settled as settledFiles, type Attached } from "./attached";
+import { newId } from "./ids";
 import { add, branch, change, emptyPane, messages, type Answer, type Pane, type Turn } from "./tree";
 
 export interface Conversation {
@@ -11,6 +13,7 @@ export interface Conversation {
   at: number;
   panes: Pane[];
   set: Parameters;
+  attached?: Attached;
 }
 
 const MOST = 100;
@@ -21,10 +24,6 @@ let all: Conversation[] = [];
 const listeners = new Set<() => void>();
 const running = new Map<string, AbortController>();
 let saving: ReturnType<typeof setTimeout> | undefined;
-
-export function newId(): string {
-  return crypto.randomUUID?.() ?? Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join("");
-}
 
 export function open(keyId: string): void {
   owner = PREFIX + keyId;
@@ -57,7 +56,7 @@ function settled(conversation: Conversation): Conversation {
     ...pane,
     turns: Object.fromEntries(Object.entries(pane.turns).map(([id, turn]) => [id, ended(turn)])),
   }));
-  return { ...conversation, panes };
+  return { ...conversation, panes, attached: settledFiles(conversation.attached ?? NO_FILES) };
 }
 
 function tell(): void {
@@ -177,7 +176,13 @@ export function answer(id: string, index: number, question: string, fresh = fals
   const turn: Turn = { id: newId(), parent: question, role: "assistant", text: "", answer: empty };
   const said = messages(pane, question);
   updatePane(id, index, (each) => add(each, turn));
-  void follow(id, index, turn.id, ask.bind(null, pane.model, said, conversation.set), fresh);
+  void follow(id, index, turn.id, ask.bind(null, pane.model, said, parameters(conversation, pane.model)), fresh);
+}
+
+// Files that were attached bound what document-qa answers from.
+function parameters(conversation: Conversation, model: string): Parameters {
+  const store = conversation.attached?.store;
+  return store && model === ANSWERS ? { ...conversation.set, collections: [store.name] } : conversation.set;
 }
 
 type Asking = (signal: AbortSignal, fresh: boolean) => AsyncGenerator<Piece>;

@@ -16,6 +16,7 @@ export const PAGES: PageInfo[] = [
   { name: "knowledge", title: "Knowledge", icon: "knowledge", scope: "chat", load: () => import("./knowledge/page") },
   { name: "traces", title: "Traces", icon: "traces", scope: "admin", load: () => import("./traces/page") },
   { name: "costs", title: "Costs", icon: "costs", scope: "admin", load: () => import("./costs/page") },
+  { name: "quality", title: "Quality & safety", icon: "shield", scope: "admin", load: () => import("./quality/page") },
   { name: "live", title: "Live", icon: "live", scope: "admin", load: () => import("./live/page") },
   { name: "settings", title: "Settings", icon: "settings", scope: "admin", load: () => import("./settings/page") },
 ];

@@ -65,3 +65,63 @@ export function Bars({ label, bars }: { label: string; bars: Bar[] }): ReactNode
     </div>
   );
 }
+
+export interface Series {
+  name: string;
+  title: string;
+  tone: "good" | "bad" | "drop" | "warn" | "accent" | "plain";
+}
+
+interface StackedProps {
+  label: string;
+  slots: { name: string; counts: Map<string, number> }[];
+  series: Series[];
+}
+
+// Bars of several parts, with a legend of those that occur.
+export function Stacked({ label, slots, series }: StackedProps): ReactNode {
+  const sum = (counts: Map<string, number>): number => series.reduce((all, each) => all + (counts.get(each.name) ?? 0), 0);
+  const top = Math.max(1, ...slots.map((slot) => sum(slot.counts)));
+  const totals = series.map((each) => ({ ...each, total: slots.reduce((all, slot) => all + (slot.counts.get(each.name) ?? 0), 0) }));
+  const there = totals.filter((each) => each.total > 0);
+  const told = (counts: Map<string, number>): string =>
+    there.filter((each) => counts.get(each.name)).map((each) => `${counts.get(each.name)} ${each.title}`).join(", ") || "nothing";
+  return (
+    <figure className="stacked">
+      <div className="bars" role="img" aria-label={`${label}: ${there.map((each) => `${each.total} ${each.title}`).join(", ") || "nothing"}`}>
+        <span className="bars-top muted small" aria-hidden="true">{top}</span>
+        {slots.map((slot, index) => (
+          <div key={index} className="bar" title={`${slot.name}: ${told(slot.counts)}`}>
+            {[...there].reverse().map((each) => {
+              const value = slot.counts.get(each.name) ?? 0;
+              return value > 0 ? <div key={each.name} className={`part ${each.tone}`} style={{ height: `${Math.max(1.5, (100 * value) / top)}%` }} /> : null;
+            })}
+          </div>
+        ))}
+      </div>
+      <div className="bars-ends muted small"><span>{slots[0]?.name}</span><span>{slots.at(-1)?.name}</span></div>
+      <figcaption className="legend small">
+        {there.map((each) => <span key={each.name}><span className={`swatch ${each.tone}`} aria-hidden="true" />{each.total} {each.title}</span>)}
+      </figcaption>
+    </figure>
+  );
+}
+
+// Names with their counts, and how they compare with the largest.
+export function Shares({ title, rows }: { title: string; rows: [string, number][] }): ReactNode {
+  const most = rows[0]?.[1] ?? 1;
+  return (
+    <section className="card stack" aria-label={title}>
+      <h2>{title}</h2>
+      <ul className="shares">
+        {rows.map(([name, value]) => (
+          <li key={name}>
+            <span>{name}</span>
+            <span className="number">{value}</span>
+            <span className="meter"><span style={{ width: `${(100 * value) / most}%` }} /></span>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}

@@ -26,7 +26,7 @@ interface Props {
 }
 
 const ENDINGS: Record<string, string> = {
-  length: "It ends here because it reached the most tokens.",
+  length: "Cut off: the limit of tokens was reached.",
   content_filter: "The rest was held back by a guard.",
 };
 
@@ -54,7 +54,7 @@ export function AnswerTurn({ conversation, index, pane, turn, onCite, onBranch, 
         </details>
       )}
       {answer.status === "waiting" && (
-        <p className="waiting" role="status"><span className="spinner" aria-hidden="true" />{answer.stage ? `${answer.stage.charAt(0).toUpperCase()}${answer.stage.slice(1)} …` : "Waiting for the first words …"}</p>
+        <p className="waiting" role="status"><span className="spinner" aria-hidden="true" />{answer.stage ? `${answer.stage.charAt(0).toUpperCase()}${answer.stage.slice(1)} …` : "Waiting for the first token …"}</p>
       )}
       <div className="prose"><Markdown text={turn.text} cites={cites} mark={mark} /></div>
       {answer.status === "failed" && <Note tone="bad">{answer.error?.message}</Note>}
@@ -164,11 +164,11 @@ function Facts({ conversation, index, turn, answer }: Omit<ThumbsProps, "onJudge
     answer.answeredBy && answer.answeredBy !== answer.model ? `by ${answer.answeredBy}` : "",
     answer.instead ? `instead of ${answer.instead}` : "",
     usage ? `${count(usage.prompt_tokens)} + ${count(usage.completion_tokens)} tokens` : "",
-    cached > 0 ? `${count(cached)} from the cache` : "",
+    cached > 0 ? `${count(cached)} cached` : "",
     cost === undefined ? "" : money(cost),
-    answer.ttftMs !== undefined ? `first word ${milliseconds(answer.ttftMs)}` : "",
-    answer.totalMs !== undefined ? `all ${milliseconds(answer.totalMs)}` : "",
-    answer.cache === "hit" || answer.cache === "semantic" ? "kept answer" : "",
+    answer.ttftMs !== undefined ? `first token ${milliseconds(answer.ttftMs)}` : "",
+    answer.totalMs !== undefined ? `total ${milliseconds(answer.totalMs)}` : "",
+    answer.cache === "hit" || answer.cache === "semantic" ? "from the answer cache" : "",
   ].filter(Boolean);
   return (
     <span className="facts muted small">

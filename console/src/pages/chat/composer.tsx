@@ -1,16 +1,24 @@
 // Where a question is written.
 import { useEffect, useState, type KeyboardEvent, type ReactNode, type RefObject } from "react";
+import { IconButton } from "../../ui/controls";
 import { Icon } from "../../ui/icon";
 
 interface Props {
   input: RefObject<HTMLTextAreaElement | null>;
   busy: boolean;
+  // Why nothing can be sent yet.
+  waiting: string;
+  // Undefined: the key may not attach files.
+  onAttach?: () => void;
+  onFiles?: (files: File[]) => void;
+  children?: ReactNode;
   onSay: (text: string) => void;
   onStop: () => void;
 }
 
-export function Composer({ input, busy, onSay, onStop }: Props): ReactNode {
+export function Composer({ input, busy, waiting, onAttach, onFiles, children, onSay, onStop }: Props): ReactNode {
   const [text, setText] = useState("");
+  const [over, setOver] = useState(false);
   useEffect(() => {
     const area = input.current;
     if (!area) return;
@@ -21,7 +29,7 @@ export function Composer({ input, busy, onSay, onStop }: Props): ReactNode {
 
   const say = (): void => {
     const said = text.trim();
-    if (!said || busy) return;
+    if (!said || busy || waiting) return;
     setText("");
     onSay(said);
   };
@@ -35,18 +43,39 @@ export function Composer({ input, busy, onSay, onStop }: Props): ReactNode {
   };
   return (
     <form
-      className="composer"
+      className={`composer ${over ? "over" : ""}`}
+      onDragOver={(event) => {
+        if (!onFiles) return;
+        event.preventDefault();
+        setOver(true);
+      }}
+      onDragLeave={() => setOver(false)}
+      onDrop={(event) => {
+        if (!onFiles) return;
+        event.preventDefault();
+        setOver(false);
+        if (event.dataTransfer.files.length > 0) onFiles([...event.dataTransfer.files]);
+      }}
       onSubmit={(event) => {
         event.preventDefault();
         say();
       }}
     >
+      {children}
       <div className="composer-box">
+        <IconButton
+          className="attach"
+          icon="clip"
+          size={19}
+          label={onAttach ? "Attach files" : "Attaching files needs a key with the scope ingest"}
+          disabled={!onAttach}
+          onClick={onAttach}
+        />
         <textarea
           ref={input}
           rows={1}
           aria-label="Your question"
-          placeholder="Ask something"
+          placeholder="Ask a question"
           value={text}
           onChange={(event) => setText(event.target.value)}
           onKeyDown={onKeyDown}
@@ -54,10 +83,14 @@ export function Composer({ input, busy, onSay, onStop }: Props): ReactNode {
         {busy ? (
           <button type="button" className="send stop" aria-label="Stop" title="Stop (Esc)" onClick={onStop}><Icon name="stop" /></button>
         ) : (
-          <button type="submit" className="send" aria-label="Send" title="Send (Enter)" disabled={!text.trim()}><Icon name="send" /></button>
+          <button type="submit" className="send" aria-label="Send" title="Send (Enter)" disabled={!text.trim() || waiting !== ""}><Icon name="send" /></button>
         )}
       </div>
-      <p className="muted small wide-only"><kbd>Enter</kbd> sends, <kbd>Shift</kbd> <kbd>Enter</kbd> begins a line, <kbd>Esc</kbd> stops, <kbd>/</kbd> comes back here</p>
+      {waiting ? (
+        <p className="muted small" role="status">{waiting}</p>
+      ) : (
+        <p className="muted small wide-only"><kbd>Enter</kbd> to send, <kbd>Shift</kbd> <kbd>Enter</kbd> for a new line, <kbd>Esc</kbd> to stop, <kbd>/</kbd> to write, <kbd>?</kbd> for all keys</p>
+      )}
     </form>
   );
 }

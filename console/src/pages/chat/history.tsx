@@ -1,10 +1,13 @@
 // The conversations that are kept in this browser.
 import { useState, type ReactNode } from "react";
+import { ApiError, remove } from "../../api/client";
+import { storeUrl } from "../../api/upload";
 import { forget, type Conversation } from "../../lib/conversations";
 import { moment } from "../../lib/format";
 import { go, Link, path } from "../../lib/route";
 import { Button, IconButton } from "../../ui/controls";
 import { Confirm } from "../../ui/dialog";
+import { toast } from "../../ui/toast";
 
 interface Props {
   all: Conversation[];
@@ -13,8 +16,13 @@ interface Props {
   onClose: () => void;
 }
 
+function named(conversation: Conversation): string {
+  return conversation.title || conversation.attached?.files.map((file) => file.name).join(", ") || "Untitled";
+}
+
 export function History({ all, current, onNew, onClose }: Props): ReactNode {
   const [going, setGoing] = useState<Conversation>();
+  const [files, setFiles] = useState(false);
   return (
     <section className="history" aria-label="Conversations">
       <div className="history-head">
@@ -26,12 +34,12 @@ export function History({ all, current, onNew, onClose }: Props): ReactNode {
         {all.map((each) => (
           <li key={each.id}>
             <Link to={path("chat", each.id)} aria-current={each.id === current ? "page" : undefined} onClick={onClose}>
-              <span className="history-title">{each.title || "Untitled"}</span>
+              <span className="history-title">{named(each)}</span>
               <span className="muted small">
                 {each.panes.map((pane) => pane.model).join(" and ")} · {moment(each.at)}
               </span>
             </Link>
-            <IconButton icon="trash" size={14} label={`Delete “${each.title || "Untitled"}”`} onClick={() => setGoing(each)} />
+            <IconButton icon="trash" size={14} label={`Delete “${named(each)}”`} onClick={() => { setFiles(false); setGoing(each); }} />
           </li>
         ))}
       </ul>
@@ -41,12 +49,22 @@ export function History({ all, current, onNew, onClose }: Props): ReactNode {
           verb="Delete"
           onClose={() => setGoing(undefined)}
           onYes={() => {
+            const store = going.attached?.store;
+            if (files && store?.own) {
+              remove(storeUrl(store.id)).catch((error: unknown) => toast(error instanceof ApiError ? error.message : "The files were not deleted."));
+            }
             forget(going.id);
             if (going.id === current) go(path("chat"), true);
             setGoing(undefined);
           }}
         >
-          <p>“{going.title}” is removed from this browser. What the server recorded of it stays there.</p>
+          <p>“{named(going)}” is removed from this browser. What the server recorded of it stays there.</p>
+          {going.attached?.store?.own && (
+            <label className="check">
+              <input type="checkbox" checked={files} onChange={(event) => setFiles(event.target.checked)} />
+              <span>Delete its files too ({going.attached.store.name})</span>
+            </label>
+          )}
         </Confirm>
       )}
     </section>

@@ -1,14 +1,18 @@
 // Chat: ask models, applications and collections, one or two side by side.
 import { useEffect, useMemo, useRef, useState, type ReactNode } from "react";
-import { get } from "../../api/client";
+import { get, may } from "../../api/client";
 import type { List, Model, Preset } from "../../api/types";
+import { ANSWERS, NO_FILES, pending } from "../../lib/attached";
+import { attach, leaveStore, resume } from "../../lib/attachments";
 import * as conversations from "../../lib/conversations";
 import type { Conversation } from "../../lib/conversations";
 import { useResource } from "../../lib/resource";
 import { go, path, usePlace } from "../../lib/route";
 import { path as turnsOf, ROOT } from "../../lib/tree";
+import { useMe } from "../../session";
 import { IconButton } from "../../ui/controls";
 import { Empty, Failed, Loading } from "../../ui/states";
+import { AttachDialog, AttachedRow } from "./attach";
 import { Composer } from "./composer";
 import { History } from "./history";
 import { ParametersPanel } from "./parameters";
@@ -39,7 +43,7 @@ function preferred(models: Model[]): string {
   const last = localStorage.getItem(LAST);
   if (last && names.includes(last)) return last;
   const collection = models.some((model) => model.kind === "collection");
-  return collection && names.includes("document-qa") ? "document-qa" : names[0]!;
+  return collection && names.includes(ANSWERS) ? ANSWERS : names[0]!;
 }
 
 function Chat({ models, presets }: { models: Model[]; presets: Preset[] }): ReactNode {
@@ -48,6 +52,8 @@ function Chat({ models, presets }: { models: Model[]; presets: Preset[] }): Reac
   const [draft, setDraft] = useState<Conversation>(() => conversations.make([preferred(models)]));
   const [settings, setSettings] = useState(false);
   const [history, setHistory] = useState(false);
+  const [attaching, setAttaching] = useState(false);
+  const fills = may(useMe(), "ingest");
   const composer = useRef<HTMLTextAreaElement>(null);
   const kept = all.find((each) => each.id === place.rest[0]);
   const current = kept ?? draft;
@@ -58,6 +64,7 @@ function Chat({ models, presets }: { models: Model[]; presets: Preset[] }): Reac
   }, [place.rest, kept]);
   useEffect(() => {
     composer.current?.focus();
+    resume(current.id);
   }, [current.id]);
   useEffect(() => {
     const focus = (event: KeyboardEvent): void => {
@@ -93,12 +100,23 @@ function Chat({ models, presets }: { models: Model[]; presets: Preset[] }): Reac
       return { ...each, panes: [first, { model: other, turns: {}, shown: {} }] };
     });
   };
+  const keep = (): void => {
+    if (kept) return;
+    conversations.put(current);
+    setDraft(conversations.make(current.panes.map((pane) => pane.model), current.set));
+    go(path("chat", current.id));
+  };
+  const send = (files: File[], into?: { id: string; name: string }): void => {
+    setAttaching(false);
+    keep();
+    // What is attached is answered from: by document-qa, and in the first of two columns.
+    const answers = models.some((model) => model.id === ANSWERS) ? ANSWERS : into?.name;
+    if (answers) conversations.updatePane(current.id, 0, (pane) => ({ ...pane, model: answers }));
+    void attach(current.id, files, into ?? current.attached?.store);
+    composer.current?.focus();
+  };
   const say = (text: string): void => {
-    if (!kept) {
-      conversations.put(current);
-      setDraft(conversations.make(current.panes.map((pane) => pane.model), current.set));
-      go(path("chat", current.id));
-    }
+    keep();
     conversations.say(current.id, text, current.panes.map((pane) => turnsOf(pane).at(-1)?.id ?? ROOT));
   };
   const busy = useMemo(
@@ -110,6 +128,7 @@ function Chat({ models, presets }: { models: Model[]; presets: Preset[] }): Reac
     [current],
   );
   const stop = (): void => busy.forEach(conversations.stop);
+  const attached = current.attached ?? NO_FILES;
 
   return (
     <div className={`chat ${history ? "history-open" : ""} ${current.panes.length > 1 ? "comparing" : ""}`}>
@@ -139,7 +158,18 @@ function Chat({ models, presets }: { models: Model[]; presets: Preset[] }): Reac
             <Thread key={`${current.id}:${index}`} conversation={current} pane={pane} index={index} models={models} onExample={say} />
           ))}
         </div>
-        <Composer input={composer} busy={busy.length > 0} onSay={say} onStop={stop} />
+        <Composer
+          input={composer}
+          busy={busy.length > 0}
+          waiting={pending(attached) ? "The question can be sent when the files are read." : ""}
+          onAttach={fills ? () => setAttaching(true) : undefined}
+          onFiles={fills ? (files) => send(files) : undefined}
+          onSay={say}
+          onStop={stop}
+        >
+          <AttachedRow conversation={current.id} attached={attached} onLeave={() => leaveStore(current.id)} />
+        </Composer>
+        {attaching && <AttachDialog attached={attached} onFiles={send} onClose={() => setAttaching(false)} />}
       </section>
     </div>
   );

@@ -11,10 +11,10 @@ interface Props {
 }
 
 const NUMBERS = [
-  { name: "temperature", label: "Temperature", min: 0, max: 2, step: 0.1, hint: "0 takes the likeliest word, 2 is wild" },
-  { name: "top_p", label: "Top-p", min: 0.05, max: 1, step: 0.05, hint: "the likeliest words that make up this share" },
-  { name: "max_tokens", label: "Most tokens", min: 1, max: 100_000, step: 1, hint: "longer answers are cut off" },
-  { name: "seed", label: "Seed", min: 0, max: 2 ** 31, step: 1, hint: "the same seed draws the same words" },
+  { name: "temperature", label: "Temperature", min: 0, max: 2, step: 0.1, hint: "0 is the likeliest answer, higher varies more" },
+  { name: "top_p", label: "Top-p", min: 0.05, max: 1, step: 0.05, hint: "draw from this share of likely tokens" },
+  { name: "max_tokens", label: "Max. tokens", min: 1, max: 100_000, step: 1, hint: "longer answers are cut off" },
+  { name: "seed", label: "Seed", min: 0, max: 2 ** 31, step: 1, hint: "the same seed repeats an answer" },
 ] as const;
 
 export function ParametersPanel({ value, presets, onChange }: Props): ReactNode {
@@ -48,13 +48,13 @@ export function ParametersPanel({ value, presets, onChange }: Props): ReactNode 
           </Field>
         ))}
       </div>
-      <Field label="System prompt" hint="for models; applications and collections do not read it">
+      <Field label="System prompt" hint="read by models, not by applications and collections">
         {(ids) => (
           <textarea {...ids} rows={2} value={value.system} placeholder="You are …" onChange={(event) => set("system", event.target.value)} />
         )}
       </Field>
       <div className="parameters-end">
-        <span className="muted small">They hold for this conversation's next answers.</span>
+        <span className="muted small">Used for the next answers of this conversation.</span>
         <Button kind="quiet" onClick={() => onChange(NOTHING_SET)}>Reset all</Button>
       </div>
     </section>

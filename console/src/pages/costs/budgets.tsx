@@ -16,7 +16,7 @@ export function Budgets({ names }: { names?: Map<string, string> }): ReactNode {
   const drop = async (budget: Budget): Promise<void> => {
     try {
       await remove(`/v1/budgets/${budget.id}`);
-      toast("The budget is gone");
+      toast("The budget is deleted");
     } catch (error) {
       toast((error as ApiError).message);
     }
@@ -32,7 +32,7 @@ export function Budgets({ names }: { names?: Map<string, string> }): ReactNode {
       <Loaded of={budgets}>
         {(found) =>
           found.data.length === 0 ? (
-            <p className="muted">No budget limits what is spent. A hard one refuses requests that would go beyond it, a soft one only counts them.</p>
+            <p className="muted">There are no budgets. A hard budget refuses requests that would exceed it; a soft one only marks them.</p>
           ) : (
             <div className="cards">
               {found.data.map((budget) => <BudgetCard key={budget.id} budget={budget} names={names} onDelete={() => setGoing(budget)} />)}
@@ -42,18 +42,18 @@ export function Budgets({ names }: { names?: Map<string, string> }): ReactNode {
       </Loaded>
       {making && <NewBudget names={names} onClose={() => setMaking(false)} onMade={() => { setMaking(false); budgets.reload(); }} />}
       {going && (
-        <Confirm title="Take this budget away?" verb="Take it away" onYes={() => void drop(going)} onClose={() => setGoing(undefined)}>
-          <p>What it limits can be spent without it from now on.</p>
+        <Confirm title="Delete this budget?" verb="Delete" onYes={() => void drop(going)} onClose={() => setGoing(undefined)}>
+          <p>Requests are no longer held to it.</p>
         </Confirm>
       )}
     </section>
   );
 }
 
-const WINDOWS = { day: "a day", month: "a month", total: "in all" };
+const WINDOWS = { day: "per day", month: "per month", total: "in total" };
 
 function BudgetCard({ budget, names, onDelete }: { budget: Budget; names?: Map<string, string>; onDelete: () => void }): ReactNode {
-  const whose = budget.scope === "tenant" ? "Everything" : budget.scope === "key" ? `Key ${names?.get(budget.subject) ?? budget.subject}` : budget.subject;
+  const whose = budget.scope === "tenant" ? "All requests" : budget.scope === "key" ? `Key ${names?.get(budget.subject) ?? budget.subject}` : budget.subject;
   return (
     <article className="card stack">
       <div className="between">
@@ -63,12 +63,12 @@ function BudgetCard({ budget, names, onDelete }: { budget: Budget; names?: Map<s
         </div>
         <span className="row">
           {budget.exceeded && <Badge tone="bad">used up</Badge>}
-          <IconButton icon="trash" size={15} label={`Take away the budget ${budget.name || whose}`} onClick={onDelete} />
+          <IconButton icon="trash" size={15} label={`Delete the budget ${budget.name || whose}`} onClick={onDelete} />
         </span>
       </div>
       {budget.limit_usd !== null && <Used spent={budget.spent_usd} limit={budget.limit_usd} said={money} />}
       {budget.limit_tokens !== null && <Used spent={budget.spent_tokens} limit={budget.limit_tokens} said={(value) => `${short(value)} tokens`} />}
-      {budget.resets_at !== null && <p className="muted small">Begins anew {moment(budget.resets_at)}</p>}
+      {budget.resets_at !== null && <p className="muted small">Resets {moment(budget.resets_at)}</p>}
     </article>
   );
 }
@@ -118,13 +118,13 @@ function NewBudget({ names, onClose, onMade }: { names?: Map<string, string>; on
       actions={
         <>
           <Button onClick={onClose}>Cancel</Button>
-          <Button kind="primary" disabled={busy || (usd === "" && tokens === "") || (scope !== "tenant" && !subject)} onClick={() => void submit()}>Make it</Button>
+          <Button kind="primary" disabled={busy || (usd === "" && tokens === "") || (scope !== "tenant" && !subject)} onClick={() => void submit()}>Create</Button>
         </>
       }
     >
       {error && <Note tone="bad">{error}</Note>}
       <Field label="Name" hint="optional">{(ids) => <input {...ids} autoFocus value={name} onChange={(event) => setName(event.target.value)} />}</Field>
-      <Choice label="Whose spending" value={scope} onChange={setScope} options={[{ value: "tenant", label: "Everything" }, { value: "key", label: "One key" }, { value: "application", label: "One name" }]} />
+      <Choice label="Whose spending" value={scope} onChange={setScope} options={[{ value: "tenant", label: "All requests" }, { value: "key", label: "One key" }, { value: "application", label: "One application" }]} />
       {scope === "key" && (
         <Field label="Key">
           {(ids) => (
@@ -140,12 +140,12 @@ function NewBudget({ names, onClose, onMade }: { names?: Map<string, string>; on
           {(ids) => <input {...ids} value={subject} onChange={(event) => setSubject(event.target.value)} />}
         </Field>
       )}
-      <Choice label="Period" value={window_} onChange={setWindow} options={[{ value: "day", label: "A day" }, { value: "month", label: "A month" }, { value: "total", label: "In all" }]} />
+      <Choice label="Period" value={window_} onChange={setWindow} options={[{ value: "day", label: "Per day" }, { value: "month", label: "Per month" }, { value: "total", label: "In total" }]} />
       <div className="parameters-grid">
-        <Field label="Most US dollars">{(ids) => <input {...ids} type="number" min={0} step="any" value={usd} onChange={(event) => setUsd(event.target.value)} />}</Field>
-        <Field label="Most tokens">{(ids) => <input {...ids} type="number" min={0} step={1} value={tokens} onChange={(event) => setTokens(event.target.value)} />}</Field>
+        <Field label="Limit in US dollars">{(ids) => <input {...ids} type="number" min={0} step="any" value={usd} onChange={(event) => setUsd(event.target.value)} />}</Field>
+        <Field label="Limit in tokens">{(ids) => <input {...ids} type="number" min={0} step={1} value={tokens} onChange={(event) => setTokens(event.target.value)} />}</Field>
       </div>
-      <label className="check"><input type="checkbox" checked={hard} onChange={(event) => setHard(event.target.checked)} /><span>Refuse what would go beyond it</span></label>
+      <label className="check"><input type="checkbox" checked={hard} onChange={(event) => setHard(event.target.checked)} /><span>Refuse requests that would exceed it (hard)</span></label>
     </Dialog>
   );
 }

@@ -45,7 +45,7 @@ export default function CostsPage(): ReactNode {
         </div>
         <div className="row">
           <Choice label="Period" value={days} onChange={setDays} options={[{ value: "7", label: "7 days" }, { value: "30", label: "30 days" }, { value: "90", label: "90 days" }]} />
-          <IconButton icon="refresh" label="Look again" onClick={costs.reload} disabled={costs.loading} />
+          <IconButton icon="refresh" label="Refresh" onClick={costs.reload} disabled={costs.loading} />
         </div>
       </header>
       <Loaded of={costs} what="Adding up">
@@ -70,10 +70,10 @@ function Spent({ found, days, now }: { found: Lines; days: number; now: number }
   return (
     <>
       <dl className="figures large">
-        <div><dt>Spent</dt><dd>{money(all.cost)}<small>{all.calls > 0 ? `${money(all.cost / all.calls)} a call` : "no calls"}</small></dd></div>
+        <div><dt>Spent</dt><dd>{money(all.cost)}<small>{all.calls > 0 ? `${money(all.cost / all.calls)} per call` : "no calls"}</small></dd></div>
         <div><dt>Saved by caches</dt><dd>{money(all.saved)}<small>{all.saved > 0 ? `${share(all.saved, all.saved + all.cost)} of what it would have been` : "nothing so far"}</small></dd></div>
-        <div><dt>Calls of models</dt><dd>{short(all.calls)}<small>{plural(all.hits, "answer")} from caches</small></dd></div>
-        <div><dt>Tokens</dt><dd>{short(all.tokens)}<small>{short(all.tokens / days)} a day</small></dd></div>
+        <div><dt>Model calls</dt><dd>{short(all.calls)}<small>{plural(all.hits, "answer")} from caches</small></dd></div>
+        <div><dt>Tokens</dt><dd>{short(all.tokens)}<small>{short(all.tokens / days)} per day</small></dd></div>
       </dl>
       {all.unpriced > 0 && <Note tone="warn">{plural(all.unpriced, "call is", "calls are")} of models without a price, and counted as nothing. <code>prices.models</code> sets one.</Note>}
       <section className="card stack" aria-label="By day">
@@ -83,7 +83,7 @@ function Spent({ found, days, now }: { found: Lines; days: number; now: number }
         </div>
         <div>
           <Bars label="By day" bars={bars} />
-          <div className="bars-ends muted small"><span>{bars[0]!.name}</span><span>at most {said(Math.max(...bars.map((bar) => bar.value)))}</span><span>{bars.at(-1)!.name}</span></div>
+          <div className="bars-ends muted small"><span>{bars[0]!.name}</span><span>max. {said(Math.max(...bars.map((bar) => bar.value)))}</span><span>{bars.at(-1)!.name}</span></div>
         </div>
       </section>
       <div className="two">

@@ -2,6 +2,7 @@
 import { useEffect, useState, type ReactNode } from "react";
 import { ApiError, get, may, remove } from "../../api/client";
 import type { Store, StoreFile } from "../../api/types";
+import { everything } from "../../lib/everything";
 import { count, day, plural, short } from "../../lib/format";
 import { useResource } from "../../lib/resource";
 import { go, Link, path, usePlace } from "../../lib/route";
@@ -11,7 +12,6 @@ import { Confirm } from "../../ui/dialog";
 import { Icon } from "../../ui/icon";
 import { Empty, Loaded } from "../../ui/states";
 import { toast } from "../../ui/toast";
-import { everything } from "./collections";
 import { SearchDebugger } from "./search";
 import { Uploads } from "./uploads";
 
@@ -128,7 +128,7 @@ function Documents({ store, files, fills, onGone }: DocumentsProps): ReactNode {
       <div className="scroll" tabIndex={0} role="group" aria-label="Documents">
         <table className="table">
           <thead>
-            <tr><th>Document</th><th>State</th><th className="number">Pages</th><th className="number">Characters</th><th className="number">Chunks</th><th>Added</th>{fills && <th className="tools"><span className="hidden">Tools</span></th>}</tr>
+            <tr><th>Document</th><th>State</th><th className="number">Pages</th><th className="number">Characters</th><th className="number">Chunks</th><th>Added</th>{fills && <th className="tools"><span className="hidden">Actions</span></th>}</tr>
           </thead>
           <tbody>
             {shown.map((file) => (

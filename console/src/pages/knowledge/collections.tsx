@@ -1,7 +1,8 @@
 // All collections that the key may see, and making one.
 import { useState, type FormEvent, type ReactNode } from "react";
-import { ApiError, get, may, post } from "../../api/client";
-import type { List, Store } from "../../api/types";
+import { ApiError, may, post } from "../../api/client";
+import type { Store } from "../../api/types";
+import { everything } from "../../lib/everything";
 import { bytes, plural } from "../../lib/format";
 import { useResource } from "../../lib/resource";
 import { go, Link, path } from "../../lib/route";
@@ -9,17 +10,6 @@ import { useMe } from "../../session";
 import { Badge, Button, Field } from "../../ui/controls";
 import { Dialog } from "../../ui/dialog";
 import { Empty, Loaded, Note } from "../../ui/states";
-
-export async function everything<T>(url: string, signal: AbortSignal): Promise<T[]> {
-  const found: T[] = [];
-  let after = "";
-  for (;;) {
-    const page = await get<List<T>>(`${url}?limit=100${after}`, signal);
-    found.push(...page.data);
-    if (!page.has_more || !page.last_id) return found;
-    after = `&after=${encodeURIComponent(page.last_id)}`;
-  }
-}
 
 export function Collections(): ReactNode {
   const me = useMe();
@@ -97,7 +87,7 @@ function NewCollection({ onClose }: { onClose: () => void }): ReactNode {
       actions={
         <>
           <Button onClick={onClose}>Cancel</Button>
-          <Button kind="primary" disabled={busy || !name.trim()} onClick={() => void submit()}>Make it</Button>
+          <Button kind="primary" disabled={busy || !name.trim()} onClick={() => void submit()}>Create</Button>
         </>
       }
     >

@@ -61,7 +61,7 @@ export function SearchDebugger({ store }: { store: Store }): ReactNode {
         </div>
       </form>
       {state === undefined ? (
-        <Empty icon="search" title="See why something is found">Each hit shows its place by meaning, by words, fused and reranked.</Empty>
+        <Empty icon="search" title="See why something is found">Each hit shows its dense, sparse, fused and reranked rank.</Empty>
       ) : state === "busy" ? (
         <Loading what="Searching" />
       ) : state instanceof ApiError ? (
@@ -111,8 +111,8 @@ function Ranks({ hit, at, result }: { hit: SearchHit; at: number; result: Result
   const { dense, lexical, rerank_score } = hit.ranking;
   const fused = result.fused.get(hit.chunk_id);
   const rows: [string, string, string][] = [];
-  if (result.mode !== "sparse") rows.push(["By meaning", place(dense.rank), dense.score.toFixed(3)]);
-  if (result.mode !== "dense") rows.push(["By words", place(lexical.rank), lexical.score === null ? "not found" : lexical.score.toFixed(2)]);
+  if (result.mode !== "sparse") rows.push(["Dense (meaning)", place(dense.rank), dense.score.toFixed(3)]);
+  if (result.mode !== "dense") rows.push(["Sparse (words)", place(lexical.rank), lexical.score === null ? "not found" : lexical.score.toFixed(2)]);
   rows.push(["Fused", place(fused ?? null), result.reranked ? "" : hit.score.toFixed(3)]);
   if (result.reranked) rows.push(["Reranked", place(at), rerank_score === null ? "not read" : rerank_score.toFixed(3)]);
   return (

@@ -1,9 +1,11 @@
 // Files on their way into a collection.
-import { useRef, useState, type DragEvent, type ReactNode } from "react";
-import { ApiError, post, upload } from "../../api/client";
-import { newId } from "../../lib/conversations";
+import { useState, type ReactNode } from "react";
+import { ApiError } from "../../api/client";
+import { sendInto } from "../../api/upload";
 import { bytes } from "../../lib/format";
-import { Button, IconButton } from "../../ui/controls";
+import { newId } from "../../lib/ids";
+import { IconButton } from "../../ui/controls";
+import { DropZone } from "../../ui/drop";
 
 interface Sending {
   id: string;
@@ -17,8 +19,6 @@ interface Sending {
 
 export function Uploads({ store, onAttached }: { store: string; onAttached: () => void }): ReactNode {
   const [sending, setSending] = useState<Sending[]>([]);
-  const [over, setOver] = useState(false);
-  const input = useRef<HTMLInputElement>(null);
 
   const change = (id: string, by: Partial<Sending>): void =>
     setSending((all) => all.map((each) => (each.id === id ? { ...each, ...by } : each)));
@@ -32,8 +32,7 @@ export function Uploads({ store, onAttached }: { store: string; onAttached: () =
     // One after the other: together they would only share the line.
     for (const { file, row } of made) {
       try {
-        const sent = await upload(file, (share) => change(row.id, { share }), row.stopping.signal);
-        await post(`/v1/vector_stores/${encodeURIComponent(store)}/files`, { file_id: sent.id });
+        await sendInto(store, file, (share) => change(row.id, { share }), row.stopping.signal);
         change(row.id, { state: "done", share: 1 });
         onAttached();
       } catch (error) {
@@ -42,36 +41,9 @@ export function Uploads({ store, onAttached }: { store: string; onAttached: () =
       }
     }
   };
-  const drop = (event: DragEvent): void => {
-    event.preventDefault();
-    setOver(false);
-    void send([...event.dataTransfer.files]);
-  };
   return (
     <section aria-label="Upload" className="stack">
-      <div
-        className={`drop ${over ? "over" : ""}`}
-        onDragOver={(event) => {
-          event.preventDefault();
-          setOver(true);
-        }}
-        onDragLeave={() => setOver(false)}
-        onDrop={drop}
-      >
-        <span className="wide-only">Drop files here, or</span>
-        <Button icon="upload" onClick={() => input.current?.click()}>Choose files</Button>
-        <input
-          ref={input}
-          type="file"
-          multiple
-          hidden
-          aria-label="Files to upload"
-          onChange={(event) => {
-            void send([...(event.target.files ?? [])]);
-            event.target.value = "";
-          }}
-        />
-      </div>
+      <DropZone onFiles={(files) => void send(files)} />
       {sending.length > 0 && (
         <ul className="uploads" aria-label="Uploads">
           {sending.map((each) => (

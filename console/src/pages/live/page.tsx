@@ -7,6 +7,7 @@ import { matching, parse, quantile, rate, sum, values, type Sample } from "../..
 import { Line } from "../../ui/chart";
 import { Badge, Button } from "../../ui/controls";
 import { Empty, Failed, Loading, Note } from "../../ui/states";
+import { ReplicaTables } from "./replicas";
 
 const EVERY_MS = 2000;
 const KEPT = 90;
@@ -54,9 +55,9 @@ export default function LivePage(): ReactNode {
       <header className="page-head">
         <div>
           <h1>Live</h1>
-          <p className="muted">The last three minutes, looked at every two seconds.</p>
+          <p className="muted">The last three minutes, updated every two seconds.</p>
         </div>
-        <Button onClick={() => setPaused(!paused)}>{paused ? "Go on" : "Pause"}</Button>
+        <Button icon={paused ? "play" : "pause"} onClick={() => setPaused(!paused)}>{paused ? "Resume" : "Pause"}</Button>
       </header>
       {error && pages.length > 0 && <Note tone="bad">{error.message}</Note>}
       {pages.length === 0 ? (
@@ -65,7 +66,7 @@ export default function LivePage(): ReactNode {
         <>
           <Charts pages={pages} />
           <Engines samples={pages.at(-1)!.samples} />
-          {replicas && <ReplicaTables found={replicas} />}
+          {replicas && <ReplicaTables found={replicas} onChange={setReplicas} />}
         </>
       )}
     </div>
@@ -81,20 +82,41 @@ function series(pages: Page[], of: Of): (number | null)[] {
   });
 }
 
-const engine = (name: string): Of => (_, after) => sum(after, `mainspring_engine_${name}`);
+const gauge = (...names: string[]): Of => (_, after) => names.reduce((all, name) => all + sum(after, `mainspring_engine_${name}`), 0);
 const seconds = (value: number): string => milliseconds(1000 * value);
+const fraction = (most: number) => (value: number): string => value.toFixed(value > 0 && value < 10 ? most : 0);
+const QUEUES = ["queued_interactive", "queued_batch", "queued_background"];
+const LATEST = "last ten seconds";
 
-const CHARTS: { label: string; hint: string; of: Of; format: (value: number) => string; max?: number }[] = [
-  { label: "Tokens a second", hint: "written by all models", of: (b, a, s) => rate(b, a, s, "mainspring_tokens_total", { direction: "output" }), format: (value) => value.toFixed(value > 0 && value < 10 ? 1 : 0) },
-  { label: "Requests a second", hint: "answered, refused or given up", of: (b, a, s) => rate(b, a, s, "mainspring_requests_total"), format: (value) => value.toFixed(value > 0 && value < 10 ? 2 : 0) },
-  { label: "Time to first word, median", hint: "of the last ten seconds", of: (b, a) => quantile(b, a, "mainspring_ttft_seconds", 0.5), format: seconds },
-  { label: "Time to first word, p95", hint: "of the last ten seconds", of: (b, a) => quantile(b, a, "mainspring_ttft_seconds", 0.95), format: seconds },
-  { label: "Between two words, p95", hint: "of streams", of: (b, a) => quantile(b, a, "mainspring_inter_token_seconds", 0.95), format: seconds },
-  { label: "Running", hint: "calls in the engines", of: engine("running"), format: count, max: 4 },
-  { label: "Waiting", hint: "calls queued in the engines", of: engine("waiting"), format: count, max: 4 },
-  { label: "KV memory in use", hint: "the fullest engine", of: (_, after) => Math.max(0, ...matching(after, "mainspring_engine_kv_used_fraction").map((sample) => sample.value)), format: (value) => `${(100 * value).toFixed(0)} %`, max: 1 },
-  { label: "Errors a second", hint: "of all kinds", of: (b, a, s) => rate(b, a, s, "mainspring_errors_total"), format: (value) => value.toFixed(value > 0 ? 2 : 0), max: 1 },
+interface Chart {
+  label: string;
+  hint: string;
+  of: Of;
+  format: (value: number) => string;
+  max?: number;
+}
+
+const CHARTS: Chart[] = [
+  { label: "Output tokens per second", hint: "all models", of: (b, a, s) => rate(b, a, s, "mainspring_tokens_total", { direction: "output" }), format: fraction(1) },
+  { label: "Requests per second", hint: "answered, refused or given up", of: (b, a, s) => rate(b, a, s, "mainspring_requests_total"), format: fraction(2) },
+  { label: "Errors per second", hint: "all kinds", of: (b, a, s) => rate(b, a, s, "mainspring_errors_total"), format: fraction(2), max: 1 },
+  { label: "Time to first token, median", hint: LATEST, of: (b, a) => quantile(b, a, "mainspring_ttft_seconds", 0.5), format: seconds },
+  { label: "Time to first token, p95", hint: LATEST, of: (b, a) => quantile(b, a, "mainspring_ttft_seconds", 0.95), format: seconds },
+  { label: "Between tokens, p95", hint: `streams, ${LATEST}`, of: (b, a) => quantile(b, a, "mainspring_inter_token_seconds", 0.95), format: seconds },
+  { label: "Running", hint: "calls in the engines", of: gauge("running"), format: count, max: 4 },
+  { label: "Queued", hint: "calls before and in the engines", of: gauge("waiting", ...QUEUES), format: count, max: 4 },
+  { label: "Wait in the queue, p95", hint: LATEST, of: (b, a) => quantile(b, a, "mainspring_queue_seconds", 0.95), format: seconds },
+  { label: "KV cache in use", hint: "the fullest engine", of: (_, after) => Math.max(0, ...matching(after, "mainspring_engine_kv_used_fraction").map((sample) => sample.value)), format: (value) => `${(100 * value).toFixed(0)} %`, max: 1 },
+  { label: "Cache hits", hint: "of answers looked up", of: hits, format: (value) => `${(100 * value).toFixed(0)} %`, max: 1 },
+  { label: "Guard findings per second", hint: "all guards", of: (b, a, s) => rate(b, a, s, "mainspring_guard_findings_total"), format: fraction(2), max: 1 },
 ];
+
+// Of what was looked up in the answer caches, the share that was there.
+function hits(before: Sample[], after: Sample[], span: number): number | null {
+  const hit = rate(before, after, span, "mainspring_cache_total", { outcome: "hit" });
+  const all = hit + rate(before, after, span, "mainspring_cache_total", { outcome: "miss" });
+  return all > 0 ? hit / all : null;
+}
 
 function Charts({ pages }: { pages: Page[] }): ReactNode {
   return (
@@ -112,7 +134,7 @@ function Charts({ pages }: { pages: Page[] }): ReactNode {
             </div>
             <p className="chart-value">{now === null ? "–" : chart.format(now)}</p>
             <Line label={chart.label} values={padded} format={chart.format} max={chart.max} />
-            <p className="bars-ends muted small"><span>3 minutes ago</span><span>{Number.isFinite(most) ? `at most ${chart.format(most)}` : "nothing yet"}</span><span>now</span></p>
+            <p className="bars-ends muted small"><span>3 minutes ago</span><span>{Number.isFinite(most) ? `max. ${chart.format(most)}` : "nothing yet"}</span><span>now</span></p>
           </section>
         );
       })}
@@ -129,7 +151,7 @@ function Engines({ samples }: { samples: Sample[] }): ReactNode {
       <h2>Engines</h2>
       <div className="scroll" tabIndex={0} role="group" aria-label="Engines">
         <table className="table">
-          <thead><tr><th>Engine</th><th>State</th><th className="number">Running</th><th className="number">Waiting</th><th className="number">KV memory</th><th className="number">Restarts</th></tr></thead>
+          <thead><tr><th>Engine</th><th>State</th><th className="number">Running</th><th className="number">Queued</th><th className="number">KV cache</th><th className="number">Restarts</th></tr></thead>
           <tbody>
             {names.map((name) => {
               const kv = of("kv_used_fraction", name);
@@ -138,7 +160,7 @@ function Engines({ samples }: { samples: Sample[] }): ReactNode {
                   <td>{name}</td>
                   <td>{of("up", name) === 1 ? <Badge tone="good">up</Badge> : <Badge tone="bad">down</Badge>}</td>
                   <td className="number">{short(of("running", name) ?? 0)}</td>
-                  <td className="number">{short(of("waiting", name) ?? 0)}</td>
+                  <td className="number">{short((of("waiting", name) ?? 0) + QUEUES.reduce((all, queue) => all + (of(queue, name) ?? 0), 0))}</td>
                   <td className="number">{kv === undefined ? "–" : `${(100 * kv).toFixed(1)} %`}</td>
                   <td className="number">{short(of("restarts", name) ?? 0)}</td>
                 </tr>
@@ -149,39 +171,4 @@ function Engines({ samples }: { samples: Sample[] }): ReactNode {
       </div>
     </section>
   );
-}
-
-function ReplicaTables({ found }: { found: Replicas }): ReactNode {
-  return (
-    <>
-      {found.models.map((model) => (
-        <section key={model.model} className="stack" aria-label={`Replicas of ${model.model}`}>
-          <h2>Replicas of {model.model}</h2>
-          <div className="scroll" tabIndex={0} role="group" aria-label={`Replicas of ${model.model}`}>
-            <table className="table">
-              <thead><tr>{Object.keys(model.replicas[0] ?? {}).map((name) => <th key={name}>{name.replaceAll("_", " ")}</th>)}</tr></thead>
-              <tbody>{model.replicas.map((replica) => <tr key={replica.name}>{Object.entries(replica).map(([name, value]) => <td key={name}>{told(value)}</td>)}</tr>)}</tbody>
-            </table>
-          </div>
-        </section>
-      ))}
-      {found.routes.map((route) => (
-        <section key={route.name} className="stack" aria-label={`Route ${route.name}`}>
-          <h2>Route {route.name}</h2>
-          <div className="scroll" tabIndex={0} role="group" aria-label={`Route ${route.name}`}>
-            <table className="table">
-              <thead><tr><th>Arm</th><th>Model</th><th className="number">Weight</th><th className="number">Requests</th></tr></thead>
-              <tbody>{route.arms.map((arm) => <tr key={arm.name}><td>{arm.name}</td><td>{arm.model}</td><td className="number">{arm.weight}</td><td className="number">{count(arm.given)}</td></tr>)}</tbody>
-            </table>
-          </div>
-        </section>
-      ))}
-    </>
-  );
-}
-
-function told(value: unknown): string {
-  if (typeof value === "number") return Number.isInteger(value) ? count(value) : value.toPrecision(3);
-  if (typeof value === "boolean") return value ? "yes" : "no";
-  return value === null || value === undefined ? "–" : String(value);
 }

@@ -45,7 +45,7 @@ export function KeyTable(): ReactNode {
         {(found) => (
           <div className="scroll" tabIndex={0} role="group" aria-label="Keys">
             <table className="table">
-              <thead><tr><th>Name</th><th>Begins with</th><th>Scopes</th><th>Groups</th><th>Last used</th><th>Ends</th><th>State</th><th className="tools"><span className="hidden">Tools</span></th></tr></thead>
+              <thead><tr><th>Name</th><th>Prefix</th><th>Scopes</th><th>Groups</th><th>Last used</th><th>Expires</th><th>State</th><th className="tools"><span className="hidden">Actions</span></th></tr></thead>
               <tbody>
                 {found.data.filter((key) => ended || key.status === "active").map((key) => (
                   <tr key={key.id}>
@@ -89,8 +89,8 @@ export function KeyTable(): ReactNode {
 
 function Secret({ made, onClose }: { made: Key; onClose: () => void }): ReactNode {
   return (
-    <Dialog title={`The secret of ${made.name}`} onClose={onClose} actions={<Button kind="primary" onClick={onClose}>I have kept it</Button>}>
-      <Note tone="warn">This is the only time that it is shown. The server keeps no more than a hash.</Note>
+    <Dialog title={`The secret of ${made.name}`} onClose={onClose} actions={<Button kind="primary" onClick={onClose}>Done</Button>}>
+      <Note tone="warn">Copy it now: it is shown this once. The server keeps only a hash.</Note>
       <div className="secret">
         <code>{made.secret}</code>
         <IconButton icon="copy" label="Copy the secret" onClick={() => void copy(made.secret ?? "", "Secret")} />
@@ -135,7 +135,7 @@ function NewKey({ onClose, onMade }: { onClose: () => void; onMade: (key: Key) =
       actions={
         <>
           <Button onClick={onClose}>Cancel</Button>
-          <Button kind="primary" disabled={busy || !name.trim() || scopes.length === 0} onClick={() => void submit()}>Make the key</Button>
+          <Button kind="primary" disabled={busy || !name.trim() || scopes.length === 0} onClick={() => void submit()}>Create key</Button>
         </>
       }
     >
@@ -164,7 +164,7 @@ function NewKey({ onClose, onMade }: { onClose: () => void; onMade: (key: Key) =
         </fieldset>
       )}
       <div className="parameters-grid">
-        <Field label="Ends after days" hint="empty: never">{(ids) => <input {...ids} type="number" min={1} value={days} onChange={(event) => setDays(event.target.value)} />}</Field>
+        <Field label="Expires after days" hint="empty: never">{(ids) => <input {...ids} type="number" min={1} value={days} onChange={(event) => setDays(event.target.value)} />}</Field>
         {tiers.length > 0 && (
           <Field label="Tier" hint="its limits">
             {(ids) => <select {...ids} value={tier} onChange={(event) => setTier(event.target.value)}><option value="">none</option>{tiers.map((each) => <option key={each}>{each}</option>)}</select>}

@@ -35,10 +35,10 @@ function LimitTable(): ReactNode {
           <p className="muted">What one key may ask for. They are set in <code>mainspring.yaml</code> under <code>serving</code>.</p>
           <div className="scroll" tabIndex={0} role="group" aria-label="Limits">
             <table className="table">
-              <thead><tr><th>Keys</th><th className="number">Requests a minute</th><th className="number">Tokens a minute</th><th className="number">Requests a day</th></tr></thead>
+              <thead><tr><th>Keys</th><th className="number">Requests per minute</th><th className="number">Tokens per minute</th><th className="number">Requests per day</th></tr></thead>
               <tbody>
-                <LimitRow name="of no tier" rates={found.default} />
-                {Object.entries(found.tiers).map(([name, rates]) => <LimitRow key={name} name={`of the tier ${name}`} rates={rates} />)}
+                <LimitRow name="default" rates={found.default} />
+                {Object.entries(found.tiers).map(([name, rates]) => <LimitRow key={name} name={`tier ${name}`} rates={rates} />)}
               </tbody>
             </table>
           </div>

@@ -40,15 +40,15 @@ export function TraceList(): ReactNode {
       <header className="page-head">
         <div>
           <h1>Traces</h1>
-          <p className="muted">Each request with every step that it took.</p>
+          <p className="muted">Every request, with each step it took.</p>
         </div>
         <OpenById />
       </header>
       <div className="filters" role="group" aria-label="Filters">
         <label>
-          <span>Asked</span>
+          <span>Model or application</span>
           <select value={chosen.model} onChange={(event) => set("model", event.target.value)}>
-            <option value="">anything</option>
+            <option value="">Any</option>
             {[...new Set([chosen.model, ...(models.data?.data ?? []).map((model) => model.id)])].filter(Boolean).map((name) => (
               <option key={name}>{name}</option>
             ))}
@@ -57,7 +57,7 @@ export function TraceList(): ReactNode {
         <label>
           <span>Kind</span>
           <select value={chosen.operation} onChange={(event) => set("operation", event.target.value)}>
-            <option value="">all</option>
+            <option value="">All</option>
             <option value="chat">chat</option>
             <option value="text_completion">text completion</option>
             <option value="embeddings">embeddings</option>
@@ -66,9 +66,9 @@ export function TraceList(): ReactNode {
           </select>
         </label>
         <label>
-          <span>Took</span>
+          <span>Duration</span>
           <select value={chosen.least_ms} onChange={(event) => set("least_ms", event.target.value)}>
-            <option value="">any time</option>
+            <option value="">Any</option>
             {SLOW.map((each) => <option key={each} value={each}>{milliseconds(Number(each))} or more</option>)}
           </select>
         </label>
@@ -76,7 +76,7 @@ export function TraceList(): ReactNode {
           <input type="checkbox" checked={chosen.status === "error"} onChange={(event) => set("status", event.target.checked ? "error" : "")} />
           <span>Failed only</span>
         </label>
-        <IconButton icon="refresh" label="Look again" onClick={first.reload} disabled={first.loading} />
+        <IconButton icon="refresh" label="Refresh" onClick={first.reload} disabled={first.loading} />
       </div>
       <Loaded of={first} what="Looking for traces">
         {(page) => {
@@ -111,11 +111,11 @@ function Table({ rows }: { rows: TraceRow[] }): ReactNode {
       <table className="table clickable">
         <thead>
           <tr>
-            <th>When</th>
-            <th>Asked</th>
+            <th>Time</th>
+            <th>Model or application</th>
             <th>Outcome</th>
-            <th className="number">First word</th>
-            <th className="wide">Took</th>
+            <th className="number">First token</th>
+            <th className="wide">Duration</th>
             <th className="number">Tokens</th>
             <th className="number">Cost</th>
           </tr>

@@ -68,10 +68,10 @@ function Steps({ spans }: { spans: Span[] }): ReactNode {
   const open = all.find((row) => row.span.id === openId) ?? all[0]!;
   const cost = spans.reduce((sum, span) => sum + number(span, "mainspring.cost_nanousd"), 0) / 1e9;
   const figures: [string, ReactNode][] = [
-    ["Asked", String(root.attributes["gen_ai.request.model"] ?? root.name)],
-    ["Begun", moment(root.started_at)],
-    ["Took", milliseconds(whole)],
-    ["First word", root.attributes["mainspring.ttft_s"] === undefined ? "–" : milliseconds(1000 * number(root, "mainspring.ttft_s"))],
+    ["Model or application", String(root.attributes["gen_ai.request.model"] ?? root.name)],
+    ["Started", moment(root.started_at)],
+    ["Duration", milliseconds(whole)],
+    ["First token", root.attributes["mainspring.ttft_s"] === undefined ? "–" : milliseconds(1000 * number(root, "mainspring.ttft_s"))],
     ["Tokens", `${count(number(root, "gen_ai.usage.input_tokens"))} in, ${count(number(root, "gen_ai.usage.output_tokens"))} out`],
     ["Cost", money(cost)],
   ];
@@ -150,12 +150,12 @@ function StepFacts({ row }: { row: Row }): ReactNode {
     <section className="card step-facts" aria-label={`Facts of ${span.name}`}>
       <h2>{span.name}</h2>
       <p className="row">
-        {span.status === "error" ? <Badge tone="bad">failed</Badge> : <Badge tone="good">ended well</Badge>}
+        {span.status === "error" ? <Badge tone="bad">failed</Badge> : <Badge tone="good">ok</Badge>}
       </p>
       <dl className="pairs">
-        <div><dt>Began after</dt><dd>{milliseconds(row.at)}</dd></div>
-        <div><dt>Took</dt><dd>{milliseconds(span.duration_ms)}</dd></div>
-        {row.children > 0 && <div><dt>Of that its own</dt><dd>{milliseconds(row.own)}</dd></div>}
+        <div><dt>Started after</dt><dd>{milliseconds(row.at)}</dd></div>
+        <div><dt>Duration</dt><dd>{milliseconds(span.duration_ms)}</dd></div>
+        {row.children > 0 && <div><dt>Without the steps below</dt><dd>{milliseconds(row.own)}</dd></div>}
         {attributes.map(([name, value]) => (
           <div key={name}><dt className="mono">{name}</dt><dd>{Array.isArray(value) ? value.join(", ") : String(value)}</dd></div>
         ))}
