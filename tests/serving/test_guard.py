@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from mainspring.guards.policy import GuardPolicy
 from mainspring.guards.stream import StreamRedactor
 from mainspring.path import Answer, collect
 from mainspring.serving.redaction import Outgoing
+from mainspring.serving.select import Served
 from mainspring.types import (
     Citation,
     Claim,
@@ -19,16 +21,18 @@ from mainspring.types import (
     Contradiction,
     Event,
     Finish,
+    Grammar,
     Head,
     Message,
     Missing,
     Reasoning,
+    Sampling,
     Text,
     TokenLogprob,
     ToolCallDelta,
     Usage,
 )
-from tests.serving.house import Build, visitor
+from tests.serving.house import Build, Recited, visitor
 
 MAIL = "Write to bob@example.com or call +44 20 7946 0958 today, or 4111 1111 1111 1111."
 
@@ -149,3 +153,56 @@ async def test_decisions_of_a_refused_session_are_in_the_log(house: Build) -> No
         await home.ask(MAIL, session_id="s" * 300)
     assert {each.kind for each in home.events.appended} == {"guard"}
     assert home.events.commits == []
+
+
+NEUTRAL = GuardPolicy(rules="default")
+
+
+async def test_answers_are_rewritten_by_rules(house: Build) -> None:
+    home = house(lambda _: ["The chairman", " said", " he", " is", " late. `he is`"], NEUTRAL)
+    answer = await home.ask("Who?")
+    assert answer.text == "The chairperson said they are late. `he is`"
+    told = {record.facts["kind"]: record.facts["action"] for record in home.events.of("guard")}
+    assert told == {"term": "rewrite", "pronoun": "rewrite"}
+    dry = house(lambda _: ["He", " is"], GuardPolicy(rules="default", dry_run=True))
+    assert (await dry.ask("Who?")).text == "He is"
+    assert dry.metrics.guards["rules", "rewrite", "pronoun"] == 1
+
+
+async def test_answers_of_a_given_shape_are_not_rewritten(house: Build) -> None:
+    home = house(lambda _: ['{"who": "he is"}'], NEUTRAL)
+    answer = await home.ask("Who?", sampling=Sampling(grammar=Grammar("json_schema", "{}")))
+    assert answer.text == '{"who": "he is"}'
+
+
+async def test_words_of_sources_and_their_citations_are_not_rewritten(house: Build) -> None:
+    quote = "He is the chairman."
+    said = (Text(f"{quote} [1]", grounds="verbatim"), Citation(1, "d", "a.md", quote, 5, 5 + len(quote)))
+    more = (Text(" He is old. [1]", grounds="supported"), Usage(5, 5), Finish("stop"))
+    home = house(None, NEUTRAL)
+    home.registry.add(Served("docs", "application", Recited(*said, *more)))
+    answer = await home.ask("Who?", model="docs")
+    assert answer.text == f"{quote} [1] They are old. [1]"
+    (citation,) = answer.citations
+    assert (citation.quote, citation.start, citation.end) == (quote, 5, 5 + len(quote))
+
+
+async def test_what_rules_put_together_is_still_redacted(house: Build, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("format: {strip_markdown: true}", encoding="utf-8")
+    home = house(lambda _: ["sk-proj-abcDEF**123456gh**iJKL7890mnop", " is it"], GuardPolicy(rules=str(rules)))
+    assert (await home.ask("Key?")).text == "[SECRET] is it"
+
+
+async def test_an_answer_that_was_cut_says_so(house: Build, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("format: {max_sentences: 1, disclaimer: No advice.}", encoding="utf-8")
+    policy = GuardPolicy(rules=str(rules))
+    home = house(lambda _: ["One is.", " Two is.", " Three."], policy)
+    answer = await home.ask("Well?")
+    assert answer.text == "One is.\n\nNo advice."
+    assert answer.choices[0].finish == "length"
+    before = policy.version
+    rules.write_text("format: {max_sentences: 2}", encoding="utf-8")
+    assert GuardPolicy(rules=str(rules)).version != before
+    assert policy.version == before

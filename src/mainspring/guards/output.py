@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
 
+from mainspring.guards.rules.rewrite import Rewriter
+
 
 class Part(Protocol):
     """Takes a text in pieces and gives it back without what it finds; ``counts`` is how often each kind was found."""
@@ -66,4 +68,34 @@ class Watching:
     def flush(self) -> str:
         """Nothing is held back."""
         self._part.flush()
+        return ""
+
+
+class WatchingRules:
+    """Counts what ``rules`` would rewrite, and shows every piece as it came, at once."""
+
+    __slots__ = ("_rules",)
+
+    cut = False
+
+    def __init__(self, rules: Rewriter) -> None:
+        self._rules = rules
+
+    @property
+    def counts(self) -> Counter[str]:
+        return self._rules.counts
+
+    def push(self, text: str) -> str:
+        """The same text."""
+        self._rules.push(text)
+        return text
+
+    def verbatim(self, text: str) -> str:
+        """The same text."""
+        self._rules.verbatim(text)
+        return text
+
+    def flush(self) -> str:
+        """Nothing is held back."""
+        self._rules.flush()
         return ""

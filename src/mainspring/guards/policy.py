@@ -12,13 +12,15 @@ from typing import Any, Literal
 from mainspring.errors import GuardRefused, MainspringError
 from mainspring.guards import bounds, injection, leak, links, pii
 from mainspring.guards.detector import packaged
-from mainspring.guards.output import Chain, Part, Watching
+from mainspring.guards.output import Chain, Part, Watching, WatchingRules
 from mainspring.guards.placeholders import Placeholders
+from mainspring.guards.rules import file, rewrite
+from mainspring.guards.rules.rewrite import Rewriter, Rewriting
 from mainspring.guards.stream import StreamRedactor
 from mainspring.settings import AnswersSettings, DetectorsSettings, GuardsSettings
 from mainspring.settings.guard_limits import LanguageLimits, LengthLimits, Limited, TopicLimits
 
-Action = Literal["flag", "redact", "tokenise", "refuse", "drop", "retry"]
+Action = Literal["flag", "redact", "tokenise", "refuse", "drop", "retry", "rewrite"]
 PII_VERSION = 2
 """Raise it whenever the patterns of ``guards.pii`` change."""
 OUTPUT_VERSION = 1
@@ -86,6 +88,7 @@ class GuardPolicy:
     length: LengthLimits = LengthLimits()
     languages: LanguageLimits = LanguageLimits()
     topics: TopicLimits = TopicLimits()
+    rules: str = ""
     dry_run: bool = False
 
     @classmethod
@@ -103,6 +106,8 @@ class GuardPolicy:
             *(each.model_dump_json() for each in (self.detectors, self.length, self.languages, self.topics)),
             self.answers.model_dump_json(),
         ]
+        if self.rewriting is not None:
+            content.append(self.rewriting.rules.version)
         if self.detecting or self.dropping or self.answers.judging:
             content.append(packaged().version)
         text = f"{content} {injection.RULES_VERSION} {PII_VERSION} {OUTPUT_VERSION}"
@@ -227,11 +232,25 @@ class GuardPolicy:
         personal = {kind: count for kind, count in counts.items() if kind in _PII}
         repeated = {kind: count for kind, count in counts.items() if kind == leak.KIND}
         carrying = {kind: count for kind, count in counts.items() if kind in links.KINDS}
+        rewritten = {kind: count for kind, count in counts.items() if kind in rewrite.KINDS}
         return (
             *self._decisions("pii_output", "redact", personal),
             *self._decisions("prompt_leak", self.prompt_leak, repeated),
             *self._decisions("links", self.links, carrying),
+            *self._decisions("rules", "rewrite", rewritten),
         )
+
+    @cached_property
+    def rewriting(self) -> Rewriting | None:
+        """The rules for answers, made ready. Raises ``SettingsError`` where their file is wrong."""
+        return Rewriting(file.read(self.rules)) if self.rules else None
+
+    def rewriter(self) -> Callable[[], Rewriter | WatchingRules] | None:
+        """Makes what rewrites each text of an answer; None where there are no rules."""
+        ready = self.rewriting
+        if ready is None:
+            return None
+        return (lambda: WatchingRules(ready.part())) if self.dry_run else ready.part
 
     def judge_answer(self, kind: str, score: float | None, action: str = "") -> GuardDecision | None:
         """What is decided where an answer is ``toxicity``, ``relevancy`` or ``unsupported`` to this score; ``action``

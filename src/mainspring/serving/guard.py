@@ -10,7 +10,7 @@ from mainspring.errors import MainspringError
 from mainspring.guards.bounds import Beyond
 from mainspring.guards.placeholders import Placeholders
 from mainspring.serving.ports import Span
-from mainspring.serving.redaction import Redactor
+from mainspring.serving.redaction import Redactor, Rewriter
 from mainspring.settings.answers import AnswersSettings
 from mainspring.settings.guard_limits import LanguageLimits, LengthLimits, TopicLimits
 from mainspring.stores import ids
@@ -120,6 +120,10 @@ class Policy(Protocol):
 
     @property
     def dry_run(self) -> bool: ...
+
+    def rewriter(self) -> Callable[[], Rewriter] | None:
+        """Makes what rewrites each text of an answer; None where there are no rules."""
+        ...
 
     def judge_answer(self, kind: str, score: float | None, action: str = "") -> Decision | None:
         """What is decided where ``kind`` (toxicity, relevancy, unsupported) has this score; ``action`` in place of the

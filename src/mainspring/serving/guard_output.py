@@ -16,7 +16,7 @@ from mainspring.serving.checked import Checked
 from mainspring.serving.guard import Decision, GuardMetrics, Policies, Policy, note, tell
 from mainspring.serving.judge import Judge
 from mainspring.serving.ports import Span, Tracing
-from mainspring.serving.redaction import Outgoing, Plain, Redactor
+from mainspring.serving.redaction import Outgoing, Plain, Redactor, Rewriter
 from mainspring.types import (
     ChatRequest,
     CompletionRequest,
@@ -80,15 +80,22 @@ class GuardOutput(Layer):
         if self._kinds is not None and policy.answers.on:
             return await self._judged(request, context, policy, make)
         response = await self.inner.respond(request, context)
-        if make is None:
+        rules = self._rules(policy, request)
+        if make is None and rules is None:
             return response
-        outgoing, running, span = Outgoing(make), *self._running(context)
+        outgoing, running, span = Outgoing(make or Plain, rules=rules), *self._running(context)
 
         async def finish() -> None:
             with running:
                 self._note(context, policy.output_decisions(outgoing.counts), span)
 
         return response.through(lambda events: _redacted(events, outgoing), on_close=finish)
+
+    def _rules(self, policy: Policy, request: ChatRequest | CompletionRequest) -> Callable[[], Rewriter] | None:
+        """What rewrites the answer: nothing where it must have a shape, and not before a search has used it."""
+        if self._kinds is None or request.sampling.grammar is not None:
+            return None
+        return policy.rewriter()
 
     async def _judged(
         self, request: ChatRequest | CompletionRequest, context: Context, policy: Policy, make: Make | None
@@ -120,7 +127,7 @@ class GuardOutput(Layer):
         final: bool,
     ) -> tuple[Response, Checked]:
         response = await self.inner.respond(asked, context)
-        outgoing = Outgoing(make or Plain)
+        outgoing = Outgoing(make or Plain, rules=self._rules(policy, request))
         checked = Checked(policy, self._judge, outgoing, question(request), context, final=final)
         running, span = self._running(context)
 

@@ -32,6 +32,24 @@ class Redactor(Protocol):
     def flush(self) -> str: ...
 
 
+class Rewriter(Protocol):
+    """Rewrites a text that comes in pieces, but for the parts of it that are ``verbatim``."""
+
+    @property
+    def counts(self) -> Counter[str]: ...
+
+    @property
+    def cut(self) -> bool:
+        """Whether the text was too long, and nothing more of it is shown."""
+        ...
+
+    def push(self, text: str) -> str: ...
+
+    def verbatim(self, text: str) -> str: ...
+
+    def flush(self) -> str: ...
+
+
 class Plain:
     """Gives every piece back as it came."""
 
@@ -50,10 +68,11 @@ class Plain:
 class _TextStream:
     """The text of one choice, with the tokens and log-probabilities that belong to it."""
 
-    __slots__ = ("_logprobs", "_pushed", "_shown", "_tokens", "redactor")
+    __slots__ = ("_logprobs", "_pushed", "_shown", "_tokens", "redactor", "rules")
 
-    def __init__(self, redactor: Redactor) -> None:
+    def __init__(self, redactor: Redactor, rules: Rewriter | None = None) -> None:
         self.redactor = redactor
+        self.rules = rules
         self._tokens = 0
         self._pushed = 0
         self._shown = 0
@@ -61,7 +80,7 @@ class _TextStream:
 
     def push(self, event: Text) -> Text | None:
         """What of ``event``, and of what was held back before it, can be shown now."""
-        text = self.redactor.push(event.text)
+        text = self.redactor.push(event.text if self.rules is None else self._ruled(self.rules, event))
         if text is event.text and text and not (self._tokens or event.logprobs or self._logprobs):
             self._shown += len(text)
             return event
@@ -73,8 +92,14 @@ class _TextStream:
 
     def end(self, choice: int) -> Text | None:
         """The rest of the text."""
-        text = self.redactor.flush()
+        rest = "" if self.rules is None else self.redactor.push(self.rules.flush())
+        text = rest + self.redactor.flush()
         return self._take(text, choice, final=True) if text or self._tokens else None
+
+    @staticmethod
+    def _ruled(rules: Rewriter, event: Text) -> str:
+        """What the rules make of it: words of a source stay as they are."""
+        return rules.verbatim(event.text) if event.grounds == "verbatim" else rules.push(event.text)
 
     def _take(self, text: str, choice: int, *, final: bool) -> Text:
         self._shown += len(text)
@@ -82,7 +107,7 @@ class _TextStream:
         return Text(text, choice, tokens, self._ready(final) if self._logprobs else ())
 
     def _ready(self, final: bool) -> tuple[TokenLogprob, ...]:
-        if self.redactor.counts:
+        if self.redactor.counts or (self.rules is not None and self.rules.counts):
             # Tokens spell what was redacted, and lengths no longer tell which: none of the rest is shown.
             self._logprobs.clear()
             return ()
@@ -92,14 +117,23 @@ class _TextStream:
 
 
 class Outgoing:
-    """Redacts the events of one answer; each text of it has a redactor of its own.
+    """Redacts the events of one answer; each text of it has a redactor of its own. What choices say is rewritten by
+    ``rules`` before (None: by none): whatever rules put together is redacted.
 
     ``counts`` is how often each kind was replaced so far. ``arguments`` makes those of calls' arguments (None: as of
     any text).
     """
 
-    def __init__(self, redactor: Callable[[], Redactor], arguments: Callable[[], Redactor] | None = None) -> None:
+    def __init__(
+        self,
+        redactor: Callable[[], Redactor],
+        arguments: Callable[[], Redactor] | None = None,
+        *,
+        rules: Callable[[], Rewriter] | None = None,
+    ) -> None:
         self._new = redactor
+        self._rules = rules
+        self._rewriters: list[Rewriter] = []
         self._new_arguments = arguments or redactor
         self._redactors: list[Redactor] = []
         self._texts: dict[int, _TextStream] = {}
@@ -109,13 +143,16 @@ class Outgoing:
 
     @property
     def counts(self) -> Counter[str]:
-        return sum((redactor.counts for redactor in self._redactors), Counter())
+        return sum((each.counts for each in (*self._redactors, *self._rewriters)), Counter())
 
     def text(self, event: Text) -> Text | None:
         """What can be shown after one more piece of a choice's text."""
         stream = self._texts.get(event.choice)
         if stream is None:
-            stream = self._texts[event.choice] = _TextStream(self._redactor())
+            rules = None if self._rules is None else self._rules()
+            if rules is not None:
+                self._rewriters.append(rules)
+            stream = self._texts[event.choice] = _TextStream(self._redactor(), rules)
         return stream.push(event)
 
     def other(self, event: Event) -> Iterator[Event]:
@@ -135,8 +172,10 @@ class Outgoing:
         elif isinstance(event, Usage):
             self._usages.append(event)  # the rest of every text goes before it
         elif isinstance(event, Finish):
+            stream = self._texts.get(event.choice)
             yield from self._end_choice(event.choice)
-            yield event
+            cut = stream is not None and stream.rules is not None and stream.rules.cut
+            yield dataclasses.replace(event, reason="length") if cut and event.reason == "stop" else event
         else:
             yield event
 

@@ -57,6 +57,7 @@ class NamedPolicy(Section):
     length: LengthLimits | None = None
     languages: LanguageLimits | None = None
     topics: TopicLimits | None = None
+    rules: str | None = None
     dry_run: bool | None = None
 
     _kinds = field_validator("pii_output_kinds", mode="before")(_all_kinds)
@@ -86,6 +87,7 @@ class GuardsSettings(Section):
     length: LengthLimits = Field(default_factory=LengthLimits)
     languages: LanguageLimits = Field(default_factory=LanguageLimits)
     topics: TopicLimits = Field(default_factory=TopicLimits)
+    rules: str = Field("", description="file of rules that answers are rewritten by, or `default`: the package's")
     dry_run: bool = False
     placeholders_kept_s: float = Field(
         86_400.0, gt=0, description="how long the values of a conversation are kept in memory, with pii_input: tokenise"

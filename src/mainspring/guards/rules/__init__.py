@@ -1,0 +1,1 @@
+"""Post-processing: rules in files that users edit, applied to answers while they stream."""
