@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from mainspring import engines, monitor, rag, serving, stores, telemetry
 from mainspring.engines import Engines, Prepared
+from mainspring.guards.policy import Policies
 from mainspring.monitor import Monitor
 from mainspring.rag.library import Library
 from mainspring.serving.caches import Caches
@@ -39,6 +40,7 @@ class System:
     caches: Caches
     moderator: Moderator
     monitor: Monitor
+    policies: Policies
     local: Principal = LOCAL
 
     @classmethod
@@ -71,6 +73,7 @@ class System:
                     opened_engines.embedder.count_tokens,
                 ),
                 monitor.make(settings, opened_stores, opened_engines),
+                path.policies,
             )
 
     async def respond(self, request: Request, context: Context) -> Response:

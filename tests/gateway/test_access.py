@@ -33,6 +33,8 @@ SCOPES = {
     "POST /v1/embeddings": "embed",
     "POST /v1/rerank": "embed",
     "POST /v1/moderations": "chat",
+    "GET /v1/policies": "admin",
+    "GET /v1/policies/{name}": "admin",
     "GET /v1/models": "chat",
     "GET /v1/models/{name}": "chat",
     "POST /v1/files": "ingest",

@@ -17,6 +17,7 @@ from mainspring.cli import (
     cache,
     costs,
     doctor,
+    guards,
     imports,
     ingest,
     keys,
@@ -75,6 +76,7 @@ app.command("redteam")(redteam.redteam)
 app.command("doctor")(doctor.doctor)
 app.command("traces")(traces.traces)
 app.command("slos")(monitor.slos)
+app.add_typer(guards.app, name="guards")
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
 app.add_typer(costs.app, name="costs")

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
+from pydantic import TypeAdapter
+
 from mainspring.errors import GuardRefused, MainspringError
 from mainspring.guards import bounds, injection, leak, links, pii
 from mainspring.guards.detector import packaged
@@ -296,6 +298,25 @@ class Policies:
             return self.default.version
         text = repr(sorted((application, policy.version) for application, policy in self._of.items()))
         return f"{self.default.version}+{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+    def described(self) -> list[dict[str, Any]]:
+        """Each policy, everybody's first: its name, version and applications, and what it says."""
+        found = []
+        for policy in (self.default, *self.named.values()):
+            applications = [name for name, each in self._of.items() if each is policy]
+            guards = TypeAdapter(GuardPolicy).dump_python(policy, mode="json", exclude={"name", "dry_run"})
+            rules = None if policy.rewriting is None else policy.rewriting.rules.version
+            found.append(
+                {
+                    "name": policy.name,
+                    "version": policy.version,
+                    "applications": applications,
+                    "dry_run": policy.dry_run,
+                    "guards": guards,
+                    "rules_version": rules,
+                }
+            )
+        return found
 
     @property
     def detect(self) -> bool:

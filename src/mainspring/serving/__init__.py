@@ -76,6 +76,7 @@ class Path:
     replicas: Replicas
     meaning: semantic.Meaning | None
     detecting: detect.Detecting | None
+    policies: Policies
 
 
 @asynccontextmanager
@@ -130,6 +131,7 @@ async def open(  # noqa: A001
             replicas,
             meaning,
             detecting,
+            policies,
         )
 
 
