@@ -40,7 +40,15 @@ def doctor(
     loaded = load(context.obj)
     rows = [(key, PASSWORD.sub(r"\1********@", value), origin) for key, value, origin in describe(loaded)]
     settings = [row for row in rows if not changed or row[2] != "default"]
-    checks = [_python(), *_extras(), *_models(context), *_tls(context), _disk(context), _processor()]
+    checks = [
+        _python(),
+        *_extras(),
+        *_models(context),
+        *_tls(context),
+        *_credentials(context),
+        _disk(context),
+        _processor(),
+    ]
     if as_json:
         show.as_json(
             {
@@ -148,6 +156,24 @@ def _tls(context: typer.Context) -> list[Check]:
         f"off, and {gateway.host} may be reached from elsewhere: set gateway.tls, or put a proxy with TLS before it"
     )
     return [("tls", "off", detail)]
+
+
+def _credentials(context: typer.Context) -> list[Check]:
+    """Whether the credentials that the configuration names can be read."""
+    import asyncio
+
+    from mainspring.engines import filled
+    from mainspring.settings import load, references
+
+    settings = load(context.obj).settings
+    named = references.credentials_in(settings)
+    if not named:
+        return []
+    try:
+        asyncio.run(filled(settings))
+    except MainspringError as error:
+        return [("credentials", "wrong", str(error))]
+    return [("credentials", "ok", ", ".join(dict.fromkeys(named.values())))]
 
 
 def _disk(context: typer.Context) -> Check:

@@ -16,6 +16,7 @@ from mainspring.cli import (
     budgets,
     cache,
     costs,
+    credentials,
     doctor,
     guards,
     imports,
@@ -79,6 +80,7 @@ app.command("slos")(monitor.slos)
 app.add_typer(guards.app, name="guards")
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
+app.add_typer(credentials.app, name="credentials")
 app.add_typer(costs.app, name="costs")
 app.add_typer(monitor.app, name="alerts")
 app.add_typer(budgets.app, name="budgets")

@@ -46,7 +46,7 @@ def up(
         from mainspring import engines
 
         # The engine's process loads its model while this one is still importing everything else.
-        prepared = engines.prepare(settings)
+        prepared = engines.prepare(asyncio.run(engines.filled(settings)))
         try:
             asyncio.run(_serve(settings, prepared, bound, ingest or [], collection, ask, once))
         finally:

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mainspring import plugins
-from mainspring.settings import Settings
+from mainspring.errors import SettingsError
+from mainspring.settings import Settings, references
 from mainspring.types import Responder
 
 if TYPE_CHECKING:
@@ -100,6 +101,8 @@ def prepare(settings: Settings) -> Prepared:
     """
     from mainspring.engines import builtin
 
+    if named := references.credentials_in(settings):
+        raise SettingsError(f"{next(iter(named))} names a credential that was not filled in")
     registry = plugins.load(builtin)
     models = [
         *builtin.local_models(settings, registry),
@@ -114,11 +117,22 @@ def prepare(settings: Settings) -> Prepared:
     return prepared
 
 
+async def filled(settings: Settings) -> Settings:
+    """``settings`` with the secrets of the credentials that they name. Raises ``SettingsError``."""
+    if not references.credentials_in(settings):
+        # The database is opened for nothing else here, and takes its time to be imported.
+        return settings
+    from mainspring.stores import credentials
+
+    return await credentials.resolved(settings)
+
+
 @asynccontextmanager
 async def open(settings: Settings, prepared: Prepared | None = None) -> AsyncIterator[Engines]:  # noqa: A001
     """The engines and the embedder. Engines load in the background: their first request waits for them."""
     from mainspring.engines import builtin
 
+    settings = await filled(settings)
     prepared = prepared or prepare(settings)
     prepared.taken = True
     starting = [asyncio.create_task(_start(engine)) for engine in prepared.engines()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -20,6 +21,12 @@ class StoresSettings(Section):
     cache: Literal["file", "redis"] = "file"
     cache_entries: int = Field(10_000, gt=0)
     cache_ttl_s: float = Field(86_400.0, gt=0)
+    credentials_key: str = Field(
+        "",
+        repr=False,
+        description="what encrypts credentials: 32 bytes in base64, behind a comma former ones; empty: the key file",
+    )
+    credentials_key_file: Path | None = Field(None, description="default: credentials.key under home")
 
     @model_validator(mode="after")
     def _redis_is_named(self) -> StoresSettings:

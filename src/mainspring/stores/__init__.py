@@ -28,6 +28,7 @@ from mainspring.stores.budgets import Budgets
 from mainspring.stores.cache import AnswerCache, AnswerStore
 from mainspring.stores.cache_redis import RedisCache
 from mainspring.stores.collections import Collections
+from mainspring.stores.credentials import Credentials
 from mainspring.stores.database import Database
 from mainspring.stores.events import EventLog
 from mainspring.stores.files import Files
@@ -55,6 +56,7 @@ class Stores:
     audit: Audit
     events: EventLog
     keys: Keys
+    credentials: Credentials
     budgets: Budgets
     ledger: Ledger
     files: Files
@@ -121,6 +123,7 @@ async def open(settings: Settings) -> AsyncIterator[Stores]:  # noqa: A001
             audit=audit,
             events=events,
             keys=keys,
+            credentials=Credentials(database, settings, audit),
             budgets=budgets,
             ledger=Ledger(database),
             files=Files(database, blobs, redact=settings.compliance.documents == "redact"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import dataclasses
 import logging
 import secrets
 import time
@@ -20,7 +21,7 @@ from mainspring.errors import InvalidRequest, MainspringError, NotFound, Unauthe
 from mainspring.stores.audit import LOCAL, Audit, By, Hidden
 from mainspring.stores.database import Database
 from mainspring.stores.schema import keys
-from mainspring.types import Principal
+from mainspring.types import Principal, Reach
 
 SCOPES = frozenset({"chat", "embed", "ingest", "prompts", "admin"})
 PREFIX = "ms-"
@@ -30,6 +31,7 @@ REMEMBERED_S = 3.0
 REREAD_S = 1.0
 REMEMBERED = 10_000
 USE_RESOLUTION_S = 60.0
+_REACH = ("models", "collections", "regions")
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +39,8 @@ _log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class KeyInfo:
     """A key without its secret; ``hint`` is how the secret begins. Times are Unix seconds. ``tier`` names its rate
-    limits in ``serving.tiers`` (empty: those of everybody); ``consent``: what is asked with it may be learnt from."""
+    limits in ``serving.tiers`` (empty: those of everybody); ``consent``: what is asked with it may be learnt from;
+    ``reach`` is what it is limited to."""
 
     id: str
     tenant: str
@@ -51,6 +54,7 @@ class KeyInfo:
     last_used_at: float | None = None
     tier: str = ""
     consent: bool = False
+    reach: Reach = Reach()
 
     def usable(self, at: float) -> bool:
         """Neither revoked nor expired at Unix time ``at``."""
@@ -65,6 +69,7 @@ class KeyInfo:
             self.groups,
             self.tier,
             self.consent,
+            self.reach,
         )
 
 
@@ -92,16 +97,26 @@ class Keys:
         expires_at: float | None = None,
         tier: str = "",
         consent: bool = False,
+        reach: Reach = Reach(),  # noqa: B008 - frozen
         by: By = LOCAL,
     ) -> tuple[KeyInfo, str]:
-        """A new key and its secret, which cannot be read again. Raises ``InvalidRequest``: an unknown scope."""
+        """A new key and its secret, which cannot be read again. Raises ``InvalidRequest``: an unknown scope, or one
+        that no limit would hold."""
         if unknown := scopes - SCOPES:
             raise InvalidRequest(
                 f"unknown scope {', '.join(sorted(unknown))}",
                 remedy=f"There are: {', '.join(sorted(SCOPES))}",
                 param="scopes",
             )
-        info, secret, row = _new(name, tenant, scopes, groups, expires_at, tier, consent)
+        if "admin" in scopes and (reach.models or reach.collections):
+            raise InvalidRequest(
+                "the scope admin is over a whole tenant: no list of models or collections limits it",
+                remedy="Leave out the scope, or the lists",
+                param="scopes",
+            )
+        info, secret, row = _new(
+            KeyInfo("", tenant, name, "", scopes, groups, 0.0, expires_at, tier=tier, consent=consent, reach=reach)
+        )
 
         def work(connection: sa.Connection) -> None:
             connection.execute(sa.insert(keys), row)
@@ -144,7 +159,7 @@ class Keys:
         old = await self.get(tenant, key_id)
         if not old.usable(time.time()):
             raise _unknown(key_id)
-        info, secret, row = _new(old.name, tenant, old.scopes, old.groups, old.expires_at, old.tier, old.consent)
+        info, secret, row = _new(old)
         end = time.time() + overlap_s
         end = end if old.expires_at is None else min(end, old.expires_at)
 
@@ -247,32 +262,22 @@ class Keys:
         return [_info(row) for row in found]
 
 
-def _new(
-    name: str,
-    tenant: str,
-    scopes: frozenset[str],
-    groups: frozenset[str],
-    expires_at: float | None,
-    tier: str,
-    consent: bool,
-) -> tuple[KeyInfo, str, dict[str, Any]]:
+def _new(like: KeyInfo) -> tuple[KeyInfo, str, dict[str, Any]]:
+    """A key that is ``like`` another in all that is no key's own, its secret, and its row."""
     secret = PREFIX + secrets.token_urlsafe(32)
-    hint, now = secret[: len(PREFIX) + 4], time.time()
-    info = KeyInfo(ids.new("key_"), tenant, name, hint, scopes, groups, now, expires_at, tier=tier, consent=consent)
-    row = {
-        "tenant": tenant,
-        "id": info.id,
-        "name": name,
-        "digest": rows.digest(secret),
-        "hint": info.hint,
-        "scopes": rows.names(scopes),
-        "groups": rows.names(groups),
-        "created_at": info.created_at,
-        "expires_at": expires_at,
-        "tier": tier,
-        "consent": consent,
-    }
-    return info, secret, row
+    info = dataclasses.replace(
+        like,
+        id=ids.new("key_"),
+        hint=secret[: len(PREFIX) + 4],
+        created_at=time.time(),
+        revoked_at=None,
+        last_used_at=None,
+    )
+    fields = {field.name: getattr(info, field.name) for field in dataclasses.fields(info) if field.name != "reach"}
+    for name in _REACH:
+        fields[name] = getattr(info.reach, name)
+    row = {name: rows.names(value) if isinstance(value, frozenset) else value for name, value in fields.items()}
+    return info, secret, {**row, "digest": rows.digest(secret)}
 
 
 def _told(info: KeyInfo) -> dict[str, Any]:
@@ -283,6 +288,7 @@ def _told(info: KeyInfo) -> dict[str, Any]:
         "expires_at": info.expires_at,
         "tier": info.tier,
         "consent": info.consent,
+        **{name: [Hidden(each) for each in sorted(getattr(info.reach, name))] for name in _REACH},
     }
 
 
@@ -304,4 +310,6 @@ def _unknown(key_id: str) -> NotFound:
 def _info(row: sa.Row[Any]) -> KeyInfo:
     fields = dict(row._mapping)
     del fields["digest"]
-    return KeyInfo(**{**fields, "scopes": frozenset(rows.load(row.scopes)), "groups": frozenset(rows.load(row.groups))})
+    reach = Reach(**{name: frozenset(rows.load(fields.pop(name))) for name in _REACH})
+    sets = {name: frozenset(rows.load(fields[name])) for name in ("scopes", "groups")}
+    return KeyInfo(**{**fields, **sets, "reach": reach})

@@ -12,6 +12,7 @@ from mainspring.types.contexts import (
     Context,
     Principal,
     Priority,
+    Reach,
     TraceParent,
 )
 from mainspring.types.events import (
@@ -89,6 +90,7 @@ __all__ = [
     "Priority",
     "Progress",
     "PromptUse",
+    "Reach",
     "Reasoning",
     "Request",
     "RerankRequest",

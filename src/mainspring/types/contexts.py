@@ -62,6 +62,22 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True)
+class Reach:
+    """What somebody is limited to; each empty: not at all. ``models`` are names that may be asked, ``collections``
+    names of the collections that are there at all, ``regions`` where the work may be done."""
+
+    models: frozenset[str] = frozenset()
+    collections: frozenset[str] = frozenset()
+    regions: frozenset[str] = frozenset()
+
+    def beyond(self, other: Reach) -> list[str]:
+        """What of it goes further than ``other``: the names of the limits that are laxer."""
+        names = ("models", "collections", "regions")
+        pairs = [(name, getattr(self, name), getattr(other, name)) for name in names]
+        return [name for name, ours, theirs in pairs if theirs and (not ours or ours - theirs)]
+
+
+@dataclass(frozen=True, slots=True)
 class Principal:
     """Who asks: decided by the gateway, part of every key in every store. ``tier`` names the key's rate limits;
     ``consent`` is whether what it asks may be learnt from, where a request does not say."""
@@ -72,6 +88,7 @@ class Principal:
     groups: frozenset[str] = frozenset()
     tier: str = ""
     consent: bool = False
+    reach: Reach = Reach()
 
 
 class Allowance:

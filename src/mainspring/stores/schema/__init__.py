@@ -9,7 +9,7 @@ from __future__ import annotations
 from mainspring.stores.schema.columns import CleanText, metadata
 from mainspring.stores.schema.compliance import audit, audit_heads, erasures
 from mainspring.stores.schema.conversations import session_summaries, sessions, turn_vectors, turns
-from mainspring.stores.schema.facts import contents, discarded, events, files, keys
+from mainspring.stores.schema.facts import contents, credentials, discarded, events, files, keys
 from mainspring.stores.schema.knowledge import (
     collections,
     document_graphs,
@@ -35,6 +35,7 @@ __all__ = [
     "budgets",
     "collections",
     "contents",
+    "credentials",
     "discarded",
     "document_graphs",
     "documents",
@@ -60,4 +61,4 @@ __all__ = [
     "watermarks",
 ]
 
-HEAD = "0014"
+HEAD = "0012"

@@ -77,6 +77,22 @@ keys = sa.Table(
     optional("tier"),
     # Whether what is asked with it may be learnt from, where a request does not say.
     sa.Column("consent", sa.Boolean, nullable=False, server_default=sa.false()),
+    # What it is limited to; empty: nothing.
+    json("models", "[]"),
+    json("collections", "[]"),
+    json("regions", "[]"),
+)
+
+# Secrets of providers, encrypted; they are the installation's, as the configuration is that names them.
+credentials = sa.Table(
+    "credentials",
+    metadata,
+    key("name"),
+    text("key_id"),
+    text("wrapped"),
+    text("secret"),
+    time("created_at"),
+    time("updated_at"),
 )
 
 files = sa.Table(
