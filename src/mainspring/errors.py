@@ -7,11 +7,13 @@
     │   ├── InvalidSchema                   400  invalid_schema
     │   ├── PromptTooLong                   400  context_length_exceeded
     │   ├── GuardRefused                    400  content_refused
+    │   ├── NoRegion                        400  region_unavailable
     │   └── SessionSpent                    400  session_budget_exceeded
     ├── TooLarge                            413  request_too_large
     ├── HeadersTooLarge                     431  headers_too_large
     ├── TooSlow                             408  request_timeout
     ├── Unauthenticated                     401  invalid_api_key
+    │   └── InvalidToken                    401  invalid_token
     ├── Forbidden                           403  insufficient_scope
     ├── NotFound                            404  not_found
     │   └── UnknownModel                    404  model_not_found
@@ -20,6 +22,7 @@
     ├── RateLimited                         429  rate_limit_exceeded
     │   └── BudgetExceeded                  429  budget_exceeded
     ├── Overloaded                          503  overloaded
+    ├── Unavailable                         503  identity_unavailable
     ├── DeadlineExceeded                    504  deadline_exceeded
     ├── EngineError                         502  engine_error
     │   ├── EngineDied                      503  engine_died
@@ -115,6 +118,12 @@ class GuardRefused(InvalidRequest):
     code = "content_refused"
 
 
+class NoRegion(InvalidRequest):
+    """Nothing that could answer is in a region that the request, its key and its tenant accept."""
+
+    code = "region_unavailable"
+
+
 class SessionSpent(InvalidRequest):
     """The session has taken all the tokens that it may; no waiting would help."""
 
@@ -147,6 +156,12 @@ class Unauthenticated(MainspringError):
 
     status = 401
     code = "invalid_api_key"
+
+
+class InvalidToken(Unauthenticated):
+    """A bearer token of an identity provider that is expired, for somebody else, or not signed by it."""
+
+    code = "invalid_token"
 
 
 class Forbidden(MainspringError):
@@ -209,6 +224,13 @@ class Overloaded(MainspringError):
 
     status = 503
     code = "overloaded"
+
+
+class Unavailable(MainspringError):
+    """The identity provider is away, and without its keys no token can be checked."""
+
+    status = 503
+    code = "identity_unavailable"
 
 
 class DeadlineExceeded(MainspringError):

@@ -158,6 +158,24 @@ def _tls(context: typer.Context) -> list[Check]:
     return [("tls", "off", detail)]
 
 
+def _oidc(context: typer.Context) -> list[Check]:
+    """Whether the keys of the identity provider can be had."""
+    import asyncio
+
+    from mainspring.settings import load
+
+    gateway = load(context.obj).settings.gateway
+    if not gateway.oidc.issuer:
+        return []
+    from mainspring.gateway.oidc import Tokens
+
+    try:
+        count = asyncio.run(Tokens(gateway.oidc, gateway.roles).jwks.load())
+    except MainspringError as error:
+        return [("oidc", "wrong", str(error))]
+    return [("oidc", "ok" if count else "wrong", f"{count} keys of {gateway.oidc.issuer} can check tokens")]
+
+
 def _credentials(context: typer.Context) -> list[Check]:
     """Whether the credentials that the configuration names can be read."""
     import asyncio

@@ -13,6 +13,7 @@ from mainspring.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from mainspring.settings import Settings
+    from mainspring.types import Reach
 
 SCOPES = ("chat", "embed", "ingest", "prompts", "admin")
 app = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True)
@@ -29,32 +30,41 @@ def create(
     tenant: Tenant = "default",
     days: Annotated[float | None, typer.Option(min=0, help="Days until it expires [default: never]")] = None,
     tier: Annotated[str, typer.Option(help="Rate limits, a name of serving.tiers [default: everybody's]")] = "",
+    role: Annotated[str, typer.Option(help="Scopes by a name of gateway.roles")] = "",
+    model: Annotated[list[str] | None, typer.Option(help="Model that it may ask; repeat [default: any]")] = None,
+    within: Annotated[
+        list[str] | None, typer.Option("--collection", help="Collection that it may see; repeat [default: any]")
+    ] = None,
+    region: Annotated[list[str] | None, typer.Option(help="Region it accepts; repeat [default: any]")] = None,
     consent: Annotated[
         bool, typer.Option("--consent", help="What is asked with it may be learnt from, where a request does not say")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Create a key and print its secret, this once."""
-    scopes = frozenset(scope or ("chat", "embed"))
-    if unknown := scopes - set(SCOPES):
+    if unknown := set(scope or ()) - set(SCOPES):
         raise InvalidRequest(f"unknown scope {', '.join(sorted(unknown))}", remedy=f"There are: {', '.join(SCOPES)}")
     expires = time.time() + days * 86_400 if days is not None else None
 
     async def work() -> tuple[str, str]:
         from mainspring import stores
         from mainspring.settings import load
+        from mainspring.types import Reach
 
         settings = load(context.obj).settings
         _check_tier(settings, tier)
+        scopes = frozenset(scope or ()) | _scopes_of(settings, role)
+        reach = Reach(frozenset(model or ()), frozenset(within or ()), frozenset(region or ()))
         async with stores.open(settings) as opened:
             info, secret = await opened.keys.create(
                 name,
                 tenant=tenant,
-                scopes=scopes,
+                scopes=scopes or frozenset({"chat", "embed"}),
                 groups=frozenset(group or ()),
                 expires_at=expires,
                 tier=tier,
                 consent=consent,
+                reach=reach,
             )
             return info.id, secret
 
@@ -84,6 +94,7 @@ def list_keys(context: typer.Context, tenant: Tenant = "default", as_json: AsJso
                     "revoked": _day(key.revoked_at),
                     "last used": _day(key.last_used_at),
                     "tier": key.tier or "-",
+                    "limited to": _limits(key.reach),
                     "consent": "yes" if key.consent else "no",
                 }
                 for key in await opened.keys.list(tenant)
@@ -159,6 +170,15 @@ def consent(
     print(f"{key_id}: {'may' if given else 'must not'} be learnt from.")
 
 
+def _scopes_of(settings: Settings, role: str) -> frozenset[str]:
+    roles = settings.gateway.roles
+    if role and role not in roles:
+        raise InvalidRequest(
+            f"there is no role {role}", remedy=f"gateway.roles names: {', '.join(roles)}", param="role"
+        )
+    return frozenset(roles[role]) if role else frozenset()
+
+
 def _check_tier(settings: Settings, name: str) -> None:
     known = settings.serving.tiers
     if name and name not in known:
@@ -167,6 +187,11 @@ def _check_tier(settings: Settings, name: str) -> None:
             remedy=f"serving.tiers names: {', '.join(sorted(known)) or 'none'}",
             param="tier",
         )
+
+
+def _limits(reach: Reach) -> str:
+    named = {"models": reach.models, "collections": reach.collections, "regions": reach.regions}
+    return "; ".join(f"{name} {', '.join(sorted(values))}" for name, values in named.items() if values) or "-"
 
 
 def _day(at: float | None) -> str:

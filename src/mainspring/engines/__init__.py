@@ -27,7 +27,7 @@ log = logging.getLogger("mainspring.engines")
 @dataclass(slots=True)
 class Replica:
     """One of several engines of a chat model. ``concurrency`` 0: any number of answers at a time; ``patience_s`` is how
-    long its first token may take (None: until the deadline)."""
+    long its first token may take (None: until the deadline), ``region`` where it is (empty: nobody said)."""
 
     name: str
     engine: Engine
@@ -36,6 +36,7 @@ class Replica:
     weight: float = 1.0
     concurrency: int = 0
     patience_s: float | None = None
+    region: str = ""
 
 
 @dataclass(slots=True)

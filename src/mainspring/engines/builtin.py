@@ -51,7 +51,10 @@ def local_models(settings: Settings, registry: Registry) -> list[ChatModel]:
         responders = [
             _responder(engine, name, settings, pulled.fingerprint, template, entry.stop) for engine in engines
         ]
-        replicas = [Replica(str(number), *both) for number, both in enumerate(zip(engines, responders, strict=True), 1)]
+        replicas = [
+            Replica(str(number), *both, region=settings.models.region)
+            for number, both in enumerate(zip(engines, responders, strict=True), 1)
+        ]
         models.append(
             ChatModel(
                 name,
@@ -95,6 +98,7 @@ def remote_models(settings: Settings) -> list[ChatModel]:
                     weight=endpoint.weight,
                     concurrency=endpoint.concurrency,
                     patience_s=remote.first_token_timeout_s,
+                    region=endpoint.region,
                 )
             )
         models.append(
@@ -129,6 +133,7 @@ def vllm_models(settings: Settings) -> list[ChatModel]:
                 # One that is started here tells whether it runs; of one elsewhere only its answers tell.
                 local=not configured.url,
                 patience_s=configured.first_token_timeout_s,
+                region=configured.region or ("" if configured.url else settings.models.region),
             )
             for number, engine in enumerate(engines, 1)
         ]

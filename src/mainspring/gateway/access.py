@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
@@ -13,7 +14,7 @@ from fastapi.security import HTTPBearer
 
 from mainspring.errors import Forbidden, InvalidRequest, Unauthenticated
 from mainspring.stores.audit import By
-from mainspring.types import Allowance, Arrival, Context, Principal, Priority
+from mainspring.types import TOKEN, Allowance, Arrival, Context, Principal, Priority
 
 
 class Authenticator(Protocol):
@@ -48,8 +49,10 @@ class Caller:
         principal = await self._keys.authenticate(bearer(http))
         if self._scope and self._scope not in principal.scopes and "admin" not in principal.scopes:
             raise Forbidden(
-                f"this API key lacks the scope {self._scope!r}",
-                remedy=f"Create one with `mainspring keys create NAME --scope {self._scope}`",
+                f"this {'token' if principal.key_id.startswith(TOKEN) else 'API key'} lacks the scope {self._scope!r}",
+                remedy=f"Create one with `mainspring keys create NAME --scope {self._scope}`"
+                if not principal.key_id.startswith(TOKEN)
+                else "Its roles give none: see gateway.roles",
             )
         context = Context(
             principal=principal,
@@ -59,6 +62,7 @@ class Caller:
             allowance=Allowance(_most_tokens(http)),
             idempotency_key=http.headers.get("idempotency-key"),
             arrival=Arrival(http.state.came_ns, time.time_ns()) if hasattr(http.state, "came_ns") else None,
+            regions=_regions(http),
         )
         http.state.context = context
         return context
@@ -124,6 +128,17 @@ def _priority(http: HttpRequest, principal: Principal, own: Priority) -> Priorit
             remedy="Leave x-priority out, or use a key of another tier",
         )
     return asked
+
+
+def _regions(http: HttpRequest) -> frozenset[str]:
+    """The regions that the request may be worked on in; none: any."""
+    text = http.headers.get("x-region")
+    if text is None:
+        return frozenset()
+    regions = [part.strip().lower() for part in text.split(",")]
+    if not 0 < len(regions) <= 16 or not all(re.fullmatch(r"[a-z0-9][a-z0-9-]{0,31}", each) for each in regions):
+        raise InvalidRequest("x-region must be names of regions with commas between, as in eu,ch", param="x-region")
+    return frozenset(regions)
 
 
 def _most_tokens(http: HttpRequest) -> int | None:

@@ -4,7 +4,7 @@
 
 import time
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Protocol
 
 from fastapi import APIRouter, Depends
 from pydantic import Field
@@ -16,13 +16,16 @@ from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.respond import json_response
 from mainspring.gateway.wire import Body
 from mainspring.settings import ServingSettings
+from mainspring.settings.identity import Roles, Scope
+from mainspring.settings.serving import Region
 from mainspring.stores.audit import By
 from mainspring.stores.keys import KeyInfo
-from mainspring.types import Context, Principal
+from mainspring.types import Context, Principal, Reach, real
 
 # A secret is shown once: no cache on the way may have it.
 UNKEPT = {"cache-control": "no-store"}
 Group = Annotated[str, Field(pattern=r"^[^\x00-\x1f]{1,64}$")]
+Name = Annotated[str, Field(pattern=r"^[^\x00-\x1f]{1,256}$")]
 
 
 class Kept(Protocol):
@@ -42,6 +45,7 @@ class Kept(Protocol):
         expires_at: float | None,
         tier: str,
         consent: bool,
+        reach: Reach,
         by: By,
     ) -> tuple[KeyInfo, str]: ...
 
@@ -50,19 +54,25 @@ class Kept(Protocol):
     async def revoke(self, tenant: str, key_id: str, *, by: By) -> None: ...
 
 
-Scope = Literal["chat", "embed", "ingest", "prompts", "admin"]
-
-
 class KeyBody(Body):
     """``POST /v1/keys``. ``days`` until it expires (null: never); ``tier``: a name of ``serving.tiers``;
-    ``consent``: what is asked with it may be learnt from, where a request does not say."""
+    ``consent``: what is asked with it may be learnt from, where a request does not say. ``role`` adds the scopes of one
+    of ``gateway.roles``. ``models``, ``collections`` and ``regions`` limit it; without any it is not limited."""
 
     name: Annotated[str, Field(pattern=r"^[^\x00-\x1f]{1,128}$")]
-    scopes: Annotated[tuple[Scope, ...], Field(min_length=1, max_length=16)] = ("chat", "embed")
+    scopes: Annotated[tuple[Scope, ...], Field(min_length=1, max_length=16)] | None = None
+    role: Annotated[str, Field(max_length=64)] | None = None
     groups: Annotated[tuple[Group, ...], Field(max_length=64)] = ()
     days: Annotated[float, Field(gt=0, le=36_500, allow_inf_nan=False)] | None = None
     tier: Annotated[str, Field(max_length=64)] = ""
     consent: bool = False
+    models: Annotated[tuple[Name, ...], Field(max_length=256)] = ()
+    collections: Annotated[tuple[Name, ...], Field(max_length=256)] = ()
+    regions: Annotated[tuple[Region, ...], Field(max_length=16)] = ()
+
+    def reach(self) -> Reach:
+        """What it limits."""
+        return Reach(frozenset(self.models), frozenset(self.collections), frozenset(self.regions))
 
 
 class RotateBody(Body):
@@ -71,7 +81,7 @@ class RotateBody(Body):
     overlap_s: Annotated[float, Field(ge=0, le=30 * 86_400, allow_inf_nan=False)] = 0.0
 
 
-def router(keys: Kept, settings: ServingSettings, access: Access) -> APIRouter:
+def router(keys: Kept, settings: ServingSettings, access: Access, roles: Roles) -> APIRouter:
     """The routes over the store of keys. No key can make one that may do or see more than itself."""
     routes = APIRouter(route_class=JsonRoute, tags=["keys"], prefix="/v1")
     anyone = Annotated[Context, Depends(access(""))]
@@ -98,14 +108,17 @@ def router(keys: Kept, settings: ServingSettings, access: Access) -> APIRouter:
         if body.tier and body.tier not in settings.tiers:
             names = ", ".join(settings.tiers) or "none"
             raise InvalidRequest(f"there is no tier {body.tier!r}", remedy=f"There are: {names}", param="tier")
+        reach = body.reach()
+        _no_further(reach, context.principal)
         info, secret = await keys.create(
             body.name,
             tenant=context.principal.tenant,
-            scopes=frozenset(body.scopes),
+            scopes=_scopes(body, roles),
             groups=groups,
             expires_at=None if body.days is None else time.time() + body.days * 86_400,
             tier=body.tier,
             consent=body.consent,
+            reach=reach,
             by=acting(context),
         )
         return json_response({**key_body(info, time.time()), "secret": secret}, UNKEPT, 201)
@@ -114,7 +127,9 @@ def router(keys: Kept, settings: ServingSettings, access: Access) -> APIRouter:
     async def rotate_key(key_id: str, body: RotateBody, context: admins) -> HttpResponse:
         """A new key in the place of an old one; its `secret` is in this answer and nowhere else."""
         principal = context.principal
-        _within((await keys.get(principal.tenant, key_id)).groups, principal)
+        old = await keys.get(principal.tenant, key_id)
+        _within(old.groups, principal)
+        _no_further(old.reach, principal)
         info, secret = await keys.rotate(principal.tenant, key_id, overlap_s=body.overlap_s, by=acting(context))
         return json_response({**key_body(info, time.time()), "secret": secret}, UNKEPT, 201)
 
@@ -152,6 +167,32 @@ def _within(groups: frozenset[str], principal: Principal) -> None:
         )
 
 
+def _no_further(reach: Reach, principal: Principal) -> None:
+    """Raises ``Forbidden`` for a key that would be limited less than the principal is."""
+    if laxer := reach.beyond(principal.reach):
+        raise Forbidden(
+            f"this API key is limited in its {' and '.join(laxer)} itself, and makes no key that is limited less",
+            remedy=f"Give {laxer[0]} of its own, or make it at the machine",
+        )
+
+
+def _scopes(body: KeyBody, roles: Roles) -> frozenset[str]:
+    if body.role is None:
+        return frozenset(body.scopes or ("chat", "embed"))
+    if body.role not in roles:
+        raise InvalidRequest(f"there is no role {body.role!r}", remedy=f"There are: {', '.join(roles)}", param="role")
+    return frozenset((*roles[body.role], *(body.scopes or ())))
+
+
+def reach_body(reach: Reach) -> dict[str, list[str]]:
+    """Limits as JSON; an empty list limits nothing."""
+    return {
+        "models": sorted(reach.models),
+        "collections": sorted(reach.collections),
+        "regions": sorted(reach.regions),
+    }
+
+
 def principal_body(principal: Principal, name: str) -> dict[str, Any]:
     """Who asks, as JSON."""
     return {
@@ -160,8 +201,9 @@ def principal_body(principal: Principal, name: str) -> dict[str, Any]:
         "key_id": principal.key_id,
         "key_name": name,
         "scopes": sorted(principal.scopes),
-        "groups": sorted(principal.groups),
+        "groups": sorted(real(principal.groups)),
         "tier": principal.tier,
+        **reach_body(principal.reach),
     }
 
 
@@ -177,6 +219,7 @@ def key_body(info: KeyInfo, now: float) -> dict[str, Any]:
         "groups": sorted(info.groups),
         "tier": info.tier,
         "consent": info.consent,
+        **reach_body(info.reach),
         "status": "active" if info.usable(now) else ended,
         "created_at": info.created_at,
         "expires_at": info.expires_at,

@@ -22,7 +22,7 @@ from mainspring.stores.collections import Collection, Document, Tally
 from mainspring.stores.documents import Status
 from mainspring.stores.files import FileInfo, Files
 from mainspring.stores.vectors import ChunkRow
-from mainspring.types import Context
+from mainspring.types import Context, real
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,127}$")]
 Metadata = Annotated[
@@ -268,7 +268,7 @@ def _file(info: FileInfo) -> dict[str, Any]:
         "purpose": info.purpose,
         "status": "processed",
         "sha256": info.sha256,
-        "groups": sorted(info.groups),
+        "groups": sorted(real(info.groups)),
     }
 
 

@@ -27,9 +27,10 @@ from mainspring.gateway import (
     sessions,
     traces,
 )
-from mainspring.gateway.access import access_to
+from mainspring.gateway.access import Authenticator, access_to
 from mainspring.gateway.app import create_app
 from mainspring.gateway.idempotency import Idempotency
+from mainspring.gateway.oidc import Either, Tokens
 from mainspring.serving.preset import Presets
 from mainspring.serving.prompts.layer import Prompting
 from mainspring.serving.prompts.registry import PromptRegistry
@@ -40,7 +41,10 @@ from mainspring.system import System
 def mount(system: System) -> FastAPI:
     """The HTTP application over an open system."""
     settings = system.settings.gateway
-    access = access_to(system.stores.keys, settings.request_timeout_s, system.settings.serving.admission.tiers)
+    keys_or_tokens: Authenticator = system.stores.keys
+    if settings.oidc.issuer:
+        keys_or_tokens = Either(system.stores.keys, Tokens(settings.oidc, settings.roles))
+    access = access_to(keys_or_tokens, settings.request_timeout_s, system.settings.serving.admission.tiers)
     idempotency = Idempotency(system.stores.cache)
     registry = PromptRegistry(system.stores.prompts, system.settings.serving.prompts_tenant)
     prompting = Prompting(registry, system.registry, system.settings)
@@ -71,7 +75,7 @@ def mount(system: System) -> FastAPI:
         feedback.router(system.stores.events, ids.new, access, idempotency),
         traces.router(system.stores.spans, access),
         monitor.router(system.monitor, access),
-        keys.router(system.stores.keys, system.settings.serving, access),
+        keys.router(system.stores.keys, system.settings.serving, access, settings.roles),
         replicas.router(system.replicas, access, system.stores.audit),
         cache.router(system.caches, access, system.stores.audit),
         audit.router(system.stores.audit, access),

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from mainspring.errors import Conflict, MainspringError, NotFound
+from mainspring.errors import Conflict, Forbidden, MainspringError, NotFound
 from mainspring.rag.answer import DocumentAnswerer
 from mainspring.rag.connect.registry import Spec
 from mainspring.rag.connect.sync import Syncer
@@ -91,7 +91,9 @@ class Library:
         metadata: Mapping[str, str] | None = None,
         description: str = "",
     ) -> Collection:
-        """Raises ``Conflict`` when the principal sees one of that name already."""
+        """Raises ``Conflict`` when the principal sees one of that name already, ``Forbidden`` for a name that it could
+        not see."""
+        _reachable(principal, name)
         return await self._collections.create(
             principal.tenant,
             name,
@@ -107,6 +109,8 @@ class Library:
     ) -> Collection:
         """Rename a collection or give it other metadata (None: as they are). Raises ``NotFound``, ``Conflict``."""
         collection = await self.get(principal, id_or_name)
+        if name is not None and name != collection.name:
+            _reachable(principal, name)
         return await self._collections.update(collection, seen_by=principal.groups, name=name, metadata=metadata)
 
     async def get(self, principal: Principal, id_or_name: str) -> Collection:
@@ -343,3 +347,13 @@ def _changed(about: About, attributes: Attributes | None, groups: frozenset[str]
     if attributes is not None:
         about = dataclasses.replace(about, attributes=attributes)
     return about if groups is None else dataclasses.replace(about, groups=groups)
+
+
+def _reachable(principal: Principal, name: str) -> None:
+    only = principal.reach.collections
+    if only and name not in only:
+        raise Forbidden(
+            f"this API key is limited to the collections {', '.join(sorted(only))}",
+            remedy="Choose one of these names, or use another key",
+            param="name",
+        )

@@ -25,6 +25,7 @@ from mainspring.serving.prompts.registry import PromptRegistry
 from mainspring.serving.repair import further
 from mainspring.serving.replicas import Replicas
 from mainspring.serving.reserve import Purse
+from mainspring.serving.residency import Residency
 from mainspring.serving.rings import Services, request_ring, shown_ring
 from mainspring.serving.select import Registry
 from mainspring.serving.tariffs import Tariffs
@@ -88,7 +89,12 @@ async def open(  # noqa: A001
     services = _services(
         settings, stores, telemetry, policies, _purse(settings, stores, telemetry, tariffs, engines, policies)
     )
-    replicas = Replicas(settings.serving, ArmMetrics(telemetry.metrics.registry), stores.events)
+    residency = Residency(
+        settings.serving.residency,
+        {name: [each.region for each in model.all_replicas()] for name, model in engines.chat.items()},
+    )
+    services = dataclasses.replace(services, residency=residency)
+    replicas = Replicas(settings.serving, ArmMetrics(telemetry.metrics.registry), stores.events, residency)
     names = Names(services, engines, tariffs, replicas, telemetry)
     chat = names.chat()
     names.router(chat)

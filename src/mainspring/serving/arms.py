@@ -28,7 +28,8 @@ def _always() -> bool:
 class Replica:
     """One of several that answer alike. ``patience_s`` is how long it may take to its first token (None: until the
     deadline), ``local`` whether it runs here, where its death is seen at once; ``ready`` tells whether it can answer
-    now, ``rate_limited`` ones of ``concurrency`` answers at a time are full at that (0: never)."""
+    now, ``rate_limited`` ones of ``concurrency`` answers at a time are full at that (0: never). ``region`` is
+    where it is."""
 
     name: str
     responder: Responder
@@ -37,6 +38,7 @@ class Replica:
     patience_s: float | None = None
     local: bool = False
     ready: Callable[[], bool] = _always
+    region: str = ""
 
 
 class Arm:

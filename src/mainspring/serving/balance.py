@@ -26,6 +26,7 @@ from mainspring.serving.arms import Arm, Replica
 from mainspring.serving.budget import Budget
 from mainspring.serving.hedge import meter_lost, race
 from mainspring.serving.record import error_code
+from mainspring.serving.residency import Residency
 from mainspring.settings.routing import BalanceSettings
 from mainspring.types import ChatRequest, CompletionRequest, Context, Event, Request, Responder, Response
 
@@ -87,8 +88,10 @@ class Balance:
         default_output_tokens: int = 512,
         choose: choice.Choose | None = None,
         clock: Clock = time.monotonic,
+        residency: Residency | None = None,
     ) -> None:
         self.model = model
+        self._residency = residency or Residency()
         self.arms = [Arm(replica, settings) for replica in replicas]
         self._settings = settings
         self._metrics = metrics
@@ -110,7 +113,8 @@ class Balance:
         self._hedges.deposit()
         tokens = estimate.request_tokens(request, self._default_output)
         blocks = choice.block_keys(_beginning(request)) if self._settings.policy == "prefix" else []
-        tried: list[Arm] = []
+        # What is elsewhere than the caller accepts is as good as tried: no attempt and no hedge goes there.
+        tried = [arm for arm in self.arms if not self._residency.permits(arm.replica.region, context)]
         failure: MainspringError | None = None
         while (arm := self.pick(tokens, blocks, tried)) is not None:
             tried.append(arm)

@@ -206,7 +206,7 @@ def cache_key(request: Request, context: Context, fingerprint: str, policy: str)
         "tenant": principal.tenant,
         "groups": sorted(principal.groups),
         "fingerprint": fingerprint,
-        "policy": [policy, context.policy, context.region],
+        "policy": [policy, context.policy, sorted(context.regions), sorted(principal.reach.regions)],
         "arms": context.arms,
         "operation": type(request).__name__,
         "request": _canonical(request),

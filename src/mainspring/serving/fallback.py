@@ -11,6 +11,7 @@ from mainspring.errors import (
     EngineError,
     MainspringError,
     ModelError,
+    NoRegion,
     Overloaded,
     PromptTooLong,
     RateLimited,
@@ -19,7 +20,7 @@ from mainspring.errors import (
 from mainspring.serving.record import error_code
 from mainspring.types import Context, EmbedRequest, Request, RerankRequest, Responder, Response
 
-FAILURES = (EngineError, ModelError, Overloaded, UnknownModel, DeadlineExceeded)
+FAILURES = (NoRegion, EngineError, ModelError, Overloaded, UnknownModel, DeadlineExceeded)
 
 
 class FallbackMetrics(Protocol):

@@ -42,6 +42,7 @@ class Names:
             for name, model in engines.chat.items()
             for each in model.all_replicas()
         }
+        self._reranker = "" if engines.reranker is None else engines.reranker.name
         self.charged = Charged(self._priced_ring)
 
     def chat(self) -> dict[str, Responder]:
@@ -78,6 +79,7 @@ class Names:
             metrics=self._telemetry.metrics,
             embedder=self._engines.embedder,
             charging=self.charged,
+            permits=self._services.residency.serves,
         )
         if made is not None:
             since = max(models[name].created for name in made.models)
@@ -86,7 +88,7 @@ class Names:
     def scaled(self) -> None:
         """Serve the names that have more computation spent on each answer."""
         for name, plan in self._serving.scaled.items():
-            self._serve(Served(name, "chat", Scaled(Select(self.registry), plan)))
+            self._serve(Served(name, "chat", Scaled(Select(self.registry, inner=True), plan)))
 
     def embedder(self) -> Responder:
         """Serve the embedder, in its call ring."""
@@ -119,6 +121,7 @@ class Names:
 
     def _chat_ring(self, model: ChatModel) -> Responder:
         services, name, provider = self._services, model.name, model.provider
+        regions = [each.region for each in model.all_replicas()]
         price = self._tariffs.of(name, Price.per_million(model.price_input, model.price_output))
         budget = self._replicas.budget()
         balance = self._replicas.core(
@@ -132,7 +135,14 @@ class Names:
         if balance is None:
             only = self.gates[name, model.all_replicas()[0].name]
             ring = call_ring(
-                services, model.responder, model=name, provider=provider, price=price, gate=only, sends=sends
+                services,
+                model.responder,
+                model=name,
+                provider=provider,
+                price=price,
+                gate=only,
+                sends=sends,
+                regions=regions,
             )
         else:
             ring = call_ring(
@@ -144,11 +154,16 @@ class Names:
                 balanced=True,
                 budget=budget,
                 sends=sends,
+                regions=regions,
             )
         return Repair(ring, name, model.engine.capabilities.grammars, rounds=self._serving.repair_rounds)
 
     def _priced_ring(self, responder: Responder, name: str, provider: str) -> Responder:
-        return call_ring(self._services, responder, model=name, provider=provider, price=self._tariffs.of(name))
+        models = self._services.settings.models
+        elsewhere = models.remote_rerankers.get(models.reranker) if name == self._reranker else None
+        region = models.region if elsewhere is None else elsewhere.region
+        price = self._tariffs.of(name)
+        return call_ring(self._services, responder, model=name, provider=provider, price=price, regions=(region,))
 
 
 def _statistics(replica: Replica, gate: Gate | None) -> dict[str, float]:

@@ -20,6 +20,7 @@ from mainspring.serving.session import stored_name
 from mainspring.stores import ids
 from mainspring.stores.sessions import SessionTurn
 from mainspring.types import (
+    TOKEN,
     ChatRequest,
     CompletionRequest,
     Context,
@@ -33,6 +34,7 @@ from mainspring.types import (
     RerankRequest,
     Responder,
     Response,
+    real,
 )
 
 _log = logging.getLogger(__name__)
@@ -206,6 +208,9 @@ def _facts(book: _Book, answer: Answer) -> dict[str, Any]:
     if answer.usage.saved_nanousd:
         facts["saved_nanousd"] = answer.usage.saved_nanousd
     facts |= {name: value for name in ("arm", "replica", "instead") if (value := getattr(answer.head, name))}
+    if book.context.principal.key_id.startswith(TOKEN):
+        # Of a key it is looked up; a token leaves nothing else behind.
+        facts["groups"] = sorted(real(book.context.principal.groups))
     if isinstance(book.request, ChatRequest) and book.request.session_id is not None:
         facts["session_id"] = book.request.session_id
     if isinstance(book.request, ChatRequest) and book.request.previous is not None:

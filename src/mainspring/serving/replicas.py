@@ -14,6 +14,7 @@ from mainspring.serving.arms import Arm, Replica
 from mainspring.serving.balance import Balance
 from mainspring.serving.budget import Budget
 from mainspring.serving.ports import EventLog
+from mainspring.serving.residency import Residency
 from mainspring.serving.route import Route
 from mainspring.serving.shadow import Shadows
 from mainspring.settings import ServingSettings
@@ -24,8 +25,11 @@ from mainspring.types import Context, Request, Responder, Response
 class Replicas:
     """All that is balanced and routed, by name."""
 
-    def __init__(self, settings: ServingSettings, metrics: ArmMetrics, events: EventLog) -> None:
+    def __init__(
+        self, settings: ServingSettings, metrics: ArmMetrics, events: EventLog, residency: Residency | None = None
+    ) -> None:
         self._settings = settings
+        self._residency = residency or Residency()
         self._metrics = metrics
         self._balances: dict[str, Balance] = {}
         self._routes: dict[str, Route] = {}
@@ -55,6 +59,7 @@ class Replicas:
                 each.patience_s,
                 each.local,
                 each.engine.healthy if each.local else (lambda: True),
+                each.region,
             )
             for each in every
         ]
@@ -68,6 +73,7 @@ class Replicas:
             budget,
             side=side,
             default_output_tokens=self._settings.default_output_tokens,
+            residency=self._residency,
         )
         self._balances[model.name] = balance
         self._metrics.watch(model.name, lambda: [arm.view(time.monotonic()) for arm in balance.arms])
@@ -79,7 +85,7 @@ class Replicas:
         A route without all of its models is left out: commands that need no chat model load none.
         """
         self._routes = {
-            name: Route(name, settings, models, self._metrics, self._shadows, shown)
+            name: Route(name, settings, models, self._metrics, self._shadows, shown, self._residency)
             for name, settings in self._settings.routes.items()
             if models.keys() >= set(settings.models)
         }

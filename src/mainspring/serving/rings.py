@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
@@ -29,6 +29,7 @@ from mainspring.serving.prompts.layer import Prompting, UsePrompt
 from mainspring.serving.prompts.registry import PromptRegistry
 from mainspring.serving.record import Record
 from mainspring.serving.reserve import Purse, Reserve
+from mainspring.serving.residency import Residency, Resident
 from mainspring.serving.retry import Retry, RetryMetrics
 from mainspring.serving.returning import Conversations
 from mainspring.serving.scaling.scale import Scale
@@ -64,6 +65,7 @@ class Services:
     purse: Purse | None = None
     meaning: Meaning | None = None
     detect: Detect | None = None
+    residency: Residency = field(default_factory=Residency)
     judge: Judge | None = None
     prompts: PromptRegistry | None = None
     about: About | None = None
@@ -161,12 +163,14 @@ def call_ring(
     balanced: bool = False,
     budget: Budget | None = None,
     sends: bool = False,
+    regions: Sequence[str] = (),
 ) -> Responder:
     """What every call of ``model`` passes, whoever makes it. ``core`` is the engine's own responder, before which
     others wait at its ``gate``, or ``balanced`` ones of several engines, each of which admits by itself; ``budget``
-    bounds how many calls are tried again, ``sends`` is for ``Meter``."""
+    bounds how many calls are tried again, ``sends`` is for ``Meter``, ``regions`` are those of its endpoints."""
     retries = services.settings.serving.retries
     layers: list[LayerFactory] = [
+        partial(Resident, model=model, regions=regions or ("",), residency=services.residency),
         meter(services, model=model, provider=provider, price=price, sends=sends),
         partial(
             Bound,

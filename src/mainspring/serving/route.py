@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from mainspring.serving.fallback import Fallback, FallbackMetrics
+from mainspring.serving.residency import Residency
 from mainspring.serving.shadow import ShadowMetrics, Shadows
 from mainspring.serving.split import arm_of, copied, unit
 from mainspring.settings.routing import RouteSettings
@@ -34,9 +35,11 @@ class Route:
         metrics: RouteMetrics,
         shadows: Shadows,
         shown: Mapping[str, Responder],
+        residency: Residency | None = None,
     ) -> None:
         self.name = name
         self.settings = settings
+        self._residency = residency or Residency()
         self._metrics = metrics
         self._shadows = shadows
         # What is recorded of a shadow passes the same guard as what is shown.
@@ -71,11 +74,18 @@ class Route:
         return response.with_head(arm=arm)
 
     def _arm(self, request: Request, context: Context) -> str:
-        return arm_of(self.settings, unit(self.name, self.settings, request, context))
+        settings = self.settings
+        near = {name: arm for name, arm in settings.arms.items() if self._residency.serves(arm.model, context)}
+        if len(near) < len(settings.arms) and any(arm.weight for arm in near.values()):
+            # Those that may not answer leave their share to the others.
+            settings = settings.model_copy(update={"arms": near})
+        return arm_of(settings, unit(self.name, settings, request, context))
 
     def _copy(self, request: Request, context: Context) -> None:
         for name, shadow in self.settings.shadows.items():
-            if copied(shadow.share, name, context):
+            if not self._residency.serves(shadow.model, context):
+                self._metrics.shadowed(self.name, name, "region")
+            elif copied(shadow.share, name, context):
                 self._shadows.start(self.name, name, shadow, self._copies[name], request, context)
 
     def view(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -12,6 +13,7 @@ from mainspring.types import (
     CompletionRequest,
     Context,
     Principal,
+    Reach,
     Request,
     RerankRequest,
     Responder,
@@ -39,7 +41,15 @@ class Served:
     sampled: bool = True
 
     def visible(self, principal: Principal) -> bool:
-        return not self.groups or bool(self.groups & principal.groups)
+        """Whether it is there for ``principal`` at all."""
+        return (not self.groups or bool(self.groups & principal.groups)) and self.within(principal.reach)
+
+    def within(self, reach: Reach) -> bool:
+        """Whether somebody limited to ``reach`` may name it: a list of models is one of collections too, where there is
+        no other."""
+        if not reach.models or self.name in reach.models:
+            return True
+        return self.kind == "collection" and bool(reach.collections)
 
 
 class TenantCollections(Protocol):
@@ -67,20 +77,28 @@ class Registry:
         """Serve the tenants' collections too: their room opens after this one."""
         self._collections = collections
 
-    async def find(self, name: str, principal: Principal) -> Served:
-        """What answers under ``name`` for ``principal``. Raises ``UnknownModel`` with the nearest names."""
+    async def find(self, name: str, principal: Principal, *, inner: bool = False) -> Served:
+        """What answers under ``name`` for ``principal``. Raises ``UnknownModel`` with the nearest names.
+
+        ``inner``: it is named by what somebody asked who may ask that; what it is made of is not theirs to name.
+        """
+        if inner:
+            principal = _unlimited(principal)
         served = self._served.get(name)
         if served is not None and served.visible(principal):
             return served
-        if self._collections is not None and (found := await self._collections.find(name, principal)):
+        found = await self._collections.find(name, principal) if self._collections is not None else None
+        if found is not None and found.within(principal.reach):
             return found
         known = [served.name for served in await self.models(principal)]
         close = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
         remedy = f"Did you mean {' or '.join(close)}?" if close else "GET /v1/models lists what is served"
         raise UnknownModel(f"no model, application or collection {name!r} is served", remedy=remedy, param="model")
 
-    def fixed(self, name: str, principal: Principal) -> Served | None:
+    def fixed(self, name: str, principal: Principal, *, inner: bool = False) -> Served | None:
         """The same without the collections, which only ``find`` can look up."""
+        if inner:
+            principal = _unlimited(principal)
         served = self._served.get(name)
         return served if served is not None and served.visible(principal) else None
 
@@ -97,15 +115,18 @@ class Registry:
         """Everything that ``principal`` may name, in the order of registration."""
         served = [served for served in self._served.values() if served.visible(principal)]
         if self._collections is not None:
-            served += [found for found in await self._collections.visible(principal) if found.name not in self._served]
+            found = [each for each in await self._collections.visible(principal) if each.within(principal.reach)]
+            served += [each for each in found if each.name not in self._served]
         return served
 
 
 class Select:
-    """The core of the request ring: hands a request to what is served under its model name."""
+    """The core of the request ring: hands a request to what is served under its model name. ``inner`` is for those that
+    ask models by names of their own."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, *, inner: bool = False) -> None:
         self._registry = registry
+        self._inner = inner
 
     async def respond(self, request: Request, context: Context) -> Response:
         if context.depth > MAX_DEPTH:
@@ -113,13 +134,17 @@ class Select:
         remaining = context.remaining()
         if remaining is not None and remaining <= 0:
             raise DeadlineExceeded("the deadline passed before the request reached a model")
-        served = await self._registry.find(request.model, context.principal)
+        served = await self._registry.find(request.model, context.principal, inner=self._inner)
         _check_kind(request, served)
         return await served.responder.respond(request, context)
 
     def fingerprint(self, request: Request, context: Context) -> str | None:
-        served = self._registry.fixed(request.model, context.principal)
+        served = self._registry.fixed(request.model, context.principal, inner=self._inner)
         return served.responder.fingerprint(request, context) if served else None
+
+
+def _unlimited(principal: Principal) -> Principal:
+    return dataclasses.replace(principal, reach=dataclasses.replace(principal.reach, models=frozenset()))
 
 
 def _check_kind(request: Request, served: Served) -> None:

@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 
 from mainspring.settings.section import Section
 
+REGION = r"^([a-z0-9][a-z0-9-]{0,31})?$"
+"""How regions are written; empty: not said."""
 ExtraParameter = Literal["top_k", "min_p", "repetition_penalty", "ignore_eos"]
 
 
@@ -21,6 +23,7 @@ class RemoteReplica(Section):
     name: str = Field("", pattern=r"^[\w.:-]*$", description="in headers, metrics and commands; default: its host")
     weight: float = Field(1.0, gt=0)
     concurrency: int = Field(0, ge=0)
+    region: str = Field("", pattern=REGION)
 
 
 class RemoteModel(Section):
@@ -49,11 +52,17 @@ class RemoteModel(Section):
     first_token_timeout_s: float = Field(60.0, gt=0, description="until an endpoint counts as stalled")
     silence_timeout_s: float = Field(300.0, gt=0, description="between two pieces of an answer")
     fingerprint: str = ""
+    region: str = Field("", pattern=REGION, description="where it is; what requires a region is sent nowhere else")
 
     def endpoints(self) -> tuple[RemoteReplica, ...]:
         """All of them, this one first, with nothing left empty but names."""
         first = RemoteReplica(
-            url=self.url, model=self.model, api_key=self.api_key, weight=self.weight, concurrency=self.concurrency
+            url=self.url,
+            model=self.model,
+            api_key=self.api_key,
+            weight=self.weight,
+            concurrency=self.concurrency,
+            region=self.region,
         )
         others = [
             each.model_copy(update={"model": each.model or self.model, "api_key": each.api_key or self.api_key})
@@ -69,6 +78,7 @@ class RemoteReranker(Section):
     model: str
     api_key: str = Field("", repr=False)
     timeout_s: float = Field(30.0, gt=0)
+    region: str = Field("", pattern=REGION)
 
 
 class VllmModel(Section):
@@ -93,6 +103,7 @@ class VllmModel(Section):
     first_token_timeout_s: float = Field(60.0, gt=0)
     silence_timeout_s: float = Field(300.0, gt=0)
     fingerprint: str = ""
+    region: str = Field("", pattern=REGION, description="default: models.region, where it is started here")
 
     @model_validator(mode="after")
     def _one_of_both(self) -> VllmModel:

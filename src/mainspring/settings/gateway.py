@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from mainspring.settings.identity import OidcSettings, Roles, roles
 from mainspring.settings.section import Section
 
 
@@ -58,7 +59,8 @@ class AddressSettings(Section):
 class GatewaySettings(Section):
     """The HTTP server. Sizes in bytes, times in seconds.
 
-    ``trusted_proxies`` are addresses or networks whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed.
+    ``roles`` are names of sets of scopes, for keys and tokens. ``trusted_proxies`` are addresses or networks whose
+    ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed.
     """
 
     host: str = "127.0.0.1"
@@ -67,6 +69,8 @@ class GatewaySettings(Section):
     cors: CorsSettings = Field(default_factory=CorsSettings)
     addresses: AddressSettings = Field(default_factory=AddressSettings)
     trusted_proxies: tuple[str, ...] = ()
+    roles: Roles = Field(default_factory=roles)
+    oidc: OidcSettings = Field(default_factory=OidcSettings)
     max_body_bytes: int = Field(8 * 2**20, gt=0)
     max_upload_bytes: int = Field(64 * 2**20, gt=0)
     max_messages: int = Field(512, gt=0)
@@ -89,6 +93,13 @@ class GatewaySettings(Section):
             except ValueError as error:
                 raise ValueError(f"{proxy} is no address and no network: {error}") from None
         return proxies
+
+    @model_validator(mode="after")
+    def _roles_are_known(self) -> GatewaySettings:
+        for role in self.oidc.default_roles:
+            if role not in self.roles:
+                raise ValueError(f"gateway.oidc.default_roles names {role}, which gateway.roles does not")
+        return self
 
     @property
     def secure(self) -> bool:

@@ -29,7 +29,7 @@ OTHER_NAMES = frozenset({"MAINSPRING_CONFIG", "MAINSPRING_DATA", "MAINSPRING_API
 # Settings whose keys are names of the user's.
 _MAPPINGS = (
     *("models.remote.", "models.remote_rerankers.", "models.replicas.", "models.vllm."),
-    *("serving.presets.", "serving.default_presets.", "serving.scaled.", "serving.routes."),
+    *("serving.presets.", "serving.default_presets.", "serving.scaled.", "serving.routes.", "serving.residency."),
     *("serving.admission.shares.", "serving.admission.tiers.", "monitor.slos.", "monitor.webhooks."),
 )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from mainspring.settings.endpoints import RemoteModel, RemoteReranker, VllmModel
+from mainspring.settings.endpoints import REGION, RemoteModel, RemoteReranker, VllmModel
 from mainspring.settings.section import Section
 
 
@@ -32,6 +32,7 @@ class ModelsSettings(Section):
     hub: str = Field("https://huggingface.co", pattern=r"^https?://", description="where `hf:` sources lie")
     reranker: str = "late"
     layout: str = "pp-layout-cdla"
+    region: str = Field("", pattern=REGION, description="where this machine is, and with it what runs here")
     replicas: dict[str, int] = Field(default_factory=dict)
     remote: dict[str, RemoteModel] = Field(default_factory=dict)
     vllm: dict[str, VllmModel] = Field(default_factory=dict)

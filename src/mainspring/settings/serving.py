@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from mainspring.settings import routing
 from mainspring.settings.auto import AutoSettings
+from mainspring.settings.endpoints import REGION
 from mainspring.settings.money import Tier
 from mainspring.settings.prompts import PromptReference
 from mainspring.settings.queueing import AdmissionSettings
@@ -32,10 +35,14 @@ class Preset(Section):
         return self.model_dump(exclude={"description", "source"}, exclude_none=True)
 
 
+Region = Annotated[str, Field(pattern=REGION, min_length=1)]
+
+
 class ServingSettings(Section):
     """Limits of one API key and the policies of the rings. ``default_presets`` gives models and applications, by the
     name under which they are asked, the name of a preset; ``scaled`` are further names, each a model that is
-    asked by a plan. ``system_prompts`` gives names the prompt under which they are asked where a conversation has no
+    asked by a plan; ``residency`` gives tenants the regions that their requests may be worked on in (others: any).
+    ``system_prompts`` gives names the prompt under which they are asked where a conversation has no
     system message: ``prompt:NAME@LABEL`` of the registry's tenant ``prompts_tenant``."""
 
     requests_per_minute: int = Field(600, gt=0)
@@ -48,6 +55,7 @@ class ServingSettings(Section):
     cache_responses: bool = True
     repair_rounds: int = Field(2, ge=0, le=5, description="for models without grammars; 0: response_format is refused")
     max_samples: int = Field(16, ge=1, le=64, description="answers that one request may have written for scaling")
+    residency: dict[str, tuple[Region, ...]] = Field(default_factory=dict)
     scaled: dict[str, ScaledModel] = Field(default_factory=dict)
     semantic_cache: bool = Field(False, description="questions in other words may get the same cached answer")
     semantic_threshold: float = Field(

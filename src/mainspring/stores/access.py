@@ -6,14 +6,21 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
 from mainspring.stores.schema import collections, documents
+from mainspring.types import confinement, real
 
 
 class Sight:
-    """What ``groups`` may see, as conditions of queries on ``connection``."""
+    """What ``groups`` may see, as conditions of queries on ``connection``.
+
+    Who is confined to some collections sees no others, and of what is in none only what those left who are confined in
+    the same way.
+    """
 
     def __init__(self, connection: sa.Connection, groups: frozenset[str]) -> None:
         self._postgres = connection.dialect.name == "postgresql"
         self._groups = sorted(groups)
+        self._only = sorted(confinement(groups))
+        self._confined = sorted(groups - real(groups))
 
     def sees(self, column: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
         """Whether the groups in a JSON column are none (the whole tenant may see the row) or one is among ours."""
@@ -22,6 +29,20 @@ class Sight:
         each = self.items(column)
         return sa.or_(column == "[]", sa.exists(sa.select(each.c.value).where(each.c.value.in_(self._groups))))
 
+    def sees_collection(self) -> sa.ColumnElement[bool]:
+        """Whether a row of ``collections`` may be seen."""
+        theirs = self.sees(collections.c.groups)
+        if not self._only:
+            return theirs
+        return sa.and_(theirs, sa.or_(collections.c.name.in_(self._only), collections.c.id.in_(self._only)))
+
+    def left(self, column: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+        """Whether what is in no collection, with the groups in a JSON column, was left by those confined as we are."""
+        if not self._confined:
+            return sa.true()
+        each = self.items(column)
+        return sa.exists(sa.select(each.c.value).where(each.c.value.in_(self._confined)))
+
     def has_all(self, column: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
         """Whether all groups in a JSON column are among ours."""
         each = self.items(column)
@@ -29,8 +50,8 @@ class Sight:
 
     def sees_document(self) -> sa.ColumnElement[bool]:
         """Whether a row of ``documents`` joined with its collection may be seen: it needs both access lists."""
-        columns = (collections.c.groups, documents.c.groups, documents.c.read_groups)
-        return sa.and_(*(self.sees(column) for column in columns))
+        columns = (documents.c.groups, documents.c.read_groups)
+        return sa.and_(self.sees_collection(), *(self.sees(column) for column in columns))
 
     def items(self, column: sa.ColumnElement[str]) -> sa.TableValuedAlias:
         """The items of a JSON list of texts, or of objects as JSON, as a table with the column ``value``."""

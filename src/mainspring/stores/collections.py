@@ -303,7 +303,7 @@ def _seen(
 ) -> sa.Select[Any]:
     # The one place where collections are read for somebody.
     return sa.select(collections).where(
-        collections.c.tenant == tenant, where, Sight(connection, groups).sees(collections.c.groups)
+        collections.c.tenant == tenant, where, Sight(connection, groups).sees_collection()
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, cast
 import sqlalchemy as sa
 
 import mainspring.stores.rows as rows
+from mainspring.types import confinement
 
 Status = Literal["in_progress", "completed", "failed"]
 Attributes = Mapping[str, str | int | float | bool]
@@ -41,7 +42,8 @@ class Collection:
         return self.stored_in or self.id
 
     def visible_to(self, groups: frozenset[str]) -> bool:
-        return not self.groups or bool(self.groups & groups)
+        only = confinement(groups)
+        return (not self.groups or bool(self.groups & groups)) and (not only or bool(only & {self.name, self.id}))
 
 
 @dataclass(frozen=True, slots=True)

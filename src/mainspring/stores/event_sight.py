@@ -26,7 +26,7 @@ def _came_upon_hidden(sight: Sight) -> sa.ColumnElement[bool]:
     store = sa.and_(collections.c.tenant == retrieval.c.tenant, collections.c.id == stores.c.value)
     hit = documents.c.id == sight.field(hits.c.value, "document_id")
     return sa.or_(
-        _some(retrieval, stores, collections).where(about, store, ~sight.sees(collections.c.groups)).exists(),
+        _some(retrieval, stores, collections).where(about, store, ~sight.sees_collection()).exists(),
         _some(retrieval, stores, collections, documents, hits)
         .where(about, store, IN_COLLECTION, hit, ~sight.sees_document())
         .exists(),
@@ -56,7 +56,12 @@ def _untold(sight: Sight) -> sa.ColumnElement[bool]:
 def _asked_with_more(sight: Sight) -> sa.ColumnElement[bool]:
     answer, of_answer = _answer()
     asker = sa.and_(keys.c.tenant == answer.c.tenant, keys.c.id == sight.field(answer.c.facts, "key_id"))
-    return _some(answer, keys).where(of_answer, asker, ~sight.has_all(keys.c.groups)).exists()
+    # Who came with a token has no row: its groups stand with the answer.
+    groups = sight.field(answer.c.facts, "groups")
+    return sa.or_(
+        _some(answer, keys).where(of_answer, asker, ~sight.has_all(keys.c.groups)).exists(),
+        _some(answer).where(of_answer, groups.is_not(None), ~sight.has_all(groups)).exists(),
+    )
 
 
 def _retrieval() -> tuple[sa.FromClause, sa.ColumnElement[bool]]:

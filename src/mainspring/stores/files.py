@@ -172,7 +172,7 @@ def _seen(
         .where(documents.c.tenant == files.c.tenant, documents.c.file_id == files.c.id)
     )
     its_readers = sa.case((files.c.purpose == ANSWERS, sight.has_all(files.c.groups)), else_=sight.sees(files.c.groups))
-    unused = sa.and_(~sa.exists(uses), its_readers)
+    unused = sa.and_(~sa.exists(uses), its_readers, sight.left(files.c.groups))
     return sa.select(files).where(
         files.c.tenant == tenant, where, sa.or_(unused, sa.exists(uses.where(sight.sees_document())))
     )

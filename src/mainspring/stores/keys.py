@@ -21,7 +21,7 @@ from mainspring.errors import InvalidRequest, MainspringError, NotFound, Unauthe
 from mainspring.stores.audit import LOCAL, Audit, By, Hidden
 from mainspring.stores.database import Database
 from mainspring.stores.schema import keys
-from mainspring.types import Principal, Reach
+from mainspring.types import Principal, Reach, confined
 
 SCOPES = frozenset({"chat", "embed", "ingest", "prompts", "admin"})
 PREFIX = "ms-"
@@ -66,7 +66,7 @@ class KeyInfo:
             self.tenant,
             self.id,
             SCOPES if "admin" in self.scopes else self.scopes,
-            self.groups,
+            confined(self.groups, self.reach.collections),
             self.tier,
             self.consent,
             self.reach,
@@ -108,6 +108,9 @@ class Keys:
                 remedy=f"There are: {', '.join(sorted(SCOPES))}",
                 param="scopes",
             )
+        for each in (*groups, *reach.models, *reach.collections, *reach.regions):
+            if not each or not each.isprintable():
+                raise InvalidRequest(f"{each!r} is no name", remedy="Leave out what cannot be printed", param="groups")
         if "admin" in scopes and (reach.models or reach.collections):
             raise InvalidRequest(
                 "the scope admin is over a whole tenant: no list of models or collections limits it",

@@ -21,6 +21,7 @@ from mainspring.telemetry.metrics import Metrics
 from mainspring.telemetry.sampling import Slow
 from mainspring.telemetry.tracing import Span, Tracing
 from mainspring.telemetry.writer import BatchWriter
+from mainspring.types import real
 
 __all__ = ["Telemetry", "open"]
 
@@ -100,7 +101,7 @@ def stored_row(span: Span) -> SpanRow:
         status=span.status,
         attributes=cards.scrub_json(orjson.dumps(span.attributes, default=str).decode()),
         tenant=principal.tenant,
-        groups=rows.names(principal.groups),
+        groups=rows.names(real(principal.groups)),
         root=span.root,
     )
 

@@ -7,6 +7,8 @@ is a layer, which takes a Responder and is one. Rooms meet through the types of 
 from __future__ import annotations
 
 from mainspring.types.contexts import (
+    CONFINED,
+    TOKEN,
     Allowance,
     Arrival,
     Context,
@@ -14,6 +16,9 @@ from mainspring.types.contexts import (
     Priority,
     Reach,
     TraceParent,
+    confined,
+    confinement,
+    real,
 )
 from mainspring.types.events import (
     Citation,
@@ -63,6 +68,8 @@ from mainspring.types.responses import (
 )
 
 __all__ = [
+    "CONFINED",
+    "TOKEN",
     "Allowance",
     "Arrival",
     "ChatRequest",
@@ -108,4 +115,7 @@ __all__ = [
     "Transform",
     "Usage",
     "Vectors",
+    "confined",
+    "confinement",
+    "real",
 ]

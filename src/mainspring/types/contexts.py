@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -75,6 +75,30 @@ class Reach:
         names = ("models", "collections", "regions")
         pairs = [(name, getattr(self, name), getattr(other, name)) for name in names]
         return [name for name, ours, theirs in pairs if theirs and (not ours or ours - theirs)]
+
+
+TOKEN = "oidc_"  # noqa: S105 - no secret
+"""How the ``key_id`` begins of whoever came with a token of an identity provider."""
+CONFINED = "\x1fonly\x1f"
+"""How a group begins that is none: it says which collections its holder is confined to. It stands among the groups
+because all that is kept is kept for a set of groups: what somebody confined leaves (sessions, cached answers, uploads,
+batches) is for those who are confined in the same way. No group of a person's begins like this."""
+
+
+def confined(groups: frozenset[str], collections: frozenset[str]) -> frozenset[str]:
+    """``groups``, confined to ``collections`` (none: as they are)."""
+    return groups | {CONFINED + "\x1f".join(sorted(collections))} if collections else groups
+
+
+def confinement(groups: frozenset[str]) -> frozenset[str]:
+    """The collections that ``groups`` are confined to; empty where they are not."""
+    found = [group.removeprefix(CONFINED).split("\x1f") for group in groups if group.startswith(CONFINED)]
+    return frozenset(name for names in found for name in names)
+
+
+def real(groups: Iterable[str]) -> frozenset[str]:
+    """``groups`` without what says how they are confined: as people are told of them."""
+    return frozenset(group for group in groups if not group.startswith(CONFINED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +171,8 @@ class Context:
     """Who asks, under which trace, until when and with what allowance. Frozen; carries no services.
 
     ``deadline`` is a ``time.monotonic()`` value, ``priority`` one of ``Priority``. ``batch`` marks a line of a batch
-    job: it has a price of its own and nobody waits for it. ``arrival`` is for whoever begins the trace of a request.
+    job: it has a price of its own and nobody waits for it. ``arrival`` is for whoever begins the trace of a request,
+    ``regions`` are those that it accepts (empty: any).
     """
 
     principal: Principal
@@ -159,7 +184,7 @@ class Context:
     policy: str = "default"
     consent: bool = False
     retention: str = "default"
-    region: str | None = None
+    regions: frozenset[str] = frozenset()
     idempotency_key: str | None = None
     arms: Mapping[str, str] = field(default_factory=dict)
     batch: bool = False
@@ -178,7 +203,7 @@ class Context:
             self.policy,
             self.consent,
             self.retention,
-            self.region,
+            self.regions,
             self.idempotency_key,
             self.arms,
             self.batch,

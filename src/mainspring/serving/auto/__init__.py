@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.resources import as_file, files
 
 from mainspring.engines.base import Embedder
@@ -13,6 +13,7 @@ from mainspring.serving.auto.confidence import Agreement, Confidence, Format, Ju
 from mainspring.serving.auto.responder import NAME, Auto, Candidate, Charging, RouteMetrics
 from mainspring.serving.ports import Tracing
 from mainspring.settings import AutoSettings
+from mainspring.types import Context
 
 __all__ = ["NAME", "Auto", "Candidate", "make", "packaged"]
 
@@ -26,6 +27,7 @@ def make(
     metrics: RouteMetrics,
     embedder: Embedder,
     charging: Charging | None,
+    permits: Callable[[str, Context], bool] = lambda _model, _context: True,
 ) -> Auto | None:
     """The router over ``models`` in their configured order; None where there are none.
 
@@ -60,6 +62,7 @@ def make(
         classifier,
         embedder,
         charging,
+        permits,
     )
 
 

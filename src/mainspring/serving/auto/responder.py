@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -81,6 +81,7 @@ class Auto:
     classifier: Classifier | None = None
     embedder: Embedder | None = None
     charging: Charging | None = None
+    permits: Callable[[str, Context], bool] = lambda _model, _context: True
     basis: tuple[str, ...] = field(default=())
 
     def fingerprint(self, request: Request, context: Context) -> str | None:
@@ -112,6 +113,9 @@ class Auto:
         asked = Asked.of(request, self.default_output)
         if self.small == self.large:
             return Decision(self.small, "only")
+        near = [name for name in (self.small, self.large) if self.permits(name, context)]
+        if len(near) == 1:
+            return Decision(near[0], "region")
         if needed := self._needed(request, asked):
             return Decision(self.large, needed)
         if found := rules.first(self.settings.rules, asked):
