@@ -70,6 +70,10 @@ SCOPES = {
     "GET /v1/batches": "ingest",
     "GET /v1/batches/{batch_id}": "ingest",
     "POST /v1/batches/{batch_id}/cancel": "ingest",
+    "GET /v1/approvals": "approve",
+    "GET /v1/approvals/{approval_id}": "approve",
+    "POST /v1/approvals/{approval_id}/approve": "approve",
+    "POST /v1/approvals/{approval_id}/deny": "approve",
     "GET /v1/prompts": "prompts",
     "GET /v1/prompts/{name}": "prompts",
     "DELETE /v1/prompts/{name}": "prompts",
@@ -249,7 +253,14 @@ def test_a_route_refuses_who_has_no_key_and_who_lacks_its_scope(
         assert code(server.call(method, path, body, key)) == (401, "invalid_api_key")
     if SCOPES[route] == "any":
         return
-    lacks = {"chat": "embedder", "embed": "chatter", "ingest": "chatter", "prompts": "worker", "admin": "worker"}
+    lacks = {
+        "chat": "embedder",
+        "embed": "chatter",
+        "ingest": "chatter",
+        "prompts": "worker",
+        "approve": "worker",
+        "admin": "worker",
+    }
     lacking = lacks[str(SCOPES[route])]
     status, answer = server.call(method, path, body, keys[lacking])
     assert (status, answer["error"]["code"]) == (403, "insufficient_scope")

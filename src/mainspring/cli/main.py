@@ -10,6 +10,7 @@ import typer
 
 from mainspring import __version__
 from mainspring.cli import (
+    approvals,
     ask,
     audit,
     batches,
@@ -84,6 +85,7 @@ app.add_typer(credentials.app, name="credentials")
 app.add_typer(costs.app, name="costs")
 app.add_typer(monitor.app, name="alerts")
 app.add_typer(budgets.app, name="budgets")
+app.add_typer(approvals.app, name="approvals")
 app.add_typer(replicas.app, name="replicas")
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(imports.app, name="import")

@@ -100,6 +100,11 @@ def conflict_body(found: Contradiction) -> dict[str, Any]:
     return body
 
 
+def notice_body(notice: Notice) -> dict[str, Any]:
+    body = {"code": notice.code, "text": notice.text}
+    return body | {"id": notice.id} if notice.id else body
+
+
 def chat_body(answer: Answer) -> dict[str, Any]:
     """A ``chat.completion`` object."""
     choices = [
@@ -226,7 +231,7 @@ class _ChunkEncoder:
             case Contradiction():
                 return self._frame(event.choice, {"conflicts": [conflict_body(event)]})
             case Notice():
-                return self._frame(event.choice, {"notices": [{"code": event.code, "text": event.text}]})
+                return self._frame(event.choice, {"notices": [notice_body(event)]})
             case Progress():
                 return b": " + " ".join(event.stage.split()).encode() + b"\n\n"
             case _:
@@ -282,7 +287,7 @@ def _message(choice: Choice, citations: list[Citation]) -> dict[str, Any]:
 def _extras(answer: Answer, index: int) -> dict[str, Any]:
     missing = [each.part for each in answer.missing if each.choice == index]
     conflicts = [conflict_body(each) for each in answer.contradictions if each.choice == index]
-    notices = [{"code": each.code, "text": each.text} for each in answer.notices if each.choice == index]
+    notices = [notice_body(each) for each in answer.notices if each.choice == index]
     found = {"missing": missing, "conflicts": conflicts, "notices": notices}
     return {name: value for name, value in found.items() if value}
 

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from mainspring.gateway import (
     anthropic,
+    approvals,
     audit,
     batches,
     cache,
@@ -76,6 +77,7 @@ def mount(system: System) -> FastAPI:
         traces.router(system.stores.spans, access),
         monitor.router(system.monitor, access),
         keys.router(system.stores.keys, system.settings.serving, access, settings.roles),
+        approvals.router(system.stores.approvals, access),
         replicas.router(system.replicas, access, system.stores.audit),
         cache.router(system.caches, access, system.stores.audit),
         audit.router(system.stores.audit, access),

@@ -21,8 +21,9 @@ from mainspring.guards.rules.rewrite import Rewriter, Rewriting
 from mainspring.guards.stream import StreamRedactor
 from mainspring.settings import AnswersSettings, DetectorsSettings, GuardsSettings
 from mainspring.settings.guard_limits import LanguageLimits, LengthLimits, Limited, TopicLimits
+from mainspring.settings.guard_tools import ToolsSettings
 
-Action = Literal["flag", "redact", "tokenise", "refuse", "drop", "retry", "rewrite"]
+Action = Literal["flag", "redact", "tokenise", "refuse", "drop", "retry", "rewrite", "strip", "cut", "withhold", "hold"]
 PII_VERSION = 2
 """Raise it whenever the patterns of ``guards.pii`` change."""
 OUTPUT_VERSION = 1
@@ -91,6 +92,7 @@ class GuardPolicy:
     languages: LanguageLimits = LanguageLimits()
     topics: TopicLimits = TopicLimits()
     rules: str = ""
+    tools: ToolsSettings = ToolsSettings()
     dry_run: bool = False
 
     @classmethod
@@ -105,7 +107,10 @@ class GuardPolicy:
         content: list[Any] = [
             *(self.injection, self.pii_input, self.pii_output, sorted(self._output_kinds), self.spotlight),
             *(self.prompt_leak, self.canary, self.links, sorted(self.allowed_hosts), self.dry_run),
-            *(each.model_dump_json() for each in (self.detectors, self.length, self.languages, self.topics)),
+            *(
+                each.model_dump_json()
+                for each in (self.detectors, self.length, self.languages, self.topics, self.tools)
+            ),
             self.answers.model_dump_json(),
         ]
         if self.rewriting is not None:
@@ -171,6 +176,21 @@ class GuardPolicy:
             for each in beyond
             if (limits := self._limits[each.guard]).action != "off"
         )
+
+    def decision(self, guard: str, action: Any, kind: str, count: int = 1) -> GuardDecision:
+        """What some other room decided under this policy."""
+        return GuardDecision(guard, action, kind, count, self.version, None, self.dry_run)
+
+    def judge_result(self, text: str, scores: Mapping[str, float]) -> tuple[GuardDecision, ...]:
+        """What is decided about what came back from a tool: by the rules, and by the detector where it read it."""
+        action = self.tools.results.injection
+        if action == "off":
+            return ()
+        found = list(self._decisions("result_rules", action, Counter(each.kind for each in injection.scan(text))))
+        least = self.detectors.indirect_above or packaged().heads["indirect"].threshold
+        if (score := scores.get("indirect", 0.0)) >= least:
+            found.append(GuardDecision("result_detector", action, "indirect", 1, self.version, score, self.dry_run))
+        return tuple(found)
 
     @cached_property
     def detecting(self) -> tuple[str, ...]:

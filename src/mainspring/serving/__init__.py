@@ -150,6 +150,7 @@ def _services(settings: Settings, stores: Stores, telemetry: Telemetry, policies
         events=stores.events,
         histories=stores.sessions,
         answers=stores.cache,
+        approvals=stores.approvals,
         background=Background(),
         purse=purse,
         prompts=PromptRegistry(stores.prompts, settings.serving.prompts_tenant),

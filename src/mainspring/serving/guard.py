@@ -13,6 +13,7 @@ from mainspring.serving.ports import Span
 from mainspring.serving.redaction import Redactor, Rewriter
 from mainspring.settings.answers import AnswersSettings
 from mainspring.settings.guard_limits import LanguageLimits, LengthLimits, TopicLimits
+from mainspring.settings.guard_tools import ToolsSettings
 from mainspring.stores import ids
 from mainspring.types import (
     Context,
@@ -88,6 +89,20 @@ class Policy(Protocol):
 
     @property
     def topics(self) -> TopicLimits: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def tools(self) -> ToolsSettings: ...
+
+    def decision(self, guard: str, action: Any, kind: str, count: int = 1) -> Decision:
+        """What some other room decided under this policy."""
+        ...
+
+    def judge_result(self, text: str, scores: Mapping[str, float]) -> Sequence[Decision]:
+        """What is decided about what came back from a tool."""
+        ...
 
     def bound(self, beyond: Sequence[Beyond]) -> Sequence[Decision]:
         """What is decided about the limits that were passed, of those that are on."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
+import mainspring.serving.guard_tools as tool_guard
+from mainspring.errors import GuardRefused
 from mainspring.guards import bounds
 from mainspring.guards.bounds import Beyond
 from mainspring.guards.placeholders import Placeholders
@@ -84,8 +87,10 @@ class GuardInput(Layer):
                 noted = len(context.allowance.records)
                 request = await self._checked(policy, request, span.context, placeholders)
                 tell(span, [each.facts for each in context.allowance.records[noted:] if each.kind == "guard"])
-        # Whoever keeps answers as they were shown must not keep this one.
-        context.allowance.private = bool(placeholders)
+        if placeholders:
+            # Whoever keeps answers as they were shown must not keep this one.
+            context.allowance.private = True
+            context.allowance.put_back = partial(placeholders.put_back, within_json=True)
         try:
             response = await self.inner.respond(request, context)
         except BaseException:
@@ -126,6 +131,7 @@ class GuardInput(Layer):
             texts = await self._guard.check(policy, given, context, param="prompt.variables", placeholders=placeholders)
             use = dataclasses.replace(use, variables=dict(zip(use.variables, texts, strict=True)))
             request = dataclasses.replace(request, prompt=use)
+        request = await self._guard.tools(policy, request, context)
         spoken = list(request.messages)
         heard = [index for index, each in enumerate(spoken) if each.role in ("user", "tool") and each.content]
         if placeholders is not None:
@@ -214,6 +220,32 @@ class Guard:
                 await self._decided(policy, judged, role, context, param)
         return passed
 
+    async def tools(self, policy: Policy, request: ChatRequest, context: Context) -> ChatRequest:
+        """The request with the tools that may be offered, and with what may come back of others.
+
+        Raises ``GuardRefused`` naming what is not allowed."""
+        offered, decisions = tool_guard.offered(policy, request)
+        note(context, decisions, "input", "tools", self._metrics)
+        if isinstance(offered, GuardRefused):
+            await self._write_down(context)
+            raise offered
+        returned = [each for each in offered.messages if each.role == "tool" and each.content]
+        limits = policy.tools.results
+        if not returned or (limits.characters is None and limits.injection == "off"):
+            return offered
+        scores: Sequence[Mapping[str, float]] = [{} for _ in returned]
+        if self._detect is not None and limits.injection != "off" and policy.dropping:
+            scores = await self._detect([each.content for each in returned], context, pieces=True)
+        changed: dict[int, Message] = {}
+        for each, found in zip(returned, scores, strict=True):
+            text, judged = tool_guard.result(policy, each.content, found)
+            await self._decided(policy, judged, "tool", context, "messages")
+            if text != each.content:
+                changed[id(each)] = dataclasses.replace(each, content=text)
+        if not changed:
+            return offered
+        return dataclasses.replace(offered, messages=tuple(changed.get(id(each), each) for each in offered.messages))
+
     async def sift(self, policy: Policy, texts: Sequence[str], context: Context) -> list[bool]:
         """Whether each of these passages may be read by a model."""
         if self._detect is None or not policy.dropping or not texts:
@@ -231,12 +263,15 @@ class Guard:
         note(context, decisions, "input", role, self._metrics)
         refused = [decision for decision in decisions if decision.action == "refuse" and not decision.dry_run]
         if refused:
-            records = list(context.allowance.records)
-            context.allowance.records.clear()
-            await self._events.append(*records)
+            await self._write_down(context)
             error = policy.refusal(refused)
             error.param = param
             raise error
+
+    async def _write_down(self, context: Context) -> None:
+        records = list(context.allowance.records)
+        context.allowance.records.clear()
+        await self._events.append(*records)
 
 
 async def inspect(

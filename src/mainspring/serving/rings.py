@@ -18,6 +18,7 @@ from mainspring.serving.gate import Gate, Waits
 from mainspring.serving.guard import About, Detect, GuardMetrics, Policies
 from mainspring.serving.guard_input import GuardInput
 from mainspring.serving.guard_output import GuardOutput
+from mainspring.serving.guard_tools import GuardCalls, Waiting
 from mainspring.serving.judge import Judge
 from mainspring.serving.limit import Limit, LimitMetrics, RateLimits
 from mainspring.serving.memory.keeper import Keeper
@@ -69,6 +70,7 @@ class Services:
     judge: Judge | None = None
     prompts: PromptRegistry | None = None
     about: About | None = None
+    approvals: Waiting | None = None
 
 
 def gate_before(services: Services, model: str, capacity: Capacity | None) -> Gate | None:
@@ -118,6 +120,7 @@ def request_ring(
     below: list[LayerFactory] = [
         partial(Record, events=services.events, background=services.background, tracing=services.tracing),
         *([partial(Reserve, purse=services.purse)] if services.purse else []),
+        partial(GuardCalls, policy=services.policy, metrics=services.metrics, approvals=services.approvals),
         partial(
             ResponseCache,
             keys=keys,

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from mainspring.settings.answers import AnswersSettings
 from mainspring.settings.guard_limits import LanguageLimits, LengthLimits, OnInput, TopicLimits, off
+from mainspring.settings.guard_tools import ToolsSettings
 from mainspring.settings.section import Section
 
 PiiKind = Literal["canary", "secret", "iban", "credit_card", "ssn", "ip", "email", "phone"]
@@ -58,6 +59,7 @@ class NamedPolicy(Section):
     languages: LanguageLimits | None = None
     topics: TopicLimits | None = None
     rules: str | None = None
+    tools: ToolsSettings | None = None
     dry_run: bool | None = None
 
     _kinds = field_validator("pii_output_kinds", mode="before")(_all_kinds)
@@ -88,6 +90,7 @@ class GuardsSettings(Section):
     languages: LanguageLimits = Field(default_factory=LanguageLimits)
     topics: TopicLimits = Field(default_factory=TopicLimits)
     rules: str = Field("", description="file of rules that answers are rewritten by, or `default`: the package's")
+    tools: ToolsSettings = Field(default_factory=ToolsSettings)
     dry_run: bool = False
     placeholders_kept_s: float = Field(
         86_400.0, gt=0, description="how long the values of a conversation are kept in memory, with pii_input: tokenise"

@@ -21,6 +21,7 @@ from mainspring.stores import database as sql
 from mainspring.stores import redis as redis_store
 from mainspring.stores import similar as similar_store
 from mainspring.stores import spans as span_store
+from mainspring.stores.approvals import Approvals
 from mainspring.stores.audit import Audit
 from mainspring.stores.batches import Batches
 from mainspring.stores.blobs import Blobs, sweep
@@ -75,6 +76,7 @@ class Stores:
     jobs: Jobs
     batches: Batches
     prompts: Prompts
+    approvals: Approvals
 
     async def problem(self) -> str:
         """What keeps the database from answering; empty when it does."""
@@ -142,6 +144,7 @@ async def open(settings: Settings) -> AsyncIterator[Stores]:  # noqa: A001
             jobs=Jobs(database),
             batches=Batches(database, blobs),
             prompts=Prompts(database),
+            approvals=Approvals(database, audit),
         )
 
 

@@ -28,8 +28,8 @@ from mainspring.stores.database import Database
 from mainspring.stores.event_sight import seen
 from mainspring.stores.ledger import UNCHARGED
 from mainspring.stores.pages import Page, Place, Slice
+from mainspring.stores.schema import approvals, events, keys, turns
 from mainspring.stores.schema import contents as contents_table
-from mainspring.stores.schema import events, keys, turns
 from mainspring.stores.spending import Charge
 from mainspring.stores.turns import SessionTurn, account, delete_turns, turn_rows
 from mainspring.types import EventKind, EventRecord, Principal
@@ -257,6 +257,11 @@ class EventLog:
             raise Conflict("an event of that id is recorded already") from None
 
 
+def insert(connection: sa.Connection, *records: EventRecord) -> None:
+    """Write ``records`` in a transaction of somebody else."""
+    _insert(connection, [_settlement(records, ())])
+
+
 def _finish(future: asyncio.Future[None], error: Exception | None) -> None:
     # A caller that was cancelled meanwhile waits for nothing; its facts are written all the same.
     if future.done():
@@ -328,6 +333,10 @@ def _erase(connection: sa.Connection, tenant: str, subject: str) -> dict[str, in
     spoken = sa.and_(touched, events.c.content_id.is_not(None))
     texts = connection.execute(sa.select(events.c.content_id).where(spoken)).scalars().all()
     connection.execute(sa.update(events).where(spoken).values(content_id=None))
+    # What a call was to say, if it still waits for somebody's approval: it will be handed out empty.
+    waits = approvals.c.status.in_(("pending", "approved"))
+    waiting = sa.and_(approvals.c.tenant == tenant, approvals.c.trace_id.in_(traces), waits)
+    connection.execute(sa.update(approvals).where(waiting).values(arguments="", status="expired"))
     dropped = contents.drop_unreferenced(connection, tenant, cast(Sequence[str], texts))
     return {"events": len(texts), "messages": messages, "texts": dropped}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -124,7 +124,8 @@ class Allowance:
     again. ``money`` is in nano-US-dollars. ``application`` is the name that was
     asked for at the top, ``rate`` the providers' rate that the work is done at (``batch``; empty: the standard),
     ``reservation`` what was set aside of budgets for it, ``session_tokens`` what was of its session's. ``capped``: a
-    budget of tokens bounds it more than whoever asked. ``private``: what is shown holds values that nobody may keep.
+    budget of tokens bounds it more than whoever asked. ``private``: what is shown holds values that nobody may keep;
+    ``put_back`` puts them into a JSON text that holds placeholders.
     ``answer_id`` is the answer's, under which what is kept of it can be found.
     """
 
@@ -143,6 +144,7 @@ class Allowance:
         self.capped = False
         self.private = False
         self.answer_id = ""
+        self.put_back: Callable[[str], str] = str
 
     def spend(self, usage: Usage) -> None:
         self.spent = self.spent + usage

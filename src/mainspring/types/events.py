@@ -106,11 +106,13 @@ class Contradiction:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What whoever reads an answer should know about it, and is no part of it. ``code`` is stable."""
+    """What whoever reads an answer should know about it, and is no part of it. ``code`` is stable, ``id`` names what it
+    is about where that has a name."""
 
     code: str
     text: str
     choice: int = 0
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,19 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 EventKind = Literal[
-    "call", "answer", "retrieval", "guard", "tool", "feedback", "score", "label", "erased", "repair", "scaling", "cost"
+    "call",
+    "answer",
+    "retrieval",
+    "guard",
+    "tool",
+    "approval",
+    "feedback",
+    "score",
+    "label",
+    "erased",
+    "repair",
+    "scaling",
+    "cost",
 ]
 
 

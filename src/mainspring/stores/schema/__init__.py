@@ -6,6 +6,7 @@ Times are Unix seconds. JSON is kept in text columns. The migrations in ``stores
 
 from __future__ import annotations
 
+from mainspring.stores.schema.approvals import approvals
 from mainspring.stores.schema.columns import CleanText, metadata
 from mainspring.stores.schema.compliance import audit, audit_heads, erasures
 from mainspring.stores.schema.conversations import session_summaries, sessions, turn_vectors, turns
@@ -27,6 +28,7 @@ __all__ = [
     "HEAD",
     "CleanText",
     "alerts",
+    "approvals",
     "audit",
     "audit_heads",
     "batch_lines",
@@ -61,4 +63,4 @@ __all__ = [
     "watermarks",
 ]
 
-HEAD = "0012"
+HEAD = "0031"
