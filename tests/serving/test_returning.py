@@ -51,7 +51,8 @@ async def test_the_model_and_the_stores_see_placeholders_alone(house: Build) -> 
         "action": "tokenise",
         "kind": "email",
         "count": 2,
-        **{"policy": TOKENISE.version, "application": "chat"},
+        "policy": TOKENISE.version,
+        "application": "chat",
     }
 
 
