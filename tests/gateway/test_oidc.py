@@ -64,7 +64,7 @@ def token(key: Any = RSA, algorithm: str = "RS256", kid: str | None = "r1", **ch
     headers = changes.pop("headers", {})
     if kid is not None:
         headers = {"kid": kid, **headers}
-    return jwt.encode(claims(**changes), key, algorithm, headers=headers)
+    return str(jwt.encode(claims(**changes), key, algorithm, headers=headers))
 
 
 def part(value: Mapping[str, Any]) -> str:
