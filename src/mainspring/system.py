@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from mainspring import engines, monitor, rag, serving, stores, telemetry
+from mainspring import compliance, engines, monitor, rag, serving, stores, telemetry
+from mainspring.compliance import Compliance
 from mainspring.engines import Engines, Prepared
 from mainspring.guards.policy import Policies
 from mainspring.monitor import Monitor
@@ -41,6 +42,7 @@ class System:
     moderator: Moderator
     monitor: Monitor
     policies: Policies
+    compliance: Compliance
     local: Principal = LOCAL
 
     @classmethod
@@ -55,6 +57,7 @@ class System:
             opened_telemetry = await enter(telemetry.open(settings, opened_stores.spans))
             path = await enter(serving.open(settings, opened_stores, opened_telemetry, opened_engines))
             library = await enter(rag.open(settings, opened_stores, opened_telemetry, opened_engines, path))
+            opened_compliance = await enter(compliance.open(settings, opened_stores, opened_telemetry, library))
             yield cls(
                 settings,
                 opened_stores,
@@ -74,6 +77,7 @@ class System:
                 ),
                 monitor.make(settings, opened_stores, opened_engines),
                 path.policies,
+                opened_compliance,
             )
 
     async def respond(self, request: Request, context: Context) -> Response:

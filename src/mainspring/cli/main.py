@@ -32,6 +32,7 @@ from mainspring.cli import (
     routes,
     sessions,
     show,
+    subjects,
     sync,
     traces,
     up,
@@ -95,6 +96,7 @@ app.add_typer(evaluate.app, name="eval")
 app.add_typer(cache.app, name="cache")
 app.add_typer(routes.app, name="routes")
 app.add_typer(audit.app, name="audit")
+app.add_typer(subjects.app, name="subjects")
 app.add_typer(prompts.app, name="prompts")
 
 

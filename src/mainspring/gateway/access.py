@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import re
 import time
@@ -23,6 +24,8 @@ class Authenticator(Protocol):
     async def authenticate(self, secret: str) -> Principal: ...
 
 
+CONSENT, CONSENT_FIELD = "x-training-consent", "training_consent"
+"""The header, and the field of ``metadata``, by which a request says whether it may be learnt from."""
 # Only declares keys and scopes in the OpenAPI document; ``bearer`` reads them.
 DECLARED = HTTPBearer(scheme_name="key", description="An API key: `mainspring keys create NAME`", auto_error=False)
 
@@ -60,6 +63,7 @@ class Caller:
             deadline=time.monotonic() + _timeout(http, self._timeout_s),
             priority=_priority(http, principal, self._classes.get(principal.tier, Priority.INTERACTIVE)),
             allowance=Allowance(_most_tokens(http)),
+            consent=_consent(http.headers.get(CONSENT), principal.consent, CONSENT),
             idempotency_key=http.headers.get("idempotency-key"),
             arrival=Arrival(http.state.came_ns, time.time_ns()) if hasattr(http.state, "came_ns") else None,
             regions=_regions(http),
@@ -84,6 +88,14 @@ def access_to(keys: Authenticator, timeout_s: float, tiers: Mapping[str, str] | 
     return lambda scope: Caller(keys, scope, timeout_s, classes)
 
 
+def consenting(context: Context, metadata: Mapping[str, str] | None) -> Context:
+    """The context of a request whose ``metadata`` may say whether it may be learnt from."""
+    told = (metadata or {}).get(CONSENT_FIELD)
+    if told is None:
+        return context
+    return dataclasses.replace(context, consent=_consent(told, context.consent, f"metadata.{CONSENT_FIELD}"))
+
+
 def acting(context: Context) -> By:
     """Who acts, for the audit log."""
     return By(context.principal.key_id, context.trace.trace_id)
@@ -97,6 +109,14 @@ def bearer(http: HttpRequest) -> str:
     if http.headers.get("x-api-key"):
         return http.headers["x-api-key"]
     raise Unauthenticated("no API key was sent", remedy="Send the header `Authorization: Bearer <key>`")
+
+
+def _consent(text: str | None, default: bool, param: str) -> bool:
+    if text is None:
+        return default
+    if text not in ("true", "false"):
+        raise InvalidRequest(f"{param} must be true or false", param=param)
+    return text == "true"
 
 
 def _timeout(http: HttpRequest, most: float) -> float:

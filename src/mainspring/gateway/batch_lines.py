@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from mainspring.errors import MainspringError, Unsupported
 from mainspring.gateway import encode, responses_encode
+from mainspring.gateway.access import consenting
 from mainspring.gateway.app import invalid
 from mainspring.gateway.responses import Stored
 from mainspring.gateway.responses_wire import ResponsesBody
@@ -138,7 +139,8 @@ class Answering:
         return encode.dumps(await self._routes[endpoint](body, context))
 
     async def _chat(self, body: Mapping[str, Any], context: Context) -> Any:
-        request = _checked(ChatBody, body).request(self._settings.max_messages)
+        asked = _checked(ChatBody, body)
+        request, context = asked.request(self._settings.max_messages), consenting(context, asked.metadata)
         return encode.chat_body(await self._answer(request, context))
 
     async def _completion(self, body: Mapping[str, Any], context: Context) -> Any:
@@ -161,6 +163,7 @@ class Answering:
         request = asked.request(history, self._settings.max_messages)
         shown = responses_encode.repeated(request, asked.repeated())
         context.allowance.turn, context.allowance.shown = asked.turn(), shown
+        context = consenting(context, asked.metadata)
         answer = await self._answer(request, context)
         return responses_encode.Shell.of(answer.head, shown).ended(answer)
 

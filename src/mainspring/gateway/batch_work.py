@@ -300,4 +300,11 @@ class _Run:
         allowance = Allowance()
         allowance.rate = "batch"
         deadline = time.monotonic() + self.work._timeout_s
-        return Context(self._principal, deadline=deadline, priority=Priority.BATCH, allowance=allowance, batch=True)
+        return Context(
+            self._principal,
+            deadline=deadline,
+            priority=Priority.BATCH,
+            allowance=allowance,
+            consent=self._principal.consent,
+            batch=True,
+        )

@@ -13,7 +13,7 @@ from starlette.responses import Response as HttpResponse
 
 from mainspring.errors import UnknownModel, Unsupported
 from mainspring.gateway import encode
-from mainspring.gateway.access import Access
+from mainspring.gateway.access import Access, consenting
 from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.idempotency import Idempotency, IdempotencyKey, refuse_key
 from mainspring.gateway.respond import collected, head_headers, json_response, streamed
@@ -66,6 +66,7 @@ def router(
         http: HttpRequest, body: ChatBody, context: chats, key: IdempotencyKey = None
     ) -> HttpResponse:
         request = body.request(settings.max_messages)
+        context = consenting(context, body.metadata)
         if body.stream:
             refuse_key(key, "stream: true")
             return await stream(http, request, context, "chat", body.wants_usage)

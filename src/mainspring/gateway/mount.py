@@ -26,6 +26,7 @@ from mainspring.gateway import (
     responses,
     search,
     sessions,
+    subjects,
     traces,
 )
 from mainspring.gateway.access import Authenticator, access_to
@@ -81,6 +82,7 @@ def mount(system: System) -> FastAPI:
         replicas.router(system.replicas, access, system.stores.audit),
         cache.router(system.caches, access, system.stores.audit),
         audit.router(system.stores.audit, access),
+        subjects.router(system.compliance, system.stores.erasures, access),
         health.router(system.readiness, system.telemetry.metrics.render),
         console.router(console.built()),
     ]

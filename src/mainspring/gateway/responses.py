@@ -16,7 +16,7 @@ from starlette.responses import Response as HttpResponse
 
 from mainspring.errors import NotFound, TooLarge
 from mainspring.gateway import responses_encode as encode
-from mainspring.gateway.access import Access, acting
+from mainspring.gateway.access import Access, acting, consenting
 from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.idempotency import Idempotency, IdempotencyKey, refuse_key
 from mainspring.gateway.lists import AskedPage, cut, list_body
@@ -129,6 +129,7 @@ def router(
             context.allowance.turn = body.turn()
         asked = encode.repeated(request, body.repeated())
         context.allowance.shown = asked
+        context = consenting(context, body.metadata)
         if body.stream:
             refuse_key(key, "stream: true")
 

@@ -23,6 +23,7 @@ from mainspring.stores import similar as similar_store
 from mainspring.stores import spans as span_store
 from mainspring.stores.approvals import Approvals
 from mainspring.stores.audit import Audit
+from mainspring.stores.batch_erasing import BatchErasing
 from mainspring.stores.batches import Batches
 from mainspring.stores.blobs import Blobs, sweep
 from mainspring.stores.budgets import Budgets
@@ -31,6 +32,7 @@ from mainspring.stores.cache_redis import RedisCache
 from mainspring.stores.collections import Collections
 from mainspring.stores.credentials import Credentials
 from mainspring.stores.database import Database
+from mainspring.stores.erasures import Erasures
 from mainspring.stores.events import EventLog
 from mainspring.stores.files import Files
 from mainspring.stores.forgetting import Pending
@@ -75,6 +77,8 @@ class Stores:
     graphs: Graphs
     jobs: Jobs
     batches: Batches
+    batch_erasing: BatchErasing
+    erasures: Erasures
     prompts: Prompts
     approvals: Approvals
 
@@ -143,6 +147,8 @@ async def open(settings: Settings) -> AsyncIterator[Stores]:  # noqa: A001
             graphs=Graphs(database),
             jobs=Jobs(database),
             batches=Batches(database, blobs),
+            batch_erasing=BatchErasing(database, blobs),
+            erasures=Erasures(database, audit),
             prompts=Prompts(database),
             approvals=Approvals(database, audit),
         )

@@ -134,6 +134,28 @@ class Spans:
 
         return await self._file.run(work)
 
+    async def forget(self, tenant: str, traces: Sequence[str]) -> int:
+        """Drop the tenant's spans of these traces, from the file's log too; how many."""
+
+        def work(connection: sqlite3.Connection) -> int:
+            statement = "DELETE FROM spans WHERE tenant = ? AND trace_id = ?"
+            return connection.executemany(statement, [(tenant, trace) for trace in traces]).rowcount
+
+        return max(0, await self._file.run(work)) if traces else 0
+
+    async def count(self, tenant: str, traces: Sequence[str]) -> int:
+        """How many spans of these traces the tenant has."""
+        query = "SELECT COUNT(*) FROM spans WHERE tenant = ? AND trace_id = ?"
+
+        def work(connection: sqlite3.Connection) -> int:
+            return sum(connection.execute(query, (tenant, trace)).fetchone()[0] for trace in traces)
+
+        return await self._file.run(work)
+
+    async def compact(self) -> None:
+        """Drop what deleted spans left behind in the file's log. Raises ``StoreError``."""
+        await self._file.run(lambda connection: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)") and None)
+
     async def expire(self, before: float) -> int:
         """Forget spans that ended before ``before`` (Unix seconds); how many."""
         limit = int(before * 1e9)

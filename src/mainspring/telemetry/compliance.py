@@ -1,0 +1,26 @@
+"""Prometheus instruments of compliance: erasures, what retention deleted, refused requests."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter
+
+
+class ComplianceMetrics:
+    """What is counted. Labels are kinds and classes of our own."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, text: str, label: str) -> Counter:
+            return Counter(f"mainspring_{name}", text, (label,), registry=registry)
+
+        self._erased = counter("erasures", "Erasures that were carried out, by what they were of.", "kind")
+        self._deleted = counter("retention_deleted", "What was deleted because its time was over.", "data")
+        self._refused = counter("refused_credentials", "Requests without a key that would do, by reason.", "reason")
+
+    def erased(self, kind: str) -> None:
+        self._erased.labels(kind).inc()
+
+    def deleted(self, data: str, count: int) -> None:
+        self._deleted.labels(data).inc(count)
+
+    def refused(self, reason: str) -> None:
+        self._refused.labels(reason).inc()
