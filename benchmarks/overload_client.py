@@ -3,7 +3,7 @@
     python benchmarks/overload_client.py URL MODEL
 
 Reads one JSON object a line, a phase, and answers each with one. ``{"streams": n, "seconds": s, "keys": [...]}`` keeps
-``n`` requests under way for ``s`` seconds; ``{"arrivals": [[at, key, prompt], ...]}`` sends each at its time, whatever
+``n`` requests under way for ``s`` seconds, the first ones spread over ``"spread"`` seconds; ``{"arrivals": [[at, key, prompt], ...]}`` sends each at its time, whatever
 became of the others. ``max_tokens`` is the length of every answer. The answer is ``{"requests": [[key, at, status,
 seconds to the first text, seconds to the end, tokens, retry-after]]}`` in seconds since the phase began.
 """
@@ -59,6 +59,7 @@ class Client:
 
         async def stream(number: int) -> None:
             turn = 0
+            await asyncio.sleep(phase["spread"] * number / phase["streams"])
             while time.perf_counter() - begin < phase["seconds"]:
                 prompt = phase["prompts"][(number + turn * phase["streams"]) % len(phase["prompts"])]
                 rows.append(await self.send(phase["key"], prompt, phase["max_tokens"], begin))

@@ -11,6 +11,7 @@ import asyncio
 import dataclasses
 import json
 import re
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -243,16 +244,18 @@ async def test_every_field_is_covered() -> None:
 
 DRAWS = 256
 CRITICAL = {1: 10.8, 2: 13.8, 3: 16.3, 4: 18.5, 5: 20.5, 6: 22.5, 7: 24.3, 8: 26.1, 9: 27.9, 10: 29.6}
-"""Chi-square at p = .001, by degrees of freedom. Seeds are fixed: a run either always passes or never."""
+"""Chi-square at p = .001, by degrees of freedom. Seeds are fixed, but in bfloat16 draws differ by the machine."""
+SEEDS = (1000, 5000)
+"""A sampler that is wrong fails with both."""
 
 
-async def draws(engine: Engine, **sampling: Any) -> list[tuple[str, float]]:
+async def draws(engine: Engine, first_seed: int = SEEDS[0], **sampling: Any) -> list[tuple[str, float]]:
     """First tokens and their log-probabilities as the engine gives them."""
     width = min(8, engine.capabilities.max_choices)
     found = []
     for start in range(0, DRAWS, width):
         outcome = await run(
-            engine, job(PROMPT, n=width, seed=1000 + start, logprobs=0, max_tokens=1, ignore_eos=True, **sampling)
+            engine, job(PROMPT, n=width, seed=first_seed + start, logprobs=0, max_tokens=1, ignore_eos=True, **sampling)
         )
         found += [
             (row.token, row.logprob) for event in outcome.events if isinstance(event, Text) for row in event.logprobs
@@ -309,10 +312,14 @@ async def test_first_tokens_follow_the_reference_sampler(engine: Engine, case: C
     left = max(1e-9, 1.0 - float(np.exp(logits).sum()))
     tail = np.full(2000, np.log(left / 2000))
     for sampling in samplings(known):
-        drawn = [token for token, _ in await draws(engine, **sampling)]
         chances = reference.distribution(np.concatenate([logits, tail]), Sampling(**sampling))
         expected = {token: float(chances[place]) for place, token in enumerate(tokens) if chances[place] > 0}
-        statistic, freedom = chi_square({token: drawn.count(token) for token in drawn}, expected)
-        limit = CRITICAL.get(freedom, freedom + 4 * (2 * freedom) ** 0.5)
-        assert statistic < limit, (sampling, statistic, freedom)
+        beyond = []
+        for seed in SEEDS:
+            drawn = Counter(token for token, _ in await draws(engine, seed, **sampling))
+            statistic, freedom = chi_square(drawn, expected)
+            if statistic < CRITICAL.get(freedom, freedom + 4 * (2 * freedom) ** 0.5):
+                break
+            beyond.append((statistic, freedom))
+        assert len(beyond) < len(SEEDS), (sampling, beyond)
         await asyncio.sleep(0)

@@ -48,10 +48,10 @@ def short(index: int, tokens: int = 8) -> dict[str, Any]:
     return story(index, tokens, stream=False, stream_options=None)
 
 
-async def queued(session: aiohttp.ClientSession, server: Server) -> float:
-    """How many interactive requests wait, from /metrics."""
+async def queued(session: aiohttp.ClientSession, server: Server, priority: str = "interactive") -> float:
+    """How many requests of that class wait, from /metrics."""
     async with session.get(f"{server.url}/metrics") as page:
-        found = re.search(rf'mainspring_engine_queued_interactive{{engine="{CHAT}"}} ([0-9.]+)', await page.text())
+        found = re.search(rf'mainspring_engine_queued_{priority}{{engine="{CHAT}"}} ([0-9.]+)', await page.text())
     assert found
     return float(found[1])
 
@@ -74,9 +74,11 @@ async def occupied(session: aiohttp.ClientSession, server: Server, tokens: int) 
     return streams
 
 
-async def waiting_are(session: aiohttp.ClientSession, server: Server, count: int) -> None:
+async def waiting_are(
+    session: aiohttp.ClientSession, server: Server, count: int, priority: str = "interactive"
+) -> None:
     async def are() -> bool:
-        return await queued(session, server) == count
+        return await queued(session, server, priority) == count
 
     await until(are)
 
@@ -129,7 +131,7 @@ async def test_a_deadline_ends_the_wait(small: Server) -> None:
 
 async def test_an_interactive_request_passes_batch_work(small: Server) -> None:
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        busy = await occupied(session, small, 60)
+        busy = await occupied(session, small, 400)
         ended: list[str] = []
 
         async def ask(name: str, priority: str) -> None:
@@ -138,8 +140,12 @@ async def test_an_interactive_request_passes_batch_work(small: Server) -> None:
             ended.append(name)
 
         batch = [asyncio.create_task(ask("batch", "batch")) for _ in range(4)]
-        await asyncio.sleep(0.2)
-        await asyncio.gather(*batch, *(ask("now", "interactive") for _ in range(2)), *busy)
+        await waiting_are(session, small, 4, "batch")
+        now = [asyncio.create_task(ask("now", "interactive")) for _ in range(2)]
+        await waiting_are(session, small, 2)
+        # The order in which they end is the order in which they began: the engine runs two, all of one length.
+        assert not any(each.done() for each in busy)
+        await asyncio.gather(*batch, *now, *busy)
         assert ended[:2] == ["now", "now"]
         status, body, _ = await post(session, small, short(1), **{"x-priority": "urgent"})
         assert (status, body["error"]["param"]) == (400, "x-priority")
