@@ -120,12 +120,12 @@ class Measured:
 
 
 def measured(requests: Sequence[Request], load: float, begin: float, end: float, tokens: int) -> Measured:
-    """What the phase's part between ``begin`` and ``end`` shows. What ended there is what was served there."""
-    ended = [each for each in requests if each.status == 200 and begin <= each.at + each.seconds < end]
+    """What the phase's part between ``begin`` and ``end`` shows. Of a whole answer that part counts that was served in
+    it, as if its tokens came evenly: answers end in bunches, and one more or less would decide."""
     came = [each for each in requests if begin <= each.at < end]
-    whole = [each for each in ended if each.tokens == tokens]
+    whole = [each for each in requests if each.status == 200 and each.tokens == tokens]
     tenants = {
-        name: sum(each.tokens for each in whole if each.tenant == name) / (end - begin)
+        name: sum(_within(each, begin, end) for each in whole if each.tenant == name) / (end - begin)
         for name in sorted({each.tenant for each in requests})
     }
     return Measured(
@@ -137,6 +137,12 @@ def measured(requests: Sequence[Request], load: float, begin: float, end: float,
         tenants,
         sum(each.status not in (200, 429, 503) or (each.status == 200 and each.tokens != tokens) for each in came),
     )
+
+
+def _within(request: Request, begin: float, end: float) -> float:
+    """Tokens of an answer that came between ``begin`` and ``end``, as if they came evenly."""
+    first, last = request.at + (request.first or 0.0), request.at + request.seconds
+    return request.tokens * max(0.0, min(last, end) - max(first, begin)) / max(last - first, 1e-6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +188,7 @@ def play(client: Client, seed: int, plan: Plan) -> Round:
 def _capacity(client: Client, seed: int, plan: Plan) -> float:
     """Tokens a second in as many streams as there are slots."""
     seconds = plan.seconds / 3
-    closed = {"key": LOUD, "streams": plan.streams, "seconds": seconds, "prompts": prompts(seed, 1024)}
+    closed = {"key": LOUD, "streams": plan.streams, "seconds": seconds, "prompts": prompts(seed, 1024), "spread": 1.0}
     requests = client.run({**closed, "max_tokens": plan.tokens})
     return measured(requests, 0.0, WARM_UP * seconds, seconds, plan.tokens).goodput
 
