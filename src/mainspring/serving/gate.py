@@ -111,7 +111,11 @@ class _Line:
 
 
 class Gate:
-    """Admission to an engine of ``sequences`` slots and ``kv_tokens`` of cache. Belongs to one event loop."""
+    """Admission to an engine of ``sequences`` slots and ``kv_tokens`` of cache. Belongs to one event loop.
+
+    ``ahead`` are let in beyond the slots, into the engine's own line: a slot that becomes free is taken in the engine's
+    next step, where who is told of it only then would miss that step.
+    """
 
     def __init__(
         self,
@@ -121,11 +125,13 @@ class Gate:
         settings: AdmissionSettings,
         *,
         max_waiting: int,
+        ahead: int = 0,
         waits: Waits | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.model = model
         self.sequences = sequences
+        self._ahead = ahead
         self.kv_tokens = kv_tokens
         self.running = 0
         self.reserved = 0
@@ -240,7 +246,8 @@ class Gate:
         return self._settings.shares.get(tenant, 1.0)
 
     def _fits(self, ticket: Ticket) -> bool:
-        room = self.running + ticket.width <= self.sequences and self.reserved + ticket.tokens <= self.kv_tokens
+        places = self.sequences + self._ahead
+        room = self.running + ticket.width <= places and self.reserved + ticket.tokens <= self.kv_tokens
         return room and not self._closed
 
     def _take(self, ticket: Ticket) -> None:

@@ -48,6 +48,10 @@ class Metrics(RequestMetrics, LimitMetrics, GuardMetrics, CacheMetrics, CallMetr
     """All that the layers measure."""
 
 
+AHEAD = 2
+"""So many requests wait in the engine's own line, so that no step runs with an empty slot."""
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """What the layers of both rings work with. Whoever makes it closes ``background`` before the stores. Without
@@ -83,6 +87,7 @@ def gate_before(services: Services, model: str, capacity: Capacity | None) -> Ga
         capacity.kv_tokens,
         services.settings.serving.admission,
         max_waiting=services.settings.engines.max_waiting,
+        ahead=AHEAD if capacity.sequences > AHEAD else 0,
         waits=services.metrics,
     )
 
