@@ -3,9 +3,10 @@
     python benchmarks/overload_client.py URL MODEL
 
 Reads one JSON object a line, a phase, and answers each with one. ``{"streams": n, "seconds": s, "keys": [...]}`` keeps
-``n`` requests under way for ``s`` seconds, the first ones spread over ``"spread"`` seconds; ``{"arrivals": [[at, key, prompt], ...]}`` sends each at its time, whatever
-became of the others. ``max_tokens`` is the length of every answer. The answer is ``{"requests": [[key, at, status,
-seconds to the first text, seconds to the end, tokens, retry-after]]}`` in seconds since the phase began.
+``n`` requests under way for ``s`` seconds, the first ones spread over ``"spread"`` seconds; ``{"arrivals": [[at, key,
+prompt], ...]}`` sends each at its time, whatever became of the others. ``max_tokens`` is the length of every answer.
+The answer is ``{"requests": [[key, at, status, seconds to the first text, seconds to the end, tokens, retry-after]]}``
+in seconds since the phase began.
 """
 
 from __future__ import annotations

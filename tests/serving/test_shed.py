@@ -7,12 +7,15 @@ import asyncio
 import pytest
 
 from mainspring.errors import Overloaded
+from mainspring.monitor.tally import Tally
+from mainspring.serving import shed
 from mainspring.serving.gate import Gate, Place, Work
 from mainspring.serving.limit import Limits
 from mainspring.serving.rings import request_ring
 from mainspring.settings.queueing import AdmissionSettings
+from mainspring.stores.feed import Fact
 from mainspring.types import Context, Principal, Priority, Sampling, Usage
-from tests.serving.house import GREEDY, Build, House
+from tests.serving.house import GREEDY, Build, House, visitor
 
 WORK = Work(prompt=20, output=100)
 
@@ -55,6 +58,7 @@ async def test_who_would_wait_too_long_is_refused_before_anything_is_done(house:
     assert caught.value.retry_after
     assert [outcome for _, _, outcome in home.metrics.waits] == ["refused"]
     assert not home.events.commits
+    assert not home.events.appended
     assert not home.metrics.guards
     assert home.metrics.requests[-1][2] == "overloaded"
     assert [span.name for span in home.tracing.spans if span.name in ("Shed", "GuardInput")] == ["Shed"]
@@ -62,6 +66,31 @@ async def test_who_would_wait_too_long_is_refused_before_anything_is_done(house:
     running.leave(Usage(WORK.prompt, WORK.output))
     (await waiting).leave(Usage(WORK.prompt, WORK.output))
     assert (await home.ask("Hi", sampling=Sampling(temperature=1.0))).text == "Hello"
+
+
+async def test_the_refused_are_counted_in_one_event(house: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shed, "_EVERY_S", 0.05)
+    home = house(lambda _: ["Hello"])
+    gate = behind(home, waits=0.001)
+    running, waiting = await full(gate)
+    for tenant in ("acme", "acme", "other"):
+        with pytest.raises(Overloaded):
+            await home.ask("Hi", visitor(tenant), sampling=Sampling(temperature=1.0))
+    await home.background.close()
+    told = {record.tenant: record.facts for record in home.events.appended}
+    assert told == {
+        "acme": {"application": "chat", "error": "overloaded", "count": 2},
+        "other": {"application": "chat", "error": "overloaded", "count": 1},
+    }
+    assert {record.kind for record in home.events.appended} == {"refusals"}
+    tally = Tally()
+    for number, record in enumerate(home.events.appended):
+        tally.add(
+            Fact(number, record.at, record.tenant, record.id, record.trace_id, record.kind, "", record.facts, None)
+        )
+    assert (tally.counts["failed"], tally.counts["error|overloaded"]) == (3, 3)
+    waiting.cancel()
+    running.leave(None)
 
 
 async def test_what_a_cache_may_hold_goes_on_to_the_cache(house: Build) -> None:

@@ -10,7 +10,7 @@ from mainspring.errors import MainspringError
 from mainspring.monitor.sketch import Sketch
 from mainspring.stores.feed import Fact
 
-KINDS = ("answer", "guard", "retrieval", "feedback", "cost")
+KINDS = ("answer", "refusals", "guard", "retrieval", "feedback", "cost")
 """The events that are counted. Model calls are many, and what they cost is in the answers."""
 EXAMPLES = 3
 """Trace ids that are kept of each thing that went wrong."""
@@ -65,6 +65,10 @@ class Tally:
                 self._guard(fact)
             case "feedback":
                 self._feedback(fact)
+            case "refusals":
+                self.counts["failed"] += int(fact.facts["count"])
+                self._bounded("error|", str(fact.facts["error"]), int(fact.facts["count"]))
+                self._example("failed", fact.trace_id)
             case "cost" if fact.facts.get("signal") == "cost_anomaly":
                 self.counts["dear_hours"] += 1
 

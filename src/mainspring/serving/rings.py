@@ -101,7 +101,14 @@ def request_ring(
     outermost = partial(Trace, tracing=services.tracing, metrics=services.metrics)
     above: list[LayerFactory] = [
         partial(Limit, limits=limits, metrics=services.metrics, default_output_tokens=serving.default_output_tokens),
-        partial(Shed, gates=gates or {}, keys=keys, default_output_tokens=serving.default_output_tokens),
+        partial(
+            Shed,
+            gates=gates or {},
+            keys=keys,
+            events=services.events,
+            background=services.background,
+            default_output_tokens=serving.default_output_tokens,
+        ),
         partial(
             GuardInput,
             policy=services.policy,

@@ -20,6 +20,7 @@ EventKind = Literal[
     "repair",
     "scaling",
     "cost",
+    "refusals",
 ]
 
 
