@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from _detectors import Report, Sets, Task, digest, reports, tasks
 from _report import Figure, report, skip
 from _tfidf import Linear
-from fit_detectors import ALIKE, FOLDS, Vectors, auroc, threshold, worst
+from fit_detectors import ALIKE, FOLDS, PROMISED, SURE, Vectors, auroc, threshold, worst
 from mainspring.engines import builtin
 from mainspring.guards import detector, injection, pii
 from mainspring.guards.leak import LeakRedactor, Prompt
@@ -105,7 +105,7 @@ def compared(
         seen = [text for text, each in zip(texts, folds, strict=True) if each != fold]
         unseen = [text for text, each in zip(texts, folds, strict=True) if each == fold]
         held[folds == fold] = Linear(seen, labels[folds != fold]).scores(unseen)
-    cut = threshold(held[like], held[(labels == 0) & ~like])
+    cut = threshold(held[like], held[(labels == 0) & ~like], SURE if name in PROMISED else None)
     linear = Linear(texts, labels)
     scores = {each.name: linear.scores(each.texts) for each in sets}
     innocent = np.concatenate([scores[each.name] for each in sets if not each.positive])

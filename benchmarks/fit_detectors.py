@@ -3,17 +3,19 @@
     MAINSPRING_DATA=... python benchmarks/fit_detectors.py
 
 Nothing that ``benchmarks/detectors.py`` reports is read here but to leave out what resembles it. Thresholds come from
-predictions for texts that the fold's fit had not seen: at most ``ALIKE`` of the innocent look-alikes and ``ORDINARY``
-of the other innocent texts of the fitting side are above them.
+predictions for texts that the fold's fit had not seen: so few of the innocent look-alikes of the fitting side are above
+them that, with ``SURE`` confidence, no more than ``ALIKE`` of all such texts are; and at most ``ORDINARY`` of the other
+innocent texts. (A threshold with just ``ALIKE`` of the sample above it breaks its promise on every second new sample.)
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,9 @@ from mainspring.guards import detector
 from mainspring.settings import Settings, load
 
 TARGET = Path(detector.__file__).with_name("detectors.json")
-ALIKE, ORDINARY = 0.05, 0.01
+ALIKE, ORDINARY, SURE = 0.05, 0.01, 0.95
+PROMISED = ("injection", "indirect")
+"""Detectors that requests are refused by: the categories of moderation only tell."""
 RIDGES = (0.3, 1.0, 3.0, 10.0)
 FOLDS = 5
 ROUNDS = 3
@@ -118,9 +122,42 @@ def auroc(positives: Floats, negatives: Floats) -> float:
     return float(above / (len(positives) * len(negatives)))
 
 
-def threshold(alike: Floats, others: Floats) -> float:
-    """The least threshold that keeps both promises."""
-    return float(max(np.quantile(alike, 1 - ALIKE), np.quantile(others, 1 - ORDINARY))) + 1e-4
+def threshold(alike: Floats, others: Floats, sure: float | None = None) -> float:
+    """The least threshold that keeps both promises; the one about look-alikes with that confidence (None: just in this
+    sample)."""
+    most = int(ALIKE * len(alike)) if sure is None else allowed(len(alike), ALIKE, sure)
+    return float(max(np.sort(alike)[::-1][most], np.quantile(others, 1 - ORDINARY))) + 1e-4
+
+
+def allowed(count: int, share: float, sure: float) -> int:
+    """How many of ``count`` may be above, so that with confidence ``sure`` at most ``share`` of all are (the bound of
+    Clopper and Pearson); 0 where no number is that sure."""
+    most, chance = 0, 0.0
+    for number in range(count + 1):
+        log = math.lgamma(count + 1) - math.lgamma(number + 1) - math.lgamma(count - number + 1)
+        chance += math.exp(log + number * math.log(share) + (count - number) * math.log(1 - share))
+        if chance > 1 - sure:
+            break
+        most = number
+    return most
+
+
+def by_owner(scores: Floats, texts: Sequence[str], owners: Mapping[str, str]) -> Floats:
+    """The worst score of each document; a text that is part of none is one."""
+    worst_of: dict[str, float] = {}
+    for score, text in zip(scores.tolist(), texts, strict=True):
+        name = owners.get(text, text)
+        worst_of[name] = max(worst_of.get(name, 0.0), score)
+    return np.array(list(worst_of.values()))
+
+
+def cut_of(task: Task, texts: Sequence[str], held: Floats, alike: Any, others: Any) -> float:
+    """The threshold, by what was held out."""
+    one, two = (
+        by_owner(held[chosen], [text for text, wanted in zip(texts, chosen, strict=True) if wanted], task.owners)
+        for chosen in (alike, others)
+    )
+    return threshold(one, two, SURE if task.name in PROMISED else None)
 
 
 def head(task: Task, vectors: Vectors) -> tuple[detector.Head, dict[str, Any]]:
@@ -133,7 +170,7 @@ def head(task: Task, vectors: Vectors) -> tuple[detector.Head, dict[str, Any]]:
     others = (labels == 0) & ~alike & np.array([text not in guilty for text in texts])
     bags = vectors.of(texts)
     # Texts that begin alike were made from one pattern: they stay in one fold.
-    folds = np.array([int(digest(text[:24]), 16) % FOLDS for text in texts])
+    folds = np.array([int(digest(task.owners.get(text, text[:24])), 16) % FOLDS for text in texts])
     best: tuple[float, float, Floats] | None = None
     for ridge in RIDGES:
         held = np.zeros(len(texts))
@@ -141,7 +178,7 @@ def head(task: Task, vectors: Vectors) -> tuple[detector.Head, dict[str, Any]]:
             seen = folds != fold
             weights, bias = fit([bag for bag, keep in zip(bags, seen, strict=True) if keep], labels[seen], ridge)
             held[~seen] = worst([bag for bag, keep in zip(bags, seen, strict=True) if not keep], weights, bias)
-        cut = threshold(held[alike], held[others])
+        cut = cut_of(task, texts, held, alike, others)
         found = float((held[labels == 1] >= cut).mean())
         print(
             f"{task.name:12} ridge {ridge:5} AUROC {auroc(held[labels == 1], held[labels == 0]):.3f} found {found:.3f}"
@@ -150,7 +187,7 @@ def head(task: Task, vectors: Vectors) -> tuple[detector.Head, dict[str, Any]]:
             best = (found, ridge, held)
     assert best is not None
     found, ridge, held = best
-    cut = threshold(held[alike], held[others])
+    cut = cut_of(task, texts, held, alike, others)
     weights, bias = fit(bags, labels, ridge)
     card = {
         "positives": int(labels.sum()),
@@ -176,6 +213,7 @@ def main() -> None:
         "fitted_at": time.strftime("%Y-%m-%d", time.gmtime()),
         "by": "benchmarks/fit_detectors.py",
         "look_alikes_above": ALIKE,
+        "sure": SURE,
         "others_above": ORDINARY,
         "heads": cards,
         # A red team attacks with the other jailbreaks.

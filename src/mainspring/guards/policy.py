@@ -22,6 +22,7 @@ from mainspring.guards.stream import StreamRedactor
 from mainspring.settings import AnswersSettings, DetectorsSettings, GuardsSettings
 from mainspring.settings.guard_limits import LanguageLimits, LengthLimits, Limited, TopicLimits
 from mainspring.settings.guard_tools import ToolsSettings
+from mainspring.settings.guard_untrusted import UntrustedSettings
 
 Action = Literal["flag", "redact", "tokenise", "refuse", "drop", "retry", "rewrite", "strip", "cut", "withhold", "hold"]
 PII_VERSION = 2
@@ -93,6 +94,7 @@ class GuardPolicy:
     topics: TopicLimits = TopicLimits()
     rules: str = ""
     tools: ToolsSettings = ToolsSettings()
+    untrusted: UntrustedSettings = UntrustedSettings()
     dry_run: bool = False
 
     @classmethod
@@ -109,7 +111,7 @@ class GuardPolicy:
             *(self.prompt_leak, self.canary, self.links, sorted(self.allowed_hosts), self.dry_run),
             *(
                 each.model_dump_json()
-                for each in (self.detectors, self.length, self.languages, self.topics, self.tools)
+                for each in (self.detectors, self.length, self.languages, self.topics, self.tools, self.untrusted)
             ),
             self.answers.model_dump_json(),
         ]
@@ -183,14 +185,41 @@ class GuardPolicy:
 
     def judge_result(self, text: str, scores: Mapping[str, float]) -> tuple[GuardDecision, ...]:
         """What is decided about what came back from a tool: by the rules, and by the detector where it read it."""
-        action = self.tools.results.injection
+        return self._foreign(text, scores, "indirect", "result", self.tools.results.injection)
+
+    def judge_pasted(self, text: str, scores: Mapping[str, float]) -> tuple[GuardDecision, ...]:
+        """The same about what a user pasted."""
+        return self._foreign(text, scores, "indirect", "pasted", self.untrusted.pasted)
+
+    def judge_conversation(self, text: str, scores: Mapping[str, float]) -> tuple[GuardDecision, ...]:
+        """What is decided about the last turns of a user as one text: what is done is as with each by itself."""
+        ruled = self._foreign(text, {}, "injection", "conversation", self.injection)
+        action = self.detectors.injection
+        return (*ruled, *self._scored(scores, "injection", "conversation", action))
+
+    def _foreign(
+        self, text: str, scores: Mapping[str, float], head: str, guard: str, action: Any
+    ) -> tuple[GuardDecision, ...]:
         if action == "off":
             return ()
-        found = list(self._decisions("result_rules", action, Counter(each.kind for each in injection.scan(text))))
-        least = self.detectors.indirect_above or packaged().heads["indirect"].threshold
-        if (score := scores.get("indirect", 0.0)) >= least:
-            found.append(GuardDecision("result_detector", action, "indirect", 1, self.version, score, self.dry_run))
-        return tuple(found)
+        found = Counter(each.kind for each in injection.scan(text))
+        return (*self._decisions(f"{guard}_rules", action, found), *self._scored(scores, head, guard, action))
+
+    def _scored(self, scores: Mapping[str, float], head: str, guard: str, action: Any) -> Iterable[GuardDecision]:
+        score = scores.get(head, 0.0)
+        if action == "off" or score < (getattr(self.detectors, f"{head}_above") or packaged().heads[head].threshold):
+            return ()
+        return (GuardDecision(f"{guard}_detector", action, head, 1, self.version, score, self.dry_run),)
+
+    @property
+    def calling(self) -> bool:
+        """Whether calls of tools are looked at before they are handed out."""
+        return self.tools.watched
+
+    @property
+    def spotlighting(self) -> bool:
+        """Whether messages are put between delimiters for a model."""
+        return self.untrusted.tools or self.untrusted.user != "off"
 
     @cached_property
     def detecting(self) -> tuple[str, ...]:
@@ -337,6 +366,16 @@ class Policies:
                 }
             )
         return found
+
+    @property
+    def calling(self) -> bool:
+        """Whether any of them looks at calls of tools."""
+        return any(policy.calling for policy in (self.default, *self.named.values()))
+
+    @property
+    def spotlighting(self) -> bool:
+        """Whether any of them puts messages between delimiters."""
+        return any(policy.spotlighting for policy in (self.default, *self.named.values()))
 
     @property
     def detect(self) -> bool:

@@ -14,6 +14,7 @@ from mainspring.serving.redaction import Redactor, Rewriter
 from mainspring.settings.answers import AnswersSettings
 from mainspring.settings.guard_limits import LanguageLimits, LengthLimits, TopicLimits
 from mainspring.settings.guard_tools import ToolsSettings
+from mainspring.settings.guard_untrusted import UntrustedSettings
 from mainspring.stores import ids
 from mainspring.types import (
     Context,
@@ -100,6 +101,17 @@ class Policy(Protocol):
         """What some other room decided under this policy."""
         ...
 
+    @property
+    def untrusted(self) -> UntrustedSettings: ...
+
+    def judge_pasted(self, text: str, scores: Mapping[str, float]) -> Sequence[Decision]:
+        """What is decided about what a user pasted."""
+        ...
+
+    def judge_conversation(self, text: str, scores: Mapping[str, float]) -> Sequence[Decision]:
+        """What is decided about the last turns of a user as one text."""
+        ...
+
     def judge_result(self, text: str, scores: Mapping[str, float]) -> Sequence[Decision]:
         """What is decided about what came back from a tool."""
         ...
@@ -155,6 +167,16 @@ class Policies(Protocol):
 
     @property
     def version(self) -> str: ...
+
+    @property
+    def calling(self) -> bool:
+        """Whether any of them looks at calls of tools."""
+        ...
+
+    @property
+    def spotlighting(self) -> bool:
+        """Whether any of them puts messages between delimiters."""
+        ...
 
     def under(self, application: str) -> Policy:
         """The policy for what is asked under this name (empty: of everybody else)."""

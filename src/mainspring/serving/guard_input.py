@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Protocol
 
 import mainspring.serving.guard_tools as tool_guard
+import mainspring.serving.guard_untrusted as untrusted
 from mainspring.errors import GuardRefused
 from mainspring.guards import bounds
 from mainspring.guards.bounds import Beyond
@@ -141,6 +142,7 @@ class GuardInput(Layer):
         count = None if self._tokens is None else self._tokens.counter(request.model)
         await self._guard.limit(policy, request.messages, context, count or estimated)
         texts = await self._guard.check(policy, said, context, placeholders=placeholders)
+        await self._guard.untrusted(policy, request.messages, context)
         for index, text in zip(heard, texts, strict=True):
             if text is not spoken[index].content:
                 spoken[index] = dataclasses.replace(spoken[index], content=text)
@@ -245,6 +247,11 @@ class Guard:
         if not changed:
             return offered
         return dataclasses.replace(offered, messages=tuple(changed.get(id(each), each) for each in offered.messages))
+
+    async def untrusted(self, policy: Policy, messages: Sequence[Message], context: Context) -> None:
+        """What users pasted, and their last turns as one text. Raises ``GuardRefused``."""
+        for role, decisions in await untrusted.decided(policy, messages, self._detect, context):
+            await self._decided(policy, decisions, role, context, "messages")
 
     async def sift(self, policy: Policy, texts: Sequence[str], context: Context) -> list[bool]:
         """Whether each of these passages may be read by a model."""

@@ -19,6 +19,7 @@ from mainspring.serving.guard import About, Detect, GuardMetrics, Policies
 from mainspring.serving.guard_input import GuardInput
 from mainspring.serving.guard_output import GuardOutput
 from mainspring.serving.guard_tools import GuardCalls, Waiting
+from mainspring.serving.guard_untrusted import Spotlit
 from mainspring.serving.judge import Judge
 from mainspring.serving.limit import Limit, LimitMetrics, RateLimits
 from mainspring.serving.memory.keeper import Keeper
@@ -132,7 +133,11 @@ def request_ring(
     below: list[LayerFactory] = [
         partial(Record, events=services.events, background=services.background, tracing=services.tracing),
         *([partial(Reserve, purse=services.purse)] if services.purse else []),
-        partial(GuardCalls, policy=services.policy, metrics=services.metrics, approvals=services.approvals),
+        *(
+            [partial(GuardCalls, policy=services.policy, metrics=services.metrics, approvals=services.approvals)]
+            if services.policy.calling
+            else []
+        ),
         partial(
             ResponseCache,
             keys=keys,
@@ -152,6 +157,7 @@ def request_ring(
             kinds=registry,
             tracing=services.tracing,
         ),
+        *([partial(Spotlit, policy=services.policy, registry=registry)] if services.policy.spotlighting else []),
     ]
     preset = partial(ApplyPreset, presets=Presets(serving))
     # It opens its own span, where there is a prompt.

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from mainspring.settings.answers import AnswersSettings
 from mainspring.settings.guard_limits import LanguageLimits, LengthLimits, OnInput, TopicLimits, off
 from mainspring.settings.guard_tools import ToolsSettings
+from mainspring.settings.guard_untrusted import UntrustedSettings
 from mainspring.settings.section import Section
 
 PiiKind = Literal["canary", "secret", "iban", "credit_card", "ssn", "ip", "email", "phone"]
@@ -60,6 +61,7 @@ class NamedPolicy(Section):
     topics: TopicLimits | None = None
     rules: str | None = None
     tools: ToolsSettings | None = None
+    untrusted: UntrustedSettings | None = None
     dry_run: bool | None = None
 
     _kinds = field_validator("pii_output_kinds", mode="before")(_all_kinds)
@@ -91,6 +93,7 @@ class GuardsSettings(Section):
     topics: TopicLimits = Field(default_factory=TopicLimits)
     rules: str = Field("", description="file of rules that answers are rewritten by, or `default`: the package's")
     tools: ToolsSettings = Field(default_factory=ToolsSettings)
+    untrusted: UntrustedSettings = Field(default_factory=UntrustedSettings)
     dry_run: bool = False
     placeholders_kept_s: float = Field(
         86_400.0, gt=0, description="how long the values of a conversation are kept in memory, with pii_input: tokenise"

@@ -16,6 +16,7 @@ from mainspring.evaluate.redteam.attacks import Attack
 from mainspring.evaluate.redteam.judge import Bait, Outcome, succeeded
 from mainspring.path import Answer, collect
 from mainspring.settings import DetectorsSettings, GuardsSettings, PiiKind
+from mainspring.settings.guard_untrusted import UntrustedSettings
 from mainspring.types import ChatRequest, Context, Message, Principal, Request, Response, Sampling
 
 TOKENS = 64
@@ -29,6 +30,7 @@ STRICT = GuardsSettings(
     canary=True,
     links="redact",
     detectors=DetectorsSettings(injection="refuse", indirect="drop", toxicity="refuse"),
+    untrusted=UntrustedSettings(tools=True, user="pasted", pasted="refuse", turns=4),
 )
 """Every guard at its strictest."""
 

@@ -1,0 +1,24 @@
+"""Settings of text that somebody else wrote, tools' results and what users paste, and of several turns together."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from mainspring.settings.guard_limits import OnInput, off
+from mainspring.settings.section import Section
+
+
+class UntrustedSettings(Section):
+    """``tools``: results of tools stand between delimiters in what a model reads; ``user``: what users ``pasted`` into
+    their messages, or ``all`` that they say. ``pasted`` is what is done with pasted text that holds instructions, by
+    the rules and, where ``detectors.indirect`` is on, by that detector. ``turns``: so many last messages of a user are
+    also looked at as one text (0: each by itself alone)."""
+
+    tools: bool = False
+    user: Literal["off", "pasted", "all"] = "off"
+    pasted: OnInput = "off"
+    turns: int = Field(0, ge=0, le=32)
+
+    _words = field_validator("user", "pasted", mode="before")(off)
