@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from mainspring import compliance, engines, monitor, rag, serving, stores, telemetry
 from mainspring.compliance import Compliance
 from mainspring.engines import Engines, Prepared
+from mainspring.evaluate.replays import Replays
 from mainspring.guards.policy import Policies
 from mainspring.monitor import Monitor
 from mainspring.rag.library import Library
@@ -43,6 +44,7 @@ class System:
     monitor: Monitor
     policies: Policies
     compliance: Compliance
+    replays: Replays
     local: Principal = LOCAL
 
     @classmethod
@@ -78,6 +80,9 @@ class System:
                 monitor.make(settings, opened_stores, opened_engines),
                 path.policies,
                 opened_compliance,
+                Replays(
+                    opened_stores.events, path.responder, path.under_policy, path.registry, opened_engines.embedder
+                ),
             )
 
     async def respond(self, request: Request, context: Context) -> Response:

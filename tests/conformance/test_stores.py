@@ -410,7 +410,7 @@ async def test_a_key_opens_what_it_says(opened: Stores) -> None:
 async def test_admin_implies_all_scopes(opened: Stores) -> None:
     assert not await opened.keys.any_admin()
     info, secret = await opened.keys.create("k", scopes=frozenset({"admin"}))
-    assert (await opened.keys.authenticate(secret)).scopes == {"admin", "chat", "embed", "ingest", "prompts"}
+    assert (await opened.keys.authenticate(secret)).scopes == {"admin", "chat", "embed", "ingest", "prompts", "replay"}
     assert await opened.keys.any_admin()
     await opened.keys.revoke("default", info.id)
     assert not await opened.keys.any_admin()

@@ -86,6 +86,10 @@ SCOPES = {
     "PUT /v1/prompts/{name}/labels/{label}": "prompts",
     "POST /v1/prompts/{name}/labels/{label}/rollback": "prompts",
     "DELETE /v1/prompts/{name}/labels/{label}": "prompts",
+    "POST /v1/replays": "replay",
+    "GET /v1/replays": "replay",
+    "GET /v1/replays/{replay_id}": "replay",
+    "POST /v1/replays/{batch_id}/cancel": "replay",
     "GET /v1/presets": "chat",
     "GET /v1/presets/{name}": "chat",
     "GET /v1/sessions": "chat",
@@ -257,15 +261,7 @@ def test_a_route_refuses_who_has_no_key_and_who_lacks_its_scope(
         assert code(server.call(method, path, body, key)) == (401, "invalid_api_key")
     if SCOPES[route] == "any":
         return
-    lacks = {
-        "chat": "embedder",
-        "embed": "chatter",
-        "ingest": "chatter",
-        "prompts": "worker",
-        "approve": "worker",
-        "admin": "worker",
-    }
-    lacking = lacks[str(SCOPES[route])]
+    lacking = {"chat": "embedder", "embed": "chatter", "ingest": "chatter"}.get(str(SCOPES[route]), "worker")
     status, answer = server.call(method, path, body, keys[lacking])
     assert (status, answer["error"]["code"]) == (403, "insufficient_scope")
     assert f"--scope {SCOPES[route]}" in answer["error"]["message"]

@@ -16,6 +16,8 @@ from mainspring.engines import ChatModel
 from mainspring.engines.base import Embedded
 from mainspring.engines.model import ModelResponder
 from mainspring.engines.scripted import Script, ScriptedEngine
+from mainspring.evaluate.replays import Replays
+from mainspring.guards import pii
 from mainspring.guards.policy import GuardPolicy
 from mainspring.path import Answer, collect
 from mainspring.serving.background import Background
@@ -25,13 +27,17 @@ from mainspring.serving.memory.keeper import Keeper
 from mainspring.serving.memory.tokens import Tokens
 from mainspring.serving.memory.words import words
 from mainspring.serving.memory.written import Writer
+from mainspring.serving.pricing import Price
 from mainspring.serving.prompts.registry import PromptRegistry
 from mainspring.serving.rings import Services, call_ring, request_ring
 from mainspring.serving.select import Registry, Served
 from mainspring.settings import Settings
 from mainspring.stores import Stores
-from mainspring.types import ChatRequest, Context, Message, Sampling
+from mainspring.types import ChatRequest, Context, Message, Responder, Sampling
 from tests.serving.house import CountingMetrics, MemoryTracing, visitor
+
+POLICIES = {"strict": GuardPolicy("strict", injection="refuse", pii_output_kinds=pii.KINDS)}
+"""What replays may name."""
 
 
 class WordVectors:
@@ -97,10 +103,27 @@ class Talk:
             opened.events,
             writer=Writer(calls, "chat") if writes else None,
         )
-        registry = Registry()
+        registry = self.registry = Registry()
         registry.add(Served("chat", "chat", calls))
         registry.add(Served("application", "application", calls))
-        self.ring = request_ring(dataclasses.replace(services, keeper=self.keeper), registry, Limits(10**9, 10**9))
+        self.services = dataclasses.replace(services, keeper=self.keeper)
+        self.ring = self.under(policy)
+        self.replays = Replays(
+            opened.events, self.ring, lambda name: self.under(POLICIES[name]), registry, self.embedder
+        )
+
+    def under(self, policy: GuardPolicy) -> Responder:
+        """The request ring with this policy."""
+        return request_ring(dataclasses.replace(self.services, policy=policy), self.registry, Limits(10**9, 10**9))
+
+    def serve(self, name: str, script: Script) -> ScriptedEngine:
+        """Serve one more model."""
+        engine = ScriptedEngine(script, templates=True)
+        model = ModelResponder(engine, model_name=name, fingerprint=f"weights of {name}")
+        price = Price.per_million(2.0, 6.0)
+        calls = call_ring(self.services, model, model=name, provider="scripted", price=price)
+        self.registry.add(Served(name, "chat", calls))
+        return engine
 
     async def say(self, text: str, context: Context | None = None, **fields: Any) -> Answer:
         """One turn, with what follows it in the background."""

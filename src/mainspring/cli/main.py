@@ -28,6 +28,7 @@ from mainspring.cli import (
     prompts,
     rag,
     redteam,
+    replay,
     replicas,
     routes,
     sessions,
@@ -80,6 +81,7 @@ app.command("doctor")(doctor.doctor)
 app.command("traces")(traces.traces)
 app.command("slos")(monitor.slos)
 app.add_typer(guards.app, name="guards")
+app.command("replay")(replay.replay)
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
 app.add_typer(credentials.app, name="credentials")

@@ -95,6 +95,7 @@ async def _serve(
 ) -> None:
     from mainspring.gateway.batches import working
     from mainspring.gateway.mount import mount
+    from mainspring.gateway.replay_work import replaying
     from mainspring.gateway.server import serving
     from mainspring.system import System
     from mainspring.telemetry import logs
@@ -105,6 +106,7 @@ async def _serve(
         opening as system,
         working(system),
         system.monitor.watching(),
+        replaying(system),
         serving(mount(system), settings.gateway, bound) as (server, url),
     ):
         _stop_on_signals(server)

@@ -55,7 +55,9 @@ class Tally:
         self.blocks += other.blocks
 
     def add(self, fact: Fact) -> None:
-        """Count one event."""
+        """Count one event; what a replay did is no user's."""
+        if "replay_of" in fact.facts:
+            return
         match fact.kind:
             case "answer":
                 self._answer(fact)

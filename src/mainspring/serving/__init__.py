@@ -10,10 +10,12 @@ from functools import partial
 from typing import Protocol
 
 from mainspring.engines import Engines
+from mainspring.errors import InvalidRequest
 from mainspring.guards.policy import Policies
 from mainspring.serving import detect, semantic
 from mainspring.serving.background import Background
 from mainspring.serving.charged import Charged
+from mainspring.serving.guard import Policies as Guards
 from mainspring.serving.guard_input import Guard, inspect
 from mainspring.serving.hide import Hiding
 from mainspring.serving.limit import Charge, Limits, RateLimits
@@ -49,6 +51,25 @@ Sift = Callable[[Sequence[str], Context], Awaitable[list[bool]]]
 """Whether each of these passages may be read by a model, under the policy of the application that reads."""
 
 
+class UnderPolicy:
+    """Request rings in which one policy counts, whatever is asked; made when they are asked for."""
+
+    def __init__(self, policies: Policies, ring: Callable[[Guards], Responder]) -> None:
+        self._policies = {"default": policies.default, **policies.named}
+        self._ring = ring
+        self._made: dict[str, Responder] = {}
+
+    def __call__(self, name: str) -> Responder:
+        """Raises ``InvalidRequest`` naming the policies that there are."""
+        if name not in self._policies:
+            raise InvalidRequest(
+                f"there is no policy {name!r}", remedy=f"There are: {', '.join(self._policies)}", param="policy"
+            )
+        if name not in self._made:
+            self._made[name] = self._ring(self._policies[name])
+        return self._made[name]
+
+
 @dataclass(frozen=True, slots=True)
 class Path:
     """The way of a request: ``responder`` is the request ring over everything in ``registry``.
@@ -59,7 +80,8 @@ class Path:
     ``sift`` says which passages a model may read, ``redact`` is how chat models may read queries, and ``hiding`` how
     what is said of documents outside of the ring may be shown; ``replicas`` is what is balanced and routed, ``meaning``
     what the semantic cache works with (None: it is off), ``detecting`` what moderation works with (None: the embedding
-    model is another than the detectors').
+    model is another than the detectors'). ``under_policy`` is the request ring with one policy of guards for everything
+    that is asked.
     """
 
     registry: Registry
@@ -78,6 +100,7 @@ class Path:
     meaning: semantic.Meaning | None
     detecting: detect.Detecting | None
     policies: Policies
+    under_policy: UnderPolicy
 
 
 @asynccontextmanager
@@ -121,9 +144,14 @@ async def open(  # noqa: A001
         watch = Watch(stores.ledger, stores.events, telemetry.metrics, least=round(settings.prices.anomaly_usd * NANO))
         stack.push_async_callback(watch.close)
         watch.start()
+        within = dataclasses.replace(services, meaning=meaning)
+
+        def ring(guards: Guards = policies) -> Responder:
+            return request_ring(dataclasses.replace(within, policy=guards), names.registry, limits, names.doors())
+
         yield Path(
             names.registry,
-            request_ring(dataclasses.replace(services, meaning=meaning), names.registry, limits, names.doors()),
+            ring(),
             services,
             chat,
             {name: shown_ring(services, responder) for name, responder in chat.items()},
@@ -138,6 +166,7 @@ async def open(  # noqa: A001
             meaning,
             detecting,
             policies,
+            UnderPolicy(policies, ring),
         )
 
 

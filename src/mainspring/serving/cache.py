@@ -81,6 +81,8 @@ class Keys:
         request, wish = _without_option(request)
         if not self._enabled or isinstance(request, EmbedRequest | RerankRequest) or not _cacheable(request, wish):
             return request, None
+        if context.replay:
+            return request, None
         served = await self._registry.find(request.model, context.principal)
         drawn = served.sampled and request.sampling.temperature != 0
         if drawn and not wish:

@@ -204,8 +204,10 @@ class GuardMetrics(Protocol):
 def note(context: Context, decisions: Sequence[Decision], stage: str, role: str, metrics: GuardMetrics) -> None:
     """Leave ``decisions`` for the settling commit, one event each, about the answer that will be recorded."""
     of = {"application": context.allowance.application} if context.allowance.application else {}
+    again = {"replay_of": context.replay} if context.replay else {}
     for decision in decisions:
-        metrics.guard(decision.guard, decision.action, decision.kind, decision.count)
+        if not again:
+            metrics.guard(decision.guard, decision.action, decision.kind, decision.count)
         record = EventRecord(
             id=ids.new("evt_"),
             at=time.time(),
@@ -213,7 +215,7 @@ def note(context: Context, decisions: Sequence[Decision], stage: str, role: str,
             trace_id=context.trace.trace_id,
             kind="guard",
             subject="",
-            facts={"stage": stage, "role": role, **of, **decision.facts()},
+            facts={"stage": stage, "role": role, **of, **decision.facts(), **again},
             consent=context.consent,
             retention=context.retention,
         )

@@ -14,6 +14,7 @@ from typing import Any
 from mainspring import cards
 from mainspring.errors import MainspringError
 from mainspring.path import Answer, Layer
+from mainspring.serving import kept
 from mainspring.serving.background import Background
 from mainspring.serving.ports import EventLog, Tracing
 from mainspring.serving.session import stored_name
@@ -38,6 +39,10 @@ from mainspring.types import (
 )
 
 _log = logging.getLogger(__name__)
+
+
+VERSION = 2
+"""Of answer events: from 2 on the sampling, the tools and the options of a request are kept."""
 
 
 class _Book:
@@ -163,6 +168,9 @@ def _stamped(book: _Book) -> list[EventRecord]:
     waiting = book.context.allowance.records
     records = [dataclasses.replace(record, subject=record.subject or book.answer_id) for record in waiting]
     waiting.clear()
+    if replayed := book.context.replay:
+        # Whoever counts what users got leaves these out.
+        records = [dataclasses.replace(record, facts={**record.facts, "replay_of": replayed}) for record in records]
     if not _stored(book.request):
         records = [dataclasses.replace(record, content=None) for record in records]
     return records
@@ -175,8 +183,10 @@ def _answer_record(book: _Book, answer: Answer) -> EventRecord:
         at=book.at,
         tenant=context.principal.tenant,
         trace_id=context.trace.trace_id,
-        kind="answer",
+        kind="replay" if context.replay else "answer",
         subject=book.answer_id,
+        parent_id=context.replay or None,
+        version=VERSION,
         facts=_facts(book, answer),
         content=_content(book, answer) if _stored(book.request) else None,
         consent=context.consent,
@@ -216,7 +226,15 @@ def _facts(book: _Book, answer: Answer) -> dict[str, Any]:
     if isinstance(book.request, ChatRequest) and book.request.previous is not None:
         facts["previous"] = book.request.previous
     if isinstance(book.request, ChatRequest) and (use := book.request.prompt) is not None:
-        facts["prompt"] = {"name": use.name, "version": use.version, "sha256": use.sha256, "wanted": use.wanted}
+        facts["prompt"] = {
+            "name": use.name,
+            "version": use.version,
+            "sha256": use.sha256,
+            "wanted": use.wanted,
+            "default": use.default,
+        }
+    if isinstance(book.request, ChatRequest | CompletionRequest) and (drawn := kept.sampling(book.request.sampling)):
+        facts["sampling"] = drawn
     if book.request.user is not None:
         facts["user"] = book.request.user
     if _status(book) == "failed":
@@ -231,11 +249,11 @@ def _content(book: _Book, answer: Answer) -> str:
     if isinstance(request, ChatRequest):
         use = request.prompt
         said = request.messages if use is None else use.asked
-        content["messages"] = [_plain(message) for message in book.context.allowance.turn or said]
+        content["messages"] = [kept.plain(message) for message in book.context.allowance.turn or said]
         if use is not None:
             content["prompt"] = {
                 "variables": dict(use.variables),
-                "messages": [_plain(message) for message in use.rendered],
+                "messages": [kept.plain(message) for message in use.rendered],
             }
         if shown := dict(book.context.allowance.shown):
             if shown.get("instructions"):
@@ -244,23 +262,22 @@ def _content(book: _Book, answer: Answer) -> str:
             if use is not None and "prompt" in shown:
                 shown["prompt"] = {**shown["prompt"], "variables": dict(use.variables)}
             content["shown"] = shown
+        content |= kept.beside(request)
+        if request.session_id is not None:
+            content["sent"] = kept.sent(said, book.context.allowance.turn)
     elif isinstance(request, CompletionRequest):
         content["prompt"] = request.prompt
     content["choices"] = [
         {
             "text": choice.text,
             "reasoning": choice.reasoning,
-            "tool_calls": [_plain(call) for call in choice.tool_calls],
+            "tool_calls": [kept.plain(call) for call in choice.tool_calls],
         }
         for choice in answer.choices
     ]
     if answer.citations:
-        content["citations"] = [_plain(citation) for citation in answer.citations]
+        content["citations"] = [kept.plain(citation) for citation in answer.citations]
     return json.dumps(content, ensure_ascii=False).encode("utf-8", "replace").decode()
-
-
-def _plain(noun: Any) -> dict[str, Any]:
-    return {name: value for name, value in dataclasses.asdict(noun).items() if value not in (None, "", (), [])}
 
 
 def _turns(book: _Book, answer: Answer) -> tuple[SessionTurn, ...]:

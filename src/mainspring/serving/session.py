@@ -26,9 +26,9 @@ _MESSAGES, _FIRST = 512, 8
 _MARGIN, _LEAST_ANSWER = 64, 16
 _LEASE_S = 600.0
 _SYSTEM = ("system", "developer")
-_NOTES = "Notes on the earlier part of this conversation, for reference:\n"
-_NOTED = "Noted."
-_RECALLED = "From earlier in this conversation, for reference:\n"
+NOTES = "Notes on the earlier part of this conversation, for reference:\n"
+NOTED = "Noted."
+RECALLED = "From earlier in this conversation, for reference:\n"
 
 
 class Session(Layer):
@@ -174,7 +174,7 @@ class Session(Layer):
         before: list[Message] = []
         new = request.messages
         if chat and composed.notes:
-            before += [Message("user", _NOTES + composed.notes), Message("assistant", _NOTED)]
+            before += [Message("user", NOTES + composed.notes), Message("assistant", NOTED)]
         before += [message for group in composed.first for message in group.messages]
         if chat:
             new = _with_recalled(new, composed.recalled)
@@ -211,7 +211,7 @@ def _query(messages: Sequence[Message]) -> str:
 async def _cost(history: _History, count: Count) -> int:
     composed = history.composed
     shown = [each for group in (*composed.first, *composed.recalled, *composed.recent) for each in group.messages]
-    notes = [Message("user", _NOTES + composed.notes)] if composed.notes else []
+    notes = [Message("user", NOTES + composed.notes)] if composed.notes else []
     return sum(await count([*history.instructions, *notes, *_spoken(shown)]))
 
 
@@ -236,7 +236,7 @@ def _with_recalled(new: Sequence[Message], recalled: Sequence[Exchange]) -> tupl
     at = next((index for index in range(len(new) - 1, -1, -1) if new[index].role == "user"), None)
     if not lines or at is None:
         return tuple(new)
-    text = f"{_RECALLED}{chr(10).join(lines)}\n\nNow: {new[at].content}"
+    text = f"{RECALLED}{chr(10).join(lines)}\n\nNow: {new[at].content}"
     return (*new[:at], dataclasses.replace(new[at], content=text), *new[at + 1 :])
 
 

@@ -25,6 +25,8 @@ from mainspring.types import (
     Usage,
 )
 
+REPLAY = "replay"
+
 
 class RequestMetrics(Protocol):
     """What a request was like for its caller. Times in seconds; ``code`` is "" for success."""
@@ -61,9 +63,14 @@ class Trace(Layer):
             "gen_ai.request.model": cards.scrub(request.model),
             "mainspring.tenant": context.principal.tenant,
         }
+        if context.replay:
+            attributes["mainspring.replay_of"] = context.replay
         with ExitStack() as stack:
             span = stack.enter_context(self._tracing.span("request", context, **attributes))
             seen = _Seen(request, span)
+            if context.replay:
+                # What users get is measured without it.
+                seen.operation = REPLAY
             try:
                 response = await self.inner.respond(request, span.context)
             except BaseException as error:

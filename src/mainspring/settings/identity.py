@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from mainspring.settings.section import Section
 
-Scope = Literal["chat", "embed", "ingest", "prompts", "approve", "admin"]
+Scope = Literal["chat", "embed", "ingest", "prompts", "replay", "approve", "admin"]
 # Signatures with a key that only the provider has: with a shared one (HS256) whoever checks a token could make one.
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 Roles = dict[str, Annotated[tuple[Scope, ...], Field(min_length=1)]]

@@ -12,7 +12,7 @@ import asyncio
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import sqlalchemy as sa
 
@@ -141,13 +141,15 @@ class EventLog:
 
         return (await self._database.read(work)).map(_record)
 
-    async def answer_for(self, principal: Principal, answer_id: str) -> EventRecord:
+    async def answer_for(
+        self, principal: Principal, answer_id: str, kind: Literal["answer", "replay"] = "answer"
+    ) -> EventRecord:
         """The answer, where ``principal`` may see it: its key asked, or is an admin's, or could continue the session
         that the answer belongs to; and its groups may see what the answer was made of, as in ``page``.
 
         Raises ``NotFound`` for what it may not see, as for what is not there.
         """
-        one = sa.and_(events.c.tenant == principal.tenant, events.c.kind == "answer", events.c.id == answer_id)
+        one = sa.and_(events.c.tenant == principal.tenant, events.c.kind == kind, events.c.id == answer_id)
 
         def work(connection: sa.Connection) -> sa.Row[Any] | None:
             row = connection.execute(_query().where(one, seen(connection, principal.groups))).one_or_none()
@@ -163,8 +165,16 @@ class EventLog:
 
         row = await self._database.read(work)
         if row is None:
-            raise NotFound(f"no answer {answer_id!r} is recorded", param="answer_id")
+            raise NotFound(f"no {kind} {answer_id!r} is recorded", param="answer_id")
         return _record(row)
+
+    async def texts(self, tenant: str, digests: Sequence[str]) -> dict[str, str]:
+        """Those of the tenant's texts that are kept, by their sha256."""
+        wanted = sa.select(contents_table.c.sha256, contents_table.c.text).where(
+            contents_table.c.tenant == tenant, contents_table.c.sha256.in_(sorted(set(digests)))
+        )
+        found = await self._database.read(lambda connection: connection.execute(wanted).all())
+        return {row.sha256: row.text for row in found}
 
     async def pending(self, limit: int) -> list[EventRecord]:
         """Events of all tenants that are not published yet, oldest first."""
@@ -328,7 +338,10 @@ def _erase(connection: sa.Connection, tenant: str, subject: str) -> dict[str, in
     contents.lock(connection)
     mine = sa.and_(events.c.tenant == tenant, events.c.subject == subject)
     traces = sa.select(events.c.trace_id).where(mine, events.c.trace_id != "")
-    touched = sa.and_(events.c.tenant == tenant, sa.or_(events.c.subject == subject, events.c.trace_id.in_(traces)))
+    named = sa.or_(events.c.subject == subject, events.c.trace_id.in_(traces))
+    # What was asked again repeats what was asked.
+    repeats = sa.and_(events.c.kind == "replay", events.c.parent_id == subject)
+    touched = sa.and_(events.c.tenant == tenant, sa.or_(named, repeats))
     messages = delete_turns(connection, tenant, sa.and_(turns.c.tenant == tenant, turns.c.trace_id.in_(traces)))
     spoken = sa.and_(touched, events.c.content_id.is_not(None))
     texts = connection.execute(sa.select(events.c.content_id).where(spoken)).scalars().all()

@@ -23,7 +23,7 @@ from mainspring.stores.database import Database
 from mainspring.stores.schema import keys
 from mainspring.types import Principal, Reach, confined
 
-SCOPES = frozenset({"chat", "embed", "ingest", "prompts", "approve", "admin"})
+SCOPES = frozenset({"chat", "embed", "ingest", "prompts", "replay", "approve", "admin"})
 PREFIX = "ms-"
 # A key that another process revokes is refused here after this long at most.
 REMEMBERED_S = 3.0

@@ -305,7 +305,10 @@ def _forget_answers(connection: sa.Connection, tenant: str, where: sa.ColumnElem
         events.c.trace_id.in_(traces),
         field(events.c.facts, "session_id") == name,
     )
-    spoken = sa.and_(events.c.tenant == tenant, events.c.subject.in_(answers), events.c.content_id.is_not(None))
+    # What was asked again repeats what was asked.
+    repeats = sa.and_(events.c.kind == "replay", events.c.parent_id.in_(answers))
+    about = sa.or_(events.c.subject.in_(answers), repeats)
+    spoken = sa.and_(events.c.tenant == tenant, about, events.c.content_id.is_not(None))
     found = connection.execute(sa.select(events.c.id, events.c.content_id).where(spoken)).all()
     for start in range(0, len(found), 500):
         part = [row.id for row in found[start : start + 500]]

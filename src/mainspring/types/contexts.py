@@ -175,6 +175,7 @@ class Context:
     ``deadline`` is a ``time.monotonic()`` value, ``priority`` one of ``Priority``. ``batch`` marks a line of a batch
     job: it has a price of its own and nobody waits for it. ``arrival`` is for whoever begins the trace of a request,
     ``regions`` are those that it accepts (empty: any).
+    ``replay`` is the answer whose request is asked again: what comes of it is no user's traffic.
     """
 
     principal: Principal
@@ -191,6 +192,7 @@ class Context:
     arms: Mapping[str, str] = field(default_factory=dict)
     batch: bool = False
     arrival: Arrival | None = None
+    replay: str = ""
 
     def under(self, trace: TraceParent) -> Context:
         """The same context below another span."""
@@ -209,6 +211,7 @@ class Context:
             self.idempotency_key,
             self.arms,
             self.batch,
+            replay=self.replay,
         )
 
     def nested(self) -> Context:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 EventKind = Literal[
     "call",
     "answer",
+    "replay",
     "retrieval",
     "guard",
     "tool",
@@ -22,6 +23,7 @@ EventKind = Literal[
     "cost",
     "refusals",
 ]
+"""A ``replay`` is an answer to a recorded request that was asked again: no user was answered."""
 
 
 @dataclass(frozen=True, slots=True)

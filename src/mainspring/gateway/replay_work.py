@@ -1,0 +1,99 @@
+"""Works on batches of replays, one request after the other and behind everybody else."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+
+from mainspring.errors import MainspringError, NotFound, Overloaded, RateLimited
+from mainspring.evaluate.recorded import Changes
+from mainspring.evaluate.replays import Replays
+from mainspring.gateway.replays import KIND
+from mainspring.stores.jobs import CANCELLED, DONE, FAILED, Jobs
+from mainspring.stores.keys import KeyInfo
+from mainspring.stores.worker import Lease, Worker
+from mainspring.system import System
+from mainspring.types import Context, Principal, Priority, PromptUse, TraceParent
+
+_TRIES, _LONGEST_WAIT_S = 5, 30.0
+
+
+class Keys(Protocol):
+    async def get(self, tenant: str, key_id: str) -> KeyInfo: ...
+
+
+class ReplayWork:
+    """Asks the requests of one batch again. Given to a ``stores.worker.Worker``; what was asked before a crash is not
+    asked again."""
+
+    def __init__(self, replays: Replays, jobs: Jobs, keys: Keys, *, timeout_s: float = 300.0) -> None:
+        self._replays = replays
+        self._jobs = jobs
+        self._keys = keys
+        self._timeout_s = timeout_s
+
+    async def __call__(self, lease: Lease) -> None:
+        job = lease.job
+        principal = await self._principal(job.tenant, str(job.payload["key_id"]))
+        if principal is None:
+            await self._jobs.finish(job, FAILED, "the key that asked for it is revoked or has expired")
+            return
+        changes = _changes(job.payload["changes"])
+        trace_id = str(job.payload["trace_id"])
+        done = await self._replays.replayed(principal, trace_id)
+        for answer_id in job.payload["answers"]:
+            if lease.stopped:
+                break
+            if answer_id not in done:
+                await self._one(answer_id, changes, principal, trace_id)
+        if not lease.lost.is_set():
+            await self._jobs.finish(job, CANCELLED if lease.cancelled.is_set() else DONE)
+
+    async def _one(self, answer_id: str, changes: Changes, principal: Principal, trace_id: str) -> None:
+        for attempt in range(1, _TRIES + 1):
+            context = Context(
+                principal,
+                TraceParent(trace_id, TraceParent.new().span_id),
+                deadline=time.monotonic() + self._timeout_s,
+                priority=Priority.BATCH,
+            )
+            try:
+                await self._replays.run(answer_id, changes, context)
+                return
+            except (RateLimited, Overloaded) as error:
+                if attempt < _TRIES:
+                    await asyncio.sleep(min(error.retry_after or 1.0, _LONGEST_WAIT_S))
+                    continue
+                await self._replays.skipped(answer_id, error, changes, context)
+            except MainspringError as error:
+                await self._replays.skipped(answer_id, error, changes, context)
+                return
+
+    async def _principal(self, tenant: str, key_id: str) -> Principal | None:
+        try:
+            info = await self._keys.get(tenant, key_id)
+        except NotFound:
+            return None
+        return info.principal() if info.usable(time.time()) else None
+
+
+def _changes(facts: dict[str, Any]) -> Changes:
+    use = facts["prompt"]
+    prompt = None if use is None else PromptUse(use["name"], use["wanted"], use["variables"])
+    return Changes(facts["model"], prompt, facts["policy"], facts["parameters"])
+
+
+@asynccontextmanager
+async def replaying(system: System) -> AsyncIterator[Worker]:
+    """Batches of replays are worked on while the block runs; leaving it stops them where they are."""
+    stores = system.stores
+    work = ReplayWork(system.replays, stores.jobs, stores.keys, timeout_s=system.settings.gateway.request_timeout_s)
+    worker = Worker(stores.jobs, KIND, work, lease_s=system.settings.batches.lease_s)
+    worker.start()
+    try:
+        yield worker
+    finally:
+        await worker.close()
