@@ -134,6 +134,7 @@ SCOPES = {
     "GET /readyz": None,
     "GET /metrics": None,
 }
+EVERY_SCOPE = {scope for scope in SCOPES.values() if scope not in (None, "any")}
 ALL_BUT_ADMIN = ("--scope", "chat", "--scope", "embed", "--scope", "ingest")
 KEYS = {
     "chatter": ("--scope", "chat"),
@@ -251,20 +252,94 @@ def test_the_document_declares_the_scope_of_every_route(server: Server) -> None:
     assert declared(server) == SCOPES
 
 
-@pytest.mark.parametrize("route", [route for route, scope in SCOPES.items() if scope])
-def test_a_route_refuses_who_has_no_key_and_who_lacks_its_scope(
-    server: Server, keys: dict[str, str], route: str
-) -> None:
+@pytest.fixture(scope="module")
+def single(server: Server) -> dict[str, str]:
+    """A secret for each scope, with that scope alone, of a tenant that has nothing; one that was ``revoked``, one that
+    was ``replaced``, and one that may do all but ask any model that there is (``elsewhere``)."""
+    made = run(server, "keys", "create", "matrix", "--tenant", "matrix", "--scope", "admin", "--json")
+    admin = str(json.loads(made)["secret"])
+
+    def key(name: str, **body: Any) -> dict[str, Any]:
+        status, found = server.call("POST", "/v1/keys", {"name": name, **body}, admin)
+        assert status == 201, found
+        return found
+
+    found = {scope: str(key(scope, scopes=[scope])["secret"]) for scope in sorted(EVERY_SCOPE)}
+    revoked, replaced = key("revoked", scopes=["chat"]), key("replaced", scopes=["chat"])
+    assert server.call("DELETE", f"/v1/keys/{revoked['id']}", key=admin)[0] == 200
+    assert server.call("POST", f"/v1/keys/{replaced['id']}/rotate", {}, admin)[0] == 201
+    elsewhere = key("elsewhere", scopes=["chat", "embed", "ingest"], models=["nothing-that-is-served"])
+    return {
+        **found,
+        "revoked": str(revoked["secret"]),
+        "replaced": str(replaced["secret"]),
+        "elsewhere": str(elsewhere["secret"]),
+    }
+
+
+def called(server: Server, route: str, key: str, headers: dict[str, str] | None = None) -> tuple[int, dict[str, Any]]:
+    """Status and body of a call with nothing in it."""
     method, path = re.sub(r"\{.*?\}", "x", route).split()
-    body: object = {} if method == "POST" else None
-    for key in ("", "ms-wrong", keys["expired"]):
-        assert code(server.call(method, path, body, key)) == (401, "invalid_api_key")
-    if SCOPES[route] == "any":
-        return
-    lacking = {"chat": "embedder", "embed": "chatter", "ingest": "chatter"}.get(str(SCOPES[route]), "worker")
-    status, answer = server.call(method, path, body, keys[lacking])
-    assert (status, answer["error"]["code"]) == (403, "insufficient_scope")
-    assert f"--scope {SCOPES[route]}" in answer["error"]["message"]
+    body: object = {} if method in ("POST", "PUT", "PATCH") else None
+    status, _, content = server.raw(method, path, body, key, headers)
+    try:
+        found = json.loads(content)
+    except ValueError:
+        return status, {}
+    return status, found if isinstance(found, dict) else {}
+
+
+@pytest.mark.parametrize("route", SCOPES)
+def test_a_route_lets_in_exactly_those_who_have_its_scope(
+    server: Server, single: dict[str, str], keys: dict[str, str], route: str
+) -> None:
+    needed = SCOPES[route]
+    for name in ("revoked", "replaced", "expired", "", "nonsense", "ms-wrong"):
+        status, answer = called(server, route, single.get(name) or keys.get(name) or name)
+        if needed is None:
+            assert status not in (401, 403)
+        else:
+            assert (status, answer["error"]["code"]) == (401, "invalid_api_key"), name
+    # Nor does a key in another place than the two that there are.
+    if needed is not None:
+        assert called(server, route, "", {"authorization": f"Basic {keys['admin']}"})[0] == 401
+    for scope in sorted(EVERY_SCOPE):
+        status, answer = called(server, route, single[scope])
+        if needed is None or needed == "any" or scope in (needed, "admin"):
+            assert status not in (401, 403), (scope, answer)
+        else:
+            assert (status, answer["error"]["code"]) == (403, "insufficient_scope"), scope
+            assert f"--scope {needed}" in answer["error"]["message"]
+
+
+ASKING: dict[str, dict[str, Any]] = {
+    "POST /v1/chat/completions": {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 2},
+    "POST /v1/completions": {"prompt": "Hi", "max_tokens": 2},
+    "POST /v1/responses": {"input": "Hi", "max_output_tokens": 2},
+    "POST /v1/messages": {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 2},
+    "POST /v1/messages/count_tokens": {"messages": [{"role": "user", "content": "Hi"}]},
+    "POST /v1/responses/input_tokens": {"input": "Hi"},
+    "POST /v1/embeddings": {"input": "Hi"},
+    "POST /v1/rerank": {"query": "Hi", "documents": ["Ho"]},
+}
+
+
+@pytest.mark.parametrize("route", ASKING)
+def test_a_key_of_other_models_finds_none_of_those_that_are_served(
+    server: Server, single: dict[str, str], route: str
+) -> None:
+    served = [model["id"] for model in server.call("GET", "/v1/models")[1]["data"]]
+    assert {CHAT, "all-minilm-l6-v2", "document-qa", "assistant"} <= set(served)
+    method, path = route.split()
+    for model in (CHAT, "all-minilm-l6-v2", "document-qa", "assistant", "auto", "nonsense"):
+        status, answer = server.call(method, path, {"model": model, **ASKING[route]}, single["elsewhere"])
+        assert status == 404, (model, answer)
+        # The same words whether there is such a model or not, and none that names another.
+        said = answer["error"]["message"].replace(repr(model), "...").replace(model, "...")
+        assert "Did you mean" not in said
+        assert not any(other in said for other in served)
+    assert server.call("GET", "/v1/models", key=single["elsewhere"])[1]["data"] == []
+    assert server.call("GET", f"/v1/models/{CHAT}", key=single["elsewhere"])[0] == 404
 
 
 def test_a_key_with_the_scope_is_let_through(server: Server, keys: dict[str, str]) -> None:
