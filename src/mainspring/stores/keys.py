@@ -10,7 +10,7 @@ import secrets
 import time
 from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import sqlalchemy as sa
 from cachetools import TTLCache
@@ -18,12 +18,13 @@ from cachetools import TTLCache
 import mainspring.stores.ids as ids
 import mainspring.stores.rows as rows
 from mainspring.errors import InvalidRequest, MainspringError, NotFound, Unauthenticated
+from mainspring.settings.identity import Scope
 from mainspring.stores.audit import LOCAL, Audit, By, Hidden
 from mainspring.stores.database import Database
 from mainspring.stores.schema import keys
 from mainspring.types import Principal, Reach, confined
 
-SCOPES = frozenset({"chat", "embed", "ingest", "prompts", "replay", "approve", "admin"})
+SCOPES = frozenset(get_args(Scope))
 PREFIX = "ms-"
 # A key that another process revokes is refused here after this long at most.
 REMEMBERED_S = 3.0
