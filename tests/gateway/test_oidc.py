@@ -140,7 +140,7 @@ async def test_roles_are_sets_of_scopes() -> None:
         (["reader", "nothing of ours"], {"chat"}),
         ([], set[str]()),
     ):
-        assert (await tokens.authenticate(token(realm_access={"roles": named}))).scopes == scopes
+        assert (await tokens.authenticate(token(realm_access={"roles": named}))).scopes == frozenset(scopes)
     assert (await checking(default_roles=["reader"]).authenticate(token(roles=None))).scopes == {"chat"}
     assert (await checking().authenticate(token(roles="editor"))).scopes == {"chat", "embed", "ingest"}
     # A name that holds dots is looked up as it stands.
