@@ -57,6 +57,7 @@ class System:
             opened_engines = await enter(engines.open(settings, prepared))
             opened_stores = await enter(stores.open(settings))
             opened_telemetry = await enter(telemetry.open(settings, opened_stores.spans))
+            opened_stores.events.heard.append(opened_telemetry.metrics.facts.count)
             path = await enter(serving.open(settings, opened_stores, opened_telemetry, opened_engines))
             library = await enter(rag.open(settings, opened_stores, opened_telemetry, opened_engines, path))
             opened_compliance = await enter(compliance.open(settings, opened_stores, opened_telemetry, library))

@@ -35,6 +35,7 @@ from mainspring.cli import (
     show,
     subjects,
     sync,
+    telemetry,
     traces,
     up,
 )
@@ -82,6 +83,7 @@ app.command("traces")(traces.traces)
 app.command("slos")(monitor.slos)
 app.add_typer(guards.app, name="guards")
 app.command("replay")(replay.replay)
+app.add_typer(telemetry.app, name="telemetry")
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
 app.add_typer(credentials.app, name="credentials")

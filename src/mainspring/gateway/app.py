@@ -20,7 +20,7 @@ from mainspring import __version__
 from mainspring.errors import InvalidRequest, MainspringError, NotFound, RateLimited
 from mainspring.gateway import anthropic, anthropic_encode, encode
 from mainspring.gateway.addresses import Addresses, AddressLimit
-from mainspring.gateway.edge import Edge, TraceOf
+from mainspring.gateway.edge import Counted, Edge, TraceOf
 from mainspring.gateway.heartbeat import HEAD
 from mainspring.gateway.limits import BodyLimit
 from mainspring.gateway.respond import json_response
@@ -32,7 +32,9 @@ log = logging.getLogger("mainspring.gateway")
 MEMBER = re.compile(r"(constrained-)?(str|bool|int|float)|.*\[.*")
 
 
-def create_app(routers: list[APIRouter], settings: GatewaySettings, trace_of: TraceOf) -> FastAPI:
+def create_app(
+    routers: list[APIRouter], settings: GatewaySettings, trace_of: TraceOf, counted: Counted = lambda *_: None
+) -> FastAPI:
     """The application over ``routers``."""
     app = FastAPI(
         title="mainspring",
@@ -54,7 +56,7 @@ def create_app(routers: list[APIRouter], settings: GatewaySettings, trace_of: Tr
     app.add_exception_handler(Exception, _on_bug)
     app.add_middleware(AddressLimit, addresses=Addresses(settings.addresses))
     app.add_middleware(BodyLimit, max_body=settings.max_body_bytes, max_upload=settings.max_upload_bytes)
-    app.add_middleware(Edge, trace_of=trace_of, settings=settings)
+    app.add_middleware(Edge, trace_of=trace_of, settings=settings, counted=counted)
     return app
 
 

@@ -23,6 +23,9 @@ from mainspring.types import TraceParent
 TraceOf = Callable[[str | None], TraceParent]
 """The trace of a request from its ``traceparent`` header (None: it has none)."""
 
+Counted = Callable[[str, str, int], None]
+"""Told of each answer: method, route and status."""
+
 Header = tuple[bytes, bytes]
 
 # An answer is data: should a browser show it as a page all the same, it runs nothing, loads nothing and stands in no
@@ -62,9 +65,12 @@ SHOWN = (
 class Edge:
     """Gives requests their trace and answers their headers; answers browsers that ask beforehand what they may."""
 
-    def __init__(self, app: ASGIApp, trace_of: TraceOf, settings: GatewaySettings) -> None:
+    def __init__(
+        self, app: ASGIApp, trace_of: TraceOf, settings: GatewaySettings, counted: Counted = lambda *_: None
+    ) -> None:
         self.app = app
         self.trace_of = trace_of
+        self._counted = counted
         self._hsts = f"max-age={settings.tls.hsts_s}".encode() if settings.tls.hsts_s else b""
         self._cors = None
         if settings.cors.origins:
@@ -92,12 +98,18 @@ class Edge:
         def complete(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
                 message = {**message, "headers": completed(message.get("headers", ()), head)}
+                self._count(scope, message["status"])
             return send(message)
 
         if preflight := self._preflight(scope, asked):
             await preflight(scope, receive, complete)
         else:
             await self.app(scope, receive, complete)
+
+    def _count(self, scope: Scope, status: int) -> None:
+        # What was asked is the caller's to choose: only what the application has is counted by name.
+        route = getattr(scope.get("route"), "path", "none")
+        self._counted(scope["method"] if scope["method"] in METHODS else "other", route, status)
 
     def _headers(self, scope: Scope, asked: Headers) -> list[Header]:
         found = list(SECURITY)

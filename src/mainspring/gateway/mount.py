@@ -88,4 +88,4 @@ def mount(system: System) -> FastAPI:
         health.router(system.readiness, system.telemetry.metrics.render),
         console.router(console.built()),
     ]
-    return create_app(routers, settings, system.telemetry.tracing.root)
+    return create_app(routers, settings, system.telemetry.tracing.root, system.telemetry.metrics.http)

@@ -35,9 +35,12 @@ from mainspring.types import (
     RerankRequest,
     Responder,
     Response,
+    Text,
     real,
 )
 
+# Sentences that a model wrote over sources, by what the support check said of them.
+CHECKED = ("supported", "unsupported")
 _log = logging.getLogger(__name__)
 
 
@@ -215,6 +218,8 @@ def _facts(book: _Book, answer: Answer) -> dict[str, Any]:
         "duration_s": round(now - book.started, 6),
         "ttft_s": None if book.first is None else round(book.first - book.started, 6),
     }
+    if checked := [event.grounds for event in book.events if type(event) is Text and event.grounds in CHECKED]:
+        facts |= {"sentences": len(checked), "unsupported": checked.count("unsupported")}
     if answer.usage.saved_nanousd:
         facts["saved_nanousd"] = answer.usage.saved_nanousd
     facts |= {name: value for name in ("arm", "replica", "instead") if (value := getattr(answer.head, name))}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
@@ -56,6 +56,8 @@ class EventLog:
         self._audit = audit or Audit(database)
         self._waiting: list[tuple[_Settlement, asyncio.Future[None]]] = []
         self._committer: asyncio.Task[None] | None = None
+        self.heard: list[Callable[[Sequence[EventRecord]], None]] = []
+        """Called with what was written, by this process."""
 
     async def append(self, *records: EventRecord) -> None:
         """Write ``records`` in one commit. See ``settle``."""
@@ -79,6 +81,8 @@ class EventLog:
         if self._committer is None:
             self._committer = asyncio.create_task(self._commit_waiting(), name="settle events")
         await future
+        for hear in self.heard:
+            hear(records)
 
     async def get(self, tenant: str, event_id: str) -> EventRecord:
         """One event. Raises ``NotFound``."""

@@ -16,11 +16,11 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
+from mainspring.telemetry.facts import OTHER, FactMetrics
 from mainspring.types import Usage
 
 log = logging.getLogger(__name__)
 
-OTHER = "other"
 _MAX_MODELS = 200
 _FIRST_TOKEN = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1, 1.5, 2.5, 5, 10, 30)
 GAPS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.2, 0.5, 1, 2.5)
@@ -44,6 +44,7 @@ class Metrics:
         self._define_requests()
         self._define_calls()
         self._define_rest()
+        self.facts = FactMetrics(self.registry, self._label)
         self.serve(*models)
 
     def serve(self, *models: str) -> None:
@@ -122,6 +123,10 @@ class Metrics:
         """One search of a collection."""
         self._retrieval.observe(seconds)
 
+    def http(self, method: str, route: str, status: int) -> None:
+        """One answer over HTTP; ``route`` is a route's template and never what was asked."""
+        self._http.labels(method, route, str(status)).inc()
+
     def watch_engine(self, engine: str, statistics: Statistics) -> None:
         """Read ``Engine.statistics`` at each scrape as ``mainspring_engine_*{engine=...}``."""
         self._gauges.engines[engine] = statistics
@@ -149,6 +154,7 @@ class Metrics:
             "request_seconds", "Time from request to the end of its answer.", _DURATION, "operation", "model"
         )
         self._ttft = self._histogram("ttft_seconds", "Time from request to its first text.", _FIRST_TOKEN, "model")
+        self._http = self._counter("http_responses", "Answers over HTTP.", "method", "route", "status")
         self._errors = self._counter("errors", "Failures by code.", "code")
         self._limited = self._counter("rate_limited", "Requests over a key's limit.", "limit")
         self._budgets = self._counter("budget_requests", "Requests that met the limit of a budget.", "outcome")
