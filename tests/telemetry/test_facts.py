@@ -8,7 +8,7 @@ from mainspring.telemetry.metrics import Metrics
 from mainspring.types import EventRecord
 
 
-def fact(kind: Any, tenant: str = "acme", **facts: Any) -> EventRecord:
+def fact(kind: Any, tenant: str = "acme", /, **facts: Any) -> EventRecord:
     return EventRecord("evt_1", 0.0, tenant, "t", kind, "ans_1", facts)
 
 

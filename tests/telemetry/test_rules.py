@@ -27,7 +27,7 @@ NAMED = [rule["alert"] for rule in ALERTS["groups"][0]["rules"]]
 OK = 'mainspring_requests_total{operation="chat",model="m",code="ok"}'
 DIED = 'mainspring_requests_total{operation="chat",model="m",code="engine_died"}'
 BAD = 'mainspring_requests_total{operation="chat",model="m",code="invalid_request"}'
-REFUSED = 'mainspring_requests_total{operation="chat",model="m",code="guard_refused"}'
+REFUSED = 'mainspring_requests_total{operation="chat",model="m",code="content_refused"}'
 CALLS = 'mainspring_model_calls_total{model="m",code="ok"}'
 RETRIES = 'mainspring_retries_total{model="m"}'
 DAY = 1440
@@ -275,7 +275,7 @@ def test_the_dashboard_is_one_that_grafana_takes() -> None:
         "Quality", "Performance", "Cost", "Reliability", "Safety",
     ]  # fmt: skip
     assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
-    places = set()
+    places: set[tuple[int, int]] = set()
     for panel in board["panels"]:
         at = panel["gridPos"]
         assert at["x"] + at["w"] <= 24
@@ -295,3 +295,12 @@ def test_the_files_are_written_and_not_over_others(tmp_path: Path, promtool: str
     assert again.returncode == 1
     assert "--force" in again.stderr
     assert yaml.safe_load(Command(tmp_path)("telemetry", "alerts").stdout) == ALERTS
+
+
+def test_codes_that_are_looked_for_are_those_of_errors() -> None:
+    known = {*rules.statuses(), "ok", "cancelled"}
+    read = {
+        code for each in expressions() for found in re.findall(r'code!?=~?"([^"]*)"', each) for code in found.split("|")
+    }
+    assert read <= known
+    assert {"content_refused", "deadline_exceeded", "engine_died"} <= read

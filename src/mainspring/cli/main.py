@@ -23,6 +23,7 @@ from mainspring.cli import (
     imports,
     ingest,
     keys,
+    logs,
     models,
     monitor,
     prompts,
@@ -80,6 +81,7 @@ app.command("sync")(sync.sync)
 app.command("redteam")(redteam.redteam)
 app.command("doctor")(doctor.doctor)
 app.command("traces")(traces.traces)
+app.command("logs")(logs.logs)
 app.command("slos")(monitor.slos)
 app.add_typer(guards.app, name="guards")
 app.command("replay")(replay.replay)

@@ -100,7 +100,7 @@ async def _serve(
     from mainspring.system import System
     from mainspring.telemetry import logs
 
-    logs.configure(settings.telemetry)
+    logs.configure(settings.telemetry, folder=settings.home / "logs")
     opening = System.open(settings, prepared)
     async with (
         opening as system,

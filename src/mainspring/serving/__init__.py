@@ -18,6 +18,7 @@ from mainspring.serving.charged import Charged
 from mainspring.serving.guard import Policies as Guards
 from mainspring.serving.guard_input import Guard, inspect
 from mainspring.serving.hide import Hiding
+from mainspring.serving.journal import Journal, opened_key
 from mainspring.serving.limit import Charge, Limits, RateLimits
 from mainspring.serving.limit_shared import opened
 from mainspring.serving.memory.open import keeper as open_keeper
@@ -130,7 +131,8 @@ async def open(  # noqa: A001
     guard = Guard(stores.events, telemetry.metrics, detecting, about)
     keeper = open_keeper(settings.sessions, stores, engines, chat, charged, redact, services.purse)
     judge = None if detecting is None else detecting.judge(services.background)
-    services = dataclasses.replace(services, detect=detecting, judge=judge, about=about, keeper=keeper)
+    journal = Journal(settings.telemetry, opened_key(settings.telemetry, settings.home / "logs"), redact)
+    services = dataclasses.replace(services, detect=detecting, judge=judge, about=about, keeper=keeper, journal=journal)
     async with AsyncExitStack() as stack:
         # Left from the last to the first.
         limits = await stack.enter_async_context(_limits(settings, stores, telemetry))

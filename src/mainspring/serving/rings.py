@@ -20,6 +20,7 @@ from mainspring.serving.guard_input import GuardInput
 from mainspring.serving.guard_output import GuardOutput
 from mainspring.serving.guard_tools import GuardCalls, Waiting
 from mainspring.serving.guard_untrusted import Spotlit
+from mainspring.serving.journal import Journal
 from mainspring.serving.judge import Judge
 from mainspring.serving.limit import Limit, LimitMetrics, RateLimits
 from mainspring.serving.memory.keeper import Keeper
@@ -68,6 +69,7 @@ class Services:
     answers: Answers
     background: Background
     keeper: Keeper | None = None
+    journal: Journal | None = None
     purse: Purse | None = None
     meaning: Meaning | None = None
     detect: Detect | None = None
@@ -99,7 +101,7 @@ def request_ring(
     """What every request passes, once. ``gates`` are those of names that lead to one engine and nothing else."""
     serving, stores = services.settings.serving, services.settings.stores
     keys = Keys(registry, services.policy.version, enabled=serving.cache_responses)
-    outermost = partial(Trace, tracing=services.tracing, metrics=services.metrics)
+    outermost = partial(Trace, tracing=services.tracing, metrics=services.metrics, journal=services.journal)
     above: list[LayerFactory] = [
         partial(Limit, limits=limits, metrics=services.metrics, default_output_tokens=serving.default_output_tokens),
         partial(

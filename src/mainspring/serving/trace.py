@@ -8,14 +8,16 @@ from contextlib import ExitStack
 from typing import Protocol
 
 from mainspring import cards
-from mainspring.errors import GuardRefused
+from mainspring.errors import GuardRefused, MainspringError
 from mainspring.path import Layer
+from mainspring.serving.journal import Journal, Outcome
 from mainspring.serving.ports import Span, Tracing
 from mainspring.serving.record import error_code, operation
 from mainspring.types import (
     Context,
     Event,
     Finish,
+    Head,
     Reasoning,
     Request,
     Responder,
@@ -37,9 +39,16 @@ class RequestMetrics(Protocol):
 class _Seen:
     """What is known so far about one request."""
 
-    __slots__ = ("code", "first", "model", "operation", "span", "started")
+    __slots__ = (
+        "code", "first", "head", "model", "operation", "request", "span", "started", "status", "texts", "usage",
+    )  # fmt: skip
 
-    def __init__(self, request: Request, span: Span) -> None:
+    def __init__(self, request: Request, span: Span, texts: list[str] | None) -> None:
+        self.request = request
+        self.texts = texts
+        self.head: Head | None = None
+        self.usage = Usage()
+        self.status = 200
         self.operation = operation(request)
         self.model = request.model
         self.span = span
@@ -51,8 +60,11 @@ class _Seen:
 class Trace(Layer):
     """Opens the root span; everything inside happens under it. It ends when the stream has ended."""
 
-    def __init__(self, inner: Responder, tracing: Tracing, metrics: RequestMetrics) -> None:
+    def __init__(
+        self, inner: Responder, tracing: Tracing, metrics: RequestMetrics, journal: Journal | None = None
+    ) -> None:
         super().__init__(inner)
+        self._journal = journal
         self._tracing = tracing
         self._metrics = metrics
 
@@ -67,7 +79,8 @@ class Trace(Layer):
             attributes["mainspring.replay_of"] = context.replay
         with ExitStack() as stack:
             span = stack.enter_context(self._tracing.span("request", context, **attributes))
-            seen = _Seen(request, span)
+            journal = self._journal
+            seen = _Seen(request, span, [] if journal is not None and journal.wanted else None)
             if context.replay:
                 # What users get is measured without it.
                 seen.operation = REPLAY
@@ -76,14 +89,15 @@ class Trace(Layer):
             except BaseException as error:
                 span.fail(error)
                 seen.code = error_code(error)
+                seen.status = _status(error)
                 if isinstance(error, GuardRefused):
                     span.keep("guard")
                 # A name that nobody serves is the caller's text: it must not become a label of its own.
                 seen.model = "unknown" if seen.code == "model_not_found" else seen.model
-                self._observe(seen)
+                self._observe(seen, context)
                 raise
             ended = stack.pop_all()
-        seen.model = response.head.model
+        seen.model, seen.head = response.head.model, response.head
         span.set("gen_ai.response.model", response.head.model)
         span.set("gen_ai.response.id", response.head.answer_id)
         if response.head.cache:
@@ -91,11 +105,11 @@ class Trace(Layer):
 
         async def close() -> None:
             with ended:
-                self._observe(seen)
+                self._observe(seen, context)
 
         return response.through(lambda events: _watched(events, seen), on_close=close)
 
-    def _observe(self, seen: _Seen) -> None:
+    def _observe(self, seen: _Seen, context: Context) -> None:
         now = time.perf_counter()
         ttft = None if seen.first is None else seen.first - seen.started
         if ttft is not None:
@@ -103,25 +117,42 @@ class Trace(Layer):
         if seen.code:
             seen.span.set("error.type", seen.code)
         self._metrics.request(seen.operation, seen.model, now - seen.started, ttft, seen.code)
+        if self._journal is not None and seen.texts is not None:
+            outcome = Outcome(seen.operation, now - seen.started, ttft, seen.code, seen.status, seen.head)
+            outcome.input_tokens, outcome.output_tokens = seen.usage.prompt_tokens, seen.usage.completion_tokens
+            outcome.texts = seen.texts
+            self._journal.request(seen.request, context, outcome)
 
 
 async def _watched(events: AsyncIterator[Event], seen: _Seen) -> AsyncGenerator[Event, None]:
     waiting = True
     reasons: list[str] = []
+    keep = None if seen.texts is None else seen.texts.append
     try:
         async for event in events:
+            if keep is not None and type(event) is Text:
+                keep(event.text)
             if waiting and isinstance(event, Text | Reasoning | ToolCallDelta):
                 waiting = False
                 seen.first = time.perf_counter()
             elif type(event) is Finish:
                 reasons.append(event.reason)
             elif type(event) is Usage:
+                seen.usage = seen.usage + event
                 seen.span.set("gen_ai.usage.input_tokens", event.prompt_tokens)
                 seen.span.set("gen_ai.usage.output_tokens", event.completion_tokens)
             yield event
     except Exception as error:
         seen.span.fail(error)
         seen.code = error_code(error)
+        seen.status = _status(error)
         raise
     seen.code = ""
     seen.span.set("gen_ai.response.finish_reasons", reasons)
+
+
+def _status(error: BaseException) -> int:
+    """That of HTTP; of what was cancelled nobody hears."""
+    if isinstance(error, MainspringError):
+        return error.status
+    return 500 if isinstance(error, Exception) else 200

@@ -62,7 +62,7 @@ async def open(settings: Settings, spans: Spans) -> AsyncIterator[Telemetry]:  #
         for writer in writers:
             writer.start()
             stack.push_async_callback(writer.close)
-        expiry = asyncio.create_task(_expire(spans, settings.telemetry.span_retention_days), name="span-expiry")
+        expiry = asyncio.create_task(_expire(spans, settings), name="span-expiry")
         stack.push_async_callback(_stop, expiry)
         tracing = _tracing(settings.telemetry, writers)
         metrics.watch_count(
@@ -106,12 +106,13 @@ def stored_row(span: Span) -> SpanRow:
     )
 
 
-async def _expire(spans: Spans, days: float) -> None:
+async def _expire(spans: Spans, settings: Settings) -> None:
     while True:
         try:
-            await spans.expire(time.time() - days * 86_400)
+            await spans.expire(time.time() - settings.telemetry.span_retention_days * 86_400)
+            await asyncio.to_thread(logs.expire, settings.home / "logs", settings.telemetry.log_retention_days)
         except Exception:
-            log.warning("old spans could not be removed", exc_info=True)
+            log.warning("old spans or lines could not be removed", exc_info=True)
         await asyncio.sleep(_HOUR_S)
 
 

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 import traceback
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
 from typing import Any, TextIO
 
 import orjson
@@ -18,6 +21,8 @@ from mainspring import cards
 from mainspring.settings.telemetry import TelemetrySettings
 from mainspring.types import Context
 
+REQUESTS = "mainspring.requests"
+FILE = "mainspring.jsonl"
 LOGGERS = ("mainspring", "uvicorn", "uvicorn.error", "uvicorn.access", "asyncio")
 PRIVATE = frozenset(
     {
@@ -40,18 +45,63 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 _LONGEST = 2000
 
 
-def configure(settings: TelemetrySettings, stream: TextIO | None = None) -> None:
-    """Send the loggers of mainspring and uvicorn to ``stream`` (standard error) in one format."""
+def configure(settings: TelemetrySettings, stream: TextIO | None = None, folder: Path | None = None) -> None:
+    """Send the loggers of mainspring and uvicorn to ``stream`` (standard error) in one format, and as JSON to files in
+    ``folder`` (None: to none)."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter() if settings.log_format == "json" else TextFormatter())
+    handlers: list[logging.Handler] = [handler]
+    if folder is not None:
+        handlers.append(FileHandler(folder, settings))
     level = settings.log_level.upper()
     for name in LOGGERS:
         logger = logging.getLogger(name)
         # uvicorn's children propagate to "uvicorn", which writes once.
         nested = name.startswith("uvicorn.")
-        logger.handlers = [] if nested else [handler]
+        logger.handlers = [] if nested else list(handlers)
         logger.propagate = nested
         logger.setLevel(level)
+    requests = logging.getLogger(REQUESTS)
+    requests.handlers = list(handlers) if settings.log_requests == "both" else handlers[1:]
+    requests.propagate = False
+    requests.setLevel(logging.CRITICAL + 1 if settings.log_requests == "off" or not requests.handlers else "INFO")
+
+
+class FileHandler(RotatingFileHandler):
+    """Lines as JSON in ``folder``; a file is put aside when it is full, and at the end of its day."""
+
+    def __init__(self, folder: Path, settings: TelemetrySettings) -> None:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        size = max(1, round(settings.log_file_mb * 1e6))
+        super().__init__(folder / FILE, maxBytes=size, backupCount=settings.log_files, encoding="utf-8", delay=True)
+        self.setFormatter(JsonFormatter())
+        self._day = _day(folder / FILE)
+
+    def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802
+        day = datetime.fromtimestamp(record.created, UTC).date()
+        before, self._day = self._day, day
+        return before not in (None, day) or bool(super().shouldRollover(record))
+
+
+def _day(path: Path) -> date | None:
+    try:
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC).date()
+    except OSError:
+        return None
+
+
+def files(folder: Path) -> list[Path]:
+    """The files of lines, the oldest first."""
+    found = {path: path.suffix.removeprefix(".") for path in folder.glob(f"{FILE}*")}
+    return sorted(found, key=lambda path: -int(found[path]) if found[path].isdigit() else 0)
+
+
+def expire(folder: Path, days: float) -> None:
+    """Remove files that nothing was written to for ``days``."""
+    limit = time.time() - days * 86_400
+    for path in files(folder):
+        if path.stat().st_mtime < limit:
+            path.unlink(missing_ok=True)
 
 
 def extra(context: Context, **fields: Any) -> dict[str, Any]:
@@ -66,6 +116,8 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
             continue
         if value is None or isinstance(value, bool | int | float):
             fields[key] = value
+        elif isinstance(value, list):
+            fields[key] = [secrets.mask(str(each))[:_LONGEST] for each in value]
         else:
             fields[key] = cards.scrub(secrets.mask(str(value)))[:_LONGEST]
     return fields

@@ -6,10 +6,10 @@ raises its own alerts: what is told twice is told alike.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from string import Template
 from typing import Any
 
 import yaml
@@ -117,7 +117,7 @@ def _definition(settings: MonitorSettings) -> dict[str, Any]:
     def fill(part: Any) -> Any:
         if isinstance(part, str):
             # ``$labels`` and ``$value`` are Prometheus's own.
-            return _Named(part).substitute(filled)
+            return re.sub(r"\$\{([a-z_]+)\}", lambda match: filled[match[1]], part)
         if isinstance(part, Mapping):
             return {name: fill(each) for name, each in part.items()}
         return [fill(each) for each in part]
@@ -125,12 +125,6 @@ def _definition(settings: MonitorSettings) -> dict[str, Any]:
     text = files("mainspring.telemetry").joinpath("definition.yaml").read_text(encoding="utf-8")
     made: dict[str, Any] = fill(yaml.safe_load(text))
     return made
-
-
-class _Named(Template):
-    """Knows ``${name}`` alone."""
-
-    pattern = r"(?P<escaped>(?!))|(?P<named>(?!))|\$\{(?P<braced>[a-z_]+)\}|(?P<invalid>(?!))"
 
 
 def _graph(panel: Mapping[str, str]) -> dict[str, Any]:

@@ -115,6 +115,23 @@ class Principal:
     reach: Reach = Reach()
 
 
+class Waiting(list[EventRecord]):
+    """Facts that wait to be written down; ``all`` are also those that were."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._taken: list[EventRecord] = []
+
+    def clear(self) -> None:
+        self._taken += self
+        super().clear()
+
+    @property
+    def all(self) -> tuple[EventRecord, ...]:
+        """Every fact that came here, of late or before."""
+        return (*self._taken, *self)
+
+
 class Allowance:
     """What one request and all its inner calls may still spend, and what they did. Shared by child contexts.
 
@@ -137,7 +154,7 @@ class Allowance:
         self.rate = ""
         self.reservation = ""
         self.spent = Usage()
-        self.records: list[EventRecord] = []
+        self.records = Waiting()
         self.turn: tuple[Message, ...] = ()
         self.shown: Mapping[str, Any] = {}
         self.session_tokens = 0
