@@ -63,7 +63,7 @@ async def test_an_answer_is_cited_remembered_cached_and_traced(tmp_path: Path) -
 
         await told.flush()
         spans = await opened.spans.trace(context.trace.trace_id)
-        layers = {"Limit", "Shed", "GuardCalls", "GuardInput", "Session", "Record", "ResponseCache", "GuardOutput"}
+        layers = {"Limit", "Shed", "GuardInput", "Session", "Record", "ResponseCache", "GuardOutput"}
         steps = {"guard", "prefill", "decode", "postprocess", "settle"}
         assert {span.name for span in spans} == {"request", *layers, *steps, "chat chat"}
         page, _ = told.metrics.render()
