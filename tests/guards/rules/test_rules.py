@@ -142,6 +142,7 @@ def test_what_is_prose_or_not_is_all_of_the_text(text: str) -> None:
         ("he's gone and she's happy", "they've gone and they're happy"),
         ("He reads and writes.", "They read and write."),
         ("I saw her. I saw her dog. It is his.", "I saw them. I saw their dog. It is theirs."),
+        ("Her 5 dogs gave her 5 sticks, and his 3 cats", "Their 5 dogs gave them 5 sticks, and their 3 cats"),
         ("Ask him about himself", "Ask them about themselves"),
         ("HE SAID she'll come", "THEY SAID they'll come"),
         ("he can, he went, he does not, he doesn't", "they can, they went, they do not, they don't"),

@@ -34,7 +34,7 @@ FORMS = re.compile(
     rf"|(?P<self>himself|herself|him/herself|himself or herself){_END}"
     rf"|(?P<him>him/her|him or her|him){_END}"
     rf"|(?P<hers>his/hers|hers){_END}"
-    rf"|(?P<his>his/her|his or her|his|her){_END}(?=(?P<next>[ \n]{_WORD}{{1,20}})?)"
+    rf"|(?P<his>his/her|his or her|his|her){_END}(?=(?P<next>[ \n]\$?\w{{1,20}})?)"
     r")",
     re.IGNORECASE,
 )
@@ -131,10 +131,12 @@ def _plural(verb: str) -> str:
 
 
 def _owned(pronoun: str, following: str) -> str:
-    following_word = following.strip().lower()
-    alone = not following_word or following_word in _NOT_OWNED
-    if "his" in pronoun.lower() and alone:
-        return _like(pronoun, "theirs")
+    word = following.strip().lower()
+    alone = not word or word in _NOT_OWNED
+    if "his" in pronoun.lower():
+        return _like(pronoun, "theirs" if alone else "their")
+    # "gave her 5 of them", but "Her 5 apples are".
+    alone = alone or (not pronoun[0].isupper() and word[:1] in "$0123456789")
     return _like(pronoun, "them" if alone else "their")
 
 
