@@ -30,6 +30,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -43,6 +44,7 @@ from mainspring.guards.rules.rewrite import Rewriting
 from mainspring.guards.windows import Windows
 from mainspring.settings import AnswersSettings, load
 
+Better = Literal["higher", "lower"]
 MOST = 300
 LEAST_WORDS = 8
 PLAIN = parse("pronouns: they\nquotes: true", "pronouns")
@@ -109,7 +111,7 @@ async def toxicity(sets: Sets, embedder: Embedder) -> dict[str, Figure]:
         score = {text: float(head.probabilities(vector[None])[0]) for text, vector in known.items()}
         by_sentence = np.array([max(max(score[a], score[b]) for a, b in part) if part else 0.0 for part in parts])
         by_window = np.array([max((score[text] for text in part), default=0.0) for part in long])
-        better = "lower" if "alarms" in label else "higher"
+        better: Better = "lower" if "alarms" in label else "higher"
         for threshold, name in ((head.threshold, "shipped threshold"), (0.5, "toxicity_above 0.5")):
             figures[f"toxicity, {label}, by sentence, {name}"] = Figure(
                 float((by_sentence >= threshold).mean()), "share", better, against=f"{len(texts)} answers"
@@ -128,7 +130,8 @@ async def relevancy(data: Path, embedder: Embedder) -> dict[str, Figure]:
     below = AnswersSettings().relevancy_below
     halves = {"chosen on": articles[::2], "reported": articles[1::2]}
     for half, chosen in halves.items():
-        own, others = [], []
+        own: list[tuple[str, str]] = []
+        others: list[tuple[str, str]] = []
         for number, article in enumerate(chosen):
             foreign = chosen[(number + 1) % len(chosen)]
             for part in draw.sample(article["paragraphs"], min(20, len(article["paragraphs"]))):
@@ -136,7 +139,11 @@ async def relevancy(data: Path, embedder: Embedder) -> dict[str, Figure]:
                 if asked:
                     own.append((draw.choice(asked), part["context"]))
                     others.append((draw.choice(asked), draw.choice(foreign["paragraphs"])["context"]))
-        for label, pairs, better in (("false alarms", own, "lower"), ("found", others, "higher")):
+        sides: list[tuple[str, list[tuple[str, str]], Better]] = [
+            ("false alarms", own, "lower"),
+            ("found", others, "higher"),
+        ]
+        for label, pairs, better in sides:
             least = np.array(await _least(pairs, embedder))
             figures[f"relevancy, {label}: SQuAD, the half it was {half}"] = Figure(
                 float((least < below).mean()), "share", better, against=f"{len(pairs)} answers, below {below}"

@@ -15,7 +15,7 @@ from mainspring.errors import GuardRefused, InvalidRequest, MainspringError
 from mainspring.evaluate.redteam.attacks import Attack
 from mainspring.evaluate.redteam.judge import Bait, Outcome, succeeded
 from mainspring.path import Answer, collect
-from mainspring.settings import DetectorsSettings, GuardsSettings, PiiKind
+from mainspring.settings import AnswersSettings, DetectorsSettings, GuardsSettings, PiiKind
 from mainspring.settings.guard_untrusted import UntrustedSettings
 from mainspring.types import ChatRequest, Context, Message, Principal, Request, Response, Sampling
 
@@ -31,6 +31,7 @@ STRICT = GuardsSettings(
     links="redact",
     detectors=DetectorsSettings(injection="refuse", indirect="drop", toxicity="refuse"),
     untrusted=UntrustedSettings(tools=True, user="pasted", pasted="refuse", turns=4),
+    answers=AnswersSettings(toxicity="refuse", relevancy="refuse", unsupported="redact"),
 )
 """Every guard at its strictest."""
 
@@ -143,17 +144,23 @@ async def _send(target: Target, attack: Attack, bait: Bait) -> Result:
         shown = answer.text
         if succeeded(attack, bait, shown, sent):
             return Result(attack, "succeeded", shown[:200])
+        if _withheld(answer):
+            return Result(attack, "blocked", shown[:200])
     return Result(attack, "resisted", shown[:200])
 
 
 async def _refused(target: Target, text: str) -> bool:
     try:
-        await _ask(target, [Message("user", text)], tokens=1)
+        return _withheld(await _ask(target, [Message("user", text)], tokens=1))
     except GuardRefused:
         return True
     except MainspringError:
         return False
-    return False
+
+
+def _withheld(answer: Answer) -> bool:
+    """Whether the guards of answers ended it."""
+    return any(choice.finish == "content_filter" for choice in answer.choices)
 
 
 async def _ask(target: Target, messages: Sequence[Message], tokens: int = TOKENS) -> Answer:
