@@ -5,8 +5,8 @@
 - toxicity: a toxic comment (Surge, of which nothing was fitted) put in the middle of a paragraph of an encyclopaedia
   (those that no fit has seen), found sentence by sentence as answers are judged, and by windows of 600 characters as
   questions are; false alarms are paragraphs as they are, and other comments in them.
-- relevancy: SQuAD's paragraphs as answers to their own questions and to those of other articles. The threshold was
-  chosen on one half of the articles, which is told too; the other half is reported, and word problems with solutions.
+- relevancy: the first sentences of SQuAD's paragraphs as answers to their own questions and to those of others. The
+  threshold was chosen on one half of the articles, which is told too; reported are the other half, and word problems.
 - pronouns: sentences of which none was seen when the rules were written, rewritten and then read by a person. Which of
   them came out ungrammatical is written down below under the digest of what was read: where the rules make something
   else of them, they must be read again (``--show``), and there is no figure until then.
@@ -42,6 +42,7 @@ from mainspring.guards import detector
 from mainspring.guards.rules.file import parse, read
 from mainspring.guards.rules.rewrite import Rewriting
 from mainspring.guards.windows import Windows
+from mainspring.serving.checked import SENTENCES
 from mainspring.settings import AnswersSettings, load
 
 Better = Literal["higher", "lower"]
@@ -70,10 +71,10 @@ READ = {
 }
 
 
-def windows(text: str) -> list[tuple[str, str]]:
-    """(sentence, passage) of each window of an answer."""
+def windows(text: str) -> list[str]:
+    """The sentences of an answer."""
     made = Windows()
-    return [(each.text, each.passage) for each in [*made.push(text), *made.flush()] if each.text]
+    return [each.text for each in [*made.push(text), *made.flush()] if each.text]
 
 
 async def vectors(texts: Sequence[str], embedder: Embedder) -> dict[str, np.ndarray]:
@@ -107,9 +108,9 @@ async def toxicity(sets: Sets, embedder: Embedder) -> dict[str, Figure]:
     for label, texts in answers.items():
         parts = [windows(text) for text in texts]
         long = [detector.windows(text) for text in texts]
-        known = await vectors([t for p in parts for pair in p for t in pair] + [t for p in long for t in p], embedder)
+        known = await vectors([text for part in (*parts, *long) for text in part], embedder)
         score = {text: float(head.probabilities(vector[None])[0]) for text, vector in known.items()}
-        by_sentence = np.array([max(max(score[a], score[b]) for a, b in part) if part else 0.0 for part in parts])
+        by_sentence = np.array([max((score[text] for text in part), default=0.0) for part in parts])
         by_window = np.array([max((score[text] for text in part), default=0.0) for part in long])
         better: Better = "lower" if "alarms" in label else "higher"
         for threshold, name in ((head.threshold, "shipped threshold"), (0.5, "toxicity_above 0.5")):
@@ -157,14 +158,19 @@ async def relevancy(data: Path, embedder: Embedder) -> dict[str, Figure]:
 
 
 async def _least(pairs: Sequence[tuple[str, str]], embedder: Embedder) -> list[float]:
-    """The least cosine of each question and a passage of its answer."""
+    """How near the first sentences of each answer come to its question, as ``serving.checked`` judges it; 1 for answers
+    that are too short to be judged."""
     asked = np.asarray((await embedder.embed([question for question, _ in pairs], "query")).vectors)
-    parts = [[p for _, p in windows(answer) if len(p.split()) >= LEAST_WORDS] for _, answer in pairs]
+    parts = [windows(answer)[:SENTENCES] for _, answer in pairs]
     known = await vectors([text for part in parts for text in part], embedder)
-    return [
-        min((float(known[text] @ vector) for text in part), default=1.0)
-        for vector, part in zip(asked, parts, strict=True)
-    ]
+    nearest = []
+    for vector, part in zip(asked, parts, strict=True):
+        found = []
+        for at in range(len(part)):
+            together = np.sum([known[text] for text in part[: at + 1]], axis=0)
+            found += [float(known[part[at]] @ vector), float(together @ vector / np.linalg.norm(together))]
+        nearest.append(max(found) if sum(len(text.split()) for text in part) >= LEAST_WORDS else 1.0)
+    return nearest
 
 
 def samples(data: Path) -> dict[str, list[tuple[str, str]]]:
@@ -231,7 +237,7 @@ async def cost(sets: Sets, embedder: Embedder) -> dict[str, Figure]:
     for batch in (1, 8):
         times = []
         for turn in range(40):
-            texts = [f"{turn} {said[(turn + at) % len(said)][0]}" for at in range(batch)]
+            texts = [f"{turn} {said[(turn + at) % len(said)]}" for at in range(batch)]
             begin = time.perf_counter()
             await embedder.embed(texts, "passage")
             times.append((time.perf_counter() - begin) * 1e3)

@@ -1,4 +1,4 @@
-"""An answer in windows while it streams: each sentence, and the last few together, judged when it ends.
+"""An answer in windows while it streams: each sentence, judged when it ends.
 
 A long sentence can be judged while it is being said, a step at a time. Which windows there are depends on the text
 alone, never on the pieces that it comes in.
@@ -7,15 +7,12 @@ alone, never on the pieces that it comes in.
 from __future__ import annotations
 
 import re
-from collections import deque
 from dataclasses import dataclass
 
 STEP = 64
 """Characters after which a sentence that has not ended is judged as far as it is."""
 LONGEST = 300
 """Characters after which a sentence counts as ended."""
-SENTENCES = 3
-"""Of so many sentences there is a passage."""
 _END = re.compile(r"[.!?…]+[\"'”’»)\]*_]*(?=\s)|[。！？]|\n")
 _SPACE = re.compile(r"\s")
 _WORD = re.compile(r"\w")
@@ -23,24 +20,22 @@ _WORD = re.compile(r"\w")
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The sentence ``[start:end]`` of an answer, or its beginning where it is not ``whole``; ``passage`` is a whole one
-    with those before it. ``text`` is empty where nothing is said."""
+    """The sentence ``[start:end]`` of an answer, or its beginning where it is not ``whole``. ``text`` is empty where
+    nothing is said."""
 
     text: str
     start: int
     end: int
     whole: bool
-    passage: str = ""
 
 
 class Windows:
     """``push`` pieces of one text, then ``flush``: both give the windows that are complete by then. With ``steps``
     sentences are judged while they are said."""
 
-    __slots__ = ("_before", "_judged", "_scanned", "_sentence", "_start", "_stepping")
+    __slots__ = ("_judged", "_scanned", "_sentence", "_start", "_stepping")
 
     def __init__(self, *, steps: bool = False) -> None:
-        self._before: deque[str] = deque(maxlen=SENTENCES - 1)
         self._sentence = ""
         self._start = 0
         self._scanned = 0
@@ -79,10 +74,7 @@ class Windows:
 
     def _close(self, end: int) -> Window:
         said = self._sentence[:end].strip() if _WORD.search(self._sentence, 0, end) else ""
-        passage = " ".join([*self._before, said]) if said else ""
-        window = Window(said, self._start, self._start + end, True, passage)
-        if said:
-            self._before.append(said)
+        window = Window(said, self._start, self._start + end, True)
         self._sentence, self._start = self._sentence[end:], self._start + end
         self._scanned = self._judged = 0
         return window

@@ -6,13 +6,13 @@ What may have to be left out waits in a ``Line`` until it is judged; where findi
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from mainspring.guards.windows import SENTENCES, Window, Windows
+from mainspring.guards.windows import Window, Windows
 from mainspring.serving.guard import Decision, Policy
 from mainspring.serving.judge import Judge, Read
 from mainspring.serving.line import Line
@@ -20,8 +20,11 @@ from mainspring.serving.redaction import Outgoing
 from mainspring.types import Context, Event, Events, Finish, Text, Usage
 
 PLACEHOLDER = "[REMOVED]"
+ALL = 1 << 60
 # A short answer shares few words with its question.
 _LEAST_WORDS = 8
+SENTENCES = 3
+"""An answer is beside its question where none of its first sentences, nor so many together, is near it."""
 _ENDING = frozenset({"refuse", "retry"})
 
 
@@ -33,8 +36,12 @@ class _Choice:
         self.due: list[Window] = []
         self.reading: list[Window] = []
         self.task: asyncio.Task[None] | None = None
-        # How many of the last sentences were found toxic by themselves: passages that hold them say nothing new.
-        self.found = 0
+        # The last sentences as vectors, how many words were said in how many, and how near they came to the question.
+        self.last: deque[Any] = deque(maxlen=SENTENCES)
+        self.words = 0
+        self.sentences = 0
+        self.nearest = -1.0
+        self.settled = False
         self.said = False
         self.stopped = False
 
@@ -151,7 +158,7 @@ class Checked:
             if self._judge is not None:
                 choice.due += choice.windows.push(event.text)
             else:
-                self._line.judged(event.choice, 1 << 60)
+                self._line.judged(event.choice, ALL)
         self._line.add(event)
 
     # --- what is judged --------------------------------------------------------------------------------------
@@ -174,7 +181,7 @@ class Checked:
         assert self._judge is not None
         if self._question and self._vector is None:
             self._vector = await self._judge.question(self._question)
-        texts = {text for each in windows for text in (each.text, each.passage) if text}
+        texts = {each.text for each in windows if each.text}
         new = [text for text in sorted(texts) if text not in self._known]
         read = await self._judge.read(new)
         self._windows += len(new)
@@ -183,33 +190,44 @@ class Checked:
 
     def _take(self, number: int, choice: _Choice) -> None:
         for window in choice.reading:
-            action = self._toxic(choice, window)
-            if action not in _ENDING and window.passage:
-                action = self._relevant(window) or action
+            action = ""
+            if window.text:
+                read = self._known[window.text]
+                if self._answers.toxicity != "off":
+                    action = self._decide("toxicity", read.toxicity)
+                if self._question and window.whole and action not in _ENDING:
+                    action = self._near(choice, window, read) or action
             if action in _ENDING:
                 self._stop(number)
                 return
             if action == "redact":
                 lead = " " if window.start else ""
                 self._line.replace(number, window.start, window.end, f"{lead}{PLACEHOLDER}")
-            self._line.judged(number, window.end)
+            if self._answered(choice):
+                self._line.judged(number, window.end)
 
-    def _toxic(self, choice: _Choice, window: Window) -> str:
-        if self._answers.toxicity == "off" or not window.text:
-            return ""
-        alone = self._known[window.text].toxicity
-        action = self._decide("toxicity", alone)
-        if not window.whole:
-            return action
-        if action == "" and not choice.found:
-            action = self._decide("toxicity", self._known[window.passage].toxicity)
-        choice.found = SENTENCES - 1 if action else max(0, choice.found - 1)
-        return action
+    def _answered(self, choice: _Choice) -> bool:
+        """Whether what was said may be shown as far as the question goes: none is, or the answer has come near it."""
+        if not self._question or self._answers.relevancy not in _ENDING:
+            return True
+        return choice.settled or choice.nearest >= self._answers.relevancy_below
 
-    def _relevant(self, window: Window) -> str:
-        if not self._question or len(window.passage.split()) < _LEAST_WORDS:
+    def _near(self, choice: _Choice, window: Window, read: Read) -> str:
+        """What is done where the answer has come nowhere near its question in its first sentences."""
+        choice.last.append(read.vector)
+        choice.words += len(window.text.split())
+        choice.sentences += 1
+        together = np.sum(choice.last, axis=0)
+        together /= max(float(np.linalg.norm(together)), 1e-9)
+        nearest = max(float(vector @ self._vector) for vector in (read.vector, together))
+        choice.nearest = max(choice.nearest, nearest)
+        return self._beside(choice) if choice.sentences >= SENTENCES else ""
+
+    def _beside(self, choice: _Choice) -> str:
+        if choice.settled or choice.words < _LEAST_WORDS:
             return ""
-        return self._decide("relevancy", float(np.dot(self._vector, self._known[window.passage].vector)))
+        choice.settled = True
+        return self._decide("relevancy", choice.nearest)
 
     def _decide(self, kind: str, score: float | None) -> str:
         """What is done now; the decision is noted."""
@@ -257,6 +275,10 @@ class Checked:
             if self._judge is not None and not choice.stopped:
                 choice.due += choice.windows.flush()
         await self._judged(wait=True)
+        for number, choice in self._choices.items():
+            if choice.sentences and not choice.stopped and self._beside(choice) in _ENDING:
+                self._stop(number)
+            self._line.judged(number, ALL)
         self.spent = spent(usages, self._spent_before, self._context)
         if self.wrong:
             return
