@@ -6,14 +6,15 @@ for each that the model says: whoever reads sees an answer that begins later and
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import deque
 from collections.abc import Iterator
 
 from mainspring.types import Event, Text
 
-SLACK = 3
-"""Pieces by which what waits may differ from what should."""
+SLACK = 8
+"""Pieces by which what waits may differ from what should: what comes in bursts leaves evenly."""
 _PIECE = re.compile(r"\s*\S+|\s+")
 
 
@@ -22,11 +23,13 @@ class Line:
 
     def __init__(self, held: int) -> None:
         self._held = held
+        self._slack = min(SLACK, held)
         self._events: deque[tuple[Event, int]] = deque()
         self._pieces = 0
         self._said: dict[int, int] = {}
         self._judged: dict[int, int] = {}
-        self._turns = 0
+        self._turn = False
+        self._begun = False
 
     @property
     def full(self) -> bool:
@@ -49,7 +52,7 @@ class Line:
 
     def turn(self) -> None:
         """The model has said one more piece: another may leave."""
-        self._turns += 1
+        self._turn = True
 
     def leaving(self, *, at_once: bool = False) -> Iterator[Event]:
         """What leaves now: in the order in which it came, at its pace, and nothing that is not judged; or at once
@@ -61,9 +64,10 @@ class Line:
                     return
                 if not at_once:
                     spare = self._pieces - self._held
-                    if spare <= -SLACK or (self._turns <= 0 and spare <= SLACK):
+                    self._begun = self._begun or spare >= 0
+                    if not self._begun or spare <= -self._slack or (not self._turn and spare <= self._slack):
                         return
-                    self._turns = max(0, self._turns - 1)
+                    self._turn = False
                 self._pieces -= 1
             self._events.popleft()
             yield event
@@ -97,10 +101,18 @@ class Line:
 
 
 def _pieces(event: Text) -> list[Text]:
-    """``event`` word by word, where nothing in it belongs to the whole of it."""
-    if event.logprobs or len(event.text) < 8:
+    """``event`` in as many pieces as tokens that it was made of (word by word where nobody counted them), so that as many
+    may leave as come; whole where something in it belongs to all of it."""
+    if event.logprobs:
         return [event]
-    parts = _PIECE.findall(event.text)
+    text, count = event.text, min(event.tokens, len(event.text))
+    if count > 1:
+        cuts = [round(len(text) * at / count) for at in range(count + 1)]
+        parts = [text[begin:end] for begin, end in itertools.pairwise(cuts)]
+    elif event.tokens == 1 or len(text) < 8:
+        return [event]
+    else:
+        parts = _PIECE.findall(text)
     if len(parts) < 2:
         return [event]
     first = Text(parts[0], event.choice, event.tokens, (), event.grounds)
