@@ -101,8 +101,8 @@ class Line:
 
 
 def _pieces(event: Text) -> list[Text]:
-    """``event`` in as many pieces as tokens that it was made of (word by word where nobody counted them), so that as many
-    may leave as come; whole where something in it belongs to all of it."""
+    """``event`` in as many pieces as it was made of tokens (word by word where nobody counted them): as many may
+    leave as come; whole where something in it belongs to all of it."""
     if event.logprobs:
         return [event]
     text, count = event.text, min(event.tokens, len(event.text))
