@@ -75,6 +75,25 @@ async def test_it_serves_over_tls_and_says_so_to_browsers(tmp_path: Path) -> Non
         server.should_exit = True
 
 
+async def test_who_does_not_begin_is_cut_off_and_keeps_nobody_out(tmp_path: Path) -> None:
+    settings = GatewaySettings(port=0, read_timeout_s=0.6, tls=signed(tmp_path))
+    client = ssl.create_default_context(cafile=str(settings.tls.certificate))
+    async with serving(gateway(Recited(Text("Hello"), Finish("stop"))), settings) as (server, url):
+        port = int(url.rpartition(":")[2])
+        slow = [Wire(*await asyncio.open_connection("127.0.0.1", port)) for _ in range(50)]
+        for number, each in enumerate(slow):
+            # Nothing, or the beginning of a greeting.
+            await each.send(b"\x16\x03\x01\x02" if number % 2 else b"")
+        wire = Wire(*await asyncio.open_connection("127.0.0.1", port, ssl=client))
+        await wire.send(WHOLE)
+        assert (await wire.answer())[0] == 200
+        for each in slow:
+            assert await each.rest() == b""
+            each.writer.close()
+        wire.writer.close()
+        server.should_exit = True
+
+
 @pytest.mark.parametrize(("oldest", "offered", "works"), [("1.2", "1.2", True), ("1.3", "1.2", False)])
 async def test_the_oldest_version_is_a_setting(tmp_path: Path, oldest: str, offered: str, works: bool) -> None:
     chosen = signed(tmp_path).model_copy(update={"minimum_version": oldest})

@@ -45,6 +45,7 @@ def doctor(
         *_extras(),
         *_models(context),
         *_tls(context),
+        *_oidc(context),
         *_credentials(context),
         _disk(context),
         _processor(),

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -18,12 +20,18 @@ from mainspring.gateway.connection import bounded_protocol
 from mainspring.gateway.listener import bind, listen
 from mainspring.settings import GatewaySettings
 
+if sys.platform != "win32":
+    import resource
+
+MOST_FILES = 65_536
+
 
 class _Server(uvicorn.Server):
     """Says when it is up."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, handshake_s: float) -> None:
         super().__init__(config)
+        self._handshake_s = handshake_s
         self.up = asyncio.Event()
 
     @contextmanager
@@ -32,8 +40,36 @@ class _Server(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        # What uvicorn does, with a bound on how long a client may take to begin TLS: until then nothing watches it.
+        config, loop = self.config, asyncio.get_running_loop()
+
+        def connection() -> asyncio.Protocol:
+            kind: Any = config.http_protocol_class
+            made: asyncio.Protocol = kind(config=config, server_state=self.server_state, app_state=self.lifespan.state)
+            return made
+
+        self.servers = [
+            await loop.create_server(
+                connection,
+                sock=each,
+                ssl=config.ssl,
+                backlog=config.backlog,
+                ssl_handshake_timeout=self._handshake_s if config.ssl else None,
+            )
+            for each in sockets or ()
+        ]
+        self.started = True
         self.up.set()
+
+
+def _more_files() -> None:
+    """Let the process have as many connections open as it may: with the usual 1,024 one client could take them all."""
+    if sys.platform == "win32":
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[0] < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _config(app: FastAPI, settings: GatewaySettings) -> uvicorn.Config:
@@ -67,11 +103,12 @@ async def serving(
     ``AddressInUse`` when the address cannot be had.
     """
     config = _config(app, settings)
+    _more_files()
     listener = bound or bind(settings)
     listen(listener, settings)
     # Its start and stop lines say nothing that the command line does not say itself.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    server = _Server(config)
+    server = _Server(config, settings.read_timeout_s)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         await asyncio.wait((task, asyncio.create_task(server.up.wait())), return_when=asyncio.FIRST_COMPLETED)
