@@ -31,6 +31,7 @@ from mainspring.cli import (
     redteam,
     replay,
     replicas,
+    retention,
     routes,
     sessions,
     show,
@@ -82,6 +83,7 @@ app.command("redteam")(redteam.redteam)
 app.command("doctor")(doctor.doctor)
 app.command("traces")(traces.traces)
 app.command("logs")(logs.logs)
+app.command("retention")(retention.retention)
 app.command("slos")(monitor.slos)
 app.add_typer(guards.app, name="guards")
 app.command("replay")(replay.replay)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from mainspring.compliance.documents import Documents
 from mainspring.compliance.erasure import LIMITS, Eraser
+from mainspring.compliance.retention import Retention
 from mainspring.compliance.subjects import Subjects
 from mainspring.rag.library import Library
 from mainspring.settings import Settings
@@ -38,8 +39,11 @@ async def open(  # noqa: A001
     # What answers under way is over by then; a stream may take a little longer than its request.
     again_s = 2 * settings.gateway.request_timeout_s
     eraser = Eraser(stores, documents, metrics, again_s=again_s, limits=limits)
+    retention = Retention(stores, settings.compliance.retention, metrics)
     eraser.start()
+    retention.start()
     try:
         yield Compliance(Subjects(stores, documents), eraser, metrics)
     finally:
+        await retention.close()
         await eraser.close()

@@ -115,7 +115,7 @@ class Eraser:
         held.files |= await self._documents.files(subject, upto)
         # Erasing takes away what led to it: whoever takes this up after a crash reads what is left here.
         await stores.erasures.planned(note, held)
-        done: Counter[str] = Counter(dict.fromkeys(("facts", "texts", "messages", "sessions"), 0))
+        done: Counter[str] = Counter(dict.fromkeys(("facts", "texts", "messages", "sessions", "approvals"), 0))
         done["answers"] = len(held.answers)
         done["batch_lines"] = await stores.batch_erasing.erase(tenant, whose(subject, held), upto)
         await self._database(subject, held, upto, done)
@@ -139,6 +139,12 @@ class Eraser:
                 return erasing.answers(connection, tenant, ids)
 
             done.update(await write(answered, durable=True))
+        for traces in people.parts(sorted({each.trace_id for each in held.answers.values() if each.trace_id})):
+
+            def waiting(connection: sa.Connection, traces: Sequence[str] = traces) -> int:
+                return erasing.calls_that_wait(connection, tenant, traces)
+
+            done["approvals"] += await write(waiting, durable=True)
         if subject.kind == "tenant":
             done.update(await write(lambda it: erasing.of_no_answer(it, tenant, upto), durable=True))
 

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 import mainspring.stores.ids as ids
 import mainspring.stores.pages as pages
 import mainspring.stores.rows as rows
+from mainspring import cards
 from mainspring.errors import Conflict, Forbidden, NotFound
 from mainspring.stores import events
 from mainspring.stores.audit import Audit, By, Hidden
@@ -57,6 +58,8 @@ class Approvals:
     async def request(self, call: ToolCall, application: str, context: Context, keep_s: float) -> Approval:
         """Have ``call`` wait for at most ``keep_s`` seconds; durable when it returns."""
         now, principal = time.time(), context.principal
+        # No card number is kept, not even for a call that would need one.
+        call = replace(call, arguments=cards.scrub_json(call.arguments))
         made = Approval(
             principal.tenant,
             ids.new(PREFIX),

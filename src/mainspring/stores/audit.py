@@ -122,6 +122,13 @@ class Audit:
         found = await self._database.read(lambda connection: _rows(connection, tenant, seq, limit))
         return [chain.entry_of(row._mapping) for row in found]
 
+    async def older(self, tenant: str, before: float) -> int:
+        """How many entries are from before a time (Unix seconds), but the last."""
+        mine = sa.and_(audit.c.tenant == tenant, audit.c.at_us < int(before * 1e6))
+        query = sa.select(sa.func.count()).select_from(audit).where(mine)
+        last = (await self.head(tenant)).seq
+        return await self._database.read(lambda it: int(it.execute(query.where(audit.c.seq < last)).scalar_one()))
+
     async def latest(self, tenant: str, action: str) -> Entry | None:
         """The last entry of an action."""
         return await self._database.read(lambda connection: latest(connection, tenant, action))

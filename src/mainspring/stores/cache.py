@@ -75,6 +75,10 @@ class AnswerStore(Protocol):
         """How many entries carry this tag."""
         ...
 
+    async def expire(self) -> int:
+        """Drop what has expired and is still there; how much that was."""
+        ...
+
     async def compact(self) -> None:
         """Take what was deleted out of files and logs."""
         ...
@@ -139,6 +143,14 @@ class AnswerCache:
         now = time.time()
         live = {key for key, entry in self._unwritten.items() if tag in entry.tags and entry.expires_at > now}
         return len(live | await self._file.run(lambda connection: _keys(connection, tag, now)))
+
+    async def expire(self) -> int:
+        """Drop what has expired, from memory and file. Raises ``StoreError``."""
+        now = time.time()
+        for entries in (self._memory, self._unwritten):
+            for key in [key for key, entry in entries.items() if entry.expires_at <= now]:
+                del entries[key]
+        return await self._file.run(lambda connection: _expire(connection, now))
 
     async def compact(self) -> None:
         """Drop what deleted entries left behind in the file's log. Raises ``StoreError``."""
@@ -221,6 +233,12 @@ def _write(connection: sqlite3.Connection, batch: dict[str, _Entry], limit: int 
             (limit,),
         )
         connection.execute("DELETE FROM tags WHERE key NOT IN (SELECT key FROM entries)")
+
+
+def _expire(connection: sqlite3.Connection, now: float) -> int:
+    gone = connection.execute("DELETE FROM entries WHERE expires_at <= ?", (now,)).rowcount
+    connection.execute("DELETE FROM tags WHERE key NOT IN (SELECT key FROM entries)")
+    return gone
 
 
 def _drop_tag(connection: sqlite3.Connection, tag: str, keys: set[str]) -> set[str]:

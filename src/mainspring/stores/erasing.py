@@ -14,7 +14,7 @@ import mainspring.stores.contents as contents
 import mainspring.stores.rows as rows
 from mainspring.stores.bare import bare
 from mainspring.stores.people import parts
-from mainspring.stores.schema import events, sessions, turns
+from mainspring.stores.schema import approvals, events, sessions, turns
 from mainspring.stores.turns import delete_turns
 
 
@@ -59,6 +59,15 @@ def conversations(connection: sa.Connection, tenant: str, names: Iterable[str], 
         still = connection.execute(kept.where(sessions.c.tenant == tenant, sessions.c.session_id.in_(part)))
         gone += len(part) - int(still.scalar_one())
     return {"messages": messages, "sessions": gone}
+
+
+def calls_that_wait(connection: sa.Connection, tenant: str, traces: Sequence[str]) -> int:
+    """Empty the calls of tools in these traces that wait to be approved, or whose note may say something; how many."""
+    mine = sa.and_(approvals.c.tenant == tenant, approvals.c.trace_id.in_(traces))
+    said = sa.or_(approvals.c.arguments != "", approvals.c.note != "")
+    ended = sa.case((approvals.c.status.in_(("pending", "approved")), "expired"), else_=approvals.c.status)
+    values = {"arguments": "", "note": "", "status": ended}
+    return connection.execute(sa.update(approvals).where(mine, said).values(**values)).rowcount
 
 
 def of_no_answer(connection: sa.Connection, tenant: str, upto: float) -> dict[str, int]:

@@ -104,6 +104,23 @@ class Jobs:
 
         return await self._database.write(work)
 
+    async def claim(self, kind: str, owner: str, every_s: float, lease_s: float) -> Job | None:
+        """The one job of ``kind`` that is done again and again, leased to ``owner``, where it was last done ``every_s``
+        ago or longer; None: it is not time, or somebody else is at it. ``release`` it when it is done."""
+
+        def work(connection: sa.Connection) -> Job | None:
+            now = time.time()
+            fresh = {"tenant": "", "id": kind, "kind": kind, "state": WAITING, "created_at": now, "updated_at": 0.0}
+            connection.execute(rows.insert_new(connection, jobs), fresh)
+            waits = sa.and_(jobs.c.state == WAITING, jobs.c.updated_at <= now - every_s)
+            left = sa.and_(jobs.c.state == RUNNING, jobs.c.lease_until < now)
+            values = {"state": RUNNING, "owner": owner, "lease_until": now + lease_s, "attempts": jobs.c.attempts + 1}
+            taken = sa.update(jobs).where(_is("", kind), sa.or_(waits, left)).values(**values)
+            row = connection.execute(taken.returning(*jobs.columns)).one_or_none()
+            return None if row is None else _job(row)
+
+        return await self._database.write(work)
+
     async def extend(self, job: Job, lease_s: float) -> Job | None:
         """The job with a longer lease and as it is now; None where the lease is somebody else's."""
 

@@ -87,6 +87,10 @@ class SimilarStore(Protocol):
         """How often that was, from ``since`` (Unix seconds) on."""
         ...
 
+    async def expire(self) -> int:
+        """Drop what has expired and is still there; how much that was."""
+        ...
+
     async def compact(self) -> None:
         """Take what was deleted out of files and logs."""
         ...
@@ -179,6 +183,19 @@ class SimilarQuestions:
     async def wrong_since(self, tenant: str, since: float) -> int:
         query = "SELECT COUNT(*) FROM wrong WHERE tenant = ? AND at >= ?"
         return await self._file.run(lambda connection: int(connection.execute(query, (tenant, since)).fetchone()[0]))
+
+    async def expire(self) -> int:
+        """Raises ``StoreError``."""
+        await self._load()
+        now = time.time()
+        self._drop([each.id for each in self._entries.values() if each.expires_at <= now])
+
+        def work(connection: sqlite3.Connection) -> int:
+            gone = connection.execute("DELETE FROM questions WHERE expires_at <= ?", (now,)).rowcount
+            connection.execute("DELETE FROM question_tags WHERE id NOT IN (SELECT id FROM questions)")
+            return gone
+
+        return await self._file.run(work)
 
     async def compact(self) -> None:
         """Raises ``StoreError``."""
