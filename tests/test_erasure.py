@@ -264,7 +264,8 @@ async def test_access_shows_all_that_erasing_would_take(tmp_path: Path) -> None:
         assert {name: count > 0 for name, count in end["counts"].items()} == dict.fromkeys(end["counts"], True)
         # Who is not in all groups of the key that asked sees none of it, and how much that is.
         beside = await world.call(red, "GET", f"/v1/subjects/{ana}")
-        assert not [way for way, word in hers.used.items() if word in beside.text and not way.startswith("batch")]
+        open_to_all = {"user", "document", "file name", "attribute"}
+        assert {way for way, word in hers.used.items() if word in beside.text} == open_to_all
         assert json.loads(beside.text.strip().split("\n")[-1])["withheld_answers"] == end["counts"]["answers"]
         elsewhere = await world.call(stranger, "GET", f"/v1/subjects/{ana}")
         assert json.loads(elsewhere.text)["type"] == "end"

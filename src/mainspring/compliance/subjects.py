@@ -49,7 +49,7 @@ class Subjects:
         if len(shown) == len(held.answers):
             for summary in await self._summaries(subject.tenant, held):
                 yield summary
-        for line in await self._stores.batch_erasing.find(subject.tenant, whose(subject, seen_ids), now):
+        for line in await self._stores.batch_erasing.find(subject.tenant, whose(subject, seen_ids), now, groups):
             counts["batch_lines"] += 1
             yield {"type": "batch_line", "file_id": line.file_id or None, "line": line.text}
         for document in await self._documents.find(subject, now, groups):

@@ -71,6 +71,7 @@ class _Group:
 
     batch_id: str
     key_id: str
+    groups: frozenset[str]
     files: Mapping[str, list[Line]]
     waiting: Mapping[int, Line]
 
@@ -87,9 +88,12 @@ class BatchErasing:
         self._database = database
         self._blobs = blobs
 
-    async def find(self, tenant: str, whose: Whose, upto: float) -> list[Line]:
-        """The lines of requests and answers, from before ``upto`` (Unix seconds), as they are kept."""
-        return [line for group in await self._groups(tenant, upto) for line in _chosen(group, whose)]
+    async def find(self, tenant: str, whose: Whose, upto: float, groups: frozenset[str] | None = None) -> list[Line]:
+        """The lines of requests and answers, from before ``upto`` (Unix seconds), as they are kept: of keys whose groups
+        are among ``groups`` (None: of all)."""
+        found = await self._groups(tenant, upto)
+        seen = [each for each in found if groups is None or each.groups <= groups]
+        return [line for group in seen for line in _chosen(group, whose)]
 
     async def erase(self, tenant: str, whose: Whose, upto: float) -> int:
         """Take them out; how many. Can be done again."""
@@ -114,12 +118,13 @@ class BatchErasing:
 
         def work(connection: sa.Connection) -> tuple[list[Any], list[Any]]:
             made = sa.select(batches).where(batches.c.tenant == tenant, batches.c.created_at <= upto)
-            kept = sa.select(files.c.id, files.c.sha256).where(
+            kept = sa.select(files.c.id, files.c.sha256, files.c.groups).where(
                 files.c.tenant == tenant, files.c.purpose.in_((REQUESTS, ANSWERS)), files.c.created_at <= upto
             )
             return list(connection.execute(made)), list(connection.execute(kept))
 
         made, kept = await self._database.read(work)
+        who = {row.id: frozenset(rows.load(row.groups)) for row in kept}
         read = {row.id: await self._lines(row.id, row.sha256) for row in kept}
         groups: list[_Group] = []
         used: set[str] = set()
@@ -127,8 +132,12 @@ class BatchErasing:
             names = [each for each in (row.input_file_id, row.output_file_id, row.error_file_id) if each in read]
             used.update(names)
             waiting = await self._waiting(tenant, row.id)
-            groups.append(_Group(row.id, row.key_id, {name: read[name] for name in names}, waiting))
-        groups += [_Group("", "", {name: lines}, {}) for name, lines in read.items() if name not in used]
+            groups.append(
+                _Group(
+                    row.id, row.key_id, frozenset(rows.load(row.groups)), {name: read[name] for name in names}, waiting
+                )
+            )
+        groups += [_Group("", "", who[name], {name: lines}, {}) for name, lines in read.items() if name not in used]
         return groups
 
     async def _lines(self, file_id: str, sha256: str) -> list[Line]:
