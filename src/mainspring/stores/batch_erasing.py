@@ -89,8 +89,8 @@ class BatchErasing:
         self._blobs = blobs
 
     async def find(self, tenant: str, whose: Whose, upto: float, groups: frozenset[str] | None = None) -> list[Line]:
-        """The lines of requests and answers, from before ``upto`` (Unix seconds), as they are kept: of keys whose groups
-        are among ``groups`` (None: of all)."""
+        """The lines of requests and answers, from before ``upto`` (Unix seconds), as they are kept: of keys whose
+        groups are among ``groups`` (None: of all)."""
         found = await self._groups(tenant, upto)
         seen = [each for each in found if groups is None or each.groups <= groups]
         return [line for group in seen for line in _chosen(group, whose)]
