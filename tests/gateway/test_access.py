@@ -101,6 +101,7 @@ SCOPES = {
     "POST /v1/sessions/{session_id}/fork": "chat",
     "GET /v1/traces": "admin",
     "GET /v1/traces/{trace_id}": "admin",
+    "GET /v1/traces/{trace_id}/prompt": "admin",
     "GET /v1/alerts": "admin",
     "GET /v1/alerts/{alert_id}": "admin",
     "POST /v1/alerts/{alert_id}/acknowledge": "admin",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -103,6 +105,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             MAINSPRING_MODELS__RERANKER="judge",
             MAINSPRING_MODELS__REMOTE_RERANKERS=json.dumps({"judge": {"url": f"{url}/rerank", "model": "judge"}}),
             MAINSPRING_TELEMETRY__OTLP_ENDPOINT=collector.url,
+            MAINSPRING_TELEMETRY__STORE_PROMPTS="true",
+            MAINSPRING_PRICES__MODELS=json.dumps({"far": {"input": 1000.0, "output": 1000.0}}),
         )
         try:
             yield World(server, collector, elsewhere)
@@ -216,3 +220,64 @@ def test_what_a_caller_does_not_sample_the_next_one_is_told_so(world: World) -> 
     (headers,) = world.elsewhere.headers["/v1/chat/completions"]
     assert headers["traceparent"].endswith("-00")
     assert "tracestate" not in headers, "one that is not valid is not passed on"
+
+
+def prompts(world: World, trace: str, key: str | None = None) -> tuple[int, Any]:
+    return world.server.call("GET", f"/v1/traces/{trace}/prompt", key=key)
+
+
+def test_a_prompt_is_shown_as_it_was_assembled(world: World) -> None:
+    trace = ask(world, "document-qa", "How long is the warranty for screens?", options={"mode": "generative"})
+    status, body = prompts(world, trace)
+    assert (status, body["object"]) == (200, "trace.prompt")
+    (call,) = body["calls"]
+    assert call["model"] == "far"
+    assert [message["role"] for message in call["messages"]] == ["system", "user"]
+    assert "Context:" in call["messages"][1]["content"]
+    assert "How long is the warranty for screens?" in call["messages"][1]["content"]
+    (span,) = world.spans(trace)["chat far"]
+    assert call["span_id"] == span.span_id.hex()
+
+
+def test_a_prompt_is_kept_as_guards_let_it_be_read(world: World) -> None:
+    trace = ask(world, "far", "My card is 4111 1111 1111 1111.")
+    assert "4111" not in json.dumps(prompts(world, trace)[1])
+    assert "My card is" in json.dumps(prompts(world, trace)[1])
+
+
+def test_a_prompt_is_not_kept_where_the_caller_says_so(world: World) -> None:
+    status, body = prompts(world, ask(world, "far", "Keep nothing.", store=False))
+    assert (status, body["error"]["code"]) == (404, "not_found")
+
+
+def test_a_prompt_goes_with_its_session(world: World) -> None:
+    trace = ask(world, "far", "Something private.", session_id="to-be-erased")
+    assert "Something private." in json.dumps(prompts(world, trace)[1])
+    assert world.server.call("DELETE", "/v1/sessions/to-be-erased")[0] == 200
+    assert prompts(world, trace)[0] == 404
+
+
+def test_traces_are_found_by_what_they_cost(world: World) -> None:
+    dear = ask(world, "far", "What does it cost?")
+    world.spans(dear)
+    time.sleep(0.5)
+    found = world.server.call("GET", "/v1/traces?least_usd=0.01&limit=200")[1]["data"]
+    assert dear in {trace["id"] for trace in found}
+    assert all(trace["cost_usd"] >= 0.01 for trace in found)
+    none = world.server.call("GET", "/v1/traces?least_usd=1000")[1]["data"]
+    assert none == []
+
+
+def test_the_command_lists_traces(world: World) -> None:
+    dear = ask(world, "far", "And what does this one?")
+    world.spans(dear)
+    time.sleep(0.5)
+
+    def listed(*arguments: str) -> str:
+        command = [sys.executable, "-m", "mainspring", "traces", *arguments]
+        return subprocess.run(command, env=world.server.environment, capture_output=True, text=True, check=True).stdout
+
+    assert dear in {trace["id"] for trace in json.loads(listed("--json"))["data"]}
+    assert dear in listed("--model", "far", "--least-usd", "0.01", "--since", "1h")
+    assert dear not in listed("--failed")
+    assert dear not in listed("--model", "document-qa")

@@ -7,7 +7,7 @@ import re
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -85,17 +85,21 @@ def _level(entry: dict[str, Any]) -> int:
 
 def _since(text: str | None) -> str:
     """The moment as lines have it; empty: any. Raises ``InvalidRequest``."""
+    found = moment(text)
+    return "" if found is None else datetime.fromtimestamp(found, UTC).isoformat(timespec="milliseconds")
+
+
+def moment(text: str | None) -> float | None:
+    """``90s``, ``2h`` ago or a time, in Unix seconds; None for None. Raises ``InvalidRequest``."""
     if not text:
-        return ""
+        return None
     if (match := re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text)) is not None:
-        moment = datetime.now(UTC) - timedelta(seconds=float(match[1]) * UNITS[match[2]])
-    else:
-        try:
-            moment = datetime.fromisoformat(text).astimezone(UTC)
-        except ValueError:
-            remedy = "Say 90s, 15m, 2h, 7d, or a time such as 2026-01-31T12:00"
-            raise InvalidRequest(f"{text} is no time", remedy=remedy, param="since") from None
-    return moment.isoformat(timespec="milliseconds")
+        return time.time() - float(match[1]) * UNITS[match[2]]
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        remedy = "Say 90s, 15m, 2h, 7d, or a time such as 2026-01-31T12:00"
+        raise InvalidRequest(f"{text} is no time", remedy=remedy, param="since") from None
 
 
 def _read(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:

@@ -3,21 +3,51 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+import time
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mainspring.cli import show
+from mainspring.cli.logs import moment
 from mainspring.errors import NotFound
+from mainspring.settings import load
+
+if TYPE_CHECKING:
+    from mainspring.stores.spans import Wanted
 
 
 def traces(
     context: typer.Context,
-    trace_id: Annotated[str, typer.Argument(help="The x-trace-id header of a response")],
-    tenant: Annotated[str, typer.Option(help="Tenant whose facts are shown")] = "default",
+    trace_id: Annotated[
+        str | None, typer.Argument(help="The x-trace-id header of a response [default: list the latest]")
+    ] = None,
+    tenant: Annotated[str, typer.Option(help="Tenant whose traces and facts are shown")] = "default",
+    model: Annotated[str | None, typer.Option(help="List: asked for this model or application")] = None,
+    operation: Annotated[str | None, typer.Option(help="List: chat, embeddings, rerank, search ...")] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="List: failed ones")] = False,
+    least_ms: Annotated[float | None, typer.Option(min=0, help="List: took so many milliseconds or more")] = None,
+    least_usd: Annotated[float | None, typer.Option(min=0, help="List: cost so many US dollars or more")] = None,
+    since: Annotated[str | None, typer.Option(help="List: of the last 90s, 15m, 2h, 7d, or since a time")] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="List: so many")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output")] = False,
 ) -> None:
-    """Show the spans and the recorded facts of one trace."""
+    """Show the spans and the recorded facts of one trace, or list the latest traces."""
+    if trace_id is None:
+        # With its room come libraries that take a second to import.
+        from mainspring.stores.spans import Wanted
+
+        begun = moment(since)
+        wanted = Wanted(
+            model=model,
+            operation=operation,
+            status="error" if failed else None,
+            least_ns=None if least_ms is None else round(least_ms * 1e6),
+            least_nanousd=None if least_usd is None else round(least_usd * 1e9),
+            since_ns=None if begun is None else round(begun * 1e9),
+        )
+        _list(asyncio.run(_latest(context, tenant, wanted, limit)), as_json)
+        return
     spans, facts = asyncio.run(_read(context, trace_id, tenant))
     if not spans and not facts:
         raise NotFound(f"nothing is recorded under trace {trace_id}", remedy="Spans are kept for a few days")
@@ -43,7 +73,6 @@ async def _read(context: typer.Context, trace_id: str, tenant: str) -> tuple[lis
     import dataclasses
 
     from mainspring import stores
-    from mainspring.settings import load
 
     async with stores.open(load(context.obj).settings) as opened:
         spans = [dataclasses.asdict(span) for span in await opened.spans.trace(trace_id)]
@@ -51,3 +80,32 @@ async def _read(context: typer.Context, trace_id: str, tenant: str) -> tuple[lis
         return spans, [
             {"id": r.id, "kind": r.kind, "subject": r.subject, "at": r.at, "facts": dict(r.facts)} for r in records
         ]
+
+
+def _list(found: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        show.as_json({"object": "list", "data": found})
+        return
+    rows = [
+        [
+            time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(each["started_at"])),
+            each["id"],
+            each["operation"],
+            each["model"] or "",
+            f"{each['duration_ms']:.1f}",
+            str(each["input_tokens"] + each["output_tokens"]),
+            f"{each['cost_usd']:.6f}",
+            each["error"] or each["status"],
+        ]
+        for each in found
+    ]
+    show.table(["at", "trace", "operation", "model", "took ms", "tokens", "USD", "status"], rows)
+
+
+async def _latest(context: typer.Context, tenant: str, wanted: Wanted, limit: int) -> list[dict[str, Any]]:
+    from mainspring import stores
+    from mainspring.gateway.traces import trace_body
+
+    async with stores.open(load(context.obj).settings) as opened:
+        groups = await opened.spans.every_group(tenant)
+        return [trace_body(each) for each in await opened.spans.traces(tenant, groups, wanted, limit)]

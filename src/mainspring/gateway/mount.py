@@ -76,7 +76,7 @@ def mount(system: System) -> FastAPI:
         sessions.router(system.stores.sessions, access, idempotency),
         costs.router(system.stores.budgets, system.stores.ledger, access, idempotency),
         feedback.router(system.stores.events, ids.new, access, idempotency),
-        traces.router(system.stores.spans, access),
+        traces.router(system.stores.spans, system.stores.events, access),
         monitor.router(system.monitor, access),
         keys.router(system.stores.keys, system.settings.serving, access, settings.roles),
         approvals.router(system.stores.approvals, access),

@@ -12,16 +12,19 @@ from mainspring.errors import NotFound
 from mainspring.gateway.access import Access
 from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.respond import json_response
+from mainspring.stores.pages import Page, Slice
 from mainspring.stores.spans import SpanRow, TraceRow, Wanted
-from mainspring.types import Context
+from mainspring.types import Context, EventRecord
 
 Filter = Annotated[str | None, Query(min_length=1, max_length=256)]
 # In nanoseconds they must fit 64 bits.
 Moment = Annotated[float | None, Query(ge=0, le=9e9, allow_inf_nan=False, description="Unix seconds")]
 Milliseconds = Annotated[float | None, Query(ge=0, le=1e9, allow_inf_nan=False, description="Took as long, or longer")]
+Dollars = Annotated[float | None, Query(ge=0, le=1e9, allow_inf_nan=False, description="Cost as much, or more")]
 Nanoseconds = Annotated[int | None, Query(ge=0, lt=2**63, description="A row's `start_ns`: traces begun before it")]
 Limit = Annotated[int, Query(ge=1, le=200)]
 NANO = 1e9
+MOST_CALLS = 100
 
 
 class Kept(Protocol):
@@ -32,7 +35,22 @@ class Kept(Protocol):
     async def traces(self, tenant: str, groups: frozenset[str], wanted: Wanted, limit: int) -> list[TraceRow]: ...
 
 
-def router(spans: Kept, access: Access) -> APIRouter:
+class Facts(Protocol):
+    """The event log."""
+
+    async def page(
+        self,
+        tenant: str,
+        page: Page,
+        *,
+        groups: frozenset[str],
+        kind: str | None = None,
+        subject: str | None = None,
+        trace_id: str | None = None,
+    ) -> Slice[EventRecord]: ...
+
+
+def router(spans: Kept, events: Facts, access: Access) -> APIRouter:
     """The routes over the span store; an admin key sees what keys of its own tenant asked that are in no group which
     it is not in itself."""
     routes = APIRouter(route_class=JsonRoute, tags=["traces"], prefix="/v1/traces")
@@ -46,6 +64,7 @@ def router(spans: Kept, access: Access) -> APIRouter:
         status: Literal["error"] | None = None,
         least_ms: Milliseconds = None,
         since: Moment = None,
+        least_usd: Dollars = None,
         before: Nanoseconds = None,
         limit: Limit = 50,
     ) -> HttpResponse:
@@ -55,6 +74,7 @@ def router(spans: Kept, access: Access) -> APIRouter:
             operation=operation,
             status=status,
             least_ns=None if least_ms is None else int(least_ms * 1e6),
+            least_nanousd=None if least_usd is None else round(least_usd * NANO),
             since_ns=None if since is None else round(since * NANO),
             before_ns=before,
         )
@@ -77,7 +97,37 @@ def router(spans: Kept, access: Access) -> APIRouter:
             )
         return json_response({"id": trace_id, "object": "trace", "spans": [span_body(span) for span in found]})
 
+    @routes.get("/{trace_id}/prompt")
+    async def get_prompt(trace_id: str, context: admins) -> HttpResponse:
+        """What models were sent under a trace, as the guards let it be read, call by call; see
+        `telemetry.store_prompts`."""
+        principal = context.principal
+        page = Page(limit=MOST_CALLS, order="asc")
+        found = await events.page(principal.tenant, page, groups=principal.groups, kind="call", trace_id=trace_id)
+        told = [prompt_body(each) for each in found.rows if each.content is not None]
+        if not told:
+            raise NotFound(
+                f"no prompts are kept of a trace {trace_id!r}",
+                remedy="They are where telemetry.store_prompts is on and the request did not say `store: false`",
+                param="trace_id",
+            )
+        return json_response({"id": trace_id, "object": "trace.prompt", "calls": told})
+
     return routes
+
+
+def prompt_body(call: EventRecord) -> dict[str, Any]:
+    """What one call of a model was sent: `messages` with what the template made of them (`rendered`), or `prompt`."""
+    assert call.content is not None
+    return {
+        "id": call.id,
+        "object": "trace.prompt.call",
+        "span_id": call.facts.get("span_id"),
+        "model": call.facts.get("model"),
+        "created_at": call.at,
+        "input_tokens": call.facts.get("prompt_tokens", 0),
+        **orjson.loads(call.content),
+    }
 
 
 def trace_body(trace: TraceRow) -> dict[str, Any]:

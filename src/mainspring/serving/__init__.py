@@ -13,6 +13,7 @@ from mainspring.engines import Engines
 from mainspring.errors import InvalidRequest
 from mainspring.guards.policy import Policies
 from mainspring.serving import detect, semantic
+from mainspring.serving.assembled import Assembled
 from mainspring.serving.background import Background
 from mainspring.serving.charged import Charged
 from mainspring.serving.guard import Policies as Guards
@@ -184,6 +185,7 @@ def _services(settings: Settings, stores: Stores, telemetry: Telemetry, policies
         approvals=stores.approvals,
         background=Background(),
         purse=purse,
+        assembled=Assembled(partial(_redacted, policies)) if settings.telemetry.store_prompts else None,
         prompts=PromptRegistry(stores.prompts, settings.serving.prompts_tenant),
     )
 

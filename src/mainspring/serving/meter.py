@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import ExitStack
 from typing import Any, Protocol
 
@@ -90,7 +90,7 @@ class Meter(Layer):
     """Adds one ``call`` event and its cost to the allowance, when the call ends and before its ``Finish``.
 
     A model that ``sends`` is asked at once, somewhere where reading is paid for: of a call that is left before its
-    first token the prompt counts.
+    first token the prompt counts. ``assembled`` tells what is kept of a prompt (None: nothing).
     """
 
     def __init__(
@@ -103,8 +103,10 @@ class Meter(Layer):
         *,
         provider: str,
         sends: bool = False,
+        assembled: Callable[[Request], str | None] | None = None,
     ) -> None:
         super().__init__(inner)
+        self._assembled = assembled
         self._sends = sends
         self._model = model
         self._tariff = price if isinstance(price, Tariff) else Tariff.fixed(price)
@@ -242,6 +244,8 @@ class Meter(Layer):
             facts["unpriced"] = True
         if call.usage is None and usage != Usage():
             facts["estimated"] = True
+        # Where the trace of the call has its span.
+        facts["span_id"] = call.span.context.trace.span_id
         if call.context.arms:
             facts["arms"] = dict(call.context.arms)
         if call.replica:
@@ -257,6 +261,7 @@ class Meter(Layer):
             kind="call",
             subject="",
             facts=facts,
+            content=self._assembled(call.request) if self._assembled is not None and call.committed else None,
             consent=context.consent,
             retention=context.retention,
         )

@@ -10,6 +10,7 @@ from typing import Protocol
 from mainspring.engines.base import Capacity
 from mainspring.path import LayerFactory, ring
 from mainspring.serving.admit import Admit
+from mainspring.serving.assembled import Assembled, Render
 from mainspring.serving.background import Background
 from mainspring.serving.bound import Bound
 from mainspring.serving.budget import Budget
@@ -70,6 +71,7 @@ class Services:
     background: Background
     keeper: Keeper | None = None
     journal: Journal | None = None
+    assembled: Assembled | None = None
     purse: Purse | None = None
     meaning: Meaning | None = None
     detect: Detect | None = None
@@ -194,7 +196,14 @@ def call_ring(
     retries = services.settings.serving.retries
     layers: list[LayerFactory] = [
         partial(Resident, model=model, regions=regions or ("",), residency=services.residency),
-        meter(services, model=model, provider=provider, price=price, sends=sends),
+        meter(
+            services,
+            model=model,
+            provider=provider,
+            price=price,
+            sends=sends,
+            render=getattr(core, "rendered", None),
+        ),
         partial(
             Bound,
             tariff=price,
@@ -214,7 +223,15 @@ def admit(services: Services, gate: Gate | None) -> LayerFactory:
     return partial(Admit, gate=gate, tracing=services.tracing, default_output_tokens=default)
 
 
-def meter(services: Services, *, model: str, provider: str, price: Price | Tariff, sends: bool = False) -> LayerFactory:
+def meter(
+    services: Services,
+    *,
+    model: str,
+    provider: str,
+    price: Price | Tariff,
+    sends: bool = False,
+    render: Render | None = None,
+) -> LayerFactory:
     """Accounts for every call of ``model``."""
     return partial(
         Meter,
@@ -224,4 +241,5 @@ def meter(services: Services, *, model: str, provider: str, price: Price | Tarif
         tracing=services.tracing,
         provider=provider,
         sends=sends,
+        assembled=None if services.assembled is None else partial(services.assembled.of, render=render),
     )

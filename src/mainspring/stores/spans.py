@@ -50,7 +50,7 @@ class SpanRow:
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Which traces are listed. ``model`` is what was asked for; ``least_ns`` nanoseconds or more; ``before_ns``: begun
-    before this Unix time in nanoseconds. None: any."""
+    before this Unix time in nanoseconds; ``least_nanousd``: all of it cost that much or more. None: any."""
 
     model: str | None = None
     status: str | None = None
@@ -58,6 +58,7 @@ class Wanted:
     least_ns: int | None = None
     since_ns: int | None = None
     before_ns: int | None = None
+    least_nanousd: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,8 @@ _FILTERS = {
     "least_ns": "end_ns - start_ns >= :least_ns",
     "since_ns": "start_ns >= :since_ns",
     "before_ns": "start_ns < :before_ns",
+    "least_nanousd": f"""(SELECT COALESCE(SUM(json_extract(attributes, '$."mainspring.cost_nanousd"')), 0)
+        FROM spans AS below WHERE below.trace_id = spans.trace_id AND {_SEEN}) >= :least_nanousd""",  # noqa: S608
 }
 
 
@@ -115,6 +118,12 @@ class Spans:
         values = {"trace_id": trace_id, **_who(tenant, groups)}
         found = await self._file.run(lambda connection: connection.execute(query, values).fetchall())
         return [_row(each) for each in found]
+
+    async def every_group(self, tenant: str) -> frozenset[str]:
+        """The groups that any span of ``tenant`` is kept under: for the operator at the machine."""
+        query = "SELECT DISTINCT value FROM spans, json_each(spans.groups) WHERE tenant = ?"
+        found = await self._file.run(lambda connection: connection.execute(query, (tenant,)).fetchall())
+        return frozenset(name for (name,) in found)
 
     async def traces(self, tenant: str, groups: frozenset[str], wanted: Wanted, limit: int) -> list[TraceRow]:
         """The latest traces that a key of ``tenant`` in ``groups`` may see, newest first, ``limit`` at most."""
