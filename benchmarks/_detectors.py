@@ -12,7 +12,7 @@ import gzip
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,16 +29,13 @@ _WORD = re.compile(r"\w+")
 @dataclass(frozen=True, slots=True)
 class Task:
     """What one head learns: ``positives`` from ``negatives``. ``alike`` are innocent texts that look like positives, in
-    the negatives too, ``guilty`` negatives that another head should find: the threshold is chosen on the others.
-    ``owners`` are the documents that texts are parts of: those of one are held out together, and count as one text, by
-    their worst part, for that is how the head is used."""
+    the negatives too, ``guilty`` negatives that another head should find: the threshold is chosen on the others."""
 
     name: str
     positives: Texts
     negatives: Texts
     alike: Texts
     guilty: Texts = field(default_factory=list)
-    owners: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +111,6 @@ def tasks(sets: Sets) -> list[Task]:
     poisoned = [insert(text, sets.emails_train, number) for number, text in enumerate(sets.bipia_train)]
     documents = [*some([text for text in sets.paragraphs if even(text)], 300), *sets.emails_train]
     sentences = [part for text in documents for part in pieces(text)]
-    owners = {part: digest(text) for text in documents for part in pieces(text)}
-    # A poisoned e-mail's other parts stand in the e-mail, too.
-    owners |= {
-        part: digest(sets.emails_train[number % len(sets.emails_train)])
-        for number, text in enumerate(poisoned)
-        for part in pieces(text)
-    }
     indirect = Task(
         "indirect",
         [
@@ -130,7 +120,6 @@ def tasks(sets: Sets) -> list[Task]:
         ],
         [*some(sentences, 2500), *templates.handbook()],
         [*templates.handbook(), *[part for text in sets.emails_train for part in pieces(text)]],
-        owners=owners,
     )
     return [injection, indirect, *toxic_tasks(sets)]
 

@@ -3,9 +3,10 @@
     MAINSPRING_DATA=... python benchmarks/fit_detectors.py
 
 Nothing that ``benchmarks/detectors.py`` reports is read here but to leave out what resembles it. Thresholds come from
-predictions for texts that the fold's fit had not seen: so few of the innocent look-alikes of the fitting side are above
-them that, with ``SURE`` confidence, no more than ``ALIKE`` of all such texts are; and at most ``ORDINARY`` of the other
-innocent texts. (A threshold with just ``ALIKE`` of the sample above it breaks its promise on every second new sample.)
+predictions for texts that the fold's fit had not seen: at most ``ALIKE`` of the innocent look-alikes of the fitting
+side and ``ORDINARY`` of the other innocent texts are above them. For ``PROMISED`` ones so few of the look-alikes are
+that, with ``SURE`` confidence, no more than ``ALIKE`` of all such texts would be: a threshold with just ``ALIKE`` of
+one sample above it breaks its promise on every second other one.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,9 @@ from mainspring.settings import Settings, load
 
 TARGET = Path(detector.__file__).with_name("detectors.json")
 ALIKE, ORDINARY, SURE = 0.05, 0.01, 0.95
-PROMISED = ("injection", "indirect")
-"""Detectors that requests are refused by: the categories of moderation only tell."""
+PROMISED = ("injection",)
+"""Detectors whose promise is kept with that confidence; those of the others are kept in the sample. (With it, and for
+whole e-mails, `indirect` found 8 to 22 % of what was held out: e-mails do ask their readers for things.)"""
 RIDGES = (0.3, 1.0, 3.0, 10.0)
 FOLDS = 5
 ROUNDS = 3
@@ -125,8 +127,8 @@ def auroc(positives: Floats, negatives: Floats) -> float:
 def threshold(alike: Floats, others: Floats, sure: float | None = None) -> float:
     """The least threshold that keeps both promises; the one about look-alikes with that confidence (None: just in this
     sample)."""
-    most = int(ALIKE * len(alike)) if sure is None else allowed(len(alike), ALIKE, sure)
-    return float(max(np.sort(alike)[::-1][most], np.quantile(others, 1 - ORDINARY))) + 1e-4
+    least = np.quantile(alike, 1 - ALIKE) if sure is None else np.sort(alike)[::-1][allowed(len(alike), ALIKE, sure)]
+    return float(max(least, np.quantile(others, 1 - ORDINARY))) + 1e-4
 
 
 def allowed(count: int, share: float, sure: float) -> int:
@@ -142,22 +144,9 @@ def allowed(count: int, share: float, sure: float) -> int:
     return most
 
 
-def by_owner(scores: Floats, texts: Sequence[str], owners: Mapping[str, str]) -> Floats:
-    """The worst score of each document; a text that is part of none is one."""
-    worst_of: dict[str, float] = {}
-    for score, text in zip(scores.tolist(), texts, strict=True):
-        name = owners.get(text, text)
-        worst_of[name] = max(worst_of.get(name, 0.0), score)
-    return np.array(list(worst_of.values()))
-
-
-def cut_of(task: Task, texts: Sequence[str], held: Floats, alike: Any, others: Any) -> float:
+def cut_of(task: Task, held: Floats, alike: Any, others: Any) -> float:
     """The threshold, by what was held out."""
-    one, two = (
-        by_owner(held[chosen], [text for text, wanted in zip(texts, chosen, strict=True) if wanted], task.owners)
-        for chosen in (alike, others)
-    )
-    return threshold(one, two, SURE if task.name in PROMISED else None)
+    return threshold(held[alike], held[others], SURE if task.name in PROMISED else None)
 
 
 def head(task: Task, vectors: Vectors) -> tuple[detector.Head, dict[str, Any]]:
@@ -170,7 +159,7 @@ def head(task: Task, vectors: Vectors) -> tuple[detector.Head, dict[str, Any]]:
     others = (labels == 0) & ~alike & np.array([text not in guilty for text in texts])
     bags = vectors.of(texts)
     # Texts that begin alike were made from one pattern: they stay in one fold.
-    folds = np.array([int(digest(task.owners.get(text, text[:24])), 16) % FOLDS for text in texts])
+    folds = np.array([int(digest(text[:24]), 16) % FOLDS for text in texts])
     best: tuple[float, float, Floats] | None = None
     for ridge in RIDGES:
         held = np.zeros(len(texts))
@@ -178,7 +167,7 @@ def head(task: Task, vectors: Vectors) -> tuple[detector.Head, dict[str, Any]]:
             seen = folds != fold
             weights, bias = fit([bag for bag, keep in zip(bags, seen, strict=True) if keep], labels[seen], ridge)
             held[~seen] = worst([bag for bag, keep in zip(bags, seen, strict=True) if not keep], weights, bias)
-        cut = cut_of(task, texts, held, alike, others)
+        cut = cut_of(task, held, alike, others)
         found = float((held[labels == 1] >= cut).mean())
         print(
             f"{task.name:12} ridge {ridge:5} AUROC {auroc(held[labels == 1], held[labels == 0]):.3f} found {found:.3f}"
@@ -187,7 +176,7 @@ def head(task: Task, vectors: Vectors) -> tuple[detector.Head, dict[str, Any]]:
             best = (found, ridge, held)
     assert best is not None
     found, ridge, held = best
-    cut = cut_of(task, texts, held, alike, others)
+    cut = cut_of(task, held, alike, others)
     weights, bias = fit(bags, labels, ridge)
     card = {
         "positives": int(labels.sum()),

@@ -53,6 +53,8 @@ SCOPES = {
     "GET /v1/vector_stores/{store_id}/files/{file_id}/content": "chat",
     "GET /v1/vector_stores/{store_id}/files/{file_id}/chunks": "chat",
     "POST /v1/vector_stores/{store_id}/files/{file_id}": "ingest",
+    "POST /v1/vector_stores/{store_id}/files/{file_id}/release": "admin",
+    "POST /v1/vector_stores/{store_id}/files/{file_id}/scan": "ingest",
     "DELETE /v1/vector_stores/{store_id}/files/{file_id}": "ingest",
     "POST /v1/vector_stores/{store_id}/search": "chat",
     "POST /v1/vector_stores/{store_id}/similar": "chat",

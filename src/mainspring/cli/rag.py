@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mainspring.cli import rag_graph, rag_store, rag_transfer, show
+from mainspring.cli import rag_graph, rag_screening, rag_store, rag_transfer, show
 from mainspring.cli.up import existing, pull_missing
 from mainspring.settings import Chunking, Settings, load
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 app = typer.Typer(help="See what becomes of documents, and keep, move and measure collections.", no_args_is_help=True)
 app.command("recall")(rag_store.recall)
 app.command("reindex")(rag_store.reindex)
+app.command("quarantine")(rag_screening.quarantine)
+app.command("release")(rag_screening.release)
+app.command("scan")(rag_screening.scan)
 app.add_typer(rag_graph.app, name="graph")
 app.command("export")(rag_transfer.export)
 app.command("import")(rag_transfer.import_)

@@ -150,6 +150,10 @@ def tell(collection: str, report: IngestReport) -> None:
     sys.stderr.write(f"{collection}: {said or 'nothing to read'} ({report.seconds:.1f} s)\n")
     for notice in dict.fromkeys(report.notices):
         sys.stderr.write(f"  {notice}\n")
+    for held in report.flagged:
+        sys.stderr.write(f"  flagged: {held.name} holds {held.error}\n")
+    for held in report.quarantined:
+        sys.stderr.write(f"  quarantined: {held.name} holds {held.error}; see `mainspring rag quarantine`\n")
     for failure in report.failed:
         sys.stderr.write(f"  not read: {failure.name}: {failure.error}\n")
 

@@ -187,6 +187,7 @@ def documents_router(library: Library, access: Access) -> APIRouter:
     routes = APIRouter(route_class=JsonRoute, tags=["vector stores"], prefix="/v1/vector_stores")
     ingests = Annotated[Context, Depends(access("ingest"))]
     chats = Annotated[Context, Depends(access("chat"))]
+    admins = Annotated[Context, Depends(access("admin"))]
 
     @routes.post("/{store_id}/files")
     async def attach(store_id: str, body: StoreFileBody, context: ingests) -> HttpResponse:
@@ -238,6 +239,18 @@ def documents_router(library: Library, access: Access) -> APIRouter:
         groups = _groups(body.groups, context, "the file")
         document = await library.describe(context.principal, home, file_id, attributes, groups)
         return json_response(_document(home, document))
+
+    @routes.post("/{store_id}/files/{file_id}/release")
+    async def release(store_id: str, file_id: str, context: admins) -> HttpResponse:
+        """Let searches find a file that is quarantined."""
+        home = (await library.get(context.principal, store_id)).id
+        return json_response(_document(home, await library.release(context.principal, home, file_id)))
+
+    @routes.post("/{store_id}/files/{file_id}/scan")
+    async def scan(store_id: str, file_id: str, context: ingests) -> HttpResponse:
+        """Look for instructions in a file again."""
+        home = (await library.get(context.principal, store_id)).id
+        return json_response(_document(home, await library.scan(context.principal, home, file_id)))
 
     @routes.delete("/{store_id}/files/{file_id}")
     async def detach(store_id: str, file_id: str, context: ingests) -> HttpResponse:
@@ -343,6 +356,8 @@ def _document(store_id: str, document: Document) -> dict[str, Any]:
         "usage_bytes": document.chars,
         "filename": document.name,
         "attributes": dict(document.attributes),
+        "screening": document.screening or None,
+        "findings": dict(document.findings),
         "groups": sorted(document.groups),
         "document_id": document.document_id,
         "chunks": document.chunks,

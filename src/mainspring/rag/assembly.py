@@ -25,6 +25,7 @@ from mainspring.rag.query.model import ModelAsk
 from mainspring.rag.query.understand import Understanding
 from mainspring.rag.recommend import Recommender
 from mainspring.rag.retrieve import Retriever
+from mainspring.rag.screen import Screener
 from mainspring.rag.search import Search
 from mainspring.rag.vocabulary import Vocabularies
 from mainspring.serving import Path
@@ -64,11 +65,13 @@ class Assembly:
     def library(self) -> Library:
         """The library, not started yet."""
         settings, stores = self._settings, self._stores
-        ingestor = Ingestor(*self._kept, self._parser, settings.rag, self._reader)
+        screener = Screener(settings.guards.ingest, self._engines.embedder, stores.events, self._telemetry.metrics)
+        ingestor = Ingestor(*self._kept, self._parser, settings.rag, self._reader, screener)
         syncer = Syncer(ingestor, stores.sources, settings.home / "sources")
         # What answers under way is over by then; a stream may take a little longer than its request.
         forgetter = Forgetter(stores, again_s=2 * settings.gateway.request_timeout_s)
         library = Library(stores, ingestor, syncer, self._search(), self._answerer, forgetter)
+        library.screener = screener
         library.graphs = Builder(stores.collections, stores.graphs, self._retriever, self._reader)
         return library
 

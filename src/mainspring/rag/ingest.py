@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import re
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
@@ -27,6 +26,8 @@ from mainspring.rag.graph.read import Reader
 from mainspring.rag.parse import Parser
 from mainspring.rag.publish import Failure, IngestReport, Prepared, Publisher, forget
 from mainspring.rag.recipe import recipe
+from mainspring.rag.screen import Screener
+from mainspring.rag.title import read_as, title_of
 from mainspring.settings import RagSettings
 from mainspring.stores.blobs import Blobs
 from mainspring.stores.collections import Collection, Collections
@@ -68,7 +69,7 @@ class _Run:
 
     def same(self, document: Document, source: Source) -> bool:
         """Whether a source of the same bytes would be read as ``document`` was."""
-        return self.current(document) and _read_as(document.name) == _read_as(source.name)
+        return self.current(document) and read_as(document.name) == read_as(source.name)
 
     def about(self, source: Source, document: Document | None = None, *, unread: bool = False) -> About:
         """What is to be known of ``source``, which is ``document``. ``unread``: the content has still to be read. Where
@@ -81,7 +82,8 @@ class _Run:
 
 class Ingestor:
     """Writes documents into collections. One call for a collection at a time is the caller's best use; several
-    are safe, the last to begin a document wins. ``graphs`` reads entities and relations (None: by rules)."""
+    are safe, the last to begin a document wins. ``graphs`` reads entities and relations (None: by rules), and
+    ``screener`` looks for instructions in documents."""
 
     def __init__(
         self,
@@ -92,6 +94,7 @@ class Ingestor:
         parser: Parser,
         settings: RagSettings,
         graphs: Reader | None = None,
+        screener: Screener | None = None,
     ) -> None:
         self._collections = collections
         self._blobs = blobs
@@ -99,6 +102,7 @@ class Ingestor:
         self._embedders = embedders_of(embedder)
         self._parser = parser
         self._settings = settings
+        self._screener = screener
         self._graphs = None if settings.graph == "off" else graphs or Reader()
 
     async def ingest_path(
@@ -202,7 +206,7 @@ class Ingestor:
             known,
             recipe(self._settings, embedder),
             chunker(self._settings, embedder),
-            Publisher(self._collections, self._blobs, self._vectors, embedder, self._graphs),
+            Publisher(self._collections, self._blobs, self._vectors, embedder, self._graphs, self._screener),
             source_id,
             progress,
         )
@@ -377,18 +381,6 @@ class Ingestor:
             if document.source_key == key:
                 return document
         return None
-
-
-def title_of(name: str) -> str:
-    """What a file's name says about its content: ``returns-and-refunds.pdf`` -> ``returns and refunds``."""
-    title = " ".join(Path(name).stem.replace("-", " ").replace("_", " ").split())[:120]
-    # Names such as ``scan0012`` or ``p17`` say nothing.
-    return title if re.search(r"(?<![a-z])[a-z]{3,}(?!\w)", title, re.IGNORECASE) else ""
-
-
-def _read_as(name: str) -> tuple[str, str]:
-    """What a document's name decides about its chunks: its title, and by its ending how it is read."""
-    return title_of(name), Path(name).suffix.lower()
 
 
 def _sha256(source: Source) -> str:

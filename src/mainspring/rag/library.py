@@ -22,6 +22,7 @@ from mainspring.rag.forget import Forgetter
 from mainspring.rag.graph.read import Builder, Built
 from mainspring.rag.ingest import Ingestor, IngestReport, Progress
 from mainspring.rag.opened import Opened, opened
+from mainspring.rag.screen import Screener
 from mainspring.rag.search import Search
 from mainspring.serving.select import Served
 from mainspring.stores import Stores
@@ -66,6 +67,7 @@ class Library:
         self._embedder_name = search.embedder_name
         # Makes graphs of what was ingested without; the room's ``open`` sets it.
         self.graphs: Builder | None = None
+        self.screener: Screener | None = None
         self._wake = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
 
@@ -216,6 +218,29 @@ class Library:
         about = _changed(document.about, attributes, groups)
         await self._collections.describe(collection, document.document_id, document.source_key, document.name, about)
         return dataclasses.replace(document, about=about)
+
+    async def release(self, principal: Principal, id_or_name: str, file_id: str) -> Document:
+        """Let searches find a document that is quarantined. Raises ``NotFound``, and ``Conflict`` for another one."""
+        collection = await self.get(principal, id_or_name)
+        document = await self.document(principal, collection.id, file_id)
+        if document.screening != "quarantined":
+            raise Conflict(f"{document.name} is not quarantined", param="file_id")
+        await self._collections.screened(collection, document, "released", document.findings)
+        return await self.document(principal, collection.id, file_id)
+
+    async def scan(self, principal: Principal, id_or_name: str, file_id: str) -> Document:
+        """Look for instructions in a document again; what was released stays so. Raises ``NotFound``, and ``Conflict``
+        for one that was never read."""
+        collection = await self.get(principal, id_or_name)
+        document = await self.document(principal, collection.id, file_id)
+        if self.screener is None or not document.text_blob:
+            raise Conflict(f"{document.name} was not read: {document.error or document.status}")
+        text = await self._collections.text(document)
+        found = await self.screener.screen(collection, document.document_id, text, again=True)
+        kept = document.screening == "released" and found.findings
+        status = "released" if kept else "quarantined" if found.refused else found.status
+        await self._collections.screened(collection, document, status, found.findings)
+        return await self.document(principal, collection.id, file_id)
 
     async def detach(self, principal: Principal, id_or_name: str, file_id: str) -> None:
         collection = await self.get(principal, id_or_name)

@@ -14,13 +14,14 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from mainspring.engines.base import Embedder
-from mainspring.errors import Conflict, MainspringError, NotFound
+from mainspring.errors import Conflict, MainspringError, NotFound, UnreadableDocument
 from mainspring.rag import language, reuse
 from mainspring.rag.chunk import Chunk
 from mainspring.rag.connect.base import Source
 from mainspring.rag.document import Parsed
 from mainspring.rag.graph.model import Piece
 from mainspring.rag.graph.read import Built, Reader
+from mainspring.rag.screen import Screened, Screener
 from mainspring.stores.blobs import Blobs
 from mainspring.stores.collections import Collection, Collections
 from mainspring.stores.documents import DocumentVersion, Publication
@@ -44,7 +45,8 @@ class IngestReport:
     ``languages`` are those of the documents that were read, by code, and ``notices`` what follows from them.
     ``chunks`` were written, ``embedded`` of them with new vectors (``tokens`` long in all) and ``reused`` with ones
     that the collection had. ``moved`` documents have another name or key and the same content (one whose title or kind
-    changed by it is among ``updated``, too); ``described`` ones other attributes, groups or times. ``graph_tokens`` are
+    changed by it is among ``updated``, too); ``described`` ones other attributes, groups or times. ``flagged``
+    ones hold instructions, ``quarantined`` ones too, and cannot be found until they are released. ``graph_tokens`` are
     those of a chat model that read entities and relations.
     """
 
@@ -55,6 +57,8 @@ class IngestReport:
     moved: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     failed: list[Failure] = field(default_factory=list)
+    flagged: list[Failure] = field(default_factory=list)
+    quarantined: list[Failure] = field(default_factory=list)
     warnings: list[Failure] = field(default_factory=list)
     chunks: int = 0
     embedded: int = 0
@@ -97,8 +101,10 @@ class Publisher:
         vectors: VectorStore,
         embedder: Embedder,
         graphs: Reader | None = None,
+        screener: Screener | None = None,
     ) -> None:
         self._graphs = graphs
+        self._screener = screener
         self._collections = collections
         self._blobs = blobs
         self._vectors = vectors
@@ -113,8 +119,9 @@ class Publisher:
         if not prepared:
             return
         try:
+            prepared, screened = await self._screened(collection, prepared, report)
             await self._write(collection, prepared, report)
-            published = await self._commit(collection, prepared, report)
+            published = await self._commit(collection, prepared, screened, report)
         except Exception as error:
             for each in prepared:
                 await self._fail(collection, each.version, error)
@@ -130,6 +137,28 @@ class Publisher:
             report.chars += len(each.parsed.text)
             report.languages[language.detect(each.parsed.text)] += 1
             (report.updated if each.version.current else report.added).append(each.source.name)
+
+    async def _screened(
+        self, collection: Collection, prepared: Sequence[Prepared], report: IngestReport
+    ) -> tuple[list[Prepared], list[Screened]]:
+        """What may be published, and what was found in it."""
+        kept: list[Prepared] = []
+        screened: list[Screened] = []
+        for each in prepared:
+            name, found = each.source.name, Screened()
+            if self._screener is not None:
+                found = await self._screener.screen(collection, each.version.document_id, each.parsed.text)
+            if found.refused:
+                problem = UnreadableDocument(f"{name} was refused: it holds {found.told}")
+                await self._fail(collection, each.version, problem)
+                report.failed.append(Failure(name, str(problem)))
+                continue
+            if found.findings:
+                listed = report.quarantined if found.status == "quarantined" else report.flagged
+                listed.append(Failure(name, found.told))
+            kept.append(each)
+            screened.append(found)
+        return kept, screened
 
     async def _fail(self, collection: Collection, version: DocumentVersion, error: Exception) -> None:
         reason = str(error) or type(error).__name__
@@ -168,7 +197,11 @@ class Publisher:
         return graph
 
     async def _commit(
-        self, collection: Collection, prepared: Sequence[Prepared], report: IngestReport
+        self,
+        collection: Collection,
+        prepared: Sequence[Prepared],
+        screened: Sequence[Screened],
+        report: IngestReport,
     ) -> Sequence[int | Conflict | NotFound]:
         blobs = await asyncio.gather(*(self._blobs.put(each.parsed.text.encode()) for each in prepared))
         graphs = [await self._graph(collection, each, report) for each in prepared]
@@ -183,8 +216,10 @@ class Publisher:
                 pages=len(each.parsed.pages) or None,
                 text=each.parsed.text,
                 graph=graph,
+                screening=found.status,
+                findings=found.findings,
             )
-            for each, blob, graph in zip(prepared, blobs, graphs, strict=True)
+            for each, blob, graph, found in zip(prepared, blobs, graphs, screened, strict=True)
         ]
         try:
             return await self._collections.publish_all(collection, wanted)

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 from pydantic import Field, field_validator, model_validator
 
 from mainspring.settings.answers import AnswersSettings
+from mainspring.settings.guard_ingest import IngestSettings
 from mainspring.settings.guard_limits import LanguageLimits, LengthLimits, OnInput, TopicLimits, off
 from mainspring.settings.guard_tools import ToolsSettings
 from mainspring.settings.guard_untrusted import UntrustedSettings
@@ -94,6 +95,7 @@ class GuardsSettings(Section):
     rules: str = Field("", description="file of rules that answers are rewritten by, or `default`: the package's")
     tools: ToolsSettings = Field(default_factory=ToolsSettings)
     untrusted: UntrustedSettings = Field(default_factory=UntrustedSettings)
+    ingest: IngestSettings = Field(default_factory=IngestSettings)
     dry_run: bool = False
     placeholders_kept_s: float = Field(
         86_400.0, gt=0, description="how long the values of a conversation are kept in memory, with pii_input: tokenise"

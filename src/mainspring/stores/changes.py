@@ -45,9 +45,8 @@ def generations(connection: sa.Connection, collection: Collection, known: Genera
     version = require(connection, collection)
     if known is not None and known.version == version:
         return known
-    query = sa.select(documents.c.id, documents.c.generation, documents.c.groups, documents.c.read_groups).where(
-        _within(collection), documents.c.generation > 0
-    )
+    seen = ("id", "generation", "groups", "read_groups", "screening")
+    query = sa.select(*(documents.c[name] for name in seen)).where(_within(collection), documents.c.generation > 0)
     if known is None or known.version > version or _removed(connection, collection, known.version):
         return Generations.of(version, connection.execute(query))
     return known.follow(version, connection.execute(query.where(documents.c.changed > known.version)))

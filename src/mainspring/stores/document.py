@@ -12,6 +12,8 @@ import mainspring.stores.rows as rows
 from mainspring.types import confinement
 
 Status = Literal["in_progress", "completed", "failed"]
+Screening = Literal["", "clean", "flagged", "quarantined", "released"]
+"""Empty: nobody has looked for instructions in it. Searches do not find what is ``quarantined``."""
 Attributes = Mapping[str, str | int | float | bool]
 
 
@@ -89,6 +91,8 @@ class Publication:
     pages: int | None = None
     text: str = ""
     graph: str = ""
+    screening: Screening = ""
+    findings: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,8 @@ class Document:
     updated_at: float
     about: About = field(default_factory=About)
     begun: int = 0
+    screening: Screening = ""
+    findings: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def attributes(self) -> Attributes:
@@ -172,4 +178,6 @@ def document_of(row: sa.Row[Any]) -> Document:
             recipe=row.recipe,
         ),
         begun=row.begun,
+        screening=cast(Screening, row.screening),
+        findings=rows.load(row.findings),
     )

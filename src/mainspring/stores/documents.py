@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection as AnyCollection
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,6 +21,7 @@ import mainspring.stores.graphs as graph_rows
 import mainspring.stores.ids as ids
 import mainspring.stores.moves as moves
 import mainspring.stores.rows as rows
+import mainspring.stores.screening as screening_rows
 import mainspring.stores.stale as stale_chunks
 from mainspring.errors import Conflict, MainspringError, NotFound
 from mainspring.stores.blobs import Blobs
@@ -32,6 +33,7 @@ from mainspring.stores.document import (
     Document,
     DocumentVersion,
     Publication,
+    Screening,
     Status,
     columns_of,
     document_of,
@@ -120,8 +122,7 @@ class Documents:
     ) -> None:
         """Note what a source says now of a document whose content is what it was, perhaps under another key.
 
-        Raises ``NotFound``, or ``Conflict`` when an ingest of it has begun or another document has that key.
-        """
+        Raises ``NotFound``, or ``Conflict`` when an ingest of it has begun or another document has that key."""
 
         def work(connection: sa.Connection) -> int:
             version = changes.require(connection, collection, hold=True)
@@ -222,6 +223,7 @@ class Documents:
             "read_groups": old.groups,
             "updated_at": time.time(),
             "changed": version,
+            **screening_rows.columns(old, wanted),
         }
         connection.execute(sa.update(documents).where(_one(collection, wanted.document_id)).values(values))
         graph_rows.replace(connection, collection, wanted.document_id, wanted.generation, wanted.graph)
@@ -238,6 +240,16 @@ class Documents:
 
         await self._database.write(work, durable=True)
         await blob_store.sweep(self._database, self._blobs)
+
+    async def screened(
+        self, collection: Collection, document: Document, screening: Screening, findings: Mapping[str, int]
+    ) -> None:
+        """Note what was found in the text that is read now; searches heed it at once. See ``screening.note``."""
+
+        def work(connection: sa.Connection) -> int:
+            return screening_rows.note(connection, collection, document, screening, findings)
+
+        self._know(_key(collection), await self._database.write(work, durable=True))
 
     async def fail(
         self, collection: Collection, document_id: str, error: str, *, generation: int | None = None

@@ -38,27 +38,30 @@ class Generations:
     everything: Current = field(default_factory=Current)
     _restricted: dict[str, tuple[frozenset[str], frozenset[str]]] = field(default_factory=dict)
     _mentioned: frozenset[str] = frozenset()
+    _quarantined: frozenset[str] = frozenset()
     _views: LRUCache[frozenset[str], Current] = field(default_factory=lambda: LRUCache(_VIEWS))
 
     @classmethod
     def of(cls, version: int, found: Iterable[sa.Row[Any]]) -> Generations:
-        """From rows of (id, generation, groups, read_groups)."""
+        """From rows of (id, generation, groups, read_groups, screening)."""
         return cls(version).follow(version, found)
 
     def follow(self, version: int, found: Iterable[sa.Row[Any]]) -> Generations:
         """These at a later version, with the rows that changed in between."""
         everything, restricted = dict(self.everything), dict(self._restricted)
+        quarantined = set(self._quarantined)
         for row in found:
             everything[row.id] = row.generation
             restricted.pop(row.id, None)
+            (quarantined.add if row.screening == "quarantined" else quarantined.discard)(row.id)
             if row.groups != "[]" or row.read_groups != "[]":
                 restricted[row.id] = _groups(row.groups), _groups(row.read_groups)
         mentioned = frozenset().union(*(each for lists in restricted.values() for each in lists))
-        return Generations(version, Current(everything), restricted, mentioned)
+        return Generations(version, Current(everything), restricted, mentioned, frozenset(quarantined))
 
     def view(self, groups: frozenset[str] | None) -> Current:
-        """What ``groups`` may see, by document id."""
-        if groups is None or not self._restricted:
+        """What ``groups`` may find, by document id: nothing that is quarantined."""
+        if groups is None or not (self._restricted or self._quarantined):
             return self.everything
         known = groups & self._mentioned
         view = self._views.get(known)
@@ -66,6 +69,7 @@ class Generations:
             closed = {
                 name for name, lists in self._restricted.items() if not all(admits(each, known) for each in lists)
             }
+            closed |= self._quarantined
             view = Current({name: number for name, number in self.everything.items() if name not in closed})
             self._views[known] = view
         return view

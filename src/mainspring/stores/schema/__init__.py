@@ -63,4 +63,4 @@ __all__ = [
     "watermarks",
 ]
 
-HEAD = "0031"
+HEAD = "0032"

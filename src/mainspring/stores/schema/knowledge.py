@@ -57,6 +57,9 @@ documents = sa.Table(
     # What the source calls this version of it, and the digest of the settings that it was read with.
     optional("mark"),
     optional("recipe"),
+    # Whether it was looked at for instructions, what became of it, and what was found: counts by kind.
+    optional("screening"),
+    json("findings", "{}"),
     # The version of its collection at which it last changed, or is to have changed when that comes.
     count("changed"),
     sa.UniqueConstraint("tenant", "collection_id", "source_key"),

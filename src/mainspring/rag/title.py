@@ -1,0 +1,18 @@
+"""What the name of a file says about its content."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+
+def title_of(name: str) -> str:
+    """What a file's name says about its content: ``returns-and-refunds.pdf`` -> ``returns and refunds``."""
+    title = " ".join(Path(name).stem.replace("-", " ").replace("_", " ").split())[:120]
+    # Names such as ``scan0012`` or ``p17`` say nothing.
+    return title if re.search(r"(?<![a-z])[a-z]{3,}(?!\w)", title, re.IGNORECASE) else ""
+
+
+def read_as(name: str) -> tuple[str, str]:
+    """What a document's name decides about its chunks: its title, and by its ending how it is read."""
+    return title_of(name), Path(name).suffix.lower()

@@ -1,0 +1,21 @@
+"""Settings of what is looked for in documents when they are ingested."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import field_validator
+
+from mainspring.settings.guard_limits import off
+from mainspring.settings.section import Section
+
+
+class IngestSettings(Section):
+    """What is done with a document that holds instructions to whoever reads it: noted (``flag``), kept out of searches
+    until somebody releases it (``quarantine``), or not taken at all (``refuse``). The rules read it, and with
+    ``detector`` the fitted detector ``indirect``, two sentences at a time, which embeds every document once more."""
+
+    action: Literal["off", "flag", "quarantine", "refuse"] = "off"
+    detector: bool = False
+
+    _word = field_validator("action", mode="before")(off)
