@@ -60,7 +60,9 @@ class System:
             opened_stores.events.heard.append(opened_telemetry.metrics.facts.count)
             path = await enter(serving.open(settings, opened_stores, opened_telemetry, opened_engines))
             library = await enter(rag.open(settings, opened_stores, opened_telemetry, opened_engines, path))
-            opened_compliance = await enter(compliance.open(settings, opened_stores, opened_telemetry, library))
+            opened_compliance = await enter(
+                compliance.open(settings, opened_stores, opened_telemetry, library, path.policies)
+            )
             yield cls(
                 settings,
                 opened_stores,

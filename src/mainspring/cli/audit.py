@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -82,13 +82,19 @@ def verify(
     """
 
     async def work(opened: Stores) -> list[dict[str, object]]:
-        from mainspring.gateway.audit import noted, report_body
+        from mainspring.compliance.decisions import Decisions
+        from mainspring.gateway.audit import decisions_body, noted, report_body
 
         tenants = await opened.audit.tenants() if tenant is None else [tenant]
         known = [noted(tenant or "default", each) for each in head or ()]
         names = {tenant or "default"} if head else set()
+        decisions = Decisions(opened.database, opened.audit, 0.0)
         return [
-            {"tenant": each, **report_body(await opened.audit.verify(each, known if each in names else ()))}
+            {
+                "tenant": each,
+                **report_body(await opened.audit.verify(each, known if each in names else ())),
+                "guard_decisions": decisions_body(await decisions.check_all(each)),
+            }
             for each in sorted({*tenants, *names})
         ]
 
@@ -101,7 +107,12 @@ def verify(
         print(f"{name}: {state}, {report['entries']} entries, head {report['head']}")
         for problem in report["problems"]:  # type: ignore[attr-defined]
             print(f"  entry {problem['number']}: {problem['problem']}")
-    if not all(report["intact"] for report in reports):
+        decided: dict[str, Any] = report["guard_decisions"]  # type: ignore[assignment]
+        if decided["sealed"]:
+            print(f"  guard events: {decided['sealed']} sealed, {decided['missing']} of them gone")
+        for number in decided["changed"]:
+            print(f"  entry {number}: guard events that it refers to were changed")
+    if not all(report["intact"] and not report["guard_decisions"]["changed"] for report in reports):  # type: ignore[index]
         raise Conflict("an audit log is not as it was written", remedy="Compare it with a backup or an export")
 
 

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
+from mainspring.compliance import standing
+from mainspring.compliance.decisions import Decisions
 from mainspring.compliance.documents import Documents
 from mainspring.compliance.erasure import LIMITS, Eraser
+from mainspring.compliance.refusals import Refusals
 from mainspring.compliance.retention import Retention
 from mainspring.compliance.subjects import Subjects
+from mainspring.errors import MainspringError
+from mainspring.guards.policy import Policies
 from mainspring.rag.library import Library
 from mainspring.settings import Settings
 from mainspring.stores import Stores
 from mainspring.telemetry import Telemetry
 from mainspring.telemetry.compliance import ComplianceMetrics
+
+log = logging.getLogger("mainspring.compliance")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +32,13 @@ class Compliance:
 
     subjects: Subjects
     eraser: Eraser
+    refusals: Refusals
     metrics: ComplianceMetrics
 
 
 @asynccontextmanager
 async def open(  # noqa: A001
-    settings: Settings, stores: Stores, telemetry: Telemetry, library: Library
+    settings: Settings, stores: Stores, telemetry: Telemetry, library: Library, policies: Policies
 ) -> AsyncIterator[Compliance]:
     """The services, at work in the background until it is left."""
     metrics = ComplianceMetrics(telemetry.metrics.registry)
@@ -40,10 +50,29 @@ async def open(  # noqa: A001
     again_s = 2 * settings.gateway.request_timeout_s
     eraser = Eraser(stores, documents, metrics, again_s=again_s, limits=limits)
     retention = Retention(stores, settings.compliance.retention, metrics)
+    refusals = Refusals(stores.audit, metrics)
+    decisions = Decisions(stores.database, stores.audit, again_s)
+    versions = {"default": policies.default.version} | {name: each.version for name, each in policies.named.items()}
+    await standing.note(stores.audit, settings, versions)
     eraser.start()
     retention.start()
+    noting = asyncio.create_task(_note(refusals, decisions, settings.compliance.audit_flush_s), name="audit")
     try:
-        yield Compliance(Subjects(stores, documents), eraser, metrics)
+        yield Compliance(Subjects(stores, documents), eraser, refusals, metrics)
     finally:
+        noting.cancel()
+        await asyncio.gather(noting, return_exceptions=True)
+        with suppress(MainspringError):
+            await refusals.flush()
         await retention.close()
         await eraser.close()
+
+
+async def _note(refusals: Refusals, decisions: Decisions, every_s: float) -> None:
+    while True:
+        await asyncio.sleep(every_s)
+        try:
+            await refusals.flush()
+            await decisions.seal()
+        except MainspringError as error:
+            log.warning("the audit log was not brought up to date, which the next round does: %s", error)

@@ -13,7 +13,7 @@ from fastapi import Request as HttpRequest
 from fastapi import Security
 from fastapi.security import HTTPBearer
 
-from mainspring.errors import Forbidden, InvalidRequest, Unauthenticated
+from mainspring.errors import Forbidden, InvalidRequest, MainspringError, Unauthenticated
 from mainspring.stores.audit import By
 from mainspring.types import TOKEN, Allowance, Arrival, Context, Principal, Priority
 
@@ -26,6 +26,9 @@ class Authenticator(Protocol):
 
 CONSENT, CONSENT_FIELD = "x-training-consent", "training_consent"
 """The header, and the field of ``metadata``, by which a request says whether it may be learnt from."""
+Refused = Callable[[MainspringError, str, str, "Principal | None"], None]
+"""Told of each request that was not let in: why, from which address, to which scope, and whose key it had (None: none
+that would do)."""
 # Only declares keys and scopes in the OpenAPI document; ``bearer`` reads them.
 DECLARED = HTTPBearer(scheme_name="key", description="An API key: `mainspring keys create NAME`", auto_error=False)
 
@@ -36,7 +39,15 @@ class Caller:
     ``admit`` checks the key, and needs nothing but the request's headers; routes call it before they read a body.
     """
 
-    def __init__(self, keys: Authenticator, scope: str, timeout_s: float, classes: Mapping[str, Priority]) -> None:
+    def __init__(
+        self,
+        keys: Authenticator,
+        scope: str,
+        timeout_s: float,
+        classes: Mapping[str, Priority],
+        refused: Refused | None = None,
+    ) -> None:
+        self._refused = refused
         self._keys = keys
         self._classes = classes
         self._scope = scope
@@ -49,14 +60,14 @@ class Caller:
 
     async def admit(self, http: HttpRequest) -> Context:
         """Raises ``Unauthenticated``, ``Forbidden``, or ``InvalidRequest`` naming a header."""
-        principal = await self._keys.authenticate(bearer(http))
-        if self._scope and self._scope not in principal.scopes and "admin" not in principal.scopes:
-            raise Forbidden(
-                f"this {'token' if principal.key_id.startswith(TOKEN) else 'API key'} lacks the scope {self._scope!r}",
-                remedy=f"Create one with `mainspring keys create NAME --scope {self._scope}`"
-                if not principal.key_id.startswith(TOKEN)
-                else "Its roles give none: see gateway.roles",
-            )
+        principal = None
+        try:
+            principal = await self._keys.authenticate(bearer(http))
+            self._check_scope(principal)
+        except (Unauthenticated, Forbidden) as error:
+            if self._refused is not None:
+                self._refused(error, http.client.host if http.client else "", self._scope, principal)
+            raise
         context = Context(
             principal=principal,
             trace=http.state.trace,
@@ -71,6 +82,15 @@ class Caller:
         http.state.context = context
         return context
 
+    def _check_scope(self, principal: Principal) -> None:
+        if self._scope and self._scope not in principal.scopes and "admin" not in principal.scopes:
+            raise Forbidden(
+                f"this {'token' if principal.key_id.startswith(TOKEN) else 'API key'} lacks the scope {self._scope!r}",
+                remedy=f"Create one with `mainspring keys create NAME --scope {self._scope}`"
+                if not principal.key_id.startswith(TOKEN)
+                else "Its roles give none: see gateway.roles",
+            )
+
     async def __call__(self, http: HttpRequest, key: object = None) -> Context:  # noqa: ARG002
         admitted: Context | None = getattr(http.state, "context", None)
         return admitted or await self.admit(http)
@@ -81,11 +101,13 @@ Access = Callable[[str], Caller]
 anyone who has a key."""
 
 
-def access_to(keys: Authenticator, timeout_s: float, tiers: Mapping[str, str] | None = None) -> Access:
+def access_to(
+    keys: Authenticator, timeout_s: float, tiers: Mapping[str, str] | None = None, refused: Refused | None = None
+) -> Access:
     """The dependency factory over ``keys``; ``timeout_s`` bounds each request's deadline, ``tiers`` are the priority
     classes of the keys' tiers (interactive where not named)."""
     classes = {tier: Priority[name.upper()] for tier, name in (tiers or {}).items()}
-    return lambda scope: Caller(keys, scope, timeout_s, classes)
+    return lambda scope: Caller(keys, scope, timeout_s, classes, refused)
 
 
 def consenting(context: Context, metadata: Mapping[str, str] | None) -> Context:

@@ -3,13 +3,14 @@
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response as HttpResponse
 from starlette.responses import StreamingResponse
 
+from mainspring.compliance.decisions import Checked
 from mainspring.errors import InvalidRequest
 from mainspring.gateway.access import Access, acting
 from mainspring.gateway.body import JsonRoute
@@ -96,4 +97,13 @@ def report_body(report: Report) -> dict[str, Any]:
         "trimmed": report.trimmed,
         "head": str(report.head),
         "problems": [{"number": each.seq, "problem": each.what} for each in report.problems],
+    }
+
+
+def decisions_body(checked: Sequence[Checked]) -> dict[str, Any]:
+    """What became of the guard events that entries refer to, as JSON. Those that are gone may be so by retention."""
+    return {
+        "sealed": sum(each.count for each in checked),
+        "missing": sum(each.missing for each in checked),
+        "changed": [each.entry for each in checked if each.changed],
     }

@@ -47,7 +47,8 @@ def mount(system: System) -> FastAPI:
     keys_or_tokens: Authenticator = system.stores.keys
     if settings.oidc.issuer:
         keys_or_tokens = Either(system.stores.keys, Tokens(settings.oidc, settings.roles))
-    access = access_to(keys_or_tokens, settings.request_timeout_s, system.settings.serving.admission.tiers)
+    refused = system.compliance.refusals.note
+    access = access_to(keys_or_tokens, settings.request_timeout_s, system.settings.serving.admission.tiers, refused)
     idempotency = Idempotency(system.stores.cache)
     registry = PromptRegistry(system.stores.prompts, system.settings.serving.prompts_tenant)
     prompting = Prompting(registry, system.registry, system.settings)
