@@ -90,7 +90,7 @@ def stored_row(span: Span) -> SpanRow:
     from mainspring.stores import rows
     from mainspring.stores.spans import SpanRow
 
-    principal = span.context.principal
+    principal = span.principal
     return SpanRow(
         trace_id=span.trace_id,
         span_id=span.span_id,

@@ -93,8 +93,8 @@ class Span:
     """One timed step. Leave its ``with`` block, or call ``end()`` where it outlives one (streams)."""
 
     __slots__ = (
-        "_owner", "_root", "_started", "_trace", "attributes", "context", "end_ns", "name", "parent_id", "start_ns",
-        "status",
+        "_context", "_owner", "_parent", "_root", "_started", "_trace", "attributes", "end_ns", "name", "parent_id",
+        "span_id", "start_ns", "status",
     )  # fmt: skip
 
     def __init__(
@@ -104,7 +104,10 @@ class Span:
         self.name = name
         self.attributes = attributes
         self.parent_id: str | None = None if above.span_id == _NO_SPAN else above.span_id
-        self.context = parent.under(TraceParent(above.trace_id, os.urandom(8).hex(), above.sampled, above.state))
+        self.span_id = os.urandom(8).hex()
+        self._parent = parent
+        # Made when it is asked for: half of all steps have none below them.
+        self._context: Context | None = None
         self.status: Status = "unset"
         self.start_ns = time.time_ns()
         self.end_ns = 0
@@ -119,12 +122,22 @@ class Span:
         return self._root
 
     @property
-    def trace_id(self) -> str:
-        return self.context.trace.trace_id
+    def context(self) -> Context:
+        """That of what happens below it."""
+        if self._context is None:
+            above = self._parent.trace
+            below = TraceParent(above.trace_id, self.span_id, above.sampled, above.state)
+            self._context = self._parent.under(below)
+        return self._context
 
     @property
-    def span_id(self) -> str:
-        return self.context.trace.span_id
+    def principal(self) -> Principal:
+        """Who asked."""
+        return self._parent.principal
+
+    @property
+    def trace_id(self) -> str:
+        return self._parent.trace.trace_id
 
     def set(self, key: str, value: Any) -> None:
         """Set an attribute: a string, number, boolean or list of them. Never a prompt or an answer."""
@@ -179,7 +192,8 @@ class Nothing(Span):
     __slots__ = ()
 
     def __init__(self, context: Context) -> None:
-        self.context = context
+        self._parent = self._context = context
+        self.span_id = context.trace.span_id
 
     def set(self, key: str, value: Any) -> None: ...
 
