@@ -50,3 +50,22 @@ def test_for_people_it_is_two_tables(command: Command) -> None:
     assert "setting" in shown
     assert [line.split()[2] for line in shown.splitlines() if line.startswith("model all-minilm-l6-v2")] == ["ok"]
     assert "environment MAINSPRING_HOME" in shown
+
+
+def test_what_lets_nobody_in_or_nothing_out_is_told(command: Command) -> None:
+    (command.place / "mainspring.yaml").write_text(
+        "gateway:\n"
+        "  host: 0.0.0.0\n"
+        "  oidc: {issuer: 'https://id.example.com', audience: [us], jwks_file: nothing.json}\n"
+        "models:\n"
+        "  region: eu\n"
+        "  remote: {big: {url: 'http://h/v1', model: big, region: us}}\n"
+    )
+    _, checks = doctor(command, MAINSPRING_SERVING__RESIDENCY="{bank: [ch]}")
+    assert (checks["tls"]["state"], checks["oidc"]["state"]) == ("off", "wrong")
+    assert "nothing.json" in checks["oidc"]["detail"]
+    assert checks["residency"]["state"] == "wrong"
+    assert "bank asks for ch, where no chat model is" in checks["residency"]["detail"]
+    for regions, state in (("[us]", "weak"), ("[eu]", "ok")):
+        _, checks = doctor(command, MAINSPRING_SERVING__RESIDENCY=f"{{bank: {regions}}}")
+        assert checks["residency"]["state"] == state

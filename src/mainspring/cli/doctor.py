@@ -47,6 +47,7 @@ def doctor(
         *_tls(context),
         *_oidc(context),
         *_credentials(context),
+        *_residency(context),
         _disk(context),
         _processor(),
     ]
@@ -193,6 +194,29 @@ def _credentials(context: typer.Context) -> list[Check]:
     except MainspringError as error:
         return [("credentials", "wrong", str(error))]
     return [("credentials", "ok", ", ".join(dict.fromkeys(named.values())))]
+
+
+def _residency(context: typer.Context) -> list[Check]:
+    """Whether tenants that ask for regions find any model there."""
+    from mainspring.settings import load
+
+    settings = load(context.obj).settings
+    models, here = settings.models, settings.models.region
+    places = {name: {here} for name in models.chat}
+    places |= {name: {each.region for each in remote.endpoints()} for name, remote in models.remote.items()}
+    places |= {name: {vllm.region or ("" if vllm.url else here)} for name, vllm in models.vllm.items()}
+    checks = []
+    for tenant, regions in settings.serving.residency.items():
+        near = [name for name, where in places.items() if where & set(regions)]
+        asked = f"{tenant} asks for {', '.join(regions)}"
+        if not near:
+            checks.append(("residency", "wrong", f"{asked}, where no chat model is: give endpoints a region"))
+        elif here not in regions:
+            detail = f"{asked}, and the embedding model is in {here or 'no region'}: it can search nothing"
+            checks.append(("residency", "weak", detail))
+        else:
+            checks.append(("residency", "ok", f"{asked}: {', '.join(near)}"))
+    return checks
 
 
 def _disk(context: typer.Context) -> Check:

@@ -62,7 +62,8 @@ class Addresses:
 
     def admit(self, host: str) -> None:
         """Count a request. Raises ``RateLimited``."""
-        if not self.counts:
+        if not self._seen and not self._settings.requests_per_minute:
+            # Nobody did anything wrong, and nothing else is counted.
             return
         place = network(host)
         known = self._seen.get(place)

@@ -117,8 +117,8 @@ class Edge:
             found[-1] = (b"content-security-policy", DOCS_POLICY)
         if self._hsts and scope["scheme"] == "https":
             found.append((b"strict-transport-security", self._hsts))
-        origin = asked.get("origin")
         if self._cors is not None:
+            origin = asked.get("origin")
             found.append((b"vary", b"Origin"))
             if origin is not None and self._cors.is_allowed_origin(origin):
                 # A page that may read answers must be able to: no other site's pages get this header.
