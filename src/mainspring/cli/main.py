@@ -13,6 +13,7 @@ from mainspring.cli import (
     approvals,
     ask,
     audit,
+    backup,
     batches,
     budgets,
     cache,
@@ -88,6 +89,8 @@ app.command("slos")(monitor.slos)
 app.add_typer(guards.app, name="guards")
 app.command("replay")(replay.replay)
 app.add_typer(telemetry.app, name="telemetry")
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
 app.add_typer(credentials.app, name="credentials")

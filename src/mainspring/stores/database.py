@@ -280,6 +280,16 @@ def _revision(connection: sa.Connection) -> str | None:
     return None if found is None else str(found)
 
 
+def revisions() -> frozenset[str]:
+    """The schemas that this version knows how to bring to ``HEAD``."""
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    return frozenset(script.revision for script in ScriptDirectory.from_config(config).walk_revisions())
+
+
 def _upgrade(connection: sa.Connection, name: str) -> None:
     # Imported only when there is something to do: it costs a tenth of a second of every start otherwise.
     from alembic import command
