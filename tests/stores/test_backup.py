@@ -259,6 +259,21 @@ async def test_what_is_missing_is_named(tmp_path: Path) -> None:
     assert restored.missing == ("document one: 3 of 3 chunks",)
 
 
+async def test_models_under_the_home_are_not_copied(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    settings = Settings.model_validate({"home": home, "models": {"directory": home / "models"}})
+    async with stores.open(settings):
+        (home / "models").mkdir()
+        (home / "models" / "weights").write_text("x")
+        (home / "notes").mkdir()
+        (home / "notes" / "mine").write_text("y")
+        data, _ = made(settings)
+    with tarfile.open(fileobj=io.BytesIO(data)) as pack:
+        names = pack.getnames()
+    assert "home/notes/mine" in names
+    assert not [name for name in names if "weights" in name]
+
+
 async def test_what_a_killed_backup_left_goes(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "home")
     async with stores.open(settings):
@@ -269,6 +284,19 @@ async def test_what_a_killed_backup_left_goes(tmp_path: Path) -> None:
     assert not left.exists()
     with tarfile.open(fileobj=io.BytesIO(data)) as pack:
         assert not [name for name in pack.getnames() if "secret" in name]
+
+
+async def test_of_two_backups_at_once_one_is_made(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home")
+    async with stores.open(settings):
+
+        def within(stage: str, done: int, total: int) -> None:
+            if stage == "Pack":
+                with pytest.raises(Conflict, match="another backup"):
+                    made(settings)
+
+        backup.write(settings, io.BytesIO(), tell=within)
+        made(settings)
 
 
 async def test_a_damaged_database_is_no_backup(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import IO, Annotated, Any
 import typer
 
 from mainspring.cli import show
-from mainspring.errors import Conflict, MissingExtra, NotFound, StoreError
+from mainspring.errors import Conflict, InvalidRequest, MissingExtra, NotFound, StoreError
 
 _WARNING = "It holds everything: keep it as safe as the home itself."
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
@@ -30,6 +30,8 @@ def backup(
     from mainspring.stores import backup as backups
 
     settings = load(context.obj).settings
+    if "://" not in target and Path(target).resolve().is_relative_to(settings.home.resolve()):
+        raise InvalidRequest(f"{target} lies in the home that is copied", remedy="Name a file outside of it")
     with show.progress() as progress, _written(target) as out:
         report = backups.write(
             settings, out, compress=target.endswith((".gz", ".tgz")), keep_going=keep_going, tell=progress

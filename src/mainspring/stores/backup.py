@@ -11,6 +11,7 @@ Not kept: cached answers (they would be found again beside documents that change
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import io
 import json
@@ -26,7 +27,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from mainspring import __version__
-from mainspring.errors import SettingsError, StoreError
+from mainspring.errors import Conflict, SettingsError, StoreError
 from mainspring.settings import Settings
 from mainspring.stores import cache, similar, spans
 from mainspring.stores import database as sql
@@ -61,21 +62,35 @@ def write(
 ) -> Report:
     """Pack the home into ``out`` as a tar file.
 
-    Raises ``SettingsError`` for a database that is not SQLite, ``StoreError`` for a home that is not there, or in which
-    chunks or texts are missing (with ``keep_going`` they are reported).
+    Raises ``SettingsError`` for a database that is not SQLite, ``Conflict`` while another backup is made, and
+    ``StoreError`` for a home that is not there, or in which chunks or texts are missing (with ``keep_going`` they are
+    reported).
     """
     home, database = settings.home, path_of(settings)
     if not database.is_file():
         raise StoreError(f"there is no database {database}", remedy="Name the home with MAINSPRING_HOME")
-    for left in home.glob(f"{STAGING}*"):
-        # Of a backup that was killed: its second names would keep what was deleted.
-        shutil.rmtree(left, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=STAGING, dir=home) as folder:
+    with _alone(home), tempfile.TemporaryDirectory(prefix=STAGING, dir=home) as folder:
         staged = Path(folder)
-        report = _stage(home, database, staged, keep_going=keep_going, tell=tell)
+        report = _stage(_Place(home, database, settings.models.directory), staged, keep_going=keep_going, tell=tell)
         with tarfile.open(fileobj=out, mode="w|gz" if compress else "w|") as pack:
             _pack(pack, staged, report, tell)
     return report
+
+
+@contextlib.contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """One backup of a home at a time; what a killed one left goes: its second names would keep what was deleted."""
+    descriptor = os.open(home, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise Conflict(f"another backup of {home} is being made", remedy="Wait for it") from None
+        for left in home.glob(f"{STAGING}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def path_of(settings: Settings) -> Path:
@@ -91,13 +106,22 @@ def path_of(settings: Settings) -> Path:
     )
 
 
-def _stage(home: Path, database: Path, staged: Path, *, keep_going: bool, tell: Tell) -> Report:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What is copied; models, which may lie under the home, are not."""
+
+    home: Path
+    database: Path
+    models: Path
+
+
+def _stage(place: _Place, staged: Path, *, keep_going: bool, tell: Tell) -> Report:
     missing: list[str] = []
     for attempt in range(1, ATTEMPTS + 1):
         tell("Freeze", attempt, ATTEMPTS)
         for left in staged.iterdir():
             shutil.rmtree(left) if left.is_dir() else left.unlink()
-        report = _freeze(home, database, staged)
+        report = _freeze(place, staged)
         tell("Check", 0, 0)
         missing = _missing(staged)
         if not missing:
@@ -111,9 +135,9 @@ def _stage(home: Path, database: Path, staged: Path, *, keep_going: bool, tell: 
     return report
 
 
-def _freeze(home: Path, database: Path, staged: Path) -> Report:
+def _freeze(place: _Place, staged: Path) -> Report:
     """Second names for all files, and the database, of one moment."""
-    report = Report()
+    report, home, database = Report(), place.home, place.database
     with contextlib.closing(_connect(database)) as reader, contextlib.closing(_connect(database)) as writer:
         try:
             writer.execute("BEGIN IMMEDIATE")
@@ -123,7 +147,7 @@ def _freeze(home: Path, database: Path, staged: Path) -> Report:
                 reader.execute("BEGIN")
                 report.schema = _one(reader, "SELECT version_num FROM alembic_version")
                 report.documents = int(_one(reader, "SELECT count(*) FROM documents WHERE generation > 0"))
-                _link_files(home, staged, database, _blobs(reader))
+                _link_files(place, staged, _blobs(reader))
             finally:
                 writer.execute("ROLLBACK")
                 report.held_s = time.perf_counter() - held
@@ -169,21 +193,22 @@ def _copy(source: sqlite3.Connection, path: Path) -> None:
             raise sqlite3.DatabaseError(str(problem))
 
 
-def _link_files(home: Path, staged: Path, database: Path, blobs: set[str]) -> None:
-    for path in _files(home):
-        relative = path.relative_to(home)
+def _link_files(place: _Place, staged: Path, blobs: set[str]) -> None:
+    for path in _files(place):
+        relative = path.relative_to(place.home)
         top = relative.parts[0]
         if top == "blobs":
             if relative.name in blobs:
                 _link(path, staged / relative)
-        elif path != database and not _is_sqlite(path):
+        elif path != place.database and not _is_sqlite(path):
             _link(path, staged / relative)
 
 
-def _files(home: Path) -> Iterator[Path]:
-    for folder, names, files in os.walk(home):
+def _files(place: _Place) -> Iterator[Path]:
+    for folder, names, files in os.walk(place.home):
         here = Path(folder)
-        if here == home:
+        names[:] = [name for name in names if here / name != place.models]
+        if here == place.home:
             names[:] = [name for name in names if name not in _LEFT_OUT and not name.startswith(STAGING)]
             files = [name for name in files if name not in _LEFT_OUT]
         for name in files:
