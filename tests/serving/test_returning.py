@@ -142,6 +142,19 @@ async def test_nothing_is_private_where_there_is_nothing(house: Build) -> None:
     assert not context.allowance.private
 
 
+@pytest.mark.parametrize("action", ["tokenise", "redact"])
+async def test_what_is_new_is_recorded_as_it_was_rewritten(house: Build, action: Any) -> None:
+    home, context = house(echo, GuardPolicy(pii_input=action)), visitor()
+    # As the route of responses does, which sends what came before too.
+    context.allowance.turn = (Message("user", f"I am {ANA}"),)
+    said = (Message("user", "Hi"), Message("assistant", "Hello"), Message("user", f"I am {ANA}"))
+    await home.ask("", context, messages=said)
+    assert ANA not in everything(home)
+    [record] = home.events.of("answer")
+    [kept] = json.loads(record.content or "")["messages"]
+    assert kept["content"] == ("I am [EMAIL_1]" if action == "tokenise" else "I am [EMAIL]")
+
+
 async def test_a_dry_run_changes_nothing(house: Build) -> None:
     home = house(echo, GuardPolicy(pii_input="tokenise", dry_run=True))
     await home.ask(f"I am {ANA}")

@@ -132,6 +132,7 @@ class GuardInput(Layer):
             texts = await self._guard.check(policy, given, context, param="prompt.variables", placeholders=placeholders)
             use = dataclasses.replace(use, variables=dict(zip(use.variables, texts, strict=True)))
             request = dataclasses.replace(request, prompt=use)
+        asked = request.messages
         request = await self._guard.tools(policy, request, context)
         spoken = list(request.messages)
         heard = [index for index, each in enumerate(spoken) if each.role in ("user", "tool") and each.content]
@@ -146,8 +147,11 @@ class GuardInput(Layer):
         for index, text in zip(heard, texts, strict=True):
             if text is not spoken[index].content:
                 spoken[index] = dataclasses.replace(spoken[index], content=text)
-        if all(one is other for one, other in zip(spoken, request.messages, strict=True)):
+        if all(one is other for one, other in zip(spoken, asked, strict=True)):
             return request
+        # Whoever has said already what of it is new, to be recorded, has said it in the caller's words.
+        new = dict(zip(asked, spoken, strict=True))
+        context.allowance.turn = tuple(new.get(each, each) for each in context.allowance.turn)
         return dataclasses.replace(request, messages=tuple(spoken))
 
     async def _write_down(self, context: Context) -> None:
