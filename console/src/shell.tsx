@@ -8,6 +8,7 @@ import { setTheme, theme, type Theme } from "./lib/theme";
 import { PAGES } from "./pages/pages";
 import { Choice, IconButton } from "./ui/controls";
 import { Icon, Logo } from "./ui/icon";
+import { Shortcuts } from "./ui/shortcuts";
 
 export function Shell({ me, onLeave, children }: { me: Me; onLeave: () => void; children: ReactNode }): ReactNode {
   const place = usePlace();
@@ -76,6 +77,7 @@ export function Shell({ me, onLeave, children }: { me: Me; onLeave: () => void; 
           </div>
         </div>
       </aside>
+      <Shortcuts me={me} pages={PAGES} />
       <main id="main" ref={main} tabIndex={-1}>{children}</main>
     </div>
   );

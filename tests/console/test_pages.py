@@ -20,6 +20,16 @@ PAGES = {
     "document": ("knowledge", ".chunk"),
     "search": ("knowledge", ".hit"),
     "costs": ("costs", ".bars"),
+    "prompts": ("prompts", ".table"),
+    "prompt": ("prompts", ".prompt-text"),
+    "trace prompt": ("traces?operation=chat&model=handbook", ".answered"),
+    "approvals": ("approvals", ".state"),
+    "overview": ("quality/overview", ".stacked"),
+    "alerts": ("quality/alerts", ".state"),
+    "drift": ("quality/drift", ".card"),
+    "objectives": ("quality/objectives", "article"),
+    "policies": ("settings/policies", ".pairs"),
+    "audit": ("settings/audit", ".table"),
     "guards": ("quality/guards", ".stacked"),
     "feedback": ("quality/feedback", ".said-card"),
     "live": ("live", ".chart-card"),
@@ -40,12 +50,14 @@ def signed_in(browser: Browser, server: Server) -> Browser:
     if not ready:
         browser.sign_in(server.key)
         ask(browser, QUESTION)
+        server.call("POST", "/v1/prompts/looked-at/versions", {"template": "Be kind to {{ customer }}."})
         # Something for the page of feedback and of guards.
         browser.press("Good answer")
         browser.says("your feedback is recorded")
         browser.type(COMPOSER, "Who is jane.doe@example.com?" + Keys.ENTER)
         browser.until(lambda: len(browser.all(".turn.answer")) == 2, "an answer")
         ended(browser)
+        browser.until(lambda: server.call("GET", "/v1/drift")[1]["data"], "what the monitor counted")
         # What was said is kept a moment later.
         browser.until(lambda: QUESTION in browser.run("return JSON.stringify(localStorage)"), "the conversation")
     return browser
@@ -57,11 +69,13 @@ def show(browser: Browser, page: str) -> None:
     browser.open(f"/console/{address}")
     if page == "chat":
         browser.click(".history li a", "grinder")
-    elif page == "trace":
+    elif page in ("trace", "trace prompt", "prompt"):
         browser.click(".table tbody a")
     elif page in ("collection", "document", "search"):
         browser.click(".card-link", "handbook")
-    if page == "document":
+    if page == "trace prompt":
+        browser.click(".choice button", "Prompt")
+    elif page == "document":
         browser.click(".table tbody a")
     elif page == "search":
         browser.click(".choice button", "Search")

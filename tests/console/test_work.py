@@ -155,6 +155,7 @@ def test_what_guards_decided_and_people_said_is_seen_with_its_traces(admin: Brow
     comment = f"Wrong, {uuid.uuid4().hex[:6]}."
     server.call("POST", "/v1/feedback", {"answer_id": answer, "rating": "down", "comment": comment})
     admin.click("nav a", "Quality & safety")
+    admin.click(".tabs a", "Guards")
     admin.find('section[aria-label="By kind"]', "email")
     admin.find('section[aria-label="Latest decisions"] .badge', "redact")
     links = admin.run("return [...document.querySelectorAll('.table a')].map(link => link.getAttribute('href'))")
@@ -181,9 +182,9 @@ def test_a_key_is_made_shown_once_and_revoked(admin: Browser, server: Server) ->
     admin.click("dialog button", "Revoke")
     admin.until(lambda: not [each for each in admin.all(".table td") if name in each.text], "its end")
     assert server.call("GET", "/v1/models", key=secret)[0] == 401
-    admin.click(".choice button", "Limits")
+    admin.click(".tabs a", "Limits")
     admin.says("100,000,000")
-    admin.click(".choice button", "Models")
+    admin.click(".tabs a", "Models")
     admin.find(".table td", CHAT)
 
 

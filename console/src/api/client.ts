@@ -69,8 +69,16 @@ export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
 }
 
 export async function post<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T> {
-  const headers = { "content-type": "application/json" };
-  return (await send(path, { method: "POST", headers, body: JSON.stringify(body), signal })).json();
+  return (await sendJson("POST", path, body, {}, signal)).json();
+}
+
+// `seen`: the revision that the change is made to; the server refuses where it is another by now.
+export async function put<T>(path: string, body: unknown, seen: number): Promise<T> {
+  return (await sendJson("PUT", path, body, { "if-match": `"${seen}"` })).json();
+}
+
+function sendJson(method: string, path: string, body: unknown, more: Record<string, string>, signal?: AbortSignal): Promise<Response> {
+  return send(path, { method, headers: { "content-type": "application/json", ...more }, body: JSON.stringify(body), signal });
 }
 
 export async function remove<T>(path: string): Promise<T> {

@@ -1,6 +1,6 @@
 // What the server's routes answer, as far as the console reads it.
 
-export type Scope = "chat" | "embed" | "ingest" | "admin";
+export type Scope = "chat" | "embed" | "ingest" | "prompts" | "replay" | "approve" | "admin";
 
 export interface Me {
   tenant: string;
@@ -222,6 +222,9 @@ export interface Key {
   scopes: Scope[];
   groups: string[];
   tier: string;
+  models?: string[];
+  collections?: string[];
+  regions?: string[];
   status: "active" | "revoked" | "expired";
   created_at: number;
   expires_at: number | null;

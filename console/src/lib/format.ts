@@ -1,5 +1,8 @@
 // Numbers and times as people read them.
 
+// Of requests that name no application: searches, embeddings of none.
+export const UNNAMED = "no application";
+
 const WHOLE = new Intl.NumberFormat("en-GB");
 
 export function count(value: number): string {
@@ -55,5 +58,20 @@ export function day(seconds: number): string {
 }
 
 export function share(part: number, whole: number): string {
+  if (part === 0 && whole > 0) return "0 %";
   return whole > 0 ? `${((100 * part) / whole).toFixed(part / whole < 0.1 ? 1 : 0)} %` : "–";
+}
+
+// Seconds as people say them, of milliseconds to days.
+export function duration(seconds: number): string {
+  if (seconds < 60) return milliseconds(1000 * seconds);
+  if (seconds < 3600) return plural(Math.round(seconds / 60), "minute");
+  if (seconds < 48 * 3600) return plural(Number((seconds / 3600).toFixed(seconds < 36_000 ? 1 : 0)), "hour");
+  return plural(Math.round(seconds / 86_400), "day");
+}
+
+// A share of one; near the whole to as many places as tell it apart.
+export function percent(part: number): string {
+  const value = 100 * part;
+  return `${Number(value.toFixed(part > 0.99 && part < 1 ? 2 : 1))} %`;
 }

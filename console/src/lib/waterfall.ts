@@ -76,3 +76,15 @@ function byStart(a: Span, b: Span): number {
   const difference = BigInt(a.start_ns) - BigInt(b.start_ns);
   return difference < 0n ? -1 : difference > 0n ? 1 : b.duration_ms - a.duration_ms;
 }
+
+// Rows without those that `hides`; what is below them moves up.
+export function without(all: readonly Row[], hides: (row: Row) => boolean): Row[] {
+  const left: Row[] = [];
+  const hiddenAbove: number[] = [];
+  for (const row of all) {
+    while (hiddenAbove.length > 0 && hiddenAbove.at(-1)! >= row.depth) hiddenAbove.pop();
+    if (hides(row)) hiddenAbove.push(row.depth);
+    else left.push({ ...row, depth: row.depth - hiddenAbove.length });
+  }
+  return left;
+}

@@ -14,9 +14,11 @@ export interface PageInfo {
 export const PAGES: PageInfo[] = [
   { name: "chat", title: "Chat", icon: "chat", scope: "chat", load: () => import("./chat/page") },
   { name: "knowledge", title: "Knowledge", icon: "knowledge", scope: "chat", load: () => import("./knowledge/page") },
+  { name: "prompts", title: "Prompts", icon: "prompts", scope: "prompts", load: () => import("./prompts/page") },
   { name: "traces", title: "Traces", icon: "traces", scope: "admin", load: () => import("./traces/page") },
   { name: "costs", title: "Costs", icon: "costs", scope: "admin", load: () => import("./costs/page") },
   { name: "quality", title: "Quality & safety", icon: "shield", scope: "admin", load: () => import("./quality/page") },
+  { name: "approvals", title: "Approvals", icon: "check", scope: "approve", load: () => import("./approvals/page") },
   { name: "live", title: "Live", icon: "live", scope: "admin", load: () => import("./live/page") },
   { name: "settings", title: "Settings", icon: "settings", scope: "admin", load: () => import("./settings/page") },
 ];

@@ -11,6 +11,7 @@ export interface Call {
   method: string;
   path: string;
   body: unknown;
+  ifMatch?: string;
 }
 
 type Reply = unknown | ((call: Call) => unknown);
@@ -47,6 +48,8 @@ beforeEach(() => {
   vi.stubGlobal("fetch", async (url: string, init: RequestInit = {}) => {
     const { pathname, search } = new URL(url, "http://here");
     const call: Call = { method: init.method ?? "GET", path: pathname + search, body: init.body ? JSON.parse(String(init.body)) : undefined };
+    const seen = new Headers(init.headers).get("if-match");
+    if (seen) call.ifMatch = seen;
     calls.push(call);
     const reply = replies[`${call.method} ${call.path}`] ?? replies[`${call.method} ${pathname}`];
     if (reply === undefined) return refusal(404, `no ${call.method} ${call.path}`, "not_found");

@@ -5,6 +5,7 @@ import type { EventRecord, List } from "../../api/types";
 import { recorded, slots, type Recorded } from "../../lib/events";
 import { count, moment, share } from "../../lib/format";
 import { Markdown } from "../../lib/markdown";
+import { answerOf } from "../../lib/recorded";
 import { cutOf, PERIODS, slotName, type Period } from "../../lib/period";
 import { useResource } from "../../lib/resource";
 import { Link, path } from "../../lib/route";
@@ -116,9 +117,9 @@ function AnswerOf({ event }: { event: EventRecord }): ReactNode {
   return (
     <Loaded of={answer} what="Reading the answer">
       {(found) => {
-        const first = found.data[0];
-        if (!first?.content) return <p className="muted">The answer's text is no longer kept.</p>;
-        return <div className="prose said quoted"><Markdown text={first.content} /></div>;
+        const answer = found.data[0] && answerOf(found.data[0]);
+        if (!answer) return <p className="muted">The answer's text is no longer kept.</p>;
+        return <div className="prose said quoted"><Markdown text={answer.text} /></div>;
       }}
     </Loaded>
   );

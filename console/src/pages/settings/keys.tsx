@@ -45,7 +45,7 @@ export function KeyTable(): ReactNode {
         {(found) => (
           <div className="scroll" tabIndex={0} role="group" aria-label="Keys">
             <table className="table">
-              <thead><tr><th>Name</th><th>Prefix</th><th>Scopes</th><th>Groups</th><th>Last used</th><th>Expires</th><th>State</th><th className="tools"><span className="hidden">Actions</span></th></tr></thead>
+              <thead><tr><th>Name</th><th>Prefix</th><th>Scopes</th><th>Groups</th><th>Limited to</th><th>Last used</th><th>Expires</th><th>State</th><th className="tools"><span className="hidden">Actions</span></th></tr></thead>
               <tbody>
                 {found.data.filter((key) => ended || key.status === "active").map((key) => (
                   <tr key={key.id}>
@@ -53,6 +53,7 @@ export function KeyTable(): ReactNode {
                     <td><code>{key.hint}…</code></td>
                     <td>{key.scopes.join(", ")}</td>
                     <td>{key.groups.join(", ") || "–"}</td>
+                    <td>{[...(key.models ?? []), ...(key.collections ?? []), ...(key.regions ?? [])].join(", ") || "–"}</td>
                     <td className="nowrap">{key.last_used_at ? moment(key.last_used_at) : "never"}</td>
                     <td className="nowrap">{key.expires_at ? day(key.expires_at) : "never"}</td>
                     <td><Badge tone={TONES[key.status]}>{key.status}</Badge></td>
@@ -103,6 +104,9 @@ const SCOPES: { scope: Scope; what: string }[] = [
   { scope: "chat", what: "ask models, applications and collections" },
   { scope: "embed", what: "embed and rerank" },
   { scope: "ingest", what: "upload and remove documents" },
+  { scope: "prompts", what: "edit prompts and move their labels" },
+  { scope: "replay", what: "ask recorded requests again" },
+  { scope: "approve", what: "approve or deny calls of tools that wait" },
   { scope: "admin", what: "everything, and this page" },
 ];
 
@@ -114,13 +118,16 @@ function NewKey({ onClose, onMade }: { onClose: () => void; onMade: (key: Key) =
   const [groups, setGroups] = useState<string[]>([]);
   const [days, setDays] = useState("");
   const [tier, setTier] = useState("");
+  const [models, setModels] = useState("");
+  const [collections, setCollections] = useState("");
+  const [consent, setConsent] = useState(false);
   const [error, setError] = useState("");
   const [busy, setBusy] = useState(false);
   const submit = async (): Promise<void> => {
     setBusy(true);
     setError("");
     try {
-      onMade(await post<Key>("/v1/keys", { name: name.trim(), scopes, groups, tier, days: days === "" ? null : Number(days) }));
+      onMade(await post<Key>("/v1/keys", { name: name.trim(), scopes, groups, tier, consent, models: names(models), collections: names(collections), days: days === "" ? null : Number(days) }));
     } catch (problem) {
       setError((problem as ApiError).message);
       setBusy(false);
@@ -165,12 +172,22 @@ function NewKey({ onClose, onMade }: { onClose: () => void; onMade: (key: Key) =
       )}
       <div className="parameters-grid">
         <Field label="Expires after days" hint="empty: never">{(ids) => <input {...ids} type="number" min={1} value={days} onChange={(event) => setDays(event.target.value)} />}</Field>
+        <Field label="Models" hint="commas between; empty: any">{(ids) => <input {...ids} value={models} onChange={(event) => setModels(event.target.value)} />}</Field>
+        <Field label="Collections" hint="commas between; empty: any">{(ids) => <input {...ids} value={collections} onChange={(event) => setCollections(event.target.value)} />}</Field>
         {tiers.length > 0 && (
           <Field label="Tier" hint="its limits">
             {(ids) => <select {...ids} value={tier} onChange={(event) => setTier(event.target.value)}><option value="">none</option>{tiers.map((each) => <option key={each}>{each}</option>)}</select>}
           </Field>
         )}
       </div>
+      <label className="check">
+        <input type="checkbox" checked={consent} onChange={(event) => setConsent(event.target.checked)} />
+        <span>What is asked with it may be used to improve models</span>
+      </label>
     </Dialog>
   );
+}
+
+function names(text: string): string[] {
+  return text.split(",").map((each) => each.trim()).filter(Boolean);
 }

@@ -1,29 +1,26 @@
 // Settings: keys, limits, and what is served.
-import { useState, type ReactNode } from "react";
+import type { ReactNode } from "react";
 import { get } from "../../api/client";
 import type { Limits, List, Model, Preset, Rates } from "../../api/types";
 import { count } from "../../lib/format";
 import { useResource } from "../../lib/resource";
-import { Badge, Choice } from "../../ui/controls";
+import { Badge } from "../../ui/controls";
 import { Loaded } from "../../ui/states";
+import { Tabbed, type View } from "../../ui/tabbed";
+import { AuditLog } from "./audit";
 import { KeyTable } from "./keys";
+import { PolicyList } from "./policies";
 
-type View = "keys" | "limits" | "models";
+const VIEWS: View[] = [
+  { name: "keys", title: "Keys", view: () => <KeyTable /> },
+  { name: "limits", title: "Limits", view: () => <LimitTable /> },
+  { name: "models", title: "Models", view: () => <ModelTable /> },
+  { name: "policies", title: "Policies", view: () => <PolicyList /> },
+  { name: "audit", title: "Audit log", view: () => <AuditLog /> },
+];
 
 export default function SettingsPage(): ReactNode {
-  const [view, setView] = useState<View>("keys");
-  return (
-    <div className="page">
-      <header className="page-head">
-        <div>
-          <h1>Settings</h1>
-          <p className="muted">Who may ask, how much, and what answers.</p>
-        </div>
-        <Choice label="Settings of" value={view} onChange={setView} options={[{ value: "keys", label: "Keys" }, { value: "limits", label: "Limits" }, { value: "models", label: "Models" }]} />
-      </header>
-      {view === "keys" ? <KeyTable /> : view === "limits" ? <LimitTable /> : <ModelTable />}
-    </div>
-  );
+  return <Tabbed page="settings" title="Settings" about="Who may ask, how much, what answers, under which rules, and what was done." views={VIEWS} />;
 }
 
 function LimitTable(): ReactNode {

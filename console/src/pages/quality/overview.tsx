@@ -1,0 +1,94 @@
+// Outcomes and quality over time, of all applications or one: how requests ended, and what share of answers was wanting.
+import { useMemo, useState, type ReactNode } from "react";
+import { get } from "../../api/client";
+import type { Counted, QualityReport } from "../../api/monitor";
+import { count, share } from "../../lib/format";
+import { cutOf, PERIODS, slotName, type Period } from "../../lib/period";
+import { useResource } from "../../lib/resource";
+import { Shares, Stacked, type Series } from "../../ui/chart";
+import { Choice, IconButton } from "../../ui/controls";
+import { Empty, Loaded } from "../../ui/states";
+import { Examples } from "./alerts";
+
+const SERIES: Series[] = [
+  { name: "ok", title: "answered", tone: "good" },
+  { name: "refused", title: "refused", tone: "warn" },
+  { name: "cancelled", title: "given up", tone: "plain" },
+  { name: "failed", title: "failed", tone: "bad" },
+];
+
+const EXAMPLES: [string, string][] = [
+  ["failed", "Failed"],
+  ["unanswered", "Refused for lack of support"],
+  ["guard_refused", "Refused by a guard"],
+  ["leaks", "Leaks that were stopped"],
+  ["down", "Thumbs down"],
+  ["edited", "Edited by people"],
+];
+
+export function OverviewView(): ReactNode {
+  const [period, setPeriod] = useState<Period>("24h");
+  const [application, setApplication] = useState("");
+  const now = useMemo(() => Date.now() / 1000, [period]);
+  const cut = cutOf(period, now);
+  const url = `/v1/quality?since=${cut.since}&step=${cut.width}${application ? `&application=${encodeURIComponent(application)}` : ""}`;
+  const found = useResource(url, (signal) => get<QualityReport>(url, signal));
+  const all = useResource(`applications ${cut.since}`, (signal) => get<QualityReport>(`/v1/quality?since=${cut.since}&step=${cut.width}`, signal));
+  return (
+    <section className="stack" aria-label="Overview">
+      <div className="section-head">
+        <Choice label="Period" value={period} onChange={setPeriod} options={PERIODS} />
+        <span className="row nowrap">
+          <select aria-label="Application" value={application} onChange={(event) => setApplication(event.target.value)}>
+            <option value="">All applications</option>
+            {(all.data?.applications ?? []).filter(Boolean).map((name) => <option key={name}>{name}</option>)}
+          </select>
+          <IconButton icon="refresh" label="Refresh" onClick={found.reload} disabled={found.loading} />
+        </span>
+      </div>
+      <Loaded of={found} what="Adding up">{(report) => <Report report={report} cut={cut} />}</Loaded>
+    </section>
+  );
+}
+
+function Report({ report, cut }: { report: QualityReport; cut: ReturnType<typeof cutOf> }): ReactNode {
+  const total = report.total;
+  const ended = total.ok + total.failed + total.refused + total.cancelled;
+  if (ended === 0) return <Empty icon="shield" title="Nothing was asked in this time">How requests end, and what is found wanting in answers, is added up here.</Empty>;
+  const rows = new Map(report.data.map((row) => [Math.floor(row.at / cut.width), row]));
+  const last = Math.floor(cut.now / cut.width);
+  const slots = Array.from({ length: cut.many }, (_, index) => {
+    const slot = last - cut.many + 1 + index;
+    const row = rows.get(slot);
+    const counts = new Map(SERIES.map(({ name }) => [name, row ? (row[name as keyof Counted] as number) : 0]));
+    return { name: slotName(slot * cut.width, cut.width), counts };
+  });
+  const errors = Object.entries(total.errors).sort((a, b) => b[1] - a[1]).map(([name, value]): [string, number] => [name.replaceAll("_", " "), value]);
+  const examples = EXAMPLES.filter(([name]) => (report.examples[name] ?? []).length > 0);
+  return (
+    <>
+      <dl className="figures large">
+        <div><dt>Answered</dt><dd>{share(total.ok, ended)}<small>{count(total.ok)} of {count(ended)} requests</small></dd></div>
+        <div><dt>Refused by guards</dt><dd>{count(total.guard_refused)}<small>{share(total.guard_refused, ended)} of requests</small></dd></div>
+        <div><dt>No support found</dt><dd>{share(total.unanswered, total.retrievals)}<small>{count(total.unanswered)} of {count(total.retrievals)} searches of documents</small></dd></div>
+        <div><dt>Unsupported sentences</dt><dd>{share(total.unsupported, total.sentences)}<small>{count(total.unsupported)} of {count(total.sentences)} that were checked</small></dd></div>
+        <div><dt>Leaks stopped</dt><dd>{count(total.leaks)}<small>secrets and prompts in answers</small></dd></div>
+      </dl>
+      <section className="card stack" aria-label="Requests over time">
+        <h2>Requests over time</h2>
+        <Stacked label="Requests over time" slots={slots} series={SERIES} />
+      </section>
+      <div className="two">
+        {errors.length > 0 && <Shares title="Errors by code" rows={errors} />}
+        {examples.length > 0 && (
+          <section className="card stack" aria-label="Examples">
+            <h2>Examples</h2>
+            <dl className="pairs">
+              {examples.map(([name, title]) => <div key={name}><dt>{title}</dt><dd><Examples traces={report.examples[name]!} /></dd></div>)}
+            </dl>
+          </section>
+        )}
+      </div>
+    </>
+  );
+}

@@ -1,0 +1,155 @@
+// What was asked, as the guards let it pass, what was found for it, and what was answered.
+import { useState, type ReactNode } from "react";
+import { ApiError, get } from "../../api/client";
+import type { Citation, EventRecord } from "../../api/types";
+import { count } from "../../lib/format";
+import { useResource } from "../../lib/resource";
+import { Markdown } from "../../lib/markdown";
+import { answerOf } from "../../lib/recorded";
+import { Badge } from "../../ui/controls";
+import { PassageDrawer } from "../../ui/passage";
+import { Empty, Loaded } from "../../ui/states";
+
+interface Sent {
+  id: string;
+  model: string;
+  input_tokens: number;
+  messages?: { role: string; content: unknown }[];
+  rendered?: string;
+  prompt?: string;
+}
+
+export function PromptView({ trace, events }: { trace: string; events: EventRecord[] }): ReactNode {
+  const answers = events.filter((event) => event.kind === "answer" || event.kind === "replay");
+  if (answers.length === 0) {
+    return <Empty icon="prompts" title="No answer is recorded of this trace">Searches and embeddings have none, and texts are kept as long as the retention of their data says.</Empty>;
+  }
+  return (
+    <>
+      <Assembled trace={trace} />
+      {answers.map((event) => <Asked key={event.id} event={event} retrieval={events.find((each) => each.kind === "retrieval")} />)}
+    </>
+  );
+}
+
+// What models were really sent, call by call: with the passages, as the template renders it.
+function Assembled({ trace }: { trace: string }): ReactNode {
+  const url = `/v1/traces/${encodeURIComponent(trace)}/prompt`;
+  const sent = useResource(url, (signal) =>
+    get<{ calls: Sent[] }>(url, signal).catch((error: unknown) => {
+      if (error instanceof ApiError && error.status === 404) return { calls: [] };
+      throw error;
+    }),
+  );
+  return (
+    <Loaded of={sent} what="Reading what models were sent">
+      {(found) =>
+        found.calls.length === 0 ? (
+          <p className="muted small">What models were sent, with the passages in it, is kept where <code>telemetry.store_prompts</code> is on.</p>
+        ) : (
+          <section className="stack" aria-label="As assembled">
+            <h2>As assembled</h2>
+            {found.calls.map((call) => <Call key={call.id} call={call} />)}
+            <h2>As asked</h2>
+          </section>
+        )
+      }
+    </Loaded>
+  );
+}
+
+function Call({ call }: { call: Sent }): ReactNode {
+  return (
+    <div className="card stack">
+      <div className="between"><h3>{call.model}</h3><span className="muted small">{count(call.input_tokens)} tokens in</span></div>
+      {call.prompt !== undefined && <p className="prompt-text">{call.prompt}</p>}
+      {(call.messages ?? []).map((message, index) => (
+        <div key={index} className="said-part">
+          <Badge tone={message.role === "user" ? "accent" : "plain"}>{message.role}</Badge>
+          <p className="prompt-text">{typeof message.content === "string" ? message.content : JSON.stringify(message.content, null, 1)}</p>
+        </div>
+      ))}
+      {call.rendered && (
+        <details>
+          <summary>As the template renders it</summary>
+          <pre tabIndex={0}>{call.rendered}</pre>
+        </details>
+      )}
+    </div>
+  );
+}
+
+function Asked({ event, retrieval }: { event: EventRecord; retrieval?: EventRecord }): ReactNode {
+  const found = answerOf(event);
+  const prompt = event.facts.prompt;
+  if (!found) return <Empty icon="prompts" title="The texts are no longer kept" />;
+  return (
+    <section className="stack" aria-label="Prompt">
+      {typeof prompt === "object" && prompt !== null && <p className="small">Prompt <code>{JSON.stringify(prompt)}</code></p>}
+      {found.messages.map((message, index) => <Message key={index} role={message.role} text={message.content} />)}
+      {retrieval && <Hits retrieval={retrieval} cited={found.citations} />}
+      <div className="card said-card answered">
+        <Badge tone="good">answer</Badge>
+        <div className="prose said"><Markdown text={found.text} /></div>
+      </div>
+    </section>
+  );
+}
+
+export function Message({ role, text }: { role: string; text: string }): ReactNode {
+  return (
+    <div className="card said-card">
+      <Badge tone={role === "user" ? "accent" : "plain"}>{role}</Badge>
+      <p className="prompt-text">{text}</p>
+    </div>
+  );
+}
+
+interface Hit {
+  chunk_id: string;
+  dense_rank: number | null;
+  lexical_rank: number | null;
+  score: number;
+}
+
+// What was found, in its order; passages that the answer cites can be opened.
+function Hits({ retrieval, cited }: { retrieval: EventRecord; cited: Citation[] }): ReactNode {
+  const [open, setOpen] = useState<Citation>();
+  const hits = (retrieval.facts.hits as Hit[] | undefined) ?? [];
+  return (
+    <div className="card said-card">
+      <Badge tone="warn">found</Badge>
+      <p className="muted small">{count(hits.length)} chunks were found{typeof retrieval.facts.evidence === "number" ? `, evidence ${retrieval.facts.evidence.toFixed(2)}` : ""}. The answer cites {count(cited.length)} passages.</p>
+      <div className="scroll" tabIndex={0} role="group" aria-label="What was found">
+        <table className="table compact">
+          <thead><tr><th className="number">Place</th><th>Chunk</th><th className="number">Dense</th><th className="number">Sparse</th><th className="number">Score</th></tr></thead>
+          <tbody>
+            {hits.slice(0, 10).map((hit, index) => (
+              <tr key={hit.chunk_id}>
+                <td className="number">{index + 1}</td>
+                <td className="mono">{hit.chunk_id}</td>
+                <td className="number">{hit.dense_rank ? `#${hit.dense_rank}` : "–"}</td>
+                <td className="number">{hit.lexical_rank ? `#${hit.lexical_rank}` : "–"}</td>
+                <td className="number">{hit.score.toFixed(3)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      {cited.length > 0 && (
+        <ol className="sources" aria-label="Cited passages">
+          {cited.map((citation) => (
+            <li key={citation.index}>
+              <button type="button" onClick={() => setOpen(citation)}>
+                <span className="source-number">{citation.index}</span>
+                <span className="source-name">{citation.source}</span>
+                <span className="muted">{citation.page ? `page ${citation.page}` : citation.heading.split(" > ").at(-1)}</span>
+              </button>
+            </li>
+          ))}
+        </ol>
+      )}
+      {open && <PassageDrawer citation={open} onClose={() => setOpen(undefined)} />}
+    </div>
+  );
+}

@@ -1,0 +1,30 @@
+// A page of several views, each with an address of its own.
+import type { ReactNode } from "react";
+import { Link, path, usePlace } from "../lib/route";
+
+export interface View {
+  name: string;
+  title: string;
+  view: () => ReactNode;
+}
+
+export function Tabbed({ page, title, about, views }: { page: string; title: string; about: string; views: View[] }): ReactNode {
+  const { rest } = usePlace();
+  const view = views.find((each) => each.name === rest[0]) ?? views[0]!;
+  return (
+    <div className="page">
+      <header className="page-head">
+        <div>
+          <h1>{title}</h1>
+          <p className="muted">{about}</p>
+        </div>
+      </header>
+      <nav className="tabs" aria-label={title}>
+        {views.map((each) => (
+          <Link key={each.name} to={path(page, each.name)} aria-current={each === view ? "page" : undefined}>{each.title}</Link>
+        ))}
+      </nav>
+      {view.view()}
+    </div>
+  );
+}

@@ -1,0 +1,88 @@
+// @vitest-environment jsdom
+import { fireEvent, screen, waitFor, within } from "@testing-library/react";
+import { describe, expect, it } from "vitest";
+import type { Span } from "../../src/api/types";
+import { PromptView } from "../../src/pages/traces/prompt";
+import { ReplayDialog, ReplayView } from "../../src/pages/traces/replay";
+import { Steps } from "../../src/pages/traces/steps";
+import { calls, refusal, serve, show } from "./bench";
+
+function span(id: string, parent: string | null, name: string, start: number, ms: number, attributes: object = {}): Span {
+  return { id, parent_id: parent, name, started_at: start / 1000, start_ns: String(start * 1_000_000), duration_ms: ms, status: "ok", attributes: { ...attributes } };
+}
+
+describe("steps", () => {
+  const spans = [
+    span("a", null, "request", 0, 1000, { "gen_ai.request.model": "small" }),
+    span("b", "a", "Limit", 0, 999),
+    span("c", "b", "GuardInput", 1, 998),
+    span("d", "c", "chat small", 100, 800, { "gen_ai.provider.name": "x", "gen_ai.usage.input_tokens": 3, "gen_ai.usage.output_tokens": 4, "mainspring.cost_nanousd": 5_000_000 }),
+  ];
+
+  it("that only pass a request on are left out until they are asked for", () => {
+    const { container } = show(<Steps spans={spans} />);
+    const names = (): string[] => [...container.querySelectorAll(".span-name")].map((each) => each.textContent ?? "");
+    // The input guard took 198 ms by itself: it stays.
+    expect(names()).toEqual(["request", "input guards", "chat small"]);
+    fireEvent.click(screen.getByLabelText(/Show the 1 layers/));
+    expect(names()).toEqual(["request", "rate limits", "input guards", "chat small"]);
+  });
+
+  it("show their tokens, cost and attributes", () => {
+    show(<Steps spans={spans} />);
+    const row = screen.getByText("chat small").closest("button")!;
+    expect(row.textContent).toContain("7");
+    expect(row.textContent).toContain("$0.005");
+    fireEvent.click(row);
+    within(screen.getByLabelText("Facts of chat small")).getByText("gen_ai.usage.output_tokens");
+  });
+});
+
+it("what was asked, sent, found and answered is shown, and not as JSON", async () => {
+  const content = JSON.stringify({ messages: [{ role: "system", content: "Be brief." }, { role: "user", content: "Who pays?" }], choices: [{ text: "The shop pays. [1]" }], citations: [{ index: 1, source: "returns.pdf", heading: "", page: 2 }] });
+  const event = (kind: string, facts: object, text: string | null): any => ({ id: kind, created_at: 1, kind, subject: "", trace_id: "t", facts, content: text, consent: false });
+  serve({ "GET /v1/traces/t/prompt": { calls: [{ id: "c", model: "small", input_tokens: 40, messages: [{ role: "system", content: "Answer from these: returns." }], rendered: "<s>Answer" }] } });
+  show(<PromptView trace="t" events={[event("retrieval", { evidence: 0.9, hits: [{ chunk_id: "c1", dense_rank: 1, lexical_rank: null, score: 0.5 }] }, null), event("answer", {}, content)]} />);
+  screen.getByText("Be brief.");
+  screen.getByText("Who pays?");
+  screen.getByText("The shop pays. [1]");
+  screen.getByText("returns.pdf");
+  screen.getByText("c1");
+  await screen.findByText("Answer from these: returns.");
+  screen.getByText("<s>Answer");
+});
+
+describe("a replay", () => {
+  const side = { answer_id: "a", trace_id: "t1", created_at: 1, status: "completed", requested: "small", model: "small", prompt: null, sampling: {}, text: "It is red.", finish: ["stop"], cache: null, prompt_tokens: 3, completion_tokens: 4, cost_usd: 0, duration_ms: 10, ttft_ms: 5, citations: [], guards: [] };
+  const found = { id: "evt_9", created_at: 2, original: side, replay: { ...side, model: "large", text: "It is blue." }, diff: [{ kind: "same", text: "It is " }, { kind: "removed", text: "red." }, { kind: "added", text: "blue." }], agreement: { exact: false, similarity: 0.9 }, notices: ["findings stay replaced"] };
+
+  it("asks with what is changed alone, and opens both answers", async () => {
+    serve({ "GET /v1/models": { data: [{ id: "large", kind: "chat" }] }, "GET /v1/prompts": { data: [{ id: "support", labels: { production: { version: 1, revision: 1 } } }] }, "POST /v1/replays": found });
+    show(<ReplayDialog trace="t1" requested="small" onClose={() => {}} />);
+    fireEvent.change(await screen.findByLabelText("Prompt"), { target: { value: "support@production" } });
+    fireEvent.change(screen.getByLabelText("Model or application"), { target: { value: "large" } });
+    fireEvent.change(screen.getByLabelText("Seed"), { target: { value: "7" } });
+    fireEvent.click(screen.getByRole("button", { name: "Replay" }));
+    await waitFor(() => expect(location.pathname).toBe("/console/traces/t1/replay/evt_9"));
+    expect(calls.at(-1)!.body).toEqual({ trace_id: "t1", model: "large", prompt: { id: "support", version: "production" }, parameters: { seed: 7 } });
+  });
+
+  it("that is refused says why", async () => {
+    serve({ "GET /v1/models": { data: [] }, "GET /v1/prompts": { data: [] }, "POST /v1/replays": () => refusal(409, "the answer was not stored") });
+    show(<ReplayDialog trace="t1" requested="small" onClose={() => {}} />);
+    fireEvent.click(screen.getByRole("button", { name: "Replay" }));
+    await screen.findByText("The answer was not stored.");
+  });
+
+  it("shows each side with its own words marked", async () => {
+    serve({ "GET /v1/replays/evt_9": found });
+    show(<ReplayView trace="t1" id="evt_9" />);
+    const before = await screen.findByLabelText("As it was");
+    const after = screen.getByLabelText("Replayed");
+    expect(before.querySelector(".replay-text")!.textContent).toBe("It is red.");
+    expect(after.querySelector(".replay-text")!.textContent).toBe("It is blue.");
+    expect(after.querySelector("ins")!.textContent).toBe("blue.");
+    screen.getByText("similarity 0.90");
+    screen.getByText("findings stay replaced");
+  });
+});
