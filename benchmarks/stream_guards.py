@@ -1,13 +1,14 @@
 """What guards cost a stream: the time between its pieces and to the first of them, all guards on against all off.
 
-    python benchmarks/stream_guards.py [--pairs 5] [--tokens 112] [--instant] [--only NAME]
+    python benchmarks/stream_guards.py [--pairs 4] [--tokens 112] [--instant] [--only NAME]
 
 One server; two names of its default model, one under a policy that turns everything off, one under a policy that turns
 everything on: rules and detectors on the question; credentials, contact data, the system prompt and links in the
 answer; toxicity and relevancy of the answer by embeddings; post-processing by the default file of rules. Thresholds are
 such that nothing is found: answers of both are equally long. The names take turns, each pair is compared; the 95th
-percentile is of the times between two frames with text as a client sees them. ``--instant`` has an engine's child that
-says a word each ten milliseconds, and prints only. Writes ``benchmarks/results/stream_guards.json``.
+percentile is of the times between two frames with text as a client sees them. The same with
+an engine's child that says a word each ten milliseconds and needs no processor (``--instant``: that alone, printed
+only). Writes ``benchmarks/results/stream_guards.json``.
 """
 
 from __future__ import annotations
@@ -174,15 +175,17 @@ def run(arguments: argparse.Namespace, launcher: Sequence[str] = ()) -> dict[str
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--pairs", type=int, default=4)
     parser.add_argument("--tokens", type=int, default=112)
     parser.add_argument("--only", choices=list(ALONE), default="all")
     parser.add_argument("--instant", action="store_true")
     arguments = parser.parse_args()
+    launcher = [str(Path(__file__).with_name("_instant.py"))]
     if arguments.instant:
-        print(table(run(arguments, [str(Path(__file__).with_name("_instant.py"))])))
+        print(table(run(arguments, launcher)))
         return
     figures = run(arguments)
+    figures |= {f"instant engine, {label}": figure for label, figure in run(arguments, launcher).items()}
     if arguments.only == "all":
         report("stream_guards", figures)
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -175,3 +176,26 @@ def test_policies_that_cannot_be_told_apart_are_refused() -> None:
         load(environment={"MAINSPRING_GUARDS__POLICIES": twice})
     with pytest.raises(SettingsError, match="default"):
         load(environment={"MAINSPRING_GUARDS__POLICIES": "{default: {applications: [x]}}"})
+
+
+def test_a_named_policy_changes_what_it_says_of_answers_and_no_more(tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("pronouns: they", encoding="utf-8")
+    settings = GuardsSettings.model_validate(
+        {
+            "answers": {"toxicity": "flag", "reason": "No."},
+            "policies": {"strict": {"applications": ["a"], "answers": {"toxicity": "refuse"}, "rules": str(rules)}},
+        }
+    )
+    policies = Policies(settings)
+    strict = policies.under("a")
+    assert (strict.answers.toxicity, strict.answers.reason) == ("refuse", "No.")
+    assert policies.default.answers.toxicity == "flag"
+    assert policies.default.rewriting is None
+    (default, named) = policies.described()
+    assert default["rules_version"] is None
+    assert (named["applications"], named["version"]) == (["a"], strict.version)
+    before = policies.version
+    rules.write_text("pronouns: off", encoding="utf-8")
+    assert Policies(settings).version != before
+    assert Policies(settings).default.version == policies.default.version

@@ -236,6 +236,14 @@ async def test_sentences_without_a_source_are_left_out_or_refused() -> None:
         assert home.metrics.guards["answer", action, "unsupported"] == 1
 
 
+async def test_an_answer_of_which_nothing_is_left_is_refused() -> None:
+    said = (Text("Cats bake it. [unsupported]", grounds="unsupported"), Usage(5, 5), Finish("stop"))
+    home = house("", unsupported="redact")
+    home.registry.add(Served("docs", "application", Recited(*said)))
+    answer = await home.ask("How does bread rise?", model="docs")
+    assert (answer.text, answer.choices[0].finish) == (REASON, "content_filter")
+
+
 async def test_an_application_is_told_what_was_wrong() -> None:
     class Docs(Recited):
         asked: ClassVar[list[ChatRequest]] = []

@@ -43,6 +43,7 @@ class _Choice:
         self.nearest = -1.0
         self.settled = False
         self.said = False
+        self.left_out = False
         self.stopped = False
 
 
@@ -141,6 +142,7 @@ class Checked:
         """Whether a sentence that no source supports goes on nevertheless."""
         action = self._decide("unsupported", None)
         if action == "redact":
+            self._choice(event.choice).left_out = True
             return False
         if action in ("refuse", "retry"):
             self._stop(event.choice)
@@ -180,7 +182,7 @@ class Checked:
         """Have the texts of ``windows`` read, but for those that were read before."""
         assert self._judge is not None
         if self._question and self._vector is None:
-            self._vector = await self._judge.question(self._question)
+            self._vector, self._tokens = await self._judge.question(self._question)
         texts = {each.text for each in windows if each.text}
         new = [text for text in sorted(texts) if text not in self._known]
         read = await self._judge.read(new)
@@ -249,7 +251,7 @@ class Checked:
 
     def _leaving(self, *, at_once: bool) -> Iterator[Event]:
         for event in self._line.leaving(at_once=at_once):
-            if isinstance(event, Text):
+            if isinstance(event, Text) and event.text.strip():
                 self._choice(event.choice).said = True
             yield event
 
@@ -284,6 +286,9 @@ class Checked:
             return
         for event in self._leaving(at_once=True):
             yield event
+        for choice in self._choices.values():
+            # Of an answer all of which was left out nothing is left to show but why.
+            choice.stopped = choice.stopped or (choice.left_out and not choice.said)
         for number in self._stopped:
             yield self._reason(number)
         for usage in usages:

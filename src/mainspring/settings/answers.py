@@ -32,7 +32,7 @@ class AnswersSettings(Section):
     )
     relevancy: Literal["off", "flag", "refuse", "retry"] = "off"
     relevancy_below: float = Field(
-        0.1, gt=-1, lt=1, description="cosine of question and answer below which an answer is beside it"
+        0.2, gt=-1, lt=1, description="cosine of question and answer below which an answer is beside it"
     )
     unsupported: OnAnswer = "off"
     reason: str = Field(POLITE, min_length=1, max_length=1000, description="what is said in place of a refused answer")
