@@ -110,12 +110,13 @@ async def test_more_thumbs_down_and_more_refusals_are_a_drop_of_quality(tmp_path
         assert alert.rule == "quality"
         assert "feedback" in alert.summary
         assert "unanswered" not in alert.summary
-    async with world(tmp_path / "another") as here:
-        await here.run(2 * HOUR)
-        await here.run(40 * MINUTE, Shape(unanswered=0.4))
-        (alert,) = await here.alerts()
-        assert alert.rule == "quality"
-        assert "unanswered" in alert.summary
+    for name, shape in (("unanswered", Shape(unanswered=0.4)), ("unsupported", Shape(unsupported=0.5))):
+        async with world(tmp_path / name) as here:
+            await here.run(2 * HOUR)
+            await here.run(40 * MINUTE, shape)
+            (alert,) = await here.alerts()
+            assert alert.rule == "quality"
+            assert name in alert.summary
 
 
 async def test_one_leak_is_told_at_once_and_a_dry_run_is_not(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ class Shape:
     failed: float = 0.0
     unanswered: float = 0.05
     evidence: float = 0.6
+    unsupported: float = 0.2
     refused: float = 0.0
     down: float = 0.1
     rated: float = 0.2
@@ -131,6 +132,12 @@ class World:
             "hits": [{"dense": min(1.0, max(0.0, draw.gauss(shape.evidence, 0.1)))}],
         }
         records.append(EventRecord(ids.new("evt_"), at, tenant, trace, "retrieval", answer, found))
+        checked = {
+            "metric": "support",
+            "sentences": 3,
+            "unsupported": sum(draw.random() < shape.unsupported for _ in "abc"),
+        }
+        records.append(EventRecord(ids.new("evt_"), at, tenant, trace, "score", answer, checked))
         if draw.random() < shape.rated:
             rating = {"rating": "down" if draw.random() < shape.down else "up", "edited": False}
             records.append(EventRecord(ids.new("evt_"), at, tenant, trace, "feedback", answer, rating))

@@ -285,6 +285,8 @@ async def test_written_sentences_carry_their_support(room: Room, asker: Context)
     for event in events:
         found.add(event)
     assert found.text == f"Everybody has 25 days of holiday a year. [1] Elephants sing opera loudly. {UNSUPPORTED}"
+    (score,) = [dict(record.facts) for record in asker.allowance.records if record.kind == "score"]
+    assert score == {"metric": "support", "sentences": 2, "unsupported": 1}
     (citation,) = found.citations
     assert citation.quote == "Everybody has 25 days of holiday a year."
     assert citation.support is not None

@@ -11,11 +11,12 @@ __all__ = ["Monitor", "make"]
 
 
 def make(settings: Settings, stores: Stores, engines: Engines) -> Monitor:
-    """The monitor over the stores. It watches within ``Monitor.watching``; questions are embedded while no engine has
-    work."""
+    """The monitor over the stores. It watches within ``Monitor.watching``; questions are embedded while no engine on
+    this machine has work."""
 
     def idle() -> bool:
-        found = (each.engine.statistics() for model in engines.chat.values() for each in model.all_replicas())
+        replicas = (each for model in engines.chat.values() for each in model.all_replicas() if each.local)
+        found = (each.engine.statistics() for each in replicas)
         return not any(gauges.get("running", 0.0) + gauges.get("waiting", 0.0) for gauges in found)
 
     return Monitor(settings.monitor, stores.database, stores.jobs, engines.embedder, idle=idle)

@@ -28,7 +28,7 @@ from mainspring.settings.monitor import DriftSettings
 
 NUMERIC = ("input", "output", "score", "evidence")
 """Sketches that are compared: tokens of prompts and answers, the best cosine found, the evidence in what was found."""
-SHIFT = 12.0
+SHIFT = 8.0
 """``mean_shift`` from which questions are of another kind: see ``benchmarks/drift.py``."""
 FEWEST_BLOCKS = 4
 MOST_BLOCKS = 60

@@ -59,11 +59,7 @@ def runbook(runbooks: str, rule: str) -> str:
 
 
 def signed(body: bytes, secret: str, at: int) -> str:
-    """The signature of a body that is sent at that time: HMAC-SHA256 of the time, a dot and the body, in hexadecimal.
-
-    >>> signed(b"{}", "secret", 0)[:15]
-    'sha256=4bd7e50c'
-    """
+    """The signature of a body that is sent at that time: HMAC-SHA256 of the time, a dot and the body."""
     made = hmac.new(secret.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
     return f"sha256={made}"
 

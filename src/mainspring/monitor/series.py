@@ -31,7 +31,7 @@ class Series:
         self._kept: dict[int, dict[int, dict[Key, Tally]]] = {fine: {}, self.coarse: {}}
         self._changed: set[tuple[int, int, Key]] = set()
         self._known: dict[str, set[str]] = {}
-        self._past: LRUCache[tuple[Key, int, int], Tally] = LRUCache(_SUMS)
+        self._past: LRUCache[tuple[Key, int, int, str], Tally] = LRUCache(_SUMS)
 
     async def open(self, now: float, tenant: str | None = None) -> None:
         """Take up what was counted before, of one tenant to read it or of all to go on."""
@@ -93,26 +93,33 @@ class Series:
         steps = self._kept[self.fine]
         return sorted({key for at, tallies in steps.items() if at + self.fine > since for key in tallies})
 
-    def recent(self, key: Key, since: float, until: float) -> Tally:
+    def mark(self, key: Key, when: float, name: str) -> None:
+        """Note of this time that it is not as it always is; ``sum`` can leave it out."""
+        for span in (self.fine, self.coarse):
+            self.at(span, when, key).counts[name] = 1
+
+    def recent(self, key: Key, since: float, until: float, without: str = "") -> Tally:
         """The sum of the fine steps that touch this time."""
         steps = self._kept[self.fine]
-        return merged(
-            steps[at][key] for at in sorted(steps) if at + self.fine > since and at < until and key in steps[at]
-        )
+        touched = (at for at in sorted(steps) if at + self.fine > since and at < until and key in steps[at])
+        found = (steps[at][key] for at in touched)
+        return merged(tally for tally in found if not tally.counts[without])
 
-    async def sum(self, key: Key, since: float, until: float, now: float) -> Tally:
-        """The sum of all steps between; what is older than the fine steps goes by coarse ones."""
+    async def sum(self, key: Key, since: float, until: float, now: float, without: str = "") -> Tally:
+        """The sum of all steps between that were not marked as ``without``; what is older than the fine steps goes by
+        coarse ones."""
         start = self.fine_start(now)
-        made = self.recent(key, max(since, start), until) if until > start else Tally()
+        made = self.recent(key, max(since, start), until, without) if until > start else Tally()
         begin = int(since // self.coarse) * self.coarse
         end = min(start, int(until // self.coarse) * self.coarse)
         if begin < end:
-            made.merge(await self._before(key, begin, end))
+            made.merge(await self._before(key, begin, end, without))
         return made
 
-    async def _before(self, key: Key, begin: int, end: int) -> Tally:
-        place = (key, begin, end)
+    async def _before(self, key: Key, begin: int, end: int, without: str) -> Tally:
+        place = (key, begin, end, without)
         if place not in self._past:
             rows = await self._tallies.load(self.coarse, begin, end, tenant=key[0], application=key[1])
-            self._past[place] = merged(Tally.of(row.counted) for row in rows)
+            found = (Tally.of(row.counted) for row in rows)
+            self._past[place] = merged(tally for tally in found if not tally.counts[without])
         return self._past[place]

@@ -10,7 +10,7 @@ from mainspring.errors import MainspringError
 from mainspring.monitor.sketch import Sketch
 from mainspring.stores.feed import Fact
 
-KINDS = ("answer", "refusals", "guard", "retrieval", "feedback", "cost")
+KINDS = ("answer", "refusals", "guard", "retrieval", "feedback", "score", "cost")
 """The events that are counted. Model calls are many, and what they cost is in the answers."""
 EXAMPLES = 3
 """Trace ids that are kept of each thing that went wrong."""
@@ -71,6 +71,11 @@ class Tally:
                 self.counts["failed"] += int(fact.facts["count"])
                 self._bounded("error|", str(fact.facts["error"]), int(fact.facts["count"]))
                 self._example("failed", fact.trace_id)
+            case "score" if fact.facts.get("metric") == "support":
+                self.counts["sentences"] += int(fact.facts["sentences"])
+                self.counts["unsupported"] += int(fact.facts["unsupported"])
+                if fact.facts["unsupported"]:
+                    self._example("unsupported", fact.trace_id)
             case "cost" if fact.facts.get("signal") == "cost_anomaly":
                 self.counts["dear_hours"] += 1
 

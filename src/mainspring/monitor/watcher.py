@@ -22,6 +22,9 @@ from mainspring.stores.jobs import Job
 from mainspring.stores.tallies import Tallies
 
 NAME = "monitor"
+_ABOUT_ANSWERS = ("feedback", "retrieval", "guard", "score")
+ODD, DRIFTED = "odd", "drifted"
+"""Marks of times in which an alert was open: they are no measure of what is usual."""
 PAGE = 1000
 # Pages of one look: what is more waits for the next, so that alerts are not late for everything that was before.
 _PAGES = 50
@@ -51,7 +54,7 @@ class Watcher:
             sampler.keep = self.series.note
         self.states = States(settings)
         self._position = 0
-        self._usual: dict[Key, tuple[float, float | None, Tally]] = {}
+        self._usual: dict[tuple[Key, float], tuple[float, float | None, Tally]] = {}
         self._drifts: list[Condition] = []
         self._drift_at = self._expired_at = float("-inf")
 
@@ -83,7 +86,7 @@ class Watcher:
     async def _placed(self, facts: Sequence[Fact], now: float) -> list[tuple[str, Fact]]:
         """Each with its application."""
         asked = {(fact.tenant, fact.id): _requested(fact) for fact in facts if fact.kind == "answer"}
-        later = [(fact.tenant, fact.subject) for fact in facts if fact.kind in ("feedback", "retrieval", "guard")]
+        later = [(fact.tenant, fact.subject) for fact in facts if fact.kind in _ABOUT_ANSWERS]
         unknown = sorted({each for each in later if each[1] and each not in asked})
         asked |= await self._feed.applications(unknown)
         placed = []
@@ -118,7 +121,7 @@ class Watcher:
         settings, fine = self._settings, self.series.fine
         window = self.series.recent(key, now - settings.window_s, now + fine)
         long = self.series.recent(key, now - self.series.coarse, now + fine)
-        usual = await self._before(key, now)
+        usual = await self._before(key, now, 2 * settings.window_s)
         least, before = settings.least, settings.baseline_least
         found = []
         if settings.latency.enabled:
@@ -130,7 +133,8 @@ class Watcher:
             of = signals.cost(window, usual, long, settings.cost, least, before)
             found.append(Condition("cost", *key, "warning", of))
         if settings.quality.enabled:
-            of = signals.quality(long, usual, settings.quality, least, before)
+            earlier = await self._before(key, now, self.series.coarse + settings.window_s)
+            of = signals.quality(long, earlier, settings.quality, least, before)
             found.append(Condition("quality", *key, "warning", of))
         if settings.safety.enabled:
             of = signals.safety(window, usual, settings.safety, least, before)
@@ -141,8 +145,8 @@ class Watcher:
             found += await slo.burning(self.series, key, name, objective, now)
         return found
 
-    async def _before(self, key: Key, now: float) -> Tally:
-        """What is usual: the time before, up to when the first alert was raised that is open."""
+    async def _before(self, key: Key, now: float, gap: float) -> Tally:
+        """What is usual: the time before, up to ``gap`` seconds ago, or before the first alert that is open."""
         settings = self._settings
         times = [
             alert.raised_at
@@ -150,11 +154,11 @@ class Watcher:
             if (alert.tenant, alert.application) == key and alert.rule not in ("drift", "slo")
         ]
         raised = min(times, default=None)
-        at, then, tally = self._usual.get(key, (float("-inf"), None, Tally()))
+        at, then, tally = self._usual.get((key, gap), (float("-inf"), None, Tally()))
         if then != raised or now - at >= settings.window_s / 2:
-            until = (now if raised is None else raised) - 2 * settings.window_s
-            tally = await self.series.sum(key, until - settings.baseline_s, until, now)
-            self._usual[key] = (now, raised, tally)
+            until = (now if raised is None else raised) - gap
+            tally = await self.series.sum(key, until - settings.baseline_s, until, now, ODD)
+            self._usual[key, gap] = (now, raised, tally)
         return tally
 
     async def _drifting(self, keys: Sequence[Key], now: float) -> list[Condition]:
@@ -177,6 +181,9 @@ class Watcher:
         for told in self.states.tell(await self._alerts.silences(now), now):
             changed |= {alert.id: alert for alert in told.alerts}
             notices += notify.notices(self._settings, told.group, told.alerts)
+        for tenant, rule, application, _ in self.states.open:
+            if rule != "slo":
+                self.series.mark((tenant, application), now, DRIFTED if rule == "drift" else ODD)
         if not changed:
             return True
         return await self._alerts.write(list(changed.values()), notices, self._lease)
@@ -207,7 +214,7 @@ async def drifted(
     since = max(until - chosen.reference_s, accepted)
     if since >= until:
         return []
-    reference = await series.sum(key, since, until, now)
+    reference = await series.sum(key, since, until, now, DRIFTED)
     current = await series.sum(key, begin, now + series.fine, now)
     return drift.compare(reference, current, chosen, embedder)
 

@@ -89,6 +89,21 @@ def record(
     )
 
 
+def checked(context: Context, sentences: int, unsupported: int) -> EventRecord:
+    """The fact of how many written sentences no passage supported, for ``context.allowance.records``."""
+    return EventRecord(
+        id=ids.new("evt_"),
+        at=time.time(),
+        tenant=context.principal.tenant,
+        trace_id=context.trace.trace_id,
+        kind="score",
+        subject="",
+        facts={"metric": "support", "sentences": sentences, "unsupported": unsupported},
+        consent=context.consent,
+        retention=context.retention,
+    )
+
+
 def _facts(hit: Hit) -> dict[str, Any]:
     return {
         "chunk_id": hit.chunk_id,

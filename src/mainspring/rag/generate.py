@@ -20,6 +20,7 @@ from mainspring.rag import sentences
 from mainspring.rag.cite import Numbers, cite
 from mainspring.rag.context import Candidate, Reading, Source, assemble, spans
 from mainspring.rag.extract import Passage
+from mainspring.rag.findings import checked
 from mainspring.rag.notes import Notes
 from mainspring.rag.retrieve import Hit
 from mainspring.rag.support import SUPPORTED, support
@@ -145,7 +146,7 @@ class Writer:
         inner = ChatRequest(self._model, messages, sampling=sampling, user=request.user, store=False)
         response = await self._responder.respond(inner, context.nested())
         check = _Check(reading, passages, texts, self._embedder, notes)
-        return response.through(check.through)
+        return response.through(lambda events: _recorded(check, events, context))
 
     async def _counted(self, texts: Sequence[str]) -> list[int]:
         if self._count is not None:
@@ -197,6 +198,14 @@ def _sentences(passages: Sequence[Passage]) -> list[Candidate]:
     ]
 
 
+async def _recorded(check: _Check, events: AsyncIterator[Event], context: Context) -> AsyncGenerator[Event, None]:
+    """What ``check`` makes of ``events``; what it found settles with the answer."""
+    async for event in check.through(events):
+        yield event
+    if check.sentences:
+        context.allowance.records.append(checked(context, check.sentences, check.unsupported))
+
+
 class _Check:
     """Cuts a stream of text into sentences and puts the result of the support check behind each."""
 
@@ -216,6 +225,7 @@ class _Check:
         self._tokens = 0
         self._numbers = Numbers()
         self._notes = notes
+        self.sentences = self.unsupported = 0
 
     async def through(self, events: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
         """``Text`` comes out a sentence at a time, citations behind it; all else passes in its place."""
@@ -258,7 +268,9 @@ class _Check:
             yield Text(lead + text, tokens=tokens)
             return
         found = await support(text, self._passages, self._embedder)
+        self.sentences += 1
         if found is None or found.score < SUPPORTED:
+            self.unsupported += 1
             yield Text(f"{lead}{text} {UNSUPPORTED}", tokens=tokens, grounds="unsupported")
             return
         number, new = self._numbers.of(found.passage)

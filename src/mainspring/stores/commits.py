@@ -7,18 +7,29 @@ that still runs may yet settle lies beyond the horizon, which readers do not pas
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
 
 from mainspring.stores.schema import events
 
+_INSERT = sa.insert(events)
+_LAST = sa.select(sa.func.max(events.c.settled)).where(events.c.settled.is_not(None))
 
-def number(connection: sa.Connection) -> sa.ColumnElement[int] | int:
-    """The number of the commit that is being written, to be stored with its events."""
+
+def numbered(connection: sa.Connection, new: Iterable[dict[str, Any]]) -> sa.Insert:
+    """An INSERT of these rows of ``events``, which gives them the number of the commit that is being written."""
     if connection.dialect.name == "postgresql":
-        return sa.literal_column("pg_current_xact_id()::text::bigint", sa.BigInteger)
-    last = connection.execute(sa.select(sa.func.max(events.c.settled)).where(events.c.settled.is_not(None))).scalar()
+        return _INSERT.values(settled=sa.literal_column("pg_current_xact_id()::text::bigint", sa.BigInteger))
+    number = _next(connection)
+    for row in new:
+        row["settled"] = number
+    return _INSERT
+
+
+def _next(connection: sa.Connection) -> int:
+    last = connection.execute(_LAST).scalar()
     # By the clock, so that it grows even where all events were deleted.
     return max((last or 0) + 1, time.time_ns() // 1000)
 

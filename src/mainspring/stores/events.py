@@ -326,7 +326,7 @@ def _settlement(records: Iterable[EventRecord], turns: Iterable[SessionTurn]) ->
 def _insert(connection: sa.Connection, settlements: list[_Settlement]) -> None:
     contents.insert(connection, (row for each in settlements for row in each.contents))
     if new := [row for each in settlements for row in each.events]:
-        connection.execute(sa.insert(events).values(settled=commits.number(connection)), new)
+        connection.execute(commits.numbered(connection, new), new)
     if new := [row for each in settlements for row in each.turns]:
         connection.execute(sa.insert(turns), new)
     if settled := [turn for each in settlements for turn in each.sessions]:
@@ -335,7 +335,8 @@ def _insert(connection: sa.Connection, settlements: list[_Settlement]) -> None:
     released = [reservation for each in settlements for reservation in each.released]
     notes = charging.settle(connection, charges, released) if charges or released else []
     if notes:
-        connection.execute(sa.insert(events).values(settled=commits.number(connection)), _settlement(notes, ()).events)
+        told = _settlement(notes, ()).events
+        connection.execute(commits.numbered(connection, told), told)
 
 
 def _erase(connection: sa.Connection, tenant: str, subject: str) -> dict[str, int]:
