@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from mainspring.evaluate.replays import Filter, Replay
 from mainspring.path import Answer, collect
 from mainspring.serving.session import stored_name
 from mainspring.stores.pages import Page
+from mainspring.stores.people import Subject, find
 from mainspring.types import (
     ChatRequest,
     CompletionRequest,
@@ -272,6 +274,14 @@ async def test_erasing_an_answer_erases_its_replays(home: Talk) -> None:
     await home.stores.events.erase("acme", answer.head.answer_id)
     texts = [each.content for each in await home.stores.events.find("acme")]
     assert not any("swordfish" in text for text in texts if text)
+
+
+async def test_erasing_a_person_reaches_what_was_asked_again(home: Talk) -> None:
+    answer = await ask(home, "my words", user="ada")
+    made = await replay(home, answer)
+    await replay(home, await ask(home, "others", user="bob"))
+    held = await home.stores.database.read(lambda c: find(c, Subject("acme", "user", "ada"), time.time() + 1))
+    assert set(held.answers) == {answer.head.answer_id, made.replay.answer.id}
 
 
 async def test_what_was_redacted_is_asked_as_it_was_kept_and_said(tmp_path: Path) -> None:

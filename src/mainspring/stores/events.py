@@ -292,7 +292,7 @@ def _settlement(records: Iterable[EventRecord], turns: Iterable[SessionTurn]) ->
         content_id = None
         if record.content is not None:
             # The content of an answer is JSON, other texts are as they were said.
-            said = cards.scrub_json(record.content) if record.kind == "answer" else record.content
+            said = cards.scrub_json(record.content) if record.kind in ("answer", "replay") else record.content
             text = contents.row(record.tenant, said, record.at)
             settlement.contents.append(text)
             content_id = text["sha256"]

@@ -88,6 +88,7 @@ def find(connection: sa.Connection, subject: Subject, upto: float, known: Held |
         for part in parts(sorted(fresh)):
             _take(held, connection.execute(_answers_in(subject.tenant, part, upto)))
         _take(held, _continuing(connection, subject.tenant, held.answers, upto))
+        _take(held, _replayed(connection, subject.tenant, held.answers, upto))
         new = list(held.answers.values())[before:]
         if not new:
             return held
@@ -155,6 +156,14 @@ def _answers_in(tenant: str, names: Sequence[str], upto: float) -> sa.Select[Any
         turns.c.at == events.c.at,
     )
     return _answers(tenant, upto).where(turn.correlate(events).exists())
+
+
+def _replayed(connection: sa.Connection, tenant: str, answers: Iterable[str], upto: float) -> Iterator[sa.Row[Any]]:
+    """What came of asking again what led to ``answers``: it repeats what was asked. There are few of them."""
+    known = set(answers)
+    query: sa.Select[Any] = sa.select(events.c.id, events.c.trace_id, events.c.at, events.c.parent_id)
+    query = query.where(events.c.tenant == tenant, events.c.kind == "replay", events.c.at <= upto)
+    return (row for row in connection.execute(query).all() if row.parent_id in known and row.id not in known)
 
 
 def _continuing(connection: sa.Connection, tenant: str, answers: Iterable[str], upto: float) -> Iterator[sa.Row[Any]]:
