@@ -63,7 +63,9 @@ for _ in $(seq 100); do
 done
 export MAINSPRING_STORES__REDIS="redis://:$password@127.0.0.1:$redis_port/0"
 export MAINSPRING_STORES__DATABASE="postgresql://mainspring:$password@127.0.0.1:$port/postgres"
-"$python" -m pytest tests/conformance/test_stores.py tests/conformance/test_money.py tests/conformance/test_credentials.py \
-    tests/conformance/test_confinement.py tests/conformance/test_jobs.py tests/conformance/test_monitoring.py tests/conformance/test_vectors.py tests/conformance/test_caches.py \
-    tests/conformance/test_similar.py tests/serving/test_failures.py tests/serving/test_cache_redis.py \
-    tests/stores/test_redis.py tests/conformance/test_limits.py tests/rag/test_transfer.py tests/rag/test_reindex.py "$@"
+conformance=()
+for name in audit caches confinement credentials erasing jobs limits money monitoring prompts retention similar stores vectors; do
+    conformance+=("tests/conformance/test_$name.py")
+done
+"$python" -m pytest "${conformance[@]}" tests/serving/test_failures.py tests/serving/test_cache_redis.py \
+    tests/stores/test_redis.py tests/rag/test_transfer.py tests/rag/test_reindex.py tests/test_decoder.py "$@"

@@ -36,9 +36,9 @@ async def _fill(home: Path) -> None:
 def run(tmp_path: Path) -> Any:
     asyncio.run(_fill(tmp_path / "home"))
 
-    def command(*arguments: str) -> Result:
+    def command(*arguments: str, **settings: str) -> Result:
         # An address where nobody listens: that of the default settings may be somebody's.
-        environment = {"MAINSPRING_HOME": str(tmp_path / "home"), "MAINSPRING_URL": "http://127.0.0.1:1"}
+        environment = {"MAINSPRING_HOME": str(tmp_path / "home"), "MAINSPRING_URL": "http://127.0.0.1:1", **settings}
         return CliRunner().invoke(app, list(arguments), env=environment)
 
     return command
@@ -83,8 +83,12 @@ def test_somebody_is_shown_and_erased(run: Any) -> None:
 
 
 def test_what_is_due_is_shown_and_deleted(run: Any) -> None:
+    # By default texts are kept for ever.
     found = json.loads(said(run("retention", "--json")))
+    assert not any(each["due"] for each in found["classes"])
+    year = {"MAINSPRING_COMPLIANCE__RETENTION__CONTENTS_DAYS": "365"}
+    found = json.loads(said(run("retention", "--json", **year)))
     assert {each["data"]: each["due"] for each in found["classes"] if each["due"]} == {"contents": 1}
-    assert "deleted: 1 contents" in said(run("retention", "--apply"))
+    assert "deleted: 1 contents" in said(run("retention", "--apply", **year))
     shown = [json.loads(line) for line in said(run("subjects", "show", "ana")).splitlines()]
     assert [each.get("content") for each in shown] == [None, '"new"', None]

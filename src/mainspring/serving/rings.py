@@ -101,14 +101,29 @@ def request_ring(
     services: Services, registry: Registry, limits: RateLimits, gates: Mapping[str, Gate] | None = None
 ) -> Responder:
     """What every request passes, once. ``gates`` are those of names that lead to one engine and nothing else."""
-    serving, stores = services.settings.serving, services.settings.stores
+    serving = services.settings.serving
     keys = Keys(registry, services.policy.version, enabled=serving.cache_responses)
     outermost = partial(Trace, tracing=services.tracing, metrics=services.metrics, journal=services.journal)
-    above: list[LayerFactory] = [
+    preset = partial(ApplyPreset, presets=Presets(serving))
+    # It opens its own span, where there is a prompt.
+    prompting = Prompting(services.prompts, registry, services.settings)
+    prompt = partial(UsePrompt, prompting=prompting, tracing=services.tracing)
+    scale = partial(Scale, most=serving.max_samples)
+    above = steps(_before_record(services, registry, limits, gates or {}, keys), services.tracing)
+    below = steps(_from_record(services, registry, keys), services.tracing)
+    return ring([outermost, preset, *above, prompt, *below, scale], Select(registry))
+
+
+def _before_record(
+    services: Services, registry: Registry, limits: RateLimits, gates: Mapping[str, Gate], keys: Keys
+) -> list[LayerFactory]:
+    """What leaves nothing behind but what it decided."""
+    serving = services.settings.serving
+    return [
         partial(Limit, limits=limits, metrics=services.metrics, default_output_tokens=serving.default_output_tokens),
         partial(
             Shed,
-            gates=gates or {},
+            gates=gates,
             keys=keys,
             events=services.events,
             background=services.background,
@@ -134,7 +149,11 @@ def request_ring(
             default_output_tokens=serving.default_output_tokens,
         ),
     ]
-    below: list[LayerFactory] = [
+
+
+def _from_record(services: Services, registry: Registry, keys: Keys) -> list[LayerFactory]:
+    """What is settled in one commit with the answer."""
+    return [
         partial(Record, events=services.events, background=services.background, tracing=services.tracing),
         *([partial(Reserve, purse=services.purse)] if services.purse else []),
         *(
@@ -149,7 +168,7 @@ def request_ring(
             events=services.events,
             background=services.background,
             metrics=services.metrics,
-            ttl_s=stores.cache_ttl_s,
+            ttl_s=services.settings.stores.cache_ttl_s,
             hands_on=services.meaning is not None,
         ),
         *([] if services.meaning is None else [partial(SemanticCache, keys=keys, meaning=services.meaning)]),
@@ -163,13 +182,6 @@ def request_ring(
         ),
         *([partial(Spotlit, policy=services.policy, registry=registry)] if services.policy.spotlighting else []),
     ]
-    preset = partial(ApplyPreset, presets=Presets(serving))
-    # It opens its own span, where there is a prompt.
-    prompting = Prompting(services.prompts, registry, services.settings)
-    prompt = partial(UsePrompt, prompting=prompting, tracing=services.tracing)
-    scale = partial(Scale, most=serving.max_samples)
-    stepped = partial(steps, tracing=services.tracing)
-    return ring([outermost, preset, *stepped(above), prompt, *stepped(below), scale], Select(registry))
 
 
 def shown_ring(services: Services, inner: Responder) -> Responder:

@@ -13,8 +13,8 @@ class RetentionSettings(Section):
     """How many days each class of data is kept; 0: for ever. Spans have ``telemetry.span_retention_days``, cached
     answers ``stores.cache_ttl_s``."""
 
-    contents_days: float = Field(365.0, ge=0, description="texts of questions, answers and of feedback")
-    sessions_days: float = Field(365.0, ge=0, description="conversations, since their last turn")
+    contents_days: float = Field(0.0, ge=0, description="texts of questions, answers and of feedback")
+    sessions_days: float = Field(0.0, ge=0, description="conversations, since their last turn")
     events_days: float = Field(0.0, ge=0, description="facts beside those that money is summed from")
     batch_files_days: float = Field(90.0, ge=0, description="files of batches, since the batch ended")
     jobs_days: float = Field(30.0, ge=0, description="rows of jobs that are over")
