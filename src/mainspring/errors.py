@@ -18,6 +18,7 @@
     ├── NotFound                            404  not_found
     │   └── UnknownModel                    404  model_not_found
     ├── Conflict                            409  conflict
+    │   └── Outdated                        412  precondition_failed
     ├── UnreadableDocument                  422  unreadable_document
     ├── RateLimited                         429  rate_limit_exceeded
     │   └── BudgetExceeded                  429  budget_exceeded

@@ -309,7 +309,8 @@ async def test_a_timeout_that_is_none_is_refused(seconds: str) -> None:
 async def test_what_is_no_key_is_401(header: str) -> None:
     reply = await post(CHAT, headers={"authorization": header})
     assert (reply.status, reply.error["code"]) == (401, "invalid_api_key")
-    assert reply.headers["www-authenticate"] == ["Bearer"]
+    (challenge,) = reply.headers["www-authenticate"]
+    assert challenge.startswith('Bearer error="invalid_token"')
 
 
 async def test_the_first_failed_prompt_ends_the_others() -> None:

@@ -115,7 +115,7 @@ class Edge:
         found = list(SECURITY)
         if scope["path"] == DOCS:
             found[-1] = (b"content-security-policy", DOCS_POLICY)
-        if self._hsts and scope["scheme"] == "https":
+        if self._hsts and scope.get("scheme") == "https":
             found.append((b"strict-transport-security", self._hsts))
         if self._cors is not None:
             origin = asked.get("origin")
