@@ -50,16 +50,19 @@ REQUESTS = 120
 WHOLE = 5 * 2_000 + 11 * 6_000
 
 
-def mortal(dead: asyncio.Event, end: Behaviour) -> Behaviour:
-    """Tells the story slowly; once ``dead`` is set it ends by ``end``, wherever it stands."""
+def mortal(dead: asyncio.Event, end: Behaviour, begun: asyncio.Event | None = None) -> Behaviour:
+    """Tells the story slowly; once ``dead`` is set it ends by ``end``, wherever it stands. ``begun`` is set whenever it
+    has said two words."""
 
     async def behave(request: web.Request) -> web.StreamResponse:
         if dead.is_set():
             return await end(request)
         response = web.StreamResponse(headers={"content-type": "text/event-stream"})
         await response.prepare(request)
-        for word in STORY.split():
+        for number, word in enumerate(STORY.split()):
             await response.write(frame(delta={"content": f"{word} "}))
+            if begun is not None and number == 1:
+                begun.set()
             await asyncio.sleep(0.01)
             if dead.is_set():
                 return await end(request)
@@ -168,11 +171,14 @@ async def adds_up(made: Traffic, budget: Any, outcomes: list[Any]) -> Counter[st
 
 @pytest.mark.parametrize("end", [hang_up, stall], ids=["killed", "stalls"])
 async def test_a_replica_that_fails_mid_traffic(settings: Settings, end: Behaviour) -> None:
-    dead, alive = asyncio.Event(), asyncio.Event()
-    behaviours = mortal(dead, end), mortal(alive, end)
+    dead, alive, begun = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    behaviours = mortal(dead, end, begun), mortal(alive, end)
     async with traffic(settings, behaviours, limit=100 * WHOLE) as (made, budget):
 
         async def fail() -> None:
+            # While a story is being told, however slow the database is.
+            begun.clear()
+            await begun.wait()
             dead.set()
 
         outcomes = await through(made, fail, REQUESTS)
