@@ -239,6 +239,7 @@ async def test_it_looks_by_itself(opened: Stores) -> None:
         while "old said" in await left(opened):
             await asyncio.sleep(0.02)
     await retention.close()
+    assert "old said" not in await left(opened)
 
 
 @pytest.mark.parametrize("kind", ["retrieval", "guard", "score"])
