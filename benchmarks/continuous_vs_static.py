@@ -130,18 +130,28 @@ def main() -> None:
             rates[name].append(rate)
             frugal[name].append(a_cpu_second)
         print({name: round(each[-1], 1) for name, each in rates.items()}, flush=True)
+    figures = _figures(rates, frugal, useful, f"OpenVINO GenAI's static batches of {slots}", options.pairs)
+    if options.dry:
+        print(figures)
+        return
+    report("continuous_vs_static", figures)
+
+
+def _figures(
+    rates: dict[str, list[float]], frugal: dict[str, list[float]], useful: list[float], peer: str, pairs: int
+) -> dict[str, Figure]:
+    """``rates`` and ``frugal`` are tokens a second and a second of CPU time, pair by pair; ``useful`` shares of 1."""
     cpu = ratios(frugal["continuous"], frugal["static"])
     against, beside = ratios(rates["continuous"], rates["static"]), ratios(rates["continuous"], rates["refillless"])
     alike = ratios(rates["continuous"], rates["padded"])
-    figures = {
+    return {
         "tokens/s, continuous against static batching": Figure(
             round(against.median, 3),
             "ratio",
             "higher",
             floor=2.0,
             aim=3.0,
-            against=f"OpenVINO GenAI's static batches of {slots}, {Spread.of(rates['static']).median:.0f} tokens/s; "
-            f"{options.pairs} pairs, {against.text()}",
+            against=f"{peer}, {Spread.of(rates['static']).median:.0f} tokens/s; {pairs} pairs, {against.text()}",
         ),
         "tokens/s, continuous against static batches of the same engine": Figure(
             round(alike.median, 3), "ratio", "higher", against=f"padded to the longest of each batch; {alike.text()}"
@@ -156,10 +166,6 @@ def main() -> None:
             round(Spread.of(useful).median, 3), "of its tokens", "higher", against="the rest is padding"
         ),
     }
-    if options.dry:
-        print(figures)
-        return
-    report("continuous_vs_static", figures)
 
 
 def _padded(requests: Sequence[Request], slots: int) -> list[int]:

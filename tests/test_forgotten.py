@@ -428,17 +428,20 @@ async def test_each_way_shows_a_document_to_those_who_may_see_it_and_to_nobody_a
         await world.call(red, "DELETE", f"/v1/files/{dropped.file_id}")
         await check(world, docs=[dropped, kept])
 
-        await export_collection(
-            world.system.stores, await world.system.stores.collections.known("default", for_all), tmp_path / "x.zip"
-        )
-        with zipfile.ZipFile(tmp_path / "x.zip") as archive:
-            whole = b"".join(archive.read(name) for name in archive.namelist() if not name.endswith(".parquet"))
-            tables = [name for name in archive.namelist() if name.endswith(".parquet")]
-            texts = str([_parquet(archive.read(name)) for name in tables]).encode()
-        for exported in (whole, texts):
+        for exported in await _exported(world, for_all, tmp_path / "x.zip"):
             assert kept.mark.encode() in exported
             assert not [each for each in (deleted, synced, dropped) if each.mark.encode() in exported]
         await _no_bytes(tmp_path / "home", [deleted, synced, dropped], [kept, narrowed])
+
+
+async def _exported(world: World, store: str, path: Path) -> tuple[bytes, bytes]:
+    """What an export of a vector store holds, beside its tables and in them."""
+    stores = world.system.stores
+    await export_collection(stores, await stores.collections.known("default", store), path)
+    with zipfile.ZipFile(path) as archive:
+        whole = b"".join(archive.read(name) for name in archive.namelist() if not name.endswith(".parquet"))
+        tables = [name for name in archive.namelist() if name.endswith(".parquet")]
+        return whole, str([_parquet(archive.read(name)) for name in tables]).encode()
 
 
 def _parquet(data: bytes) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from fastapi import APIRouter, FastAPI
-from starlette.types import ASGIApp, Message
+from starlette.types import ASGIApp, Message, Scope
 
 from mainspring.errors import Unauthenticated
 from mainspring.gateway import generate
@@ -38,6 +38,24 @@ class Reply:
     def error(self) -> dict[str, Any]:
         error: dict[str, Any] = self.json["error"]
         return error
+
+
+def _scope(method: str, target: str, headers: list[tuple[bytes, bytes]]) -> Scope:
+    path, _, query = target.partition("?")
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "method": method,
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+        "root_path": "",
+        "scheme": "http",
+        "headers": headers,
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 2),
+    }
 
 
 async def ask(
@@ -81,23 +99,8 @@ async def ask(
         else:
             content.append(message.get("body", b""))
 
-    path, _, query = path.partition("?")
-    scope = {
-        "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.3"},
-        "http_version": "1.1",
-        "method": method,
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": query.encode(),
-        "root_path": "",
-        "scheme": "http",
-        "headers": pairs,
-        "client": ("127.0.0.1", 1),
-        "server": ("127.0.0.1", 2),
-    }
     with pytest.raises(raises) if raises else nullcontext():
-        await asyncio.wait_for(app(scope, receive, send), 30)
+        await asyncio.wait_for(app(_scope(method, path, pairs), receive, send), 30)
     assert len(started) == 1
     found: dict[str, list[str]] = {}
     for name, value in started[0]["headers"]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mainspring.cli import sync
 from mainspring.cli.up import existing
+
+if TYPE_CHECKING:
+    from mainspring.rag.connect.registry import Spec
 
 
 def ingest(
@@ -46,7 +49,7 @@ def ingest(
     every: Annotated[float, typer.Option(min=1, help="--watch: seconds between looks at what is no folder")] = 300.0,
 ) -> None:
     """Ingest sources: what changed is read again, what vanished is forgotten. `mainspring sync` repeats it."""
-    from mainspring.rag.connect.registry import GROUPS, OPTIONS, Spec
+    from mainspring.rag.connect.registry import GROUPS
 
     given: dict[str, Any] = {
         "depth": depth,
@@ -63,15 +66,21 @@ def ingest(
     }
     if group and everyone:
         raise typer.BadParameter("give --group or --everyone")
-    options = {name: value for name, value in given.items() if value not in (None, [])}
+    access: dict[str, Any] = {GROUPS: sorted(set(group or ()))} if group or everyone else {}
+    chosen = _specs(sources, {name: value for name, value in given.items() if value not in (None, [])}, access)
+    asyncio.run(sync.follow(context.obj, collection, chosen, watching=watch, every=every, groups=group or ()))
+
+
+def _specs(sources: list[str], options: dict[str, Any], access: dict[str, Any]) -> list[Spec]:
+    """Each source with those of the options that its kind has. Raises ``BadParameter`` for one that none has."""
+    from mainspring.rag.connect.registry import OPTIONS, Spec
+
     specs = [Spec(source) for source in sources]
     for name in options:
         if not any(name in OPTIONS[spec.kind] for spec in specs):
             raise typer.BadParameter(f"none of the sources has the option {name}")
     existing([Path(spec.text) for spec in specs if spec.kind == "folder"], "mainspring ingest COLLECTION SOURCE...")
-    access: dict[str, Any] = {GROUPS: sorted(set(group or ()))} if group or everyone else {}
-    chosen = [
+    return [
         Spec(spec.text, {name: value for name, value in options.items() if name in OPTIONS[spec.kind]} | access)
         for spec in specs
     ]
-    asyncio.run(sync.follow(context.obj, collection, chosen, watching=watch, every=every, groups=group or ()))

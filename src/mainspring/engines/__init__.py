@@ -14,53 +14,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mainspring import plugins
+from mainspring.engines.chat_model import ChatModel, Replica
 from mainspring.errors import SettingsError
 from mainspring.settings import Settings, references
-from mainspring.types import Responder
 
 if TYPE_CHECKING:
     from mainspring.engines.base import Embedder, Engine, Reranker
 
+__all__ = ["ChatModel", "Engines", "Prepared", "Replica", "filled", "open", "prepare"]
+
 log = logging.getLogger("mainspring.engines")
-
-
-@dataclass(slots=True)
-class Replica:
-    """One of several engines of a chat model. ``concurrency`` 0: any number of answers at a time; ``patience_s`` is how
-    long its first token may take (None: until the deadline), ``region`` where it is (empty: nobody said)."""
-
-    name: str
-    engine: Engine
-    responder: Responder
-    local: bool = True
-    weight: float = 1.0
-    concurrency: int = 0
-    patience_s: float | None = None
-    region: str = ""
-
-
-@dataclass(slots=True)
-class ChatModel:
-    """A chat model behind its engine. Prices are US dollars a million tokens; ``created`` is when it was pulled, in
-    Unix seconds (0: it is elsewhere). Of several ``replicas`` the first is ``engine``."""
-
-    name: str
-    engine: Engine
-    responder: Responder
-    grounded: bool
-    provider: str
-    price_input: float = 0.0
-    price_output: float = 0.0
-    created: int = 0
-    replicas: tuple[Replica, ...] = ()
-
-    def all_replicas(self) -> tuple[Replica, ...]:
-        """At least one."""
-        return self.replicas or (Replica("1", self.engine, self.responder),)
-
-    def healthy(self) -> bool:
-        """Whether any of them can answer."""
-        return any(replica.engine.healthy() for replica in self.all_replicas())
 
 
 @dataclass(slots=True)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from mainspring.engines import ChatModel, Replica
 from mainspring.engines.base import Engine, Reranker
+from mainspring.engines.chat_model import ChatModel, Replica
 from mainspring.engines.embedder import OpenVinoEmbedder
 from mainspring.engines.model import ModelResponder
 from mainspring.engines.pull import PulledModel, Puller

@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 from mainspring.errors import Conflict, Unsupported
 from mainspring.serving import kept
 from mainspring.serving.record import VERSION
-from mainspring.stores.pages import Page, Slice
+from mainspring.stores.pages import EventPages
 from mainspring.types import (
     ChatRequest,
     CompletionRequest,
@@ -27,7 +27,7 @@ _APPLICATIONS = ("application", "collection")
 _SYSTEM = ("system", "developer")
 
 
-class Events(Protocol):
+class Events(EventPages, Protocol):
     """The event log."""
 
     async def append(self, *records: EventRecord) -> None: ...
@@ -45,17 +45,6 @@ class Events(Protocol):
         trace_id: str | None = None,
         limit: int = 100,
     ) -> list[EventRecord]: ...
-
-    async def page(
-        self,
-        tenant: str,
-        page: Page,
-        *,
-        groups: frozenset[str],
-        kind: str | None = None,
-        subject: str | None = None,
-        trace_id: str | None = None,
-    ) -> Slice[EventRecord]: ...
 
     async def texts(self, tenant: str, digests: Sequence[str]) -> dict[str, str]: ...
 

@@ -17,13 +17,13 @@ from mainspring.gateway.idempotency import Idempotency, IdempotencyKey
 from mainspring.gateway.lists import AskedPage, list_body
 from mainspring.gateway.respond import json_response
 from mainspring.gateway.wire import Body
-from mainspring.stores.pages import Page, Slice
+from mainspring.stores.pages import EventPages
 from mainspring.types import Context, EventRecord, Principal
 
 Filter = Annotated[str | None, Query(min_length=1, max_length=128)]
 
 
-class Facts(Protocol):
+class Facts(EventPages, Protocol):
     """The event log."""
 
     async def append(self, *records: EventRecord) -> None: ...
@@ -31,17 +31,6 @@ class Facts(Protocol):
     async def answer_for(self, principal: Principal, answer_id: str) -> EventRecord:
         """The answer as the principal may see it. Raises ``NotFound``."""
         ...
-
-    async def page(
-        self,
-        tenant: str,
-        page: Page,
-        *,
-        groups: frozenset[str],
-        kind: str | None = None,
-        subject: str | None = None,
-        trace_id: str | None = None,
-    ) -> Slice[EventRecord]: ...
 
 
 class NewId(Protocol):

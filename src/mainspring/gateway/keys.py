@@ -93,6 +93,19 @@ def router(keys: Kept, settings: ServingSettings, access: Access, roles: Roles) 
         principal = context.principal
         return json_response(principal_body(principal, await _name(keys, principal)))
 
+    @routes.get("/limits")
+    async def limits(context: admins) -> HttpResponse:  # noqa: ARG001
+        """What one key may ask for: of everybody, and of the tiers that differ."""
+        return json_response(limits_body(settings))
+
+    _keys(routes, keys, settings, access, roles)
+    return routes
+
+
+def _keys(routes: APIRouter, keys: Kept, settings: ServingSettings, access: Access, roles: Roles) -> None:
+    """The routes with which admins keep the keys of their tenant."""
+    admins = Annotated[Context, Depends(access("admin"))]
+
     @routes.get("/keys")
     async def list_keys(context: admins) -> HttpResponse:
         """The tenant's keys without their secrets, revoked and expired ones too, oldest first."""
@@ -141,13 +154,6 @@ def router(keys: Kept, settings: ServingSettings, access: Access, roles: Roles) 
             raise Conflict("a key cannot revoke itself", remedy="Revoke it with another admin key")
         await keys.revoke(principal.tenant, key_id, by=acting(context))
         return json_response({"id": key_id, "object": "key.revoked", "revoked": True})
-
-    @routes.get("/limits")
-    async def limits(context: admins) -> HttpResponse:  # noqa: ARG001
-        """What one key may ask for: of everybody, and of the tiers that differ."""
-        return json_response(limits_body(settings))
-
-    return routes
 
 
 async def _name(keys: Kept, principal: Principal) -> str:

@@ -187,7 +187,6 @@ def documents_router(library: Library, access: Access) -> APIRouter:
     routes = APIRouter(route_class=JsonRoute, tags=["vector stores"], prefix="/v1/vector_stores")
     ingests = Annotated[Context, Depends(access("ingest"))]
     chats = Annotated[Context, Depends(access("chat"))]
-    admins = Annotated[Context, Depends(access("admin"))]
 
     @routes.post("/{store_id}/files")
     async def attach(store_id: str, body: StoreFileBody, context: ingests) -> HttpResponse:
@@ -229,6 +228,15 @@ def documents_router(library: Library, access: Access) -> APIRouter:
         page = {"object": "list", "data": data, "has_more": offset + limit < len(rows), "total": len(rows)}
         return json_response({**page, "document_id": document.document_id, "filename": document.name})
 
+    _changes(routes, library, access)
+    return routes
+
+
+def _changes(routes: APIRouter, library: Library, access: Access) -> None:
+    """The routes that change a file of a vector store."""
+    ingests = Annotated[Context, Depends(access("ingest"))]
+    admins = Annotated[Context, Depends(access("admin"))]
+
     @routes.post("/{store_id}/files/{file_id}")
     async def describe(store_id: str, file_id: str, body: StoreFileUpdateBody, context: ingests) -> HttpResponse:
         home = (await library.get(context.principal, store_id)).id
@@ -256,8 +264,6 @@ def documents_router(library: Library, access: Access) -> APIRouter:
     async def detach(store_id: str, file_id: str, context: ingests) -> HttpResponse:
         await library.detach(context.principal, store_id, file_id)
         return json_response({"id": file_id, "object": "vector_store.file.deleted", "deleted": True})
-
-    return routes
 
 
 def _groups(wanted: tuple[str, ...] | None, context: Context, what: str) -> frozenset[str] | None:

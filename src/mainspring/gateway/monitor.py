@@ -106,6 +106,14 @@ def router(monitor: Watched, access: Access) -> APIRouter:
         await monitor.speak(context.principal.tenant, silence_id)
         return json_response({"id": silence_id, "object": "silence.deleted", "deleted": True})
 
+    _measures(routes, monitor, access)
+    return routes
+
+
+def _measures(routes: APIRouter, monitor: Watched, access: Access) -> None:
+    """The routes of what is measured: drift, objectives and quality."""
+    admins = Annotated[Context, Depends(access("admin"))]
+
     @routes.get("/drift")
     async def drift(context: admins, application: Name = None) -> HttpResponse:
         """How the traffic of each application compares with that before."""
@@ -132,5 +140,3 @@ def router(monitor: Watched, access: Access) -> APIRouter:
         if (end - begin) / step > _MOST_ROWS:
             raise InvalidRequest(f"these are more than {_MOST_ROWS} rows", remedy="Send a longer step", param="step")
         return json_response(await monitor.quality(context.principal.tenant, begin, end, step, application))
-
-    return routes

@@ -97,6 +97,17 @@ def router(store: Prompts, registry: PromptRegistry, access: Access, idempotency
         count = await store.delete(context.principal.tenant, name)
         return json_response({"id": name, "object": "prompt", "deleted": True, "versions": count})
 
+    _versions(routes, store, registry, access, idempotency)
+    _labels(routes, store, access)
+    return routes
+
+
+def _versions(
+    routes: APIRouter, store: Prompts, registry: PromptRegistry, access: Access, idempotency: Idempotency
+) -> None:
+    """The routes of versions."""
+    editors = Annotated[Context, Depends(access("prompts"))]
+
     @routes.post("/{name}/versions", status_code=201)
     async def add_version(
         http: HttpRequest, name: str, body: VersionBody, context: editors, key: IdempotencyKey = None
@@ -141,9 +152,6 @@ def router(store: Prompts, registry: PromptRegistry, access: Access, idempotency
         """What changed from one version to another, as a unified diff."""
         tenant = context.principal.tenant
         return json_response(diff_body(await store.find(tenant, name, from_), await store.find(tenant, name, to)))
-
-    _labels(routes, store, access)
-    return routes
 
 
 def _labels(routes: APIRouter, store: Prompts, access: Access) -> None:

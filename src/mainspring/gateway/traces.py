@@ -12,7 +12,7 @@ from mainspring.errors import NotFound
 from mainspring.gateway.access import Access
 from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.respond import json_response
-from mainspring.stores.pages import Page, Slice
+from mainspring.stores.pages import EventPages, Page
 from mainspring.stores.spans import SpanRow, TraceRow, Wanted
 from mainspring.types import Context, EventRecord
 
@@ -35,49 +35,38 @@ class Kept(Protocol):
     async def traces(self, tenant: str, groups: frozenset[str], wanted: Wanted, limit: int) -> list[TraceRow]: ...
 
 
-class Facts(Protocol):
-    """The event log."""
+def _asked(
+    model: Filter = None,
+    operation: Filter = None,
+    status: Literal["error"] | None = None,
+    least_ms: Milliseconds = None,
+    since: Moment = None,
+    least_usd: Dollars = None,
+    before: Nanoseconds = None,
+) -> Wanted:
+    return Wanted(
+        model=model,
+        operation=operation,
+        status=status,
+        least_ns=None if least_ms is None else int(least_ms * 1e6),
+        least_nanousd=None if least_usd is None else round(least_usd * NANO),
+        since_ns=None if since is None else round(since * NANO),
+        before_ns=before,
+    )
 
-    async def page(
-        self,
-        tenant: str,
-        page: Page,
-        *,
-        groups: frozenset[str],
-        kind: str | None = None,
-        subject: str | None = None,
-        trace_id: str | None = None,
-    ) -> Slice[EventRecord]: ...
+
+Asked = Annotated[Wanted, Depends(_asked)]
 
 
-def router(spans: Kept, events: Facts, access: Access) -> APIRouter:
+def router(spans: Kept, events: EventPages, access: Access) -> APIRouter:
     """The routes over the span store; an admin key sees what keys of its own tenant asked that are in no group which
     it is not in itself."""
     routes = APIRouter(route_class=JsonRoute, tags=["traces"], prefix="/v1/traces")
     admins = Annotated[Context, Depends(access("admin"))]
 
     @routes.get("")
-    async def list_traces(
-        context: admins,
-        model: Filter = None,
-        operation: Filter = None,
-        status: Literal["error"] | None = None,
-        least_ms: Milliseconds = None,
-        since: Moment = None,
-        least_usd: Dollars = None,
-        before: Nanoseconds = None,
-        limit: Limit = 50,
-    ) -> HttpResponse:
+    async def list_traces(context: admins, wanted: Asked, limit: Limit = 50) -> HttpResponse:
         """The latest traces, newest first. `before` the last row's `start_ns` gives the page after it."""
-        wanted = Wanted(
-            model=model,
-            operation=operation,
-            status=status,
-            least_ns=None if least_ms is None else int(least_ms * 1e6),
-            least_nanousd=None if least_usd is None else round(least_usd * NANO),
-            since_ns=None if since is None else round(since * NANO),
-            before_ns=before,
-        )
         principal = context.principal
         # One more than is shown tells whether there are more.
         found = await spans.traces(principal.tenant, principal.groups, wanted, limit + 1)

@@ -16,7 +16,7 @@ from functools import partial
 
 import aiohttp
 
-from mainspring.monitor import notify
+import mainspring.monitor.notify as notify
 from mainspring.settings import MonitorSettings
 from mainspring.settings.monitor import EmailSettings, Webhook
 from mainspring.stores.alerts import NOTICE

@@ -10,10 +10,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import mainspring.monitor.slo as slo
+import mainspring.monitor.views as views
 import mainspring.stores.ids as ids
 from mainspring.engines.base import Embedder
 from mainspring.errors import InvalidRequest, StoreError
-from mainspring.monitor import slo, views
 from mainspring.monitor.deliver import Deliveries
 from mainspring.monitor.sample import Sampler
 from mainspring.monitor.series import Series

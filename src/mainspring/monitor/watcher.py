@@ -9,7 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from mainspring.monitor import drift, notify, signals, slo
+import mainspring.monitor.drift as drift
+import mainspring.monitor.notify as notify
+import mainspring.monitor.signals as signals
+import mainspring.monitor.slo as slo
 from mainspring.monitor.sample import Sampler
 from mainspring.monitor.series import Key, Series
 from mainspring.monitor.signals import Condition

@@ -111,14 +111,9 @@ async def open(  # noqa: A001
 ) -> AsyncIterator[Path]:
     """Both rings over the models of ``engines``. What still settles when it closes is waited for."""
     tariffs, policies = Tariffs(settings), Policies(settings.guards)
-    services = _services(
-        settings, stores, telemetry, policies, _purse(settings, stores, telemetry, tariffs, engines, policies)
-    )
-    residency = Residency(
-        settings.serving.residency,
-        {name: [each.region for each in model.all_replicas()] for name, model in engines.chat.items()},
-    )
-    services = dataclasses.replace(services, residency=residency)
+    residency = _residency(settings, engines)
+    purse = _purse(settings, stores, telemetry, tariffs, engines, policies)
+    services = _services(settings, stores, telemetry, policies, purse, residency)
     replicas = Replicas(settings.serving, ArmMetrics(telemetry.metrics.registry), stores.events, residency)
     names = Names(services, engines, tariffs, replicas, telemetry)
     chat = names.chat()
@@ -173,7 +168,14 @@ async def open(  # noqa: A001
         )
 
 
-def _services(settings: Settings, stores: Stores, telemetry: Telemetry, policies: Policies, purse: Purse) -> Services:
+def _residency(settings: Settings, engines: Engines) -> Residency:
+    regions = {name: [each.region for each in model.all_replicas()] for name, model in engines.chat.items()}
+    return Residency(settings.serving.residency, regions)
+
+
+def _services(
+    settings: Settings, stores: Stores, telemetry: Telemetry, policies: Policies, purse: Purse, residency: Residency
+) -> Services:
     return Services(
         settings=settings,
         tracing=telemetry.tracing,
@@ -185,6 +187,7 @@ def _services(settings: Settings, stores: Stores, telemetry: Telemetry, policies
         approvals=stores.approvals,
         background=Background(),
         purse=purse,
+        residency=residency,
         assembled=Assembled(partial(_redacted, policies)) if settings.telemetry.store_prompts else None,
         prompts=PromptRegistry(stores.prompts, settings.serving.prompts_tenant),
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
+import mainspring.serving.choice as choice
 import mainspring.serving.estimate as estimate
 from mainspring.errors import (
     DeadlineExceeded,
@@ -21,7 +22,6 @@ from mainspring.errors import (
     UnknownModel,
     UpstreamError,
 )
-from mainspring.serving import choice
 from mainspring.serving.arms import Arm, Replica
 from mainspring.serving.budget import Budget
 from mainspring.serving.hedge import meter_lost, race

@@ -10,12 +10,12 @@ from typing import Any, Protocol
 
 import mainspring.serving.guard_tools as tool_guard
 import mainspring.serving.guard_untrusted as untrusted
+import mainspring.serving.language as language
 from mainspring.errors import GuardRefused
 from mainspring.guards import bounds
 from mainspring.guards.bounds import Beyond
 from mainspring.guards.placeholders import Placeholders
 from mainspring.path import Layer
-from mainspring.serving import language
 from mainspring.serving.guard import About, Decision, Detect, GuardMetrics, Policies, Policy, note, tell
 from mainspring.serving.memory.base import Count
 from mainspring.serving.memory.tokens import estimated

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
+import mainspring.serving.auto as auto
 from mainspring.engines import ChatModel, Engines, Replica
 from mainspring.engines.model import EmbedResponder
 from mainspring.engines.reranker import RerankResponder
-from mainspring.serving import auto
 from mainspring.serving.charged import Charged
 from mainspring.serving.gate import Gate
 from mainspring.serving.pricing import Price

@@ -11,10 +11,10 @@ from collections.abc import AsyncGenerator
 from contextlib import nullcontext
 from typing import Any
 
+import mainspring.serving.kept as kept
 from mainspring import cards
 from mainspring.errors import MainspringError
 from mainspring.path import Answer, Layer
-from mainspring.serving import kept
 from mainspring.serving.background import Background
 from mainspring.serving.ports import EventLog, Tracing
 from mainspring.serving.session import stored_name

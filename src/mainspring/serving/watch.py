@@ -9,8 +9,8 @@ import logging
 import time
 from typing import Protocol
 
+import mainspring.serving.anomaly as anomaly
 from mainspring.errors import Conflict, MainspringError
-from mainspring.serving import anomaly
 from mainspring.serving.anomaly import HISTORY, HOUR, Anomaly
 from mainspring.serving.ports import EventLog
 from mainspring.stores.ledger import Asked, Ledger

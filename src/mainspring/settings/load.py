@@ -12,8 +12,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
+import mainspring.settings.references as references
 from mainspring.errors import SettingsError
-from mainspring.settings import references
 from mainspring.settings.tree import Settings
 
 PREFIX = "MAINSPRING_"

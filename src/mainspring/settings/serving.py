@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from mainspring.settings import routing
+import mainspring.settings.routing as routing
 from mainspring.settings.auto import AutoSettings
 from mainspring.settings.endpoints import REGION
 from mainspring.settings.money import Tier

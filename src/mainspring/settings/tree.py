@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from mainspring.settings import routing
+import mainspring.settings.routing as routing
 from mainspring.settings.compliance import ComplianceSettings
 from mainspring.settings.engines import EnginesSettings
 from mainspring.settings.gateway import GatewaySettings

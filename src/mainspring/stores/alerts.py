@@ -10,10 +10,10 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 import mainspring.stores.ids as ids
+import mainspring.stores.jobs as jobs
 import mainspring.stores.pages as pages
 import mainspring.stores.rows as rows
 from mainspring.errors import NotFound
-from mainspring.stores import jobs
 from mainspring.stores.database import Database
 from mainspring.stores.jobs import Job
 from mainspring.stores.pages import Page, Place, Slice

@@ -12,12 +12,12 @@ from typing import Any, Literal, cast
 
 import sqlalchemy as sa
 
+import mainspring.stores.events as events
 import mainspring.stores.ids as ids
 import mainspring.stores.pages as pages
 import mainspring.stores.rows as rows
 from mainspring import cards
 from mainspring.errors import Conflict, Forbidden, NotFound
-from mainspring.stores import events
 from mainspring.stores.audit import Audit, By, Hidden
 from mainspring.stores.database import Database
 from mainspring.stores.pages import Page, Slice

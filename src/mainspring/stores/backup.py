@@ -26,11 +26,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+import mainspring.stores.cache as cache
+import mainspring.stores.database as sql
+import mainspring.stores.similar as similar
+import mainspring.stores.spans as spans
 from mainspring import __version__
 from mainspring.errors import Conflict, SettingsError, StoreError
 from mainspring.settings import Settings
-from mainspring.stores import cache, similar, spans
-from mainspring.stores import database as sql
 
 FORMAT = 1
 HEAD_NAME, MANIFEST_NAME = "head.json", "manifest.json"

@@ -18,8 +18,9 @@ from typing import Any
 import sqlalchemy as sa
 
 import mainspring.stores.ids as ids
+import mainspring.stores.ledger as ledger
+import mainspring.stores.spending as spending
 from mainspring.errors import Conflict, MainspringError, NotFound
-from mainspring.stores import ledger, spending
 from mainspring.stores.audit import LOCAL, Audit, By, Hidden
 from mainspring.stores.database import Database
 from mainspring.stores.schema import budget_periods, budgets, reservations

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 import mainspring.stores.ids as ids
-from mainspring.stores import spending
+import mainspring.stores.spending as spending
 from mainspring.stores.spending import Budget, Charge, Spending
 from mainspring.types import EventRecord
 

@@ -19,10 +19,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+import mainspring.stores.database as sql
 import mainspring.stores.keyring as keyrings
 from mainspring.errors import InvalidRequest, MissingExtra, NotFound, SettingsError, StoreError
 from mainspring.settings import Settings, references
-from mainspring.stores import database as sql
 from mainspring.stores.audit import LOCAL, SERVER, Audit, By
 from mainspring.stores.database import Database
 from mainspring.stores.keyring import Keyring

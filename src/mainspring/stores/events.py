@@ -16,13 +16,14 @@ from typing import Any, Literal, cast
 
 import sqlalchemy as sa
 
+import mainspring.stores.charging as charging
+import mainspring.stores.commits as commits
 import mainspring.stores.contents as contents
 import mainspring.stores.ids as ids
 import mainspring.stores.pages as pages
 import mainspring.stores.rows as rows
 from mainspring import cards
 from mainspring.errors import Conflict, NotFound, StoreError
-from mainspring.stores import charging, commits
 from mainspring.stores.audit import Audit, By
 from mainspring.stores.database import Database
 from mainspring.stores.event_sight import seen

@@ -8,8 +8,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+import mainspring.stores.commits as commits
 import mainspring.stores.rows as rows
-from mainspring.stores import commits
 from mainspring.stores.database import Database
 from mainspring.stores.schema import contents, events, watermarks
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mainspring.stores import lance_rows
+import mainspring.stores.lance_rows as lance_rows
 from mainspring.stores.lance_index import kinds
 from mainspring.stores.lance_rows import Rows
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import sqlalchemy as sa
 
 import mainspring.stores.ids as ids
 from mainspring.errors import InvalidRequest
+from mainspring.types import EventRecord
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -39,6 +40,21 @@ class Slice(Generic[T]):
 
     def map(self, function: Callable[[T], S]) -> Slice[S]:
         return Slice([function(row) for row in self.rows], self.more)
+
+
+class EventPages(Protocol):
+    """The event log, page by page, as those in ``groups`` may see it."""
+
+    async def page(
+        self,
+        tenant: str,
+        page: Page,
+        *,
+        groups: frozenset[str],
+        kind: str | None = None,
+        subject: str | None = None,
+        trace_id: str | None = None,
+    ) -> Slice[EventRecord]: ...
 
 
 def read(

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
+import mainspring.stores.database as sql
 from mainspring.errors import Conflict, StoreError
-from mainspring.stores import database as sql
 from mainspring.stores.backup import FORMAT, HEAD_NAME, MANIFEST_NAME, Tell
 
 _BLOCK = 1 << 20

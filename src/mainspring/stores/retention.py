@@ -12,9 +12,9 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 import mainspring.stores.contents as contents
+import mainspring.stores.erasing as erasing
 import mainspring.stores.jobs as jobs_store
 import mainspring.stores.rows as rows
-from mainspring.stores import erasing
 from mainspring.stores.bare import bare
 from mainspring.stores.batches import OVER
 from mainspring.stores.files import ANSWERS, REQUESTS

@@ -8,8 +8,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+import mainspring.stores.feed as feed
+import mainspring.stores.jobs as jobs
 import mainspring.stores.rows as rows
-from mainspring.stores import feed, jobs
 from mainspring.stores.database import Database
 from mainspring.stores.jobs import Job
 from mainspring.stores.schema import tallies, watermarks

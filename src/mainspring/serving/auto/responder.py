@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+import mainspring.serving.auto.rules as rules
 from mainspring.engines.base import Capabilities, Embedder
 from mainspring.errors import InvalidRequest, MainspringError
-from mainspring.serving.auto import rules
 from mainspring.serving.auto.cascade import attempt, besides
 from mainspring.serving.auto.classifier import Classifier
 from mainspring.serving.auto.confidence import Asking, Confidence

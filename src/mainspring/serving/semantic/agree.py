@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from mainspring.serving.semantic import lexicon
+import mainspring.serving.semantic.lexicon as lexicon
 from mainspring.serving.semantic.reading import Reading, Word, stem
 
 _OPPOSITE: dict[str, set[str]] = {}

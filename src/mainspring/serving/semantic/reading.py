@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from mainspring.serving.semantic import lexicon
+import mainspring.serving.semantic.lexicon as lexicon
 
 _TOKEN = re.compile(
     r"(?P<number>[$£€¥]?\d+(?:[.,:/]\d+)*(?:%|[a-z]{1,4}\b)?)|(?P<word>[^\W\d_]+(?:[-'’.&][^\W\d_]+)*(?:\d+(?:\.\d+)*)?)"
