@@ -11,22 +11,17 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mainspring import cards, engines
-from mainspring.engines import ChatModel, Engines
-from mainspring.engines.model import ModelResponder
-from mainspring.engines.scripted import ScriptedEngine
+from mainspring import cards
 from mainspring.gateway.batches import working
-from mainspring.settings import ComplianceSettings, GuardsSettings, Settings
+from mainspring.settings import ComplianceSettings, GuardsSettings
 from mainspring.telemetry import logs
 from tests.decoder import matching
-from tests.test_forgotten import EVERYONE, Key, Pieces, World, opened
+from tests.world import EVERYONE, Key, World, echoing, opened, use_engines
 
 OPEN = GuardsSettings(pii_input="off", pii_output="off", injection="off")
 REDACT = ComplianceSettings(documents="redact")
@@ -67,14 +62,7 @@ class Numbers:
 @pytest.fixture(autouse=True)
 def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
     """A model that repeats what it is told, so that answers hold card numbers, too."""
-
-    @asynccontextmanager
-    async def models(settings: Settings, prepared: object = None) -> AsyncIterator[Engines]:
-        engine = ScriptedEngine(templates=True)
-        responder = ModelResponder(engine, model_name="echo", fingerprint="echo")
-        yield Engines({"echo": ChatModel("echo", engine, responder, False, "scripted")}, Pieces())
-
-    monkeypatch.setattr(engines, "open", models)
+    use_engines(monkeypatch, echoing("echo"))
 
 
 @pytest.fixture

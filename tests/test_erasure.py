@@ -8,26 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mainspring import engines
 from mainspring.compliance.erasure import Eraser
-from mainspring.engines import ChatModel, Engines
-from mainspring.engines.model import ModelResponder
-from mainspring.engines.scripted import ScriptedEngine
 from mainspring.gateway.batches import working
-from mainspring.settings import Settings, StoresSettings
+from mainspring.settings import StoresSettings
 from mainspring.settings.money import ModelPrice, PricesSettings
 from mainspring.stores import erasing
 from mainspring.stores.erasures import check
 from mainspring.stores.ledger import Asked
 from tests.decoder import forms, places, redis_places
-from tests.test_forgotten import EVERYONE, Key, Pieces, World, opened
+from tests.world import EVERYONE, Key, World, echoing, opened, use_engines
 
 CHAT = "/v1/chat/completions"
 # Far from each other and from all other words.
@@ -67,13 +62,7 @@ class Words:
 
 @pytest.fixture(autouse=True)
 def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
-    @asynccontextmanager
-    async def models(settings: Settings, prepared: object = None) -> AsyncIterator[Engines]:
-        engine = ScriptedEngine(templates=True)
-        responder = ModelResponder(engine, model_name="echo", fingerprint="echo")
-        yield Engines({"echo": ChatModel("echo", engine, responder, False, "scripted")}, Pieces())
-
-    monkeypatch.setattr(engines, "open", models)
+    use_engines(monkeypatch, echoing("echo"))
 
 
 PRICES = PricesSettings(models={"echo": ModelPrice(input=3.0, output=5.0)})

@@ -14,7 +14,8 @@ from mainspring.gateway.batches import working
 from mainspring.stores import ids
 from mainspring.stores.batches import KIND, without
 from tests.stores.decode import holding
-from tests.test_forgotten import EVERYONE, Doc, Key, World, opened, scripted
+from tests.test_forgotten import scripted
+from tests.world import EVERYONE, Doc, Key, World, opened
 
 __all__ = ["scripted"]
 CHAT = "/v1/chat/completions"

@@ -6,7 +6,8 @@ import asyncio
 from pathlib import Path
 
 from mainspring.stores.collections import REFRESH_S
-from tests.test_forgotten import EVERYONE, check, opened, scripted
+from tests.test_forgotten import check, scripted
+from tests.world import EVERYONE, opened
 
 __all__ = ["scripted"]
 

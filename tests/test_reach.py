@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mainspring import engines
-from mainspring.engines import ChatModel, Engines
-from mainspring.engines.model import ModelResponder
-from mainspring.engines.scripted import ScriptedEngine
 from mainspring.errors import InvalidRequest
-from mainspring.settings import ServingSettings, Settings
+from mainspring.settings import ServingSettings
 from mainspring.settings.scaling import ScaledModel
 from mainspring.types import Reach, confined, confinement, real
-from tests.test_forgotten import Key, Pieces, World, opened
+from tests.world import Key, World, echoing, opened, use_engines
 
 CHAT = "/v1/chat/completions"
 NOBODY: frozenset[str] = frozenset()
@@ -26,15 +20,7 @@ NOBODY: frozenset[str] = frozenset()
 
 @pytest.fixture(autouse=True)
 def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
-    def model(name: str) -> ChatModel:
-        engine = ScriptedEngine(templates=True)
-        return ChatModel(name, engine, ModelResponder(engine, model_name=name, fingerprint=name), False, "scripted")
-
-    @asynccontextmanager
-    async def models(settings: Settings, prepared: object = None) -> AsyncIterator[Engines]:
-        yield Engines({name: model(name) for name in ("echo", "other")}, Pieces())
-
-    monkeypatch.setattr(engines, "open", models)
+    use_engines(monkeypatch, echoing("echo", "other"))
 
 
 async def limited(world: World, scopes: tuple[str, ...] = ("chat", "embed", "ingest"), **reach: set[str]) -> Key:

@@ -11,16 +11,15 @@ from typing import Any
 
 import pytest
 
-from mainspring import engines
-from mainspring.engines import ChatModel, Engines, Replica
+from mainspring.engines import ChatModel, Replica
 from mainspring.engines.model import ModelResponder
 from mainspring.engines.scripted import ScriptedEngine
 from mainspring.errors import SettingsError
 from mainspring.serving.residency import Residency
-from mainspring.settings import AutoSettings, ModelsSettings, ServingSettings, Settings, load
+from mainspring.settings import AutoSettings, ModelsSettings, ServingSettings, load
 from mainspring.settings.routing import BalanceSettings, RouteSettings
 from mainspring.types import Context, Principal, Reach
-from tests.test_forgotten import Key, Pieces, World, opened
+from tests.world import Key, World, opened, use_engines
 
 CHAT = "/v1/chat/completions"
 
@@ -55,12 +54,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Elsewhere:
         "both": made.model("both", ("us", "eu")),
         "unsaid": made.model("unsaid", ("",)),
     }
-
-    @asynccontextmanager
-    async def every(settings: Settings, prepared: object = None) -> AsyncIterator[Engines]:
-        yield Engines(models, Pieces())
-
-    monkeypatch.setattr(engines, "open", every)
+    use_engines(monkeypatch, models)
     return made
 
 

@@ -11,8 +11,8 @@ import asyncio
 import json
 import re
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,16 +23,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
-from mainspring import engines
-from mainspring.engines import ChatModel, Engines
-from mainspring.engines.model import ModelResponder
-from mainspring.engines.scripted import ScriptedEngine
 from mainspring.gateway.batches import working
 from mainspring.gateway.mount import mount
 from mainspring.settings import RagSettings, ServingSettings, Settings
 from mainspring.stores.keys import SCOPES
 from mainspring.system import System
-from tests.test_forgotten import Pieces
+from tests.world import echoing, use_engines
 
 CHAT = "/v1/chat/completions"
 QUESTION = "What is the word of the house?"
@@ -308,13 +304,7 @@ OPERATIONS: tuple[Operation, ...] = (
 
 @pytest.fixture
 def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
-    @asynccontextmanager
-    async def models(settings: Settings, prepared: object = None) -> AsyncIterator[Engines]:
-        engine = ScriptedEngine(templates=True)
-        responder = ModelResponder(engine, model_name="echo", fingerprint="echo")
-        yield Engines({"echo": ChatModel("echo", engine, responder, False, "scripted")}, Pieces())
-
-    monkeypatch.setattr(engines, "open", models)
+    use_engines(monkeypatch, echoing("echo"))
 
 
 async def opened(home: Path, stack: AsyncExitStack) -> House:

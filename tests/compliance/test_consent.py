@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.test_cards_never_stored import scripted
-from tests.test_forgotten import World, opened
+from tests.world import World, opened
 
 __all__ = ["scripted"]
 CHAT = "/v1/chat/completions"

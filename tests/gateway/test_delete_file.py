@@ -6,22 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from mainspring import engines
-from mainspring.settings import Settings
-from tests import test_forgotten as worlds
+import tests.test_forgotten as ways
+import tests.world as worlds
 from tests.stores.decode import holding
 
 
 @pytest.fixture(autouse=True)
 def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
-    from collections.abc import AsyncIterator
-    from contextlib import asynccontextmanager
-
-    @asynccontextmanager
-    async def models(settings: Settings, prepared: object = None) -> AsyncIterator[engines.Engines]:
-        yield engines.Engines({}, worlds.Pieces())
-
-    monkeypatch.setattr(engines, "open", models)
+    worlds.use_engines(monkeypatch, {})
 
 
 async def test_a_deleted_file_leaves_every_vector_store(tmp_path: Path) -> None:
@@ -32,14 +24,14 @@ async def test_a_deleted_file_leaves_every_vector_store(tmp_path: Path) -> None:
         await world.call(both, "POST", f"/v1/vector_stores/{second}/files", {"file_id": doc.file_id})
         path = f"/v1/files/{doc.file_id}"
         assert (await world.call(stranger, "DELETE", path)).status_code == 404
-        assert doc.mark in await worlds.search(world, red, doc)
+        assert doc.mark in await ways.search(world, red, doc)
         assert (await world.call(both, "DELETE", path)).json()["deleted"] is True
         assert (await world.call(both, "DELETE", path)).status_code == 404
         doc.alive = False
         for store in (first, second):
             doc.store = store
             assert (await world.call(both, "GET", f"/v1/vector_stores/{store}/files")).json()["data"] == []
-            await worlds.check(world, (worlds.search, worlds.answer, worlds.passage, worlds.original))
+            await ways.check(world, (ways.search, ways.answer, ways.passage, ways.original))
         await world.round()
         assert not holding(tmp_path / "home", doc.mark)
 
@@ -56,6 +48,6 @@ async def test_a_file_that_is_held_where_the_key_sees_nothing_stays_whole(tmp_pa
         assert secret not in refused.text
         for store in (open_store, secret):
             doc.store = store
-            assert doc.mark in await worlds.passage(world, both, doc)
+            assert doc.mark in await ways.passage(world, both, doc)
         assert (await world.call(both, "DELETE", f"/v1/files/{doc.file_id}")).status_code == 200
         assert (await world.call(red, "GET", f"/v1/vector_stores/{secret}/files")).json()["data"] == []

@@ -8,7 +8,8 @@ import pytest
 
 from mainspring.rag.connect.registry import Spec
 from mainspring.types import Principal
-from tests.test_forgotten import EVERYONE, Doc, Key, World, answer, opened, passage, scripted, search
+from tests.test_forgotten import answer, passage, scripted, search
+from tests.world import EVERYONE, Doc, Key, World, opened
 
 __all__ = ["scripted"]
 

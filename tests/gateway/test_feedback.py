@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from mainspring import engines
-from mainspring.engines import Engines
-from mainspring.settings import Settings
-from tests.test_forgotten import EVERYONE, Doc, Key, Pieces, World, opened
+from tests.world import EVERYONE, Doc, Key, World, opened, use_engines
 
 
 @pytest.fixture(autouse=True)
 def models(monkeypatch: pytest.MonkeyPatch) -> None:
-    @asynccontextmanager
-    async def made(settings: Settings, prepared: object = None) -> AsyncIterator[Engines]:
-        yield Engines({}, Pieces())
-
-    monkeypatch.setattr(engines, "open", made)
+    use_engines(monkeypatch, {})
 
 
 async def key_of(world: World, name: str, *groups: str, scope: str = "chat") -> Key:

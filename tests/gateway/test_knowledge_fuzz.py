@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mainspring import engines
-from mainspring.engines import Engines
-from mainspring.settings import Settings
 from tests.gateway.test_search_guarded import Shared
-from tests.test_forgotten import EVERYONE, Pieces, opened
+from tests.world import EVERYONE, opened, use_engines
 
 ODD: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 1, 2**31, 2**63, -(2**63) - 1, 10**30, 0.5, 1e308, -1e308),
@@ -47,11 +42,7 @@ QUERIES = ("limit", "after", "before", "order", "filter", "purpose", "start", "e
 
 @pytest.fixture(autouse=True)
 def models(monkeypatch: pytest.MonkeyPatch) -> None:
-    @asynccontextmanager
-    async def made(settings: Settings, prepared: object = None) -> AsyncIterator[Engines]:
-        yield Engines({}, Pieces(), Shared())
-
-    monkeypatch.setattr(engines, "open", made)
+    use_engines(monkeypatch, {}, Shared())
 
 
 async def test_nothing_odd_is_our_fault(tmp_path: Path) -> None:

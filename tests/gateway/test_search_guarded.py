@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from mainspring import engines
-from mainspring.engines import Engines
 from mainspring.engines.base import Reranked
 from mainspring.rag import terms
-from mainspring.settings import GuardsSettings, ServingSettings, Settings
-from tests.test_forgotten import EVERYONE, Doc, Key, Pieces, World, opened
+from mainspring.settings import GuardsSettings, ServingSettings
+from tests.world import EVERYONE, Doc, Key, Pieces, World, opened, use_engines
 
 ADDRESS = "ada.lovelace@example.org"
 MODELS = ("words", "shared")
@@ -39,11 +36,7 @@ class Shared:
 
 @pytest.fixture(autouse=True)
 def models(monkeypatch: pytest.MonkeyPatch) -> None:
-    @asynccontextmanager
-    async def made(settings: Settings, prepared: object = None) -> AsyncIterator[Engines]:
-        yield Engines({}, Pieces(), Shared())
-
-    monkeypatch.setattr(engines, "open", made)
+    use_engines(monkeypatch, {}, Shared())
 
 
 async def stocked(world: World) -> tuple[Key, Doc]:
