@@ -42,7 +42,14 @@ SAID = (
         ("share of a static batch that is wanted",),
         "what static batches write and nobody wants is what they lose",
     ),
-    Said("E.1", "KV cache", "work grows with n, not n²", remark="no engine here can do without: not measured"),
+    Said(
+        "E.1",
+        "KV cache",
+        "work grows with n, not n²",
+        "kv_cache",
+        ("without the cache, time", "without the cache, tokens computed"),
+        "without it is the same engine, asked for one token at a time",
+    ),
     Said(
         "E.1",
         "memory of the KV cache",
@@ -111,6 +118,32 @@ SAID = (
     ),
     Said(
         "E.7",
+        "price of a request",
+        "$0.0028 a request, $84,000 a month at a million a day",
+        remark="arithmetic: $0.0028125 and $84,375 exactly, which the price book gives (docs/costs.md, tested)",
+    ),
+    Said(
+        "E.7",
+        "tokens that are written",
+        "2-4x as dear as those that are read",
+        remark="prices: 4x at the models that are named, 5 to 8x at later ones",
+    ),
+    Said(
+        "E.7",
+        "caches together",
+        "50-90 % cheaper",
+        "semantic_cache",
+        ("stream: answered",),
+        "what a hit saves is all of its request, so this is the share of a stream that is answered by one",
+    ),
+    Said(
+        "E.7",
+        "shorter prompts, caches and routing together",
+        "50-80 % cheaper",
+        remark="arithmetic: 57-92 % where each saves what is said of it and none takes from another: not measured",
+    ),
+    Said(
+        "E.7",
         "ten times the prompt",
         "ten times the cost",
         remark="arithmetic: 5.2x on the guide's own example, since the answer's share stays",
@@ -118,7 +151,7 @@ SAID = (
     Said(
         "E.7",
         "shorter prompts, fewer examples",
-        "20-40 % cheaper, 50-200 tokens an example",
+        "20-40 % cheaper, 50-200 tokens an example; more than three bring little",
         remark="a property of prompts; `mainspring costs` tells what each application's prompts cost: not measured",
     ),
     Said(
@@ -134,7 +167,7 @@ SAID = (
         "40-60 % cheaper",
         "routing_cost",
         ("classifier 0.3:", "classifier, both: AUROC"),
-        "what is saved depends on how often the small model is right; the large one is a stand-in",
+        "what is saved depends on how often the small model is right; without `at hand` the large one is a stand-in",
     ),
     Said(
         "E.7",
@@ -142,7 +175,7 @@ SAID = (
         "50-80 % cheaper",
         "routing_cost",
         ("cascade 0.5:", "logprob, both: AUROC"),
-        "holds where 10-40 % escalate, which is a good small model; the large one is a stand-in",
+        "holds where 10-40 % escalate, which is a good small model; without `at hand` the large one is a stand-in",
     ),
     Said(
         "E.7",
@@ -150,12 +183,12 @@ SAID = (
         "the best of both",
         "routing_cost",
         ("hybrid 0.5:",),
-        "the large one is a stand-in",
+        "without `at hand` the large one is a stand-in",
     ),
     Said(
         "E.7",
         "quantisation",
-        "8 bits 4x smaller than 32 with 95 % of the quality, 4 bits 8x with 85 %",
+        "16 bits 2x smaller than 32 with 99 % of the quality, 8 bits 4x with 95 %, 4 bits 8x with 85 %",
         remark="the default model comes in 4 bits and runs in 8, and every conversion is gated on its perplexity; "
         "without weights of more bits there is nothing to compare with",
     ),

@@ -29,6 +29,8 @@ PAGE = BENCHMARKS.parent / "docs" / "benchmarks.md"
 # In the order of the page; what is not named here follows by name.
 ORDER = ("path_overhead", "cold_start", "ingest", "retrieval", "answers", "handbook", "guards", "install")
 NOT_BENCHMARKS = {"run", "fit_detectors", "load_client", "peer_engine", "overload_client", "proxy_stub"}
+# Shares and tokens alone, which a busy machine does not change.
+UNTIMED = {"scaling", "routing_cost", "cost_anomalies"}
 LIMIT_S = 2400.0
 # Path below the folder, what it is, GitHub repository that it was taken from, licence seen there.
 DATA_SETS = (
@@ -202,6 +204,8 @@ def _measured(result: Mapping[str, Any]) -> str:
     others = result.get("others")
     busy = f" Others used {others:.0%} of it meanwhile." if others is not None else ""
     warning = " **The machine was busy: these are no figures to compare.**" if others and others > BUSY else ""
+    if result["name"] in UNTIMED:
+        warning = " Nothing here is timed."
     return f"Measured {result['measured_at'][:10]} on {result['machine']}.{busy}{warning}"
 
 

@@ -1,6 +1,6 @@
 """Accuracy against cost of inference-time scaling: chain of thought, self-consistency, best of several, a small tree.
 
-    MAINSPRING_DATA=... python benchmarks/scaling.py [--model NAME] [--arithmetic 60] [--gsm8k 20] [--dev]
+    MAINSPRING_DATA=... python benchmarks/scaling.py [--model NAME] [--arithmetic 60] [--gsm8k 40] [--dev]
 
 Two sets: GSM8K's test questions (drawn with a fixed seed), on which a model of 135 million parameters is all but lost,
 and sums of one step that are made here with a fixed seed ("What is 17 + 25?"). Cost is tokens a question, prompt and
@@ -133,7 +133,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--model", default="smollm2-135m-instruct")
     parser.add_argument("--arithmetic", type=int, default=60)
-    parser.add_argument("--gsm8k", type=int, default=20)
+    parser.add_argument("--gsm8k", type=int, default=40)
     parser.add_argument("--dev", action="store_true")
     arguments = parser.parse_args()
     figures = asyncio.run(run(arguments))

@@ -49,6 +49,12 @@ def test_a_busy_machine_is_said_aloud(others: float | None, busy: bool) -> None:
     assert ("machine was busy" in run.section("cold_start", result(others=others), "Something.")) is busy
 
 
+def test_what_is_not_timed_does_not_mind_others() -> None:
+    told = run.section("scaling", result(others=0.9) | {"name": "scaling"}, "Something.")
+    assert "Nothing here is timed" in told
+    assert "machine was busy" not in told
+
+
 def test_a_result_without_the_share_of_others_is_still_shown() -> None:
     older = result()
     del older["others"]
