@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -470,6 +471,23 @@ async def test_rotation_replaces_a_key(opened: Stores) -> None:
     await opened.keys.rotate("a", old.id)
     with pytest.raises(Unauthenticated):
         await opened.keys.authenticate(old_secret)
+
+
+async def test_a_key_that_is_revoked_while_it_is_rotated_has_no_successor(
+    opened: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, _ = await opened.keys.create("k", tenant="a", scopes=frozenset({"admin"}))
+    read = type(opened.keys).get
+
+    async def overtaken(self: Any, tenant: str, key_id: str) -> Any:
+        found = await read(self, tenant, key_id)
+        await self.revoke(tenant, key_id)
+        return found
+
+    monkeypatch.setattr(type(opened.keys), "get", overtaken)
+    with pytest.raises(NotFound):
+        await opened.keys.rotate("a", old.id, overlap_s=60)
+    assert [key.id for key in await opened.keys.list("a")] == [old.id]
 
 
 async def test_the_last_use_is_noted(settings: Settings) -> None:

@@ -20,8 +20,9 @@ from mainspring.gateway.replay_work import ReplayWork
 from mainspring.gateway.replays import KIND
 from mainspring.path import Answer
 from mainspring.settings import GatewaySettings
+from mainspring.stores.keys import KeyInfo
 from mainspring.stores.worker import Worker
-from mainspring.types import EventRecord, Principal, Sampling, TraceParent
+from mainspring.types import TOKEN, EventRecord, Principal, Sampling, TraceParent
 from tests.evaluate.test_replays import script
 from tests.gateway.asgi import Kept, Reply, ask
 from tests.serving.house import visitor
@@ -207,3 +208,42 @@ async def test_the_batch_of_a_revoked_key_ends(home: Talk, app: FastAPI, keys: d
         await worker.close()
     assert (done["status"], done["counts"]["completed"]) == ("failed", 0)
     assert "revoked" in done["error"]
+
+
+async def test_the_batch_of_a_key_that_is_revoked_meanwhile_ends_there(
+    home: Talk, app: FastAPI, keys: dict[str, str]
+) -> None:
+    for text in ("one", "two", "three"):
+        await say(home, keys, text)
+    queued = (await call(app, "POST", "", {"filter": {}})).json
+
+    class Revoking:
+        """The keys, of which one is revoked after the first request of its batch."""
+
+        async def get(self, tenant: str, key_id: str) -> KeyInfo:
+            if await home.replays.replayed(Principal("acme", keys["me"]), job.payload["trace_id"]):
+                await home.stores.keys.revoke(tenant, key_id)
+            return await home.stores.keys.get(tenant, key_id)
+
+    job = await home.stores.jobs.get("acme", queued["id"])
+    worker = Worker(home.stores.jobs, KIND, ReplayWork(home.replays, home.stores.jobs, Revoking()))
+    worker.start()
+    try:
+        done = await finished(app, queued["id"])
+    finally:
+        await worker.close()
+    assert (done["status"], done["counts"]["completed"]) == ("failed", 1)
+    assert "revoked" in done["error"]
+
+
+async def test_a_batch_is_refused_that_could_not_be_held_to_its_request(
+    home: Talk, app: FastAPI, keys: dict[str, str]
+) -> None:
+    """A token ends, and the regions of a request are no key's: later nobody would know of them."""
+    keys["token"] = f"{TOKEN}0123"
+    refused = await call(app, "POST", "", {"filter": {}}, who="token")
+    assert (refused.status, "outlives the token" in refused.error["message"]) == (403, True)
+    headers = {"authorization": "Bearer ms-me", "x-region": "eu"}
+    refused = await ask(app, "POST", "/v1/replays", {"filter": {}}, headers=headers)
+    assert (refused.status, refused.error["param"]) == (400, "x-region")
+    assert (await call(app, "GET", "")).json["data"] == []

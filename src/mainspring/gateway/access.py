@@ -13,7 +13,7 @@ from fastapi import Request as HttpRequest
 from fastapi import Security
 from fastapi.security import HTTPBearer
 
-from mainspring.errors import Forbidden, InvalidRequest, MainspringError, Unauthenticated
+from mainspring.errors import Forbidden, InvalidRequest, MainspringError, Unauthenticated, Unsupported
 from mainspring.stores.audit import By
 from mainspring.types import TOKEN, Allowance, Arrival, Context, Principal, Priority
 
@@ -116,6 +116,16 @@ def consenting(context: Context, metadata: Mapping[str, str] | None) -> Context:
     if told is None:
         return context
     return dataclasses.replace(context, consent=_consent(told, context.consent, f"metadata.{CONSENT_FIELD}"))
+
+
+def check_lasting(context: Context, what: str) -> None:
+    """Raises ``Forbidden`` or ``Unsupported`` for a request that ``what`` (a batch) could not be held to later, when
+    it is worked on: then there is a key, and neither a token nor the headers of the request."""
+    if context.principal.key_id.startswith(TOKEN):
+        raise Forbidden(f"{what} outlives the token that it was sent with", remedy="Send it with an API key")
+    if context.regions:
+        problem = f"{what} is worked on where its key and its tenant accept it"
+        raise Unsupported(problem, remedy="Use a key that is limited to regions", param="x-region")
 
 
 def acting(context: Context) -> By:

@@ -12,8 +12,8 @@ from fastapi import Request as HttpRequest
 from pydantic import Field
 from starlette.responses import Response as HttpResponse
 
-from mainspring.errors import Forbidden, InvalidRequest, TooLarge, Unsupported
-from mainspring.gateway.access import Access
+from mainspring.errors import Forbidden, InvalidRequest, TooLarge
+from mainspring.gateway.access import Access, check_lasting
 from mainspring.gateway.batch_lines import SCOPES, Answering, Endpoint
 from mainspring.gateway.batch_work import BatchWork
 from mainspring.gateway.body import JsonRoute
@@ -28,7 +28,7 @@ from mainspring.stores.batches import KIND, Batch, Batches
 from mainspring.stores.files import REQUESTS, FileInfo, Files
 from mainspring.stores.worker import Worker
 from mainspring.system import System
-from mainspring.types import TOKEN, Context, Principal
+from mainspring.types import Context, Principal
 
 PREFIX = "/v1/batches"
 _WINDOW = re.compile(r"([1-9]\d{0,2})h")
@@ -61,11 +61,7 @@ def router(
     ) -> HttpResponse:
         """Queue the lines of an uploaded file of purpose ``batch``. The key also needs the endpoint's own scope."""
 
-        if context.principal.key_id.startswith(TOKEN):
-            raise Forbidden("a batch outlives the token that it was sent with", remedy="Send it with an API key")
-        if context.regions:
-            problem = "a batch is worked on where its key and its tenant accept it"
-            raise Unsupported(problem, remedy="Use a key that is limited to regions", param="x-region")
+        check_lasting(context, "a batch")
 
         async def work() -> HttpResponse:
             made = await create(

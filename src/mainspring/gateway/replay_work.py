@@ -12,7 +12,7 @@ from mainspring.errors import MainspringError, NotFound, Overloaded, RateLimited
 from mainspring.evaluate.recorded import Changes
 from mainspring.evaluate.replays import Replays
 from mainspring.gateway.replays import KIND
-from mainspring.stores.jobs import CANCELLED, DONE, FAILED, Jobs
+from mainspring.stores.jobs import CANCELLED, DONE, FAILED, Job, Jobs
 from mainspring.stores.keys import KeyInfo
 from mainspring.stores.worker import Lease, Worker
 from mainspring.system import System
@@ -37,26 +37,30 @@ class ReplayWork:
 
     async def __call__(self, lease: Lease) -> None:
         job = lease.job
-        principal = await self._principal(job.tenant, str(job.payload["key_id"]))
+        principal = await self._principal(job)
+        done = set() if principal is None else await self._replays.replayed(principal, str(job.payload["trace_id"]))
+        for answer_id in job.payload["answers"]:
+            if lease.stopped or principal is None:
+                break
+            if answer_id in done:
+                continue
+            # It may be revoked while the batch goes on, and is asked for before each.
+            principal = await self._principal(job)
+            if principal is not None:
+                await self._one(answer_id, job, principal)
+        if lease.lost.is_set():
+            return
         if principal is None:
             await self._jobs.finish(job, FAILED, "the key that asked for it is revoked or has expired")
-            return
-        changes = _changes(job.payload["changes"])
-        trace_id = str(job.payload["trace_id"])
-        done = await self._replays.replayed(principal, trace_id)
-        for answer_id in job.payload["answers"]:
-            if lease.stopped:
-                break
-            if answer_id not in done:
-                await self._one(answer_id, changes, principal, trace_id)
-        if not lease.lost.is_set():
+        else:
             await self._jobs.finish(job, CANCELLED if lease.cancelled.is_set() else DONE)
 
-    async def _one(self, answer_id: str, changes: Changes, principal: Principal, trace_id: str) -> None:
+    async def _one(self, answer_id: str, job: Job, principal: Principal) -> None:
+        changes = _changes(job.payload["changes"])
         for attempt in range(1, _TRIES + 1):
             context = Context(
                 principal,
-                TraceParent(trace_id, TraceParent.new().span_id),
+                TraceParent(str(job.payload["trace_id"]), TraceParent.new().span_id),
                 deadline=time.monotonic() + self._timeout_s,
                 priority=Priority.BATCH,
             )
@@ -72,9 +76,9 @@ class ReplayWork:
                 await self._replays.skipped(answer_id, error, changes, context)
                 return
 
-    async def _principal(self, tenant: str, key_id: str) -> Principal | None:
+    async def _principal(self, job: Job) -> Principal | None:
         try:
-            info = await self._keys.get(tenant, key_id)
+            info = await self._keys.get(job.tenant, str(job.payload["key_id"]))
         except NotFound:
             return None
         return info.principal() if info.usable(time.time()) else None

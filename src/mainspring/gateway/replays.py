@@ -19,7 +19,7 @@ from mainspring.errors import InvalidRequest, NotFound
 from mainspring.evaluate.agreement import words
 from mainspring.evaluate.recorded import Changes
 from mainspring.evaluate.replays import Filter, Replay, Replays, Side
-from mainspring.gateway.access import Access
+from mainspring.gateway.access import Access, check_lasting
 from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.idempotency import Idempotency, IdempotencyKey
 from mainspring.gateway.lists import AskedPage, list_body
@@ -146,6 +146,7 @@ def router(replays: Replays, jobs: Jobs, access: Access, idempotency: Idempotenc
 
 
 async def _queue(replays: Replays, jobs: Jobs, body: ReplayBody, wanted: FilterBody, context: Context) -> HttpResponse:
+    check_lasting(context, "a batch of replays")
     changes, principal = body.changes(), context.principal
     filtered = Filter(wanted.since, wanted.model or "", wanted.feedback, wanted.limit)
     answers = [each.id for each in await replays.matching(filtered, principal)]

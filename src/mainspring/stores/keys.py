@@ -161,14 +161,13 @@ class Keys:
         Raises ``NotFound`` for a key that is unknown, revoked or expired.
         """
         old = await self.get(tenant, key_id)
-        if not old.usable(time.time()):
-            raise _unknown(key_id)
         info, secret, row = _new(old)
         end = time.time() + overlap_s
         end = end if old.expires_at is None else min(end, old.expires_at)
 
         def work(connection: sa.Connection) -> None:
-            _change(connection, tenant, key_id, expires_at=end)
+            # Looked at within the transaction: a key that is revoked meanwhile must leave no successor.
+            _change(connection, tenant, key_id, usable_at=time.time(), expires_at=end)
             connection.execute(sa.insert(keys), row)
             details = {"successor": info.id, "overlap_s": overlap_s}
             self._audit.append(connection, tenant, "key.rotated", by, object=key_id, details=details)
@@ -296,8 +295,13 @@ def _told(info: KeyInfo) -> dict[str, Any]:
     }
 
 
-def _change(connection: sa.Connection, tenant: str, key_id: str, **changes: float | str) -> None:
+def _change(
+    connection: sa.Connection, tenant: str, key_id: str, *, usable_at: float | None = None, **changes: float | str
+) -> None:
+    """Raises ``NotFound`` for no such key, or where one is wanted that is usable at ``usable_at``."""
     mine = sa.and_(keys.c.tenant == tenant, keys.c.id == key_id)
+    if usable_at is not None:
+        mine &= keys.c.revoked_at.is_(None) & sa.or_(keys.c.expires_at.is_(None), keys.c.expires_at > usable_at)
     # A key that was revoked stays so since its first revocation.
     values = {
         name: sa.func.coalesce(keys.c.revoked_at, value) if name == "revoked_at" else value
