@@ -40,7 +40,7 @@ class Reply:
         return error
 
 
-def _scope(method: str, target: str, headers: list[tuple[bytes, bytes]]) -> Scope:
+def _scope(method: str, target: str, headers: list[tuple[bytes, bytes]], client: tuple[str, int]) -> Scope:
     path, _, query = target.partition("?")
     return {
         "type": "http",
@@ -53,7 +53,7 @@ def _scope(method: str, target: str, headers: list[tuple[bytes, bytes]]) -> Scop
         "root_path": "",
         "scheme": "http",
         "headers": headers,
-        "client": ("127.0.0.1", 1),
+        "client": client,
         "server": ("127.0.0.1", 2),
     }
 
@@ -67,6 +67,7 @@ async def ask(
     headers: Mapping[str, str] | None = None,
     pieces: Sequence[bytes] | None = None,
     raises: type[Exception] | None = None,
+    client: tuple[str, int] = ("127.0.0.1", 1),
 ) -> Reply:
     """One request. ``body`` that is not bytes is sent as JSON; ``pieces`` arrive one by one with no length.
 
@@ -100,7 +101,7 @@ async def ask(
             content.append(message.get("body", b""))
 
     with pytest.raises(raises) if raises else nullcontext():
-        await asyncio.wait_for(app(_scope(method, path, pairs), receive, send), 30)
+        await asyncio.wait_for(app(_scope(method, path, pairs, client), receive, send), 30)
     assert len(started) == 1
     found: dict[str, list[str]] = {}
     for name, value in started[0]["headers"]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
+import re
 from typing import Any
 
 import pytest
@@ -32,6 +35,7 @@ async def test_every_answer_forbids_browsers_what_it_is_not_for() -> None:
     ):
         headers = (await ask(app(), method, path, body)).headers
         assert headers["x-content-type-options"] == ["nosniff"], path
+        assert headers["cache-control"] == ["no-store"], path
         assert headers["x-frame-options"] == ["DENY"]
         assert headers["referrer-policy"] == ["no-referrer"]
         assert headers["content-security-policy"][0].startswith("default-src 'none'")
@@ -61,6 +65,7 @@ async def test_a_heartbeat_that_begins_a_stream_brings_them() -> None:
     body = {**CHAT, "stream": True}
     reply = await ask(served, "POST", "/v1/chat/completions", body, headers={"origin": APP})
     assert reply.body.startswith(b": waiting")
+    assert reply.headers["cache-control"] == ["no-store"]
     assert reply.headers["x-frame-options"] == ["DENY"]
     assert reply.headers["access-control-allow-origin"] == [APP]
 
@@ -111,3 +116,41 @@ async def test_who_is_refused_is_told_how_to_ask() -> None:
     assert (status, said.partition(",")[0]) == (401, 'Bearer error="invalid_token"')
     status, said = await challenge("/v1/chat/completions", {"authorization": "Bearer ms-embed"})
     assert (status, said.partition(",")[0]) == (403, 'Bearer error="insufficient_scope"')
+
+
+async def test_no_redirect_repeats_the_host_of_a_request() -> None:
+    reply = await ask(app(), "GET", "/v1/models/", headers={"host": "evil.example"})
+    assert reply.status == 404
+    assert "location" not in reply.headers
+
+
+async def test_pages_may_send_what_requests_may_say() -> None:
+    asked = {**ASKS, "access-control-request-headers": "x-training-consent,if-match,x-region"}
+    reply = await ask(app(cors={"origins": [APP]}), "OPTIONS", "/v1/chat/completions", headers=asked)
+    assert reply.status == 200
+    assert (
+        "etag"
+        in (await ask(app(cors={"origins": [APP]}), "GET", "/", headers={"origin": APP})).headers[
+            "access-control-expose-headers"
+        ][0]
+    )
+
+
+async def test_the_reference_runs_nothing_and_loads_nothing() -> None:
+    """Keys are pasted into whatever stands beside it: no script, and nothing from another host."""
+    reply = await ask(app(), "GET", "/docs")
+    page = reply.body.decode()
+    assert reply.headers["content-type"] == ["text/html; charset=utf-8"]
+    (policy,) = reply.headers["content-security-policy"]
+    assert "script-src" not in policy
+    assert "http" not in policy
+    assert "<script" not in page
+    assert not re.search(r"(src|href)=['\"]?(https?:)?//", page)
+    # The style is let through by its hash, which is that of the style on the page.
+    style = re.search(r"<style>(.*?)</style>", page, re.DOTALL)
+    assert style is not None
+    digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
+    assert f"'sha256-{digest}'" in policy
+    assert "POST /v1/chat/completions</code> <span class=note>scope chat" in page
+    assert ">max_tokens<" in page
+    assert page.count("<h3") == page.count("</h3>")

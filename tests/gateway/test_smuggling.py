@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from mainspring.gateway.connection import MAX_HEADERS
+from mainspring.gateway.edge import SECURITY
 from mainspring.gateway.server import serving
 from mainspring.settings import GatewaySettings
 from mainspring.types import Finish, Text
@@ -110,6 +111,8 @@ async def test_what_is_ambiguous_is_refused_and_nothing_behind_it_is_read(
     answer = await wire.rest()
     assert re.findall(rb"HTTP/1.1 (\d+)", answer) == [b"400"], answer
     assert b"connection: close" in answer.lower()
+    for name, value in SECURITY:
+        assert b"%b: %b" % (name, value) in answer
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "invalid_request"
     assert b"hidden" not in answer
     wire.writer.close()

@@ -69,6 +69,16 @@ def test_secrets_and_prompts_do_not_appear(log_format: str) -> None:
 
 
 @pytest.mark.parametrize("log_format", ["json", "text"])
+def test_a_logged_name_is_no_command_to_a_terminal(log_format: str) -> None:
+    """It would clear what stands there, set a title, or write from right to left."""
+    sent = "a\x1b[2J\x07\x9b31m\u202egpj.exe\r\u2028b"
+    (line,) = lines(log_format, lambda: logging.getLogger("mainspring").info("file %s", sent))
+    shown = line if log_format == "text" else json.loads(line)["message"]
+    assert shown.isprintable()
+    assert "gpj.exe" in shown
+
+
+@pytest.mark.parametrize("log_format", ["json", "text"])
 def test_a_logged_name_cannot_forge_a_line(log_format: str) -> None:
     forged = "x\n12:00:00 error mainspring: all is lost"
     assert (

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mainspring import private
 from mainspring.cli import show
 from mainspring.errors import InvalidRequest, NotFound
 
@@ -106,7 +107,7 @@ def calibrate(
             )
 
     measured = asyncio.run(work())
-    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private.folder(settings.home)
     keep_throughput(settings.home, model, measured)
     if as_json:
         show.as_json({"model": model, **dataclasses.asdict(measured)})

@@ -48,6 +48,7 @@ def doctor(
         *_oidc(context),
         *_credentials(context),
         *_residency(context),
+        *_home(context),
         _disk(context),
         _processor(),
     ]
@@ -217,6 +218,16 @@ def _residency(context: typer.Context) -> list[Check]:
         else:
             checks.append(("residency", "ok", f"{asked}: {', '.join(near)}"))
     return checks
+
+
+def _home(context: typer.Context) -> list[Check]:
+    from mainspring import private
+    from mainspring.settings import load
+
+    home = load(context.obj).settings.home
+    if not private.shown(home):
+        return []
+    return [("home", "weak", f"others on this machine may look into it: chmod 700 {home}")]
 
 
 def _disk(context: typer.Context) -> Check:

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 
+from mainspring.cli import show
 from mainspring.errors import InvalidRequest, NotFound
 from mainspring.settings import load
 
@@ -148,7 +149,8 @@ def _print(entry: dict[str, Any], as_json: bool) -> None:
     at = str(entry.get("at", ""))[:23].replace("T", " ")
     fields = {name: value for name, value in entry.items() if name not in _PLAIN and value not in (None, "", [])}
     shown = " ".join(f"{name}={show_value(value)}" for name, value in fields.items())
-    print(f"{at} {entry.get('level', ''):<7} {entry.get('message', '')} {shown}".rstrip(), flush=True)
+    line = f"{at} {entry.get('level', ''):<7} {entry.get('message', '')} {shown}".rstrip()
+    print(show.printable(line), flush=True)
 
 
 def show_value(value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,9 +15,18 @@ from mainspring.path import Answer
 ProgressCallback = Callable[[str, int, int], None]
 
 
+# Controls but for tabs and line breaks: names and answers come from others, and are no commands to a terminal.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    """``text`` with control characters as their escapes."""
+    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
+
+
 def failure(error: MainspringError) -> None:
     """One line on stderr, with what to do next."""
-    sys.stderr.write(f"mainspring: {error}\n")
+    sys.stderr.write(f"mainspring: {printable(str(error))}\n")
 
 
 def as_json(value: Any) -> None:
@@ -26,20 +36,20 @@ def as_json(value: Any) -> None:
 
 def answer(found: Answer) -> None:
     """An answer, then each citation with the place that it comes from."""
-    print(found.text.strip())
+    print(printable(found.text.strip()))
     if found.citations:
         print("\nSources")
     for citation in found.citations:
         place = citation.source + (f", page {citation.page}" if citation.page else "")
         heading = f" · {citation.heading}" if citation.heading else ""
-        print(f"  [{citation.index}] {place}{heading} · characters {citation.start}-{citation.end}")
+        print(printable(f"  [{citation.index}] {place}{heading} · characters {citation.start}-{citation.end}"))
     for notice in found.notices:
-        print(f"\nNote: {notice.text}")
+        print(f"\nNote: {printable(notice.text)}")
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """A plain table that survives a pipe."""
-    texts = [[str(cell) for cell in row] for row in [columns, *rows]]
+    texts = [[printable(str(cell)) for cell in row] for row in [columns, *rows]]
     widths = [max(len(row[index]) for row in texts) for index in range(len(columns))]
     for row in texts:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

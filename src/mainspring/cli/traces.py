@@ -66,7 +66,7 @@ def traces(
     if rows:
         show.table(["span", "at ms", "took ms", "status"], rows)
     for fact in facts:
-        print(f"{fact['kind']:<10} {fact['id']}  {fact['facts']}")
+        print(show.printable(f"{fact['kind']:<10} {fact['id']}  {fact['facts']}"))
 
 
 async def _read(context: typer.Context, trace_id: str, tenant: str) -> tuple[list[Any], list[Any]]:
@@ -75,7 +75,9 @@ async def _read(context: typer.Context, trace_id: str, tenant: str) -> tuple[lis
     from mainspring import stores
 
     async with stores.open(load(context.obj).settings) as opened:
-        spans = [dataclasses.asdict(span) for span in await opened.spans.trace(trace_id)]
+        # A trace id is the caller's to choose: other tenants may have spans under the same.
+        found = await opened.spans.trace(trace_id)
+        spans = [dataclasses.asdict(span) for span in found if span.tenant in (tenant, "")]
         records = await opened.events.find(tenant, trace_id=trace_id)
         return spans, [
             {"id": r.id, "kind": r.kind, "subject": r.subject, "at": r.at, "facts": dict(r.facts)} for r in records

@@ -18,7 +18,7 @@ from starlette.responses import Response as HttpResponse
 
 from mainspring import __version__
 from mainspring.errors import InvalidRequest, MainspringError, NotFound, RateLimited
-from mainspring.gateway import anthropic, anthropic_encode, encode
+from mainspring.gateway import anthropic, anthropic_encode, encode, reference
 from mainspring.gateway.addresses import Addresses, AddressLimit
 from mainspring.gateway.edge import Counted, Edge, TraceOf
 from mainspring.gateway.heartbeat import HEAD
@@ -40,8 +40,10 @@ def create_app(
         title="mainspring",
         version=__version__,
         description="OpenAI-compatible gateway",
-        docs_url="/docs",
+        docs_url=None,
         redoc_url=None,
+        # A redirect would repeat the host that the request names, and tell of routes before a key was seen.
+        redirect_slashes=False,
         responses={
             "4XX": {"model": encode.ErrorBody, "description": "The request cannot be answered"},
             "5XX": {"model": encode.ErrorBody, "description": "The server failed"},
@@ -49,6 +51,7 @@ def create_app(
     )
     for routes in routers:
         app.include_router(routes)
+    reference.serve(app)
     app.add_exception_handler(MainspringError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http_error)

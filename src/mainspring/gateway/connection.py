@@ -22,6 +22,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from mainspring.errors import HeadersTooLarge, InvalidRequest, MainspringError, Overloaded, TooSlow
 from mainspring.gateway import encode
 from mainspring.gateway.addresses import Connections
+from mainspring.gateway.edge import SECURITY
 
 if sys.platform == "linux":
     import fcntl
@@ -279,7 +280,8 @@ class BoundedProtocol(HttpToolsProtocol):
         body = encode.dumps(encode.error_body(error))
         self.transport.write(
             STATUS_LINE[error.status]
-            + b"content-type: application/json\r\nx-content-type-options: nosniff\r\nconnection: close\r\n"
+            + b"content-type: application/json\r\nconnection: close\r\n"
+            + b"".join(b"%b: %b\r\n" % header for header in SECURITY)
             + b"content-length: %d\r\n\r\n" % len(body)
             + body
         )

@@ -29,32 +29,35 @@ Counted = Callable[[str, str, int], None]
 Header = tuple[bytes, bytes]
 
 # An answer is data: should a browser show it as a page all the same, it runs nothing, loads nothing and stands in no
-# frame.
+# frame. It is for whoever asked: a cache on the way, which knows nothing of `x-api-key`, must not keep it.
 SECURITY: tuple[Header, ...] = (
+    (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"),
 )
-# The page of the API's description loads its program from there.
-DOCS = "/docs"
-DOCS_POLICY = (
-    b"default-src 'none'; script-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; "
-    b"style-src 'unsafe-inline' https://cdn.jsdelivr.net; img-src data: https://fastapi.tiangolo.com; "
-    b"connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-)
 METHODS = ("GET", "POST", "DELETE", "PUT", "PATCH")
 # What pages may send, and what they may read of an answer beside its body.
 SENT = (
     *("authorization", "content-type", "x-api-key", "idempotency-key", "traceparent", "tracestate"),
-    *("x-request-timeout", "x-priority", "x-max-total-tokens", "x-region"),
+    *("x-request-timeout", "x-priority", "x-max-total-tokens", "x-region", "x-training-consent", "if-match"),
     *("anthropic-version", "anthropic-beta", "anthropic-dangerous-direct-browser-access"),
     *("openai-organization", "openai-project", "openai-beta"),
     *(f"x-stainless-{name}" for name in "arch async helper-method lang os package-version poll-helper".split()),
     *(f"x-stainless-{name}" for name in "retry-count runtime runtime-version timeout".split()),
 )
 SHOWN = (
-    *("x-trace-id", "x-answer-id", "x-model", "x-cache", "retry-after", "idempotent-replayed", "www-authenticate"),
+    *(
+        "x-trace-id",
+        "x-answer-id",
+        "x-model",
+        "x-cache",
+        "retry-after",
+        "idempotent-replayed",
+        "www-authenticate",
+        "etag",
+    ),
     *("x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"),
     *("x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"),
     *("x-mainspring-arm", "x-mainspring-replica", "x-mainspring-instead-of", "x-mainspring-scaling"),
@@ -113,8 +116,6 @@ class Edge:
 
     def _headers(self, scope: Scope, asked: Headers) -> list[Header]:
         found = list(SECURITY)
-        if scope["path"] == DOCS:
-            found[-1] = (b"content-security-policy", DOCS_POLICY)
         if self._hsts and scope.get("scheme") == "https":
             found.append((b"strict-transport-security", self._hsts))
         if self._cors is not None:

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import hmac
+import ipaddress
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from fastapi import APIRouter
+from fastapi import Request as HttpRequest
 from starlette.responses import Response as HttpResponse
 
+from mainspring.errors import Unauthenticated
+from mainspring.gateway.access import Access, bearer
 from mainspring.gateway.respond import json_response
 
 Readiness = Callable[[], Awaitable[dict[str, str]]]
 """What is not ready, by part; empty when everything is."""
 
 
-def router(readiness: Readiness, metrics: Callable[[], tuple[bytes, str]]) -> APIRouter:
-    """The health routes."""
+class Metrics(Protocol):
+    """What is counted."""
+
+    def render(self, *, tenants: bool) -> tuple[bytes, str]: ...
+
+
+def router(readiness: Readiness, metrics: Metrics, metrics_key: str, access: Access) -> APIRouter:
+    """The health routes. With ``metrics_key`` the metrics are for those who bring it, or an admin key."""
     routes = APIRouter(tags=["health"])
+    admins = access("admin")
 
     @routes.get("/healthz")
     async def healthz() -> HttpResponse:
@@ -29,8 +42,31 @@ def router(readiness: Readiness, metrics: Callable[[], tuple[bytes, str]]) -> AP
         return json_response({"status": "ready"})
 
     @routes.get("/metrics", response_class=HttpResponse, responses={200: {"content": {"text/plain": {}}}})
-    async def metrics_page() -> HttpResponse:
-        page, media_type = metrics()
+    async def metrics_page(http: HttpRequest) -> HttpResponse:
+        """For Prometheus. What names tenants is on it for who brings `gateway.metrics_key`; without one, for who asks
+        from this machine."""
+        scraper = _brings(http, metrics_key) if metrics_key else _here(http)
+        if metrics_key and not scraper:
+            # The console's page of what goes on now shows it to whoever administers a tenant.
+            await admins.admit(http)
+        page, media_type = metrics.render(tenants=scraper)
         return HttpResponse(page, media_type=media_type)
 
     return routes
+
+
+def _brings(http: HttpRequest, key: str) -> bool:
+    try:
+        return hmac.compare_digest(bearer(http).encode("utf-8", "replace"), key.encode())
+    except Unauthenticated:
+        return False
+
+
+def _here(http: HttpRequest) -> bool:
+    """Whether it is asked from this machine, and not for somebody else: a proxy here brings others' requests."""
+    if http.client is None or "x-forwarded-for" in http.headers or "forwarded" in http.headers:
+        return False
+    try:
+        return ipaddress.ip_address(http.client.host).is_loopback
+    except ValueError:
+        return False

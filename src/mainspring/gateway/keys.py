@@ -22,8 +22,6 @@ from mainspring.stores.audit import By
 from mainspring.stores.keys import KeyInfo
 from mainspring.types import Context, Principal, Reach, real
 
-# A secret is shown once: no cache on the way may have it.
-UNKEPT = {"cache-control": "no-store"}
 Group = Annotated[str, Field(pattern=r"^[^\x00-\x1f]{1,64}$")]
 Name = Annotated[str, Field(pattern=r"^[^\x00-\x1f]{1,256}$")]
 
@@ -134,7 +132,7 @@ def _keys(routes: APIRouter, keys: Kept, settings: ServingSettings, access: Acce
             reach=reach,
             by=acting(context),
         )
-        return json_response({**key_body(info, time.time()), "secret": secret}, UNKEPT, 201)
+        return json_response({**key_body(info, time.time()), "secret": secret}, status=201)
 
     @routes.post("/keys/{key_id}/rotate", status_code=201)
     async def rotate_key(key_id: str, body: RotateBody, context: admins) -> HttpResponse:
@@ -144,7 +142,7 @@ def _keys(routes: APIRouter, keys: Kept, settings: ServingSettings, access: Acce
         _within(old.groups, principal)
         _no_further(old.reach, principal)
         info, secret = await keys.rotate(principal.tenant, key_id, overlap_s=body.overlap_s, by=acting(context))
-        return json_response({**key_body(info, time.time()), "secret": secret}, UNKEPT, 201)
+        return json_response({**key_body(info, time.time()), "secret": secret}, status=201)
 
     @routes.delete("/keys/{key_id}")
     async def revoke_key(key_id: str, context: admins) -> HttpResponse:

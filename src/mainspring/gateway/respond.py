@@ -73,7 +73,7 @@ async def streamed(
         if not isinstance(error, MainspringError):
             log.exception("unexpected failure before a stream")
         return Rest(failed(error if isinstance(error, MainspringError) else encode.bug()))
-    headers = {**head_headers(response.head), "cache-control": "no-cache", "x-accel-buffering": "no"}
+    headers = {**head_headers(response.head), "x-accel-buffering": "no"}
     return EventStream(response, frames(response), headers, heartbeat)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mainspring import cards
+from mainspring import cards, private
 from mainspring.settings import TelemetrySettings
 from mainspring.telemetry.logs import REQUESTS, extra
 from mainspring.types import ChatRequest, CompletionRequest, Context, EventRecord, Head, Request, RerankRequest
@@ -121,7 +121,7 @@ def opened_key(settings: TelemetrySettings, folder: Path) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         pass
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private.folder(folder)
     key = secrets.token_bytes(32)
     path.touch(mode=0o600)
     path.write_bytes(key)

@@ -69,6 +69,7 @@ class GatewaySettings(Section):
     cors: CorsSettings = Field(default_factory=CorsSettings)
     addresses: AddressSettings = Field(default_factory=AddressSettings)
     trusted_proxies: tuple[str, ...] = ()
+    metrics_key: str = Field("", repr=False, description="what Prometheus brings to /metrics as its bearer token")
     roles: Roles = Field(default_factory=roles)
     oidc: OidcSettings = Field(default_factory=OidcSettings)
     max_body_bytes: int = Field(8 * 2**20, gt=0)

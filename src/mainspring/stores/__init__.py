@@ -14,6 +14,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from mainspring import private
 from mainspring.errors import SettingsError, StoreError
 from mainspring.settings import Settings
 from mainspring.stores import cache as cache_store
@@ -192,8 +193,7 @@ def open_vectors(settings: Settings) -> VectorStore:
 
 def _make_home(home: Path) -> None:
     try:
-        # Only its owner may look in: prompts and hashes of keys lie here.
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private.folder(home)
     except OSError as error:
         raise StoreError(
             f"the directory {home} cannot be made: {error.strerror}", remedy="Choose another `home` in the settings"

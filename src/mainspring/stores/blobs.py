@@ -21,6 +21,7 @@ import sqlalchemy as sa
 
 import mainspring.stores.database as sql
 import mainspring.stores.rows as rows
+from mainspring import private
 from mainspring.errors import NotFound, StoreError
 from mainspring.stores.database import Database
 from mainspring.stores.schema import discarded, documents, files
@@ -82,7 +83,7 @@ class Blobs:
         self.path(sha256).unlink(missing_ok=True)
 
     def _open(self) -> None:
-        self._unfinished.mkdir(parents=True, exist_ok=True)
+        private.folder(self._unfinished)
         for path in self._unfinished.iterdir():
             with contextlib.suppress(FileNotFoundError):
                 if path.stat().st_mtime < time.time() - ABANDONED_S:

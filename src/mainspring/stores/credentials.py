@@ -21,6 +21,7 @@ import sqlalchemy as sa
 
 import mainspring.stores.database as sql
 import mainspring.stores.keyring as keyrings
+from mainspring import private
 from mainspring.errors import InvalidRequest, MissingExtra, NotFound, SettingsError, StoreError
 from mainspring.settings import Settings, references
 from mainspring.stores.audit import LOCAL, SERVER, Audit, By
@@ -144,7 +145,7 @@ class Credentials:
     def _locked(self) -> Iterator[None]:
         """One process at a time writes: what is encrypted while the key changes would be lost."""
         path = keyrings.path_of(self._settings)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private.folder(path.parent)
         handle = os.open(path.with_name(f"{path.name}.lock"), os.O_CREAT | os.O_RDWR, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
@@ -164,7 +165,7 @@ async def resolved(settings: Settings) -> Settings:
     for place in named:
         if place.startswith("stores."):
             raise SettingsError(f"{place} cannot be a credential: they are kept there", remedy="Use env:NAME")
-    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private.folder(settings.home)
     async with sql.open(settings) as database:
         kept = Credentials(database, settings)
         secrets_by_name = {}

@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
+from mainspring import private
 from mainspring.errors import MainspringError, MissingExtra, SettingsError, StoreError
 from mainspring.settings import Settings
 from mainspring.stores.schema import HEAD
@@ -224,6 +225,10 @@ def _sqlite_engine(path: Path, *, readers: int) -> sa.Engine:
         pool_size=max(readers, 1),
         max_overflow=0,
     )
+
+    @sa.event.listens_for(engine, "do_connect")
+    def keep_private(*_: Any) -> None:
+        private.file(path)
 
     @sa.event.listens_for(engine, "connect")
     def prepare(raw: Any, _record: Any) -> None:

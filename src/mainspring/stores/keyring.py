@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mainspring import private
 from mainspring.errors import SettingsError
 from mainspring.settings import Settings
 
@@ -96,7 +97,7 @@ def _ring(written: Sequence[str], place: str) -> Keyring:
 
 
 def _write(path: Path, keys: Sequence[str], *, replace: bool) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private.folder(path.parent)
     # Made whole beside it: nobody reads half a key, and of two that begin at once one wins. 0600 from its first byte.
     handle, made = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:

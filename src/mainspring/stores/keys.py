@@ -8,7 +8,7 @@ import dataclasses
 import logging
 import secrets
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -167,7 +167,7 @@ class Keys:
 
         def work(connection: sa.Connection) -> None:
             # Looked at within the transaction: a key that is revoked meanwhile must leave no successor.
-            _change(connection, tenant, key_id, usable_at=time.time(), expires_at=end)
+            _change(connection, tenant, key_id, {"expires_at": end}, usable=True)
             connection.execute(sa.insert(keys), row)
             details = {"successor": info.id, "overlap_s": overlap_s}
             self._audit.append(connection, tenant, "key.rotated", by, object=key_id, details=details)
@@ -198,7 +198,7 @@ class Keys:
         told = {name: value for name, value in changes.items() if name != "revoked_at"}
 
         def work(connection: sa.Connection) -> None:
-            _change(connection, tenant, key_id, **changes)
+            _change(connection, tenant, key_id, changes)
             self._audit.append(connection, tenant, action, by, object=key_id, details=told)
 
         await self._database.write(work, durable=True)
@@ -296,12 +296,12 @@ def _told(info: KeyInfo) -> dict[str, Any]:
 
 
 def _change(
-    connection: sa.Connection, tenant: str, key_id: str, *, usable_at: float | None = None, **changes: float | str
+    connection: sa.Connection, tenant: str, key_id: str, changes: Mapping[str, float | str], *, usable: bool = False
 ) -> None:
-    """Raises ``NotFound`` for no such key, or where one is wanted that is usable at ``usable_at``."""
+    """Raises ``NotFound`` for no such key, or for one that has ended where it is to be ``usable``."""
     mine = sa.and_(keys.c.tenant == tenant, keys.c.id == key_id)
-    if usable_at is not None:
-        mine &= keys.c.revoked_at.is_(None) & sa.or_(keys.c.expires_at.is_(None), keys.c.expires_at > usable_at)
+    if usable:
+        mine &= keys.c.revoked_at.is_(None) & sa.or_(keys.c.expires_at.is_(None), keys.c.expires_at > time.time())
     # A key that was revoked stays so since its first revocation.
     values = {
         name: sa.func.coalesce(keys.c.revoked_at, value) if name == "revoked_at" else value

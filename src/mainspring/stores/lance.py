@@ -14,6 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
+from mainspring import private
 from mainspring.errors import StoreError
 from mainspring.stores.lance_index import index, index_text, kinds, rewrite, waits
 from mainspring.stores.lance_search import find, quoted
@@ -251,7 +252,7 @@ class LanceVectors:
             if self._connection is None:
                 # lancedb takes over a second to import: only who stores or searches pays for it.
                 lancedb = await asyncio.to_thread(__import__, "lancedb")
-                self._directory.mkdir(parents=True, exist_ok=True)
+                private.folder(self._directory)
                 self._connection = await lancedb.connect_async(
                     str(self._directory), read_consistency_interval=timedelta(0)
                 )

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 import mainspring.stores.database as sql
+from mainspring import private
 from mainspring.errors import Conflict, StoreError
 from mainspring.stores.backup import FORMAT, HEAD_NAME, MANIFEST_NAME, Tell
 
@@ -129,7 +130,7 @@ def _name(member: str) -> str:
 
 
 def _write(file: IO[bytes], path: Path) -> tuple[int, str]:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private.folder(path.parent)
     digest, size = hashlib.sha256(), 0
     with path.open("xb") as copy:
         os.chmod(path, 0o600)

@@ -23,14 +23,15 @@ _SCORES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
 class FactMetrics:
-    """Counts events. ``label`` is what a model or application is counted as."""
+    """Counts events. ``label`` is what a model or application is counted as; ``of_tenants`` is for what names
+    tenants."""
 
-    def __init__(self, registry: CollectorRegistry, label: Callable[[str], str]) -> None:
+    def __init__(self, registry: CollectorRegistry, of_tenants: CollectorRegistry, label: Callable[[str], str]) -> None:
         self._label = label
         self._tenants: set[str] = set()
 
         def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(f"mainspring_{name}", text, labels, registry=registry)
+            return Counter(f"mainspring_{name}", text, labels, registry=of_tenants if "tenant" in labels else registry)
 
         def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
             return Histogram(f"mainspring_{name}", text, labels, registry=registry, buckets=buckets)

@@ -6,6 +6,7 @@ Only the server calls ``configure``; a program that embeds mainspring keeps its 
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import time
 import traceback
@@ -17,7 +18,7 @@ from typing import Any, TextIO
 import orjson
 
 import mainspring.telemetry.secrets as secrets
-from mainspring import cards
+from mainspring import cards, private
 from mainspring.settings.telemetry import TelemetrySettings
 from mainspring.types import Context
 
@@ -43,6 +44,8 @@ PRIVATE = frozenset(
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 _LONGEST = 2000
+# What moves a terminal's cursor, begins a line or turns the direction of writing.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 def configure(settings: TelemetrySettings, stream: TextIO | None = None, folder: Path | None = None) -> None:
@@ -71,7 +74,7 @@ class FileHandler(RotatingFileHandler):
     """Lines as JSON in ``folder``; a file is put aside when it is full, and at the end of its day."""
 
     def __init__(self, folder: Path, settings: TelemetrySettings) -> None:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private.folder(folder)
         size = max(1, round(settings.log_file_mb * 1e6))
         super().__init__(folder / FILE, maxBytes=size, backupCount=settings.log_files, encoding="utf-8", delay=True)
         self.setFormatter(JsonFormatter())
@@ -124,8 +127,13 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def _message(record: logging.LogRecord) -> str:
-    # A line break would let whoever supplies a logged name forge a line.
-    return cards.scrub(secrets.mask(record.getMessage()))[:_LONGEST].replace("\r", "\\r").replace("\n", "\\n")
+    return visible(cards.scrub(secrets.mask(record.getMessage()))[:_LONGEST])
+
+
+def visible(text: str) -> str:
+    """``text`` on one line, with controls as their escapes: a line break would let whoever supplies a logged name forge
+    a line, and an escape sequence whatever a terminal shows."""
+    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 def _trace(record: logging.LogRecord) -> str:
@@ -158,7 +166,7 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
-        fields = "".join(f" {key}={value!s}".replace("\n", "\\n") for key, value in _fields(record).items())
+        fields = "".join(f" {key}={visible(str(value))}" for key, value in _fields(record).items())
         line = f"{at} {record.levelname.lower():7} {record.name}: {_message(record)}{fields}"
         trace = _trace(record)
         return f"{line}\n{trace}" if trace else line

@@ -36,6 +36,8 @@ class Metrics:
 
     def __init__(self, models: Iterable[str] = ()) -> None:
         self.registry = CollectorRegistry()
+        # What names tenants, and what they spend, is not for everybody who may see the rest.
+        self.of_tenants = CollectorRegistry()
         self._models: set[str] = set()
         self._gaps = _Gaps()
         self._gauges = _Gauges()
@@ -44,7 +46,7 @@ class Metrics:
         self._define_requests()
         self._define_calls()
         self._define_rest()
-        self.facts = FactMetrics(self.registry, self._label)
+        self.facts = FactMetrics(self.registry, self.of_tenants, self._label)
         self.serve(*models)
 
     def serve(self, *models: str) -> None:
@@ -135,9 +137,10 @@ class Metrics:
         """Read a counter that something else keeps, at each scrape, as ``mainspring_<name>_total``."""
         self._gauges.counts[name] = (help_text, count)
 
-    def render(self) -> tuple[bytes, str]:
-        """The scrape's page and its content type."""
-        return generate_latest(self.registry), CONTENT_TYPE_LATEST
+    def render(self, *, tenants: bool = True) -> tuple[bytes, str]:
+        """The scrape's page, with or without what each of the ``tenants`` used, and its content type."""
+        page = generate_latest(self.registry) + (generate_latest(self.of_tenants) if tenants else b"")
+        return page, CONTENT_TYPE_LATEST
 
     def _label(self, model: str) -> str:
         return model if model in self._models else OTHER
