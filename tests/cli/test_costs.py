@@ -71,6 +71,25 @@ def test_costs_by_model_and_by_more(run: Run, tmp_path: Path) -> None:
     assert "'soon' is no time" in str(run("costs", "--since", "soon").exception)
 
 
+def test_what_routing_saved_is_told_where_it_is_known(run: Run, tmp_path: Path) -> None:
+    routed = {"application": "auto", "cost_nanousd": 10**9, "routed": True}
+    fill(
+        tmp_path / "home",
+        (60, {**routed, "routing_saved_nanousd": 3 * 10**9}),
+        (60, {"application": "auto", "cost_nanousd": 10**9, "routing_saved_nanousd": -(10**9)}),
+        (60, {**routed, "model": "mystery", "routing_unknown": True}),
+    )
+    lines = {line["model"]: line for line in json.loads(run("costs", "--json").stdout)}
+    assert (lines["sonnet"]["routed_answers"], lines["sonnet"]["routing_saved_nanousd"]) == (1, 2 * 10**9)
+    assert (lines["mystery"]["routing_unknown_answers"], lines["mystery"]["routing_saved_nanousd"]) == (1, None)
+    table = run("costs").stdout
+    rows = {row.split()[0]: row.split() for row in table.splitlines() if row.strip()}
+    assert rows["sonnet"][-1] == "2.000000"
+    assert rows["mystery"][-1] == "?"
+    assert rows["total"][-1] == "2.000000"
+    assert "What routing saved on 1 answer is unknown" in table
+
+
 def test_prices_say_where_they_come_from(run: Run, tmp_path: Path) -> None:
     from mainspring.serving.tariffs import Throughput, keep_throughput
 

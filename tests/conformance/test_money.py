@@ -65,6 +65,9 @@ async def test_sums_by_every_dimension(opened: Stores) -> None:
         call(8, tenant="other"),
         call(0, unpriced=True, application="auto"),
         call(16, cached_tokens=7, saved_nanousd=3),
+        call(0, routed=True, routing_saved_nanousd=90, application="auto"),
+        call(0, model="small", routing_saved_nanousd=-40, application="auto"),
+        call(0, routed=True, routing_unknown=True, application="auto"),
         answer(saved_nanousd=50),
         answer(saved_nanousd=5, requested="auto"),
         answer(cache="miss"),
@@ -73,11 +76,15 @@ async def test_sums_by_every_dimension(opened: Stores) -> None:
     assert {line.of["tenant"]: line.cost_nanousd for line in await sums(["tenant"])} == {"acme": 23, "other": 8}
     mine = Asked("acme")
     by_model = {line.of["model"]: line for line in await sums(["model"], mine)}
-    assert (by_model["big"].cost_nanousd, by_model["big"].calls, by_model["small"].cost_nanousd) == (19, 4, 4)
+    assert (by_model["big"].cost_nanousd, by_model["big"].calls, by_model["small"].cost_nanousd) == (19, 6, 4)
     assert by_model["big"].saved_nanousd == 3
     assert (by_model["big"].hits, by_model["big"].cache_saved_nanousd) == (2, 55)
     applications = {line.of["application"]: line for line in await sums(["application"], mine)}
     assert (applications["auto"].unpriced, applications["auto"].cache_saved_nanousd) == (1, 5)
+    routed = applications["auto"]
+    assert (routed.routed, routed.routing_saved_nanousd, routed.routing_unknown) == (2, 50, 1)
+    assert (by_model["small"].routed, by_model["small"].routing_saved_nanousd) == (0, -40)
+    assert applications["support"].routed == 0
     assert {line.of["key"]: line.cost_nanousd for line in await sums(["key"], mine)} == {"key_1": 19, "key_2": 4}
     days = {line.of["day"]: line.cost_nanousd for line in await sums(["day"], Asked("acme", until=at + 100))}
     assert days == {"2025-11-24": 1, "2025-11-25": 2}

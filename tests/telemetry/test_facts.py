@@ -58,6 +58,15 @@ def test_money_is_counted_by_tenant_application_and_what_saved_it() -> None:
     assert found['saved_usd_total{by="answer_cache"}'] == 5
 
 
+def test_what_routing_saved_is_the_difference_of_two_counters() -> None:
+    found = counted(
+        fact("call", cost_nanousd=10**9, routing_saved_nanousd=4 * 10**9),
+        fact("call", cost_nanousd=2 * 10**9, routing_saved_nanousd=-2 * 10**9),
+        fact("call", cost_nanousd=8 * 10**9),
+    )
+    assert (found["routed_cost_usd_total"], found["unrouted_cost_usd_total"]) == (3, 5)
+
+
 def test_tenants_do_not_grow_the_page_without_bound() -> None:
     found = counted(*(fact("call", f"tenant {number}", cost_nanousd=10**9) for number in range(300)))
     tenants = [name for name in found if name.startswith("tenant_cost_usd_total")]

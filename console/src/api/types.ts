@@ -197,6 +197,10 @@ export interface CostLine {
   prompt_cache_saved_nanousd: number;
   answer_cache_saved_nanousd: number;
   cache_hits: number;
+  routed_answers: number;
+  // null where none of them has a price to compare with.
+  routing_saved_nanousd: number | null;
+  routing_unknown_answers: number;
   unpriced_calls: number;
 }
 

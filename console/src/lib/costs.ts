@@ -7,6 +7,10 @@ export interface Totals {
   tokens: number;
   hits: number;
   saved: number;
+  // Of answers whose price with the large model is known; less than nothing where attempts were thrown away.
+  routing: number;
+  routed: number;
+  unknown: number;
   unpriced: number;
 }
 
@@ -18,13 +22,27 @@ export function totals(lines: readonly CostLine[]): Totals {
     tokens: sum((line) => line.prompt_tokens + line.completion_tokens),
     hits: sum((line) => line.cache_hits),
     saved: sum(saved),
+    routing: sum(routing),
+    routed: sum((line) => line.routed_answers),
+    unknown: sum((line) => line.routing_unknown_answers),
     unpriced: sum((line) => line.unpriced_calls),
   };
 }
 
 // US dollars that caches made unnecessary: of parts of prompts, and of whole answers.
-export function saved(line: CostLine): number {
+function saved(line: CostLine): number {
   return (line.prompt_cache_saved_nanousd + line.answer_cache_saved_nanousd) / 1e9;
+}
+
+// US dollars that answers of the router would have cost more with always its large model.
+function routing(line: CostLine): number {
+  return (line.routing_saved_nanousd ?? 0) / 1e9;
+}
+
+// What both saved; undefined where it is nothing but unknown.
+export function savings(line: CostLine): number | undefined {
+  const caches = saved(line);
+  return line.routing_saved_nanousd === null && caches === 0 ? undefined : caches + routing(line);
 }
 
 const DAY = 86_400;

@@ -22,6 +22,7 @@ function trimmed(value: number): string {
 // Cents matter in sums, and most answers cost less than one.
 export function money(usd: number): string {
   if (usd === 0) return "$0";
+  if (usd < 0) return `−${money(-usd)}`;
   if (usd >= 1) return `$${usd.toLocaleString("en-GB", { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
   if (usd < 1e-6) return `$${usd.toExponential(1)}`;
   return `$${usd.toLocaleString("en-GB", { maximumSignificantDigits: 3, maximumFractionDigits: 9 })}`;

@@ -205,7 +205,18 @@ def _table(dimensions: list[str], lines: list[Line]) -> None:
     if not lines:
         print("Nothing was spent.")
         return
-    columns = [*dimensions, "calls", "tokens in", "cached", "out", "$", "prompt cache $", "hits", "answer cache $"]
+    columns = [
+        *dimensions,
+        "calls",
+        "tokens in",
+        "cached",
+        "out",
+        "$",
+        "prompt cache $",
+        "hits",
+        "answer cache $",
+        "routing $",
+    ]
     rows = [[*line.of.values(), *_cells(line)] for line in lines]
     if len(lines) > 1:
         from mainspring.stores.ledger import total
@@ -214,6 +225,9 @@ def _table(dimensions: list[str], lines: list[Line]) -> None:
     show.table(columns, rows)
     if unpriced := sum(line.unpriced for line in lines):
         print(f"\n{unpriced} calls were of models whose price nobody knows: `mainspring costs prices` names them.")
+    if unknown := sum(line.routing_unknown for line in lines):
+        answers = "1 answer" if unknown == 1 else f"{unknown} answers"
+        print(f"\nWhat routing saved on {answers} is unknown: the large or the small model of `auto` has no price.")
 
 
 def _cells(line: Line) -> list[Any]:
@@ -226,6 +240,7 @@ def _cells(line: Line) -> list[Any]:
         f"{line.saved_nanousd / NANO:.6f}",
         line.hits,
         f"{line.cache_saved_nanousd / NANO:.6f}",
+        "?" if line.routed == line.routing_unknown > 0 else f"{line.routing_saved_nanousd / NANO:.6f}",
     ]
 
 

@@ -128,8 +128,8 @@ def _costs(routes: APIRouter, ledger: Ledger, access: Access) -> None:
         model: Filter = None,
         trace_id: Filter = None,
     ) -> HttpResponse:
-        """Sums over the calls of the tenant from `since` until before `until`, one line a combination of `by`, and what
-        cached answers would have cost."""
+        """Sums over the calls of the tenant from `since` until before `until`, one line a combination of `by`; what
+        cached answers would have cost, and how much more routed ones with always the large model."""
         filters: dict[Dimension, str | None] = {
             "key": key,
             "application": application,
@@ -201,6 +201,9 @@ def line_body(line: Line) -> dict[str, Any]:
         "prompt_cache_saved_nanousd": line.saved_nanousd,
         "cache_hits": line.hits,
         "answer_cache_saved_nanousd": line.cache_saved_nanousd,
+        "routed_answers": line.routed,
+        "routing_saved_nanousd": None if line.routed == line.routing_unknown > 0 else line.routing_saved_nanousd,
+        "routing_unknown_answers": line.routing_unknown,
         "unpriced_calls": line.unpriced,
     }
 

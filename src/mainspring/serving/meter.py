@@ -248,6 +248,8 @@ class Meter(Layer):
         facts["span_id"] = call.span.context.trace.span_id
         if call.context.arms:
             facts["arms"] = dict(call.context.arms)
+        if (routed := call.context.routed) is not None:
+            facts["route"] = {"id": routed.id, "asked": routed.asked}
         if call.replica:
             facts["replica"] = call.replica
         if code:

@@ -80,6 +80,7 @@ class Names:
             embedder=self._engines.embedder,
             charging=self.charged,
             permits=self._services.residency.serves,
+            tariff=self._tariffs.of,
         )
         if made is not None:
             since = max(models[name].created for name in made.models)

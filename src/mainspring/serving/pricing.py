@@ -14,6 +14,8 @@ MILLION = 1_000_000
 NANO = 1_000_000_000
 BATCH = "batch"
 """The rate of work that a provider does when it likes."""
+OWN = "own"
+"""The source of the tariff of a model of this machine that nobody has put a price on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,12 @@ class Tariff:
     def fixed(cls, price: Price, source: str = "settings", batch: Price | None = None) -> Tariff:
         """One price at all times."""
         return cls(source, (Period(price),), {} if batch is None else {BATCH: (Period(batch),)})
+
+    @property
+    def known(self) -> bool:
+        """Whether it can be compared with. What runs here without a price by the hour costs nothing, says the ledger;
+        what it would have cost is then no fact."""
+        return self.priced and self.source != OWN
 
     @classmethod
     def unknown(cls) -> Tariff:

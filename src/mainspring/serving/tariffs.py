@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mainspring.errors import SettingsError
 from mainspring.serving.price_book import PriceBook
-from mainspring.serving.pricing import BATCH, MILLION, NANO, Price, Tariff
+from mainspring.serving.pricing import BATCH, MILLION, NANO, OWN, Price, Tariff
 from mainspring.settings import Settings
 from mainspring.settings.money import ModelPrice
 
@@ -114,7 +114,7 @@ class Tariffs:
     def _own(self, name: str, per_hour: float, configured: ModelPrice | None) -> Tariff:
         """What the model takes of a machine at ``per_hour`` US dollars; free where the machine costs nothing."""
         if not per_hour:
-            return Tariff.fixed(Price(), "own")
+            return Tariff.fixed(Price(), OWN)
         speeds = self._speeds(name, configured)
         if speeds is None:
             return Tariff.unknown()

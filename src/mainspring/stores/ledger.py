@@ -24,7 +24,15 @@ GIVEN_AGAIN = ("hit", "semantic")
 DIMENSIONS: tuple[Dimension, ...] = ("tenant", "key", "application", "model", "day", "hour", "request")
 # What each is called in the facts of calls and of answers.
 _FIELDS = {"key": ("key_id", "key_id"), "application": ("application", "requested"), "model": ("model", "model")}
-_SUMS = ("prompt_tokens", "completion_tokens", "cached_tokens", "cost_nanousd", "saved_nanousd")
+_SUMS = (
+    "prompt_tokens",
+    "completion_tokens",
+    "cached_tokens",
+    "cost_nanousd",
+    "saved_nanousd",
+    "routing_saved_nanousd",
+)
+_COUNTS = ("unpriced", "routed", "routing_unknown")
 
 
 @dataclass(slots=True)
@@ -33,7 +41,9 @@ class Line:
 
     ``saved_nanousd`` is what cached parts of prompts did not cost, ``hits`` how many answers came from a cache and
     ``cache_saved_nanousd`` what those would have cost. ``unpriced`` calls are of models whose price nobody knows:
-    they count as 0 and are no free ones.
+    they count as 0 and are no free ones. ``routed`` answers came through the router; with always its large model they
+    would have cost ``routing_saved_nanousd`` more (less, where that is negative), but for ``routing_unknown`` ones, of
+    which nobody can say it for want of a price.
     """
 
     of: dict[str, str]
@@ -46,6 +56,9 @@ class Line:
     unpriced: int = 0
     hits: int = 0
     cache_saved_nanousd: int = 0
+    routed: int = 0
+    routing_saved_nanousd: int = 0
+    routing_unknown: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +157,9 @@ def _query(connection: sa.Connection, kind: str, by: Sequence[Dimension], asked:
         query: sa.Select[Any] = sa.select(*groups, count, saved).where(matching, hit)
     else:
         sums = [sa.func.coalesce(sa.func.sum(_number(connection, name)), 0) for name in _SUMS]
-        unpriced = sa.func.count(Sight(connection, frozenset()).field(events.c.facts, "unpriced"))
-        query = sa.select(*groups, count, *sums, unpriced).where(matching)
+        sight = Sight(connection, frozenset())
+        counts = [sa.func.count(sight.field(events.c.facts, name)) for name in _COUNTS]
+        query = sa.select(*groups, count, *sums, *counts).where(matching)
     return query.group_by(*groups) if groups else query
 
 
@@ -155,8 +169,9 @@ def _add(line: Line, kind: str, values: Sequence[Any]) -> None:
         line.hits, line.cache_saved_nanousd = numbers
         return
     line.calls = numbers[0]
-    line.prompt_tokens, line.completion_tokens, line.cached_tokens, line.cost_nanousd, line.saved_nanousd = numbers[1:6]
-    line.unpriced = numbers[6]
+    line.prompt_tokens, line.completion_tokens, line.cached_tokens, line.cost_nanousd = numbers[1:5]
+    line.saved_nanousd, line.routing_saved_nanousd = numbers[5:7]
+    line.unpriced, line.routed, line.routing_unknown = numbers[7:]
 
 
 def _matches(connection: sa.Connection, kind: str, asked: Asked) -> sa.ColumnElement[bool]:

@@ -46,6 +46,9 @@ class FactMetrics:
         self._application_cost = counter("application_cost_usd", "Cost of model calls in US dollars.", "application")
         self._request_cost = histogram("request_cost_usd", "Cost of a request in US dollars.", _COST, "application")
         self._saved = counter("saved_usd", "US dollars that were not spent, by what saved them.", "by")
+        # What routing saved is the difference: it may be less than nothing, which no counter can be.
+        self._routed = counter("routed_cost_usd", "Cost of the calls of routed answers in US dollars.")
+        self._unrouted = counter("unrouted_cost_usd", "What those would have cost with always the large model.")
         self._refusals = counter("guard_refusals", "Decisions of guards to refuse.", "guard", "stage")
         self._leaks = counter("leaks_stopped", "Secrets and prompts that guards kept out of answers.", "kind")
         # What begins at one instead of nought has not grown for who looks at it later.
@@ -92,6 +95,9 @@ class FactMetrics:
         self._tenant_tokens.labels(named, "output").inc(facts.get("completion_tokens", 0))
         if saved := facts.get("saved_nanousd"):
             self._saved.labels("prompt_cache").inc(saved * _NANO)
+        if (routing := facts.get("routing_saved_nanousd")) is not None:
+            self._routed.inc(cost)
+            self._unrouted.inc(max(0.0, routing * _NANO + cost))
 
     def _answer(self, facts: Mapping[str, Any]) -> None:
         cost = facts.get("cost_nanousd", 0) * _NANO

@@ -186,13 +186,23 @@ class Allowance:
 
 
 @dataclass(frozen=True, slots=True)
+class Routed:
+    """Which decision of a router a call belongs to, and which model the router asked by it for the answer (empty: the
+    call only helped to decide)."""
+
+    id: str
+    asked: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """Who asks, under which trace, until when and with what allowance. Frozen; carries no services.
 
     ``deadline`` is a ``time.monotonic()`` value, ``priority`` one of ``Priority``. ``batch`` marks a line of a batch
     job: it has a price of its own and nobody waits for it. ``arrival`` is for whoever begins the trace of a request,
     ``regions`` are those that it accepts (empty: any).
-    ``replay`` is the answer whose request is asked again: what comes of it is no user's traffic.
+    ``replay`` is the answer whose request is asked again: what comes of it is no user's traffic. ``routed`` marks what
+    a router has done beneath it.
     """
 
     principal: Principal
@@ -210,6 +220,7 @@ class Context:
     batch: bool = False
     arrival: Arrival | None = None
     replay: str = ""
+    routed: Routed | None = None
 
     def under(self, trace: TraceParent) -> Context:
         """The same context below another span."""
@@ -229,6 +240,7 @@ class Context:
             self.arms,
             self.batch,
             replay=self.replay,
+            routed=self.routed,
         )
 
     def nested(self) -> Context:

@@ -1,8 +1,8 @@
-// Costs: what was spent on what and by whom, what caches saved, and the budgets.
+// Costs: what was spent on what and by whom, what caches and routing saved, and the budgets.
 import { useMemo, useState, type ReactNode } from "react";
 import { get } from "../../api/client";
 import type { CostLine, Key, List } from "../../api/types";
-import { byDay, saved, since, totals } from "../../lib/costs";
+import { byDay, savings, since, totals, type Totals } from "../../lib/costs";
 import { count, money, plural, share, short } from "../../lib/format";
 import { useResource } from "../../lib/resource";
 import { Bars } from "../../ui/chart";
@@ -72,10 +72,12 @@ function Spent({ found, days, now }: { found: Lines; days: number; now: number }
       <dl className="figures large">
         <div><dt>Spent</dt><dd>{money(all.cost)}<small>{all.calls > 0 ? `${money(all.cost / all.calls)} per call` : "no calls"}</small></dd></div>
         <div><dt>Saved by caches</dt><dd>{money(all.saved)}<small>{all.saved > 0 ? `${share(all.saved, all.saved + all.cost)} of what it would have been` : "nothing so far"}</small></dd></div>
+        <div><dt>Saved by routing</dt><dd>{all.routed > 0 && all.routed === all.unknown ? "unknown" : money(all.routing)}<small>{routed(all)}</small></dd></div>
         <div><dt>Model calls</dt><dd>{short(all.calls)}<small>{plural(all.hits, "answer")} from caches</small></dd></div>
         <div><dt>Tokens</dt><dd>{short(all.tokens)}<small>{short(all.tokens / days)} per day</small></dd></div>
       </dl>
       {all.unpriced > 0 && <Note tone="warn">{plural(all.unpriced, "call is", "calls are")} of models without a price, and counted as nothing. <code>prices.models</code> sets one.</Note>}
+      {all.unknown > 0 && <Note tone="warn">What routing saved on {plural(all.unknown, "answer")} is unknown: a model of <code>auto</code> has no price. <code>prices.models</code> sets one, <code>prices.per_hour</code> one for this machine.</Note>}
       <section className="card stack" aria-label="By day">
         <div className="section-head">
           <h2>By day</h2>
@@ -95,11 +97,22 @@ function Spent({ found, days, now }: { found: Lines; days: number; now: number }
   );
 }
 
+// Of what an answer of `auto` would have cost with always its large model.
+function routed(all: Totals): string {
+  if (all.routed === 0) return "no answer of auto so far";
+  const known = all.routed - all.unknown;
+  return known === all.routed ? `${plural(known, "answer")} of auto, against its large model` : `${count(known)} of ${plural(all.routed, "answer")} of auto`;
+}
+
 interface SplitProps {
   title: string;
   lines: CostLine[];
   of: (line: CostLine) => string | undefined;
   names?: Map<string, string>;
+}
+
+function said(usd: number | undefined): string {
+  return usd === undefined ? "unknown" : money(usd);
 }
 
 function Split({ title, lines, of, names }: SplitProps): ReactNode {
@@ -124,7 +137,7 @@ function Split({ title, lines, of, names }: SplitProps): ReactNode {
                   </td>
                   <td className="number">{count(line.calls)}</td>
                   <td className="number">{short(line.prompt_tokens + line.completion_tokens)}</td>
-                  <td className="number">{money(saved(line))}</td>
+                  <td className="number">{said(savings(line))}</td>
                   <td className="number">{money(line.cost_usd)}</td>
                 </tr>
               );

@@ -12,6 +12,7 @@ from mainspring.serving.auto.classifier import Classifier
 from mainspring.serving.auto.confidence import Agreement, Confidence, Format, Judge, Logprob
 from mainspring.serving.auto.responder import NAME, Auto, Candidate, Charging, RouteMetrics
 from mainspring.serving.ports import Tracing
+from mainspring.serving.pricing import Tariff
 from mainspring.settings import AutoSettings
 from mainspring.types import Context
 
@@ -28,6 +29,7 @@ def make(
     embedder: Embedder,
     charging: Charging | None,
     permits: Callable[[str, Context], bool] = lambda _model, _context: True,
+    tariff: Callable[[str], Tariff] = lambda _model: Tariff.unknown(),
 ) -> Auto | None:
     """The router over ``models`` in their configured order; None where there are none.
 
@@ -63,6 +65,7 @@ def make(
         embedder,
         charging,
         permits,
+        tariff=tariff(large),
     )
 
 

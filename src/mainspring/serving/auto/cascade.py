@@ -31,8 +31,11 @@ class Attempt:
         return Response(self.head, _replayed(self.events))
 
 
-async def attempt(small: Responder, signal: Confidence, request: Asking, context: Context) -> Attempt:
-    """Ask ``small``. A failure that another model might not have is an attempt with confidence 0.
+async def attempt(
+    small: Responder, signal: Confidence, request: Asking, context: Context, aside: Context | None = None
+) -> Attempt:
+    """Ask ``small``; what the signal asks is asked under ``aside`` (None: ``context``). A failure that another model
+    might not have is an attempt with confidence 0.
 
     Raises ``InvalidRequest`` for what no model would answer.
     """
@@ -51,7 +54,7 @@ async def attempt(small: Responder, signal: Confidence, request: Asking, context
                 if isinstance(event, Text) and hidden:
                     event = dataclasses.replace(event, logprobs=())
                 events.append(event)
-        sure = await signal.of(request, context, answer) if well_formed(request, answer) else 0.0
+        sure = await signal.of(request, aside or context, answer) if well_formed(request, answer) else 0.0
     except InvalidRequest:
         raise
     except MainspringError as error:

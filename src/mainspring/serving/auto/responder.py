@@ -14,12 +14,16 @@ from mainspring.serving.auto.cascade import attempt, besides
 from mainspring.serving.auto.classifier import Classifier
 from mainspring.serving.auto.confidence import Asking, Confidence
 from mainspring.serving.auto.rules import Asked
+from mainspring.serving.auto.saving import Bill
 from mainspring.serving.ports import Tracing
+from mainspring.serving.pricing import Tariff
 from mainspring.settings import AutoSettings
 from mainspring.types import ChatRequest, CompletionRequest, Context, Request, Responder, Response
 
 NAME = "auto"
 HEADER = "x-mainspring-route"
+FORCED = ("only", "region")
+"""What decided where there was no choice: nothing is saved by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,8 @@ class Auto:
     """Answers ``ChatRequest`` and ``CompletionRequest`` with one of ``models``.
 
     First comes what a model can do at all (its window, its grammars, ``n``), then the rules, then the policy. Returning
-    is the commit point here too: a small answer that is thrown away was never shown.
+    is the commit point here too: a small answer that is thrown away was never shown. ``tariff`` is the large model's:
+    what routing saves is counted by it.
     """
 
     settings: AutoSettings
@@ -83,6 +88,7 @@ class Auto:
     charging: Charging | None = None
     permits: Callable[[str, Context], bool] = lambda _model, _context: True
     basis: tuple[str, ...] = field(default=())
+    tariff: Tariff = field(default_factory=Tariff.unknown)
 
     def fingerprint(self, request: Request, context: Context) -> str | None:
         """Of everything that may take part; None where one of the models has none."""
@@ -98,14 +104,26 @@ class Auto:
         """Raises what the chosen model raises, ``InvalidRequest`` for other requests."""
         if not isinstance(request, ChatRequest | CompletionRequest):
             raise InvalidRequest(f"{NAME} is a chat model and does not embed", param="model")
+        bill = Bill(context.allowance, self.large, self.tariff)
         with self.tracing.span("Route", context) as span:
-            decision = await self.decide(request, span.context)
-            response, decision = await self._follow(decision, request, span.context)
+            decision = await self.decide(request, bill.aside(span.context))
+            try:
+                response, decision = await self._follow(decision, request, span.context, bill)
+            except BaseException:
+                if decision.by not in FORCED:
+                    bill.settle()
+                raise
             span.set("mainspring.route.model", decision.model)
             span.set("mainspring.route.by", decision.by)
             if decision.score is not None:
                 span.set("mainspring.route.score", round(decision.score, 4))
         self.metrics.routed(decision.model, decision.by)
+        if decision.by not in FORCED:
+
+            async def settled() -> None:
+                bill.settle(decision.model)
+
+            response.on_close(settled)
         return response.with_head(headers={**response.head.headers, HEADER: decision.header})
 
     async def decide(self, request: Asking, context: Context) -> Decision:
@@ -154,15 +172,19 @@ class Auto:
         embedded = await embedder.embed([asked.text or " "], "query")
         return self.classifier.chance(embedded.vectors[0], asked.text)
 
-    async def _follow(self, decision: Decision, request: Asking, context: Context) -> tuple[Response, Decision]:
+    async def _follow(
+        self, decision: Decision, request: Asking, context: Context, bill: Bill
+    ) -> tuple[Response, Decision]:
         if not decision.cascade or request.sampling.n > 1:
-            return await self.models[decision.model].responder.respond(request, context), decision
-        tried = await attempt(self.models[self.small].responder, self.signal, request, context)
+            asked = bill.asking(decision.model, context)
+            return await self.models[decision.model].responder.respond(request, asked), decision
+        first, aside = bill.asking(self.small, context), bill.aside(context)
+        tried = await attempt(self.models[self.small].responder, self.signal, request, first, aside)
         if not tried.problem and tried.confidence >= self.settings.accept_above:
             return tried.response(), Decision(self.small, decision.by, tried.confidence)
         by = f"{decision.by}-failed" if tried.problem else f"{decision.by}-escalated"
         try:
-            response = await self.models[self.large].responder.respond(request, context)
+            response = await self.models[self.large].responder.respond(request, bill.asking(self.large, context))
         except MainspringError:
             if tried.problem or not tried.events:
                 raise
