@@ -112,6 +112,15 @@ def test_any_text_is_covered_by_chunks_of_exact_size(strategy: str, text: str, s
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
+def test_white_space_in_front_of_a_parent_is_in_none_of_its_children(strategy: str) -> None:
+    words = "word " * 45
+    text = " ".join(["x" * 300, words, "\n\n", words, words])
+    half = len(text) // 2
+    parsed = Parsed(text, (Page(1, 0, half), Page(2, half, len(text))))
+    check(strategy, parsed, cut(strategy, parsed, 44, 0), 44, Words())
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_the_same_with_the_real_tokenizer(strategy: str, real_embedder: OpenVinoEmbedder) -> None:
     @settings(max_examples=15, deadline=None, derandomize=True)
     @given(text=TEXTS, size=st.integers(32, 200), overlap=st.integers(0, 60))

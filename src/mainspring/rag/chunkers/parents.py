@@ -16,7 +16,7 @@ def parent_child(material: Material, parent_tokens: int) -> list[Span]:
         inner = found[first : last + 1]
         parent = material.trimmed(inner[0].start, inner[-1].end)
         for a, b in pack(inner, material.size, material.overlap):
-            spans.append(Span(inner[a].start, inner[b].end, parent=parent))
+            spans.append(_child(material, inner[a].start, inner[b].end, parent))
     return spans
 
 
@@ -31,8 +31,13 @@ def sentence_window(material: Material, around: int, parent_tokens: int) -> list
     for number, (first, last) in enumerate(units):
         a, b = _around(number, sections, tokens, around, parent_tokens)
         parent = material.trimmed(found[units[a][0]].start, found[units[b][1]].end)
-        spans.append(Span(found[first].start, found[last].end, parent=parent))
+        spans.append(_child(material, found[first].start, found[last].end, parent))
     return spans
+
+
+def _child(material: Material, start: int, end: int, parent: tuple[int, int]) -> Span:
+    """A span within its parent, which has no white space around it either."""
+    return Span(*material.trimmed(start, end), parent=parent)
 
 
 def _units(found: Sequence[Tile], size: int) -> list[tuple[int, int]]:
