@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import logging
 from typing import Any
 
 import pytest
@@ -196,13 +197,25 @@ async def test_each_listener_keeps_its_own_deadline(house: Build) -> None:
     assert (await patient).text == "One two"
 
 
-async def test_a_broken_cache_costs_only_its_hits(house: Build) -> None:
+async def test_a_broken_cache_costs_only_its_hits(house: Build, caplog: pytest.LogCaptureFixture) -> None:
     home = house()
-    home.answers.error = StoreError("cache.db is gone")
-    for _ in range(2):
+
+    async def ask() -> int:
+        """Warnings while one request is answered."""
+        caplog.clear()
         assert (await home.ask("Hello", sampling=GREEDY)).text == "All is well."
         await home.background.close()
-    assert len(home.engine.seen) == 2
+        return sum("the answer cache cannot be" in record.message for record in caplog.records)
+
+    with caplog.at_level(logging.WARNING, "mainspring"):
+        home.answers.error = StoreError("cache.db is gone")
+        # Said once an outage, whatever comes in meanwhile.
+        assert [await ask() for _ in range(3)] == [1, 0, 0]
+        assert len(home.engine.seen) == 3
+        home.answers.error = None
+        assert await ask() == 0
+        home.answers.error = StoreError("cache.db is gone")
+        assert await ask() == 1
 
 
 async def test_tenants_and_groups_never_meet(house: Build) -> None:

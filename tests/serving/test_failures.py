@@ -106,7 +106,12 @@ class Traffic:
 
 @asynccontextmanager
 async def traffic(
-    settings: Settings, behaviours: tuple[Behaviour, Behaviour], *, limit: int, redis: Redis | None = None
+    settings: Settings,
+    behaviours: tuple[Behaviour, Behaviour],
+    *,
+    limit: int,
+    redis: Redis | None = None,
+    silence_s: float = 2.0,
 ) -> AsyncIterator[tuple[Traffic, Any]]:
     """The ring, and the budget of ``limit`` nano-US-dollars that bounds it."""
     async with AsyncExitStack() as stack:
@@ -115,7 +120,7 @@ async def traffic(
         urls = [each.url for each in endpoints]
         side: list[Any] = []
         balance = await stack.enter_async_context(
-            balanced(urls, Counts(), patience_s=2.0, silence_s=2.0, side=lambda inner: side[0](inner))
+            balanced(urls, Counts(), patience_s=silence_s, silence_s=silence_s, side=lambda inner: side[0](inner))
         )
         if redis is not None:
             for arm in balance.arms:
@@ -202,7 +207,7 @@ async def test_a_redis_that_dies_mid_traffic(settings: Settings, tmp_path: Path,
     try:
         limit = 60 * WHOLE
         behaviours = mortal(never, hang_up), mortal(never, hang_up)
-        async with traffic(settings, behaviours, limit=limit, redis=redis) as (made, budget):
+        async with traffic(settings, behaviours, limit=limit, redis=redis, silence_s=30.0) as (made, budget):
 
             async def fail() -> None:
                 server.kill() if dies == "killed" else server.stall()

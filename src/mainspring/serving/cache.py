@@ -130,6 +130,7 @@ class ResponseCache(Layer):
         self._ttl_s = ttl_s
         self._hands_on = hands_on
         self._flights: dict[tuple[str, Priority], Flight] = {}
+        self._lost = False
 
     async def respond(self, request: Request, context: Context) -> Response:
         plain, keyed = await self._keys.of(request, context)
@@ -151,8 +152,9 @@ class ResponseCache(Layer):
             value = await self._answers.get(key)
         except StoreError as error:
             # Losing the cache loses nothing: the request is answered without it.
-            _log.warning("the answer cache cannot be read: %s", error)
+            self._outage("read", error)
             return None
+        self._lost = False
         return None if value is None else stored.decode(value)
 
     def _start(self, key: str, tags: frozenset[str], request: Request, context: Context) -> Flight:
@@ -187,7 +189,12 @@ class ResponseCache(Layer):
         try:
             await self._answers.put(key, stored.encode(flight.head, events, flight.retrieved), self._ttl_s, tags)
         except StoreError as error:
-            _log.warning("the answer cache cannot be written: %s", error)
+            self._outage("written", error)
+
+    def _outage(self, done: str, error: StoreError) -> None:
+        # A line for each request of an outage would hide every other.
+        _log.log(logging.DEBUG if self._lost else logging.WARNING, "the answer cache cannot be %s: %s", done, error)
+        self._lost = True
 
 
 def _urgency(context: Context) -> Priority:
