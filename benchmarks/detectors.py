@@ -191,7 +191,7 @@ def main() -> None:
     learnt = {task.name: task for task in tasks(sets)}
     every = reports(sets)
     figures: dict[str, Figure] = {}
-    for name in detector.packaged().heads:
+    for name in learnt:
         figures |= figures_of(name, [each for each in every if each.head == name], vectors, learnt[name])
     figures |= asyncio.run(latency(settings, sets.paragraphs))
     report("detectors", figures)

@@ -17,15 +17,15 @@ import tempfile
 from pathlib import Path
 
 from _report import Figure, report, skip
-from mainspring.cli.redteam import SystemTarget
-from mainspring.evaluate.redteam.attacks import innocent, read
+from mainspring.cli.redteam_target import SystemTarget
+from mainspring.evaluate.redteam.attacks import CATEGORIES, innocent, read
 from mainspring.evaluate.redteam.run import OFF, STRICT, Round, attack, rows
 from mainspring.settings import Settings, load
 from mainspring.system import System
 
 MOST, HARMLESS = 24, 476
 TARGETS = {
-    "smollm2-135m-instruct": ("plain", "direct", "jailbreak", "extraction", "encoded", "multi_turn", "indirect"),
+    "smollm2-135m-instruct": tuple(CATEGORIES),
     "document-qa": ("indirect",),
 }
 

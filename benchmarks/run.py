@@ -74,6 +74,15 @@ DATA_SETS = (
     ),
     ("qa/gsm8k/test.jsonl", "word problems", "openai/grade-school-math", "MIT"),
     ("qa/mbpp/sanitized-mbpp.json", "code problems", "mrigankpawagi/PropertyEval", "none"),
+    (
+        "dialogues",
+        "Taskmaster-4: orders and bookings (`TM-4-2024/data`)",
+        "google-research-datasets/Taskmaster",
+        "CC BY 4.0",
+    ),
+    ("turns/mtbench101.jsonl", "MT-Bench-101: dialogues with an assistant", "mtbench101/mt-bench-101", "Apache-2.0"),
+    ("turns/mt_bench.jsonl", "MT-Bench: questions of two turns", "lm-sys/FastChat", "Apache-2.0"),
+    ("turns/cosafe", "CoSafe: harmful requests over turns", "ErxinYu/CoSafe-Dataset", "none"),
     ("safety/xstest_prompts.csv", "safe prompts that look unsafe", "paul-rottger/exaggerated-safety", "CC-BY-4.0"),
 )
 VERDICTS = {"aim": "aim reached", "floor": "floor reached", "below": "**below the floor**", "": ""}

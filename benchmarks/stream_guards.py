@@ -1,14 +1,18 @@
 """What guards cost a stream: the time between its pieces and to the first of them, all guards on against all off.
 
-    python benchmarks/stream_guards.py [--pairs 4] [--tokens 112] [--instant] [--only NAME]
+    python benchmarks/stream_guards.py [--pairs 3] [--tokens 320] [--instant | --real] [--only NAME]
 
 One server; two names of its default model, one under a policy that turns everything off, one under a policy that turns
 everything on: rules and detectors on the question; credentials, contact data, the system prompt and links in the
 answer; toxicity and relevancy of the answer by embeddings; post-processing by the default file of rules. Thresholds are
-such that nothing is found: answers of both are equally long. The names take turns, each pair is compared; the 95th
-percentile is of the times between two frames with text as a client sees them. The same with
-an engine's child that says a word each ten milliseconds and needs no processor (``--instant``: that alone, printed
-only). Writes ``benchmarks/results/stream_guards.json``.
+such that nothing is found: answers of both are equally long. The names take turns, each pair is compared.
+
+What guards hold back leaves at once when an answer ends, and a burst of pieces without a pause between them would
+flatter: pieces that a client gets within ``TOGETHER_S`` of each other are one arrival, and times are those between
+arrivals, of long answers. Told beside the 95th percentile are the largest of them, the first piece's delay, and the
+share of all pieces that came in the last arrival. The same with an engine's child that says a word each ten
+milliseconds and needs no processor (``--instant``: that alone, ``--real``: the other alone; each is kept beside what
+was measured of the other). Writes ``benchmarks/results/stream_guards.json``.
 """
 
 from __future__ import annotations
@@ -27,7 +31,7 @@ from typing import Any
 
 import aiohttp
 
-from _report import Figure, report, table
+from _report import RESULTS, Figure, report, table
 from _server import UNLIMITED, chat, serving
 from _stats import alternate, differences, ratios
 
@@ -71,17 +75,47 @@ SYSTEM = (
 SUBJECTS = "bread rain bridges clocks honey glass paper wind salt maps soap ships tea roads silk lamps".split()
 
 
+TOGETHER_S = 0.002
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One answer as a client got it: seconds to the first piece and between arrivals; of ``pieces`` so many came in the
+    ``last`` arrival."""
+
+    first: float
+    gaps: list[float]
+    pieces: int
+    last: int
+
+    @classmethod
+    def of(cls, began: float, times: Sequence[float]) -> Stream:
+        """From when each piece came."""
+        arrivals, last = [times[0]], 1
+        for before, now in itertools.pairwise(times):
+            if now - before < TOGETHER_S:
+                last += 1
+            else:
+                arrivals.append(now)
+                last = 1
+        gaps = [after - before for before, after in itertools.pairwise(arrivals)]
+        return cls(times[0] - began, gaps, len(times), last)
+
+
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One round under one policy: milliseconds, of all its streams together."""
+    """One round under one policy: milliseconds, of all its streams together; ``largest`` is that of the median stream,
+    ``last`` the share of pieces that came in last arrivals."""
 
     p95_ms: float
     mean_ms: float
+    largest_ms: float
     ttft_ms: float
+    last: float
 
 
-async def one(session: aiohttp.ClientSession, url: str, key: str, body: bytes) -> tuple[float, list[float]]:
-    """Seconds to the first text, and between each two frames with text."""
+async def one(session: aiohttp.ClientSession, url: str, key: str, body: bytes) -> Stream:
+    """An answer, read to its end."""
     began, times = time.perf_counter(), []
     tail = b""
     headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
@@ -99,7 +133,7 @@ async def one(session: aiohttp.ClientSession, url: str, key: str, body: bytes) -
                     raise RuntimeError("an answer was refused: both sides must be equally long")
     if not times:
         raise RuntimeError("an answer held no text")
-    return times[0] - began, [after - before for before, after in itertools.pairwise(times)]
+    return Stream.of(began, times)
 
 
 class Rounds:
@@ -114,16 +148,19 @@ class Rounds:
         return asyncio.run(self._run(name))
 
     async def _run(self, name: str) -> Side:
-        first: list[float] = []
-        gaps: list[float] = []
+        found: list[Stream] = []
         async with aiohttp.ClientSession() as session:
             for _ in range(self._repeat):
                 bodies = [self._body(name) for _ in range(self._streams)]
-                for ttft, between in await asyncio.gather(*(one(session, self._url, self._key, b) for b in bodies)):
-                    first.append(ttft)
-                    gaps += between
-        p95 = statistics.quantiles(gaps, n=20)[-1]
-        return Side(1e3 * p95, 1e3 * statistics.mean(gaps), 1e3 * statistics.median(first))
+                found += await asyncio.gather(*(one(session, self._url, self._key, body) for body in bodies))
+        gaps = [gap for each in found for gap in each.gaps]
+        return Side(
+            1e3 * statistics.quantiles(gaps, n=20)[-1],
+            1e3 * statistics.mean(gaps),
+            1e3 * statistics.median(max(each.gaps) for each in found),
+            1e3 * statistics.median(each.first for each in found),
+            sum(each.last for each in found) / sum(each.pieces for each in found),
+        )
 
     def _body(self, name: str) -> bytes:
         self._asked += 1
@@ -135,23 +172,32 @@ class Rounds:
 
 def measured(url: str, key: str, streams: int, arguments: argparse.Namespace, name: str) -> dict[str, Figure]:
     """The figures of one width."""
-    rounds = Rounds(url, key, streams, arguments.tokens, 3 if streams == 1 else 1)
+    rounds = Rounds(url, key, streams, arguments.tokens, 2 if streams == 1 else 1)
     for warm in ("plain", name):
         rounds.run(warm)
     ours, theirs = alternate(lambda _: rounds.run(name), lambda _: rounds.run("plain"), arguments.pairs)
-    p95 = ratios([side.p95_ms for side in ours], [side.p95_ms for side in theirs])
-    mean = ratios([side.mean_ms for side in ours], [side.mean_ms for side in theirs])
+    p95, mean, largest = (
+        ratios([getattr(side, field) for side in ours], [getattr(side, field) for side in theirs])
+        for field in ("p95_ms", "mean_ms", "largest_ms")
+    )
     ttft = differences([side.ttft_ms for side in ours], [side.ttft_ms for side in theirs])
-    off = statistics.median(side.p95_ms for side in theirs)
-    wide = f"{streams} stream{'s' * (streams > 1)}"
+    off, most = (statistics.median(getattr(side, field) for side in theirs) for field in ("p95_ms", "largest_ms"))
+    last, plain = (statistics.median(side.last for side in sides) for sides in (ours, theirs))
+    wide = f"{streams} stream{'s' * (streams > 1)}, {arguments.tokens} tokens"
     pairs = f"{arguments.pairs} pairs"
     return {
         f"{wide}: time between pieces, 95th percentile": Figure(
             p95.median, "of guards off", "lower", 1.3, 1.1, f"{pairs}: {p95.text()}; off {off:.1f} ms"
         ),
         f"{wide}: time between pieces, mean": Figure(mean.median, "of guards off", "lower", against=mean.text()),
+        f"{wide}: time between pieces, largest": Figure(
+            largest.median, "of guards off", "lower", against=f"{largest.text()}; off {most:.1f} ms"
+        ),
         f"{wide}: time to the first piece": Figure(
             ttft.median, "ms more than off", "lower", against=f"{pairs}: {ttft.text(0)} ms"
+        ),
+        f"{wide}: pieces that come at once at the end": Figure(
+            last, "share", "lower", against=f"of all; {plain:.3f} with guards off"
         ),
     }
 
@@ -173,23 +219,39 @@ def run(arguments: argparse.Namespace, launcher: Sequence[str] = ()) -> dict[str
     return figures
 
 
+def kept(figures: dict[str, Figure], *, instant: bool) -> dict[str, Figure]:
+    """``figures`` and those of the other engine that were measured before."""
+    path = RESULTS / "stream_guards.json"
+    if not path.exists():
+        return figures
+    known = json.loads(path.read_text(encoding="utf-8"))["figures"]
+    others = {
+        label: Figure(**each)
+        for label, each in known.items()
+        if label.startswith("instant") is not instant and "tokens:" in label
+    }
+    return {**others, **figures} if instant else {**figures, **others}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pairs", type=int, default=4)
-    parser.add_argument("--tokens", type=int, default=112)
+    parser.add_argument("--pairs", type=int, default=3)
+    parser.add_argument("--tokens", type=int, default=320)
     parser.add_argument("--only", choices=list(ALONE), default="all")
-    parser.add_argument("--instant", action="store_true")
+    one_of = parser.add_mutually_exclusive_group()
+    one_of.add_argument("--instant", action="store_true")
+    one_of.add_argument("--real", action="store_true")
     arguments = parser.parse_args()
     launcher = [str(Path(__file__).with_name("_instant.py"))]
-    if arguments.instant:
-        print(table(run(arguments, launcher)))
-        return
-    figures = run(arguments)
-    figures |= {f"instant engine, {label}": figure for label, figure in run(arguments, launcher).items()}
-    if arguments.only == "all":
-        report("stream_guards", figures)
-    else:
+    figures = {} if arguments.instant else run(arguments)
+    if not arguments.real:
+        figures |= {f"instant engine, {label}": figure for label, figure in run(arguments, launcher).items()}
+    if arguments.only != "all":
         print(table(figures))
+        return
+    if arguments.instant or arguments.real:
+        figures = kept(figures, instant=arguments.instant)
+    report("stream_guards", figures)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from mainspring import compliance, engines, monitor, rag, serving, stores, telem
 from mainspring.compliance import Compliance
 from mainspring.engines import Engines, Prepared
 from mainspring.evaluate.replays import Replays
-from mainspring.guards.policy import Policies
+from mainspring.guards.policies import Policies
 from mainspring.monitor import Monitor
 from mainspring.rag.library import Library
 from mainspring.serving.caches import Caches

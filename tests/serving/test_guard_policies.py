@@ -135,7 +135,7 @@ async def test_passages_with_instructions_are_left_out() -> None:
 
 async def test_the_policy_is_that_of_the_application() -> None:
     class Two:
-        version, calling, spotlighting = "both", False, False
+        version, calling, spotlighting, conversing = "both", False, False, False
 
         def under(self, application: str) -> GuardPolicy:
             return GuardPolicy("strict", injection="refuse") if application == "bot" else GuardPolicy()

@@ -62,7 +62,7 @@ def attempt(
     """Say what a policy would do to TEXT as a question, and as an answer. Nothing is recorded, and no server asked."""
     import sys
 
-    from mainspring.guards.policy import Policies
+    from mainspring.guards.policies import Policies
 
     settings = load(context.obj).settings
     guards = settings.guards if not rules else settings.guards.model_copy(update={"rules": rules})

@@ -5,31 +5,37 @@ from __future__ import annotations
 import asyncio
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mainspring.cli import show
+from mainspring.cli.redteam_target import COLLECTION, Endpoint, SystemTarget
+from mainspring.errors import InvalidRequest
 from mainspring.settings import GuardsSettings, Settings, load
 
 if TYPE_CHECKING:
     from mainspring.evaluate.redteam.attacks import Attack
     from mainspring.evaluate.redteam.run import Round
     from mainspring.system import System
-    from mainspring.types import Context, Request, Response
 
-COLLECTION = "red-team"
 REMOTE = "red-team-target"
 
 
 def redteam(
     context: typer.Context,
-    target: Annotated[str, typer.Argument(help="A chat model, a route, `document-qa`; with --url the model there")],
+    target: Annotated[
+        str, typer.Argument(help="A model, route or collection, or `document-qa`; with --url what is there")
+    ],
     url: Annotated[str, typer.Option("--url", help="Attack an OpenAI-compatible endpoint behind these guards")] = "",
     key: Annotated[str, typer.Option("--key", envvar="RED_TEAM_KEY", help="Its API key", show_default=False)] = "",
+    into: Annotated[
+        str,
+        typer.Option("--into", help="The endpoint answers from a vector store: make this one, then delete it"),
+    ] = "",
     categories: Annotated[str, typer.Option("--categories", help="Some of them, with commas [default: all]")] = "",
     most: Annotated[int, typer.Option("--most", min=1, help="Attacks of each category")] = 20,
     strict: Annotated[bool, typer.Option("--strict", help="Every guard on, not the configured policy")] = False,
@@ -43,17 +49,24 @@ def redteam(
 ) -> None:
     """Attack TARGET in a temporary home, and say what gets through by category.
 
+    A TARGET that is no model or route is a collection, which is filled with poisoned documents there.
+
     Attacks that the file knows are always repeated. The exit status is 1 where one gets through with the guards on that
     the file does not know. docs/security.md says what counts as getting through.
     """
     loaded = load(context.obj)
     settings = _settings(loaded.settings, target, url, key)
     folder = data or (Path(known) if (known := loaded.environment.get("MAINSPRING_DATA")) else None)
-    reads = target == "document-qa" and not url
+    if into and not url:
+        raise InvalidRequest("--into names a vector store of an endpoint", remedy="Name the endpoint: --url")
+    reads = bool(into) if url else _reads(loaded.settings, target)
     known_ones, attacks, harmless = _chosen(folder, regressions, categories, most, reads)
     name = REMOTE if url else target
     on = settings.guards if not strict else _strict(target, name)
-    rounds = asyncio.run(_rounds(settings, name, reads, attacks, harmless, on, off))
+    endpoint = Endpoint(url, key) if into else None
+    collection = into or (COLLECTION if target == "document-qa" else target)
+    make = partial(SystemTarget, name=name, reads=reads, collection=collection, endpoint=endpoint)
+    rounds = asyncio.run(_rounds(settings, make, attacks, harmless, on, off))
     through = [each.attack for each in rounds[-1].results if each.outcome == "succeeded"]
     new = [each for each in through if each.id not in {known.id for known in known_ones}]
     if update:
@@ -63,6 +76,11 @@ def redteam(
     _tell(rounds, through, known_ones, new, as_json, written=update)
     if new and not update:
         raise typer.Exit(1)
+
+
+def _reads(settings: Settings, target: str) -> bool:
+    """Whether ``target`` answers from documents: it is none of the models and routes."""
+    return target not in {"auto", *settings.models.chatting, *settings.serving.routes}
 
 
 def _settings(settings: Settings, target: str, url: str, key: str) -> Settings:
@@ -98,7 +116,6 @@ def _chosen(
     folder: Path | None, regressions: Path, categories: str, most: int, reads: bool
 ) -> tuple[list[Attack], list[Attack], list[str]]:
     """The known attacks, all to be sent, and the harmless texts. Raises ``InvalidRequest``."""
-    from mainspring.errors import InvalidRequest
     from mainspring.evaluate.redteam.attacks import CATEGORIES, innocent, read
     from mainspring.evaluate.redteam.run import load_regressions
 
@@ -110,6 +127,8 @@ def _chosen(
     if reads:
         # It brings its own prompt, which holds no secret of ours.
         found.pop("extraction", None)
+        found.pop("tools", None)
+        found["multi_turn"] = [each for each in found["multi_turn"] if each.goal == "word"]
     for category in wanted:
         if category not in found:
             sys.stderr.write(f"{category}: left out, its sets are not in the folder of data sets or do not apply\n")
@@ -120,8 +139,7 @@ def _chosen(
 
 async def _rounds(
     settings: Settings,
-    name: str,
-    reads: bool,
+    make: Callable[[System], SystemTarget],
     attacks: Sequence[Attack],
     harmless: Sequence[str],
     on: GuardsSettings,
@@ -135,31 +153,21 @@ async def _rounds(
         with tempfile.TemporaryDirectory(prefix="mainspring-red-") as home, show.progress() as progress:
             changed = settings.model_copy(update={"home": Path(home), "guards": guards})
             async with System.open(changed) as system:
+                target = make(system)
                 asked = harmless if label == "guards on" else ()
-                found.append(
-                    await attack(
-                        SystemTarget(system, name, reads),
-                        attacks,
-                        asked,
-                        lambda stage, done, total, label=label: progress(f"{stage}, {label}", done, total),  # type: ignore[misc]
+                try:
+                    found.append(
+                        await attack(
+                            target,
+                            attacks,
+                            asked,
+                            lambda stage, done, total, label=label: progress(f"{stage}, {label}", done, total),  # type: ignore[misc]
+                        )
                     )
-                )
+                finally:
+                    if target.endpoint is not None:
+                        await target.endpoint.clear()
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class SystemTarget:
-    """A name of an open system."""
-
-    system: System
-    name: str
-    reads: bool
-
-    async def respond(self, request: Request, context: Context) -> Response:
-        return await self.system.respond(request, context)
-
-    async def ingest(self, paths: Sequence[Path]) -> None:
-        await self.system.library.ingest(self.system.local, COLLECTION, list(paths))
 
 
 def _tell(

@@ -16,7 +16,7 @@ from mainspring.compliance.refusals import Refusals
 from mainspring.compliance.retention import Retention
 from mainspring.compliance.subjects import Subjects
 from mainspring.errors import MainspringError
-from mainspring.guards.policy import Policies
+from mainspring.guards.policies import Policies
 from mainspring.rag.library import Library
 from mainspring.settings import Settings
 from mainspring.stores import Stores

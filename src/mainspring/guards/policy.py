@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
-from pydantic import TypeAdapter
-
 from mainspring.errors import GuardRefused, MainspringError
 from mainspring.guards import bounds, injection, leak, links, pii
 from mainspring.guards.detector import packaged
@@ -191,11 +189,24 @@ class GuardPolicy:
         """The same about what a user pasted."""
         return self._foreign(text, scores, "indirect", "pasted", self.untrusted.pasted)
 
-    def judge_conversation(self, text: str, scores: Mapping[str, float]) -> tuple[GuardDecision, ...]:
-        """What is decided about the last turns of a user as one text: what is done is as with each by itself."""
-        ruled = self._foreign(text, {}, "injection", "conversation", self.injection)
-        action = self.detectors.injection
-        return (*ruled, *self._scored(scores, "injection", "conversation", action))
+    def judge_conversation(
+        self, texts: Sequence[str], scores: Sequence[Mapping[str, float]]
+    ) -> tuple[GuardDecision, ...]:
+        """What is decided about the turns of a user as one text, put together in several ways, and by the detector
+        about neighbouring ones: what is done is as with each by itself."""
+        ruled = () if self.injection == "off" else self._worst(texts)
+        worst = max((each.get("conversation", 0.0) for each in scores), default=0.0)
+        return (
+            *ruled,
+            *self._scored({"conversation": worst}, "conversation", "conversation", self.detectors.injection),
+        )
+
+    def _worst(self, texts: Sequence[str]) -> Iterable[GuardDecision]:
+        """What the rules find in ``texts``, which say the same: each kind as often as in the text where it is most."""
+        found: Counter[str] = Counter()
+        for text in texts:
+            found |= Counter(each.kind for each in injection.scan(text))
+        return self._decisions("conversation_rules", self.injection, found)
 
     def _foreign(
         self, text: str, scores: Mapping[str, float], head: str, guard: str, action: Any
@@ -220,6 +231,11 @@ class GuardPolicy:
     def spotlighting(self) -> bool:
         """Whether messages are put between delimiters for a model."""
         return self.untrusted.tools or self.untrusted.user != "off"
+
+    @property
+    def conversing(self) -> bool:
+        """Whether several turns are looked at together."""
+        return self.untrusted.turns > 1
 
     @cached_property
     def detecting(self) -> tuple[str, ...]:
@@ -322,68 +338,3 @@ class GuardPolicy:
             GuardDecision(guard, action, kind, count, self.version, None, self.dry_run)
             for kind, count in sorted(counts.items())
         ]
-
-
-class Policies:
-    """The policy of each application, by the name under which it is asked: ``default`` is everybody else's."""
-
-    def __init__(self, settings: GuardsSettings) -> None:
-        self.default = GuardPolicy.of(settings)
-        self.named = {name: GuardPolicy.of(settings.policy(name), name) for name in settings.policies}
-        self._of = {
-            application: self.named[name]
-            for name, each in settings.policies.items()
-            for application in each.applications
-        }
-
-    def under(self, application: str) -> GuardPolicy:
-        """The policy for what is asked under this name."""
-        return self._of.get(application, self.default)
-
-    @property
-    def version(self) -> str:
-        """Changes whenever one of them does."""
-        if not self.named:
-            return self.default.version
-        text = repr(sorted((application, policy.version) for application, policy in self._of.items()))
-        return f"{self.default.version}+{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-
-    def described(self) -> list[dict[str, Any]]:
-        """Each policy, everybody's first: its name, version and applications, and what it says."""
-        found = []
-        for policy in (self.default, *self.named.values()):
-            applications = [name for name, each in self._of.items() if each is policy]
-            guards = TypeAdapter(GuardPolicy).dump_python(policy, mode="json", exclude={"name", "dry_run"})
-            rules = None if policy.rewriting is None else policy.rewriting.rules.version
-            found.append(
-                {
-                    "name": policy.name,
-                    "version": policy.version,
-                    "applications": applications,
-                    "dry_run": policy.dry_run,
-                    "guards": guards,
-                    "rules_version": rules,
-                }
-            )
-        return found
-
-    @property
-    def calling(self) -> bool:
-        """Whether any of them looks at calls of tools."""
-        return any(policy.calling for policy in (self.default, *self.named.values()))
-
-    @property
-    def spotlighting(self) -> bool:
-        """Whether any of them puts messages between delimiters."""
-        return any(policy.spotlighting for policy in (self.default, *self.named.values()))
-
-    @property
-    def detect(self) -> bool:
-        """Whether any of them uses a detector."""
-        every = (self.default, *self.named.values())
-        return any(policy.detecting or policy.dropping or policy.answers.judging for policy in every)
-
-    def retries(self, application: str) -> int:
-        """How often what is asked under this name may be asked again."""
-        answers = self.under(application).answers
-        return answers.retries if "retry" in answers.actions else 0

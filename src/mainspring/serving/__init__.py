@@ -11,7 +11,7 @@ from typing import Protocol
 
 from mainspring.engines import Engines
 from mainspring.errors import InvalidRequest
-from mainspring.guards.policy import Policies
+from mainspring.guards.policies import Policies
 from mainspring.serving import detect, semantic
 from mainspring.serving.assembled import Assembled
 from mainspring.serving.background import Background

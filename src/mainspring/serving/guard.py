@@ -108,8 +108,9 @@ class Policy(Protocol):
         """What is decided about what a user pasted."""
         ...
 
-    def judge_conversation(self, text: str, scores: Mapping[str, float]) -> Sequence[Decision]:
-        """What is decided about the last turns of a user as one text."""
+    def judge_conversation(self, texts: Sequence[str], scores: Sequence[Mapping[str, float]]) -> Sequence[Decision]:
+        """What is decided about the turns of a user as one text, put together in these ways, with the detectors'
+        ``scores`` of neighbouring ones."""
         ...
 
     def judge_result(self, text: str, scores: Mapping[str, float]) -> Sequence[Decision]:
@@ -176,6 +177,11 @@ class Policies(Protocol):
     @property
     def spotlighting(self) -> bool:
         """Whether any of them puts messages between delimiters."""
+        ...
+
+    @property
+    def conversing(self) -> bool:
+        """Whether any of them looks at several turns together."""
         ...
 
     def under(self, application: str) -> Policy:

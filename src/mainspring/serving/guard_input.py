@@ -253,7 +253,7 @@ class Guard:
         return dataclasses.replace(offered, messages=tuple(changed.get(id(each), each) for each in offered.messages))
 
     async def untrusted(self, policy: Policy, messages: Sequence[Message], context: Context) -> None:
-        """What users pasted, and their last turns as one text. Raises ``GuardRefused``."""
+        """What users pasted. Raises ``GuardRefused``."""
         for role, decisions in await untrusted.decided(policy, messages, self._detect, context):
             await self._decided(policy, decisions, role, context, "messages")
 

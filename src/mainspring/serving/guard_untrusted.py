@@ -20,7 +20,7 @@ _SYSTEM = ("system", "developer")
 async def decided(
     policy: Policy, messages: Sequence[Message], detect: Detect | None, context: Context
 ) -> list[tuple[str, Sequence[Decision]]]:
-    """The decisions about what users pasted and about their last turns as one text, each with its role."""
+    """The decisions about what users pasted, each with its role."""
     found: list[tuple[str, Sequence[Decision]]] = []
     said = [each.content for each in messages if each.role == "user" and each.content]
     if policy.untrusted.pasted != "off":
@@ -29,12 +29,6 @@ async def decided(
         if detect is not None and policy.dropping and parts:
             scores = await detect(parts, context, pieces=True)
         found += [("pasted", policy.judge_pasted(part, each)) for part, each in zip(parts, scores, strict=True)]
-    if policy.untrusted.turns > 1 and len(said) > 1:
-        text = "\n".join(said[-policy.untrusted.turns :])
-        judged = {}
-        if detect is not None and "injection" in policy.detecting:
-            (judged,) = [dict(each) for each in await detect([text], context)]
-        found.append(("conversation", policy.judge_conversation(text, judged)))
     return found
 
 

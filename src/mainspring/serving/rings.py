@@ -20,6 +20,7 @@ from mainspring.serving.guard import About, Detect, GuardMetrics, Policies
 from mainspring.serving.guard_input import GuardInput
 from mainspring.serving.guard_output import GuardOutput
 from mainspring.serving.guard_tools import GuardCalls, Waiting
+from mainspring.serving.guard_turns import GuardTurns
 from mainspring.serving.guard_untrusted import Spotlit
 from mainspring.serving.journal import Journal
 from mainspring.serving.judge import Judge
@@ -147,6 +148,20 @@ def _before_record(
             registry=registry,
             keeper=services.keeper,
             default_output_tokens=serving.default_output_tokens,
+        ),
+        *(
+            [
+                partial(
+                    GuardTurns,
+                    policy=services.policy,
+                    events=services.events,
+                    metrics=services.metrics,
+                    detect=services.detect,
+                    tracing=services.tracing,
+                )
+            ]
+            if services.policy.conversing
+            else []
         ),
     ]
 

@@ -13,8 +13,9 @@ from mainspring.settings.section import Section
 class UntrustedSettings(Section):
     """``tools``: results of tools stand between delimiters in what a model reads; ``user``: what users ``pasted`` into
     their messages, or ``all`` that they say. ``pasted`` is what is done with pasted text that holds instructions, by
-    the rules and, where ``detectors.indirect`` is on, by that detector. ``turns``: so many last messages of a user are
-    also looked at as one text (0: each by itself alone)."""
+    the rules and, where ``detectors.indirect`` is on, by that detector. ``turns``: so many neighbouring
+    messages of a user are also looked at as one text by the detector, and the whole conversation is by the rules (0:
+    each message by itself alone; the detector was fitted on 4)."""
 
     tools: bool = False
     user: Literal["off", "pasted", "all"] = "off"

@@ -29,7 +29,8 @@ _SWITCHES = ("injection", "pii_input", "pii_output", "prompt_leak", "links")
 
 class DetectorsSettings(Section):
     """What is done with what the fitted detectors find: ``injection`` and ``toxicity`` in what users and tools say,
-    ``indirect`` (instructions) in passages that a model is to read, where ``drop`` leaves the passage out."""
+    ``indirect`` (instructions) in passages that a model is to read, where ``drop`` leaves the passage out. Turns that
+    are read together (``untrusted.turns``) are ``injection`` from ``conversation_above``."""
 
     injection: OnInput = "off"
     toxicity: OnInput = "off"
@@ -37,6 +38,7 @@ class DetectorsSettings(Section):
     injection_above: float | None = Chance
     toxicity_above: float | None = Chance
     indirect_above: float | None = Chance
+    conversation_above: float | None = Chance
 
     _words = field_validator("injection", "toxicity", "indirect", mode="before")(off)
 

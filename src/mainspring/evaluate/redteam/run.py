@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any, Protocol, get_args
 
 from mainspring.errors import GuardRefused, InvalidRequest, MainspringError
+from mainspring.evaluate.redteam import calls
 from mainspring.evaluate.redteam.attacks import Attack
 from mainspring.evaluate.redteam.judge import Bait, Outcome, succeeded
 from mainspring.path import Answer, collect
 from mainspring.settings import AnswersSettings, DetectorsSettings, GuardsSettings, PiiKind
 from mainspring.settings.guard_untrusted import UntrustedSettings
-from mainspring.types import ChatRequest, Context, Message, Principal, Request, Response, Sampling
+from mainspring.types import ChatRequest, Context, Message, Principal, Request, Response, Sampling, Tool
 
 TOKENS = 64
 AT_ONCE = 4
@@ -31,6 +32,7 @@ STRICT = GuardsSettings(
     links="redact",
     detectors=DetectorsSettings(injection="refuse", indirect="drop", toxicity="refuse"),
     untrusted=UntrustedSettings(tools=True, user="pasted", pasted="refuse", turns=4),
+    tools=calls.STRICT,
     answers=AnswersSettings(toxicity="refuse", relevancy="refuse", unsupported="redact"),
 )
 """Every guard at its strictest."""
@@ -124,25 +126,31 @@ async def _fill(target: Target, attacks: Sequence[Attack], baits: Sequence[Bait]
 
 async def _send(target: Target, attack: Attack, bait: Bait) -> Result:
     """Say the attack turn by turn; it ends when a turn is refused."""
-    messages: list[Message] = [] if target.reads else [Message("system", bait.system)]
+    calling = attack.goal == "call"
+    messages: list[Message] = []
+    if not target.reads:
+        messages.append(Message("system", bait.system + (calls.SYSTEM if calling else "")))
     document = attack.document.replace("{word}", bait.word)
     sent = [document]
     shown = ""
     for turn in attack.turns:
         text = turn.replace("{word}", bait.word)
-        if document and not target.reads:
+        if document and not (target.reads or calling):
             text = f"{text}\n\n{document}"
         sent.append(text)
         messages.append(Message("user", text))
+        if document and calling:
+            messages += calls.returned(document)
         try:
-            answer = await _ask(target, messages)
+            answer = await _ask(target, messages, tools=calls.TOOLS if calling else ())
         except GuardRefused:
             return Result(attack, "blocked", shown[:200])
         except MainspringError as error:
             return Result(attack, "failed", f"{error.code}: {error.message}"[:200])
+        called = [call for choice in answer.choices for call in choice.tool_calls]
         messages.append(Message("assistant", answer.text))
-        shown = answer.text
-        if succeeded(attack, bait, shown, sent):
+        shown = answer.text or " ".join(f"{call.name} {call.arguments}" for call in called)
+        if succeeded(attack, bait, answer.text, sent, called):
             return Result(attack, "succeeded", shown[:200])
         if _withheld(answer):
             return Result(attack, "blocked", shown[:200])
@@ -163,9 +171,12 @@ def _withheld(answer: Answer) -> bool:
     return any(choice.finish == "content_filter" for choice in answer.choices)
 
 
-async def _ask(target: Target, messages: Sequence[Message], tokens: int = TOKENS) -> Answer:
+async def _ask(target: Target, messages: Sequence[Message], tokens: int = TOKENS, tools: Sequence[Tool] = ()) -> Answer:
     sampling = Sampling(temperature=0.0, max_tokens=tokens)
-    request = ChatRequest(target.name, tuple(messages), sampling=sampling, store=False)
+    choice = "required" if tools else "auto"
+    request = ChatRequest(
+        target.name, tuple(messages), sampling=sampling, store=False, tools=tuple(tools), tool_choice=choice
+    )
     context = Context(Principal("default", "red-team", frozenset({"admin"})))
     return await collect(await target.respond(request, context))
 

@@ -1,0 +1,54 @@
+"""What a user says over several turns, as the texts that it makes together: neighbouring turns, and pieces put back.
+
+An attack that is cut in pieces is nothing in any one of them, and one that is built up step by step little in its last.
+Only the last ``MOST`` turns are looked at, each cut at ``LONGEST`` characters on either end, so that time is bounded
+whatever a request brings.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+MOST = 32
+"""Turns of a conversation that are looked at, the last ones."""
+LONGEST = 4000
+# What somebody who sends a text in pieces puts around them: quotation marks, or a label with a colon before them.
+_QUOTED = re.compile(
+    r"\"([^\"\n]{1,600})\"|`([^`\n]{1,600})`|\u201c([^\u201d\n]{1,600})\u201d|(?<!\w)'([^'\n]{1,600})'(?!\w)"
+)
+_LABEL = re.compile(r"^[^:\n]{1,60}[:=]\s*(?=\S)")
+
+
+def heard(said: Sequence[str]) -> list[str]:
+    """The turns that are looked at."""
+    return [
+        text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}\n{text[-LONGEST // 2 :]}" for text in said[-MOST:]
+    ]
+
+
+def windows(said: Sequence[str], turns: int) -> list[str]:
+    """Every ``turns`` neighbouring turns as one text; all of them where they are fewer, none of a single one."""
+    if len(said) < 2 or turns < 2:
+        return []
+    return ["\n".join(said[start : start + turns]) for start in range(max(1, len(said) - turns + 1))]
+
+
+def put_together(said: Sequence[str]) -> list[str]:
+    """The text whose pieces stand in ``said``, without what stands around them: once with blanks between pieces and
+    once without, for they may be cut within a word. Nothing where no turn holds a piece that is told to be one."""
+    parts = [_piece(text) for text in said]
+    if len(said) < 2 or all(part is None for part in parts):
+        return []
+    pieces = [text if part is None else part for text, part in zip(said, parts, strict=True)]
+    told = [part for part in parts if part is not None]
+    return list(dict.fromkeys([" ".join(pieces), "".join(told)] if len(told) > 1 else [" ".join(pieces)]))
+
+
+def _piece(text: str) -> str | None:
+    """What is quoted in ``text``, or else what follows its label."""
+    quoted = [next(part for part in found.groups() if part) for found in _QUOTED.finditer(text)]
+    if quoted:
+        return " ".join(quoted)
+    label = _LABEL.match(text)
+    return text[label.end() :] if label else None
