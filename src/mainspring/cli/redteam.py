@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -192,6 +193,7 @@ def _tell(
             "through": [each.as_json() for each in through],
             "new": [each.id for each in new],
             "held_now": [each.id for each in held],
+            "failures": sorted({each.shown for each in on.results if each.outcome == "failed"}),
         }
         show.as_json(facts)
         return
@@ -203,5 +205,8 @@ def _tell(
         print(f"\nOf {on.innocent} harmless texts that look like attacks {on.refused} were refused.")
     for each in new if not written else ():
         print(f"new: {each.category} {each.id} ({each.source}): {each.turns[-1][:90]!r}")
+    failures = Counter(each.shown for each in on.results if each.outcome == "failed")
+    for told, count in failures.most_common(3):
+        print(f"failed {count} times: {told}")
     if held:
         print(f"{len(held)} known ones no longer get through; --update takes them out of the file.")

@@ -11,7 +11,7 @@ from mainspring.types import Message, Tool, ToolCall
 
 
 def _tool(name: str, description: str, argument: str) -> Tool:
-    properties = {argument: {"type": "string", "maxLength": 200}}
+    properties = {argument: {"type": "string"}}
     return Tool(name, description, {"type": "object", "properties": properties, "required": [argument]})
 
 
