@@ -49,7 +49,7 @@ format: $(VENV)/.test ## Format the code
 	@$(BIN)/ruff format .
 
 test-services: $(VENV)/.test ## Start Postgres and Redis on private ports and run the store suites against them
-	@scripts/test_services.sh
+	@WORKERS=$(WORKERS) scripts/test_services.sh
 
 console: ## Build the web console (needs Node 20.19 or newer)
 	@cd console && npm ci --silent && npm run --silent build -- --logLevel warn

@@ -63,9 +63,6 @@ for _ in $(seq 100); do
 done
 export MAINSPRING_STORES__REDIS="redis://:$password@127.0.0.1:$redis_port/0"
 export MAINSPRING_STORES__DATABASE="postgresql://mainspring:$password@127.0.0.1:$port/postgres"
-conformance=()
-for name in audit caches confinement credentials erasing jobs limits money monitoring prompts retention similar stores vectors; do
-    conformance+=("tests/conformance/test_$name.py")
-done
-"$python" -m pytest "${conformance[@]}" tests/serving/test_failures.py tests/serving/test_cache_redis.py \
-    tests/stores/test_redis.py tests/rag/test_transfer.py tests/rag/test_reindex.py tests/test_decoder.py "$@"
+# What needs one of both says so in its id. The rest of these suites is what `make test` runs.
+"$python" -m pytest -n "${WORKERS:-2}" --dist worksteal -k "postgres or redis" tests/compliance tests/conformance \
+    tests/rag tests/serving tests/stores tests/test_decoder.py "$@"

@@ -17,6 +17,7 @@ import hypothesis
 import pytest
 
 from tests import redis_server
+from tests.databases import migrated as migrated
 
 # A busy machine must not fail a property by the clock.
 hypothesis.settings.register_profile("mainspring", deadline=None)

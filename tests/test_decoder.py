@@ -23,6 +23,7 @@ import pytest
 
 from mainspring.stores.lance import LanceVectors
 from mainspring.stores.vectors import ChunkRow
+from tests.databases import MISSING, named
 from tests.decoder import holding, postgres_places, redis_places
 
 MARKER = "quinzelbrand"
@@ -199,11 +200,8 @@ async def test_redis(redis_url: str) -> None:
 
 
 async def test_postgres() -> None:
-    from mainspring import settings
-
-    url = settings.load().settings.stores.database
-    if not url.startswith("postgres"):
-        pytest.skip("no Postgres is named: `make test-services` starts one and runs this")
+    if not (url := named()):
+        pytest.skip(MISSING)
     import asyncpg
 
     connection = await asyncpg.connect(url)

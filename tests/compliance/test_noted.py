@@ -18,7 +18,7 @@ from mainspring.stores.audit import SERVER, Audit
 from mainspring.stores.schema import events
 from mainspring.telemetry.compliance import ComplianceMetrics
 from mainspring.types import EventRecord, Principal
-from tests.conformance.test_stores import opened, settings
+from tests.databases import opened, settings
 
 __all__ = ["opened", "settings"]
 NOBODY = Unauthenticated("the API key is unknown")

@@ -15,7 +15,7 @@ from mainspring.stores import Stores
 from mainspring.stores.audit import SERVER, Audit, By, Head, Hidden, parse_head
 from mainspring.stores.pages import Page
 from mainspring.stores.schema import audit, audit_heads
-from tests.conformance.test_stores import opened, settings
+from tests.databases import opened, settings
 
 __all__ = ["opened", "settings"]
 BY = By("key_1", "t1")

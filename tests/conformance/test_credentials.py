@@ -21,7 +21,7 @@ from mainspring.stores.audit import SERVER
 from mainspring.stores.credentials import Credentials
 from mainspring.stores.pages import Page
 from mainspring.stores.schema import credentials
-from tests.conformance.test_stores import opened, settings
+from tests.databases import opened, settings
 
 __all__ = ["opened", "settings"]
 SECRET = "sk-marigold-4711-" + "s3cr3t" * 5

@@ -26,7 +26,7 @@ from mainspring.stores.people import Subject
 from mainspring.stores.sessions import SessionTurn
 from mainspring.telemetry.compliance import ComplianceMetrics
 from mainspring.types import EventRecord, Message
-from tests.conformance.test_stores import opened, settings
+from tests.databases import opened, settings
 
 __all__ = ["opened", "settings"]
 BY = By("key_admin", "t0")

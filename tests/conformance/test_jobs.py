@@ -13,24 +13,23 @@ from mainspring.stores.batches import Batch
 from mainspring.stores.jobs import Job
 from mainspring.stores.pages import Page
 from mainspring.types import Principal
-from tests.conformance.test_stores import opened, settings  # noqa: F401
 
 ME = Principal("a", "key_1", frozenset({"chat"}), frozenset({"g"}))
 
 
-async def batch(opened: Stores, who: Principal = ME) -> Batch:  # noqa: F811
+async def batch(opened: Stores, who: Principal = ME) -> Batch:
     return await opened.batches.create(
         who, endpoint="/v1/embeddings", input_file_id="file-1", window="24h", window_s=86_400.0, metadata={"a": "b"}
     )
 
 
-async def lease(opened: Stores, owner: str = "w1", lease_s: float = 60.0, kind: str = "batch") -> Job:  # noqa: F811
+async def lease(opened: Stores, owner: str = "w1", lease_s: float = 60.0, kind: str = "batch") -> Job:
     job = await opened.jobs.lease(kind, owner, lease_s)
     assert job is not None
     return job
 
 
-async def test_each_job_is_leased_once_the_urgent_first(opened: Stores) -> None:  # noqa: F811
+async def test_each_job_is_leased_once_the_urgent_first(opened: Stores) -> None:
     for number in range(6):
         await opened.jobs.submit("a", f"j{number}", "ingest", {"n": number}, priority=number // 3)
     await opened.jobs.submit("b", "j0", "other", {})
@@ -44,14 +43,14 @@ async def test_each_job_is_leased_once_the_urgent_first(opened: Stores) -> None:
         await opened.jobs.get("b", "j1")
 
 
-async def test_urgent_jobs_go_first(opened: Stores) -> None:  # noqa: F811
+async def test_urgent_jobs_go_first(opened: Stores) -> None:
     for number, priority in enumerate((0, 5, 0)):
         await opened.jobs.submit("a", f"j{number}", "k", {}, priority=priority)
     order = [(await lease(opened, f"w{n}", kind="k")).id for n in range(3)]
     assert order == ["j1", "j0", "j2"]
 
 
-async def test_what_a_dead_process_left_is_taken_up(opened: Stores) -> None:  # noqa: F811
+async def test_what_a_dead_process_left_is_taken_up(opened: Stores) -> None:
     await opened.jobs.submit("a", "j", "k", {})
     dead = await lease(opened, "dead", lease_s=-1.0, kind="k")
     alive = await lease(opened, "alive", kind="k")
@@ -66,13 +65,13 @@ async def test_what_a_dead_process_left_is_taken_up(opened: Stores) -> None:  # 
     assert await opened.jobs.lease("k", "w", 60) is None
 
 
-async def test_a_released_job_waits_again(opened: Stores) -> None:  # noqa: F811
+async def test_a_released_job_waits_again(opened: Stores) -> None:
     await opened.jobs.submit("a", "j", "k", {})
     await opened.jobs.release(await lease(opened, kind="k"))
     assert (await lease(opened, "w2", kind="k")).owner == "w2"
 
 
-async def test_an_answer_is_kept_once_and_only_under_the_lease(opened: Stores) -> None:  # noqa: F811
+async def test_an_answer_is_kept_once_and_only_under_the_lease(opened: Stores) -> None:
     made = await batch(opened)
     dead = await lease(opened, "dead", lease_s=-1.0)
     job = await lease(opened, "alive")
@@ -101,7 +100,7 @@ async def test_an_answer_is_kept_once_and_only_under_the_lease(opened: Stores) -
     assert (await opened.jobs.get("a", made.id)).state == "done"
 
 
-async def test_batches_are_seen_by_their_groups(opened: Stores) -> None:  # noqa: F811
+async def test_batches_are_seen_by_their_groups(opened: Stores) -> None:
     mine = [await batch(opened) for _ in range(3)]
     await batch(opened, Principal("a", "key_2"))
     await batch(opened, Principal("b", "key_3", groups=frozenset({"g"})))
@@ -116,7 +115,7 @@ async def test_batches_are_seen_by_their_groups(opened: Stores) -> None:  # noqa
         await opened.batches.page("a", Page(2, after="x"), groups=frozenset({"g"}))
 
 
-async def test_a_batch_is_cancelled_until_it_is_over(opened: Stores) -> None:  # noqa: F811
+async def test_a_batch_is_cancelled_until_it_is_over(opened: Stores) -> None:
     made, groups = await batch(opened), frozenset({"g"})
     assert (await opened.batches.cancel("a", made.id, groups=groups)).status == "cancelling"
     assert (await opened.batches.cancel("a", made.id, groups=groups)).status == "cancelling"

@@ -20,7 +20,7 @@ from mainspring.stores.ledger import UNCHARGED, Asked, Line
 from mainspring.stores.schema import reservations
 from mainspring.stores.spending import Exhausted
 from mainspring.types import EventRecord, Principal
-from tests.conformance.test_stores import settings
+from tests.databases import settings
 
 __all__ = ["settings"]
 KEY = Principal("acme", "key_1")

@@ -11,7 +11,7 @@ from mainspring.stores import Stores
 from mainspring.stores.pages import Page
 from mainspring.stores.prompts import PromptVersion
 from mainspring.types import Message
-from tests.conformance.test_stores import opened, settings
+from tests.databases import opened, settings
 
 __all__ = ["opened", "settings"]
 WHO = "key_1"

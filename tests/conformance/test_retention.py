@@ -24,7 +24,7 @@ from mainspring.stores.sessions import SessionTurn
 from mainspring.telemetry.compliance import ComplianceMetrics
 from mainspring.types import EventRecord, Message, Principal
 from tests.conformance.test_erasing import left
-from tests.conformance.test_stores import opened, settings
+from tests.databases import opened, settings
 
 __all__ = ["opened", "settings"]
 DAY = 86_400.0

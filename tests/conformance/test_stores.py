@@ -7,18 +7,14 @@ import dataclasses
 import hashlib
 import json
 import time
-import uuid
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from mainspring import settings as configuration
 from mainspring import stores
 from mainspring.errors import Conflict, InvalidRequest, NotFound, StoreError, Unauthenticated
-from mainspring.settings import Settings, StoresSettings
+from mainspring.settings import Settings
 from mainspring.stores import Stores, ids
 from mainspring.stores.audit import By
 from mainspring.stores.batches import KIND
@@ -29,37 +25,11 @@ from mainspring.stores.keys import SCOPES
 from mainspring.stores.pages import Page
 from mainspring.stores.sessions import SessionTurn, Summary
 from mainspring.types import EventRecord, Message, Principal, ToolCall
+from tests.databases import opened, settings, unmigrated
+
+__all__ = ["opened", "settings", "unmigrated"]
 
 SECRET = "the launch code is 7-4-1"
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-async def settings(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Settings]:
-    """Settings of stores that are empty."""
-    if request.param == "sqlite":
-        yield Settings(home=tmp_path / "home")
-        return
-    url = configuration.load().settings.stores.database
-    if not url.startswith("postgres"):
-        pytest.skip("no Postgres is named: `make test-services` starts one and runs this")
-    import asyncpg
-
-    server = sa.make_url(url).set(drivername="postgresql")
-    name = f"mainspring_{uuid.uuid4().hex}"
-    admin = await asyncpg.connect(server.render_as_string(hide_password=False))
-    try:
-        await admin.execute(f"CREATE DATABASE {name}")
-        database = server.set(database=name).render_as_string(hide_password=False)
-        yield Settings(home=tmp_path / "home", stores=StoresSettings(database=database))
-        await admin.execute(f"DROP DATABASE {name}")
-    finally:
-        await admin.close()
-
-
-@pytest.fixture
-async def opened(settings: Settings) -> AsyncIterator[Stores]:
-    async with stores.open(settings) as each:
-        yield each
 
 
 def event(tenant: str = "a", *, content: str | None = None, **changes: object) -> EventRecord:
@@ -100,13 +70,13 @@ async def test_everything_is_there_after_reopening(settings: Settings) -> None:
         assert await second.collections.current(collection, None) == dict([document])
 
 
-async def test_two_openings_at_once_migrate_once(settings: Settings) -> None:
+async def test_two_openings_at_once_migrate_once(unmigrated: Settings) -> None:
     async def use() -> str:
-        async with stores.open(settings) as each:
+        async with stores.open(unmigrated) as each:
             return (await each.keys.create("k", scopes=frozenset({"admin"})))[1]
 
     secrets = await asyncio.gather(*(use() for _ in range(4)))
-    async with stores.open(settings) as each:
+    async with stores.open(unmigrated) as each:
         assert len({(await each.keys.authenticate(secret)).key_id for secret in secrets}) == 4
 
 

@@ -7,21 +7,19 @@ import dataclasses
 import hashlib
 import math
 import re
-import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import sqlalchemy as sa
 
-from mainspring import settings as configuration
 from mainspring.errors import StoreError
 from mainspring.stores import lance_index, lance_search, pgvector, pgvector_search, recall
 from mainspring.stores.lance import LanceVectors
 from mainspring.stores.pgvector import PostgresVectors
 from mainspring.stores.vectors import ChunkRow, SearchHit, Stale, VectorStore
+from tests.databases import database
 
 DIMENSIONS = 16
 C = "vs_1"
@@ -35,24 +33,10 @@ async def vectors(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
         yield lance
         await lance.close()
         return
-    url = configuration.load().settings.stores.database
-    if not url.startswith("postgres"):
-        pytest.skip("no Postgres is named: `make test-services` starts one and runs this")
-    import asyncpg
-
-    server = sa.make_url(url).set(drivername="postgresql")
-    name = f"mainspring_{uuid.uuid4().hex}"
-    admin = await asyncpg.connect(server.render_as_string(hide_password=False))
-    try:
-        if not await admin.fetchval("SELECT 1 FROM pg_available_extensions WHERE name = 'vector'"):
-            pytest.skip("this Postgres has no pgvector: apt-get install postgresql-17-pgvector")
-        await admin.execute(f"CREATE DATABASE {name}")
-        postgres = PostgresVectors(server.set(database=name).render_as_string(hide_password=False))
+    async with database(vectors=True) as url:
+        postgres = PostgresVectors(url)
         yield postgres
         await postgres.close()
-        await admin.execute(f"DROP DATABASE {name}")
-    finally:
-        await admin.close()
 
 
 @pytest.fixture

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import uuid
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pytest
-import sqlalchemy as sa
 
-from mainspring import settings as configuration
 from mainspring import stores as store_room
 from mainspring.engines.base import Embedded
 from mainspring.errors import Conflict
@@ -21,6 +18,7 @@ from mainspring.settings import Settings, StoresSettings
 from mainspring.stores import Stores, moves
 from mainspring.stores.collections import Collection
 from mainspring.stores.vectors import ChunkRow
+from tests.databases import database
 
 
 class Hashing:
@@ -53,25 +51,10 @@ async def opened(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         async with store_room.open(Settings(home=tmp_path / "home")) as each:
             yield each
         return
-    url = configuration.load().settings.stores.database
-    if not url.startswith("postgres"):
-        pytest.skip("no Postgres is named: `make test-services` starts one and runs this")
-    import asyncpg
-
-    server = sa.make_url(url).set(drivername="postgresql")
-    name = f"mainspring_{uuid.uuid4().hex}"
-    admin = await asyncpg.connect(server.render_as_string(hide_password=False))
-    try:
-        if not await admin.fetchval("SELECT 1 FROM pg_available_extensions WHERE name = 'vector'"):
-            pytest.skip("this Postgres has no pgvector: apt-get install postgresql-17-pgvector")
-        await admin.execute(f"CREATE DATABASE {name}")
-        database = server.set(database=name).render_as_string(hide_password=False)
-        stores = StoresSettings(database=database, vectors="postgres")
+    async with database(vectors=True) as url:
+        stores = StoresSettings(database=url, vectors="postgres")
         async with store_room.open(Settings(home=tmp_path / "home", stores=stores)) as each:
             yield each
-        await admin.execute(f"DROP DATABASE {name}")
-    finally:
-        await admin.close()
 
 
 async def publish(opened: Stores, collection: Collection, embedder: Hashing, source: str, text: str) -> str:

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import stat
-import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
-from mainspring import settings as configuration
 from mainspring import stores as store_room
 from mainspring.engines.pull import Puller
 from mainspring.errors import Conflict, InvalidRequest, ModelNotPulled, NotFound, StoreError
 from mainspring.rag import transfer
 from mainspring.rag.transfer import Imported, export_collection, fingerprint_of, import_collection
-from mainspring.settings import Settings
+from mainspring.settings import Settings, StoresSettings
 from mainspring.stores import Stores
 from mainspring.stores.collections import Collection
+from tests.databases import database
 from tests.rag.conftest import Room, WordEmbedder
 from tests.rag.shelf import put
 
@@ -122,28 +120,13 @@ async def test_embedding_anew(exported: Path, elsewhere: Stores) -> None:
     assert found[2][-2] == max(hit[-2] for hit in found)
 
 
-async def test_from_one_kind_of_store_to_the_other_and_back(room: Room, exported: Path, tmp_path: Path) -> None:
-    url = configuration.load().settings.stores.database
-    if not url.startswith("postgres"):
-        pytest.skip("no Postgres is named: `make test-services` starts one and runs this")
-    import asyncpg
-
-    server = sa.make_url(url).set(drivername="postgresql")
-    name = f"mainspring_{uuid.uuid4().hex}"
-    admin = await asyncpg.connect(server.render_as_string(hide_password=False))
-    try:
-        if not await admin.fetchval("SELECT 1 FROM pg_available_extensions WHERE name = 'vector'"):
-            pytest.skip("this Postgres has no pgvector: apt-get install postgresql-17-pgvector")
-        await admin.execute(f"CREATE DATABASE {name}")
-        database = server.set(database=name).render_as_string(hide_password=False)
-        stores = {"database": database, "vectors": "postgres"}
-        async with store_room.open(Settings(home=tmp_path / "postgres", stores=stores)) as postgres:
-            there = (await bring(postgres, exported)).collection
-            await export_collection(postgres, there, tmp_path / "back.zip")
+async def test_from_lance_to_postgres_and_back(room: Room, exported: Path, tmp_path: Path) -> None:
+    async with database(vectors=True) as url:
+        there = StoresSettings(database=url, vectors="postgres")
+        async with store_room.open(Settings(home=tmp_path / "postgres", stores=there)) as postgres:
+            brought = (await bring(postgres, exported)).collection
+            await export_collection(postgres, brought, tmp_path / "back.zip")
         back = (await bring(room.stores, tmp_path / "back.zip")).collection
-        await admin.execute(f"DROP DATABASE {name}")
-    finally:
-        await admin.close()
     embedder = WordEmbedder()
     expected = await hits(room.stores, room.collection, embedder, None)
     assert await hits(room.stores, back, embedder, None) == expected

@@ -38,7 +38,7 @@ from mainspring.stores.ledger import Asked
 from mainspring.stores.redis import Redis
 from mainspring.types import ChatRequest, Message, Principal, Sampling
 from tests import redis_server
-from tests.conformance.test_stores import settings
+from tests.databases import settings
 from tests.serving.house import House, visitor
 from tests.serving.stubs import Behaviour, Counts, balanced, frame, hang_up, serving, stall
 from tests.serving.test_reserve import PRICE, BudgetCounts

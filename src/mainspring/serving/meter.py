@@ -233,11 +233,7 @@ class Meter(Layer):
             "application": allowance.application,
             "price": self._tariff.facts(price, usage.prompt_tokens, allowance.rate),
         }
-        if (kept := advice.prefix_tokens(call.request)) is not None:
-            # Keyed by the tenant: it tells which calls begin alike, and not what with.
-            key = hashlib.sha256(call.context.principal.tenant.encode()).digest()
-            text, facts["prefix_tokens"] = kept
-            facts["prefix"] = hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8, key=key).hexdigest()
+        facts |= _prefix(call)
         if saved := price.saved(usage):
             facts["saved_nanousd"] = saved
         if not self._tariff.priced:
@@ -267,6 +263,16 @@ class Meter(Layer):
             consent=context.consent,
             retention=context.retention,
         )
+
+
+def _prefix(call: _Call) -> dict[str, Any]:
+    """With what a call begins, keyed by the tenant: it tells which calls begin alike, and not what with."""
+    if (kept := advice.prefix_tokens(call.request)) is None:
+        return {}
+    text, tokens = kept
+    key = hashlib.sha256(call.context.principal.tenant.encode()).digest()
+    digest = hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8, key=key)
+    return {"prefix_tokens": tokens, "prefix": digest.hexdigest()}
 
 
 def _asked(request: Request) -> dict[str, Any]:

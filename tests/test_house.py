@@ -1,0 +1,77 @@
+"""What keeps the code readable: how long functions and modules are, and that no room imports itself by its face."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.conftest import ROOT
+
+FUNCTION, MODULE = 60, 400
+SOURCE = ROOT / "src"
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def sources(*folders: str) -> Iterator[Path]:
+    for folder in folders:
+        yield from sorted((ROOT / folder).rglob("*.py"))
+
+
+def too_long(tree: ast.AST) -> list[tuple[str, int]]:
+    """Functions of more lines than are allowed, with their decorators left out."""
+    found = [node for node in ast.walk(tree) if isinstance(node, Function)]
+    lengths = [(node.name, (node.end_lineno or node.lineno) - node.lineno + 1) for node in found]
+    return [(name, lines) for name, lines in lengths if lines > FUNCTION]
+
+
+def from_face(tree: ast.AST, name: str, modules: set[str]) -> list[str]:
+    """What the module ``name`` imports from a package that it lies in. A module that is named whole is not meant to
+    be: ``import package.module as module`` says where it is."""
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module in modules]
+    return [node.module for node in found if node.module and name.startswith(f"{node.module}.")]
+
+
+def test_functions_and_modules_are_short() -> None:
+    long = {
+        f"{path.relative_to(ROOT)}: {name}": lines
+        for path in sources("src", "tests", "benchmarks", "scripts")
+        for name, lines in too_long(ast.parse(path.read_text(encoding="utf-8")))
+    }
+    assert not long
+    counts = {
+        str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines())
+        for path in sources("src", "benchmarks", "scripts")
+    }
+    assert not {path: lines for path, lines in counts.items() if lines > MODULE}
+
+
+def test_modules_import_modules_and_not_the_face_of_their_room() -> None:
+    trees: dict[str, ast.AST] = {}
+    faces: set[str] = set()
+    for path in sources("src"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        name = ".".join(path.relative_to(SOURCE).with_suffix("").parts)
+        if path.name != "__init__.py":
+            trees[name] = tree
+            continue
+        package = name.removesuffix(".__init__")
+        own = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+        if any(f"{node.module}.".startswith(f"{package}.") for node in own):
+            faces.add(package)
+    assert {"mainspring.stores", "mainspring.settings", "mainspring.serving"} <= faces
+    # These only say where their modules are, lazily.
+    faces -= {"mainspring", "mainspring.engines", "mainspring.rag"}
+    found = {name: from_face(tree, name, faces) for name, tree in trees.items()}
+    assert not {name: each for name, each in found.items() if each}
+
+
+def test_the_looks_find_what_they_look_for() -> None:
+    def function(lines: int) -> ast.AST:
+        return ast.parse("async def f():\n" + "    x = 1\n" * (lines - 1))
+
+    assert too_long(function(FUNCTION + 1)) == [("f", FUNCTION + 1)]
+    assert too_long(function(FUNCTION)) == []
+    tree = ast.parse("from mainspring.stores import Stores, ids\nimport mainspring.stores.jobs as jobs")
+    assert from_face(tree, "mainspring.stores.events", {"mainspring.stores"}) == ["mainspring.stores"]
+    assert from_face(tree, "mainspring.system", {"mainspring.stores"}) == []
