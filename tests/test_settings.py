@@ -111,3 +111,20 @@ def test_models_that_rerank_by_late_interaction(reranker: str, late: tuple[str, 
 def test_late_interaction_lacks_a_model(reranker: str) -> None:
     with pytest.raises(ValueError, match="lacks the name of an embedding model"):
         ModelsSettings(reranker=reranker)
+
+
+def test_a_bare_off_is_the_word_where_it_is_one(tmp_path: Path) -> None:
+    text = (
+        "engines: {speculation: off}\ntelemetry: {log_requests: off}\nrag: {graph: off, ocr: off}\n"
+        "guards:\n  injection: off\n  untrusted: {user: off}\n  answers: {toxicity: off}\n  tools: {arguments: off}\n"
+        "  policies: {calm: {applications: [a], pii_output: off, dry_run: off}}\n"
+    )
+    made = load(write(tmp_path, text), {}).settings
+    assert (made.engines.speculation, made.telemetry.log_requests, made.rag.graph) == ("off", "off", "off")
+    assert made.rag.ocr is False
+    guards = made.guards
+    assert (guards.injection, guards.untrusted.user, guards.answers.toxicity) == ("off", "off", "off")
+    assert guards.tools.arguments == "off"
+    assert (guards.policies["calm"].pii_output, guards.policies["calm"].dry_run) == ("off", False)
+    told = load(write(tmp_path, ""), {"MAINSPRING_ENGINES__SPECULATION": "off"}).settings
+    assert told.engines.speculation == "off"

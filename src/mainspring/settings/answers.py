@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from mainspring.settings.section import Section
 
 OnAnswer = Literal["off", "flag", "redact", "refuse", "retry"]
 POLITE = "I am sorry, I cannot show an answer to this. Please ask in another way."
-
-
-def _off(value: Any) -> Any:
-    # YAML reads a bare ``off`` as false.
-    return "off" if value is False else value
 
 
 class AnswersSettings(Section):
@@ -39,8 +34,6 @@ class AnswersSettings(Section):
     held: int = Field(24, ge=1, le=512, description="pieces of an answer that wait for the guards")
     retries: int = Field(1, ge=1, le=3)
     buffered: int = Field(4000, ge=100, le=100_000, description="characters of an answer that may be asked again")
-
-    _words = field_validator("toxicity", "relevancy", "unsupported", mode="before")(_off)
 
     @property
     def judging(self) -> bool:

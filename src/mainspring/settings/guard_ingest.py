@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import field_validator
-
-from mainspring.settings.guard_limits import off
 from mainspring.settings.section import Section
 
 
@@ -17,5 +14,3 @@ class IngestSettings(Section):
 
     action: Literal["off", "flag", "quarantine", "refuse"] = "off"
     detector: bool = False
-
-    _word = field_validator("action", mode="before")(off)

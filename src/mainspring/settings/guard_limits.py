@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from mainspring.settings.section import Section
 
 OnInput = Literal["off", "flag", "refuse"]
-
-
-def off(value: Any) -> Any:
-    """YAML reads a bare ``off`` as false."""
-    return "off" if value is False else value
 
 
 class Limited(Section):
@@ -21,8 +16,6 @@ class Limited(Section):
 
     action: OnInput = "off"
     reason: str = Field("", max_length=500)
-
-    _word = field_validator("action", mode="before")(off)
 
 
 class LengthLimits(Limited):

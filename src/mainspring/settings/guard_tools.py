@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from mainspring.settings.guard_limits import OnInput, off
+from mainspring.settings.guard_limits import OnInput
 from mainspring.settings.section import Section
 
 
@@ -41,8 +41,6 @@ class ResultLimits(Section):
     longer: Literal["cut", "refuse"] = "cut"
     injection: Literal["off", "flag", "withhold", "refuse"] = "off"
 
-    _word = field_validator("injection", mode="before")(off)
-
 
 class ToolsSettings(Section):
     """Tools of callers. ``allowed`` are patterns of names (``search_*``; none: any), ``unlisted`` what is done with
@@ -57,8 +55,6 @@ class ToolsSettings(Section):
     results: ResultLimits = Field(default_factory=ResultLimits)
     approval: tuple[str, ...] = ()
     approval_s: float = Field(3600.0, gt=0)
-
-    _word = field_validator("arguments", mode="before")(off)
 
     @property
     def watched(self) -> bool:

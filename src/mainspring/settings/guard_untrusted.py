@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from mainspring.settings.guard_limits import OnInput, off
+from mainspring.settings.guard_limits import OnInput
 from mainspring.settings.section import Section
 
 
@@ -21,5 +21,3 @@ class UntrustedSettings(Section):
     user: Literal["off", "pasted", "all"] = "off"
     pasted: OnInput = "off"
     turns: int = Field(0, ge=0, le=32)
-
-    _words = field_validator("user", "pasted", mode="before")(off)

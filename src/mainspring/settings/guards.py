@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from mainspring.settings.answers import AnswersSettings
 from mainspring.settings.guard_ingest import IngestSettings
-from mainspring.settings.guard_limits import LanguageLimits, LengthLimits, OnInput, TopicLimits, off
+from mainspring.settings.guard_limits import LanguageLimits, LengthLimits, OnInput, TopicLimits
 from mainspring.settings.guard_tools import ToolsSettings
 from mainspring.settings.guard_untrusted import UntrustedSettings
 from mainspring.settings.section import Section
@@ -24,9 +24,6 @@ def _all_kinds(value: Any) -> Any:
     return get_args(PiiKind) if value == "all" else value
 
 
-_SWITCHES = ("injection", "pii_input", "pii_output", "prompt_leak", "links")
-
-
 class DetectorsSettings(Section):
     """What is done with what the fitted detectors find: ``injection`` and ``toxicity`` in what users and tools say,
     ``indirect`` (instructions) in passages that a model is to read, where ``drop`` leaves the passage out. Turns that
@@ -39,8 +36,6 @@ class DetectorsSettings(Section):
     toxicity_above: float | None = Chance
     indirect_above: float | None = Chance
     conversation_above: float | None = Chance
-
-    _words = field_validator("injection", "toxicity", "indirect", mode="before")(off)
 
 
 class NamedPolicy(Section):
@@ -68,7 +63,6 @@ class NamedPolicy(Section):
     dry_run: bool | None = None
 
     _kinds = field_validator("pii_output_kinds", mode="before")(_all_kinds)
-    _words = field_validator(*_SWITCHES, mode="before")(off)
 
 
 class GuardsSettings(Section):
@@ -105,7 +99,6 @@ class GuardsSettings(Section):
     policies: dict[str, NamedPolicy] = Field(default_factory=dict)
 
     _kinds = field_validator("pii_output_kinds", mode="before")(_all_kinds)
-    _words = field_validator(*_SWITCHES, mode="before")(off)
 
     @model_validator(mode="after")
     def _one_policy_an_application(self) -> GuardsSettings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from mainspring.settings.prompts import PromptReference
 from mainspring.settings.section import Section
@@ -56,9 +56,3 @@ class RagSettings(Section):
     parse_max_pages: int = Field(5000, gt=0)
     parser: Literal["auto", "rules", "layout", "layout-model"] = "auto"
     ocr: bool = True
-
-    @field_validator("graph", mode="before")
-    @classmethod
-    def _graph_is_a_word(cls, value: object) -> object:
-        # YAML reads a bare ``off`` as false.
-        return "off" if value is False else value

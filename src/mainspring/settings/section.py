@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Any, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
 
 class Section(BaseModel):
     """Base of all sections: frozen, unknown keys refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _off_is_a_word(cls, value: Any, info: ValidationInfo) -> Any:
+        # YAML reads a bare ``off`` as false.
+        if value is False and "off" in _words(cls.model_fields[str(info.field_name)].annotation):
+            return "off"
+        return value
+
+
+def _words(annotation: Any) -> set[Any]:
+    """What a field of that type may be called: the values of its Literals, also within a union."""
+    parts = get_args(annotation)
+    return {part for part in parts if isinstance(part, str)}.union(*map(_words, parts))
