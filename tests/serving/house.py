@@ -121,6 +121,7 @@ class CountingMetrics:
     def __init__(self) -> None:
         self.requests: list[tuple[str, str, str]] = []
         self.calls: list[tuple[str, Usage, str]] = []
+        self.arm_calls: list[tuple[str, str, Usage, str]] = []
         self.caches: Counter[str] = Counter()
         self.gaps = 0
         self.retries = 0
@@ -133,6 +134,9 @@ class CountingMetrics:
 
     def call(self, model: str, usage: Usage, ttft_s: float | None, duration_s: float, code: str) -> None:
         self.calls.append((model, usage, code))
+
+    def arm_call(self, route: str, arm: str, usage: Usage, ttft_s: float | None, duration_s: float, code: str) -> None:
+        self.arm_calls.append((route, arm, usage, code))
 
     def gap(self, model: str, seconds: float) -> None:
         self.gaps += 1

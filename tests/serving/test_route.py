@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from mainspring.serving.rings import call_ring, shown_ring
 from mainspring.serving.route import Route
 from mainspring.serving.select import Served
 from mainspring.serving.shadow import Shadows
-from mainspring.settings.routing import RouteSettings
+from mainspring.settings.routing import RouteSettings, problem
 from mainspring.types import Allowance, ChatRequest, Context, Message, Responder
 from tests.serving.house import GREEDY, Build, House, visitor
 from tests.serving.stubs import Counts
@@ -84,6 +85,39 @@ async def test_the_arm_is_in_head_events_and_metrics(house: Build) -> None:
     assert said.facts["arm"] == "canary"
     assert said.facts["requested"] == "r"
     assert models.counts.arms == {("canary", ""): 1}
+
+
+async def test_arms_and_shadows_of_one_model_are_measured_apart(house: Build) -> None:
+    home = house()
+    models = Models(
+        home,
+        {"a": says("one", " two", " three")},
+        arms={"stable": {"model": "a", "weight": 1}, "canary": {"model": "a", "weight": 1}},
+        sticky="request",
+        shadows={"trial": {"model": "a"}},
+    )
+    shown = [(await models.ask()).head.arm for _ in range(12)]
+    await models.shadowed()
+    assert set(shown) == {"stable", "canary"}
+    found = home.metrics.arm_calls
+    assert Counter(arm for _, arm, _, _ in found) == Counter(shown) + Counter(trial=12)
+    assert {(route, usage.completion_tokens, code) for route, _, usage, code in found} == {("r", 3, "")}
+    assert all(usage.cost_nanousd for _, _, usage, _ in found)
+
+
+async def test_a_call_of_an_arm_that_breaks_off_is_counted_as_that_arms(house: Build) -> None:
+    home = house(retries=0)
+    models = Models(home, {"b": lambda _: ["word", EngineDied("gone")]}, arms={"canary": {"model": "b"}})
+    with pytest.raises(EngineDied):
+        await models.ask()
+    assert [(arm, code) for _, arm, _, code in home.metrics.arm_calls] == [("canary", "engine_died")]
+
+
+@pytest.mark.parametrize("name", ["shadow", "hedge"])
+def test_a_route_cannot_have_the_name_of_a_mark(name: str) -> None:
+    routes = {name: RouteSettings.model_validate({"arms": {"main": {"model": "a"}}})}
+    assert "another name" in problem(routes, ["a"])
+    assert not problem({"other": routes[name]}, ["a"])
 
 
 async def test_one_arms_answer_is_never_cached_as_anothers(house: Build) -> None:

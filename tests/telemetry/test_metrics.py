@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -45,6 +46,24 @@ def test_calls_count_tokens_and_dollars() -> None:
     assert abs(shown["mainspring_cost_usd_total", "m"] - 0.0025) < 1e-12
     assert shown["mainspring_inter_token_seconds_count", "m"] == 2
     assert shown["mainspring_model_calls_total", "m", "ok"] == 1
+
+
+def test_arms_are_measured_apart() -> None:
+    metrics = Metrics(["m"])
+    metrics.arm_call("assistant", "canary", Usage(100, 20, 40, 2_000_000_000), 0.2, 1.5, "")
+    metrics.arm_call("assistant", "canary", Usage(), None, 0.1, "engine_died")
+    metrics.arm_call("assistant", "stable", Usage(10, 2), 0.1, 0.5, "")
+
+    def read(name: str, **labels: str) -> float | None:
+        return metrics.registry.get_sample_value(f"mainspring_route_{name}", {"route": "assistant", **labels})
+
+    assert read("calls_total", arm="canary", code="ok") == read("calls_total", arm="canary", code="engine_died") == 1
+    assert read("tokens_total", arm="canary", direction="output") == 20
+    assert read("tokens_total", arm="canary", direction="cached") == 40
+    assert read("cost_usd_total", arm="canary") == pytest.approx(2)
+    assert read("call_ttft_seconds_count", arm="canary") == 1
+    assert read("call_seconds_sum", arm="canary") == pytest.approx(1.6)
+    assert read("tokens_total", arm="stable", direction="input") == 10
 
 
 def test_gaps_are_the_histogram_that_the_library_would_keep() -> None:

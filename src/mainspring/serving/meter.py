@@ -16,6 +16,7 @@ from mainspring.path import Layer
 from mainspring.serving.ports import Span, Tracing
 from mainspring.serving.pricing import Price, Tariff
 from mainspring.serving.record import error_code, operation
+from mainspring.settings.routing import RESERVED
 from mainspring.stores import ids
 from mainspring.types import (
     ChatRequest,
@@ -44,6 +45,10 @@ class CallMetrics(Protocol):
 
     def call(self, model: str, usage: Usage, ttft_s: float | None, duration_s: float, code: str) -> None:
         """One call has ended."""
+        ...
+
+    def arm_call(self, route: str, arm: str, usage: Usage, ttft_s: float | None, duration_s: float, code: str) -> None:
+        """The same call, of an arm of a route or of one of its shadows."""
         ...
 
 
@@ -187,6 +192,9 @@ class Meter(Layer):
         record = self._record(call, usage, reasons, ttft, now - call.started, code, price)
         call.context.allowance.records.append(record)
         self._metrics.call(self._model, usage, ttft, now - call.started, code)
+        for route, arm in call.context.arms.items():
+            if route not in RESERVED:
+                self._metrics.arm_call(route, arm, usage, ttft, now - call.started, code)
         if ttft is not None:
             call.span.set("mainspring.ttft_s", round(ttft, 6))
         call.span.set("gen_ai.usage.input_tokens", usage.prompt_tokens)

@@ -10,6 +10,9 @@ from pydantic import Field, model_validator
 
 from mainspring.settings.section import Section
 
+RESERVED = frozenset({"shadow", "hedge"})
+"""What calls note among the names of routes, beside them."""
+
 Policy = Literal["prefix", "least_tokens", "latency", "weighted"]
 
 
@@ -86,6 +89,8 @@ class RouteSettings(Section):
 def problem(routes: Mapping[str, RouteSettings], models: Sequence[str]) -> str:
     """What is wrong with ``routes`` where ``models`` are what they may lead to; empty: nothing."""
     for name, route in routes.items():
+        if name in RESERVED:
+            return f"serving.routes.{name}: calls are marked by that word; give the route another name"
         for model in route.models:
             if model not in models:
                 close = difflib.get_close_matches(model, models, n=1, cutoff=0.4)

@@ -9,7 +9,10 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from mainspring.types import Usage
+
 _FIRST_TOKEN = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1, 1.5, 2.5, 5, 10, 30, 60)
+_DURATION = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 ASKED = frozenset({"ready", "half_open"})
 
 Views = Callable[[], list[Mapping[str, Any]]]
@@ -64,6 +67,35 @@ class ArmMetrics:
     def watch(self, model: str, views: Views) -> None:
         """Read the replicas of ``model`` at each scrape."""
         self._states.views[model] = views
+
+
+class ArmCalls:
+    """What model calls of each arm took, so that a canary can be held against what it is to replace, also where both
+    are one model. A route's shadows are arms here. Times are in seconds, ``code`` is "" for success."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"mainspring_route_{name}", text, ("route", "arm", *labels), registry=registry)
+
+        def histogram(name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
+            return Histogram(f"mainspring_route_{name}", text, ("route", "arm"), registry=registry, buckets=buckets)
+
+        self._calls = counter("calls", "Model calls of arms by outcome.", "code")
+        self._seconds = histogram("call_seconds", "Duration of model calls of arms.", _DURATION)
+        self._first = histogram("call_ttft_seconds", "Time from model call of an arm to its first text.", _FIRST_TOKEN)
+        self._tokens = counter("tokens", "Tokens of arms by direction (cached ones are input too).", "direction")
+        self._cost = counter("cost_usd", "Cost of model calls of arms in US dollars.")
+
+    def call(self, route: str, arm: str, usage: Usage, ttft_s: float | None, duration_s: float, code: str) -> None:
+        """One call has ended."""
+        self._calls.labels(route, arm, code or "ok").inc()
+        self._seconds.labels(route, arm).observe(duration_s)
+        if ttft_s is not None:
+            self._first.labels(route, arm).observe(ttft_s)
+        self._tokens.labels(route, arm, "input").inc(usage.prompt_tokens)
+        self._tokens.labels(route, arm, "output").inc(usage.completion_tokens)
+        self._tokens.labels(route, arm, "cached").inc(usage.cached_tokens)
+        self._cost.labels(route, arm).inc(usage.cost_nanousd * 1e-9)
 
 
 class _States(Collector):

@@ -16,6 +16,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
+from mainspring.telemetry.arms import ArmCalls
 from mainspring.telemetry.facts import OTHER, FactMetrics
 from mainspring.types import Usage
 
@@ -47,6 +48,7 @@ class Metrics:
         self._define_calls()
         self._define_rest()
         self.facts = FactMetrics(self.registry, self.of_tenants, self._label)
+        self.arm_call = ArmCalls(self.registry).call
         self.serve(*models)
 
     def serve(self, *models: str) -> None:
