@@ -33,7 +33,9 @@ async def answer(request: web.Request) -> web.StreamResponse:
         piece = {"delta": {"content": word + " "}} if "messages" in body else {"text": word + " "}
         await response.write(b"data: " + json.dumps({"choices": [{"index": 0, **piece}]}).encode() + b"\n\n")
         await asyncio.sleep(1.0 if OPTIONS.model == "slow" else 0)
-    usage = {"prompt_tokens": len(words), "completion_tokens": len(words)}
+    usage: dict[str, object] = {"prompt_tokens": len(words), "completion_tokens": len(words)}
+    if OPTIONS.enable_prompt_tokens_details:
+        usage["prompt_tokens_details"] = {"cached_tokens": len(words) - 1}
     last = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": usage}
     await response.write(b"data: " + json.dumps(last).encode() + b"\n\ndata: [DONE]\n\n")
     return response
@@ -54,6 +56,7 @@ parser.add_argument("--uds")
 parser.add_argument("--served-model-name")
 parser.add_argument("--generation-config")
 parser.add_argument("--max-model-len")
+parser.add_argument("--enable-prompt-tokens-details", action=argparse.BooleanOptionalAction)
 OPTIONS = parser.parse_args()
 
 if __name__ == "__main__":

@@ -76,7 +76,7 @@ async def test_its_server_is_started_answers_and_is_ended() -> None:
     async with started() as engine:
         assert engine.healthy()
         assert (await run(engine, chat("all is well"))).text() == "all is well "
-        assert (await run(engine, Generation("raw text", Sampling()))).events[-2:] == [Usage(2, 2), Finish("stop")]
+        assert (await run(engine, Generation("raw text", Sampling()))).events[-2:] == [Usage(2, 2, 1), Finish("stop")]
         pid, folder = server_of(engine), engine._directory
         assert runs(pid)
     assert await ended(pid)
@@ -91,6 +91,16 @@ async def test_its_own_parameters_go_along() -> None:
         assert '"top_k": 7' in outcome.text()
         assert await engine.count_tokens("one two three") == 3
         assert await engine.count_tokens("") == 0
+
+
+async def test_what_its_prefix_cache_spared_is_counted() -> None:
+    async def cached(**fields: Any) -> list[int]:
+        async with started(**fields) as engine:
+            seen = await run(engine, chat("one two three"))
+        return [event.cached_tokens for event in seen.events if isinstance(event, Usage)]
+
+    assert await cached() == [2]
+    assert await cached(arguments=("--no-enable-prompt-tokens-details",)) == [0]
 
 
 async def test_a_server_that_dies_fails_its_streams_and_is_started_again() -> None:

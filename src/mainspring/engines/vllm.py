@@ -161,6 +161,9 @@ class VllmEngine(RemoteEngine):
             self._directory.cleanup()
 
 
+_CACHED_TOKENS = "--enable-prompt-tokens-details"
+
+
 def _command(settings: VllmModel, name: str, socket: str) -> list[str]:
     arguments = list(settings.arguments)
     chosen = {argument.partition("=")[0] for argument in arguments}
@@ -171,4 +174,7 @@ def _command(settings: VllmModel, name: str, socket: str) -> list[str]:
     ):
         if option not in chosen:
             arguments += [option, value]
+    # What its prefix cache spared is told only where it is asked for, and has a price of its own.
+    if not chosen & {_CACHED_TOKENS, _CACHED_TOKENS.replace("--", "--no-")}:
+        arguments.append(_CACHED_TOKENS)
     return [*settings.command, settings.model, *arguments, "--uds", socket]
