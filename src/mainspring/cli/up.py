@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mainspring.cli import show
+from mainspring.cli import heap, show
 from mainspring.errors import NotFound
 from mainspring.gateway import tls
 from mainspring.gateway.listener import bind
@@ -40,7 +40,7 @@ def up(
     existing(ingest or [], "mainspring up --ingest PATH")
     tls.context(settings.gateway.tls)
     # Before models are pulled and loaded: an address that is taken should be heard of at once.
-    with bind(settings.gateway) as bound:
+    with bind(settings.gateway) as bound, heap.collecting_later():
         pull_missing(settings)
 
         from mainspring import engines
@@ -110,6 +110,7 @@ async def _serve(
         serving(mount(system), settings.gateway, bound) as (server, url),
     ):
         _stop_on_signals(server)
+        heap.started()
         if ingest:
             await fill(system, collection, ingest)
         if ask:
