@@ -152,7 +152,9 @@ SAID = (
         "E.7",
         "shorter prompts, fewer examples",
         "20-40 % cheaper, 50-200 tokens an example; more than three bring little",
-        remark="a property of prompts; `mainspring costs` tells what each application's prompts cost: not measured",
+        "routing_at_hand",
+        ("always",),
+        "three examples (always large) against none (always small); more were not measured",
     ),
     Said(
         "E.7",
@@ -167,7 +169,7 @@ SAID = (
         "40-60 % cheaper",
         "routing_cost",
         ("classifier 0.3:", "classifier, both: AUROC"),
-        "what is saved depends on how often the small model is right; without `at hand` the large one is a stand-in",
+        "what is saved depends on how often the small model is right; the large one is a stand-in",
     ),
     Said(
         "E.7",
@@ -175,7 +177,7 @@ SAID = (
         "50-80 % cheaper",
         "routing_cost",
         ("cascade 0.5:", "logprob, both: AUROC"),
-        "holds where 10-40 % escalate, which is a good small model; without `at hand` the large one is a stand-in",
+        "holds where 10-40 % escalate, which is a good small model; the large one is a stand-in",
     ),
     Said(
         "E.7",
@@ -183,7 +185,15 @@ SAID = (
         "the best of both",
         "routing_cost",
         ("hybrid 0.5:",),
-        "without `at hand` the large one is a stand-in",
+        "the large one is a stand-in",
+    ),
+    Said(
+        "E.7",
+        "routing, cascades and both, between two that are really asked",
+        "40-60 %, 50-80 % cheaper, the best of both",
+        "routing_at_hand",
+        ("classifier 0.3:", "cascade 0.5:", "hybrid 0.5:"),
+        "beside always asking the large one, whose share right stands above with the examples",
     ),
     Said(
         "E.7",

@@ -3,12 +3,13 @@
     python benchmarks/proxy_overhead.py [--pairs 5] [--requests 400] [--litellm PYTHON] [--profile FILE]
 
 Both proxies run as one process, check a stored key and its limits at every request, and write down what it cost. Ours
-does more: its keys, call and answer events are commits in SQLite, and input and output guards, traces and redaction
-are on, as by default. LiteLLM keeps keys and spend in Postgres through Prisma, whose engine is not to be had from
-package indexes: here its keys come from a table in memory, limits are its own, and spend is appended to a file, which
-is less work. Each round sends requests of 32 clients that wait for their answers; the stub and the client are processes
-of their own, and cost both sides the same. LiteLLM lives in an environment of its own below the cache folder, which the
-first run makes.
+does more: its keys, call and answer events are commits in SQLite, and input and output guards, traces, redaction, the
+log of requests, the answer cache and the watch for drift are on, as by default; beside it the same with these off
+(``bare``), which is nearest to what LiteLLM does. LiteLLM keeps keys and spend in Postgres through Prisma, whose
+engine is not to be had from package indexes: here its keys come from a table in memory, limits are its own, and spend
+is appended to a file, which is less work. Each round sends requests of 32 clients that wait for their answers; the
+stub and the client are processes of their own, and cost both sides the same. LiteLLM lives in an environment of its
+own below the cache folder, which the first run makes.
 """
 
 from __future__ import annotations
@@ -130,11 +131,26 @@ def stub() -> Iterator[str]:
         process.wait()
 
 
+# All that a proxy can do without, off.
+BARE = {
+    "MAINSPRING_GUARDS__INJECTION": "off",
+    "MAINSPRING_GUARDS__PII_INPUT": "off",
+    "MAINSPRING_GUARDS__PII_OUTPUT": "off",
+    "MAINSPRING_TELEMETRY__TRACING": "false",
+    "MAINSPRING_TELEMETRY__LOG_REQUESTS": "off",
+    "MAINSPRING_SERVING__CACHE_RESPONSES": "false",
+    "MAINSPRING_MONITOR__DRIFT__ENABLED": "false",
+}
+
+
 @contextmanager
-def ours(home: Path, upstream: str, python: Sequence[str] = ()) -> Iterator[Proxy]:
+def ours(
+    home: Path, upstream: str, python: Sequence[str] = (), changes: Mapping[str, str] | None = None
+) -> Iterator[Proxy]:
     """Our gateway before ``upstream``."""
     settings = {
         **UNLIMITED,
+        **(changes or {}),
         "MAINSPRING_MODELS__CHAT": "[]",
         "MAINSPRING_MODELS__REMOTE": json.dumps({"stub": {"url": upstream, "model": "stub", "api_key": "sk-up"}}),
     }
@@ -205,12 +221,19 @@ def peer_python() -> Path:
     return python
 
 
-def measure(we: Proxy, they: Proxy, requests: int, pairs: int) -> Mapping[str, Figure]:
-    """Both in turns, whole answers and streams."""
+def measure(we: Proxy, bare: Proxy, they: Proxy, requests: int, pairs: int) -> Mapping[str, Figure]:
+    """All in turns, whole answers and streams."""
     figures: dict[str, Figure] = {}
     for name, stream in (("whole answers", False), ("streams", True)):
+        less: list[Round] = []
+
+        def both(seed: int, stream: bool = stream, less: list[Round] = less) -> Round:
+            full = we.round(requests, stream=stream, seed=seed)
+            less.append(bare.round(requests, stream=stream, seed=seed))
+            return full
+
         mine, peer = alternate(
-            lambda seed, stream=stream: we.round(requests, stream=stream, seed=seed),  # type: ignore[misc]
+            both,
             lambda seed, stream=stream: they.round(max(64, requests // 8), stream=stream, seed=seed),  # type: ignore[misc]
             pairs,
         )
@@ -226,6 +249,12 @@ def measure(we: Proxy, they: Proxy, requests: int, pairs: int) -> Mapping[str, F
             "higher",
             against=f"LiteLLM's {statistics.median(each.cpu_ms for each in peer):.1f} ms over ours, "
             f"{statistics.median(each.cpu_ms for each in mine):.2f} ms; {cpu.text(1)}",
+        )
+        figures[f"bare: requests a second, {name}"] = Figure(
+            ratios([each.rate for each in less], [each.rate for each in peer]).median,
+            "ratio",
+            "higher",
+            against=f"LiteLLM; {statistics.median(each.cpu_ms for each in less):.2f} ms of CPU a request are ours",
         )
         figures[f"through the gateway, {name}"] = Figure(
             statistics.median(each.rate for each in mine), "requests/s", "higher"
@@ -264,7 +293,7 @@ def main() -> None:
         profile(options.profile, options.requests)
         return
     with ExitStack() as stack:
-        home, folder = (Path(stack.enter_context(tempfile.TemporaryDirectory())) for _ in range(2))
+        home, second, folder = (Path(stack.enter_context(tempfile.TemporaryDirectory())) for _ in range(3))
         upstream = stack.enter_context(stub())
         we = stack.enter_context(ours(home, upstream))
         we.round(64, stream=False, seed=90)
@@ -273,9 +302,11 @@ def main() -> None:
                 for seed in range(options.pairs):
                     print(stream, we.round(options.requests, stream=stream, seed=seed))
             return
+        bare = stack.enter_context(ours(second, upstream, changes=BARE))
+        bare.round(64, stream=False, seed=90)
         they = stack.enter_context(theirs(folder, upstream, options.litellm or peer_python()))
         they.round(64, stream=False, seed=91)
-        figures = measure(we, they, options.requests, options.pairs)
+        figures = measure(we, bare, they, options.requests, options.pairs)
         if not (folder / "spend.jsonl").exists():
             raise RuntimeError("LiteLLM wrote no spend down")
     report("proxy_overhead", figures)

@@ -2,13 +2,12 @@
 
     python benchmarks/routing_cost.py [--ship] [--rows FILE]
 
-The small model is the default one, really asked: SQuAD questions over their paragraph (a gold answer must stand in what
-it says) and GSM8K (the last number must be right). There are two large ones. The one *at hand* is real: the same model
-with worked examples of the set before each question, which takes several times the tokens at the same price a token;
-what it gets right and what it costs is measured, set by set. The *stand-in* is always right, for ten times the price a
-token and as many tokens: shares right with it are logic, not quality. Classifier and thresholds are fitted on one half
-of the articles and problems, the examples are from there too, and all is reported on the other half. ``--ship``
-writes the packaged classifier, ``--rows`` keeps the answers, so that a second run does not ask again.
+The small model is the default one, really asked: SQuAD questions over their paragraph (a gold answer must stand in
+what it says) and GSM8K (the last number must be right). There is no large model here: a stand-in that is always right,
+for ten times the price a token and as many tokens. So the shares right under ``large`` are logic, not quality; what is
+measured is what the small model can do and how well each signal tells when; ``routing_at_hand`` has a real pair.
+Classifier and thresholds are fitted on one half of the articles and problems and reported on the other. ``--ship``
+writes the packaged classifier, ``--rows`` keeps the small model's answers, so that a second run does not ask again.
 """
 
 from __future__ import annotations
@@ -17,9 +16,8 @@ import asyncio
 import dataclasses
 import json
 import random
-import re
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +31,7 @@ from mainspring.evaluate.routing import Priced, Question, Row
 from mainspring.serving.auto import confidence
 from mainspring.serving.auto.classifier import Classifier, Judged, fit
 from mainspring.settings import Settings
-from mainspring.types import ChatRequest, Context, Message, Principal, Request, Responder, Response, Sampling
+from mainspring.types import Context, Principal, Responder, Sampling
 
 SHIPPED = Path(__file__).parent.parent / "src/mainspring/serving/auto/router.json"
 LARGE_PRICE = 10
@@ -42,22 +40,6 @@ SIZES = {"squad": 300, "gsm8k": 50}
 AGREEMENT = 100
 AT_ONCE = 16
 MAX_TOKENS = {"squad": 32, "gsm8k": 200}
-EXAMPLES = 3
-
-
-class WithExamples:
-    """The model, with worked examples before what it is asked."""
-
-    def __init__(self, inner: Responder, examples: Sequence[Message]) -> None:
-        self._inner, self._examples = inner, tuple(examples)
-
-    async def respond(self, request: Request, context: Context) -> Response:
-        assert isinstance(request, ChatRequest)
-        messages = (*self._examples, *request.messages)
-        return await self._inner.respond(dataclasses.replace(request, messages=messages), context)
-
-    def fingerprint(self, request: Request, context: Context) -> str | None:  # noqa: ARG002
-        return None
 
 
 def squad() -> list[list[Question]]:
@@ -74,13 +56,9 @@ def squad() -> list[list[Question]]:
     return halves
 
 
-def problems() -> list[dict[str, str]]:
-    lines = (data("qa/gsm8k") / "test.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines]
-
-
 def gsm8k() -> list[list[Question]]:
-    rows = problems()
+    lines = (data("qa/gsm8k") / "test.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
     made = [Question(row["question"], (row["answer"].rsplit("####", 1)[1].strip(),), "number", "gsm8k") for row in rows]
     return [made[0::2], made[1::2]]
 
@@ -92,21 +70,6 @@ def drawn() -> list[list[Question]]:
         for half, questions in zip(halves, both, strict=True):
             half += generator.sample(questions, SIZES[name])
     return halves
-
-
-def examples(source: str) -> list[Message]:
-    """Questions of the half that is fitted on, short ones, each with the answer that it should get."""
-    generator = random.Random(11)
-    if source == "gsm8k":
-        brief = [row for row in problems()[0::2] if len(row["question"] + row["answer"]) < 400]
-        pairs = [
-            (row["question"], re.sub(r"<<.*?>>", "", row["answer"]).replace("####", "The answer is"))
-            for row in generator.sample(brief, EXAMPLES)
-        ]
-    else:
-        short = [question for question in squad()[0] if len(question.prompt) < 500]
-        pairs = [(each.prompt, each.answers[0]) for each in generator.sample(short, EXAMPLES)]
-    return [each for asked, said in pairs for each in (Message("user", asked), Message("assistant", said))]
 
 
 async def asked(
@@ -149,19 +112,18 @@ def chosen_ridge(rows: Sequence[Judged]) -> float:
     return min(losses, key=losses.__getitem__)
 
 
-def priced(rows: Sequence[Row], large: Sequence[Row] | None, model: Classifier, of: Sequence[Judged]) -> list[Priced]:
-    """With the one at hand's rows, or without any, beside the stand-in."""
+def priced(rows: Sequence[Row], model: Classifier, of: Sequence[Judged]) -> list[Priced]:
     return [
         Priced(
             row.source,
             row.good,
-            True if large is None else large[number].good,
+            True,
             float(row.tokens),
-            float(row.tokens * LARGE_PRICE if large is None else large[number].tokens),
+            float(row.tokens * LARGE_PRICE),
             row.confidence or 0.0,
-            model.chance(of[number].vector, of[number].text),
+            model.chance(each.vector, each.text),
         )
-        for number, row in enumerate(rows)
+        for row, each in zip(rows, of, strict=True)
     ]
 
 
@@ -172,43 +134,29 @@ def signal_figures(name: str, pairs: Sequence[tuple[float, bool]], against: str)
     return {f"{name}: AUROC": Figure(quality.value, "", "higher", against=f"{against}, {quality.text()}")}
 
 
-async def kept_or_asked(kept: Path | None, ask: Callable[[], Awaitable[list[Row]]]) -> list[Row]:
-    """What ``kept`` holds, or else what ``ask`` gives, which is kept there."""
-    if kept is not None and kept.exists():
-        return routing.read_rows(kept)
-    rows = await ask()
-    if kept is not None:
-        routing.write_rows(kept, rows)
-    return rows
-
-
-async def thorough(model: Responder, name: str, questions: Sequence[Question]) -> list[Row]:
-    """The answers of the one at hand, in the order of ``questions``."""
-    found: list[Row] = []
-    for source in SIZES:
-        mine = [each for each in questions if each.source == source]
-        reader = WithExamples(model, examples(source))
-        found += await asked(reader, name, confidence.Logprob(), mine, f"with examples, {source}")
-    return found
-
-
 async def main(ship: bool, kept: Path | None) -> None:
     halves = drawn()
     settings = Settings()
     async with engines.open(settings) as opened:
         name, chat = next(iter(opened.chat.items()))
-        model, questions = chat.responder, halves[0] + halves[1]
-        rows = await kept_or_asked(kept, lambda: asked(model, name, confidence.Logprob(), questions, "small model"))
-        larger = await kept_or_asked(kept and kept.with_suffix(".large"), lambda: thorough(model, name, halves[1]))
+        if kept is not None and kept.exists():
+            rows = routing.read_rows(kept)
+        else:
+            questions = halves[0] + halves[1]
+            rows = await asked(chat.responder, name, confidence.Logprob(), questions, "small model")
+            if kept is not None:
+                routing.write_rows(kept, rows)
         fitting, reported = rows[: len(halves[0])], rows[len(halves[0]) :]
         fit_rows, report_rows = await judged(opened.embedder, fitting), await judged(opened.embedder, reported)
         some = [q for q in halves[1] if q.source == "squad"][:AGREEMENT]
-        agreement = await asked(model, name, confidence.Agreement(model, samples=3), some, "agreement")
+        agreement = await asked(
+            chat.responder, name, confidence.Agreement(chat.responder, samples=3), some, "agreement"
+        )
     ridge = chosen_ridge(fit_rows)
-    classifier = fit(fit_rows, embedder=opened.embedder.name, model=name, ridge=ridge)
+    model = fit(fit_rows, embedder=opened.embedder.name, model=name, ridge=ridge)
     seen = [each for each, row in zip(fit_rows, fitting, strict=True) if row.source == "squad"]
     alone = fit(seen, embedder="", model="", ridge=ridge)
-    figures = rights(reported) | signals(reported, report_rows, agreement, classifier, alone)
+    figures = rights(reported) | signals(reported, report_rows, agreement, model, alone)
     if ship:
         worth = {label: dataclasses.asdict(figure) for label, figure in figures.items() if "classifier" in label}
         card = {
@@ -218,11 +166,8 @@ async def main(ship: bool, kept: Path | None) -> None:
             "ridge": ridge,
             "held_out": worth,
         }
-        dataclasses.replace(classifier, card=card).save(SHIPPED)
-    real = priced(reported, larger, classifier, report_rows)
-    for source in SIZES:
-        figures |= at_hand(source, [row for row in real if row.source == source])
-    report("routing_cost", figures | policies(priced(reported, None, classifier, report_rows)))
+        dataclasses.replace(model, card=card).save(SHIPPED)
+    report("routing_cost", figures | policies(priced(reported, model, report_rows)))
 
 
 def rights(rows: Sequence[Row]) -> dict[str, Figure]:
@@ -258,21 +203,6 @@ def signals(
         figures[f"classifier fitted on squad alone, {source}: mean chance"] = Figure(
             mean, "", "lower" if source == "gsm8k" else "higher", against="gsm8k: a set that it has not seen"
         )
-    return figures
-
-
-def at_hand(source: str, rows: Sequence[Priced]) -> dict[str, Figure]:
-    """Each policy's measured share right and tokens on one set, over those of asking the large one always."""
-    found = routing.outcomes(rows)
-    whole = next(each for each in found if each.policy == "always large")
-    figures: dict[str, Figure] = {}
-    for each in found:
-        quality, cost = routing.by_chance(rows, each.large)
-        label = f"{source}, at hand, {each.policy}"
-        against = f"{len(rows)} prompts, {each.large:.2f} go to the large one; a coin: {quality:.3f}"
-        figures[f"{label}: right"] = Figure(each.quality, "", "higher", against=against)
-        against = f"{each.cost:.0f} tokens a prompt; a coin: {cost / whole.cost:.3f}"
-        figures[f"{label}: cost"] = Figure(each.cost / whole.cost, "of always large's", "lower", against=against)
     return figures
 
 
