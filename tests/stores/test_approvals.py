@@ -8,6 +8,7 @@ import pytest
 from mainspring import stores
 from mainspring.errors import Conflict, Forbidden, NotFound
 from mainspring.settings import Settings
+from mainspring.stores import approvals
 from mainspring.stores.pages import Page
 from mainspring.types import Context, Principal, ToolCall
 
@@ -83,3 +84,21 @@ async def test_who_sees_what(tmp_path: Path) -> None:
         doomed = await opened.approvals.request(CALL, "chat", trace, 60)
         await opened.events.erase("acme", doomed.id)
         assert (await opened.approvals.get(by("boss").principal, doomed.id)).call.arguments == ""
+
+
+async def test_of_two_that_found_it_approved_one_gets_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a server where transactions write at once: what one of them found is not so any more."""
+    asker, boss = by("asker", scopes="chat"), by("boss")
+    async with stores.open(Settings(home=tmp_path)) as opened:
+        first, second = [await opened.approvals.request(CALL, "chat", asker, 60) for _ in range(2)]
+        approved = await opened.approvals.decide(boss, first.id, approve=True)
+        await opened.approvals.decide(boss, second.id, approve=False)
+        assert (await opened.approvals.take(asker, first.id, "chat")).call == CALL
+        found = {first.id: approved, second.id: second}
+        monkeypatch.setattr(approvals, "_seen", lambda connection, principal, approval_id: found[approval_id])
+        with pytest.raises(Conflict, match="handed out already"):
+            await opened.approvals.take(asker, first.id, "chat")
+        with pytest.raises(Conflict, match="decided meanwhile"):
+            await opened.approvals.decide(boss, second.id, approve=True)
+        monkeypatch.undo()
+        assert (await opened.approvals.get(boss.principal, second.id)).status == "denied"

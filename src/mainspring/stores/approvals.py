@@ -120,7 +120,8 @@ class Approvals:
                 raise Forbidden("a key cannot approve its own calls", remedy="Use another key with the scope 'approve'")
             values = {"status": status, "decided_at": now, "decided_by": principal.key_id, "note": note}
             values |= {} if approve else {"arguments": ""}
-            connection.execute(sa.update(approvals).where(_one(principal.tenant, approval_id)).values(**values))
+            if not _moved(connection, found, values):
+                raise Conflict(f"the call of {found.call.name} was decided meanwhile", param="approval_id")
             events.insert(connection, _event(found, status, principal.key_id, context.trace.trace_id))
             by = By(principal.key_id, context.trace.trace_id)
             details = {"tool": found.call.name, "sha256": found.sha256, "note": Hidden(note)}
@@ -143,8 +144,8 @@ class Approvals:
             if found.status == "taken":
                 raise Conflict(f"the call of {found.call.name} was handed out already", param="options.approval")
             if found.status == "approved":
-                taken = sa.update(approvals).where(_one(principal.tenant, approval_id))
-                connection.execute(taken.values(status="taken", arguments=""))
+                if not _moved(connection, found, {"status": "taken", "arguments": ""}):
+                    raise Conflict(f"the call of {found.call.name} was handed out already", param="options.approval")
                 events.insert(connection, _event(found, "taken", principal.key_id, context.trace.trace_id))
             return found
 
@@ -169,6 +170,13 @@ def _seen(connection: sa.Connection, principal: Principal, approval_id: str) -> 
     if found is None or not found.groups <= principal.groups:
         raise NotFound(f"there is no approval {approval_id}", remedy="GET /v1/approvals lists them")
     return found
+
+
+def _moved(connection: sa.Connection, found: Approval, values: dict[str, Any]) -> bool:
+    """Whether the call was still as it was ``found`` and now has ``values``. (Where several transactions write at once
+    two of them may have found it so.)"""
+    still = sa.and_(_one(found.tenant, found.id), approvals.c.status == found.status)
+    return connection.execute(sa.update(approvals).where(still).values(**values)).rowcount == 1
 
 
 def _one(tenant: str, approval_id: str) -> sa.ColumnElement[bool]:
