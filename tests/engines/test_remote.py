@@ -305,7 +305,9 @@ async def test_broken_connections(answer: bytes) -> None:
     await engine.close()
 
 
-async def test_only_connecting_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_only_connecting_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     pauses: list[float] = []
 
     async def note(seconds: float) -> None:
@@ -313,10 +315,14 @@ async def test_only_connecting_is_tried_again(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(remote, "_pause", note)
     port = unused_port()
-    engine = RemoteEngine("far", RemoteModel(url=f"http://127.0.0.1:{port}", model="m"), retries=2)
+    engine = RemoteEngine("far", RemoteModel(url=f"http://me:hunter2@127.0.0.1:{port}", model="m"), retries=2)
     await engine.start()
-    with pytest.raises(UpstreamError, match=r"cannot be reached.*models\.remote\.far\.url"):
+    with pytest.raises(UpstreamError, match=r"cannot be reached.*models\.remote\.far\.url") as raised:
         await engine.generate(ask())
+    # Where it is stands in the log, and is not told to whoever asks; its password stands nowhere.
+    assert str(port) not in str(raised.value)
+    assert f"far at http://127.0.0.1:{port} cannot be reached" in caplog.text
+    assert "hunter2" not in caplog.text + str(raised.value)
     assert len(pauses) == 2
     assert pauses[0] < pauses[1]
     await engine.close()

@@ -174,6 +174,8 @@ async def endpoint() -> AsyncIterator[tuple[str, list[Any]]]:
             return web.json_response(json.loads(body["query"]))
         if body["query"] == "garbled":
             return web.Response(text="{", content_type="application/json")
+        if body["query"] == "moved":
+            raise web.HTTPTemporaryRedirect("/elsewhere")
         if body["query"] == "fail":
             return web.Response(status=503, text="busy")
         results = [{"index": i, "relevance_score": len(text) / 100} for i, text in enumerate(body["documents"])]
@@ -181,6 +183,7 @@ async def endpoint() -> AsyncIterator[tuple[str, list[Any]]]:
 
     app = web.Application()
     app.router.add_post("/rerank", rerank)
+    app.router.add_post("/elsewhere", rerank)
     runner = web.AppRunner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -198,6 +201,10 @@ async def test_a_remote_reranker(endpoint: tuple[str, list[Any]]) -> None:
     assert seen == [("Bearer k", {"model": "m", "query": "q", "documents": ["a", "abc"]})]
     with pytest.raises(UpstreamError, match="503: busy"):
         await reranker.rerank("fail", ["a"])
+    told = len(seen)
+    with pytest.raises(UpstreamError, match="answered 307"):
+        await reranker.rerank("moved", ["a"])
+    assert len(seen) == told + 1, "what was asked went nowhere else"
     with pytest.raises(UpstreamError, match="left out 1 of 2"):
         await reranker.rerank('{"results": [{"index": 0, "relevance_score": 1}]}', ["a", "b"])
     with pytest.raises(UpstreamError, match="no results that can be read"):
@@ -210,8 +217,9 @@ async def test_a_remote_reranker(endpoint: tuple[str, list[Any]]) -> None:
         await reranker.rerank("garbled", ["a"])
     await reranker.close()
     gone = RemoteReranker(Remote(url="http://127.0.0.1:9/rerank", model="m"))
-    with pytest.raises(UpstreamError, match="failed"):
+    with pytest.raises(UpstreamError, match="failed") as raised:
         await gone.rerank("q", ["a"])
+    assert "127.0.0.1" not in str(raised.value), "where it is, is not for whoever asks"
     await gone.close()
 
 

@@ -37,6 +37,12 @@ def lines(log_format: str, write: object) -> list[str]:
     return stream.getvalue().splitlines()
 
 
+def test_the_password_of_an_address_is_not_written() -> None:
+    said = "postgresql://ms:opensesame@db/ms and http://h/a@b"
+    (line,) = lines("text", lambda: logging.getLogger("mainspring").error("%s failed", said))
+    assert "postgresql://db/ms and http://h/a@b failed" in line
+
+
 def test_json_lines_carry_the_trace_id() -> None:
     context = Context(Principal("acme", "key_1"))
     (line,) = lines(

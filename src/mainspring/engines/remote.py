@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import random
 from collections.abc import AsyncGenerator, Callable, Mapping
 from functools import partial
@@ -34,7 +35,10 @@ from mainspring.errors import (
     UpstreamError,
 )
 from mainspring.settings.endpoints import RemoteModel
+from mainspring.telemetry.secrets import anonymous
 from mainspring.types import Event
+
+_log = logging.getLogger(__name__)
 
 MAX_CONNECTIONS = 256
 PARAMETERS = frozenset({"temperature", "top_p", "presence_penalty", "frequency_penalty", "stop"})
@@ -173,8 +177,10 @@ class RemoteEngine:
 
     def _unreachable(self, problem: str) -> EngineError:
         self._failures += 1
+        # Where it is and why is for the operator: whoever asks need not learn of the machines behind this one.
+        _log.warning("%s at %s cannot be reached: %s", self._name, anonymous(self._url), anonymous(problem))
         return UpstreamError(
-            f"{self._name} at {self._url} cannot be reached: {problem}",
+            f"{self._name} cannot be reached",
             remedy=f"Check models.remote.{self._name}.url and that its server runs",
         )
 

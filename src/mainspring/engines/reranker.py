@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -15,7 +16,10 @@ from mainspring.engines.pull import PulledModel
 from mainspring.errors import DeadlineExceeded, InvalidRequest, ModelError, UpstreamError
 from mainspring.path import replay
 from mainspring.settings.endpoints import RemoteReranker as RemoteSettings
+from mainspring.telemetry.secrets import anonymous
 from mainspring.types import Context, Finish, Head, Request, RerankRequest, Response, Scores, Usage
+
+_log = logging.getLogger(__name__)
 
 # A query may take at most this share of what the model reads.
 _QUERY_FRACTION = 0.5
@@ -119,13 +123,16 @@ class RemoteReranker:
         body = {"model": self._settings.model, "query": query, "documents": list(passages)}
         headers = {**trace, **({"Authorization": f"Bearer {self._settings.api_key}"} if self._settings.api_key else {})}
         try:
-            async with self._session.post(self._settings.url, json=body, headers=headers) as response:
+            # What a redirect leads to was not configured, and is not sent what people ask.
+            asking = self._session.post(self._settings.url, json=body, headers=headers, allow_redirects=False)
+            async with asking as response:
                 if response.status != 200:
                     said = (await response.text())[:200]
                     raise UpstreamError(f"reranker {self.name} answered {response.status}: {said}")
                 answer = await response.json()
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise UpstreamError(f"reranker {self.name} at {self._settings.url} failed: {error!r}") from None
+            _log.warning("reranker %s at %s: %s", self.name, anonymous(self._settings.url), anonymous(repr(error)))
+            raise UpstreamError(f"reranker {self.name} failed: {type(error).__name__}") from None
         return _scores(answer, len(passages), self.name)
 
     async def close(self) -> None:

@@ -127,7 +127,7 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def _message(record: logging.LogRecord) -> str:
-    return visible(cards.scrub(secrets.mask(record.getMessage()))[:_LONGEST])
+    return visible(cards.scrub(secrets.mask(secrets.anonymous(record.getMessage())))[:_LONGEST])
 
 
 def visible(text: str) -> str:

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 
 MASK = "[SECRET]"
+_USER = re.compile(r"//[^/@\s]*@")
 
 # ``sk-`` and ``ms-`` also begin ordinary hyphenated words, so they must hold a digit.
 _KEY_HEAD = r"""(?<![A-Za-z0-9_])(?=((?:
@@ -122,6 +123,11 @@ def tail_end(text: str, head_end: int, pattern: SecretPattern) -> int:
     match = pattern.tail.match(text, head_end)
     assert match is not None  # every tail matches the empty string
     return match.end()
+
+
+def anonymous(text: str) -> str:
+    """``text`` without the names and passwords of the addresses in it."""
+    return _USER.sub("//", text)
 
 
 def mask(text: str) -> str:
