@@ -65,3 +65,40 @@ def test_a_key_gets_only_a_tier_that_is_configured(tmp_path: Path, monkeypatch: 
     assert [row["tier"] for row in json.loads(keys("list", "--json").stdout)] == ["free"]
     assert "no tier" in keys("tier", made["id"], "").stdout
     assert [row["tier"] for row in json.loads(keys("list", "--json").stdout)] == ["-"]
+
+
+def test_a_key_is_rotated(command: Command) -> None:
+    made = json.loads(command.said("keys", "create", "ci", "--scope", "ingest", "--group", "red", "--json"))
+    new_id, secret, advice = command.said("keys", "rotate", made["id"], "--overlap", "3600").splitlines()
+    assert secret.startswith("ms-")
+    assert secret != made["secret"]
+    assert "cannot be shown again" in advice
+    listed = {row["id"]: row for row in json.loads(command.said("keys", "list", "--json"))}
+    assert (listed[new_id]["name"], listed[new_id]["scopes"], listed[new_id]["groups"]) == ("ci", "ingest", "red")
+    assert listed[made["id"]]["expires"] != "-"
+    command.said("keys", "revoke", new_id)
+    assert f"there is no key {new_id}" in command.failure("keys", "rotate", new_id)
+    assert made["id"] in command.failure("keys", "rotate", made["id"], "--tenant", "other")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("x", "--days", "0"), "0 days"),
+        (("x", "--days", "nan"), "is no time"),
+        (("x", "--days", "inf"), "is no time"),
+        (("x", "--tenant", ""), "is no tenant"),
+        (("x", "--tenant", "a\nb"), "is no tenant"),
+        (("a\x1b[31mb",), "is no name"),
+        (("",), "is no name"),
+    ],
+)
+def test_what_would_be_no_usable_key_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], told: str
+) -> None:
+    """The log of the server itself has the empty tenant."""
+    monkeypatch.setenv("MAINSPRING_HOME", str(tmp_path / "home"))
+    refused = CliRunner().invoke(app, ["keys", "create", *arguments])
+    assert isinstance(refused.exception, InvalidRequest)
+    assert told in str(refused.exception)
+    assert "No keys yet" in CliRunner().invoke(app, ["keys", "list"]).output

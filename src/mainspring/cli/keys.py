@@ -1,4 +1,4 @@
-"""``mainspring keys``: create, list and revoke API keys. Secrets are shown once and stored hashed."""
+"""``mainspring keys``: create, list, rotate and revoke API keys. Secrets are shown once and stored hashed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mainspring.types import Reach
 
 SCOPES = ("chat", "embed", "ingest", "prompts", "replay", "approve", "admin")
-app = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True)
+app = typer.Typer(help="Create, list, rotate and revoke API keys.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
 Tenant = Annotated[str, typer.Option(help="Tenant that the key belongs to")]
 
@@ -44,6 +44,8 @@ def create(
     """Create a key and print its secret, this once."""
     if unknown := set(scope or ()) - set(SCOPES):
         raise InvalidRequest(f"unknown scope {', '.join(sorted(unknown))}", remedy=f"There are: {', '.join(SCOPES)}")
+    if days == 0:
+        raise InvalidRequest("a key of 0 days would have ended already", remedy="Leave --days out for one without end")
     expires = time.time() + days * 86_400 if days is not None else None
 
     async def work() -> tuple[str, str]:
@@ -68,11 +70,7 @@ def create(
             )
             return info.id, secret
 
-    key_id, secret = asyncio.run(work())
-    if as_json:
-        show.as_json({"id": key_id, "secret": secret})
-    else:
-        print(f"{key_id}\n{secret}\nKeep the second line now: it is stored hashed and cannot be shown again.")
+    _show_secret(*asyncio.run(work()), as_json=as_json)
 
 
 @app.command("list")
@@ -107,6 +105,29 @@ def list_keys(context: typer.Context, tenant: Tenant = "default", as_json: AsJso
         show.table(list(rows[0]), [list(row.values()) for row in rows])
     else:
         print("No keys yet: `mainspring keys create NAME` makes one.")
+
+
+@app.command()
+def rotate(
+    context: typer.Context,
+    key_id: Annotated[str, typer.Argument(help="The key's id, from `mainspring keys list`")],
+    overlap: Annotated[
+        float, typer.Option(min=0, max=30 * 86_400, help="Seconds for which the old secret goes on [default: 0]")
+    ] = 0.0,
+    tenant: Tenant = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Put a new key in the place of one, with all that it may do, and print its secret, this once."""
+
+    async def work() -> tuple[str, str]:
+        from mainspring import stores
+        from mainspring.settings import load
+
+        async with stores.open(load(context.obj).settings) as opened:
+            info, secret = await opened.keys.rotate(tenant, key_id, overlap_s=overlap)
+            return info.id, secret
+
+    _show_secret(*asyncio.run(work()), as_json=as_json)
 
 
 @app.command()
@@ -168,6 +189,13 @@ def consent(
 
     asyncio.run(work())
     print(f"{key_id}: {'may' if given else 'must not'} be learnt from.")
+
+
+def _show_secret(key_id: str, secret: str, *, as_json: bool) -> None:
+    if as_json:
+        show.as_json({"id": key_id, "secret": secret})
+    else:
+        print(f"{key_id}\n{secret}\nKeep the second line now: it is stored hashed and cannot be shown again.")
 
 
 def _scopes_of(settings: Settings, role: str) -> frozenset[str]:

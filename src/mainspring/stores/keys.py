@@ -32,6 +32,8 @@ REMEMBERED_S = 3.0
 REREAD_S = 1.0
 REMEMBERED = 10_000
 USE_RESOLUTION_S = 60.0
+# The year 9999.
+_NO_END = 253_370_764_800.0
 _REACH = ("models", "collections", "regions")
 
 _log = logging.getLogger(__name__)
@@ -109,6 +111,7 @@ class Keys:
                 remedy=f"There are: {', '.join(sorted(SCOPES))}",
                 param="scopes",
             )
+        _check_named(name, tenant, expires_at)
         for each in (*groups, *reach.models, *reach.collections, *reach.regions):
             if not each or not each.isprintable():
                 raise InvalidRequest(f"{each!r} is no name", remedy="Leave out what cannot be printed", param="groups")
@@ -263,6 +266,16 @@ class Keys:
     async def _select(self, query: sa.Select[Any]) -> builtins.list[KeyInfo]:
         found = await self._database.read(lambda connection: connection.execute(query).all())
         return [_info(row) for row in found]
+
+
+def _check_named(name: str, tenant: str, expires_at: float | None) -> None:
+    """Raises ``InvalidRequest``."""
+    for what, text, most in (("name", name, 128), ("tenant", tenant, 64)):
+        if not text.isprintable() or not 0 < len(text) <= most:
+            raise InvalidRequest(f"{text!r} is no {what}", remedy=f"Use 1 to {most} printable characters", param=what)
+    # An end that is no number would be before every time; one that no calendar has cannot be shown.
+    if expires_at is not None and not 0 <= expires_at < _NO_END:
+        raise InvalidRequest("the key's end is no time", remedy="Leave it out for a key without end", param="days")
 
 
 def _new(like: KeyInfo) -> tuple[KeyInfo, str, dict[str, Any]]:
