@@ -6,12 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.errors import InvalidRequest
+from mainspring.errors import InvalidRequest, TooLarge
+from mainspring.serving.prompts.registry import MAX_RENDERED, rendered
 from mainspring.serving.prompts.template import checked, parse
+from mainspring.stores.prompts import PromptVersion
+from mainspring.types import Message, PromptUse
 
 
 def render(text: str, **values: str) -> str:
-    return parse(text).render(values)
+    found = parse(text).render(values, 10**6)
+    assert found is not None
+    return found
 
 
 def test_variables_and_sections_are_put_in() -> None:
@@ -40,7 +45,7 @@ def test_whatever_is_written_is_read_or_refused(pieces: list[str]) -> None:
         made = parse("".join(pieces))
     except InvalidRequest:
         return
-    assert "{{a}}" not in made.render({"a": "1", "b": ""})
+    assert "{{a}}" not in str(made.render({"a": "1", "b": "", "x": ""}, 10**6))
 
 
 @pytest.mark.parametrize(
@@ -72,3 +77,19 @@ def test_missing_and_unknown_variables_are_all_named() -> None:
     assert raised.value.param == "prompt.variables.customer"
     with pytest.raises(InvalidRequest, match=r"has no variable 'x'\. It takes none"):
         checked([], {"x": ""}, "greet", "v")
+
+
+def test_a_variable_that_stands_there_often_does_not_grow_without_end() -> None:
+    """A megabyte put in a thousand times would be a gigabyte of the server's memory."""
+    messages = tuple(Message("user", "{{x}}" * 1000) for _ in range(2))
+    found = PromptVersion("p", 1, messages, ("x",), "0" * 64, "", "", 0.0)
+    with pytest.raises(TooLarge, match=r"'p' with these variables has more than \d+ characters") as raised:
+        rendered(found, PromptUse("p", "1", {"x": "A" * 1_000_000}))
+    assert raised.value.param == "prompt.variables"
+    # All messages together.
+    each = MAX_RENDERED // 2000
+    assert sum(len(said.content) for said in rendered(found, PromptUse("p", "1", {"x": "A" * each})).rendered) == (
+        each * 2000
+    )
+    with pytest.raises(TooLarge):
+        rendered(found, PromptUse("p", "1", {"x": "A" * (each + 1)}))

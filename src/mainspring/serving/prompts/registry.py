@@ -18,6 +18,8 @@ PRODUCTION = "production"
 PREFIX = "prompt:"
 MAX_CHARACTERS = 200_000
 MAX_MESSAGES = 64
+# Of all messages, with their variables.
+MAX_RENDERED = 4 * 2**20
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 LABEL = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 _ROLES = ("system", "developer", "user", "assistant")
@@ -130,12 +132,21 @@ class PromptRegistry:
 
 
 def rendered(found: PromptVersion, use: PromptUse, param: str = "prompt") -> PromptUse:
-    """``use`` under the version ``found``. Raises ``InvalidRequest`` naming variables."""
+    """``use`` under the version ``found``. Raises ``InvalidRequest`` naming variables, and ``TooLarge``."""
     template.checked(found.variables, use.variables, use.name, f"{param}.variables")
-    messages = tuple(
-        dataclasses.replace(each, content=template.parse(each.content).render(use.variables)) for each in found.messages
-    )
-    return dataclasses.replace(use, version=found.version, sha256=found.sha256, rendered=messages)
+    messages: list[Message] = []
+    room = MAX_RENDERED
+    for each in found.messages:
+        text = template.parse(each.content).render(use.variables, room)
+        if text is None:
+            raise TooLarge(
+                f"prompt {use.name!r} with these variables has more than {MAX_RENDERED} characters",
+                remedy="Send shorter ones",
+                param=f"{param}.variables",
+            )
+        room -= len(text)
+        messages.append(dataclasses.replace(each, content=text))
+    return dataclasses.replace(use, version=found.version, sha256=found.sha256, rendered=tuple(messages))
 
 
 def values(given: Mapping[str, object], param: str = "prompt.variables") -> dict[str, str]:

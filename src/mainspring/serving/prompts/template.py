@@ -43,9 +43,16 @@ class Template:
     nodes: Sequence[_Node]
     variables: tuple[str, ...]
 
-    def render(self, values: Mapping[str, str]) -> str:
-        """The text. ``values`` has every variable: see ``checked``."""
-        return "".join(_rendered(self.nodes, values))
+    def render(self, values: Mapping[str, str], most: int) -> str | None:
+        """The text; None where it has more than ``most`` characters, and then it is not made: a variable that stands in
+        a template a thousand times is a thousand times as long. ``values`` has every variable: see ``checked``."""
+        parts: list[str] = []
+        for part in _rendered(self.nodes, values):
+            most -= len(part)
+            if most < 0:
+                return None
+            parts.append(part)
+        return "".join(parts)
 
 
 def parse(text: str, param: str = "template") -> Template:
@@ -53,10 +60,11 @@ def parse(text: str, param: str = "template") -> Template:
     open_nodes: list[list[_Node]] = [[]]
     sections: list[_Section] = []
     variables: dict[str, None] = {}
-    end = 0
+    end, line = 0, 1
     for tag in _TAG.finditer(text):
         open_nodes[-1].append(text[end : tag.start()])
-        end, line = tag.end(), text.count("\n", 0, tag.start()) + 1
+        line += text.count("\n", end, tag.start())
+        end = tag.end()
         sigil, name = tag.group(1), tag.group(2)
         if tag.group().startswith("\\"):
             open_nodes[-1].append("{{")
