@@ -78,7 +78,6 @@ class System:
                     path.detecting,
                     opened_stores.events,
                     opened_telemetry.metrics,
-                    opened_engines.embedder.count_tokens,
                 ),
                 monitor.make(settings, opened_stores, opened_engines),
                 path.policies,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mainspring.errors import Unsupported
 from mainspring.guards import injection
+from mainspring.serving import estimate
 from mainspring.serving.detect import Detecting
 from mainspring.serving.guard import GuardMetrics
 from mainspring.serving.ports import EventLog
@@ -54,16 +55,14 @@ class Moderator:
         detecting: Detecting | None,
         events: EventLog,
         metrics: GuardMetrics,
-        count: Callable[[Sequence[str]], Sequence[int]],
     ) -> None:
         self._detecting = detecting
         self._events = events
         self._metrics = metrics
-        self._count = count
 
     def tokens(self, texts: Sequence[str]) -> int:
-        """About what judging them will embed, for the limits of a key."""
-        return sum(self._count(texts))
+        """About what judging them will embed, for the limits of a key: no tokenizer reads what is then refused."""
+        return sum(map(estimate.text_tokens, texts))
 
     async def judge(self, texts: Sequence[str], context: Context) -> Moderated:
         """One verdict a text. Raises ``Unsupported`` where the detectors' embedding model is not the loaded one."""
