@@ -84,7 +84,6 @@ def test_a_key_is_rotated(command: Command) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("x", "--days", "0"), "0 days"),
         (("x", "--days", "nan"), "is no time"),
         (("x", "--days", "inf"), "is no time"),
         (("x", "--tenant", ""), "is no tenant"),

@@ -44,8 +44,6 @@ def create(
     """Create a key and print its secret, this once."""
     if unknown := set(scope or ()) - set(SCOPES):
         raise InvalidRequest(f"unknown scope {', '.join(sorted(unknown))}", remedy=f"There are: {', '.join(SCOPES)}")
-    if days == 0:
-        raise InvalidRequest("a key of 0 days would have ended already", remedy="Leave --days out for one without end")
     expires = time.time() + days * 86_400 if days is not None else None
 
     async def work() -> tuple[str, str]:
