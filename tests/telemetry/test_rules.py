@@ -258,10 +258,11 @@ def test_metrics_that_are_read_are_on_the_page_of_a_server(server: Server) -> No
 
 
 def test_labels_that_are_read_are_those_of_the_metrics() -> None:
-    registry: Any = Metrics().registry
+    metrics: Any = Metrics()
     known: dict[str, set[str]] = {}
-    for name, collector in registry._names_to_collectors.items():
-        known[name] = {*getattr(collector, "_labelnames", ("model", "engine")), "le"}
+    for registry in (metrics.registry, metrics.of_tenants):
+        for name, collector in registry._names_to_collectors.items():
+            known[name] = {*getattr(collector, "_labelnames", ("model", "engine")), "le"}
     for each in expressions():
         for name, inside in re.findall(r"(mainspring_\w+)\{([^}]*)\}", each):
             assert set(re.findall(r"(\w+)=?[!=~]", inside)) <= known[name], each
