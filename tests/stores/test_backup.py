@@ -18,9 +18,10 @@ import numpy as np
 import pytest
 
 from mainspring import stores
-from mainspring.errors import Conflict, SettingsError, StoreError
-from mainspring.settings import Settings, StoresSettings
+from mainspring.errors import Conflict, StoreError
+from mainspring.settings import Settings
 from mainspring.stores import Stores, backup, ids, restore
+from mainspring.stores.backup_files import STAGING
 from mainspring.stores.collections import Collection
 from mainspring.stores.schema import HEAD
 from mainspring.stores.vectors import ChunkRow, Stale
@@ -92,7 +93,7 @@ async def test_a_home_is_the_same_elsewhere(tmp_path: Path) -> None:
     restored = restore.read(io.BytesIO(data), tmp_path / "new", tell=quiet)
     assert (restored.documents, restored.files, restored.bytes) == (2, report.files, report.bytes)
     assert not list(tmp_path.glob(".restore-*"))
-    assert not list((tmp_path / "home").glob(f"{backup.STAGING}*"))
+    assert not list((tmp_path / "home").glob(f"{STAGING}*"))
     async with stores.open(Settings(home=tmp_path / "new")) as opened:
         assert (await opened.events.get("a", kept)).content == "text 1"
         assert (await opened.keys.authenticate(secret)).scopes == {"chat"}
@@ -252,7 +253,7 @@ async def test_what_is_missing_is_named(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "home" / "vectors")
     with pytest.raises(StoreError, match="document one: 3 of 3 chunks"):
         made(settings)
-    assert not list((tmp_path / "home").glob(f"{backup.STAGING}*"))
+    assert not list((tmp_path / "home").glob(f"{STAGING}*"))
     data, report = made(settings, keep_going=True)
     assert report.missing == ["document one: 3 of 3 chunks"]
     restored = restore.read(io.BytesIO(data), tmp_path / "new", tell=quiet)
@@ -277,7 +278,7 @@ async def test_models_under_the_home_are_not_copied(tmp_path: Path) -> None:
 async def test_what_a_killed_backup_left_goes(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "home")
     async with stores.open(settings):
-        left = tmp_path / "home" / f"{backup.STAGING}left"
+        left = tmp_path / "home" / f"{STAGING}left"
         left.mkdir()
         (left / "secret").write_text("x")
         data, _ = made(settings)
@@ -313,8 +314,6 @@ async def test_a_damaged_database_is_no_backup(tmp_path: Path) -> None:
         made(settings)
 
 
-def test_postgres_and_no_home_are_told(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="pg_dump"):
-        made(Settings(home=tmp_path, stores=StoresSettings(database="postgresql://u@h/d")))
+def test_no_home_is_told(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="there is no database"):
         made(Settings(home=tmp_path))

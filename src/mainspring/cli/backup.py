@@ -25,7 +25,7 @@ def backup(
     keep_going: Annotated[bool, typer.Option(help="Also where documents are not whole; they are named")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Copy the home, while servers run, into one file."""
+    """Copy the home and the database, while servers run, into one file."""
     from mainspring.settings import load
     from mainspring.stores import backup as backups
 
@@ -48,15 +48,19 @@ def backup(
 
 
 def restore(
+    context: typer.Context,
     source: Annotated[str, typer.Argument(help="A backup: a file, or a URL that fsspec can read")],
     home: Annotated[Path, typer.Option(help="The new home; a folder that is not there yet, or empty")],
     as_json: AsJson = False,
 ) -> None:
-    """Make a home of a backup, every file checked. It is migrated when something first opens it."""
+    """Make a home of a backup, every file checked. It is migrated when something first opens it. Where the backup has
+    the dump of a Postgres it fills the database that stores.database names, which must be empty."""
+    from mainspring.settings import load
+    from mainspring.stores import database as sql
     from mainspring.stores import restore as restoring
 
     with show.progress() as progress, _read(source) as file:
-        found = restoring.read(file, home, tell=progress)
+        found = restoring.read(file, home, tell=progress, database=lambda: sql.url_of(load(context.obj).settings))
     if as_json:
         show.as_json(dataclasses.asdict(found))
         return
@@ -64,6 +68,8 @@ def restore(
         f"{home}: {found.files} files, {found.bytes / 2**20:.1f} MB, {found.documents} documents, schema "
         f"{found.schema}. Start with `MAINSPRING_HOME={home} mainspring up`."
     )
+    if found.database:
+        print(f"The database is {found.database}: stores.database has to name it.")
     for each in found.missing:
         sys.stderr.write(f"  was not whole: {each}\n")
 

@@ -1,9 +1,8 @@
 """A home copied while it is used: the database, and the chunks and blobs that it names, of one moment.
 
-For that moment, some hundredths of a second, writers of the database wait; all files that belong to it get a second
-name (a hard link), which costs nothing and which no later deletion takes away. Files of chunks and blobs are never
-written again once they are there, so the second names are the copy; the database is copied from the snapshot of the
-same moment. Then everything is packed at leisure, with the digest of each file in a manifest at the end.
+All files that belong to it get a second name in that moment, some hundredths of a second in which writers of the
+database wait; the database is copied (SQLite) or dumped (Postgres) from the snapshot of the same moment. Then
+everything is packed at leisure, with the digest of each file in a manifest at the end.
 
 Not kept: cached answers (they would be found again beside documents that changed after the backup), clones of sources.
 """
@@ -12,12 +11,12 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import io
 import json
 import os
 import shutil
-import sqlite3
 import tarfile
 import tempfile
 import time
@@ -26,23 +25,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-import mainspring.stores.cache as cache
+import sqlalchemy as sa
+
+import mainspring.stores.backup_check as check
+import mainspring.stores.backup_files as files
+import mainspring.stores.backup_postgres as backup_postgres
+import mainspring.stores.backup_sqlite as backup_sqlite
 import mainspring.stores.database as sql
-import mainspring.stores.similar as similar
-import mainspring.stores.spans as spans
 from mainspring import __version__
-from mainspring.errors import Conflict, SettingsError, StoreError
+from mainspring.errors import Conflict, StoreError
 from mainspring.settings import Settings
+from mainspring.stores.backup_files import STAGING
 
 FORMAT = 1
 HEAD_NAME, MANIFEST_NAME = "head.json", "manifest.json"
-STAGING = ".backup-"
 ATTEMPTS = 5
 Tell = Callable[[str, int, int], None]
 """Takes (stage, done, total)."""
-# Derived from the rest, or of other places.
-_LEFT_OUT = (cache.FILE_NAME, similar.FILE_NAME, "sources")
-_SQLITE = b"SQLite format 3\x00"
 _BLOCK = 1 << 20
 
 
@@ -64,18 +63,21 @@ def write(
 ) -> Report:
     """Pack the home into ``out`` as a tar file.
 
-    Raises ``SettingsError`` for a database that is not SQLite, ``Conflict`` while another backup is made, and
-    ``StoreError`` for a home that is not there, or in which chunks or texts are missing (with ``keep_going`` they are
-    reported).
+    Raises ``Conflict`` while another backup is made, and ``StoreError`` for a home that is not there, a Postgres
+    without its programs on this machine, and where chunks or texts are missing (with ``keep_going`` they are reported).
     """
-    home, database = settings.home, path_of(settings)
-    if not database.is_file():
-        raise StoreError(f"there is no database {database}", remedy="Name the home with MAINSPRING_HOME")
-    with _alone(home), tempfile.TemporaryDirectory(prefix=STAGING, dir=home) as folder:
+    place, url = _place_of(settings)
+    if not (place.database or place.home).exists():
+        raise StoreError(
+            f"there is no database {place.database}" if place.database else f"there is no home {place.home}",
+            remedy="Name the home with MAINSPRING_HOME",
+        )
+    with _alone(place.home), tempfile.TemporaryDirectory(prefix=STAGING, dir=place.home) as folder:
         staged = Path(folder)
-        report = _stage(_Place(home, database, settings.models.directory), staged, keep_going=keep_going, tell=tell)
+        freeze = functools.partial(_freeze, place, url, staged, vectors=settings.stores.vectors == "postgres")
+        report = _stage(freeze, staged, keep_going=keep_going, tell=tell)
         with tarfile.open(fileobj=out, mode="w|gz" if compress else "w|") as pack:
-            _pack(pack, staged, report, tell)
+            _pack(pack, staged, report, tell, database="sqlite" if url is None else "postgres")
     return report
 
 
@@ -95,207 +97,49 @@ def _alone(home: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def path_of(settings: Settings) -> Path:
-    """The file of the database. Raises ``SettingsError`` for Postgres."""
-    url = sql.url_of(settings)
+def _place_of(settings: Settings) -> tuple[files.Place, sa.URL | None]:
+    """What is copied, and the address of the database where it is a Postgres."""
+    home, models, url = settings.home, settings.models.directory, sql.url_of(settings)
     if url is None:
-        return settings.home / sql.FILE_NAME
+        return files.Place(home, home / sql.FILE_NAME, models), None
     if url.get_backend_name() == "sqlite" and url.database:
-        return Path(url.database)
-    raise SettingsError(
-        "stores.database is a Postgres, which is not copied this way",
-        remedy="Use pg_dump together with a copy of the home; docs/backup.md has the steps",
-    )
+        return files.Place(home, Path(url.database), models), None
+    return files.Place(home, None, models), url
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """What is copied; models, which may lie under the home, are not."""
-
-    home: Path
-    database: Path
-    models: Path
+def _freeze(place: files.Place, url: sa.URL | None, staged: Path, *, vectors: bool) -> check.Moment | None:
+    if url is not None:
+        return backup_postgres.freeze(place, url, staged, vectors=vectors)
+    assert place.database is not None
+    return backup_sqlite.freeze(place, place.database, staged)
 
 
-def _stage(place: _Place, staged: Path, *, keep_going: bool, tell: Tell) -> Report:
-    missing: list[str] = []
+def _stage(freeze: Callable[[], check.Moment | None], staged: Path, *, keep_going: bool, tell: Tell) -> Report:
+    moment, missing = None, list[str]()
     for attempt in range(1, ATTEMPTS + 1):
         tell("Freeze", attempt, ATTEMPTS)
         for left in staged.iterdir():
             shutil.rmtree(left) if left.is_dir() else left.unlink()
-        report = _freeze(place, staged)
+        moment = freeze()
+        if moment is None:
+            continue
         tell("Check", 0, 0)
-        missing = _missing(staged)
+        missing = check.missing(staged, moment)
         if not missing:
             break
+    if moment is None:
+        raise StoreError("collections were dropped while they were copied", remedy="Try again when that is done")
     if missing and not keep_going:
         raise StoreError(
             f"{len(missing)} documents are not whole: {'; '.join(missing[:3])}",
             remedy="Ingest them anew, or keep going without them with --keep-going",
         )
-    report.missing = missing
-    return report
+    return Report(documents=len(moment.read), schema=moment.schema, held_s=moment.held_s, missing=missing)
 
 
-def _freeze(place: _Place, staged: Path) -> Report:
-    """Second names for all files, and the database, of one moment."""
-    report, home, database = Report(), place.home, place.database
-    with contextlib.closing(_connect(database)) as reader, contextlib.closing(_connect(database)) as writer:
-        try:
-            writer.execute("BEGIN IMMEDIATE")
-            held = time.perf_counter()
-            try:
-                # The first read of the transaction is what its snapshot is of.
-                reader.execute("BEGIN")
-                report.schema = _one(reader, "SELECT version_num FROM alembic_version")
-                report.documents = int(_one(reader, "SELECT count(*) FROM documents WHERE generation > 0"))
-                _link_files(place, staged, _blobs(reader))
-            finally:
-                writer.execute("ROLLBACK")
-                report.held_s = time.perf_counter() - held
-            _copy(reader, staged / sql.FILE_NAME)
-        except sqlite3.Error as error:
-            raise StoreError(
-                f"the database {database} cannot be copied: {error}", remedy="Look at it with `mainspring doctor`"
-            ) from error
-    for name in _others(home, database):
-        with contextlib.closing(_connect(home / name)) as other:
-            try:
-                _copy(other, staged / name)
-            except sqlite3.Error:
-                # Spans may be lost, and are begun anew where they are damaged.
-                if name != spans.FILE_NAME:
-                    raise
-                (staged / name).unlink(missing_ok=True)
-    return report
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path, timeout=sql.BUSY_S, isolation_level=None)
-
-
-def _one(connection: sqlite3.Connection, query: str) -> str:
-    row = connection.execute(query).fetchone()
-    return "" if row is None else str(row[0])
-
-
-def _blobs(reader: sqlite3.Connection) -> set[str]:
-    """The blobs that the database names."""
-    found = reader.execute("SELECT sha256 FROM files UNION SELECT text_blob FROM documents WHERE text_blob <> ''")
-    return {str(row[0]) for row in found}
-
-
-def _copy(source: sqlite3.Connection, path: Path) -> None:
-    """The database of the source's transaction as one file. Raises ``sqlite3.Error`` where it is damaged."""
-    with contextlib.closing(sqlite3.connect(path)) as copy:
-        source.backup(copy)
-        copy.execute("PRAGMA journal_mode=DELETE")
-        problem = copy.execute("PRAGMA quick_check").fetchone()[0]
-        if problem != "ok":
-            raise sqlite3.DatabaseError(str(problem))
-
-
-def _link_files(place: _Place, staged: Path, blobs: set[str]) -> None:
-    for path in _files(place):
-        relative = path.relative_to(place.home)
-        top = relative.parts[0]
-        if top == "blobs":
-            if relative.name in blobs:
-                _link(path, staged / relative)
-        elif path != place.database and not _is_sqlite(path):
-            _link(path, staged / relative)
-
-
-def _files(place: _Place) -> Iterator[Path]:
-    for folder, names, files in os.walk(place.home):
-        here = Path(folder)
-        names[:] = [name for name in names if here / name != place.models]
-        if here == place.home:
-            names[:] = [name for name in names if name not in _LEFT_OUT and not name.startswith(STAGING)]
-            files = [name for name in files if name not in _LEFT_OUT]
-        for name in files:
-            if not name.endswith(("-wal", "-shm", "-journal")):
-                yield here / name
-
-
-def _others(home: Path, database: Path) -> list[str]:
-    """Further SQLite files directly under the home."""
-    return [
-        path.name
-        for path in sorted(home.iterdir())
-        if path.is_file() and path != database and path.name not in _LEFT_OUT and _is_sqlite(path)
-    ]
-
-
-def _is_sqlite(path: Path) -> bool:
-    if path.suffix != ".db":
-        return False
-    try:
-        with path.open("rb") as file:
-            return file.read(len(_SQLITE)) == _SQLITE
-    except FileNotFoundError:
-        return False
-
-
-def _link(path: Path, copy: Path) -> None:
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(path, copy)
-    except FileNotFoundError:
-        # Compacted away since the folder was read: whether that matters, the check tells.
-        return
-    except OSError:
-        with contextlib.suppress(FileNotFoundError):
-            shutil.copy2(path, copy)
-
-
-def _missing(staged: Path) -> list[str]:
-    """The documents that are read and whose text or chunks are not in the copy."""
-    with contextlib.closing(sqlite3.connect(staged / sql.FILE_NAME)) as copy:
-        rows = copy.execute(
-            "SELECT CASE c.stored_in WHEN '' THEN c.id ELSE c.stored_in END, d.id, d.name, d.generation, d.chunks,"
-            " d.text_blob FROM documents d JOIN collections c ON c.tenant = d.tenant AND c.id = d.collection_id"
-            " WHERE d.generation > 0"
-        ).fetchall()
-        uploads = copy.execute("SELECT name, sha256 FROM files").fetchall()
-    found = [f"file {name}: its bytes" for name, sha256 in uploads if not (staged / _blob(sha256)).is_file()]
-    tables: dict[str, list[tuple[str, str, int, int]]] = {}
-    for table, document, name, generation, chunks, text in rows:
-        if text and not (staged / _blob(text)).is_file():
-            found.append(f"document {name}: its text")
-        if chunks:
-            tables.setdefault(table, []).append((document, name, generation, chunks))
-    for table, documents in tables.items():
-        counted = _counted(staged, table)
-        found += [
-            f"document {name}: {chunks - counted.get((document, generation), 0)} of {chunks} chunks"
-            for document, name, generation, chunks in documents
-            if counted.get((document, generation), 0) < chunks
-        ]
-    return found
-
-
-def _counted(staged: Path, table: str) -> dict[tuple[str, int], int]:
-    """Rows by document and generation in the copy's table; none where it cannot be read."""
-    import lancedb
-
-    counts: dict[tuple[str, int], int] = {}
-    try:
-        opened = lancedb.connect(str(staged / "vectors")).open_table(table)
-        found = opened.search().select(["document_id", "generation"]).limit(None).to_arrow()
-    except (ValueError, RuntimeError, OSError):
-        return counts
-    for place in zip(found["document_id"].to_pylist(), found["generation"].to_pylist(), strict=True):
-        counts[place] = counts.get(place, 0) + 1
-    return counts
-
-
-def _blob(sha256: str) -> Path:
-    return Path("blobs") / sha256[:2] / sha256
-
-
-def _pack(pack: tarfile.TarFile, staged: Path, report: Report, tell: Tell) -> None:
+def _pack(pack: tarfile.TarFile, staged: Path, report: Report, tell: Tell, *, database: str) -> None:
     head = {"format": FORMAT, "mainspring": __version__, "schema": report.schema, "created_at": time.time()}
+    head["database"] = database
     _add_json(pack, HEAD_NAME, head)
     names = sorted(path.relative_to(staged) for path in staged.rglob("*") if path.is_file())
     digests: dict[str, Any] = {}

@@ -1,22 +1,31 @@
-"""A home made of a backup: every file checked against its digest before any of it is used."""
+"""A home made of a backup: every file checked against its digest before any of it is used.
+
+What is a dump of Postgres in it fills a database that is empty, in one transaction, before the home appears.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
+import sqlalchemy as sa
+
+import mainspring.stores.backup_postgres as backup_postgres
 import mainspring.stores.database as sql
+import mainspring.stores.postgres_tools as postgres_tools
 from mainspring import private
-from mainspring.errors import Conflict, StoreError
+from mainspring.errors import Conflict, SettingsError, StoreError
 from mainspring.stores.backup import FORMAT, HEAD_NAME, MANIFEST_NAME, Tell
+from mainspring.stores.backup_files import DUMP_NAME
 
 _BLOCK = 1 << 20
 _LARGEST_JSON = 1 << 30
@@ -25,7 +34,8 @@ _FILES = "home"
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What was restored. ``missing`` was missing when the backup was made."""
+    """What was restored. ``missing`` was missing when the backup was made; ``database`` is that which was filled,
+    without its password (empty: it is a file of the home)."""
 
     files: int
     bytes: int
@@ -34,13 +44,18 @@ class Restored:
     made_by: str
     created_at: float
     missing: tuple[str, ...]
+    database: str = ""
 
 
-def read(source: IO[bytes], home: Path, *, tell: Tell) -> Restored:
-    """Unpack a backup to ``home``, which must be absent or empty.
+def read(
+    source: IO[bytes], home: Path, *, tell: Tell, database: Callable[[], sa.URL | None] = lambda: None
+) -> Restored:
+    """Unpack a backup to ``home``, which must be absent or empty. ``database`` is asked for the address of an empty
+    Postgres where the backup has the dump of one.
 
-    Raises ``Conflict`` for a home that is not, ``StoreError`` for what is no backup, is cut short or damaged, or has a
-    schema newer than this version knows. Nothing is left at ``home`` then.
+    Raises ``Conflict`` for a home or a database that is not empty, ``StoreError`` for what is no backup, is cut short
+    or damaged, or has a schema newer than this version knows, and ``SettingsError`` where a Postgres is needed and none
+    is named. Nothing is left at ``home`` then.
     """
     if home.exists() and (not home.is_dir() or any(home.iterdir())):
         raise Conflict(f"{home} is not empty", remedy="Name a folder that is not there yet")
@@ -48,6 +63,9 @@ def read(source: IO[bytes], home: Path, *, tell: Tell) -> Restored:
     staged = Path(tempfile.mkdtemp(prefix=".restore-", dir=home.parent))
     try:
         restored = _unpack(source, staged, tell)
+        if restored.database:
+            tell("Database", 0, 0)
+            restored = dataclasses.replace(restored, database=_fill(database(), staged / DUMP_NAME))
         if home.exists():
             home.rmdir()
         # One rename: there is no home that is half there.
@@ -56,6 +74,18 @@ def read(source: IO[bytes], home: Path, *, tell: Tell) -> Restored:
         shutil.rmtree(staged, ignore_errors=True)
         raise
     return restored
+
+
+def _fill(url: sa.URL | None, dump: Path) -> str:
+    if url is None or url.get_backend_name() != "postgresql":
+        raise SettingsError(
+            "the backup has the dump of a Postgres, and stores.database names none to fill",
+            remedy="Make an empty database with createdb and set stores.database to postgresql://user:password@host/name",
+        )
+    backup_postgres.restore(url, dump)
+    # It would keep what is erased later.
+    dump.unlink()
+    return postgres_tools.address(url)
 
 
 def _unpack(source: IO[bytes], staged: Path, tell: Tell) -> Restored:
@@ -84,7 +114,8 @@ def _unpack(source: IO[bytes], staged: Path, tell: Tell) -> Restored:
         raise _damaged(str(error)) from error
     if head is None or manifest is None:
         raise _damaged("it is cut short")
-    _check(found, manifest)
+    postgres = head.get("database") == "postgres"
+    _check(found, manifest, DUMP_NAME if postgres else sql.FILE_NAME)
     return Restored(
         len(found),
         sum(size for size, _ in found.values()),
@@ -93,6 +124,7 @@ def _unpack(source: IO[bytes], staged: Path, tell: Tell) -> Restored:
         str(head.get("mainspring", "")),
         float(head.get("created_at", 0.0)),
         tuple(manifest.get("missing", ())),
+        "postgres" if postgres else "",
     )
 
 
@@ -110,7 +142,7 @@ def _check_head(head: Mapping[str, Any]) -> None:
         )
 
 
-def _check(found: Mapping[str, tuple[int, str]], manifest: Mapping[str, Any]) -> None:
+def _check(found: Mapping[str, tuple[int, str]], manifest: Mapping[str, Any], database: str) -> None:
     listed = manifest.get("files", {})
     for name in sorted({*found, *listed}):
         told = listed.get(name)
@@ -118,7 +150,7 @@ def _check(found: Mapping[str, tuple[int, str]], manifest: Mapping[str, Any]) ->
             raise _damaged(f"{name} is {'not listed' if told is None else 'missing'}")
         if found[name] != (told.get("bytes"), told.get("sha256")):
             raise _damaged(f"{name} is not what was packed")
-    if sql.FILE_NAME not in found:
+    if database not in found:
         raise _damaged("it has no database")
 
 
