@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from mainspring.errors import InvalidRequest
+from mainspring.errors import InvalidRequest, NotFound
 from mainspring.settings import Settings
 from mainspring.stores import Stores
 from mainspring.stores.audit import SERVER, Audit, By, Head, Hidden, parse_head
@@ -86,6 +86,37 @@ async def test_the_acts_of_stores_are_in_it_with_who_did_them(opened: Stores) ->
     assert {each.actor for each in entries} == {"key_1"}
     assert "Ana" not in str(entries)
     assert (await opened.audit.verify("a")).intact
+
+
+async def test_what_is_deleted_of_documents_is_in_it(opened: Stores) -> None:
+    store = await opened.collections.create("a", "Ana's letters", embedder="e")
+    kept, gone = [
+        await opened.files.add("a", f"Ana {name}.txt", name.encode(), "assistants") for name in ("kept", "gone")
+    ]
+    documents = [
+        (await opened.collections.begin(store, file.id, file.sha256, file.name, file_id=file.id)).document_id
+        for file in (kept, gone)
+    ]
+    await opened.collections.remove(store, documents[1], by=BY)
+    # Of what a source no longer has, and of what erasing and retention take out, there are other entries.
+    await opened.collections.remove(store, documents[0])
+    await opened.files.delete("a", gone.id, by=BY)
+    await opened.files.delete("a", kept.id)
+    await opened.collections.delete("a", store.id, by=BY)
+    entries = await opened.audit.after("a", 0)
+    assert [(each.action, each.object, each.actor, each.trace_id) for each in entries] == [
+        ("document.deleted", documents[1], "key_1", "t1"),
+        ("file.deleted", gone.id, "key_1", "t1"),
+        ("vector_store.deleted", store.id, "key_1", "t1"),
+    ]
+    told = entries[0].details
+    assert (told["vector_store"], told["file"]) == (store.id, gone.id)
+    assert told["name"] == await opened.audit.digest("a", "Ana gone.txt")
+    assert "Ana" not in str(entries)
+    assert (await opened.audit.verify("a")).intact
+    with pytest.raises(NotFound):
+        await opened.files.delete("a", gone.id, by=BY)
+    assert len(await opened.audit.after("a", 0)) == 3
 
 
 async def test_an_act_that_fails_leaves_no_entry(opened: Stores) -> None:

@@ -34,6 +34,13 @@ async def test_a_deleted_file_leaves_every_vector_store(tmp_path: Path) -> None:
             await ways.check(world, (ways.search, ways.answer, ways.passage, ways.original))
         await world.round()
         assert not holding(tmp_path / "home", doc.mark)
+        assert (await world.call(both, "DELETE", f"/v1/vector_stores/{first}")).status_code == 200
+        entries = await world.system.stores.audit.after(both.tenant, 0)
+        told = [(each.action, each.object, each.actor) for each in entries if each.action.endswith(".deleted")]
+        assert [action for action, _, _ in told] == ["document.deleted"] * 2 + ["file.deleted", "vector_store.deleted"]
+        assert [at for _, at, _ in told[2:]] == [doc.file_id, first]
+        assert len({actor for _, _, actor in told} - {"local"}) == 1
+        assert all(each.trace_id for each in entries if each.action.endswith(".deleted"))
 
 
 async def test_a_file_that_is_held_where_the_key_sees_nothing_stays_whole(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pydantic import Field, FiniteFloat, StrictBool, StrictInt
 from starlette.responses import Response as HttpResponse
 
 from mainspring.errors import InvalidRequest, MainspringError
-from mainspring.gateway.access import Access
+from mainspring.gateway.access import Access, acting
 from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.idempotency import Idempotency, IdempotencyKey
 from mainspring.gateway.lists import AskedPage, list_body
@@ -129,7 +129,7 @@ def files_router(files: Files, library: Library, access: Access, idempotency: Id
 
     @routes.delete("/{file_id}")
     async def delete(file_id: str, context: ingests) -> HttpResponse:
-        await library.delete_file(context.principal, file_id)
+        await library.delete_file(context.principal, file_id, by=acting(context))
         return json_response({"id": file_id, "object": "file", "deleted": True})
 
     return routes
@@ -153,7 +153,7 @@ def stores_router(library: Library, access: Access, idempotency: Idempotency) ->
                 for file_id in body.file_ids:
                     await library.attach(context.principal, collection.id, file_id)
             except MainspringError:
-                await library.delete(context.principal, collection.id)
+                await library.delete(context.principal, collection.id, by=acting(context))
                 raise
             return json_response(await _one(library, context, collection))
 
@@ -176,7 +176,7 @@ def stores_router(library: Library, access: Access, idempotency: Idempotency) ->
 
     @routes.delete("/{store_id}")
     async def delete(store_id: str, context: ingests) -> HttpResponse:
-        await library.delete(context.principal, store_id)
+        await library.delete(context.principal, store_id, by=acting(context))
         return json_response({"id": store_id, "object": "vector_store.deleted", "deleted": True})
 
     return routes
@@ -262,7 +262,7 @@ def _changes(routes: APIRouter, library: Library, access: Access) -> None:
 
     @routes.delete("/{store_id}/files/{file_id}")
     async def detach(store_id: str, file_id: str, context: ingests) -> HttpResponse:
-        await library.detach(context.principal, store_id, file_id)
+        await library.detach(context.principal, store_id, file_id, by=acting(context))
         return json_response({"id": file_id, "object": "vector_store.file.deleted", "deleted": True})
 
 

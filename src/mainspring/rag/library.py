@@ -26,6 +26,7 @@ from mainspring.rag.screen import Screener
 from mainspring.rag.search import Search
 from mainspring.serving.select import Served
 from mainspring.stores import Stores
+from mainspring.stores.audit import LOCAL, By
 from mainspring.stores.collections import Collection, Document, Tally
 from mainspring.stores.documents import About, Attributes, Status
 from mainspring.stores.pages import Page, Slice
@@ -130,9 +131,10 @@ class Library:
         """What each collection holds that the principal may see, by id."""
         return await self._collections.tallies(found, groups=principal.groups)
 
-    async def delete(self, principal: Principal, id_or_name: str) -> None:
+    async def delete(self, principal: Principal, id_or_name: str, *, by: By = LOCAL) -> None:
+        """Forget a collection. Raises ``NotFound``."""
         collection = await self.get(principal, id_or_name)
-        await self._collections.delete(principal.tenant, collection.id)
+        await self._collections.delete(principal.tenant, collection.id, by=by)
         self.forgetter.soon()
 
     async def documents(self, principal: Principal, id_or_name: str) -> list[Document]:
@@ -242,13 +244,14 @@ class Library:
         await self._collections.screened(collection, document, status, found.findings)
         return await self.document(principal, collection.id, file_id)
 
-    async def detach(self, principal: Principal, id_or_name: str, file_id: str) -> None:
+    async def detach(self, principal: Principal, id_or_name: str, file_id: str, *, by: By = LOCAL) -> None:
+        """Take a document out of a collection; its file stays. Raises ``NotFound``."""
         collection = await self.get(principal, id_or_name)
         document = await self.document(principal, collection.id, file_id)
-        await self._collections.remove(collection, document.document_id)
+        await self._collections.remove(collection, document.document_id, by=by)
         self.forgetter.soon()
 
-    async def delete_file(self, principal: Principal, file_id: str) -> None:
+    async def delete_file(self, principal: Principal, file_id: str, *, by: By = LOCAL) -> None:
         """Forget an uploaded file and every document that was made of it, whichever collections those are in.
 
         Raises ``NotFound``, and ``Conflict``, before anything is deleted, where the principal may not see all of them.
@@ -260,11 +263,11 @@ class Library:
                 # Somebody else may be deleting the same.
                 with contextlib.suppress(NotFound):
                     collection = await self._collections.known(tenant, collection_id)
-                    await self._collections.remove(collection, document_id)
+                    await self._collections.remove(collection, document_id, by=by)
         finally:
             self.forgetter.soon()
         # Its last document's readers may be others than those that it was for: who asks was looked at above.
-        await self._files.delete(tenant, file_id, groups=None)
+        await self._files.delete(tenant, file_id, groups=None, by=by)
 
     async def ingest(
         self, principal: Principal, name: str, paths: Sequence[Path], progress: Progress | None = None

@@ -113,7 +113,7 @@ async def open(settings: Settings) -> AsyncIterator[Stores]:  # noqa: A001
         stack.push_async_callback(keys.close)
         budgets = Budgets(database, audit)
         stack.push_async_callback(budgets.close)
-        collections = Collections(database, blobs)
+        collections = Collections(database, blobs, audit)
         stack.push_async_callback(collections.close)
         await collections.open()
         redis = await stack.enter_async_context(redis_store.open(settings))
@@ -133,7 +133,7 @@ async def open(settings: Settings) -> AsyncIterator[Stores]:  # noqa: A001
             credentials=Credentials(database, settings, audit),
             budgets=budgets,
             ledger=Ledger(database),
-            files=Files(database, blobs, redact=settings.compliance.documents == "redact"),
+            files=Files(database, blobs, audit, redact=settings.compliance.documents == "redact"),
             collections=collections,
             sources=Sources(database),
             sessions=Sessions(database, audit),

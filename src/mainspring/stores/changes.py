@@ -46,7 +46,7 @@ def generations(connection: sa.Connection, collection: Collection, known: Genera
     if known is not None and known.version == version:
         return known
     seen = ("id", "generation", "groups", "read_groups", "screening")
-    query = sa.select(*(documents.c[name] for name in seen)).where(_within(collection), documents.c.generation > 0)
+    query = sa.select(*(documents.c[name] for name in seen)).where(within(collection), documents.c.generation > 0)
     if known is None or known.version > version or _removed(connection, collection, known.version):
         return Generations.of(version, connection.execute(query))
     return known.follow(version, connection.execute(query.where(documents.c.changed > known.version)))
@@ -56,7 +56,7 @@ def since(connection: sa.Connection, collection: Collection, version: int) -> Se
     """The rows of documents that changed after ``version``; None: some were removed since."""
     if _removed(connection, collection, version):
         return None
-    query = sa.select(documents).where(_within(collection), documents.c.changed > version)
+    query = sa.select(documents).where(within(collection), documents.c.changed > version)
     return connection.execute(query).all()
 
 
@@ -70,7 +70,8 @@ def _row_of(collection: Collection) -> sa.ColumnElement[bool]:
     return sa.and_(collections.c.tenant == collection.tenant, collections.c.id == collection.id)
 
 
-def _within(collection: Collection) -> sa.ColumnElement[bool]:
+def within(collection: Collection) -> sa.ColumnElement[bool]:
+    """The documents of a collection."""
     return sa.and_(documents.c.tenant == collection.tenant, documents.c.collection_id == collection.id)
 
 

@@ -29,6 +29,7 @@ import mainspring.stores.pages as pages
 import mainspring.stores.rows as rows
 from mainspring.errors import Conflict, InvalidRequest, MainspringError, NotFound
 from mainspring.stores.access import IN_COLLECTION, Sight
+from mainspring.stores.audit import LOCAL, Audit, By, Hidden
 from mainspring.stores.blobs import Blobs
 from mainspring.stores.database import Database
 from mainspring.stores.documents import Collection, Document, Documents, DocumentVersion, Status, document_of
@@ -55,8 +56,8 @@ class Tally:
 class Collections(Documents):
     """The collections of all tenants, with their documents."""
 
-    def __init__(self, database: Database, blobs: Blobs) -> None:
-        super().__init__(database, blobs)
+    def __init__(self, database: Database, blobs: Blobs, audit: Audit | None = None) -> None:
+        super().__init__(database, blobs, audit)
         self._watch: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -213,8 +214,9 @@ class Collections(Documents):
             raise NotFound(f"{name} is not in {collection.name}", param="file_id")
         return document_of(row)
 
-    async def delete(self, tenant: str, collection_id: str) -> None:
-        """Forget a collection with its documents and their texts; its vectors are noted as still to be dropped.
+    async def delete(self, tenant: str, collection_id: str, *, by: By = LOCAL) -> None:
+        """Forget a collection with its documents and their texts; its vectors are noted as still to be dropped, and
+        who does it is written into the audit log.
 
         Takes the id, which only ``get`` and ``list`` give out. Raises ``NotFound``.
         """
@@ -233,6 +235,8 @@ class Collections(Documents):
             forgetting.note_all(connection, old, gone)
             for sha256 in sorted({row.text_blob for row in gone}):
                 blob_store.discard(connection, sha256)
+            told = {"name": Hidden(old.name), "documents": len(gone)}
+            self._audit.append(connection, tenant, "vector_store.deleted", by, object=collection_id, details=told)
 
         await self._database.write(work, durable=True)
         await blob_store.sweep(self._database, self._blobs)

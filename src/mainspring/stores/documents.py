@@ -24,6 +24,7 @@ import mainspring.stores.rows as rows
 import mainspring.stores.screening as screening_rows
 import mainspring.stores.stale as stale_chunks
 from mainspring.errors import Conflict, MainspringError, NotFound
+from mainspring.stores.audit import Audit, By, Hidden
 from mainspring.stores.blobs import Blobs
 from mainspring.stores.database import Database
 from mainspring.stores.document import (
@@ -63,8 +64,9 @@ _SHOWN = ("source_key", "name", "attributes", "groups", "modified_at")
 class Documents:
     """The documents of collections; ``Collections`` adds the collections themselves."""
 
-    def __init__(self, database: Database, blobs: Blobs) -> None:
+    def __init__(self, database: Database, blobs: Blobs, audit: Audit | None = None) -> None:
         self._database = database
+        self._audit = audit or Audit(database)
         self._blobs = blobs
         self._versions: dict[tuple[str, str], int] = {}
         self._generations: LRUCache[tuple[str, str], Generations] = LRUCache(REMEMBERED)
@@ -90,7 +92,7 @@ class Documents:
         def work(connection: sa.Connection) -> tuple[DocumentVersion, int]:
             version = changes.require(connection, collection, hold=True)
             connection.execute(rows.insert_new(connection, documents), new)
-            one = sa.and_(_within(collection), documents.c.source_key == source_key)
+            one = sa.and_(changes.within(collection), documents.c.source_key == source_key)
             before = connection.execute(sa.select(documents.c.groups, documents.c.generation).where(one)).one()
             begun = (
                 sa.update(documents)
@@ -267,9 +269,9 @@ class Documents:
 
         await self._database.write(work, durable=True)
 
-    async def remove(self, collection: Collection, document_id: str) -> None:
-        """Forget a document and its text. Its chunks are invisible from here on, and stale.
-        Raises ``NotFound``."""
+    async def remove(self, collection: Collection, document_id: str, *, by: By | None = None) -> None:
+        """Forget a document and its text. Its chunks are invisible from here on, and stale. ``by`` whom is written into
+        the audit log; None: what it is a part of is written there. Raises ``NotFound``."""
 
         def work(connection: sa.Connection) -> int:
             version = changes.bump(connection, collection, removing=True)
@@ -279,6 +281,11 @@ class Documents:
             graph_rows.forget(connection, collection, document_id)
             blob_store.discard(connection, old.text_blob)
             stale_chunks.note(connection, collection, document_id, old.begun + 1)
+            if by is not None:
+                told = {"vector_store": collection.id, "file": old.file_id or "", "name": Hidden(old.name)}
+                self._audit.append(
+                    connection, collection.tenant, "document.deleted", by, object=document_id, details=told
+                )
             return version
 
         self._know(_key(collection), await self._database.write(work, durable=True))
@@ -299,7 +306,7 @@ class Documents:
 
     async def documents(self, collection: Collection, groups: frozenset[str] | None) -> list[Document]:
         """All documents that ``groups`` may see, in the order of their source keys. None: all, for maintenance."""
-        query = sa.select(documents).where(_within(collection)).order_by(documents.c.source_key)
+        query = sa.select(documents).where(changes.within(collection)).order_by(documents.c.source_key)
         found = await self._database.read(lambda connection: connection.execute(query).all())
         return [document_of(row) for row in found if visible(row, groups)]
 
@@ -316,7 +323,7 @@ class Documents:
         self, collection: Collection, document_ids: AnyCollection[str], groups: frozenset[str] | None
     ) -> dict[str, Document]:
         """Those that there are and that ``groups`` may see (None: maintenance), by id. Takes some hundred ids."""
-        query = sa.select(documents).where(_within(collection), documents.c.id.in_(sorted(document_ids)))
+        query = sa.select(documents).where(changes.within(collection), documents.c.id.in_(sorted(document_ids)))
         found = await self._database.read(lambda connection: connection.execute(query).all())
         return {row.id: document_of(row) for row in found if visible(row, groups)}
 
@@ -378,12 +385,8 @@ def _new(collection: Collection, source_key: str, sha256: str, name: str, now: f
     }
 
 
-def _within(collection: Collection) -> sa.ColumnElement[bool]:
-    return sa.and_(documents.c.tenant == collection.tenant, documents.c.collection_id == collection.id)
-
-
 def _one(collection: Collection, document_id: str) -> sa.ColumnElement[bool]:
-    return sa.and_(_within(collection), documents.c.id == document_id)
+    return sa.and_(changes.within(collection), documents.c.id == document_id)
 
 
 def _locked(connection: sa.Connection, collection: Collection, document_id: str) -> sa.Row[Any]:

@@ -21,6 +21,7 @@ import mainspring.stores.rows as rows
 from mainspring import cards
 from mainspring.errors import Conflict, NotFound, StoreError
 from mainspring.stores.access import IN_COLLECTION, Sight
+from mainspring.stores.audit import Audit, By, Hidden
 from mainspring.stores.blobs import Blobs
 from mainspring.stores.database import Database
 from mainspring.stores.pages import Page, Slice
@@ -54,8 +55,9 @@ class Files:
     """The files of each tenant. The requests of batches are kept without card numbers; with ``redact`` so is every
     other file that is text."""
 
-    def __init__(self, database: Database, blobs: Blobs, *, redact: bool = False) -> None:
+    def __init__(self, database: Database, blobs: Blobs, audit: Audit | None = None, *, redact: bool = False) -> None:
         self._database = database
+        self._audit = audit or Audit(database)
         self._blobs = blobs
         self._redact = redact
 
@@ -122,9 +124,19 @@ class Files:
 
         return await self._database.read(work)
 
-    async def delete(self, tenant: str, file_id: str, *, groups: frozenset[str] | None = frozenset()) -> None:
-        """Forget a file, and its bytes unless another file or document has the same. Raises ``NotFound``, and
-        ``Conflict`` while documents are made of it. ``groups`` None: the caller has looked who asks."""
+    async def delete(
+        self,
+        tenant: str,
+        file_id: str,
+        *,
+        groups: frozenset[str] | None = frozenset(),
+        by: By | None = None,
+    ) -> None:
+        """Forget a file, and its bytes unless another file or document has the same. ``groups`` None: the caller has
+        looked who asks. ``by`` whom is written into the audit log; None: what it is a part of is written there.
+
+        Raises ``NotFound``, and ``Conflict`` while documents are made of it.
+        """
         if groups is not None:
             await self.get(tenant, file_id, groups=groups)
         uses = sa.select(documents.c.id).where(documents.c.tenant == tenant, documents.c.file_id == file_id)
@@ -133,10 +145,13 @@ class Files:
             if connection.execute(uses.limit(1)).first() is not None:
                 raise Conflict(f"{file_id} is in a vector store", remedy="Delete it again", param="file_id")
             deleted = sa.delete(files).where(files.c.tenant == tenant, files.c.id == file_id)
-            sha256 = connection.execute(deleted.returning(files.c.sha256)).scalar_one_or_none()
-            if sha256 is None:
+            gone = connection.execute(deleted.returning(files)).one_or_none()
+            if gone is None:
                 raise NotFound(f"there is no file {file_id}", remedy="GET /v1/files lists them")
-            blob_store.discard(connection, sha256)
+            blob_store.discard(connection, gone.sha256)
+            if by is not None:
+                told = {"name": Hidden(gone.name), "bytes": gone.bytes, "purpose": gone.purpose}
+                self._audit.append(connection, tenant, "file.deleted", by, object=file_id, details=told)
 
         await self._database.write(work, durable=True)
         await blob_store.sweep(self._database, self._blobs)
