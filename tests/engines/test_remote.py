@@ -1,4 +1,5 @@
 import asyncio
+import dataclasses
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -325,6 +326,31 @@ async def test_only_connecting_is_tried_again(
     assert "hunter2" not in caplog.text + str(raised.value)
     assert len(pauses) == 2
     assert pauses[0] < pauses[1]
+    await engine.close()
+
+
+async def test_a_connection_is_tried_once_where_another_answers_or_nobody_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pauses: list[float] = []
+
+    async def note(seconds: float) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.setattr(remote, "_pause", note)
+    engine = RemoteEngine("far", RemoteModel(url=f"http://127.0.0.1:{unused_port()}", model="m"), retries=2)
+    await engine.start()
+    with pytest.raises(UpstreamError, match="cannot be reached"):
+        await engine.generate(dataclasses.replace(ask(), patient=False))
+    assert pauses == []
+
+    async def silent(*_: object, **__: object) -> object:
+        raise aiohttp.ConnectionTimeoutError("nobody answers")
+
+    monkeypatch.setattr(aiohttp.ClientSession, "post", silent)
+    with pytest.raises(UpstreamError, match="cannot be reached: nobody answers"):
+        await engine.generate(ask())
+    assert pauses == []
     await engine.close()
 
 

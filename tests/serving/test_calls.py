@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import time
 from collections.abc import Iterator
 
@@ -24,6 +25,7 @@ from mainspring.errors import (
 from mainspring.path import collect
 from mainspring.serving.admit import Admit
 from mainspring.serving.bound import Bound
+from mainspring.serving.budget import Budget
 from mainspring.serving.gate import Gate
 from mainspring.serving.pricing import Price
 from mainspring.serving.retry import Retry
@@ -92,6 +94,36 @@ async def test_what_is_tried_again(error: MainspringError, calls: int) -> None:
     assert failing.calls == calls
     assert metrics.retries == len(sleeps.waits) == calls - 1
     assert all(wait >= (error.retry_after or 0) for wait in sleeps.waits)
+
+
+async def test_the_first_pause_is_short() -> None:
+    failing, sleeps = Failing(*[EngineDied("gone")] * 3), Sleeps()
+    with pytest.raises(EngineDied):
+        await Retry(failing, "chat", CountingMetrics(), retries=2, sleep=sleeps).respond(REQUEST, visitor())
+    # On the clock of the test.
+    assert [wait < limit for wait, limit in zip(sleeps.waits, (0.05, 0.1), strict=True)] == [True, True]
+    assert all(wait > 0 for wait in sleeps.waits)
+
+
+async def test_what_somebody_else_would_answer_is_not_waited_for() -> None:
+    for error in (EngineDied("gone"), Overloaded("full", retry_after=0.2), UpstreamError("reset", retry_after=1)):
+        failing, sleeps = Failing(error, error, error), Sleeps()
+        retry = Retry(failing, "chat", CountingMetrics(), retries=2, sleep=sleeps)
+        with pytest.raises(type(error)):
+            await retry.respond(REQUEST, dataclasses.replace(visitor(), elsewhere=True))
+        assert (failing.calls, sleeps.waits) == (1, [])
+
+
+async def test_failures_of_one_engine_do_not_multiply_its_load() -> None:
+    budget, calls = Budget(0.2, 2), 0
+    for _ in range(20):
+        failing = Failing(*[EngineDied("gone")] * 3)
+        retry = Retry(failing, "chat", CountingMetrics(), retries=2, sleep=Sleeps(), budget=budget, deposits=True)
+        with pytest.raises(EngineDied):
+            await retry.respond(REQUEST, visitor())
+        calls += failing.calls
+    # Two that were saved up, and one for each five calls: not twenty times three.
+    assert calls <= 20 + 2 + 4
 
 
 async def test_a_second_attempt_can_succeed() -> None:

@@ -10,9 +10,10 @@ import pytest
 
 from mainspring.engines.model import ModelResponder
 from mainspring.engines.scripted import Script, ScriptedEngine
-from mainspring.errors import EngineDied, InvalidRequest, Overloaded, PromptTooLong, RateLimited
+from mainspring.errors import EngineDied, InvalidRequest, Overloaded, PromptTooLong, RateLimited, UpstreamError
 from mainspring.path import collect
 from mainspring.serving.pricing import Price
+from mainspring.serving.retry import Retry
 from mainspring.serving.rings import call_ring, shown_ring
 from mainspring.serving.route import Route
 from mainspring.serving.select import Served
@@ -155,6 +156,39 @@ async def test_another_model_answers_for_one_that_cannot(house: Build, error: Ex
     assert home.events.of("answer")[0].facts["instead"] == "a"
     # What a substitute said is not what the model would have said.
     assert not home.answers.values
+
+
+async def test_a_fallback_is_asked_at_once_and_the_last_one_is_tried_again(
+    house: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+
+    monkeypatch.setattr(Retry.__init__, "__kwdefaults__", {**(Retry.__init__.__kwdefaults__ or {}), "sleep": sleep})
+    again = UpstreamError("a answered 503", retry_after=1.5)
+    home = house(retries=2)
+    models = Models(
+        home, {"a": fails(again), "b": fails(again), "c": says("C")}, arms={"main": {"model": "a"}}, fallback=["b", "c"]
+    )
+    answer = await models.ask(sampling=GREEDY)
+    assert (answer.text, answer.head.instead) == ("C", "a")
+    assert [len(models.engines[name].seen) for name in "abc"] == [1, 1, 1]
+    # Alone, the same model makes its caller wait for what it asked, twice: three seconds.
+    assert waited == []
+    alone = Models(house(retries=2), {"a": fails(again)}, arms={"main": {"model": "a"}})
+    with pytest.raises(UpstreamError):
+        await alone.ask(sampling=GREEDY)
+    assert sum(waited) == 3.0
+    # Behind the last of a chain there is nobody.
+    waited.clear()
+    end = Models(
+        house(retries=2), {"a": fails(again), "b": fails(again)}, arms={"main": {"model": "a"}}, fallback=["b"]
+    )
+    with pytest.raises(UpstreamError):
+        await end.ask(sampling=GREEDY)
+    assert [len(end.engines[name].seen) for name in "ab"] == [1, 3]
 
 
 async def test_the_first_failure_is_told_where_all_fail(house: Build) -> None:

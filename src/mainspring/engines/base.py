@@ -48,7 +48,7 @@ class Generation:
 
     ``timeout`` is in seconds from now; of the jobs that wait, those of higher ``priority`` run first. ``shown`` are
     special tokens that belong to the text of this answer: the markers of tool calls. ``speculate`` asks for it (None:
-    where it pays).
+    where it pays). One that is not ``patient`` is not tried again: somebody else answers.
     """
 
     prompt: str
@@ -62,6 +62,7 @@ class Generation:
     headers: dict[str, str] = field(default_factory=dict)
     shown: tuple[str, ...] = ()
     speculate: bool | None = None
+    patient: bool = True
 
 
 EngineStream = AsyncGenerator[Event, None]

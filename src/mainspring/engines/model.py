@@ -112,6 +112,7 @@ class ModelResponder:
             timeout=self._timeout(context),
             priority=context.priority,
             headers=context.trace.headers(),
+            patient=not context.elsewhere,
         )
         stream = await self.engine.generate(generation)
         ending = getattr(stream, "ending", None) or Ending()

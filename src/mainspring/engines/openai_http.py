@@ -181,7 +181,10 @@ class StreamClient:
                 raise EngineDied(f"{self._name} is not started")
             try:
                 return await self._session.post(url, data=data, headers=sent, allow_redirects=False)
-            except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            except aiohttp.ConnectionTimeoutError as error:
+                # Nobody refused it: another try would wait as long again.
+                raise self._unreachable(str(error)) from None
+            except aiohttp.ClientConnectorError as error:
                 pause = next(waits, None)
                 if pause is None:
                     raise self._unreachable(str(error)) from None

@@ -41,6 +41,8 @@ from mainspring.types import Event
 _log = logging.getLogger(__name__)
 
 MAX_CONNECTIONS = 256
+# A server that restarts, or whose queue of connections is full, takes the next one soon or not at all.
+FIRST_PAUSE_S = 0.03
 PARAMETERS = frozenset({"temperature", "top_p", "presence_penalty", "frequency_penalty", "stop"})
 
 
@@ -125,8 +127,9 @@ class RemoteEngine:
             # What will be too late should not be begun over there either; another mainspring heeds it.
             headers["x-request-timeout"] = f"{max(generation.timeout, 0.001):.3f}"
         headers |= self._headers()
-        # The first pause is 0.2 s; jitter keeps many clients of one endpoint from coming back together.
-        pauses = tuple(partial(_pause, random.uniform(0.7, 1.0) * 0.2 * 2**n) for n in range(self._retries))
+        # Jitter keeps many clients of one endpoint from coming back together.
+        tries = self._retries if generation.patient else 0
+        pauses = tuple(partial(_pause, random.uniform(0.7, 1.0) * FIRST_PAUSE_S * 2**n) for n in range(tries))
         self._live += 1
         try:
             reader = wire.StreamReader(self._name, prompt_tokens=_estimated(generation))

@@ -53,7 +53,7 @@ class Fallback:
     async def respond(self, request: Request, context: Context) -> Response:
         """Raises the first model's failure, which names what else was tried, where nobody answers."""
         try:
-            return await self._ask(self._first, request, context)
+            return await self._ask(self._first, request, context, elsewhere=bool(self._failures))
         except MainspringError as error:
             chain = self._chain(error, context)
             if not chain:
@@ -64,13 +64,13 @@ class Fallback:
         self, chain: Sequence[str], failure: MainspringError, request: Request, context: Context
     ) -> Response:
         tried = []
-        for name in chain:
+        for number, name in enumerate(chain, 1):
             remaining = context.remaining()
             if remaining is not None and remaining <= 0:
                 break
             self._metrics.fell_back(self._first, name, failure.code)
             try:
-                response = await self._ask(name, request, context)
+                response = await self._ask(name, request, context, elsewhere=number < len(chain))
             except MainspringError as error:
                 tried.append(f"{name}: {error_code(error)}")
                 continue
@@ -93,8 +93,11 @@ class Fallback:
             case _:
                 return self._failures if isinstance(error, FAILURES) else ()
 
-    async def _ask(self, name: str, request: Request, context: Context) -> Response:
-        return await self._models[name].respond(named(request, name), context)
+    async def _ask(self, name: str, request: Request, context: Context, *, elsewhere: bool) -> Response:
+        """``elsewhere``: another is asked at once where this one fails, so that nobody waits for it."""
+        elsewhere = elsewhere or context.elsewhere
+        asked = context if elsewhere == context.elsewhere else dataclasses.replace(context, elsewhere=elsewhere)
+        return await self._models[name].respond(named(request, name), asked)
 
 
 def named(request: Request, model: str) -> Request:

@@ -142,6 +142,7 @@ class Names:
                 provider=provider,
                 price=price,
                 gate=only,
+                budget=budget,
                 sends=sends,
                 regions=regions,
             )

@@ -13,7 +13,7 @@ from mainspring.serving.budget import Budget
 from mainspring.types import Context, Request, Responder, Response
 
 Sleep = Callable[[float], Awaitable[None]]
-FIRST_WAIT_S = 0.1
+FIRST_WAIT_S = 0.03
 # A queue that clears within half a second is worth one more try; to wait longer would be a second queue.
 OVERLOAD_PATIENCE_S = 0.5
 DEATH_PATIENCE_S = 10.0
@@ -25,7 +25,9 @@ class RetryMetrics(Protocol):
 
 class Retry(Layer):
     """Tries again, with jittered backoff inside the deadline, while nothing of an answer has been committed and the
-    ``budget`` (None: there is none) lasts."""
+    ``budget`` (None: there is none) lasts. Each call is paid into it here where it ``deposits``. What somebody else
+    would answer (``context.elsewhere``) is not tried again.
+    """
 
     def __init__(
         self,
@@ -36,8 +38,10 @@ class Retry(Layer):
         retries: int,
         sleep: Sleep = asyncio.sleep,
         budget: Budget | None = None,
+        deposits: bool = False,
     ) -> None:
         super().__init__(inner)
+        self._deposits = deposits
         self._budget = budget
         self._model = model
         self._metrics = metrics
@@ -45,7 +49,9 @@ class Retry(Layer):
         self._sleep = sleep
 
     async def respond(self, request: Request, context: Context) -> Response:
-        for attempt in range(self._retries):
+        if self._budget is not None and self._deposits:
+            self._budget.deposit()
+        for attempt in range(0 if context.elsewhere else self._retries):
             try:
                 return await self.inner.respond(request, context)
             except (EngineDied, Overloaded, UpstreamError) as error:

@@ -218,8 +218,9 @@ def call_ring(
     regions: Sequence[str] = (),
 ) -> Responder:
     """What every call of ``model`` passes, whoever makes it. ``core`` is the engine's own responder, before which
-    others wait at its ``gate``, or ``balanced`` ones of several engines, each of which admits by itself; ``budget``
-    bounds how many calls are tried again, ``sends`` is for ``Meter``, ``regions`` are those of its endpoints."""
+    others wait at its ``gate``, or ``balanced`` ones of several engines, each of which admits by itself and pays into
+    the ``budget``, which bounds how many calls are tried again. ``sends`` is for ``Meter``, ``regions`` are those of
+    its endpoints."""
     retries = services.settings.serving.retries
     layers: list[LayerFactory] = [
         partial(Resident, model=model, regions=regions or ("",), residency=services.residency),
@@ -237,7 +238,7 @@ def call_ring(
             count=getattr(core, "prompt_tokens", None),
             default_output_tokens=services.settings.serving.default_output_tokens,
         ),
-        partial(Retry, model=model, metrics=services.metrics, retries=retries, budget=budget),
+        partial(Retry, model=model, metrics=services.metrics, retries=retries, budget=budget, deposits=not balanced),
     ]
     if not balanced:
         layers.append(admit(services, gate))

@@ -201,6 +201,8 @@ class Context:
     ``deadline`` is a ``time.monotonic()`` value, ``priority`` one of ``Priority``. ``batch`` marks a line of a batch
     job: it has a price of its own and nobody waits for it. ``arrival`` is for whoever begins the trace of a request,
     ``regions`` are those that it accepts (empty: any).
+    ``policy`` names the policy of guards that counts whatever is asked (empty: that of what is asked).
+    ``elsewhere`` says that somebody else answers where this call fails: nobody waits to try again.
     ``replay`` is the answer whose request is asked again: what comes of it is no user's traffic. ``routed`` marks what
     a router has done beneath it.
     """
@@ -211,7 +213,7 @@ class Context:
     priority: int = 0
     allowance: Allowance = field(default_factory=Allowance)
     depth: int = 0
-    policy: str = "default"
+    policy: str = ""
     consent: bool = False
     retention: str = "default"
     regions: frozenset[str] = frozenset()
@@ -221,6 +223,7 @@ class Context:
     arrival: Arrival | None = None
     replay: str = ""
     routed: Routed | None = None
+    elsewhere: bool = False
 
     def under(self, trace: TraceParent) -> Context:
         """The same context below another span."""
@@ -241,6 +244,7 @@ class Context:
             self.batch,
             replay=self.replay,
             routed=self.routed,
+            elsewhere=self.elsewhere,
         )
 
     def nested(self) -> Context:
