@@ -95,7 +95,9 @@ class Replays:
         original = await self._events.answer_for(context.principal, answer_id)
         responder = self._under_policy(changes.policy) if changes.policy else self._responder
         request, notices = await self._recorded.request(original, changes, context)
-        own = dataclasses.replace(context, replay=original.id, retention=original.retention, consent=False)
+        own = dataclasses.replace(
+            context, replay=original.id, retention=original.retention, consent=False, policy=changes.policy
+        )
         answer = await collect(await responder.respond(request, own))
         made = await self._events.answer_for(context.principal, answer.head.answer_id, "replay")
         return await self._compared(original, made, notices, changes)

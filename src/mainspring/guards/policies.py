@@ -23,8 +23,10 @@ class Policies:
             for application in each.applications
         }
 
-    def under(self, application: str) -> GuardPolicy:
-        """The policy for what is asked under this name."""
+    def under(self, application: str, chosen: str = "") -> GuardPolicy:
+        """The policy for what is asked under this name; the one that is ``chosen`` by its own name, where one is."""
+        if chosen:
+            return self.default if chosen == "default" else self.named[chosen]
         return self._of.get(application, self.default)
 
     @property
