@@ -26,6 +26,10 @@ NAMED = [rule["alert"] for rule in ALERTS["groups"][0]["rules"]]
 # minute lies between two values; ``a+bxn`` is a and n more, each b greater than the one before.
 OK = 'mainspring_requests_total{operation="chat",model="m",code="ok"}'
 DIED = 'mainspring_requests_total{operation="chat",model="m",code="engine_died"}'
+LATE = 'mainspring_requests_total{operation="chat",model="m",code="deadline_exceeded"}'
+TRIED = 'mainspring_guard_findings_total{guard="jailbreak_detector",action="refuse",kind="jailbreak"}'
+LEFT_OUT = 'mainspring_guard_findings_total{guard="passage_rules",action="drop",kind="override"}'
+NAMED_SOMEBODY = 'mainspring_guard_findings_total{guard="pii_input",action="redact",kind="email"}'
 BAD = 'mainspring_requests_total{operation="chat",model="m",code="invalid_request"}'
 REFUSED = 'mainspring_requests_total{operation="chat",model="m",code="content_refused"}'
 CALLS = 'mainspring_model_calls_total{model="m",code="ok"}'
@@ -72,6 +76,7 @@ CASES: dict[str, tuple[Case, Case]] = {
         ({CALLS: "0+100x60", RETRIES: "0+9x60"}, 30),
         ({CALLS: "0+100x60", RETRIES: "0+2x60"}, 30),
     ),
+    "MainspringTimeouts": (({OK: "0+90x60", LATE: "0+1x60"}, 30), ({OK: "0+90x60", DIED: "0+1x60"}, 30)),
     "MainspringErrorBudgetFast": (({OK: "0+90x120", DIED: "0+10x120"}, 90), ({OK: "0+96x120", DIED: "0+4x120"}, 90)),
     "MainspringErrorBudgetSlow": (({OK: "0+96x500", DIED: "0+4x500"}, 400), ({OK: "0+98x500", DIED: "0+2x500"}, 400)),
     "MainspringCostAnomaly": (
@@ -135,6 +140,10 @@ CASES: dict[str, tuple[Case, Case]] = {
     "MainspringRefusals": (
         ({OK: f"0+90x{DAY} 129600+50x60", REFUSED: f"0+1x{DAY} 1440+50x60"}, DAY + 30),
         ({OK: f"0+90x{DAY + 61}", REFUSED: f"0+3x{DAY + 61}"}, DAY + 30),
+    ),
+    "MainspringAttacks": (
+        ({TRIED: f"0+1x{DAY} 1440+4x120", LEFT_OUT: f"0+1x{DAY} 1440+4x120"}, DAY + 100),
+        ({TRIED: f"0+1x{DAY} 1440+2x120", NAMED_SOMEBODY: f"0+1x{DAY} 1440+90x120"}, DAY + 100),
     ),
     "MainspringSpansLost": (
         ({"mainspring_spans_lost_total": "0+10x60"}, 50),
