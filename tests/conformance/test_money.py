@@ -102,6 +102,45 @@ async def test_sums_by_every_dimension(opened: Stores) -> None:
 # --- definitions ----------------------------------------------------------------------------------------------
 
 
+async def test_costs_by_the_hour(opened: Stores) -> None:
+    first = 490_000
+    await opened.events.append(
+        call(1, at=first * 3600.0),
+        call(2, at=first * 3600 + 3599.75),
+        call(4, at=first * 3600 + 3600.0),
+        call(8, at=first * 3600 + 100.0, model="small"),
+        call(16, at=first * 3600 + 100.0, tenant="other"),
+        call(32, at=first * 3600 + 100.0, charged=UNCHARGED),
+        call(64, at=(first + 30) * 3600 + 1.0),
+        call(128, at=(first + 31) * 3600 + 1.0),
+        call(256, at=first * 3600 - 1.0),
+        answer(first * 3600 + 1.0, cost_nanousd=512),
+    )
+    found = await opened.ledger.hourly(first, first + 31)
+    assert found == {
+        ("acme", "big"): {first: 3, first + 1: 4, first + 30: 64},
+        ("acme", "small"): {first: 8},
+        ("other", "big"): {first: 16},
+    }
+    assert await opened.ledger.hourly(first, first + 31, "other") == {("other", "big"): {first: 16}}
+    # The same sums as all others are.
+    lines = await opened.ledger.sums(["model"], Asked("acme", first * 3600, (first + 31) * 3600))
+    assert {line.of["model"]: line.cost_nanousd for line in lines} == {"big": 71, "small": 8}
+
+
+async def test_costs_of_an_hour_are_found_without_reading_all(opened: Stores) -> None:
+    query = "SELECT count(*) FROM events WHERE events.kind = 'call' AND events.at >= 7200 AND events.at < 10800"
+
+    def work(connection: sa.Connection) -> str:
+        plan = "EXPLAIN QUERY PLAN " if connection.dialect.name == "sqlite" else "EXPLAIN "
+        if connection.dialect.name == "postgresql":
+            # Small tables are read as they are.
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        return "\n".join(str(tuple(row)) for row in connection.exec_driver_sql(plan + query))
+
+    assert "ix_events_called" in await opened.database.read(work)
+
+
 async def test_the_life_of_a_budget(opened: Stores) -> None:
     made = await opened.budgets.create("acme", "tenant", window="day", limit_nanousd=500, name="all of it")
     assert await opened.budgets.get("acme", made.id) == made

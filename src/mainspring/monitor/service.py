@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-import mainspring.monitor.slo as slo
 import mainspring.monitor.views as views
 import mainspring.stores.ids as ids
 from mainspring.engines.base import Embedder
 from mainspring.errors import InvalidRequest, StoreError
+from mainspring.monitor.budgets import ErrorBudgets
 from mainspring.monitor.deliver import Deliveries
 from mainspring.monitor.sample import Sampler
 from mainspring.monitor.series import Series
@@ -57,6 +57,7 @@ class Monitor:
         self._feed = Feed(database)
         self._tallies = Tallies(database)
         self._alerts = Alerts(database)
+        self._budgets = ErrorBudgets(self._tallies, settings.slos, settings.bucket_s)
 
     # --- watching ---------------------------------------------------------------------------------------------------
 
@@ -186,13 +187,8 @@ class Monitor:
 
     async def slos(self, tenant: str, application: str | None = None) -> list[dict[str, Any]]:
         """The objectives of each application with what is left of their budgets, as JSON."""
-        now = self._clock()
-        series = await self._series(now, tenant)
-        return [
-            views.slo(await slo.spent(series, key, name, objective, now))
-            for key in await self._keys(tenant, application)
-            for name, objective in slo.of(self.settings.slos, key[1])
-        ]
+        applications = [name for _, name in await self._keys(tenant, application)]
+        return [views.slo(each) for each in await self._budgets.spent(tenant, applications, self._clock())]
 
     async def quality(
         self, tenant: str, since: float, until: float, step: int, application: str | None = None
@@ -201,8 +197,8 @@ class Monitor:
         fine = self.settings.bucket_s
         span = fine if since >= Series(self._tallies, fine).fine_start(self._clock()) else 60 * fine
         step = max(span, step // span * span)
-        rows = await self._tallies.load(span, since // step * step, until, tenant=tenant, application=application)
-        return views.quality(rows, since, until, step)
+        rows = await self._tallies.rows(span, since // step * step, until, tenant=tenant, application=application)
+        return await asyncio.to_thread(views.quality, rows, since, until, step)
 
     async def _series(self, now: float, tenant: str) -> Series:
         series = Series(self._tallies, self.settings.bucket_s)

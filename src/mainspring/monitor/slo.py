@@ -83,16 +83,14 @@ def of(objectives: Mapping[str, Objective], application: str) -> Iterator[tuple[
             yield name, objective
 
 
-async def spent(series: Series, key: Key, name: str, objective: Objective, now: float) -> Spent:
-    """What of the budget is spent."""
-    fine = series.fine
-    total, bad = counted(objective, await series.sum(key, now - PERIOD_STEPS * fine, now + fine, now))
-    windows = sorted({steps for each in BURNING for steps in (each.long, each.short)})
-    burn = {}
-    for steps in windows:
-        tally = await series.sum(key, now - steps * fine, now + fine, now)
-        burn[steps * fine] = _rate(objective, *counted(objective, tally))
-    return Spent(name, *key, objective, total, bad, burn)
+def windows(fine: int) -> list[int]:
+    """The windows over which a budget's burning is told, in seconds, with steps of ``fine``."""
+    return sorted({steps * fine for each in BURNING for steps in (each.long, each.short)})
+
+
+def rate(objective: Objective, total: int, bad: int) -> float:
+    """How fast a budget is spent: 1 lasts just its period."""
+    return bad / total / (1 - objective.target) if total else 0.0
 
 
 async def burning(series: Series, key: Key, name: str, objective: Objective, now: float) -> list[Condition]:
@@ -102,11 +100,11 @@ async def burning(series: Series, key: Key, name: str, objective: Objective, now
     for each in BURNING:
         total, bad = counted(objective, await series.sum(key, now - each.long * fine, now + fine, now))
         still = counted(objective, await series.sum(key, now - each.short * fine, now + fine, now))
-        rate, lately = _rate(objective, total, bad), _rate(objective, *still)
+        burnt, lately = rate(objective, total, bad), rate(objective, *still)
         enough = total >= _LEAST and bad >= FEWEST
-        wrong = enough and rate >= each.rate and lately >= each.rate
-        windows = f"{_length(each.long * fine)}/{_length(each.short * fine)}"
-        signal = Signal(windows, rate, each.rate, "x", total, wrong, lately < each.rate)
+        wrong = enough and burnt >= each.rate and lately >= each.rate
+        over = f"{_length(each.long * fine)}/{_length(each.short * fine)}"
+        signal = Signal(over, burnt, each.rate, "x", total, wrong, lately < each.rate)
         signals.setdefault(each.severity, []).append(signal)
     return [
         Condition("slo", *key, _SEVERITY[severity], found, name=f"{name}/{severity}", for_s=0.0)
@@ -119,7 +117,3 @@ def _length(seconds: int) -> str:
         if seconds % size == 0:
             return f"{seconds // size}{unit}"
     return f"{seconds}s"
-
-
-def _rate(objective: Objective, total: int, bad: int) -> float:
-    return bad / total / (1 - objective.target) if total else 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -71,19 +71,20 @@ def slo(found: Spent) -> dict[str, Any]:
     }
 
 
-def quality(rows: Sequence[TallyRow], since: float, until: float, step: int) -> dict[str, Any]:
-    """Counts by steps of time, and in all; examples are trace ids."""
-    steps: dict[int, list[Tally]] = {}
+def quality(rows: Iterable[TallyRow], since: float, until: float, step: int) -> dict[str, Any]:
+    """Counts by steps of time, and in all; examples are trace ids. ``rows`` are the oldest first."""
+    by_step: dict[int, Tally] = {}
+    applications: set[str] = set()
     for row in rows:
-        steps.setdefault(row.at // step * step, []).append(Tally.of(row.counted))
-    by_step = {at: merged(tallies) for at, tallies in sorted(steps.items())}
+        applications.add(row.application)
+        by_step.setdefault(row.at // step * step, Tally()).merge(Tally.of(row.counted, ()))
     whole = merged(by_step.values())
     return {
         "object": "quality",
         "since": since,
         "until": until,
         "step_s": step,
-        "applications": sorted({row.application for row in rows}),
+        "applications": sorted(applications),
         "total": _counted(whole),
         "examples": {name: whole.examples[name] for name in sorted(whole.examples)},
         "data": [{"at": at, **_counted(tally)} for at, tally in by_step.items()],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import calendar
 import hashlib
 import logging
 import time
@@ -13,7 +12,7 @@ import mainspring.serving.anomaly as anomaly
 from mainspring.errors import Conflict, MainspringError
 from mainspring.serving.anomaly import HISTORY, HOUR, Anomaly
 from mainspring.serving.ports import EventLog
-from mainspring.stores.ledger import Asked, Ledger
+from mainspring.stores.ledger import Ledger
 from mainspring.types import EventRecord
 
 # After the start, and after the end of an hour: requests that began in it settle a while later.
@@ -30,21 +29,11 @@ class AnomalyMetrics(Protocol):
         ...
 
 
-async def hourly(ledger: Ledger, since: int, until: int, tenant: str | None = None) -> Series:
-    """What each tenant's models cost in the hours from ``since`` until before ``until``."""
-    series: Series = {}
-    asked = Asked(tenant, since * HOUR, until * HOUR)
-    for line in await ledger.sums(["tenant", "model", "hour"], asked):
-        at = calendar.timegm(time.strptime(line.of["hour"], "%Y-%m-%dT%H"))
-        series.setdefault((line.of["tenant"], line.of["model"]), {})[at // HOUR] = line.cost_nanousd
-    return series
-
-
 async def look(
     ledger: Ledger, hours: range, *, least: int, tenant: str | None = None
 ) -> list[tuple[str, str, Anomaly]]:
     """(tenant, model, anomaly) of the hours that cost too much."""
-    series = await hourly(ledger, hours.start - HISTORY, hours.stop, tenant)
+    series = await ledger.hourly(hours.start - HISTORY, hours.stop, tenant)
     return [
         (*name, found) for name, costs in sorted(series.items()) for found in anomaly.find(costs, hours, least=least)
     ]
@@ -84,7 +73,7 @@ class Watch:
     async def look(self, hour: int) -> int:
         """Judge the hours that have ended since the last look, up to ``hour``; how many were told here."""
         first = max(self._known_until, hour + 1 - HISTORY)
-        for name, costs in (await hourly(self._ledger, first, hour + 1)).items():
+        for name, costs in (await self._ledger.hourly(first, hour + 1)).items():
             self._series.setdefault(name, {}).update(costs)
         # At the first look the hours before have been told, or are too old to be news.
         judged = range(first if self._known_until else hour, hour + 1)

@@ -5,6 +5,7 @@ There is no second book: a sum here is a sum of the facts that each request sett
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
@@ -24,6 +25,7 @@ GIVEN_AGAIN = ("hit", "semantic")
 DIMENSIONS: tuple[Dimension, ...] = ("tenant", "key", "application", "model", "day", "hour", "request")
 # What each is called in the facts of calls and of answers.
 _FIELDS = {"key": ("key_id", "key_id"), "application": ("application", "requested"), "model": ("model", "model")}
+_HOUR, _DAY = 3600, 24
 _SUMS = (
     "prompt_tokens",
     "completion_tokens",
@@ -108,6 +110,38 @@ class Ledger:
                 f"these are more than {most} lines", remedy="Narrow it by since and until, or by a filter", param="by"
             )
         return sorted(found, key=lambda line: (-line.cost_nanousd, tuple(line.of.values())))
+
+    async def hourly(self, since: int, until: int, tenant: str | None = None) -> dict[tuple[str, str], dict[int, int]]:
+        """Nano-US-dollars of each (tenant, model) by hours since 1970, from ``since`` until before ``until``.
+
+        A day at a time: nobody waits for long behind it, and it reads no more than the calls of these hours.
+        """
+
+        def work(connection: sa.Connection, first: int, end: int) -> list[tuple[str, str, int, int]]:
+            hours: sa.ColumnElement[Any] = events.c.at / _HOUR
+            # Postgres rounds where SQLite cuts off.
+            cut = sa.func.floor(hours) if connection.dialect.name == "postgresql" else hours
+            hour = sa.cast(cut, sa.BigInteger)
+            groups = (events.c.tenant, _field(connection, "model"), hour)
+            cost = sa.func.coalesce(sa.func.sum(_number(connection, "cost_nanousd")), 0)
+            query = sa.select(*groups, cost).where(
+                events.c.kind == sa.literal_column("'call'"),
+                events.c.at >= first * _HOUR,
+                events.c.at < end * _HOUR,
+                _field(connection, "charged") != UNCHARGED,
+            )
+            if tenant is not None:
+                query = query.where(events.c.tenant == tenant)
+            # By place: Postgres takes two parameters of one value for two.
+            found = connection.execute(query.group_by(sa.text("1"), sa.text("2"), sa.text("3")))
+            return [(row[0], str(row[1]), int(row[2]), int(row[3])) for row in found]
+
+        series: dict[tuple[str, str], dict[int, int]] = {}
+        for first in range(since, until, _DAY):
+            part = functools.partial(work, first=first, end=min(first + _DAY, until))
+            for owner, model, hour, cost in await self._database.read(part):
+                series.setdefault((owner, model), {})[hour] = cost
+        return series
 
     async def prefixes(self, asked: Asked = Asked()) -> list[tuple[str, str, int, float]]:
         """(model, prefix, its tokens, Unix seconds) of the calls that began with one long enough to be kept."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 import sqlalchemy as sa
 
@@ -27,6 +28,25 @@ class TallyRow:
     counted: Mapping[str, Any]
 
 
+class Kept(Sequence[TallyRow]):
+    """Rows whose JSON is parsed by whoever looks at them, in a thread of its own where they are many."""
+
+    def __init__(self, found: Sequence[sa.Row[Any]]) -> None:
+        self._found = found
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    @overload
+    def __getitem__(self, index: int) -> TallyRow: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[TallyRow]: ...
+
+    def __getitem__(self, index: int | slice) -> TallyRow | list[TallyRow]:
+        return [_row(row) for row in self._found[index]] if isinstance(index, slice) else _row(self._found[index])
+
+
 class Tallies:
     """The counts of all tenants."""
 
@@ -43,14 +63,27 @@ class Tallies:
         application: str | None = None,
     ) -> list[TallyRow]:
         """Those of ``span`` that begin at ``since`` or later and before ``until``, the oldest first."""
+        found = await self.rows(span, since, until, tenant=tenant, application=application)
+        # The rows of weeks take a while to be parsed.
+        return await asyncio.to_thread(list, found) if len(found) > _FEW else list(found)
+
+    async def rows(
+        self,
+        span: int,
+        since: float,
+        until: float | None = None,
+        *,
+        tenant: str | None = None,
+        application: str | None = None,
+    ) -> Kept:
+        """The same, still to be parsed."""
         query = sa.select(tallies).where(tallies.c.span == span, tallies.c.at >= since).order_by(tallies.c.at)
         if until is not None:
             query = query.where(tallies.c.at < until)
         for column, value in ((tallies.c.tenant, tenant), (tallies.c.application, application)):
             if value is not None:
                 query = query.where(column == value)
-        # Read within the database's thread: the rows of weeks take a while to be parsed.
-        return await self._database.read(lambda connection: [_row(row) for row in connection.execute(query)])
+        return Kept(await self._database.read(lambda connection: connection.execute(query).all()))
 
     async def known(self, tenant: str | None = None) -> list[tuple[str, str]]:
         """(tenant, application) of all that is counted."""
@@ -102,6 +135,8 @@ class Tallies:
 
 
 _ACCEPTED = "accepted:"
+# So many rows are parsed faster than a thread is found.
+_FEW = 50
 
 
 def _row(row: sa.Row[Any]) -> TallyRow:

@@ -63,4 +63,4 @@ __all__ = [
     "watermarks",
 ]
 
-HEAD = "0032"
+HEAD = "0033"

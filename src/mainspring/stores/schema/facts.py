@@ -58,6 +58,14 @@ sa.Index(
     postgresql_where=events.c.settled.is_not(None),
 )
 
+# What costs are summed over by time, whosever they are. Its condition is that of ``Ledger.hourly``, word for word.
+sa.Index(
+    "ix_events_called",
+    events.c.at,
+    sqlite_where=events.c.kind == sa.literal_column("'call'"),
+    postgresql_where=events.c.kind == sa.literal_column("'call'"),
+)
+
 keys = sa.Table(
     "keys",
     metadata,
