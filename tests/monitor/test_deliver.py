@@ -63,6 +63,28 @@ async def queue(opened: Stores, settings: MonitorSettings, *alerts: Alert) -> No
         assert await Alerts(opened.database).write([each], notices, None)
 
 
+async def test_a_webhook_continues_the_trace_of_what_raised_the_alert(tmp_path: Path) -> None:
+    signals = [
+        {"name": "total", "wrong": True, "examples": ["a" * 32, "b" * 32]},
+        {"name": "ttft", "wrong": False, "examples": ["c" * 32]},
+    ]
+    async with receiver() as there, stores.open(Settings(home=tmp_path / "home")) as opened:
+        there.answers += [503]
+        settings = monitor_settings(there.url)
+        await queue(opened, settings, alert(details={"signals": signals}), alert(2, details={}))
+        async with delivering(opened, settings):
+            await there.wait(3)
+    first, again, other = there.posts
+    version, trace, span, flags = first.headers["traceparent"].split("-")
+    assert (version, trace, flags) == ("00", "b" * 32, "01")
+    assert len(span) == 16
+    assert int(span, 16)
+    # What is tried again is the same span; what no request raised has none.
+    assert again.headers["traceparent"] == first.headers["traceparent"]
+    assert "traceparent" not in other.headers
+    assert json.loads(first.body)["alerts"][0]["annotations"]["traces"] == ", ".join(["c" * 32, "a" * 32, "b" * 32])
+
+
 async def test_a_webhook_is_signed_and_says_what_alertmanager_says(tmp_path: Path) -> None:
     async with receiver() as there, stores.open(Settings(home=tmp_path / "home")) as opened:
         settings = monitor_settings(there.url)
@@ -76,6 +98,8 @@ async def test_a_webhook_is_signed_and_says_what_alertmanager_says(tmp_path: Pat
         )
         body = json.loads(post.body)
         assert (body["version"], body["status"], body["groupLabels"]["application"]) == ("4", "firing", "support")
+        # "trace-1" is no id of a trace.
+        assert "traceparent" not in post.headers
         (told,) = body["alerts"]
         assert told["labels"]["alertname"] == "latency"
         assert told["startsAt"] == "2027-01-15T08:00:00.250Z"

@@ -104,6 +104,8 @@ async def post(hook: Webhook, job: Job) -> None:
     body = notify.encoded(job.payload)
     at = int(time.time())
     headers = {"content-type": "application/json", notify.DELIVERY: job.id, notify.TIMESTAMP: str(at)}
+    if trace := notify.trace_of(job.payload, job.id):
+        headers |= trace.headers()
     if hook.secret:
         headers[notify.SIGNATURE] = notify.signed(body, hook.secret, at)
     timeout = aiohttp.ClientTimeout(total=hook.timeout_s)

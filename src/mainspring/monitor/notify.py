@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from email.message import EmailMessage
@@ -14,9 +15,11 @@ import orjson
 from mainspring.settings import MonitorSettings
 from mainspring.settings.monitor import EmailSettings
 from mainspring.stores.alerts import Alert, Notice
+from mainspring.types import TraceParent
 
 EMAIL = "email"
 SIGNATURE, TIMESTAMP, DELIVERY = "x-mainspring-signature", "x-mainspring-timestamp", "x-mainspring-delivery"
+_TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
 _NEVER = "0001-01-01T00:00:00Z"
 
 
@@ -93,8 +96,22 @@ def mail(body: Mapping[str, Any], settings: EmailSettings, delivery: str) -> Ema
     return message
 
 
+def trace_of(body: Mapping[str, Any], delivery: str) -> TraceParent | None:
+    """The trace that a notice continues: the newest example of what raised its first alert that has one. The span is
+    that of the delivery, the same however often it is tried."""
+    traces = [trace for each in body["alerts"] for trace in each["annotations"]["traces"].split(", ")[-1:]]
+    found = next((trace for trace in traces if _TRACE_ID.fullmatch(trace)), None)
+    span = hashlib.sha256(delivery.encode()).hexdigest()[:16]
+    return None if found is None else TraceParent(found, span)
+
+
+def _examples(alert: Alert) -> list[str]:
+    """Trace ids, those of what was wrong last."""
+    signals = sorted(alert.details.get("signals", ()), key=lambda signal: bool(signal.get("wrong")))
+    return list(dict.fromkeys(trace for signal in signals for trace in signal.get("examples", ())))
+
+
 def _told(alert: Alert, runbooks: str) -> dict[str, Any]:
-    traces = {trace: None for signal in alert.details.get("signals", ()) for trace in signal.get("examples", ())}
     labels = {
         "alertname": alert.rule,
         "tenant": alert.tenant,
@@ -108,7 +125,7 @@ def _told(alert: Alert, runbooks: str) -> dict[str, Any]:
         "annotations": {
             "summary": alert.summary,
             "runbook_url": runbook(runbooks, alert.rule),
-            "traces": ", ".join(traces),
+            "traces": ", ".join(_examples(alert)),
         },
         "startsAt": _stamp(alert.raised_at),
         "endsAt": _NEVER if alert.cleared_at is None else _stamp(alert.cleared_at),

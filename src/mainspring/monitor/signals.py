@@ -83,7 +83,8 @@ def latency(now: Tally, before: Tally, rule: LatencyRule, least: int, baseline_l
             continue
         chosen = min(limits)
         wrong = sketch.total >= least and value > chosen and sketch.above(chosen) >= FEWEST
-        found.append(Signal(name, value, chosen, "s", sketch.total, wrong, value <= CLEAR * chosen, usual))
+        traces = _traces(now, name)
+        found.append(Signal(name, value, chosen, "s", sketch.total, wrong, value <= CLEAR * chosen, usual, traces))
     return found
 
 
@@ -108,7 +109,10 @@ def cost(now: Tally, before: Tally, hour: Tally, rule: CostRule, least: int, bas
         far = value - usual >= SPREADS * _error(sketch, value)
         wrong = sketch.total >= least and value >= limit > 0 and excess >= rule.least_usd and far
         right = value < max(CLEAR * rule.ratio, 1.0) * usual or excess < CLEAR * rule.least_usd
-        found.append(Signal("request", value / NANO, limit / NANO, "usd", sketch.total, wrong, right, usual / NANO))
+        traces = _traces(now, "cost")
+        found.append(
+            Signal("request", value / NANO, limit / NANO, "usd", sketch.total, wrong, right, usual / NANO, traces)
+        )
     hours = hour.counts["dear_hours"]
     if hours:
         found.append(Signal("hour", hours, 1, "hours", hours, True, False))

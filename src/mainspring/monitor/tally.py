@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from mainspring.errors import MainspringError
@@ -22,13 +22,15 @@ class Tally:
     """``counts`` by name, ``sketches`` of values by name, ``examples`` of trace ids, and ``blocks``: mean vectors of
     some questions each, as (count, numbers in base64)."""
 
-    __slots__ = ("blocks", "counts", "examples", "sketches")
+    __slots__ = ("_most", "blocks", "counts", "examples", "sketches")
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.sketches: dict[str, Sketch] = {}
         self.examples: dict[str, list[str]] = {}
         self.blocks: list[str] = []
+        # The largest value so far of what ``_value`` keeps an example of; not written down.
+        self._most: dict[str, float] = {}
 
     @property
     def requests(self) -> int:
@@ -97,9 +99,9 @@ class Tally:
             self.counts["cached"] += 1
         else:
             # What a cache gives takes no time and no money: how often it does says nothing of the engine.
-            self._value("total", facts.get("duration_s"))
-            self._value("ttft", facts.get("ttft_s"))
-            self._value("cost", cost)
+            self._value("total", facts.get("duration_s"), fact.trace_id)
+            self._value("ttft", facts.get("ttft_s"), fact.trace_id)
+            self._value("cost", cost, fact.trace_id)
         self._value("input", facts.get("prompt_tokens"))
         self._value("output", facts.get("completion_tokens"))
         for reason in facts.get("finish") or ():
@@ -137,9 +139,14 @@ class Tally:
         if fact.facts.get("edited"):
             self.counts["edited"] += 1
 
-    def _value(self, name: str, value: Any) -> None:
-        if value is not None:
-            self.sketches.setdefault(name, Sketch()).add(float(value))
+    def _value(self, name: str, value: Any, trace_id: str = "") -> None:
+        """Count a value; of those with a trace the example is the largest."""
+        if value is None:
+            return
+        self.sketches.setdefault(name, Sketch()).add(float(value))
+        if trace_id and float(value) > self._most.get(name, 0.0):
+            self._most[name] = float(value)
+            self.examples[name] = [trace_id]
 
     def _example(self, name: str, trace_id: str) -> None:
         traces = self.examples.setdefault(name, [])
@@ -163,10 +170,12 @@ class Tally:
         return made
 
     @classmethod
-    def of(cls, plain: Mapping[str, Any]) -> Tally:
+    def of(cls, plain: Mapping[str, Any], sketches: Container[str] | None = None) -> Tally:
+        """From JSON; of the sketches those that are named (None: all), which are most of the work."""
         made = cls()
         made.counts.update(plain.get("n", {}))
-        made.sketches = {name: Sketch.of(sketch) for name, sketch in plain.get("s", {}).items()}
+        kept = plain.get("s", {}).items()
+        made.sketches = {name: Sketch.of(sketch) for name, sketch in kept if sketches is None or name in sketches}
         made.examples = {name: list(traces) for name, traces in plain.get("e", {}).items()}
         made.blocks = list(plain.get("b", ()))
         return made
