@@ -43,10 +43,12 @@ check: $(VENV)/.test ## Lint, format check, strict types, import contracts
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python scripts/settings_page.py --check
 
-format: $(VENV)/.test ## Format the code
+format: $(VENV)/.test ## Format the code, and write docs/settings.md anew
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format .
+	@$(BIN)/python scripts/settings_page.py
 
 test-services: $(VENV)/.test ## Start Postgres and Redis on private ports and run the store suites against them
 	@WORKERS=$(WORKERS) scripts/test_services.sh
