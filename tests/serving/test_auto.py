@@ -346,6 +346,34 @@ def test_a_classifier_is_what_it_was_when_it_is_read_again(tmp_path: Path) -> No
         Classifier.load(path)
 
 
+def test_a_number_that_hardly_varies_tells_nothing_and_breaks_nothing(tmp_path: Path) -> None:
+    draw = np.random.default_rng(3)
+    vectors = np.column_stack([draw.normal(size=200), draw.normal(scale=3e-7, size=200)])
+    rows = [Judged(vector, "text", bool(vector[0] > 0)) for vector in vectors]
+    made = fit(rows, embedder="e", model="m", ridge=1.0)
+    path = tmp_path / "router.json"
+    made.save(path)
+    again = Classifier.load(path)
+    for chosen in (made, again):
+        assert chosen.chance(np.array([2.0, 0.0]), "text") > 0.9
+        # It is another number on another machine.
+        assert chosen.chance(np.array([-2.0, 5e-6]), "text") < 0.1
+    content = json.loads(path.read_text())
+    content["scale"][1] = 0.0
+    path.write_text(json.dumps(content))
+    with pytest.raises(SettingsError, match="above 0"):
+        Classifier.load(path)
+
+
+def test_the_packaged_classifier_is_sure_of_no_random_prompt() -> None:
+    found = Classifier.load(Path(classifier.__file__).with_name("router.json"))
+    draw = np.random.default_rng(1)
+    vectors = draw.normal(size=(50, len(found.weights) - len(classifier.COUNTS)))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    chances = [found.chance(vector, "Who wrote it? Answer in a few words.") for vector in vectors]
+    assert 0.01 < min(chances) < max(chances) < 0.99
+
+
 def test_fitting_finds_a_direction_and_refuses_one_kind_of_rows() -> None:
     draw = np.random.default_rng(5)
     truth = np.array([2.0, -1.0, 0.0, 0.5])

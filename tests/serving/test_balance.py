@@ -56,7 +56,8 @@ async def test_what_fails_before_its_first_token_is_answered_elsewhere(broken: B
     counts = Counts()
     async with (
         serving(broken, say("all is well")) as (bad, good),
-        balanced([bad.url, good.url], counts, patience_s=0.5) as balance,
+        # Only who waits for a stalled one needs little patience; on a busy machine the good one takes its time too.
+        balanced([bad.url, good.url], counts, patience_s=2.0 if broken is stall else 30.0) as balance,
     ):
         answers = await asyncio.gather(*(text_of(balance) for _ in range(8)))
         assert set(answers) == {"all is well"}

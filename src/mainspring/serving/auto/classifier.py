@@ -26,6 +26,8 @@ COUNTS = ("log_words", "log_lines", "digits", "operators", "code", "questions")
 _CODE = re.compile(r"```|\bdef |\bclass \w+[:(]|\breturn\b|[{};]\s*$|=>|\b\w+\(\w*\)", re.M)
 _OPERATORS = re.compile(r"[+*/=%$^<>]|\d\s*-\s*\d")
 _STEPS = 50
+# What varies less over all prompts tells none from another; embeddings have such numbers, of rounding alone.
+_CONSTANT = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,8 @@ class Classifier:
             raise SettingsError(f"{path} is damaged", remedy=remedy) from None
         if found.weights.ndim != 1 or len({weights.shape, mean.shape, scale.shape}) != 1:
             raise SettingsError(f"{path} is damaged: its arrays differ in length", remedy=remedy)
+        if not np.isfinite([weights, mean, scale]).all() or scale.min() <= 0:
+            raise SettingsError(f"{path} is damaged: its scale must consist of numbers above 0", remedy=remedy)
         return found
 
 
@@ -123,7 +127,8 @@ def fit(
         raise InvalidRequest("rows are all good or all bad", remedy="Judge prompts of both kinds", param="good")
     inputs = np.array([np.concatenate([np.asarray(row.vector, np.float64), counts(row.text)]) for row in rows])
     mean, scale = inputs.mean(axis=0), inputs.std(axis=0)
-    scale[scale < 1e-9] = 1.0
+    still = scale < _CONSTANT
+    inputs[:, still], scale[still] = mean[still], 1.0
     design = np.hstack([(inputs - mean) / scale, np.ones((len(rows), 1))])
     penalty = np.full(design.shape[1], ridge)
     penalty[-1] = 1e-6
