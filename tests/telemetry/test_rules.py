@@ -326,6 +326,23 @@ def test_the_files_are_written_and_not_over_others(tmp_path: Path, promtool: str
     assert yaml.safe_load(Command(tmp_path)("telemetry", "alerts").stdout) == ALERTS
 
 
+def test_who_scrapes_brings_the_key_over_tls(tmp_path: Path, promtool: str) -> None:
+    folder = tmp_path / "prometheus"
+    for name in ("here.pem", "here.key"):
+        (tmp_path / name).write_text("looked at when the server starts")
+    given = {"metrics_key": "env:SCRAPE", "tls": {"certificate": "here.pem", "key": "here.key"}}
+    (tmp_path / "mainspring.yaml").write_text(yaml.safe_dump({"gateway": given}))
+    done = Command(tmp_path)("telemetry", "write", str(folder), SCRAPE="scrape-4711")
+    assert done.returncode == 0, done.stderr
+    run(promtool, folder, "check", "config", "prometheus.yml")
+    scraped = yaml.safe_load((folder / "prometheus.yml").read_text())["scrape_configs"][0]
+    assert scraped["scheme"] == "https"
+    key = folder / scraped["authorization"]["credentials_file"]
+    assert key.read_text() == "scrape-4711"
+    assert key.stat().st_mode & 0o077 == 0
+    assert "scrape-4711" not in (folder / "prometheus.yml").read_text()
+
+
 def test_codes_that_are_looked_for_are_those_of_errors() -> None:
     known = {*rules.statuses(), "ok", "cancelled"}
     read = {

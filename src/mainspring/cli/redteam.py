@@ -40,7 +40,12 @@ def redteam(
     categories: Annotated[str, typer.Option("--categories", help="Some of them, with commas [default: all]")] = "",
     most: Annotated[int, typer.Option("--most", min=1, help="Attacks of each category")] = 20,
     strict: Annotated[bool, typer.Option("--strict", help="Every guard on, not the configured policy")] = False,
-    off: Annotated[bool, typer.Option("--off/--no-off", help="Also attack with the guards off, to compare")] = True,
+    off: Annotated[
+        bool,
+        typer.Option(
+            "--off/--no-off", help="Attack with the guards off first, to compare [default: yes]", show_default=False
+        ),
+    ] = True,
     regressions: Annotated[
         Path, typer.Option("--regressions", help="File of attacks that are known to get through")
     ] = Path("redteam.json"),

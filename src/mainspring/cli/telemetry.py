@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
+from mainspring import private
 from mainspring.errors import Conflict
 from mainspring.settings import Settings, load
 
@@ -49,19 +50,24 @@ def write(
     force: Force = False,
 ) -> None:
     """All of them, with a configuration of Prometheus that uses them: recording.yml, alerts.yml, dashboard.json,
-    prometheus.yml."""
+    prometheus.yml and, where `gateway.metrics_key` is set, metrics.key."""
     from mainspring.telemetry import rules
 
     settings = _settings(context)
+    gateway = settings.gateway
+    key_file = "metrics.key" if gateway.metrics_key else ""
+    scraping = rules.prometheus(f"{gateway.host}:{gateway.port}", secure=gateway.secure, key_file=key_file)
     made = {
         "recording.yml": _yaml(rules.recording(settings.monitor)),
         "alerts.yml": _yaml(rules.alerts(settings.monitor)),
         "dashboard.json": _json(rules.dashboard(settings.monitor)),
-        "prometheus.yml": _yaml(rules.prometheus(f"{settings.gateway.host}:{settings.gateway.port}")),
+        "prometheus.yml": _yaml(scraping),
     }
+    if key_file:
+        made[key_file] = gateway.metrics_key
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in made.items():
-        _write(text, folder / name, force)
+        _write(text, folder / name, force, secret=name == key_file)
         print(folder / name)
 
 
@@ -77,10 +83,12 @@ def _json(content: Any) -> str:
     return json.dumps(content, indent=2) + "\n"
 
 
-def _write(text: str, out: Path | None, force: bool) -> None:
+def _write(text: str, out: Path | None, force: bool, *, secret: bool = False) -> None:
     if out is None:
         print(text, end="")
         return
     if out.exists() and not force:
         raise Conflict(f"{out} exists", remedy="Give another name, or --force")
+    if secret:
+        private.file(out)
     out.write_text(text, encoding="utf-8")

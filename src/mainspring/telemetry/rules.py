@@ -73,12 +73,20 @@ def dashboard(settings: MonitorSettings) -> dict[str, Any]:
     }
 
 
-def prometheus(target: str) -> dict[str, Any]:
-    """A configuration of Prometheus that reads both files and scrapes ``target`` (host:port)."""
+def prometheus(target: str, *, secure: bool = False, key_file: str = "") -> dict[str, Any]:
+    """A configuration of Prometheus that reads both files and scrapes ``target`` (host:port).
+
+    Over TLS where that is ``secure``, with the key in ``key_file`` (beside the configuration) where there is one.
+    """
+    scraped: dict[str, Any] = {"job_name": NAME, "static_configs": [{"targets": [target]}]}
+    if secure:
+        scraped["scheme"] = "https"
+    if key_file:
+        scraped["authorization"] = {"type": "Bearer", "credentials_file": key_file}
     return {
         "global": {"scrape_interval": "15s", "evaluation_interval": "30s"},
         "rule_files": ["recording.yml", "alerts.yml"],
-        "scrape_configs": [{"job_name": NAME, "static_configs": [{"targets": [target]}]}],
+        "scrape_configs": [scraped],
     }
 
 
