@@ -5,9 +5,13 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from rich.text import Text
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from mainspring import __version__
@@ -88,3 +92,19 @@ def test_a_question_without_a_path_is_a_usage_error(command: Command) -> None:
 
 def test_an_unknown_trace_is_an_error(command: Command) -> None:
     assert "nothing is recorded under trace" in command.failure("traces", "0" * 32)
+
+
+def _helps(command: Any, name: str) -> Iterator[tuple[str, str]]:
+    """Each text of the help of a command and of those beneath it."""
+    yield name, command.help or ""
+    for each in command.params:
+        yield f"{name} {each.name}", getattr(each, "help", None) or ""
+    for beneath, found in getattr(command, "commands", {}).items():
+        yield from _helps(found, f"{name} {beneath}")
+
+
+def test_help_shows_all_that_is_written() -> None:
+    helps = dict(_helps(get_command(app), "mainspring"))
+    assert len(helps) > 200
+    # What stands in brackets is taken for a style and swallowed.
+    assert [name for name, text in helps.items() if Text.from_markup(text).plain != text] == []

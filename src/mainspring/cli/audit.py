@@ -119,7 +119,7 @@ def verify(
 @app.command()
 def export(
     context: typer.Context,
-    file: Annotated[Path | None, typer.Argument(help="Where to [default: standard output]")] = None,
+    file: Annotated[Path | None, typer.Argument(help="Where to", show_default="standard output")] = None,
     tenant: Tenant = "default",
 ) -> None:
     """Write all entries as lines of JSON, in the form that their hashes cover."""

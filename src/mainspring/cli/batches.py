@@ -144,7 +144,7 @@ def cancel(context: typer.Context, batch_id: Id, tenant: Tenant = "default", gro
 def download(
     context: typer.Context,
     batch_id: Id,
-    out: Annotated[Path | None, typer.Option(help="File to write [default: the terminal]")] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write", show_default="the terminal")] = None,
     errors: Annotated[bool, typer.Option("--errors", help="The lines that failed")] = False,
     tenant: Tenant = "default",
     group: Groups = None,

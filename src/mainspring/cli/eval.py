@@ -31,7 +31,7 @@ app = typer.Typer(
 Split = Literal["development", "reported", "all"]
 _HALVES: tuple[Split, Split] = ("development", "reported")
 Source = Annotated[str, typer.Argument(metavar="COLLECTION", help="A name of `eval collections`, or a folder")]
-Data = Annotated[Path | None, typer.Option("--data", help="Folder of the data sets [default: $MAINSPRING_DATA]")]
+Data = Annotated[Path | None, typer.Option("--data", help="Folder of the data sets", show_default="$MAINSPRING_DATA")]
 Half = Annotated[Split, typer.Option("--split", help="Queries to use; look and tune on development only")]
 Limit = Annotated[int, typer.Option("--limit", min=0, help="At most so many queries, evenly spaced (0: all)")]
 Out = Annotated[Path | None, typer.Option("--out", help="Also write the results, as JSON or (.md) as Markdown")]
@@ -59,8 +59,10 @@ def rag(
     expansions: Annotated[str, typer.Option(help="Techniques, as `none,spelling+acronyms,hyde`")] = "none",
     rerankers: Annotated[str, typer.Option(help="Rerankers, as `off,late,ms-marco-minilm-l6-v2`")] = "default",
     k: Annotated[int, typer.Option("--k", min=1, max=1000, help="Cut of the metrics")] = 10,
-    metrics: Annotated[str, typer.Option(help="Metrics, the one that decides first [default: ndcg@k and others]")] = "",
-    baseline: Annotated[str, typer.Option(help="Arm to compare with [default: the first]")] = "",
+    metrics: Annotated[
+        str, typer.Option(help="Metrics, the one that decides first", show_default="ndcg@k and others")
+    ] = "",
+    baseline: Annotated[str, typer.Option(help="Arm to compare with", show_default="the first")] = "",
     split: Half = "development",
     limit: Limit = 0,
     chat: Annotated[bool, typer.Option("--chat", help="Load the chat models (for techniques that write)")] = False,

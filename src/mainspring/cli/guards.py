@@ -53,7 +53,7 @@ def check(
 def attempt(
     context: typer.Context,
     text: Annotated[str, typer.Argument(help="A text, or - for standard input")],
-    policy: Annotated[str, typer.Option("--policy", help="A named policy [default: everybody's]")] = "default",
+    policy: Annotated[str, typer.Option("--policy", help="A named policy", show_default="everybody's")] = "default",
     rules: Annotated[str, typer.Option("--rules", help="A file of rules in place of the policy's")] = "",
     question: Annotated[str, typer.Option("--question", help="What an answer of this text would answer")] = "",
     detect: Annotated[bool, typer.Option("--detect", help="Load the embedding model: detectors read it too")] = False,

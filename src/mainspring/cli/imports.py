@@ -23,7 +23,9 @@ def _group() -> None:
 @app.command()
 def litellm(
     path: Annotated[Path, typer.Argument(help="LiteLLM's config.yaml")],
-    out: Annotated[Path | None, typer.Option("--out", help="File to be written [default: standard output]")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="File to be written", show_default="standard output")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite --out where it exists")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Settings and notes as JSON on standard output")] = False,
 ) -> None:

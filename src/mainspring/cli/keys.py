@@ -28,14 +28,14 @@ def create(
     scope: Annotated[list[str] | None, typer.Option(help=f"One of {', '.join(SCOPES)}; repeat for more")] = None,
     group: Annotated[list[str] | None, typer.Option(help="Access group; repeat for more")] = None,
     tenant: Tenant = "default",
-    days: Annotated[float | None, typer.Option(min=0, help="Days until it expires [default: never]")] = None,
-    tier: Annotated[str, typer.Option(help="Rate limits, a name of serving.tiers [default: everybody's]")] = "",
+    days: Annotated[float | None, typer.Option(min=0, help="Days until it expires", show_default="never")] = None,
+    tier: Annotated[str, typer.Option(help="Rate limits, a name of serving.tiers", show_default="everybody's")] = "",
     role: Annotated[str, typer.Option(help="Scopes by a name of gateway.roles")] = "",
-    model: Annotated[list[str] | None, typer.Option(help="Model that it may ask; repeat [default: any]")] = None,
+    model: Annotated[list[str] | None, typer.Option(help="Model that it may ask; repeat", show_default="any")] = None,
     within: Annotated[
-        list[str] | None, typer.Option("--collection", help="Collection that it may see; repeat [default: any]")
+        list[str] | None, typer.Option("--collection", help="Collection that it may see; repeat", show_default="any")
     ] = None,
-    region: Annotated[list[str] | None, typer.Option(help="Region it accepts; repeat [default: any]")] = None,
+    region: Annotated[list[str] | None, typer.Option(help="Region it accepts; repeat", show_default="any")] = None,
     consent: Annotated[
         bool, typer.Option("--consent", help="What is asked with it may be learnt from, where a request does not say")
     ] = False,
@@ -110,7 +110,7 @@ def rotate(
     context: typer.Context,
     key_id: Annotated[str, typer.Argument(help="The key's id, from `mainspring keys list`")],
     overlap: Annotated[
-        float, typer.Option(min=0, max=30 * 86_400, help="Seconds for which the old secret goes on [default: 0]")
+        float, typer.Option(min=0, max=30 * 86_400, help="Seconds for which the old secret goes on", show_default="0")
     ] = 0.0,
     tenant: Tenant = "default",
     as_json: AsJson = False,

@@ -66,7 +66,8 @@ def _version(wanted: bool) -> None:
 def main(
     context: typer.Context,
     config: Annotated[
-        Path | None, typer.Option("--config", "-c", help="Configuration file [default: ./mainspring.yaml if there]")
+        Path | None,
+        typer.Option("--config", "-c", help="Configuration file", show_default="./mainspring.yaml if there"),
     ] = None,
     _: Annotated[
         bool, typer.Option("--version", help="Print the version and stop", is_eager=True, callback=_version)

@@ -35,10 +35,12 @@ app.command("import")(rag_transfer.import_)
 def chunks(
     context: typer.Context,
     path: Annotated[Path, typer.Argument(metavar="FILE", help="A document of any kind that can be ingested")],
-    strategy: Annotated[Chunking | None, typer.Option(help="How it is cut [default: rag.chunker]")] = None,
-    size: Annotated[int | None, typer.Option(min=32, help="Most tokens of a chunk [default: rag.chunk_tokens]")] = None,
+    strategy: Annotated[Chunking | None, typer.Option(help="How it is cut", show_default="rag.chunker")] = None,
+    size: Annotated[
+        int | None, typer.Option(min=32, help="Most tokens of a chunk", show_default="rag.chunk_tokens")
+    ] = None,
     overlap: Annotated[
-        int | None, typer.Option(min=0, help="Tokens that neighbours share [default: rag.chunk_overlap]")
+        int | None, typer.Option(min=0, help="Tokens that neighbours share", show_default="rag.chunk_overlap")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output")] = False,
 ) -> None:

@@ -30,7 +30,7 @@ def release(context: typer.Context, collection: Collection, file: File) -> None:
 def scan(
     context: typer.Context,
     collection: Collection,
-    file: Annotated[str | None, typer.Argument(help="File or document, by its id [default: all]")] = None,
+    file: Annotated[str | None, typer.Argument(help="File or document, by its id", show_default="all")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Look for instructions in documents again, as `guards.ingest` says now; what was released stays released."""

@@ -52,7 +52,7 @@ def export(
 def import_(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What `mainspring rag export` wrote")],
-    name: Annotated[str | None, typer.Option(help="Name of the new collection [default: its own]")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the new collection", show_default="its own")] = None,
     reembed: Annotated[
         bool, typer.Option("--reembed", help="Embed it anew with models.embedding, whatever its vectors are of")
     ] = False,

@@ -37,20 +37,20 @@ def redteam(
         str,
         typer.Option("--into", help="The endpoint answers from a vector store: make this one, then delete it"),
     ] = "",
-    categories: Annotated[str, typer.Option("--categories", help="Some of them, with commas [default: all]")] = "",
+    categories: Annotated[str, typer.Option("--categories", help="Some of them, with commas", show_default="all")] = "",
     most: Annotated[int, typer.Option("--most", min=1, help="Attacks of each category")] = 20,
     strict: Annotated[bool, typer.Option("--strict", help="Every guard on, not the configured policy")] = False,
     off: Annotated[
         bool,
-        typer.Option(
-            "--off/--no-off", help="Attack with the guards off first, to compare [default: yes]", show_default=False
-        ),
+        typer.Option("--off/--no-off", help="Attack with the guards off first, to compare", show_default="yes"),
     ] = True,
     regressions: Annotated[
         Path, typer.Option("--regressions", help="File of attacks that are known to get through")
     ] = Path("redteam.json"),
     update: Annotated[bool, typer.Option("--update", help="Write what gets through now into that file")] = False,
-    data: Annotated[Path | None, typer.Option("--data", help="Folder of data sets [default: $MAINSPRING_DATA]")] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Folder of data sets", show_default="$MAINSPRING_DATA")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output")] = False,
 ) -> None:
     """Attack TARGET in a temporary home, and say what gets through by category.

@@ -83,7 +83,7 @@ def collect(
     context: typer.Context,
     out: Out = Path("routes.jsonl"),
     tenant: Annotated[str, typer.Option(help="Whose answers")] = "default",
-    model: Annotated[str, typer.Option(help="Small model [default: that of serving.auto]")] = "",
+    model: Annotated[str, typer.Option(help="Small model", show_default="that of serving.auto")] = "",
     all_feedback: Annotated[
         bool, typer.Option("--all-feedback", help="Feedback without consent to learn from it, too")
     ] = False,

@@ -97,7 +97,7 @@ def fork(
     context: typer.Context,
     session_id: Name,
     into: Annotated[str, typer.Argument(help="The new session's id")],
-    turn: Annotated[str | None, typer.Option(help="The last turn that it has [default: the last]")] = None,
+    turn: Annotated[str | None, typer.Option(help="The last turn that it has", show_default="the last")] = None,
     tenant: Tenant = "default",
     group: Groups = None,
     as_json: AsJson = False,
@@ -123,7 +123,7 @@ def export(
     context: typer.Context,
     session_id: Name,
     form: Annotated[str, typer.Option("--format", help="jsonl or markdown")] = "jsonl",
-    out: Annotated[Path | None, typer.Option(help="File to write [default: the terminal]")] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write", show_default="the terminal")] = None,
     tenant: Tenant = "default",
     group: Groups = None,
 ) -> None:

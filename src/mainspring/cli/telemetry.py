@@ -15,7 +15,7 @@ from mainspring.settings import Settings, load
 
 app = typer.Typer(help="Rules, alerts and a dashboard for Prometheus and Grafana.", no_args_is_help=True)
 
-Out = Annotated[Path | None, typer.Option("--out", help="File to be written [default: standard output]")]
+Out = Annotated[Path | None, typer.Option("--out", help="File to be written", show_default="standard output")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite what exists")]
 
 

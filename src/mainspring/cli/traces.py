@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def traces(
     context: typer.Context,
     trace_id: Annotated[
-        str | None, typer.Argument(help="The x-trace-id header of a response [default: list the latest]")
+        str | None, typer.Argument(help="The x-trace-id header of a response", show_default="list the latest")
     ] = None,
     tenant: Annotated[str, typer.Option(help="Tenant whose traces and facts are shown")] = "default",
     model: Annotated[str | None, typer.Option(help="List: asked for this model or application")] = None,

@@ -31,8 +31,8 @@ def up(
     ingest: Annotated[list[Path] | None, typer.Option(help="Folder or file to ingest; repeat for more")] = None,
     collection: Annotated[str, typer.Option(help="Collection that --ingest fills")] = "handbook",
     ask: Annotated[str | None, typer.Option(help="A question to answer once everything runs")] = None,
-    host: Annotated[str | None, typer.Option(help="Address to bind [default: gateway.host]")] = None,
-    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port [default: gateway.port]")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to bind", show_default="gateway.host")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port", show_default="gateway.port")] = None,
     once: Annotated[bool, typer.Option("--once", help="Stop after the question instead of serving on")] = False,
 ) -> None:
     """Pull the models that are missing, start the engines and serve the OpenAI-compatible gateway."""
