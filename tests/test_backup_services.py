@@ -162,11 +162,14 @@ def test_the_commands_for_postgres_on_the_page_run(tmp_path: Path, urls: list[st
     path = f"{Path(sys.executable).parent}:{server.environment['PATH']}"
     places = {"folder": str(tmp_path), "PATH": path}
     try:
+        upload(server, server.key, "note.md", "# Note\n\nKept with the database.\n")
         command = ["bash", "-euc", program]
         ran = subprocess.run(command, env=server.environment | places, capture_output=True, text=True, check=False)
         assert ran.returncode == 0, ran.stderr
         assert query(f"{base}/{new}", "SELECT count(*) FROM keys") == 1
-        assert (tmp_path / "new" / "blobs").is_dir()
+        assert [each.read_text() for each in (tmp_path / "new" / "blobs").glob("*/*")] == [
+            "# Note\n\nKept with the database.\n"
+        ]
     finally:
         stop_server(server)
         query(urls[0], f"DROP DATABASE IF EXISTS {new} WITH (FORCE)")
