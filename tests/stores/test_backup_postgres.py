@@ -79,15 +79,7 @@ async def test_under_live_traffic_all_of_it_is_of_one_moment(tmp_path: Path, url
         versions = opened.collections.versions("a")
     assert report.missing == []
     assert not list((tmp_path / "home").glob(".backup-*"))
-    url = sa.make_url(urls[1])
-    restored = await asyncio.to_thread(
-        restore.read, io.BytesIO(data), tmp_path / "new", tell=quiet, database=lambda: url
-    )
-    assert url.password
-    assert url.password not in restored.database
-    assert url.database
-    assert url.database in restored.database
-    assert not (tmp_path / "new" / "postgres.dump").exists()
+    await put_back(data, tmp_path / "new", sa.make_url(urls[1]))
     async with stores.open(settings_of(tmp_path / "new", urls[1], vectors)) as again:
         there = {each.id for each in await again.events.find("a", kind="answer", limit=100_000)}
         assert set(before) <= there
@@ -97,16 +89,29 @@ async def test_under_live_traffic_all_of_it_is_of_one_moment(tmp_path: Path, url
         for each in await again.collections.list("a"):
             # What is cached elsewhere under a version of the time that was lost is not met again.
             assert again.collections.version(each) > max(versions.values()) + 1_000_000
-            for document in await again.collections.documents(each, None):
-                if document.generation:
-                    text = await again.collections.text(document)
-                    rows = await again.vectors.read(each.table, {document.document_id: document.generation})
-                    assert [row.text for row in rows] == [f"{text} {n}" for n in range(3)]
+            await has_its_chunks(again, each)
         same = await again.collections.get("a", "plans", groups=frozenset())
         assert await searched(again, same, "version 1 1")
         # And it goes on: ids of chunks do not begin anew, versions grow.
         await publish(again, same, "new", "written after it")
         assert "written after it" in str(await text_of(again, same, "new"))
+
+
+async def put_back(data: bytes, home: Path, url: sa.URL) -> None:
+    restored = await asyncio.to_thread(restore.read, io.BytesIO(data), home, tell=quiet, database=lambda: url)
+    assert url.password
+    assert url.password not in restored.database
+    assert url.database
+    assert url.database in restored.database
+    assert not (home / "postgres.dump").exists()
+
+
+async def has_its_chunks(opened: stores.Stores, collection: Collection) -> None:
+    for document in await opened.collections.documents(collection, None):
+        if document.generation:
+            text = await opened.collections.text(document)
+            rows = await opened.vectors.read(collection.table, {document.document_id: document.generation})
+            assert [row.text for row in rows] == [f"{text} {n}" for n in range(3)]
 
 
 async def text_of(opened: stores.Stores, collection: Collection, name: str) -> list[str]:

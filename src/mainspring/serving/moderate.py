@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import mainspring.serving.estimate as estimate
 from mainspring.errors import Unsupported
 from mainspring.guards import injection
-from mainspring.serving import estimate
 from mainspring.serving.detect import Detecting
 from mainspring.serving.guard import GuardMetrics
 from mainspring.serving.ports import EventLog
