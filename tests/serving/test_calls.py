@@ -271,6 +271,24 @@ async def test_a_spent_allowance_stops_calls() -> None:
         await admit.respond(REQUEST, context)
 
 
+async def test_an_attempt_that_failed_is_none_of_the_calls_that_are_allowed() -> None:
+    class Dead:
+        async def respond(self, request: Request, context: Context) -> Response:
+            raise EngineDied("gone")
+
+        def fingerprint(self, request: Request, context: Context) -> str | None:
+            return None
+
+    context = visitor(allowance=Allowance(steps=1))
+    for _ in range(3):
+        with pytest.raises(EngineDied):
+            await Admit(Dead()).respond(REQUEST, context)
+    await (await Admit(Recited(Text("x"))).respond(REQUEST, context)).aclose()
+    with pytest.raises(RateLimited):
+        await Admit(Dead()).respond(REQUEST, context)
+    assert context.allowance.steps == 0
+
+
 async def test_usage_carries_its_cost_and_is_spent(house: Build) -> None:
     home = house()
     home.serve("priced", Recited(Text("x"), Usage(1_000_000, 500_000, cached_tokens=10), Finish("stop")))

@@ -37,7 +37,16 @@ class Admit(Layer):
         remaining = context.remaining()
         if remaining is not None and remaining <= 0:
             raise DeadlineExceeded("the deadline passed before the model was called")
-        _check_allowance(context)
+        _take_step(context)
+        try:
+            return await self._admitted(request, context)
+        except MainspringError:
+            # What failed before it began is no call: the next attempt, or the next replica, is the same one again.
+            if context.allowance.steps is not None:
+                context.allowance.steps += 1
+            raise
+
+    async def _admitted(self, request: Request, context: Context) -> Response:
         if self._gate is None:
             return await self._watched(request, context)
         place = await self._enter(self._gate, request, context)
@@ -108,7 +117,7 @@ def work_of(request: Request, default_output: int) -> Work:
     return Work(prompt, output, max(sampling.n, sampling.beams, 1))
 
 
-def _check_allowance(context: Context) -> None:
+def _take_step(context: Context) -> None:
     allowance = context.allowance
     if allowance.steps is not None:
         if allowance.steps <= 0:
