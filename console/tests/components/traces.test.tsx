@@ -83,6 +83,6 @@ describe("a replay", () => {
     expect(after.querySelector(".replay-text")!.textContent).toBe("It is blue.");
     expect(after.querySelector("ins")!.textContent).toBe("blue.");
     screen.getByText("similarity 0.90");
-    screen.getByText("findings stay replaced");
+    screen.getByText("Findings stay replaced.");
   });
 });

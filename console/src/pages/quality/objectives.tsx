@@ -15,7 +15,7 @@ export function ObjectivesView(): ReactNode {
   const slos = useResource("slos", (signal) => get<List<Objective>>("/v1/slos", signal));
   return (
     <section className="stack" aria-label="Objectives">
-      <p className="muted">An error budget is the share of requests that may go wrong. They are set in <code>mainspring.yaml</code> under <code>monitor</code>.</p>
+      <p className="muted">An error budget is the share of requests that may go wrong. Objectives are set in <code>mainspring.yaml</code> under <code>monitor</code>.</p>
       <Loaded of={slos} what="Adding up the objectives">
         {(found) =>
           found.data.length === 0 ? (

@@ -1,6 +1,6 @@
 // Asking a recorded request again, otherwise, and both answers side by side.
 import { useState, type ReactNode } from "react";
-import { ApiError, get, may, post } from "../../api/client";
+import { ApiError, get, may, post, sentence } from "../../api/client";
 import type { PromptInfo } from "../../api/prompts";
 import type { Citation, List, Model } from "../../api/types";
 import { count, milliseconds, moment, money } from "../../lib/format";
@@ -135,7 +135,7 @@ function Both({ found }: { found: Replay }): ReactNode {
           {!agreement.exact && agreement.similarity !== null && <span className="muted">similarity {agreement.similarity.toFixed(2)}</span>}
         </p>
       )}
-      {found.notices.map((notice) => <Note key={notice}>{notice}</Note>)}
+      {found.notices.map((notice) => <Note key={notice}>{sentence(notice)}</Note>)}
       <div className="sides">
         {found.original ? <SideCard title="As it was" side={found.original} other={found.replay} diff={found.diff} leaves="added" /> : null}
         <SideCard title="Replayed" side={found.replay} other={found.original} diff={found.diff} leaves="removed" />

@@ -1,0 +1,75 @@
+"""A server that is set up otherwise: two engines behind one model, and a router to a large model that has a price."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conftest import Server, start_server, stop_server
+from tests.console.browser import Browser
+from tests.gateway.test_access import CHAT
+
+# The large model is compared with and never asked: nothing is at its address.
+SETTINGS = {
+    "models": {
+        "replicas": {CHAT: 2},
+        "remote": {"large": {"url": "http://127.0.0.1:9/v1", "model": "large", "price_input": 2.5, "price_output": 10}},
+    },
+    "engines": {"kv_tokens": 16_384},
+    "serving": {"auto": {"small": CHAT, "large": "large", "policy": "rules"}},
+}
+
+
+@pytest.fixture(scope="module")
+def configured(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The server, and the browser of all tests at it."""
+    home = tmp_path_factory.mktemp("configured")
+    config = home / "mainspring.yaml"
+    config.write_text(json.dumps(SETTINGS), encoding="utf-8")
+    running = start_server(home / "home", MAINSPRING_CONFIG=str(config))
+    usual, chromium.url = chromium.url, running.url
+    yield running
+    chromium.url = usual
+    stop_server(running)
+
+
+def states(server: Server) -> list[str]:
+    models = server.call("GET", "/v1/replicas")[1]["models"]
+    return [each["state"] for model in models if model["model"] == CHAT for each in model["replicas"]]
+
+
+def test_a_replica_is_drained_and_put_back(configured: Server, browser: Browser) -> None:
+    browser.sign_in(configured.key, "/console/live")
+    browser.until(lambda: states(configured) == ["ready", "ready"], "both replicas")
+    replicas = f'section[aria-label="Replicas of {CHAT}"] tbody'
+    browser.click(f"{replicas} tr:first-child .tools button", "Drain")
+    browser.click("dialog footer button", "Drain")
+    browser.find(f"{replicas} .badge", "drained")
+    assert states(configured) == ["drained", "ready"]
+    # The second is the last that takes calls.
+    browser.click(f"{replicas} .tools button", "Drain")
+    browser.says("the last one that takes calls")
+    browser.click("dialog footer button", "Cancel")
+    browser.click(f"{replicas} .tools button", "Put back")
+    browser.until(lambda: not [each for each in browser.all(f"{replicas} .badge") if each.text == "drained"], "both")
+    assert states(configured) == ["ready", "ready"]
+
+
+def test_what_routing_saved_stands_beside_what_caches_saved(configured: Server, browser: Browser) -> None:
+    browser.sign_in(configured.key, "/console/costs")
+    browser.find("h1", "Costs")
+    body = {"model": "auto", "messages": [{"role": "user", "content": "Say a word."}], "max_tokens": 4}
+    usage = configured.call("POST", "/v1/chat/completions", body)[1]["usage"]
+    (line,) = configured.call("GET", "/v1/costs")[1]["data"]
+    # The small model costs nothing here, and the large one is $2.5 and $10 a million tokens.
+    would = 2500 * usage["prompt_tokens"] + 10_000 * usage["completion_tokens"]
+    assert (line["routed_answers"], line["routing_unknown_answers"]) == (1, 0)
+    assert line["routing_saved_nanousd"] == would > 0
+    browser.driver.refresh()
+    figure = browser.find(".figures > div", "Saved by routing").text
+    assert "1 answer of auto, against its large model" in figure
+    shown = float(figure.splitlines()[1].removeprefix("$"))
+    assert shown == pytest.approx(would / 1e9, rel=0.01)
+    assert f"${shown}"[:6] in browser.find('section[aria-label="By application"] tr', "auto").text
