@@ -18,6 +18,8 @@ SETTINGS = {
         "remote": {"large": {"url": "http://127.0.0.1:9/v1", "model": "large", "price_input": 2.5, "price_output": 10}},
     },
     "engines": {"kv_tokens": 16_384},
+    "prices": {"models": {CHAT: {"input": 0.05, "output": 0.2}}},
+    "telemetry": {"store_prompts": True},
     "serving": {"auto": {"small": CHAT, "large": "large", "policy": "rules"}},
 }
 
@@ -62,14 +64,30 @@ def test_what_routing_saved_stands_beside_what_caches_saved(configured: Server, 
     browser.find("h1", "Costs")
     body = {"model": "auto", "messages": [{"role": "user", "content": "Say a word."}], "max_tokens": 4}
     usage = configured.call("POST", "/v1/chat/completions", body)[1]["usage"]
-    (line,) = configured.call("GET", "/v1/costs")[1]["data"]
-    # The small model costs nothing here, and the large one is $2.5 and $10 a million tokens.
-    would = 2500 * usage["prompt_tokens"] + 10_000 * usage["completion_tokens"]
+    (line,) = configured.call("GET", "/v1/costs?application=auto")[1]["data"]
+    # A US dollar a million tokens is a thousand nano-US-dollars a token.
+    saved = (2500 - 50) * usage["prompt_tokens"] + (10_000 - 200) * usage["completion_tokens"]
     assert (line["routed_answers"], line["routing_unknown_answers"]) == (1, 0)
-    assert line["routing_saved_nanousd"] == would > 0
+    assert line["routing_saved_nanousd"] == saved > 0
     browser.driver.refresh()
     figure = browser.find(".figures > div", "Saved by routing").text
     assert "1 answer of auto, against its large model" in figure
     shown = float(figure.splitlines()[1].removeprefix("$"))
-    assert shown == pytest.approx(would / 1e9, rel=0.01)
-    assert f"${shown}"[:6] in browser.find('section[aria-label="By application"] tr', "auto").text
+    assert shown == pytest.approx(saved / 1e9, rel=0.01)
+    assert figure.splitlines()[1] in browser.find('section[aria-label="By application"] tr', "auto").text
+
+
+def test_a_trace_shows_what_a_model_was_sent_and_what_each_step_cost(configured: Server, browser: Browser) -> None:
+    body = {"model": CHAT, "messages": [{"role": "user", "content": "Say a word of your own."}], "max_tokens": 4}
+    _, headers, content = configured.raw("POST", "/v1/chat/completions", body)
+    trace, usage = headers["x-trace-id"], json.loads(content)["usage"]
+    browser.until(lambda: configured.call("GET", f"/v1/traces/{trace}")[0] == 200, "the trace")
+    browser.sign_in(configured.key, f"/console/traces/{trace}")
+    tokens, cost = browser.find(".span-row", f"chat {CHAT}").text.split()[-2:]
+    assert int(tokens) == usage["total_tokens"]
+    assert float(cost.removeprefix("$")) == pytest.approx(usage["cost_usd"], rel=0.01)
+    browser.click(".choice button", "Prompt")
+    assembled = 'section[aria-label="As assembled"]'
+    browser.find(assembled, "Say a word of your own.")
+    browser.click(f"{assembled} summary")
+    assert "<|im_start|>user" in browser.find(f"{assembled} details pre").text

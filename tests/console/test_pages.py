@@ -86,10 +86,9 @@ def show(browser: Browser, page: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_fits_every_window(signed_in: Browser, page: str) -> None:
+    show(signed_in, page)
     for theme in ("light", "dark"):
         for width, height in ((1280, 860), NARROW):
-            signed_in.look(theme, 1280, 860)
-            show(signed_in, page)
             signed_in.look(theme, width, height)
             assert signed_in.overflow() <= 0, (page, theme, width)
     assert signed_in.complaints() == []
@@ -97,10 +96,9 @@ def test_a_page_fits_every_window(signed_in: Browser, page: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_is_accessible_in_both_themes(signed_in: Browser, page: str, axe: str) -> None:
+    show(signed_in, page)
     for theme in ("light", "dark"):
         for width, height in ((1280, 860), NARROW):
-            signed_in.look(theme, 1280, 860)
-            show(signed_in, page)
             signed_in.look(theme, width, height)
             assert signed_in.axe(axe) == [], (page, theme, width)
 
