@@ -48,7 +48,15 @@ WATCHED = {
 }
 PRICES = {"smollm2-135m-instruct": {"input": 0.05, "output": 0.2}, "all-minilm-l6-v2": {"input": 0.02}}
 # A large model for questions about contracts; the others are the small one's, and are compared with its price.
-REMOTE = {"large": {"url": "http://127.0.0.1:9/v1", "model": "large", "price_input": 2.5, "price_output": 10}}
+REMOTE = {
+    "large": {
+        "url": "http://127.0.0.1:9/v1",
+        "model": "large",
+        "grounded": False,
+        "price_input": 2.5,
+        "price_output": 10,
+    }
+}
 AUTO = {"small": CHAT, "large": "large", "policy": "rules", "rules": [{"use": "large", "words": ["contract"]}]}
 MAIL = {
     "type": "object",

@@ -5,6 +5,7 @@ const TITLES: Record<string, string> = {
   Limit: "rate limits",
   Shed: "overload control",
   GuardInput: "input guards",
+  GuardCalls: "tool guards",
   GuardOutput: "output guards",
   Hide: "placeholders",
   Session: "session",
