@@ -13,7 +13,9 @@ from mainspring.stores.batches import Batch
 from mainspring.stores.jobs import Job
 from mainspring.stores.pages import Page
 from mainspring.types import Principal
+from tests.databases import opened, settings
 
+__all__ = ["opened", "settings"]
 ME = Principal("a", "key_1", frozenset({"chat"}), frozenset({"g"}))
 
 

@@ -330,7 +330,7 @@ async def test_only_connecting_is_tried_again(
 
 
 async def test_a_connection_is_tried_once_where_another_answers_or_nobody_refused(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     pauses: list[float] = []
 
@@ -348,8 +348,9 @@ async def test_a_connection_is_tried_once_where_another_answers_or_nobody_refuse
         raise aiohttp.ConnectionTimeoutError("nobody answers")
 
     monkeypatch.setattr(aiohttp.ClientSession, "post", silent)
-    with pytest.raises(UpstreamError, match="cannot be reached: nobody answers"):
+    with pytest.raises(UpstreamError, match="cannot be reached"):
         await engine.generate(ask())
+    assert "nobody answers" in caplog.text
     assert pauses == []
     await engine.close()
 
