@@ -52,6 +52,7 @@ def spawn(
     settings: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[str]:
     """Start ``mainspring up``, which writes to a pipe. ``python`` are arguments before ``-m mainspring``."""
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
     return subprocess.Popen(
         [sys.executable, *python, "-m", "mainspring", "up", "--port", str(port), *arguments],
         env=environment(home, settings),

@@ -97,6 +97,35 @@ async def test_under_live_traffic_all_of_it_is_of_one_moment(tmp_path: Path, url
         assert "written after it" in str(await text_of(again, same, "new"))
 
 
+async def test_a_collection_may_be_dropped_between_its_counting_and_the_dump(
+    tmp_path: Path, urls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of(tmp_path / "home", urls[0], "postgres")
+    loop, real = asyncio.get_running_loop(), backup_postgres._run
+    async with stores.open(settings) as opened:
+        kept = await opened.collections.create("a", "plans", embedder="e")
+        await publish(opened, kept, "one", "version 1")
+        brief = await opened.collections.create("a", "brief", embedder="e")
+        await publish(opened, brief, "one", "brief 1")
+        began: list[str] = []
+
+        async def drop() -> None:
+            await opened.collections.delete("a", brief.id)
+            await opened.vectors.drop(brief.table)
+
+        async def dropped_first(name: str, *given: Any, **named: Any) -> None:
+            began.append(name)
+            if len(began) == 1:
+                # It waits for nobody: what has been counted is locked no more.
+                await asyncio.wait_for(asyncio.wrap_future(asyncio.run_coroutine_threadsafe(drop(), loop)), 30)
+            await real(name, *given, **named)
+
+        monkeypatch.setattr(backup_postgres, "_run", dropped_first)
+        _, report = await asyncio.to_thread(made, settings)
+    assert began == ["pg_dump", "pg_dump"]
+    assert report.missing == []
+
+
 async def put_back(data: bytes, home: Path, url: sa.URL) -> None:
     restored = await asyncio.to_thread(restore.read, io.BytesIO(data), home, tell=quiet, database=lambda: url)
     assert url.password

@@ -72,9 +72,11 @@ async def _freeze(place: files.Place, url: sa.URL, staged: Path, vectors: bool) 
             held_s = time.perf_counter() - began
         schema = str(await reader.fetchval(check.SCHEMA_VERSION))
         read, uploads = await reader.fetch(check.READ), await reader.fetch(check.UPLOADS)
-        counted = functools.partial(check.counted_in_files, staged)
+        counted: Any = functools.partial(check.counted_in_files, staged)
         if vectors:
-            counted = await _counted(reader, {row[0] for row in read})
+            counted = await _counted(url, snapshot, {row[0] for row in read})
+        if counted is None:
+            return None
         options = (f"--snapshot={snapshot}", "--format=custom", "--no-comments", f"--file={staged / DUMP_NAME}")
         try:
             await _run("pg_dump", reader, url, *options, folder=staged)
@@ -86,13 +88,29 @@ async def _freeze(place: files.Place, url: sa.URL, staged: Path, vectors: bool) 
     return check.Moment(schema, read, uploads, counted, held_s)
 
 
-async def _counted(reader: Any, names: set[str]) -> Any:
+async def _counted(url: sa.URL, snapshot: str, names: set[str]) -> Any:
+    """Chunks of each table at the moment of ``snapshot``; None where one of them was dropped meanwhile.
+
+    In a transaction of its own, which is over before the dump begins. What was read stays locked until then: a
+    collection that is dropped would wait for us, and the dump, for which we wait, behind it.
+    """
+    from asyncpg.exceptions import UndefinedTableError
+
     counts: dict[str, check.Counts] = {}
-    for name in names:
-        tables = Tables(name)
-        if await reader.fetchval("SELECT to_regclass($1)", tables.chunks) is not None:
+    async with (
+        _connected(url) as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        await connection.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
+        for name in names:
+            tables = Tables(name)
+            if await connection.fetchval("SELECT to_regclass($1)", tables.chunks) is None:
+                continue
             query = f"SELECT document_id, generation, count(*) FROM {tables.chunks} GROUP BY 1, 2"  # noqa: S608
-            counts[name] = {(row[0], row[1]): row[2] for row in await reader.fetch(query)}
+            try:
+                counts[name] = {(row[0], row[1]): row[2] for row in await connection.fetch(query)}
+            except UndefinedTableError:
+                return None
     return lambda table: counts.get(table, {})
 
 
