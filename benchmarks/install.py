@@ -28,6 +28,8 @@ COMBINATIONS = (
     "otlp",
     "postgres",
     "redis",
+    "oidc",
+    "credentials",
     "documents,ocr",
 )
 
