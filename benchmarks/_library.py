@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from _report import skip
+from _report import data_sets, skip
 from mainspring import stores
 from mainspring.engines import builtin
 from mainspring.engines.embedder import OpenVinoEmbedder
@@ -83,7 +82,7 @@ async def bench(rag: RagSettings | None = None, *, keep: Path | None = None) -> 
 
 def data(part: str) -> Path:
     """A folder of the public data sets; ends the benchmark where ``MAINSPRING_DATA`` does not name it."""
-    folder = Path(os.environ.get("MAINSPRING_DATA", "")) / part
-    if not os.environ.get("MAINSPRING_DATA") or not folder.exists():
+    folder = data_sets() / part
+    if not folder.exists():
         skip("MAINSPRING_DATA does not name the folder of public data sets (docs/benchmarks.md)")
     return folder

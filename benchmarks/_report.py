@@ -107,6 +107,14 @@ def skip(reason: str) -> NoReturn:
     raise SystemExit(SKIPPED)
 
 
+def data_sets() -> Path:
+    """The folder of public data sets; ends the benchmark where ``MAINSPRING_DATA`` names none."""
+    named = os.environ.get("MAINSPRING_DATA", "")
+    if not named:
+        skip("MAINSPRING_DATA names no folder of data sets (docs/benchmarks.md)")
+    return Path(named)
+
+
 def table(figures: Mapping[str, Figure]) -> str:
     """The figures as aligned text, one a line."""
     rows = [("", "value", "unit", "floor", "aim", "", "against")]

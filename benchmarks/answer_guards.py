@@ -22,7 +22,6 @@ import asyncio
 import csv
 import hashlib
 import json
-import os
 import random
 import re
 import statistics
@@ -35,7 +34,7 @@ from typing import Literal
 import numpy as np
 
 from _detectors import Sets, even
-from _report import Figure, report, skip
+from _report import Figure, data_sets, report
 from mainspring.engines import builtin
 from mainspring.engines.base import Embedder
 from mainspring.guards import detector
@@ -264,10 +263,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--show", action="store_true", help="print the sentences that a person is to read")
     show = parser.parse_args().show
-    root = os.environ.get("MAINSPRING_DATA")
-    if not root:
-        skip("MAINSPRING_DATA names no folder of data sets")
-    data = Path(root)
+    root = data_sets()
+    data = root
     found = pronouns(data, show=show)
     if show:
         return

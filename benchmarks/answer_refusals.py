@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from _detectors import digest
-from _report import Figure, report, skip
+from _report import Figure, data_sets, report
 from answer_guards import _least, vectors, windows
 from mainspring.engines import builtin
 from mainspring.engines.base import Embedder
@@ -145,10 +144,8 @@ async def measured(data: Path) -> dict[str, Figure]:
 
 
 def main() -> None:
-    root = os.environ.get("MAINSPRING_DATA")
-    if not root:
-        skip("MAINSPRING_DATA names no folder of data sets")
-    report("answer_refusals", asyncio.run(measured(Path(root))))
+    root = data_sets()
+    report("answer_refusals", asyncio.run(measured(root)))
 
 
 if __name__ == "__main__":

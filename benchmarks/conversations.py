@@ -12,11 +12,9 @@ were fitted on, and which are reported here, says ``benchmarks/_talks.py``. Writ
 from __future__ import annotations
 
 import asyncio
-import os
 import statistics
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -24,7 +22,7 @@ from numpy.typing import NDArray
 
 import _talks
 from _detectors import Sets
-from _report import Figure, report, skip
+from _report import Figure, data_sets, report
 from fit_detectors import Vectors, worst
 from mainspring.engines import builtin
 from mainspring.guards import detector, injection, turns
@@ -103,10 +101,8 @@ async def cost(settings: Settings, sets: Sets) -> dict[str, Figure]:
 
 
 def main() -> None:
-    root = os.environ.get("MAINSPRING_DATA")
-    if not root:
-        skip("MAINSPRING_DATA names no folder of data sets")
-    settings, sets = load().settings, Sets(Path(root))
+    root = data_sets()
+    settings, sets = load().settings, Sets(root)
     figures = figures_of(sets, Vectors(settings))
     figures |= asyncio.run(cost(settings, sets))
     report("conversations", figures)

@@ -11,18 +11,16 @@ fits, `benchmarks/_detectors.py` says what is on which side.
 from __future__ import annotations
 
 import asyncio
-import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from _detectors import Report, Sets, Task, digest, reports, tasks
-from _report import Figure, report, skip
+from _report import Figure, data_sets, report
 from _tfidf import Linear
 from fit_detectors import ALIKE, FOLDS, PROMISED, SURE, Vectors, auroc, threshold, worst
 from mainspring.engines import builtin
@@ -182,11 +180,9 @@ def streamed(make: Callable[[], Part], pieces: Sequence[str]) -> float:
 
 
 def main() -> None:
-    root = os.environ.get("MAINSPRING_DATA")
-    if not root:
-        skip("MAINSPRING_DATA names no folder of data sets")
+    root = data_sets()
     settings = load().settings
-    sets = Sets(Path(root))
+    sets = Sets(root)
     vectors = Vectors(settings)
     learnt = {task.name: task for task in tasks(sets)}
     every = reports(sets)

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 import _talks
 from _detectors import Sets, Task, digest, tasks
-from _report import skip
+from _report import data_sets
 from mainspring.engines import builtin
 from mainspring.guards import detector
 from mainspring.settings import Settings, load
@@ -195,14 +195,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", help="fit this detector, and leave the others as they are")
     only = parser.parse_args().only
-    root = os.environ.get("MAINSPRING_DATA")
-    if not root:
-        skip("MAINSPRING_DATA names no folder of data sets")
+    root = data_sets()
     vectors = Vectors(load().settings)
     packaged = detector.packaged()
     heads: dict[str, detector.Head] = dict(packaged.heads) if only else {}
     cards: dict[str, Any] = dict(packaged.card["heads"]) if only else {}
-    sets = Sets(Path(root))
+    sets = Sets(root)
     for task in [*tasks(sets), _talks.task(sets)]:
         if only in (None, task.name):
             heads[task.name], cards[task.name] = head(task, vectors)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -19,7 +18,7 @@ from itertools import accumulate
 from pathlib import Path
 
 from _detectors import Sets, even, insert, some
-from _report import Figure, report, skip
+from _report import Figure, data_sets, report
 from mainspring.engines import builtin
 from mainspring.guards import detector, injection, pasted, pii, tools
 from mainspring.guards.bounds import Examples, topic
@@ -126,10 +125,8 @@ def median(work: Callable[[], object], turns: int = 41) -> float:
 
 
 def main() -> None:
-    root = os.environ.get("MAINSPRING_DATA")
-    if not root:
-        skip("MAINSPRING_DATA names no folder of data sets")
-    report("input_guards", asyncio.run(embedded(Path(root))))
+    root = data_sets()
+    report("input_guards", asyncio.run(embedded(root)))
 
 
 if __name__ == "__main__":

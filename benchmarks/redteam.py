@@ -12,11 +12,10 @@ is the difference between the columns, and "blocked" needs no model at all.
 from __future__ import annotations
 
 import asyncio
-import os
 import tempfile
 from pathlib import Path
 
-from _report import Figure, report, skip
+from _report import Figure, data_sets, report
 from mainspring.cli.redteam_target import SystemTarget
 from mainspring.evaluate.redteam.attacks import CATEGORIES, innocent, read
 from mainspring.evaluate.redteam.run import OFF, STRICT, Round, attack, rows
@@ -62,13 +61,11 @@ def figures_of(target: str, off: Round, on: Round) -> dict[str, Figure]:
 
 
 def main() -> None:
-    root = os.environ.get("MAINSPRING_DATA")
-    if not root:
-        skip("MAINSPRING_DATA names no folder of data sets")
+    root = data_sets()
     settings = load().settings
     figures: dict[str, Figure] = {}
     for target in TARGETS:
-        off, on = asyncio.run(rounds(settings, target, Path(root)))
+        off, on = asyncio.run(rounds(settings, target, root))
         figures |= figures_of(target, off, on)
     report("redteam", figures)
 

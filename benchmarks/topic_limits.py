@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -24,7 +23,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from _report import Figure, report, skip
+from _report import Figure, data_sets, report
 from mainspring.engines import builtin
 from mainspring.guards.bounds import likeness
 from mainspring.settings import load
@@ -101,10 +100,8 @@ def sides(found: dict[str, list[str]], rest: Sequence[str], known: dict[str, Flo
 
 
 def main() -> None:
-    root = os.environ.get("MAINSPRING_DATA")
-    if not root:
-        skip("MAINSPRING_DATA names no folder of data sets")
-    seen, reported, rest = topics(Path(root))
+    root = data_sets()
+    seen, reported, rest = topics(root)
     texts = [*rest, *(text for found in (seen, reported) for theirs in found.values() for text in theirs)]
     known = asyncio.run(embedded(list(dict.fromkeys(texts))))
     on, off, _ = sides(seen, [], known)
