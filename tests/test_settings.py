@@ -60,6 +60,12 @@ def test_an_unknown_key_in_the_file_names_the_file_and_the_nearest(tmp_path: Pat
         ("gateway:\n  port: high\n", r"gateway\.port"),
         ("gateway:\n  port: 70000\n", r"gateway\.port"),
         ("gateway: 5\n", "gateway"),
+        ("gateway: {port: 1}\ngateway: {port: 2}\n", "gateway stands twice"),
+        ("stores: {cache_ttl_s: .inf}\n", r"stores\.cache_ttl_s .*finite"),
+        ("prices: {models: {far: {input: 1e300, output: 1.0}}}\n", r"prices\.models\.far\.input"),
+        ("prices: {models: {far: {}}}\n", r"prices\.models\.far: give input and output"),
+        ("prices: {applications: {qa: -1}}\n", r"prices\.applications\.qa"),
+        ("monitor: {slos: {x: {kind: latency}}}\n", r"monitor\.slos\.x: an objective of kind latency"),
     ],
 )
 def test_bad_files_are_explained(tmp_path: Path, text: str, message: str) -> None:

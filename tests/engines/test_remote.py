@@ -455,7 +455,7 @@ async def test_estimates_and_extensions() -> None:
     assert not engine.healthy()
 
 
-async def test_what_an_endpoint_does_not_count_is_estimated_and_nothing_counts_below_zero() -> None:
+async def test_what_an_endpoint_does_not_count_is_estimated() -> None:
     finish = chunk(delta={}, finish_reason="stop")
     async with upstream(streams(HELLO, finish)) as (engine, _):
         tool = Tool("look", "Looks", {"type": "object"})
@@ -463,9 +463,32 @@ async def test_what_an_endpoint_does_not_count_is_estimated_and_nothing_counts_b
         usage = next(each for each in await all_of(engine, asked) if isinstance(each, Usage))
         assert usage.prompt_tokens > 100
         assert usage.completion_tokens == 2
-    below = b'data: {"choices": [], "usage": {"prompt_tokens": -7, "completion_tokens": -2}}\n\n'
-    async with upstream(streams(HELLO, finish + below)) as (engine, _):
-        assert Usage(0, 0) in await all_of(engine, ask())
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        '{"prompt_tokens": -7, "completion_tokens": -2}',
+        '{"prompt_tokens": 1e30, "completion_tokens": 99999999999999999999}',
+        '{"prompt_tokens": 1e999, "completion_tokens": NaN}',
+        '{"prompt_tokens": [], "completion_tokens": "many"}',
+        '{"total_tokens": 9}',
+    ],
+)
+async def test_counts_of_tokens_that_cannot_be_are_estimated(told: str) -> None:
+    """One believed count of 1e30 would take the limits of its key for years, a negative one would give money back."""
+    usage = b'data: {"choices": [], "usage": ' + told.encode() + b"}\n\n"
+    async with upstream(streams(HELLO, chunk(delta={}, finish_reason="stop") + usage)) as (engine, _):
+        found = next(each for each in await all_of(engine, ask()) if isinstance(each, Usage))
+    assert 0 < found.prompt_tokens < 100
+    assert found.completion_tokens == 2
+
+
+async def test_no_more_of_a_prompt_is_cached_than_it_has() -> None:
+    told = b'{"prompt_tokens": 7, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 5000}}'
+    usage = b'data: {"choices": [], "usage": ' + told + b"}\n\n"
+    async with upstream(streams(HELLO, chunk(delta={}, finish_reason="stop") + usage)) as (engine, _):
+        assert Usage(7, 2, 7) in await all_of(engine, ask())
 
 
 async def test_an_answer_that_comes_as_its_caller_leaves_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -204,6 +204,20 @@ async def test_a_stream_opens_fills_and_closes_each_block_in_turn() -> None:
     assert found[-2][1]["usage"]["output_tokens"] == 5
 
 
+async def test_calls_that_an_endpoint_streams_at_once_are_blocks_one_after_the_other() -> None:
+    found = await streamed(
+        ToolCallDelta(0, 0, "call_1", "a", '{"x":'),
+        ToolCallDelta(0, 1, "call_2", "b", '{"y"'),
+        ToolCallDelta(0, 0, None, None, "1}"),
+        ToolCallDelta(0, 1, None, None, ":2}"),
+        Finish("tool_calls"),
+    )
+    opened = [data["content_block"]["id"] for kind, data in found if kind == "content_block_start"]
+    assert opened == ["call_1", "call_2"]
+    deltas = [(data["index"], data["delta"]["partial_json"]) for kind, data in found if kind == "content_block_delta"]
+    assert deltas == [(0, '{"x":'), (0, "1}"), (1, '{"y"'), (1, ":2}")]
+
+
 @pytest.mark.parametrize(
     ("thinking", "shown"),
     [

@@ -199,6 +199,23 @@ async def test_a_stream_adds_fills_and_closes_each_item_in_turn() -> None:
     assert [item["arguments"] for item in done[2:]] == ['{"x":1}', "{}"]
 
 
+async def test_the_last_event_of_a_stream_has_the_items_that_it_told_in_their_order() -> None:
+    """Official clients fail where the two differ."""
+    found = await streamed(
+        Text("Let me see. "),
+        ToolCallDelta(0, 0, "call_1", "a", '{"x":'),
+        ToolCallDelta(0, 1, "call_2", "b", '{"y"'),
+        ToolCallDelta(0, 0, None, None, "1}"),
+        ToolCallDelta(0, 1, None, None, ":2}"),
+        Text("Done."),
+        Finish("tool_calls"),
+    )
+    done = [data["item"] for data in found if data["type"] == "response.output_item.done"]
+    assert found[-1]["response"]["output"] == done
+    assert len({item["id"] for item in done}) == 4
+    assert [item.get("arguments") for item in done] == [None, '{"x":1}', '{"y":2}', None]
+
+
 async def test_a_late_failure_ends_the_stream_as_failed() -> None:
     found = await streamed(Text("one"), EngineDied("the engine died"))
     assert found[-1]["type"] == "response.failed"

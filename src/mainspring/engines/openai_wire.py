@@ -7,6 +7,7 @@ import email.utils
 import json
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from mainspring.engines.base import Generation
@@ -27,6 +28,8 @@ from mainspring.types import (
     Usage,
 )
 
+MOST_TOKENS = 100_000_000
+"""More than any answer takes, prompt and all choices: a higher count is the endpoint's mistake."""
 _SAME = (
     *("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "presence_penalty", "frequency_penalty"),
     "seed",
@@ -111,7 +114,7 @@ class StreamReader:
         self._name = name
         self._prompt_tokens = prompt_tokens
         self._usage_per_choice = usage_per_choice
-        self._usage: Usage | None = None
+        self._usage = _Told()
         self._finished: dict[int, FinishReason] = {}
         self._seen: set[int] = set()
         self._called: set[int] = set()
@@ -131,7 +134,7 @@ class StreamReader:
             if chunk.get("error") or event.kind == "error":
                 raise self._error(chunk)
             if chunk.get("usage"):
-                self._count(_usage(chunk["usage"]))
+                self._usage = self._usage.then(_usage(chunk["usage"]), each_choice=self._usage_per_choice)
             for choice in chunk.get("choices") or ():
                 yield from self._choice(choice)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
@@ -142,17 +145,10 @@ class StreamReader:
         unfinished = self._seen - self._finished.keys()
         if unfinished or not (self.done or self._finished):
             raise UpstreamError(f"{self._name} cut its answer before the end")
-        yield self._usage or Usage(self._prompt_tokens, self._tokens)
+        yield self._usage.or_else(self._prompt_tokens, self._tokens)
         for choice in sorted(self._finished or {0: "stop"}):
             reason = self._finished.get(choice, "stop")
             yield Finish("tool_calls" if reason == "stop" and choice in self._called else reason, choice)
-
-    def _count(self, usage: Usage) -> None:
-        if self._usage_per_choice and self._usage is not None:
-            completion = self._usage.completion_tokens + usage.completion_tokens
-            self._usage = dataclasses.replace(self._usage, completion_tokens=completion)
-        else:
-            self._usage = usage
 
     def _choice(self, choice: Mapping[str, Any]) -> Iterator[Event]:
         index = int(choice.get("index") or 0)
@@ -189,11 +185,44 @@ class StreamReader:
         return kind(f"{self._name} failed while it answered: {message or 'no reason given'}")
 
 
-def _usage(usage: Mapping[str, Any]) -> Usage:
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """Tokens as an endpoint counted them. None: it did not say, or said what cannot be."""
+
+    prompt: int | None = None
+    completion: int | None = None
+    cached: int | None = None
+
+    def then(self, later: _Told, *, each_choice: bool) -> _Told:
+        """What holds after ``later``, which counts the whole answer or, with ``each_choice``, one choice of it."""
+        if not each_choice or self.completion is None or later.completion is None:
+            return later
+        return dataclasses.replace(self, completion=self.completion + later.completion)
+
+    def or_else(self, prompt: int, completion: int) -> Usage:
+        """These counts; estimates for those that are missing."""
+        read = prompt if self.prompt is None else self.prompt
+        wrote = completion if self.completion is None else self.completion
+        return Usage(read, wrote, min(self.cached or 0, read))
+
+
+def _usage(usage: Mapping[str, Any]) -> _Told:
     details = usage.get("prompt_tokens_details") or {}
-    counts = (usage.get("prompt_tokens"), usage.get("completion_tokens"), details.get("cached_tokens"))
-    # Nobody is paid for having been asked, whatever an endpoint counts.
-    return Usage(*(max(0, int(count or 0)) for count in counts))
+    return _Told(
+        counted(usage.get("prompt_tokens")),
+        counted(usage.get("completion_tokens")),
+        counted(details.get("cached_tokens")),
+    )
+
+
+def counted(value: Any) -> int | None:
+    """``value`` as a number of tokens; None where it is none: what an endpoint counts is charged, so that nothing may
+    count below zero, and no single answer may close a key for years."""
+    try:
+        count = int(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return count if 0 <= count <= MOST_TOKENS else None
 
 
 def _logprobs(found: Any) -> tuple[TokenLogprob, ...]:

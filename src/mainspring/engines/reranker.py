@@ -12,6 +12,7 @@ import numpy as np
 
 from mainspring.engines.base import Reranked, Reranker
 from mainspring.engines.encoder import EncoderRunner, Precision, Row, clean, load_tokenizer
+from mainspring.engines.openai_wire import counted
 from mainspring.engines.pull import PulledModel
 from mainspring.errors import DeadlineExceeded, InvalidRequest, ModelError, UpstreamError
 from mainspring.path import replay
@@ -181,7 +182,7 @@ def _scores(answer: Any, count: int, name: str) -> Reranked:
             if place < 0:
                 raise IndexError(f"index {place}")
             scores[place] = float(result["relevance_score"])
-        tokens = int((answer.get("usage") or {}).get("total_tokens", 0))
+        tokens = counted((answer.get("usage") or {}).get("total_tokens")) or 0
     except (AttributeError, TypeError, KeyError, ValueError, IndexError) as error:
         raise UpstreamError(f"reranker {name} gave no results that can be read: {error!r}") from None
     if np.isnan(scores).any():

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from mainspring.errors import MainspringError
 from mainspring.gateway.encode import bug, dumps
+from mainspring.gateway.in_turn import InTurn
 from mainspring.path import Answer
 from mainspring.types import (
     Citation,
@@ -160,11 +161,16 @@ class _Encoder:
 
     def __init__(self) -> None:
         self._documents = _Documents()
+        self._turn = InTurn()
         self._index = -1
         # What the open block holds: ("text", 0), ("thinking", 0) or ("tool_use", the call's index).
         self._open: tuple[str, int] | None = None
 
     def encode(self, event: Event) -> Iterator[bytes]:
+        for each in self._turn.take(event):
+            yield from self._told(each)
+
+    def _told(self, event: Event) -> Iterator[bytes]:
         match event:
             case Text() if event.text:
                 yield from self._within(("text", 0), {"type": "text", "text": ""})
@@ -185,7 +191,9 @@ class _Encoder:
                 return
 
     def end(self) -> Iterator[bytes]:
-        """Close what is open; an answer without anything is one empty text."""
+        """Tell what is held, close what is open; an answer without anything is one empty text."""
+        for each in self._turn.rest():
+            yield from self._told(each)
         if self._index < 0:
             yield from self._within(("text", 0), {"type": "text", "text": ""})
         yield from self._close()

@@ -14,6 +14,7 @@ from typing import Any
 
 from mainspring.errors import MainspringError
 from mainspring.gateway.encode import bug, dumps, logprob_body
+from mainspring.gateway.in_turn import InTurn
 from mainspring.path import Answer, Choice
 from mainspring.types import (
     ChatRequest,
@@ -103,21 +104,21 @@ class Shell:
             **fields,
         }
 
-    def ended(self, answer: Answer) -> dict[str, Any]:
-        """The response object of a whole answer."""
+    def ended(self, answer: Answer, items: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+        """The response object of a whole answer; ``items`` are those that a stream has told."""
         finish = (answer.choices[0].finish if answer.choices else None) or "stop"
         reason = _INCOMPLETE.get(finish)
         return self.body(
             "incomplete" if reason else "completed",
             incomplete_details={"reason": reason} if reason else None,
-            output=output(self.id, answer),
+            output=output(self.id, answer) if items is None else items,
             usage=usage_body(answer.usage),
         )
 
-    def failed(self, error: MainspringError, answer: Answer) -> dict[str, Any]:
-        """The response object of an answer that broke off."""
+    def failed(self, error: MainspringError, answer: Answer, items: list[dict[str, Any]]) -> dict[str, Any]:
+        """The response object of an answer that broke off when ``items`` had been told."""
         facts = {"code": error.code, "message": str(error)}
-        return self.body("failed", error=facts, output=output(self.id, answer), usage=usage_body(answer.usage))
+        return self.body("failed", error=facts, output=items, usage=usage_body(answer.usage))
 
 
 def output(answer_id: str, answer: Answer) -> list[dict[str, Any]]:
@@ -162,13 +163,13 @@ async def stream(response: Response, shell: Shell) -> AsyncGenerator[bytes, None
                 if frames := b"".join(encoder.encode(event)):
                     yield frames
         yield b"".join(encoder.end())
-        ended = shell.ended(answer)
+        ended = shell.ended(answer, encoder.items())
         yield encoder.frame(f"response.{ended['status']}", response=ended)
     except MainspringError as error:
-        yield encoder.frame("response.failed", response=shell.failed(error, answer))
+        yield encoder.frame("response.failed", response=shell.failed(error, answer, encoder.items()))
     except Exception:
         log.exception("unexpected failure in a stream")
-        yield encoder.frame("response.failed", response=shell.failed(bug(), answer))
+        yield encoder.frame("response.failed", response=shell.failed(bug(), answer, encoder.items()))
 
 
 def error_frame(error: MainspringError) -> bytes:
@@ -192,6 +193,12 @@ class _Encoder:
         self._annotations: list[dict[str, Any]] = []
         self._logprobs: list[dict[str, Any]] = []
         self._call = ("", "")
+        self._turn = InTurn()
+        self._done: list[dict[str, Any]] = []
+
+    def items(self) -> list[dict[str, Any]]:
+        """The output items as they were told, in their order; one that is open is incomplete."""
+        return self._done + ([self._whole("incomplete")] if self._open else [])
 
     def frame(self, kind: str, **fields: Any) -> bytes:
         self._sequence += 1
@@ -199,6 +206,10 @@ class _Encoder:
         return b"event: " + kind.encode() + b"\ndata: " + dumps(body) + b"\n\n"
 
     def encode(self, event: Event) -> Iterator[bytes]:
+        for each in self._turn.take(event):
+            yield from self._told(each)
+
+    def _told(self, event: Event) -> Iterator[bytes]:
         match event:
             case Text() if event.text:
                 yield from self._within(("message", 0), f"msg_{self._id}")
@@ -228,7 +239,9 @@ class _Encoder:
                 return
 
     def end(self) -> Iterator[bytes]:
-        """Close what is open; an answer without anything is one empty message."""
+        """Tell what is held, close what is open; an answer without anything is one empty message."""
+        for each in self._turn.rest():
+            yield from self._told(each)
         if self._index < 0:
             yield from self._within(("message", 0), f"msg_{self._id}")
         yield from self._close()
@@ -240,7 +253,8 @@ class _Encoder:
         if self._open == wanted:
             return
         yield from self._close()
-        self._open, self._item_id, self._text = wanted, item_id, ""
+        again = sum(item["type"] == wanted[0] for item in self._done) if wanted[0] != "function_call" else 0
+        self._open, self._item_id, self._text = wanted, f"{item_id}_{again}" if again else item_id, ""
         self._annotations, self._logprobs = [], []
         self._index += 1
         item = self._whole("in_progress")
@@ -261,6 +275,7 @@ class _Encoder:
             name = self._call[1]
             yield self._at("response.function_call_arguments.done", name=name, arguments=self._text)
         item = self._whole("completed")
+        self._done.append(item)
         yield self.frame("response.output_item.done", output_index=self._index, item=item)
         self._open = None
 
@@ -268,7 +283,7 @@ class _Encoder:
         assert self._open is not None
         kind = self._open[0]
         part = None
-        if kind == "message" and status == "completed":
+        if kind == "message" and status != "in_progress":
             part = {**_part(self._text, self._annotations), "logprobs": self._logprobs}
         call = (*self._call, self._text)
         return _item(kind, self._item_id, status=status, part=part, text=self._text, call=call)

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from mainspring.settings.money import Usd
 from mainspring.settings.section import Section
 
 REGION = r"^([a-z0-9][a-z0-9-]{0,31})?$"
@@ -44,8 +45,8 @@ class RemoteModel(Section):
     grammars: tuple[Literal["json_schema"], ...] = Field(
         ("json_schema",), description="what the endpoint enforces; () where answers are validated here instead"
     )
-    price_input: float = Field(0.0, ge=0, description="US dollars a million tokens")
-    price_output: float = Field(0.0, ge=0, description="US dollars a million tokens")
+    price_input: Usd = Field(0.0, description="US dollars a million tokens")
+    price_output: Usd = Field(0.0, description="US dollars a million tokens")
     replicas: tuple[RemoteReplica, ...] = ()
     weight: float = Field(1.0, gt=0, description="of this endpoint beside its replicas")
     concurrency: int = Field(0, ge=0, description="answers at a time at this endpoint; 0: any number")
@@ -97,8 +98,8 @@ class VllmModel(Section):
     replicas: int = Field(1, ge=1)
     context_window: int = Field(32768, gt=0)
     grounded: bool = True
-    price_input: float = Field(0.0, ge=0, description="US dollars a million tokens")
-    price_output: float = Field(0.0, ge=0, description="US dollars a million tokens")
+    price_input: Usd = Field(0.0, description="US dollars a million tokens")
+    price_output: Usd = Field(0.0, description="US dollars a million tokens")
     start_timeout_s: float = Field(600.0, gt=0)
     first_token_timeout_s: float = Field(60.0, gt=0)
     silence_timeout_s: float = Field(300.0, gt=0)

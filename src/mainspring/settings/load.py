@@ -76,6 +76,17 @@ def describe(loaded: Loaded) -> Iterator[tuple[str, str, str]]:
     return walk(loaded.settings, "")
 
 
+class _OnceEach(yaml.SafeLoader):
+    """Reads YAML in which no mapping has a key twice: of two the first would be ignored."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
+        for place, key in enumerate(keys):
+            if key in keys[:place]:
+                raise yaml.constructor.ConstructorError(problem=f"{key} stands twice in one mapping, {node.start_mark}")
+        return super().construct_mapping(node, deep)
+
+
 def _read_file(path: Path | None, environment: Mapping[str, str], origins: dict[str, str]) -> dict[str, Any]:
     chosen = path or (Path(environment["MAINSPRING_CONFIG"]) if environment.get("MAINSPRING_CONFIG") else None)
     if chosen is None:
@@ -83,7 +94,7 @@ def _read_file(path: Path | None, environment: Mapping[str, str], origins: dict[
         if not chosen.exists():
             return {}
     try:
-        content = yaml.safe_load(chosen.read_text(encoding="utf-8")) or {}
+        content = yaml.load(chosen.read_text(encoding="utf-8"), _OnceEach) or {}  # noqa: S506 - it is a SafeLoader
     except OSError as error:
         raise SettingsError(f"{chosen} cannot be read: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -141,15 +152,21 @@ def _assign(values: dict[str, Any], dotted: str, value: Any) -> None:
 
 def _explain(error: ValidationError, origins: Mapping[str, str]) -> SettingsError:
     first = error.errors()[0]
+    dotted = ".".join(str(part) for part in first["loc"])
     if first["type"] == "value_error":
         # Our own sentence about a whole section, whose values may be secrets.
-        return SettingsError(str(first["ctx"]["error"]))
-    dotted = ".".join(str(part) for part in first["loc"])
+        return SettingsError(_placed(str(first["ctx"]["error"]), dotted))
     origin = origins.get(dotted, origins.get(str(first["loc"][0]), "the configuration"))
     if first["type"] == "extra_forbidden":
         known = [name for name, _ in _known_keys(Settings, "")] + list(Settings.model_fields)
         return SettingsError(f"unknown key {dotted} in {origin}", remedy=_nearest(dotted, known))
     return SettingsError(f"{dotted} in {origin}: {first['msg']} (got {first['input']!r})")
+
+
+def _placed(sentence: str, dotted: str) -> str:
+    """``sentence`` behind the key that it is about, unless it names that, or a key of its own."""
+    section = dotted.partition(".")[0]
+    return sentence if not dotted or f"{section}." in sentence else f"{dotted}: {sentence}"
 
 
 def _nearest(name: str, known: list[str]) -> str:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
 from mainspring.settings.section import Section
+
+MOST_USD = 1e6
+"""The dearest a million tokens, an hour or a request may be: beyond it the sums of a ledger would not fit."""
+Usd = Annotated[float, Field(ge=0, le=MOST_USD)]
 
 
 class Tier(Section):
@@ -25,12 +30,12 @@ class ModelPrice(Section):
     second that the machine reads and writes where they were not measured.
     """
 
-    input: float | None = Field(None, ge=0)
-    output: float | None = Field(None, ge=0)
-    cached_input: float | None = Field(None, ge=0)
+    input: Usd | None = None
+    output: Usd | None = None
+    cached_input: Usd | None = None
     batch: float | None = Field(None, ge=0, le=1, description="what a batch costs, as a share of the standard price")
     listed: str = Field("", pattern=r"^$|^[^/\s]+/\S+$")
-    per_hour: float | None = Field(None, ge=0)
+    per_hour: Usd | None = None
     input_tokens_per_s: float | None = Field(None, gt=0)
     output_tokens_per_s: float | None = Field(None, gt=0)
     cached_tokens_per_s: float | None = Field(None, gt=0)
@@ -61,9 +66,9 @@ class PricesSettings(Section):
     """
 
     models: dict[str, ModelPrice] = Field(default_factory=dict)
-    per_hour: float = Field(0.0, ge=0)
+    per_hour: Usd = 0.0
     utilisation: float = Field(1.0, gt=0, le=1)
     book: Path | None = None
-    applications: dict[str, float] = Field(default_factory=dict)
-    application_tokens: dict[str, int] = Field(default_factory=dict)
+    applications: dict[str, Usd] = Field(default_factory=dict)
+    application_tokens: dict[str, Annotated[int, Field(gt=0)]] = Field(default_factory=dict)
     anomaly_usd: float = Field(1.0, ge=0)
