@@ -12,19 +12,15 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import os
-import platform
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from _report import Figure, data_sets, report
 from mainspring.guards import injection, pii
 from mainspring.guards.stream import StreamRedactor
-
-RESULTS = Path(__file__).parent / "results" / "guards.json"
 
 
 def attacks(safety: Path) -> Iterator[tuple[str, list[str]]]:
@@ -79,18 +75,7 @@ def seconds(work: Callable[[], object], repeat: int = 15) -> float:
     return statistics.median(times)
 
 
-def figure(value: float, unit: str, better: str, against: str = "", floor: float | None = None) -> dict[str, Any]:
-    return {
-        "value": round(value, 4),
-        "unit": unit,
-        "better": better,
-        "floor": floor,
-        "aim": None,
-        "against": against,
-    }
-
-
-def speed(paragraphs: list[str]) -> dict[str, dict[str, Any]]:
+def speed(paragraphs: list[str]) -> dict[str, Figure]:
     """Milliseconds a thousand characters of encyclopaedic prose, and microseconds a streamed piece."""
     text = "\n".join(paragraphs)[:20_000]
     pieces = [text[index : index + 4] for index in range(0, len(text), 4)]
@@ -103,35 +88,26 @@ def speed(paragraphs: list[str]) -> dict[str, dict[str, Any]]:
 
     thousands = len(text) / 1000
     return {
-        "PII search": figure(seconds(lambda: pii.find(text)) * 1e3 / thousands, "ms/1k characters", "lower", "", 1.0),
-        "injection scan": figure(seconds(lambda: injection.scan(text)) * 1e3 / thousands, "ms/1k characters", "lower"),
-        "streamed redaction": figure(seconds(stream, 5) * 1e6 / len(pieces), "us/piece of 4 characters", "lower"),
+        "PII search": Figure(seconds(lambda: pii.find(text)) * 1e3 / thousands, "ms/1k characters", "lower", 1.0),
+        "injection scan": Figure(seconds(lambda: injection.scan(text)) * 1e3 / thousands, "ms/1k characters", "lower"),
+        "streamed redaction": Figure(seconds(stream, 5) * 1e6 / len(pieces), "us/piece of 4 characters", "lower"),
     }
 
 
 def main() -> None:
-    root = os.environ.get("MAINSPRING_DATA")
-    if not root:
-        sys.exit("set MAINSPRING_DATA to the folder of data sets (see docs/benchmarks.md)")
-    data = Path(root)
-    figures: dict[str, dict[str, Any]] = {}
+    data = data_sets()
+    figures: dict[str, Figure] = {}
     for name, texts in attacks(data / "safety"):
-        figures[f"found: {name}"] = figure(rate(texts), "share", "higher", f"{len(texts)} texts")
+        figures[f"found: {name}"] = Figure(rate(texts), "share", "higher", against=f"{len(texts)} texts")
     for name, texts in benign(data / "safety"):
-        figures[f"false alarms: {name}"] = figure(rate(texts), "share", "lower", f"{len(texts)} texts")
+        figures[f"false alarms: {name}"] = Figure(rate(texts), "share", "lower", against=f"{len(texts)} texts")
     squad = read(data / "qa/squad/dev-v2.0.json")["data"]
     paragraphs = sorted({part["context"] for article in squad for part in article["paragraphs"]})
-    figures["false alarms: encyclopaedia"] = figure(rate(paragraphs), "share", "lower", f"{len(paragraphs)} paragraphs")
+    told = f"{len(paragraphs)} paragraphs"
+    figures["false alarms: encyclopaedia"] = Figure(rate(paragraphs), "share", "lower", against=told)
     alarmed = sum(bool(pii.find(text)) for text in paragraphs) / len(paragraphs)
-    figures["PII found: encyclopaedia"] = figure(alarmed, "share", "lower", f"{len(paragraphs)} paragraphs")
-    figures |= speed(paragraphs)
-    for name, entry in figures.items():
-        print(f"{name:48} {entry['value']:8.3f} {entry['unit']:26} {entry['against']}")
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    measured_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    result = {"name": "guards", "measured_at": measured_at, "machine": machine, "figures": figures}
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    figures["PII found: encyclopaedia"] = Figure(alarmed, "share", "lower", against=told)
+    report("guards", figures | speed(paragraphs))
 
 
 if __name__ == "__main__":
