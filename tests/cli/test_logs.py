@@ -19,13 +19,13 @@ from tests.cli.command import Command
 
 
 def write(folder: Path, *entries: dict[str, Any], megabytes: float = 1.0) -> None:
-    """Lines as the server writes them: ``message``, ``level``, ``ago`` seconds, ``name``, and fields."""
+    """Lines as the server writes them: ``message``, ``level``, ``ago`` seconds (or ``at``), ``name``, and fields."""
     handler = FileHandler(folder, TelemetrySettings(log_file_mb=megabytes))
     for entry in entries:
         fields = dict(entry)
         name, level = fields.pop("name", REQUESTS), fields.pop("level", "INFO")
         record = logging.LogRecord(name, getattr(logging, level), "", 0, fields.pop("message", "request"), (), None)
-        record.created = time.time() - fields.pop("ago", 0)
+        record.created = fields.pop("at", time.time() - fields.pop("ago", 0))
         vars(record).update(fields)
         handler.handle(record)
     handler.close()
@@ -62,6 +62,17 @@ def test_lines_are_filtered(tmp_path: Path, folder: Path) -> None:
     assert "guards='x y,z'" in Command(tmp_path).said("logs", "--code", "engine_died")
 
 
+def test_times_are_shown_as_they_may_be_said(tmp_path: Path, folder: Path) -> None:
+    """In the reader's zone: a time that was copied from one line finds that line again."""
+    for zone in ("UTC", "Asia/Kolkata", "America/St_Johns", "Pacific/Auckland"):
+        command = Command(tmp_path, {"TZ": zone})
+        (line,) = command.said("logs", "--trace", "c").splitlines()
+        at = "T".join(line.split()[:2])
+        assert command.said("logs", "--since", at).splitlines()[-1] == line
+        (old,) = command.said("logs", "--trace", "a").splitlines()
+        assert old not in command.said("logs", "--since", at), zone
+
+
 def test_mistakes_are_named(tmp_path: Path, folder: Path) -> None:
     assert "level" in Command(tmp_path).failure("logs", "--level", "loud")
     assert "15m" in Command(tmp_path).failure("logs", "--since", "yesterday")
@@ -85,6 +96,16 @@ def test_files_are_put_aside_when_full_and_at_the_end_of_a_day(tmp_path: Path) -
     assert [line["trace_id"] for line in shown(tmp_path)] == ["today"]
 
 
+def test_a_line_that_comes_late_at_midnight_puts_nothing_aside(tmp_path: Path) -> None:
+    """Threads write a moment after they took the time; each turn of the day back and forth would cost an old file."""
+    folder = tmp_path / "home" / "logs"
+    midnight = time.time() // 86_400 * 86_400
+    moments = [midnight - 1, midnight + 0.1, midnight - 0.1, midnight + 0.2, midnight - 0.2, midnight + 0.3]
+    write(folder, *({"trace_id": str(number), "at": at} for number, at in enumerate(moments)))
+    assert len(files(folder)) == 2
+    assert [line["trace_id"] for line in shown(tmp_path)] == list("012345")
+
+
 def test_a_damaged_line_hides_no_other(tmp_path: Path, folder: Path) -> None:
     with (folder / FILE).open("ab") as file:
         file.write(b'{"cut off')
@@ -104,11 +125,12 @@ def test_what_comes_is_followed(tmp_path: Path, folder: Path) -> None:
     try:
         assert process.stdout is not None
         assert json.loads(process.stdout.readline())["trace_id"] == "c"
-        time.sleep(1)
         write(folder, {"trace_id": "later"})
         assert json.loads(process.stdout.readline())["trace_id"] == "later"
+        write(folder, {"trace_id": "just before"})
         (folder / FILE).rename(folder / f"{FILE}.1")
         write(folder, {"trace_id": "in a new file"})
+        assert json.loads(process.stdout.readline())["trace_id"] == "just before"
         assert json.loads(process.stdout.readline())["trace_id"] == "in a new file"
     finally:
         process.kill()

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from mainspring.errors import NotFound
 from mainspring.monitor.service import Monitor
 from mainspring.settings import MonitorSettings
-from mainspring.stores import Stores, ids
+from mainspring.stores import Stores, commits, ids
 from mainspring.stores.alerts import Alert, Alerts, Notice, Silence
-from mainspring.stores.feed import Feed
+from mainspring.stores.feed import Feed, move
 from mainspring.stores.pages import Page
 from mainspring.stores.tallies import Tallies, TallyRow
 from mainspring.types import EventRecord
@@ -48,6 +49,21 @@ async def test_a_reader_misses_nothing_whoever_writes_meanwhile(opened: Stores) 
     assert await feed.after(position, ("answer",), 7) == []
     assert len(read) == len(set(read))
     assert set(read) == set(written)
+
+
+async def test_a_clock_that_is_set_back_lets_nothing_be_counted_twice(
+    opened: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed = Feed(opened.database)
+    await opened.events.append(event())
+    async with asyncio.timeout(60):
+        while not (facts := await feed.after(0, ("answer",), 7)):
+            await asyncio.sleep(0.01)
+    position = facts[-1].settled
+    await opened.database.write(lambda connection: move(connection, "reader", position))
+    an_hour_ago = time.time_ns() - 3600 * 10**9
+    monkeypatch.setattr(commits, "time", SimpleNamespace(time_ns=lambda: an_hour_ago))
+    assert await feed.begin("reader") == position
 
 
 async def test_commits_are_read_whole_and_kinds_apart(opened: Stores) -> None:

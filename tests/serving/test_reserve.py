@@ -19,13 +19,14 @@ from mainspring.path import collect
 from mainspring.serving.background import Background
 from mainspring.serving.limit import Limits
 from mainspring.serving.pricing import NANO, Price, Tariff
-from mainspring.serving.reserve import Purse
+from mainspring.serving.reserve import Purse, refusal
 from mainspring.serving.rings import call_ring, request_ring
 from mainspring.serving.select import Registry, Served
 from mainspring.serving.tariffs import Tariffs
 from mainspring.settings import Settings
 from mainspring.stores import Stores
 from mainspring.stores.ledger import Asked
+from mainspring.stores.spending import Budget, Exhausted, Spending
 from mainspring.types import (
     Allowance,
     ChatRequest,
@@ -176,8 +177,16 @@ async def test_a_refusal_says_what_is_left_and_when_to_return(home: Counting) ->
     assert caught.value.status == 429
     assert caught.value.headers == {"x-mainspring-budget": "exceeded", "x-should-retry": "false"}
     assert caught.value.retry_after is not None
-    assert 0 < caught.value.retry_after <= 86_400
+    assert 0 <= caught.value.retry_after <= 86_400
     assert home.engine.seen == []
+
+
+def test_who_is_refused_at_midnight_does_not_wait_another_day() -> None:
+    at = 1_764_028_799.9  # 2025-11-24T23:59:59.9Z
+    budget = Budget("acme", "budget_1", "lab", "tenant", "", "day", 10, None, True, at)
+    told = refusal(Exhausted(budget, Spending("2025-11-24", spent_nanousd=10), at, soon=False), 5, 0)
+    assert told.retry_after == 0
+    assert "2025-11-25T00:00Z" in str(told.remedy)
 
 
 async def test_what_others_have_set_aside_comes_back_soon(home: Counting) -> None:

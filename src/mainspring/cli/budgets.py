@@ -63,11 +63,11 @@ def create(
 @app.command("list")
 def list_budgets(context: typer.Context, tenant: Tenant = "default", as_json: AsJson = False) -> None:
     """List a tenant's budgets with what was spent of them."""
-    from mainspring.gateway.costs import budget_body
+    from mainspring.gateway.costs import budget_now
 
     async def work(opened: Stores) -> list[dict[str, Any]]:
         found = await opened.budgets.list(tenant)
-        return [budget_body(budget, await opened.budgets.spending(budget)) for budget in found]
+        return [await budget_now(opened.budgets, budget) for budget in found]
 
     rows = _run(context, work)
     if as_json:

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 import orjson
 import typer
@@ -56,10 +56,11 @@ def logs(
     found = files(folder)
     if not found and not follow:
         raise NotFound(f"there are no lines in {folder}", remedy="`mainspring up` writes them")
-    for entry in deque(chosen.of(_read(found)), lines):
+    kept = Kept()
+    for entry in deque(chosen.of(kept.read(found)), lines):
         _print(entry, as_json)
     if follow:
-        for entry in chosen.of(_followed(folder / FILE)):
+        for entry in chosen.of(kept.follow(folder / FILE)):
             _print(entry, as_json)
 
 
@@ -103,54 +104,96 @@ def moment(text: str | None) -> float | None:
         raise InvalidRequest(f"{text} is no time", remedy=remedy, param="since") from None
 
 
-def _read(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
-    for path in paths:
-        try:
-            with path.open("rb") as file:
-                yield from filter(None, map(_entry, file))
-        except FileNotFoundError:
-            # It was put aside or removed meanwhile.
-            continue
+class Kept:
+    """Lines in files: those that are there, then those that come. Between the two none is lost, and none told twice."""
+
+    def __init__(self) -> None:
+        self._file, self._offset = 0, 0
+        """The inode that was read last, and where its last whole line ended."""
+
+    def read(self, paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
+        """What is in the files."""
+        for path in paths:
+            try:
+                file = path.open("rb")
+            except FileNotFoundError:
+                # It was put aside or removed meanwhile.
+                continue
+            with file:
+                yield from self._whole(file)
+
+    def follow(self, path: Path) -> Iterator[dict[str, Any]]:
+        """What is written to ``path`` after that, also after it was put aside."""
+        while True:
+            try:
+                file = path.open("rb")
+            except FileNotFoundError:
+                time.sleep(_PAUSE_S)
+                continue
+            with file:
+                yield from self._followed(file, path)
+
+    def _followed(self, file: BinaryIO, path: Path) -> Iterator[dict[str, Any]]:
+        """What is written to one file until another is in its place."""
+        here = True
+        while here:
+            # Looked at first: what is written before it is put aside is read all the same.
+            here = _inode(path) == os.fstat(file.fileno()).st_ino
+            yield from self._whole(file)
+            if here:
+                time.sleep(_PAUSE_S)
+        # Another file may get its number.
+        self._file = 0
+
+    def _whole(self, file: BinaryIO) -> Iterator[dict[str, Any]]:
+        """The whole lines after those of this file that were read before."""
+        inode = os.fstat(file.fileno()).st_ino
+        if inode != self._file:
+            self._file, self._offset = inode, 0
+        file.seek(self._offset)
+        for line in file:
+            if not line.endswith(b"\n"):
+                # It is being written, or was when the machine stopped.
+                return
+            self._offset += len(line)
+            if (entry := _entry(line)) is not None:
+                yield entry
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
 
 
 def _entry(line: bytes) -> dict[str, Any] | None:
     try:
         found = orjson.loads(line)
     except orjson.JSONDecodeError:
-        # A line that is being written, or was when the machine stopped.
+        # The machine stopped while it was written.
         return None
     return found if isinstance(found, dict) else None
-
-
-def _followed(path: Path) -> Iterator[dict[str, Any]]:
-    """What is written to ``path`` from now on, also after it was put aside."""
-    file, held = None, b""
-    at_end = path.exists()
-    while True:
-        if file is None and path.exists():
-            file = path.open("rb")
-            if at_end:
-                file.seek(0, os.SEEK_END)
-                at_end = False
-        if file is not None:
-            *whole, held = (held + file.read()).split(b"\n")
-            yield from filter(None, map(_entry, whole))
-            if not path.exists() or path.stat().st_ino != os.fstat(file.fileno()).st_ino:
-                file.close()
-                file, held = None, b""
-                continue
-        time.sleep(_PAUSE_S)
 
 
 def _print(entry: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print(orjson.dumps(entry).decode(), flush=True)
         return
-    at = str(entry.get("at", ""))[:23].replace("T", " ")
+    at = _here(str(entry.get("at", "")))
     fields = {name: value for name, value in entry.items() if name not in _PLAIN and value not in (None, "", [])}
     shown = " ".join(f"{name}={show_value(value)}" for name, value in fields.items())
     line = f"{at} {entry.get('level', ''):<7} {entry.get('message', '')} {shown}".rstrip()
     print(show.printable(line), flush=True)
+
+
+def _here(at: str) -> str:
+    """A line's time in the zone of whoever reads, as other commands show it and ``--since`` takes it."""
+    try:
+        moment = datetime.fromisoformat(at).astimezone()
+    except ValueError:
+        return at
+    return moment.replace(tzinfo=None).isoformat(" ", timespec="milliseconds")
 
 
 def show_value(value: Any) -> str:

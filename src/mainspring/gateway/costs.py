@@ -62,7 +62,7 @@ def router(budgets: Budgets, ledger: Ledger, access: Access, idempotency: Idempo
     admins = Annotated[Context, Depends(access("admin"))]
 
     async def shown(budget: Budget) -> HttpResponse:
-        return json_response(budget_body(budget, await budgets.spending(budget)))
+        return json_response(await budget_now(budgets, budget))
 
     @routes.post("/budgets")
     async def create_budget(
@@ -87,7 +87,7 @@ def router(budgets: Budgets, ledger: Ledger, access: Access, idempotency: Idempo
     @routes.get("/budgets")
     async def list_budgets(context: admins) -> HttpResponse:
         found = await budgets.list(context.principal.tenant)
-        data = [budget_body(budget, await budgets.spending(budget)) for budget in found]
+        data = [await budget_now(budgets, budget) for budget in found]
         return json_response({"object": "list", "data": data})
 
     @routes.get("/budgets/{budget_id}")
@@ -208,9 +208,14 @@ def line_body(line: Line) -> dict[str, Any]:
     }
 
 
-def budget_body(budget: Budget, spent: Spending) -> dict[str, Any]:
+async def budget_now(budgets: Budgets, budget: Budget) -> dict[str, Any]:
     """A budget as JSON, with what was spent in its current period."""
     now = time.time()
+    return budget_body(budget, await budgets.spending(budget, now), now)
+
+
+def budget_body(budget: Budget, spent: Spending, at: float) -> dict[str, Any]:
+    """A budget as JSON, with what was spent in the period of the Unix time ``at``."""
     return {
         "object": "budget",
         "id": budget.id,
@@ -224,7 +229,7 @@ def budget_body(budget: Budget, spent: Spending) -> dict[str, Any]:
         "limit_tokens": budget.limit_tokens,
         "created_at": budget.created_at,
         "period": spent.period,
-        "resets_at": spending.ends(budget.window, now),
+        "resets_at": spending.ends(budget.window, at),
         "spent_usd": spent.spent_nanousd / NANO,
         "spent_nanousd": spent.spent_nanousd,
         "spent_tokens": spent.spent_tokens,

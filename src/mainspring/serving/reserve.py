@@ -163,14 +163,15 @@ class Reserve(Layer):
 
 def refusal(full: Exhausted, nanousd: int, tokens: int) -> BudgetExceeded:
     """What the caller is told."""
-    budget, now = full.budget, time.time()
+    budget = full.budget
     named = f"budget {budget.name or budget.id} of this {budget.scope if budget.scope != 'global' else 'server'}"
-    end = spending.ends(budget.window, now)
+    # Of the period that was full: at midnight another has begun meanwhile, which nobody need wait for the end of.
+    end = spending.ends(budget.window, full.at)
     if full.soon:
         wait: float | None = SOON_S
         remedy = "Try again when the requests that run now have ended, or lower max_tokens"
     else:
-        wait = None if end is None else end - now
+        wait = None if end is None else max(0.0, end - time.time())
         until = "" if end is None else time.strftime(", or wait until %Y-%m-%dT%H:%MZ", time.gmtime(end))
         remedy = f"Lower max_tokens, raise the limit{until}"
     money, most = budget.limit_nanousd, budget.limit_tokens

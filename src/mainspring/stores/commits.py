@@ -48,4 +48,5 @@ def latest(connection: sa.Connection) -> int:
             sa.literal_column("pg_snapshot_xmax(pg_current_snapshot())::text::bigint", sa.BigInteger)
         )
         return int(connection.execute(query).scalar_one())
-    return time.time_ns() // 1000 + 1
+    # Where the clock was set back, what was numbered before is still ahead of it.
+    return max((connection.execute(_LAST).scalar() or 0), time.time_ns() // 1000) + 1

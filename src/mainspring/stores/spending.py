@@ -104,12 +104,14 @@ class Charge:
 
 
 class Exhausted(Exception):
-    """A hard budget does not hold what was to be set aside. ``soon``: it would, were nothing else set aside."""
+    """A hard budget does not hold what was to be set aside at the Unix time ``at``, which names its period. ``soon``:
+    it would, were nothing else set aside."""
 
-    def __init__(self, budget: Budget, spent: Spending, *, soon: bool) -> None:
+    def __init__(self, budget: Budget, spent: Spending, at: float, *, soon: bool) -> None:
         super().__init__(budget.id)
         self.budget = budget
         self.spent = spent
+        self.at = at
         self.soon = soon
 
 
@@ -234,7 +236,7 @@ def reserve(
             found = _take(connection, budget, here, nanousd, tokens)
         if found is None:
             spent = read(connection, budget, here["period"])
-            raise Exhausted(budget, spent, soon=_fits(budget, spent, nanousd, tokens))
+            raise Exhausted(budget, spent, now, soon=_fits(budget, spent, nanousd, tokens))
         taken.append((budget, found))
         held.append({**here, "id": reservation, "nanousd": nanousd, "tokens": tokens, "expires_at": now + lease_s})
     if held:

@@ -10,7 +10,7 @@ import re
 import sys
 import time
 import traceback
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any, TextIO
@@ -82,8 +82,12 @@ class FileHandler(RotatingFileHandler):
 
     def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802
         day = datetime.fromtimestamp(record.created, UTC).date()
-        before, self._day = self._day, day
-        return before not in (None, day) or bool(super().shouldRollover(record))
+        before = self._day
+        # Threads come late: what is of yesterday after a line of today goes with it, and turns no day back.
+        late = before is not None and before - day == timedelta(days=1)
+        if not late:
+            self._day = day
+        return (before is not None and before != day and not late) or bool(super().shouldRollover(record))
 
 
 def _day(path: Path) -> date | None:
