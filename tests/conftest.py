@@ -18,6 +18,7 @@ import pytest
 
 from tests import redis_server
 from tests.databases import migrated as migrated
+from tests.one_day import one_day as one_day
 
 # A busy machine must not fail a property by the clock.
 hypothesis.settings.register_profile("mainspring", deadline=None)

@@ -1,4 +1,4 @@
-"""Every example of the documentation runs: ``python`` blocks in order, each page one program; ``sh`` blocks of
+"""Every example of the documentation runs: ``python`` blocks in order, each page one program; then its ``sh`` blocks of
 ``mainspring`` and ``curl`` commands. The address and the key of the pages are those of the test's own server."""
 
 from __future__ import annotations
@@ -22,29 +22,20 @@ def blocks(page: Path, kind: str) -> list[str]:
     return [body for found, body in BLOCK.findall(page.read_text(encoding="utf-8")) if found == kind]
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.name)
-def test_python_examples(server: Server, page: Path, tmp_path: Path) -> None:
-    program = "\n\n".join(_here(block, server) for block in blocks(page, "python"))
-    script = tmp_path / "example.py"
-    script.write_text(program, encoding="utf-8")
-    ran = subprocess.run(
-        [sys.executable, str(script)], cwd=ROOT, env=server.environment, capture_output=True, text=True, timeout=300
-    )
-    assert ran.returncode == 0, ran.stderr
-
-
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "sh")], ids=lambda page: page.name)
-def test_shell_examples(server: Server, page: Path) -> None:
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if blocks(page, "python") or blocks(page, "sh")], ids=lambda page: page.name
+)
+def test_examples(server: Server, page: Path, tmp_path: Path) -> None:
+    """The program first: a page's commands look at what it has made."""
+    if program := "\n\n".join(_here(block, server) for block in blocks(page, "python")):
+        script = tmp_path / "example.py"
+        script.write_text(program, encoding="utf-8")
+        ran = _run([sys.executable, str(script)], server.environment)
+        assert ran.returncode == 0, ran.stderr
     for block in blocks(page, "sh"):
         for command in _commands(_here(block, server)):
-            ran = subprocess.run(
-                ["bash", "-c", command],
-                cwd=ROOT,
-                env=_with_path(server),
-                capture_output=True,
-                text=True,
-                timeout=300,
-            )
+            ran = _run(["bash", "-c", command], _with_path(server))
             assert ran.returncode == 0, f"{command}\n{ran.stdout}\n{ran.stderr}"
 
 
@@ -55,6 +46,10 @@ def test_links_between_pages_lead_somewhere() -> None:
             if not (page.parent / target).exists():
                 broken.append(f"{page.name}: {target}")
     assert not broken
+
+
+def _run(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
 
 
 def _here(text: str, server: Server) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -275,9 +276,11 @@ async def test_an_erasure_that_was_killed_is_taken_up_again(
             keys = world.keys
             key = keys["both"]
             await everything(world, key, {ana: hers, bob: his})
-            _die(dying, world, step)
+            reached = _die(dying, world, step)
             reply = asyncio.create_task(world.call(key, "DELETE", f"/v1/subjects/{ana}"))
-            await asyncio.sleep(0.5)
+            async with asyncio.timeout(60):
+                while not reached.is_set():
+                    await asyncio.sleep(0.01)
             reply.cancel()
             dying.setattr(Eraser, "close", _nothing)
             worker = world.system.compliance.eraser._worker
@@ -297,16 +300,19 @@ async def test_an_erasure_that_was_killed_is_taken_up_again(
 async def _nothing(self: Eraser) -> None: ...
 
 
-def _die(patch: pytest.MonkeyPatch, world: World, step: str) -> None:
-    """The eraser never gets beyond this step."""
+def _die(patch: pytest.MonkeyPatch, world: World, step: str) -> threading.Event:
+    """The eraser never gets beyond this step; set when it is there."""
+    reached = threading.Event()
 
     class Died(BaseException):
         pass
 
     async def dies(*_: Any, **__: Any) -> Any:
+        reached.set()
         raise Died
 
     def died(*_: Any, **__: Any) -> Any:
+        reached.set()
         raise asyncio.CancelledError
 
     match step:
@@ -320,3 +326,4 @@ def _die(patch: pytest.MonkeyPatch, world: World, step: str) -> None:
             patch.setattr(erasing, "answers", died)
         case "receipt":
             patch.setattr(type(world.system.stores.erasures), "erased", dies)
+    return reached

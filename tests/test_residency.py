@@ -144,7 +144,9 @@ async def test_routes_fallbacks_and_the_router_keep_to_them(elsewhere: Elsewhere
         assert elsewhere.seen("us") == elsewhere.seen("") == 0
         # The same ways are open to others.
         assert (await say(world, "watched")).status_code == 200
-        await asyncio.sleep(0.1)
+        async with asyncio.timeout(30):
+            while not elsewhere.seen("us"):
+                await asyncio.sleep(0.02)
         assert elsewhere.seen("us") == 1
 
 

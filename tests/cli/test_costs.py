@@ -18,6 +18,7 @@ from mainspring.settings import Settings
 from mainspring.stores import ids
 from mainspring.types import EventRecord
 
+pytestmark = pytest.mark.usefixtures("one_day")
 HOUR = 3600
 CONFIG = """
 home: {home}
@@ -39,12 +40,14 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 def fill(home: Path, *calls: tuple[float, dict[str, Any]]) -> None:
+    now = time.time()
+
     async def work() -> None:
         async with stores.open(Settings(home=home)) as opened:
             for ago, facts in calls:
                 whole = {"model": "sonnet", "application": "support", "key_id": "key_1", "prompt_tokens": 10} | facts
-                at = time.time() - ago
-                await opened.events.append(EventRecord(ids.new("evt_"), at, "default", "t1", "call", "a", whole))
+                record = EventRecord(ids.new("evt_"), now - ago, "default", "t1", "call", "a", whole)
+                await opened.events.append(record)
 
     asyncio.run(work())
 

@@ -112,6 +112,7 @@ def test_a_damaged_line_hides_no_other(tmp_path: Path, folder: Path) -> None:
     assert len(shown(tmp_path)) == 4
 
 
+@pytest.mark.usefixtures("one_day")
 def test_what_comes_is_followed(tmp_path: Path, folder: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAINSPRING_")}
     environment |= {"MAINSPRING_HOME": str(tmp_path / "home"), "PYTHONUNBUFFERED": "1"}

@@ -23,6 +23,7 @@ from mainspring.types import EventRecord, Principal
 from tests.databases import settings
 
 __all__ = ["settings"]
+pytestmark = pytest.mark.usefixtures("one_day")
 KEY = Principal("acme", "key_1")
 
 
@@ -439,7 +440,7 @@ async def test_a_caller_that_leaves_while_it_reserves_leaves_nothing_set_aside(
         await leaving
     assert (await budgets.spending(budget)).reserved_nanousd == 600
     go.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while (await budgets.spending(budget)).reserved_nanousd:
             await asyncio.sleep(0.01)
     await budgets.reserve([budget], 1000, 1)

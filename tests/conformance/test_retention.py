@@ -235,7 +235,7 @@ async def test_it_looks_by_itself(opened: Stores) -> None:
     await lived(opened, "old", 11)
     retention, _ = made(opened, contents_days=10, every_s=0.05)
     retention.start()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while "old said" in await left(opened):
             await asyncio.sleep(0.02)
     await retention.close()

@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import json
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from mainspring import stores
 from mainspring.errors import Conflict, InvalidRequest, NotFound, StoreError, Unauthenticated
 from mainspring.settings import Settings
 from mainspring.stores import Stores, ids
+from mainspring.stores import keys as keys_store
 from mainspring.stores.audit import By
 from mainspring.stores.batches import KIND
 from mainspring.stores.collections import Collection
@@ -394,7 +396,7 @@ async def test_an_unknown_secret_is_refused(opened: Stores, secret: str) -> None
         await opened.keys.authenticate(secret)
 
 
-async def test_revocation_and_expiry_act_at_once(opened: Stores) -> None:
+async def test_revocation_and_expiry_act_at_once(opened: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     info, secret = await opened.keys.create("k", scopes=frozenset({"chat"}))
     await opened.keys.authenticate(secret)
     await opened.keys.revoke("default", info.id)
@@ -403,9 +405,10 @@ async def test_revocation_and_expiry_act_at_once(opened: Stores) -> None:
     _, expired = await opened.keys.create("k", scopes=frozenset({"chat"}), expires_at=time.time() - 1)
     with pytest.raises(Unauthenticated, match="expired"):
         await opened.keys.authenticate(expired)
-    _, short = await opened.keys.create("k", scopes=frozenset({"chat"}), expires_at=time.time() + 0.3)
+    _, short = await opened.keys.create("k", scopes=frozenset({"chat"}), expires_at=time.time() + 60)
     await opened.keys.authenticate(short)
-    await asyncio.sleep(0.35)
+    later = time.time() + 61
+    monkeypatch.setattr(keys_store, "time", SimpleNamespace(time=lambda: later, monotonic=time.monotonic))
     with pytest.raises(Unauthenticated, match="expired"):
         await opened.keys.authenticate(short)
 

@@ -19,7 +19,7 @@ from selenium.webdriver.remote.webelement import WebElement
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
 MISSING = "there is no browser: apt-get install chromium chromium-driver"
-PATIENCE_S = 40.0
+PATIENCE_S = 90.0
 # What the browser itself would ask the world for at its start.
 QUIET = (
     "--headless --no-sandbox --disable-gpu --disable-dev-shm-usage --disable-quic --no-first-run --disable-sync "

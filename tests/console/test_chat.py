@@ -191,6 +191,9 @@ def test_two_models_answer_side_by_side(browser: Browser, server: Server) -> Non
     browser.until(lambda: len(browser.all(".pane")) == 2, "two panes")
     pick(browser, "handbook", 0)
     pick(browser, CHAT, 1)
+    # A small model may go on for as long as its context is.
+    browser.press("Parameters")
+    browser.type("input[placeholder=default][max='100000']", "64")
     browser.type(COMPOSER, QUESTION + Keys.ENTER)
     browser.until(lambda: len(browser.all(".turn.answer")) == 2, "two answers")
     ended(browser)

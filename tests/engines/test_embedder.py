@@ -183,7 +183,7 @@ async def test_what_was_unloaded_loads_again(embedder: OpenVinoEmbedder, monkeyp
 
 async def test_after_close_it_says_so(pulled: PulledModel) -> None:
     embedder = OpenVinoEmbedder(pulled)
-    waiting = asyncio.create_task(embedder.embed(["river " * 200] * 200))
+    waiting = asyncio.create_task(embedder.embed(["river " * 200] * 1000))
     await asyncio.sleep(0.3)
     await embedder.close()
     with pytest.raises(EngineError, match="closed"):

@@ -391,13 +391,13 @@ def waits(*pieces: bytes) -> Handler:
 async def test_deadlines_hold_before_and_after_the_first_token() -> None:
     async with upstream(waits()) as (engine, state):
         with pytest.raises(DeadlineExceeded):
-            await engine.generate(ask(timeout=0.1))
-        await asyncio.wait_for(state.left.wait(), 10)
+            await engine.generate(ask(timeout=0.5))
+        await asyncio.wait_for(state.left.wait(), 30)
     async with upstream(waits(HELLO)) as (engine, state):
-        stream = await engine.generate(ask(timeout=0.3))
+        stream = await engine.generate(ask(timeout=1.5))
         with pytest.raises(DeadlineExceeded):
             await read(stream)
-        await asyncio.wait_for(state.left.wait(), 10)
+        await asyncio.wait_for(state.left.wait(), 30)
 
 
 @pytest.mark.parametrize("tokens_read", [0, 1])
@@ -407,7 +407,7 @@ async def test_closing_a_stream_cancels_the_request_upstream(tokens_read: int) -
         for _ in range(tokens_read):
             await anext(stream)
         await stream.aclose()
-        await asyncio.wait_for(state.left.wait(), 10)
+        await asyncio.wait_for(state.left.wait(), 30)
         assert engine.statistics()["running"] == 0
 
 
@@ -419,7 +419,7 @@ async def test_cancelling_before_the_first_token_cancels_upstream() -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await asyncio.wait_for(state.left.wait(), 10)
+        await asyncio.wait_for(state.left.wait(), 30)
 
 
 async def test_closing_the_engine_ends_what_runs() -> None:

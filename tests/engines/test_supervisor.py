@@ -187,12 +187,12 @@ async def test_silence_is_death_only_while_there_is_work(child: Child) -> None:
 async def test_a_child_that_speaks_does_not_hang(child: Child) -> None:
     body = (
         "def serve(channel, configuration):\n    channel.send({'ready': {}})\n"
-        "    for _ in range(40):\n        time.sleep(0.05)\n        channel.send({})\n"
+        "    for _ in range(60):\n        time.sleep(0.05)\n        channel.send({})\n"
         "    channel.receive(wait=True)\n"
     )
-    supervisor = child.supervise(body, busy=lambda: child.heard.qsize() < 40, silence=1.0)
+    supervisor = child.supervise(body, busy=lambda: child.heard.qsize() < 60, silence=2.0)
     await supervisor.start()
-    await eventually(lambda: child.heard.qsize() == 40 or bool(child.deaths))
+    await eventually(lambda: child.heard.qsize() == 60 or bool(child.deaths))
     assert not child.deaths
     await supervisor.close()
 
@@ -234,7 +234,7 @@ async def test_close_while_it_loads(child: Child, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("mainspring.engines.supervisor._GRACE_S", 0.2)
     supervisor = child.supervise("def serve(channel, configuration): time.sleep(600)")
     starting = asyncio.create_task(supervisor.start())
-    await asyncio.sleep(0.1)
+    await eventually(lambda: supervisor.pid is not None)
     pid = supervisor.pid
     assert pid is not None
     await supervisor.close()
@@ -254,7 +254,7 @@ def test_child_ends_with_its_parent(child: Child, tmp_path: Path, stop: str) -> 
     """)
     done = subprocess.run([sys.executable, "-c", parent], capture_output=True, text=True, env=dict(os.environ))
     pid = int(done.stdout)
-    end = time.monotonic() + 10
+    end = time.monotonic() + 30
     while alive(pid) and time.monotonic() < end:
         time.sleep(0.01)
     outlived = alive(pid)

@@ -38,7 +38,13 @@ CHAT = "smollm2-135m-instruct"
 WEATHER = {
     "name": "get_weather",
     "description": "The weather of a city",
-    "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    "input_schema": {
+        "type": "object",
+        # A small model may go on and on.
+        "properties": {"city": {"type": "string", "maxLength": 30}},
+        "required": ["city"],
+        "additionalProperties": False,
+    },
 }
 CITED = Citation(1, "doc_1", "warranty.pdf", "two years", 4, 13)
 
@@ -293,10 +299,11 @@ def test_a_stop_sequence_ends_the_real_engine(client: Any) -> None:
 def test_a_forced_tool_is_called_once(client: Any) -> None:
     answer = client.messages.create(
         model=CHAT,
-        max_tokens=64,
+        max_tokens=80,
         messages=[{"role": "user", "content": "What is the weather in Leeds?"}],
         tools=[WEATHER],
         tool_choice={"type": "tool", "name": "get_weather"},
+        extra_body={"temperature": 0},
     )
     call = answer.content[-1]
     assert (answer.stop_reason, call.type, call.name) == ("tool_use", "tool_use", "get_weather")
@@ -318,10 +325,11 @@ def test_the_official_client_parses_a_model_of_pydantic(client: Any) -> None:
 def test_a_forced_tool_is_streamed_as_json(client: Any) -> None:
     with client.messages.stream(
         model=CHAT,
-        max_tokens=64,
+        max_tokens=80,
         messages=[{"role": "user", "content": "What is the weather in Leeds?"}],
         tools=[WEATHER],
         tool_choice={"type": "tool", "name": "get_weather"},
+        extra_body={"temperature": 0},
     ) as stream:
         pieces = [event.delta.partial_json for event in stream if event.type == "content_block_delta"]
         final = stream.get_final_message()

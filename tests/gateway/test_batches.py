@@ -32,7 +32,7 @@ from mainspring.gateway.batch_work import BatchWork, Slots
 from mainspring.gateway.responses import Stored
 from mainspring.settings import BatchesSettings, GatewaySettings
 from mainspring.stores.batches import KIND, OVER, Batch
-from mainspring.stores.worker import Worker
+from mainspring.stores.worker import Lease, Worker
 from mainspring.types import Principal
 from tests.serving.talk import Talk, talk
 
@@ -61,7 +61,12 @@ class Desk:
             self.settings,
             running=lambda: float(home.engine.live + home.engine.waiting),
         )
-        self.worker = Worker(stores.jobs, KIND, self.work, lease_s=0.6, poll_s=0.02, give_up=self.work.give_up)
+        self.leases: list[Lease] = []
+        self.worker = Worker(stores.jobs, KIND, self._leased, lease_s=3.0, poll_s=0.02, give_up=self.work.give_up)
+
+    async def _leased(self, lease: Lease) -> None:
+        self.leases.append(lease)
+        await self.work(lease)
 
     async def submit(self, lines: Sequence[str], *, endpoint: str = CHAT, window: str = "24h") -> Batch:
         stores = self.home.stores
@@ -303,7 +308,7 @@ async def test_a_batch_is_cancelled_where_it_is(tmp_path: Path) -> None:
         while len(at.home.engine.seen) < 3:
             await asyncio.sleep(0.01)
         await at.home.stores.batches.cancel("acme", batch.id, groups=at.key.groups)
-        await asyncio.sleep(0.4)
+        await asyncio.wait_for(at.leases[-1].cancelled.wait(), 30)
         gate.set()
         over = await at.over(batch)
         answered, refused = await at.lines(over.output_file_id), await at.lines(over.error_file_id)
@@ -396,7 +401,7 @@ async def test_a_batch_gives_way(tmp_path: Path) -> None:
     engine = {"running": 0.0}
     slots = Slots(4, 1, lambda: engine["running"])
     for _ in range(4):
-        await asyncio.wait_for(slots.enter(generates=True), 1)
+        await asyncio.wait_for(slots.enter(generates=True), 30)
         engine["running"] += 1
     waiting = asyncio.create_task(slots.enter(generates=True))
     await asyncio.sleep(0.05)
@@ -408,7 +413,7 @@ async def test_a_batch_gives_way(tmp_path: Path) -> None:
     await asyncio.sleep(0.05)
     assert not waiting.done(), "somebody else is there and one line runs"
     engine["running"] -= 1
-    await asyncio.wait_for(waiting, 1)
+    await asyncio.wait_for(waiting, 30)
 
 
 async def test_a_stopped_server_goes_on_at_its_next_start(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.conftest import Server
 
+pytestmark = pytest.mark.usefixtures("one_day")
 MODEL = "smollm2-135m-instruct"
 ASKED = [{"role": "user", "content": "Say something."}]
 

@@ -43,10 +43,12 @@ def story(index: int, tokens: int, **fields: Any) -> dict[str, Any]:
     }
 
 
-async def frames(session: aiohttp.ClientSession, server: Server, body: dict[str, Any]) -> list[Any]:
-    """The data frames of a stream; ``[DONE]`` as a string."""
+async def frames(
+    session: aiohttp.ClientSession, server: Server, body: dict[str, Any], found: list[Any] | None = None
+) -> list[Any]:
+    """The data frames of a stream, in ``found`` as they come; ``[DONE]`` as a string."""
     headers = {"authorization": f"Bearer {server.key}"}
-    found: list[Any] = []
+    found = [] if found is None else found
     async with session.post(f"{server.url}/v1/chat/completions", json=body, headers=headers) as answer:
         if answer.status != 200:
             return [await answer.json()]
@@ -89,10 +91,15 @@ async def test_a_client_that_leaves_frees_its_slot(server: Server) -> None:
 
 async def test_a_killed_engine_fails_its_streams_and_comes_back(own_server: Server) -> None:
     async with aiohttp.ClientSession() as session:
-        streams = [asyncio.create_task(frames(session, own_server, story(index, 1500))) for index in range(4)]
-        while await running(session, own_server) < 4:
-            await asyncio.sleep(0.05)
-        await asyncio.sleep(1.0)
+        heard: list[list[Any]] = [[] for _ in range(4)]
+        streams = [
+            asyncio.create_task(frames(session, own_server, story(index, 1500), each))
+            for index, each in enumerate(heard)
+        ]
+        # Past its first frame a stream is begun, and not asked for again.
+        async with asyncio.timeout(60):
+            while await running(session, own_server) < 4 or not all(heard):
+                await asyncio.sleep(0.05)
         os.kill(_engine_pid(own_server.process.pid), signal.SIGKILL)
         for answer in await asyncio.gather(*streams):
             assert answer[-1]["error"]["code"] == "engine_died"

@@ -17,6 +17,7 @@ from mainspring.types import Principal
 from tests.gateway.asgi import Reply, ask, gateway
 from tests.serving.test_reserve import Counting
 
+pytestmark = pytest.mark.usefixtures("one_day")
 TOKENS = 100_000
 ASKED = {"model": "chat", "prompt": ["one", "two", "three"]}
 

@@ -87,6 +87,16 @@ class World:
             time.sleep(0.05)
         raise AssertionError(f"no trace {trace} arrived")
 
+    def listed(self, trace: str, query: str, patience_s: float = 20.0) -> list[dict[str, Any]]:
+        """The traces that the server lists, once this one is among them: it writes them beside its answers."""
+        end = time.monotonic() + patience_s
+        while time.monotonic() < end:
+            found: list[dict[str, Any]] = self.server.call("GET", f"/v1/traces?{query}")[1]["data"]
+            if trace in {each["id"] for each in found}:
+                return found
+            time.sleep(0.05)
+        raise AssertionError(f"no trace {trace} is listed")
+
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
@@ -259,10 +269,7 @@ def test_a_prompt_goes_with_its_session(world: World) -> None:
 
 def test_traces_are_found_by_what_they_cost(world: World) -> None:
     dear = ask(world, "far", "What does it cost?")
-    world.spans(dear)
-    time.sleep(0.5)
-    found = world.server.call("GET", "/v1/traces?least_usd=0.01&limit=200")[1]["data"]
-    assert dear in {trace["id"] for trace in found}
+    found = world.listed(dear, "least_usd=0.01&limit=200")
     assert all(trace["cost_usd"] >= 0.01 for trace in found)
     none = world.server.call("GET", "/v1/traces?least_usd=1000")[1]["data"]
     assert none == []
@@ -270,8 +277,7 @@ def test_traces_are_found_by_what_they_cost(world: World) -> None:
 
 def test_the_command_lists_traces(world: World) -> None:
     dear = ask(world, "far", "And what does this one?")
-    world.spans(dear)
-    time.sleep(0.5)
+    world.listed(dear, "limit=200")
 
     def listed(*arguments: str) -> str:
         command = [sys.executable, "-m", "mainspring", "traces", *arguments]

@@ -28,7 +28,7 @@ async def test_it_ends_whatever_it_is_at(turns: int) -> None:
     pending = Pending()
     forgetter = Forgetter(SimpleNamespace(forgetting=pending), again_s=1.0)  # type: ignore[arg-type]
     await forgetter.start()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not pending.looks:
             await asyncio.sleep(0)
         # It rests for ten times as long as it took, and waits from then on.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import struct
 import zipfile
@@ -246,8 +245,9 @@ async def test_too_large(parser: Parser, monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 async def test_a_killed_worker_fails_its_document_and_is_replaced(parser: Parser) -> None:
     await parser.parse(b"warm", "a.txt")
-    parser._idle[0].process.kill()
-    await asyncio.sleep(0.2)
+    killed = parser._idle[0].process
+    killed.kill()
+    await killed.wait()
     assert (await parser.parse(b"after", "b.txt")).text == "after"
 
 

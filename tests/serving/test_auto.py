@@ -593,7 +593,7 @@ async def test_samples_that_nobody_waits_for_any_more_end_with_the_one_that_fail
     signal = confidence.Agreement(ring, samples=3)
     context = visitor()
     asked = asyncio.create_task(signal.of(asking(), context, Answer(Head("small"))))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while engine.live < 3:
             await asyncio.sleep(0.01)
         began.set()

@@ -187,12 +187,12 @@ async def test_the_callers_own_deadline_blames_nobody() -> None:
         balanced([one.url, two.url], Counts(), failures=1) as balance,
     ):
         with pytest.raises(DeadlineExceeded):
-            await text_of(balance, visitor(deadline=time.monotonic() + 0.2))
+            await text_of(balance, visitor(deadline=time.monotonic() + 1.0))
         assert len(one.bodies) + len(two.bodies) == 1
         assert [arm.failures for arm in balance.arms] == [0, 0]
         # The deadline went along, for whoever heeds it.
         told = float((one.headers + two.headers)[0]["x-request-timeout"])
-        assert 0 < told <= 0.2
+        assert 0 < told <= 1.0
 
 
 async def test_a_caller_who_leaves_frees_its_replica() -> None:

@@ -281,7 +281,7 @@ async def test_what_nobody_set_aside_for_a_new_session_is_not_given_back(tmp_pat
 
     async with talk(tmp_path, script, token_budget=500) as home:
         late = asyncio.create_task(home.say("late"))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not home.engine.live:
                 await asyncio.sleep(0.01)
             await home.say("first")

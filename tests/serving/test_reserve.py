@@ -39,6 +39,7 @@ from mainspring.types import (
 )
 from tests.serving.house import GREEDY, House, visitor
 
+pytestmark = pytest.mark.usefixtures("one_day")
 # A prompt token costs 2,000 nano-dollars and an answer's 6,000.
 PRICE = Price.per_million(2.0, 6.0)
 

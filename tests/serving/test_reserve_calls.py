@@ -16,6 +16,7 @@ from mainspring import stores
 from mainspring.engines.base import Generation
 from mainspring.errors import BudgetExceeded, StoreError, UnfitAnswer
 from mainspring.path import collect, replay
+from mainspring.serving.flight import Flight
 from mainspring.serving.limit import Limits
 from mainspring.serving.pricing import NANO, Tariff
 from mainspring.serving.repair import Repair, further
@@ -46,6 +47,7 @@ from tests.serving.house import GREEDY, visitor
 from tests.serving.talk import Talk, talk
 from tests.serving.test_reserve import PRICE, BudgetCounts, Counting
 
+pytestmark = pytest.mark.usefixtures("one_day")
 WORDS = ["a "] * 20
 VOTE = {"method": "self_consistency", "samples": 4, "answer": "number"}
 OBJECT = Grammar("json_schema", json.dumps({"type": "object"}))
@@ -228,7 +230,22 @@ async def test_what_a_call_held_comes_back_however_it_ends(home: Counting) -> No
     assert context.allowance.tokens == 1000 - context.allowance.spent.total_tokens
 
 
-async def test_who_hears_a_shared_answer_to_its_end_pays_for_it(home: Counting) -> None:
+async def test_who_hears_a_shared_answer_to_its_end_pays_for_it(
+    home: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listeners: list[Context] = []
+    join = Flight.join
+
+    def noted(flight: Flight, context: Context) -> Any:
+        listeners.append(context)
+        return join(flight, context)
+
+    async def heard_by(count: int) -> None:
+        async with asyncio.timeout(30):
+            while len(listeners) < count or not home.engine.live:
+                await asyncio.sleep(0.01)
+
+    monkeypatch.setattr(Flight, "join", noted)
     go = asyncio.Event()
     home.engine.script = lambda _: ["One", go, " two"]
     budgets = {
@@ -237,9 +254,9 @@ async def test_who_hears_a_shared_answer_to_its_end_pays_for_it(home: Counting) 
     }
     second = Context(Principal("acme", "key_2", frozenset({"chat"})))
     first = asyncio.create_task(home.ask("Count", sampling=GREEDY))
-    await asyncio.sleep(0.05)
+    await heard_by(1)
     other = asyncio.create_task(home.ask("Count", second, sampling=GREEDY))
-    await asyncio.sleep(0.05)
+    await heard_by(2)
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
         await first

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 
 from mainspring import stores
@@ -16,6 +17,7 @@ from mainspring.settings import Settings
 from mainspring.stores.ledger import Asked
 from mainspring.stores.schema import reservations
 
+pytestmark = pytest.mark.usefixtures("one_day")
 LIMIT = 10**9
 # Eight requests at a time set 1,000 aside, spend something, and say so when that is settled.
 _CHILD = """

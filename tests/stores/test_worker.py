@@ -33,5 +33,5 @@ async def test_a_worker_that_is_told_of_a_job_as_it_is_closed_still_ends() -> No
         await asyncio.sleep(0)
     # What wakes it and what ends it come in one turn of the loop.
     worker.soon()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await worker.close()

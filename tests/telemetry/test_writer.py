@@ -55,7 +55,7 @@ async def test_writes_without_being_closed() -> None:
     writer = BatchWriter(sink, name, delay_s=0.01)
     writer.start()
     writer.offer(spans(1))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not sink.batches:
             await asyncio.sleep(0.005)
     await writer.close()
@@ -88,6 +88,6 @@ async def test_a_stuck_sink_does_not_hold_up_the_shutdown() -> None:
     writer = BatchWriter(sink, name, delay_s=0.0)
     writer.start()
     writer.offer(spans(3))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await writer.close(timeout=0.05)
     assert sink.batches == []

@@ -13,7 +13,6 @@ import contextlib
 import importlib.util
 import json
 import os
-import tempfile
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import Protocol
 
 import aiohttp
 
-from mainspring.engines import limits, llamacpp_wire
+from mainspring.engines import limits, llamacpp_wire, sockets
 from mainspring.engines import openai_wire as wire
 from mainspring.engines.admission import Admission
 from mainspring.engines.base import Capabilities, Capacity, EngineStream, Generation
@@ -84,8 +83,7 @@ class LlamaCppEngine:
             raise MissingExtra("llama.cpp is not installed", remedy="Run `pip install 'mainspring[gguf]'`")
         self._name = name
         self._settings = settings
-        self._directory = tempfile.TemporaryDirectory(prefix="mainspring-", ignore_cleanup_errors=True)
-        socket = str(Path(self._directory.name) / "llama.sock")
+        self._directory, socket = sockets.folder("llama.sock")
         self._capabilities = Capabilities(
             context_window=min(context_window, settings.kv_tokens),
             parameters=PARAMETERS,

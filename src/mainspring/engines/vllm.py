@@ -12,11 +12,11 @@ import contextlib
 import dataclasses
 import tempfile
 from collections.abc import AsyncGenerator
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 
+from mainspring.engines import sockets
 from mainspring.engines.base import EngineStream, Generation
 from mainspring.engines.remote import RemoteEngine
 from mainspring.engines.supervisor import Supervisor
@@ -46,8 +46,7 @@ class VllmEngine(RemoteEngine):
         self._supervisor: Supervisor | None = None
         url, model, socket = settings.url, settings.model, ""
         if not url:
-            self._directory = tempfile.TemporaryDirectory(prefix="mainspring-", ignore_cleanup_errors=True)
-            socket = str(Path(self._directory.name) / "vllm.sock")
+            self._directory, socket = sockets.folder("vllm.sock")
             url, model = "http://vllm/v1", name
             self._supervisor = Supervisor(
                 CHILD,
