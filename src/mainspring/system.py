@@ -79,7 +79,7 @@ class System:
                     opened_stores.events,
                     opened_telemetry.metrics,
                 ),
-                monitor.make(settings, opened_stores, opened_engines),
+                monitor.make(settings, opened_stores, opened_telemetry, opened_engines, path),
                 path.policies,
                 opened_compliance,
                 Replays(

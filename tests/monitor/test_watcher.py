@@ -102,6 +102,42 @@ async def test_names_that_nobody_serves_are_not_counted_as_applications(tmp_path
         assert {each["application"] for each in await here.monitor.slos("acme")} == {""}
 
 
+async def test_a_drop_of_what_judged_answers_score_raises_exactly_its_alert_and_its_end_clears_it(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path / "home") as here:
+        await here.run(3 * HOUR, every=120)
+        await here.run(40 * MINUTE, Shape(faithful=0.5))
+        (alert,) = await here.alerts()
+        assert (alert.rule, alert.state) == ("quality", "firing")
+        (wrong,) = [signal for signal in alert.details["signals"] if signal["wrong"]]
+        assert wrong["name"] == "faithfulness"
+        assert wrong["value"] < wrong["limit"] < wrong["before"]
+        assert wrong["examples"]
+        report = await here.monitor.quality("acme", here.now - HOUR, here.now, 60)
+        (scored,) = [each for each in report["total"]["scores"] if each["metric"] == "faithfulness"]
+        assert scored["judge"] == "judge@1"
+        assert 0.5 < scored["mean"] < 0.8
+        assert report["total"]["judged"] == scored["count"]
+        await here.run(100 * MINUTE, every=120)
+        assert await here.rules() == [("quality", "support", "resolved")]
+
+
+async def test_another_judge_is_no_drop(tmp_path: Path) -> None:
+    async with world(tmp_path / "home") as here:
+        await here.run(3 * HOUR, every=120)
+        await here.run(HOUR, Shape(faithful=0.4, judge="judge@2"), every=120)
+        assert await here.rules() == []
+
+
+async def test_scores_below_their_floor_are_told_without_a_time_before(tmp_path: Path) -> None:
+    async with world(tmp_path / "home", quality={"floors": {"faithfulness": 0.7}}) as here:
+        await here.run(30 * MINUTE, Shape(faithful=0.75))
+        assert await here.rules() == []
+        await here.run(HOUR, Shape(faithful=0.4))
+        assert await here.rules() == [("quality", "support", "firing")]
+
+
 async def test_more_thumbs_down_and_more_refusals_are_a_drop_of_quality(tmp_path: Path) -> None:
     async with world(tmp_path / "home") as here:
         await here.run(2 * HOUR)

@@ -40,6 +40,9 @@ class Shape:
     refused: float = 0.0
     down: float = 0.1
     rated: float = 0.2
+    judged: float = 0.2
+    faithful: float = 0.8
+    judge: str = "judge@1"
     code: str = "engine_error"
     questions: Sequence[str] = ()
 
@@ -56,9 +59,10 @@ class World:
     now: float = BEGIN
     seed: int = 7
     chosen: random.Random = field(init=False)
+    scored: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
-        self.chosen = random.Random(self.seed)
+        self.chosen, self.scored = random.Random(self.seed), random.Random(self.seed)
 
     async def run(
         self,
@@ -138,6 +142,14 @@ class World:
             "unsupported": sum(draw.random() < shape.unsupported for _ in "abc"),
         }
         records.append(EventRecord(ids.new("evt_"), at, tenant, trace, "score", answer, checked))
+        if self.scored.random() < shape.judged:
+            # Most are borne out and some are not: far from a bell.
+            scores = {
+                "faithfulness": self.scored.betavariate(4 * shape.faithful, 4 * (1 - shape.faithful)),
+                "answer_relevancy": self.scored.betavariate(2, 1),
+            }
+            said = {"metric": "verdict", "judge": shape.judge, "scores": scores}
+            records.append(EventRecord(ids.new("evt_"), at, tenant, trace, "score", answer, said))
         if draw.random() < shape.rated:
             rating = {"rating": "down" if draw.random() < shape.down else "up", "edited": False}
             records.append(EventRecord(ids.new("evt_"), at, tenant, trace, "feedback", answer, rating))

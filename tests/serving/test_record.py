@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from mainspring.errors import EngineError, GuardRefused, StoreError, UnknownModel
+from mainspring.errors import EngineError, GuardRefused, NoRegion, StoreError, UnknownModel
 from mainspring.guards.policy import GuardPolicy
 from mainspring.path import collect
 from mainspring.types import ChatRequest, Finish, Message, Sampling, Text, Usage
@@ -266,3 +266,13 @@ async def test_embedding_requests_are_recorded_without_text(house: Build) -> Non
     [(records, _)] = home.events.commits
     assert records[1].content is None
     assert records[1].facts["prompt_tokens"] == 3
+
+
+async def test_the_regions_that_were_asked_for_are_kept_for_who_works_on_it_later(house: Build) -> None:
+    home = house()
+    with pytest.raises(NoRegion):
+        await home.ask("How are you?", visitor(regions=frozenset({"eu", "ch"})))
+    (fact,) = home.events.of("answer")
+    assert fact.facts["regions"] == [["ch", "eu"], []]
+    await home.ask("How are you?")
+    assert "regions" not in home.events.of("answer")[1].facts

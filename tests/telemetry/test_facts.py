@@ -28,7 +28,9 @@ def test_feedback_and_support_are_counted() -> None:
         fact("retrieval", refused=True, evidence=0.2),
         fact("retrieval", refused=False, evidence=0.9),
         fact("answer", requested="qa", sentences=3, unsupported=1),
-        fact("score", metric="relevancy", value=0.8),
+        fact("score", metric="verdict", application="qa", scores={"faithfulness": 0.75, "answer_relevancy": 0.5}),
+        fact("score", metric="verdict", application="made up", scores={"faithfulness": 0.5}),
+        fact("score", metric="support", sentences=3, unsupported=1),
     )
     assert {name: value for name, value in found.items() if name.startswith("feedback_total")} == {
         'feedback_total{rating="down"}': 1,
@@ -38,7 +40,11 @@ def test_feedback_and_support_are_counted() -> None:
     assert found['retrievals_total{outcome="unsupported"}'] == found['retrievals_total{outcome="supported"}'] == 1
     assert found['sentences_total{outcome="supported"}'] == 2
     assert found['sentences_total{outcome="unsupported"}'] == 1
-    assert found['scores_sum{metric="relevancy"}'] == 0.8
+    assert {name: value for name, value in found.items() if name.startswith("scores_sum")} == {
+        'scores_sum{application="qa",metric="faithfulness"}': 0.75,
+        'scores_sum{application="qa",metric="answer_relevancy"}': 0.5,
+        'scores_sum{application="other",metric="faithfulness"}': 0.5,
+    }
 
 
 def test_money_is_counted_by_tenant_application_and_what_saved_it() -> None:

@@ -30,6 +30,7 @@ LATE = 'mainspring_requests_total{operation="chat",model="m",code="deadline_exce
 TRIED = 'mainspring_guard_findings_total{guard="jailbreak_detector",action="refuse",kind="jailbreak"}'
 LEFT_OUT = 'mainspring_guard_findings_total{guard="passage_rules",action="drop",kind="override"}'
 NAMED_SOMEBODY = 'mainspring_guard_findings_total{guard="pii_input",action="redact",kind="email"}'
+JUDGED = '{application="handbook",metric="faithfulness"}'
 BAD = 'mainspring_requests_total{operation="chat",model="m",code="invalid_request"}'
 REFUSED = 'mainspring_requests_total{operation="chat",model="m",code="content_refused"}'
 CALLS = 'mainspring_model_calls_total{model="m",code="ok"}'
@@ -129,6 +130,22 @@ CASES: dict[str, tuple[Case, Case]] = {
             {
                 'mainspring_sentences_total{outcome="supported"}': f"0+9x{DAY + 121}",
                 'mainspring_sentences_total{outcome="unsupported"}': f"0+1x{DAY + 121}",
+            },
+            DAY + 100,
+        ),
+    ),
+    "MainspringScores": (
+        (
+            {
+                f"mainspring_scores_sum{JUDGED}": f"0+4x{DAY} 5760+3x120",
+                f"mainspring_scores_count{JUDGED}": f"0+5x{DAY + 121}",
+            },
+            DAY + 100,
+        ),
+        (
+            {
+                f"mainspring_scores_sum{JUDGED}": f"0+4x{DAY} 5760+3.8x120",
+                f"mainspring_scores_count{JUDGED}": f"0+5x{DAY + 121}",
             },
             DAY + 100,
         ),

@@ -7,6 +7,7 @@ data: every text stands between delimiters that it cannot imitate. A judge is no
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -39,6 +40,12 @@ _PASSAGE = (
 _MAX_TOKENS = 256
 
 
+def version() -> str:
+    """Changes with what a judge is asked, and with what its words count for."""
+    told = (_SUPPORT, _ANSWER, _PASSAGE, _MAX_TOKENS, sorted(VERDICTS.items()), sorted(GRADES.items()))
+    return hashlib.sha256(repr(told).encode()).hexdigest()
+
+
 def schema(key: str, values: Sequence[str]) -> dict[str, Any]:
     """The JSON schema of a reply: a ``reason``, then ``key`` with one of ``values``."""
     return {
@@ -53,15 +60,16 @@ def schema(key: str, values: Sequence[str]) -> dict[str, Any]:
 
 
 class ChatJudge:
-    """Implements ``triad.Judge`` with a chat model. ``tokens`` counts what it read and wrote.
+    """Implements ``triad.Judge`` with a chat model. ``tokens`` counts what it read and wrote; ``context`` is what it
+    is asked within, and what that costs is charged to (None: a new one for each question, charged to nobody).
 
     Every method raises ``EngineError`` where the model's reply is not of the schema, and what the model raises.
     """
 
-    def __init__(self, responder: Responder, model: str, *, principal: Principal | None = None) -> None:
+    def __init__(self, responder: Responder, model: str, *, context: Context | None = None) -> None:
         self._responder = responder
         self._model = model
-        self._principal = principal or Principal("default", "evaluation")
+        self._context = context
         self.tokens = 0
 
     @classmethod
@@ -103,7 +111,8 @@ class ChatJudge:
             ),
             store=False,
         )
-        context = Context(self._principal, priority=Priority.BATCH)
+        nobody = Context(Principal("default", "evaluation"), priority=Priority.BATCH)
+        context = nobody if self._context is None else self._context.nested()
         answer = await collect(await self._responder.respond(request, context))
         self.tokens += answer.usage.total_tokens
         try:

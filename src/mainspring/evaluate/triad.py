@@ -142,10 +142,12 @@ class Triad:
         held = asked & frozenset(word for passage in passages for word in terms.content(passage))
         return (max(relevance) + len(held) / len(asked)) / 2
 
-    async def faithfulness(self, answer: str, passages: Sequence[str], question: str = "") -> Faithfulness:
-        """The claims of an answer, each with its support by the passages. With the ``question`` it is seen better
-        whether true words are wrongly combined."""
-        found = [await self.claim(text, passages, question) for text in claims(answer)]
+    async def faithfulness(
+        self, answer: str, passages: Sequence[str], question: str = "", *, most: int | None = None
+    ) -> Faithfulness:
+        """The first ``most`` claims of an answer (None: all), each with its support by the passages. With the
+        ``question`` it is seen better whether true words are wrongly combined."""
+        found = [await self.claim(text, passages, question) for text in claims(answer)[:most]]
         score = sum(claim.supported for claim in found) / len(found) if found else 1.0
         return Faithfulness(score, tuple(found))
 

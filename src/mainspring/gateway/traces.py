@@ -12,6 +12,7 @@ from mainspring.errors import NotFound
 from mainspring.gateway.access import Access
 from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.respond import json_response
+from mainspring.monitor.tally import VERDICT
 from mainspring.stores.pages import EventPages, Page
 from mainspring.stores.spans import SpanRow, TraceRow, Wanted
 from mainspring.types import Context, EventRecord
@@ -75,7 +76,8 @@ def router(spans: Kept, events: EventPages, access: Access) -> APIRouter:
 
     @routes.get("/{trace_id}")
     async def get_trace(trace_id: str, context: admins) -> HttpResponse:
-        """The spans of a trace in the order in which they began; what was asked and answered is in its events."""
+        """The spans of a trace in the order in which they began, and the verdicts on its answers, where they were
+        judged; what was asked and answered is in its events."""
         principal = context.principal
         found = await spans.seen(principal.tenant, principal.groups, trace_id)
         if not found:
@@ -84,7 +86,11 @@ def router(spans: Kept, events: EventPages, access: Access) -> APIRouter:
                 remedy="Spans are sampled, and kept for telemetry.span_retention_days",
                 param="trace_id",
             )
-        return json_response({"id": trace_id, "object": "trace", "spans": [span_body(span) for span in found]})
+        page = Page(limit=MOST_CALLS, order="asc")
+        scores = await events.page(principal.tenant, page, groups=principal.groups, kind="score", trace_id=trace_id)
+        verdicts = [verdict_body(each) for each in scores.rows if each.facts.get("metric") == VERDICT]
+        spans_of = [span_body(span) for span in found]
+        return json_response({"id": trace_id, "object": "trace", "spans": spans_of, "verdicts": verdicts})
 
     @routes.get("/{trace_id}/prompt")
     async def get_prompt(trace_id: str, context: admins) -> HttpResponse:
@@ -116,6 +122,17 @@ def prompt_body(call: EventRecord) -> dict[str, Any]:
         "created_at": call.at,
         "input_tokens": call.facts.get("prompt_tokens", 0),
         **orjson.loads(call.content),
+    }
+
+
+def verdict_body(verdict: EventRecord) -> dict[str, Any]:
+    """What a judged answer scored, from 0 to 1, and who judged; no texts."""
+    return {
+        "id": verdict.id,
+        "object": "verdict",
+        "answer_id": verdict.subject,
+        "created_at": verdict.at,
+        **{name: verdict.facts[name] for name in ("application", "judge", "scores", "claims", "supported")},
     }
 
 

@@ -16,6 +16,7 @@ from mainspring.engines.base import Embedder
 from mainspring.errors import InvalidRequest, StoreError
 from mainspring.monitor.budgets import ErrorBudgets
 from mainspring.monitor.deliver import Deliveries
+from mainspring.monitor.judging import Judging
 from mainspring.monitor.sample import Sampler
 from mainspring.monitor.series import Series
 from mainspring.monitor.watcher import NAME, Watcher, drifted
@@ -37,7 +38,8 @@ _FOR_EVER = 10**9
 
 
 class Monitor:
-    """Alerts, silences, drift, objectives and quality of a tenant; ``clock`` gives Unix seconds."""
+    """Alerts, silences, drift, objectives and quality of a tenant. ``judging`` judges answers while it watches (None:
+    nothing does); ``clock`` gives Unix seconds."""
 
     def __init__(
         self,
@@ -47,12 +49,14 @@ class Monitor:
         embedder: Embedder | None = None,
         *,
         idle: Callable[[], bool] = lambda: True,
+        judging: Judging | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.settings = settings
         self._jobs = jobs
         self._embedder = embedder
         self._idle = idle
+        self._judging = judging
         self._clock = clock
         self._feed = Feed(database)
         self._tallies = Tallies(database)
@@ -79,7 +83,15 @@ class Monitor:
 
     def watcher(self, lease: Job | None = None, sampler: Sampler | None = None) -> Watcher:
         """A watcher over the stores, to be opened."""
-        return Watcher(self.settings, self._feed, self._tallies, self._alerts, lease=lease, sampler=sampler)
+        return Watcher(
+            self.settings,
+            self._feed,
+            self._tallies,
+            self._alerts,
+            lease=lease,
+            sampler=sampler,
+            judging=self._judging,
+        )
 
     async def _watch(self, lease: Lease) -> None:
         deliveries = Deliveries(self._jobs, self.settings)
@@ -107,17 +119,16 @@ class Monitor:
 
     @asynccontextmanager
     async def _sampling(self, lease: Lease) -> AsyncIterator[Watcher]:
-        if self._embedder is None or not (self.settings.drift.enabled and self.settings.drift.embed_per_hour):
-            yield self.watcher(lease.job)
-            return
-        sampler = Sampler(self._feed, self._embedder, self.settings.drift, idle=self._idle)
-        watcher = self.watcher(lease.job, sampler)
-        task = asyncio.create_task(sampler.run(), name="sample questions")
+        sampler = None
+        if self._embedder is not None and self.settings.drift.enabled and self.settings.drift.embed_per_hour:
+            sampler = Sampler(self._feed, self._embedder, self.settings.drift, idle=self._idle)
+        tasks = [asyncio.create_task(each.run()) for each in (sampler, self._judging) if each is not None]
         try:
-            yield watcher
+            yield self.watcher(lease.job, sampler)
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     # --- what there is ----------------------------------------------------------------------------------------------
 

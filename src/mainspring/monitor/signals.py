@@ -5,17 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, cast
 
+from mainspring.monitor.moments import Moments, below
 from mainspring.monitor.sketch import Sketch, middle
 from mainspring.monitor.statistics import proportions
 from mainspring.monitor.tally import Tally
-from mainspring.settings.monitor import CostRule, ErrorsRule, LatencyRule, QualityRule, RuleName, SafetyRule
+from mainspring.settings.monitor import CostRule, ErrorsRule, LatencyRule, Measure, QualityRule, RuleName, SafetyRule
 
 CLEAR = 0.8
 """What is wrong from a limit on is right again below this share of it."""
 SPREADS = 3.0
 """Standard errors that chance does not pass."""
+SCORE_SPREADS = 3.0
+"""Of means of scores, of which there are several."""
 FEWEST = 3
 """Fewer requests than these raise nothing, whatever their share."""
 NANO = 10**9
@@ -120,17 +123,48 @@ def cost(now: Tally, before: Tally, hour: Tally, rule: CostRule, least: int, bas
 
 
 def quality(now: Tally, before: Tally, rule: QualityRule, least: int, baseline_least: int) -> list[Signal]:
-    """Thumbs down, and questions that the documents do not answer."""
+    """Thumbs down, questions that the documents do not answer, sentences without support, and what judged answers
+    score."""
     shares = (
         ("feedback", "down", now.counts["down"] + now.counts["up"], before.counts["down"] + before.counts["up"], 2),
         ("unanswered", "unanswered", now.counts["retrievals"], before.counts["retrievals"], 1),
         ("unsupported", "unsupported", now.counts["sentences"], before.counts["sentences"], 1),
     )
-    return [
+    found = [
         _share(name, now, before, counted, n, n0, rule.more, least // scarce, baseline_least // (4 * scarce))
         for name, counted, n, n0, scarce in shares
         if n and n0 >= baseline_least // (4 * scarce)
     ]
+    for (measure, judge), scores in sorted(now.scores.items()):
+        # What another judge said before is no measure of it.
+        usual = before.scores.get((measure, judge), Moments())
+        floor = rule.floors.get(cast(Measure, measure))
+        if usual.count >= baseline_least // 4 or floor is not None:
+            found.append(_scored(measure, now, scores, usual, rule, floor, least, baseline_least // 4))
+    return found
+
+
+def _scored(
+    measure: str,
+    tally: Tally,
+    now: Moments,
+    before: Moments,
+    rule: QualityRule,
+    floor: float | None,
+    least: int,
+    baseline_least: int,
+) -> Signal:
+    """A mean that fell by ``rule.less``, beyond chance, or that lies below its floor, beyond chance."""
+    known = before.count >= baseline_least
+    limits = ([before.mean - rule.less] if known else []) + ([] if floor is None else [floor])
+    limit = max(limits)
+    fell = known and now.mean <= before.mean - rule.less and below(now, before) >= SCORE_SPREADS
+    # So many standard errors of the mean below it.
+    short = floor is not None and (floor - now.mean) * math.sqrt(now.count) >= SCORE_SPREADS * math.sqrt(now.variance)
+    right = now.mean > limit + (1 - CLEAR) * rule.less
+    wrong = now.count >= max(least, FEWEST) and (fell or (short and now.mean < (floor or 0.0)))
+    traces = _traces(tally, f"low {measure}")
+    return Signal(measure, now.mean, limit, "", now.count, wrong, right, before.mean if known else None, traces)
 
 
 def safety(now: Tally, before: Tally, rule: SafetyRule, least: int, baseline_least: int) -> list[Signal]:

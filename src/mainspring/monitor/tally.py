@@ -7,11 +7,14 @@ from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from mainspring.errors import MainspringError
+from mainspring.monitor.moments import Moments
 from mainspring.monitor.sketch import Sketch
 from mainspring.stores.feed import Fact
 
 KINDS = ("answer", "refusals", "guard", "retrieval", "feedback", "score", "cost")
 """The events that are counted. Model calls are many, and what they cost is in the answers."""
+VERDICT = "verdict"
+"""What the fact ``metric`` of a score says that is the verdict on a live answer."""
 EXAMPLES = 3
 """Trace ids that are kept of each thing that went wrong."""
 LEAKS = ("prompt_leak", "canary", "secret")
@@ -19,18 +22,20 @@ _MOST_NAMES = 64
 
 
 class Tally:
-    """``counts`` by name, ``sketches`` of values by name, ``examples`` of trace ids, and ``blocks``: mean vectors of
-    some questions each, as (count, numbers in base64)."""
+    """``counts`` by name, ``sketches`` of values by name, ``examples`` of trace ids, ``blocks``: mean vectors of some
+    questions each, as (count, numbers in base64), and ``scores`` of judged answers by what is judged and by whom."""
 
-    __slots__ = ("_most", "blocks", "counts", "examples", "sketches")
+    __slots__ = ("_least", "_most", "blocks", "counts", "examples", "scores", "sketches")
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.sketches: dict[str, Sketch] = {}
         self.examples: dict[str, list[str]] = {}
         self.blocks: list[str] = []
-        # The largest value so far of what ``_value`` keeps an example of; not written down.
+        self.scores: dict[tuple[str, str], Moments] = {}
+        # The largest value so far of what ``_value`` keeps an example of, and the lowest scores; not written down.
         self._most: dict[str, float] = {}
+        self._least: dict[str, float] = {}
 
     @property
     def requests(self) -> int:
@@ -55,6 +60,8 @@ class Tally:
             # The newest stay.
             self.examples[name] = list(dict.fromkeys([*self.examples.get(name, ()), *traces]))[-EXAMPLES:]
         self.blocks += other.blocks
+        for judged, moments in other.scores.items():
+            self.scores.setdefault(judged, Moments()).merge(moments)
 
     def add(self, fact: Fact) -> None:
         """Count one event; what a replay did is no user's."""
@@ -78,6 +85,8 @@ class Tally:
                 self.counts["unsupported"] += int(fact.facts["unsupported"])
                 if fact.facts["unsupported"]:
                     self._example("unsupported", fact.trace_id)
+            case "score" if fact.facts.get("metric") == VERDICT:
+                self._verdict(fact)
             case "cost" if fact.facts.get("signal") == "cost_anomaly":
                 self.counts["dear_hours"] += 1
 
@@ -139,6 +148,15 @@ class Tally:
         if fact.facts.get("edited"):
             self.counts["edited"] += 1
 
+    def _verdict(self, fact: Fact) -> None:
+        judge = str(fact.facts.get("judge", ""))
+        self.counts["judged"] += 1
+        for measure, score in fact.facts["scores"].items():
+            self.scores.setdefault((measure, judge), Moments()).add(score)
+            if score < self._least.get(measure, 1.0):
+                self._least[measure] = score
+                self.examples[f"low {measure}"] = [fact.trace_id]
+
     def _value(self, name: str, value: Any, trace_id: str = "") -> None:
         """Count a value; of those with a trace the example is the largest."""
         if value is None:
@@ -167,6 +185,8 @@ class Tally:
             made["e"] = self.examples
         if self.blocks:
             made["b"] = self.blocks
+        if self.scores:
+            made["j"] = [[*judged, *moments.plain()] for judged, moments in self.scores.items()]
         return made
 
     @classmethod
@@ -178,6 +198,7 @@ class Tally:
         made.sketches = {name: Sketch.of(sketch) for name, sketch in kept if sketches is None or name in sketches}
         made.examples = {name: list(traces) for name, traces in plain.get("e", {}).items()}
         made.blocks = list(plain.get("b", ()))
+        made.scores = {(measure, judge): Moments.of(sums) for measure, judge, *sums in plain.get("j", ())}
         return made
 
 

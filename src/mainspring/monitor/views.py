@@ -15,7 +15,7 @@ from mainspring.stores.tallies import TallyRow
 
 _COUNTS = (
     *("ok", "failed", "refused", "cancelled", "cached", "up", "down", "edited", "retrievals", "unanswered"),
-    *("sentences", "unsupported", "guard_refused", "leaks"),
+    *("sentences", "unsupported", "guard_refused", "leaks", "judged"),
 )
 
 
@@ -97,4 +97,9 @@ def _counted(tally: Tally) -> dict[str, Any]:
         guard, action, kind, stage, dry = (*name.split("|"), "", "", "", "")[:5]
         told = {"guard": guard, "action": action, "kind": kind, "stage": stage, "dry_run": dry == "dry"}
         guards.append({**told, "count": count})
-    return {**{name: tally.counts[name] for name in _COUNTS}, "errors": tally.named("error|"), "guards": guards}
+    scores = [
+        {"metric": measure, "judge": judge, "count": scored.count, "mean": round(scored.mean, 4)}
+        for (measure, judge), scored in sorted(tally.scores.items())
+    ]
+    counts = {name: tally.counts[name] for name in _COUNTS}
+    return {**counts, "errors": tally.named("error|"), "guards": guards, "scores": scores}

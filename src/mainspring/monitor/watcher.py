@@ -13,6 +13,7 @@ import mainspring.monitor.drift as drift
 import mainspring.monitor.notify as notify
 import mainspring.monitor.signals as signals
 import mainspring.monitor.slo as slo
+from mainspring.monitor.judging import Judging
 from mainspring.monitor.sample import Sampler
 from mainspring.monitor.series import Key, Series
 from mainspring.monitor.signals import Condition
@@ -45,6 +46,7 @@ class Watcher:
         *,
         lease: Job | None = None,
         sampler: Sampler | None = None,
+        judging: Judging | None = None,
     ) -> None:
         self._settings = settings
         self._feed = feed
@@ -52,6 +54,7 @@ class Watcher:
         self._alerts = alerts
         self._lease = lease
         self._sampler = sampler
+        self._judging = judging
         self.series = Series(tallies, settings.bucket_s)
         if sampler is not None:
             sampler.keep = self.series.note
@@ -102,6 +105,8 @@ class Watcher:
             placed.append((application, fact))
             if self._sampler is not None:
                 self._sampler.offer((fact.tenant, self.series.name(fact.tenant, application)), fact, now)
+            if self._judging is not None:
+                self._judging.offer((fact.tenant, application), fact)
         return placed
 
     async def _conditions(self, now: float) -> list[Condition]:

@@ -226,6 +226,10 @@ def _facts(book: _Book, answer: Answer) -> dict[str, Any]:
     if book.context.principal.key_id.startswith(TOKEN):
         # Of a key it is looked up; a token leaves nothing else behind.
         facts["groups"] = sorted(real(book.context.principal.groups))
+    asked = book.context.regions, book.context.principal.reach.regions
+    if any(asked):
+        # Whoever works on it later keeps to them, too.
+        facts["regions"] = [sorted(each) for each in asked]
     if isinstance(book.request, ChatRequest) and book.request.session_id is not None:
         facts["session_id"] = book.request.session_id
     if isinstance(book.request, ChatRequest) and book.request.previous is not None:

@@ -1,14 +1,15 @@
-"""Settings of what watches the traffic: alerts and who is told, drift, service level objectives."""
+"""Settings of what watches the traffic: alerts and who is told, drift, judged answers, service level objectives."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from mainspring.settings.section import Section
 
 RuleName = Literal["latency", "errors", "cost", "quality", "safety", "drift", "slo"]
+Measure = Literal["context_relevance", "faithfulness", "answer_relevancy", "answer_relevancy_alone"]
 RULES: tuple[RuleName, ...] = ("latency", "errors", "cost", "quality", "safety", "drift", "slo")
 _DAY_S = 86_400.0
 
@@ -42,10 +43,55 @@ class CostRule(Section):
 
 class QualityRule(Section):
     """Shares of ratings that are thumbs down, of questions refused for lack of support, and of written sentences that
-    no passage supports: above the share of the time before by ``more``, beyond chance."""
+    no passage supports: above the share of the time before by ``more``, beyond chance. Means of what judged answers
+    score: below that of the time before by ``less``, beyond chance; or below their ``floors``, by measure."""
 
     enabled: bool = True
     more: float = Field(0.15, gt=0, lt=1)
+    less: float = Field(0.1, gt=0, lt=1)
+    floors: dict[Measure, float] = Field(default_factory=dict)
+
+    @field_validator("floors")
+    @classmethod
+    def _scores(cls, floors: dict[Measure, float]) -> dict[Measure, float]:
+        for measure, floor in floors.items():
+            if not 0 < floor < 1:
+                raise ValueError(f"the floor of {measure} must lie between 0 and 1")
+        return floors
+
+
+class JudgingSettings(Section):
+    """Live answers that are judged in the background: a ``share`` of each application's, of those that
+    ``applications`` names another. Nothing is judged while anybody waits for an answer; ``queue`` answers wait for
+    that, and what does not fit is dropped.
+
+    Judged is by embeddings, or by ``model``, a chat model that is marked grounded, which is asked once for each claim,
+    each of the first ``passages`` and the answer. ``consented``: only what may be learnt from is judged.
+    """
+
+    share: float = Field(0.0, ge=0, le=1)
+    applications: dict[str, float] = Field(default_factory=dict)
+    model: str = Field("", description="chat model that judges; empty: embeddings")
+    queue: int = Field(64, ge=1, le=10_000)
+    passages: int = Field(8, ge=1, le=50)
+    consented: bool = False
+
+    @field_validator("applications")
+    @classmethod
+    def _shares(cls, applications: dict[str, float]) -> dict[str, float]:
+        for name, share in applications.items():
+            if not 0 <= share <= 1:
+                raise ValueError(f"the share of {name} must lie between 0 and 1")
+        return applications
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anything is judged at all."""
+        return self.share > 0 or any(self.applications.values())
+
+    def share_of(self, application: str) -> float:
+        """The share of an application's answers that are judged."""
+        return self.applications.get(application, self.share)
 
 
 class SafetyRule(Section):
@@ -155,6 +201,7 @@ class MonitorSettings(Section):
     quality: QualityRule = Field(default_factory=QualityRule)
     safety: SafetyRule = Field(default_factory=SafetyRule)
     drift: DriftSettings = Field(default_factory=DriftSettings)
+    judging: JudgingSettings = Field(default_factory=JudgingSettings)
     slos: dict[str, Objective] = Field(default_factory=lambda: {"availability": Objective()})
     webhooks: dict[str, Webhook] = Field(default_factory=dict)
     email: EmailSettings = Field(default_factory=EmailSettings)

@@ -13,20 +13,22 @@ import sqlalchemy as sa
 import mainspring.stores.contents as contents
 import mainspring.stores.rows as rows
 from mainspring.stores.bare import bare
+from mainspring.stores.events import forget_verdicts
 from mainspring.stores.people import parts
 from mainspring.stores.schema import approvals, events, sessions, turns
 from mainspring.stores.turns import delete_turns
 
 
 def answers(connection: sa.Connection, tenant: str, ids: Sequence[str]) -> dict[str, int]:
-    """Take the texts out of all events about these answers, and out of their facts what is somebody's; how many events
-    were changed and how many texts went."""
+    """Take the texts out of all events about these answers, and out of their facts what is somebody's, and delete the
+    verdicts on them; how many events were changed and how many texts went."""
     contents.lock(connection)
     about = sa.and_(events.c.tenant == tenant, events.c.subject.in_(ids))
+    # First those, so that they are not looked at.
+    changed, texts = forget_verdicts(connection, about), []
     found = connection.execute(
         sa.select(events.c.id, events.c.facts, events.c.content_id, events.c.person).where(about)
     )
-    changed, texts = 0, []
     for row in found.all():
         facts = rows.dump(bare(rows.load(row.facts)))
         if row.content_id is None and row.person == "" and facts == row.facts:

@@ -37,6 +37,8 @@ from mainspring.types import EventKind, EventRecord, Principal
 
 # Settlements in one commit: more would only make the first of them wait.
 BATCH = 256
+VERDICT = "verdict_"
+"""How the ids of verdicts on answers begin: they are deleted when the answers are erased."""
 
 
 @dataclass(slots=True)
@@ -201,8 +203,8 @@ class EventLog:
         """Delete the texts about ``subject`` and leave an ``erased`` event, which is returned.
 
         What goes: the text of every event of the subject and of its traces, and the session turns of those
-        traces. Facts stay. A text that something else also says stays with that. The bytes are overwritten on
-        SQLite. Derived copies (the answer cache, indexes, exports) are the caller's to rebuild.
+        traces. Facts stay, but for verdicts. A text that something else also says stays with that. The bytes are
+        overwritten on SQLite. Derived copies (the answer cache, indexes, exports) are the caller's to rebuild.
         ``by`` is who asks for it, for the audit log (None: it follows from what is written there already). Without
         ``compact`` the database's log still has them.
         """
@@ -275,6 +277,11 @@ class EventLog:
 def insert(connection: sa.Connection, *records: EventRecord) -> None:
     """Write ``records`` in a transaction of somebody else."""
     _insert(connection, [_settlement(records, ())])
+
+
+def forget_verdicts(connection: sa.Connection, about: sa.ColumnElement[bool]) -> int:
+    """Delete the verdicts among these events (after ``contents.lock``); how many."""
+    return connection.execute(sa.delete(events).where(about, events.c.id.startswith(VERDICT, autoescape=True))).rowcount
 
 
 def _finish(future: asyncio.Future[None], error: Exception | None) -> None:
@@ -352,6 +359,7 @@ def _erase(connection: sa.Connection, tenant: str, subject: str) -> dict[str, in
     spoken = sa.and_(touched, events.c.content_id.is_not(None))
     texts = connection.execute(sa.select(events.c.content_id).where(spoken)).scalars().all()
     connection.execute(sa.update(events).where(spoken).values(content_id=None))
+    forget_verdicts(connection, touched)
     # What a call was to say, if it still waits for somebody's approval: it will be handed out empty.
     waits = approvals.c.status.in_(("pending", "approved"))
     waiting = sa.and_(approvals.c.tenant == tenant, approvals.c.trace_id.in_(traces), waits)

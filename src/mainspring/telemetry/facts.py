@@ -40,7 +40,8 @@ class FactMetrics:
         self._retrievals = counter("retrievals", "Questions to documents, by whether these say enough.", "outcome")
         self._evidence = histogram("evidence", "How likely the documents hold the answer, from 0 to 1.", _EVIDENCE)
         self._sentences = counter("sentences", "Sentences of written answers by the support check.", "outcome")
-        self._scores = histogram("scores", "Scores of judges, from 0 to 1, by what they judge.", _SCORES, "metric")
+        text = "Scores of judged answers, from 0 to 1, by what is judged of them."
+        self._scores = histogram("scores", text, _SCORES, "application", "metric")
         self._tenant_cost = counter("tenant_cost_usd", "Cost of model calls in US dollars.", "tenant")
         self._tenant_tokens = counter("tenant_tokens", "Tokens of model calls.", "tenant", "direction")
         self._application_cost = counter("application_cost_usd", "Cost of model calls in US dollars.", "application")
@@ -83,8 +84,8 @@ class FactMetrics:
                     if facts.get("edited"):
                         self._feedback.labels("edited").inc()
                 case "score":
-                    if isinstance(value := facts.get("value"), int | float):
-                        self._scores.labels(str(facts.get("metric", ""))[:64]).observe(value)
+                    for metric, score in facts.get("scores", {}).items():
+                        self._scores.labels(self._label(facts.get("application", "")), metric).observe(score)
 
     def _call(self, tenant: str, facts: Mapping[str, Any]) -> None:
         named = self._tenant(tenant)

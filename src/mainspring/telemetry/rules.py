@@ -101,6 +101,7 @@ def values(settings: MonitorSettings) -> dict[str, str]:
         "error_budget": f"{1 - max(targets, default=0.995):.6g}",
         "cost_ratio": f"{settings.cost.ratio:g}",
         "cost_least_usd": f"{settings.cost.least_usd:g}",
+        "quality_less": f"{settings.quality.less:g}",
         "quality_more": f"{settings.quality.more:g}",
         "safety_more": f"{settings.safety.more:g}",
         "leaks": f"{settings.safety.leaks}",

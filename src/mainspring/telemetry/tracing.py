@@ -240,6 +240,12 @@ class Tracing:
         trace_id = os.urandom(16).hex()
         return TraceParent(trace_id, _NO_SPAN, self._enabled and self.sampled(trace_id))
 
+    @property
+    def under_way(self) -> int:
+        """Traces whose outermost span has not ended: requests that somebody waits for, and what runs in a trace of its
+        own. 0 where nothing is traced."""
+        return len(self._open)
+
     def sampled(self, trace_id: str) -> bool:
         """Whether a trace is of the share that is kept: the same answer for the same id, on every machine."""
         return int(trace_id[-14:], 16) < self._threshold
