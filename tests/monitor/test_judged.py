@@ -30,7 +30,7 @@ async def trace(world: World, key: Key, trace_id: str) -> dict[str, Any]:
     async with asyncio.timeout(30):
         while True:
             await world.system.telemetry.flush()
-            found = (await world.call(key, "GET", f"/v1/traces/{trace_id}")).json()
+            found: dict[str, Any] = (await world.call(key, "GET", f"/v1/traces/{trace_id}")).json()
             if found.get("verdicts"):
                 return found
             await asyncio.sleep(0.05)
