@@ -22,7 +22,7 @@ from selenium.webdriver.common.keys import Keys  # noqa: E402
 from tests.conftest import HANDBOOK, Server, start_server, stop_server  # noqa: E402
 from tests.console.browser import Browser  # noqa: E402
 from tests.console.test_chat import COMPOSER, QUESTION, ask, ended, pick  # noqa: E402
-from tests.gateway.test_access import CHAT  # noqa: E402
+from tests.gateway.test_access import CHAT, run  # noqa: E402
 
 QUESTIONS = (
     "How much may a hotel room in Leeds cost?",
@@ -68,7 +68,13 @@ TOOL = {"type": "function", "function": {"name": "send_mail", "parameters": MAIL
 SETTINGS = {
     "guards": {"tools": {"allowed": ["send_mail"], "arguments": "refuse", "approval": ["send_*"]}},
     "models": {"remote": REMOTE},
-    "serving": {"auto": AUTO},
+    "serving": {
+        "auto": AUTO,
+        "tiers": {
+            "free": {"requests_per_minute": 10, "tokens_per_minute": 20_000, "requests_per_day": 200},
+            "gold": {"tokens_per_minute": 2_000_000},
+        },
+    },
 }
 WIDE, NARROW = (1280, 820), (390, 800)
 
@@ -126,6 +132,16 @@ def filled(server: Server) -> None:
         {"name": "nightly ingest", "scopes": ["ingest", "embed"]},
     ):
         server.call("POST", "/v1/keys", body)
+
+
+def others(server: Server) -> None:
+    """Two more tenants, who ask something too."""
+    said = [{"role": "user", "content": "Tell me about clocks."}]
+    for tenant, lengths in (("acme", (24, 40, 60)), ("globex", (30,))):
+        made = run(server, "keys", "create", "theirs", "--tenant", tenant, "--scope", "admin", "--json")
+        for tokens in lengths:
+            body = {"model": CHAT, "messages": said, "max_tokens": tokens}
+            server.call("POST", "/v1/chat/completions", body, key=json.loads(made)["secret"])
 
 
 def chat(browser: Browser) -> None:
@@ -192,6 +208,12 @@ def search(browser: Browser) -> None:
 def costs(browser: Browser) -> None:
     browser.open("/console/costs")
     browser.find(".bars")
+
+
+def tenants(browser: Browser) -> None:
+    costs(browser)
+    browser.click("button", "All tenants")
+    browser.find('section[aria-label="By tenant"]')
 
 
 def live(browser: Browser) -> None:
@@ -287,6 +309,16 @@ def settings(browser: Browser) -> None:
     browser.find(".table")
 
 
+def limits(browser: Browser) -> None:
+    browser.open("/console/settings/limits")
+    browser.find(".table")
+
+
+def models(browser: Browser) -> None:
+    browser.open("/console/settings/models")
+    browser.find(".table")
+
+
 def policies(browser: Browser) -> None:
     browser.open("/console/settings/policies")
     browser.find(".pairs")
@@ -299,24 +331,9 @@ def audit(browser: Browser) -> None:
 
 
 SHOWN = (
-    *(
-        chat,
-        attached,
-        passage,
-        compare,
-        knowledge,
-        collection,
-        document,
-        search,
-        prompts,
-        prompt,
-        traces,
-        trace,
-        asked,
-        replay,
-        costs,
-    ),
-    *(overview, guards, feedback, alerts, drift, objectives, approvals, live, settings, policies, audit),
+    *(chat, attached, passage, compare, knowledge, collection, document, search, prompts, prompt),
+    *(traces, trace, asked, replay, costs, tenants, overview, guards, feedback, alerts, drift, objectives),
+    *(approvals, live, settings, limits, models, policies, audit),
 )
 PAGES: dict[str, Callable[[Browser], None]] = {each.__name__: each for each in SHOWN}
 
@@ -339,6 +356,7 @@ def main(folder: Path, names: list[str]) -> None:
         browser = Browser(server.url, Path(home) / "profile")
         try:
             filled(server)
+            others(server)
             browser.open("/console")
             browser.find("input[name=key]")
             for theme in ("light", "dark"):

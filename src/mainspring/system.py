@@ -19,6 +19,7 @@ from mainspring.serving.moderate import Moderator
 from mainspring.serving.replicas import Replicas
 from mainspring.serving.select import Registry
 from mainspring.settings import Settings, load
+from mainspring.settings.identity import TENANTS
 from mainspring.stores import Stores
 from mainspring.telemetry import Telemetry
 from mainspring.types import Context, Principal, Request, Responder, Response
@@ -100,8 +101,9 @@ class System:
         return missing
 
     async def first_admin_key(self) -> str | None:
-        """The secret of a new admin key where there is none yet; shown once."""
+        """The secret of a new admin key where there is none yet; shown once. It sees the sums of all tenants: so does
+        whoever is at the machine, by other ways."""
         if await self.stores.keys.any_admin():
             return None
-        _, secret = await self.stores.keys.create("first admin", scopes=frozenset({"admin"}))
+        _, secret = await self.stores.keys.create("first admin", scopes=frozenset({"admin", TENANTS}))
         return secret

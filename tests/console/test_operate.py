@@ -113,6 +113,13 @@ def test_a_trace_shows_what_was_asked_and_answered(admin: Browser, server: Serve
     trace = server.raw("POST", "/v1/chat/completions", body)[1]["x-trace-id"]
     admin.open(f"/console/traces/{trace}/prompt")
     admin.find(".prompt-text", QUESTION)
+    (first, *_) = server.call("GET", f"/v1/traces/{trace}/found")[1]["data"]
+    for said in (first["filename"], first["beginning"].split(".")[0], first["id"]):
+        assert said in admin.find(".found-place .beginning").find_element("xpath", "ancestor::table").text
+    admin.click(".found-place .text-button", first["filename"])
+    admin.find("dialog mark")
+    admin.keys(Keys.ESCAPE)
+    admin.gone("dialog")
     admin.click(".sources button")
     admin.find("dialog mark")
 

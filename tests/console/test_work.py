@@ -105,6 +105,24 @@ def test_who_may_only_read_is_offered_nothing_that_changes(browser: Browser, ser
     assert not browser.all("input[type=file], .drop, button[aria-label^='Remove'], button[aria-label^='Delete']")
 
 
+def test_costs_of_all_tenants_are_for_keys_that_may_see_them(browser: Browser, server: Server) -> None:
+    tenant = f"t-{uuid.uuid4().hex[:8]}"
+    theirs = json.loads(run(server, "keys", "create", "theirs", "--tenant", tenant, "--scope", "admin", "--json"))
+    body = {"model": CHAT, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 2}
+    assert server.call("POST", "/v1/chat/completions", body, key=theirs["secret"])[0] == 200
+    browser.sign_in(server.key, "/console/costs")
+    browser.click("button", "All tenants")
+    table = browser.find('section[aria-label="By tenant"]').text
+    assert tenant in table
+    assert "default (this one)" in table
+    assert not browser.all('section[aria-label="By key"], section[aria-label="By application"]')
+    # Whoever administers one tenant is not offered it.
+    browser.sign_in(theirs["secret"], "/console/costs")
+    browser.find(".bars")
+    assert "first admin" not in browser.text()
+    assert not browser.all('[aria-label="Whose"]')
+
+
 def test_costs_are_those_of_the_ledger(admin: Browser, server: Server) -> None:
     ask(admin, QUESTION)
     lines = server.call("GET", "/v1/costs?by=model")[1]["data"]

@@ -104,6 +104,7 @@ SCOPES = {
     "GET /v1/traces": "admin",
     "GET /v1/traces/{trace_id}": "admin",
     "GET /v1/traces/{trace_id}/prompt": "admin",
+    "GET /v1/traces/{trace_id}/found": "admin",
     "GET /v1/alerts": "admin",
     "GET /v1/alerts/{alert_id}": "admin",
     "POST /v1/alerts/{alert_id}/acknowledge": "admin",
@@ -148,6 +149,7 @@ KEYS = {
     "seller": (*ALL_BUT_ADMIN, "--group", "sales"),
     "expired": (*ALL_BUT_ADMIN, "--days", "0"),
     "stranger": ("--tenant", "other", "--scope", "admin"),
+    "bookkeeper": ("--scope", "tenants"),
 }
 OUTSIDERS = ("worker", "seller", "stranger", "admin")
 
@@ -313,6 +315,41 @@ def test_a_route_lets_in_exactly_those_who_have_its_scope(
         else:
             assert (status, answer["error"]["code"]) == (403, "insufficient_scope"), scope
             assert f"--scope {needed}" in answer["error"]["message"]
+
+
+ACROSS = ("by=tenant", "by=model&by=tenant", "all_tenants=true", "all_tenants=true&by=day")
+
+
+@pytest.mark.parametrize("query", ACROSS)
+def test_sums_over_all_tenants_need_a_scope_of_their_own(server: Server, keys: dict[str, str], query: str) -> None:
+    for name in ("auditor", "stranger"):
+        status, answer = server.call("GET", f"/v1/costs?{query}", key=keys[name])
+        assert (status, answer["error"]["code"]) == (403, "insufficient_scope"), name
+        assert "--scope admin --scope tenants" in answer["error"]["message"]
+        assert server.call("GET", "/v1/costs?by=model", key=keys[name])[0] == 200
+    # The scope alone leads nowhere.
+    status, answer = server.call("GET", f"/v1/costs?{query}", key=keys["bookkeeper"])
+    assert (status, "'admin'" in answer["error"]["message"]) == (403, True)
+    assert server.call("GET", f"/v1/costs?{query}", key=keys["admin"])[0] == 200
+
+
+def test_sums_over_all_tenants_are_sums_and_are_told(server: Server, keys: dict[str, str]) -> None:
+    for name in ("worker", "stranger"):
+        assert server.call("POST", "/v1/chat/completions", ask(CHAT, "Hi", max_tokens=2), keys[name])[0] == 200
+    lines = server.call("GET", "/v1/costs?by=tenant&by=model")[1]["data"]
+    calls = {(line["tenant"], line["model"]): line["calls"] for line in lines}
+    assert min(calls["default", CHAT], calls["other", CHAT]) > 0
+    assert all(set(line) & {"key", "application", "request"} == set() for line in lines)
+    (whole,) = server.call("GET", "/v1/costs?all_tenants=true")[1]["data"]
+    assert whole["calls"] >= sum(calls.values())
+    own = server.call("GET", "/v1/costs?by=model", key=keys["stranger"])[1]["data"]
+    assert {line["model"]: line["calls"] for line in own}[CHAT] == calls["other", CHAT]
+    # What another tenant calls its keys and applications is its own.
+    for query in ("by=key", "by=application", "by=request", "key=x", "application=x", "trace_id=x"):
+        status, answer = server.call("GET", f"/v1/costs?all_tenants=true&{query}")
+        assert (status, answer["error"]["param"]) == (400, "by"), query
+    told = server.call("GET", "/v1/audit?action=costs.read&limit=1")[1]["data"]
+    assert (told[0]["target"], told[0]["details"]) == ("all tenants", {"by": []})
 
 
 ASKING: dict[str, dict[str, Any]] = {
@@ -520,6 +557,17 @@ def test_an_upload_is_for_the_groups_of_its_uploader(server: Server, keys: dict[
     ours = upload(server, keys["worker"], "ours.md", "Ours.\n")
     assert server.call("GET", f"/v1/files/{ours}", key=keys["seller"])[0] == 200
     assert server.call("DELETE", path, key=keys["researcher"])[0] == 200
+
+
+def test_what_was_found_in_a_restricted_store_is_placed_for_its_group_alone(
+    server: Server, keys: dict[str, str], restricted: Restricted
+) -> None:
+    path = f"/v1/traces/{restricted.trace_id}/found"
+    (place,) = server.call("GET", path, key=keys["auditor"])[1]["data"]
+    assert (place["filename"], place["file_id"]) == ("marigold.md", restricted.file_id)
+    assert FACT in place["beginning"]
+    for outsider in ("admin", "stranger"):
+        assert server.call("GET", path, key=keys[outsider])[1]["data"] == []
 
 
 def test_what_was_asked_of_a_restricted_store_is_shown_to_its_group_alone(

@@ -27,7 +27,7 @@ from mainspring.gateway.idempotency import Idempotency
 from mainspring.gateway.jwks import Jwks
 from mainspring.gateway.oidc import Either, Tokens
 from mainspring.settings import GatewaySettings, load
-from mainspring.settings.identity import OidcSettings, roles
+from mainspring.settings.identity import TENANTS, OidcSettings, Roles, roles
 from mainspring.stores.keys import SCOPES
 from mainspring.types import Finish, Principal, Text, TraceParent
 from tests.gateway.asgi import Kept, NoModels, ask
@@ -100,7 +100,8 @@ def checking(provider: Provider | None = None, clock: Clock | None = None, **set
     chosen = OidcSettings.model_validate(
         {"issuer": ISSUER, "audience": [OURS], "algorithms": ["RS256", "PS256", "ES256", "EdDSA"], **settings}
     )
-    return Tokens(chosen, roles(), Jwks(chosen, provider or Provider(), clock or Clock()))
+    known: Roles = {**roles(), "operator": ("admin", TENANTS)}
+    return Tokens(chosen, known, Jwks(chosen, provider or Provider(), clock or Clock()))
 
 
 async def refused(tokens: Tokens, text: str) -> str:
@@ -136,9 +137,10 @@ async def test_roles_are_sets_of_scopes() -> None:
     tokens = checking(roles_claim="realm_access.roles")
     for named, scopes in (
         (["editor"], {"chat", "embed", "ingest"}),
-        (["admin"], set(SCOPES)),
+        (["admin"], SCOPES - {TENANTS}),
+        (["operator"], SCOPES),
         (["reader", "nothing of ours"], {"chat"}),
-        ([], set[str]()),
+        ([], frozenset[str]()),
     ):
         assert (await tokens.authenticate(token(realm_access={"roles": named}))).scopes == frozenset(scopes)
     assert (await checking(default_roles=["reader"]).authenticate(token(roles=None))).scopes == {"chat"}
@@ -398,11 +400,13 @@ async def test_the_gateway_takes_tokens_and_says_what_is_wrong_with_one() -> Non
         ({"issuer": ISSUER, "audience": ["x"], "algorithms": ["HS256"]}, "algorithms"),
         ({"issuer": ISSUER, "audience": ["x"], "algorithms": ["none"]}, "algorithms"),
         ({"issuer": ISSUER, "audience": ["x"], "default_roles": ["boss"]}, "gateway.roles does not"),
+        ({"issuer": ISSUER, "audience": ["x"], "default_roles": ["operator"]}, "costs of all tenants"),
         ({"issuer": ISSUER, "audience": ["x"], "jwks_url": "https://a/b", "jwks_file": "/x"}, "name one"),
     ],
 )
 def test_settings_that_would_let_others_in_are_refused(settings: dict[str, Any], said: str, tmp_path: Path) -> None:
     path = tmp_path / "mainspring.yaml"
-    path.write_text(json.dumps({"gateway": {"oidc": settings}}))
+    named = {"operator": ["admin", "tenants"], "reader": ["chat"]}
+    path.write_text(json.dumps({"gateway": {"oidc": settings, "roles": named}}))
     with pytest.raises(SettingsError, match=said):
         load(path, {})

@@ -128,3 +128,25 @@ def test_what_a_group_asked_is_for_admins_in_all_its_groups(server: Server, keys
     assert trace in [row["id"] for row in server.call("GET", "/v1/traces?limit=200", key=keys["auditor"])[1]["data"]]
     # Whoever is in more groups than the asker sees it too.
     assert seen(server, keys["auditor"], asked(server, keys["admin"]))
+
+
+def test_what_was_found_is_told_by_its_place(server: Server, keys: dict[str, str]) -> None:
+    question = [{"role": "user", "content": "How big a pot fits the Cinder?"}]
+    trace = asked(server, keys["admin"], "document-qa", messages=question, options={"collections": ["handbook"]})
+    (event,) = server.call("GET", f"/v1/events?trace_id={trace}&kind=retrieval")[1]["data"]
+    hits = event["facts"]["hits"]
+    found = {place["id"]: place for place in server.call("GET", f"/v1/traces/{trace}/found")[1]["data"]}
+    assert set(found) == {hit["chunk_id"] for hit in hits}
+    for hit in hits:
+        place = found[hit["chunk_id"]]
+        at = f"/v1/vector_stores/{place['vector_store_id']}/files/{place['file_id']}"
+        chunks = server.call("GET", f"{at}/chunks?limit=1000")[1]
+        (chunk,) = (each for each in chunks["data"] if each["id"] == hit["chunk_id"])
+        assert (place["filename"], place["vector_store_name"]) == (chunks["filename"], "handbook")
+        assert [place[name] for name in ("page", "heading", "start", "end")] == [
+            chunk[name] for name in ("page", "heading", "start", "end")
+        ]
+        assert place["beginning"].removesuffix(" …") in " ".join(chunk["text"].split())
+        assert 0 < len(place["beginning"]) <= 240
+    assert server.call("GET", f"/v1/traces/{trace}/found", key=keys["stranger"])[1]["data"] == []
+    assert server.call("GET", f"/v1/traces/{os.urandom(16).hex()}/found")[1]["data"] == []

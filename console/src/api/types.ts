@@ -1,6 +1,6 @@
 // What the server's routes answer, as far as the console reads it.
 
-export type Scope = "chat" | "embed" | "ingest" | "prompts" | "replay" | "approve" | "admin";
+export type Scope = "chat" | "embed" | "ingest" | "prompts" | "replay" | "approve" | "admin" | "tenants";
 
 export interface Me {
   tenant: string;
@@ -184,8 +184,24 @@ export interface SearchPage extends List<SearchHit> {
   steps: { name: string; milliseconds: number; changed: boolean; note: string }[];
 }
 
+// Where a chunk that was found stands; its document has changed since where it has no start.
+export interface FoundPlace {
+  id: string;
+  vector_store_id: string;
+  vector_store_name: string;
+  file_id: string;
+  document_id: string;
+  filename: string;
+  page: number | null;
+  heading: string;
+  start: number | null;
+  end: number | null;
+  beginning: string;
+}
+
 export interface CostLine {
   day?: string;
+  tenant?: string;
   model?: string;
   key?: string;
   application?: string;

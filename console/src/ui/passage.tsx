@@ -9,7 +9,7 @@ import { Button } from "./controls";
 import { Dialog } from "./dialog";
 import { Loaded, Note } from "./states";
 
-type Place = Pick<Citation, "source" | "page" | "heading" | "start" | "end" | "vector_store_id" | "file_id" | "document_id"> & { quote?: string };
+export type Place = Pick<Citation, "source" | "page" | "heading" | "start" | "end" | "vector_store_id" | "file_id" | "document_id"> & { quote?: string };
 
 const NEAR = 1200;
 const FAR = 20_000;

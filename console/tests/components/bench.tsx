@@ -45,6 +45,8 @@ beforeEach(() => {
   HTMLDialogElement.prototype.close = function () {
     this.open = false;
   };
+  // Nor does it lay anything out, so there is nothing to scroll to.
+  Element.prototype.scrollIntoView = () => {};
   vi.stubGlobal("fetch", async (url: string, init: RequestInit = {}) => {
     const { pathname, search } = new URL(url, "http://here");
     const call: Call = { method: init.method ?? "GET", path: pathname + search, body: init.body ? JSON.parse(String(init.body)) : undefined };

@@ -1,8 +1,8 @@
 // @vitest-environment jsdom
-import { screen, within } from "@testing-library/react";
+import { fireEvent, screen, within } from "@testing-library/react";
 import { describe, expect, it } from "vitest";
 import CostsPage from "../../src/pages/costs/page";
-import { serve, show } from "./bench";
+import { ADMIN, calls, serve, show } from "./bench";
 
 const LINE = {
   calls: 3, prompt_tokens: 100, completion_tokens: 20, cached_tokens: 0, cost_usd: 0.5, prompt_cache_saved_nanousd: 0,
@@ -65,5 +65,37 @@ describe("what routing saved", () => {
     await screen.findByText("Saved by routing");
     within(figure("Saved by routing")).getByText("no answer of auto so far");
     expect(screen.queryByText(/is unknown/)).toBeNull();
+  });
+});
+
+describe("the costs of all tenants", () => {
+  it("are not offered to a key that may not see them", async () => {
+    spent({});
+    show(<CostsPage />);
+    await screen.findByText("Saved by routing");
+    expect(screen.queryByRole("button", { name: "All tenants" })).toBeNull();
+    expect(calls.some((call) => call.path.includes("tenant"))).toBe(false);
+  });
+
+  it("are sums by tenant and model, without what others call their keys and applications", async () => {
+    spent({});
+    const line = (tenant: string, cost_usd: number): object => ({ ...LINE, tenant, cost_usd });
+    const today = { ...LINE, day: new Date().toISOString().slice(0, 10), cost_usd: 4 };
+    serve({
+      "GET /v1/costs": (call: { path: string }) => {
+        if (!call.path.includes("all_tenants=true")) return { data: [{ ...LINE, day: today.day, model: "small" }] };
+        return { data: call.path.includes("by=tenant") ? [line("default", 1), line("acme", 3)] : call.path.includes("by=day") ? [today] : [{ ...LINE, model: "small", cost_usd: 4 }] };
+      },
+    });
+    show(<CostsPage />, { ...ADMIN, scopes: ["admin", "tenants"] });
+    fireEvent.click(await screen.findByRole("button", { name: "All tenants" }));
+    const table = within(await screen.findByRole("region", { name: "By tenant" }));
+    expect(table.getAllByRole("row").slice(1).map((row) => row.textContent)).toEqual([expect.stringContaining("acme"), expect.stringContaining("default (this one)")]);
+    table.getByText("$3.00");
+    within(figure("Spent")).getByText("$4.00");
+    expect(screen.queryByRole("region", { name: "By key" })).toBeNull();
+    expect(screen.queryByRole("region", { name: "Budgets" })).toBeNull();
+    fireEvent.click(screen.getByRole("button", { name: "This tenant" }));
+    await screen.findByRole("region", { name: "By key" });
   });
 });

@@ -2,6 +2,7 @@
 import { fireEvent, screen, waitFor, within } from "@testing-library/react";
 import { describe, expect, it } from "vitest";
 import type { Span } from "../../src/api/types";
+import { Hits } from "../../src/pages/traces/found";
 import { PromptView } from "../../src/pages/traces/prompt";
 import { ReplayDialog, ReplayView } from "../../src/pages/traces/replay";
 import { Steps } from "../../src/pages/traces/steps";
@@ -50,6 +51,42 @@ it("what was asked, sent, found and answered is shown, and not as JSON", async (
   screen.getByText("c1");
   await screen.findByText("Answer from these: returns.");
   screen.getByText("<s>Answer");
+});
+
+describe("what was found", () => {
+  const ids = ["d1.1.0", "d1.1.1", "d2.1.0", "d3.1.0"];
+  const retrieval: any = { id: "r", kind: "retrieval", facts: { evidence: 0.5, hits: [...ids.map((id, index) => ({ chunk_id: id, document_id: id.slice(0, 2), dense_rank: index + 1, lexical_rank: null, score: 0.5 })), { document_id: "d9" }] } };
+  const place = (id: string, more: object = {}): object => ({ id, vector_store_id: "vs", vector_store_name: "handbook", file_id: `file-${id.slice(0, 2)}`, document_id: id.slice(0, 2), filename: `${id.slice(0, 2)}.pdf`, page: 3, heading: "Guarantee > Burrs", start: 5, end: 9, beginning: "## Burrs | are guaranteed | for C# too", ...more });
+
+  it("is told by document, place and first words, its id below", async () => {
+    serve({ "GET /v1/traces/t/found": { data: [place(ids[0]!), place(ids[1]!, { page: null, heading: "" }), place(ids[2]!, { start: null, end: null, beginning: "" })] } });
+    show(<Hits trace="t" retrieval={retrieval} cited={[]} />);
+    await screen.findAllByText("d1.pdf");
+    const rows = screen.getAllByRole("row").slice(1).map((row) => row.querySelector(".found-place")!.textContent);
+    expect(rows).toEqual([
+      "d1.pdf page 3 · Guarantee > BurrsBurrs are guaranteed for C# tood1.1.0",
+      "d1.pdfBurrs are guaranteed for C# tood1.1.1",
+      "d2.pdf has changed sinced2.1.0",
+      "No longer there, or not for this keyd3.1.0",
+    ]);
+    screen.getByText(/4 chunks were found, evidence 0.50. The answer cites 0 passages./);
+  });
+
+  it("is opened where it stands", async () => {
+    serve({ "GET /v1/traces/t/found": { data: [place(ids[0]!)] }, "GET /v1/vector_stores/vs/files/file-d1/content": { data: [{ text: "Burrs" }], before: "The ", after: " last.", start: 5, end: 9, length: 20 } });
+    show(<Hits trace="t" retrieval={retrieval} cited={[]} />);
+    fireEvent.click(await screen.findByRole("button", { name: "d1.pdf" }));
+    await screen.findByText("Burrs");
+    expect(calls.at(-1)!.path).toContain("start=5&end=9");
+  });
+
+  it("is still told by its ids where its places cannot be read", async () => {
+    serve({ "GET /v1/traces/t/found": () => refusal(500, "the store is away") });
+    show(<Hits trace="t" retrieval={retrieval} cited={[]} />);
+    await screen.findByText(/could not be read/);
+    screen.getByText("d1.1.0");
+    expect(screen.queryByText(/No longer there/)).toBeNull();
+  });
 });
 
 describe("a replay", () => {

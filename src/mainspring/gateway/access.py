@@ -14,6 +14,7 @@ from fastapi import Security
 from fastapi.security import HTTPBearer
 
 from mainspring.errors import Forbidden, InvalidRequest, MainspringError, Unauthenticated, Unsupported
+from mainspring.settings.identity import TENANTS, brought
 from mainspring.stores.audit import By
 from mainspring.types import TOKEN, Allowance, Arrival, Context, Principal, Priority
 
@@ -83,10 +84,12 @@ class Caller:
         return context
 
     def _check_scope(self, principal: Principal) -> None:
-        if self._scope and self._scope not in principal.scopes and "admin" not in principal.scopes:
+        if self._scope and self._scope not in brought(principal.scopes):
+            # What the scope is of use for asks for admin as well.
+            options = f"{'--scope admin ' if self._scope == TENANTS else ''}--scope {self._scope}"
             raise Forbidden(
                 f"this {'token' if principal.key_id.startswith(TOKEN) else 'API key'} lacks the scope {self._scope!r}",
-                remedy=f"Create one with `mainspring keys create NAME --scope {self._scope}`"
+                remedy=f"Create one with `mainspring keys create NAME {options}`"
                 if not principal.key_id.startswith(TOKEN)
                 else "Its roles give none: see gateway.roles",
             )

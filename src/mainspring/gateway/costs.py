@@ -19,7 +19,9 @@ from mainspring.gateway.idempotency import Idempotency, IdempotencyKey
 from mainspring.gateway.respond import json_response
 from mainspring.gateway.wire import Body
 from mainspring.serving.pricing import NANO
+from mainspring.settings.identity import TENANTS
 from mainspring.stores import spending
+from mainspring.stores.audit import Audit
 from mainspring.stores.budgets import Budgets
 from mainspring.stores.ledger import Asked, Dimension, Ledger, Line
 from mainspring.stores.spending import Budget, Spending, Window
@@ -32,6 +34,9 @@ Moment = Annotated[float | None, Query(ge=0, le=1e11, allow_inf_nan=False, descr
 Filter = Annotated[str | None, Query(max_length=256)]
 DAY = 86_400
 MOST_LINES = 10_000
+ALL = "all tenants"
+ACROSS: frozenset[Dimension] = frozenset({"tenant", "model", "day", "hour"})
+"""What sums over all tenants are told apart by: the names of keys, applications and requests are each tenant's own."""
 GROUPS: dict[str, Dimension] = {"line_item": "model", "api_key_id": "key", "project_id": "application"}
 Group = Literal["line_item", "api_key_id", "project_id"]
 
@@ -56,8 +61,9 @@ class BudgetChange(Body):
     name: Name | None = None
 
 
-def router(budgets: Budgets, ledger: Ledger, access: Access, idempotency: Idempotency) -> APIRouter:
-    """The routes over budgets and ledger; an admin key sees those of its own tenant."""
+def router(budgets: Budgets, ledger: Ledger, access: Access, idempotency: Idempotency, audit: Audit) -> APIRouter:
+    """The routes over budgets and ledger; an admin key sees those of its own tenant, one with the scope
+    ``tenants`` the sums of all."""
     routes = APIRouter(route_class=JsonRoute, tags=["costs"], prefix="/v1")
     admins = Annotated[Context, Depends(access("admin"))]
 
@@ -110,17 +116,33 @@ def router(budgets: Budgets, ledger: Ledger, access: Access, idempotency: Idempo
         await budgets.delete(context.principal.tenant, budget_id, by=acting(context))
         return json_response({"id": budget_id, "object": "budget.deleted", "deleted": True})
 
-    _costs(routes, ledger, access)
+    _costs(routes, ledger, access, audit)
+    _organization(routes, ledger, access)
     return routes
 
 
-def _costs(routes: APIRouter, ledger: Ledger, access: Access) -> None:
+def _costs(routes: APIRouter, ledger: Ledger, access: Access, audit: Audit) -> None:
     admins = Annotated[Context, Depends(access("admin"))]
+    operators = access(TENANTS)
+
+    async def across(http: HttpRequest, names: Sequence[Dimension]) -> None:
+        """Let in who sees the sums of all tenants, and say so in the log of the tenant that looked."""
+        context = await operators.admit(http)
+        if own := [name for name in names if name not in ACROSS]:
+            raise InvalidRequest(
+                f"sums over all tenants are not told apart by {own[0]}, whose names are each tenant's own",
+                remedy=f"There are: {', '.join(sorted(ACROSS))}",
+                param="by",
+            )
+        told = {"by": sorted(names)}
+        await audit.record(context.principal.tenant, "costs.read", acting(context), object=ALL, details=told)
 
     @routes.get("/costs")
     async def costs(
+        http: HttpRequest,
         context: admins,
-        by: Annotated[list[Literal["key", "application", "model", "day", "hour", "request"]], Query(max_length=4)] = [],  # noqa: B006
+        by: Annotated[list[Dimension], Query(max_length=4)] = [],  # noqa: B006
+        all_tenants: bool = False,
         since: Moment = None,
         until: Moment = None,
         key: Filter = None,
@@ -129,7 +151,8 @@ def _costs(routes: APIRouter, ledger: Ledger, access: Access) -> None:
         trace_id: Filter = None,
     ) -> HttpResponse:
         """Sums over the calls of the tenant from `since` until before `until`, one line a combination of `by`; what
-        cached answers would have cost, and how much more routed ones with always the large model."""
+        cached answers would have cost, and how much more routed ones with always the large model. `by=tenant` and
+        `all_tenants` are sums over all tenants, for keys that have the scope `tenants` as well."""
         filters: dict[Dimension, str | None] = {
             "key": key,
             "application": application,
@@ -137,9 +160,15 @@ def _costs(routes: APIRouter, ledger: Ledger, access: Access) -> None:
             "request": trace_id,
         }
         where = {name: value for name, value in filters.items() if value is not None}
-        asked = Asked(context.principal.tenant, since, until, where)
+        if everyone := all_tenants or "tenant" in by:
+            await across(http, [*by, *where])
+        asked = Asked(None if everyone else context.principal.tenant, since, until, where)
         lines = await ledger.sums(list(dict.fromkeys(by)), asked, most=MOST_LINES)
         return json_response({"object": "list", "data": [line_body(line) for line in lines]})
+
+
+def _organization(routes: APIRouter, ledger: Ledger, access: Access) -> None:
+    admins = Annotated[Context, Depends(access("admin"))]
 
     @routes.get("/organization/costs")
     async def organization_costs(

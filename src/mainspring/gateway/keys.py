@@ -16,7 +16,7 @@ from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.respond import json_response
 from mainspring.gateway.wire import Body
 from mainspring.settings import ServingSettings
-from mainspring.settings.identity import Roles, Scope
+from mainspring.settings.identity import TENANTS, Roles, Scope
 from mainspring.settings.serving import Region
 from mainspring.stores.audit import By
 from mainspring.stores.keys import KeyInfo
@@ -121,10 +121,12 @@ def _keys(routes: APIRouter, keys: Kept, settings: ServingSettings, access: Acce
             raise InvalidRequest(f"there is no tier {body.tier!r}", remedy=f"There are: {names}", param="tier")
         reach = body.reach()
         _no_further(reach, context.principal)
+        scopes = _scopes(body, roles)
+        _no_more(scopes, context.principal)
         info, secret = await keys.create(
             body.name,
             tenant=context.principal.tenant,
-            scopes=_scopes(body, roles),
+            scopes=scopes,
             groups=groups,
             expires_at=None if body.days is None else time.time() + body.days * 86_400,
             tier=body.tier,
@@ -141,6 +143,7 @@ def _keys(routes: APIRouter, keys: Kept, settings: ServingSettings, access: Acce
         old = await keys.get(principal.tenant, key_id)
         _within(old.groups, principal)
         _no_further(old.reach, principal)
+        _no_more(old.scopes, principal)
         info, secret = await keys.rotate(principal.tenant, key_id, overlap_s=body.overlap_s, by=acting(context))
         return json_response({**key_body(info, time.time()), "secret": secret}, status=201)
 
@@ -177,6 +180,15 @@ def _no_further(reach: Reach, principal: Principal) -> None:
         raise Forbidden(
             f"this API key is limited in its {' and '.join(laxer)} itself, and makes no key that is limited less",
             remedy=f"Give {laxer[0]} of its own, or make it at the machine",
+        )
+
+
+def _no_more(scopes: frozenset[str], principal: Principal) -> None:
+    """Raises ``Forbidden`` for the one scope that reaches beyond a tenant, where the principal has it not itself."""
+    if TENANTS in scopes - principal.scopes:
+        raise Forbidden(
+            f"this API key lacks the scope {TENANTS!r} itself, and makes or replaces no key that has it",
+            remedy=f"Do it at the machine: `mainspring keys create NAME --scope admin --scope {TENANTS}`",
         )
 
 

@@ -34,6 +34,7 @@ from mainspring.gateway.access import Authenticator, access_to
 from mainspring.gateway.app import create_app
 from mainspring.gateway.idempotency import Idempotency
 from mainspring.gateway.oidc import Either, Tokens
+from mainspring.rag.places import Places
 from mainspring.serving.preset import Presets
 from mainspring.serving.prompts.layer import Prompting
 from mainspring.serving.prompts.registry import PromptRegistry
@@ -75,9 +76,11 @@ def mount(system: System) -> FastAPI:
         policies.router(system.policies, access),
         batches.router(system.stores.batches, system.stores.files, system.settings.batches, access, idempotency),
         sessions.router(system.stores.sessions, access, idempotency),
-        costs.router(system.stores.budgets, system.stores.ledger, access, idempotency),
+        costs.router(system.stores.budgets, system.stores.ledger, access, idempotency, system.stores.audit),
         feedback.router(system.stores.events, ids.new, access, idempotency),
-        traces.router(system.stores.spans, system.stores.events, access),
+        traces.router(
+            system.stores.spans, system.stores.events, Places(system.stores.collections, system.stores.vectors), access
+        ),
         monitor.router(system.monitor, access),
         keys.router(system.stores.keys, system.settings.serving, access, settings.roles),
         approvals.router(system.stores.approvals, access),

@@ -10,8 +10,7 @@ from typing import Any
 from mainspring.errors import InvalidToken, MissingExtra
 from mainspring.gateway.access import Authenticator
 from mainspring.gateway.jwks import Jwks
-from mainspring.settings.identity import OidcSettings, Roles
-from mainspring.stores.keys import SCOPES
+from mainspring.settings.identity import OidcSettings, Roles, brought
 from mainspring.types import TOKEN, Principal, Reach
 
 SHAPE = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*")
@@ -118,7 +117,7 @@ class Tokens:
         return Principal(
             tenant,
             f"{TOKEN}{digest[:24]}",
-            SCOPES if "admin" in scopes else scopes,
+            brought(scopes),
             frozenset(_names(claims, settings.groups_claim)),
             settings.tier,
             reach=Reach(regions=frozenset(regions)),

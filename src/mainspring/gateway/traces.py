@@ -1,4 +1,4 @@
-"""Routes of traces: the latest requests, and the timed steps of one."""
+"""Routes of traces: the latest requests, the timed steps of one, what models were sent, what was found."""
 
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
@@ -13,6 +13,7 @@ from mainspring.gateway.access import Access
 from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.respond import json_response
 from mainspring.monitor.tally import VERDICT
+from mainspring.rag.places import Place, Places
 from mainspring.stores.pages import EventPages, Page
 from mainspring.stores.spans import SpanRow, TraceRow, Wanted
 from mainspring.types import Context, EventRecord
@@ -59,7 +60,7 @@ def _asked(
 Asked = Annotated[Wanted, Depends(_asked)]
 
 
-def router(spans: Kept, events: EventPages, access: Access) -> APIRouter:
+def router(spans: Kept, events: EventPages, places: Places, access: Access) -> APIRouter:
     """The routes over the span store; an admin key sees what keys of its own tenant asked that are in no group which
     it is not in itself."""
     routes = APIRouter(route_class=JsonRoute, tags=["traces"], prefix="/v1/traces")
@@ -108,7 +109,46 @@ def router(spans: Kept, events: EventPages, access: Access) -> APIRouter:
             )
         return json_response({"id": trace_id, "object": "trace.prompt", "calls": told})
 
+    @routes.get("/{trace_id}/found")
+    async def get_found(trace_id: str, context: admins) -> HttpResponse:
+        """Where the chunks stand that searches of a trace found: document, page, heading and first words of those that
+        are there and that the key may read. Ranks and scores are in the `retrieval` events."""
+        principal = context.principal
+        page = Page(limit=MOST_CALLS, order="asc")
+        events_of = await events.page(
+            principal.tenant, page, groups=principal.groups, kind="retrieval", trace_id=trace_id
+        )
+        within: dict[str, None] = {}
+        wanted: dict[str, set[str]] = {}
+        for event in events_of.rows:
+            within |= dict.fromkeys(event.facts.get("collections", ()))
+            for hit in event.facts.get("hits", ()):
+                # What only a graph quoted is no chunk.
+                if "chunk_id" in hit:
+                    wanted.setdefault(hit["document_id"], set()).add(hit["chunk_id"])
+        found = await places.of(principal, list(within), wanted)
+        return json_response({"object": "list", "data": [place_body(name, place) for name, place in found.items()]})
+
     return routes
+
+
+def place_body(chunk_id: str, place: Place) -> dict[str, Any]:
+    """A chunk's place as JSON; of a document that was read anew since, only which it is."""
+    chunk, document = place.chunk, place.document
+    return {
+        "id": chunk_id,
+        "object": "trace.found",
+        "vector_store_id": place.collection.id,
+        "vector_store_name": place.collection.name,
+        "file_id": document.file_id or document.document_id,
+        "document_id": document.document_id,
+        "filename": document.name,
+        "page": chunk.page if chunk else None,
+        "heading": chunk.heading if chunk else "",
+        "start": chunk.start if chunk else None,
+        "end": chunk.end if chunk else None,
+        "beginning": place.beginning(),
+    }
 
 
 def prompt_body(call: EventRecord) -> dict[str, Any]:

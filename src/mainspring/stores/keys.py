@@ -18,7 +18,7 @@ from cachetools import TTLCache
 import mainspring.stores.ids as ids
 import mainspring.stores.rows as rows
 from mainspring.errors import InvalidRequest, MainspringError, NotFound, Unauthenticated
-from mainspring.settings.identity import Scope
+from mainspring.settings.identity import Scope, brought
 from mainspring.stores.audit import LOCAL, Audit, By, Hidden
 from mainspring.stores.database import Database
 from mainspring.stores.schema import keys
@@ -64,11 +64,11 @@ class KeyInfo:
         return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
 
     def principal(self) -> Principal:
-        """Who asks with this key. The scope ``admin`` brings all others."""
+        """Who asks with this key. The scope ``admin`` brings all others of its tenant."""
         return Principal(
             self.tenant,
             self.id,
-            SCOPES if "admin" in self.scopes else self.scopes,
+            brought(self.scopes),
             confined(self.groups, self.reach.collections),
             self.tier,
             self.consent,

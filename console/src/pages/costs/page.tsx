@@ -1,49 +1,77 @@
 // Costs: what was spent on what and by whom, what caches and routing saved, and the budgets.
 import { useMemo, useState, type ReactNode } from "react";
-import { get } from "../../api/client";
+import { get, may } from "../../api/client";
 import type { CostLine, Key, List } from "../../api/types";
 import { byDay, savings, since, totals, type Totals } from "../../lib/costs";
 import { count, money, plural, share, short } from "../../lib/format";
 import { useResource } from "../../lib/resource";
 import { Bars } from "../../ui/chart";
+import { useMe } from "../../session";
 import { Choice, IconButton } from "../../ui/controls";
 import { Empty, Loaded, Note } from "../../ui/states";
 import { Budgets } from "./budgets";
 
 type Days = "7" | "30" | "90";
+type Whose = "own" | "all";
 type Measure = "cost" | "tokens" | "calls";
 
 interface Lines {
   days: CostLine[];
-  model: CostLine[];
-  application: CostLine[];
-  key: CostLine[];
-  names: Map<string, string>;
+  splits: SplitProps[];
+  keys?: Map<string, string>;
 }
 
-async function load(from: number, signal: AbortSignal): Promise<Lines> {
-  const by = (name: string): Promise<CostLine[]> =>
-    get<List<CostLine>>(`/v1/costs?since=${from}&by=${name}`, signal).then((list) => list.data);
-  const [days, model, application, key, keys] = await Promise.all([
+function lines(query: string, signal: AbortSignal): Promise<CostLine[]> {
+  return get<List<CostLine>>(`/v1/costs?${query}`, signal).then((list) => list.data);
+}
+
+async function ofTenant(from: number, signal: AbortSignal): Promise<Lines> {
+  const by = (name: string): Promise<CostLine[]> => lines(`since=${from}&by=${name}`, signal);
+  const [days, model, application, key, named] = await Promise.all([
     by("day"), by("model"), by("application"), by("key"),
     get<List<Key>>("/v1/keys", signal),
   ]);
-  return { days, model, application, key, names: new Map(keys.data.map((each) => [each.id, each.name])) };
+  const keys = new Map(named.data.map((each) => [each.id, each.name]));
+  return {
+    days,
+    keys,
+    splits: [
+      { title: "By model", lines: model, of: (line) => line.model },
+      { title: "By application", lines: application, of: (line) => line.application },
+      { title: "By key", lines: key, of: (line) => line.key, names: keys },
+    ],
+  };
+}
+
+// What others call their keys and applications is theirs: of all tenants there are sums by tenant and model alone.
+async function ofAll(from: number, own: string, signal: AbortSignal): Promise<Lines> {
+  const by = (name: string): Promise<CostLine[]> => lines(`all_tenants=true&since=${from}&by=${name}`, signal);
+  const [days, tenant, model] = await Promise.all([by("day"), by("tenant"), by("model")]);
+  return {
+    days,
+    splits: [
+      { title: "By tenant", lines: tenant, of: (line) => line.tenant, names: new Map([[own, `${own} (this one)`]]) },
+      { title: "By model", lines: model, of: (line) => line.model },
+    ],
+  };
 }
 
 export default function CostsPage(): ReactNode {
+  const me = useMe();
   const [days, setDays] = useState<Days>("30");
+  const [whose, setWhose] = useState<Whose>("own");
   const now = useMemo(() => Date.now() / 1000, []);
   const from = since(Number(days), now);
-  const costs = useResource(`costs ${from}`, (signal) => load(from, signal));
+  const costs = useResource(`costs ${whose} ${from}`, (signal) => (whose === "all" ? ofAll(from, me.tenant, signal) : ofTenant(from, signal)));
   return (
     <div className="page">
       <header className="page-head">
         <div>
           <h1>Costs</h1>
-          <p className="muted">Every call of a model, priced when it was made.</p>
+          <p className="muted">{whose === "all" ? "Every call of a model by every tenant of this server." : "Every call of a model, priced when it was made."}</p>
         </div>
         <div className="row">
+          {may(me, "tenants") && <Choice label="Whose" value={whose} onChange={setWhose} options={[{ value: "own", label: "This tenant" }, { value: "all", label: "All tenants" }]} />}
           <Choice label="Period" value={days} onChange={setDays} options={[{ value: "7", label: "7 days" }, { value: "30", label: "30 days" }, { value: "90", label: "90 days" }]} />
           <IconButton icon="refresh" label="Refresh" onClick={costs.reload} disabled={costs.loading} />
         </div>
@@ -51,7 +79,7 @@ export default function CostsPage(): ReactNode {
       <Loaded of={costs} what="Adding up">
         {(found) => <Spent found={found} days={Number(days)} now={now} />}
       </Loaded>
-      <Budgets names={costs.data?.names} />
+      {whose === "own" && <Budgets names={costs.data?.keys} />}
     </div>
   );
 }
@@ -89,9 +117,7 @@ function Spent({ found, days, now }: { found: Lines; days: number; now: number }
         </div>
       </section>
       <div className="two">
-        <Split title="By model" lines={found.model} of={(line) => line.model} />
-        <Split title="By application" lines={found.application} of={(line) => line.application} />
-        <Split title="By key" lines={found.key} of={(line) => line.key} names={found.names} />
+        {found.splits.map((split) => <Split key={split.title} {...split} />)}
       </div>
     </>
   );
@@ -124,7 +150,7 @@ function Split({ title, lines, of, names }: SplitProps): ReactNode {
   return (
     <section className="card flush" aria-label={title}>
       <div className="scroll" tabIndex={0} role="group" aria-label={title}>
-        <table className="table">
+        <table className="table split">
           <thead><tr><th>{title}</th><th className="number">Calls</th><th className="number">Tokens</th><th className="number">Saved</th><th className="number">Cost</th></tr></thead>
           <tbody>
             {rows.map((line) => {

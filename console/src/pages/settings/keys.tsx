@@ -1,6 +1,6 @@
 // API keys: making, replacing and revoking them. A secret is shown once.
 import { useState, type ReactNode } from "react";
-import { ApiError, get, post, remove } from "../../api/client";
+import { ApiError, get, may, post, remove } from "../../api/client";
 import type { Key, Limits, List, Scope } from "../../api/types";
 import { day, moment } from "../../lib/format";
 import { useResource } from "../../lib/resource";
@@ -107,7 +107,8 @@ const SCOPES: { scope: Scope; what: string }[] = [
   { scope: "prompts", what: "edit prompts and move their labels" },
   { scope: "replay", what: "ask recorded requests again" },
   { scope: "approve", what: "approve or deny calls of tools that wait" },
-  { scope: "admin", what: "everything, and this page" },
+  { scope: "admin", what: "everything of this tenant, and this page" },
+  { scope: "tenants", what: "with admin: see what all tenants cost" },
 ];
 
 function NewKey({ onClose, onMade }: { onClose: () => void; onMade: (key: Key) => void }): ReactNode {
@@ -150,7 +151,7 @@ function NewKey({ onClose, onMade }: { onClose: () => void; onMade: (key: Key) =
       <Field label="Name" hint="what it is for">{(ids) => <input {...ids} autoFocus value={name} maxLength={128} onChange={(event) => setName(event.target.value)} />}</Field>
       <fieldset>
         <legend>It may</legend>
-        {SCOPES.map(({ scope, what }) => (
+        {SCOPES.filter(({ scope }) => scope !== "tenants" || may(me, scope)).map(({ scope, what }) => (
           <label className="check" key={scope}>
             <input type="checkbox" checked={scopes.includes(scope)} onChange={(event) => setScopes(toggle(scopes, scope, event.target.checked))} />
             <span><strong>{scope}</strong> <span className="muted">{what}</span></span>

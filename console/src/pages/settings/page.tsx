@@ -46,13 +46,17 @@ function LimitTable(): ReactNode {
   );
 }
 
+function limit(value: number): string {
+  return value === 0 ? "no limit" : count(value);
+}
+
 function LimitRow({ name, rates }: { name: string; rates: Rates }): ReactNode {
   return (
     <tr>
       <td>{name}</td>
-      <td className="number">{count(rates.requests_per_minute)}</td>
-      <td className="number">{count(rates.tokens_per_minute)}</td>
-      <td className="number">{rates.requests_per_day === 0 ? "no limit" : count(rates.requests_per_day)}</td>
+      <td className="number">{limit(rates.requests_per_minute)}</td>
+      <td className="number">{limit(rates.tokens_per_minute)}</td>
+      <td className="number">{limit(rates.requests_per_day)}</td>
     </tr>
   );
 }

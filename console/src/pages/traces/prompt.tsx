@@ -1,14 +1,14 @@
 // What was asked, as the guards let it pass, what was found for it, and what was answered.
-import { useState, type ReactNode } from "react";
+import type { ReactNode } from "react";
 import { ApiError, get } from "../../api/client";
-import type { Citation, EventRecord } from "../../api/types";
+import type { EventRecord } from "../../api/types";
 import { count } from "../../lib/format";
 import { useResource } from "../../lib/resource";
 import { Markdown } from "../../lib/markdown";
 import { answerOf } from "../../lib/recorded";
 import { Badge } from "../../ui/controls";
-import { PassageDrawer } from "../../ui/passage";
 import { Empty, Loaded } from "../../ui/states";
+import { Hits } from "./found";
 
 interface Sent {
   id: string;
@@ -27,7 +27,7 @@ export function PromptView({ trace, events }: { trace: string; events: EventReco
   return (
     <>
       <Assembled trace={trace} />
-      {answers.map((event) => <Asked key={event.id} event={event} retrieval={events.find((each) => each.kind === "retrieval")} />)}
+      {answers.map((event) => <Asked key={event.id} trace={trace} event={event} retrieval={events.find((each) => each.kind === "retrieval")} />)}
     </>
   );
 }
@@ -79,7 +79,7 @@ function Call({ call }: { call: Sent }): ReactNode {
   );
 }
 
-function Asked({ event, retrieval }: { event: EventRecord; retrieval?: EventRecord }): ReactNode {
+function Asked({ trace, event, retrieval }: { trace: string; event: EventRecord; retrieval?: EventRecord }): ReactNode {
   const found = answerOf(event);
   const prompt = event.facts.prompt;
   if (!found) return <Empty icon="prompts" title="The texts are no longer kept" />;
@@ -87,7 +87,7 @@ function Asked({ event, retrieval }: { event: EventRecord; retrieval?: EventReco
     <section className="stack" aria-label="Prompt">
       {typeof prompt === "object" && prompt !== null && <p className="small">Prompt <code>{JSON.stringify(prompt)}</code></p>}
       {found.messages.map((message, index) => <Message key={index} role={message.role} text={message.content} />)}
-      {retrieval && <Hits retrieval={retrieval} cited={found.citations} />}
+      {retrieval && <Hits trace={trace} retrieval={retrieval} cited={found.citations} />}
       <div className="card said-card answered">
         <Badge tone="good">answer</Badge>
         <div className="prose said"><Markdown text={found.text} /></div>
@@ -101,55 +101,6 @@ export function Message({ role, text }: { role: string; text: string }): ReactNo
     <div className="card said-card">
       <Badge tone={role === "user" ? "accent" : "plain"}>{role}</Badge>
       <p className="prompt-text">{text}</p>
-    </div>
-  );
-}
-
-interface Hit {
-  chunk_id: string;
-  dense_rank: number | null;
-  lexical_rank: number | null;
-  score: number;
-}
-
-// What was found, in its order; passages that the answer cites can be opened.
-function Hits({ retrieval, cited }: { retrieval: EventRecord; cited: Citation[] }): ReactNode {
-  const [open, setOpen] = useState<Citation>();
-  const hits = (retrieval.facts.hits as Hit[] | undefined) ?? [];
-  return (
-    <div className="card said-card">
-      <Badge tone="warn">found</Badge>
-      <p className="muted small">{count(hits.length)} chunks were found{typeof retrieval.facts.evidence === "number" ? `, evidence ${retrieval.facts.evidence.toFixed(2)}` : ""}. The answer cites {count(cited.length)} passages.</p>
-      <div className="scroll" tabIndex={0} role="group" aria-label="What was found">
-        <table className="table compact">
-          <thead><tr><th className="number">Place</th><th>Chunk</th><th className="number">Dense</th><th className="number">Sparse</th><th className="number">Score</th></tr></thead>
-          <tbody>
-            {hits.slice(0, 10).map((hit, index) => (
-              <tr key={hit.chunk_id}>
-                <td className="number">{index + 1}</td>
-                <td className="mono">{hit.chunk_id}</td>
-                <td className="number">{hit.dense_rank ? `#${hit.dense_rank}` : "–"}</td>
-                <td className="number">{hit.lexical_rank ? `#${hit.lexical_rank}` : "–"}</td>
-                <td className="number">{hit.score.toFixed(3)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
-      {cited.length > 0 && (
-        <ol className="sources" aria-label="Cited passages">
-          {cited.map((citation) => (
-            <li key={citation.index}>
-              <button type="button" onClick={() => setOpen(citation)}>
-                <span className="source-number">{citation.index}</span>
-                <span className="source-name">{citation.source}</span>
-                <span className="muted">{citation.page ? `page ${citation.page}` : citation.heading.split(" > ").at(-1)}</span>
-              </button>
-            </li>
-          ))}
-        </ol>
-      )}
-      {open && <PassageDrawer citation={open} onClose={() => setOpen(undefined)} />}
     </div>
   );
 }
