@@ -73,7 +73,8 @@ def test_a_silence_is_made_and_ended(admin: Browser, server: Server) -> None:
 
 def test_outcomes_and_objectives_are_those_of_the_server(admin: Browser, server: Server) -> None:
     ask(admin, QUESTION)
-    admin.until(lambda: server.call("GET", "/v1/quality")[1]["total"]["ok"] > 0, "the counts")
+    counted = "/v1/quality?application=handbook"
+    admin.until(lambda: server.call("GET", counted)[1]["total"]["ok"] > 0, "the counts")
     admin.open("/console/quality")
     answered = admin.find(".figures > div", "Answered").text
     assert "%" in answered
@@ -114,8 +115,11 @@ def test_a_trace_shows_what_was_asked_and_answered(admin: Browser, server: Serve
     admin.open(f"/console/traces/{trace}/prompt")
     admin.find(".prompt-text", QUESTION)
     (first, *_) = server.call("GET", f"/v1/traces/{trace}/found")[1]["data"]
-    for said in (first["filename"], first["beginning"].split(".")[0], first["id"]):
-        assert said in admin.find(".found-place .beginning").find_element("xpath", "ancestor::table").text
+    admin.find(".found-place .beginning")
+    table = admin.find('[aria-label="What was found"]').text
+    # The last word of its beginning, before the dots.
+    for said in (first["filename"], first["heading"], first["id"], first["beginning"].split()[-2]):
+        assert said in table
     admin.click(".found-place .text-button", first["filename"])
     admin.find("dialog mark")
     admin.keys(Keys.ESCAPE)
