@@ -109,6 +109,13 @@ def router(spans: Kept, events: EventPages, places: Places, access: Access) -> A
             )
         return json_response({"id": trace_id, "object": "trace.prompt", "calls": told})
 
+    _found(routes, events, places, access)
+    return routes
+
+
+def _found(routes: APIRouter, events: EventPages, places: Places, access: Access) -> None:
+    admins = Annotated[Context, Depends(access("admin"))]
+
     @routes.get("/{trace_id}/found")
     async def get_found(trace_id: str, context: admins) -> HttpResponse:
         """Where the chunks stand that searches of a trace found: document, page, heading and first words of those that
@@ -128,8 +135,6 @@ def router(spans: Kept, events: EventPages, places: Places, access: Access) -> A
                     wanted.setdefault(hit["document_id"], set()).add(hit["chunk_id"])
         found = await places.of(principal, list(within), wanted)
         return json_response({"object": "list", "data": [place_body(name, place) for name, place in found.items()]})
-
-    return routes
 
 
 def place_body(chunk_id: str, place: Place) -> dict[str, Any]:
