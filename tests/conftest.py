@@ -19,6 +19,9 @@ import pytest
 from tests import redis_server
 from tests.databases import migrated as migrated
 from tests.one_day import one_day as one_day
+from tests.surroundings import neutral
+
+neutral(os.environ)
 
 # A busy machine must not fail a property by the clock.
 hypothesis.settings.register_profile("mainspring", deadline=None)

@@ -28,7 +28,7 @@ class Receiver:
 
     async def wait(self, count: int) -> None:
         """Until so many have come."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(90):
             while len(self.posts) < count:
                 await asyncio.sleep(0.01)
 

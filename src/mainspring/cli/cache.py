@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mainspring.cli import show
+from mainspring.cli.remote import reach
 from mainspring.cli.up import pull_missing
 from mainspring.errors import MainspringError, Unauthenticated, UpstreamError
 from mainspring.settings import Loaded, Settings, load
@@ -134,7 +135,7 @@ def _served(loaded: Loaded, method: str) -> dict[str, Any] | None:
     key = loaded.environment.get("MAINSPRING_API_KEY", "")
     request = urllib.request.Request(f"{url}/v1/cache", headers={"authorization": f"Bearer {key}"}, method=method)  # noqa: S310
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+        with reach(request, 10) as answer:
             found: dict[str, Any] = json.loads(answer.read())
             return found
     except urllib.error.HTTPError as error:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mainspring.cli import show
+from mainspring.cli.remote import reach
 from mainspring.errors import InvalidRequest, NotFound
 
 if TYPE_CHECKING:
@@ -127,10 +128,13 @@ async def _opened(loaded: Loaded) -> AsyncIterator[tuple[Stores, Documents]]:
 def _serves(loaded: Loaded) -> bool:
     """Whether a server of this configuration runs."""
     gateway = loaded.settings.gateway
-    url = loaded.environment.get("MAINSPRING_URL") or f"http://{gateway.host}:{gateway.port}"
+    url = loaded.environment.get("MAINSPRING_URL") or gateway.url
     try:
-        with urllib.request.urlopen(f"{url}/healthz", timeout=5) as answer:  # noqa: S310
+        with reach(urllib.request.Request(f"{url}/healthz"), 5) as answer:  # noqa: S310
             return bool(answer.status == 200)
+    except urllib.error.HTTPError:
+        # Whoever refuses is there.
+        return True
     except (urllib.error.URLError, OSError, ValueError):
         return False
 

@@ -1,0 +1,48 @@
+"""How commands reach a server: one on this machine never through a proxy, others as the machine is set up."""
+
+from __future__ import annotations
+
+import threading
+import urllib.request
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from mainspring.cli.remote import reach
+
+
+class Echo(BaseHTTPRequestHandler):
+    """Says what it was asked for: a proxy is asked for a whole address."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(self.path.encode())
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
+
+
+def asked(url: str) -> str:
+    with reach(urllib.request.Request(url), 30) as answer:
+        return str(answer.read().decode())
+
+
+def test_a_proxy_is_for_other_machines(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{port}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    for host in ("127.0.0.1", "localhost", "0.0.0.0"):
+        assert asked(f"http://{host}:{port}/healthz") == "/healthz"
+    assert asked("http://mainspring.example/healthz") == "http://mainspring.example/healthz"

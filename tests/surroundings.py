@@ -1,0 +1,20 @@
+"""What the caller's shell says must not decide how a test ends: it is put aside before anything reads it."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+
+KEPT = ("MAINSPRING_DATA", "MAINSPRING_MODELS__DIRECTORY", "MAINSPRING_STORES__")
+"""What tests are told in this way: data sets, pulled models, services."""
+ASIDE = ("MAINSPRING_", "OPENAI_", "ANTHROPIC_", "AZURE_", "OTEL_")
+LOOKS = ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "TERMINAL_WIDTH", "LINES")
+
+
+def neutral(environment: MutableMapping[str, str]) -> None:
+    """Take out settings, keys and wishes about the terminal; servers of this machine are reached without proxies."""
+    for name in list(environment):
+        if name in LOOKS or (name.startswith(ASIDE) and not name.startswith(KEPT)):
+            del environment[name]
+    environment["COLUMNS"] = "100"
+    if any(name.lower().endswith("_proxy") for name in environment):
+        environment["no_proxy"] = environment["NO_PROXY"] = "127.0.0.1,localhost"
