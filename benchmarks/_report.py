@@ -50,7 +50,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """CPU seconds of the whole machine and of this process with the children it has waited for."""
+    """CPU seconds of the whole machine, and of this process with all that it started."""
 
     at: float
     busy: float
@@ -68,7 +68,8 @@ class Clock:
         ticks = sum(fields[index] for index in (0, 1, 2, 5, 6))
         used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
         own = sum(each.ru_utime + each.ru_stime for each in used)
-        return cls(time.monotonic(), ticks / os.sysconf("SC_CLK_TCK"), own)
+        tick = os.sysconf("SC_CLK_TCK")
+        return cls(time.monotonic(), ticks / tick, own + _descendants() / tick)
 
     def others(self, later: Clock) -> float:
         """Share of all cores' time between two readings that went to processes of others."""
@@ -76,6 +77,28 @@ class Clock:
         if capacity <= 0:
             return 0.0
         return min(1.0, max(0.0, ((later.busy - self.busy) - (later.own - self.own)) / capacity))
+
+
+def _descendants() -> int:
+    """CPU ticks of the processes that run below this one, with those that each of them has waited for."""
+    below: dict[int, list[int]] = {}
+    ticks: dict[int, int] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            # The name, in brackets, may hold anything.
+            fields = path.read_bytes().rpartition(b")")[2].split()
+        except OSError:
+            # It has ended.
+            continue
+        pid = int(path.parent.name)
+        below.setdefault(int(fields[1]), []).append(pid)
+        ticks[pid] = sum(int(each) for each in fields[11:15])
+    found, waiting = 0, list(below.get(os.getpid(), ()))
+    while waiting:
+        pid = waiting.pop()
+        found += ticks[pid]
+        waiting += below.get(pid, ())
+    return found
 
 
 _START = Clock.now()

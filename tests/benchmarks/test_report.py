@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,13 +69,27 @@ def test_the_machine_is_described_but_not_named() -> None:
 
 
 def test_the_time_of_others_is_what_is_not_ours() -> None:
-    import os
-
     cores = os.cpu_count() or 1
     before, after = Clock(0.0, 100.0, 10.0), Clock(10.0, 100.0 + 5.0 * cores, 10.0 + 2.0 * cores)
     assert before.others(after) == pytest.approx(0.3)
     # Ticks are coarser than what we know of ourselves: never below nothing.
     assert before.others(Clock(10.0, 101.0, 12.0)) == 0.0
+
+
+@pytest.mark.skipif(not Path("/proc/stat").exists(), reason="there is no /proc/stat")
+def test_what_those_that_were_started_start_is_ours() -> None:
+    """An engine's child works in a process below the one that was started, which nobody has waited for yet."""
+    work = "import time\nwhile time.process_time() < 0.5: pass\nprint('done', flush=True)\ntime.sleep(600)"
+    start = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {work!r}])"
+    before = Clock.now()
+    with subprocess.Popen([sys.executable, "-c", start], stdout=subprocess.PIPE, start_new_session=True) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        after = Clock.now()
+        os.killpg(child.pid, signal.SIGKILL)
+    assert before is not None
+    assert after is not None
+    assert after.own - before.own >= 0.4
 
 
 def test_a_skip_says_why_and_has_a_status_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
