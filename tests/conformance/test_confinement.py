@@ -11,7 +11,7 @@ from mainspring.stores import Stores
 from mainspring.stores.collections import Collection
 from mainspring.stores.pages import Page
 from mainspring.types import TOKEN, Reach, confined
-from tests.conformance.test_stores import event
+from tests.conformance.stored import event
 from tests.databases import opened, settings
 
 __all__ = ["opened", "settings"]

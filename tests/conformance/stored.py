@@ -1,0 +1,33 @@
+"""Events, turns and documents as the tests of stores put them in."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import time
+
+from mainspring.stores import Stores, ids
+from mainspring.stores.collections import Collection
+from mainspring.stores.sessions import SessionTurn
+from mainspring.types import EventRecord, Message
+
+SECRET = "the launch code is 7-4-1"
+
+
+def event(tenant: str = "a", *, content: str | None = None, **changes: object) -> EventRecord:
+    record = EventRecord(ids.new("event-"), time.time(), tenant, "t1", "answer", "s1", {"tokens": 3}, content)
+    return dataclasses.replace(record, **changes)  # type: ignore[arg-type]
+
+
+def turn(*messages: Message, tenant: str = "a", session: str = "chat", trace_id: str = "t1") -> SessionTurn:
+    return SessionTurn(tenant, session, messages, trace_id, time.time())
+
+
+async def publish(opened: Stores, collection: Collection, source: str, text: str) -> tuple[str, int]:
+    """Ingest ``text``; (document id, generation)."""
+    begun = await opened.collections.begin(collection, source, hashlib.sha256(text.encode()).hexdigest(), source)
+    blob = await opened.blobs.put(text.encode())
+    await opened.collections.publish(
+        collection, begun.document_id, begun.generation, chars=len(text), chunks=1, parser="text", text_blob=blob
+    )
+    return begun.document_id, begun.generation
