@@ -134,3 +134,18 @@ def test_a_bare_off_is_the_word_where_it_is_one(tmp_path: Path) -> None:
     assert (guards.policies["calm"].pii_output, guards.policies["calm"].dry_run) == ("off", False)
     told = load(write(tmp_path, ""), {"MAINSPRING_ENGINES__SPECULATION": "off"}).settings
     assert told.engines.speculation == "off"
+
+
+def test_a_user_without_a_home_is_told_what_to_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", nowhere)
+    for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    environment: dict[str, str] = {}
+    for name in ("MAINSPRING_HOME", "MAINSPRING_MODELS__DIRECTORY"):
+        with pytest.raises(SettingsError, match=name):
+            load(environment=environment)
+        environment[name] = str(tmp_path)
+    assert load(environment=environment).settings.home == tmp_path

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
 from pydantic import Field, model_validator
 
+import mainspring.settings.places as places
 from mainspring.settings.endpoints import REGION, RemoteModel, RemoteReranker, VllmModel
 from mainspring.settings.section import Section
-
-
-def _cache_home() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mainspring"
 
 
 class ModelsSettings(Section):
@@ -25,7 +21,7 @@ class ModelsSettings(Section):
     ``rag.parser`` is ``layout-model``. ``replicas`` says how many engines of a model of ``chat`` run side by side.
     """
 
-    directory: Path = Field(default_factory=lambda: _cache_home() / "models")
+    directory: Path = Field(default_factory=lambda: places.cache() / "models")
     chat: tuple[str, ...] = ("smollm2-135m-instruct",)
     embedding: str = "all-minilm-l6-v2"
     catalogues: tuple[Path, ...] = ()

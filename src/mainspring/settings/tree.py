@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from pydantic import Field, model_validator
 
+import mainspring.settings.places as places
 import mainspring.settings.routing as routing
 from mainspring.settings.compliance import ComplianceSettings
 from mainspring.settings.engines import EnginesSettings
@@ -23,14 +23,10 @@ from mainspring.settings.stores import StoresSettings
 from mainspring.settings.telemetry import TelemetrySettings
 
 
-def _data_home() -> Path:
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "mainspring"
-
-
 class Settings(Section):
     """Everything that can be configured."""
 
-    home: Path = Field(default_factory=_data_home)
+    home: Path = Field(default_factory=places.data)
     gateway: GatewaySettings = Field(default_factory=GatewaySettings)
     models: ModelsSettings = Field(default_factory=ModelsSettings)
     engines: EnginesSettings = Field(default_factory=EnginesSettings)
