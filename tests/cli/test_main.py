@@ -54,6 +54,11 @@ def test_help_loads_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_what_the_terminal_cannot_show_is_escaped(command: Command) -> None:
+    command.said("keys", "create", "Zoë ☃")
+    assert "Zo\\xeb \\u2603" in command.said("keys", "list", PYTHONIOENCODING="ascii")
+
+
 def test_a_misspelt_variable_is_refused_with_the_nearest(command: Command) -> None:
     line = command.failure("keys", "list", status=2, MAINSPRING_GATEWAY__PROT="1")
     assert "unknown environment variable MAINSPRING_GATEWAY__PROT" in line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -114,6 +115,9 @@ app.add_typer(prompts.app, name="prompts")
 
 def run() -> None:
     """The console script. A deliberate failure is one line on stderr and exit status 1 (2: configuration)."""
+    # A name that the terminal's encoding lacks is shown as its escape; a stream that is closed is None.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except MainspringError as error:
