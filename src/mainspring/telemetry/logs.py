@@ -44,6 +44,8 @@ PRIVATE = frozenset(
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 _LONGEST = 2000
+# No payment card number is shorter, and no credential.
+_SHORTEST = 13
 # What moves a terminal's cursor, begins a line or turns the direction of writing.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
@@ -79,15 +81,30 @@ class FileHandler(RotatingFileHandler):
         super().__init__(folder / FILE, maxBytes=size, backupCount=settings.log_files, encoding="utf-8", delay=True)
         self.setFormatter(JsonFormatter())
         self._day = _day(folder / FILE)
+        self._latest: tuple[logging.LogRecord | None, str] = (None, "")
+        self._size = 0
+
+    def format(self, record: logging.LogRecord) -> str:
+        # Asked twice for each line: how long it is decides about a new file.
+        if record is not self._latest[0]:
+            self._latest = record, super().format(record)
+        return self._latest[1]
 
     def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802
+        # Counted here: that of the base class asks the file system four times a line.
+        if self.stream is None:
+            self.stream = self._open()
+            self._size = self.stream.tell()
         day = datetime.fromtimestamp(record.created, UTC).date()
         before = self._day
         # Threads come late: what is of yesterday after a line of today goes with it, and turns no day back.
         late = before is not None and before - day == timedelta(days=1)
         if not late:
             self._day = day
-        return (before is not None and before != day and not late) or bool(super().shouldRollover(record))
+        length = len(self.format(record).encode()) + 1
+        over = (before is not None and before != day and not late) or self._size + length >= self.maxBytes
+        self._size = length if over else self._size + length
+        return over
 
 
 def _day(path: Path) -> date | None:
@@ -126,8 +143,12 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
         elif isinstance(value, list):
             fields[key] = [secrets.mask(str(each))[:_LONGEST] for each in value]
         else:
-            fields[key] = cards.scrub(secrets.mask(str(value)))[:_LONGEST]
+            fields[key] = _plain(str(value))
     return fields
+
+
+def _plain(text: str) -> str:
+    return text if len(text) < _SHORTEST else cards.scrub(secrets.mask(text))[:_LONGEST]
 
 
 def _message(record: logging.LogRecord) -> str:
@@ -153,13 +174,14 @@ class JsonFormatter(logging.Formatter):
     """One JSON object a line: at, level, logger, message, the extras, exception."""
 
     def format(self, record: logging.LogRecord) -> str:
-        entry = {
+        own = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": _message(record),
-            **{key: value for key, value in _fields(record).items() if key not in ("at", "level", "logger")},
         }
+        # Ours stand first, and no extra takes their place.
+        entry = {**own, **_fields(record), **own}
         if trace := _trace(record):
             entry["exception"] = trace
         return orjson.dumps(entry).decode()

@@ -46,6 +46,14 @@ class SecretPattern:
     tail: re.Pattern[str]
     ending: int = 0
 
+    def marked(self, text: str) -> bool:
+        """Whether one of the marks stands in ``text``."""
+        # A plain loop: every text of every request comes here, and ``any`` takes twice as long.
+        for mark in self.marks:  # noqa: SIM110
+            if mark in text:
+                return True
+        return False
+
 
 PATTERNS: tuple[SecretPattern, ...] = (
     SecretPattern(
@@ -113,7 +121,7 @@ def heads(text: str) -> list[tuple[int, int, SecretPattern]]:
     return [
         (match.start(), match.end(1), pattern)
         for pattern in PATTERNS
-        if any(mark in text for mark in pattern.marks)
+        if pattern.marked(text)
         for match in pattern.head.finditer(text)
     ]
 
