@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,7 @@ class TraceRow:
 
 
 _NAMES = tuple(field.name for field in fields(SpanRow))
+_values = attrgetter(*_NAMES)
 _COLUMNS = ", ".join(_NAMES)
 # In all groups of the key that asked.
 _SEEN = "tenant = :tenant AND NOT EXISTS (SELECT 1 FROM json_each(groups) WHERE value NOT IN (SELECT value FROM json_each(:groups)))"  # noqa: E501
@@ -94,7 +96,7 @@ class Spans:
 
     async def write(self, batch: Sequence[SpanRow]) -> None:
         """Keep a batch in one transaction; a span that is kept already is replaced. Raises ``StoreError``."""
-        values = [tuple(getattr(row, name) for name in _NAMES) for row in batch]
+        values = [_values(row) for row in batch]
         statement = f"INSERT OR REPLACE INTO spans ({_COLUMNS}) VALUES ({', '.join('?' * len(_NAMES))})"  # noqa: S608
 
         def work(connection: sqlite3.Connection) -> None:

@@ -11,22 +11,18 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-import orjson
-
 import mainspring
-from mainspring import cards
 from mainspring.settings import Settings, TelemetrySettings
 from mainspring.telemetry import logs
 from mainspring.telemetry.metrics import Metrics
 from mainspring.telemetry.sampling import Slow
-from mainspring.telemetry.tracing import Span, Tracing
+from mainspring.telemetry.tracing import Tracing
 from mainspring.telemetry.writer import BatchWriter
-from mainspring.types import real
 
 __all__ = ["Telemetry", "open"]
 
 if TYPE_CHECKING:
-    from mainspring.stores.spans import SpanRow, Spans
+    from mainspring.stores.spans import Spans
 
 log = logging.getLogger(__name__)
 _HOUR_S = 3600.0
@@ -50,6 +46,9 @@ class Telemetry:
 @asynccontextmanager
 async def open(settings: Settings, spans: Spans) -> AsyncIterator[Telemetry]:  # noqa: A001
     """Start the writers; stop them, with what they hold, on leaving. Raises ``MissingExtra`` for OTLP."""
+    # The stores' libraries take a second to import, and metrics and logs do without them.
+    from mainspring.telemetry.span_rows import stored_row
+
     metrics = Metrics()
     async with AsyncExitStack() as stack:
         writers = [BatchWriter(spans, stored_row)]
@@ -81,28 +80,6 @@ def _tracing(settings: TelemetrySettings, writers: Sequence[BatchWriter]) -> Tra
         slow=Slow(settings.slow_s, settings.slow_quantile),
         waiting=settings.waiting_spans,
         enabled=settings.tracing,
-    )
-
-
-def stored_row(span: Span) -> SpanRow:
-    """A span as the local store keeps it."""
-    # The stores' libraries take a second to import, and metrics and logs do without them.
-    from mainspring.stores import rows
-    from mainspring.stores.spans import SpanRow
-
-    principal = span.principal
-    return SpanRow(
-        trace_id=span.trace_id,
-        span_id=span.span_id,
-        parent_id=span.parent_id,
-        name=span.name,
-        start_ns=span.start_ns,
-        end_ns=span.end_ns,
-        status=span.status,
-        attributes=cards.scrub_json(orjson.dumps(span.attributes, default=str).decode()),
-        tenant=principal.tenant,
-        groups=rows.names(real(principal.groups)),
-        root=span.root,
     )
 
 

@@ -14,6 +14,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from random import getrandbits
 from types import TracebackType
 from typing import Any, Literal, Protocol
 
@@ -104,7 +105,8 @@ class Span:
         self.name = name
         self.attributes = attributes
         self.parent_id: str | None = None if above.span_id == _NO_SPAN else above.span_id
-        self.span_id = os.urandom(8).hex()
+        # Unique is enough: reading the system's random numbers would let go of the interpreter at every step.
+        self.span_id = f"{getrandbits(64):016x}"
         self._parent = parent
         # Made when it is asked for: half of all steps have none below them.
         self._context: Context | None = None
