@@ -21,11 +21,15 @@ class Committed(AsyncGenerator[Event, None]):
         self._first: Event | None = first
         self._rest = rest
 
-    async def asend(self, _value: None) -> Event:
+    async def __anext__(self) -> Event:
+        # Written out: that of the base class is one more coroutine an event.
         if self._first is not None:
             first, self._first = self._first, None
             return first
         return await self._rest.__anext__()
+
+    async def asend(self, _value: None) -> Event:
+        return await self.__anext__()
 
     async def athrow(
         self, typ: Any, val: BaseException | object | None = None, tb: TracebackType | None = None

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from mainspring.engines.base import Generation
 from mainspring.engines.sse import ServerEvent
 from mainspring.engines.tools import declaration
@@ -128,7 +130,7 @@ class StreamReader:
             self.done = True
             return
         try:
-            chunk = json.loads(event.data)
+            chunk = _loaded(event.data)
             if not isinstance(chunk, dict):
                 raise TypeError(f"a chunk is {type(chunk).__name__}")
             if chunk.get("error") or event.kind == "error":
@@ -183,6 +185,14 @@ class StreamReader:
         message, code = error_of(json.dumps(chunk).encode())
         kind = RateLimited if code in ("rate_limit_exceeded", "429") else UpstreamError
         return kind(f"{self._name} failed while it answered: {message or 'no reason given'}")
+
+
+def _loaded(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        # Some endpoints send what only the standard library reads: NaN, halves of surrogate pairs.
+        return json.loads(text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mainspring.errors import UpstreamError
@@ -29,7 +28,7 @@ class EventParser:
         self._data: list[str] = []
         self._started = False
 
-    def feed(self, chunk: bytes) -> Iterator[ServerEvent]:
+    def feed(self, chunk: bytes) -> list[ServerEvent]:
         """The events that ``chunk`` completes."""
         self._tail += chunk
         if self._size + len(self._tail) > MAX_EVENT_BYTES and b"\n" not in chunk:
@@ -37,21 +36,23 @@ class EventParser:
         # A CR at the very end may be half of a CRLF: it waits for what follows.
         end = max(self._tail.rfind(b"\n"), self._tail.rfind(b"\r", 0, -1)) + 1
         if end == 0:
-            return
+            return []
         complete = bytes(self._tail[:end])
         del self._tail[:end]
         if not self._started:
             self._started = True
             complete = complete.removeprefix(b"\xef\xbb\xbf")
+        events: list[ServerEvent] = []
         for line in complete.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")[:-1]:
-            yield from self._line(line)
-
-    def _line(self, line: bytes) -> Iterator[ServerEvent]:
-        if not line:
+            if line:
+                self._line(line)
+                continue
             if self._data:
-                yield ServerEvent(self._kind, "\n".join(self._data))
+                events.append(ServerEvent(self._kind, "\n".join(self._data)))
             self._kind, self._data, self._size = "", [], 0
-            return
+        return events
+
+    def _line(self, line: bytes) -> None:
         self._size += len(line)
         if self._size > MAX_EVENT_BYTES:
             raise UpstreamError(f"an event of the stream is longer than {MAX_EVENT_BYTES} bytes")
