@@ -193,7 +193,8 @@ class ModelResponder:
         # No token is shorter than a byte: most prompts fit without being counted. A remote model's tokens are
         # only estimated here, so it is left to refuse by itself.
         if generation.messages or len(generation.prompt.encode()) + 1 + wanted <= window:
-            return dataclasses.replace(sampling, max_tokens=min(wanted, window))
+            most = min(wanted, window)
+            return sampling if sampling.max_tokens == most else dataclasses.replace(sampling, max_tokens=most)
         prompt_tokens = await self.engine.count_tokens(generation.prompt)
         left = window - prompt_tokens
         if left < 1 or (sampling.max_tokens is not None and sampling.max_tokens > left):

@@ -217,9 +217,11 @@ def scan(text: str) -> list[Finding]:
 def _match(plain: str) -> Iterator[Finding]:
     lower = plain.lower()
     for (kind, pattern), marks in zip(_COMPILED, _MARKS, strict=True):
-        if any(mark in lower for mark in marks):
-            for match in pattern.finditer(lower):
-                yield Finding(kind, match.start(), match.end())
+        for mark in marks:
+            if mark in lower:
+                for match in pattern.finditer(lower):
+                    yield Finding(kind, match.start(), match.end())
+                break
 
 
 def _hidden(text: str) -> Iterator[Finding]:

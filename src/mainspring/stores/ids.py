@@ -6,16 +6,13 @@ import os
 import time
 
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = [first + second for first in _DIGITS for second in _DIGITS]
 
 
 def new(prefix: str) -> str:
     """``prefix`` and 26 base-32 digits: 64 bits of Unix time in nanoseconds, then 64 random bits."""
     number = time.time_ns() << 64 | int.from_bytes(os.urandom(8))
-    digits = []
-    for _ in range(26):
-        number, digit = divmod(number, 32)
-        digits.append(_DIGITS[digit])
-    return prefix + "".join(reversed(digits))
+    return prefix + "".join([_PAIRS[number >> bits & 1023] for bits in range(120, -1, -10)])
 
 
 def is_id(text: str, prefix: str) -> bool:
