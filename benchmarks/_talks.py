@@ -2,9 +2,10 @@
 
 Fitted: attacks of our own and one half of the jailbreaks from the wild, cut over turns; ladders of our own; against
 Taskmaster-4's even dialogues, questions of SQuAD's even articles and look-alikes in a row, and calm talks of our own.
-Reported: attacks of sets that nothing was fitted on, cut over turns in other carriers; the talks of `mainspring
-redteam`; CoSafe (harmful requests over turns, which is not what the detector is for); against MT-Bench-101 and
-MT-Bench, of which nothing was fitted, Taskmaster-4's and SQuAD's other halves, and XSTest and NotInject in a row.
+Reported: attacks of sets that nothing was fitted on, cut over turns in other carriers; talks built up step by step, of
+`mainspring redteam` and of two others; attempts in a row (Mosscap, deepset); harmful requests over turns, which is not
+what the detector is for; against SGD, MT-Bench-101, MT-Bench and deepset's harmless requests, of which nothing was
+fitted, Taskmaster-4's and SQuAD's other halves, and XSTest and NotInject in a row.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import _public_talks as public
 import _talk_templates as made
 from _detector_templates import attacks, look_alikes
 from _detectors import Sets, Task, digest, even, resembles, some
@@ -60,12 +62,17 @@ def attacked(sets: Sets) -> Iterator[tuple[str, list[Talk]]]:
     for style, found in red.carried(held, harmless).items():
         yield f"held-out attacks, {style}", found
     yield "built up step by step (red team's)", [list(talk) for talk, _ in red.talks()]
-    folder = sets.data / "turns/cosafe"
-    if folder.exists():
-        yield (
-            "harmful requests (CoSafe)",
-            some_talks([talk for path in sorted(folder.glob("*.json")) for talk in cosafe(path)]),
-        )
+    yield "built up step by step (HeroForge)", public.heroforge(sets.data)
+    yield "built up step by step (Parapet)", public.parapet(sets.data, "attacks")
+    for name in ("mosscap", "deepset"):
+        tried = public.attempts(sets.data, f"{name}_attacks")
+        yield f"attempts, three in a row ({name.capitalize()})", rows(tried, 150, "report", long=3) if tried else []
+    recorded = public.recorded(sets.data)
+    yield "harmful requests, a recorded crescendo", recorded.get("crescendomation", [])
+    yield "harmful requests, a recorded opposite day", recorded.get("opposite_day", [])
+    yield "harmful requests about computers (CyMulTenSet)", public.cyber(sets.data)
+    found = [talk for path in sorted((sets.data / "turns/cosafe").glob("*.json")) for talk in cosafe(path)]
+    yield "harmful requests (CoSafe)", some_talks(found)
 
 
 def innocent(sets: Sets) -> Iterator[tuple[str, list[Talk]]]:
@@ -73,6 +80,11 @@ def innocent(sets: Sets) -> Iterator[tuple[str, list[Talk]]]:
     alike = [*sets.not_inject["two"], *sets.not_inject["three"]]
     yield "look-alikes, three in a row (NotInject two, three)", rows(alike, 150, "report", long=3)
     yield "safe prompts, three in a row (XSTest)", rows(sets.xstest["safe"], 150, "report", long=3)
+    harmless = public.attempts(sets.data, "deepset_benign")
+    yield "harmless requests, three in a row (deepset)", rows(harmless, 150, "report", long=3) if harmless else []
+    yield "harmless talks (Parapet)", public.parapet(sets.data, "benign")
+    booked = [[text for who, text in talk if who == "USER"] for talk in public.bookings(sets.data)]
+    yield "orders and bookings (SGD)", some_talks(booked)[:300]
     yield "orders and bookings (Taskmaster-4, other half)", some_talks(dialogues(sets.data, of=False))
     yield "questions about an article (SQuAD, other half)", some_talks(asked(sets.data, of=False))
     path = sets.data / "turns/mtbench101.jsonl"

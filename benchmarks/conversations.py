@@ -4,14 +4,17 @@
 
 "Each turn by itself" is what the rules and the detector `injection` find in any one message; "together" adds what
 `guards.untrusted.turns` does: the rules over the whole conversation and over pieces put together, and the detector
-`conversation` over four neighbouring turns. A conversation counts as a whole, over all its turns. Which conversations
-were fitted on, and which are reported here, says ``benchmarks/_talks.py``. Writes
+`conversation` over four neighbouring turns, at its shipped threshold and at others (`conversation_above`). A
+conversation counts as a whole, over all its turns. AUROC, and what is found at 1 % false alarms, are of the detector
+alone, against all innocent conversations that do not resemble attacks. Intervals are Wilson's, 95 %. Which
+conversations were fitted on, and which are reported here, says ``benchmarks/_talks.py``. Writes
 ``benchmarks/results/conversations.json``.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import statistics
 import time
 from collections.abc import Sequence
@@ -23,16 +26,20 @@ from numpy.typing import NDArray
 import _talks
 from _detectors import Sets
 from _report import Figure, data_sets, report
-from fit_detectors import Vectors, worst
+from fit_detectors import Vectors, auroc, worst
 from mainspring.engines import builtin
 from mainspring.guards import detector, injection, turns
 from mainspring.settings import Settings, load
 
 Found = NDArray[np.bool_]
+Scores = NDArray[np.float64]
+ABOVE = (0.65, 0.5)
+"""Other thresholds than the shipped one."""
 
 
-def judged(talks: Sequence[Sequence[str]], vectors: Vectors) -> tuple[Found, Found]:
-    """Which of ``talks`` are found by a turn of theirs, and which by their turns together."""
+def judged(talks: Sequence[Sequence[str]], vectors: Vectors) -> tuple[Found, Found, Scores]:
+    """Which of ``talks`` are found by a turn of theirs, which by the rules about all of it, and how much the detector
+    takes its turns together for an attack."""
     heads = detector.packaged().heads
     single, several = heads["injection"], heads["conversation"]
     scores: list[dict[str, float]] = []
@@ -42,16 +49,23 @@ def judged(talks: Sequence[Sequence[str]], vectors: Vectors) -> tuple[Found, Fou
     ):
         unique = list(dict.fromkeys(texts))
         scores.append(dict(zip(unique, worst(vectors.of(unique), head.weights, head.bias), strict=True)))
-    each, together = [], []
+    each, ruled = [], []
     for talk in talks:
         heard = turns.heard(talk)
         whole = ["\n".join(heard), *turns.put_together(heard)]
         each.append(any(injection.scan(turn) or scores[0][turn] >= single.threshold for turn in talk))
-        together.append(
-            any(injection.scan(text) for text in whole)
-            or any(scores[1][text] >= several.threshold for text in _talks.texts(talk))
-        )
-    return np.array(each), np.array(together)
+        ruled.append(any(injection.scan(text) for text in whole))
+    together = [max((scores[1][text] for text in _talks.texts(talk)), default=0.0) for talk in talks]
+    return np.array(each), np.array(ruled), np.array(together)
+
+
+def share(found: Found, better: Literal["higher", "lower"], floor: float | None = None) -> Figure:
+    """The share of conversations that are found, with its interval."""
+    count, mean, z = len(found), float(found.mean()), 1.96
+    middle, spread = mean + z * z / (2 * count), z * math.sqrt(mean * (1 - mean) / count + (z / (2 * count)) ** 2)
+    low, high = ((middle + sign * spread) / (1 + z * z / count) for sign in (-1, 1))
+    told = f"{count} conversations, {max(0.0, low):.3f} to {min(1.0, high):.3f}"
+    return Figure(mean, "share", better, floor, against=told)
 
 
 def figures_of(sets: Sets, vectors: Vectors) -> dict[str, Figure]:
@@ -60,15 +74,26 @@ def figures_of(sets: Sets, vectors: Vectors) -> dict[str, Figure]:
         ("found", "higher", list(_talks.attacked(sets))),
         ("false alarms", "lower", list(_talks.innocent(sets))),
     ]
+    shipped = detector.packaged().heads["conversation"].threshold
+    seen: dict[str, dict[str, Scores]] = {"found": {}, "false alarms": {}}
     for kind, better, named in kinds:
         for name, talks in named:
-            each, together = judged(talks, vectors)
-            told = f"{len(talks)} conversations"
-            floor = 0.05 if "bookings" in name or "article" in name or "dialogues" in name else None
-            figures[f"{kind}, each turn by itself: {name}"] = Figure(float(each.mean()), "share", better, against=told)
-            figures[f"{kind}, and together: {name}"] = Figure(
-                float((each | together).mean()), "share", better, floor, against=told
-            )
+            if not talks:
+                continue
+            each, ruled, scores = judged(talks, vectors)
+            seen[kind][name] = scores
+            ordinary = kind == "false alarms" and "look-alikes" not in name
+            figures[f"{kind}, each turn by itself: {name}"] = share(each, better)
+            for above in (shipped, *ABOVE):
+                label = "and together" if above == shipped else f"conversation_above {above}"
+                floor = 0.05 if ordinary and above == shipped else None
+                figures[f"{kind}, {label}: {name}"] = share(each | ruled | (scores >= above), better, floor)
+    innocent = np.concatenate([found for name, found in seen["false alarms"].items() if "look-alikes" not in name])
+    least = np.quantile(innocent, 0.99)
+    for name, scores in seen["found"].items():
+        told = f"{len(scores)} against {len(innocent)} conversations"
+        figures[f"detector alone, AUROC: {name}"] = Figure(auroc(scores, innocent), "share", "higher", against=told)
+        figures[f"detector alone, found at 1 % false alarms: {name}"] = share(scores > least, "higher")
     return figures
 
 

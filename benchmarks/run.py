@@ -83,6 +83,31 @@ DATA_SETS = (
     ("turns/mtbench101.jsonl", "MT-Bench-101: dialogues with an assistant", "mtbench101/mt-bench-101", "Apache-2.0"),
     ("turns/mt_bench.jsonl", "MT-Bench: questions of two turns", "lm-sys/FastChat", "Apache-2.0"),
     ("turns/cosafe", "CoSafe: harmful requests over turns", "ErxinYu/CoSafe-Dataset", "none"),
+    (
+        "turns/parapet",
+        "attempts at a password (Mosscap), deepset's requests, talks over turns (`schema/eval`)",
+        "Parapet-Tech/parapet",
+        "Apache-2.0",
+    ),
+    (
+        "turns/heroforge",
+        "attacks over turns (`src/ai_security/llm_testing/conversation_payloads.rs`)",
+        "genialarchitect/HeroForge",
+        "MIT",
+    ),
+    (
+        "turns/recorded",
+        "recorded attacks over turns: files of `clean_results/yolanda_clean_results` with `_multi_turn_` in their name",
+        "diogo-cruz/multi_turn_jailbreaks",
+        "none",
+    ),
+    ("turns/cymulten", "harmful requests about computers (`datasets`)", "Micdejc/llm_multiturn_attacks", "none"),
+    (
+        "turns/sgd",
+        "SGD: bookings, files 1 to 14 of the development set (`dev`)",
+        "google-research-datasets/dstc8-schema-guided-dialogue",
+        "CC BY-SA 4.0",
+    ),
     ("safety/xstest_prompts.csv", "safe prompts that look unsafe", "paul-rottger/exaggerated-safety", "CC-BY-4.0"),
 )
 VERDICTS = {"aim": "aim reached", "floor": "floor reached", "below": "**below the floor**", "": ""}
