@@ -186,6 +186,7 @@ def test_tool_calls_must_parse() -> None:
 
     assert confidence.well_formed(request, called('{"x": 1}'))
     assert not confidence.well_formed(request, called('{"x": '))
+    assert not confidence.well_formed(request, called("[" * 100_000))
 
 
 @pytest.mark.parametrize("error", [EngineError("the cable was pulled"), Overloaded("full", retry_after=3)])

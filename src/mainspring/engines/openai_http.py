@@ -206,7 +206,7 @@ class StreamClient:
                 return json.loads(raw)
         except TimeoutError:
             raise DeadlineExceeded(f"{self._name} did not answer within {timeout:g} s") from None
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, OSError, ValueError, RecursionError) as error:
             raise self._fail(f"the connection failed: {str(error) or type(error).__name__}") from None
 
     async def close(self) -> None:

@@ -213,8 +213,10 @@ def _is_theirs(line: Line, whose: Whose) -> bool:
     if line.said is None:
         # Whoever wrote it broke it: what cannot be read is theirs where it has their name.
         return bool(whose.user) and whose.user in line.text
-    answer = (line.said.get("response") or {}).get("body")
-    answered = isinstance(answer, dict) and answer.get("id") in whose.answers
+    # Whoever wrote a file of requests may have written anything.
+    response = line.said.get("response")
+    answer = response.get("body") if isinstance(response, dict) else None
+    answered = isinstance(answer, dict) and isinstance(answer.get("id"), str) and answer["id"] in whose.answers
     return answered or whose.named_in(line.said.get("body"))
 
 
@@ -230,6 +232,6 @@ def _without(line: Line) -> str:
 def _said(text: str) -> Mapping[str, Any] | None:
     try:
         said = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return said if isinstance(said, dict) else None
