@@ -64,6 +64,11 @@ def test_an_unknown_key_in_the_file_names_the_file_and_the_nearest(tmp_path: Pat
         ("stores: {cache_ttl_s: .inf}\n", r"stores\.cache_ttl_s .*finite"),
         ("prices: {models: {far: {input: 1e300, output: 1.0}}}\n", r"prices\.models\.far\.input"),
         ("prices: {models: {far: {}}}\n", r"prices\.models\.far: give input and output"),
+        ("monitor: {webhooks: {w: {url: 'http://u:p@[::1'}}}\n", r"monitor\.webhooks\.w\.url: url is no address"),
+        (
+            "monitor: {email: {host: h, sender: a@b.c, to: ['d@e.f\\nBcc: g@h.i']}}\n".replace("'", '"'),
+            r"monitor\.email\.to\.0",
+        ),
         ("prices: {applications: {qa: -1}}\n", r"prices\.applications\.qa"),
         ("monitor: {slos: {x: {kind: latency}}}\n", r"monitor\.slos\.x: an objective of kind latency"),
     ],

@@ -72,6 +72,11 @@ def test_the_log_is_listed_exported_and_verified(run: Any, tmp_path: Path) -> No
     assert "entry 1: it was changed" in found.stdout
 
 
+def test_a_home_without_a_log_is_not_called_intact(run: Any, tmp_path: Path) -> None:
+    empty = str(tmp_path / "empty")
+    assert said(run("audit", "verify", MAINSPRING_HOME=empty)) == "There is no log here yet: nothing was verified.\n"
+
+
 def test_somebody_is_shown_and_erased(run: Any) -> None:
     shown = [json.loads(line) for line in said(run("subjects", "show", "ana")).splitlines()]
     assert [each.get("content") for each in shown] == ['"old"', '"new"', None]

@@ -69,3 +69,32 @@ def test_what_lets_nobody_in_or_nothing_out_is_told(command: Command) -> None:
     for regions, state in (("[us]", "weak"), ("[eu]", "ok")):
         _, checks = doctor(command, MAINSPRING_SERVING__RESIDENCY=f"{{bank: {regions}}}")
         assert checks["residency"]["state"] == state
+
+
+def test_what_a_server_would_not_start_with_is_told(command: Command) -> None:
+    (command.place / "mainspring.yaml").write_text(
+        "models: {remote: {far: {url: 'http://127.0.0.1:9/v1', model: x, price_input: 1.0}}}\n"
+        "stores: {database: 'postgresql://ms:opensesame@127.0.0.1:9/ms'}\n"
+        "prices: {models: {fra: {input: 1.0, output: 1.0}}}\n"
+        "serving: {auto: {small: nope, large: far}}\n"
+    )
+    settings, checks = doctor(command)
+    assert checks["names"]["state"] == "wrong"
+    assert "serving.auto names nope" in checks["names"]["detail"]
+    assert checks["database"]["state"] == "wrong"
+    assert checks["prices"]["state"] == "unused"
+    assert "prices.models.fra" in checks["prices"]["detail"]
+    assert "did you mean far?" in checks["prices"]["detail"]
+    assert "opensesame" not in json.dumps([settings, checks])
+
+
+def test_names_that_are_given_twice_are_told(command: Command) -> None:
+    (command.place / "mainspring.yaml").write_text(
+        "models: {remote: {far: {url: 'http://127.0.0.1:9/v1', model: x}}}\n"
+        "prices: {book: nothing.jsonl}\n"
+        "serving: {routes: {document-qa: {arms: {a: {model: far}}}, far: {arms: {a: {model: far}}}}}\n"
+    )
+    _, checks = doctor(command)
+    assert checks["names"]["detail"] == "two things are served as document-qa"
+    assert checks["prices"]["state"] == "wrong"
+    assert "nothing.jsonl" in checks["prices"]["detail"]

@@ -101,6 +101,8 @@ def verify(
     reports = _run(context, work)
     if as_json:
         show.as_json(reports)
+    elif not reports:
+        print("There is no log here yet: nothing was verified.")
     for report in reports if not as_json else ():
         name = report["tenant"] or "(the server)"
         state = "intact" if report["intact"] else "NOT INTACT"

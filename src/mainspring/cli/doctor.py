@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib.util
 import os
 import platform
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mainspring import __version__
-from mainspring.cli import show
+from mainspring.cli import doctor_serving, show
 from mainspring.errors import MainspringError
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ def doctor(
         _python(),
         *_extras(),
         *_models(context),
+        *doctor_serving.names(loaded.settings),
+        *doctor_serving.stores(loaded.settings),
         *_tls(context),
         *_oidc(context),
         *_credentials(context),
@@ -138,6 +141,11 @@ def _prices(settings: Settings) -> list[Check]:
         known = dict(known_tariffs(settings).known())
     except MainspringError as error:
         return [("prices", "wrong", str(error))]
+    names = [*known, *settings.models.vllm]
+    if unused := [name for name in settings.prices.models if name not in names]:
+        close = difflib.get_close_matches(unused[0], names, n=1, cutoff=0.5)
+        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}"
+        return [("prices", "unused", f"prices.models.{unused[0]} is the price of no model here; {hint}")]
     unpriced = [name for name, tariff in known.items() if not tariff.priced]
     if not unpriced:
         return [("prices", "ok", "every model has a price; `mainspring costs prices` shows them")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import sys
@@ -56,7 +57,8 @@ def up(
 def existing(paths: list[Path], usage: str) -> None:
     """Raises ``NotFound`` for the first path that is not there."""
     for path in paths:
-        if not path.exists():
+        # Path.exists raises where a name is too long to be one.
+        if not os.path.exists(path):
             raise NotFound(f"there is no {path}", remedy=f"Usage: {usage}")
 
 

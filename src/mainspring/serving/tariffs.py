@@ -62,6 +62,9 @@ class Tariffs:
         self._rerankers = settings.models.remote_rerankers
         self._measured = throughputs(settings.home) if measured is None else measured
         self._known: dict[str, Tariff] = {}
+        if self._prices.book is not None:
+            # One that cannot be read is told at the start, not by the first request that needs it.
+            _ = self.book
 
     @cached_property
     def book(self) -> PriceBook:

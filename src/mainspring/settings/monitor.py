@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
@@ -151,6 +152,19 @@ class Webhook(Section):
     rules: tuple[RuleName, ...] = ()
     timeout_s: float = Field(10.0, gt=0)
 
+    @field_validator("url")
+    @classmethod
+    def _has_a_host(cls, value: str) -> str:
+        try:
+            if urlsplit(value).hostname:
+                return value
+        except ValueError:
+            pass
+        raise ValueError("url is no address of a host")
+
+
+_Address = Annotated[str, Field(pattern=r"^([^@\x00-\x1f]+@[^@\x00-\x1f]+)?$")]
+
 
 class EmailSettings(Section):
     """The mail server that alerts are sent through (no host: no mail); of ``tenants`` and ``rules`` (empty: all)."""
@@ -160,8 +174,8 @@ class EmailSettings(Section):
     security: Literal["starttls", "tls", "none"] = "starttls"
     username: str = ""
     password: str = Field("", repr=False)
-    sender: str = ""
-    to: tuple[str, ...] = ()
+    sender: _Address = ""
+    to: tuple[_Address, ...] = ()
     tenants: tuple[str, ...] = ()
     rules: tuple[RuleName, ...] = ()
     timeout_s: float = Field(20.0, gt=0)

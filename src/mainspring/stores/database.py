@@ -182,6 +182,18 @@ async def open(settings: Settings) -> AsyncIterator[Database]:  # noqa: A001
         await database.close()
 
 
+async def ping(settings: Settings) -> None:
+    """Look whether a database that is a server can be reached; nothing is made or changed. Raises as ``open`` does."""
+    url = url_of(settings)
+    if url is None or (url.get_backend_name() == "sqlite" and url.database):
+        return
+    database = _connect(settings)
+    try:
+        await database.read(lambda connection: connection.execute(sa.text("SELECT 1")).scalar_one())
+    finally:
+        await database.close()
+
+
 def lock(connection: sa.Connection, name: str) -> None:
     """Hold ``name`` until the transaction ends: others that lock it wait. SQLite has one writer anyway."""
     if connection.dialect.name == "postgresql":

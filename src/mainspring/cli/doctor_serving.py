@@ -1,0 +1,64 @@
+"""What ``mainspring doctor`` looks at beyond this machine: names that models and routes go by, and where state lives.
+
+A server that would refuse to start under these settings is told here, and why.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from mainspring.errors import MainspringError
+
+if TYPE_CHECKING:
+    from mainspring.settings import Settings
+
+Check = tuple[str, str, str]
+PATIENCE_S = 5.0
+"""Seconds in which a database or a Redis must answer."""
+
+
+def names(settings: Settings) -> list[Check]:
+    """Names that are given twice, and those of models that are not served."""
+    serving, models = settings.serving, settings.models
+    chat = [*models.chat, *models.remote, *models.vllm]
+    routes = [name for name in serving.routes if name not in chat]
+    own = ["document-qa", *(["auto"] if serving.auto is not None else []), *serving.scaled, *routes]
+    found = [f"two things are served as {name}" for name, count in Counter([*chat, *own]).items() if count > 1]
+    asked: dict[str, list[str]] = {"sessions.summariser": [_named(settings.sessions.summariser)]}
+    if serving.auto is not None:
+        auto = serving.auto
+        asked["serving.auto"] = [auto.small, auto.large, auto.judge, *(rule.use for rule in auto.rules)]
+    for setting, wanted in asked.items():
+        found += [f"{setting} names {name}, which is no chat model here" for name in wanted if name not in ("", *chat)]
+    return [("names", "wrong", detail) for detail in found]
+
+
+def stores(settings: Settings) -> list[Check]:
+    """Whether the database and the Redis that are named can be reached. Nothing is made or changed there."""
+    from mainspring.stores import database, redis
+
+    async def ping_redis() -> None:
+        async with redis.open(settings):
+            pass
+
+    checks: list[Check] = []
+    for what, named, ping in (
+        ("database", settings.stores.database, lambda: database.ping(settings)),
+        ("redis", settings.stores.redis, ping_redis),
+    ):
+        if named:
+            try:
+                asyncio.run(asyncio.wait_for(ping(), PATIENCE_S))
+            except MainspringError as error:
+                checks.append((what, "wrong", str(error)))
+            except TimeoutError:
+                checks.append((what, "wrong", f"no answer within {PATIENCE_S:g} s: see stores.{what}"))
+            else:
+                checks.append((what, "ok", "it answers"))
+    return checks
+
+
+def _named(summariser: str) -> str:
+    return "" if summariser in ("auto", "extractive") else summariser
