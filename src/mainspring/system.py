@@ -93,9 +93,9 @@ class System:
         return await self.responder.respond(request, context)
 
     async def readiness(self) -> dict[str, str]:
-        """What is not ready, by part."""
+        """What of this server is not ready, by part."""
         models = self.engines.chat.values()
-        missing = {model.name: "the engine is not ready" for model in models if not model.healthy()}
+        missing = {model.name: "the engine is not ready" for model in models if not model.ready()}
         if problem := await self.stores.problem():
             missing["stores"] = problem
         return missing

@@ -142,6 +142,8 @@ def test_the_life_of_a_budget(run: Run, tmp_path: Path) -> None:
         (("create", "--usd", "0.0000000001"), "nine places"),
         (("create", "--usd", "nan"), "no amount"),
         (("create", "--usd", "1", "--scope", "planet"), "unknown scope"),
+        (("create", "--usd", "1e19"), "from 0 to 1,000,000,000"),
+        (("change", made, "--usd", "-1"), "from 0 to"),
         (("change", made), "nothing to change"),
         (("delete", "budget_x"), "there is no budget budget_x"),
     ):

@@ -113,3 +113,13 @@ def test_help_shows_all_that_is_written() -> None:
     assert len(helps) > 200
     # What stands in brackets is taken for a style and swallowed.
     assert [name for name, text in helps.items() if Text.from_markup(text).plain != text] == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("restore", ".", "--home", "new"), ("telemetry", "write", "taken"), ("ingest", "c", "x" * 3000)],
+    ids=lambda arguments: arguments[0],
+)
+def test_files_that_cannot_be_read_or_written_are_one_line(command: Command, arguments: tuple[str, ...]) -> None:
+    (command.place / "taken").write_text("")
+    command.failure(*arguments)

@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 
 SCOPES = ("tenant", "key", "application", "global")
 NANO = 10**9
+MOST_USD = 10**9
+"""As much as an API request may ask for."""
 app = typer.Typer(help="Create, list, change and delete budgets.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
 Tenant = Annotated[str, typer.Option(help="Tenant that the budget is of; empty: the budgets over all tenants")]
 Usd = Annotated[str | None, typer.Option(help="Limit in US dollars")]
-Tokens = Annotated[int | None, typer.Option(min=0, help="Limit in tokens")]
+Tokens = Annotated[int | None, typer.Option(min=0, max=10**15, help="Limit in tokens")]
 Identifier = Annotated[str, typer.Argument(help="The budget's id, from `mainspring budgets list`")]
 
 
@@ -136,8 +138,10 @@ def _nano(dollars: str | None) -> int | None:
         return None
     try:
         scaled = Decimal(dollars) * NANO
-        if scaled.is_finite() and scaled == scaled.to_integral_value():
+        if 0 <= scaled <= MOST_USD * NANO and scaled == scaled.to_integral_value():
             return int(scaled)
     except InvalidOperation:
         pass
-    raise InvalidRequest(f"{dollars!r} is no amount of US dollars", remedy="Write 12.50; nine places at most")
+    raise InvalidRequest(
+        f"{dollars!r} is no amount of US dollars", remedy=f"Write 12.50, from 0 to {MOST_USD:,}; nine places"
+    )

@@ -43,9 +43,12 @@ def stores(settings: Settings) -> list[Check]:
         async with redis.open(settings):
             pass
 
+    async def ping_database() -> None:
+        await database.ping(settings)
+
     checks: list[Check] = []
     for what, named, ping in (
-        ("database", settings.stores.database, lambda: database.ping(settings)),
+        ("database", settings.stores.database, ping_database),
         ("redis", settings.stores.redis, ping_redis),
     ):
         if named:

@@ -44,7 +44,7 @@ from mainspring.cli import (
     up,
 )
 from mainspring.cli import eval as evaluate
-from mainspring.errors import MainspringError, SettingsError
+from mainspring.errors import InvalidRequest, MainspringError, SettingsError
 
 app = typer.Typer(
     name="mainspring",
@@ -123,5 +123,11 @@ def run() -> None:
     except MainspringError as error:
         show.failure(error)
         sys.exit(2 if isinstance(error, SettingsError) else 1)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        # A file or folder that was named: too long, a folder, not ours to write.
+        show.failure(InvalidRequest(f"{error.filename!s:.200}: {error.strerror}"))
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

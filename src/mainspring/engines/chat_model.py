@@ -45,6 +45,7 @@ class ChatModel:
         """At least one."""
         return self.replicas or (Replica("1", self.engine, self.responder),)
 
-    def healthy(self) -> bool:
-        """Whether any of them can answer."""
-        return any(replica.engine.healthy() for replica in self.all_replicas())
+    def ready(self) -> bool:
+        """Whether what this server runs for it can answer. An endpoint elsewhere is no part of this server: else its
+        outage would take away all servers that know it, and without traffic none would see it come back."""
+        return any(not replica.local or replica.engine.healthy() for replica in self.all_replicas())
