@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from mainspring.errors import SettingsError
+from mainspring.gateway.edge import SHOWN
 from mainspring.settings import load
 from mainspring.types import Finish, Text
+from tests.conftest import ROOT
 from tests.gateway.asgi import ask, gateway
 from tests.serving.house import Recited
 
@@ -134,6 +136,14 @@ async def test_pages_may_send_what_requests_may_say() -> None:
             "access-control-expose-headers"
         ][0]
     )
+
+
+def test_pages_may_read_every_header_of_ours() -> None:
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "src" / "mainspring").rglob("*.py"))
+    pages = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md"))
+    named = set(re.findall(r'"(x-mainspring-[a-z-]+)"', code)) | set(re.findall(r"`(x-mainspring-[a-z-]+)`", pages))
+    # Those of notices that are sent to webhooks.
+    assert named - set(SHOWN) == {"x-mainspring-delivery", "x-mainspring-signature", "x-mainspring-timestamp"}
 
 
 async def test_the_reference_runs_nothing_and_loads_nothing() -> None:

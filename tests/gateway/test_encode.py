@@ -332,3 +332,5 @@ async def test_a_bug_is_a_500_under_its_trace_id() -> None:
     assert (reply.status, reply.error["code"]) == (500, "internal_error")
     assert b"secret" not in reply.body
     assert len(reply.headers["x-trace-id"]) == 1
+    # The connection ends behind it; a client that does not know sends its next request into the void.
+    assert reply.headers["connection"] == ["close"]

@@ -11,7 +11,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
 from mainspring.gateway.connection import _WholeHead
-from mainspring.gateway.respond import while_connected
+from mainspring.gateway.respond import head_headers, while_connected
+from mainspring.types import Head
 
 
 class Client:
@@ -24,6 +25,18 @@ class Client:
     async def _receive(self) -> Message:
         await self.left.wait()
         return {"type": "http.disconnect"}
+
+
+async def test_names_that_no_header_can_hold_are_percent_encoded() -> None:
+    """Else an answer that was made, and paid for, is a 500."""
+    head = Head(
+        "mod\u00e8le \u4e2d", arm="\u4e2d%", instead="a\nb", headers={"x-mainspring-route": "model=a; by=rules"}
+    )
+    headers = head_headers(head)
+    assert headers["x-model"] == "mod%C3%A8le %E4%B8%AD"
+    assert headers["x-mainspring-arm"] == "%E4%B8%AD%25"
+    assert headers["x-mainspring-instead-of"] == "a%0Ab"
+    assert headers["x-mainspring-route"] == "model=a; by=rules"
 
 
 async def test_work_is_done_in_the_callers_own_task() -> None:

@@ -149,7 +149,8 @@ async def _on_bug(http: HttpRequest, error: Exception) -> HttpResponse:
     log.error("unexpected failure", exc_info=error, extra=_trace_extra(http))
     # The framework answers outside of every middleware here, the one that names the trace included.
     headers = {name.decode(): value.decode("latin-1") for name, value in getattr(http.state, HEAD)}
-    return json_response(_envelope(http, encode.bug()), headers, 500)
+    # The server closes the connection behind it: whoever would send a next request over it should know.
+    return json_response(_envelope(http, encode.bug()), {**headers, "connection": "close"}, 500)
 
 
 def _trace_extra(http: HttpRequest) -> dict[str, str]:

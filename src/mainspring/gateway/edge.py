@@ -59,9 +59,12 @@ SHOWN = (
         "etag",
     ),
     *("x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"),
+    *(f"x-ratelimit-{what}-requests-day" for what in ("limit", "remaining", "reset")),
     *("x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"),
     *("x-mainspring-arm", "x-mainspring-replica", "x-mainspring-instead-of", "x-mainspring-scaling"),
-    *("x-mainspring-cache", "x-mainspring-similarity", "x-mainspring-id", "x-mainspring-truncated"),
+    *("x-mainspring-cache", "x-mainspring-cache-similarity", "x-mainspring-cache-id", "x-mainspring-truncated"),
+    *("x-mainspring-budget", "x-mainspring-preset", "x-mainspring-prompt", "x-mainspring-route"),
+    "x-mainspring-structured",
 )
 
 

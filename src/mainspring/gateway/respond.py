@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import TypeVar
+from urllib.parse import quote
 
 from fastapi import Request as HttpRequest
 from starlette.requests import ClientDisconnect
@@ -20,6 +21,7 @@ from mainspring.types import Context, Head, Request, Responder, Response
 
 log = logging.getLogger("mainspring.gateway")
 T = TypeVar("T")
+_PRINTABLE = "".join(map(chr, range(32, 127))).replace("%", "")
 
 
 def head_headers(head: Head) -> dict[str, str]:
@@ -35,7 +37,12 @@ def head_headers(head: Head) -> dict[str, str]:
         headers["x-mainspring-replica"] = head.replica
     if head.instead:
         headers["x-mainspring-instead-of"] = head.instead
-    return headers
+    return {name: _plain(value) for name, value in headers.items()}
+
+
+def _plain(value: str) -> str:
+    """``value`` as a header may hold it: what is no printable ASCII is percent-encoded."""
+    return value if value.isascii() and value.isprintable() else quote(value, safe=_PRINTABLE)
 
 
 def json_response(body: object, headers: Mapping[str, str] | None = None, status: int = 200) -> HttpResponse:
