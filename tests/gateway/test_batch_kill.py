@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
-from tests.conftest import ROOT
 from tests.gateway.test_batches import desk, line
+from tests.killed import run_and_kill
 
 LINES, KILLS, CONCURRENCY = 60, 3, 4
 # Says each line that it has kept; one that was answered and not yet kept when it dies is answered again.
@@ -37,32 +32,16 @@ asyncio.run(main())
 """
 
 
-def run_and_kill(home: Path, answers: int) -> list[int]:
-    child = subprocess.Popen(
-        [sys.executable, "-c", _CHILD, str(home), str(CONCURRENCY)],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'benchmarks'}"},
-        start_new_session=True,
-    )
-    assert child.stdout is not None
-    kept = []
-    for text in child.stdout:
-        kept.append(text)
-        if len(kept) == answers:
-            time.sleep(random.random() * 0.03)
-            os.killpg(child.pid, signal.SIGKILL)
-    assert child.wait() == -signal.SIGKILL
-    child.stdout.close()
-    return [int(text) for text in kept if text.endswith("\n")]
+def kept_until_killed(home: Path, answers: int) -> list[int]:
+    told = run_and_kill(_CHILD, str(home), str(CONCURRENCY), after=answers, within_s=0.03)
+    return [int(number) for number in told]
 
 
 async def test_each_line_has_one_answer_in_the_end(tmp_path: Path) -> None:
     async with desk(tmp_path, start=False) as at:
         batch = await at.submit([line(n) for n in range(1, LINES + 1)])
         key = at.key
-    kept = [number for _ in range(KILLS) for number in run_and_kill(tmp_path, random.randrange(6, 14))]
+    kept = [number for _ in range(KILLS) for number in kept_until_killed(tmp_path, random.randrange(6, 14))]
     assert len(set(kept)) == len(kept), "what was kept is not answered again"
     async with desk(tmp_path) as at:
         at.key = key

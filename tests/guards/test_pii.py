@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from mainspring.guards import pii
+from tests.guards.linear import assert_linear
 
 PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA7x\nabc/+Zq==\n-----END RSA PRIVATE KEY-----"
 JWT = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
@@ -118,16 +117,4 @@ def test_kinds_can_be_chosen() -> None:
     ],
 )
 def test_time_is_linear(unit: str) -> None:
-    """Eight times the text takes about eight times as long, not sixty-four."""
-
-    def seconds(characters: int) -> float:
-        text = (unit * characters)[:characters]
-        best = float("inf")
-        for _ in range(3):
-            begin = time.thread_time()
-            pii.find(text)
-            best = min(best, time.thread_time() - begin)
-        return best
-
-    pii.find(unit * 100)
-    assert seconds(32_000) < 32 * max(seconds(4_000), 1e-4)
+    assert_linear(pii.find, unit, 4_000)

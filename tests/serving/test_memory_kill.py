@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from mainspring.serving.memory import notes
 from mainspring.serving.session import stored_name
-from tests.conftest import ROOT
+from tests.killed import run_and_kill
 from tests.serving.house import visitor
 from tests.serving.talk import talk
 
@@ -38,30 +33,14 @@ asyncio.run(main())
 """
 
 
-def run_and_kill(home: Path, round_: int, turns: int) -> list[str]:
-    child = subprocess.Popen(
-        [sys.executable, "-c", _CHILD, str(home), str(round_)],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'benchmarks'}"},
-        start_new_session=True,
-    )
-    assert child.stdout is not None
-    said = []
-    for line in child.stdout:
-        said.append(line)
-        if len(said) == turns:
-            time.sleep(random.random() * 0.05)
-            os.killpg(child.pid, signal.SIGKILL)
-    assert child.wait() == -signal.SIGKILL
-    child.stdout.close()
-    return [line.strip() for line in said if line.endswith("\n")]
+def said_until_killed(home: Path, round_: int, turns: int) -> list[str]:
+    return run_and_kill(_CHILD, str(home), str(round_), after=turns, within_s=0.05)
 
 
 @pytest.mark.parametrize("turns", [20])
 async def test_a_killed_conversation_goes_on(tmp_path: Path, turns: int) -> None:
-    said = [number for round_ in range(2) for number in run_and_kill(tmp_path, round_, turns + random.randrange(5))]
+    rounds = [said_until_killed(tmp_path, round_, turns + random.randrange(5)) for round_ in range(2)]
+    said = [number for told in rounds for number in told]
     async with talk(tmp_path, strategy="hierarchical", max_tokens=160) as home:
         name = stored_name(visitor().principal, "s")
         kept = await home.stores.sessions.all_messages("acme", name)

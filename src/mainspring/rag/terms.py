@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from functools import lru_cache
 from typing import Literal
 
+from mainspring.english import without_ending
 from mainspring.stores.segment import DENSE, pairs
 
 _WORD = re.compile(r"\d+(?:[.,:]\d+)*|[^\W\d_]+(?:['’](?!s\b)[^\W\d_]+)?", re.UNICODE)
@@ -120,17 +121,7 @@ def among(asked: Set[str], text: str) -> frozenset[str]:
 @lru_cache(65_536)
 def stem(word: str) -> str:
     """``word`` (lower case) without a common English ending; equal for the forms of most regular words."""
-    if not word.isascii() or not word.isalpha():
-        return word
-    for suffix in _SUFFIXES:
-        if word.endswith(suffix) and len(word) - len(suffix) >= 3 and not word.endswith("ss"):
-            word = word[: -len(suffix)]
-            if suffix in ("ied", "ies"):
-                word += "y"
-            elif suffix[0] in "ei" and len(word) > 3 and word[-1] == word[-2] and word[-1] not in "aeiouls":
-                word = word[:-1]
-            break
-    return word[:-1] if word.endswith("e") and len(word) > 4 else word
+    return without_ending(word, _SUFFIXES)
 
 
 def rarity(question: Set[str], passages: Iterable[Set[str]]) -> dict[str, float]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import mainspring.serving.semantic.lexicon as lexicon
+from mainspring.english import without_ending
 
 _TOKEN = re.compile(
     r"(?P<number>[$£€¥]?\d+(?:[.,:/]\d+)*(?:%|[a-z]{1,4}\b)?)|(?P<word>[^\W\d_]+(?:[-'’.&][^\W\d_]+)*(?:\d+(?:\.\d+)*)?)"
@@ -160,18 +161,7 @@ def _in_order(words: list[Word]) -> list[Word]:
 @lru_cache(65_536)
 def stem(word: str) -> str:
     """``word`` (lower case) without a regular English ending."""
-    word = word.removesuffix("'s")
-    if not word.isascii() or not word.isalpha():
-        return word
-    for suffix in _SUFFIXES:
-        if word.endswith(suffix) and len(word) - len(suffix) >= 3 and not word.endswith("ss"):
-            word = word[: -len(suffix)]
-            if suffix in ("ied", "ies"):
-                word += "y"
-            elif suffix[0] in "ei" and len(word) > 3 and word[-1] == word[-2] and word[-1] not in "aeiouls":
-                word = word[:-1]
-            break
-    return word[:-1] if word.endswith("e") and len(word) > 4 else word
+    return without_ending(word.removesuffix("'s"), _SUFFIXES)
 
 
 def _tokens(text: str) -> list[_Token]:
