@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import hashlib
+import json
 import re
+import weakref
 from typing import Any
 
 import pytest
@@ -55,6 +58,56 @@ async def test_a_failure_of_ours_has_the_headers_too() -> None:
     assert reply.status == 500
     assert reply.headers["x-frame-options"] == ["DENY"]
     assert len(reply.headers["x-trace-id"]) == 1
+
+
+class Serving:
+    """What a server holds of a request: its scope, and a way to the client that knows it."""
+
+    def __init__(self, body: dict[str, Any]) -> None:
+        headers = [(b"authorization", b"Bearer ms-all"), (b"content-type", b"application/json")]
+        self.body = json.dumps(body).encode()
+        self.scope: dict[str, Any] = {
+            "type": "http",
+            "method": "POST",
+            "path": "/v1/chat/completions",
+            "query_string": b"",
+            "scheme": "http",
+            "root_path": "",
+            "headers": headers,
+            "client": ("192.0.2.1", 1),
+        }
+        self.status = 0
+
+    async def send(self, message: Any) -> None:
+        self.status = message.get("status", self.status)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_nothing_of_a_request_is_left_for_the_collector(stream: bool) -> None:
+    served = app()
+
+    async def answered() -> weakref.ref[Serving]:
+        request = Serving({**CHAT, "stream": stream})
+        unread = [{"type": "http.request", "body": request.body, "more_body": False}]
+
+        async def receive() -> Any:
+            return unread.pop() if unread else await asyncio.Event().wait()
+
+        await served(request.scope, receive, request.send)
+        assert request.status == 200
+        return weakref.ref(request)
+
+    await answered()
+    gc.collect()
+    gc.disable()
+    try:
+        left = await answered()
+        # What watched the client ends with the next turns of the loop.
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert left() is None
+    finally:
+        gc.enable()
 
 
 async def test_a_heartbeat_that_begins_a_stream_brings_them() -> None:

@@ -99,7 +99,8 @@ class Edge:
             trace = dataclasses.replace(trace, state=parse_tracestate(states))
         head = [(b"x-trace-id", trace.trace_id.encode()), *self._headers(scope, asked)]
         # What goes past the middlewares (frames of streams, heartbeats) finds here what it has to add itself.
-        scope.setdefault("state", {}).update({"trace": trace, "came_ns": came_ns, SEND: send, HEAD: head})
+        state = scope.setdefault("state", {})
+        state.update({"trace": trace, "came_ns": came_ns, SEND: send, HEAD: head})
 
         def complete(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
@@ -107,10 +108,15 @@ class Edge:
                 self._count(scope, message["status"])
             return send(message)
 
-        if preflight := self._preflight(scope, asked):
-            await preflight(scope, receive, complete)
-        else:
-            await self.app(scope, receive, complete)
+        try:
+            if preflight := self._preflight(scope, asked):
+                await preflight(scope, receive, complete)
+            else:
+                await self.app(scope, receive, complete)
+        finally:
+            # The server's way to the client knows the request: in its state it would keep all of it in a circle, which
+            # waits for the collector of garbage.
+            state.pop(SEND, None)
 
     def _count(self, scope: Scope, status: int) -> None:
         # What was asked is the caller's to choose: only what the application has is counted by name.
