@@ -156,10 +156,11 @@ class StreamClient:
             for parsed in reader.end():
                 yield parsed
             # The end of the body follows [DONE] at once where the connection can be used again.
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(DRAIN_TIMEOUT_S):
-                    while await response.content.readany():
-                        pass
+            if not response.content.at_eof():
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(DRAIN_TIMEOUT_S):
+                        while await response.content.readany():
+                            pass
         except TimeoutError:
             raise DeadlineExceeded(f"{self._name} was silent for {self._silence_s:g} s") from None
         finally:

@@ -45,7 +45,8 @@ class JsonRoute(APIRoute):
         async def strict(http: HttpRequest) -> HttpResponse:
             for caller in callers:
                 await caller.admit(http)
-            _check_query(http, known)
+            if http.scope["query_string"]:
+                _check_query(http, known)
             return await handle(JsonRequest(http.scope, http.receive))
 
         return strict

@@ -37,11 +37,14 @@ class BodyLimit:
             return
         upload = scope["path"] == "/v1/files"
         limit, setting = (self.max_upload, "max_upload_bytes") if upload else (self.max_body, "max_body_bytes")
-        error = TooLarge(f"the body is larger than {limit} bytes", remedy=f"Send less, or raise gateway.{setting}")
+
+        def too_large() -> TooLarge:
+            return TooLarge(f"the body is larger than {limit} bytes", remedy=f"Send less, or raise gateway.{setting}")
+
         headers = dict(scope["headers"])
         declared = headers.get(b"content-length", b"0")
         if not declared.isdigit() or int(declared) > limit:
-            await _refuse(scope, receive, send, error)
+            await _refuse(scope, receive, send, too_large())
             return
         seen = 0
         chunked = b"transfer-encoding" in headers
@@ -55,7 +58,7 @@ class BodyLimit:
             seen += len(message.get("body", b""))
             more = message.get("more_body", False)
             if seen > limit:
-                raise error
+                raise too_large()
             return message
 
         async def watched(message: Message) -> None:
@@ -78,7 +81,7 @@ class BodyLimit:
             if started:
                 raise
         if seen > limit and not started:
-            await _refuse(scope, receive, send, error, more=more)
+            await _refuse(scope, receive, send, too_large(), more=more)
         elif unread:
             await _linger(scope, receive, send)
 

@@ -135,15 +135,16 @@ class GuardPolicy:
         """What the rules decide about a user's or tool's text; time is linear in its length. Where personal data is
         tokenised and there are no ``placeholders`` of a conversation, it is redacted for good."""
         decisions: list[GuardDecision] = []
-        if self.injection != "off":
-            found = Counter(finding.kind for finding in injection.scan(text))
+        if self.injection != "off" and (matched := injection.scan(text)):
+            found = Counter(finding.kind for finding in matched)
             decisions += self._decisions("injection", self.injection, found)
         if self.pii_input != "off":
             redacted, findings = pii.redact(text) if placeholders is None else placeholders.hide(text)
-            action = "redact" if self.tokenising and placeholders is None else self.pii_input
-            decisions += self._decisions("pii_input", action, Counter(finding.kind for finding in findings))
-            if findings and action in ("redact", "tokenise") and not self.dry_run:
-                text = redacted
+            if findings:
+                action = "redact" if self.tokenising and placeholders is None else self.pii_input
+                decisions += self._decisions("pii_input", action, Counter(finding.kind for finding in findings))
+                if action in ("redact", "tokenise") and not self.dry_run:
+                    text = redacted
         return Checked(text, tuple(decisions))
 
     def check_input(self, text: str) -> Checked:
