@@ -8,8 +8,11 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from typer.testing import CliRunner
 
-from mainspring.cli.remote import reach
+from mainspring.cli.main import app
+from mainspring.cli.remote import Server, reach
+from mainspring.errors import NotFound
 
 
 class Echo(BaseHTTPRequestHandler):
@@ -46,3 +49,27 @@ def test_a_proxy_is_for_other_machines(port: int, monkeypatch: pytest.MonkeyPatc
     for host in ("127.0.0.1", "localhost", "0.0.0.0"):
         assert asked(f"http://{host}:{port}/healthz") == "/healthz"
     assert asked("http://mainspring.example/healthz") == "http://mainspring.example/healthz"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "path"),
+    [
+        (("approvals", "approve"), "/v1/approvals/a%2F%3F%C3%A9%1B/approve"),
+        (("approvals", "deny"), "/v1/approvals/a%2F%3F%C3%A9%1B/deny"),
+        (("alerts", "acknowledge"), "/v1/alerts/a%2F%3F%C3%A9%1B/acknowledge"),
+    ],
+    ids=lambda value: value[-1],
+)
+def test_an_id_stays_one_part_of_its_address(
+    monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], path: str
+) -> None:
+    paths: list[str] = []
+
+    def call(_: Server, method: str, where: str, body: object = None) -> object:
+        paths.append(where)
+        raise NotFound("nothing is there")
+
+    monkeypatch.setattr(Server, "call", call)
+    done = CliRunner().invoke(app, [*arguments, "--", "a/?\u00e9\x1b"], env={"MAINSPRING_API_KEY": "ms-x"})
+    assert isinstance(done.exception, NotFound), done.output
+    assert paths == [path]

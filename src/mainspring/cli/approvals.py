@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -50,5 +51,5 @@ def deny(context: typer.Context, approval: Approval, note: Note = "") -> None:
 
 
 def _decide(context: typer.Context, approval: str, how: str, note: str) -> None:
-    found = Server.of(context).call("POST", f"/v1/approvals/{approval}/{how}", {"note": note})
+    found = Server.of(context).call("POST", f"/v1/approvals/{quote(approval, safe='')}/{how}", {"note": note})
     print(f"The call of {found['tool_call']['function']['name']} is {found['status']}.")

@@ -42,7 +42,7 @@ def alerts(
 @app.command()
 def acknowledge(context: typer.Context, alert_id: Annotated[str, typer.Argument(help="The alert's id")]) -> None:
     """Say that somebody looks after an alert: only its end is told from now on."""
-    found = Server.of(context).call("POST", f"/v1/alerts/{urllib.parse.quote(alert_id)}/acknowledge")
+    found = Server.of(context).call("POST", f"/v1/alerts/{urllib.parse.quote(alert_id, safe='')}/acknowledge")
     print(f"{alert_id} is acknowledged by {found['acknowledged_by']}.")
 
 
@@ -83,7 +83,7 @@ def silences(context: typer.Context, as_json: AsJson = False) -> None:
 @app.command()
 def speak(context: typer.Context, silence_id: Annotated[str, typer.Argument(help="The silence's id")]) -> None:
     """End a silence."""
-    Server.of(context).call("DELETE", f"/v1/silences/{urllib.parse.quote(silence_id)}")
+    Server.of(context).call("DELETE", f"/v1/silences/{urllib.parse.quote(silence_id, safe='')}")
     print(f"{silence_id} is over.")
 
 
