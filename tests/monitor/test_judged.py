@@ -8,9 +8,15 @@ from typing import Any
 
 import pytest
 
+from mainspring.engines import ChatModel
+from mainspring.engines.model import ModelResponder
+from mainspring.engines.scripted import ScriptedEngine
 from mainspring.errors import SettingsError
 from mainspring.rag.passages import Passages
-from mainspring.settings import MonitorSettings
+from mainspring.settings import MonitorSettings, RagSettings, TelemetrySettings
+from mainspring.settings.money import ModelPrice, PricesSettings
+from mainspring.stores.ledger import Asked
+from tests.monitor.test_judging import graded
 from tests.world import Key, World, echoing, opened, use_engines
 
 RED = frozenset({"red"})
@@ -99,6 +105,37 @@ async def test_passages_are_read_as_they_were_shown_or_not_at_all(tmp_path: Path
         assert await passages.read("elsewhere", facts, 8) is None
         await world.call(red, "DELETE", f"/v1/vector_stores/{doc.store}/files/{doc.file_id}")
         assert await passages.read("default", facts, 8) is None
+
+
+async def test_a_model_judges_behind_its_call_ring_and_is_charged_to_judging(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = ScriptedEngine(graded, templates=True)
+    judge = ChatModel("judge", engine, ModelResponder(engine, model_name="judge", fingerprint=None), True, "scripted")
+    use_engines(monkeypatch, {**echoing("echo"), "judge": judge})
+    sections: dict[str, Any] = {
+        "monitor": judging(model="judge"),
+        "prices": PricesSettings(models={"judge": ModelPrice(input=3.0, output=5.0)}),
+        "telemetry": TelemetrySettings(store_prompts=True),
+        # Else the judge, which is the only capable model here, would write the answer.
+        "rag": RagSettings(refuse_below=0.0, mode="extractive"),
+    }
+    async with opened(tmp_path, **sections) as world, world.system.monitor.watching():
+        red = world.keys["red"]
+        doc = await world.add(red, await world.store(red, "shelf", RED), RED)
+        answer = await world.chat(red, doc)
+        (verdict,) = (await trace(world, red, answer.headers["x-trace-id"]))["verdicts"]
+        assert verdict["judge"].startswith("judge@")
+        assert verdict["scores"] == {"context_relevance": 0.75, "faithfulness": 1.0, "answer_relevancy": 0.75}
+        stores = world.system.stores
+        calls = await stores.events.find("default", kind="call", subject=answer.headers["x-answer-id"])
+        judged = [each for each in calls if each.facts["model"] == "judge"]
+        assert len(judged) == len(engine.seen) >= 3
+        assert all(each.content is None for each in judged), "no texts, although prompts are kept"
+        assert {each.facts["key_id"] for each in judged} == {"judging"}
+        lines = {line.of["application"]: line for line in await stores.ledger.sums(["application"], Asked("default"))}
+        assert lines["judging"].cost_nanousd == sum(each.facts["cost_nanousd"] for each in judged) > 0
+        assert lines["document-qa"].cost_nanousd == 0
 
 
 @pytest.mark.parametrize(("name", "why"), [("echo", "too weak to judge"), ("none", "is no chat model here")])
