@@ -17,8 +17,9 @@ CLEAR = 0.8
 """What is wrong from a limit on is right again below this share of it."""
 SPREADS = 3.0
 """Standard errors that chance does not pass."""
-SCORE_SPREADS = 3.0
-"""Of means of scores, of which there are several."""
+SCORE_SPREADS, SCORE_LEAST = 4.0, 2
+"""Of means of scores: there are several, looked at again and again, and scores lie far from a bell. The latter is how
+many times ``least`` they take."""
 FEWEST = 3
 """Fewer requests than these raise nothing, whatever their share."""
 NANO = 10**9
@@ -162,7 +163,7 @@ def _scored(
     # So many standard errors of the mean below it.
     short = floor is not None and (floor - now.mean) * math.sqrt(now.count) >= SCORE_SPREADS * math.sqrt(now.variance)
     right = now.mean > limit + (1 - CLEAR) * rule.less
-    wrong = now.count >= max(least, FEWEST) and (fell or (short and now.mean < (floor or 0.0)))
+    wrong = now.count >= max(SCORE_LEAST * least, FEWEST) and (fell or (short and now.mean < (floor or 0.0)))
     traces = _traces(tally, f"low {measure}")
     return Signal(measure, now.mean, limit, "", now.count, wrong, right, before.mean if known else None, traces)
 
