@@ -2,8 +2,8 @@
 
     MAINSPRING_DATA=... python benchmarks/judging.py [--tune] [--keep FOLDER]
 
-Questions are SQuAD's (dev part) with five paragraphs each, and answers of three sorts, judged by embeddings as live ones
-are. Then a share of them turns bad in one way:
+Questions are SQuAD's (dev part) with five paragraphs each, and answers of three sorts, judged by embeddings as live
+ones are. Then a share of them turns bad in one way:
 
 - *extracted*: the sentence that shares most with the question, by cosine and by words, which is what an extractive
   answerer shows. What judges look at is what it was chosen by, so that good ones look very good. Bad: of *wrong
