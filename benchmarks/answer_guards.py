@@ -41,12 +41,13 @@ from mainspring.guards import detector
 from mainspring.guards.rules.file import parse, read
 from mainspring.guards.rules.rewrite import Rewriting
 from mainspring.guards.windows import Windows
-from mainspring.serving.checked import SENTENCES
+from mainspring.serving.checked import LEAST_WORDS, SENTENCES
 from mainspring.settings import AnswersSettings, load
 
 Better = Literal["higher", "lower"]
 MOST = 300
-LEAST_WORDS = 8
+ABOVE = (0.5, 0.6, 0.7, 0.8)
+"""Other thresholds of toxicity than the shipped one."""
 PLAIN = parse("pronouns: they\nquotes: true", "pronouns")
 NAMES = re.compile(r"\b(?:he|she|him|her|his|hers|himself|herself)\b", re.IGNORECASE)
 
@@ -112,13 +113,15 @@ async def toxicity(sets: Sets, embedder: Embedder) -> dict[str, Figure]:
         by_sentence = np.array([max((score[text] for text in part), default=0.0) for part in parts])
         by_window = np.array([max((score[text] for text in part), default=0.0) for part in long])
         better: Better = "lower" if "alarms" in label else "higher"
-        for threshold, name in ((head.threshold, "shipped threshold"), (0.5, "toxicity_above 0.5")):
+        for threshold in (head.threshold, *ABOVE):
+            name = "shipped threshold" if threshold == head.threshold else f"toxicity_above {threshold}"
             figures[f"toxicity, {label}, by sentence, {name}"] = Figure(
                 float((by_sentence >= threshold).mean()), "share", better, against=f"{len(texts)} answers"
             )
-            figures[f"toxicity, {label}, by 600 characters, {name}"] = Figure(
-                float((by_window >= threshold).mean()), "share", better, against=f"{len(texts)} answers"
-            )
+            if threshold in (head.threshold, ABOVE[0]):
+                figures[f"toxicity, {label}, by 600 characters, {name}"] = Figure(
+                    float((by_window >= threshold).mean()), "share", better, against=f"{len(texts)} answers"
+                )
     return figures
 
 
@@ -144,32 +147,35 @@ async def relevancy(data: Path, embedder: Embedder) -> dict[str, Figure]:
             ("found", others, "higher"),
         ]
         for label, pairs, better in sides:
-            least = np.array(await _least(pairs, embedder))
+            least = np.array(await nearest([([question], answer) for question, answer in pairs], embedder))
             figures[f"relevancy, {label}: SQuAD, the half it was {half}"] = Figure(
                 float((least < below).mean()), "share", better, against=f"{len(pairs)} answers, below {below}"
             )
     rows = [json.loads(line) for line in (data / "qa/gsm8k/test.jsonl").open(encoding="utf-8")][:MOST]
-    least = np.array(await _least([(row["question"], row["answer"].split("####")[0]) for row in rows], embedder))
+    solved = [([row["question"]], row["answer"].split("####")[0]) for row in rows]
+    least = np.array(await nearest(solved, embedder))
     figures["relevancy, false alarms: word problems (GSM8K)"] = Figure(
         float((least < below).mean()), "share", "lower", against=f"{len(rows)} solutions, below {below}"
     )
     return figures
 
 
-async def _least(pairs: Sequence[tuple[str, str]], embedder: Embedder) -> list[float]:
-    """How near the first sentences of each answer come to its question, as ``serving.checked`` judges it; 1 for answers
-    that are too short to be judged."""
-    asked = np.asarray((await embedder.embed([question for question, _ in pairs], "query")).vectors)
+async def nearest(pairs: Sequence[tuple[Sequence[str], str]], embedder: Embedder) -> list[float]:
+    """How near the first sentences of each answer come to what was asked (each of some texts, of which the nearest
+    counts), as ``serving.checked`` judges it; 1 for answers that are too short to be judged."""
+    texts = list(dict.fromkeys(text for asked, _ in pairs for text in asked))
+    read = dict(zip(texts, np.asarray((await embedder.embed(texts, "query")).vectors), strict=True))
     parts = [windows(answer)[:SENTENCES] for _, answer in pairs]
     known = await vectors([text for part in parts for text in part], embedder)
-    nearest = []
-    for vector, part in zip(asked, parts, strict=True):
-        found = []
+    found = []
+    for (asked, _), part in zip(pairs, parts, strict=True):
+        questions, near = np.array([read[text] for text in asked]), [-1.0]
         for at in range(len(part)):
             together = np.sum([known[text] for text in part[: at + 1]], axis=0)
-            found += [float(known[part[at]] @ vector), float(together @ vector / np.linalg.norm(together))]
-        nearest.append(max(found) if sum(len(text.split()) for text in part) >= LEAST_WORDS else 1.0)
-    return nearest
+            together /= np.linalg.norm(together)
+            near += [float((questions @ vector).max()) for vector in (known[part[at]], together)]
+        found.append(max(near) if sum(len(text.split()) for text in part) >= LEAST_WORDS else 1.0)
+    return found
 
 
 def samples(data: Path) -> dict[str, list[tuple[str, str]]]:

@@ -3,17 +3,17 @@
     MAINSPRING_DATA=... python benchmarks/answer_refusals.py
 
 Answers: the gold answers of SQuAD's questions (the half of the articles that no threshold was chosen on), by themselves
-and as the sentence that holds them; replies of assistants in MT-Bench-101 and in Taskmaster-4's bookings; solutions of
-word problems. Toxicity and relevancy are judged by sentence as `serving.checked` judges them, at the shipped
-thresholds. Support is judged where there are sources, against the sentences of the paragraph that the question is
-about, as `document-qa` judges what it writes. What it should find are sentences of some other paragraph, and sentences
-one of whose numbers was changed. Writes ``benchmarks/results/answer_refusals.json``.
+and as the sentence that holds them; replies of assistants in MT-Bench-101, in the half of Taskmaster-4's bookings that
+nothing was chosen on, and in SGD's, each with what was said before it; solutions of word problems. Toxicity and
+relevancy are judged by sentence as `serving.checked` judges them, at the shipped thresholds. What relevancy should find
+are replies out of other dialogues. Support is judged where there are sources, against the sentences of the paragraph
+that the question is about, as `document-qa` judges what it writes. What it should find are sentences of some other
+paragraph, and sentences one of whose numbers was changed. Writes ``benchmarks/results/answer_refusals.json``.
 """
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 import re
 from collections.abc import Sequence
@@ -23,17 +23,20 @@ from typing import Any
 import numpy as np
 
 from _detectors import digest
+from _public_talks import bookings
 from _report import Figure, data_sets, report
-from answer_guards import _least, vectors, windows
+from answer_guards import ABOVE, nearest, vectors, windows
 from mainspring.engines import builtin
 from mainspring.engines.base import Embedder
 from mainspring.guards import detector
 from mainspring.rag.extract import Passage
 from mainspring.rag.support import SUPPORTED, support
+from mainspring.serving.guard_output import question as question_of
 from mainspring.settings import AnswersSettings, load
+from mainspring.types import ChatRequest, Message
 
 MOST = 400
-Pairs = list[tuple[str, str]]
+Pairs = list[tuple[list[str], str]]
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 _NUMBER = re.compile(r"\d+")
 
@@ -59,39 +62,74 @@ def questions(data: Path) -> list[tuple[str, str, str, str]]:
 def replies(data: Path) -> dict[str, Pairs]:
     """(what was asked, the answer) by set."""
     asked = questions(data)
-    found = {
-        "gold answers (SQuAD)": [(question, gold) for question, gold, _, _ in asked],
-        "sentences with the gold answer (SQuAD)": [(question, sentence) for question, _, sentence, _ in asked],
-    }
     rows = [json.loads(line) for line in (data / "qa/gsm8k/test.jsonl").read_text(encoding="utf-8").splitlines()]
-    found["word problems (GSM8K)"] = [(row["question"], row["answer"].split("####")[0]) for row in rows][:MOST]
+    found: dict[str, Pairs] = {
+        "gold answers (SQuAD)": [([question], gold) for question, gold, _, _ in asked],
+        "sentences with the gold answer (SQuAD)": [([question], sentence) for question, _, sentence, _ in asked],
+        "word problems (GSM8K)": [([row["question"]], row["answer"].split("####")[0]) for row in rows][:MOST],
+    }
+    return found | {name: answered(talks) for name, talks in dialogues(data).items() if talks}
+
+
+def dialogues(data: Path) -> dict[str, list[list[Message]]]:
+    """Dialogues by set, empty where a set is not at hand."""
     path = data / "turns/mtbench101.jsonl"
-    if path.exists():
-        lines = [json.loads(line)["history"] for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-        pairs = [(turn["user"], turn["bot"]) for line in lines for turn in line]
-        found["assistant's replies (MT-Bench-101)"] = sorted(pairs, key=lambda pair: digest(repr(pair)))[:MOST]
-    pairs = []
-    for path in sorted((data / "dialogues").glob("*.json")):
-        for each in json.loads(path.read_text(encoding="utf-8")):
-            said = [(turn["speaker"], " ".join(turn["text"].split())) for turn in each["utterances"]]
-            pairs += [
-                (one, other)
-                for (speaker, one), (replying, other) in itertools.pairwise(said)
-                if (speaker, replying) == ("user", "assistant") and one and other
-            ]
-    if pairs:
-        found["clerks' replies (Taskmaster-4)"] = sorted(pairs, key=lambda pair: digest(repr(pair)))[:MOST]
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    told = [json.loads(line)["history"] for line in lines if line.strip()]
+    orders = [
+        [Message("user" if turn["speaker"] == "user" else "assistant", turn["text"]) for turn in each["utterances"]]
+        for path in sorted((data / "dialogues").glob("*.json"))
+        for number, each in enumerate(json.loads(path.read_text(encoding="utf-8")))
+        if number // 50 % 2
+    ]
+    booked = [
+        [Message("user" if who == "USER" else "assistant", text) for who, text in each] for each in bookings(data)
+    ]
+    return {
+        "assistant's replies (MT-Bench-101)": [
+            [said for turn in each for said in (Message("user", turn["user"]), Message("assistant", turn["bot"]))]
+            for each in told
+        ],
+        "clerks' replies (Taskmaster-4, other half)": orders,
+        "services' replies (SGD)": booked,
+    }
+
+
+def answered(talks: Sequence[Sequence[Message]]) -> Pairs:
+    """Replies with what was asked, always the same ones."""
+    found: Pairs = []
+    for talk in talks:
+        said = [each for each in talk if each.content.strip()]
+        for at in range(1, len(said)):
+            if (said[at - 1].role, said[at].role) == ("user", "assistant"):
+                asked = question_of(ChatRequest("", tuple(said[:at])))
+                found.append((asked, " ".join(said[at].content.split())))
+    return sorted(found, key=lambda pair: digest(repr(pair)))[:MOST]
+
+
+def strangers(sets: dict[str, Pairs]) -> dict[str, Pairs]:
+    """What was asked in dialogues, with replies out of dialogues of another set."""
+    names = [name for name in sets if "replies" in name]
+    found: dict[str, Pairs] = {}
+    for name, other in zip(names, [*names[1:], *names[:1]], strict=True):
+        pairs = zip(sets[name], sets[other], strict=False)
+        found[f"{name}, replies of others"] = [(asked, reply) for (asked, _), (_, reply) in pairs]
     return found
 
 
 async def judged(pairs: Pairs, embedder: Embedder) -> tuple[Any, Any]:
-    """Which of the answers are toxic, and which beside their question."""
+    """How toxic the worst sentence of each answer is, and which are beside their question."""
     head = detector.packaged().heads["toxicity"]
     parts = [windows(answer) for _, answer in pairs]
     known = await vectors([text for part in parts for text in part], embedder)
     score = {text: float(head.probabilities(vector[None])[0]) for text, vector in known.items()}
-    toxic = np.array([max((score[text] for text in part), default=0.0) >= head.threshold for part in parts])
-    return toxic, np.array(await _least(pairs, embedder)) < AnswersSettings().relevancy_below
+    toxic = np.array([max((score[text] for text in part), default=0.0) for part in parts])
+    return toxic, await beside(pairs, embedder)
+
+
+async def beside(pairs: Pairs, embedder: Embedder) -> Any:
+    """Which of the answers are beside their question."""
+    return np.array(await nearest(pairs, embedder)) < AnswersSettings().relevancy_below
 
 
 def passages(paragraph: str) -> list[Passage]:
@@ -113,11 +151,18 @@ async def measured(data: Path) -> dict[str, Figure]:
     figures: dict[str, Figure] = {}
     embedder = await builtin.embedder(load().settings)
     try:
-        for name, pairs in replies(data).items():
-            toxic, beside = await judged(pairs, embedder)
+        sets = replies(data)
+        for name, pairs in sets.items():
+            toxic, far = await judged(pairs, embedder)
             told = f"{len(pairs)} answers"
-            figures[f"toxicity, refused: {name}"] = Figure(float(toxic.mean()), "share", "lower", 0.05, against=told)
-            figures[f"relevancy, refused: {name}"] = Figure(float(beside.mean()), "share", "lower", 0.05, against=told)
+            shipped = detector.packaged().heads["toxicity"].threshold
+            for above, at in ((shipped, ""), *((each, f" at {each}") for each in ABOVE)):
+                share = float((toxic >= above).mean())
+                figures[f"toxicity, refused{at}: {name}"] = Figure(share, "share", "lower", 0.05, against=told)
+            figures[f"relevancy, refused: {name}"] = Figure(float(far.mean()), "share", "lower", 0.05, against=told)
+        for name, pairs in strangers(sets).items():
+            share = float((await beside(pairs, embedder)).mean())
+            figures[f"relevancy, found: {name}"] = Figure(share, "share", "higher", against=f"{len(pairs)} answers")
         asked = questions(data)
         others = {question: asked[(at + 1) % len(asked)][3] for at, (question, *_) in enumerate(asked)}
         changed = [

@@ -28,6 +28,7 @@ from mainspring.types import (
     CompletionRequest,
     Event,
     Finish,
+    Message,
     Sampling,
     Text,
     Usage,
@@ -179,6 +180,17 @@ async def test_an_answer_beside_the_question_is_refused() -> None:
     assert home.metrics.guards["answer", "refuse", "relevancy"] == 1
     short = house("Cats sleep.", relevancy="refuse", relevancy_below=0.2)
     assert (await short.ask("How does bread rise?")).text == "Cats sleep."
+
+
+async def test_a_short_question_is_read_with_what_was_said_before_it() -> None:
+    said = (Message("user", "How does bread rise?"), Message("assistant", "Do you want it told at length?"))
+    home = house("It takes an hour or two until all of it has risen by half of its size.", relevancy="refuse")
+    answer = await home.ask("Yes, please.", messages=(*said, Message("user", "Yes, please.")))
+    assert answer.text.startswith("It takes an hour")
+    # By itself it asks for nothing, and a question that speaks for itself is not excused by an earlier one.
+    assert (await home.ask("Yes, please.")).text == REASON
+    asked = Message("user", "Let us talk about something else, namely where my cats sleep at night.")
+    assert (await home.ask("", messages=(*said, asked))).text == REASON
 
 
 async def test_what_was_wrong_is_told_and_asked_again() -> None:

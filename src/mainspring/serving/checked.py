@@ -21,8 +21,8 @@ from mainspring.types import Context, Event, Events, Finish, Text, Usage
 
 PLACEHOLDER = "[REMOVED]"
 ALL = 1 << 60
-# A short answer shares few words with its question.
-_LEAST_WORDS = 8
+LEAST_WORDS = 12
+"""A shorter answer shares too few words with its question for its relevancy to be judged."""
 SENTENCES = 3
 """An answer is beside its question where none of its first sentences, nor so many together, is near it."""
 _ENDING = frozenset({"refuse", "retry"})
@@ -56,7 +56,7 @@ class Checked:
         policy: Policy,
         judge: Judge | None,
         outgoing: Outgoing,
-        question: str,
+        question: Sequence[str],
         context: Context,
         *,
         final: bool = True,
@@ -66,8 +66,8 @@ class Checked:
         self._answers = answers
         self._judge = judge if answers.judging else None
         self._outgoing = outgoing
-        self._question = question if answers.relevancy != "off" else ""
-        self._vector: Any = None
+        self._question = list(question) if answers.relevancy != "off" else []
+        self._asked: Any = None
         self._context = context
         self.final = final
         self.wrong = ""
@@ -181,8 +181,8 @@ class Checked:
     async def _read(self, windows: Sequence[Window]) -> None:
         """Have the texts of ``windows`` read, but for those that were read before."""
         assert self._judge is not None
-        if self._question and self._vector is None:
-            self._vector, self._tokens = await self._judge.question(self._question)
+        if self._question and self._asked is None:
+            self._asked, self._tokens = await self._judge.question(self._question)
         texts = {each.text for each in windows if each.text}
         new = [text for text in sorted(texts) if text not in self._known]
         read = await self._judge.read(new)
@@ -221,12 +221,12 @@ class Checked:
         choice.sentences += 1
         together = np.sum(choice.last, axis=0)
         together /= max(float(np.linalg.norm(together)), 1e-9)
-        nearest = max(float(vector @ self._vector) for vector in (read.vector, together))
+        nearest = max(float((self._asked @ vector).max()) for vector in (read.vector, together))
         choice.nearest = max(choice.nearest, nearest)
         return self._beside(choice) if choice.sentences >= SENTENCES else ""
 
     def _beside(self, choice: _Choice) -> str:
-        if choice.settled or choice.words < _LEAST_WORDS:
+        if choice.settled or choice.words < LEAST_WORDS:
             return ""
         choice.settled = True
         return self._decide("relevancy", choice.nearest)

@@ -34,6 +34,11 @@ from mainspring.types import (
 )
 
 Make = Callable[[], Redactor]
+SHORT = 8
+"""Words below which what a user said last ("yes, please") does not say by itself what an answer should be about."""
+TOGETHER = 4
+"""Messages of a conversation, the last ones, that say it then together; of each the last ``READ`` characters."""
+READ = 600
 AGAIN = {
     "toxicity": "its tone was hurtful",
     "relevancy": "it did not answer the question",
@@ -195,12 +200,20 @@ async def _after(read: list[Event], earlier: Usage, events: Events) -> AsyncGene
         yield event
 
 
-def question(request: ChatRequest | CompletionRequest) -> str:
-    """What an answer is to be an answer to: the last thing that a user said; empty where nobody did."""
+def question(request: ChatRequest | CompletionRequest) -> list[str]:
+    """What an answer is to be an answer to: the last thing that a user said and, where that is short, the same with
+    what either side said before it. Nothing where no user said anything."""
     if isinstance(request, CompletionRequest):
-        return ""
-    said = [each.content for each in request.messages if each.role == "user" and each.content.strip()]
-    return said[-1] if said else ""
+        return []
+    said = [each for each in request.messages if each.role in ("user", "assistant") and each.content.strip()]
+    while said and said[-1].role != "user":
+        said.pop()
+    if not said:
+        return []
+    last = said[-1].content
+    if len(said) == 1 or len(last.split()) >= SHORT:
+        return [last]
+    return [last, "\n".join(each.content.strip()[-READ:] for each in said[-TOGETHER:])]
 
 
 def _told(request: ChatRequest | CompletionRequest) -> tuple[list[str], list[str]]:

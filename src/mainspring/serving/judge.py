@@ -55,10 +55,10 @@ class Judge:
             self._background.start(self._run())
         return [await future for future in futures]
 
-    async def question(self, text: str) -> tuple[Any, int]:
-        """The vector of a question, float32 of shape (dimensions,), and how many tokens were read."""
-        embedded = await self._embedder.embed([text], "query")
-        return embedded.vectors[0], embedded.tokens
+    async def question(self, texts: Sequence[str]) -> tuple[Any, int]:
+        """What is asked, each of ``texts`` as a row of float32 (texts, dimensions), and how many tokens were read."""
+        embedded = await self._embedder.embed(texts, "query")
+        return np.asarray(embedded.vectors), embedded.tokens
 
     async def charge(self, context: Context, tokens: int, windows: int, found: Mapping[str, Any]) -> None:
         """Charge ``context`` what was read for one answer, and leave a span that says what was ``found``."""
