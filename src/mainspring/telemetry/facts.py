@@ -10,6 +10,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from mainspring.telemetry.family import Family
 from mainspring.types import EventRecord
 
 OTHER = "other"
@@ -30,15 +31,21 @@ class FactMetrics:
         self._label = label
         self._tenants: set[str] = set()
 
-        def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(f"mainspring_{name}", text, labels, registry=of_tenants if "tenant" in labels else registry)
+        def counter(name: str, text: str, *labels: str) -> Family[Counter]:
+            where = of_tenants if "tenant" in labels else registry
+            return Family(Counter(f"mainspring_{name}", text, labels, registry=where))
 
-        def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-            return Histogram(f"mainspring_{name}", text, labels, registry=registry, buckets=buckets)
+        def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Family[Histogram]:
+            return Family(Histogram(f"mainspring_{name}", text, labels, registry=registry, buckets=buckets))
 
         self._feedback = counter("feedback", "What people said of answers.", "rating")
         self._retrievals = counter("retrievals", "Questions to documents, by whether these say enough.", "outcome")
-        self._evidence = histogram("evidence", "How likely the documents hold the answer, from 0 to 1.", _EVIDENCE)
+        self._evidence = Histogram(
+            "mainspring_evidence",
+            "How likely the documents hold the answer, from 0 to 1.",
+            registry=registry,
+            buckets=_EVIDENCE,
+        )
         self._sentences = counter("sentences", "Sentences of written answers by the support check.", "outcome")
         text = "Scores of judged answers, from 0 to 1, by what is judged of them."
         self._scores = histogram("scores", text, _SCORES, "application", "metric")
@@ -48,8 +55,10 @@ class FactMetrics:
         self._request_cost = histogram("request_cost_usd", "Cost of a request in US dollars.", _COST, "application")
         self._saved = counter("saved_usd", "US dollars that were not spent, by what saved them.", "by")
         # What routing saved is the difference: it may be less than nothing, which no counter can be.
-        self._routed = counter("routed_cost_usd", "Cost of the calls of routed answers in US dollars.")
-        self._unrouted = counter("unrouted_cost_usd", "What those would have cost with always the large model.")
+        routed = "Cost of the calls of routed answers in US dollars."
+        unrouted = "What those would have cost with always the large model."
+        self._routed = Counter("mainspring_routed_cost_usd", routed, registry=registry)
+        self._unrouted = Counter("mainspring_unrouted_cost_usd", unrouted, registry=registry)
         self._refusals = counter("guard_refusals", "Decisions of guards to refuse.", "guard", "stage")
         self._leaks = counter("leaks_stopped", "Secrets and prompts that guards kept out of answers.", "kind")
         # What begins at one instead of nought has not grown for who looks at it later.

@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 
 from mainspring.telemetry.arms import ArmCalls
 from mainspring.telemetry.facts import OTHER, FactMetrics
+from mainspring.telemetry.family import Family
 from mainspring.types import Usage
 
 log = logging.getLogger(__name__)
@@ -151,11 +152,11 @@ class Metrics:
     def _label(self, model: str) -> str:
         return model if model in self._models else OTHER
 
-    def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(f"mainspring_{name}", text, labels, registry=self.registry)
+    def _counter(self, name: str, text: str, *labels: str) -> Family[Counter]:
+        return Family(Counter(f"mainspring_{name}", text, labels, registry=self.registry))
 
-    def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-        return Histogram(f"mainspring_{name}", text, labels, registry=self.registry, buckets=buckets)
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Family[Histogram]:
+        return Family(Histogram(f"mainspring_{name}", text, labels, registry=self.registry, buckets=buckets))
 
     def _define_requests(self) -> None:
         self._requests = self._counter("requests", "Requests by outcome.", "operation", "model", "code")
@@ -189,7 +190,12 @@ class Metrics:
         self._guards = self._counter("guard_findings", "Findings of guards.", "guard", "action", "kind")
         self._embedded = self._counter("embedded_texts", "Texts embedded.", "model")
         self._judged = self._counter("judged", "Answers chosen to be judged, by what became of them.", "outcome")
-        self._retrieval = self._histogram("retrieval_seconds", "Duration of searches in collections.", _RETRIEVAL)
+        self._retrieval = Histogram(
+            "mainspring_retrieval_seconds",
+            "Duration of searches in collections.",
+            registry=self.registry,
+            buckets=_RETRIEVAL,
+        )
 
 
 class _Gaps(Collector):
