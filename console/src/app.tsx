@@ -70,7 +70,7 @@ function Page({ me }: { me: Me }): ReactNode {
     if (place.page === "") go(path(first.name), true);
     document.title = page ? `${page.title} · mainspring` : "mainspring";
   }, [place.page, page, first.name]);
-  if (!page) return <Empty icon="search" title="There is no such page">Choose one on the left.</Empty>;
+  if (!page) return <Empty icon="search" title="There is no such page">Choose one in the menu.</Empty>;
   if (!may(me, page.scope)) return <Lacking scope={page.scope} page={page.title} />;
   const Content = LAZY.get(page.name)!;
   return (

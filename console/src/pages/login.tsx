@@ -55,7 +55,7 @@ export function Login({ why, onKey }: { why: string; onKey: () => void }): React
         </Field>
         <Button kind="primary" type="submit" disabled={busy}>{busy ? "Signing in …" : "Sign in"}</Button>
         <p className="hint">
-          The first <code>make run</code> shows the admin key. <code>mainspring keys create NAME</code> makes others.
+          The first <code>mainspring up</code> shows an admin key. <code>mainspring keys create NAME</code> makes others.
         </p>
       </form>
     </main>

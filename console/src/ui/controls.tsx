@@ -1,6 +1,7 @@
 // Buttons, fields and tabs.
 import { useId, type ButtonHTMLAttributes, type ReactNode } from "react";
 import { Icon, type IconName } from "./icon";
+import { Worded } from "./worded";
 
 interface ButtonProps extends ButtonHTMLAttributes<HTMLButtonElement> {
   kind?: "plain" | "primary" | "quiet" | "danger";
@@ -55,7 +56,7 @@ export function Field({ label, hint, error, children }: FieldProps): ReactNode {
       {children({ id, "aria-describedby": about })}
       {(error || hint) && (
         <p id={about} className={error ? "hint bad" : "hint"}>
-          {error || hint}
+          {error ? <Worded text={error} /> : hint}
         </p>
       )}
     </div>

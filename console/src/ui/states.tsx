@@ -5,6 +5,7 @@ import type { Scope } from "../api/types";
 import type { Resource } from "../lib/resource";
 import { Button } from "./controls";
 import { Icon, type IconName } from "./icon";
+import { Worded } from "./worded";
 
 export function Loading({ what = "Loading" }: { what?: string }): ReactNode {
   return (
@@ -38,7 +39,7 @@ export function Failed({ error, again }: { error: ApiError; again?: () => void }
     <div className="state" role="alert">
       <span className="state-icon bad"><Icon name="warning" size={22} /></span>
       <h2>{error.status === 404 ? "Not found" : "This did not work"}</h2>
-      <p>{error.message}</p>
+      <p><Worded text={error.message} /></p>
       {error.traceId && <p className="muted small">Trace <code>{error.traceId}</code></p>}
       {again && <Button icon="refresh" onClick={again}>Try again</Button>}
     </div>
@@ -80,7 +81,7 @@ export function Note({ tone = "plain", children }: { tone?: "plain" | "bad" | "w
   return (
     <div className={`note ${tone}`} role={tone === "bad" ? "alert" : undefined}>
       {tone !== "plain" && <Icon name={tone === "good" ? "check" : "warning"} size={16} />}
-      <div>{children}</div>
+      <div>{typeof children === "string" ? <Worded text={children} /> : children}</div>
     </div>
   );
 }

@@ -56,12 +56,12 @@ function BudgetCard({ budget, names, onDelete }: { budget: Budget; names?: Map<s
   const whose = budget.scope === "tenant" ? "All requests" : budget.scope === "key" ? `Key ${names?.get(budget.subject) ?? budget.subject}` : budget.subject;
   return (
     <article className="card stack">
-      <div className="between">
+      <div className="between top">
         <div>
           <h3>{budget.name || whose}</h3>
           <p className="muted small">{budget.name ? `${whose} · ` : ""}{budget.hard ? "hard" : "soft"} · {WINDOWS[budget.window]}</p>
         </div>
-        <span className="row">
+        <span className="row nowrap">
           {budget.exceeded && <Badge tone="bad">used up</Badge>}
           <IconButton icon="trash" size={15} label={`Delete the budget ${budget.name || whose}`} onClick={onDelete} />
         </span>

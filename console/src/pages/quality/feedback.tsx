@@ -19,7 +19,7 @@ type Which = "all" | "down" | "words";
 const SERIES: Series[] = [
   { name: "up", title: "thumbs up", tone: "good" },
   { name: "down", title: "thumbs down", tone: "bad" },
-  { name: "words", title: "edits and comments alone", tone: "accent" },
+  { name: "words", title: "in words alone", tone: "accent" },
 ];
 
 function kindOf(event: EventRecord): string {

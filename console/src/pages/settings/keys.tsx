@@ -50,7 +50,7 @@ export function KeyTable(): ReactNode {
                 {found.data.filter((key) => ended || key.status === "active").map((key) => (
                   <tr key={key.id}>
                     <td>{key.name}{key.id === me.key_id && <span className="muted small block">the key that you use</span>}{key.tier && <span className="muted small block">tier {key.tier}</span>}</td>
-                    <td><code>{key.hint}…</code></td>
+                    <td className="nowrap"><code>{key.hint}…</code></td>
                     <td>{key.scopes.join(", ")}</td>
                     <td>{key.groups.join(", ") || "–"}</td>
                     <td>{[...(key.models ?? []), ...(key.collections ?? []), ...(key.regions ?? [])].join(", ") || "–"}</td>
