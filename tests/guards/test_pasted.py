@@ -53,9 +53,9 @@ def test_spans_do_not_overlap_and_time_is_linear() -> None:
     found = spans(both)
     assert all(one[1] <= other[0] for one, other in itertools.pairwise(found))
     for hostile in ("> \n" * 50_000, "```\n" * 50_000, "<text>" * 30_000, "subject:\n" * 20_000, "\n \n" * 50_000):
-        begin = time.perf_counter()
+        begin = time.thread_time()
         spans(hostile)
-        spent = time.perf_counter() - begin
-        begin = time.perf_counter()
+        spent = time.thread_time() - begin
+        begin = time.thread_time()
         spans(hostile * 4)
-        assert time.perf_counter() - begin < 16 * spent + 1
+        assert time.thread_time() - begin < 16 * spent + 1
