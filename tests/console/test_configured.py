@@ -1,4 +1,5 @@
-"""A server that is set up otherwise: two engines behind one model, and a router to a large model that has a price."""
+"""A server that is set up otherwise: two engines behind one model, a router to a large model that has a price, and
+answers that are judged."""
 
 from __future__ import annotations
 
@@ -20,6 +21,7 @@ SETTINGS = {
     "engines": {"kv_tokens": 16_384},
     "prices": {"models": {CHAT: {"input": 0.05, "output": 0.2}}},
     "telemetry": {"store_prompts": True},
+    "monitor": {"every_s": 1, "judging": {"share": 1.0}},
     "serving": {"auto": {"small": CHAT, "large": "large", "policy": "rules"}},
 }
 
@@ -88,3 +90,21 @@ def test_a_trace_shows_what_a_model_was_sent_and_what_each_step_cost(configured:
     assert float(cost.removeprefix("$")) == pytest.approx(usage["cost_usd"], rel=0.01)
     browser.click(".choice button", "Prompt")
     browser.find('section[aria-label="As assembled"]', "Say a word of your own.")
+
+
+def test_what_judged_answers_score_is_shown(configured: Server, browser: Browser) -> None:
+    asked = {"model": CHAT, "messages": [{"role": "user", "content": "What is bread made of?"}], "max_tokens": 12}
+    assert configured.call("POST", "/v1/chat/completions", asked)[0] == 200
+
+    def judged() -> str | None:
+        for trace in configured.call("GET", "/v1/traces?operation=chat")[1]["data"]:
+            if configured.call("GET", f"/v1/traces/{trace['id']}")[1]["verdicts"]:
+                return str(trace["id"])
+        return None
+
+    browser.sign_in(configured.key, f"/console/traces/{browser.until(judged, 'a verdict')}")
+    said = browser.find('section[aria-label="Verdict on the answer"]').text
+    assert "Answer fits the question, without passages" in said
+    assert "Judged by all-minilm-l6-v2" in said
+    browser.open("/console/quality/overview")
+    browser.find('section[aria-label="Judged answers"] tbody tr', "Answer fits the question, without passages")

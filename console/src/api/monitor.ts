@@ -75,6 +75,27 @@ export interface Counted {
   guard_refused: number;
   leaks: number;
   errors: Record<string, number>;
+  judged: number;
+  scores: Scored[];
+}
+
+// The mean of what judged answers score in one measure, by one judge.
+export interface Scored {
+  metric: string;
+  judge: string;
+  count: number;
+  mean: number;
+}
+
+export interface Verdict {
+  id: string;
+  answer_id: string;
+  created_at: number;
+  application: string;
+  judge: string;
+  scores: Record<string, number>;
+  claims: number;
+  supported: number;
 }
 
 export interface QualityReport {

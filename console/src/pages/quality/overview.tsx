@@ -1,11 +1,12 @@
 // Outcomes and quality over time, of all applications or one: how requests ended, and what share of answers was wanting.
 import { useMemo, useState, type ReactNode } from "react";
 import { get } from "../../api/client";
-import type { Counted, QualityReport } from "../../api/monitor";
-import { count, share } from "../../lib/format";
+import type { Counted, QualityReport, Scored } from "../../api/monitor";
+import { count, plural, share } from "../../lib/format";
+import { measure, score } from "../../lib/measures";
 import { cutOf, PERIODS, slotName, type Period } from "../../lib/period";
 import { useResource } from "../../lib/resource";
-import { Shares, Stacked, type Series } from "../../ui/chart";
+import { Line, Shares, Stacked, type Series } from "../../ui/chart";
 import { Choice, IconButton } from "../../ui/controls";
 import { Empty, Loaded } from "../../ui/states";
 import { Examples } from "./alerts";
@@ -78,6 +79,7 @@ function Report({ report, cut }: { report: QualityReport; cut: ReturnType<typeof
         <h2>Requests over time</h2>
         <Stacked label="Requests over time" slots={slots} series={SERIES} />
       </section>
+      {total.scores.length > 0 && <Judged report={report} slots={Array.from({ length: cut.many }, (_, index) => rows.get(last - cut.many + 1 + index))} />}
       <div className="two">
         {errors.length > 0 && <Shares title="Errors by code" rows={errors} />}
         {examples.length > 0 && (
@@ -90,5 +92,32 @@ function Report({ report, cut }: { report: QualityReport; cut: ReturnType<typeof
         )}
       </div>
     </>
+  );
+}
+
+// Means of judged answers, measure by measure: those of two judges are not comparable, and stand apart.
+function Judged({ report, slots }: { report: QualityReport; slots: (Counted | undefined)[] }): ReactNode {
+  const same = (one: Scored, other: Scored): boolean => one.metric === other.metric && one.judge === other.judge;
+  return (
+    <section className="card stack" aria-label="Judged answers">
+      <div className="between"><h2>Judged answers</h2><span className="muted small">{plural(report.total.judged, "answer was", "answers were")} judged in the background, from 0 to 1</span></div>
+      <div className="scroll" tabIndex={0} role="group" aria-label="Scores of judged answers">
+        <table className="table compact">
+          <thead><tr><th>Measure</th><th>Judge</th><th className="number">Judged</th><th className="number">Mean</th><th className="wide">Over time</th><th>Lowest</th></tr></thead>
+          <tbody>
+            {report.total.scores.map((scored) => (
+              <tr key={`${scored.metric} ${scored.judge}`}>
+                <td>{measure(scored.metric)}</td>
+                <td className="mono">{scored.judge.split("@")[0]}</td>
+                <td className="number">{count(scored.count)}</td>
+                <td className="number">{score(scored.mean)}</td>
+                <td className="wide over-time"><Line label={measure(scored.metric)} values={slots.map((slot) => slot?.scores.find((each) => same(each, scored))?.mean ?? null)} format={score} max={1} /></td>
+                <td><Examples traces={report.examples[`low ${scored.metric}`] ?? []} /></td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </section>
   );
 }

@@ -12,7 +12,8 @@ function number(span: Span, name: string): number {
   return typeof value === "number" ? value : 0;
 }
 
-export function Steps({ spans }: { spans: Span[] }): ReactNode {
+// `children` stand below the figures of the whole.
+export function Steps({ spans, children }: { spans: Span[]; children?: ReactNode }): ReactNode {
   const [every, setEvery] = useState(false);
   const whole = total(spans);
   const found = rows(spans);
@@ -35,6 +36,7 @@ export function Steps({ spans }: { spans: Span[] }): ReactNode {
       <dl className="figures">
         {figures.map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}
       </dl>
+      {children}
       {hidden > 0 && (
         <label className="check">
           <input type="checkbox" checked={every} onChange={(event) => setEvery(event.target.checked)} />

@@ -1,6 +1,7 @@
 // One trace: its steps, what was asked and answered, the facts that were recorded, and asking it again.
 import { useState, type ReactNode } from "react";
 import { ApiError, get, may } from "../../api/client";
+import type { Verdict } from "../../api/monitor";
 import type { EventRecord, List, Span } from "../../api/types";
 import { useResource } from "../../lib/resource";
 import { go, Link, path } from "../../lib/route";
@@ -13,12 +14,18 @@ import { Facts } from "./facts";
 import { PromptView } from "./prompt";
 import { ReplayDialog } from "./replay";
 import { Steps } from "./steps";
+import { Verdicts } from "./verdicts";
+
+interface Trace {
+  spans: Span[];
+  verdicts: Verdict[];
+}
 
 // Spans are written a moment after the answer has ended.
-async function patiently(id: string, signal: AbortSignal): Promise<Span[]> {
+async function patiently(id: string, signal: AbortSignal): Promise<Trace> {
   for (let tries = 0; ; tries++) {
     try {
-      return (await get<{ spans: Span[] }>(`/v1/traces/${encodeURIComponent(id)}`, signal)).spans;
+      return await get<Trace>(`/v1/traces/${encodeURIComponent(id)}`, signal);
     } catch (error) {
       if (!(error instanceof ApiError) || error.status !== 404 || tries === 3) throw error;
       await new Promise((resolve) => setTimeout(resolve, 400));
@@ -30,7 +37,7 @@ export type Shown = "steps" | "prompt" | "facts";
 
 export function TraceView({ id, shown }: { id: string; shown: Shown }): ReactNode {
   const me = useMe();
-  const spans = useResource(`trace ${id}`, (signal) => patiently(id, signal));
+  const trace = useResource(`trace ${id}`, (signal) => patiently(id, signal));
   const events = useResource(`events ${id}`, (signal) => get<List<EventRecord>>(`/v1/events?limit=100&order=asc&trace_id=${encodeURIComponent(id)}`, signal));
   const [replaying, setReplaying] = useState(false);
   const answer = events.data?.data.find((event) => event.kind === "answer");
@@ -56,7 +63,7 @@ export function TraceView({ id, shown }: { id: string; shown: Shown }): ReactNod
         </div>
       </header>
       {shown === "steps" ? (
-        <Loaded of={spans} what="Reading the trace">{(found) => <Steps spans={found} />}</Loaded>
+        <Loaded of={trace} what="Reading the trace">{(found) => <Steps spans={found.spans}><Verdicts found={found.verdicts} /></Steps>}</Loaded>
       ) : shown === "prompt" ? (
         <Loaded of={events} what="Reading what was asked">{(found) => <PromptView trace={id} events={found.data} />}</Loaded>
       ) : (

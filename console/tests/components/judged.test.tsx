@@ -1,0 +1,45 @@
+// @vitest-environment jsdom
+import { screen, within } from "@testing-library/react";
+import { expect, it } from "vitest";
+import { OverviewView } from "../../src/pages/quality/overview";
+import { TraceView } from "../../src/pages/traces/trace";
+import { serve, show } from "./bench";
+
+const COUNTED = { ok: 4, failed: 0, refused: 0, cancelled: 0, cached: 0, up: 0, down: 0, edited: 0, retrievals: 4, unanswered: 0, sentences: 0, unsupported: 0, guard_refused: 0, leaks: 0, errors: {}, judged: 0, scores: [] };
+
+it("means of judged answers stand apart by measure and judge, with the lowest beside them", async () => {
+  const scores = [
+    { metric: "faithfulness", judge: "minilm@1", count: 3, mean: 0.8123 },
+    { metric: "faithfulness", judge: "large@2", count: 1, mean: 0.4 },
+  ];
+  const hour = Math.floor(Date.now() / 3_600_000) * 3600;
+  serve({ [`GET /v1/quality`]: { step_s: 3600, applications: [""], total: { ...COUNTED, judged: 4, scores }, examples: { "low faithfulness": ["0123456789abcdef"] }, data: [{ ...COUNTED, at: hour, judged: 4, scores: [{ ...scores[0], mean: 0.7 }] }] } });
+  show(<OverviewView />);
+  const table = within(await screen.findByRole("group", { name: "Scores of judged answers" }));
+  const [first, second] = table.getAllByRole("row").slice(1).map((row) => within(row));
+  first!.getByText("Passages support the answer");
+  first!.getByText("0.81");
+  first!.getByTitle("Passages support the answer: now 0.70, at most 0.70");
+  expect(first!.getByRole("link", { name: "01234567" }).getAttribute("href")).toBe("/console/traces/0123456789abcdef");
+  second!.getByText("large");
+  // Of this judge nothing is known of the last hours.
+  second!.getByTitle("Passages support the answer: nothing yet");
+});
+
+it("where nothing is judged nothing is said of it", async () => {
+  serve({ "GET /v1/quality": { step_s: 3600, applications: [""], total: COUNTED, examples: {}, data: [] } });
+  show(<OverviewView />);
+  await screen.findByText("Requests over time");
+  expect(screen.queryByText("Judged answers")).toBeNull();
+});
+
+it("a trace tells what its answer scored, and who judged", async () => {
+  const span = { id: "a", parent_id: null, name: "request", started_at: 1, start_ns: "1", duration_ms: 5, status: "ok", attributes: {} };
+  const verdict = { id: "verdict_1", answer_id: "1", created_at: 2, application: "handbook", judge: "minilm@1a", scores: { faithfulness: 0.25, context_relevance: 0.875 }, claims: 4, supported: 1 };
+  serve({ "GET /v1/traces/t": { spans: [span], verdicts: [verdict] }, "GET /v1/events": { data: [] } });
+  show(<TraceView id="t" shown="steps" />);
+  const told = within(await screen.findByLabelText("Verdict on the answer"));
+  expect(told.getByText("Passages support the answer").nextSibling?.textContent).toBe("0.25");
+  expect(told.getByText("Supported statements").nextSibling?.textContent).toBe("1 of 4");
+  told.getByText(/Judged by minilm,/);
+});

@@ -1,1 +1,0 @@
-function e(t){if(!t.content)return null;try{const n=JSON.parse(t.content),s=n.choices?.[0]??{};return{messages:n.messages??[],text:s.text??"",reasoning:s.reasoning??"",citations:n.citations??[]}}catch{return{messages:[],text:t.content,reasoning:"",citations:[]}}}export{e as a};
