@@ -67,10 +67,10 @@ class Server:
 def reach(request: urllib.request.Request, timeout_s: float) -> Any:
     """The answer to ``request``. Raises ``OSError``; an answer that is an error is ``urllib.error.HTTPError``."""
     host = (urllib.parse.urlsplit(request.full_url).hostname or "").lower()
-    if host.startswith("127.") or host in _HERE:
-        # No proxy reaches this machine, and none is to be given its key.
-        return urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=timeout_s)
-    return urllib.request.urlopen(request, timeout=timeout_s)  # noqa: S310
+    # No proxy reaches this machine, and none is to be given its key.
+    proxies = urllib.request.ProxyHandler({} if host.startswith("127.") or host in _HERE else None)
+    # Not urlopen, which remembers the proxies of its first call for the whole process.
+    return urllib.request.build_opener(proxies).open(request, timeout=timeout_s)
 
 
 def _reason(error: urllib.error.HTTPError) -> str:
