@@ -111,7 +111,12 @@ def start_server(home: Path, *arguments: str, **settings: str) -> Server:
     assert address, f"the server did not start:\n{output}"
     secret = re.search(r"hashed: (ms-\S+)", output)
     server = Server(address[1], secret[1] if secret else "", process, output, environment)
-    wait_ready(server)
+    try:
+        wait_ready(server)
+    except BaseException:
+        # Nobody else knows of it who could end it.
+        stop_server(server)
+        raise
     return server
 
 
