@@ -302,7 +302,7 @@ async def sums(house: House, party: Party) -> None:
     and nothing but sums is in them."""
     for query in ("by=tenant", "by=tenant&by=model", "all_tenants=true"):
         assert (await house.send(party, "GET", f"/v1/costs?{query}", admin=True)).status_code == 403
-    wanted = {"name": party.mark, "scopes": ["admin", "tenants"]}
+    wanted = {"name": party.mark, "scopes": ["admin", "operate"]}
     assert (await house.send(party, "POST", "/v1/keys", wanted, admin=True)).status_code == 403
     taken = await house.send(party, "POST", f"/v1/keys/{house.operator_id}/rotate", {}, admin=True)
     assert taken.status_code == (403 if party.tenant == "acme" else 404)
@@ -339,12 +339,12 @@ async def opened(home: Path, stack: AsyncExitStack) -> House:
     parties = [Party("acme", "red"), Party("acme", "blue"), Party("other", "red")]
     for party in parties:
         keys, groups = system.stores.keys, frozenset({party.group})
-        working_scopes = SCOPES - {"admin", "tenants"}
+        working_scopes = SCOPES - {"admin", "operate"}
         _, party.worker = await keys.create("worker", tenant=party.tenant, scopes=working_scopes, groups=groups)
         _, party.admin = await keys.create("admin", tenant=party.tenant, scopes=frozenset({"admin"}), groups=groups)
     house = House(client, app.openapi()["paths"], parties)
     made, house.operator = await system.stores.keys.create(
-        "operator", tenant="acme", scopes=frozenset({"admin", "tenants"})
+        "operator", tenant="acme", scopes=frozenset({"admin", "operate"})
     )
     house.operator_id = made.id
     return house

@@ -19,7 +19,7 @@ from mainspring.serving.moderate import Moderator
 from mainspring.serving.replicas import Replicas
 from mainspring.serving.select import Registry
 from mainspring.settings import Settings, load
-from mainspring.settings.identity import TENANTS
+from mainspring.settings.identity import OPERATE
 from mainspring.stores import Stores
 from mainspring.telemetry import Telemetry
 from mainspring.types import Context, Principal, Request, Responder, Response
@@ -105,5 +105,5 @@ class System:
         whoever is at the machine, by other ways."""
         if await self.stores.keys.any_admin():
             return None
-        _, secret = await self.stores.keys.create("first admin", scopes=frozenset({"admin", TENANTS}))
+        _, secret = await self.stores.keys.create("first admin", scopes=frozenset({"admin", OPERATE}))
         return secret

@@ -73,12 +73,12 @@ def test_no_key_makes_one_that_sees_more_than_itself(server: Server, grouped: st
 
 
 def test_only_who_sees_the_sums_of_all_tenants_makes_such_keys(server: Server, grouped: str, stranger: str) -> None:
-    body = {"name": "operator", "scopes": ["admin", "tenants"]}
+    body = {"name": "operator", "scopes": ["admin", "operate"]}
     for key in (grouped, stranger):
         assert code(server.call("POST", "/v1/keys", body, key)) == (403, "insufficient_scope")
     status, made = server.call("POST", "/v1/keys", body)
-    assert (status, made["scopes"]) == (201, ["admin", "tenants"])
-    assert "tenants" in server.call("GET", "/v1/me", key=made["secret"])[1]["scopes"]
+    assert (status, made["scopes"]) == (201, ["admin", "operate"])
+    assert "operate" in server.call("GET", "/v1/me", key=made["secret"])[1]["scopes"]
     # Nor does another take its place; they may only end it.
     assert code(server.call("POST", f"/v1/keys/{made['id']}/rotate", {}, grouped)) == (403, "insufficient_scope")
     assert code(server.call("POST", f"/v1/keys/{made['id']}/rotate", {}, stranger)) == (404, "not_found")

@@ -27,7 +27,7 @@ from mainspring.gateway.idempotency import Idempotency
 from mainspring.gateway.jwks import Jwks
 from mainspring.gateway.oidc import Either, Tokens
 from mainspring.settings import GatewaySettings, load
-from mainspring.settings.identity import TENANTS, OidcSettings, Roles, roles
+from mainspring.settings.identity import OPERATE, OidcSettings, Roles, roles
 from mainspring.stores.keys import SCOPES
 from mainspring.types import Finish, Principal, Text, TraceParent
 from tests.gateway.asgi import Kept, NoModels, ask
@@ -100,7 +100,7 @@ def checking(provider: Provider | None = None, clock: Clock | None = None, **set
     chosen = OidcSettings.model_validate(
         {"issuer": ISSUER, "audience": [OURS], "algorithms": ["RS256", "PS256", "ES256", "EdDSA"], **settings}
     )
-    known: Roles = {**roles(), "operator": ("admin", TENANTS)}
+    known: Roles = {**roles(), "operator": ("admin", OPERATE)}
     return Tokens(chosen, known, Jwks(chosen, provider or Provider(), clock or Clock()))
 
 
@@ -137,7 +137,7 @@ async def test_roles_are_sets_of_scopes() -> None:
     tokens = checking(roles_claim="realm_access.roles")
     for named, scopes in (
         (["editor"], {"chat", "embed", "ingest"}),
-        (["admin"], SCOPES - {TENANTS}),
+        (["admin"], SCOPES - {OPERATE}),
         (["operator"], SCOPES),
         (["reader", "nothing of ours"], {"chat"}),
         ([], frozenset[str]()),
@@ -400,13 +400,13 @@ async def test_the_gateway_takes_tokens_and_says_what_is_wrong_with_one() -> Non
         ({"issuer": ISSUER, "audience": ["x"], "algorithms": ["HS256"]}, "algorithms"),
         ({"issuer": ISSUER, "audience": ["x"], "algorithms": ["none"]}, "algorithms"),
         ({"issuer": ISSUER, "audience": ["x"], "default_roles": ["boss"]}, "gateway.roles does not"),
-        ({"issuer": ISSUER, "audience": ["x"], "default_roles": ["operator"]}, "costs of all tenants"),
+        ({"issuer": ISSUER, "audience": ["x"], "default_roles": ["operator"]}, "for all tenants"),
         ({"issuer": ISSUER, "audience": ["x"], "jwks_url": "https://a/b", "jwks_file": "/x"}, "name one"),
     ],
 )
 def test_settings_that_would_let_others_in_are_refused(settings: dict[str, Any], said: str, tmp_path: Path) -> None:
     path = tmp_path / "mainspring.yaml"
-    named = {"operator": ["admin", "tenants"], "reader": ["chat"]}
+    named = {"operator": ["admin", "operate"], "reader": ["chat"]}
     path.write_text(json.dumps({"gateway": {"oidc": settings, "roles": named}}))
     with pytest.raises(SettingsError, match=said):
         load(path, {})

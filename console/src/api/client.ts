@@ -90,7 +90,7 @@ export async function whoAsks(key: string): Promise<Me> {
 }
 
 export function may(me: Me, scope: Scope): boolean {
-  return me.scopes.includes(scope) || (scope !== "tenants" && me.scopes.includes("admin"));
+  return me.scopes.includes(scope) || (scope !== "operate" && me.scopes.includes("admin"));
 }
 
 // A file goes up by XMLHttpRequest: fetch does not tell how much of a body has been sent.

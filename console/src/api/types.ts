@@ -1,6 +1,6 @@
 // What the server's routes answer, as far as the console reads it.
 
-export type Scope = "chat" | "embed" | "ingest" | "prompts" | "replay" | "approve" | "admin" | "tenants";
+export type Scope = "chat" | "embed" | "ingest" | "prompts" | "replay" | "approve" | "admin" | "operate";
 
 export interface Me {
   tenant: string;

@@ -87,7 +87,7 @@ describe("the costs of all tenants", () => {
         return { data: call.path.includes("by=tenant") ? [line("default", 1), line("acme", 3)] : call.path.includes("by=day") ? [today] : [{ ...LINE, model: "small", cost_usd: 4 }] };
       },
     });
-    show(<CostsPage />, { ...ADMIN, scopes: ["admin", "tenants"] });
+    show(<CostsPage />, { ...ADMIN, scopes: ["admin", "operate"] });
     fireEvent.click(await screen.findByRole("button", { name: "All tenants" }));
     const table = within(await screen.findByRole("region", { name: "By tenant" }));
     expect(table.getAllByRole("row").slice(1).map((row) => row.textContent)).toEqual([expect.stringContaining("acme"), expect.stringContaining("default (this one)")]);

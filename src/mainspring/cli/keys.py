@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mainspring.settings import Settings
     from mainspring.types import Reach
 
-SCOPES = ("chat", "embed", "ingest", "prompts", "replay", "approve", "admin", "tenants")
+SCOPES = ("chat", "embed", "ingest", "prompts", "replay", "approve", "admin", "operate")
 app = typer.Typer(help="Create, list, rotate and revoke API keys.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
 Tenant = Annotated[str, typer.Option(help="Tenant that the key belongs to")]

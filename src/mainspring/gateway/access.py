@@ -14,7 +14,7 @@ from fastapi import Security
 from fastapi.security import HTTPBearer
 
 from mainspring.errors import Forbidden, InvalidRequest, MainspringError, Unauthenticated, Unsupported
-from mainspring.settings.identity import TENANTS, brought
+from mainspring.settings.identity import OPERATE, brought
 from mainspring.stores.audit import By
 from mainspring.types import TOKEN, Allowance, Arrival, Context, Principal, Priority
 
@@ -86,7 +86,7 @@ class Caller:
     def _check_scope(self, principal: Principal) -> None:
         if self._scope and self._scope not in brought(principal.scopes):
             # What the scope is of use for asks for admin as well.
-            options = f"{'--scope admin ' if self._scope == TENANTS else ''}--scope {self._scope}"
+            options = f"{'--scope admin ' if self._scope == OPERATE else ''}--scope {self._scope}"
             raise Forbidden(
                 f"this {'token' if principal.key_id.startswith(TOKEN) else 'API key'} lacks the scope {self._scope!r}",
                 remedy=f"Create one with `mainspring keys create NAME {options}`"

@@ -19,7 +19,7 @@ from mainspring.gateway.idempotency import Idempotency, IdempotencyKey
 from mainspring.gateway.respond import json_response
 from mainspring.gateway.wire import Body
 from mainspring.serving.pricing import NANO
-from mainspring.settings.identity import TENANTS
+from mainspring.settings.identity import OPERATE
 from mainspring.stores import spending
 from mainspring.stores.audit import Audit
 from mainspring.stores.budgets import Budgets
@@ -63,7 +63,7 @@ class BudgetChange(Body):
 
 def router(budgets: Budgets, ledger: Ledger, access: Access, idempotency: Idempotency, audit: Audit) -> APIRouter:
     """The routes over budgets and ledger; an admin key sees those of its own tenant, one with the scope
-    ``tenants`` the sums of all."""
+    ``operate`` the sums of all."""
     routes = APIRouter(route_class=JsonRoute, tags=["costs"], prefix="/v1")
     admins = Annotated[Context, Depends(access("admin"))]
 
@@ -123,7 +123,7 @@ def router(budgets: Budgets, ledger: Ledger, access: Access, idempotency: Idempo
 
 def _costs(routes: APIRouter, ledger: Ledger, access: Access, audit: Audit) -> None:
     admins = Annotated[Context, Depends(access("admin"))]
-    operators = access(TENANTS)
+    operators = access(OPERATE)
 
     async def across(http: HttpRequest, names: Sequence[Dimension]) -> None:
         """Let in who sees the sums of all tenants, and say so in the log of the tenant that looked."""
@@ -152,7 +152,7 @@ def _costs(routes: APIRouter, ledger: Ledger, access: Access, audit: Audit) -> N
     ) -> HttpResponse:
         """Sums over the calls of the tenant from `since` until before `until`, one line a combination of `by`; what
         cached answers would have cost, and how much more routed ones with always the large model. `by=tenant` and
-        `all_tenants` are sums over all tenants, for keys that have the scope `tenants` as well."""
+        `all_tenants` are sums over all tenants, for keys that have the scope `operate` as well."""
         filters: dict[Dimension, str | None] = {
             "key": key,
             "application": application,

@@ -16,7 +16,7 @@ from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.respond import json_response
 from mainspring.gateway.wire import Body
 from mainspring.settings import ServingSettings
-from mainspring.settings.identity import TENANTS, Roles, Scope
+from mainspring.settings.identity import OPERATE, Roles, Scope
 from mainspring.settings.serving import Region
 from mainspring.stores.audit import By
 from mainspring.stores.keys import KeyInfo
@@ -185,10 +185,10 @@ def _no_further(reach: Reach, principal: Principal) -> None:
 
 def _no_more(scopes: frozenset[str], principal: Principal) -> None:
     """Raises ``Forbidden`` for the one scope that reaches beyond a tenant, where the principal has it not itself."""
-    if TENANTS in scopes - principal.scopes:
+    if OPERATE in scopes - principal.scopes:
         raise Forbidden(
-            f"this API key lacks the scope {TENANTS!r} itself, and makes or replaces no key that has it",
-            remedy=f"Do it at the machine: `mainspring keys create NAME --scope admin --scope {TENANTS}`",
+            f"this API key lacks the scope {OPERATE!r} itself, and makes or replaces no key that has it",
+            remedy=f"Do it at the machine: `mainspring keys create NAME --scope admin --scope {OPERATE}`",
         )
 
 

@@ -11,6 +11,7 @@ from starlette.responses import Response as HttpResponse
 from mainspring.gateway.access import Access, acting
 from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.respond import json_response
+from mainspring.settings.identity import OPERATE
 from mainspring.stores.audit import Audit
 from mainspring.types import Context
 
@@ -49,9 +50,10 @@ class UndrainBody(BaseModel):
 
 
 def router(service: Service, access: Access, audit: Audit) -> APIRouter:
-    """The routes over ``service``, for admin keys."""
+    """The routes over ``service``: admin keys look; to drain, which all tenants feel, takes the scope ``operate``."""
     routes = APIRouter(route_class=JsonRoute, tags=["replicas"])
     admins = Annotated[Context, Depends(access("admin"))]
+    operators = Annotated[Context, Depends(access(OPERATE))]
 
     @routes.get("/v1/replicas")
     async def replicas(context: admins) -> HttpResponse:  # noqa: ARG001
@@ -62,13 +64,13 @@ def router(service: Service, access: Access, audit: Audit) -> APIRouter:
         await audit.record(context.principal.tenant, action, acting(context), details=told)
 
     @routes.post("/v1/replicas/drain")
-    async def drain(body: DrainBody, context: admins) -> HttpResponse:
+    async def drain(body: DrainBody, context: operators) -> HttpResponse:
         view = service.drain(body.model, body.replica, force=body.force)
         await noted("replica.drained", body, context)
         return json_response(view)
 
     @routes.post("/v1/replicas/undrain")
-    async def undrain(body: UndrainBody, context: admins) -> HttpResponse:
+    async def undrain(body: UndrainBody, context: operators) -> HttpResponse:
         view = service.undrain(body.model, body.replica)
         await noted("replica.undrained", body, context)
         return json_response(view)

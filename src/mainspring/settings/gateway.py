@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from mainspring.settings.identity import TENANTS, OidcSettings, Roles, roles
+from mainspring.settings.identity import OPERATE, OidcSettings, Roles, roles
 from mainspring.settings.section import Section
 
 
@@ -100,8 +100,8 @@ class GatewaySettings(Section):
         for role in self.oidc.default_roles:
             if role not in self.roles:
                 raise ValueError(f"gateway.oidc.default_roles names {role}, which gateway.roles does not")
-            if TENANTS in self.roles[role]:
-                raise ValueError(f"gateway.oidc.default_roles names {role}, which sees the costs of all tenants")
+            if OPERATE in self.roles[role]:
+                raise ValueError(f"gateway.oidc.default_roles names {role}, which operates the server for all tenants")
         return self
 
     @property

@@ -71,7 +71,7 @@ export default function CostsPage(): ReactNode {
           <p className="muted">{whose === "all" ? "Every call of a model by every tenant of this server." : "Every call of a model, priced when it was made."}</p>
         </div>
         <div className="row">
-          {may(me, "tenants") && <Choice label="Whose" value={whose} onChange={setWhose} options={[{ value: "own", label: "This tenant" }, { value: "all", label: "All tenants" }]} />}
+          {may(me, "operate") && <Choice label="Whose" value={whose} onChange={setWhose} options={[{ value: "own", label: "This tenant" }, { value: "all", label: "All tenants" }]} />}
           <Choice label="Period" value={days} onChange={setDays} options={[{ value: "7", label: "7 days" }, { value: "30", label: "30 days" }, { value: "90", label: "90 days" }]} />
           <IconButton icon="refresh" label="Refresh" onClick={costs.reload} disabled={costs.loading} />
         </div>

@@ -1,8 +1,9 @@
 // The replicas of each model, which can be drained and taken back, and the arms of each route.
 import { useState, type ReactNode } from "react";
-import { ApiError, get, post } from "../../api/client";
+import { ApiError, get, may, post } from "../../api/client";
 import type { Replica, Replicas, Route } from "../../api/types";
 import { count, milliseconds, share, short } from "../../lib/format";
+import { useMe } from "../../session";
 import { Badge, Button } from "../../ui/controls";
 import { Confirm } from "../../ui/dialog";
 import { toast } from "../../ui/toast";
@@ -19,6 +20,7 @@ interface Chosen {
 }
 
 export function ReplicaTables({ found, onChange }: Props): ReactNode {
+  const me = useMe();
   const [draining, setDraining] = useState<Chosen>();
   const [busy, setBusy] = useState("");
   const change = async (verb: "drain" | "undrain", body: { model: string; replica: string; force?: boolean }): Promise<void> => {
@@ -42,6 +44,7 @@ export function ReplicaTables({ found, onChange }: Props): ReactNode {
           policy={policy}
           replicas={replicas}
           busy={busy}
+          mine={may(me, "operate")}
           onDrain={(replica) => setDraining({ model, replica, last: replicas.every((each) => each.name === replica || !taken(each)) })}
           onUndrain={(replica) => void change("undrain", { model, replica })}
         />
@@ -76,11 +79,13 @@ interface TableProps {
   policy: string;
   replicas: Replica[];
   busy: string;
+  // Whether they are this key's to drain.
+  mine: boolean;
   onDrain: (replica: string) => void;
   onUndrain: (replica: string) => void;
 }
 
-function ReplicaTable({ model, policy, replicas, busy, onDrain, onUndrain }: TableProps): ReactNode {
+function ReplicaTable({ model, policy, replicas, busy, mine, onDrain, onUndrain }: TableProps): ReactNode {
   return (
     <section className="stack" aria-label={`Replicas of ${model}`}>
       <div>
@@ -107,7 +112,7 @@ function ReplicaTable({ model, policy, replicas, busy, onDrain, onUndrain }: Tab
                 <td className="number">{(100 * replica.error_rate).toFixed(1)} %</td>
                 <td className="number">{replica.first_token_s === null ? "–" : milliseconds(1000 * replica.first_token_s)}</td>
                 <td className="tools">
-                  {!taken(replica) ? (
+                  {!mine ? null : !taken(replica) ? (
                     <Button kind="quiet" disabled={busy === replica.name} aria-label={`Put ${replica.name} back`} onClick={() => onUndrain(replica.name)}>Put back</Button>
                   ) : (
                     <Button kind="quiet" disabled={busy === replica.name} aria-label={`Drain ${replica.name}`} onClick={() => onDrain(replica.name)}>Drain</Button>

@@ -108,7 +108,7 @@ const SCOPES: { scope: Scope; what: string }[] = [
   { scope: "replay", what: "ask recorded requests again" },
   { scope: "approve", what: "approve or deny calls of tools that wait" },
   { scope: "admin", what: "everything of this tenant, and this page" },
-  { scope: "tenants", what: "with admin: see what all tenants cost" },
+  { scope: "operate", what: "drain replicas; with admin: see what all tenants cost" },
 ];
 
 function NewKey({ onClose, onMade }: { onClose: () => void; onMade: (key: Key) => void }): ReactNode {
@@ -151,7 +151,7 @@ function NewKey({ onClose, onMade }: { onClose: () => void; onMade: (key: Key) =
       <Field label="Name" hint="what it is for">{(ids) => <input {...ids} autoFocus value={name} maxLength={128} onChange={(event) => setName(event.target.value)} />}</Field>
       <fieldset>
         <legend>It may</legend>
-        {SCOPES.filter(({ scope }) => scope !== "tenants" || may(me, scope)).map(({ scope, what }) => (
+        {SCOPES.filter(({ scope }) => scope !== "operate" || may(me, scope)).map(({ scope, what }) => (
           <label className="check" key={scope}>
             <input type="checkbox" checked={scopes.includes(scope)} onChange={(event) => setScopes(toggle(scopes, scope, event.target.checked))} />
             <span><strong>{scope}</strong> <span className="muted">{what}</span></span>
