@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import hypothesis
 import pytest
@@ -46,7 +47,9 @@ def data() -> Path:
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Redis server: the one that ``MAINSPRING_STORES__REDIS`` names, or one of the tests' own."""
     if named := os.environ.get("MAINSPRING_STORES__REDIS"):
-        yield named
+        # A database of it for each process of tests: some begin by emptying theirs.
+        number = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+        yield urlsplit(named)._replace(path=f"/{number}").geturl()
         return
     if redis_server.PROGRAM is None:
         pytest.skip(redis_server.MISSING)
