@@ -116,10 +116,16 @@ def test_help_shows_all_that_is_written() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [("restore", ".", "--home", "new"), ("telemetry", "write", "taken"), ("ingest", "c", "x" * 3000)],
-    ids=lambda arguments: arguments[0],
+    ("arguments", "why"),
+    [
+        (("restore", ".", "--home", "new"), ".: Is a directory"),
+        (("telemetry", "write", "taken"), "taken: File exists"),
+        (("ingest", "c", "x" * 3000), "there is no xxx"),
+    ],
+    ids=["restore", "telemetry", "ingest"],
 )
-def test_files_that_cannot_be_read_or_written_are_one_line(command: Command, arguments: tuple[str, ...]) -> None:
+def test_files_that_cannot_be_read_or_written_are_one_line(
+    command: Command, arguments: tuple[str, ...], why: str
+) -> None:
     (command.place / "taken").write_text("")
-    command.failure(*arguments)
+    assert why in command.failure(*arguments)

@@ -15,7 +15,6 @@ from mainspring.monitor.judging import Piecewise
 from mainspring.serving.charged import Charged
 from mainspring.serving.ports import EventLog
 from mainspring.serving.reserve import Purse
-from mainspring.stores.spending import Exhausted
 from mainspring.types import (
     Allowance,
     ChatRequest,
@@ -109,13 +108,9 @@ class ByModel:
         nanousd, tokens = purse.most(most, context)
         calls = 1 + len(given.passages) + (MOST_CLAIMS if given.passages else 0)
         nanousd, tokens = calls * nanousd, calls * (tokens + _ASKED_TOKENS)
-        try:
-            allowance.reservation, _ = await purse.budgets.reserve(found, nanousd, tokens)
-        except Exhausted as full:
-            _log.info("an answer is not judged: budget %s holds no more", full.budget.id)
-            return False
-        allowance.money, allowance.tokens, allowance.capped = nanousd, tokens, True
-        return True
+        if full := await purse.hold(allowance, found, nanousd, tokens):
+            _log.info("an answer is not judged: budget %s holds no more", full.id)
+        return full is None
 
 
 def context_of(answer: EventRecord) -> Context:

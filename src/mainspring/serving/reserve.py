@@ -18,7 +18,7 @@ from mainspring.serving.tariffs import Tariffs
 from mainspring.settings.money import PricesSettings
 from mainspring.stores import spending
 from mainspring.stores.spending import Budget, Exhausted, Spending
-from mainspring.types import ChatRequest, Context, Principal, Request, Responder, Response, Usage
+from mainspring.types import Allowance, ChatRequest, Context, Principal, Request, Responder, Response, Usage
 
 HEADER = "x-mainspring-budget"
 # What an application may read and write beside what it is asked, in tokens and in calls, where nothing is configured.
@@ -87,6 +87,16 @@ class Purse:
         price, read = tariff.price(now, rate), prompt if self.hedged else 0
         nanousd = calls * (price.cost(Usage(prompt, output)) + price.cost(Usage(read)))
         return nanousd, self._within(calls * (prompt + output + read), context)
+
+    async def hold(self, allowance: Allowance, found: Sequence[Budget], nanousd: int, tokens: int) -> Budget | None:
+        """Set that much aside of each of ``found``, and hold what works within ``allowance`` to it. Returns the budget
+        that does not have it, of which nothing is set aside then."""
+        try:
+            allowance.reservation, _ = await self.budgets.reserve(found, nanousd, tokens)
+        except Exhausted as full:
+            return full.budget
+        allowance.money, allowance.tokens, allowance.capped = nanousd, tokens, True
+        return None
 
     def _application(self, request: Request, prompt: int, output: int, context: Context) -> tuple[int, int]:
         now, rate, usage = time.time(), context.allowance.rate, Usage(prompt, output)

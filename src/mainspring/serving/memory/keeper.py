@@ -24,7 +24,6 @@ from mainspring.serving.ports import EventLog
 from mainspring.serving.reserve import Purse
 from mainspring.stores.session_memory import Older, Uncovered
 from mainspring.stores.sessions import Summary
-from mainspring.stores.spending import Exhausted
 from mainspring.types import Allowance, Context, Priority
 
 _log = logging.getLogger(__name__)
@@ -212,13 +211,9 @@ class Keeper:
         if not found:
             return True
         nanousd, tokens = purse.most(writer.longest(), context)
-        try:
-            allowance.reservation, _ = await purse.budgets.reserve(found, nanousd, tokens)
-        except Exhausted as full:
-            _log.info("a summary is not written: budget %s holds no more", full.budget.id)
-            return False
-        allowance.money, allowance.tokens, allowance.capped = nanousd, tokens, True
-        return True
+        if full := await purse.hold(allowance, found, nanousd, tokens):
+            _log.info("a summary is not written: budget %s holds no more", full.id)
+        return full is None
 
     async def _settle(self, kept: Kept, allowance: Allowance) -> None:
         """What this took, as facts and on the session's account."""
