@@ -20,7 +20,7 @@ class Locked:
     def __init__(self) -> None:
         self.attempts = 0
 
-    async def write(self, work: Any, *, durable: bool = False) -> Any:
+    async def write(self, work: Any, *, durable: bool | None = None) -> Any:
         self.attempts += 1
         await asyncio.sleep(0.01)
         raise StoreError("the database is locked")

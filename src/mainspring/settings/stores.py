@@ -19,6 +19,10 @@ class StoresSettings(Section):
     vectors: Literal["lance", "postgres"] = "lance"
     redis: str = Field("", repr=False, description="redis://user:password@host:6379/0; empty: none")
     cache: Literal["file", "redis"] = "file"
+    durability: Literal["power", "process"] = Field(
+        "power",
+        description="what acknowledged facts survive: loss of power (synced to disk) or only the death of the process",
+    )
     cache_entries: int = Field(10_000, gt=0)
     cache_ttl_s: float = Field(86_400.0, gt=0)
     credentials_key: str = Field(

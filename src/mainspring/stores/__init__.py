@@ -179,7 +179,7 @@ def open_vectors(settings: Settings) -> VectorStore:
     if settings.stores.vectors == "lance":
         from mainspring.stores.lance import LanceVectors
 
-        return LanceVectors(settings.home / "vectors")
+        return LanceVectors(settings.home / "vectors", durable=settings.stores.durability == "power")
     from mainspring.stores.pgvector import PostgresVectors
 
     url = sql.url_of(settings)

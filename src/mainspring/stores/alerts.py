@@ -189,7 +189,7 @@ class Alerts:
             told = sa.and_(jobs_table.c.kind.startswith(NOTICE), jobs_table.c.state.in_(jobs.OVER))
             connection.execute(sa.delete(jobs_table).where(told, jobs_table.c.updated_at < before))
 
-        await self._database.write(work)
+        await self._database.write(work, durable=False)
 
 
 _WRITTEN = (

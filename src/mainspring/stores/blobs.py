@@ -144,7 +144,7 @@ async def sweep(database: Database, blobs: Blobs) -> None:
             connection.execute(sa.delete(discarded).where(discarded.c.sha256 == sha256))
 
     try:
-        await database.write(work)
+        await database.write(work, durable=False)
     except StoreError as error:
         _log.warning("discarded blobs were not deleted, which the next deletion or start does: %s", error)
 

@@ -169,7 +169,8 @@ class Budgets:
         def work(connection: sa.Connection) -> list[tuple[Budget, Spending]]:
             return spending.reserve(connection, wanted, reservation, now, nanousd, tokens, LEASE_S)
 
-        taking = asyncio.ensure_future(self._database.write(work))
+        # Not synced: a reservation that the power took along would have ended with its request anyway.
+        taking = asyncio.ensure_future(self._database.write(work, durable=False))
         try:
             taken = await asyncio.shield(taking)
         except asyncio.CancelledError:
@@ -194,7 +195,8 @@ class Budgets:
         try:
             await taking
             await self._database.write(
-                lambda connection: spending.settle(connection, (), [reservation], time.time()) and None
+                lambda connection: spending.settle(connection, (), [reservation], time.time()) and None,
+                durable=False,
             )
         except (Exhausted, MainspringError) as error:
             _log.debug("reservation %s of nobody: %s", reservation, error)
@@ -209,7 +211,7 @@ class Budgets:
 
     async def _write_quietly(self, statement: sa.Update) -> None:
         try:
-            await self._database.write(lambda connection: connection.execute(statement) and None)
+            await self._database.write(lambda connection: connection.execute(statement) and None, durable=False)
         except MainspringError as error:
             # The leases hold for two more rounds.
             _log.warning("reservations were not renewed: %s", error)

@@ -5,9 +5,10 @@ one hop a transaction, where an asynchronous driver hops once a statement (a set
 way and takes 0.4 ms this way). On Postgres the same function runs over asyncpg. Work may be run again after a
 failure, so it changes nothing but the database.
 
-What is durable when ``write`` returns: on SQLite every commit survives the death of the process (kill -9); one with
-``durable=True`` also survives the loss of power, together with all before it. WAL lets several processes read
-and write the same file; writers queue for ``BUSY_S`` seconds.
+A commit on SQLite survives the death of the process (kill -9) when ``write`` returns. It also survives the loss of
+power, together with all commits before it, where ``stores.durability`` is ``power`` (the default) or ``durable=True``
+is asked for; ``durable=False`` is for what may be lost with the power (leases, counts that are made again). WAL lets
+several processes read and write the same file; writers queue for ``BUSY_S`` seconds.
 """
 
 from __future__ import annotations
@@ -52,8 +53,8 @@ class Database(ABC):
         """Run ``work`` in one transaction that only reads. Raises ``StoreError``."""
 
     @abstractmethod
-    async def write(self, work: Work[T], *, durable: bool = False) -> T:
-        """Run ``work`` in one transaction, commit and return its result.
+    async def write(self, work: Work[T], *, durable: bool | None = None) -> T:
+        """Run ``work`` in one transaction, commit and return its result; ``durable`` as in this module's words.
 
         Whatever ``work`` raises rolls it back and is raised; a broken constraint is SQLAlchemy's
         ``IntegrityError``, any other failure of the database a ``StoreError``. A caller that is cancelled
@@ -77,8 +78,9 @@ class Database(ABC):
 class Sqlite(Database):
     """One file. One thread writes, ``READERS`` read beside it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, durable: bool = True) -> None:
         self.name = str(path)
+        self._durable = durable
         self._writer = _sqlite_engine(path, readers=0)
         self._reader = _sqlite_engine(path, readers=READERS)
         self._write_thread = ThreadPoolExecutor(1, "mainspring-db-write")
@@ -89,9 +91,10 @@ class Sqlite(Database):
             self._read_threads, self._transact, self._reader, work, False
         )
 
-    async def write(self, work: Work[T], *, durable: bool = False) -> T:
+    async def write(self, work: Work[T], *, durable: bool | None = None) -> T:
+        synced = self._durable if durable is None else durable
         return await asyncio.get_running_loop().run_in_executor(
-            self._write_thread, self._transact, self._writer, work, durable
+            self._write_thread, self._transact, self._writer, work, synced
         )
 
     async def compact(self) -> None:
@@ -143,7 +146,7 @@ class Postgres(Database):
     async def read(self, work: Work[T]) -> T:
         return await self._shielded(work, "READ ONLY")
 
-    async def write(self, work: Work[T], *, durable: bool = False) -> T:  # noqa: ARG002  (always durable)
+    async def write(self, work: Work[T], *, durable: bool | None = None) -> T:  # noqa: ARG002  (the server decides)
         return await self._shielded(work, "READ WRITE")
 
     async def compact(self) -> None:
@@ -216,11 +219,12 @@ def url_of(settings: Settings) -> sa.URL | None:
 
 def _connect(settings: Settings) -> Database:
     url = url_of(settings)
+    durable = settings.stores.durability == "power"
     if url is None:
-        return Sqlite(settings.home / FILE_NAME)
+        return Sqlite(settings.home / FILE_NAME, durable=durable)
     match url.get_backend_name():
         case "sqlite" if url.database and url.database != ":memory:":
-            return Sqlite(Path(url.database))
+            return Sqlite(Path(url.database), durable=durable)
         case "postgresql":
             return Postgres(url.set(drivername="postgresql+asyncpg"))
         case other:

@@ -3,7 +3,8 @@
 Who may read what is recorded about an answer is decided by what it was made of, see ``EventLog.page``.
 
 The table is the outbox as well: ``pending`` lists what no consumer has taken yet. Settlements that arrive while
-one is being committed share the next commit; each caller returns after its own is durable.
+one is being committed share the next commit, and so one sync of the disk; each caller returns after its own is durable
+(``stores.durability`` says against what).
 """
 
 from __future__ import annotations
@@ -197,7 +198,7 @@ class EventLog:
             .values(published=True)
         )
         if taken:
-            await self._database.write(lambda connection: connection.execute(statement, taken) and None)
+            await self._database.write(lambda connection: connection.execute(statement, taken) and None, durable=False)
 
     async def erase(self, tenant: str, subject: str, *, by: By | None = None, compact: bool = True) -> EventRecord:
         """Delete the texts about ``subject`` and leave an ``erased`` event, which is returned.
@@ -262,7 +263,7 @@ class EventLog:
 
     async def _writable(self) -> bool:
         try:
-            await self._database.write(lambda _: None)
+            await self._database.write(lambda _: None, durable=False)
         except StoreError:
             return False
         return True

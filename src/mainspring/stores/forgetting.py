@@ -107,7 +107,7 @@ class Pending:
         )
         values = [{"a": each.tenant, "b": each.collection_id, "c": each.document_id} for each in notes]
         if values:
-            await self._database.write(lambda connection: connection.execute(gone, values) and None)
+            await self._database.write(lambda connection: connection.execute(gone, values) and None, durable=False)
 
     async def answers(self, tenant: str, notes: Sequence[Forgetting]) -> list[str]:
         """The ids of answers that repeat, or were written over, what the notes of this tenant name."""

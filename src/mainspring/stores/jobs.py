@@ -102,7 +102,7 @@ class Jobs:
             connection.execute(sa.update(jobs).where(_is(row.tenant, row.id)).values(**taken))
             return _job(row, **taken)
 
-        return await self._database.write(work)
+        return await self._database.write(work, durable=False)
 
     async def claim(self, kind: str, owner: str, every_s: float, lease_s: float) -> Job | None:
         """The one job of ``kind`` that is done again and again, leased to ``owner``, where it was last done ``every_s``
@@ -119,7 +119,7 @@ class Jobs:
             row = connection.execute(taken.returning(*jobs.columns)).one_or_none()
             return None if row is None else _job(row)
 
-        return await self._database.write(work)
+        return await self._database.write(work, durable=False)
 
     async def extend(self, job: Job, lease_s: float) -> Job | None:
         """The job with a longer lease and as it is now; None where the lease is somebody else's."""
@@ -130,7 +130,7 @@ class Jobs:
             row = connection.execute(mine.values(lease_until=now + lease_s).returning(*jobs.columns)).one_or_none()
             return None if row is None else _job(row)
 
-        return await self._database.write(work)
+        return await self._database.write(work, durable=False)
 
     async def release(self, job: Job) -> None:
         """Give the lease back: the job waits again, for anybody."""

@@ -258,7 +258,7 @@ class Keys:
         )
         try:
             await self._database.write(
-                lambda connection: connection.execute(statement.values(last_used_at=now)) and None
+                lambda connection: connection.execute(statement.values(last_used_at=now)) and None, durable=False
             )
         except MainspringError as error:
             _log.warning("the last use of key %s was not noted: %s", key_id, error)

@@ -7,7 +7,9 @@ read and write the same directory: every read looks for the newest version first
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Collection as AnyCollection
 from datetime import timedelta
@@ -18,6 +20,7 @@ from mainspring import private
 from mainspring.errors import StoreError
 from mainspring.stores.lance_index import index, index_text, kinds, rewrite, waits
 from mainspring.stores.lance_search import find, quoted
+from mainspring.stores.lance_sync import sync_since
 from mainspring.stores.lance_view import Views
 from mainspring.stores.segment import segmented
 from mainspring.stores.vectors import EFFORT, ChunkRow, SearchHit, Stages, Stale
@@ -37,10 +40,11 @@ T = TypeVar("T")
 
 
 class LanceVectors:
-    """A ``VectorStore`` in a directory."""
+    """A ``VectorStore`` in a directory. What is written survives the loss of power where it is ``durable``."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, durable: bool = True) -> None:
         self._directory = directory
+        self._durable = durable
         self._connection: Any = None
         self._opening = asyncio.Lock()
         self._locks: dict[str, asyncio.Lock] = {}
@@ -56,13 +60,15 @@ class LanceVectors:
             return
         batch = await asyncio.to_thread(_to_arrow, rows)
         async with self._lock(collection_id), _Errors(f"collection {collection_id} cannot be written"):
+            connection = await self._connect()
+            before = await asyncio.to_thread(_now_ns, self._directory)
             table = await self._table(collection_id)
             if table is None:
-                table = await (await self._connect()).create_table(
-                    _table_name(collection_id), schema=batch.schema, exist_ok=True
-                )
+                table = await connection.create_table(_table_name(collection_id), schema=batch.schema, exist_ok=True)
             await _add_later_columns(table)
             await table.merge_insert("chunk_id").when_matched_update_all().when_not_matched_insert_all().execute(batch)
+            if self._durable:
+                await asyncio.to_thread(sync_since, self._directory / f"{table.name}.lance", before)
 
     async def delete(self, collection_id: str, document_id: str, generations: AnyCollection[int] | None = None) -> None:
         """Forget these generations of a document, all of them with None."""
@@ -354,6 +360,12 @@ def _by_digest(found: Any) -> dict[str, Any]:
 def _condition(stale: Stale) -> str:
     condition = f"document_id = {quoted(stale.document_id)} AND generation < {int(stale.below)}"
     return f"({condition} AND generation <> {int(stale.kept)})" if stale.kept else f"({condition})"
+
+
+def _now_ns(directory: Path) -> int:
+    """The time that the file system of ``directory`` would give a file now: its clock may be coarser than ours."""
+    with tempfile.TemporaryFile(dir=directory) as file:
+        return os.fstat(file.fileno()).st_mtime_ns
 
 
 def _table_name(collection_id: str) -> str:

@@ -101,7 +101,7 @@ class SessionMemory:
             connection.execute(rows.insert_new(connection, turn_vectors), new)
             return True
 
-        return not new or await self._database.write(work)
+        return not new or await self._database.write(work, durable=False)
 
     async def summarise(self, tenant: str, session_id: str, summary: Summary, revision: int) -> bool:
         """Keep a summary in place of one that covers less; whether it was kept, as in ``embed``."""

@@ -114,12 +114,12 @@ class Tallies:
             feed.move(connection, name, position)
             return True
 
-        return await self._database.write(work)
+        return await self._database.write(work, durable=False)
 
     async def expire(self, span: int, before: float) -> None:
         """Forget those of ``span`` that began before then."""
         old = sa.delete(tallies).where(tallies.c.span == span, tallies.c.at < before)
-        await self._database.write(lambda connection: connection.execute(old) and None)
+        await self._database.write(lambda connection: connection.execute(old) and None, durable=False)
 
     async def accepted(self) -> dict[tuple[str, str], float]:
         """Since when the traffic of an application (tenant, name) is what is to be expected, where somebody said so."""
