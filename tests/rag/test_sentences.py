@@ -21,6 +21,9 @@ PIECES = [
     "| a | b |\n",
     "e.g. ",
     "(x) ",
+    "```\n",
+    "```sh\n",
+    "=====\n",
     "é。",
     '"',
     "1. ",
@@ -114,8 +117,7 @@ def test_kinds_and_leads() -> None:
     found = [(text[one.start : one.end], one.kind, text[one.lead : one.start]) for one in split(text)]
     assert found == [
         ("Title", "heading", "## "),
-        ("item one: do it.", "item", "- "),
-        ("Then rest.", "item", ""),
+        ("item one: do it. Then rest.", "item", "- "),
         ("two", "item", "- "),
         ("A: 1 | B: 2", "row", "| "),
         ("Prose.", "sentence", ""),
@@ -135,3 +137,54 @@ def test_sentences_are_ordered_trimmed_spans(text: str) -> None:
 def test_a_huge_line_is_split_in_linear_time() -> None:
     assert len(split("ab. " * 200_000 + "Bcd. " * 1000)) > 900
     assert len(split("x" * 3_000_000)) == 1
+
+
+def test_an_item_is_whole_with_its_wrapped_lines_and_its_indented_paragraphs() -> None:
+    text = "- One. It goes\n  on here. Twice.\n\n  A second paragraph.\n\n- Two.\n\nProse. More."
+    assert texts(text) == [
+        "One. It goes\n  on here. Twice.\n\n  A second paragraph.",
+        "Two.",
+        "Prose.",
+        "More.",
+    ]
+
+
+def test_a_long_item_is_told_sentence_by_sentence() -> None:
+    sentence = "This clause of the long item says what it says. "
+    found = split(f"- {sentence * 20}\n\n  {sentence * 20}")
+    assert len(found) == 40
+    assert found[0].kind == "item"
+
+
+def test_code_is_one_unit_between_its_fences() -> None:
+    text = "Run this:\n\n```python\nx = 1\n\n# a comment. Not a heading\n- y\n```\nThen stop."
+    found = [(text[one.start : one.end], one.kind, text[one.lead : one.start]) for one in split(text)]
+    assert found == [
+        ("Run this:", "sentence", ""),
+        ("x = 1\n\n# a comment. Not a heading\n- y", "code", "```python\n"),
+        ("Then stop.", "sentence", ""),
+    ]
+
+
+def test_long_code_is_parted_between_functions() -> None:
+    function = "def f():\n    return 1\n\n    # deep\n"
+    found = split("```\n" + "\n".join([function] * 60) + "```\n")
+    assert len(found) == 60
+    assert {one.kind for one in found} == {"code"}
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        ("foo(bar);\nx = y;\n```\n\nThen it is done. All of it.", ["code", "sentence", "sentence"]),
+        ("Do this now.\n\n```\nfoo(bar);\nx = y;", ["sentence", "code"]),
+        ("Do this now.\n\n```sh\nfoo\n```\nSo.\n```sh\nbar", ["sentence", "code", "sentence", "code"]),
+        ("foo\n```\nSo it is.\n```sh\nbar\n```", ["code", "sentence", "code"]),
+    ],
+)
+def test_a_part_of_a_document_may_begin_or_end_within_code(text: str, kinds: list[str]) -> None:
+    assert [one.kind for one in split(text)] == kinds
+
+
+def test_an_underlined_title_is_a_heading() -> None:
+    assert [one.kind for one in split("the title\n=========\n\nProse that is not\none\n---")] == ["heading", "sentence"]

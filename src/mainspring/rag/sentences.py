@@ -1,23 +1,35 @@
-"""Sentences with offsets: prose sentences, list items, headings and table rows, each a span of the text.
+"""Sentences with offsets: prose sentences, list items, headings, table rows and code, each a span of the text.
 
-A block is what blank lines, headings, list markers and table rows separate; sentences never cross blocks. A table
-row is a line that starts with a pipe. Lines that merely wrap belong to one sentence.
+A block is what blank lines, headings, list markers, fences and table rows separate; sentences never cross blocks. A
+table row is a line that starts with a pipe. Lines that merely wrap belong to one sentence. A list item is one unit
+with all its sentences and its indented paragraphs, and so is fenced code, unless they are long.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-Kind = Literal["sentence", "heading", "item", "row"]
+from mainspring.rag.roles import Role, key, repeats, role_of
+
+__all__ = ["Kind", "Role", "Sentence", "key", "repeats", "role_of", "split"]
+
+Kind = Literal["sentence", "heading", "item", "row", "code"]
+
+# A longer item is shown sentence by sentence, longer code in parts: characters.
+_WHOLE_ITEM = 600
+_WHOLE_CODE = 1500
 
 _LINE = re.compile(r"[^\n]*\n?")
 _HEADING = re.compile(r"#{1,6}\s+\S")
-_ITEM = re.compile(r"(?:[-*+•‣◦▪–]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)])[ \t]+(?=\S)(?![A-Z]\.)")
+_ITEM = re.compile(
+    r"(?:[-*+•‣◦▪■●○–]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)]|\((?:ii|iii|iv|vi|vii|viii|ix|xi|xii)\))[ \t]+(?=\S)(?![A-Z]\.)"
+)
 _RULE = re.compile(r"[-=_*~|:+\s]{3,}$")
-_FENCE = re.compile(r"(?:```|~~~)")
+_FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[ \t]*([^`\n]*?)[ \t]*$", re.MULTILINE)
+_CODE_LINE = re.compile(r"[{};=<>\[\]\\]|\w\(|^\s{2,}\S|^[$#%>]")
 # Marks that end a sentence whatever follows: Chinese and Japanese, danda, Arabic and Urdu, Ethiopic, Armenian, Burmese,
 # Khmer.
 _PLAIN_MARKS = "。！？｡．।॥؟۔።፧։။។"
@@ -32,6 +44,11 @@ _END = re.compile(
 _GOES_ON = re.compile(r"\s*[とっは、，,;；]")
 _OPENING = re.compile(r"\s+[\"'“‘«(\[]*(?P<first>\S)")
 _WORD_BEFORE = re.compile(r"([^\s(\[\"'“‘]+)$")
+# "ITEM 7. RISKS": the number of a part at the beginning of a line.
+_PART = re.compile(
+    r"^[ \t]*(?:item|part|section|chapter|note|article|clause|annex|appendix|schedule|exhibit|table|figure)[ ]+\Z",
+    re.IGNORECASE | re.MULTILINE,
+)
 _INITIALS = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]?$")
 _SPACE = re.compile(r"\s*")
 _LETTERS = re.compile(r"[^\W\d_]+")
@@ -54,47 +71,107 @@ _MONTHS = frozenset("januar februar märz april mai juni juli august september o
 class Sentence:
     """``text[start:end]``, without surrounding white space, list marker, heading marks or outer pipes.
 
-    ``lead`` is where its marker begins (``start`` without one): cut there, the rest keeps its kind.
+    ``lead`` is where its marker begins (``start`` without one): cut there, the rest keeps its kind. ``role`` says what
+    it is good for (``roles``).
     """
 
     start: int
     end: int
     kind: Kind
     lead: int
+    role: Role = "statement"
+
+    @property
+    def showable(self) -> bool:
+        """Whether it may be shown as an answer."""
+        return self.role == "statement"
 
 
 def split(text: str) -> list[Sentence]:
     """The sentences of ``text`` in order; they never overlap, and leave out only white space and markers."""
     found: list[Sentence] = []
     for block in _blocks(text):
-        if block.kind in ("heading", "row"):
-            found.append(block)
-            continue
+        spans = _spans(text, block)
+        alone = len(spans) == 1 and "\n" not in text[block.start : block.end]
         lead = block.lead
-        for start, end in _sentences(text, block.start, block.end):
-            found.append(Sentence(start, end, block.kind, min(lead, start)))
+        for start, end in spans:
+            role = role_of(text[start:end], block.kind, alone=alone)
+            found.append(Sentence(start, end, block.kind, min(lead, start), role))
             lead = len(text)
     return found
 
 
+def _spans(text: str, block: Sentence) -> list[tuple[int, int]]:
+    """What of a block is one unit each."""
+    length = block.end - block.start
+    if block.kind in ("heading", "row") or (block.kind == "item" and length <= _WHOLE_ITEM):
+        return [(block.start, block.end)]
+    if block.kind == "code":
+        return [(block.start, block.end)] if length <= _WHOLE_CODE else _parts(text, block.start, block.end)
+    return list(_sentences(text, block.start, block.end))
+
+
+def _parts(text: str, start: int, end: int) -> list[tuple[int, int]]:
+    """Long code in parts: before lines that stand at the margin behind a blank line, else between lines."""
+    parts: list[tuple[int, int]] = []
+    begin = last = start
+    blank = False
+    for match in _LINE.finditer(text, start, end):
+        line = match.group()
+        if not line.strip():
+            blank = True
+            continue
+        at = match.start() + len(line) - len(line.lstrip())
+        stop = match.start() + len(line.rstrip())
+        if at > begin and (stop - begin > _WHOLE_CODE or (blank and not line[0].isspace())):
+            parts.append((begin, last))
+            begin = at
+        last, blank = stop, False
+    return [*parts, (begin, last)]
+
+
 def _blocks(text: str) -> Iterator[Sentence]:
     """Each block, trimmed."""
+    at = 0
+    for code in _fenced(text):
+        yield from _prose_blocks(text, at, code.lead)
+        if code.start < code.end:
+            yield Sentence(code.start, code.end, "code", code.lead)
+        at = code.until
+    yield from _prose_blocks(text, at, len(text))
+
+
+def _prose_blocks(text: str, begin: int, stop: int) -> Iterator[Sentence]:
+    """The blocks of ``text[begin:stop]``, which has no fences."""
     block: Sentence | None = None
-    for match in _LINE.finditer(text):
+    gap = False
+    for match in _LINE.finditer(text, begin, stop):
         line = match.group()
         if not line:
             break
         stripped = line.strip()
         lead = match.start() + len(line) - len(line.lstrip())
         kind = _line_kind(stripped)
-        if kind == "continued":
+        if kind == "blank" and block is not None and _underlines(text, block, match.start(), stripped):
+            yield replace(block, kind="heading")
+            block = None
+            continue
+        if not stripped and block is not None and block.kind == "item":
+            # The item may go on in an indented paragraph.
+            gap = True
+            continue
+        if kind == "continued" and not (gap and not _goes_on(text, block, lead, stop)):
             end = lead + len(stripped)
             block = replace(block, end=end) if block else Sentence(lead, end, "sentence", lead)
+            gap = False
             continue
         if block is not None:
             yield block
             block = None
-        if kind == "heading":
+        gap = False
+        if kind == "continued":
+            block = Sentence(lead, lead + len(stripped), "sentence", lead)
+        elif kind == "heading":
             title = stripped.strip("# \t")
             if title:
                 start = lead + stripped.index(title)
@@ -111,8 +188,24 @@ def _blocks(text: str) -> Iterator[Sentence]:
         yield block
 
 
+def _underlines(text: str, block: Sentence, at: int, stripped: str) -> bool:
+    """Whether the line at ``at`` makes the single line above it a heading."""
+    single = block.kind == "sentence" and "\n" not in text[block.start : at].rstrip(" ")[:-1]
+    return single and len(stripped) >= 3 and stripped == stripped[0] * len(stripped) and stripped[0] in "=-"
+
+
+def _goes_on(text: str, item: Sentence | None, lead: int, stop: int) -> bool:
+    """Whether the paragraph at ``lead``, behind a blank line, is part of the item: indented, and not too long."""
+    if item is None:
+        return False
+    indent = lead - (text.rfind("\n", 0, lead) + 1)
+    end = text.find("\n\n", lead, stop)
+    long = (end if end >= 0 else stop) - item.start > _WHOLE_ITEM
+    return indent > item.lead - (text.rfind("\n", 0, item.lead) + 1) and not long
+
+
 def _line_kind(stripped: str) -> str:
-    if not stripped or _FENCE.match(stripped) or (len(stripped) >= 3 and _RULE.match(stripped)):
+    if not stripped or (len(stripped) >= 3 and _RULE.match(stripped)):
         return "blank"
     if _HEADING.match(stripped):
         return "heading"
@@ -121,6 +214,62 @@ def _line_kind(stripped: str) -> str:
     if _ITEM.match(stripped):
         return "item"
     return "continued"
+
+
+@dataclass(frozen=True, slots=True)
+class _Code:
+    """Fenced code: ``text[start:end]`` is what stands between the fences, ``text[lead:until]`` has them too."""
+
+    lead: int
+    start: int
+    end: int
+    until: int
+
+
+def _fenced(text: str) -> list[_Code]:
+    """The fenced blocks of a text. A part of a document may begin or end within one."""
+    fences = list(_FENCE.finditer(text))
+    found, unclosed, odd = _paired(text, fences)
+    if fences and not fences[0][2] and (odd or (unclosed and _begins_within(text, fences))):
+        found, unclosed, _ = _paired(text, fences[1:])
+        found.insert(0, _code(text, 0, 0, fences[0].start(), fences[0].end()))
+    if unclosed is not None:
+        found.append(_code(text, unclosed.start(), unclosed.end(), len(text), len(text)))
+    return found
+
+
+def _paired(text: str, fences: Sequence[re.Match[str]]) -> tuple[list[_Code], re.Match[str] | None, bool]:
+    """(the blocks between pairs of fences, the fence that none closes, whether one that opens stands in a block)."""
+    found: list[_Code] = []
+    opening: re.Match[str] | None = None
+    odd = False
+    for fence in fences:
+        if opening is None:
+            opening = fence
+        elif fence[1].startswith(opening[1]) and not fence[2]:
+            found.append(_code(text, opening.start(), opening.end(), fence.start(), fence.end()))
+            opening = None
+        else:
+            odd = odd or fence[1][0] == opening[1][0]
+    return found, opening, odd
+
+
+def _begins_within(text: str, fences: Sequence[re.Match[str]]) -> bool:
+    """Whether a text with an odd number of fences begins within code, rather than ends there."""
+    before, after = text[: fences[0].start()], text[fences[-1].end() :]
+    return bool(before.strip()) and (not after.strip() or _codelike(before) > _codelike(after))
+
+
+def _codelike(text: str) -> float:
+    """The share of lines that look like code."""
+    lines = [line for line in text.split("\n") if line.strip()]
+    return sum(bool(_CODE_LINE.search(line)) for line in lines) / max(1, len(lines))
+
+
+def _code(text: str, lead: int, begin: int, stop: int, until: int) -> _Code:
+    body = text[begin:stop]
+    start = begin + len(body) - len(body.lstrip())
+    return _Code(lead, start, max(start, begin + len(body.rstrip())), until)
 
 
 def _sentences(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -168,6 +317,8 @@ def _ends_at_point(text: str, at: int, word: str, first: str, following: str) ->
     lowered = word.lower().rstrip(".")
     if lowered in _NUMBERED:
         return not first.isdigit()
+    if word and _PART.search(text, max(0, at - 20), at):
+        return False
     if lowered in _TITLES or (lowered == "inc" and first in ",;"):
         return False
     if lowered in _LOOSE:

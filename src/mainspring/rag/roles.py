@@ -1,0 +1,124 @@
+"""What a sentence, list item, table row or block of code is good for: which of them may be shown as an answer.
+
+A statement may. A heading, a question, what only leads in to something ("The fees are as follows:"), a page's footer
+and a stub ("See above.") say nothing by themselves. These are rules over the form of the text, for English and the
+marks of other scripts; a sentence that no rule knows is a statement.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+Role = Literal["statement", "heading", "question", "lead_in", "footer", "stub"]
+
+# Closing quotes, brackets and marks of emphasis behind the last mark.
+_CLOSING = " \t\n\"'”’»)]*_`"
+_ASKS = tuple("?？؟፧՞")
+_LEADS_IN = re.compile(r"[:：]\s*[-–—]*$")
+_POINTS_ON = re.compile(
+    r"\b(?:as follows|the following|(?:listed|shown|given|set out|described|explained|summari[sz]ed|outlined|detailed)"
+    r" (?:below|here|(?:in|by) the (?:following |next )?(?:tables?|lists?|figures?|sections?|pages?)(?: below)?))\.$",
+    re.IGNORECASE,
+)
+_FOOTER = re.compile(
+    r"(?:page|seite|p\.)\s*\d{1,4}(?:\s*(?:of|/|von|\|)\s*\d{1,4})?"
+    r"|\d{1,4}\s*(?:/|of|von)\s*\d{1,4}"
+    r"|[-–—|]\s*\d{1,4}\s*[-–—|]"
+    r"|\d{1,4}\s*\|\s*\D{1,80}|\D{1,80}\|\s*(?:page\s*)?\d{1,4}"
+    r"|(?:©|\(c\)\s|copyright\b).{0,160}|.{0,120}\ball rights reserved\.?"
+    r"|(?:strictly |company |private and )*confidential(?: and proprietary)?\.?"
+    r"|(?:table of )?contents|back to (?:top|contents)|skip to (?:main )?content|table of contents\s.{0,60}"
+    r"|(?:edit|view|improve) this page(?: on \w+)?\.?|was this (?:page|article) helpful.{0,20}"
+    r"|(?:previous|next)(?: page| chapter| topic)?(?:\s*[|«»‹›]\s*\w+)*"
+    r"|(?:https?://|www\.)\S+",
+    re.IGNORECASE | re.DOTALL,
+)
+# Dots that lead to a page's number, as in tables of contents.
+_LEADERS = re.compile(r"(?:\.\s?){4,}\s*[\divxlc]{1,5}$")
+_STUB = re.compile(
+    r"\(?(?:see|see also|refer to|cf\.?|compare)\s.{1,90}"
+    r"|(?:click|tap|press) here\b.{0,40}|(?:read|learn|find out|show|see) (?:more|less)\b.{0,40}"
+    r"|\(?(?:continued|cont[.'’]d|continues)\b.{0,40}"
+    r"|\(?(?:n/?a|none|tbd|tba|to be (?:announced|decided|determined)|not applicable|yes|no|ok|okay|nil|etc|sic"
+    r"|this (?:page|section) (?:is )?(?:intentionally )?(?:left )?(?:blank|empty))\)?\.?",
+    re.IGNORECASE | re.DOTALL,
+)
+_MAX_STUB_WORDS = 14
+_NUMBERING = re.compile(
+    r"(?:(?:part|item|chapter|section|note|annex|appendix|article)\s+[\da-zivx]{1,4}(?:\.\d{1,3})*[.):]?"
+    r"|\d{1,3}(?:\.\d{1,3})*[.):]?|\(?[a-zivx]{1,4}[.)])\s+",
+    re.IGNORECASE,
+)
+_END_MARK = tuple(".!?…:;,。！？।۔")
+_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+_SMALL = frozenset("a an and as at by for from in into of on or our per the their this to vs with your".split())
+_MAX_TITLE_WORDS = 12
+_NOT_ALPHANUMERIC = re.compile(r"[\W_]+")
+
+
+def role_of(text: str, kind: str, *, alone: bool = False) -> Role:
+    """The role of a unit of ``kind`` (``sentence``, ``heading``, ``item``, ``row`` or ``code``). ``alone``: it is the
+    only line of its paragraph, and may be a heading that nothing marks as one."""
+    if kind == "heading":
+        return "heading"
+    if kind == "code":
+        return "statement"
+    if kind == "row":
+        return _role_of_row(text)
+    body = text.rstrip(_CLOSING)
+    if body.endswith(_ASKS):
+        return "question"
+    words = body.split()
+    if _LEADS_IN.search(body) or (_POINTS_ON.search(body) and not any(map(str.isdigit, body))):
+        return "lead_in"
+    if _FOOTER.fullmatch(body):
+        return "footer"
+    if _LEADERS.search(body) or (len(words) <= _MAX_STUB_WORDS and _STUB.fullmatch(body)):
+        return "stub"
+    if kind == "item":
+        return "statement" if _NOT_ALPHANUMERIC.sub("", body) else "stub"
+    if alone and _is_title(body):
+        return "heading"
+    return "statement" if _says_something(body) else "stub"
+
+
+def key(text: str) -> str:
+    """What two texts share that say the same in the same words: their letters and digits, without case."""
+    return _NOT_ALPHANUMERIC.sub("", text).casefold()
+
+
+def repeats(text: str, question: str) -> bool:
+    """Whether ``text`` is no more than the question again, marked as one or not."""
+    asked = key(question)
+    return bool(asked) and asked in (key(text), key(_NUMBERING.sub("", text, count=1)), key(text.removeprefix("Q")))
+
+
+def _role_of_row(text: str) -> Role:
+    cells = [cell.strip() for cell in text.split(" | ")]
+    if len(cells) > 1:
+        return "statement"
+    _, named, value = cells[0].partition(": ")
+    says = bool(named and value.strip()) or any(map(str.isdigit, cells[0]))
+    return "statement" if says or len(cells[0].split()) > _MAX_TITLE_WORDS else "stub"
+
+
+def _says_something(body: str) -> bool:
+    """Whether a sentence has three words, or two and a number; scripts without spaces have one word a sentence."""
+    words = body.split()
+    if len(words) >= 3 or any(map(str.isdigit, body)):
+        return bool(_NOT_ALPHANUMERIC.sub("", body)) and not body.isdigit()
+    return not body.isascii() and len(body) >= 6
+
+
+def _is_title(body: str) -> bool:
+    """Whether a line by itself looks like a heading: short, no mark at its end, no value, capitals where titles have
+    them."""
+    if body.endswith(_END_MARK) or ": " in body:
+        return False
+    title = _NUMBERING.sub("", body, count=1)
+    words = _WORD.findall(title)
+    if not words or len(body.split()) > _MAX_TITLE_WORDS or any(map(str.isdigit, title)) or not title[0].isupper():
+        return False
+    large = [word for word in words if word.casefold() not in _SMALL]
+    return len(large) > 1 and sum(word[0].isupper() for word in large) >= 0.75 * len(large)
