@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from mainspring.engines.catalogue import Catalogue
+from mainspring.engines.parts import expanded
 from mainspring.engines.sources import parse
 from mainspring.errors import ModelError, UnknownModel
 from mainspring.settings import ModelsSettings, Settings
@@ -23,7 +24,8 @@ def test_every_builtin_entry_is_valid_and_its_sources_parse() -> None:
         assert entry.license in {"Apache-2.0", "MIT"}
         assert entry.size_bytes > 0
         for source in entry.sources:
-            parse(source)
+            for part in expanded(source):
+                parse(part)
 
 
 def test_defaults_are_there_with_hashes() -> None:

