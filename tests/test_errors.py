@@ -36,3 +36,23 @@ def test_errors_survive_a_pipe(kind: type[MainspringError]) -> None:
 def test_the_sentence_ends_with_the_remedy() -> None:
     assert str(RateLimited("too many requests", remedy="Wait")) == "too many requests. Wait"
     assert str(RateLimited("too many requests")) == "too many requests"
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        (
+            "the database /var/lib/home/mainspring.db failed: disk I/O error",
+            "the database mainspring.db failed: disk I/O error",
+        ),
+        ("the blob /var/home/blobs/ab/ab12 is damaged", "the blob ab12 is damaged"),
+        ("see GET /v1/files/x and https://example.com/a/b", "see GET /v1/files/x and https://example.com/a/b"),
+        ("postgresql://u@127.0.0.1:1/none failed", "postgresql://u@127.0.0.1:1/none failed"),
+    ],
+)
+def test_clients_are_not_told_where_a_servers_files_lie(message: str, told: str) -> None:
+    assert errors.StoreError(message).told == told
+
+
+def test_what_a_caller_said_is_repeated_whole() -> None:
+    assert errors.NotFound("there is no /srv/docs/a.md").told == "there is no /srv/docs/a.md"

@@ -35,6 +35,7 @@
     │   └── ConversionRejected              500  conversion_rejected
     ├── MissingExtra                        501  missing_extra
     └── StoreError                          500  store_error
+        └── StorageFull                     507  insufficient_storage
 
 Each error has a message that names what is wrong and, in ``remedy``, what to do next. ``param`` names the
 request field at fault. ``status`` and ``code`` are what the HTTP gateway answers with; codes are stable.
@@ -42,9 +43,15 @@ request field at fault. ``status`` and ``code`` are what the HTTP gateway answer
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import ClassVar
+
+# The folders of a path in a sentence; the paths of our own routes stay whole.
+_FOLDERS = re.compile(
+    r"(?<![\w.:/])/(?!v1/|console\b|healthz|readyz|metrics)(?:[^\s/'\"()\[\],;]+/)+([^\s/'\"()\[\],;]*)"
+)
 
 
 class MainspringError(Exception):
@@ -66,6 +73,12 @@ class MainspringError(Exception):
         self.param = param
         self.retry_after = retry_after
         super().__init__(f"{message.rstrip('.')}. {remedy}" if remedy else message)
+
+    @property
+    def told(self) -> str:
+        """``str(error)`` as clients are told it: where the fault is the server's, without the folders of its files."""
+        said = str(self)
+        return said if self.status < 500 else _FOLDERS.sub(r"\1", said)
 
     def __reduce__(self) -> tuple[object, ...]:
         # Engine children and parser children send errors over pipes; keyword arguments would be lost.
@@ -303,3 +316,10 @@ class StoreError(MainspringError):
     """A store is damaged, locked or of a newer schema."""
 
     code = "store_error"
+
+
+class StorageFull(StoreError):
+    """The disk has no room for what was to be kept."""
+
+    status = 507
+    code = "insufficient_storage"

@@ -100,6 +100,10 @@ class System:
             missing["stores"] = problem
         return missing
 
+    async def weaknesses(self) -> dict[str, str]:
+        """What is wrong here and leaves the rest working, by part."""
+        return await self.stores.weaknesses()
+
     async def first_admin_key(self) -> str | None:
         """The secret of a new admin key where there is none yet; shown once. It sees the sums of all tenants: so does
         whoever is at the machine, by other ways."""

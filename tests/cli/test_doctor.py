@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
+import sqlite3
+import time
+from contextlib import closing
 from typing import Any
 
 from mainspring import __version__
+from mainspring.cli.doctor import BROKEN
 from tests.cli.command import Command
 
 
 def doctor(command: Command, *arguments: str, **settings: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """(settings by key, checks by name)."""
-    found = json.loads(command.said("doctor", "--json", *arguments, **settings))
+    done = command("doctor", "--json", *arguments, **settings)
+    found = json.loads(done.stdout)
+    assert done.returncode == any(row["state"] in BROKEN for row in found["checks"]), done.stderr
     assert found["version"] == __version__
     return {row["key"]: row for row in found["settings"]}, {row["check"]: row for row in found["checks"]}
 
@@ -98,3 +105,50 @@ def test_names_that_are_given_twice_are_told(command: Command) -> None:
     assert checks["names"]["detail"] == "two things are served as document-qa"
     assert checks["prices"]["state"] == "wrong"
     assert "nothing.jsonl" in checks["prices"]["detail"]
+
+
+def test_a_home_that_is_whole_is_said_to_be(command: Command) -> None:
+    command.said("keys", "create", "first")
+    _, checks = doctor(command)
+    assert checks["database"]["state"] == "ok"
+    assert command("doctor").returncode == 0
+
+
+def test_a_damaged_database_is_named(command: Command) -> None:
+    command.said("keys", "create", "first")
+    path = command.place / "home" / "mainspring.db"
+    data = bytearray(path.read_bytes())
+    data[4096:] = os.urandom(len(data) - 4096)
+    path.write_bytes(data)
+    for log in path.parent.glob("mainspring.db-*"):
+        log.unlink()
+    _, checks = doctor(command)
+    assert checks["database"]["state"] == "damaged"
+    assert "backup" in checks["database"]["detail"]
+
+
+def test_a_database_that_somebody_holds_is_named(command: Command) -> None:
+    command.said("keys", "create", "first")
+    with closing(sqlite3.connect(command.place / "home" / "mainspring.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        _, checks = doctor(command)
+    assert checks["database"]["state"] == "held"
+
+
+def test_a_damaged_collection_and_a_clock_that_was_set_back_are_named(command: Command) -> None:
+    (command.place / "note.md").write_text("The kettle holds one litre.")
+    command.said("ingest", "notes", "note.md")
+    _, checks = doctor(command)
+    assert checks["vectors"]["state"] == "ok"
+    (table,) = (command.place / "home" / "vectors").glob("*.lance")
+    for data in (table / "data").iterdir():
+        data.unlink()
+    with closing(sqlite3.connect(command.place / "home" / "mainspring.db")) as base, base:
+        later = (time.time_ns() // 1000) + 3600 * 10**6
+        row = "'acme', 'e1', 0, 't', NULL, 'call', '', 1, 0, '', '{}', NULL, 0, '', " + str(later)
+        names = "tenant, id, at, trace_id, parent_id, kind, subject, version, consent, retention, facts, content_id"
+        base.execute(f"INSERT INTO events ({names}, published, person, settled) VALUES ({row})")
+    _, checks = doctor(command)
+    assert checks["vectors"]["state"] == "damaged"
+    assert checks["clock"]["state"] == "wrong"
+    assert "future" in checks["clock"]["detail"]

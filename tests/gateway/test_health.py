@@ -32,7 +32,7 @@ async def metrics(metrics_key: str = "", who: str = "", address: str = "127.0.0.
     async def ready() -> dict[str, str]:
         return {}
 
-    routes = health.router(ready, counted, metrics_key, access_to(Keys(), 1.0))
+    routes = health.router(ready, ready, counted, metrics_key, access_to(Keys(), 1.0))
     app = create_app([routes], GatewaySettings(), lambda header: TraceParent.new())
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
     sent["authorization"] = f"Bearer {who}" if who else ""

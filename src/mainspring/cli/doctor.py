@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mainspring import __version__
-from mainspring.cli import doctor_serving, show
+from mainspring.cli import doctor_home, doctor_serving, show
 from mainspring.errors import MainspringError
 
 if TYPE_CHECKING:
@@ -30,12 +30,19 @@ EXTRAS = {
 }
 
 
+BROKEN = frozenset({"missing", "wrong", "damaged", "held", "full"})
+"""States of checks with which a server does not start, or does not serve whole."""
+
+
 def doctor(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output")] = False,
     changed: Annotated[bool, typer.Option("--changed", help="Only settings that are not defaults")] = False,
 ) -> None:
-    """Print every setting with its origin, and check models, extras, disk and processor."""
+    """Print every setting with its origin, and check models, extras, the home's files, disk and processor.
+
+    Exits with 1 where something is missing, wrong, damaged or held by another process.
+    """
     from mainspring.settings import describe, load
 
     loaded = load(context.obj)
@@ -52,6 +59,7 @@ def doctor(
         *_credentials(context),
         *_residency(context),
         *_home(context),
+        *doctor_home.checks(loaded.settings),
         _disk(context),
         _processor(),
     ]
@@ -63,11 +71,13 @@ def doctor(
                 "checks": [dict(zip(("check", "state", "detail"), check, strict=True)) for check in checks],
             }
         )
-        return
-    print(f"mainspring {__version__}\n")
-    show.table(["setting", "value", "from"], settings)
-    print()
-    show.table(["check", "state", "detail"], checks)
+    else:
+        print(f"mainspring {__version__}\n")
+        show.table(["setting", "value", "from"], settings)
+        print()
+        show.table(["check", "state", "detail"], checks)
+    if any(state in BROKEN for _, state, _ in checks):
+        raise typer.Exit(1)
 
 
 Check = tuple[str, str, str]
@@ -244,8 +254,11 @@ def _disk(context: typer.Context) -> Check:
     home = load(context.obj).settings.home
     while not home.exists():
         home = home.parent
-    free = shutil.disk_usage(home).free / 2**30
-    return "disk", "ok" if free > 2 else "low", f"{free:.1f} GiB free at {home}"
+    free = shutil.disk_usage(home).free
+    reserve = load(context.obj).settings.stores.disk_reserve_mb * 2**20
+    if free < reserve:
+        return "disk", "full", f"{free / 2**20:.0f} MiB free at {home}: nothing is added below stores.disk_reserve_mb"
+    return "disk", "ok" if free > 2 * 2**30 else "low", f"{free / 2**30:.1f} GiB free at {home}"
 
 
 def _processor() -> Check:

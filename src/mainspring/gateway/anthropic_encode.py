@@ -71,7 +71,7 @@ def error_body(error: MainspringError, trace_id: str) -> dict[str, Any]:
     other = "invalid_request_error" if error.status < 500 else "api_error"
     facts = {
         "type": _KINDS.get(error.status, other),
-        "message": str(error),
+        "message": error.told,
         "param": error.param,
         "code": error.code,
     }

@@ -62,7 +62,7 @@ def error_body(error: MainspringError) -> dict[str, Any]:
     kind = "invalid_request_error" if error.status < 500 else "server_error"
     if error.status == 429:
         kind = "insufficient_quota" if isinstance(error, BudgetExceeded) else "rate_limit_error"
-    return {"error": {"message": str(error), "type": kind, "param": error.param, "code": error.code}}
+    return {"error": {"message": error.told, "type": kind, "param": error.param, "code": error.code}}
 
 
 def error_frame(error: MainspringError) -> bytes:

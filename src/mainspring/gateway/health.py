@@ -16,7 +16,7 @@ from mainspring.gateway.access import Access, bearer
 from mainspring.gateway.respond import json_response
 
 Readiness = Callable[[], Awaitable[dict[str, str]]]
-"""What is not ready, by part; empty when everything is."""
+"""What is not ready, or weak, by part; empty when everything is well."""
 
 
 class Metrics(Protocol):
@@ -25,7 +25,9 @@ class Metrics(Protocol):
     def render(self, *, tenants: bool) -> tuple[bytes, str]: ...
 
 
-def router(readiness: Readiness, metrics: Metrics, metrics_key: str, access: Access) -> APIRouter:
+def router(
+    readiness: Readiness, weaknesses: Readiness, metrics: Metrics, metrics_key: str, access: Access
+) -> APIRouter:
     """The health routes. With ``metrics_key`` the metrics are for those who bring it, or an admin key."""
     routes = APIRouter(tags=["health"])
     admins = access("admin")
@@ -39,6 +41,8 @@ def router(readiness: Readiness, metrics: Metrics, metrics_key: str, access: Acc
         missing = await readiness()
         if missing:
             return json_response({"status": "not ready", "parts": missing}, {"retry-after": "1"}, 503)
+        if weak := await weaknesses():
+            return json_response({"status": "degraded", "parts": weak})
         return json_response({"status": "ready"})
 
     @routes.get("/metrics", response_class=HttpResponse, responses={200: {"content": {"text/plain": {}}}})

@@ -117,7 +117,7 @@ class Shell:
 
     def failed(self, error: MainspringError, answer: Answer, items: list[dict[str, Any]]) -> dict[str, Any]:
         """The response object of an answer that broke off when ``items`` had been told."""
-        facts = {"code": error.code, "message": str(error)}
+        facts = {"code": error.code, "message": error.told}
         return self.body("failed", error=facts, output=items, usage=usage_body(answer.usage))
 
 
@@ -174,7 +174,7 @@ async def stream(response: Response, shell: Shell) -> AsyncGenerator[bytes, None
 
 def error_frame(error: MainspringError) -> bytes:
     """A failure of a stream that has not begun: OpenAI's ``error`` event."""
-    facts = {"code": error.code, "message": str(error), "param": error.param}
+    facts = {"code": error.code, "message": error.told, "param": error.param}
     body = {"type": "error", "sequence_number": 0, **facts}
     return b"event: error\ndata: " + dumps(body) + b"\n\n"
 

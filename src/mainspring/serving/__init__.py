@@ -185,6 +185,7 @@ def _services(
         histories=stores.sessions,
         answers=stores.cache,
         approvals=stores.approvals,
+        room=stores.room,
         background=Background(),
         purse=purse,
         residency=residency,

@@ -45,6 +45,13 @@ class EventLog(Protocol):
         ...
 
 
+class Room(Protocol):
+    """The room on the disk."""
+
+    def admit_answer(self) -> None:
+        """Raises ``StorageFull`` where the facts of an answer may find none."""
+
+
 class Histories(Protocol):
     """The conversations under their stored names."""
 

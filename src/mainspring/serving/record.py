@@ -16,7 +16,7 @@ from mainspring import cards
 from mainspring.errors import MainspringError
 from mainspring.path import Answer, Layer
 from mainspring.serving.background import Background
-from mainspring.serving.ports import EventLog, Tracing
+from mainspring.serving.ports import EventLog, Room, Tracing
 from mainspring.serving.session import stored_name
 from mainspring.stores import ids
 from mainspring.stores.sessions import SessionTurn
@@ -83,18 +83,27 @@ class Record(Layer):
     """Names the answer, collects it, and settles call, guard, retrieval and answer events with the session's turn.
 
     ``Finish`` is passed on only after that commit. A request that fails or whose client leaves settles what was
-    spent, with status ``failed`` or ``cancelled``, even while its task is being cancelled.
+    spent, with status ``failed`` or ``cancelled``, even while its task is being cancelled. Where the disk has no
+    ``room`` for the facts nothing is answered.
     """
 
     def __init__(
-        self, inner: Responder, events: EventLog, background: Background, tracing: Tracing | None = None
+        self,
+        inner: Responder,
+        events: EventLog,
+        background: Background,
+        tracing: Tracing | None = None,
+        room: Room | None = None,
     ) -> None:
         super().__init__(inner)
         self._events = events
         self._background = background
         self._tracing = tracing
+        self._room = room
 
     async def respond(self, request: Request, context: Context) -> Response:
+        if self._room is not None:
+            self._room.admit_answer()
         book = _Book(request, context)
         cards.refuse(request.user, "user")
         context.allowance.application, context.allowance.answer_id = request.model, book.answer_id

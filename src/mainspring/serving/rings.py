@@ -27,7 +27,7 @@ from mainspring.serving.judge import Judge
 from mainspring.serving.limit import Limit, LimitMetrics, RateLimits
 from mainspring.serving.memory.keeper import Keeper
 from mainspring.serving.meter import CallMetrics, Meter
-from mainspring.serving.ports import Answers, EventLog, Histories, Tracing
+from mainspring.serving.ports import Answers, EventLog, Histories, Room, Tracing
 from mainspring.serving.preset import ApplyPreset, Presets
 from mainspring.serving.pricing import Price, Tariff
 from mainspring.serving.prompts.layer import Prompting, UsePrompt
@@ -81,6 +81,7 @@ class Services:
     prompts: PromptRegistry | None = None
     about: About | None = None
     approvals: Waiting | None = None
+    room: Room | None = None
 
 
 def gate_before(services: Services, model: str, capacity: Capacity | None) -> Gate | None:
@@ -169,7 +170,13 @@ def _before_record(
 def _from_record(services: Services, registry: Registry, keys: Keys) -> list[LayerFactory]:
     """What is settled in one commit with the answer."""
     return [
-        partial(Record, events=services.events, background=services.background, tracing=services.tracing),
+        partial(
+            Record,
+            events=services.events,
+            background=services.background,
+            tracing=services.tracing,
+            room=services.room,
+        ),
         *([partial(Reserve, purse=services.purse)] if services.purse else []),
         *(
             [partial(GuardCalls, policy=services.policy, metrics=services.metrics, approvals=services.approvals)]

@@ -19,6 +19,9 @@ class StoresSettings(Section):
     vectors: Literal["lance", "postgres"] = "lance"
     redis: str = Field("", repr=False, description="redis://user:password@host:6379/0; empty: none")
     cache: Literal["file", "redis"] = "file"
+    disk_reserve_mb: int = Field(
+        256, ge=0, description="MiB of the home's disk below which nothing is added, below a quarter nothing answered"
+    )
     durability: Literal["power", "process"] = Field(
         "power",
         description="what acknowledged facts survive: loss of power (synced to disk) or only the death of the process",

@@ -7,6 +7,8 @@ the database may be elsewhere. Everything in them is kept under its tenant.
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -43,6 +45,7 @@ from mainspring.stores.keys import Keys
 from mainspring.stores.ledger import Ledger
 from mainspring.stores.prompts import Prompts
 from mainspring.stores.redis import Redis
+from mainspring.stores.room import Room
 from mainspring.stores.session_memory import SessionMemory
 from mainspring.stores.sessions import Sessions
 from mainspring.stores.similar import SimilarQuestions, SimilarStore
@@ -50,6 +53,10 @@ from mainspring.stores.similar_redis import RedisSimilar
 from mainspring.stores.sources import Sources
 from mainspring.stores.spans import Spans
 from mainspring.stores.vectors import VectorStore
+
+# Seconds in which the database can be written, or is held by somebody; and by which an event may be in the future.
+_PROBE_S = 2.0
+_CLOCK_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +89,34 @@ class Stores:
     erasures: Erasures
     prompts: Prompts
     approvals: Approvals
+    room: Room
 
     async def problem(self) -> str:
-        """What keeps the database from answering; empty when it does."""
+        """What keeps the database from being read or written; empty when nothing does."""
+        if self.room.full:
+            return self.room.problem()
         try:
             await self.database.read(lambda connection: connection.execute(sa.select(1)).scalar_one())
+            async with asyncio.timeout(_PROBE_S):
+                await self.database.write(lambda _: None, durable=False)
         except StoreError as error:
-            return error.message
+            return error.told
+        except TimeoutError:
+            return f"the database could not be written within {_PROBE_S:g} s: another process holds it"
         return ""
+
+    async def weaknesses(self) -> dict[str, str]:
+        """What is wrong and leaves the rest working, by part."""
+        found: dict[str, str] = {}
+        if said := self.room.problem():
+            found["disk"] = said
+        if failing := getattr(self.vectors, "failing", {}):
+            name, said = next(iter(failing.items()))
+            found["vectors"] = f"{len(failing)} collections fail, among them {name}: {said}"
+        ahead = await self.events.newest() - time.time()
+        if ahead > _CLOCK_S:
+            found["clock"] = f"the clock was set back: events are recorded that are {ahead:.0f} s in the future"
+        return found
 
 
 @asynccontextmanager
@@ -103,7 +130,8 @@ async def open(settings: Settings) -> AsyncIterator[Stores]:  # noqa: A001
     _make_home(home)
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(sql.open(settings))
-        blobs = Blobs(home / "blobs")
+        room = Room(home, settings.stores.disk_reserve_mb * 2**20)
+        blobs = Blobs(home / "blobs", room)
         await blobs.open()
         await sweep(database, blobs)
         audit = Audit(database, settings.compliance.audit_key, settings.compliance.audit_keys_before)
@@ -152,6 +180,7 @@ async def open(settings: Settings) -> AsyncIterator[Stores]:  # noqa: A001
             erasures=Erasures(database, audit),
             prompts=Prompts(database),
             approvals=Approvals(database, audit),
+            room=room,
         )
 
 

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import mainspring.stores.cache as cache
 import mainspring.stores.similar as similar
+from mainspring.stores.room import BALLAST
 
 STAGING = ".backup-"
 DUMP_NAME = "postgres.dump"
 # Derived from the rest, or of other places; and the name that a dump takes in the copy.
-LEFT_OUT = (cache.FILE_NAME, similar.FILE_NAME, "sources", DUMP_NAME)
+LEFT_OUT = (cache.FILE_NAME, similar.FILE_NAME, "sources", DUMP_NAME, BALLAST)
 _SQLITE = b"SQLite format 3\x00"
 
 

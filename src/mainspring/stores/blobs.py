@@ -24,6 +24,7 @@ import mainspring.stores.rows as rows
 from mainspring import private
 from mainspring.errors import NotFound, StoreError
 from mainspring.stores.database import Database
+from mainspring.stores.room import Room
 from mainspring.stores.schema import discarded, documents, files
 
 # What a killed process left half written is nobody's after this long.
@@ -36,8 +37,9 @@ _log = logging.getLogger(__name__)
 class Blobs:
     """A directory of blobs."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, room: Room | None = None) -> None:
         self._directory = directory
+        self._room = room
         self._unfinished = directory / "unfinished"
 
     async def open(self) -> None:
@@ -67,6 +69,8 @@ class Blobs:
 
     def write(self, data: bytes) -> str:
         """``put``, in the calling thread."""
+        if self._room is not None:
+            self._room.admit(len(data))
         sha256 = hashlib.sha256(data).hexdigest()
         path = self.path(sha256)
         try:

@@ -238,7 +238,7 @@ class Collections(Documents):
             told = {"name": Hidden(old.name), "documents": len(gone)}
             self._audit.append(connection, tenant, "vector_store.deleted", by, object=collection_id, details=told)
 
-        await self._database.write(work, durable=True)
+        await self._database.write(work, frees=True)
         await blob_store.sweep(self._database, self._blobs)
         self._versions.pop((tenant, collection_id), None)
 

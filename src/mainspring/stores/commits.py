@@ -34,6 +34,14 @@ def _next(connection: sa.Connection) -> int:
     return max((last or 0) + 1, time.time_ns() // 1000)
 
 
+def newest(connection: sa.Connection) -> float:
+    """When the latest commit was, by the clock of its server: Unix seconds, 0 where there is none."""
+    if connection.dialect.name == "postgresql":
+        last = sa.select(events.c.at).where(events.c.settled.is_not(None)).order_by(events.c.settled.desc()).limit(1)
+        return float(connection.execute(last).scalar_one_or_none() or 0.0)
+    return (connection.execute(_LAST).scalar() or 0) / 1e6
+
+
 def before_horizon(connection: sa.Connection) -> sa.ColumnElement[bool]:
     """The condition of events that were settled, and before which none will be settled any more."""
     if connection.dialect.name == "postgresql":

@@ -14,6 +14,7 @@ several processes read and write the same file; writers queue for ``BUSY_S`` sec
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import sqlite3
 from abc import ABC, abstractmethod
@@ -28,6 +29,7 @@ import sqlalchemy as sa
 from mainspring import private
 from mainspring.errors import MainspringError, MissingExtra, SettingsError, StoreError
 from mainspring.settings import Settings
+from mainspring.stores.room import Ballast
 from mainspring.stores.schema import HEAD
 
 T = TypeVar("T")
@@ -53,8 +55,10 @@ class Database(ABC):
         """Run ``work`` in one transaction that only reads. Raises ``StoreError``."""
 
     @abstractmethod
-    async def write(self, work: Work[T], *, durable: bool | None = None) -> T:
+    async def write(self, work: Work[T], *, durable: bool | None = None, frees: bool = False) -> T:
         """Run ``work`` in one transaction, commit and return its result; ``durable`` as in this module's words.
+
+        Work that ``frees`` space is done on a full disk, too, and is durable.
 
         Whatever ``work`` raises rolls it back and is raised; a broken constraint is SQLAlchemy's
         ``IntegrityError``, any other failure of the database a ``StoreError``. A caller that is cancelled
@@ -81,6 +85,7 @@ class Sqlite(Database):
     def __init__(self, path: Path, *, durable: bool = True) -> None:
         self.name = str(path)
         self._durable = durable
+        self._ballast = Ballast(path.parent)
         self._writer = _sqlite_engine(path, readers=0)
         self._reader = _sqlite_engine(path, readers=READERS)
         self._write_thread = ThreadPoolExecutor(1, "mainspring-db-write")
@@ -91,11 +96,22 @@ class Sqlite(Database):
             self._read_threads, self._transact, self._reader, work, False
         )
 
-    async def write(self, work: Work[T], *, durable: bool | None = None) -> T:
-        synced = self._durable if durable is None else durable
-        return await asyncio.get_running_loop().run_in_executor(
-            self._write_thread, self._transact, self._writer, work, synced
-        )
+    async def write(self, work: Work[T], *, durable: bool | None = None, frees: bool = False) -> T:
+        synced = frees or (self._durable if durable is None else durable)
+
+        def transact() -> T:
+            try:
+                return self._transact(self._writer, work, synced)
+            except StoreError as error:
+                if not (frees and _is_full(error) and self._ballast.drop()):
+                    raise
+                return self._transact(self._writer, work, synced)
+
+        return await asyncio.get_running_loop().run_in_executor(self._write_thread, transact)
+
+    async def upgrade(self) -> None:
+        await super().upgrade()
+        await asyncio.to_thread(self._ballast.load)
 
     async def compact(self) -> None:
         await asyncio.get_running_loop().run_in_executor(self._write_thread, self._truncate_log)
@@ -146,7 +162,7 @@ class Postgres(Database):
     async def read(self, work: Work[T]) -> T:
         return await self._shielded(work, "READ ONLY")
 
-    async def write(self, work: Work[T], *, durable: bool | None = None) -> T:  # noqa: ARG002  (the server decides)
+    async def write(self, work: Work[T], *, durable: bool | None = None, frees: bool = False) -> T:  # noqa: ARG002
         return await self._shielded(work, "READ WRITE")
 
     async def compact(self) -> None:
@@ -279,6 +295,13 @@ def _explained(name: str) -> Iterator[None]:
         cause = getattr(error, "orig", None) or error
         text = str(cause)
         raise StoreError(f"the database {name} failed: {text}", remedy=_remedy(text)) from error
+
+
+def _is_full(error: StoreError) -> bool:
+    cause = getattr(error.__cause__, "orig", error.__cause__)
+    if isinstance(cause, sqlite3.Error):
+        return getattr(cause, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+    return isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def _remedy(text: str) -> str:

@@ -288,7 +288,7 @@ class Documents:
                 )
             return version
 
-        self._know(_key(collection), await self._database.write(work, durable=True))
+        self._know(_key(collection), await self._database.write(work, frees=True))
         await blob_store.sweep(self._database, self._blobs)
 
     async def moved(self, collection: Collection) -> bool:

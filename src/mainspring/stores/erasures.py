@@ -85,7 +85,7 @@ class Erasures:
             self._audit.append(connection, subject.tenant, "erasure.requested", by, object=made, details=told)
             return connection.execute(_one(subject.tenant, made)).one()
 
-        return _erasure(await self._database.write(work, durable=True))
+        return _erasure(await self._database.write(work, frees=True))
 
     async def get(self, tenant: str, erasure_id: str) -> Erasure:
         """Raises ``NotFound``."""

@@ -33,7 +33,7 @@ from mainspring.stores.pages import Page, Place, Slice
 from mainspring.stores.schema import approvals, events, keys, turns
 from mainspring.stores.schema import contents as contents_table
 from mainspring.stores.spending import Charge
-from mainspring.stores.turns import SessionTurn, account, delete_turns, turn_rows
+from mainspring.stores.turns import SessionTurn, account, behind, delete_turns, turn_rows
 from mainspring.types import EventKind, EventRecord, Principal
 
 # Settlements in one commit: more would only make the first of them wait.
@@ -184,6 +184,10 @@ class EventLog:
         found = await self._database.read(lambda connection: connection.execute(wanted).all())
         return {row.sha256: row.text for row in found}
 
+    async def newest(self) -> float:
+        """When the latest commit of events was by the clock of then, Unix seconds; 0 where there is none."""
+        return await self._database.read(commits.newest)
+
     async def pending(self, limit: int) -> list[EventRecord]:
         """Events of all tenants that are not published yet, oldest first."""
         query = _query().where(events.c.published.is_(sa.false())).order_by(events.c.at, events.c.id).limit(limit)
@@ -219,7 +223,7 @@ class EventLog:
                 self._audit.append(connection, tenant, "answer.erased", by, object=subject, details=facts)
             return record
 
-        record = await self._database.write(work, durable=True)
+        record = await self._database.write(work, frees=True)
         if compact:
             await self._database.compact()
         return record
@@ -337,6 +341,7 @@ def _insert(connection: sa.Connection, settlements: list[_Settlement]) -> None:
     if new := [row for each in settlements for row in each.events]:
         connection.execute(commits.numbered(connection, new), new)
     if new := [row for each in settlements for row in each.turns]:
+        behind(connection, new)
         connection.execute(sa.insert(turns), new)
     if settled := [turn for each in settlements for turn in each.sessions]:
         account(connection, settled)

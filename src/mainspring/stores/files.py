@@ -153,7 +153,7 @@ class Files:
                 told = {"name": Hidden(gone.name), "bytes": gone.bytes, "purpose": gone.purpose}
                 self._audit.append(connection, tenant, "file.deleted", by, object=file_id, details=told)
 
-        await self._database.write(work, durable=True)
+        await self._database.write(work, frees=True)
         await blob_store.sweep(self._database, self._blobs)
         # Its name may say something, too: the database's log still has it.
         await self._database.compact()

@@ -11,8 +11,23 @@ _PAIRS = [first + second for first in _DIGITS for second in _DIGITS]
 
 def new(prefix: str) -> str:
     """``prefix`` and 26 base-32 digits: 64 bits of Unix time in nanoseconds, then 64 random bits."""
-    number = time.time_ns() << 64 | int.from_bytes(os.urandom(8))
-    return prefix + "".join([_PAIRS[number >> bits & 1023] for bits in range(120, -1, -10)])
+    return prefix + _written(time.time_ns())
+
+
+def after(previous: str, prefix: str) -> str:
+    """A new id that sorts behind ``previous``, whatever the clock says: it may have been set back since.
+
+    ``previous`` is an id that ``new(prefix)`` made.
+    """
+    number = 0
+    for digit in previous.removeprefix(prefix):
+        number = number << 5 | _DIGITS.index(digit)
+    return prefix + _written(max(time.time_ns(), (number >> 64) + 1))
+
+
+def _written(time_ns: int) -> str:
+    number = time_ns << 64 | int.from_bytes(os.urandom(8))
+    return "".join([_PAIRS[number >> bits & 1023] for bits in range(120, -1, -10)])
 
 
 def is_id(text: str, prefix: str) -> bool:

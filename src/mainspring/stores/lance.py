@@ -53,13 +53,15 @@ class LanceVectors:
         self._purged: dict[str, int] = {}
         self._later: dict[str, asyncio.TimerHandle] = {}
         self._swept: set[str] = set()
+        self.failing: dict[str, str] = {}
+        """Collections whose files failed when they were last used, and how."""
 
     async def write(self, collection_id: str, rows: Sequence[ChunkRow]) -> None:
         """Add rows; durable when it returns. Raises ``StoreError``."""
         if not rows:
             return
         batch = await asyncio.to_thread(_to_arrow, rows)
-        async with self._lock(collection_id), _Errors(f"collection {collection_id} cannot be written"):
+        async with self._lock(collection_id), self._errors(collection_id, "written"):
             connection = await self._connect()
             before = await asyncio.to_thread(_now_ns, self._directory)
             table = await self._table(collection_id)
@@ -77,14 +79,14 @@ class LanceVectors:
             if not generations:
                 return
             condition += f" AND generation IN ({', '.join(str(int(number)) for number in generations)})"
-        async with self._lock(collection_id), _Errors(f"collection {collection_id} cannot be written"):
+        async with self._lock(collection_id), self._errors(collection_id, "written"):
             table = await self._table(collection_id)
             if table is not None:
                 await table.delete(condition)
 
     async def forget(self, collection_id: str, stale: Sequence[Stale]) -> None:
         """Delete the chunks of all ``stale``, some hundred documents a statement."""
-        async with self._lock(collection_id), _Errors(f"collection {collection_id} cannot be written"):
+        async with self._lock(collection_id), self._errors(collection_id, "written"):
             table = await self._table(collection_id)
             if table is None:
                 return
@@ -98,7 +100,7 @@ class LanceVectors:
         return await _again(lambda: self._vectors(collection_id, digests))
 
     async def _vectors(self, collection_id: str, digests: AnyCollection[str]) -> dict[str, Any]:
-        async with _Errors(f"collection {collection_id} cannot be read"):
+        async with self._errors(collection_id, "read"):
             table = await self._table(collection_id)
             if table is None or "digest" not in (await table.schema()).names:
                 return {}
@@ -106,12 +108,20 @@ class LanceVectors:
             found = await table.query().where(condition).select(["digest", "vector"]).to_arrow()
         return await asyncio.to_thread(_by_digest, found)
 
+    async def look(self, collection_id: str) -> None:
+        """Open a table and read a column of each of its files. Raises ``StoreError`` where one is damaged or gone."""
+        async with self._errors(collection_id, "read"):
+            table = await self._table(collection_id)
+            if table is not None:
+                async for _ in await table.query().select(["chunk_id"]).to_batches():
+                    pass
+
     async def read(self, collection_id: str, current: Mapping[str, int]) -> list[ChunkRow]:
         """The rows of these generations, in the order of their places in their documents."""
         return await _again(lambda: self._read(collection_id, current)) if current else []
 
     async def _read(self, collection_id: str, current: Mapping[str, int]) -> list[ChunkRow]:
-        async with _Errors(f"collection {collection_id} cannot be read"):
+        async with self._errors(collection_id, "read"):
             table = await self._table(collection_id)
             if table is None:
                 return []
@@ -145,7 +155,7 @@ class LanceVectors:
         effort: float,
         stages: Stages | None,
     ) -> list[SearchHit]:
-        async with _Errors(f"collection {collection_id} cannot be searched"):
+        async with self._errors(collection_id, "searched"):
             try:
                 return await self._find(collection_id, vector, asked, k, current, effort, stages)
             except (RuntimeError, ValueError, OSError):
@@ -185,7 +195,7 @@ class LanceVectors:
 
     async def settle(self, collection_id: str) -> None:
         """Index what was written, compact and forget old versions; searches are right without it, and slower."""
-        async with self._lock(collection_id), _Errors(f"collection {collection_id} cannot be indexed"):
+        async with self._lock(collection_id), self._errors(collection_id, "indexed"):
             table = await self._table(collection_id)
             if table is not None:
                 await index(table, vectors=collection_id not in self._swept)
@@ -193,7 +203,7 @@ class LanceVectors:
     async def purge(self, collection_id: str) -> None:
         """Take what was deleted out of the files: the table is written anew, with its indexes, and older versions go.
         Nothing is done where nothing was written since the last time. The index of the vectors may come later."""
-        async with self._lock(collection_id), _Errors(f"collection {collection_id} cannot be swept up"):
+        async with self._lock(collection_id), self._errors(collection_id, "swept up"):
             table = await self._table(collection_id)
             if table is None or await table.version() == self._purged.get(collection_id):
                 return
@@ -230,13 +240,13 @@ class LanceVectors:
 
     async def count(self, collection_id: str) -> int:
         """Rows of all generations."""
-        async with _Errors(f"collection {collection_id} cannot be read"):
+        async with self._errors(collection_id, "read"):
             table = await self._table(collection_id)
             return 0 if table is None else int(await table.count_rows())
 
     async def drop(self, collection_id: str) -> None:
         """Forget a whole collection. An absent one is no error."""
-        async with self._lock(collection_id), _Errors(f"collection {collection_id} cannot be dropped"):
+        async with self._lock(collection_id), self._errors(collection_id, "dropped"):
             if await self._table(collection_id) is not None:
                 await (await self._connect()).drop_table(_table_name(collection_id))
             self._views.forget(collection_id)
@@ -252,6 +262,9 @@ class LanceVectors:
 
     def _lock(self, collection_id: str) -> asyncio.Lock:
         return self._locks.setdefault(collection_id, asyncio.Lock())
+
+    def _errors(self, collection_id: str, done: str) -> _Errors:
+        return _Errors(self.failing, collection_id, done)
 
     async def _connect(self) -> Any:
         async with self._opening:
@@ -277,17 +290,25 @@ class LanceVectors:
 
 
 class _Errors:
-    """Turns what LanceDB raises into ``StoreError``; ours pass."""
+    """Turns what LanceDB raises into ``StoreError``; ours pass. ``failing`` says which collections fail for now."""
 
-    def __init__(self, message: str) -> None:
-        self._message = message
+    def __init__(self, failing: dict[str, str], collection_id: str, done: str) -> None:
+        self._failing = failing
+        self._collection = collection_id
+        self._done = done
 
     async def __aenter__(self) -> None:
         return None
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        if isinstance(error, RuntimeError | ValueError | OSError):
-            raise StoreError(f"{self._message}: {error}") from error
+        if error is None:
+            self._failing.pop(self._collection, None)
+        elif isinstance(error, StoreError):
+            self._failing[self._collection] = error.told
+        elif isinstance(error, RuntimeError | ValueError | OSError):
+            told = StoreError(f"collection {self._collection} cannot be {self._done}: {error}")
+            self._failing[self._collection] = told.told
+            raise told from error
 
 
 async def _again(work: Callable[[], Awaitable[T]]) -> T:

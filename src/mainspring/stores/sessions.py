@@ -216,7 +216,7 @@ class Sessions:
                 self._audit.append(connection, tenant, "session.deleted", by, details=told)
             return count
 
-        count = await self._database.write(work, durable=True)
+        count = await self._database.write(work, frees=True)
         await self._database.compact()
         return count
 

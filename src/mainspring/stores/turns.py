@@ -73,6 +73,24 @@ def turn_rows(turn: SessionTurn) -> tuple[list[dict[str, Any]], list[contents.Ro
     return messages, texts
 
 
+def behind(connection: sa.Connection, new: Sequence[dict[str, Any]]) -> None:
+    """Give those of ``new`` (rows of ``turn_rows``) another id that would not sort behind the turns of their session:
+    a clock that was set back, or another server's, must not reorder a conversation."""
+    of_session: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in new:
+        of_session.setdefault((row["tenant"], row["session_id"]), []).append(row)
+    for (tenant, session_id), rows_ in of_session.items():
+        mine = sa.and_(turns.c.tenant == tenant, turns.c.session_id == session_id)
+        last = connection.execute(sa.select(sa.func.max(turns.c.id)).where(mine)).scalar_one_or_none() or ""
+        moved: dict[str, str] = {}
+        for row in rows_:
+            given = row["id"]
+            if given not in moved:
+                moved[given] = given if given > last or not ids.is_id(last, PREFIX) else ids.after(last, PREFIX)
+                last = max(last, moved[given])
+            row["id"] = moved[given]
+
+
 def account(connection: sa.Connection, settled: Sequence[SessionTurn]) -> None:
     """Bring the rows of the sessions of ``settled`` up to date, in the transaction that writes their turns."""
     # Sorted, so that two transactions never wait for each other's rows in a circle.
