@@ -20,6 +20,7 @@ from mainspring import private
 from mainspring.errors import SettingsError, StoreError
 from mainspring.settings import Settings
 from mainspring.stores import cache as cache_store
+from mainspring.stores import commits
 from mainspring.stores import database as sql
 from mainspring.stores import redis as redis_store
 from mainspring.stores import similar as similar_store
@@ -113,7 +114,7 @@ class Stores:
         if failing := getattr(self.vectors, "failing", {}):
             name, said = next(iter(failing.items()))
             found["vectors"] = f"{len(failing)} collections fail, among them {name}: {said}"
-        ahead = await self.events.newest() - time.time()
+        ahead = await self.database.read(commits.newest) - time.time()
         if ahead > _CLOCK_S:
             found["clock"] = f"the clock was set back: events are recorded that are {ahead:.0f} s in the future"
         return found

@@ -184,10 +184,6 @@ class EventLog:
         found = await self._database.read(lambda connection: connection.execute(wanted).all())
         return {row.sha256: row.text for row in found}
 
-    async def newest(self) -> float:
-        """When the latest commit of events was by the clock of then, Unix seconds; 0 where there is none."""
-        return await self._database.read(commits.newest)
-
     async def pending(self, limit: int) -> list[EventRecord]:
         """Events of all tenants that are not published yet, oldest first."""
         query = _query().where(events.c.published.is_(sa.false())).order_by(events.c.at, events.c.id).limit(limit)
