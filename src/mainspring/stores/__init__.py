@@ -127,12 +127,10 @@ async def open(settings: Settings) -> AsyncIterator[Stores]:  # noqa: A001
     On leaving, everything handed in is written and closed. Several processes may have the same stores open.
     Raises ``StoreError`` (damaged, locked, of a newer schema), ``SettingsError`` or ``MissingExtra``.
     """
-    home = settings.home
-    _make_home(home)
+    _make_home(home := settings.home)
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(sql.open(settings))
-        room = Room(home, settings.stores.disk_reserve_mb * 2**20)
-        blobs = Blobs(home / "blobs", room)
+        blobs = Blobs(home / "blobs", room := Room(home, settings.stores.disk_reserve_mb * 2**20))
         await blobs.open()
         await sweep(database, blobs)
         audit = Audit(database, settings.compliance.audit_key, settings.compliance.audit_keys_before)
