@@ -52,6 +52,13 @@ from typing import ClassVar
 _FOLDERS = re.compile(
     r"(?<![\w.:/])/(?!v1/|console\b|healthz|readyz|metrics)(?:[^\s/'\"()\[\],;]+/)+([^\s/'\"()\[\],;]*)"
 )
+# Errors repeat what was sent; how long that is, is the sender's to choose.
+MAX_MESSAGE = 4_000
+MAX_PARAM = 256
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}..."
 
 
 class MainspringError(Exception):
@@ -68,9 +75,10 @@ class MainspringError(Exception):
         param: str | None = None,
         retry_after: float | None = None,
     ) -> None:
+        message, remedy = _cut(message, MAX_MESSAGE), _cut(remedy, MAX_MESSAGE)
         self.message = message
         self.remedy = remedy
-        self.param = param
+        self.param = None if param is None else _cut(param, MAX_PARAM)
         self.retry_after = retry_after
         super().__init__(f"{message.rstrip('.')}. {remedy}" if remedy else message)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import difflib
 import hashlib
 import json
 from collections.abc import AsyncGenerator, Sequence
@@ -18,6 +17,7 @@ from mainspring.engines.reasoning import ReasoningParser
 from mainspring.engines.template import ChatTemplate
 from mainspring.engines.tool_parser import ToolParser
 from mainspring.errors import DeadlineExceeded, InvalidRequest, PromptTooLong, Unsupported
+from mainspring.nearest import nearest
 from mainspring.types import (
     ChatRequest,
     CompletionRequest,
@@ -144,8 +144,8 @@ class ModelResponder:
         """What ``options.speculation`` asks for; None: where it pays. Raises ``InvalidRequest``, ``Unsupported``."""
         for name in request.options:
             if name not in _OPTIONS:
-                close = difflib.get_close_matches(name, _OPTIONS, n=1)
-                remedy = f"Did you mean {close[0]}?" if close else f"Models take {', '.join(_OPTIONS)}"
+                close = nearest(name, _OPTIONS)
+                remedy = f"Did you mean {close}?" if close else f"Models take {', '.join(_OPTIONS)}"
                 raise InvalidRequest(f"a model has no option {name!r}", remedy=remedy, param=f"options.{name}")
         wish = request.options.get(SPECULATION, "auto")
         if wish not in ("auto", "on", "off"):

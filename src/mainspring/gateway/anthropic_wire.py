@@ -14,7 +14,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from mainspring.errors import InvalidRequest, InvalidSchema, TooLarge, Unsupported
-from mainspring.gateway.wire import Body, Name, bounded, json_text
+from mainspring.gateway.bodies import Body, Free, Many, Name, Table, bounded, json_text
 from mainspring.types import ChatRequest, Grammar, Message, Sampling, Tool, ToolCall
 
 _THOUGHTS = ("thinking", "redacted_thinking")
@@ -30,9 +30,9 @@ class Block(BaseModel):
     text: str | None = None
     id: str | None = None
     name: str | None = None
-    input: dict[str, Any] | None = None
+    input: Free | None = None
     tool_use_id: str | None = None
-    content: str | list[Block] | None = None
+    content: str | Many[Block] | None = None
     is_error: bool | None = None
 
 
@@ -41,7 +41,7 @@ class WireMessage(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
     role: Literal["user", "assistant", "system"]
-    content: str | list[Block]
+    content: str | Many[Block]
 
 
 class ToolSpec(BaseModel):
@@ -51,7 +51,7 @@ class ToolSpec(BaseModel):
     type: str | None = None
     name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_.-]{1,128}$")]
     description: str | None = None
-    input_schema: dict[str, Any] | None = None
+    input_schema: Free | None = None
     strict: bool | None = None
 
 
@@ -76,7 +76,7 @@ class Thinking(Body):
 
 class OutputFormat(Body):
     type: Literal["json_schema"]
-    schema_: dict[str, Any] = Field(alias="schema")
+    schema_: Free = Field(alias="schema")
 
 
 class OutputConfig(Body):
@@ -89,13 +89,13 @@ class CountBody(Body):
     """``POST /v1/messages/count_tokens``: what a request would send."""
 
     model: Name
-    messages: Annotated[list[WireMessage], Field(min_length=1)]
-    system: str | list[Block] | None = None
-    tools: Annotated[list[ToolSpec], Field(max_length=128)] | None = None
+    messages: Annotated[Many[WireMessage], Field(min_length=1)]
+    system: str | Many[Block] | None = None
+    tools: Annotated[list[ToolSpec], Field(max_length=128, fail_fast=True)] | None = None
     tool_choice: ToolChoice | None = None
     thinking: Thinking | None = None
     output_config: OutputConfig | None = None
-    cache_control: dict[str, Any] | None = None
+    cache_control: Table[Any] | None = None
 
     def request(self, max_messages: int) -> ChatRequest:
         """As a ``ChatRequest``. Raises ``InvalidRequest``, ``Unsupported``, ``TooLarge``."""
@@ -148,13 +148,13 @@ class MessagesBody(CountBody):
     max_tokens: Annotated[int, Field(gt=0)]
     metadata: Metadata | None = None
     service_tier: Literal["auto", "standard_only"] | None = None
-    stop_sequences: Annotated[list[str], Field(max_length=16)] | None = None
+    stop_sequences: Annotated[list[str], Field(max_length=16, fail_fast=True)] | None = None
     stream: bool | None = None
     temperature: Annotated[float, Field(ge=0, le=1)] | None = None
     top_k: Annotated[int, Field(ge=1)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     session_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")] | None = None
-    options: dict[str, Any] | None = None
+    options: Table[Any] | None = None
 
     def request(self, max_messages: int) -> ChatRequest:
         """As a ``ChatRequest``. Raises ``InvalidRequest``, ``Unsupported``, ``TooLarge``."""

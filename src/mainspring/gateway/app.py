@@ -20,11 +20,12 @@ from mainspring import __version__
 from mainspring.errors import InvalidRequest, MainspringError, NotFound, RateLimited
 from mainspring.gateway import anthropic, anthropic_encode, encode, reference
 from mainspring.gateway.addresses import Addresses, AddressLimit
+from mainspring.gateway.bodies import UNKNOWN_FIELD
 from mainspring.gateway.edge import Counted, Edge, TraceOf
 from mainspring.gateway.heartbeat import HEAD
 from mainspring.gateway.limits import BodyLimit
 from mainspring.gateway.respond import json_response
-from mainspring.gateway.wire import UNKNOWN_FIELD
+from mainspring.nearest import shown
 from mainspring.settings import GatewaySettings
 
 log = logging.getLogger("mainspring.gateway")
@@ -125,7 +126,7 @@ def _place(loc: Sequence[str | int]) -> list[str]:
     for part in loc:
         if isinstance(part, str) and (MEMBER.fullmatch(part) or part[:1].isupper()):
             break
-        place.append(str(part))
+        place.append(shown(str(part), 64))
     return place
 
 

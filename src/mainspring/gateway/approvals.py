@@ -9,10 +9,10 @@ from pydantic import Field
 from starlette.responses import Response as HttpResponse
 
 from mainspring.gateway.access import Access
+from mainspring.gateway.bodies import Body
 from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.lists import AskedPage, list_body
 from mainspring.gateway.respond import json_response
-from mainspring.gateway.wire import Body
 from mainspring.stores.approvals import Approval, Approvals, Status
 from mainspring.types import Context
 

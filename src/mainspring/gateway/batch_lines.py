@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
@@ -9,8 +10,8 @@ from typing import Any, Literal, TypeVar
 import orjson
 from pydantic import BaseModel, ValidationError
 
-from mainspring.errors import MainspringError, Unsupported
-from mainspring.gateway import encode, responses_encode
+from mainspring.errors import MainspringError, TooLarge, Unsupported
+from mainspring.gateway import encode, responses_encode, structure
 from mainspring.gateway.access import consenting
 from mainspring.gateway.app import invalid
 from mainspring.gateway.responses import Stored
@@ -30,17 +31,24 @@ SCOPES: Mapping[str, str] = {
 }
 MAX_ERRORS = 100
 MAX_LINE = 8 * 2**20
+MAX_BLANK = 10_000
 _MAX_ID = 512
 _FIELDS = ("custom_id", "method", "url", "body")
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of an input file; ``number`` counts from 1."""
+    """A line of an input file; ``number`` counts from 1. What is parsed takes many times the bytes of its ``text``."""
 
     number: int
     custom_id: str
-    body: Mapping[str, Any]
+    text: bytes
+
+    @property
+    def body(self) -> Mapping[str, Any]:
+        """The body of the request, parsed anew."""
+        found: Mapping[str, Any] = orjson.loads(self.text)["body"]
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +65,10 @@ def read(data: bytes, endpoint: str, max_lines: int, max_bytes: int = MAX_LINE) 
     lines: list[Line] = []
     errors: list[Mapping[str, Any]] = []
     seen: set[str] = set()
-    for number, text in enumerate(data.split(b"\n"), 1):
-        if not text.strip():
+    for number, text in enumerate(io.BytesIO(data), 1):
+        if number > max_lines + MAX_BLANK:
+            return Read(errors=(_error("too_many_requests", f"more than {MAX_BLANK} lines are blank", None, number),))
+        if text.isspace():
             continue
         if len(lines) == max_lines:
             return Read(errors=(_error("too_many_requests", f"a batch has at most {max_lines} lines", None, number),))
@@ -79,9 +89,11 @@ def read(data: bytes, endpoint: str, max_lines: int, max_bytes: int = MAX_LINE) 
 
 def _line(number: int, text: bytes, endpoint: str, seen: set[str]) -> Line | Mapping[str, Any]:
     try:
-        found = orjson.loads(text)
+        found = structure.loads(text, "this line")
     except orjson.JSONDecodeError:
         return _error("invalid_json_line", "this line is not valid JSON in UTF-8", None, number)
+    except TooLarge as error:
+        return _error("invalid_json_line", error.message, None, number)
     if not isinstance(found, dict):
         return _error("invalid_json_line", "this line is no JSON object", None, number)
     for name in found:
@@ -100,7 +112,7 @@ def _line(number: int, text: bytes, endpoint: str, seen: set[str]) -> Line | Map
         return _error("mismatched_url", f"url must be the batch's endpoint, {endpoint}", "url", number)
     if not isinstance(body, dict):
         return _error("invalid_body", "body must be a JSON object", "body", number)
-    return Line(number, custom_id, body)
+    return Line(number, custom_id, text)
 
 
 def _long(number: int, most: int) -> Mapping[str, Any]:

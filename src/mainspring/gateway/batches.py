@@ -16,13 +16,13 @@ from mainspring.errors import Forbidden, InvalidRequest, TooLarge
 from mainspring.gateway.access import Access, check_lasting
 from mainspring.gateway.batch_lines import SCOPES, Answering, Endpoint
 from mainspring.gateway.batch_work import BatchWork
+from mainspring.gateway.bodies import Body
 from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.idempotency import Idempotency, IdempotencyKey
 from mainspring.gateway.knowledge import Metadata
 from mainspring.gateway.lists import AskedPage, list_body
 from mainspring.gateway.respond import json_response
 from mainspring.gateway.responses import Stored
-from mainspring.gateway.wire import Body
 from mainspring.settings import BatchesSettings
 from mainspring.stores.batches import KIND, Batch, Batches
 from mainspring.stores.files import REQUESTS, FileInfo, Files

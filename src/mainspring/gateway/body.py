@@ -7,27 +7,35 @@ not know are refused like unknown fields of a body.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
-import orjson
 from fastapi import Request as HttpRequest
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 from starlette.responses import Response as HttpResponse
 
-from mainspring.errors import InvalidRequest
+from mainspring.errors import InvalidRequest, TooLarge
+from mainspring.gateway import structure
 from mainspring.gateway.access import Caller
+from mainspring.nearest import nearest, shown
 
 Handler = Callable[[HttpRequest], Coroutine[Any, Any, HttpResponse]]
 
 
 class JsonRequest(HttpRequest):
-    """A request whose ``json()`` raises ``json.JSONDecodeError`` for everything that is not JSON in UTF-8."""
+    """A request whose ``json()`` raises ``json.JSONDecodeError`` for everything that is not JSON in UTF-8, and
+    ``TooLarge``, before it parses, for more structure than a body may have."""
+
+    refused: TooLarge | None = None
 
     async def json(self) -> Any:
-        return orjson.loads(await self.body())
+        try:
+            return structure.loads(await self.body())
+        except TooLarge as error:
+            self.refused = error
+            raise
 
 
 class JsonRoute(APIRoute):
@@ -47,7 +55,14 @@ class JsonRoute(APIRoute):
                 await caller.admit(http)
             if http.scope["query_string"]:
                 _check_query(http, known)
-            return await handle(JsonRequest(http.scope, http.receive))
+            request = JsonRequest(http.scope, http.receive)
+            try:
+                return await handle(request)
+            except HTTPException:
+                # What the framework makes of an error in its body parser is a vague 400.
+                if request.refused is not None:
+                    raise request.refused from None
+                raise
 
         return strict
 
@@ -61,10 +76,10 @@ def _dependants(dependant: Dependant) -> Iterator[Dependant]:
 def _check_query(http: HttpRequest, known: list[str]) -> None:
     for name in http.query_params:
         if name not in known:
-            nearest = difflib.get_close_matches(name, known, n=1)
+            close = nearest(name, known)
             listed = f"It takes {', '.join(known)}" if known else "It takes none"
             raise InvalidRequest(
-                f"unknown query parameter {name!r}",
-                remedy=f"Did you mean {nearest[0]}?" if nearest else listed,
-                param=name,
+                f"unknown query parameter {shown(name)!r}",
+                remedy=f"Did you mean {close}?" if close else listed,
+                param=shown(name),
             )

@@ -14,10 +14,10 @@ from starlette.responses import Response as HttpResponse
 
 from mainspring.errors import InvalidRequest
 from mainspring.gateway.access import Access, acting
+from mainspring.gateway.bodies import Body
 from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.idempotency import Idempotency, IdempotencyKey
 from mainspring.gateway.respond import json_response
-from mainspring.gateway.wire import Body
 from mainspring.serving.pricing import NANO
 from mainspring.settings.identity import OPERATE
 from mainspring.stores import spending

@@ -12,11 +12,11 @@ from starlette.responses import Response as HttpResponse
 
 from mainspring.errors import InvalidRequest
 from mainspring.gateway.access import Access
+from mainspring.gateway.bodies import Body
 from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.idempotency import Idempotency, IdempotencyKey
 from mainspring.gateway.lists import AskedPage, list_body
 from mainspring.gateway.respond import json_response
-from mainspring.gateway.wire import Body
 from mainspring.stores.pages import EventPages
 from mainspring.types import Context, EventRecord, Principal
 

@@ -12,9 +12,9 @@ from starlette.responses import Response as HttpResponse
 
 from mainspring.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from mainspring.gateway.access import Access, acting
+from mainspring.gateway.bodies import Body
 from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.respond import json_response
-from mainspring.gateway.wire import Body
 from mainspring.settings import ServingSettings
 from mainspring.settings.identity import OPERATE, Roles, Scope
 from mainspring.settings.serving import Region

@@ -11,11 +11,11 @@ from starlette.responses import Response as HttpResponse
 
 from mainspring.errors import InvalidRequest, MainspringError
 from mainspring.gateway.access import Access, acting
+from mainspring.gateway.bodies import Body
 from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.idempotency import Idempotency, IdempotencyKey
 from mainspring.gateway.lists import AskedPage, list_body
 from mainspring.gateway.respond import json_response
-from mainspring.gateway.wire import Body
 from mainspring.rag.library import Library
 from mainspring.rag.opened import Opened
 from mainspring.stores.collections import Collection, Document, Tally
@@ -38,12 +38,16 @@ MostChunks = Annotated[int, Query(ge=1, le=500)]
 CONTENT: dict[int | str, dict[str, Any]] = {200: {"content": {"application/octet-stream": {}}}}
 
 
+Identifier = Annotated[str, Field(max_length=128)]
+Group = Annotated[str, Field(max_length=128)]
+
+
 class StoreBody(Body):
     """``POST /v1/vector_stores``. ``groups`` is an extension: who may see it (empty: the whole tenant)."""
 
     name: Name
-    file_ids: Annotated[tuple[str, ...], Field(max_length=500)] = ()
-    groups: Annotated[tuple[str, ...], Field(max_length=64)] = ()
+    file_ids: Annotated[tuple[Identifier, ...], Field(max_length=500)] = ()
+    groups: Annotated[tuple[Group, ...], Field(max_length=64)] = ()
     description: Annotated[str, Field(max_length=4096)] | None = None
     metadata: Metadata | None = None
     expires_after: None = None

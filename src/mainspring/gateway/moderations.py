@@ -11,10 +11,10 @@ from starlette.responses import Response as HttpResponse
 
 from mainspring.errors import InvalidRequest, TooLarge, UnknownModel, Unsupported
 from mainspring.gateway.access import Access
+from mainspring.gateway.bodies import Body, Few, Name, Table, Texts
 from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.respond import json_response, while_connected
 from mainspring.gateway.search import Charging
-from mainspring.gateway.wire import Body, Name
 from mainspring.serving.moderate import MODEL, OPENAI, OWN, Moderated, Verdict
 from mainspring.stores import ids
 from mainspring.types import Context
@@ -25,14 +25,14 @@ class ModerationPart(Body):
 
     type: str
     text: str | None = None
-    image_url: dict[str, Any] | None = None
+    image_url: Table[Any] | None = None
 
 
 class ModerationBody(Body):
     """``POST /v1/moderations``: a text, several, or one in parts. ``model`` may be any of OpenAI's names: there is one
     set of detectors."""
 
-    input: str | list[str] | list[ModerationPart]
+    input: str | Texts | Few[ModerationPart]
     model: Name = MODEL
 
     def texts(self, most: int) -> list[str]:

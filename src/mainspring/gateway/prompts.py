@@ -17,16 +17,17 @@ from starlette.responses import Response as HttpResponse
 
 from mainspring.errors import InvalidRequest
 from mainspring.gateway.access import Access
+from mainspring.gateway.bodies import Body, Few
 from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.idempotency import Idempotency, IdempotencyKey
 from mainspring.gateway.lists import AskedPage, list_body
 from mainspring.gateway.respond import json_response
-from mainspring.gateway.wire import Body
 from mainspring.serving.prompts.registry import PromptRegistry, check_label, rendered, values
 from mainspring.stores.prompts import Move, PromptInfo, Prompts, PromptVersion
 from mainspring.types import Context, Message, PromptUse
 
 PREFIX = "/v1/prompts"
+MAX_COMPARED = 1_000
 Note = Annotated[str, Field(max_length=2000)]
 IfMatch = Annotated[str | None, Header(alias="if-match", description="The revision that was seen; 0: none")]
 Wanted = Annotated[str, Query(min_length=1, max_length=64, description="A version's number, a label, or latest")]
@@ -43,7 +44,7 @@ class VersionBody(Body):
     """``POST /v1/prompts/{name}/versions``: the text of a system message, or messages."""
 
     template: str | None = None
-    messages: list[PromptMessage] | None = None
+    messages: Few[PromptMessage] | None = None
     note: Note = ""
 
     def said(self) -> tuple[Message, ...]:
@@ -237,15 +238,37 @@ def move_body(name: str, move: Move) -> dict[str, Any]:
 def diff_body(before: PromptVersion, after: PromptVersion) -> dict[str, Any]:
     """Two versions of a prompt compared."""
     old, new = (f"{each.name}@{each.version}" for each in (before, after))
-    lines = difflib.unified_diff(_lines(before.messages), _lines(after.messages), old, new, lineterm="")
+    lines = difference(_lines(before.messages), _lines(after.messages), old, new)
     return {
         "object": "prompt.diff",
         "from": before.version,
         "to": after.version,
-        "variables_added": [each for each in after.variables if each not in before.variables],
-        "variables_removed": [each for each in before.variables if each not in after.variables],
+        "variables_added": _only(after.variables, before.variables),
+        "variables_removed": _only(before.variables, after.variables),
         "diff": "\n".join(lines),
     }
+
+
+def difference(before: Sequence[str], after: Sequence[str], old: str, new: str) -> list[str]:
+    """What became of lines, as a unified difference. Beyond ``MAX_COMPARED`` lines what lies between the first and the
+    last that differ is shown as replaced: comparing takes time with the square of their number."""
+    if len(before) <= MAX_COMPARED and len(after) <= MAX_COMPARED:
+        return list(difflib.unified_diff(before, after, old, new, lineterm=""))
+    shorter = min(len(before), len(after))
+    start = next((index for index in range(shorter) if before[index] != after[index]), shorter)
+    rest = shorter - start
+    end = next((index for index in range(rest) if before[-1 - index] != after[-1 - index]), rest)
+    gone, come = before[start : len(before) - end], after[start : len(after) - end]
+    if not gone and not come:
+        return []
+    places = " ".join(f"{sign}{start + 1},{len(part)}" for sign, part in (("-", gone), ("+", come)))
+    head = [f"--- {old}", f"+++ {new}", f"@@ {places} @@"]
+    return [*head, *(f"-{line}" for line in gone), *(f"+{line}" for line in come)]
+
+
+def _only(these: Sequence[str], those: Sequence[str]) -> list[str]:
+    known = frozenset(those)
+    return [each for each in these if each not in known]
 
 
 def _lines(messages: Sequence[Message]) -> list[str]:

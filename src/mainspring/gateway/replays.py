@@ -20,11 +20,12 @@ from mainspring.evaluate.agreement import words
 from mainspring.evaluate.recorded import Changes
 from mainspring.evaluate.replays import Filter, Replay, Replays, Side
 from mainspring.gateway.access import Access, check_lasting
+from mainspring.gateway.bodies import Body, Name
 from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.idempotency import Idempotency, IdempotencyKey
 from mainspring.gateway.lists import AskedPage, list_body
 from mainspring.gateway.respond import json_response, while_connected
-from mainspring.gateway.wire import Body, Name, PromptBody
+from mainspring.gateway.wire import PromptBody
 from mainspring.stores import ids
 from mainspring.stores.jobs import Job
 from mainspring.stores.pages import Page

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from mainspring.errors import InvalidRequest, InvalidSchema, TooLarge, Unsupported
-from mainspring.gateway.wire import Body, Name, Part, PromptBody, ServiceTier, StreamOptions, bounded, json_text
+from mainspring.gateway.bodies import Body, Few, Free, Many, Name, Part, ServiceTier, Table, bounded, json_text
+from mainspring.gateway.wire import PromptBody, StreamOptions
 from mainspring.types import ChatRequest, Grammar, Message, Sampling, Tool, ToolCall
 
 _REPEATED = ("instructions", "metadata", "prompt", "tools", "tool_choice", "text")
@@ -26,11 +27,11 @@ class Item(BaseModel):
     model_config = ConfigDict(extra="allow")
     type: str = "message"
     role: Literal["system", "developer", "user", "assistant"] | None = None
-    content: str | list[Part] | None = None
+    content: str | Many[Part] | None = None
     call_id: str | None = None
     name: str | None = None
     arguments: str | None = None
-    output: str | list[Part] | None = None
+    output: str | Many[Part] | None = None
 
 
 class FunctionTool(BaseModel):
@@ -40,7 +41,7 @@ class FunctionTool(BaseModel):
     type: str
     name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_.-]{1,64}$")] | None = None
     description: str | None = None
-    parameters: dict[str, Any] | None = None
+    parameters: Free | None = None
     strict: bool | None = None
 
 
@@ -55,7 +56,7 @@ class TextFormat(Body):
     type: Literal["text", "json_object", "json_schema", "regex"]
     name: Name | None = None
     description: str | None = None
-    schema_: dict[str, Any] | None = Field(None, alias="schema")
+    schema_: Free | None = Field(None, alias="schema")
     strict: bool | None = None
     pattern: Annotated[str, Field(max_length=4096)] | None = None
 
@@ -77,26 +78,26 @@ class ResponsesBody(Body):
     as in chat completions."""
 
     model: Name
-    input: str | list[Item]
+    input: str | Many[Item]
     instructions: str | None = None
     previous_response_id: Annotated[str, Field(min_length=1, max_length=128)] | None = None
     max_output_tokens: Annotated[int, Field(gt=0)] | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
-    tools: Annotated[list[FunctionTool], Field(max_length=128)] | None = None
+    tools: Annotated[list[FunctionTool], Field(max_length=128, fail_fast=True)] | None = None
     tool_choice: Literal["auto", "none", "required"] | NamedTool | None = None
     parallel_tool_calls: bool | None = None
     text: TextOptions | None = None
     reasoning: Reasoning | None = None
-    include: list[str] | None = None
+    include: Few[str] | None = None
     store: bool | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     background: bool | None = None
     truncation: Literal["auto", "disabled"] | None = None
     max_tool_calls: int | None = None
-    metadata: dict[str, str] | None = None
+    metadata: Table[str] | None = None
     user: Annotated[str, Field(max_length=512)] | None = None
     safety_identifier: str | None = None
     prompt_cache_key: str | None = None
@@ -105,9 +106,9 @@ class ResponsesBody(Body):
     top_k: Annotated[int, Field(ge=1)] | None = None
     min_p: Annotated[float, Field(ge=0, le=1)] | None = None
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
-    stop: str | list[str] | None = None
+    stop: str | Few[str] | None = None
     session_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")] | None = None
-    options: dict[str, Any] | None = None
+    options: Table[Any] | None = None
     prompt: PromptBody | None = None
 
     def repeated(self) -> dict[str, Any]:

@@ -15,9 +15,9 @@ from starlette.responses import Response as HttpResponse
 
 from mainspring.errors import DeadlineExceeded, InvalidRequest
 from mainspring.gateway.access import Access
+from mainspring.gateway.bodies import Body, Table
 from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.respond import json_response, while_connected
-from mainspring.gateway.wire import Body
 from mainspring.rag import filters
 from mainspring.rag.graph.found import Path
 from mainspring.rag.query.plan import Step
@@ -34,7 +34,7 @@ Text = Annotated[str, Field(min_length=1, max_length=8192)]
 Weight = Annotated[float, Field(ge=0, le=1)]
 Some = Annotated[int, Field(ge=1, le=50)]
 Filters = Annotated[
-    dict[str, Any] | None,
+    Table[Any] | None,
     Field(description="OpenAI's filters: eq, ne, gt, gte, lt, lte, in, nin over attributes, joined by and, or"),
 ]
 
@@ -63,7 +63,7 @@ class SearchBody(Body):
     ranking_options: RankingBody | None = None
     rewrite_query: Annotated[bool, Field(description="Correct misspellings and spell acronyms out")] = False
     options: Annotated[
-        dict[str, Any],
+        Table[Any],
         Field(
             description="mode, effort, fusion, dense_weight, half_life_days, mmr_lambda, score_threshold, adaptive_k, "
             "rerank, graph"

@@ -18,11 +18,11 @@ from starlette.responses import Response as HttpResponse
 from mainspring import cards
 from mainspring.errors import NotFound
 from mainspring.gateway.access import Access, acting
+from mainspring.gateway.bodies import Body
 from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.idempotency import Idempotency, IdempotencyKey
 from mainspring.gateway.lists import AskedPage, list_body
 from mainspring.gateway.respond import json_response
-from mainspring.gateway.wire import Body
 from mainspring.serving.memory import notes
 from mainspring.serving.session import owner, stored_name
 from mainspring.stores.audit import By

@@ -6,15 +6,12 @@ error. What changes no answer anywhere (``metadata``, ``prompt_cache_key``, a ``
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-import orjson
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field
 
 from mainspring.errors import InvalidRequest, InvalidSchema, TooLarge, Unsupported
+from mainspring.gateway.bodies import Body, Few, Free, Many, Name, Part, ServiceTier, Table, Texts, bounded, json_text
 from mainspring.serving.prompts.registry import values
 from mainspring.types import (
     ChatRequest,
@@ -28,34 +25,6 @@ from mainspring.types import (
     Tool,
     ToolCall,
 )
-
-Name = Annotated[str, Field(min_length=1, max_length=256)]
-ServiceTier = Literal["auto", "default"]
-UNKNOWN_FIELD = "unknown_field"
-
-
-class Body(BaseModel):
-    """Base of request bodies. An unknown field is an ``UNKNOWN_FIELD`` error with ``name`` and ``nearest``."""
-
-    model_config = ConfigDict(extra="forbid", protected_namespaces=())
-
-    @model_validator(mode="before")
-    @classmethod
-    def _knows_all(cls, values: Any) -> Any:
-        known = [info.alias or name for name, info in cls.model_fields.items()]
-        for name in values if isinstance(values, dict) else ():
-            if name not in known:
-                nearest = "".join(difflib.get_close_matches(name, known, n=1))
-                raise PydanticCustomError(UNKNOWN_FIELD, "unknown field", {"name": name, "nearest": nearest})
-        return values
-
-
-class Part(BaseModel):
-    """One part of a message's content; only text is read by chat models here."""
-
-    model_config = ConfigDict(extra="allow")
-    type: str
-    text: str | None = None
 
 
 class WireFunction(BaseModel):
@@ -80,11 +49,11 @@ class WireMessage(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
     role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: str | list[Part] | None = None
+    content: str | Many[Part] | None = None
     name: str | None = None
-    tool_calls: list[WireToolCall] | None = None
+    tool_calls: Few[WireToolCall] | None = None
     tool_call_id: str | None = None
-    function_call: dict[str, Any] | None = None
+    function_call: Table[Any] | None = None
 
 
 class FunctionSpec(Body):
@@ -92,7 +61,7 @@ class FunctionSpec(Body):
 
     name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_.-]{1,64}$")]
     description: str | None = None
-    parameters: dict[str, Any] | None = None
+    parameters: Free | None = None
     strict: bool | None = None
 
 
@@ -119,7 +88,7 @@ class SchemaSpec(Body):
 
     name: Name
     description: str | None = None
-    schema_: dict[str, Any] = Field(alias="schema")
+    schema_: Free = Field(alias="schema")
     strict: bool | None = None
 
 
@@ -147,12 +116,12 @@ class SamplingBody(Body):
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
-    stop: str | list[str] | None = None
+    stop: str | Few[str] | None = None
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
     n: Annotated[int, Field(ge=1, le=16)] | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    logit_bias: dict[str, float] | None = None
+    logit_bias: Annotated[dict[str, float], Field(max_length=1024)] | None = None
     user: Annotated[str, Field(max_length=512)] | None = None
     top_k: Annotated[int, Field(ge=1)] | None = None
     min_p: Annotated[float, Field(ge=0, le=1)] | None = None
@@ -210,22 +179,22 @@ class PromptBody(Body):
 class ChatBody(SamplingBody):
     """``POST /v1/chat/completions``. ``prompt``, ``session_id`` and ``options`` are extensions."""
 
-    messages: Annotated[list[WireMessage], Field(min_length=1)]
+    messages: Annotated[Many[WireMessage], Field(min_length=1)]
     max_completion_tokens: Annotated[int, Field(gt=0)] | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
-    tools: Annotated[list[ToolSpec], Field(max_length=128)] | None = None
+    tools: Annotated[list[ToolSpec], Field(max_length=128, fail_fast=True)] | None = None
     tool_choice: Literal["auto", "none", "required"] | NamedTool | None = None
     parallel_tool_calls: bool | None = None
     response_format: ResponseFormat | None = None
-    metadata: dict[str, str] | None = None
+    metadata: Table[str] | None = None
     service_tier: ServiceTier | None = None
     safety_identifier: Annotated[str, Field(max_length=512)] | None = None
     prompt_cache_key: str | None = None
     prompt_cache_retention: str | None = None
     store: bool | None = None
     session_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")] | None = None
-    options: dict[str, Any] | None = None
+    options: Table[Any] | None = None
     prompt: PromptBody | None = None
 
     def request(self, max_messages: int) -> ChatRequest:
@@ -286,7 +255,7 @@ class ChatBody(SamplingBody):
 class CompletionBody(SamplingBody):
     """``POST /v1/completions``."""
 
-    prompt: str | list[str]
+    prompt: str | Few[str]
     logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     echo: bool | None = None
     suffix: str | None = None
@@ -316,7 +285,7 @@ class EmbeddingBody(Body):
     """``POST /v1/embeddings``. ``input_type`` is an extension for models that tell queries from passages."""
 
     model: Name
-    input: str | list[str]
+    input: str | Texts
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: int | None = None
     user: Annotated[str, Field(max_length=512)] | None = None
@@ -337,7 +306,7 @@ class RerankBody(Body):
 
     model: Name
     query: Annotated[str, Field(min_length=1, max_length=8192)]
-    documents: Annotated[list[str | RerankDocument], Field(min_length=1, max_length=1000)]
+    documents: Annotated[list[str | RerankDocument], Field(min_length=1, max_length=1000, fail_fast=True)]
     top_n: Annotated[int, Field(ge=1)] | None = None
     return_documents: bool = False
     user: Annotated[str, Field(max_length=512)] | None = None
@@ -360,19 +329,6 @@ class RerankBody(Body):
 def _tool(spec: FunctionSpec) -> Tool:
     parameters = bounded(spec.parameters or {"type": "object", "properties": {}}, "tools")
     return Tool(spec.name, spec.description or "", parameters, bool(spec.strict))
-
-
-def bounded(value: Mapping[str, Any], param: str) -> Mapping[str, Any]:
-    json_text(value, param, InvalidRequest)
-    return value
-
-
-def json_text(value: Mapping[str, Any], param: str, error: type[InvalidRequest]) -> str:
-    # What the encoder finds too deep would exhaust the stack of whoever walks it later.
-    try:
-        return orjson.dumps(value).decode()
-    except TypeError:
-        raise error(f"{param} is nested too deeply or holds a number beyond 64 bits", param=param) from None
 
 
 def _message(index: int, message: WireMessage) -> Message:

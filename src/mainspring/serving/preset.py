@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Mapping
 from importlib import resources
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import yaml
 
 from mainspring.errors import InvalidRequest, SettingsError
+from mainspring.nearest import nearest
 from mainspring.path import Layer
 from mainspring.settings import Preset, ServingSettings
 from mainspring.types import ChatRequest, CompletionRequest, Context, Request, Responder, Response, Sampling
@@ -50,8 +50,8 @@ class Presets:
         return self.named[name]
 
     def _hint(self, name: str) -> str:
-        close = difflib.get_close_matches(name, self.named, n=1)
-        return f"Did you mean {close[0]}?" if close else f"There are: {', '.join(self.named)}"
+        close = nearest(name, self.named)
+        return f"Did you mean {close}?" if close else f"There are: {', '.join(self.named)}"
 
 
 class ApplyPreset(Layer):

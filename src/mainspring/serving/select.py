@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from mainspring.errors import Conflict, DeadlineExceeded, InvalidRequest, UnknownModel
+from mainspring.nearest import MAX_NAME, MAX_NAMES
 from mainspring.types import (
     ChatRequest,
     CompletionRequest,
@@ -91,7 +92,7 @@ class Registry:
         if found is not None and found.within(principal.reach):
             return found
         known = [served.name for served in await self.models(principal)]
-        close = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+        close = difflib.get_close_matches(name[:MAX_NAME], known[:MAX_NAMES], n=3, cutoff=0.4)
         remedy = f"Did you mean {' or '.join(close)}?" if close else "GET /v1/models lists what is served"
         raise UnknownModel(f"no model, application or collection {name!r} is served", remedy=remedy, param="model")
 

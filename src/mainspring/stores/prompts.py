@@ -7,7 +7,6 @@ and both are in the history.
 
 from __future__ import annotations
 
-import difflib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import mainspring.stores.database as sql
 import mainspring.stores.pages as pages
 import mainspring.stores.rows as rows
 from mainspring.errors import Conflict, NotFound, Outdated
+from mainspring.nearest import MAX_NAMES, nearest
 from mainspring.stores.database import Database, T, Work
 from mainspring.stores.pages import Page, Slice
 from mainspring.stores.schema import prompt_moves as moves
@@ -282,8 +282,8 @@ def _prompt(connection: sa.Connection, tenant: str, name: str) -> sa.Row[Any]:
     if found is not None and connection.execute(_living(tenant, name).limit(1)).first() is not None:
         return found
     living = sa.select(versions.c.name).distinct().where(versions.c.tenant == tenant, versions.c.deleted_at.is_(None))
-    close = difflib.get_close_matches(name, connection.execute(living).scalars().all(), n=1)
-    remedy = f"Did you mean {close[0]}?" if close else "GET /v1/prompts lists them"
+    close = nearest(name, connection.execute(living.limit(MAX_NAMES)).scalars())
+    remedy = f"Did you mean {close}?" if close else "GET /v1/prompts lists them"
     raise NotFound(f"there is no prompt {name!r}", remedy=remedy, param="prompt")
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Mapping
 from typing import Any, cast
 
 from mainspring.errors import InvalidRequest
+from mainspring.nearest import nearest
 from mainspring.serving.memory.base import StrategyName
 from mainspring.serving.memory.strategies import STRATEGIES
 from mainspring.settings import SessionsSettings
@@ -60,8 +60,8 @@ def wanted(request: ChatRequest, settings: SessionsSettings) -> tuple[ChatReques
             fields[name] = _number(name, value, 1, settings.token_budget or 2**53)
         else:
             known = ("strategy", "max_tokens", "first_turns", "token_budget")
-            nearest = difflib.get_close_matches(str(name), known, n=1)
-            remedy = f"Did you mean {nearest[0]}?" if nearest else f"It takes {', '.join(known)}"
+            close = nearest(str(name), known)
+            remedy = f"Did you mean {close}?" if close else f"It takes {', '.join(known)}"
             raise InvalidRequest(f"options.session has no {name!r}", remedy=remedy, param=f"options.session.{name}")
     options = {name: value for name, value in request.options.items() if name != OPTION}
     return dataclasses.replace(request, options=options), dataclasses.replace(chosen, **fields)

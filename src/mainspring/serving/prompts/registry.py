@@ -18,6 +18,7 @@ PRODUCTION = "production"
 PREFIX = "prompt:"
 MAX_CHARACTERS = 200_000
 MAX_MESSAGES = 64
+MAX_VARIABLES = 64
 # Of all messages, with their variables.
 MAX_RENDERED = 4 * 2**20
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
@@ -110,6 +111,8 @@ class PromptRegistry:
             if not each.content.strip():
                 raise InvalidRequest(f"{param} is empty", param=param)
             variables |= dict.fromkeys(template.parse(each.content, param).variables)
+        if len(variables) > MAX_VARIABLES:
+            raise InvalidRequest(f"a prompt has at most {MAX_VARIABLES} variables", param="messages")
         return await self._store.add(tenant, name, messages, list(variables), note=note, author=author)
 
     async def resolve(self, tenant: str, use: PromptUse, param: str = "prompt") -> PromptUse:

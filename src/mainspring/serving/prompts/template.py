@@ -9,12 +9,12 @@ is put in as it is: braces in it mean nothing.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mainspring.errors import InvalidRequest
+from mainspring.nearest import nearest
 
 MAX_DEPTH = 8
 _TAG = re.compile(r"\\\{\{|\{\{(?:([#^/]?)\s*([A-Za-z_][A-Za-z0-9_]{0,63})\s*\}\})?")
@@ -107,11 +107,11 @@ def checked(variables: Sequence[str], values: Mapping[str, str], name: str, para
         problems.append(f"needs {_listed(missing)}, which {'was' if len(missing) == 1 else 'were'} not given")
     if unknown:
         problems.append(f"has no variable {_listed(unknown)}")
-    close = difflib.get_close_matches(unknown[0], missing or variables, n=1) if unknown else []
+    close = nearest(unknown[0], missing or variables) if unknown else ""
     takes = f"It takes {', '.join(variables)}" if variables else "It takes none"
     raise InvalidRequest(
         f"prompt {name!r} {' and '.join(problems)}",
-        remedy=f"Did you mean {close[0]}?" if close else takes,
+        remedy=f"Did you mean {close}?" if close else takes,
         param=f"{param}.{(missing or unknown)[0]}",
     )
 
