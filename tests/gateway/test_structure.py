@@ -72,7 +72,7 @@ def test_depth_is_what_a_parser_finds(value: Any, most: int) -> None:
         try:
             structure.check(text)
             refused = False
-        except TooLarge:
+        except InvalidRequest:
             refused = True
     assert refused == (depth(value) > most)
 
@@ -82,7 +82,6 @@ SHAPES = {
     "objects": b'{"model":"m","messages":[' + b"{}," * (SIZE // 3 - 40) + b"{}]}",
     "empty texts": b'{"model":"m","messages":[' + b'"",' * (SIZE // 3 - 40) + b'""]}',
     "lists in lists": b'{"model":"m","messages":' + b"[" * (SIZE - 100),
-    "deep": b'{"model":"m","messages":[],"metadata":' + b'{"a":' * 600 + b"1" + b"}" * 601,
     "names": b"{" + b",".join(b'"%d":1' % number for number in range(700_000)) + b"}",
 }
 
@@ -94,6 +93,14 @@ async def test_a_body_of_much_structure_is_refused_unparsed(shape: str, monkeypa
     reply = await ask(gateway(Recited()), "POST", "/v1/chat/completions", SHAPES[shape])
     assert (reply.status, reply.error["code"]) == (413, TooLarge.code)
     assert not parsed
+
+
+async def test_a_body_that_nests_deeply_is_refused_unparsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(orjson, "loads", None)
+    deep = b'{"model":"m","messages":[],"metadata":' + b'{"a":' * 600 + b"1" + b"}" * 601
+    reply = await ask(gateway(Recited()), "POST", "/v1/chat/completions", deep)
+    assert (reply.status, reply.error["code"]) == (400, InvalidRequest.code)
+    assert "deeper" in reply.error["message"]
 
 
 async def test_long_texts_with_all_marks_in_them_pass() -> None:

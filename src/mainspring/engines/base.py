@@ -48,7 +48,8 @@ class Generation:
 
     ``timeout`` is in seconds from now; of the jobs that wait, those of higher ``priority`` run first. ``shown`` are
     special tokens that belong to the text of this answer: the markers of tool calls. ``speculate`` asks for it (None:
-    where it pays). One that is not ``patient`` is not tried again: somebody else answers.
+    where it pays). One that is not ``patient`` is not tried again: somebody else answers. ``tenant`` is
+    whose it is.
     """
 
     prompt: str
@@ -63,6 +64,7 @@ class Generation:
     shown: tuple[str, ...] = ()
     speculate: bool | None = None
     patient: bool = True
+    tenant: str = ""
 
 
 EngineStream = AsyncGenerator[Event, None]

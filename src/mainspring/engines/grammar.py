@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mainspring.engines import ebnf
+from mainspring.engines import ebnf, metaschema
 from mainspring.errors import InvalidSchema
 from mainspring.types import Grammar
 
@@ -26,6 +26,10 @@ MAX_ENUM = 1_000
 MAX_PATTERN = 2_000
 MAX_REPEAT = 1_000
 MAX_BOUND = 1e15
+MAX_CHAIN = 64
+"""How many references may follow each other, with nothing generated between them."""
+MAX_PATHS = 4_000
+"""In how many ways they may be followed: alternatives of alternatives multiply."""
 PARAM = "response_format"
 
 JSON_OBJECT = Grammar("json_schema", '{"type": "object"}')
@@ -114,13 +118,8 @@ def _parse(source: str) -> Any:
 
 
 def _metaschema(schema: dict[str, Any]) -> None:
-    import jsonschema
-
-    try:
-        jsonschema.Draft202012Validator.check_schema(schema)
-    except jsonschema.SchemaError as error:
-        place = "/".join(str(part) for part in error.absolute_path)
-        raise _invalid(f"{error.message} (at {place or 'its root'})") from None
+    if found := metaschema.problem(schema):
+        raise _invalid(found)
 
 
 class _Walk:
@@ -130,15 +129,15 @@ class _Walk:
         self._root = schema
         self._nodes = 0
         self._references: dict[str, str] = {}
+        self._schemas: set[int] = set()
 
     def run(self) -> None:
         self._visit(self._root, "#", 0)
-        for reference, place in self._references.items():
-            self._resolve(reference, place)
-        self._cycles()
+        self._chains()
 
     def _visit(self, schema: Any, place: str, depth: int) -> None:
         self._nodes += 1
+        self._schemas.add(id(schema))
         if depth > MAX_DEPTH:
             raise _invalid(f"it is nested deeper than {MAX_DEPTH} levels", place)
         if self._nodes > MAX_NODES:
@@ -228,23 +227,49 @@ class _Walk:
             if not isinstance(node, dict) or key not in node:
                 raise _invalid(f"$ref {reference!r} points at nothing", place)
             node = node[key]
-        if not isinstance(node, dict | bool):
+        if not isinstance(node, dict | bool) or id(node) not in self._schemas:
             raise _invalid(f"$ref {reference!r} does not point at a schema", place)
         return node
 
-    def _cycles(self) -> None:
-        """Refuse chains of references that come back to themselves without consuming anything."""
-        for reference, place in self._references.items():
-            seen, pending = set(), [reference]
-            while pending:
-                current = pending.pop()
-                if current in seen:
-                    raise _invalid(f"$ref {current!r} refers to itself", place)
-                seen.add(current)
-                node = self._resolve(current, place)
-                if isinstance(node, dict):
-                    heads = [node, *node.get("anyOf", []), *node.get("oneOf", []), *node.get("allOf", [])]
-                    pending += [head["$ref"] for head in heads if isinstance(head, dict) and "$ref" in head]
+    def _chains(self) -> None:
+        """Refuse references that come back to themselves without generating anything, or that lead too far.
+
+        Depth first, each target once. White is a target that was not seen, grey is in ``ahead``, black in ``ways``: the
+        longest chain from it, and in how many ways it can be followed.
+        """
+        ways: dict[str, tuple[int, int]] = {}
+        for start, place in self._references.items():
+            ahead = {} if start in ways else {start: self._next(start, place)}
+            path = [(each, iter(steps)) for each, steps in ahead.items()]
+            while path:
+                current, steps = path[-1]
+                step = next((each for each in steps if each not in ways), None)
+                if step is None:
+                    ways[current] = self._ways(current, [ways[each] for each in ahead.pop(current)], place)
+                    path.pop()
+                elif step in ahead:
+                    raise _invalid(f"$ref {step!r} refers to itself", place)
+                else:
+                    ahead[step] = self._next(step, place)
+                    path.append((step, iter(ahead[step])))
+
+    def _ways(self, reference: str, behind: list[tuple[int, int]], place: str) -> tuple[int, int]:
+        chain = 1 + max((length for length, _ in behind), default=0)
+        several = max(1, sum(count for _, count in behind))
+        if chain > MAX_CHAIN or several > MAX_PATHS:
+            problem = f"$ref {reference!r} leads through more than {MAX_CHAIN} others, or in more than {MAX_PATHS} ways"
+            raise _invalid(problem, place)
+        return chain, several
+
+    def _next(self, reference: str, place: str) -> list[str]:
+        """The references that stand where ``reference`` points, with nothing generated before them."""
+        pending, found = [self._resolve(reference, place)], []
+        while pending:
+            node = pending.pop()
+            if isinstance(node, dict):
+                found += [node["$ref"]] if "$ref" in node else []
+                pending += [each for name in ("anyOf", "oneOf", "allOf") for each in node.get(name, ())]
+        return found
 
 
 def _children(schema: dict[str, Any]) -> Iterator[tuple[Any, str]]:

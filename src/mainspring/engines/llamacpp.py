@@ -29,6 +29,7 @@ from mainspring.engines.openai_http import StreamClient
 from mainspring.engines.protocol import Message
 from mainspring.engines.stops import stopped
 from mainspring.engines.supervisor import Supervisor
+from mainspring.engines.turns import Turns
 from mainspring.errors import (
     DeadlineExceeded,
     EngineDied,
@@ -112,7 +113,7 @@ class LlamaCppEngine:
         self._waiting: set[asyncio.Future[None]] = set()
         self._outstanding = 0
         self._grammars: OrderedDict[str, str] = OrderedDict()
-        self._trial = asyncio.Lock()
+        self._trial = Turns()
         self._prefix: list[int] | None = None
 
     @property
@@ -198,7 +199,7 @@ class LlamaCppEngine:
             await self._supervisor.ready(_PATIENCE_S)
             try:
                 if generation.sampling.grammar:
-                    await self._try(generation.sampling.grammar)
+                    await self._try(generation.sampling.grammar, generation.tenant)
                 return await self._tokens(generation.prompt)
             except EngineDied as error:
                 death = error
@@ -268,33 +269,40 @@ class LlamaCppEngine:
         answer = await self._client.call(f"{_URL}/tokenize", body, timeout=_SHORT_CALL_S)
         return list(answer["tokens"])
 
-    async def _try(self, grammar: Grammar) -> None:
+    async def _try(self, grammar: Grammar, tenant: str) -> None:
         """Raise ``InvalidSchema`` unless llama.cpp enforces ``grammar``: one that it cannot compile it ignores.
 
         It is asked for one token and pushed towards one that begins no JSON value: if that comes, nothing holds it.
         """
-        async with self._trial:
-            problem = self._grammars.get(grammar.source)
-            if problem is None:
-                body = {
-                    "prompt": "a",
-                    "n_predict": 1,
-                    "temperature": 0,
-                    "logit_bias": [[_NO_JSON, 1000.0]],
-                    "json_schema": json.loads(grammar.source),
-                    "cache_prompt": False,
-                }
-                try:
-                    answer = await self._client.call(f"{_URL}/completion", body, timeout=_SHORT_CALL_S)
-                    ignored = str(answer["content"]).startswith(_NO_JSON)
-                    problem = "llama.cpp cannot enforce this schema" if ignored else ""
-                except InvalidRequest as error:
-                    problem = error.message
-                self._grammars[grammar.source] = problem
-                while len(self._grammars) > _TRIED_GRAMMARS:
-                    self._grammars.popitem(last=False)
+        problem = self._grammars.get(grammar.source)
+        if problem is None:
+            async with self._trial.turn(tenant):
+                problem = self._grammars.get(grammar.source)
+                if problem is None:
+                    problem = await self._tried(grammar)
         if problem:
             raise InvalidSchema(problem, param="response_format")
+
+    async def _tried(self, grammar: Grammar) -> str:
+        """What is wrong with ``grammar``; empty: nothing."""
+        body = {
+            "prompt": "a",
+            "n_predict": 1,
+            "temperature": 0,
+            "logit_bias": [[_NO_JSON, 1000.0]],
+            "json_schema": json.loads(grammar.source),
+            "cache_prompt": False,
+        }
+        try:
+            answer = await self._client.call(f"{_URL}/completion", body, timeout=_SHORT_CALL_S)
+            ignored = str(answer["content"]).startswith(_NO_JSON)
+            problem = "llama.cpp cannot enforce this schema" if ignored else ""
+        except InvalidRequest as error:
+            problem = error.message
+        self._grammars[grammar.source] = problem
+        while len(self._grammars) > _TRIED_GRAMMARS:
+            self._grammars.popitem(last=False)
+        return problem
 
     async def count_tokens(self, text: str) -> int:
         await self._supervisor.ready(_PATIENCE_S)

@@ -113,6 +113,7 @@ class ModelResponder:
             priority=context.priority,
             headers=context.trace.headers(),
             patient=not context.elsewhere,
+            tenant=context.principal.tenant,
         )
         stream = await self.engine.generate(generation)
         ending = getattr(stream, "ending", None) or Ending()

@@ -162,7 +162,7 @@ class OpenVinoEngine:
         try:
             async with asyncio.timeout(timeout):
                 if grammar is not None:
-                    await self._grammars.check(grammar)
+                    await self._grammars.check(grammar, generation.tenant)
                 await self._supervisor.ready(_PATIENCE_S)
         except TimeoutError:
             raise late from None

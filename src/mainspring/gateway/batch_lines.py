@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 import orjson
 from pydantic import BaseModel, ValidationError
 
-from mainspring.errors import MainspringError, TooLarge, Unsupported
+from mainspring.errors import MainspringError, Unsupported
 from mainspring.gateway import encode, responses_encode, structure
 from mainspring.gateway.access import consenting
 from mainspring.gateway.app import invalid
@@ -92,7 +92,7 @@ def _line(number: int, text: bytes, endpoint: str, seen: set[str]) -> Line | Map
         found = structure.loads(text, "this line")
     except orjson.JSONDecodeError:
         return _error("invalid_json_line", "this line is not valid JSON in UTF-8", None, number)
-    except TooLarge as error:
+    except MainspringError as error:
         return _error("invalid_json_line", error.message, None, number)
     if not isinstance(found, dict):
         return _error("invalid_json_line", "this line is no JSON object", None, number)

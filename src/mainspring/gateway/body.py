@@ -16,7 +16,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import Response as HttpResponse
 
-from mainspring.errors import InvalidRequest, TooLarge
+from mainspring.errors import InvalidRequest, MainspringError
 from mainspring.gateway import structure
 from mainspring.gateway.access import Caller
 from mainspring.nearest import nearest, shown
@@ -26,14 +26,14 @@ Handler = Callable[[HttpRequest], Coroutine[Any, Any, HttpResponse]]
 
 class JsonRequest(HttpRequest):
     """A request whose ``json()`` raises ``json.JSONDecodeError`` for everything that is not JSON in UTF-8, and
-    ``TooLarge``, before it parses, for more structure than a body may have."""
+    ``TooLarge`` or ``InvalidRequest``, before it parses, for more structure than a body may have."""
 
-    refused: TooLarge | None = None
+    refused: MainspringError | None = None
 
     async def json(self) -> Any:
         try:
             return structure.loads(await self.body())
-        except TooLarge as error:
+        except MainspringError as error:
             self.refused = error
             raise
 

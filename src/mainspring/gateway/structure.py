@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import orjson
 
-from mainspring.errors import TooLarge
+from mainspring.errors import InvalidRequest, TooLarge
 
 MAX_VALUES = 100_000
 """Of one body: 512 messages of 20 parts are a tenth of it."""
@@ -25,7 +25,8 @@ _SHORT = 1024
 
 
 def check(text: bytes, what: str = "the body", *, values: int = MAX_VALUES) -> None:
-    """Raise ``TooLarge`` if ``text`` has more than ``values`` values or nests deeper than ``MAX_DEPTH``.
+    """Raise ``TooLarge`` if ``text`` has more than ``values`` values, ``InvalidRequest`` if it nests deeper than
+    ``MAX_DEPTH``.
 
     Linear in the length of ``text``, which needs not be JSON: its parser fails no later than where this and it begin
     to see different things.
@@ -48,7 +49,7 @@ def check(text: bytes, what: str = "the body", *, values: int = MAX_VALUES) -> N
         return
     steps = opening.view(np.int8) - ((brackets == ord("}")) & outside).view(np.int8)
     if int(steps.cumsum(dtype=np.int32).max(initial=0)) > MAX_DEPTH:
-        raise TooLarge(f"{what} is nested deeper than {MAX_DEPTH} levels", remedy="Flatten it")
+        raise InvalidRequest(f"{what} is nested deeper than {MAX_DEPTH} levels", remedy="Flatten it")
 
 
 def _opened(text: bytes) -> int:
@@ -58,6 +59,6 @@ def _opened(text: bytes) -> int:
 
 
 def loads(text: bytes, what: str = "the body") -> object:
-    """``text`` parsed, if ``check`` lets it pass. Raises ``TooLarge``, ``orjson.JSONDecodeError``."""
+    """``text`` parsed, if ``check`` lets it pass. Raises what that does, and ``orjson.JSONDecodeError``."""
     check(text, what)
     return orjson.loads(text)
