@@ -1,3 +1,4 @@
+import contextlib
 import json
 from typing import Any
 
@@ -193,3 +194,67 @@ def test_nothing_gets_past_as_anything_but_a_verdict(value: Any) -> None:
     except InvalidSchema:
         return
     assert json.loads(checked.source) == value
+
+
+def chained(levels: int) -> dict[str, Any]:
+    """Definitions of which each is the next."""
+    names = {f"d{number}": {"$ref": f"#/$defs/d{number + 1}"} for number in range(levels)}
+    return {"$defs": {**names, f"d{levels}": {"type": "string"}}, **holding({"$ref": "#/$defs/d0"})}
+
+
+def doubled(levels: int) -> dict[str, Any]:
+    """Definitions of which each is the next in two ways."""
+    schema = chained(levels)
+    for number in range(levels):
+        schema["$defs"][f"d{number}"] = {"anyOf": 2 * [{"$ref": f"#/$defs/d{number + 1}"}]}
+    return schema
+
+
+@pytest.mark.parametrize("value", [chained(1_400), doubled(700)])
+def test_each_reference_is_followed_once(value: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    followed: list[str] = []
+    resolve = grammar._Walk._resolve
+
+    def counted(walk: Any, reference: str, place: str) -> Any:
+        followed.append(reference)
+        return resolve(walk, reference, place)
+
+    monkeypatch.setattr(grammar._Walk, "_resolve", counted)
+    with contextlib.suppress(InvalidSchema):
+        check(schema(value))
+    assert 0 < len(followed) == len(set(followed))
+
+
+def test_what_is_referred_to_from_several_places_is_no_cycle() -> None:
+    shared = {
+        "$defs": {"x": {"type": "string"}, "y": {"$ref": "#/$defs/x"}},
+        **holding({"anyOf": [{"$ref": "#/$defs/x"}, {"$ref": "#/$defs/y"}]}),
+    }
+    assert check(schema(shared))
+    assert check(schema(chained(60)))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"$defs": {"a": {"anyOf": [{"anyOf": [{"$ref": "#/$defs/a"}]}]}}, **holding({"$ref": "#/$defs/a"})},
+        {"$defs": {f"a{n}": {"$ref": f"#/$defs/a{(n + 1) % 9}"} for n in range(9)}, **holding({"$ref": "#/$defs/a4"})},
+    ],
+)
+def test_cycles_are_found_wherever_they_begin(value: dict[str, Any]) -> None:
+    with pytest.raises(InvalidSchema, match="refers to itself"):
+        check(schema(value))
+
+
+@pytest.mark.parametrize("value", [chained(100), doubled(20)])
+def test_references_lead_only_so_far(value: dict[str, Any]) -> None:
+    with pytest.raises(InvalidSchema, match="leads through more than"):
+        check(schema(value))
+
+
+@pytest.mark.parametrize("target", ["#/default", "#/$defs", "#/properties/a/enum"])
+def test_a_reference_points_at_a_schema(target: str) -> None:
+    value = {"$defs": {}, "default": {"anyOf": 3}, **holding({"enum": [{}]})}
+    value["properties"]["b"] = {"$ref": target}
+    with pytest.raises(InvalidSchema, match="does not point at a schema"):
+        check(schema(value))
