@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from mainspring.types import (
+    Answered,
     Citation,
     Context,
     Contradiction,
@@ -75,6 +76,10 @@ class Answer:
     choices: list[Choice] = field(default_factory=list)
     citations: list[Citation] = field(default_factory=list)
     missing: list[Missing] = field(default_factory=list)
+    answered: bool | None = None
+    """Whether documents answered the question; None where none were asked."""
+    sought: tuple[str, ...] = ()
+    """What was looked for in them and not found."""
     contradictions: list[Contradiction] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
     usage: Usage = Usage()
@@ -101,6 +106,8 @@ class Answer:
                 self.citations.append(event)
             case Missing():
                 self.missing.append(event)
+            case Answered():
+                self.answered, self.sought = event.answered, event.sought
             case Contradiction():
                 self.contradictions.append(event)
             case Notice():

@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from mainspring.errors import BudgetExceeded, MainspringError
 from mainspring.path import Answer, Choice
 from mainspring.types import (
+    Answered,
     Citation,
     Contradiction,
     Event,
@@ -100,6 +101,10 @@ def conflict_body(found: Contradiction) -> dict[str, Any]:
     return body
 
 
+def answered_body(answered: bool, sought: Sequence[str]) -> dict[str, Any]:
+    return {"answered": answered} | ({"sought": list(sought)} if sought else {})
+
+
 def notice_body(notice: Notice) -> dict[str, Any]:
     body = {"code": notice.code, "text": notice.text}
     return body | {"id": notice.id} if notice.id else body
@@ -110,7 +115,7 @@ def chat_body(answer: Answer) -> dict[str, Any]:
     choices = [
         {
             "index": index,
-            "message": _message(choice, [c for c in answer.citations if c.choice == index]) | _extras(answer, index),
+            "message": _message(choice, answer, index) | _extras(answer, index),
             "logprobs": {"content": [logprob_body(item) for item in choice.logprobs]} if choice.logprobs else None,
             "finish_reason": choice.finish or "stop",
         }
@@ -228,6 +233,8 @@ class _ChunkEncoder:
                 return self._frame(event.choice, {"citations": [citation_body(event)]})
             case Missing():
                 return self._frame(event.choice, {"missing": [event.part]})
+            case Answered():
+                return self._frame(event.choice, answered_body(event.answered, event.sought))
             case Contradiction():
                 return self._frame(event.choice, {"conflicts": [conflict_body(event)]})
             case Notice():
@@ -270,7 +277,7 @@ class _ChunkEncoder:
         return self.prefix + b"[" + orjson.dumps(choice) + b"]}\n\n"
 
 
-def _message(choice: Choice, citations: list[Citation]) -> dict[str, Any]:
+def _message(choice: Choice, answer: Answer, index: int) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": choice.text or (None if choice.tool_calls else "")}
     if choice.reasoning:
         message["reasoning_content"] = choice.reasoning
@@ -279,8 +286,12 @@ def _message(choice: Choice, citations: list[Citation]) -> dict[str, Any]:
             {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
             for call in choice.tool_calls
         ]
-    if citations:
-        message["citations"] = [citation_body(citation) for citation in citations]
+    citations = [citation_body(citation) for citation in answer.citations if citation.choice == index]
+    if answer.answered is not None:
+        # A list whatever was found: whoever reads it need not look whether it is there.
+        message |= {**answered_body(answer.answered, answer.sought), "citations": citations}
+    elif citations:
+        message["citations"] = citations
     return message
 
 

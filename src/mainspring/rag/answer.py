@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from mainspring.engines.base import Reranker
 from mainspring.errors import DeadlineExceeded, InvalidRequest, NotFound, Unsupported
 from mainspring.path import replay
 from mainspring.rag import extract, language
@@ -37,11 +38,13 @@ from mainspring.rag.query.understand import MAX_TOKENS, Understanding
 from mainspring.rag.query.understand import Asked as Query
 from mainspring.rag.retrieve import Retriever
 from mainspring.rag.selection import SearchOptions
+from mainspring.rag.verbatim import reread, show
 from mainspring.serving.charged import Charged
 from mainspring.settings import RagSettings
 from mainspring.stores.collections import Collection, Collections
 from mainspring.telemetry.tracing import Tracing, span_of
 from mainspring.types import (
+    Answered,
     ChatRequest,
     Context,
     Event,
@@ -67,7 +70,8 @@ class DocumentAnswerer:
     trusted to keep to sources: then ``auto`` means generative. ``ask`` makes the model that rewrites follow-ups of a
     context (None: rules do). ``calibration`` takes the place of the built-in evidence and of ``rag.refuse_below``.
     ``charged`` makes what searching reads cost the asker (None: it is free), ``understanding`` does the techniques that
-    a request names (None: it may name none), ``sift`` says which passages the writer may read (None: all).
+    a request names (None: it may name none), ``sift`` says which passages the writer may read (None: all). ``reader``
+    is a cross-encoder that reads the best sentences again (None: words and cosines decide).
     """
 
     def __init__(
@@ -86,6 +90,7 @@ class DocumentAnswerer:
         charged: Charged | None = None,
         understanding: Understanding | None = None,
         sift: Sift | None = None,
+        reader: Reranker | None = None,
         tracing: Tracing | None = None,
     ) -> None:
         self._tracing = tracing
@@ -103,6 +108,7 @@ class DocumentAnswerer:
         self._charged = charged
         self._understanding = understanding
         self._sift = sift
+        self._reader = reader
 
     @property
     def sampled(self) -> bool:
@@ -246,12 +252,20 @@ class DocumentAnswerer:
             reader = self._retriever.reading(self._retriever.embedder, span.context, self._charged)
             vector = (await reader.embed([question], "query")).vectors[0]
             passages = await extract.passages(question, hits, candidates, texts, reader, vector)
+            passages = await self._reread(question, passages, span.context)
         told = features(question, candidates, passages)
         if self._calibration is None:
             likely = evidence(question, candidates, passages)
         else:
             likely = self._calibration.evidence(told)
         return Findings(question, hits, passages, texts, likely, told, walked, plan.steps)
+
+    async def _reread(self, question: str, passages: list[Passage], context: Context) -> list[Passage]:
+        """``passages`` as the cross-encoder orders them, where there is one."""
+        if self._reader is None:
+            return passages
+        reader = self._reader if self._charged is None else self._charged.reranker(self._reader, context)
+        return await reread.reread(question, passages, reader)
 
     async def _plan(self, asked: Asked, chosen: Sequence[Collection], context: Context) -> QueryPlan:
         """What is searched in place of the question."""
@@ -293,7 +307,8 @@ class DocumentAnswerer:
         if asked.max_tokens is not None:
             words = min(words, max(1, int(asked.max_tokens * _WORDS_A_TOKEN)))
         chosen = choose(look.each, max_sentences=self._settings.max_sentences, max_words=words)
-        return extract.in_order(chosen)
+        room = max(0, words - sum(passage.words for passage in chosen))
+        return extract.apart([show.whole(each, asked.question, look.found.texts, each.words + room) for each in chosen])
 
     def _record(
         self, context: Context, asked: Asked, look: Look, refused: bool, cited: Sequence[Passage], **more: Any
@@ -309,12 +324,15 @@ class DocumentAnswerer:
         """The events of an extractive answer; every quote is checked against the stored text here."""
         found, numbers = look.found, Numbers()
         events: list[Event] = [Progress("retrieve", f"{len(found.hits)} passages")]
-        for number, passage in enumerate(chosen, 1):
-            numbers.of(passage)
-            citation = cite(number, passage, found.texts[passage.hit.document_id])
-            lone = passage.kind != "sentence" or (number > 1 and chosen[number - 2].kind != "sentence")
-            before = "" if number == 1 else "\n" if lone else " "
-            events += [Text(f"{before}{passage.text} [{number}]", grounds="verbatim"), citation]
+        events.append(Answered(bool(chosen)))
+        block = False
+        for piece in show.pieces(chosen, asked.question):
+            before = "" if not numbers.passages else "\n" if piece.block or block else " "
+            events.append(Text(f"{before}{piece.text}", grounds="verbatim"))
+            for passage in piece.passages:
+                number, _ = numbers.of(passage)
+                events.append(cite(number, passage, found.texts[passage.hit.document_id]))
+            block = piece.block
         if not chosen:
             events.append(Text(REFUSAL))
         else:

@@ -11,23 +11,30 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from mainspring.engines.base import Embedder
-from mainspring.rag import sentences, terms
+from mainspring.rag import named, sentences, terms
 from mainspring.rag.retrieve import Hit
+from mainspring.rag.verbatim import rows
 
 _COSINE, _COSINE_UNDER_HEADING = 0.8, 0.7
 _OWN, _BEFORE, _AFTER, _HEADING, _AROUND = 0.9, 0.35, 0.12, 0.3, 0.28
 _OFFER, _FUSED, _CHUNK_COSINE = 0.07, 0.45, 0.5
+# What a row has for its key standing in the question, and for a range that a value of the question lies in or outside.
+_KEY, _RANGE = 0.3, 0.35
+# What a sentence loses that lacks an identifier of the question which others have, and one whose document lacks a name.
+_IDENTIFIER, _NAME = 0.8, 0.5
 # What a sentence loses for each one already chosen from its document, times the doubt about that document: a second
 # source is worth more than a third sentence of the first only where the first may be the wrong one.
 _SAME_DOCUMENT = 0.5
 # A document whose best chunk scores this much less is 1/e times as likely the right one.
 _TEMPERATURE = 0.06
+# Beside the best one, a sentence that scores so much less is not shown.
+_NEAR = 0.6
 # Embedding is what an answer costs: sentences that share least with the question are left out beyond this many.
 _MAX_EMBEDDED = 24
 
@@ -37,6 +44,8 @@ class Passage:
     """A sentence, item or row of a retrieved chunk: ``text`` is ``[start:end]`` of the document.
 
     ``heading`` is the nearest path above it, ``score`` orders passages of one question, ``cosine`` is to it.
+    ``before`` is the unit in front of it in its chunk. ``read`` is what a cross-encoder says of it in its context, in
+    [0, 1] (None: none has read it).
     """
 
     hit: Hit
@@ -47,6 +56,8 @@ class Passage:
     heading: str
     score: float
     cosine: float
+    before: str = ""
+    read: float | None = None
 
     @property
     def words(self) -> int:
@@ -62,6 +73,7 @@ class _Unit:
     kind: sentences.Kind
     heading: str
     lexical: float
+    before: str = ""
 
 
 async def passages(
@@ -81,7 +93,8 @@ async def passages(
     asked = terms.content(question)
     weights = terms.rarity(asked, [terms.content(f"{hit.heading} {hit.text}") for hit in considered])
     kind = terms.asked(question)
-    units = [unit for hit in shown for unit in _units(hit, texts[hit.document_id], weights, kind, asked)]
+    units = [unit for hit in shown for unit in _units(hit, texts[hit.document_id], weights, kind, asked, question)]
+    units = _exact(question, units, texts)
     best: dict[tuple[str, int, int], _Unit] = {}
     for unit in units:
         key = (unit.hit.document_id, unit.start, unit.end)
@@ -104,6 +117,7 @@ async def passages(
             unit.heading,
             unit.lexical + _COSINE * alone[number] + _COSINE_UNDER_HEADING * under[number],
             max(alone[number], under[number]),
+            unit.before,
         )
         for number, unit in enumerate(chosen)
     ]
@@ -111,7 +125,8 @@ async def passages(
 
 
 def choose(ranked: Sequence[Passage], *, max_sentences: int, max_words: int) -> list[Passage]:
-    """The best passages that fit, best first; the first is cut to the budget when it alone is longer."""
+    """The best passages that fit, best first: those near the best one, none that says the same again. The first is cut
+    to the budget when it alone is longer."""
     chosen: list[Passage] = []
     room = max_words
     waiting = list(ranked)
@@ -123,6 +138,8 @@ def choose(ranked: Sequence[Passage], *, max_sentences: int, max_words: int) -> 
             key=lambda passage: passage.score - doubts[passage.hit.document_id] * taken[passage.hit.document_id],
         )
         waiting.remove(best)
+        if chosen and best.score < chosen[0].score - _NEAR:
+            continue
         if best.words > room and not chosen:
             best = _shortened(best, room)
         if best.words <= room and not any(_overlap(best, other) for other in chosen):
@@ -146,21 +163,47 @@ def likelihoods(ranked: Sequence[Passage]) -> dict[str, float]:
     return {name: weight / total for name, weight in weights.items()}
 
 
-def in_order(chosen: Sequence[Passage]) -> list[Passage]:
-    """Best document first, and within a document as it is written."""
-    first: dict[str, int] = {}
-    for number, passage in enumerate(chosen):
-        first.setdefault(passage.hit.document_id, number)
-    return sorted(chosen, key=lambda passage: (first[passage.hit.document_id], passage.start))
+def apart(chosen: Sequence[Passage]) -> list[Passage]:
+    """``chosen`` in their order, without those that an earlier one overlaps."""
+    found: list[Passage] = []
+    for passage in chosen:
+        if not any(_overlap(passage, other) for other in found):
+            found.append(passage)
+    return found
 
 
-def _units(hit: Hit, text: str, weights: Mapping[str, float], kind: terms.Asked, asked: frozenset[str]) -> list[_Unit]:
+def _exact(question: str, units: Sequence[_Unit], texts: Mapping[str, str]) -> list[_Unit]:
+    """``units`` with less for those that lack what the question names and others have: an identifier in the unit, its
+    heading or what stands before it, a name or a year anywhere in the document or its name."""
+    asked = named.named(question)
+    if not asked or not units:
+        return list(units)
+    wanted = [each for each in asked if each.kind == "identifier"]
+    others = [each for each in asked if each.kind != "identifier"]
+    places = {unit.hit.document_id: f"{unit.hit.source} {texts[unit.hit.document_id]}" for unit in units}
+    known = {name: sum(named.has(text, each) for each in others) for name, text in places.items()}
+    own = [sum(named.has(f"{u.heading}\n{u.before}\n{u.text}", each) for each in wanted) for u in units]
+    most, most_known = max(own), max(known.values())
+    return [
+        replace(
+            unit,
+            lexical=unit.lexical
+            - _IDENTIFIER * (most - has) / max(1, len(wanted))
+            - _NAME * (most_known - known[unit.hit.document_id]) / max(1, len(others)),
+        )
+        for unit, has in zip(units, own, strict=True)
+    ]
+
+
+def _units(
+    hit: Hit, text: str, weights: Mapping[str, float], kind: terms.Asked, asked: frozenset[str], question: str
+) -> list[_Unit]:
     if text[hit.start : hit.end] != hit.text:
         return []
     found = [(one, hit.text[one.start : one.end]) for one in sentences.split(hit.text)]
     words = [terms.content(body) & asked for _, body in found]
     path, above = hit.heading, terms.content(hit.heading) & asked
-    told = False
+    told, lead = False, ""
     everything = terms.content(f"{hit.heading} {hit.text}") & asked
     units: list[_Unit] = []
     for number, (sentence, body) in enumerate(found):
@@ -170,8 +213,14 @@ def _units(hit: Hit, text: str, weights: Mapping[str, float], kind: terms.Asked,
             above = terms.content(path) & asked
             continue
         told = True
+        # What leads in to a list is said of each of its items.
+        lead = body if sentence.role == "lead_in" else lead if sentence.kind == "item" else ""
+        if not sentence.showable:
+            continue
         own = words[number]
-        before = words[number - 1] - own if number else frozenset()
+        previous = found[number - 1][1] if number and found[number - 1][0].kind != "heading" else ""
+        previous = lead if sentence.kind == "item" else previous
+        before = terms.content(previous) & asked - own if lead else words[number - 1] - own if number else frozenset()
         after = words[number + 1] - own if number + 1 < len(found) else frozenset()
         lexical = (
             _OWN * terms.overlap(weights, own)
@@ -183,9 +232,11 @@ def _units(hit: Hit, text: str, weights: Mapping[str, float], kind: terms.Asked,
             + _FUSED * hit.score
             + _CHUNK_COSINE * hit.dense_score
         )
-        units.append(
-            _Unit(hit, body, hit.start + sentence.start, hit.start + sentence.end, sentence.kind, path, lexical)
-        )
+        row = rows.parsed(body) if sentence.kind == "row" else None
+        if row is not None:
+            lexical += _KEY * rows.matched(row, asked) + _RANGE * rows.within(row, question)
+        start, end = hit.start + sentence.start, hit.start + sentence.end
+        units.append(_Unit(hit, body, start, end, sentence.kind, path, lexical, previous))
     return units
 
 
@@ -209,20 +260,11 @@ def _shortened(passage: Passage, words: int) -> Passage:
     kept = passage.text[:end]
     cut = max(kept.rfind(mark) for mark in (";", ",", ":", "|"))
     kept = kept[:cut].rstrip() if cut > len(kept) // 2 else kept
-    return Passage(
-        passage.hit,
-        kept,
-        passage.start,
-        passage.start + len(kept),
-        passage.kind,
-        passage.heading,
-        passage.score,
-        passage.cosine,
-    )
+    return replace(passage, text=kept, end=passage.start + len(kept))
 
 
 def _overlap(one: Passage, other: Passage) -> bool:
-    if one.text == other.text:
+    if one.text == other.text or sentences.key(one.text) == sentences.key(other.text):
         return True
     same = one.hit.document_id == other.hit.document_id
     return same and one.start < other.end and other.start < one.end

@@ -369,7 +369,7 @@ def _shown(hit: Hit, plan: QueryPlan, highlights: bool) -> Shown:
 
 def _extracted(passages: Sequence[extract.Passage], texts: Mapping[str, str]) -> Summary:
     """The best sentences, each with its number."""
-    chosen = extract.in_order(extract.choose(passages, max_sentences=_SUMMARY_SENTENCES, max_words=_SUMMARY_WORDS))
+    chosen = extract.choose(passages, max_sentences=_SUMMARY_SENTENCES, max_words=_SUMMARY_WORDS)
     citations = [cite(number, passage, texts[passage.hit.document_id]) for number, passage in enumerate(chosen, 1)]
     text = " ".join(f"{passage.text} [{number}]" for number, passage in enumerate(chosen, 1))
     return Summary("extractive", text, tuple(citations))

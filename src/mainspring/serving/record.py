@@ -224,6 +224,7 @@ def _facts(book: _Book, answer: Answer) -> dict[str, Any]:
         "citations": len(answer.citations),
         "missing": len(answer.missing),
         "conflicts": len(answer.contradictions),
+        **({} if answer.answered is None else {"answered": answer.answered}),
         "duration_s": round(now - book.started, 6),
         "ttft_s": None if book.first is None else round(book.first - book.started, 6),
     }

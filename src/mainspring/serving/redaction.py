@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from mainspring.types import (
+    Answered,
     Citation,
     Contradiction,
     Event,
@@ -166,6 +167,8 @@ class Outgoing:
             yield dataclasses.replace(event, quote=quote, heading=heading)
         elif isinstance(event, Missing):
             yield dataclasses.replace(event, part=self._whole(event.part))
+        elif isinstance(event, Answered):
+            yield dataclasses.replace(event, sought=tuple(map(self._whole, event.sought)))
         elif isinstance(event, Contradiction):
             claims = tuple(dataclasses.replace(claim, value=self._whole(claim.value)) for claim in event.claims)
             yield dataclasses.replace(event, about=self._whole(event.about), claims=claims)

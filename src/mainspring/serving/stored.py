@@ -12,6 +12,7 @@ from typing import Any
 from mainspring import cards
 from mainspring.stores import ids
 from mainspring.types import (
+    Answered,
     Citation,
     Claim,
     Context,
@@ -30,7 +31,7 @@ from mainspring.types import (
 
 VERSION = 3
 _KINDS: dict[str, type[Any]] = {
-    kind.__name__: kind for kind in (Text, Reasoning, Citation, Missing, Contradiction, Notice, Usage, Finish)
+    kind.__name__: kind for kind in (Text, Reasoning, Citation, Missing, Answered, Contradiction, Notice, Usage, Finish)
 }
 
 
@@ -89,6 +90,8 @@ def _event(kind: str, fields: dict[str, Any]) -> Event:
         )
     elif "logprobs" in fields:
         fields["logprobs"] = ()
+    if "sought" in fields:
+        fields["sought"] = tuple(fields["sought"])
     if "claims" in fields:
         fields["claims"] = tuple(Claim(**claim) for claim in fields["claims"])
     event: Event = _KINDS[kind](**fields)

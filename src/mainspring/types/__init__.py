@@ -22,6 +22,7 @@ from mainspring.types.contexts import (
     real,
 )
 from mainspring.types.events import (
+    Answered,
     Citation,
     Claim,
     Contradiction,
@@ -72,6 +73,7 @@ __all__ = [
     "CONFINED",
     "TOKEN",
     "Allowance",
+    "Answered",
     "Arrival",
     "ChatRequest",
     "Citation",

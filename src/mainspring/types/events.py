@@ -84,6 +84,16 @@ class Missing:
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """Whether the documents answer the question that was put to them. ``sought`` is what was looked for and not found,
+    in the question's words (empty where they answer it, and where nothing is named)."""
+
+    answered: bool
+    sought: tuple[str, ...] = ()
+    choice: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """What a cited source says where sources disagree. ``citation`` is the number of its citation, ``modified_at`` its
     document's time in Unix seconds; ``newest`` marks the latest of the documents (none where all have one time)."""
@@ -178,6 +188,7 @@ Event = (
     | ToolCallDelta
     | Citation
     | Missing
+    | Answered
     | Contradiction
     | Notice
     | Progress

@@ -1,0 +1,130 @@
+"""What a question names exactly: identifiers, proper names and years, and whether a text has them.
+
+An identifier ("--max-duration", "BORG_RSH", "N8770M", "3.2") is met by itself alone: what differs in one character is
+another thing. A name is met by its words next to each other, however they are joined: "Made Tech" by "madetech/".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+Kind = Literal["identifier", "name", "year"]
+
+_QUOTED = re.compile(r"[`\"“]([^`\"”“\n]{2,60})[`\"”]")
+_OPTION = re.compile(r"(?<![\w-])--?[A-Za-z][\w-]*(?<![-_])")
+_CONSTANT = re.compile(r"\b[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)+\b|(?<![\w.])_[a-z][\w-]+")
+_VERSION = re.compile(
+    r"\bv?\d+(?:\.\d+){2,}\b|\bv\d+(?:\.\d+)*\b|(?<=version )\d+(?:\.\d+)*|(?<=section )\d+(?:\.\d+)*",
+    re.IGNORECASE,
+)
+_MIXED = re.compile(r"\b(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*\b")
+# "3rd", "10am", "5kg", "90-day" and "24h" count or measure, "Q3" and "FY2024" are periods.
+_MEASURE = re.compile(
+    r"\d+(?:st|nd|rd|th|am|pm|k|m|bn|kg|g|mg|km|cm|mm|ml|l|h|s|ms|min|gb|mb|tb|kb|v|w|kw|hz|ghz|mhz|x|mph|ft|c|f|p)"
+    r"|\d+-[a-z]+(?:-[a-z]+)*|[qh]\d|fy\d+|\d{2,4}s|[a-z]+-\d|(?:one|two|three|four|five|six|ten)-.*",
+    re.IGNORECASE,
+)
+_YEAR = re.compile(r"\b(?:19|20)\d\d\b")
+# "Nvidia's Compute" is two names, "Let's Encrypt" and "Queen's Gambit" are one each.
+_WORD = r"[A-Z][\w’'.-]*(?<![.’'-])"
+_NAME = re.compile(rf"(?<![\w’'-]){_WORD}(?:(?:\s+(?:&\s+|of\s+|de\s+)?|\s*/\s*){_WORD})*")
+# Written with a capital without being names of what must be there.
+_NO_NAMES = frozenset(
+    "january february march april may june july august september october november december monday tuesday wednesday "
+    "thursday friday saturday sunday i i'm i'd i'll i've id ok pdf url html http https api faq tv uk us eu usa english "
+    "german french spanish euro christmas easter mr mrs ms dr sir madam".split()
+)
+_QUESTION_WORDS = frozenset(
+    "what which who whom whose when where why how is are was were do does did can could may might must shall should "
+    "will would has have had if in on at to for from by with within during after before the a an my our your their "
+    "there this that these those tell explain describe name list give show compare and or but so also please under "
+    "according about into of as some any all every each not no am".split()
+)
+_SQUASH = re.compile(r"[\W_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Something that a question names: ``text`` is how it is written there."""
+
+    text: str
+    kind: Kind
+
+
+@lru_cache(1024)
+def named(question: str) -> tuple[Named, ...]:
+    """What ``question`` names, each once, in the order of kinds: identifiers, years, names."""
+    found: dict[str, Named] = {}
+    taken: list[tuple[int, int]] = []
+
+    def add(text: str, kind: Kind, span: tuple[int, int]) -> None:
+        if not any(span[0] < end and start < span[1] for start, end in taken):
+            taken.append(span)
+            found.setdefault(text.lower(), Named(text, kind))
+
+    for pattern in (_OPTION, _CONSTANT, _VERSION, _MIXED):
+        for match in pattern.finditer(question):
+            if pattern is not _MIXED or not _MEASURE.fullmatch(match.group()):
+                add(match.group(), "identifier", match.span())
+    for match in _YEAR.finditer(question):
+        add(match.group(), "year", match.span())
+    for match in _NAME.finditer(question):
+        for text, start in _names(question, match):
+            add(text, "name", (start, start + len(text)))
+    return tuple(found.values())
+
+
+def identifiers(question: str) -> tuple[str, ...]:
+    """The identifiers among what ``question`` names."""
+    return tuple(each.text for each in named(question) if each.kind == "identifier")
+
+
+def has(text: str, each: Named) -> bool:
+    """Whether ``text`` has what is named."""
+    if each.kind == "identifier":
+        return exact(text, each.text)
+    if each.kind == "year":
+        return re.search(rf"(?<!\d){each.text}(?!\d)", text) is not None
+    return squashed(each.text) in squashed(text)
+
+
+def exact(text: str, identifier: str) -> bool:
+    """Whether ``identifier`` stands in ``text`` as a word of its own, in whatever case."""
+    return re.search(rf"(?<![\w-]){re.escape(identifier)}(?![\w]|-\w)", text, re.IGNORECASE) is not None
+
+
+def missing(question: str, texts: Iterable[str]) -> tuple[Named, ...]:
+    """What ``question`` names that none of ``texts`` has."""
+    kept = list(texts)
+    return tuple(each for each in named(question) if not any(has(text, each) for text in kept))
+
+
+@lru_cache(256)
+def squashed(text: str) -> str:
+    """The letters and digits of ``text`` in lower case, without anything between them."""
+    return _SQUASH.sub("", text).lower()
+
+
+def _names(question: str, match: re.Match[str]) -> list[tuple[str, int]]:
+    """(name, where it begins) of a run of capitalised words, which may begin with the word that opens the sentence."""
+    text, start = match.group(), match.start()
+    opens = not question[:start].strip() or question[:start].rstrip()[-1:] in ".?!:"
+    words = text.split()
+    while words and (re.sub(r"['’].*", "", words[0].lower()) in _QUESTION_WORDS):
+        start += len(words[0])
+        rest = question[start : match.end()]
+        start += len(rest) - len(rest.lstrip())
+        words, opens = words[1:], False
+    name = question[start : match.end()]
+    name = re.sub(r"['’]s$", "", name)
+    plain = name.lower().rstrip(".")
+    if len(plain) < 2 or not words or plain in _NO_NAMES or all(word.lower() in _NO_NAMES for word in words):
+        return []
+    # A single word that opens the sentence is a name only where it looks like one.
+    if opens and len(words) == 1 and not re.search(r"[A-Z0-9]", name[1:]) and not match.group().endswith(("'s", "’s")):
+        return []
+    return [(name, start)]
