@@ -82,6 +82,12 @@ def test_english_documents_are_not_taken_for_others() -> None:
     assert main_language(["Burrs", TEXTS["de"], TEXTS["de"], TEXTS["en"]]) == "de"
 
 
+def test_letters_in_the_cells_of_an_english_sheet_are_no_language() -> None:
+    sheet = "| Group: A | Grade: O | Mark: E | as: 3 | do: 4 |\n| Group: O | Grade: A | Mark: E | no: 1 | com: 2 |"
+    assert main_language([sheet, sheet]) == UNKNOWN
+    assert unfamiliar(Knowing(("en",)), "Which grade has group A, O or E?", [sheet]) == ""  # type: ignore[arg-type]
+
+
 def test_what_is_said_depends_on_the_model() -> None:
     english, many, silent = Knowing(("en",)), Knowing(("*",)), Knowing(())
     assert not knows(english, "de")  # type: ignore[arg-type]

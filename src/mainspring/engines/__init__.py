@@ -29,12 +29,13 @@ log = logging.getLogger("mainspring.engines")
 @dataclass(slots=True)
 class Engines:
     """What this room opens. ``load_embedder`` makes another embedder of the catalogue, for collections that were
-    embedded with it (None: there is no other)."""
+    embedded with it (None: there is no other), ``reader`` is the reranker that reads the sentences of answers again."""
 
     chat: dict[str, ChatModel]
     embedder: Embedder
     reranker: Reranker | None = None
     load_embedder: Callable[[str], Embedder] | None = None
+    reader: Reranker | None = None
 
 
 class Prepared:
@@ -107,7 +108,11 @@ async def open(settings: Settings, prepared: Prepared | None = None) -> AsyncIte
         reranker = builtin.reranker(settings)
         if reranker is not None:
             stack.push_async_callback(reranker.close)
-        yield Engines({model.name: model for model in prepared.models}, embedder, reranker, builtin.embedders(settings))
+        reader = builtin.reader(settings)
+        if reader is not None:
+            stack.push_async_callback(reader.close)
+        chat = {model.name: model for model in prepared.models}
+        yield Engines(chat, embedder, reranker, builtin.embedders(settings), reader)
 
 
 async def _end(prepared: Prepared, starting: list[asyncio.Task[None]]) -> None:

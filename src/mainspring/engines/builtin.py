@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -13,12 +14,15 @@ from mainspring.engines.embedder import OpenVinoEmbedder
 from mainspring.engines.model import ModelResponder
 from mainspring.engines.pull import PulledModel, Puller
 from mainspring.engines.template import ChatTemplate
+from mainspring.errors import ModelNotPulled
 from mainspring.plugins import Registry, hookimpl
 from mainspring.settings import Settings
 from mainspring.settings.endpoints import RemoteReplica
 
 if TYPE_CHECKING:
     from mainspring.engines.late import LateInteraction
+
+log = logging.getLogger("mainspring.engines")
 
 
 @hookimpl
@@ -211,6 +215,26 @@ def reranker(settings: Settings) -> Reranker | None:
         parts = [LateInteraction(puller.local(each), settings.engines.threads) for each in settings.models.late]
         return parts[0] if len(parts) == 1 else Together(parts)
     return CrossEncoder(puller.local(name), settings.engines.threads)
+
+
+def reader(settings: Settings) -> Reranker | None:
+    """What ``models.answers`` names; its graph is loaded at the first use. None, with a warning, where it is not
+    pulled: words and cosines choose sentences then.
+
+    Raises ``UnknownModel``, and ``ModelError`` for a model of another kind.
+    """
+    from mainspring.engines.reranker import CrossEncoder, RemoteReranker
+
+    name = settings.models.answers
+    if not name:
+        return None
+    if name in settings.models.remote_rerankers:
+        return RemoteReranker(settings.models.remote_rerankers[name])
+    try:
+        return CrossEncoder(Puller(settings).local(name), settings.engines.threads)
+    except ModelNotPulled as error:
+        log.warning("sentences of answers are chosen without a reranker: %s", error)
+        return None
 
 
 def _responder(

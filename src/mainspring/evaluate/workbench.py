@@ -203,7 +203,9 @@ async def open(settings: Settings, engines: Engines) -> AsyncIterator[Workbench]
     tokens = Tokens()
     chat = {name: _counted(model, tokens) for name, model in engines.chat.items()}
     reranker = CountingReranker(engines.reranker, tokens) if engines.reranker is not None else None
-    counted = replace(engines, chat=chat, embedder=CountingEmbedder(engines.embedder, tokens), reranker=reranker)
+    reader = CountingReranker(engines.reader, tokens) if engines.reader is not None else None
+    embedder = CountingEmbedder(engines.embedder, tokens)
+    counted = replace(engines, chat=chat, embedder=embedder, reranker=reranker, reader=reader)
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         opened = await enter(stores.open(settings))

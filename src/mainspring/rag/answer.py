@@ -16,7 +16,7 @@ from typing import Any
 from mainspring.engines.base import Reranker
 from mainspring.errors import DeadlineExceeded, InvalidRequest, NotFound, Unsupported
 from mainspring.path import replay
-from mainspring.rag import extract, language
+from mainspring.rag import extract, language, talk
 from mainspring.rag.asked import Asked, refuse_unsupported, understood
 from mainspring.rag.calibration import Calibration
 from mainspring.rag.cite import Numbers, cite
@@ -25,6 +25,7 @@ from mainspring.rag.evidence import evidence
 from mainspring.rag.extract import Passage
 from mainspring.rag.features import features
 from mainspring.rag.findings import Findings, record, shown
+from mainspring.rag.findings import named as told_of
 from mainspring.rag.generate import REFUSAL, Writer
 from mainspring.rag.graph import told
 from mainspring.rag.graph.found import Theme, Walked
@@ -144,6 +145,7 @@ class DocumentAnswerer:
             mode,
             written,
             self._calibration,
+            None if self._reader is None else self._reader.fingerprint,
         )
         return hashlib.sha256(repr(facts).encode()).hexdigest()
 
@@ -158,6 +160,9 @@ class DocumentAnswerer:
             raise InvalidRequest(f"{self._name} answers chat requests only", param="model")
         asked = self._asked(request)
         refuse_unsupported(request, asked.mode)
+        kind = talk.talk(asked.question)
+        if kind is not None:
+            return await self._talked(kind, asked, context)
         try:
             async with asyncio.timeout(context.remaining()):
                 asked = await self._condensed(asked, context)
@@ -186,6 +191,24 @@ class DocumentAnswerer:
         notes = Notes(question, passages, texts, look.missing)
         response = await self._writer.write(request, question, reading, passages, texts, context, notes)
         return self._noticed(asked, found, response.with_head(model=self._name))
+
+    async def _talked(self, kind: talk.Talk, asked: Asked, context: Context) -> Response:
+        """What is said to what is no question to be searched, from the catalogue of documents."""
+        groups = context.principal.groups
+        try:
+            chosen = await self._scope(asked.names, context)
+        except NotFound:
+            if asked.names:
+                raise
+            chosen = []
+        listed = [await self._collections.documents(collection, groups) for collection in chosen]
+        said, named = await talk.reply(kind, [each for row in listed for each in row], self._retriever.text)
+        if named:
+            names = [document.document_id for document in named]
+            context.allowance.records.append(told_of(context, asked.mode, [each.id for each in chosen], names))
+        read, written = self._retriever.embedder.count_tokens([asked.question, said])
+        usage = Usage(prompt_tokens=read, completion_tokens=written)
+        return Response(Head(model=self._name), replay([Answered(True), Text(said), usage, Finish("stop")]))
 
     def _noticed(self, asked: Asked, found: Findings, response: Response) -> Response:
         """``response`` with what is to be known about it in front."""

@@ -106,6 +106,7 @@ class Assembly:
             charged=self._path.charged,
             understanding=self._understanding,
             sift=self._path.sift,
+            reader=self._engines.reader,
             tracing=self._telemetry.tracing,
         )
 

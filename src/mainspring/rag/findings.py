@@ -89,6 +89,28 @@ def record(
     )
 
 
+def named(context: Context, mode: str, collections: Sequence[str], documents: Sequence[str]) -> EventRecord:
+    """The fact that an answer named ``documents`` (ids) of ``collections`` (ids) and searched none, for
+    ``context.allowance.records``: who may see it, and what is erased with a document, goes by this."""
+    return EventRecord(
+        id=ids.new("evt_"),
+        at=time.time(),
+        tenant=context.principal.tenant,
+        trace_id=context.trace.trace_id,
+        kind="retrieval",
+        subject="",
+        facts={
+            "collections": sorted(collections),
+            "mode": mode,
+            "refused": False,
+            "hits": [{"document_id": each} for each in documents],
+            "cited": [],
+        },
+        consent=context.consent,
+        retention=context.retention,
+    )
+
+
 def checked(context: Context, sentences: int, unsupported: int) -> EventRecord:
     """The fact of how many written sentences no passage supported, for ``context.allowance.records``."""
     return EventRecord(

@@ -6,6 +6,7 @@ nothing is said of that.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -23,6 +24,7 @@ __all__ = [
     "remedy",
     "strange",
     "unfamiliar",
+    "written",
 ]
 
 EVERY = "*"
@@ -48,14 +50,30 @@ NAMES: Mapping[str, str] = {
     "uk": "Ukrainian",
     "zh": "Chinese",
 }
+_LOOKED_AT, _LEAST_WORDS = 4_000, 12
+_LONE = re.compile(r"\b[A-Za-z]\b")
+_WORD = re.compile(r"[^\W\d_]+")
 MULTILINGUAL = "multilingual-e5-small-q4"
 """The entry of the catalogue that is named as a remedy."""
 
 
+def written(text: str) -> str:
+    """The language of the running text in ``text``; ``UNKNOWN`` where there is too little of it to tell.
+
+    Tables, code and single letters are left out: of "A | O | E" a language of few letters would be told.
+    """
+    lines = [line for line in text[:_LOOKED_AT].splitlines() if " | " not in line and not line.lstrip().startswith("|")]
+    words = [word for word in _WORD.findall(" ".join(lines)) if len(word) > 1 or not word.isascii()]
+    prose = " ".join(words)
+    # Scripts that have no spaces have few words.
+    return detect(prose) if len(words) >= _LEAST_WORDS or not prose.isascii() else UNKNOWN
+
+
 def main_language(texts: Iterable[str]) -> str:
-    """The language of most of ``texts``; ``UNKNOWN`` where none can be told for any."""
-    counts = Counter(language for language in map(detect, texts) if language != UNKNOWN)
-    return counts.most_common(1)[0][0] if counts else UNKNOWN
+    """The language of at least half of those of ``texts`` that one can be told for; else ``UNKNOWN``."""
+    counts = Counter(language for language in map(written, texts) if language != UNKNOWN)
+    best, count = counts.most_common(1)[0] if counts else (UNKNOWN, 0)
+    return best if 2 * count >= counts.total() else UNKNOWN
 
 
 def knows(embedder: Embedder, language: str) -> bool:
@@ -66,7 +84,7 @@ def knows(embedder: Embedder, language: str) -> bool:
 
 def unfamiliar(embedder: Embedder, question: str, passages: Sequence[str]) -> str:
     """What is to be said where question or passages are in a language that the embedder does not know; else empty."""
-    asked, said = detect(question), main_language(passages)
+    asked, said = detect(_LONE.sub(" ", question)), main_language(passages)
     problem = ""
     if not knows(embedder, said):
         problem = f"The documents that were found are in {NAMES[said]}"

@@ -135,7 +135,7 @@ class Publisher:
                 continue
             report.chunks += len(each.chunks)
             report.chars += len(each.parsed.text)
-            report.languages[language.detect(each.parsed.text)] += 1
+            report.languages[language.written(each.parsed.text)] += 1
             (report.updated if each.version.current else report.added).append(each.source.name)
 
     async def _screened(

@@ -27,6 +27,7 @@ class ModelsSettings(Section):
     catalogues: tuple[Path, ...] = ()
     hub: str = Field("https://huggingface.co", pattern=r"^https?://", description="where `hf:` sources lie")
     reranker: str = "late"
+    answers: str = Field("", description="reranker that reads the sentences of answers again; empty: none")
     layout: str = "pp-layout-cdla"
     region: str = Field("", pattern=REGION, description="where this machine is, and with it what runs here")
     replicas: dict[str, int] = Field(default_factory=dict)
@@ -81,4 +82,5 @@ class ModelsSettings(Section):
         """The catalogue names of everything that is configured to run here."""
         elsewhere = {"", *self.remote_rerankers}
         rerankers = self.late or (() if self.reranker in elsewhere or self.listwise else (self.reranker,))
-        return tuple(dict.fromkeys((*self.chat, self.embedding, *rerankers)))
+        answers = () if self.answers in elsewhere else (self.answers,)
+        return tuple(dict.fromkeys((*self.chat, self.embedding, *rerankers, *answers)))

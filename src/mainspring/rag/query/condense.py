@@ -23,6 +23,15 @@ _ELLIPSIS = re.compile(
     r"^\s*(?:and|or|but|so|then|also|what about|how about|what if|why|why not|same for|the same|instead|otherwise)\b",
     re.IGNORECASE,
 )
+# "In a shop?", "For members, too?": a place or a case of what was asked before.
+_FRAGMENT = re.compile(
+    r"^\s*(?:in|at|on|for|with|without|to|from|by|during|per|under|as|if|when|within|outside|after|before)\s"
+    r"(?:(?!\b(?:what|which|who|whom|where|when|why|how|is|are|do|does|did|can|may|must|should|will|has|have)\b).)*\?*\s*$",
+    re.IGNORECASE,
+)
+# "The smallest size it applies to": nothing in the question is what "it" stands for.
+_RELATIVE = re.compile(r"\b(?P<noun>[a-z]+)\s+(?:it|they|he|she)\s+[a-z]+", re.IGNORECASE)
+_CONDITION = re.compile(r"\b(?:if|when|while|because|since|before|after|once|until|unless|though)\b", re.IGNORECASE)
 _REFERS = re.compile(
     r"\b(?:it|its|they|them|their|theirs|he|him|his|she|hers?|those|these|ones|the (?:former|latter|same|other)"
     r"|(?:this|that)(?=\s*(?:one|[?.,!]|$)|\s+(?:is|was|does|do|did|has|can|will|would|apply|cost|mean|work)\b))(?!\w)",
@@ -32,7 +41,9 @@ _REFERS = re.compile(
 
 def leans(question: str) -> bool:
     """Whether a question is probably not understood without the one before."""
-    if len(terms.content(question)) < _STANDS_ALONE or _ELLIPSIS.match(question):
+    if len(terms.content(question)) < _STANDS_ALONE or _ELLIPSIS.match(question) or _FRAGMENT.match(question):
+        return True
+    if any(not terms.stops(match["noun"].lower()) for match in _RELATIVE.finditer(_CONDITION.split(question)[0])):
         return True
     refers = _REFERS.search(question)
     # "When a grinder jams, how is it cleaned?" names what it refers to.

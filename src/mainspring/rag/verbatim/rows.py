@@ -58,9 +58,17 @@ def parsed(text: str) -> Row | None:
 
 def columns(row: Row, question: str, most: int = 2) -> tuple[Cell, ...]:
     """The cells of ``row`` that ``question`` asks for: those whose column it names best, in their order; where it
-    names none, the only one that has the kind of thing asked for. () where that does not tell them apart."""
+    names none, the only one that has the kind of thing asked for. () where that does not tell them apart.
+
+    Of a follow-up, which stands in the last line, what it names itself counts before what it leans on.
+    """
     if len(row.cells) == 1:
         return row.cells
+    *before, last = question.split("\n")
+    return _columns(row, last, most) or (_columns(row, question, most) if before else ())
+
+
+def _columns(row: Row, question: str, most: int) -> tuple[Cell, ...]:
     asked = terms.content(question)
     names = [terms.content(cell.name) for cell in row.cells]
     weights = terms.rarity(asked, names)
