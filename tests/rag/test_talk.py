@@ -7,7 +7,7 @@ import pytest
 from mainspring.path import collect
 from mainspring.rag.ingest import Source
 from mainspring.rag.talk import Outline, suggestions, talk
-from mainspring.types import Context
+from mainspring.types import Context, Principal
 from tests.rag.conftest import Room
 from tests.rag.test_answer import LEAVE, ask, fill
 
@@ -66,15 +66,9 @@ async def test_what_changed_last_goes_by_the_times_of_documents(room: Room, aske
 
 async def test_what_one_may_not_see_is_not_named(room: Room) -> None:
     await fill(room)
-    stranger = Context(asker_of("another"))
+    stranger = Context(Principal("another", "key"))
     found = await collect(await room.answerer(collection=None).respond(ask("Which documents do you have?"), stranger))
     assert found.text == "There are no documents yet."
-
-
-def asker_of(tenant: str):  # type: ignore[no-untyped-def]
-    from mainspring.types import Principal
-
-    return Principal(tenant, "key")
 
 
 def test_suggestions_are_headings_of_several_documents() -> None:

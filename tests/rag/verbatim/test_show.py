@@ -50,7 +50,10 @@ def test_a_list_is_shown_whole_where_several_things_are_asked_for() -> None:
 
 
 def test_rows_without_a_named_column_are_one_table() -> None:
-    rows = ["Zone: North | Days: 2 | Price: 5 | Carrier: A | Track: yes", "Zone: South | Days: 3 | Price: 9 | Carrier: B | Track: no"]  # fmt: skip
+    rows = [
+        "Zone: North | Days: 2 | Price: 5 | Carrier: A | Track: yes",
+        "Zone: South | Days: 3 | Price: 9 | Carrier: B | Track: no",
+    ]
     text = "\n".join(f"| {row} |" for row in rows)
     (piece,) = show.pieces([passage(text, row, "row") for row in rows], "What about the zones?")
     assert piece.text.splitlines()[0] == "| Zone | Days | Price | Carrier | Track |  |"
