@@ -48,6 +48,12 @@ DATA_SETS = (
     ("retrieval/npl", "NPL: 11,429 records, 93 queries (`npl`)", "stefreschke/Information-Retrieval", "none"),
     ("qa/squad/dev-v2.0.json", "part of the SQuAD 2.0 development set", "chrischute/squad", "MIT (code)"),
     (
+        "qa/grounded/tatqa",
+        "TAT-QA: 3,331 questions over tables of financial reports with the text around them",
+        "NExTplusplus/TAT-QA",
+        "CC-BY-4.0",
+    ),
+    (
         "qa/hipporag",
         "samples of HotpotQA and MuSiQue, the corpus of 2WikiMultihopQA (`data` of the branch `legacy`)",
         "OSU-NLP-Group/HippoRAG",

@@ -35,7 +35,7 @@ def mine(command: Command) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", [[], ["rag"], ["refusal"], ["collections"]], ids=" ".join)
+@pytest.mark.parametrize("name", [[], ["rag"], ["answers"], ["refusal"], ["collections"]], ids=" ".join)
 def test_every_command_explains_itself(name: list[str]) -> None:
     shown = CliRunner().invoke(app, ["eval", *name, "--help"])
     assert shown.exit_code == 0, shown.output
@@ -62,6 +62,21 @@ def test_refusal_tells_what_is_off_topic(command: Command, mine: Path) -> None:
     assert found["questions"] == {"answerable": 2, "off_topic": 1}
     assert found["auroc"]["off_topic"]["value"] == 1
     assert found["refused"]["off_topic"] == 1
+
+
+def test_answers_are_scored_and_written_for_reading(command: Command, mine: Path) -> None:
+    out, home = command.place / "answers.md", command.place / "kept"
+    arguments = ("eval", "answers", mine, "--mode", "extractive", "--home", home)
+    shown = command.said(*arguments, "--out", out)
+    assert "answer contained" in shown
+    text = out.read_text()
+    assert "| answer contained | 1.000 | 0.342 to 1.000 | 2 |" in text
+    assert "| off topic refused | 1.000 |" in text
+    assert "Cited: tides.txt" in text
+    again = json.loads(command.said(*arguments, "--json"))
+    assert [each["right_first"] for each in again["answers"]] == [True, True, False]
+    assert [each["refused"] for each in again["answers"]] == [False, False, True]
+    assert again["refusing"]
 
 
 def test_what_cannot_be_measured_is_one_line(command: Command, mine: Path) -> None:

@@ -42,6 +42,9 @@ def test_a_folder_of_ones_own(folder: Path) -> None:
         ({"question": "?", "sources": "tides.txt"}, "a list of file names in sources"),
         ({"question": "?", "sources": {"tides.txt": 0}}, "whole gains above 0"),
         ({"question": "?", "answers": "13.6"}, "a list of strings in answers"),
+        ({"question": "?", "all": ["13.6"]}, "a list of lists of strings in all"),
+        ({"question": "?", "polarity": "maybe"}, "unknown polarity maybe; use yes or no"),
+        ({"question": "?", "within": ["nothing.txt"]}, "a list of file names in within"),
         ({"question": "?", "split": "test"}, "unknown split test; use development or reported"),
     ],
 )

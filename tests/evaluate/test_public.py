@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -166,3 +167,50 @@ def test_the_real_files(data: Path, name: str, documents: int, reported: int) ->
     assert len(found.part("reported").queries) == reported
     known = {document.id for document in found.documents}
     assert all(query.gains.keys() <= known for query in found.queries)
+
+
+def test_tables_of_tat_qa_confine_their_questions(tmp_path: Path) -> None:
+    def question(uid: str, kind: str, answer: object, place: str, compares: bool = False) -> dict[str, object]:
+        facts = {"answer": answer, "answer_type": kind, "answer_from": place, "req_comparison": compares}
+        return {"uid": uid, "question": f"What of {uid}?", **facts}
+
+    asked = [
+        question("cell", "span", ["1,496"], "table"),
+        question("largest", "span", ["2019"], "table", True),
+        question("change", "arithmetic", -12.6, "table"),
+        question("types", "multi-span", ["Fixed", "Other"], "table-text"),
+        question("why", "span", ["they rose"], "text"),
+    ]
+    row = {
+        "table": {"table": [["", "2019"], ["Total  sales", "$1,496"]]},
+        "paragraphs": [{"text": "Sales are fixed."}],
+        "questions": asked,
+    }
+    folder = tmp_path / "qa/grounded/tatqa"
+    folder.mkdir(parents=True)
+    for part in ("dev", "test_gold"):
+        (folder / f"tatqa_dataset_{part}.json.gz").write_bytes(gzip.compress(json.dumps([row]).encode()))
+    judged = load("tatqa", tmp_path)
+    assert judged.documents[0].read().decode() == "|  | 2019 |\n|---|---|\n| Total sales | $1,496 |\n\nSales are fixed."
+    mine = judged.part("development").queries
+    assert [each.form for each in mine] == ["cell", "comparison", "arithmetic", "list", "text"]
+    assert {each.within for each in mine} == {("dev-000.md",)}
+    assert mine[2].answers == ("-12.6",)
+    assert mine[3].every == (("Fixed",), ("Other",))
+    assert {each.within for each in judged.part("reported").queries} == {("test_gold-000.md",)}
+
+
+def test_articles_of_squad_are_in_one_half_only(tmp_path: Path) -> None:
+    def article(number: int) -> dict[str, object]:
+        rows = [
+            {"id": f"{number}-yes", "question": f"Who is {number}?", "answers": [{"text": str(number)}]},
+            {"id": f"{number}-no", "question": f"Why is {number}?", "answers": [], "is_impossible": True},
+        ]
+        return {"paragraphs": [{"context": f"This is {number}.", "qas": rows}]}
+
+    (tmp_path / "qa/squad").mkdir(parents=True)
+    (tmp_path / "qa/squad/dev-v2.0.json").write_text(json.dumps({"data": [article(n) for n in range(1, 9)]}))
+    judged = load("squad-articles", tmp_path)
+    assert {each.id for each in judged.part("reported").queries} == {"4-yes", "4-no", "8-yes", "8-no"}
+    assert len(judged.part("development").queries) == 12
+    assert len(judged.documents) == 8

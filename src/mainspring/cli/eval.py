@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mainspring.cli import show
+from mainspring.cli import eval_answers, show
 from mainspring.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ Half = Annotated[Split, typer.Option("--split", help="Queries to use; look and t
 Limit = Annotated[int, typer.Option("--limit", min=0, help="At most so many queries, evenly spaced (0: all)")]
 Out = Annotated[Path | None, typer.Option("--out", help="Also write the results, as JSON or (.md) as Markdown")]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
+
+
+app.command("answers")(eval_answers.answers)
 
 
 @app.command("collections")

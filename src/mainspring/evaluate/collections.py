@@ -10,7 +10,9 @@ ingested, and ``questions.jsonl`` with a JSON object a line:
 
 ``sources`` are file names below ``documents/`` (a name, or an object of names and gains), ``answers`` any strings
 one of which a right answer contains. A question without sources has no answer in the documents. Optional are ``id``,
-``split`` (``development`` or ``reported``) and ``kind``.
+``split`` (``development`` or ``reported``), ``kind``, ``all`` (lists of strings: a right answer contains one of each),
+``polarity`` (``yes`` or ``no``), ``within`` (file names: nothing else is searched) and ``type`` (a word of one's own,
+by which answers are counted).
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from mainspring.errors import InvalidRequest, NotFound
 
 Split = Literal["development", "reported"]
 Kind = Literal["answerable", "near_miss", "off_topic"]
+Polarity = Literal["", "yes", "no"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,9 @@ class Query:
     """A question; ``gains`` are those of the relevant documents by id, ``answers`` gold strings if there are any.
 
     ``near_miss`` questions have a subject that the documents treat and no answer there; ``off_topic`` ones have
-    nothing to do with the documents. Both have no gains.
+    nothing to do with the documents. Both have no gains. ``every`` are groups of strings of which a right answer holds
+    one each, ``polarity`` is the right answer to a question of yes or no, ``form`` says what sort of question it is,
+    ``within`` names the documents that are searched (none: all).
     """
 
     id: str
@@ -51,6 +56,10 @@ class Query:
     answers: tuple[str, ...] = ()
     kind: Kind = "answerable"
     split: Split = "development"
+    every: tuple[tuple[str, ...], ...] = ()
+    polarity: Polarity = ""
+    form: str = ""
+    within: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +105,8 @@ def named() -> dict[str, tuple[str, Callable[[Path], Judged]]]:
         "npl": ("11,429 titles and abstracts of electronics, 93 queries", public.npl),
         "squad": ("646 paragraphs of SQuAD 2.0 (dev), 500 + 500 answerable questions", public.squad),
         "squad-refusal": ("SQuAD without some articles: answerable, adversarial and off-topic", public.squad_refusal),
+        "squad-articles": ("SQuAD halved by article: answerable and adversarial", public.squad_articles),
+        "tatqa": ("555 tables with text of financial reports, 3,331 questions, each of one table", public.tatqa),
         "handbook": ("18 documents of the sample handbook, its development questions", public.handbook),
         "handbook-2hop": ("the sample handbook, questions that need two documents", public.handbook_2hop),
         "2wiki": ("6,119 passages of 2WikiMultihopQA, questions built over pairs of them", public.two_wiki),
@@ -172,14 +183,40 @@ def query_of(row: Any, default_id: str, where: str, known: set[str]) -> Query:
         if name not in known:
             raise fail(f"names {name}, which is not among the documents", "sources")
     answers = row.get("answers", [])
-    if not isinstance(answers, list) or not all(isinstance(each, str) and each for each in answers):
+    if not _strings(answers):
         raise fail("needs a list of strings in answers", "answers")
+    within = row.get("within", [])
+    if not _strings(within) or not known.issuperset(within):
+        raise fail("needs a list of file names in within", "within")
+    every = row.get("all", [])
+    if not isinstance(every, list) or not all(_strings(group) and group for group in every):
+        raise fail("needs a list of lists of strings in all", "all")
     kind = row.get("kind", "answerable" if gains else "near_miss")
     split = row.get("split", "development")
-    for field, value, allowed in (("kind", kind, get_args(Kind)), ("split", split, get_args(Split))):
+    polarity = row.get("polarity", "")
+    for field, value, allowed in (
+        ("kind", kind, get_args(Kind)),
+        ("split", split, get_args(Split)),
+        ("polarity", polarity, get_args(Polarity)),
+    ):
         if value not in allowed:
-            raise fail(f"has an unknown {field} {value}; use {' or '.join(allowed)}", field)
-    return Query(str(row.get("id", default_id)), row["question"].strip(), gains, tuple(answers), kind, split)
+            raise fail(f"has an unknown {field} {value}; use {' or '.join(filter(None, allowed))}", field)
+    return Query(
+        str(row.get("id", default_id)),
+        row["question"].strip(),
+        gains,
+        tuple(answers),
+        kind,
+        split,
+        tuple(map(tuple, every)),
+        polarity,
+        str(row.get("type", "")),
+        tuple(within),
+    )
+
+
+def _strings(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) and each for each in value)
 
 
 def _gains(sources: object, fail: Callable[[str, str], InvalidRequest]) -> dict[str, int]:

@@ -5,12 +5,14 @@ Nothing is downloaded and no text of theirs is part of this package: docs/evalua
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 
@@ -19,6 +21,9 @@ from mainspring.evaluate.collections import Document, Judged, Query, Split, file
 
 _SQUAD_SAMPLE = 500
 _SQUAD_SEEDS: Mapping[Split, int] = {"reported": 2024, "development": 7}
+# Every fourth article of SQuAD is reported by ``squad_articles``, and nothing is trained or chosen on it.
+_KEPT_FROM_TRAINING = 4
+_ARTICLES_SAMPLE = 400
 # Every fifth article of SQuAD is left out of the corpus of ``squad_refusal``: its questions are off topic there.
 _LEFT_OUT = 5
 
@@ -113,6 +118,67 @@ def squad_refusal(data: Path) -> Judged:
     ):
         queries += _draw(sorted((each for each in rows if each.kind == kind), key=lambda each: each.id), size)
     return Judged("squad-refusal", documents, tuple(queries))
+
+
+def squad_articles(data: Path) -> Judged:
+    """SQuAD halved by article, for readers that are trained: articles 4, 8, 12 and 16 are reported, the others are
+    development. 400 answerable and 400 adversarially unanswerable questions (``near_miss``) a half, drawn by seed."""
+    documents, queries = _squad_rows(articles(data))
+    halves: dict[str, Split] = {
+        row["id"]: "development" if number % _KEPT_FROM_TRAINING else "reported"
+        for number, article in enumerate(articles(data), 1)
+        for paragraph in article["paragraphs"]
+        for row in paragraph["qas"]
+    }
+    drawn: list[Query] = []
+    for split, seed in _SQUAD_SEEDS.items():
+        for kind in ("answerable", "near_miss"):
+            rows = [each for each in queries if each.kind == kind and halves[each.id] == split]
+            rows = random.Random(seed).sample(sorted(rows, key=lambda each: each.id), min(_ARTICLES_SAMPLE, len(rows)))
+            drawn += [replace(each, split=split) for each in rows]
+    return Judged("squad-articles", documents, tuple(drawn))
+
+
+def tatqa(data: Path) -> Judged:
+    """TAT-QA: tables of financial reports with the text around them, each a document to which its questions are
+    confined, for they name no company. Questions of a single cell have the form ``cell``; others ``comparison``,
+    ``arithmetic``, ``list``, ``count`` and ``text``. The published dev part is development, the test part reported."""
+    folder = _folder(data, "qa/grounded/tatqa", "tatqa_dataset_dev.json.gz")
+    documents: list[Document] = []
+    queries: list[Query] = []
+    parts: tuple[tuple[Split, str], ...] = (("development", "dev"), ("reported", "test_gold"))
+    for split, part in parts:
+        for number, row in enumerate(
+            json.loads(gzip.decompress((folder / f"tatqa_dataset_{part}.json.gz").read_bytes()))
+        ):
+            name = f"{part}-{number:03}.md"
+            text = "\n\n".join([_table(row["table"]["table"]), *(each["text"] for each in row["paragraphs"])])
+            documents.append(Document(name, name, text.encode))
+            cells = {_bare(cell) for line in row["table"]["table"] for cell in line}
+            queries += [_tatqa_query(each, name, cells, split) for each in row["questions"]]
+    return Judged("tatqa", tuple(documents), tuple(queries))
+
+
+def _tatqa_query(row: Mapping[str, Any], name: str, cells: set[str], split: Split) -> Query:
+    answers = tuple(str(each) for each in (row["answer"] if isinstance(row["answer"], list) else [row["answer"]]))
+    form = {"arithmetic": "arithmetic", "multi-span": "list", "count": "count"}.get(row["answer_type"], "text")
+    if form == "text" and row.get("req_comparison"):
+        form = "comparison"
+    elif form == "text" and "table" in row["answer_from"] and _bare(answers[0]) in cells:
+        form = "cell"
+    every = tuple((each,) for each in answers) if form == "list" else ()
+    return Query(
+        row["uid"], row["question"], {name: 1}, () if every else answers, "answerable", split, every, "", form, (name,)
+    )
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(' '.join(cell.split()) for cell in row)} |" for row in rows]
+    return "\n".join([lines[0], f"|{'---|' * len(rows[0])}", *lines[1:]])
+
+
+def _bare(cell: str) -> str:
+    return cell.strip().strip("$ ").strip()
 
 
 def handbook(data: Path) -> Judged:
@@ -242,5 +308,5 @@ def _draw(queries: list[Query], size: int) -> tuple[Query, ...]:
     return (*(_in(each, "development") for each in development), *(_in(each, "reported") for each in reported))
 
 
-def _in(query: Query, split: Literal["development", "reported"]) -> Query:
-    return Query(query.id, query.text, query.gains, query.answers, query.kind, split)
+def _in(query: Query, split: Split) -> Query:
+    return replace(query, split=split)

@@ -1,0 +1,82 @@
+"""Answers of the whole system on public questions: SQuAD, its near misses, single cells of TAT-QA, the handbook.
+
+    MAINSPRING_DATA=... python benchmarks/document_answers.py [--only tatqa] [--dev] [--limit N] [--out FOLDER]
+
+The questions that are reported share none with those of ``--dev``, on which parts and settings may be chosen. Those of
+`squad-articles` are of articles that nothing was trained on (4, 8, 12 and 16); TAT-QA's halves are its published ones,
+and each of its questions is asked of its own table, for it names no company. An answer counts when a gold string
+stands in it, whole, in any notation.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from _asked import Goals, answered, figures, write
+from _library import data
+from _report import Figure, report, table
+from mainspring.evaluate.answers import Scored, wilson
+from mainspring.evaluate.collections import Judged, load
+
+SAMPLES = Path(__file__).parent.parent / "samples"
+NAMES = ("squad", "squad-articles", "tatqa", "handbook")
+GOALS: dict[str, Goals] = {
+    "squad": {"answer contained": (0.88, 0.92), "answerable refused": (0.05, 0.02)},
+    "squad-articles": {},
+    "tatqa": {"answer contained, cell": (0.70, 0.85)},
+    "handbook": {"answer contained": (0.93, 1.0), "answerable refused": (0.05, 0.0)},
+}
+SHORT = 60
+"""Words that a short answer has at most."""
+
+
+def half(name: str, development: bool) -> Judged:
+    """The questions of one half; the handbook's are all development."""
+    judged = load(name, SAMPLES if name == "handbook" else data(""))
+    return judged if name == "handbook" else judged.part("development" if development else "reported")
+
+
+def short(found: Sequence[Scored]) -> dict[str, Figure]:
+    """Answers that hold the gold string in few words, and how many numbers have no source."""
+    asked = [each for each in found if each.query.kind == "answerable"]
+    held = wilson(sum(each.contained and each.words <= SHORT for each in asked), len(asked))
+    loose = Counter(bool(each.unsupported) for each in found if not each.shown.refused)
+    return {
+        f"answer contained in at most {SHORT} words": Figure(
+            held.value, "share", "higher", against=f"{len(asked)} questions, [{held.low:.3f}, {held.high:.3f}]"
+        ),
+        "answers with a number that has no source": Figure(
+            loose[True], "answers", "lower", 0, 0, against=f"of {loose.total()}"
+        ),
+    }
+
+
+def main(arguments: argparse.Namespace) -> None:
+    measured: dict[str, Figure] = {}
+    for name in [arguments.only] if arguments.only else NAMES:
+        judged = half(name, arguments.dev)
+        if arguments.limit:
+            judged = judged.part("all", arguments.limit)
+        found = answered(judged, arguments.mode, arguments.home and arguments.home / name)
+        write(arguments.out, f"{name}-{'dev' if arguments.dev else 'reported'}-{arguments.mode or 'default'}", found)
+        prefix = f"{name}: "
+        measured |= figures(found, GOALS[name], prefix)
+        measured |= {prefix + label: figure for label, figure in short(found).items()}
+    if arguments.dev or arguments.only or arguments.limit:
+        print(table(measured))
+    else:
+        report("document_answers", measured)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Answers on public questions")
+    parser.add_argument("--only", choices=NAMES)
+    parser.add_argument("--dev", action="store_true", help="the questions on which things are chosen")
+    parser.add_argument("--mode", default="", choices=("", "auto", "extractive", "generative"))
+    parser.add_argument("--limit", type=int, default=0, help="at most so many questions of each, evenly spaced")
+    parser.add_argument("--home", type=Path, help="keeps what was read for the next run")
+    parser.add_argument("--out", type=Path, help="folder for every answer")
+    main(parser.parse_args())
