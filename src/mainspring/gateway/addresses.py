@@ -1,8 +1,9 @@
 """Bounds of one client address: its requests, its refused credentials, its open connections.
 
-They hold before anything is checked or read, so that guessing keys costs the server next to nothing. Which address is
-meant is decided by the server: the peer's, or behind a trusted proxy the one that it names. Of IPv6 it is the network
-(/64), which is what one customer gets.
+Bounds on requests and connections hold before anything is checked or read. Wrong credentials are bounded after they
+were looked up: behind one address (a proxy, an office) sit many, and a right key is never refused for what others send.
+Which address is meant is decided by the server: the peer's, or behind a trusted proxy the one that it names. Of IPv6 it
+is the network (/64), which is what one customer gets.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import logging
 import math
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from cachetools import LRUCache
@@ -25,6 +26,8 @@ from mainspring.settings.gateway import AddressSettings
 
 log = logging.getLogger("mainspring.gateway")
 Clock = Callable[[], float]
+# Peers of which it is said that they are no trusted proxies: enough for whoever set up proxies, too few to fill a log.
+MOST_WARNED = 64
 
 
 def network(host: str) -> str:
@@ -62,35 +65,29 @@ class Addresses:
 
     def admit(self, host: str) -> None:
         """Count a request. Raises ``RateLimited``."""
-        if not self._seen and not self._settings.requests_per_minute:
-            # Nobody did anything wrong, and nothing else is counted.
+        if not self._settings.requests_per_minute:
             return
         place = network(host)
-        known = self._seen.get(place)
-        if known is None:
-            if not self._settings.requests_per_minute:
-                # Nobody is remembered for doing nothing wrong.
-                return
-            known = self._remember(place)
-        if known.failures is not None and (wait := known.failures.lacks(1)):
-            if not known.told:
-                log.warning("%s sent too many wrong credentials: it is refused for now", place)
-            known.told = True
-            raise _refusal("too many requests with wrong credentials came from this address", wait)
+        known = self._seen.get(place) or self._remember(place)
         if known.requests is not None and (wait := known.requests.take(1)):
             limit = self._settings.requests_per_minute
             raise _refusal(f"this address may send {limit} requests a minute", wait)
 
-    def failed(self, host: str) -> None:
-        """Count a credential of this address that was refused."""
+    def failed(self, host: str) -> RateLimited | None:
+        """Count a credential of this address that was refused. What it is told instead, where there were too many."""
         if not self._settings.failures_per_minute:
-            return
+            return None
         place = network(host)
         known = self._seen.get(place) or self._remember(place)
         if known.failures is None:
             known.failures = Bucket(self._settings.failures_per_minute, self._clock)
-        known.failures.take(1)
+        if wait := known.failures.take(1):
+            if not known.told:
+                log.warning("%s sends too many wrong credentials: those are answered with 429 for now", place)
+            known.told = True
+            return _refusal("too many wrong credentials came from this address", wait)
         known.told = False
+        return None
 
     def _remember(self, place: str) -> _Counts:
         most = self._settings.requests_per_minute
@@ -120,13 +117,41 @@ class AddressLimit:
         except RateLimited as error:
             await _answer(send, error)
             return
+        refused = False
 
-        def counted(message: Message) -> Awaitable[None]:
+        async def counted(message: Message) -> None:
+            nonlocal refused
             if message["type"] == "http.response.start" and message["status"] == 401 and _credential(scope):
-                self.addresses.failed(host)
-            return send(message)
+                told = self.addresses.failed(host)
+                if refused := told is not None:
+                    await _answer(send, told)
+            if not refused:
+                await send(message)
 
         await self.app(scope, receive, counted)
+
+
+class Forwarded:
+    """Warns once for each peer that names another address in ``X-Forwarded-For`` and is not trusted to: a proxy that
+    nobody configured makes one address of all who come through it."""
+
+    def __init__(self, app: ASGIApp, trusted: Callable[[str], bool]) -> None:
+        self.app = app
+        self._trusted = trusted
+        self._warned: set[str] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        client = scope.get("client")
+        if client is not None and scope["type"] == "http" and len(self._warned) < MOST_WARNED:
+            named = any(name == b"x-forwarded-for" for name, _ in scope["headers"])
+            if named and (place := network(client[0])) not in self._warned and not self._trusted(client[0]):
+                self._warned.add(place)
+                log.warning(
+                    "%s sends X-Forwarded-For and is no trusted proxy: all that comes through it counts as one address."
+                    " Where it is yours, name it in gateway.trusted_proxies",
+                    place,
+                )
+        await self.app(scope, receive, send)
 
 
 def _credential(scope: Scope) -> bool:

@@ -12,10 +12,10 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.middleware.proxy_headers import _TrustedHosts
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware, _TrustedHosts
 
 from mainspring.gateway import tls
-from mainspring.gateway.addresses import Connections
+from mainspring.gateway.addresses import Connections, Forwarded
 from mainspring.gateway.connection import bounded_protocol
 from mainspring.gateway.listener import bind, listen
 from mainspring.settings import GatewaySettings
@@ -77,8 +77,10 @@ def _config(app: FastAPI, settings: GatewaySettings) -> uvicorn.Config:
     trusted = _TrustedHosts(proxies)
     connections = Connections(settings.addresses.connections, lambda host: host in trusted)
     secured = tls.context(settings.tls)
+    # Whoever is not named could give itself any address.
+    behind: Any = ProxyHeadersMiddleware(app, trusted_hosts=proxies) if proxies else app  # type: ignore[arg-type]
     return uvicorn.Config(
-        app,
+        Forwarded(behind, lambda host: host in trusted),
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -86,9 +88,7 @@ def _config(app: FastAPI, settings: GatewaySettings) -> uvicorn.Config:
         timeout_graceful_shutdown=int(settings.shutdown_grace_s),
         http=bounded_protocol(settings.read_timeout_s, connections),
         timeout_keep_alive=75,
-        # Whoever is not named could give itself any address.
-        proxy_headers=bool(proxies),
-        forwarded_allow_ips=proxies,
+        proxy_headers=False,
         ssl_context_factory=None if secured is None else lambda *_: secured,
     )
 

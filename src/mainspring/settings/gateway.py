@@ -51,7 +51,7 @@ class AddressSettings(Section):
     """Bounds of one client address (of IPv6: of its /64 network). 0: none."""
 
     requests_per_minute: int = Field(0, ge=0)
-    failures_per_minute: int = Field(60, ge=0, description="credentials that were refused; then nothing is checked")
+    failures_per_minute: int = Field(60, ge=0, description="wrong credentials; more of them are a 429")
     connections: int = Field(2048, ge=0, description="open at a time")
     remembered: int = Field(10_000, ge=100, description="addresses whose counts are kept, the latest")
 
