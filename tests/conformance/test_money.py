@@ -444,3 +444,26 @@ async def test_a_caller_that_leaves_while_it_reserves_leaves_nothing_set_aside(
         while (await budgets.spending(budget)).reserved_nanousd:
             await asyncio.sleep(0.01)
     await budgets.reserve([budget], 1000, 1)
+
+
+async def test_what_a_key_made_spends_of_its_budget_too(opened: Stores) -> None:
+    parent, _ = await opened.keys.create("p", tenant="acme", scopes=frozenset({"admin"}))
+    child, _ = await opened.keys.create("c", tenant="acme", scopes=frozenset({"admin"}), maker=parent.principal())
+    await opened.events.append(call(5, key=child.id))
+    made = await opened.budgets.create("acme", "key", parent.id, window="day", limit_nanousd=100)
+    assert (await opened.budgets.spending(made)).spent_nanousd == 5
+    new, _ = await opened.keys.rotate("acme", parent.id)
+    spent = {parent.id: 1, child.id: 10, new.id: 20, "key_x": 40}
+    await opened.events.append(*(call(cost, key=each) for each, cost in spent.items()))
+    assert (await opened.budgets.spending(made)).spent_nanousd == 36
+
+
+async def test_the_operator_and_the_tenant_have_a_budget_of_the_same_kind_each(opened: Stores) -> None:
+    await opened.budgets.create("acme", "tenant", window="day", limit_tokens=9)
+    own = await opened.budgets.create("acme", "tenant", window="day", limit_tokens=5, setter="tenant")
+    assert {each.setter for each in await opened.budgets.list("acme")} == {"operator", "tenant"}
+    with pytest.raises(Conflict):
+        await opened.budgets.create("acme", "tenant", window="day", limit_tokens=5, setter="tenant")
+    with pytest.raises(Exhausted) as full:
+        await opened.budgets.reserve(await opened.budgets.concerning(KEY, "m"), 0, 6)
+    assert full.value.budget.id == own.id

@@ -44,10 +44,14 @@ async def test_anybody_may_ask_to_be_served_later() -> None:
     assert (await admitted({"chat"}, "free", x_priority=" Batch ")).priority == Priority.BATCH
 
 
-async def test_only_admins_may_ask_to_be_served_before() -> None:
+async def test_only_operators_may_ask_to_be_served_before() -> None:
     with pytest.raises(Forbidden, match="served as background, not as interactive"):
         await admitted({"chat"}, "free", x_priority="interactive")
-    assert (await admitted({"admin"}, "free", x_priority="interactive")).priority == Priority.INTERACTIVE
+    # Nor is that an administrator's to decide, whose tier the operator set.
+    with pytest.raises(Forbidden):
+        await admitted({"admin"}, "free", x_priority="interactive")
+    served = await admitted({"admin", "operate"}, "free", x_priority="interactive")
+    assert served.priority == Priority.INTERACTIVE
 
 
 async def test_a_class_that_there_is_not_is_named() -> None:

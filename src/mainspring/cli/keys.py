@@ -92,6 +92,7 @@ def list_keys(context: typer.Context, tenant: Tenant = "default", as_json: AsJso
                     "tier": key.tier or "-",
                     "limited to": _limits(key.reach),
                     "consent": "yes" if key.consent else "no",
+                    "made by": key.parent or "-",
                 }
                 for key in await opened.keys.list(tenant)
             ]
@@ -132,19 +133,24 @@ def rotate(
 def revoke(
     context: typer.Context,
     key_id: Annotated[str, typer.Argument(help="The key's id, from `mainspring keys list`")],
+    children: Annotated[
+        str, typer.Option(help="revoke or keep: what becomes of the usable keys that it made", show_default="asked for")
+    ] = "",
     tenant: Tenant = "default",
 ) -> None:
     """Revoke a key; running servers notice within seconds."""
+    if children not in ("", "revoke", "keep"):
+        raise InvalidRequest(f"--children {children!r} is neither revoke nor keep", param="children")
 
-    async def work() -> None:
+    async def work() -> list[str]:
         from mainspring import stores
         from mainspring.settings import load
 
         async with stores.open(load(context.obj).settings) as opened:
-            await opened.keys.revoke(tenant, key_id)
+            return await opened.keys.revoke(tenant, key_id, children=children or None)  # type: ignore[arg-type]
 
-    asyncio.run(work())
-    print(f"{key_id} is revoked.")
+    for ended in asyncio.run(work()):
+        print(f"{ended} is revoked.")
 
 
 @app.command()
@@ -154,18 +160,28 @@ def tier(
     name: Annotated[str, typer.Argument(help="A name of serving.tiers; empty: everybody's limits")],
     tenant: Tenant = "default",
 ) -> None:
-    """Give a key other rate limits; running servers notice within seconds."""
+    """Give a key other rate limits, and those keys too that it made and that would be granted more than it; running
+    servers notice within seconds."""
 
-    async def work() -> None:
+    async def work() -> list[str]:
         from mainspring import stores
+        from mainspring.serving.tiers import beyond
         from mainspring.settings import load
 
         settings = load(context.obj).settings
         _check_tier(settings, name)
         async with stores.open(settings) as opened:
             await opened.keys.set_tier(tenant, key_id, name)
+            # What it made is not granted more than itself.
+            above = [
+                each.id for each in await opened.keys.below(tenant, key_id) if beyond(settings.serving, each.tier, name)
+            ]
+            for each in above:
+                await opened.keys.set_tier(tenant, each, name)
+            return above
 
-    asyncio.run(work())
+    for each in asyncio.run(work()):
+        print(f"{each}, which it made, has it too.")
     print(f"{key_id} has {'the limits of tier ' + name if name else 'no tier'}.")
 
 

@@ -168,7 +168,7 @@ def _timeout(http: HttpRequest, most: float) -> float:
 
 
 def _priority(http: HttpRequest, principal: Principal, own: Priority) -> Priority:
-    """The class of a request: that of its key's tier, or a lower one that it asks for; admins may ask for any."""
+    """The class of a request: that of its key's tier, or a lower one that it asks for; operators may ask for any."""
     text = http.headers.get("x-priority")
     if text is None:
         return own
@@ -177,7 +177,7 @@ def _priority(http: HttpRequest, principal: Principal, own: Priority) -> Priorit
     except KeyError:
         names = ", ".join(priority.name.lower() for priority in sorted(Priority, reverse=True))
         raise InvalidRequest(f"x-priority must be one of {names}", param="x-priority") from None
-    if asked > own and "admin" not in principal.scopes:
+    if asked > own and OPERATE not in principal.scopes:
         raise Forbidden(
             f"this API key is served as {own.name.lower()}, not as {asked.name.lower()}",
             remedy="Leave x-priority out, or use a key of another tier",

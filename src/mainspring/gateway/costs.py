@@ -12,7 +12,7 @@ from fastapi import Request as HttpRequest
 from pydantic import Field
 from starlette.responses import Response as HttpResponse
 
-from mainspring.errors import InvalidRequest
+from mainspring.errors import Forbidden, InvalidRequest
 from mainspring.gateway.access import Access, acting
 from mainspring.gateway.bodies import Body
 from mainspring.gateway.body import JsonRoute
@@ -70,6 +70,15 @@ def router(budgets: Budgets, ledger: Ledger, access: Access, idempotency: Idempo
     async def shown(budget: Budget) -> HttpResponse:
         return json_response(await budget_now(budgets, budget))
 
+    async def own(budget_id: str, context: Context) -> None:
+        """Raises ``Forbidden`` for what the operator set, where another asks to change it."""
+        budget = await budgets.get(context.principal.tenant, budget_id)
+        if budget.setter == "operator" and OPERATE not in context.principal.scopes:
+            raise Forbidden(
+                f"budget {budget.name or budget.id} was set by whoever operates the server, and only they change it",
+                remedy=f"Ask them (scope {OPERATE!r}), or set a narrower one of your own beside it",
+            )
+
     @routes.post("/budgets")
     async def create_budget(
         http: HttpRequest, body: BudgetBody, context: admins, key: IdempotencyKey = None
@@ -84,6 +93,7 @@ def router(budgets: Budgets, ledger: Ledger, access: Access, idempotency: Idempo
                 limit_tokens=body.limit_tokens,
                 hard=body.hard,
                 name=body.name,
+                setter="operator" if OPERATE in context.principal.scopes else "tenant",
                 by=acting(context),
             )
             return await shown(made)
@@ -109,10 +119,12 @@ def router(budgets: Budgets, ledger: Ledger, access: Access, idempotency: Idempo
             raise InvalidRequest("name must be a text", param="name")
         if not given:
             raise InvalidRequest("nothing to change was sent", remedy="Send limit_usd, limit_tokens or name")
+        await own(budget_id, context)
         return await shown(await budgets.change(context.principal.tenant, budget_id, by=acting(context), **given))
 
     @routes.delete("/budgets/{budget_id}")
     async def delete_budget(budget_id: str, context: admins) -> HttpResponse:
+        await own(budget_id, context)
         await budgets.delete(context.principal.tenant, budget_id, by=acting(context))
         return json_response({"id": budget_id, "object": "budget.deleted", "deleted": True})
 
@@ -253,6 +265,7 @@ def budget_body(budget: Budget, spent: Spending, at: float) -> dict[str, Any]:
         "subject": budget.subject,
         "window": budget.window,
         "hard": budget.hard,
+        "setter": budget.setter,
         "limit_usd": None if budget.limit_nanousd is None else budget.limit_nanousd / NANO,
         "limit_nanousd": budget.limit_nanousd,
         "limit_tokens": budget.limit_tokens,

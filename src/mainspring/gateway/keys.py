@@ -2,16 +2,18 @@
 
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Protocol
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 from starlette.responses import Response as HttpResponse
 
 from mainspring.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from mainspring.gateway.access import Access, acting
+from mainspring.gateway.bestowal import Bestowal
 from mainspring.gateway.bodies import Body
 from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.respond import json_response
@@ -19,7 +21,7 @@ from mainspring.settings import ServingSettings
 from mainspring.settings.identity import OPERATE, Roles, Scope
 from mainspring.settings.serving import Region
 from mainspring.stores.audit import By
-from mainspring.stores.keys import KeyInfo
+from mainspring.stores.keys import Children, KeyInfo
 from mainspring.types import Context, Principal, Reach, real
 
 Group = Annotated[str, Field(pattern=r"^[^\x00-\x1f]{1,64}$")]
@@ -44,18 +46,20 @@ class Kept(Protocol):
         tier: str,
         consent: bool,
         reach: Reach,
+        maker: Principal | None,
         by: By,
     ) -> tuple[KeyInfo, str]: ...
 
     async def rotate(self, tenant: str, key_id: str, *, overlap_s: float, by: By) -> tuple[KeyInfo, str]: ...
 
-    async def revoke(self, tenant: str, key_id: str, *, by: By) -> None: ...
+    async def revoke(self, tenant: str, key_id: str, *, children: Children | None, by: By) -> Sequence[str]: ...
 
 
 class KeyBody(Body):
-    """``POST /v1/keys``. ``days`` until it expires (null: never); ``tier``: a name of ``serving.tiers``;
-    ``consent``: what is asked with it may be learnt from, where a request does not say. ``role`` adds the scopes of one
-    of ``gateway.roles``. ``models``, ``collections`` and ``regions`` limit it; without any it is not limited."""
+    """``POST /v1/keys``. ``days`` until it expires (null: never, or with the key that makes it); ``tier``: a name of
+    ``serving.tiers`` (none: that of the key that makes it); ``consent``: what is asked with it may be learnt from,
+    where a request does not say. ``role`` adds the scopes of one of ``gateway.roles``. ``models``, ``collections`` and
+    ``regions`` limit it; without any it is not limited."""
 
     name: Annotated[str, Field(pattern=r"^[^\x00-\x1f]{1,128}$")]
     scopes: Annotated[tuple[Scope, ...], Field(min_length=1, max_length=16)] | None = None
@@ -79,7 +83,7 @@ class RotateBody(Body):
     overlap_s: Annotated[float, Field(ge=0, le=30 * 86_400, allow_inf_nan=False)] = 0.0
 
 
-def router(keys: Kept, settings: ServingSettings, access: Access, roles: Roles) -> APIRouter:
+def router(keys: Kept, settings: ServingSettings, access: Access, roles: Roles, token_days: float = 90.0) -> APIRouter:
     """The routes over the store of keys. No key can make one that may do or see more than itself."""
     routes = APIRouter(route_class=JsonRoute, tags=["keys"], prefix="/v1")
     anyone = Annotated[Context, Depends(access(""))]
@@ -96,11 +100,13 @@ def router(keys: Kept, settings: ServingSettings, access: Access, roles: Roles) 
         """What one key may ask for: of everybody, and of the tiers that differ."""
         return json_response(limits_body(settings))
 
-    _keys(routes, keys, settings, access, roles)
+    _keys(routes, keys, settings, access, roles, Bestowal(keys, settings, token_days))
     return routes
 
 
-def _keys(routes: APIRouter, keys: Kept, settings: ServingSettings, access: Access, roles: Roles) -> None:
+def _keys(
+    routes: APIRouter, keys: Kept, settings: ServingSettings, access: Access, roles: Roles, bestowal: Bestowal
+) -> None:
     """The routes with which admins keep the keys of their tenant."""
     admins = Annotated[Context, Depends(access("admin"))]
 
@@ -114,24 +120,26 @@ def _keys(routes: APIRouter, keys: Kept, settings: ServingSettings, access: Acce
     @routes.post("/keys", status_code=201)
     async def create_key(body: KeyBody, context: admins) -> HttpResponse:
         """A new key of the tenant; its `secret` is in this answer and nowhere else."""
-        groups = frozenset(body.groups)
-        _within(groups, context.principal)
+        groups, principal = frozenset(body.groups), context.principal
+        # Nothing is said: as the key that makes it.
+        tier = body.tier or principal.tier
         if body.tier and body.tier not in settings.tiers:
             names = ", ".join(settings.tiers) or "none"
             raise InvalidRequest(f"there is no tier {body.tier!r}", remedy=f"There are: {names}", param="tier")
         reach = body.reach()
-        _no_further(reach, context.principal)
         scopes = _scopes(body, roles)
-        _no_more(scopes, context.principal)
+        bestowal.check(principal, scopes=scopes, groups=groups, reach=reach, tier=tier)
+        wanted = None if body.days is None else time.time() + body.days * 86_400
         info, secret = await keys.create(
             body.name,
-            tenant=context.principal.tenant,
+            tenant=principal.tenant,
             scopes=scopes,
             groups=groups,
-            expires_at=None if body.days is None else time.time() + body.days * 86_400,
-            tier=body.tier,
+            expires_at=await bestowal.until(principal, wanted),
+            tier=tier,
             consent=body.consent,
             reach=reach,
+            maker=principal,
             by=acting(context),
         )
         return json_response({**key_body(info, time.time()), "secret": secret}, status=201)
@@ -140,21 +148,37 @@ def _keys(routes: APIRouter, keys: Kept, settings: ServingSettings, access: Acce
     async def rotate_key(key_id: str, body: RotateBody, context: admins) -> HttpResponse:
         """A new key in the place of an old one; its `secret` is in this answer and nowhere else."""
         principal = context.principal
+        _above(key_id, principal)
         old = await keys.get(principal.tenant, key_id)
-        _within(old.groups, principal)
-        _no_further(old.reach, principal)
-        _no_more(old.scopes, principal)
+        if key_id != principal.key_id:
+            bestowal.check(principal, scopes=old.scopes, groups=old.groups, reach=old.reach, tier=old.tier)
+            await bestowal.until(principal, math.inf if old.expires_at is None else old.expires_at)
         info, secret = await keys.rotate(principal.tenant, key_id, overlap_s=body.overlap_s, by=acting(context))
         return json_response({**key_body(info, time.time()), "secret": secret}, status=201)
 
     @routes.delete("/keys/{key_id}")
-    async def revoke_key(key_id: str, context: admins) -> HttpResponse:
-        """Refuse a key from now on. A key cannot revoke itself."""
+    async def revoke_key(
+        key_id: str,
+        context: admins,
+        children: Annotated[
+            Children | None,
+            Query(description="What becomes of the usable keys that it made; must be said where it did"),
+        ] = None,
+    ) -> HttpResponse:
+        """Refuse a key from now on, and with `children=revoke` all that it and those made. A key cannot revoke itself,
+        and only keys with the scope `operate` revoke one that has it."""
         principal = context.principal
         if key_id == principal.key_id:
             raise Conflict("a key cannot revoke itself", remedy="Revoke it with another admin key")
-        await keys.revoke(principal.tenant, key_id, by=acting(context))
-        return json_response({"id": key_id, "object": "key.revoked", "revoked": True})
+        _above(key_id, principal)
+        if OPERATE not in principal.scopes and OPERATE in (await keys.get(principal.tenant, key_id)).scopes:
+            raise Forbidden(
+                f"this API key lacks the scope {OPERATE!r}, which {key_id} has",
+                remedy="Revoke it at the machine: `mainspring keys revoke ID`",
+            )
+        ended = await keys.revoke(principal.tenant, key_id, children=children, by=acting(context))
+        also = [each for each in ended if each != key_id]
+        return json_response({"id": key_id, "object": "key.revoked", "revoked": True, "revoked_children": also})
 
 
 async def _name(keys: Kept, principal: Principal) -> str:
@@ -165,30 +189,12 @@ async def _name(keys: Kept, principal: Principal) -> str:
         return ""
 
 
-def _within(groups: frozenset[str], principal: Principal) -> None:
-    """Raises ``Forbidden`` for groups that the principal is not in: their documents could be read with the new key."""
-    if beyond := groups - principal.groups:
+def _above(key_id: str, principal: Principal) -> None:
+    """Raises ``Forbidden`` for a key that made the principal's: it would be out of reach of who is to revoke it."""
+    if key_id in principal.lineage:
         raise Forbidden(
-            f"this API key is not in {', '.join(sorted(beyond))} itself",
-            remedy="Make it at the machine: `mainspring keys create NAME --group GROUP`",
-        )
-
-
-def _no_further(reach: Reach, principal: Principal) -> None:
-    """Raises ``Forbidden`` for a key that would be limited less than the principal is."""
-    if laxer := reach.beyond(principal.reach):
-        raise Forbidden(
-            f"this API key is limited in its {' and '.join(laxer)} itself, and makes no key that is limited less",
-            remedy=f"Give {laxer[0]} of its own, or make it at the machine",
-        )
-
-
-def _no_more(scopes: frozenset[str], principal: Principal) -> None:
-    """Raises ``Forbidden`` for the one scope that reaches beyond a tenant, where the principal has it not itself."""
-    if OPERATE in scopes - principal.scopes:
-        raise Forbidden(
-            f"this API key lacks the scope {OPERATE!r} itself, and makes or replaces no key that has it",
-            remedy=f"Do it at the machine: `mainspring keys create NAME --scope admin --scope {OPERATE}`",
+            f"{key_id} made this API key, which neither replaces nor revokes it",
+            remedy="Do it with another admin key, or at the machine",
         )
 
 
@@ -235,6 +241,7 @@ def key_body(info: KeyInfo, now: float) -> dict[str, Any]:
         "groups": sorted(info.groups),
         "tier": info.tier,
         "consent": info.consent,
+        "parent": info.parent or None,
         **reach_body(info.reach),
         "status": "active" if info.usable(now) else ended,
         "created_at": info.created_at,

@@ -82,7 +82,7 @@ def mount(system: System) -> FastAPI:
             system.stores.spans, system.stores.events, Places(system.stores.collections, system.stores.vectors), access
         ),
         monitor.router(system.monitor, access),
-        keys.router(system.stores.keys, system.settings.serving, access, settings.roles),
+        keys.router(system.stores.keys, system.settings.serving, access, settings.roles, settings.oidc.key_days),
         approvals.router(system.stores.approvals, access),
         replays.router(system.replays, system.stores.jobs, access, idempotency),
         replicas.router(system.replicas, access, system.stores.audit),

@@ -202,7 +202,11 @@ class Limits:
 
     def rates(self, principal: Principal) -> Rates:
         """What ``principal`` is granted; a tier that nothing configures is as none."""
-        return self._tiers.get(principal.tier, self._rates)
+        return self.of_tier(principal.tier)
+
+    def of_tier(self, tier: str) -> Rates:
+        """What the keys of ``tier`` are granted."""
+        return self._tiers.get(tier, self._rates)
 
     def reserve(self, principal: Principal, tokens: int) -> Reservation:
         """Count one request and set ``tokens`` aside.

@@ -51,6 +51,7 @@ class OidcSettings(Section):
     regions_claim: str = ""
     default_roles: tuple[str, ...] = Field((), description="of tokens that name none of gateway.roles")
     tier: str = Field("", description="rate limits of a token's subject, a name of serving.tiers")
+    key_days: float = Field(90.0, gt=0, le=36_500, description="how long keys that a token makes last at most")
     refresh_s: float = Field(300.0, gt=0, description="age of the provider's keys at which they are asked for anew")
     outage_s: float = Field(86_400.0, ge=0, description="how long they are believed while the provider is away")
 

@@ -62,13 +62,16 @@ class Budgets:
         limit_tokens: int | None = None,
         hard: bool = True,
         name: str = "",
+        setter: spending.Setter = "operator",
         by: By = LOCAL,
     ) -> Budget:
         """A new budget, in which what its current day or month has spent so far counts; one without an end (``total``)
         begins at nothing. Raises ``InvalidRequest`` naming the field, ``Conflict`` where there is such a budget."""
         now = time.time()
         owner = "" if scope == "global" else tenant
-        made = Budget(owner, ids.new(PREFIX), name, scope, subject, window, limit_nanousd, limit_tokens, hard, now)
+        made = Budget(
+            owner, ids.new(PREFIX), name, scope, subject, window, limit_nanousd, limit_tokens, hard, now, setter
+        )
         spending.check(made)
 
         def work(connection: sa.Connection) -> None:
@@ -77,10 +80,9 @@ class Budgets:
                 # the budget when it looks for one, which it does after writing them.
                 connection.execute(sa.text("LOCK TABLE events IN SHARE MODE"))
             connection.execute(sa.insert(budgets), spending.row(made))
-            asked = spending.asked(made, now)
-            if asked is not None:
-                nanousd, tokens = ledger.spent(connection, asked)
-                spending.begin(connection, made, now, nanousd, tokens)
+            if asked := spending.asked(connection, made, now):
+                sums = [ledger.spent(connection, each) for each in asked]
+                spending.begin(connection, made, now, sum(each for each, _ in sums), sum(each for _, each in sums))
             self._audit.append(connection, owner, "budget.created", by, object=made.id, details=_told(made))
 
         try:
@@ -154,7 +156,7 @@ class Budgets:
             self._run_beside("reread", self._reread)
         if not self._known:
             return ()
-        names = spending.scopes(principal.tenant, principal.key_id, application)
+        names = spending.scopes(principal.tenant, principal.key_id, application, principal.lineage)
         return [budget for name in names for budget in self._known.get(name, ())]
 
     async def reserve(
@@ -259,4 +261,5 @@ def _told(budget: Budget) -> dict[str, Any]:
         "limit_nanousd": budget.limit_nanousd,
         "limit_tokens": budget.limit_tokens,
         "hard": budget.hard,
+        "setter": budget.setter,
     }

@@ -8,16 +8,17 @@ import dataclasses
 import logging
 import secrets
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
 from cachetools import TTLCache
 
 import mainspring.stores.ids as ids
+import mainspring.stores.lineage as lineage
 import mainspring.stores.rows as rows
-from mainspring.errors import InvalidRequest, MainspringError, NotFound, Unauthenticated
+from mainspring.errors import Conflict, InvalidRequest, MainspringError, NotFound, Unauthenticated
 from mainspring.settings.identity import Scope, brought
 from mainspring.stores.audit import LOCAL, Audit, By, Hidden
 from mainspring.stores.database import Database
@@ -25,6 +26,7 @@ from mainspring.stores.schema import keys
 from mainspring.types import Principal, Reach, confined
 
 SCOPES = frozenset(get_args(Scope))
+Children = Literal["revoke", "keep"]
 PREFIX = "ms-"
 # A key that another process revokes is refused here after this long at most.
 REMEMBERED_S = 3.0
@@ -43,7 +45,8 @@ _log = logging.getLogger(__name__)
 class KeyInfo:
     """A key without its secret; ``hint`` is how the secret begins. Times are Unix seconds. ``tier`` names its rate
     limits in ``serving.tiers`` (empty: those of everybody); ``consent``: what is asked with it may be learnt from;
-    ``reach`` is what it is limited to."""
+    ``reach`` is what it is limited to; ``parent`` made it, and the budgets of ``lineage`` hold it: see
+    ``stores.lineage``."""
 
     id: str
     tenant: str
@@ -58,6 +61,8 @@ class KeyInfo:
     tier: str = ""
     consent: bool = False
     reach: Reach = Reach()
+    parent: str = ""
+    lineage: tuple[str, ...] = ()
 
     def usable(self, at: float) -> bool:
         """Neither revoked nor expired at Unix time ``at``."""
@@ -73,6 +78,7 @@ class KeyInfo:
             self.tier,
             self.consent,
             self.reach,
+            self.lineage,
         )
 
 
@@ -101,10 +107,12 @@ class Keys:
         tier: str = "",
         consent: bool = False,
         reach: Reach = Reach(),  # noqa: B008 - frozen
+        maker: Principal | None = None,
         by: By = LOCAL,
     ) -> tuple[KeyInfo, str]:
-        """A new key and its secret, which cannot be read again. Raises ``InvalidRequest``: an unknown scope, or one
-        that no limit would hold."""
+        """A new key, made by the key or token of ``maker`` (None: at the machine), and its secret, which cannot be read
+        again. Raises ``InvalidRequest``: an unknown scope, or one that no limit would hold; ``Forbidden`` where the
+        maker has ended, or ends sooner."""
         if unknown := scopes - SCOPES:
             raise InvalidRequest(
                 f"unknown scope {', '.join(sorted(unknown))}",
@@ -121,11 +129,12 @@ class Keys:
                 remedy="Leave out the scope, or the lists",
                 param="scopes",
             )
-        info, secret, row = _new(
-            KeyInfo("", tenant, name, "", scopes, groups, 0.0, expires_at, tier=tier, consent=consent, reach=reach)
-        )
+        parent, above = ("", ()) if maker is None else (maker.key_id, lineage.extended(maker.lineage, maker.key_id))
+        plain = KeyInfo("", tenant, name, "", scopes, groups, 0.0, expires_at, tier=tier, consent=consent, reach=reach)
+        info, secret, row = _new(dataclasses.replace(plain, parent=parent, lineage=above))
 
         def work(connection: sa.Connection) -> None:
+            lineage.check_parent(connection, tenant, parent, expires_at)
             connection.execute(sa.insert(keys), row)
             self._audit.append(connection, tenant, "key.created", by, object=info.id, details=_told(info))
 
@@ -154,9 +163,48 @@ class Keys:
         """All keys of the tenant, revoked and expired ones too, oldest first."""
         return await self._select(sa.select(keys).where(keys.c.tenant == tenant).order_by(keys.c.id))
 
-    async def revoke(self, tenant: str, key_id: str, *, by: By = LOCAL) -> None:
-        """Refuse the key from now on: here at once, elsewhere within ``REMEMBERED_S``. Raises ``NotFound``."""
-        await self._changed(tenant, key_id, "key.revoked", by, revoked_at=time.time())
+    async def revoke(
+        self, tenant: str, key_id: str, *, children: Children | None = None, by: By = LOCAL
+    ) -> builtins.list[str]:
+        """Refuse the key from now on: here at once, elsewhere within ``REMEMBERED_S``; the ids of what was revoked.
+
+        ``children`` says what becomes of the usable keys that it and those made: they end with it, or are kept, then as
+        if its own maker had made them. Raises ``NotFound``, and ``Conflict`` where there are some and nothing is said.
+        """
+
+        def work(connection: sa.Connection) -> builtins.list[str]:
+            of = connection.execute(sa.select(keys.c.parent).where(*_mine(tenant, key_id)).with_for_update())
+            parent = of.scalar_one_or_none()
+            if parent is None:
+                raise _unknown(key_id)
+            descendants = lineage.below(connection, tenant, key_id)
+            living = lineage.usable(connection, tenant, descendants)
+            if living and children is None:
+                raise _has_made(key_id, living)
+            if children == "revoke" and by.actor in dict(living):
+                raise Conflict("a key cannot revoke itself", remedy="Revoke them with another admin key")
+            ended = [key_id, *(each for each, _ in living)] if children == "revoke" else [key_id]
+            for each in ended:
+                _change(connection, tenant, each, {"revoked_at": time.time()})
+            if children != "revoke":
+                lineage.move(connection, tenant, key_id, parent)
+            for each in ended:
+                told = {} if each == key_id else {"with": key_id}
+                self._audit.append(connection, tenant, "key.revoked", by, object=each, details=told)
+            return ended
+
+        ended = await self._database.write(work, durable=True)
+        self._forget()
+        return ended
+
+    async def below(self, tenant: str, key_id: str) -> builtins.list[KeyInfo]:
+        """The usable keys that it and those made, oldest first."""
+
+        def work(connection: sa.Connection) -> set[str]:
+            return {each for each, _ in lineage.usable(connection, tenant, lineage.below(connection, tenant, key_id))}
+
+        found = await self._database.read(work)
+        return [info for info in await self.list(tenant) if info.id in found]
 
     async def rotate(self, tenant: str, key_id: str, *, overlap_s: float = 0.0, by: By = LOCAL) -> tuple[KeyInfo, str]:
         """A new key with the old one's name, scopes, groups, tier and end; the old one expires after ``overlap_s``.
@@ -164,13 +212,14 @@ class Keys:
         Raises ``NotFound`` for a key that is unknown, revoked or expired.
         """
         old = await self.get(tenant, key_id)
-        info, secret, row = _new(old)
+        info, secret, row = _new(dataclasses.replace(old, lineage=lineage.extended(old.lineage, old.id)))
         end = time.time() + overlap_s
         end = end if old.expires_at is None else min(end, old.expires_at)
 
         def work(connection: sa.Connection) -> None:
             # Looked at within the transaction: a key that is revoked meanwhile must leave no successor.
             _change(connection, tenant, key_id, {"expires_at": end}, usable=True)
+            lineage.succeed(connection, tenant, key_id, info.id)
             connection.execute(sa.insert(keys), row)
             details = {"successor": info.id, "overlap_s": overlap_s}
             self._audit.append(connection, tenant, "key.rotated", by, object=key_id, details=details)
@@ -293,7 +342,7 @@ def _new(like: KeyInfo) -> tuple[KeyInfo, str, dict[str, Any]]:
     for name in _REACH:
         fields[name] = getattr(info.reach, name)
     row = {name: rows.names(value) if isinstance(value, frozenset) else value for name, value in fields.items()}
-    return info, secret, {**row, "digest": rows.digest(secret)}
+    return info, secret, {**row, "digest": rows.digest(secret), "lineage": rows.dump(list(info.lineage))}
 
 
 def _told(info: KeyInfo) -> dict[str, Any]:
@@ -304,6 +353,7 @@ def _told(info: KeyInfo) -> dict[str, Any]:
         "expires_at": info.expires_at,
         "tier": info.tier,
         "consent": info.consent,
+        "parent": info.parent,
         **{name: [Hidden(each) for each in sorted(getattr(info.reach, name))] for name in _REACH},
     }
 
@@ -324,6 +374,19 @@ def _change(
         raise _unknown(key_id)
 
 
+def _mine(tenant: str, key_id: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return keys.c.tenant == tenant, keys.c.id == key_id
+
+
+def _has_made(key_id: str, living: Sequence[tuple[str, str]]) -> Conflict:
+    shown = ", ".join(f"{name} ({each})" for each, name in living[:5]) + (", ..." if len(living) > 5 else "")
+    return Conflict(
+        f"{key_id} made {len(living)} {'key that is' if len(living) == 1 else 'keys that are'} in use: {shown}",
+        remedy="Say what becomes of what it made: children=revoke or children=keep (--children at the machine)",
+        param="children",
+    )
+
+
 def _unknown(key_id: str) -> NotFound:
     return NotFound(f"there is no key {key_id}", remedy="`mainspring keys list` shows them")
 
@@ -333,4 +396,4 @@ def _info(row: sa.Row[Any]) -> KeyInfo:
     del fields["digest"]
     reach = Reach(**{name: frozenset(rows.load(fields.pop(name))) for name in _REACH})
     sets = {name: frozenset(rows.load(fields[name])) for name in ("scopes", "groups")}
-    return KeyInfo(**{**fields, **sets, "reach": reach})
+    return KeyInfo(**{**fields, **sets, "reach": reach, "lineage": tuple(rows.load(fields["lineage"]))})

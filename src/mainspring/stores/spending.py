@@ -11,12 +11,14 @@ from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
 
+import mainspring.stores.lineage as lineage
 from mainspring.errors import InvalidRequest
 from mainspring.stores.ledger import Asked
 from mainspring.stores.schema import budget_periods, budgets, reservations
 
 Scope = Literal["global", "tenant", "key", "application"]
 Window = Literal["day", "month", "total"]
+Setter = Literal["operator", "tenant"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 WINDOWS: tuple[Window, ...] = get_args(Window)
 MOST = 2**62
@@ -25,7 +27,7 @@ MOST = 2**62
 # What runs for every request, written out: built anew each time, a statement takes longer to make than to run.
 # Nothing from outside is in the texts.
 _OF_TENANT = sa.text(
-    'SELECT tenant, id, name, scope, subject, "window", limit_nanousd, limit_tokens, hard, created_at'
+    'SELECT tenant, id, name, scope, subject, "window", limit_nanousd, limit_tokens, hard, created_at, setter'
     " FROM budgets WHERE tenant = :tenant OR tenant = '' ORDER BY tenant, id"
 )
 _BEGIN = sa.text(
@@ -58,7 +60,8 @@ _CHARGE = sa.text(
 class Budget:
     """``scope`` is all tenants (``global``), a ``tenant``, one of its keys or one of its applications; ``subject`` is
     the key's id or the name that is asked for. ``window`` is a day or month of UTC, or ``total``: since it was
-    made. A ``hard`` one refuses what passes a limit, a soft one tells. None: no limit of that kind."""
+    made. A ``hard`` one refuses what passes a limit, a soft one tells. None: no limit of that kind. What the
+    ``operator`` set, no administrator of the tenant changes."""
 
     tenant: str
     id: str
@@ -70,6 +73,7 @@ class Budget:
     limit_tokens: int | None
     hard: bool
     created_at: float
+    setter: Setter = "operator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,25 +169,27 @@ def ends(window: Window, at: float) -> float | None:
     return float(calendar.timegm((year, month, 1, 0, 0, 0)) + (day[2] - 1) * 86_400)
 
 
-def scopes(tenant: str, key_id: str, application: str) -> list[tuple[Scope, str, str]]:
-    """(scope, tenant, subject) of the budgets that a request counts for."""
-    return [
+def scopes(tenant: str, key_id: str, application: str, above: Sequence[str] = ()) -> list[tuple[Scope, str, str]]:
+    """(scope, tenant, subject) of the budgets that a request counts for; ``above`` is its key's lineage."""
+    named: list[tuple[Scope, str, str]] = [
         ("global", "", ""),
         ("tenant", tenant, ""),
         ("key", tenant, key_id),
         ("application", tenant, application),
     ]
+    return [*named, *(("key", tenant, each) for each in above)] if above else named
 
 
-def asked(budget: Budget, at: float) -> Asked | None:
-    """The part of the ledger that the period of ``at`` is the sum of; None where it begins with the budget."""
+def asked(connection: sa.Connection, budget: Budget, at: float) -> list[Asked]:
+    """The parts of the ledger that the period of ``at`` is the sum of; none where it begins with the budget."""
     since = begins(budget.window, at)
     if since is None:
-        return None
+        return []
     tenant = None if budget.scope == "global" else budget.tenant
     if budget.scope == "key":
-        return Asked(tenant, since, where={"key": budget.subject})
-    return Asked(tenant, since, where={"application": budget.subject} if budget.scope == "application" else {})
+        held = lineage.held_by(connection, budget.tenant, budget.subject)
+        return [Asked(tenant, since, where={"key": each}) for each in held]
+    return [Asked(tenant, since, where={"application": budget.subject} if budget.scope == "application" else {})]
 
 
 def row(budget: Budget) -> dict[str, Any]:
@@ -327,10 +333,12 @@ def settle(
     for tenant in {charge.tenant for charge in charges}:
         for budget in of_tenant(connection, tenant):
             known.setdefault((budget.scope, budget.tenant, budget.subject), {})[budget.id] = budget
+    above = _lineages(connection, charges, {tenant for scope, tenant, _ in known if scope == "key"})
     added: dict[Key, tuple[int, int]] = {}
     concerned: dict[Key, Budget] = {}
     for charge in charges:
-        for name in scopes(charge.tenant, charge.key_id, charge.application):
+        lineage_of = above.get((charge.tenant, charge.key_id), ())
+        for name in scopes(charge.tenant, charge.key_id, charge.application, lineage_of):
             for budget in known.get(name, {}).values():
                 if charge.at < counted_since(budget):
                     continue
@@ -346,6 +354,19 @@ def settle(
             connection.execute(sa.update(budget_periods).where(_here(budget_then, key[2])).values(crossed_at=now))
             crossed.append((budget_then, dataclasses.replace(spent, crossed_at=now)))
     return crossed
+
+
+def _lineages(
+    connection: sa.Connection, charges: Sequence[Charge], tenants: set[str]
+) -> dict[tuple[str, str], tuple[str, ...]]:
+    """The lineages of the keys that are charged, of the tenants that have budgets of keys."""
+    return {
+        (tenant, key_id): found
+        for tenant in tenants
+        for key_id, found in lineage.of(
+            connection, tenant, {charge.key_id for charge in charges if charge.tenant == tenant}
+        ).items()
+    }
 
 
 def _here(budget: Budget, of: str) -> sa.ColumnElement[bool]:

@@ -104,7 +104,8 @@ def real(groups: Iterable[str]) -> frozenset[str]:
 @dataclass(frozen=True, slots=True)
 class Principal:
     """Who asks: decided by the gateway, part of every key in every store. ``tier`` names the key's rate limits;
-    ``consent`` is whether what it asks may be learnt from, where a request does not say."""
+    ``consent`` is whether what it asks may be learnt from, where a request does not say; ``lineage`` names the keys
+    whose budgets hold it, too."""
 
     tenant: str
     key_id: str
@@ -113,6 +114,7 @@ class Principal:
     tier: str = ""
     consent: bool = False
     reach: Reach = Reach()
+    lineage: tuple[str, ...] = ()
 
 
 class Waiting(list[EventRecord]):

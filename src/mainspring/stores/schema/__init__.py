@@ -63,4 +63,4 @@ __all__ = [
     "watermarks",
 ]
 
-HEAD = "0033"
+HEAD = "0034"

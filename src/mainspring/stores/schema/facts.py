@@ -89,6 +89,9 @@ keys = sa.Table(
     json("models", "[]"),
     json("collections", "[]"),
     json("regions", "[]"),
+    # Who made it, and the keys whose budgets hold it: see ``stores.lineage``.
+    optional("parent"),
+    json("lineage", "[]"),
 )
 
 # Secrets of providers, encrypted; they are the installation's, as the configuration is that names them.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from mainspring.stores.schema.columns import count, key, metadata, text, time
+from mainspring.stores.schema.columns import CleanText, count, key, metadata, text, time
 
 # What a scope may spend in a window of time. Those over all tenants lie under the empty tenant.
 budgets = sa.Table(
@@ -20,7 +20,9 @@ budgets = sa.Table(
     sa.Column("limit_tokens", sa.BigInteger, nullable=True),
     sa.Column("hard", sa.Boolean, nullable=False),
     time("created_at"),
-    sa.UniqueConstraint("tenant", "scope", "subject", "window", "hard"),
+    # Who may change it: whoever operates the server, or the administrators of its tenant as well.
+    sa.Column("setter", CleanText, nullable=False, server_default="operator"),
+    sa.UniqueConstraint("tenant", "scope", "subject", "window", "hard", "setter"),
 )
 
 # What was spent in one period of a budget, exactly the sum of the ``call`` events that it concerns, and what running
