@@ -191,7 +191,7 @@ def test_who_is_refused_at_midnight_does_not_wait_another_day() -> None:
 
 
 async def test_what_others_have_set_aside_comes_back_soon(home: Counting) -> None:
-    await home.stores.budgets.create("acme", "tenant", window="day", limit_nanousd=100_000)
+    await home.stores.budgets.create("acme", "tenant", window="day", limit_nanousd=300_000)
     running = await home.open(**asking(10))
     with pytest.raises(BudgetExceeded, match="requests that run now") as caught:
         await home.ask("x", **asking(10))

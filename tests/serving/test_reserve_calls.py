@@ -132,19 +132,22 @@ async def test_no_number_of_requests_passes_a_hard_budget(home: Counting, kind: 
     assert ledger.cost_nanousd == spent.spent_nanousd + one
 
 
-def test_what_is_set_aside_is_for_all_calls(opened: Stores, tmp_path: Path) -> None:
+async def test_what_is_set_aside_is_for_all_calls(opened: Stores, tmp_path: Path) -> None:
     tariffs = Tariffs(Settings(home=tmp_path))
     tariffs.of("chat", PRICE)
     purse = Purse(opened.budgets, tariffs, Settings(home=tmp_path).prices, BudgetCounts(), 512)
     asked = ChatRequest("chat", (Message("user", "x" * 300),), TWENTY)
-    plain, tokens = purse.most(asked, visitor())
+    plain, tokens = await purse.most(asked, visitor())
     scaled = dataclasses.replace(asked, options={"scaling": VOTE})
     asked_beside = 4 * ASKED_BESIDE
-    assert purse.most(scaled, visitor()) == (4 * plain + PRICE.cost(Usage(asked_beside)), 4 * tokens + asked_beside)
+    assert await purse.most(scaled, visitor()) == (
+        4 * plain + PRICE.cost(Usage(asked_beside)),
+        4 * tokens + asked_beside,
+    )
     hedging = dataclasses.replace(purse, hedged=True)
-    assert plain < hedging.most(asked, visitor())[0] < 2 * plain
+    assert plain < (await hedging.most(asked, visitor()))[0] < 2 * plain
     repairing = dataclasses.replace(purse, further=lambda _: 2)
-    assert repairing.most(asked, visitor())[0] > 3 * plain
+    assert (await repairing.most(asked, visitor()))[0] > 3 * plain
 
 
 @pytest.mark.parametrize(

@@ -70,15 +70,6 @@ def router(budgets: Budgets, ledger: Ledger, access: Access, idempotency: Idempo
     async def shown(budget: Budget) -> HttpResponse:
         return json_response(await budget_now(budgets, budget))
 
-    async def own(budget_id: str, context: Context) -> None:
-        """Raises ``Forbidden`` for what the operator set, where another asks to change it."""
-        budget = await budgets.get(context.principal.tenant, budget_id)
-        if budget.setter == "operator" and OPERATE not in context.principal.scopes:
-            raise Forbidden(
-                f"budget {budget.name or budget.id} was set by whoever operates the server, and only they change it",
-                remedy=f"Ask them (scope {OPERATE!r}), or set a narrower one of your own beside it",
-            )
-
     @routes.post("/budgets")
     async def create_budget(
         http: HttpRequest, body: BudgetBody, context: admins, key: IdempotencyKey = None
@@ -110,6 +101,16 @@ def router(budgets: Budgets, ledger: Ledger, access: Access, idempotency: Idempo
     async def get_budget(budget_id: str, context: admins) -> HttpResponse:
         return await shown(await budgets.get(context.principal.tenant, budget_id))
 
+    _changes(routes, budgets, access)
+    _costs(routes, ledger, access, audit)
+    _organization(routes, ledger, access)
+    return routes
+
+
+def _changes(routes: APIRouter, budgets: Budgets, access: Access) -> None:
+    """The routes that change and delete budgets."""
+    admins = Annotated[Context, Depends(access("admin"))]
+
     @routes.post("/budgets/{budget_id}")
     async def change_budget(budget_id: str, body: BudgetChange, context: admins) -> HttpResponse:
         given = body.model_dump(include=body.model_fields_set)
@@ -119,18 +120,25 @@ def router(budgets: Budgets, ledger: Ledger, access: Access, idempotency: Idempo
             raise InvalidRequest("name must be a text", param="name")
         if not given:
             raise InvalidRequest("nothing to change was sent", remedy="Send limit_usd, limit_tokens or name")
-        await own(budget_id, context)
-        return await shown(await budgets.change(context.principal.tenant, budget_id, by=acting(context), **given))
+        await _own(budgets, budget_id, context)
+        changed = await budgets.change(context.principal.tenant, budget_id, by=acting(context), **given)
+        return json_response(await budget_now(budgets, changed))
 
     @routes.delete("/budgets/{budget_id}")
     async def delete_budget(budget_id: str, context: admins) -> HttpResponse:
-        await own(budget_id, context)
+        await _own(budgets, budget_id, context)
         await budgets.delete(context.principal.tenant, budget_id, by=acting(context))
         return json_response({"id": budget_id, "object": "budget.deleted", "deleted": True})
 
-    _costs(routes, ledger, access, audit)
-    _organization(routes, ledger, access)
-    return routes
+
+async def _own(budgets: Budgets, budget_id: str, context: Context) -> None:
+    """Raises ``Forbidden`` for what the operator set, where another asks to change it."""
+    budget = await budgets.get(context.principal.tenant, budget_id)
+    if budget.setter == "operator" and OPERATE not in context.principal.scopes:
+        raise Forbidden(
+            f"budget {budget.name or budget.id} was set by whoever operates the server, and only they change it",
+            remedy=f"Ask them (scope {OPERATE!r}), or set a narrower one of your own beside it",
+        )
 
 
 def _costs(routes: APIRouter, ledger: Ledger, access: Access, audit: Audit) -> None:

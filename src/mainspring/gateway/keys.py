@@ -144,6 +144,13 @@ def _keys(
         )
         return json_response({**key_body(info, time.time()), "secret": secret}, status=201)
 
+    _changes(routes, keys, access, bestowal)
+
+
+def _changes(routes: APIRouter, keys: Kept, access: Access, bestowal: Bestowal) -> None:
+    """The routes that replace and revoke keys."""
+    admins = Annotated[Context, Depends(access("admin"))]
+
     @routes.post("/keys/{key_id}/rotate", status_code=201)
     async def rotate_key(key_id: str, body: RotateBody, context: admins) -> HttpResponse:
         """A new key in the place of an old one; its `secret` is in this answer and nowhere else."""

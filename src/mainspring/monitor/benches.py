@@ -105,7 +105,7 @@ class ByModel:
             return True
         text = "\n".join((given.question, given.answer, *given.passages))
         most = ChatRequest(self._model, (Message("user", text),), sampling=Sampling(max_tokens=_REPLY_TOKENS))
-        nanousd, tokens = purse.most(most, context)
+        nanousd, tokens = await purse.most(most, context)
         calls = 1 + len(given.passages) + (MOST_CLAIMS if given.passages else 0)
         nanousd, tokens = calls * nanousd, calls * (tokens + _ASKED_TOKENS)
         if full := await purse.hold(allowance, found, nanousd, tokens):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import time
 from collections.abc import Awaitable, Callable
 
 import mainspring.serving.estimate as estimate
-from mainspring.errors import BudgetExceeded, InvalidRequest, MainspringError, RateLimited
+from mainspring.errors import BudgetExceeded, EngineError, InvalidRequest, MainspringError, RateLimited
 from mainspring.path import Layer
 from mainspring.serving.pricing import MILLION, Price, Tariff
 from mainspring.types import ChatRequest, CompletionRequest, Context, Request, Responder, Response, Usage
 
+_log = logging.getLogger(__name__)
 Count = Callable[[ChatRequest], Awaitable[int]]
 """The tokens that a chat request sends."""
 
@@ -36,10 +38,7 @@ class Bound(Layer):
         allowance = context.allowance
         if allowance.tokens is None and allowance.money is None:
             return await self.inner.respond(request, context)
-        if isinstance(request, ChatRequest) and self._count is not None:
-            prompt = await self._count(request)
-        else:
-            prompt = estimate.prompt_tokens(request)
+        prompt = await self._prompt(request)
         request, most = self._bounded(request, prompt, context)
         price = self._tariff.price(time.time(), allowance.rate)
         # What bounds it later has nothing to give back.
@@ -56,6 +55,15 @@ class Bound(Layer):
             await release()
             raise
         return response.on_close(release)
+
+    async def _prompt(self, request: Request) -> int:
+        if isinstance(request, ChatRequest) and self._count is not None:
+            try:
+                return await self._count(request)
+            except EngineError as error:
+                # It is being started again: the request itself waits for that.
+                _log.debug("a prompt is estimated: %s", error)
+        return estimate.prompt_tokens(request)
 
     def _bounded(self, request: Request, prompt: int, context: Context) -> tuple[Request, int]:
         """The request within what is left, and the most tokens that it may have written."""

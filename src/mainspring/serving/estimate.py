@@ -11,6 +11,9 @@ from mainspring.types import ChatRequest, CompletionRequest, Message, Request, R
 
 CHARACTERS_A_TOKEN = 4
 TOKENS_A_MESSAGE = 4
+# The most that templates add: to a message its role and its marks, to all of them a system message of their own.
+MOST_A_MESSAGE = 8
+TOKENS_A_TEMPLATE = 64
 
 
 def text_tokens(text: str) -> int:
@@ -41,11 +44,11 @@ def prompt_tokens(request: Request) -> int:
 
 
 def most_prompt_tokens(request: Request) -> int:
-    """Tokens that ``request`` may send at most, for money: three characters each, one byte where they are not ASCII."""
+    """Tokens that ``request`` may send at most, for money: no token is shorter than a byte, and a template that nobody
+    here knows adds some to each message and some to all."""
     texts = [*_texts(request)]
-    return sum(len(text) // 3 + len(text.encode("utf-8", "replace")) - len(text) + 1 for text in texts) + (
-        TOKENS_A_MESSAGE * len(texts)
-    )
+    template = TOKENS_A_TEMPLATE if isinstance(request, ChatRequest) else 0
+    return sum(len(text.encode("utf-8", "replace")) for text in texts) + MOST_A_MESSAGE * len(texts) + template
 
 
 def _texts(request: Request) -> Iterable[str]:

@@ -6,12 +6,12 @@ What it did cost is charged where it is settled, see ``mainspring.stores.spendin
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import mainspring.serving.estimate as estimate
-from mainspring.errors import BudgetExceeded, InvalidRequest
+from mainspring.errors import BudgetExceeded, InvalidRequest, MainspringError
 from mainspring.path import Layer
 from mainspring.serving.pricing import NANO
 from mainspring.serving.tariffs import Tariffs
@@ -20,6 +20,8 @@ from mainspring.stores import spending
 from mainspring.stores.spending import Budget, Exhausted, Spending
 from mainspring.types import Allowance, ChatRequest, Context, Principal, Request, Responder, Response, Usage
 
+Count = Callable[[Request], Awaitable[int]]
+"""The tokens that a request sends. Raises what the model would."""
 HEADER = "x-mainspring-budget"
 # What an application may read and write beside what it is asked, in tokens and in calls, where nothing is configured.
 APPLICATION_TOKENS = 4096
@@ -53,7 +55,9 @@ class Purse:
     """The budgets, and what requests may cost at most.
 
     ``further`` is how many more calls the answer of a model may take when it must be repaired; with ``hedged`` any call
-    may be made twice, of which one is stopped when its prompt has been read.
+    may be made twice, of which one is stopped when its prompt has been read. ``counts`` tell by the name of a model how
+    many tokens a request sends it, in its own vocabulary and within its template; of what has none the bytes count.
+    ``beside`` are tokens that are read of a request beside its prompt.
     """
 
     budgets: BudgetStore
@@ -63,6 +67,8 @@ class Purse:
     default_output_tokens: int
     further: Callable[[Request], int] = lambda _: 0
     hedged: bool = False
+    counts: Mapping[str, Count] = field(default_factory=dict)
+    beside: Callable[[Request], int] = lambda _: 0
 
     def calls(self, request: Request) -> int | None:
         """How many calls the answer may take; None: it is of none of the models, but of something that calls them."""
@@ -70,9 +76,9 @@ class Purse:
             return None
         return estimate.calls(request) * (1 + self.further(request))
 
-    def most(self, request: Request, context: Context) -> tuple[int, int]:
+    async def most(self, request: Request, context: Context) -> tuple[int, int]:
         """The nano-US-dollars and tokens that ``request`` may take at most; for an application an estimate."""
-        prompt = estimate.most_prompt_tokens(request)
+        prompt = await self._prompt(request) + self.beside(request)
         output = estimate.output_tokens(request, self.default_output_tokens)
         now, rate = time.time(), context.allowance.rate
         tariff, calls = self.tariffs.find(request.model), self.calls(request)
@@ -87,6 +93,16 @@ class Purse:
         price, read = tariff.price(now, rate), prompt if self.hedged else 0
         nanousd = calls * (price.cost(Usage(prompt, output)) + price.cost(Usage(read)))
         return nanousd, self._within(calls * (prompt + output + read), context)
+
+    async def _prompt(self, request: Request) -> int:
+        count = self.counts.get(request.model)
+        if count is None:
+            return estimate.most_prompt_tokens(request)
+        try:
+            return await count(request)
+        except MainspringError:
+            # What is wrong with it the model says itself, or else it has none.
+            return estimate.most_prompt_tokens(request)
 
     async def hold(self, allowance: Allowance, found: Sequence[Budget], nanousd: int, tokens: int) -> Budget | None:
         """Set that much aside of each of ``found``, and hold what works within ``allowance`` to it. Returns the budget
@@ -126,7 +142,7 @@ class Reserve(Layer):
         found = await self._budgets.concerning(context.principal, request.model)
         if not found:
             return await self.inner.respond(request, context)
-        nanousd, tokens = self._most(found, request, context)
+        nanousd, tokens = await self._most(found, request, context)
         try:
             reservation, taken = await self._budgets.reserve(found, nanousd, tokens)
         except Exhausted as full:
@@ -148,9 +164,9 @@ class Reserve(Layer):
             response.with_head(headers={**response.head.headers, HEADER: "soft-exceeded"})
         return response.on_close(done)
 
-    def _most(self, found: Sequence[Budget], request: Request, context: Context) -> tuple[int, int]:
+    async def _most(self, found: Sequence[Budget], request: Request, context: Context) -> tuple[int, int]:
         purse, allowance = self._purse, context.allowance
-        nanousd, tokens = purse.most(request, context)
+        nanousd, tokens = await purse.most(request, context)
         hard = [budget for budget in found if budget.hard]
         bounding = next((budget for budget in hard if budget.limit_nanousd is not None), None)
         tariff = purse.tariffs.find(request.model)
@@ -160,15 +176,15 @@ class Reserve(Layer):
                 remedy=f"Set prices.models.{request.model}, or give the budget limit_tokens instead of limit_usd",
                 param="model",
             )
-        if purse.calls(request) == 1 and not purse.hedged:
-            return nanousd, tokens
-        # What takes several calls is held to what was set aside for all of them.
+        # However many calls it takes, it is held to what was set aside for them.
         if bounding is not None:
             allowance.money = nanousd if allowance.money is None else min(nanousd, allowance.money)
         if any(budget.limit_tokens is not None for budget in hard):
             allowance.capped = allowance.tokens is None or tokens < allowance.tokens
             allowance.tokens = tokens
-        return nanousd, tokens
+        # What guards have read already is charged in the same commit.
+        spent = allowance.spent
+        return nanousd + spent.cost_nanousd, tokens + spent.total_tokens
 
 
 def refusal(full: Exhausted, nanousd: int, tokens: int) -> BudgetExceeded:

@@ -210,7 +210,7 @@ class Keeper:
         found = await purse.budgets.concerning(context.principal, allowance.application)
         if not found:
             return True
-        nanousd, tokens = purse.most(writer.longest(), context)
+        nanousd, tokens = await purse.most(writer.longest(), context)
         if full := await purse.hold(allowance, found, nanousd, tokens):
             _log.info("a summary is not written: budget %s holds no more", full.id)
         return full is None

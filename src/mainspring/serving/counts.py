@@ -1,0 +1,52 @@
+"""How many tokens a request sends, in the vocabulary of the model that is asked, for the models that run here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from functools import partial
+
+import mainspring.serving.estimate as estimate
+from mainspring.engines import Engines
+from mainspring.engines.base import Embedder
+from mainspring.engines.model import ModelResponder
+from mainspring.serving.reserve import Count
+from mainspring.types import ChatRequest, CompletionRequest, EmbedRequest, Request
+
+# Marks at the begin and the end of a text that are in no count of it.
+MARKS = 2
+
+
+def counts(engines: Engines) -> Mapping[str, Count]:
+    """By the names of the models. An endpoint that applies a template of its own counts nothing."""
+    found: dict[str, Count] = {
+        name: partial(generated, model.responder)
+        for name, model in engines.chat.items()
+        if isinstance(model.responder, ModelResponder) and not model.engine.capabilities.templates
+    }
+    found[engines.embedder.name] = partial(_embedded, engines.embedder)
+    return found
+
+
+async def generated(responder: ModelResponder, request: Request) -> int:
+    """What ``request`` sends to the engine of ``responder``. Raises ``InvalidRequest`` as that does."""
+    if isinstance(request, ChatRequest):
+        return await responder.prompt_tokens(request) + MARKS
+    if isinstance(request, CompletionRequest):
+        return await responder.engine.count_tokens(request.prompt) + MARKS
+    return estimate.most_prompt_tokens(request)
+
+
+async def _embedded(embedder: Embedder, request: Request) -> int:
+    if not isinstance(request, EmbedRequest):
+        return estimate.most_prompt_tokens(request)
+    # Many long texts take a while: the loop serves others meanwhile.
+    found = await asyncio.to_thread(embedder.count_tokens, request.inputs)
+    return sum(found) + MARKS * len(found)
+
+
+def read_twice(request: Request) -> int:
+    """Tokens of a question that is embedded to be looked up by its meaning, at most."""
+    if not isinstance(request, ChatRequest) or not request.messages:
+        return 0
+    return len(request.messages[-1].content.encode("utf-8", "replace")) + MARKS
