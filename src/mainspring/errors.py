@@ -15,6 +15,7 @@
     ├── Unauthenticated                     401  invalid_api_key
     │   └── InvalidToken                    401  invalid_token
     ├── Forbidden                           403  insufficient_scope
+    ├── QuotaExceeded                       403  quota_exceeded
     ├── NotFound                            404  not_found
     │   └── UnknownModel                    404  model_not_found
     ├── Conflict                            409  conflict
@@ -225,6 +226,13 @@ class UnreadableDocument(MainspringError):
 
     status = 422
     code = "unreadable_document"
+
+
+class QuotaExceeded(MainspringError):
+    """A tenant has as much of something as it may; waiting does not help."""
+
+    status = 403
+    code = "quota_exceeded"
 
 
 class RateLimited(MainspringError):

@@ -25,6 +25,7 @@ from mainspring.cli import (
     imports,
     ingest,
     keys,
+    limits,
     logs,
     models,
     monitor,
@@ -99,6 +100,7 @@ app.add_typer(credentials.app, name="credentials")
 app.add_typer(costs.app, name="costs")
 app.add_typer(monitor.app, name="alerts")
 app.add_typer(budgets.app, name="budgets")
+app.add_typer(limits.app, name="limits")
 app.add_typer(approvals.app, name="approvals")
 app.add_typer(replicas.app, name="replicas")
 app.add_typer(sessions.app, name="sessions")

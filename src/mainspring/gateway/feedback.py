@@ -47,7 +47,15 @@ class FeedbackBody(Body):
     consent: bool = False
 
 
-def router(events: Facts, new_id: NewId, access: Access, idempotency: Idempotency) -> APIRouter:
+class Room(Protocol):
+    """``stores.quotas.Quotas``."""
+
+    async def check(self, tenant: str, name: str, of: str) -> None:
+        """Raises ``QuotaExceeded``."""
+        ...
+
+
+def router(events: Facts, new_id: NewId, access: Access, idempotency: Idempotency, quotas: Room) -> APIRouter:
     """The feedback routes over the event log."""
     routes = APIRouter(route_class=JsonRoute, tags=["feedback"])
     chats = Annotated[Context, Depends(access("chat"))]
@@ -74,6 +82,7 @@ def router(events: Facts, new_id: NewId, access: Access, idempotency: Idempotenc
         )
 
         async def work() -> HttpResponse:
+            await quotas.check(context.principal.tenant, "feedback_per_answer", body.answer_id)
             await events.append(record)
             return json_response(event_body(record), status=201)
 

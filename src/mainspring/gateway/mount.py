@@ -22,6 +22,7 @@ from mainspring.gateway import (
     policies,
     presets,
     prompts,
+    quotas,
     replays,
     replicas,
     responses,
@@ -77,12 +78,13 @@ def mount(system: System) -> FastAPI:
         batches.router(system.stores.batches, system.stores.files, system.settings.batches, access, idempotency),
         sessions.router(system.stores.sessions, access, idempotency),
         costs.router(system.stores.budgets, system.stores.ledger, access, idempotency, system.stores.audit),
-        feedback.router(system.stores.events, ids.new, access, idempotency),
+        feedback.router(system.stores.events, ids.new, access, idempotency, system.stores.quotas),
         traces.router(
             system.stores.spans, system.stores.events, Places(system.stores.collections, system.stores.vectors), access
         ),
         monitor.router(system.monitor, access),
         keys.router(system.stores.keys, system.settings.serving, access, settings.roles, settings.oidc.key_days),
+        quotas.router(system.stores.quotas, access),
         approvals.router(system.stores.approvals, access),
         replays.router(system.replays, system.stores.jobs, access, idempotency),
         replicas.router(system.replicas, access, system.stores.audit),

@@ -323,6 +323,7 @@ class Ingestor:
             await self._describe(run, document, source.key, source.name, run.about(source))
             return None
         try:
+            await self._collections.check_room(run.collection.tenant)
             data = await asyncio.to_thread(source.load)
         except MainspringError as error:
             self._failed(run, source.name, error)

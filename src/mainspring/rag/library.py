@@ -189,6 +189,7 @@ class Library:
         again; attributes and access list stay where they are not given."""
         collection = await self.get(principal, id_or_name)
         info = await self._files.get(principal.tenant, file_id, groups=principal.groups)
+        await self._collections.check_room(principal.tenant)
         known = [each for each in await self._collections.documents(collection, None) if each.source_key == file_id]
         about = known[0].about if known else About()
         if known:

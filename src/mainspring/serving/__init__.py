@@ -22,7 +22,8 @@ from mainspring.serving.guard_input import Guard, inspect
 from mainspring.serving.hide import Hiding
 from mainspring.serving.journal import Journal, opened_key
 from mainspring.serving.limit import Charge, Limits, RateLimits
-from mainspring.serving.limit_shared import opened
+from mainspring.serving.limit_shared import SharedLimits, opened
+from mainspring.serving.limit_tenant import KeysAndTenants, TenantRates
 from mainspring.serving.memory.open import keeper as open_keeper
 from mainspring.serving.names import Names
 from mainspring.serving.pricing import NANO
@@ -191,6 +192,7 @@ def _services(
         purse=purse,
         residency=residency,
         assembled=Assembled(partial(_redacted, policies)) if settings.telemetry.store_prompts else None,
+        quotas=stores.quotas,
         prompts=PromptRegistry(stores.prompts, settings.serving.prompts_tenant),
     )
 
@@ -228,12 +230,14 @@ async def _sift(guard: Guard, policies: Policies, texts: Sequence[str], context:
 
 @asynccontextmanager
 async def _limits(settings: Settings, stores: Stores, telemetry: Telemetry) -> AsyncIterator[RateLimits]:
-    """The limits of keys: of all servers that share a Redis, or of this process."""
-    alone = Limits.of(settings.serving)
+    """The limits of keys and tenants: of all servers that share a Redis, or of this process."""
+    alone, rates = Limits.of(settings.serving), TenantRates()
     if stores.redis is None or not settings.serving.share_limits:
-        yield alone
+        yield KeysAndTenants(alone, rates, rates, stores.quotas)
         return
-    async with opened(SharedBuckets(stores.redis), alone) as shared:
+    buckets = SharedBuckets(stores.redis)
+    async with opened(buckets, alone) as shared:
         text = "Requests that this server granted by itself because Redis was away."
         telemetry.metrics.watch_count("limits_granted_alone", text, lambda: shared.granted_alone)
-        yield shared
+        tenants = SharedLimits(buckets, rates)
+        yield KeysAndTenants(shared, tenants, rates, stores.quotas, lambda: shared.workers)

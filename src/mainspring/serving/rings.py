@@ -40,7 +40,7 @@ from mainspring.serving.returning import Conversations
 from mainspring.serving.scaling.scale import Scale
 from mainspring.serving.select import Registry, Select
 from mainspring.serving.semantic.layer import Meaning, SemanticCache
-from mainspring.serving.session import Session
+from mainspring.serving.session import Quotas, Session
 from mainspring.serving.shed import Shed
 from mainspring.serving.step import steps
 from mainspring.serving.trace import RequestMetrics, Trace
@@ -82,6 +82,7 @@ class Services:
     about: About | None = None
     approvals: Waiting | None = None
     room: Room | None = None
+    quotas: Quotas | None = None
 
 
 def gate_before(services: Services, model: str, capacity: Capacity | None) -> Gate | None:
@@ -147,6 +148,7 @@ def _before_record(
             histories=services.histories,
             settings=services.settings.sessions,
             registry=registry,
+            quotas=services.quotas,
             keeper=services.keeper,
             default_output_tokens=serving.default_output_tokens,
         ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Sequence
+from typing import Protocol
 
 from mainspring import cards
 from mainspring.errors import InvalidRequest, SessionSpent
@@ -31,12 +32,19 @@ NOTED = "Noted."
 RECALLED = "From earlier in this conversation, for reference:\n"
 
 
+class Quotas(Protocol):
+    """``mainspring.stores.quotas.Quotas``, as far as sessions need it."""
+
+    async def check(self, tenant: str, name: str) -> None:
+        """Raises ``QuotaExceeded``."""
+
+
 class Session(Layer):
     """Puts the history of ``session_id`` before the new messages, as the strategy of ``options.session`` or of the
     settings composes it within its budget of tokens.
 
     The new messages are left in the allowance's ``turn``, for Record to settle together with the answer. ``keeper``
-    finds older turns and writes summaries (None: strategies go without).
+    finds older turns and writes summaries (None: strategies go without); ``quotas`` bound how many there may be.
     """
 
     def __init__(
@@ -46,6 +54,7 @@ class Session(Layer):
         settings: SessionsSettings | None = None,
         *,
         registry: Registry | None = None,
+        quotas: Quotas | None = None,
         keeper: Keeper | None = None,
         default_output_tokens: int = 512,
     ) -> None:
@@ -54,6 +63,7 @@ class Session(Layer):
         self._settings = settings or SessionsSettings()
         self._registry = registry
         self._keeper = keeper
+        self._quotas = quotas
         self._default_output = default_output_tokens
 
     async def respond(self, request: Request, context: Context) -> Response:
@@ -67,6 +77,8 @@ class Session(Layer):
         count = estimated if self._keeper is None else self._keeper.tokens.counter(request.model)
         kept = self._kept(request, context, choice, await self._room(request, choice, count))
         composed = await self._compose(request, kept, choice, count)
+        if request.store and not composed.known and self._quotas is not None:
+            await self._quotas.check(kept.tenant, "sessions")
         if choice.token_budget:
             request, composed = await self._reserve(request, kept, choice, composed, count)
         if request.store:

@@ -13,6 +13,7 @@ from mainspring.settings.compliance import ComplianceSettings, RetentionSettings
 from mainspring.settings.engines import EnginesSettings
 from mainspring.settings.gateway import GatewaySettings
 from mainspring.settings.guards import DetectorsSettings, GuardsSettings, NamedPolicy, PiiKind
+from mainspring.settings.limits import LimitsSettings
 from mainspring.settings.load import CONFIG_NAME, OTHER_NAMES, PREFIX, Loaded, describe, load
 from mainspring.settings.models import ModelsSettings
 from mainspring.settings.monitor import MonitorSettings
@@ -37,6 +38,7 @@ __all__ = [
     "EnginesSettings",
     "GatewaySettings",
     "GuardsSettings",
+    "LimitsSettings",
     "Loaded",
     "ModelsSettings",
     "MonitorSettings",

@@ -12,6 +12,7 @@ from mainspring.settings.compliance import ComplianceSettings
 from mainspring.settings.engines import EnginesSettings
 from mainspring.settings.gateway import GatewaySettings
 from mainspring.settings.guards import GuardsSettings
+from mainspring.settings.limits import LimitsSettings
 from mainspring.settings.models import ModelsSettings
 from mainspring.settings.money import PricesSettings
 from mainspring.settings.monitor import MonitorSettings
@@ -32,6 +33,7 @@ class Settings(Section):
     engines: EnginesSettings = Field(default_factory=EnginesSettings)
     stores: StoresSettings = Field(default_factory=StoresSettings)
     serving: ServingSettings = Field(default_factory=ServingSettings)
+    limits: LimitsSettings = Field(default_factory=LimitsSettings)
     prices: PricesSettings = Field(default_factory=PricesSettings)
     sessions: SessionsSettings = Field(default_factory=SessionsSettings)
     batches: BatchesSettings = Field(default_factory=BatchesSettings)

@@ -45,6 +45,7 @@ from mainspring.stores.jobs import Jobs
 from mainspring.stores.keys import Keys
 from mainspring.stores.ledger import Ledger
 from mainspring.stores.prompts import Prompts
+from mainspring.stores.quotas import Quotas
 from mainspring.stores.redis import Redis
 from mainspring.stores.room import Room
 from mainspring.stores.session_memory import SessionMemory
@@ -68,6 +69,7 @@ class Stores:
     audit: Audit
     events: EventLog
     keys: Keys
+    quotas: Quotas
     credentials: Credentials
     budgets: Budgets
     ledger: Ledger
@@ -136,34 +138,32 @@ async def open(settings: Settings) -> AsyncIterator[Stores]:  # noqa: A001
         audit = Audit(database, settings.compliance.audit_key, settings.compliance.audit_keys_before)
         events = EventLog(database, audit)
         stack.push_async_callback(events.close)
-        keys = Keys(database, audit)
+        quotas = Quotas(database, settings.limits, audit)
+        keys = Keys(database, audit, quotas)
         stack.push_async_callback(keys.close)
         budgets = Budgets(database, audit)
         stack.push_async_callback(budgets.close)
-        collections = Collections(database, blobs, audit)
+        collections = Collections(database, blobs, audit, quotas)
         stack.push_async_callback(collections.close)
         await collections.open()
         redis = await stack.enter_async_context(redis_store.open(settings))
-        cache = _open_cache(settings, redis)
-        stack.push_async_callback(cache.close)
-        similar = _open_similar(settings, redis)
-        stack.push_async_callback(similar.close)
-        spans = Spans(home / span_store.FILE_NAME)
-        stack.push_async_callback(spans.close)
-        vectors = open_vectors(settings)
-        stack.push_async_callback(vectors.close)
+        cache, similar = _open_cache(settings, redis), _open_similar(settings, redis)
+        spans, vectors = Spans(home / span_store.FILE_NAME), open_vectors(settings)
+        for each in (cache, similar, spans, vectors):
+            stack.push_async_callback(each.close)
         yield Stores(
             database=database,
             audit=audit,
             events=events,
             keys=keys,
+            quotas=quotas,
             credentials=Credentials(database, settings, audit),
             budgets=budgets,
             ledger=Ledger(database),
-            files=Files(database, blobs, audit, redact=settings.compliance.documents == "redact"),
+            files=Files(database, blobs, audit, quotas, redact=settings.compliance.documents == "redact"),
             collections=collections,
             sources=Sources(database),
-            sessions=Sessions(database, audit),
+            sessions=Sessions(database, audit, quotas),
             memory=SessionMemory(database),
             blobs=blobs,
             cache=cache,
@@ -174,10 +174,10 @@ async def open(settings: Settings) -> AsyncIterator[Stores]:  # noqa: A001
             forgetting=Pending(database),
             graphs=Graphs(database),
             jobs=Jobs(database),
-            batches=Batches(database, blobs),
+            batches=Batches(database, blobs, quotas),
             batch_erasing=BatchErasing(database, blobs),
             erasures=Erasures(database, audit),
-            prompts=Prompts(database),
+            prompts=Prompts(database, quotas),
             approvals=Approvals(database, audit),
             room=room,
         )

@@ -26,6 +26,7 @@ from mainspring.stores.files import ANSWERS
 from mainspring.stores.files import PREFIX as FILE_PREFIX
 from mainspring.stores.jobs import Job
 from mainspring.stores.pages import Page, Slice
+from mainspring.stores.quotas import Quotas
 from mainspring.stores.schema import batch_lines, batches, events, files
 from mainspring.stores.schema import jobs as jobs_table
 from mainspring.types import Principal
@@ -65,8 +66,9 @@ class Batch:
 class Batches:
     """The batches of each tenant; a key sees those of keys of the same groups."""
 
-    def __init__(self, database: Database, blobs: Blobs) -> None:
+    def __init__(self, database: Database, blobs: Blobs, quotas: Quotas | None = None) -> None:
         self._database = database
+        self._quotas = quotas or Quotas(database)
         self._blobs = blobs
 
     async def create(
@@ -96,6 +98,7 @@ class Batches:
         )
 
         def work(connection: sa.Connection) -> None:
+            self._quotas.hold(connection, batch.tenant, "batches")
             connection.execute(sa.insert(batches).values(**_columns(batch)))
             jobs.insert(connection, batch.tenant, batch.id, KIND, {})
 

@@ -34,6 +34,7 @@ from mainspring.stores.blobs import Blobs
 from mainspring.stores.database import Database
 from mainspring.stores.documents import Collection, Document, Documents, DocumentVersion, Status, document_of
 from mainspring.stores.pages import Page, Place, Slice
+from mainspring.stores.quotas import Quotas
 from mainspring.stores.schema import collections, document_graphs, documents, sources, stale_chunks
 
 __all__ = ["Collection", "Collections", "Document", "DocumentVersion", "Tally"]
@@ -56,8 +57,11 @@ class Tally:
 class Collections(Documents):
     """The collections of all tenants, with their documents."""
 
-    def __init__(self, database: Database, blobs: Blobs, audit: Audit | None = None) -> None:
+    def __init__(
+        self, database: Database, blobs: Blobs, audit: Audit | None = None, quotas: Quotas | None = None
+    ) -> None:
         super().__init__(database, blobs, audit)
+        self._quotas = quotas or Quotas(database)
         self._watch: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -93,12 +97,17 @@ class Collections(Documents):
         )
 
         def work(connection: sa.Connection) -> None:
+            self._quotas.hold(connection, tenant, "vector_stores")
             _claim_name(connection, collection, groups if seen_by is None else seen_by)
             connection.execute(sa.insert(collections), _row(collection))
 
         await self._named(collection, work)
         self._versions[tenant, collection.id] = 0
         return collection
+
+    async def check_room(self, tenant: str) -> None:
+        """Raises ``QuotaExceeded`` where the tenant has as many chunks as it may."""
+        await self._quotas.check(tenant, "chunks")
 
     async def update(
         self,

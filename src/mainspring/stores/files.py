@@ -25,6 +25,7 @@ from mainspring.stores.audit import Audit, By, Hidden
 from mainspring.stores.blobs import Blobs
 from mainspring.stores.database import Database
 from mainspring.stores.pages import Page, Slice
+from mainspring.stores.quotas import Quotas
 from mainspring.stores.schema import collections, documents, files
 
 PREFIX = "file-"
@@ -55,7 +56,16 @@ class Files:
     """The files of each tenant. The requests of batches are kept without card numbers; with ``redact`` so is every
     other file that is text."""
 
-    def __init__(self, database: Database, blobs: Blobs, audit: Audit | None = None, *, redact: bool = False) -> None:
+    def __init__(
+        self,
+        database: Database,
+        blobs: Blobs,
+        audit: Audit | None = None,
+        quotas: Quotas | None = None,
+        *,
+        redact: bool = False,
+    ) -> None:
+        self._quotas = quotas or Quotas(database)
         self._database = database
         self._audit = audit or Audit(database)
         self._blobs = blobs
@@ -70,10 +80,15 @@ class Files:
             data = cards.scrub_lines(data)
         elif self._redact:
             data = cards.scrub_text(data)
+        # Before it is written: what is refused takes no disk.
+        for each, adding in (("files", 1), ("file_bytes", len(data))):
+            await self._quotas.check(tenant, each, adding=adding)
         sha256 = await self._blobs.put(data)
         info = FileInfo(ids.new(PREFIX), tenant, name, len(data), sha256, purpose, time.time(), groups)
 
         def work(connection: sa.Connection) -> None:
+            self._quotas.hold(connection, tenant, "files")
+            self._quotas.hold(connection, tenant, "file_bytes", len(data))
             # Deleting another file of the same bytes may have taken the blob since it was written.
             if not blob_store.claim(connection, self._blobs, sha256):
                 self._blobs.write(data)

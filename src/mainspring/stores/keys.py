@@ -8,7 +8,7 @@ import dataclasses
 import logging
 import secrets
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -22,6 +22,7 @@ from mainspring.errors import Conflict, InvalidRequest, MainspringError, NotFoun
 from mainspring.settings.identity import Scope, brought
 from mainspring.stores.audit import LOCAL, Audit, By, Hidden
 from mainspring.stores.database import Database
+from mainspring.stores.quotas import Quotas
 from mainspring.stores.schema import keys
 from mainspring.types import Principal, Reach, confined
 
@@ -88,8 +89,9 @@ class Keys:
     What changes a key is in the audit log with it; ``by`` says who did it.
     """
 
-    def __init__(self, database: Database, audit: Audit | None = None) -> None:
+    def __init__(self, database: Database, audit: Audit | None = None, quotas: Quotas | None = None) -> None:
         self._database = database
+        self._quotas = quotas or Quotas(database)
         self._audit = audit or Audit(database)
         self._remembered: TTLCache[str, tuple[KeyInfo, float]] = TTLCache(REMEMBERED, REMEMBERED_S)
         self._rereading: set[str] = set()
@@ -134,6 +136,7 @@ class Keys:
         info, secret, row = _new(dataclasses.replace(plain, parent=parent, lineage=above))
 
         def work(connection: sa.Connection) -> None:
+            self._quotas.hold(connection, tenant, "keys")
             lineage.check_parent(connection, tenant, parent, expires_at)
             connection.execute(sa.insert(keys), row)
             self._audit.append(connection, tenant, "key.created", by, object=info.id, details=_told(info))
@@ -180,7 +183,7 @@ class Keys:
             descendants = lineage.below(connection, tenant, key_id)
             living = lineage.usable(connection, tenant, descendants)
             if living and children is None:
-                raise _has_made(key_id, living)
+                raise lineage.has_made(key_id, living)
             if children == "revoke" and by.actor in dict(living):
                 raise Conflict("a key cannot revoke itself", remedy="Revoke them with another admin key")
             ended = [key_id, *(each for each, _ in living)] if children == "revoke" else [key_id]
@@ -376,15 +379,6 @@ def _change(
 
 def _mine(tenant: str, key_id: str) -> tuple[sa.ColumnElement[bool], ...]:
     return keys.c.tenant == tenant, keys.c.id == key_id
-
-
-def _has_made(key_id: str, living: Sequence[tuple[str, str]]) -> Conflict:
-    shown = ", ".join(f"{name} ({each})" for each, name in living[:5]) + (", ..." if len(living) > 5 else "")
-    return Conflict(
-        f"{key_id} made {len(living)} {'key that is' if len(living) == 1 else 'keys that are'} in use: {shown}",
-        remedy="Say what becomes of what it made: children=revoke or children=keep (--children at the machine)",
-        param="children",
-    )
 
 
 def _unknown(key_id: str) -> NotFound:

@@ -102,3 +102,13 @@ def of(connection: sa.Connection, tenant: str, key_ids: Iterable[str]) -> dict[s
     """The lineages of keys."""
     query = sa.select(keys.c.id, keys.c.lineage).where(keys.c.tenant == tenant, keys.c.id.in_(list(key_ids)))
     return {row.id: tuple(rows.load(row.lineage)) for row in connection.execute(query)}
+
+
+def has_made(key_id: str, living: Sequence[tuple[str, str]]) -> Conflict:
+    """What whoever revokes ``key_id`` is told, which made the ``living`` (id, name)."""
+    shown = ", ".join(f"{name} ({each})" for each, name in living[:5]) + (", ..." if len(living) > 5 else "")
+    return Conflict(
+        f"{key_id} made {len(living)} {'key that is' if len(living) == 1 else 'keys that are'} in use: {shown}",
+        remedy="Say what becomes of what it made: children=revoke or children=keep (--children at the machine)",
+        param="children",
+    )

@@ -22,6 +22,7 @@ from mainspring.errors import Conflict, NotFound, Outdated
 from mainspring.nearest import MAX_NAMES, nearest
 from mainspring.stores.database import Database, T, Work
 from mainspring.stores.pages import Page, Slice
+from mainspring.stores.quotas import Quotas
 from mainspring.stores.schema import prompt_moves as moves
 from mainspring.stores.schema import prompt_versions as versions
 from mainspring.stores.schema import prompts
@@ -77,8 +78,9 @@ class PromptInfo:
 class Prompts:
     """The prompts of all tenants."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, quotas: Quotas | None = None) -> None:
         self._database = database
+        self._quotas = quotas or Quotas(database)
         self._remembered: TTLCache[tuple[str, str, str], PromptVersion] = TTLCache(REMEMBERED, REMEMBERED_S)
         self._forgotten = 0
 
@@ -103,6 +105,7 @@ class Prompts:
             latest = connection.execute(_living(tenant, name).order_by(versions.c.version.desc()).limit(1)).first()
             if latest is not None and latest.sha256 == digest:
                 return latest, False
+            self._quotas.hold(connection, tenant, "prompts")
             one = sa.and_(prompts.c.tenant == tenant, prompts.c.name == name)
             number = connection.execute(
                 sa.update(prompts).where(one).values(latest=prompts.c.latest + 1).returning(prompts.c.latest)

@@ -18,6 +18,7 @@ from mainspring.stores.access import Sight
 from mainspring.stores.audit import LOCAL, Audit, By, Hidden
 from mainspring.stores.database import Database
 from mainspring.stores.pages import Page, Place, Slice
+from mainspring.stores.quotas import Quotas
 from mainspring.stores.schema import events, session_summaries, sessions, turn_vectors, turns
 from mainspring.stores.turns import (
     SessionTurn,
@@ -81,8 +82,9 @@ class Conversation:
 class Sessions:
     """The conversations of each tenant, under their stored names."""
 
-    def __init__(self, database: Database, audit: Audit | None = None) -> None:
+    def __init__(self, database: Database, audit: Audit | None = None, quotas: Quotas | None = None) -> None:
         self._database = database
+        self._quotas = quotas or Quotas(database)
         self._audit = audit or Audit(database)
 
     async def history(self, tenant: str, session_id: str, limit: int) -> list[Message]:
@@ -185,6 +187,7 @@ class Sessions:
             end = upto or last
             if connection.execute(sa.select(turns.c.id).where(source, turns.c.id == end).limit(1)).first() is None:
                 raise NotFound(f"the session has no turn {upto}", param="turn_id")
+            self._quotas.hold(connection, tenant, "sessions")
             new = new_session(tenant, into, time.time(), session_id.partition(":")[2])
             if connection.execute(rows.insert_new(connection, sessions), new).rowcount == 0:
                 raise Conflict("a session of that name is there already", remedy="Choose another", param="session_id")

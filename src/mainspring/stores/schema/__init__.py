@@ -19,7 +19,7 @@ from mainspring.stores.schema.knowledge import (
     sources,
     stale_chunks,
 )
-from mainspring.stores.schema.money import budget_periods, budgets, reservations
+from mainspring.stores.schema.money import budget_periods, budgets, reservations, tenant_limits
 from mainspring.stores.schema.monitoring import alerts, silences, tallies, watermarks
 from mainspring.stores.schema.prompts import prompt_moves, prompt_versions, prompts
 from mainspring.stores.schema.work import batch_lines, batches, jobs
@@ -58,9 +58,10 @@ __all__ = [
     "sources",
     "stale_chunks",
     "tallies",
+    "tenant_limits",
     "turn_vectors",
     "turns",
     "watermarks",
 ]
 
-HEAD = "0034"
+HEAD = "0035"

@@ -55,3 +55,6 @@ reservations = sa.Table(
     sa.Index(None, "id"),
     sa.Index(None, "expires_at"),
 )
+
+# What tenants may take, where the operator set another amount than the settings name.
+tenant_limits = sa.Table("tenant_limits", metadata, key("tenant"), key("name"), count("amount"), time("at"))
