@@ -18,14 +18,14 @@ from hypothesis import strategies as st
 
 from mainspring import settings as configuration
 from mainspring import stores
-from mainspring.gateway import costs, keys
+from mainspring.gateway import costs, feedback, keys, quotas
 from mainspring.gateway.access import access_to
 from mainspring.gateway.app import create_app
 from mainspring.gateway.idempotency import Idempotency
 from mainspring.settings import Settings
-from mainspring.stores import Stores
+from mainspring.stores import Stores, ids
 from mainspring.stores.keys import SCOPES, KeyInfo
-from mainspring.types import Reach, TraceParent
+from mainspring.types import EventRecord, Reach, TraceParent
 from tests.gateway.asgi import Kept, Reply, ask
 
 # Of each tier what it is granted, in an order that is none of one number: (requests, tokens, a day, class).
@@ -70,6 +70,8 @@ async def house_at(home: Path) -> AsyncIterator[House]:
         access = access_to(opened.keys, 30.0, settings.serving.admission.tiers)
         routers = [
             keys.router(opened.keys, settings.serving, access, settings.gateway.roles),
+            quotas.router(opened.quotas, access),
+            feedback.router(opened.events, ids.new, access, Idempotency(Kept()), opened.quotas),
             costs.router(opened.budgets, opened.ledger, access, Idempotency(Kept()), opened.audit),
         ]
         yield House(opened, create_app(routers, settings.gateway, lambda _: TraceParent.new()))
@@ -87,6 +89,7 @@ def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[asyncio.
     loop = asyncio.new_event_loop()
     opening = house_at(tmp_path_factory.mktemp("house"))
     found = loop.run_until_complete(opening.__aenter__())
+    loop.run_until_complete(found.stores.quotas.change("acme", {"keys": 0}))
     yield loop, found
     loop.run_until_complete(opening.__aexit__(None, None, None))
     loop.close()
@@ -272,3 +275,32 @@ async def test_neither_a_new_key_nor_a_replaced_one_escapes_the_budget_of_a_key(
     # Nor one that is set on the key in whose place it stands now: what was made before counts, too.
     later = await house.stores.budgets.create("acme", "key", new["id"], window="day", limit_tokens=100)
     assert later.id in {found.id for found in await budgets.concerning((await house.info(leaf["id"])).principal(), "m")}
+
+
+async def test_only_operators_set_what_a_tenant_may_have(house: House) -> None:
+    _, admin = await house.key("admin")
+    _, operator = await house.key("admin", "operate")
+    for method, body in (("POST", {"keys": 10**6}), ("GET", b"")):
+        assert (await house.ask(admin, method, "/v1/limits/tenants/acme", body)).status == 403
+    set_to = await house.ask(operator, "POST", "/v1/limits/tenants/acme", {"keys": 3, "files": 0})
+    assert set_to.status == 200
+    shown = {row["name"]: row for row in (await house.ask(admin, "GET", "/v1/limits/tenant")).json["data"]}
+    assert (shown["keys"]["limit"], shown["keys"]["used"], shown["files"]["limit"]) == (3, 2, None)
+    assert (await house.ask(admin, "POST", "/v1/keys", {"name": "third"})).status == 201
+    refused = await house.ask(admin, "POST", "/v1/keys", {"name": "fourth"})
+    assert (refused.status, refused.error["code"], refused.error["param"]) == (403, "quota_exceeded", "keys")
+    assert "3 of 3 API keys" in refused.error["message"]
+    assert "limits.tenant.keys" in refused.error["message"]
+    assert (await house.ask(operator, "POST", "/v1/limits/tenants/acme", {})).status == 400
+    assert (await house.ask(operator, "POST", "/v1/limits/tenants/acme", {"keys": None})).status == 200
+    assert (await house.ask(admin, "POST", "/v1/keys", {"name": "fourth"})).status == 201
+
+
+async def test_an_answer_gets_so_much_feedback(house: House) -> None:
+    info, secret = await house.key("chat")
+    facts = {"key_id": info.id, "groups": [], "answer_id": "ans_1"}
+    await house.stores.events.append(EventRecord("ans_1", time.time(), "acme", "t", "answer", "ans_1", facts))
+    await house.stores.quotas.change("acme", {"feedback_per_answer": 2})
+    said = [await house.ask(secret, "POST", "/v1/feedback", {"answer_id": "ans_1", "rating": "up"}) for _ in range(3)]
+    assert [each.status for each in said] == [201, 201, 403]
+    assert said[-1].error["param"] == "feedback_per_answer"

@@ -14,7 +14,7 @@ import pytest
 from mainspring import stores
 from mainspring.engines.base import Generation
 from mainspring.engines.model import ModelResponder
-from mainspring.errors import BudgetExceeded, EngineError, InvalidRequest, UnknownModel
+from mainspring.errors import BudgetExceeded, EngineError, InvalidRequest, QuotaExceeded, UnknownModel
 from mainspring.path import collect
 from mainspring.serving.background import Background
 from mainspring.serving.limit import Limits
@@ -321,3 +321,16 @@ async def test_without_budgets_nothing_is_written_before_the_answer(home: Counti
     home.stores.database.write = counting  # type: ignore[method-assign]
     await home.ask("second")
     assert written == 1
+
+
+async def test_a_tenant_has_so_many_sessions(opened: Stores, tmp_path: Path) -> None:
+    made = Counting(opened, tmp_path)
+    made.services = dataclasses.replace(made.services, histories=opened.sessions, quotas=opened.quotas)
+    made.ring = request_ring(made.services, made.registry, Limits(10**6, 10**9))
+    await opened.quotas.change("acme", {"sessions": 1})
+    await made.ask(session_id="one")
+    with pytest.raises(QuotaExceeded, match="1 of 1 sessions"):
+        await made.ask(session_id="two")
+    # What is there goes on, and what is kept nowhere needs no room.
+    await made.ask(session_id="one")
+    await made.ask()

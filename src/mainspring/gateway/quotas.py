@@ -11,9 +11,9 @@ from starlette.responses import Response as HttpResponse
 
 from mainspring.errors import InvalidRequest
 from mainspring.gateway.access import Access, acting
+from mainspring.gateway.bodies import Body
 from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.respond import json_response
-from mainspring.gateway.bodies import Body
 from mainspring.settings.identity import OPERATE
 from mainspring.stores.quotas import QUOTAS, Quotas
 from mainspring.types import Context

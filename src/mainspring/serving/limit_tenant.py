@@ -7,12 +7,13 @@ share the keys' ones; of requests at a time each server grants its part then (th
 from __future__ import annotations
 
 import math
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from mainspring.errors import RateLimited
-from mainspring.serving.limit import Grant, Limits, RateLimits, Rates
+from mainspring.serving.limit import Clock, Grant, Limits, RateLimits, Rates
 from mainspring.types import Principal
 
 CONCURRENT = "concurrent_requests"
@@ -29,8 +30,8 @@ class TenantQuotas(Protocol):
 class TenantRates(Limits):
     """What each tenant is granted a minute, as ``Limits`` are of keys; ``note`` says how much that is."""
 
-    def __init__(self) -> None:
-        super().__init__(_ANY, _ANY)
+    def __init__(self, *, clock: Clock = time.monotonic) -> None:
+        super().__init__(_ANY, _ANY, clock=clock)
         self._known: dict[str, Rates] = {}
 
     def note(self, tenant: str, limits: Mapping[str, int]) -> Principal | None:
