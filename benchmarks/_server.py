@@ -41,7 +41,9 @@ def environment(home: Path, settings: Mapping[str, str] | None = None) -> dict[s
         for name, value in os.environ.items()
         if not name.startswith("MAINSPRING_") or name.startswith("MAINSPRING_MODELS__")
     }
-    return kept | {"MAINSPRING_HOME": str(home), "PYTHONUNBUFFERED": "1"} | dict(settings or {})
+    # The small model is what figures are of, and nothing is pulled beside what is measured.
+    small = {"MAINSPRING_MODELS__LARGER": ""}
+    return small | kept | {"MAINSPRING_HOME": str(home), "PYTHONUNBUFFERED": "1"} | dict(settings or {})
 
 
 def spawn(

@@ -20,7 +20,7 @@ import pytest
 from tests import redis_server
 from tests.databases import migrated as migrated
 from tests.one_day import one_day as one_day
-from tests.surroundings import neutral
+from tests.surroundings import SMALL, neutral
 
 neutral(os.environ)
 
@@ -95,7 +95,7 @@ class Server:
 def start_server(home: Path, *arguments: str, **settings: str) -> Server:
     """Start ``mainspring up`` on a free port and wait until it has said its address."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAINSPRING_")}
-    environment |= {"MAINSPRING_HOME": str(home), "PYTHONUNBUFFERED": "1", **settings}
+    environment |= {"MAINSPRING_HOME": str(home), "PYTHONUNBUFFERED": "1", **SMALL, **settings}
     process = subprocess.Popen(
         [sys.executable, "-m", "mainspring", "up", "--port", "0", *arguments],
         env=environment,

@@ -7,6 +7,8 @@ from collections.abc import MutableMapping
 KEPT = ("MAINSPRING_DATA", "MAINSPRING_MODELS__DIRECTORY", "MAINSPRING_STORES__")
 """What tests are told in this way: data sets, pulled models, services."""
 ASIDE = ("MAINSPRING_", "OPENAI_", "ANTHROPIC_", "AZURE_", "OTEL_")
+SMALL = {"MAINSPRING_MODELS__LARGER": ""}
+"""What a server of the tests is started with: it serves the small model alone, and pulls no other behind it."""
 LOOKS = ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "TERMINAL_WIDTH", "LINES")
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from mainspring import compliance, engines, monitor, rag, serving, stores, telemetry
 from mainspring.compliance import Compliance
-from mainspring.engines import Engines, Prepared
+from mainspring.engines import ChatModel, Engines, Prepared
+from mainspring.errors import ModelError
 from mainspring.evaluate.replays import Replays
 from mainspring.guards.policies import Policies
 from mainspring.monitor import Monitor
@@ -46,6 +47,7 @@ class System:
     policies: Policies
     compliance: Compliance
     replays: Replays
+    adopt: Callable[[ChatModel], None]
     local: Principal = LOCAL
 
     @classmethod
@@ -86,11 +88,22 @@ class System:
                 Replays(
                     opened_stores.events, path.responder, path.under_policy, path.registry, opened_engines.embedder
                 ),
+                path.adopt,
             )
 
     async def respond(self, request: Request, context: Context) -> Response:
         """Answer through the whole request ring."""
         return await self.responder.respond(request, context)
+
+    async def bring_in(self, name: str) -> None:
+        """Serve the pulled chat model ``name`` beside those that are served already.
+
+        Raises ``ModelNotPulled``, ``UnknownModel``, ``ModelError``, ``Conflict``.
+        """
+        if self.engines.load_chat is None:
+            raise ModelError(f"{name} cannot be brought in: these engines load nothing")
+        self.adopt(await self.engines.load_chat(name))
+        self.library.rewire()
 
     async def readiness(self) -> dict[str, str]:
         """What of this server is not ready, by part."""

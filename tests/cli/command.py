@@ -8,6 +8,8 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.surroundings import SMALL
+
 
 @dataclass
 class Command:
@@ -18,7 +20,7 @@ class Command:
 
     def __call__(self, *arguments: str | Path, **settings: str) -> subprocess.CompletedProcess[str]:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("MAINSPRING_")}
-        environment |= {"MAINSPRING_HOME": str(self.place / "home"), **self.settings, **settings}
+        environment |= {"MAINSPRING_HOME": str(self.place / "home"), **SMALL, **self.settings, **settings}
         return subprocess.run(
             [sys.executable, "-m", "mainspring", *map(str, arguments)],
             env=environment,

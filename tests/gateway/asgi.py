@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from fastapi import APIRouter, FastAPI
@@ -120,6 +120,8 @@ class Keys:
 
 
 class NoModels:
+    coming: ClassVar[dict[str, Any]] = {}
+
     async def models(self, principal: Principal) -> list[Any]:
         return []
 

@@ -108,7 +108,23 @@ def _models(context: typer.Context) -> list[Check]:
             checks.append((f"model {name}", "ok", str(puller.local(name).directory)))
         except MainspringError as error:
             checks.append((f"model {name}", "missing", str(error)))
-    return [*checks, *_languages(settings), *_listwise(settings), *_prices(settings)]
+    return [*checks, *_larger(settings), *_languages(settings), *_listwise(settings), *_prices(settings)]
+
+
+def _larger(settings: Settings) -> list[Check]:
+    """The larger chat model that `mainspring up` serves where nobody named others."""
+    from mainspring.engines import larger
+
+    try:
+        choice = larger.choose(settings)
+    except MainspringError as error:
+        return [("larger model", "wrong", str(error))]
+    if choice.reason:
+        return [("larger model", "left out", choice.reason)]
+    if choice.coming:
+        return [("larger model", "coming", f"`mainspring up` pulls {choice.coming} behind what it serves")]
+    served = set(choice.settings.models.chat) - set(settings.models.chat)
+    return [("larger model", "ok", f"{name} is served beside the others") for name in sorted(served)]
 
 
 def _languages(settings: Settings) -> list[Check]:

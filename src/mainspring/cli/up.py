@@ -7,13 +7,14 @@ import os
 import signal
 import socket
 import sys
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mainspring.cli import heap, show
+from mainspring.cli.arrivals import arriving
 from mainspring.errors import NotFound
 from mainspring.gateway import tls
 from mainspring.gateway.listener import bind
@@ -42,14 +43,19 @@ def up(
     tls.context(settings.gateway.tls)
     # Before models are pulled and loaded: an address that is taken should be heard of at once.
     with bind(settings.gateway) as bound, heap.collecting_later():
-        pull_missing(settings)
-
         from mainspring import engines
+        from mainspring.engines import larger
 
+        choice = larger.choose(settings)
+        if choice.reason:
+            print(choice.reason)
+        settings = choice.settings
+        pull_missing(settings)
         # The engine's process loads its model while this one is still importing everything else.
         prepared = engines.prepare(asyncio.run(engines.filled(settings)))
         try:
-            asyncio.run(_serve(settings, prepared, bound, ingest or [], collection, ask, once))
+            coming = "" if once else choice.coming
+            asyncio.run(_serve(settings, prepared, bound, ingest or [], collection, ask, once, coming))
         finally:
             prepared.abandon()
 
@@ -94,6 +100,7 @@ async def _serve(
     collection: str,
     ask: str | None,
     once: bool,
+    coming: str = "",
 ) -> None:
     from mainspring.gateway.batches import working
     from mainspring.gateway.mount import mount
@@ -106,6 +113,7 @@ async def _serve(
     opening = System.open(settings, prepared)
     async with (
         opening as system,
+        AsyncExitStack() as stack,
         working(system),
         system.monitor.watching(),
         replaying(system),
@@ -128,6 +136,8 @@ async def _serve(
         print(f"Console: {url}/console  (sign in with the key)")
         sys.stdout.flush()
         server.should_exit = server.should_exit or once
+        # Nothing that is fetched for later slows the first answer.
+        await stack.enter_async_context(arriving(system, coming))
 
 
 async def fill(system: System, collection: str, paths: list[Path]) -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mainspring import plugins
@@ -29,13 +30,15 @@ log = logging.getLogger("mainspring.engines")
 @dataclass(slots=True)
 class Engines:
     """What this room opens. ``load_embedder`` makes another embedder of the catalogue, for collections that were
-    embedded with it (None: there is no other), ``reader`` is the reranker that reads the sentences of answers again."""
+    embedded with it (None: there is no other), ``reader`` is the reranker that reads the sentences of answers again.
+    ``load_chat`` starts a chat model of the catalogue that came later, which ends with the others."""
 
     chat: dict[str, ChatModel]
     embedder: Embedder
     reranker: Reranker | None = None
     load_embedder: Callable[[str], Embedder] | None = None
     reader: Reranker | None = None
+    load_chat: Callable[[str], Awaitable[ChatModel]] | None = None
 
 
 class Prepared:
@@ -112,7 +115,22 @@ async def open(settings: Settings, prepared: Prepared | None = None) -> AsyncIte
         if reader is not None:
             stack.push_async_callback(reader.close)
         chat = {model.name: model for model in prepared.models}
-        yield Engines(chat, embedder, reranker, builtin.embedders(settings), reader)
+        load_chat = partial(_load_chat, settings, prepared)
+        yield Engines(chat, embedder, reranker, builtin.embedders(settings), reader, load_chat)
+
+
+async def _load_chat(settings: Settings, prepared: Prepared, name: str) -> ChatModel:
+    """Raises ``ModelNotPulled``, ``UnknownModel``, ``ModelError``."""
+    from mainspring.engines import builtin
+
+    models = settings.models.model_copy(update={"chat": (name,)})
+    made = await asyncio.to_thread(
+        builtin.local_models, settings.model_copy(update={"models": models}), prepared.registry
+    )
+    (model,) = made
+    prepared.models.append(model)
+    await asyncio.gather(*(replica.engine.start() for replica in model.all_replicas()))
+    return model
 
 
 async def _end(prepared: Prepared, starting: list[asyncio.Task[None]]) -> None:

@@ -95,6 +95,7 @@ class ModelEntry(_Part):
     price_input: float = Field(0.0, ge=0)
     price_output: float = Field(0.0, ge=0)
     adapter: AdapterEntry | None = None
+    memory_bytes: int = Field(0, ge=0, description="what a machine must have in all for it to be chosen by itself")
     reference_perplexity: float | None = Field(None, gt=0)
     max_tokens: int = Field(0, ge=0)
     dimensions: int = Field(0, ge=0)

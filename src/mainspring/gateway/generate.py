@@ -3,7 +3,7 @@
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
 import dataclasses
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, Protocol
 
@@ -38,6 +38,13 @@ class ServedModel(Protocol):
     def created(self) -> int: ...
 
 
+class Coming(Protocol):
+    """How far a model is that will be served."""
+
+    @property
+    def name(self) -> str: ...
+
+
 class Models(Protocol):
     """What a principal may ask."""
 
@@ -46,6 +53,11 @@ class Models(Protocol):
         ...
 
     async def models(self, principal: Principal) -> Sequence[ServedModel]: ...
+
+    @property
+    def coming(self) -> Mapping[str, Callable[[], Coming]]:
+        """Models that are not served yet."""
+        ...
 
 
 def router(
@@ -130,7 +142,10 @@ def _list_models(routes: APIRouter, models: Models, access: Access) -> None:
     @routes.get("/v1/models")
     async def list_models(context: chats) -> HttpResponse:
         served = await models.models(context.principal)
-        return json_response({"object": "list", "data": [_model_body(model) for model in served]})
+        body: dict[str, object] = {"object": "list", "data": [_model_body(model) for model in served]}
+        if coming := [_coming_body(each()) for each in models.coming.values()]:
+            body["coming"] = coming
+        return json_response(body)
 
     @routes.get("/v1/models/{name:path}")
     async def get_model(name: str, context: chats) -> HttpResponse:
@@ -148,6 +163,11 @@ def _model_body(model: ServedModel) -> dict[str, object]:
         "owned_by": "mainspring",
         "kind": model.kind,
     }
+
+
+def _coming_body(model: Coming) -> dict[str, object]:
+    fields = ("state", "stage", "done", "total", "detail")
+    return {"id": model.name, **{name: getattr(model, name) for name in fields}}
 
 
 async def _several(http: HttpRequest, responder: Responder, requests: Sequence[Request], context: Context) -> Answer:

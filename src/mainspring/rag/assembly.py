@@ -52,8 +52,7 @@ class Assembly:
         self._listwise = _listwise(path, settings)
         self._reranker = self._listwise or engines.reranker
         self._retriever = Retriever(*self._kept, settings.rag, self._reranker, telemetry.tracing)
-        self._models = sorted(engines.chat.values(), key=lambda model: not model.grounded)
-        self._grounded = bool(self._models) and self._models[0].grounded
+        self._models, self._grounded = self._chosen()
         self._reader = graph_reader(self._models, path.shown, stores, settings)
         self._graphs = Graphs(stores.graphs, self._retriever)
         self._vocabularies = Vocabularies(self._retriever.scopes, self._retriever.text)
@@ -61,6 +60,30 @@ class Assembly:
         self._writer = _writer(self._models, path.chat, engines, settings)
         self._ask = _asking(self._models[0], path.chat) if self._models else None
         self._calibration = self._calibrated()
+
+    def _chosen(self) -> tuple[list[ChatModel], bool]:
+        """The chat models, those first that may write over documents, and whether the first may."""
+        models = sorted(self._engines.chat.values(), key=lambda model: not model.grounded)
+        return models, bool(models) and models[0].grounded
+
+    def _rewire(self, library: Library) -> None:
+        """Has answers written by the best chat model, of those that came later too. Graphs are read as before."""
+        self._models, self._grounded = self._chosen()
+        self._writer = _writer(self._models, self._path.chat, self._engines, self._settings)
+        self._ask = _asking(self._models[0], self._path.chat) if self._models else None
+        path = self._path
+        library.search.written_by(
+            _asking(self._models[0], path.shown, path.redact),
+            _writer(self._models, path.shown, self._engines, self._settings),
+            grounded=self._grounded,
+        )
+        path.registry.replace(self._everything())
+
+    def _everything(self) -> Served:
+        everything = self._answerer(None)
+        # It answers since there is something to find documents with.
+        since = getattr(self._engines.embedder, "pulled_at", 0)
+        return Served("document-qa", "application", everything, created=since, sampled=everything.sampled)
 
     def library(self) -> Library:
         """The library, not started yet."""
@@ -72,6 +95,7 @@ class Assembly:
         forgetter = Forgetter(stores, again_s=2 * settings.gateway.request_timeout_s)
         library = Library(stores, ingestor, syncer, self._search(), self._answerer, forgetter)
         library.screener = screener
+        library.rewire = lambda: self._rewire(library)
         library.graphs = Builder(stores.collections, stores.graphs, self._retriever, self._reader)
         return library
 
@@ -80,10 +104,7 @@ class Assembly:
         registry = self._path.registry
         if self._listwise is not None:
             registry.add(Served(self._listwise.name, "reranker", ListwiseResponder(self._listwise), sampled=False))
-        everything = self._answerer(None)
-        # It answers since there is something to find documents with.
-        since = getattr(self._engines.embedder, "pulled_at", 0)
-        registry.add(Served("document-qa", "application", everything, created=since, sampled=everything.sampled))
+        registry.add(self._everything())
         registry.attach(library)
         self._telemetry.metrics.serve("document-qa")
 

@@ -69,6 +69,8 @@ class Library:
         # Makes graphs of what was ingested without; the room's ``open`` sets it.
         self.graphs: Builder | None = None
         self.screener: Screener | None = None
+        # Has answers written by the best of the chat models that there are now.
+        self.rewire: Callable[[], None] = lambda: None
         self._wake = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
 

@@ -137,6 +137,11 @@ class Search:
         self._similar = Similar(retriever, self._vocabularies)
         self.understanding = Understanding(self._vocabularies, retriever.embedder)
 
+    def written_by(self, ask: Callable[[Context], ModelAsk], writer: Writer | None, *, grounded: bool) -> None:
+        """From now on these ask about queries and write answers."""
+        self._ask, self._writer = ask, writer
+        self._grounded = grounded and writer is not None
+
     @property
     def embedder_name(self) -> str:
         """The model that searched collections are embedded with."""

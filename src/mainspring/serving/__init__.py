@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from mainspring.engines import Engines
+from mainspring.engines import ChatModel, Engines
 from mainspring.errors import InvalidRequest
 from mainspring.guards.policies import Policies
 from mainspring.serving import detect, semantic
@@ -85,7 +85,7 @@ class Path:
     what is said of documents outside of the ring may be shown; ``replicas`` is what is balanced and routed, ``meaning``
     what the semantic cache works with (None: it is off), ``detecting`` what moderation works with (None: the embedding
     model is another than the detectors'). ``under_policy`` is the request ring with one policy of guards for everything
-    that is asked.
+    that is asked. ``adopt`` serves a chat model that came later: ``chat`` and ``shown`` have it then.
     """
 
     registry: Registry
@@ -105,6 +105,7 @@ class Path:
     detecting: detect.Detecting | None
     policies: Policies
     under_policy: UnderPolicy
+    adopt: Callable[[ChatModel], None]
 
 
 @asynccontextmanager
@@ -136,8 +137,7 @@ async def open(  # noqa: A001
         limits = await stack.enter_async_context(_limits(settings, stores, telemetry))
         reading = semantic.open(settings, stores, engines, charged, services.background, telemetry.metrics)
         meaning = await stack.enter_async_context(reading)
-        for gate in filter(None, names.gates.values()):
-            stack.callback(gate.close)
+        stack.callback(names.close)
         stack.push_async_callback(services.background.close)
         stack.push_async_callback(replicas.close)
         stack.push_async_callback(keeper.close)
@@ -149,12 +149,13 @@ async def open(  # noqa: A001
         def ring(guards: Guards = policies) -> Responder:
             return request_ring(dataclasses.replace(within, policy=guards), names.registry, limits, names.doors())
 
+        shown = {name: shown_ring(services, responder) for name, responder in chat.items()}
         yield Path(
             names.registry,
             ring(),
             services,
             chat,
-            {name: shown_ring(services, responder) for name, responder in chat.items()},
+            shown,
             embedding,
             Charge(limits, telemetry.metrics),
             charged,
@@ -167,6 +168,7 @@ async def open(  # noqa: A001
             detecting,
             policies,
             UnderPolicy(policies, ring),
+            lambda model: names.adopt(model, chat, shown),
         )
 
 

@@ -37,11 +37,10 @@ class Names:
         self._tariffs = tariffs
         self._replicas = replicas
         self._telemetry = telemetry
-        self.gates = {
-            (name, each.name): gate_before(services, name, each.engine.capacity)
-            for name, model in engines.chat.items()
-            for each in model.all_replicas()
-        }
+        self.gates: dict[tuple[str, str], Gate | None] = {}
+        self._doors: dict[str, Gate] = {}
+        for model in engines.chat.values():
+            self._gate(model)
         self._reranker = "" if engines.reranker is None else engines.reranker.name
         self.charged = Charged(self._priced_ring)
 
@@ -56,17 +55,41 @@ class Names:
         for name, responder in chat.items():
             created = max(engines.chat[each].created for each in (routes[name].models if name in routes else (name,)))
             self._serve(Served(name, "chat", responder, created=created))
-        self._watch()
+        for model in engines.chat.values():
+            self._watch(model)
         return chat
 
+    def adopt(self, model: ChatModel, chat: dict[str, Responder], shown: dict[str, Responder]) -> None:
+        """Serve a chat model that came later, with the others; ``chat`` and ``shown`` are completed. ``auto`` chooses
+        among all of them from now on.
+
+        Raises ``Conflict`` where something else is served by its name.
+        """
+        self._gate(model)
+        ring = self._chat_ring(model)
+        self._serve(Served(model.name, "chat", ring, created=model.created))
+        self._services.residency.place(model.name, [each.region for each in model.all_replicas()])
+        self._engines.chat[model.name] = model
+        chat[model.name] = ring
+        shown[model.name] = shown_ring(self._services, ring)
+        self._watch(model)
+        self.router(chat)
+
     def doors(self) -> dict[str, Gate]:
-        """The gate of each name that leads to one engine and nothing else."""
-        found: dict[str, Gate] = {}
-        for name, model in self._engines.chat.items():
-            gates = [self.gates[name, each.name] for each in model.all_replicas()]
-            if name not in self._serving.routes and len(gates) == 1 and gates[0] is not None:
-                found[name] = gates[0]
-        return found
+        """The gate of each name that leads to one engine and nothing else; names that come later are added to it."""
+        return self._doors
+
+    def close(self) -> None:
+        """Let nobody wait any longer."""
+        for gate in filter(None, self.gates.values()):
+            gate.close()
+
+    def _gate(self, model: ChatModel) -> None:
+        gates = [gate_before(self._services, model.name, each.engine.capacity) for each in model.all_replicas()]
+        for each, gate in zip(model.all_replicas(), gates, strict=True):
+            self.gates[model.name, each.name] = gate
+        if model.name not in self._serving.routes and len(gates) == 1 and gates[0] is not None:
+            self._doors[model.name] = gates[0]
 
     def router(self, chat: dict[str, Responder]) -> None:
         """Serve ``auto`` over the chat models, where there are any."""
@@ -84,7 +107,7 @@ class Names:
         )
         if made is not None:
             since = max(models[name].created for name in made.models)
-            self.registry.add(Served(auto.NAME, "chat", made, created=since))
+            self.registry.replace(Served(auto.NAME, "chat", made, created=since))
 
     def scaled(self) -> None:
         """Serve the names that have more computation spent on each answer."""
@@ -113,12 +136,11 @@ class Names:
         self.registry.add(served)
         self._telemetry.metrics.serve(served.name)
 
-    def _watch(self) -> None:
-        for name, model in self._engines.chat.items():
-            for each in model.all_replicas():
-                shown = name if len(model.all_replicas()) == 1 else f"{name}/{each.name}"
-                gauges = partial(_statistics, each, self.gates[name, each.name])
-                self._telemetry.metrics.watch_engine(shown, gauges)
+    def _watch(self, model: ChatModel) -> None:
+        for each in model.all_replicas():
+            shown = model.name if len(model.all_replicas()) == 1 else f"{model.name}/{each.name}"
+            gauges = partial(_statistics, each, self.gates[model.name, each.name])
+            self._telemetry.metrics.watch_engine(shown, gauges)
 
     def _chat_ring(self, model: ChatModel) -> Responder:
         services, name, provider = self._services, model.name, model.provider

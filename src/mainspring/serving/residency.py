@@ -24,6 +24,10 @@ class Residency:
         self._tenants = {name: frozenset(each) for name, each in (tenants or {}).items()}
         self._regions = {name: tuple(each) for name, each in (regions or {}).items()}
 
+    def place(self, model: str, regions: Sequence[str]) -> None:
+        """Say where a model is that came later."""
+        self._regions[model] = tuple(regions)
+
     def wanted(self, context: Context) -> list[tuple[str, frozenset[str]]]:
         """(who asks, the regions that they accept), each to be met."""
         principal = context.principal

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from mainspring.errors import Conflict, DeadlineExceeded, InvalidRequest, UnknownModel
+from mainspring.errors import Conflict, DeadlineExceeded, InvalidRequest, ModelNotPulled, UnknownModel
 from mainspring.nearest import MAX_NAME, MAX_NAMES
 from mainspring.types import (
     ChatRequest,
@@ -53,6 +54,28 @@ class Served:
         return self.kind == "collection" and bool(reach.collections)
 
 
+class Coming(Protocol):
+    """How far a model is that will be served; as text a sentence that begins with its name."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def state(self) -> str: ...
+
+    @property
+    def stage(self) -> str: ...
+
+    @property
+    def done(self) -> int: ...
+
+    @property
+    def total(self) -> int: ...
+
+    @property
+    def detail(self) -> str: ...
+
+
 class TenantCollections(Protocol):
     """The collections that a principal may ask, looked up at each request: a version must never be stale."""
 
@@ -67,11 +90,17 @@ class Registry:
     def __init__(self, collections: TenantCollections | None = None) -> None:
         self._served: dict[str, Served] = {}
         self._collections = collections
+        self.coming: dict[str, Callable[[], Coming]] = {}
+        """Chat models that are not served yet, and how far they are."""
 
     def add(self, served: Served) -> None:
         """Serve one more name. Raises ``Conflict`` when it is taken."""
         if served.name in self._served:
             raise Conflict(f"the name {served.name} is served already")
+        self._served[served.name] = served
+
+    def replace(self, served: Served) -> None:
+        """Serve it instead of what bears its name, where something does."""
         self._served[served.name] = served
 
     def attach(self, collections: TenantCollections) -> None:
@@ -91,6 +120,9 @@ class Registry:
         found = await self._collections.find(name, principal) if self._collections is not None else None
         if found is not None and found.within(principal.reach):
             return found
+        if name in self.coming:
+            remedy = "Ask again when GET /v1/models lists it, or ask another model"
+            raise ModelNotPulled(f"{self.coming[name]()}", remedy=remedy)
         known = [served.name for served in await self.models(principal)]
         close = difflib.get_close_matches(name[:MAX_NAME], known[:MAX_NAMES], n=3, cutoff=0.4)
         remedy = f"Did you mean {' or '.join(close)}?" if close else "GET /v1/models lists what is served"

@@ -23,6 +23,11 @@ class ModelsSettings(Section):
 
     directory: Path = Field(default_factory=lambda: places.cache() / "models")
     chat: tuple[str, ...] = ("smollm2-135m-instruct",)
+    larger: str = Field(
+        "qwen2.5-coder-1.5b-instruct",
+        description="chat model that `mainspring up` serves beside those of `chat` where these were not set and the "
+        "machine has the memory that it needs; empty: none",
+    )
     embedding: str = "all-minilm-l6-v2"
     catalogues: tuple[Path, ...] = ()
     hub: str = Field("https://huggingface.co", pattern=r"^https?://", description="where `hf:` sources lie")

@@ -61,12 +61,27 @@ function LimitRow({ name, rates }: { name: string; rates: Rates }): ReactNode {
   );
 }
 
+interface Coming {
+  id: string;
+  state: "waiting" | "pulling" | "loading" | "served" | "failed";
+  stage: string;
+  done: number;
+  total: number;
+  detail: string;
+}
+
+function progress(model: Coming): string {
+  if (model.state === "pulling") return `being pulled: ${model.stage}${model.total ? ` ${Math.floor((100 * model.done) / model.total)} %` : ""}`;
+  if (model.state === "failed") return `could not be brought in: ${model.detail}`;
+  return model.state === "loading" ? "being loaded" : "waits for its turn";
+}
+
 const KINDS: Record<string, string> = { chat: "writes text", embedding: "embeds text", reranker: "orders passages", application: "application", collection: "collection of documents" };
 
 function ModelTable(): ReactNode {
   const models = useResource("models and presets", async (signal) => {
-    const [served, presets] = await Promise.all([get<List<Model>>("/v1/models", signal), get<List<Preset>>("/v1/presets", signal)]);
-    return { served: served.data, presets: presets.data };
+    const [served, presets] = await Promise.all([get<List<Model> & { coming?: Coming[] }>("/v1/models", signal), get<List<Preset>>("/v1/presets", signal)]);
+    return { served: served.data, coming: served.coming ?? [], presets: presets.data };
   });
   return (
     <Loaded of={models}>
@@ -77,7 +92,7 @@ function ModelTable(): ReactNode {
             <div className="scroll" tabIndex={0} role="group" aria-label="Served">
               <table className="table">
                 <thead><tr><th>Name</th><th>What it is</th></tr></thead>
-                <tbody>{found.served.map((model) => <tr key={model.id}><td>{model.id}</td><td><Badge>{KINDS[model.kind] ?? model.kind}</Badge></td></tr>)}</tbody>
+                <tbody>{found.served.map((model) => <tr key={model.id}><td>{model.id}</td><td><Badge>{KINDS[model.kind] ?? model.kind}</Badge></td></tr>)}{found.coming.map((model) => <tr key={model.id}><td>{model.id}</td><td>{progress(model)}</td></tr>)}</tbody>
               </table>
             </div>
           </section>
