@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mainspring.cli.arrivals import arriving
-from mainspring.engines.larger import Behind, Progress
+from mainspring.engines.larger import Behind, Progress, State
 from mainspring.errors import MainspringError, ModelNotPulled, NotFound, UnknownModel
 from mainspring.path import collect
 from mainspring.settings import ModelsSettings, Settings
@@ -46,9 +46,12 @@ async def test_a_model_is_brought_in(tmp_path: Path, monkeypatch: pytest.MonkeyP
         monkeypatch.setattr("mainspring.cli.arrivals._say", said.append)
         states: list[str] = []
         tell = Behind.tell
-        monkeypatch.setattr(
-            Behind, "tell", lambda self, state, detail="": (states.append(state), tell(self, state, detail))[1]
-        )
+
+        def told(self: Behind, state: State, detail: str = "") -> None:
+            states.append(state)
+            tell(self, state, detail)
+
+        monkeypatch.setattr(Behind, "tell", told)
         async with arriving(system, SMALL):
             while SMALL in system.registry.coming:
                 await asyncio.sleep(0.01)
