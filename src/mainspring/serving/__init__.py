@@ -149,13 +149,12 @@ async def open(  # noqa: A001
         def ring(guards: Guards = policies) -> Responder:
             return request_ring(dataclasses.replace(within, policy=guards), names.registry, limits, names.doors())
 
-        shown = {name: shown_ring(services, responder) for name, responder in chat.items()}
         yield Path(
             names.registry,
             ring(),
             services,
             chat,
-            shown,
+            names.shown,
             embedding,
             Charge(limits, telemetry.metrics),
             charged,
@@ -168,7 +167,7 @@ async def open(  # noqa: A001
             detecting,
             policies,
             UnderPolicy(policies, ring),
-            lambda model: names.adopt(model, chat, shown),
+            partial(names.adopt, chat=chat),
         )
 
 

@@ -24,7 +24,8 @@ from mainspring.types import Responder
 class Names:
     """Fills ``registry``; ``gates`` are those before the engines, by model and replica (None: it bounds itself).
 
-    ``charged`` makes embedders and rerankers leave call events.
+    ``charged`` makes embedders and rerankers leave call events, and what the models of ``shown`` write passes the output
+    guard.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Names:
         self._tariffs = tariffs
         self._replicas = replicas
         self._telemetry = telemetry
+        self.shown: dict[str, Responder] = {}
         self.gates: dict[tuple[str, str], Gate | None] = {}
         self._doors: dict[str, Gate] = {}
         for model in engines.chat.values():
@@ -52,6 +54,7 @@ class Names:
         routes = self._replicas.routes(models, shown)
         # A route may bear the name of one of its models: whoever names it then gets the route.
         chat: dict[str, Responder] = {**models, **routes}
+        self.shown = {name: shown_ring(self._services, responder) for name, responder in chat.items()}
         for name, responder in chat.items():
             created = max(engines.chat[each].created for each in (routes[name].models if name in routes else (name,)))
             self._serve(Served(name, "chat", responder, created=created))
@@ -59,9 +62,9 @@ class Names:
             self._watch(model)
         return chat
 
-    def adopt(self, model: ChatModel, chat: dict[str, Responder], shown: dict[str, Responder]) -> None:
-        """Serve a chat model that came later, with the others; ``chat`` and ``shown`` are completed. ``auto`` chooses
-        among all of them from now on.
+    def adopt(self, model: ChatModel, chat: dict[str, Responder]) -> None:
+        """Serve a chat model that came later, with the others; ``chat`` is completed. ``auto`` chooses among all of them
+        from now on.
 
         Raises ``Conflict`` where something else is served by its name.
         """
@@ -71,7 +74,7 @@ class Names:
         self._services.residency.place(model.name, [each.region for each in model.all_replicas()])
         self._engines.chat[model.name] = model
         chat[model.name] = ring
-        shown[model.name] = shown_ring(self._services, ring)
+        self.shown[model.name] = shown_ring(self._services, ring)
         self._watch(model)
         self.router(chat)
 
