@@ -252,3 +252,20 @@ async def test_close_fails_what_runs() -> None:
         async for _ in stream:
             pass
     assert not engine.healthy()
+
+
+async def test_the_cached_part_of_a_prompt_is_counted(engine: OpenVinoEngine) -> None:
+    shared = "The quick brown fox jumps over the lazy dog. " * 20
+    first = await run(engine, job(shared + "One", max_tokens=2))
+    second = await run(engine, job(shared + "Two", max_tokens=2))
+    assert first.usage.cached_tokens == 0
+    assert 0.8 * second.usage.prompt_tokens < second.usage.cached_tokens < second.usage.prompt_tokens
+
+
+async def test_the_likeliest_token_of_a_greedy_answer_is_told(engine: OpenVinoEngine) -> None:
+    found = await run(engine, job("Name a colour.", max_tokens=4, logprobs=1))
+    told = [each for event in found.events if isinstance(event, Text) for each in event.logprobs]
+    assert told
+    assert all(each.top == ((each.token, each.logprob),) for each in told)
+    plain = await run(engine, job("Name a colour.", max_tokens=4, logprobs=0))
+    assert not any(each.top for event in plain.events if isinstance(event, Text) for each in event.logprobs)

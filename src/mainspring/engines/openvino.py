@@ -206,11 +206,11 @@ class OpenVinoEngine:
         for number, choice, text, tokens, logprobs in message.get("t", ()):
             if (job := jobs.get(number)) is not None:
                 job.push(Text(text, choice, tokens, _logprobs(logprobs) if logprobs else ()))
-        for number, prompt, generated, reasons in message.get("e", ()):
+        for number, prompt, generated, reasons, cached in message.get("e", ()):
             if (job := jobs.get(number)) is not None:
                 self._measure(number)
                 self._forget(job)
-                job.end(Usage(prompt, generated), *finishes(reasons))
+                job.end(Usage(prompt, generated, cached), *finishes(reasons))
         for number, kind, text in message.get("x", ()):
             if (job := jobs.get(number)) is not None:
                 self._forget(job)
@@ -363,8 +363,11 @@ def _request(number: int, generation: Generation) -> Message:
     }
 
 
-def _logprobs(rows: list[tuple[str, float]]) -> tuple[TokenLogprob, ...]:
-    return tuple(TokenLogprob(token, logprob) for token, logprob in rows)
+def _logprobs(rows: list[tuple[str, float, bool]]) -> tuple[TokenLogprob, ...]:
+    # Alternatives are granted to greedy requests only: there the chosen token is the likeliest.
+    return tuple(
+        TokenLogprob(token, logprob, ((token, logprob),) if likeliest else ()) for token, logprob, likeliest in rows
+    )
 
 
 def _error(kind: str, text: str) -> MainspringError:

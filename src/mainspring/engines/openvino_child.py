@@ -3,7 +3,8 @@
 Parent to child: ``add``, ``cancel``, ``count``. Child to parent, at most one message a step for all requests::
 
     {"t": [[id, choice, text, tokens, logprobs]],             text that a step released
-     "e": [[id, prompt tokens, generated tokens, reasons]],   requests that are complete ("stop:END": by that string)
+     "e": [[id, prompt tokens, generated tokens, reasons, cached tokens]],
+                                                             requests that are complete ("stop:END": by that string)
      "x": [[id, error kind, message]],                        requests that failed
      "c": [[id, count]],                                      answers to ``count``
      "g": [running, waiting, reserved fraction of the KV cache, sequences that speculated so far]}
@@ -23,8 +24,16 @@ from typing import Any
 
 from mainspring.engines.admission import Admission
 from mainspring.engines.detokenizer import Streamer, Vocabulary, encode
-from mainspring.engines.openvino_runtime import BLOCK, explain, generation_config, open_pipeline, open_speculating
+from mainspring.engines.openvino_runtime import (
+    BLOCK,
+    explain,
+    generation_config,
+    open_pipeline,
+    open_speculating,
+    speculating_blocks,
+)
 from mainspring.engines.openvino_sequences import Job, Rejected, Sequence, drain, reason_of, release_logprobs
+from mainspring.engines.prefix_blocks import PrefixBlocks
 from mainspring.engines.protocol import Channel, Message, run_child
 from mainspring.engines.speculation import Speculation
 
@@ -53,6 +62,9 @@ class Scheduler:
         # the runtime then evicts a sequence and computes it again.
         self._reserve: float = configuration.get("kv_reserve", 1.0)
         self._least: int = configuration.get("kv_least", 0)
+        # What each pipeline's prefix cache holds: the second one is the pipeline that speculates.
+        held = (configuration["kv_blocks"], speculating_blocks(configuration)) if self._prefix_cache else (0, 0)
+        self._prefixes = tuple(PrefixBlocks(blocks, BLOCK) for blocks in held)
         self._jobs: dict[int, Job] = {}
         self._active: list[Sequence] = []
         self._ids = count(1)
@@ -186,6 +198,9 @@ class Scheduler:
         )
         more = self._speculation.settings if sequence.speculates else None
         pipeline = self._speculation.pipeline if sequence.speculates else self._pipeline
+        if sequence.choice == 0:
+            # The prompt is counted once, whatever its other choices read again.
+            job.cached = self._prefixes[sequence.speculates].cached(job.prompt)
         sequence.handle = pipeline.add_request(next(self._ids), tokens, self._configure(job, sequence.choice, more))
         self._active.append(sequence)
 
@@ -225,8 +240,11 @@ class Scheduler:
     def _take(self, sequence: Sequence, output: Any, pieces: list[str]) -> None:
         job, streamer = sequence.job, sequence.streamer
         wants_logprobs = job.sampling["logprobs"] is not None
+        if not job.generated:
+            self._prefixes[sequence.speculates].keep(job.prompt)
         for position, token in enumerate(output.generated_ids):
             job.generated += 1
+            sequence.ids.append(token)
             sequence.unsent += 1
             pieces.append(streamer.push(token))
             if wants_logprobs:
@@ -284,6 +302,9 @@ class Scheduler:
         if sequence.handle is None:
             self._admission.withdraw(sequence)
             return
+        if sequence.ids:
+            # The last token was never read: its block is not whole.
+            self._prefixes[sequence.speculates].keep(sequence.job.prompt + sequence.ids[:-1])
         if sequence.handle.get_status().name == "RUNNING":
             sequence.handle.cancel()
             self._cancelled = True
@@ -296,7 +317,7 @@ class Scheduler:
         if len(job.reasons) == job.choices and job.id in self._jobs:
             del self._jobs[job.id]
             reasons = [job.reasons[choice] for choice in range(job.choices)]
-            self._say("e", [job.id, len(job.prompt), job.generated, reasons])
+            self._say("e", [job.id, len(job.prompt), job.generated, reasons, job.cached])
 
     def _fail(self, job: Job, kind: str, message: str) -> None:
         self._cancel(job.id)

@@ -24,6 +24,7 @@ class Job:
     shown: list[str] = field(default_factory=list)
     speculate: bool | None = None
     generated: int = 0
+    cached: int = 0
     reasons: dict[int, str] = field(default_factory=dict)
     sequences: list[Sequence] = field(default_factory=list)
     waits_for_first: bool = False
@@ -42,6 +43,7 @@ class Sequence:
     speculates: bool = False
     done: bool = False
     unsent: int = 0
+    ids: list[int] = field(default_factory=list)
     logprobs: list[tuple[str, float]] = field(default_factory=list)
     released: int = 0
     matched: int = 0
@@ -68,13 +70,16 @@ def reason_of(streamer: Streamer, reason: str) -> str:
     return "stop" if reason == "STOP" else "length"
 
 
-def release_logprobs(sequence: Sequence, text: str) -> list[tuple[str, float]] | None:
-    """Log-probabilities of the tokens whose text is out; those of held-back text wait, those of a stop string
-    and of the end-of-text token are dropped."""
+def release_logprobs(sequence: Sequence, text: str) -> list[tuple[str, float, bool]] | None:
+    """Log-probabilities of the tokens whose text is out, and whether each is asked for as the likeliest of its place.
+
+    Those of held-back text wait, those of a stop string and of the end-of-text token are dropped.
+    """
     if sequence.job.sampling["logprobs"] is None:
         return None
     sequence.released += len(text)
-    out: list[tuple[str, float]] = []
+    likeliest = sequence.job.sampling["logprobs"] > 0
+    out: list[tuple[str, float, bool]] = []
     while sequence.logprobs:
         token, logprob = sequence.logprobs[0]
         if sequence.matched + len(token) > sequence.released:
@@ -82,5 +87,5 @@ def release_logprobs(sequence: Sequence, text: str) -> list[tuple[str, float]] |
         sequence.matched += len(token)
         del sequence.logprobs[0]
         if token:
-            out.append((token, logprob))
+            out.append((token, logprob, likeliest))
     return out
