@@ -204,6 +204,8 @@ def _writer(
         context_window=model.engine.capabilities.context_window,
         default_tokens=settings.serving.default_output_tokens,
         grounded=model.grounded,
+        # What is elsewhere is large, and reads fast.
+        wide=model.engine.capabilities.templates,
         spotlight=settings.guards.spotlight,
         # What applies its own chat template is elsewhere, and only estimates tokens.
         count=None if model.engine.capabilities.templates else model.engine.count_tokens,

@@ -111,8 +111,10 @@ def named(context: Context, mode: str, collections: Sequence[str], documents: Se
     )
 
 
-def checked(context: Context, sentences: int, unsupported: int) -> EventRecord:
-    """The fact of how many written sentences no passage supported, for ``context.allowance.records``."""
+def checked(context: Context, **facts: Any) -> EventRecord:
+    """The fact of how many written sentences no passage supported, for ``context.allowance.records``: ``sentences``,
+    ``unsupported``, and of a model that is trusted what was written again, quoted and left out, and how long it
+    took."""
     return EventRecord(
         id=ids.new("evt_"),
         at=time.time(),
@@ -120,7 +122,7 @@ def checked(context: Context, sentences: int, unsupported: int) -> EventRecord:
         trace_id=context.trace.trace_id,
         kind="score",
         subject="",
-        facts={"metric": "support", "sentences": sentences, "unsupported": unsupported},
+        facts={"metric": "support", **facts},
         consent=context.consent,
         retention=context.retention,
     )

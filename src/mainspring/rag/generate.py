@@ -1,7 +1,8 @@
 """Answers that a chat model writes over retrieved sources, checked sentence by sentence as they stream.
 
-The model is told to use the sources and is not trusted to cite them: its own markers are dropped, and each sentence
-gets the passage that supports it best, or ``[unsupported]``.
+A model that can be trusted to keep to sources writes a few sentences over numbered notes, each held against the note
+that it is by (``write``). Another one is told to use the sources and is not trusted to cite them: its own markers are
+dropped, and each sentence gets the passage that supports it best, or ``[unsupported]``.
 """
 
 from __future__ import annotations
@@ -24,6 +25,10 @@ from mainspring.rag.findings import checked
 from mainspring.rag.notes import Notes
 from mainspring.rag.retrieve import Hit
 from mainspring.rag.support import SUPPORTED, support
+from mainspring.rag.write import prompts
+from mainspring.rag.write import sources as noted
+from mainspring.rag.write.author import MOST_TOKENS, Author, prompt
+from mainspring.rag.write.wish import wish
 from mainspring.types import (
     ChatRequest,
     Context,
@@ -34,6 +39,7 @@ from mainspring.types import (
     Request,
     Responder,
     Response,
+    Sampling,
     Text,
     Usage,
 )
@@ -59,8 +65,9 @@ _OWN_MARKERS = re.compile(r"\s*\[(?:\d{1,3}|source[^\]]{0,20})\]", re.IGNORECASE
 class Writer:
     """Writes answers with the chat model ``model``, which ``responder`` serves.
 
-    ``grounded`` models read whole passages, others the few best sentences. ``context_window`` is the model's, in
-    tokens, and ``count`` counts a text in the model's own vocabulary (None: it has none at hand, and the embedder's
+    ``grounded`` models read numbered notes, and what they write is checked against those; others read the few best
+    sentences. Notes are the best sentences, or whole passages for a ``wide`` model. ``context_window`` is the model's,
+    in tokens, and ``count`` counts a text in the model's own vocabulary (None: it has none at hand, and the embedder's
     counts are taken with a margin).
     """
 
@@ -73,6 +80,7 @@ class Writer:
         context_window: int,
         default_tokens: int = 256,
         grounded: bool = False,
+        wide: bool = False,
         spotlight: bool = True,
         count: Callable[[str], Awaitable[int]] | None = None,
     ) -> None:
@@ -82,6 +90,7 @@ class Writer:
         self._window = context_window
         self.default_tokens = default_tokens
         self._grounded = grounded
+        self._wide = wide
         self._spotlight = spotlight
         self._count = count
         self._secret = os.urandom(32)
@@ -103,17 +112,28 @@ class Writer:
         Raises ``PromptTooLong`` where the question and the answer leave no room for any of it.
         """
         light = Spotlight()
-        tokens = request.sampling.max_tokens or self.default_tokens
-        frame = "\n".join(message.content for message in self._messages(request, question, (), light))
+        tokens = request.sampling.max_tokens or (MOST_TOKENS if self._grounded else self.default_tokens)
+        if self._grounded:
+            instruction = "" if request.prompt is None else request.prompt.text
+            written = prompt(instruction or prompts.INSTRUCTION, (), question, prompts.task(wish(question)), light)
+        else:
+            written = self._messages(request, question, (), light)
+        frame = "\n".join(message.content for message in written)
         (asked,) = await self._counted([frame])
         room = self._window - tokens - asked - _TEMPLATE_TOKENS
 
         async def count(sources: Sequence[Source]) -> list[int]:
-            counted = await self._counted([self._block(source, light) for source in sources])
+            blocks = [noted.block(source) if self._grounded else self._block(source, light) for source in sources]
+            counted = await self._counted(blocks)
             return [each + _JOIN_TOKENS for each in counted]
 
-        candidates = spans(hits, texts) if self._grounded else _sentences(passages[:_FEW])
-        reading = await assemble(candidates, room, count, ends=self._grounded)
+        if self._grounded and self._wide:
+            candidates = spans(hits, texts)
+        elif self._grounded:
+            candidates, room = noted.candidates(passages), min(room, noted.TOKENS)
+        else:
+            candidates = _sentences(passages[:_FEW])
+        reading = await assemble(candidates, room, count, ends=self._wide)
         if candidates and not reading.sources:
             raise PromptTooLong(
                 f"{self._model} reads {self._window} tokens: beside the question and {tokens} for the answer there is "
@@ -137,16 +157,47 @@ class Writer:
 
         ``passages`` are what sentences are checked against, ``notes`` what is said behind the answer.
         """
+        if self._grounded:
+            author = self.author(request, question, reading, passages, texts, context, notes)
+            response = await author.write()
+            return response.through(lambda events: _settled(author, events, context))
         light = Spotlight.over(self._secret, [text for each in reading.sources for text in (each.name, each.text)])
         messages = self._messages(request, question, reading.sources, light, request.again)
-        sampling = request.sampling
-        if sampling.temperature is None:
-            # Drawn tokens are invented ones: greedy text keeps to the sources far more often (measured on SQuAD).
-            sampling = replace(sampling, temperature=0.0)
+        sampling = _greedy(request.sampling)
         inner = ChatRequest(self._model, messages, sampling=sampling, user=request.user, store=False)
         response = await self._responder.respond(inner, context.nested())
         check = _Check(reading, passages, texts, self._embedder, notes)
         return response.through(lambda events: _recorded(check, events, context))
+
+    def author(
+        self,
+        request: ChatRequest,
+        question: str,
+        reading: Reading,
+        passages: Sequence[Passage],
+        texts: Mapping[str, str],
+        context: Context,
+        notes: Notes | None = None,
+    ) -> Author:
+        """What writes one answer with a model that keeps to its sources."""
+        found = [text for each in reading.sources for text in (each.name, each.text)]
+
+        async def call(messages: Sequence[Message], sampling: Sampling) -> Response:
+            inner = ChatRequest(self._model, tuple(messages), sampling=sampling, user=request.user, store=False)
+            return await self._responder.respond(inner, context.nested())
+
+        return Author(
+            call,
+            noted.notes(reading.sources, passages),
+            texts,
+            question,
+            wish(question),
+            light=Spotlight.over(self._secret, found) if self._spotlight else None,
+            instruction="" if request.prompt is None else request.prompt.text,
+            again=request.again,
+            sampling=_greedy(request.sampling),
+            closing=None if notes is None else notes.events,
+        )
 
     async def _counted(self, texts: Sequence[str]) -> list[int]:
         if self._count is not None:
@@ -181,6 +232,11 @@ class Writer:
         return f"{neutralise(source.name)}\n{body}"
 
 
+def _greedy(sampling: Sampling) -> Sampling:
+    """Drawn tokens are invented ones: greedy text keeps to the sources far more often (measured on SQuAD)."""
+    return replace(sampling, temperature=0.0) if sampling.temperature is None else sampling
+
+
 def _sentences(passages: Sequence[Passage]) -> list[Candidate]:
     """The best sentences, each a source of its own."""
     return [
@@ -198,12 +254,20 @@ def _sentences(passages: Sequence[Passage]) -> list[Candidate]:
     ]
 
 
+async def _settled(author: Author, events: AsyncIterator[Event], context: Context) -> AsyncGenerator[Event, None]:
+    """``events``; what became of the sentences settles with the answer."""
+    async for event in events:
+        if isinstance(event, Finish):
+            context.allowance.records.append(checked(context, **author.facts()))
+        yield event
+
+
 async def _recorded(check: _Check, events: AsyncIterator[Event], context: Context) -> AsyncGenerator[Event, None]:
     """What ``check`` makes of ``events``; what it found settles with the answer."""
     async for event in check.through(events):
         yield event
     if check.sentences:
-        context.allowance.records.append(checked(context, check.sentences, check.unsupported))
+        context.allowance.records.append(checked(context, sentences=check.sentences, unsupported=check.unsupported))
 
 
 class _Check:

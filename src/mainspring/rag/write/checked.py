@@ -1,0 +1,255 @@
+"""A stream of text becomes sentences with sources: each is held against the note that it names before it is sent.
+
+A sentence that its note does not bear out may be right by another note; else it is written again once from its note
+alone; what still is not borne out gives way to the note's own words. So nothing leaves here that was not checked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+
+from mainspring.rag import sentences
+from mainspring.rag.cite import Numbers, cite
+from mainspring.rag.context import within
+from mainspring.rag.extract import Passage
+from mainspring.rag.write import claims
+from mainspring.rag.write.claims import Problem
+from mainspring.rag.write.sources import Note
+from mainspring.rag.write.wish import Wish
+from mainspring.types import Event, Finish, Text, Usage
+
+Again = Callable[[str, Sequence[Problem], int], Awaitable[tuple[str, Usage]]]
+"""Writes a sentence again, which has these problems, from the note of this number (from 1): the text, what it cost."""
+
+_MARK = re.compile(r"\[\s*(?:note\s*)?(\d{1,2}(?:\s*[,;]\s*\d{1,2})*)\s*\]\s*", re.IGNORECASE)
+_ECHO = re.compile(r"<<\s*/?\s*[a-z]{1,16}-[0-9a-f]{0,16}(?:>>|$)\s*")
+_OPENS = re.compile(r"(?:answer|a|reply|note)\s*:\s*", re.IGNORECASE)
+_EVASIVE = re.compile(
+    r"\b(?:(?:notes?|documents?|context|text)\s+(?:do(?:es)?\s+not|don['’]t|doesn['’]t)\s+(?:say|state|mention|contain|"
+    r"provide|specify|give|include)|not\s+(?:mentioned|stated|specified|provided)\s+in\s+the\s+(?:notes?|documents?)|"
+    r"no\s+information)\b",
+    re.IGNORECASE,
+)
+# A sentence without a number of its own goes by a note only where the note has so much of it.
+_SURE = 0.6
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of the sentences of one answer."""
+
+    written: int = 0
+    rewritten: int = 0
+    verbatim: int = 0
+    dropped: int = 0
+    problems: dict[str, int] = field(default_factory=dict)
+
+    def facts(self) -> dict[str, object]:
+        return {
+            "sentences": self.written + self.verbatim,
+            "unsupported": 0,
+            "rewritten": self.rewritten,
+            "verbatim": self.verbatim,
+            "dropped": self.dropped,
+            "problems": dict(self.problems),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A sentence that may be shown, with the passages that bear it out."""
+
+    text: str
+    passages: tuple[Passage, ...]
+    verbatim: bool = False
+    support: float = 1.0
+
+
+class Checked:
+    """The checked sentences of one answer, ``most`` at most, over ``notes`` (at least one).
+
+    ``texts`` has the stored text of each document id, which citations are proven against.
+    """
+
+    def __init__(
+        self,
+        notes: Sequence[Note],
+        texts: Mapping[str, str],
+        question: str,
+        wish: Wish,
+        again: Again,
+        *,
+        most: int = 3,
+        numbers: Numbers | None = None,
+    ) -> None:
+        self._notes = list(notes)
+        self._texts = texts
+        self._question = question
+        self._wish = wish
+        self._again = again
+        self._most = most
+        self._waiting = ""
+        self._tokens = 0
+        self._shown: list[str] = []
+        self._last = 0
+        self._spent = Usage()
+        self.numbers = numbers or Numbers()
+        self.tally = Tally()
+
+    async def through(self, events: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
+        """``Text`` comes out a sentence at a time, each with its citations behind it; all else passes in its place."""
+        async for event in events:
+            match event:
+                case Text():
+                    self._waiting += event.text
+                    self._tokens += event.tokens
+                    async for out in self._release(last=False):
+                        yield out
+                case Usage():
+                    async for out in self._release(last=True):
+                        yield out
+                    yield event + self._spent
+                case Finish():
+                    async for out in self._release(last=True):
+                        yield out
+                    yield event
+                case _:
+                    yield event
+        async for out in self._release(last=True):
+            yield out
+
+    def show(self, said: Said) -> list[Event]:
+        """The events of one sentence: its text with the numbers of its sources, and what they are where they are new.
+        Nothing for what was shown already, or beyond the most."""
+        if len(self._shown) >= self._most or any(within(said.text, other) for other in self._shown):
+            self.tally.dropped += 1
+            return []
+        lead = " " if self._shown else ""
+        self._shown.append(said.text)
+        self.tally.verbatim += said.verbatim
+        self.tally.written += not said.verbatim
+        marks, events = "", []
+        for passage in said.passages:
+            number, new = self.numbers.of(passage)
+            marks += f"[{number}]"
+            if new:
+                stored = self._texts[passage.hit.document_id]
+                events.append(cite(number, passage, stored, None if said.verbatim else round(said.support, 3)))
+        tokens, self._tokens = self._tokens, 0
+        text = f"{lead}{said.text} {marks}"
+        return [Text(text, tokens=tokens, grounds="verbatim" if said.verbatim else "supported"), *events]
+
+    async def _release(self, *, last: bool) -> AsyncIterator[Event]:
+        """Everything up to the end of the last sentence that is complete; all of it with ``last``."""
+        found = sentences.split(self._waiting)
+        begin = 0
+        for sentence in found if last else found[:-1]:
+            body = self._waiting[sentence.lead : sentence.end]
+            begin = sentence.end
+            said = await self._sentence(body)
+            for event in self.show(said) if said is not None else ():
+                yield event
+        self._waiting = "" if last else self._waiting[begin:]
+
+    async def _sentence(self, body: str) -> Said | None:
+        """What is shown for ``body``; None where it says nothing, or there is no room for more."""
+        marks, text = marked(body, len(self._notes))
+        if not re.search(r"\w", text) or len(self._shown) >= self._most:
+            return None
+        if _EVASIVE.search(text):
+            # Whether the documents answer was decided before: what is left to show is the best note itself.
+            return None if self._shown else self._quoted(self._best(marks))
+        found, problems = self._verdict(text, marks)
+        if found is not None:
+            return found
+        for problem in problems:
+            self.tally.problems[problem.kind] = self.tally.problems.get(problem.kind, 0) + 1
+        number = self._best(marks, text)
+        if not self.tally.rewritten:
+            self.tally.rewritten += 1
+            reply, spent = await self._again(text, problems, number)
+            self._spent = self._spent + spent
+            first = next(iter(sentences.split(reply)), None)
+            _, text = marked(reply[first.lead : first.end] if first else "", len(self._notes))
+            found = self._held(text, (number,)) if re.search(r"\w", text) and not _EVASIVE.search(text) else None
+        return found or self._quoted(number)
+
+    def _verdict(self, text: str, marks: Sequence[int]) -> tuple[Said | None, list[Problem]]:
+        """The sentence by the first of its notes (or two that it names, together) that bears it out, or what is wrong
+        with it by the note that it names."""
+        ways: list[tuple[int, ...]] = [(mark,) for mark in marks]
+        ways += list(combinations(marks, 2))
+        others = [number for number in range(1, len(self._notes) + 1) if number not in marks]
+        shares = {number: self._shared(text, number) for number in others}
+        ways += [(each,) for each in sorted(others, key=lambda each: -shares[each]) if shares[each] >= _SURE]
+        for way in ways:
+            if (found := self._held(text, way)) is not None:
+                return found, []
+        return None, self._problems(text, (self._best(marks, text),))
+
+    def _held(self, text: str, numbers: tuple[int, ...]) -> Said | None:
+        """``text`` where the notes of these ``numbers`` bear it out together; without a "yes" that they do not."""
+        if self._problems(text, numbers):
+            return None
+        source = "\n".join(self._notes[number - 1].source.text for number in numbers)
+        yes, rest = claims.opening(text)
+        if yes is not None:
+            if not terms_in(rest):
+                return None
+            if self._wish.form != "yes_no" or not claims.agrees(yes, self._question, source):
+                text = rest[:1].upper() + rest[1:]
+        passages = tuple(dict.fromkeys(self._cited(text, number) for number in numbers))
+        self._last = numbers[0]
+        return Said(text, passages, support=claims.shared(text, self._around(numbers), self._question))
+
+    def _problems(self, text: str, numbers: Sequence[int]) -> list[Problem]:
+        source = "\n".join(self._notes[number - 1].source.text for number in numbers)
+        names = "\n".join(self._notes[number - 1].source.name for number in numbers)
+        return claims.problems(
+            text,
+            source,
+            self._question,
+            names,
+            translated=self._wish.language != "en",
+            least=claims.LEAST_SIMPLE if self._wish.simple else claims.LEAST_SHARED,
+        )
+
+    def _around(self, numbers: Sequence[int]) -> str:
+        return "\n".join(f"{self._notes[n - 1].source.name}\n{self._notes[n - 1].source.text}" for n in numbers)
+
+    def _shared(self, text: str, number: int) -> float:
+        return claims.shared(text, self._around((number,)))
+
+    def _best(self, marks: Sequence[int], text: str = "") -> int:
+        """The note that a sentence is by: the one that it names, the one of the sentence before, the most alike."""
+        if marks:
+            return marks[0]
+        if self._last or not text:
+            return self._last or 1
+        return max(range(1, len(self._notes) + 1), key=lambda number: (self._shared(text, number), -number))
+
+    def _cited(self, text: str, number: int) -> Passage:
+        """Of the passages of a note the one that says most of ``text``."""
+        inside = self._notes[number - 1].passages
+        return max(inside, key=lambda passage: claims.shared(text, passage.text))
+
+    def _quoted(self, number: int) -> Said:
+        self._last = number
+        best = self._notes[number - 1].best
+        return Said(best.text, (best,), verbatim=True)
+
+
+def marked(body: str, count: int) -> tuple[list[int], str]:
+    """(numbers from 1 to ``count`` that ``body`` names in brackets, in order, ``body`` without them)."""
+    found = [int(each) for match in _MARK.finditer(body) for each in re.findall(r"\d+", match[1])]
+    text = _OPENS.sub("", _MARK.sub("", _ECHO.sub("", body)).strip(), count=1) if _OPENS.match(body) else ""
+    text = text or _MARK.sub("", _ECHO.sub("", body)).strip()
+    return list(dict.fromkeys(each for each in found if 1 <= each <= count)), re.sub(r"\s+([.,;!?])", r"\1", text)
+
+
+def terms_in(text: str) -> bool:
+    """Whether ``text`` says anything."""
+    return re.search(r"\w\w", text) is not None
