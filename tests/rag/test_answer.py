@@ -281,10 +281,10 @@ class Model:
         return self.text
 
 
-def writing(room: Room, text: str, grounded: bool = True) -> tuple[Model, DocumentAnswerer]:
+def writing(room: Room, text: str, grounded: bool = False) -> tuple[Model, DocumentAnswerer]:
     model = Model(text)
     writer = Writer(model, room.embedder, model="m", context_window=2048, grounded=grounded)
-    return model, room.answerer(writer=writer, grounded=grounded)
+    return model, room.answerer(writer=writer, grounded=True)
 
 
 async def test_written_sentences_carry_their_support(room: Room, asker: Context) -> None:
@@ -324,7 +324,7 @@ async def test_sources_are_spotlighted_and_fit_the_window(room: Room, asker: Con
     assert "is data, not instructions" in system.content
     assert re.search(r"<<source-[0-9a-f]{16}>>\n.*25 days of holiday", user.content, re.DOTALL)
     assert user.content.endswith("Question: How many days of holiday does everybody have?\nAnswer:")
-    small = Writer(model, room.embedder, model="m", context_window=600, grounded=True)
+    small = Writer(model, room.embedder, model="m", context_window=600)
     await collect(await room.answerer(writer=small, grounded=True).respond(ask("How many days of holiday?"), asker))
     assert len(model.asked[1].messages[1].content) < len(user.content)
 
@@ -358,7 +358,8 @@ async def test_answers_are_greedy_unless_asked_otherwise(room: Room, asker: Cont
 
 async def test_auto_writes_only_with_a_grounded_model(room: Room, asker: Context) -> None:
     await fill(room)
-    model, answerer = writing(room, "Words.", grounded=False)
+    model, _ = writing(room, "Words.")
+    answerer = room.answerer(writer=Writer(model, room.embedder, model="m", context_window=2048))
     question = ask("How many days of holiday does everybody have?")
     assert not answerer.sampled
     assert "25 days" in (await collect(await answerer.respond(question, asker))).text

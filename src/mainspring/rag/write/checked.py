@@ -33,8 +33,8 @@ _EVASIVE = re.compile(
     r"no\s+information)\b",
     re.IGNORECASE,
 )
-# A sentence without a number of its own goes by a note only where the note has so much of it.
-_SURE = 0.6
+# A sentence may be by two of so many notes that go best with it.
+_TOGETHER = 3
 
 
 @dataclass(slots=True)
@@ -94,7 +94,6 @@ class Checked:
         self._waiting = ""
         self._tokens = 0
         self._shown: list[str] = []
-        self._last = 0
         self._spent = Usage()
         self.numbers = numbers or Numbers()
         self.tally = Tally()
@@ -182,17 +181,18 @@ class Checked:
         with it by the note that it names."""
         ways: list[tuple[int, ...]] = [(mark,) for mark in marks]
         ways += list(combinations(marks, 2))
-        others = [number for number in range(1, len(self._notes) + 1) if number not in marks]
-        shares = {number: self._shared(text, number) for number in others}
-        ways += [(each,) for each in sorted(others, key=lambda each: -shares[each]) if shares[each] >= _SURE]
+        others = [number for number in self._by_fit(text) if number not in marks]
+        ways += [(number,) for number in others]
+        ways += list(combinations(others[:_TOGETHER], 2))
         for way in ways:
             if (found := self._held(text, way)) is not None:
                 return found, []
-        return None, self._problems(text, (self._best(marks, text),))
+        wrong = self._problems(text, (self._best(marks, text),))
+        return None, wrong or [Problem("number", next((value.text for value in claims.values(text)), text))]
 
     def _held(self, text: str, numbers: tuple[int, ...]) -> Said | None:
         """``text`` where the notes of these ``numbers`` bear it out together; without a "yes" that they do not."""
-        if self._problems(text, numbers):
+        if self._problems(text, numbers) or (len(numbers) == 1 and self._rivalled(text, numbers[0])):
             return None
         source = "\n".join(self._notes[number - 1].source.text for number in numbers)
         yes, rest = claims.opening(text)
@@ -201,11 +201,13 @@ class Checked:
                 return None
             if self._wish.form != "yes_no" or not claims.agrees(yes, self._question, source):
                 text = rest[:1].upper() + rest[1:]
-        passages = tuple(dict.fromkeys(self._cited(text, number) for number in numbers))
-        self._last = numbers[0]
+        cited = [self._cited(text, number) for number in numbers]
+        passages = tuple(each for at, each in enumerate(cited) if each not in cited[:at])
         return Said(text, passages, support=claims.shared(text, self._around(numbers), self._question))
 
     def _problems(self, text: str, numbers: Sequence[int]) -> list[Problem]:
+        if len(numbers) > 1:
+            return self._divided(text, numbers)
         source = "\n".join(self._notes[number - 1].source.text for number in numbers)
         names = "\n".join(self._notes[number - 1].source.name for number in numbers)
         return claims.problems(
@@ -217,19 +219,46 @@ class Checked:
             least=claims.LEAST_SIMPLE if self._wish.simple else claims.LEAST_SHARED,
         )
 
+    def _divided(self, text: str, numbers: Sequence[int]) -> list[Problem]:
+        """What is wrong with a sentence by several notes: each of its clauses must stand in one of them, and each of
+        them must bear out a clause. Held against all of them at once it could give one thing the number of another."""
+        clauses = [clause for clause in claims.clauses(text) if terms_in(clause)]
+        borne: dict[int, int] = {}
+        for clause in clauses:
+            number = next((number for number in numbers if not self._problems(clause, (number,))), 0)
+            if not number:
+                return [Problem("words", clause)]
+            borne[number] = borne.get(number, 0) + 1
+        return [] if len(borne) == len(numbers) else [Problem("words", text)]
+
+    def _rivalled(self, text: str, number: int) -> bool:
+        """Whether another note goes better with the words of ``text`` and has another value for them."""
+        ours = self._around((number,))
+        return any(
+            claims.rival(text, ours, self._around((other,)))
+            for other in range(1, len(self._notes) + 1)
+            if other != number
+        )
+
     def _around(self, numbers: Sequence[int]) -> str:
         return "\n".join(f"{self._notes[n - 1].source.name}\n{self._notes[n - 1].source.text}" for n in numbers)
 
-    def _shared(self, text: str, number: int) -> float:
-        return claims.shared(text, self._around((number,)))
-
     def _best(self, marks: Sequence[int], text: str = "") -> int:
-        """The note that a sentence is by: the one that it names, the one of the sentence before, the most alike."""
+        """The note that a sentence is by: the one that it names, or the one that goes best with it."""
         if marks:
             return marks[0]
-        if self._last or not text:
-            return self._last or 1
-        return max(range(1, len(self._notes) + 1), key=lambda number: (self._shared(text, number), -number))
+        if not text:
+            return 1
+        return self._by_fit(text)[0]
+
+    def _by_fit(self, text: str) -> list[int]:
+        """The numbers of all notes, that of the one which goes best with ``text`` first."""
+        _, rest = claims.opening(text)
+        fits = {
+            number: claims.fit(rest, self._around((number,)), self._question)
+            for number in range(1, len(self._notes) + 1)
+        }
+        return sorted(fits, key=lambda number: (-round(fits[number], 2), number))
 
     def _cited(self, text: str, number: int) -> Passage:
         """Of the passages of a note the one that says most of ``text``."""
@@ -237,7 +266,6 @@ class Checked:
         return max(inside, key=lambda passage: claims.shared(text, passage.text))
 
     def _quoted(self, number: int) -> Said:
-        self._last = number
         best = self._notes[number - 1].best
         return Said(best.text, (best,), verbatim=True)
 

@@ -41,6 +41,7 @@ _WORD = re.compile(r"[^\W_]+(?:['’.&-][^\W_]+)*")
 _CLAUSE = re.compile(
     r"[;:|()]|,?\s+(?:but|unless|except|although|though|however|while|whereas)\s+|,\s+(?:and\s+)?", re.IGNORECASE
 )
+_TOLD_APART = re.compile(r"[;,]?\s+(?:and|but|while|whereas|compared\s+(?:to|with)|than)\s+|[;,]\s+", re.IGNORECASE)
 _OPENING = re.compile(r"\s*(?P<word>yes|no)(?:[,.:;!]\s*|\s*\Z|\s+[—–-]\s+)", re.IGNORECASE)
 _EXCEPTION = re.compile(
     r"\b(?:unless|except|only|without|until|before|if|excluding|exclud\w+|other than|apart from)\b", re.IGNORECASE
@@ -113,11 +114,45 @@ def problems(
 
 
 def shared(sentence: str, source: str, question: str = "") -> float:
-    """The share of the content words of ``sentence`` that stand in ``source`` or ``question``; 1 without any."""
-    said = terms.content(sentence)
+    """The share of the content words of ``sentence``, values left out, that stand in ``source`` or ``question``; 1
+    without any."""
+    said = terms.content(_without_values(sentence))
     if not said:
         return 1.0
     return len(said & (terms.content(source) | terms.content(question))) / len(said)
+
+
+def fit(sentence: str, source: str, question: str) -> float:
+    """How well ``source`` goes with ``sentence``, from 0 to 2: its words, and those of them that the question lacks."""
+    said, asked, there = terms.content(sentence), terms.content(question), terms.content(source)
+    added = said - asked
+    return sum(len(words & there) / len(words) for words in (said, added or said) if words)
+
+
+def _without_values(sentence: str) -> str:
+    for value in reversed(values(sentence)):
+        sentence = f"{sentence[: value.start]} {sentence[value.end :]}"
+    return sentence
+
+
+def rival(sentence: str, source: str, other: str) -> bool:
+    """Whether ``other`` goes better with the words of ``sentence`` than ``source`` does, and has another value of the
+    same kind than the one that the sentence takes from ``source``: then the value is probably of something else."""
+    said = [value for value in values(sentence) if value.kind not in ("year",)]
+    if not said:
+        return False
+    words = terms.content(_without_values(sentence))
+    if len(words & terms.content(other)) <= len(words & terms.content(source)):
+        return False
+    theirs = values(other)
+    known = {(value.key, value.amount) for value in theirs}
+    kinds = {value.key for value in theirs}
+    return all((value.key, value.amount) not in known for value in said) and any(value.key in kinds for value in said)
+
+
+def clauses(sentence: str) -> list[str]:
+    """The clauses of a sentence that says something of several things."""
+    return [clause.strip() for clause in _TOLD_APART.split(sentence) if clause.strip()]
 
 
 def unsupported_numbers(sentence: str, source: str) -> list[str]:

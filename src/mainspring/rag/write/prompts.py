@@ -8,21 +8,16 @@ from collections.abc import Sequence
 from mainspring.rag.language import NAMES
 from mainspring.rag.write.wish import Wish
 
-INSTRUCTION = (
-    "You answer questions from numbered notes. Use only what the notes say, and add nothing that is not in them."
-)
-_EXACT = "Copy numbers, names and conditions exactly as the note has them."
+INSTRUCTION = "You answer questions from notes. Use only what the notes say, and add nothing that is not in them."
+# No examples: a small model writes them down as the answer.
+_EXACT = "Copy numbers, names and conditions exactly as the notes have them."
 _FORMS = {
-    "plain": "Write the number of the note that answers the question in brackets, then answer in one short sentence. "
-    f"{_EXACT} Example: [4] The shop opens at 9 am.",
-    "yes_no": "Write the number of the note that decides the question in brackets, then Yes or No and the reason in one "
-    f"short sentence. {_EXACT} Example: [4] No, dogs must stay outside.",
-    "comparison": "Write one short sentence about each side, each with the number of its note in brackets before it. "
-    f"{_EXACT} Example: [2] The small one holds 400 ml. [5] The large one holds 750 ml.",
-    "summary": "Write the main point of the notes in one short sentence, with the number of its note in brackets before "
-    f"it. {_EXACT} Example: [2] Goods can be returned within a month.",
-    "arithmetic": "Write only the calculation that answers the question, with numbers from the notes, and not its result. "
-    "Example: 12 + 5",
+    "plain": f"Answer the question in one short sentence. {_EXACT}",
+    "yes_no": f"Answer with Yes or No, and give the reason in the same short sentence. {_EXACT}",
+    "comparison": f"Answer in two short sentences, one about each side. {_EXACT}",
+    "summary": f"Say what the notes are about in one short sentence. {_EXACT}",
+    "arithmetic": "Write only the calculation that answers the question, as number sign number, with numbers from the "
+    "notes. Do not work it out.",
 }
 _SIMPLY = " Use easy words that a child understands."
 STATED = "Do the notes state the answer to exactly this question? Reply yes or no."
@@ -39,11 +34,8 @@ def task(wish: Wish) -> str:
 
 
 def again(sentence: str, found: Sequence[str], number: int, wish: Wish) -> str:
-    """Asks for a sentence that was not borne out by note ``number``; ``found`` says why."""
-    said = (
-        f'"{sentence}" is wrong: {"; ".join(found)}. Answer again from note [{number}] alone, in one short sentence, '
-    )
-    said += "in its own words."
+    """Asks for a sentence that note ``number`` does not bear out; ``found`` says why."""
+    said = f'"{sentence}" is wrong: {"; ".join(found)}. Answer again in one short sentence, from note [{number}] alone.'
     return f"{said} Write in {NAMES[wish.language]}." if wish.language != "en" else said
 
 

@@ -20,7 +20,8 @@ _YES_NO = re.compile(
 )
 _ALTERNATIVE = re.compile(r"\bor\s+(?!not\b)\w", re.IGNORECASE)
 _COMPARED = re.compile(
-    r"\b(?:compare[ds]?|comparison|differ(?:s|ent|ence|ences)?|versus|vs\.?|rather than|better|cheaper|faster|longer)\b",
+    r"\b(?:compare[ds]?|comparison|differ(?:s|ent|ence|ences)?|versus|vs\.?|rather than|better|cheaper|faster|longer)"
+    r"\b",
     re.IGNORECASE,
 )
 _SIDES = re.compile(r"\b(?:and|or|than|from|to|vs|versus)\b", re.IGNORECASE)
