@@ -15,6 +15,7 @@ from mainspring.rag import sentences
 from mainspring.rag.cite import Numbers, cite
 from mainspring.rag.context import within
 from mainspring.rag.extract import Passage
+from mainspring.rag.values import values
 from mainspring.rag.write import claims
 from mainspring.rag.write.claims import Problem
 from mainspring.rag.write.sources import Note
@@ -188,7 +189,7 @@ class Checked:
             if (found := self._held(text, way)) is not None:
                 return found, []
         wrong = self._problems(text, (self._best(marks, text),))
-        return None, wrong or [Problem("number", next((value.text for value in claims.values(text)), text))]
+        return None, wrong or [Problem("number", next((value.text for value in values(text)), text))]
 
     def _held(self, text: str, numbers: tuple[int, ...]) -> Said | None:
         """``text`` where the notes of these ``numbers`` bear it out together; without a "yes" that they do not."""
