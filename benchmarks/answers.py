@@ -142,7 +142,6 @@ async def write(library: Bench, questions: Sequence[Question]) -> dict[str, Figu
             library.embedder,
             model=model.name,
             context_window=model.engine.capabilities.context_window,
-            grounded=model.grounded,
         )
         answerer = DocumentAnswerer(
             library.retriever,

@@ -281,9 +281,9 @@ class Model:
         return self.text
 
 
-def writing(room: Room, text: str, grounded: bool = False) -> tuple[Model, DocumentAnswerer]:
+def writing(room: Room, text: str) -> tuple[Model, DocumentAnswerer]:
     model = Model(text)
-    writer = Writer(model, room.embedder, model="m", context_window=2048, grounded=grounded)
+    writer = Writer(model, room.embedder, model="m", context_window=2048)
     return model, room.answerer(writer=writer, grounded=True)
 
 
@@ -358,7 +358,7 @@ async def test_answers_are_greedy_unless_asked_otherwise(room: Room, asker: Cont
 
 async def test_auto_writes_only_with_a_grounded_model(room: Room, asker: Context) -> None:
     await fill(room)
-    model, _ = writing(room, "Words.")
+    model = Model("Words.")
     answerer = room.answerer(writer=Writer(model, room.embedder, model="m", context_window=2048))
     question = ask("How many days of holiday does everybody have?")
     assert not answerer.sampled

@@ -174,22 +174,36 @@ class DocumentAnswerer:
             context.allowance.records.append(record(context, asked.mode, found, False, ()))
             return Response(Head(model=self._name), replay(self._themes(asked, found.walked.themes)))
         refused = not found.passages or found.evidence < self._refuse_below
-        head = Head(model=self._name)
         if refused or asked.mode == "extractive" or self._writer is None:
-            chosen = [] if refused else self._choose(look, asked)
-            self._record(context, asked, look, refused, chosen)
-            return self._noticed(asked, found, Response(head, replay(self._extracted(asked, look, chosen))))
+            return self._quoted(asked, look, refused, context)
+        if asked.free and self._writer.quotes(found.question, found.passages):
+            return self._quoted(replace(asked, mode="extractive"), look, False, context)
+        return await self._written(self._writer, request, asked, look, context)
+
+    def _quoted(self, asked: Asked, look: Look, refused: bool, context: Context, **more: Any) -> Response:
+        """An answer in the documents' own words, or a refusal."""
+        chosen = [] if refused else self._choose(look, asked)
+        self._record(context, asked, look, refused, chosen, **more)
+        events = replay(self._extracted(asked, look, chosen))
+        return self._noticed(asked, look.found, Response(Head(model=self._name), events))
+
+    async def _written(
+        self, writer: Writer, request: ChatRequest, asked: Asked, look: Look, context: Context
+    ) -> Response:
+        """An answer that ``writer`` writes; a refusal where nothing may be read, or its model says no."""
+        found = look.found
         question, passages, texts = found.question, found.passages, found.texts
         with span_of(self._tracing, "assemble", context) as span:
-            reading = await self._writer.read(request, question, found.hits, passages, texts)
+            reading = await writer.read(request, question, found.hits, passages, texts)
             if self._sift is not None:
                 reading = await sifted(reading, self._sift, span.context)
-        if not reading.sources:
-            self._record(context, asked, look, True, (), reading=reading.facts())
-            return self._noticed(asked, found, Response(head, replay(self._extracted(asked, look, ()))))
-        self._record(context, asked, look, refused, (), reading=reading.facts())
-        notes = Notes(question, passages, texts, look.missing)
-        response = await self._writer.write(request, question, reading, passages, texts, context, notes)
+        response = None
+        if reading.sources:
+            notes = Notes(question, passages, texts, look.missing)
+            response = await writer.write(request, question, reading, passages, texts, context, notes)
+        if response is None:
+            return self._quoted(asked, look, True, context, reading=reading.facts())
+        self._record(context, asked, look, False, (), reading=reading.facts())
         return self._noticed(asked, found, response.with_head(model=self._name))
 
     async def _talked(self, kind: talk.Talk, asked: Asked, context: Context) -> Response:

@@ -15,13 +15,16 @@ from mainspring.types import ChatRequest, Message
 
 _OPTIONS = ("mode", "top_k", "collections", "filters", "graph", "techniques")
 _MODES = ("auto", "extractive", "generative")
+# What people call them.
+_ALIASES = {"verbatim": "extractive", "written": "generative"}
 _MAX_TOP_K = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request, understood. ``mode`` is one of ``auto``, ``extractive``, ``generative``; ``history`` is what was said
-    before the question, ``condensed`` whether the question was made to stand alone."""
+    """A request, understood. ``mode`` is one of ``auto``, ``extractive``, ``generative``, and ``free`` says whether the
+    asker left it open; ``history`` is what was said before the question, ``condensed`` whether the question was made
+    to stand alone."""
 
     question: str
     mode: str
@@ -33,6 +36,7 @@ class Asked:
     condensed: bool = False
     graph: GraphMode = "off"
     techniques: tuple[Technique, ...] = ()
+    free: bool = True
 
 
 def understood(request: ChatRequest, settings: RagSettings, *, name: str, one: bool) -> Asked:
@@ -49,8 +53,9 @@ def understood(request: ChatRequest, settings: RagSettings, *, name: str, one: b
             f"{name} is one collection", remedy="Ask document-qa for several", param="options.collections"
         )
     mode = options.get("mode", settings.mode)
+    mode = _ALIASES.get(mode, mode) if isinstance(mode, str) else mode
     if mode not in _MODES:
-        raise InvalidRequest(f"mode must be one of {', '.join(_MODES)}", param="options.mode")
+        raise InvalidRequest(f"mode must be one of {', '.join((*_MODES, *_ALIASES))}", param="options.mode")
     top_k = options.get("top_k", settings.top_k)
     if not isinstance(top_k, int) or isinstance(top_k, bool) or not 1 <= top_k <= _MAX_TOP_K:
         raise InvalidRequest(f"top_k must be a number from 1 to {_MAX_TOP_K}", param="options.top_k")
@@ -68,6 +73,7 @@ def understood(request: ChatRequest, settings: RagSettings, *, name: str, one: b
         history,
         graph=graph,
         techniques=_techniques(options.get("techniques", ())),
+        free=mode == "auto",
     )
 
 

@@ -28,12 +28,14 @@ from mainspring.rag.retrieve import Retriever
 from mainspring.rag.screen import Screener
 from mainspring.rag.search import Search
 from mainspring.rag.vocabulary import Vocabularies
+from mainspring.rag.write.writer import NoteWriter
 from mainspring.serving import Path
 from mainspring.serving.select import Served
 from mainspring.settings import Settings
 from mainspring.stores import Stores
 from mainspring.stores.collections import Collection
 from mainspring.telemetry import Telemetry
+from mainspring.telemetry.tracing import Tracing
 from mainspring.types import CompletionRequest, Context, Principal, Responder
 
 log = logging.getLogger("mainspring.rag")
@@ -57,7 +59,7 @@ class Assembly:
         self._graphs = Graphs(stores.graphs, self._retriever)
         self._vocabularies = Vocabularies(self._retriever.scopes, self._retriever.text)
         self._understanding = Understanding(self._vocabularies, self._retriever.embedder)
-        self._writer = _writer(self._models, path.chat, engines, settings)
+        self._writer = _writer(self._models, path.chat, engines, settings, telemetry.tracing)
         self._ask = _asking(self._models[0], path.chat) if self._models else None
         self._calibration = self._calibrated()
 
@@ -140,7 +142,7 @@ class Assembly:
             stores.events,
             self._telemetry.tracing,
             ask=_asking(models[0], path.shown, path.redact) if models else None,
-            writer=_writer(models, path.shown, self._engines, self._settings),
+            writer=_writer(models, path.shown, self._engines, self._settings, self._telemetry.tracing),
             grounded=self._grounded,
             charged=path.charged,
             inspect=path.inspect,
@@ -191,22 +193,40 @@ def _listwise(path: Path, settings: Settings) -> Listwise | None:
 
 
 def _writer(
-    models: Sequence[ChatModel], responders: Mapping[str, Responder], engines: Engines, settings: Settings
+    models: Sequence[ChatModel],
+    responders: Mapping[str, Responder],
+    engines: Engines,
+    settings: Settings,
+    tracing: Tracing | None,
 ) -> Writer | None:
     """A writer with the first of ``models``, which ``responders`` serve."""
     if not models:
         return None
     model = models[0]
+    window, spotlight = model.engine.capabilities.context_window, settings.guards.spotlight
+    # What applies its own chat template is elsewhere, and only estimates tokens.
+    elsewhere = model.engine.capabilities.templates
+    count = None if elsewhere else model.engine.count_tokens
+    responder = responders[model.name]
+    if model.grounded:
+        return NoteWriter(
+            responder,
+            engines.embedder,
+            model=model.name,
+            context_window=window,
+            # It is large, and reads fast.
+            wide=elsewhere,
+            stated_below=settings.rag.stated_below,
+            spotlight=spotlight,
+            count=count,
+            tracing=tracing,
+        )
     return Writer(
-        responders[model.name],
+        responder,
         engines.embedder,
         model=model.name,
-        context_window=model.engine.capabilities.context_window,
+        context_window=window,
         default_tokens=settings.serving.default_output_tokens,
-        grounded=model.grounded,
-        # What is elsewhere is large, and reads fast.
-        wide=model.engine.capabilities.templates,
-        spotlight=settings.guards.spotlight,
-        # What applies its own chat template is elsewhere, and only estimates tokens.
-        count=None if model.engine.capabilities.templates else model.engine.count_tokens,
+        spotlight=spotlight,
+        count=count,
     )

@@ -1,8 +1,8 @@
 """Answers that a chat model writes over retrieved sources, checked sentence by sentence as they stream.
 
-A model that can be trusted to keep to sources writes a few sentences over numbered notes, each held against the note
-that it is by (``write``). Another one is told to use the sources and is not trusted to cite them: its own markers are
-dropped, and each sentence gets the passage that supports it best, or ``[unsupported]``.
+This is for models that cannot be trusted to keep to sources (``write.writer`` is for those that can): it is told to use
+them and not trusted to cite them. Its own markers are dropped, and each sentence gets the passage that supports it
+best, or ``[unsupported]``.
 """
 
 from __future__ import annotations
@@ -19,17 +19,14 @@ from mainspring.errors import EngineError, PromptTooLong
 from mainspring.guards.spotlight import Spotlight, neutralise
 from mainspring.rag import sentences
 from mainspring.rag.cite import Numbers, cite
-from mainspring.rag.context import Candidate, Reading, Source, assemble, spans
+from mainspring.rag.context import Candidate, Reading, Source, assemble
 from mainspring.rag.extract import Passage
 from mainspring.rag.findings import checked
 from mainspring.rag.notes import Notes
 from mainspring.rag.retrieve import Hit
 from mainspring.rag.support import SUPPORTED, support
-from mainspring.rag.write import prompts
-from mainspring.rag.write import sources as noted
-from mainspring.rag.write.author import MOST_TOKENS, Author, prompt
-from mainspring.rag.write.wish import wish
 from mainspring.types import (
+    Answered,
     ChatRequest,
     Context,
     Event,
@@ -63,11 +60,10 @@ _OWN_MARKERS = re.compile(r"\s*\[(?:\d{1,3}|source[^\]]{0,20})\]", re.IGNORECASE
 
 
 class Writer:
-    """Writes answers with the chat model ``model``, which ``responder`` serves.
+    """Writes answers over the few best sentences with the chat model ``model``, which ``responder`` serves.
 
-    ``grounded`` models read numbered notes, and what they write is checked against those; others read the few best
-    sentences. Notes are the best sentences, or whole passages for a ``wide`` model. ``context_window`` is the model's,
-    in tokens, and ``count`` counts a text in the model's own vocabulary (None: it has none at hand, and the embedder's
+    ``context_window`` is the model's, in
+    tokens, and ``count`` counts a text in the model's own vocabulary (None: it has none at hand, and the embedder's
     counts are taken with a margin).
     """
 
@@ -79,8 +75,6 @@ class Writer:
         model: str,
         context_window: int,
         default_tokens: int = 256,
-        grounded: bool = False,
-        wide: bool = False,
         spotlight: bool = True,
         count: Callable[[str], Awaitable[int]] | None = None,
     ) -> None:
@@ -89,8 +83,6 @@ class Writer:
         self._model = model
         self._window = context_window
         self.default_tokens = default_tokens
-        self._grounded = grounded
-        self._wide = wide
         self._spotlight = spotlight
         self._count = count
         self._secret = os.urandom(32)
@@ -103,37 +95,28 @@ class Writer:
         self,
         request: ChatRequest,
         question: str,
-        hits: Sequence[Hit],
+        hits: Sequence[Hit],  # noqa: ARG002
         passages: Sequence[Passage],
-        texts: Mapping[str, str],
+        texts: Mapping[str, str],  # noqa: ARG002
     ) -> Reading:
         """What the model is to read: as much of what was found as fits its window beside the answer.
 
         Raises ``PromptTooLong`` where the question and the answer leave no room for any of it.
         """
         light = Spotlight()
-        tokens = request.sampling.max_tokens or (MOST_TOKENS if self._grounded else self.default_tokens)
-        if self._grounded:
-            instruction = "" if request.prompt is None else request.prompt.text
-            written = prompt(instruction or prompts.INSTRUCTION, (), question, prompts.task(wish(question)), light)
-        else:
-            written = self._messages(request, question, (), light)
-        frame = "\n".join(message.content for message in written)
-        (asked,) = await self._counted([frame])
-        room = self._window - tokens - asked - _TEMPLATE_TOKENS
+        tokens = request.sampling.max_tokens or self.default_tokens
+        room = await self._room(self._messages(request, question, (), light), tokens)
 
         async def count(sources: Sequence[Source]) -> list[int]:
-            blocks = [noted.block(source) if self._grounded else self._block(source, light) for source in sources]
-            counted = await self._counted(blocks)
-            return [each + _JOIN_TOKENS for each in counted]
+            return await self._costs([self._block(source, light) for source in sources])
 
-        if self._grounded and self._wide:
-            candidates = spans(hits, texts)
-        elif self._grounded:
-            candidates, room = noted.candidates(passages), min(room, noted.TOKENS)
-        else:
-            candidates = _sentences(passages[:_FEW])
-        reading = await assemble(candidates, room, count, ends=self._wide)
+        candidates = _sentences(passages[:_FEW])
+        reading = await assemble(candidates, room, count, ends=False)
+        self._fits(candidates, reading, tokens)
+        return reading
+
+    def _fits(self, candidates: Sequence[Candidate], reading: Reading, tokens: int) -> None:
+        """Raises ``PromptTooLong`` where there are ``candidates`` and none is read."""
         if candidates and not reading.sources:
             raise PromptTooLong(
                 f"{self._model} reads {self._window} tokens: beside the question and {tokens} for the answer there is "
@@ -141,7 +124,10 @@ class Writer:
                 remedy="Ask for a shorter answer, or shorten the question",
                 param="max_tokens",
             )
-        return reading
+
+    def quotes(self, question: str, passages: Sequence[Passage]) -> bool:  # noqa: ARG002
+        """Whether the documents' own words answer better than the model could write; ``passages``: best first."""
+        return False
 
     async def write(
         self,
@@ -152,52 +138,27 @@ class Writer:
         texts: Mapping[str, str],
         context: Context,
         notes: Notes | None = None,
-    ) -> Response:
+    ) -> Response | None:
         """Write over what ``read`` gave; commit with the model's first words, raise what the model raises up to then.
+        None where the model says that the sources do not state the answer.
 
         ``passages`` are what sentences are checked against, ``notes`` what is said behind the answer.
         """
-        if self._grounded:
-            author = self.author(request, question, reading, passages, texts, context, notes)
-            response = await author.write()
-            return response.through(lambda events: _settled(author, events, context))
         light = Spotlight.over(self._secret, [text for each in reading.sources for text in (each.name, each.text)])
         messages = self._messages(request, question, reading.sources, light, request.again)
-        sampling = _greedy(request.sampling)
+        sampling = greedy(request.sampling)
         inner = ChatRequest(self._model, messages, sampling=sampling, user=request.user, store=False)
         response = await self._responder.respond(inner, context.nested())
         check = _Check(reading, passages, texts, self._embedder, notes)
         return response.through(lambda events: _recorded(check, events, context))
 
-    def author(
-        self,
-        request: ChatRequest,
-        question: str,
-        reading: Reading,
-        passages: Sequence[Passage],
-        texts: Mapping[str, str],
-        context: Context,
-        notes: Notes | None = None,
-    ) -> Author:
-        """What writes one answer with a model that keeps to its sources."""
-        found = [text for each in reading.sources for text in (each.name, each.text)]
+    async def _room(self, frame: Sequence[Message], tokens: int) -> int:
+        """Tokens that sources may take beside a prompt without any and ``tokens`` of an answer."""
+        (asked,) = await self._counted(["\n".join(message.content for message in frame)])
+        return self._window - tokens - asked - _TEMPLATE_TOKENS
 
-        async def call(messages: Sequence[Message], sampling: Sampling) -> Response:
-            inner = ChatRequest(self._model, tuple(messages), sampling=sampling, user=request.user, store=False)
-            return await self._responder.respond(inner, context.nested())
-
-        return Author(
-            call,
-            noted.notes(reading.sources, passages),
-            texts,
-            question,
-            wish(question),
-            light=Spotlight.over(self._secret, found) if self._spotlight else None,
-            instruction="" if request.prompt is None else request.prompt.text,
-            again=request.again,
-            sampling=_greedy(request.sampling),
-            closing=None if notes is None else notes.events,
-        )
+    async def _costs(self, blocks: Sequence[str]) -> list[int]:
+        return [each + _JOIN_TOKENS for each in await self._counted(blocks)]
 
     async def _counted(self, texts: Sequence[str]) -> list[int]:
         if self._count is not None:
@@ -232,7 +193,7 @@ class Writer:
         return f"{neutralise(source.name)}\n{body}"
 
 
-def _greedy(sampling: Sampling) -> Sampling:
+def greedy(sampling: Sampling) -> Sampling:
     """Drawn tokens are invented ones: greedy text keeps to the sources far more often (measured on SQuAD)."""
     return replace(sampling, temperature=0.0) if sampling.temperature is None else sampling
 
@@ -252,14 +213,6 @@ def _sentences(passages: Sequence[Passage]) -> list[Candidate]:
         )
         for rank, passage in enumerate(passages)
     ]
-
-
-async def _settled(author: Author, events: AsyncIterator[Event], context: Context) -> AsyncGenerator[Event, None]:
-    """``events``; what became of the sentences settles with the answer."""
-    async for event in events:
-        if isinstance(event, Finish):
-            context.allowance.records.append(checked(context, **author.facts()))
-        yield event
 
 
 async def _recorded(check: _Check, events: AsyncIterator[Event], context: Context) -> AsyncGenerator[Event, None]:
@@ -305,6 +258,8 @@ class _Check:
                 case Usage() | Finish():
                     async for checked in self._release(last=True):
                         yield checked
+                    if isinstance(event, Finish):
+                        yield Answered(self.sentences > 0)
                     for note in self._noted():
                         yield note
                     yield event

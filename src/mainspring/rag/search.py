@@ -340,8 +340,10 @@ class Search:
                 reading = await self._writer.read(request, told, shown, passages, texts)
                 if self._sift is not None:
                     reading = await sifted(reading, self._sift, context)
+                writing = None
                 if reading.sources:
                     writing = await self._writer.write(request, told, reading, passages, texts, context)
+                if writing is not None:
                     answer = await collect(writing)
                     step.tokens = answer.usage.total_tokens
                     return Summary("generative", answer.text, tuple(answer.citations))

@@ -48,6 +48,12 @@ class RagSettings(Section):
     mode: Literal["auto", "extractive", "generative"] = "auto"
     prompt: PromptReference | None = Field(None, description="what takes the place of the built-in instruction")
     refuse_below: float = Field(0.33, ge=0, le=1)
+    stated_below: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="refuse where the writing model's probability that the sources answer is below; 0: not asked",
+    )
     calibration: Path | None = Field(None, description="file of `mainspring eval calibrate`: evidence and threshold")
     max_sentences: int = Field(3, gt=0)
     max_words: int = Field(90, gt=0)

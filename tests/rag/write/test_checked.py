@@ -30,7 +30,7 @@ def note(line: str) -> Note:
     start = DOCUMENT.index(line)
     hit = Hit("c", "d", "v", "returns.md", DOCUMENT, 0, len(DOCUMENT), None, "Returns", 1.0, 1.0, None, 1, None, "b")
     passage = Passage(hit, line, start, start + len(line), "sentence", "Returns", 1.0, 1.0)
-    return Note(Source("d", "Returns", line, start, start + len(line), 0), (passage,))
+    return Note(Source("d", "Returns", line, start, start + len(line), 0), (passage,), line)
 
 
 class Room:

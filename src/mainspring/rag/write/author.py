@@ -15,9 +15,9 @@ from mainspring.rag.write import arithmetic, prompts
 from mainspring.rag.write.checked import Checked, Said
 from mainspring.rag.write.claims import Problem
 from mainspring.rag.write.numbers import numbers
-from mainspring.rag.write.sources import Note, numbered
+from mainspring.rag.write.sources import Note, numbered, told
 from mainspring.rag.write.wish import Wish
-from mainspring.types import Event, Finish, Head, Message, Notice, Progress, Response, Sampling, Text, Usage
+from mainspring.types import Answered, Event, Finish, Head, Message, Notice, Progress, Response, Sampling, Text, Usage
 
 Call = Callable[[Sequence[Message], Sampling], Awaitable[Response]]
 """Asks the model; raises what it raises."""
@@ -30,7 +30,7 @@ MOST_TOKENS = 160
 class Author:
     """Writes one answer to ``question`` over ``notes`` (at least one), in the way ``wish`` says.
 
-    ``instruction`` opens the prompt (empty: the built-in one), ``again`` says why an earlier answer could not be
+    ``instruction`` opens the prompt, ``again`` says why an earlier answer could not be
     shown. ``light`` delimits the notes (None: they are only kept from imitating the chat template). ``closing`` is what
     is said behind an answer that cites what it is given.
     """
@@ -44,7 +44,7 @@ class Author:
         wish: Wish,
         *,
         light: Spotlight | None = None,
-        instruction: str = "",
+        instruction: str = prompts.INSTRUCTION,
         again: str = "",
         sampling: Sampling | None = None,
         most: int = 3,
@@ -55,12 +55,13 @@ class Author:
         self._question = question
         self._wish = wish
         self._light = light
-        self._instruction = instruction or prompts.INSTRUCTION
+        self._instruction = instruction
         self._blamed = again
         self._sampling = sampling or Sampling(temperature=0.0)
         self._closing = closing
         self._began = time.perf_counter()
         self._first = 0.0
+        self._stated: float | None = None
         self.calls = 0
         self.checked = Checked(notes, texts, question, wish, self._again, most=most)
 
@@ -75,7 +76,8 @@ class Author:
             reply = await self._ask(prompts.STATED, sampling)
         except MainspringError:
             return None
-        return likelihood(reply)
+        self._stated = likelihood(reply)
+        return self._stated
 
     async def write(self) -> Response:
         """Commits with the model's first words; raises what it raises up to then."""
@@ -96,11 +98,13 @@ class Author:
         return {
             **self.checked.tally.facts(),
             "calls": self.calls,
+            "stated": None if self._stated is None else round(self._stated, 4),
             "first_ms": round(1000 * self._first),
             "total_ms": round(1000 * (time.perf_counter() - self._began)),
         }
 
     async def _timed(self, events: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
+        yield Answered(True)
         yield Progress("write", f"{len(self._notes)} notes")
         if self._wish.language != "en":
             yield Notice("translated", prompts.translated(self._wish.language))
@@ -141,13 +145,14 @@ class Author:
             return None
 
         async def events() -> AsyncGenerator[Event, None]:
+            yield Answered(True)
             yield Progress("write", "a calculation")
             for event in self.checked.show(Said(found.working, tuple(note.best for note in cited))):
                 if isinstance(event, Text) and not self._first:
                     self._first = time.perf_counter() - self._began
                 yield event
             for each in cited:
-                for event in self.checked.show(Said(each.best.text, (each.best,), verbatim=True)):
+                for event in self.checked.show(Said(told(each.best, self._question), (each.best,), verbatim=True)):
                     yield event
             for note in self._closed():
                 yield note
@@ -163,7 +168,7 @@ class Author:
         cited: list[Note] = []
         for term in found.terms:
             amount = float(term.replace(",", ""))
-            note = next((note for note in self._notes if amount in _amounts(note.source.text)), None)
+            note = next((note for note in self._notes if amount in _amounts(note.text)), None)
             if note is None and amount not in asked:
                 return None
             if note is not None and note not in cited:

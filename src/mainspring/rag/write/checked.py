@@ -18,7 +18,7 @@ from mainspring.rag.extract import Passage
 from mainspring.rag.values import values
 from mainspring.rag.write import claims
 from mainspring.rag.write.claims import Problem
-from mainspring.rag.write.sources import Note
+from mainspring.rag.write.sources import Note, told
 from mainspring.rag.write.wish import Wish
 from mainspring.types import Event, Finish, Text, Usage
 
@@ -195,7 +195,7 @@ class Checked:
         """``text`` where the notes of these ``numbers`` bear it out together; without a "yes" that they do not."""
         if self._problems(text, numbers) or (len(numbers) == 1 and self._rivalled(text, numbers[0])):
             return None
-        source = "\n".join(self._notes[number - 1].source.text for number in numbers)
+        source = "\n".join(self._notes[number - 1].text for number in numbers)
         yes, rest = claims.opening(text)
         if yes is not None:
             if not terms_in(rest):
@@ -209,7 +209,7 @@ class Checked:
     def _problems(self, text: str, numbers: Sequence[int]) -> list[Problem]:
         if len(numbers) > 1:
             return self._divided(text, numbers)
-        source = "\n".join(self._notes[number - 1].source.text for number in numbers)
+        source = "\n".join(self._notes[number - 1].text for number in numbers)
         names = "\n".join(self._notes[number - 1].source.name for number in numbers)
         return claims.problems(
             text,
@@ -242,7 +242,7 @@ class Checked:
         )
 
     def _around(self, numbers: Sequence[int]) -> str:
-        return "\n".join(f"{self._notes[n - 1].source.name}\n{self._notes[n - 1].source.text}" for n in numbers)
+        return "\n".join(f"{self._notes[n - 1].source.name}\n{self._notes[n - 1].text}" for n in numbers)
 
     def _best(self, marks: Sequence[int], text: str = "") -> int:
         """The note that a sentence is by: the one that it names, or the one that goes best with it."""
@@ -268,7 +268,7 @@ class Checked:
 
     def _quoted(self, number: int) -> Said:
         best = self._notes[number - 1].best
-        return Said(best.text, (best,), verbatim=True)
+        return Said(told(best, self._question), (best,), verbatim=True)
 
 
 def marked(body: str, count: int) -> tuple[list[int], str]:

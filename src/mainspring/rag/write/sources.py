@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from mainspring.rag import sentences
 from mainspring.rag.context import Candidate, Source
 from mainspring.rag.extract import Passage
+from mainspring.rag.verbatim import rows
 
 MOST = 8
 """Notes of one prompt: more of them cost time and make the choice worse."""
@@ -25,10 +26,12 @@ _LONGEST = 700
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What the model reads under one number, and the passages in it, best first: what can be cited."""
+    """What the model reads under one number (``text``: the words of ``source``, of a row its key and the columns that
+    the question names), and the passages in it, best first: what can be cited."""
 
     source: Source
     passages: tuple[Passage, ...]
+    text: str
 
     @property
     def best(self) -> Passage:
@@ -49,7 +52,7 @@ def candidates(passages: Sequence[Passage]) -> list[Candidate]:
     return found
 
 
-def notes(sources: Sequence[Source], passages: Sequence[Passage]) -> list[Note]:
+def notes(sources: Sequence[Source], passages: Sequence[Passage], question: str) -> list[Note]:
     """``sources`` with the ``passages`` that stand in each; those without one are left out."""
     found = []
     for source in sources:
@@ -61,23 +64,31 @@ def notes(sources: Sequence[Source], passages: Sequence[Passage]) -> list[Note]:
             and passage.end <= source.end
         )
         if inside:
-            found.append(Note(source, inside))
+            text = told(inside[0], question) if len(inside) == 1 and inside[0].kind == "row" else source.text
+            found.append(Note(source, inside, text))
     return found
+
+
+def told(passage: Passage, question: str) -> str:
+    """The words of a passage as they are quoted: of a row its key and the columns that the question names, or all."""
+    row = rows.parsed(passage.text) if passage.kind == "row" else None
+    if row is None:
+        return passage.text
+    return rows.short(row, rows.columns(row, question) or row.cells, bold="")
 
 
 def numbered(found: Sequence[Note]) -> str:
     """The notes as the model reads them, one a line, numbered from 1."""
-    return "\n".join(f"[{number}] {_named(note.source)}" for number, note in enumerate(found, 1))
+    return "\n".join(f"[{number}] {_named(note.source.name, note.text)}" for number, note in enumerate(found, 1))
 
 
 def block(source: Source) -> str:
-    """One note without its number: what its tokens are counted of."""
-    return _named(source)
+    """One note without its number: what its tokens are counted of, at most."""
+    return _named(source.name, source.text)
 
 
-def _named(source: Source) -> str:
-    name = source.name.replace(" > ", ", ")
-    return f"{name}: {' '.join(source.text.split())}" if name else " ".join(source.text.split())
+def _named(name: str, text: str) -> str:
+    return f"{name.replace(' > ', ', ')}: {' '.join(text.split())}"
 
 
 def _source(passage: Passage, start: int, text: str, rank: int) -> Source:
