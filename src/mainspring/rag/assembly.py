@@ -71,12 +71,12 @@ class Assembly:
     def _rewire(self, library: Library) -> None:
         """Has answers written by the best chat model, of those that came later too. Graphs are read as before."""
         self._models, self._grounded = self._chosen()
-        self._writer = _writer(self._models, self._path.chat, self._engines, self._settings)
+        self._writer = _writer(self._models, self._path.chat, self._engines, self._settings, self._telemetry.tracing)
         self._ask = _asking(self._models[0], self._path.chat) if self._models else None
         path = self._path
         library.search.written_by(
             _asking(self._models[0], path.shown, path.redact),
-            _writer(self._models, path.shown, self._engines, self._settings),
+            _writer(self._models, path.shown, self._engines, self._settings, self._telemetry.tracing),
             grounded=self._grounded,
         )
         path.registry.replace(self._everything())

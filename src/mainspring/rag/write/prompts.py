@@ -10,7 +10,7 @@ from mainspring.rag.write.wish import Wish
 
 INSTRUCTION = "You answer questions from notes. Use only what the notes say, and add nothing that is not in them."
 # No examples: a small model writes them down as the answer.
-_EXACT = "Copy numbers, names and conditions exactly as the notes have them."
+_EXACT = "Keep to the words of the notes, with all numbers, names and conditions."
 _FORMS = {
     "plain": f"Answer the question in one short sentence. {_EXACT}",
     "yes_no": f"Answer with Yes or No, and give the reason in the same short sentence. {_EXACT}",
