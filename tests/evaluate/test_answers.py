@@ -64,6 +64,7 @@ def test_numbers_without_a_source_are_named() -> None:
     quote = "Up to 1,152 failures within three days."
     assert unsupported("What of 7?", shown("1152 failures in 3 days of 7 [1]", quote)) == ()
     assert unsupported("What?", shown("57 of 1152 failures", quote)) == ("57",)
+    assert unsupported("What?", shown("N8770M has column_00_14 in v2", "N8770M has column_00_14 in v2")) == ()
     # A marker of a citation and the number of a list item are no statements.
     assert unsupported("What?", shown("1. Failures [2]\n2. Days", quote)) == ()
 

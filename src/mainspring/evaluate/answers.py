@@ -27,7 +27,6 @@ Evidence = Callable[[Context], Awaitable[float | None]]
 """The answerer's evidence for the request of a context, in [0, 1] (None: not told)."""
 
 _PIECE = re.compile(r"\d+(?:\.\d+)*|\w+|[%$£€]")
-_NUMBER = re.compile(r"\d+(?:\.\d+)*")
 _MARKER = re.compile(r"\[\d+\]|^\s*\d+[.)]\s", re.MULTILINE)
 _THOUSANDS = re.compile(r"(?<=\d)[,\u00a0\u202f](?=\d{3}(?!\d))")
 _WORDS = "zero one two three four five six seven eight nine ten eleven twelve".split()
@@ -150,8 +149,10 @@ def unsupported(question: str, shown: Shown) -> tuple[str, ...]:
     """The numbers in digits of an answer that stand in no quote and not in the question, in either notation."""
     sources = "\n".join((question, *shown.quotes))
     known = {piece for joined in (False, True) for piece in _plain(sources, joined).split()}
-    written = _NUMBER.findall(_THOUSANDS.sub("", _MARKER.sub(" ", unicodedata.normalize("NFKC", shown.text))))
-    return tuple(dict.fromkeys(each for each in written if each not in known))
+    written = _THOUSANDS.sub("", _MARKER.sub(" ", unicodedata.normalize("NFKC", shown.text)))
+    # Digits within a name (v2, N8770M) are part of the name.
+    pieces = (piece for piece in _PIECE.findall(written) if piece[0].isdigit())
+    return tuple(dict.fromkeys(each for each in pieces if each not in known))
 
 
 def _plain(text: str, joined: bool) -> str:
