@@ -38,6 +38,8 @@ ARMS: Mapping[str, Mapping[str, Any]] = {
     "reranker none": {"models.reranker": "", "rag.mode": "extractive"},
     "reranker late": {"models.reranker": "late", "rag.mode": "extractive"},
     "reranker cross-encoder": {"models.reranker": "ms-marco-minilm-l12-v2-int8", "rag.mode": "extractive"},
+    "sentences by none": {"models.answers": "", "rag.mode": "extractive"},
+    "sentences by cross-encoder": {"models.answers": "ms-marco-minilm-l12-v2-int8", "rag.mode": "extractive"},
     "embedder MiniLM": {"models.embedding": "all-minilm-l6-v2", "rag.mode": "extractive"},
     "embedder bge": {"models.embedding": "bge-small-en-v1.5-int8", "rag.mode": "extractive"},
     "one sentence": {"rag.max_sentences": 1, "rag.mode": "extractive"},

@@ -105,9 +105,8 @@ async def ask(
 
 def refused(answer: Answer) -> bool:
     """Whether the system says that the documents do not answer."""
-    told = getattr(answer, "answered", None)
-    if told is not None:
-        return not told
+    if answer.answered is not None:
+        return not answer.answered
     text = answer.text.strip()
     return not text or text.startswith(REFUSAL)
 
