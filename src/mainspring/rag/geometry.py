@@ -73,7 +73,8 @@ class Sheet:
     """One page: pieces in the order in which they are drawn, rules, pictures, and its size in points.
 
     ``asides`` are pieces in another direction than the rest (watermarks, stamps in the margin): (text, oblique).
-    ``recognised``: read by OCR. ``turned``: its text was not upright, and its boxes were turned.
+    ``recognised``: read by OCR. ``turned``: its text was not upright, and its boxes were turned. ``reference`` is the
+    page's text as pdfium gives it, against which what is made of the pieces is checked; empty where there is none.
     """
 
     pieces: list[Piece]
@@ -84,6 +85,7 @@ class Sheet:
     asides: list[tuple[str, bool]] = field(default_factory=list)
     recognised: bool = False
     turned: bool = False
+    reference: str = ""
 
 
 def em(pieces: Iterable[Piece]) -> float:

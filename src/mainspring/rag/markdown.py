@@ -45,10 +45,18 @@ def grid(cells: Sequence[Sequence[str]], caption: str = "") -> Grid:
         return Grid([], [], False, caption)
     if len(table) > 2 and _is_group(table[0], table[1]):
         joined = [_joined(upper, lower) for upper, lower in zip(table[0], table[1], strict=True)]
-        return Grid([joined, *table[2:]], [_line(row, joined, caption) for row in table[2:]], True, caption)
+        return Grid([joined, *table[2:]], _lines(table[2:], joined, caption), True, caption)
     header = len(table) > 1 and len(table[0]) > 1 and _is_header(table[0])
     names, body = (table[0], table[1:]) if header else ([], table)
-    return Grid(table, [_line(row, names, caption) for row in body], header, caption)
+    return Grid(table, _lines(body, names, caption), header, caption)
+
+
+def _lines(body: Sequence[Sequence[str]], names: Sequence[str], caption: str) -> list[str]:
+    """A line a row; before them the names themselves where one of them names nothing but empty cells."""
+    lines = [_line(row, names, caption) for row in body]
+    told = {number for row in body for number, cell in enumerate(row) if cell}
+    unused = any(name and number not in told for number, name in enumerate(names))
+    return [_line(names, (), caption), *lines] if unused else lines
 
 
 def _is_group(upper: Sequence[str], lower: Sequence[str]) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Any
 
 from mainspring.errors import UnreadableDocument
-from mainspring.rag import furniture, layout, layout_model, ocr, pdf_figures
+from mainspring.rag import furniture, layout, layout_model, ocr, pdf_check, pdf_figures
 from mainspring.rag.compose import Composer
 from mainspring.rag.document import Parsed
 from mainspring.rag.geometry import Picture, Sheet
@@ -87,11 +87,16 @@ def _read(document: Any, name: str, options: Options) -> Parsed:
     composer.dropped = furniture.remove(sheets)
     arranged = _by_model(document, sheets, composer, options) if options.parser == "layout-model" else []
     blocks, route = layout.render(sheets, options.parser, arranged)
+    checks = pdf_check.Checks()
+    dropped: dict[int | None, list[str]] = defaultdict(list)
+    for each in composer.dropped:
+        dropped[each.page].append(each.text)
     for number, (sheet, page_blocks) in enumerate(zip(sheets, blocks, strict=True), 1):
         composer.page(number)
-        write(composer, page_blocks)
+        write(composer, checks.page(number, sheet, page_blocks, dropped[number]))
         for text, _ in sheet.asides:
             composer.add(text)
+    composer.warnings.extend(checks.warnings())
     parsed = composer.parsed("pdf", "pypdfium2+rapidocr" if recogniser.used else "pypdfium2", route=route)
     return pdf_figures.with_images(document, parsed, sheets) if options.images else parsed
 
