@@ -23,6 +23,7 @@ _MARGIN = 0.12
 _SAME_HEIGHT = 4.0
 _MIN_SHARE = 0.4
 _MIN_LINE_NUMBERS = 4
+_MIN_COLUMNS = 3
 _NUMBERS = re.compile(r"\d+")
 _PAGE_NUMBER = re.compile(
     r"[-–—|\[(]?\s*(?:(?:page|seite|p\.)\s*)?(?:\d{1,4}|[ivxlc]{1,6})(?:\s*(?:/|of|von|\|)\s*\d{1,4})?\s*[-–—|\])]?",
@@ -116,10 +117,25 @@ def _margin_lines(page: int, sheet: Sheet) -> list[_Line]:
     lines = []
     for row in geometry.rows(margin):
         upper = row[0].bottom > high
+        if upper and _heads_a_table(row, sheet):
+            continue
         height = sheet.height - row[0].middle if upper else row[0].middle
         size = max(piece.size for piece in row)
         lines.append(_Line(page, line(row), height, upper, size, tuple(row)))
     return lines
+
+
+def _heads_a_table(row: Sequence[Piece], sheet: Sheet) -> bool:
+    """Whether the names of columns stand in a row: right below is a line whose cells, as many or more, stand under
+    them. A table that goes on has them on each of its pages."""
+    if len(row) < _MIN_COLUMNS:
+        return False
+    _, bottom, _, top = geometry.bounds(row)
+    height = top - bottom
+    below = [piece for piece in sheet.pieces if piece.text.strip() and bottom - 2.5 * height < piece.middle < bottom]
+    first = next(iter(geometry.rows(below)), [])
+    under = sum(any(piece.left < cell.right and cell.left < piece.right for piece in first) for cell in row)
+    return len(first) >= _MIN_COLUMNS and under >= len(row) - 1
 
 
 def _at_same_height(group: Sequence[_Line]) -> list[list[_Line]]:
