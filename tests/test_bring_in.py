@@ -63,6 +63,11 @@ async def test_a_model_is_brought_in(tmp_path: Path, monkeypatch: pytest.MonkeyP
         for name in (SMALL, "auto"):
             answer = await collect(await system.respond(asked(name), Context(system.local)))
             assert answer.usage.completion_tokens > 0
+        # Without a temperature the model draws in its own way: a fact is no matter of luck.
+        question = (Message("user", "What is the capital of France?"),)
+        for seed in range(6):
+            request = ChatRequest(SMALL, question, Sampling(max_tokens=12, seed=seed))
+            assert "Paris" in (await collect(await system.respond(request, Context(system.local)))).text
         assert await system.readiness() == {}
         page, _ = system.telemetry.metrics.render()
         assert f'mainspring_engine_running{{engine="{SMALL}"}}'.encode() in page

@@ -27,6 +27,32 @@ WRITTEN = {
         [WEATHER, TIME],
         "Let me see.\n",
     ),
+    "hermes, fenced": (
+        HERMES,
+        'Let me see.\n```json\n{"name": "get_weather", "arguments": {"city": "Bern [old] {x}", "days": 2}}\n'
+        '{"name": "time", "arguments": {}}\n```\n',
+        [WEATHER, TIME],
+        "Let me see.\n",
+    ),
+    "hermes, a list in a fence": (
+        HERMES,
+        '```json\n[\n {"name": "get_weather", "arguments": {"city": "Bern [old] {x}", "days": 2}},\n'
+        ' {"name": "time", "arguments": {}}]\n```',
+        [WEATHER, TIME],
+        "",
+    ),
+    "hermes, a fence that is not closed": (
+        HERMES,
+        '```json\n{"name": "time", "arguments": {}}\n',
+        [TIME],
+        "",
+    ),
+    "hermes, other JSON in a fence": (
+        HERMES,
+        'So:\n```json\n{"name": "cat", "days": "```"}\n```\nDone.',
+        [],
+        'So:\n```json\n{"name": "cat", "days": "```"}\n```\nDone.',
+    ),
     "llama": (
         LLAMA,
         '\n{"name": "get_weather", "parameters": {"city": "Bern [old] {x}", "days": 2}}',

@@ -71,6 +71,28 @@ async def test_the_contexts_priority_reaches_the_engine() -> None:
     assert engine.seen[0].priority == 7
 
 
+async def test_a_model_draws_in_its_own_way_where_no_temperature_is_named() -> None:
+    engine = ScriptedEngine(lambda _: ["x"])
+    model = responder({}, engine, drawn={"temperature": 0.2, "top_p": 0.9})
+    asked: list[dict[str, Any]] = [
+        {},
+        {"top_p": 0.5},
+        {"temperature": 0.0},
+        {"temperature": 1.0},
+        {"beams": 2, "temperature": None},
+    ]
+    got = []
+    for fields in asked:
+        await ask(model, chat(sampling=Sampling(**fields)))
+        sampling = engine.seen[-1].sampling
+        got.append((sampling.temperature, sampling.top_p))
+    assert got == [(0.2, 0.9), (0.2, 0.5), (0.0, None), (1.0, None), (None, None)]
+    await ask(model, CompletionRequest("small", "Once"))
+    assert engine.seen[-1].sampling.temperature == 0.2
+    # Another way of drawing makes other answers: none is taken from before.
+    assert model.fingerprint(chat(), CONTEXT) != responder({}, engine).fingerprint(chat(), CONTEXT)
+
+
 async def test_a_completion_is_raw() -> None:
     engine = ScriptedEngine(lambda _: ["<think>", "raw"])
     answer = await ask(responder({}, engine), CompletionRequest("small", "<|im_start|>x"))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mainspring.engines.base import Engine, Reranker
+from mainspring.engines.catalogue import ModelEntry
 from mainspring.engines.chat_model import ChatModel, Replica
 from mainspring.engines.embedder import OpenVinoEmbedder
 from mainspring.engines.model import ModelResponder
@@ -52,9 +53,7 @@ def local_models(settings: Settings, registry: Registry) -> list[ChatModel]:
                 pulled.chat_template, bos_token=special.get("bos", ""), eos_token=special.get("eos", "")
             )
         entry = pulled.entry
-        responders = [
-            _responder(engine, name, settings, pulled.fingerprint, template, entry.stop) for engine in engines
-        ]
+        responders = [_responder(engine, name, settings, pulled.fingerprint, template, entry) for engine in engines]
         replicas = [
             Replica(str(number), *both, region=settings.models.region)
             for number, both in enumerate(zip(engines, responders, strict=True), 1)
@@ -243,7 +242,7 @@ def _responder(
     settings: Settings,
     fingerprint: str | None,
     template: ChatTemplate | None,
-    stop: tuple[str, ...] = (),
+    entry: ModelEntry | None = None,
 ) -> ModelResponder:
     return ModelResponder(
         engine,
@@ -252,7 +251,8 @@ def _responder(
         template=template,
         default_output_tokens=settings.serving.default_output_tokens,
         max_output_tokens=settings.serving.max_output_tokens,
-        stop=stop,
+        stop=entry.stop if entry else (),
+        drawn=entry.sampling.given() if entry else {},
     )
 
 

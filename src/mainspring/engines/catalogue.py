@@ -71,13 +71,28 @@ class AdapterEntry(_Part):
     alpha: float = Field(gt=0)
 
 
+class SamplingEntry(_Part):
+    """How a model draws tokens where a request names no temperature; None leaves OpenAI's defaults: temperature 1 over
+    the whole vocabulary."""
+
+    temperature: float | None = Field(None, ge=0, le=2)
+    top_p: float | None = Field(None, gt=0, le=1)
+    top_k: int | None = Field(None, ge=0)
+    min_p: float | None = Field(None, ge=0, le=1)
+
+    def given(self) -> dict[str, float]:
+        """What is set, by name."""
+        return self.model_dump(exclude_none=True)
+
+
 class ModelEntry(_Part):
     """One model. Prices are US dollars a million tokens, sizes bytes, windows tokens.
 
     ``grounded`` says that the model may write answers over sources itself; without it answering is extractive.
     ``chat_template`` is a Jinja template, or ``gguf`` for the one in the file's metadata. ``reference_perplexity``
     is that of the unconverted weights over the packaged text (see ``perplexity.py``). ``stop`` are texts that end an
-    answer, for models that go on behind it; the token that ends a turn does so by itself. ``labels`` are the classes
+    answer, for models that go on behind it; the token that ends a turn does so by itself. ``sampling`` holds where a
+    request says nothing of its own. ``labels`` are the classes
     of a layout model, in its order.
     """
 
@@ -95,6 +110,8 @@ class ModelEntry(_Part):
     price_input: float = Field(0.0, ge=0)
     price_output: float = Field(0.0, ge=0)
     adapter: AdapterEntry | None = None
+    keep_source: bool = Field(False, description="llama.cpp reads the file as it came, not its Q8_0 form")
+    sampling: SamplingEntry = Field(default_factory=lambda: SamplingEntry())
     memory_bytes: int = Field(0, ge=0, description="what a machine must have in all for it to be chosen by itself")
     reference_perplexity: float | None = Field(None, gt=0)
     max_tokens: int = Field(0, ge=0)

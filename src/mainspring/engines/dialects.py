@@ -1,6 +1,7 @@
 """The forms in which chat models write tool calls, one ``Dialect`` each, chosen by what a model's template says.
 
 hermes     <tool_call>{"name": "f", "arguments": {...}}</tool_call>                      (Hermes, Qwen, SmolLM)
+           or ```json {"name": "f", "arguments": {...}} ```                              (Qwen-Coder)
 llama      {"name": "f", "parameters": {...}}; {...}                                     (Llama 3.1, 3.3)
 pythonic   [f(a=1, b="x"), g()]                                                          (Llama 3.2, 4)
 mistral    [TOOL_CALLS][{"name": "f", "arguments": {...}}]  or  [TOOL_CALLS]f[ARGS]{...} (Mistral)
@@ -133,7 +134,33 @@ def balanced(text: str, at: int, parts: re.Pattern[str] = _JSON_PART) -> int | N
 _OPEN, _CLOSE = "<tool_call>", "</tool_call>"
 
 
+_FENCE, _FENCE_END = "```json", "```"
+
+
+def _read_fenced(text: str, names: Names, final: bool) -> Read | None:
+    """Calls one behind the other, or a list of them, in a fence; a fence that holds anything else is text."""
+    calls: list[ToolCall] = []
+    at = _skip(text, len(_FENCE))
+    while not text.startswith(_FENCE_END, at):
+        rest = text[at:]
+        if _FENCE_END.startswith(rest):
+            # What is left of a fence that may still be closed, or was forgotten.
+            return (len(text), calls) if final and calls else None
+        end = balanced(text, at) if rest[0] in "{[" else at
+        if end is None:
+            return None
+        call = parse_call(text[at:end], names) if rest[0] == "{" else None
+        found = [call] if call else _listed(text[at:end], names) if rest[0] == "[" else []
+        if not found:
+            return len(_FENCE), []
+        calls += found
+        at = _skip(text, end)
+    return (at + len(_FENCE_END), calls) if calls else (len(_FENCE), [])
+
+
 def _read_hermes(text: str, names: Names, final: bool) -> Read | None:
+    if text.startswith(_FENCE):
+        return _read_fenced(text, names, final)
     end = text.find(_CLOSE)
     if end < 0:
         # Models that end their turn instead of closing the marker wrote a call all the same.
@@ -262,7 +289,7 @@ def _read_deepseek(text: str, names: Names, final: bool) -> Read | None:  # noqa
     return end + len(_END), [call] if call else []
 
 
-HERMES = Dialect("hermes", _read_hermes, opens=(_OPEN,), ends=">")
+HERMES = Dialect("hermes", _read_hermes, opens=(_OPEN, _FENCE), ends=">`")
 BARE = Dialect("bare", _read_object, starts=("{",))
 LLAMA = Dialect(
     "llama",

@@ -7,7 +7,8 @@ import asyncio
 import dataclasses
 import hashlib
 import json
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from types import MappingProxyType
 
 from mainspring.engines import dialects, grammar, limits
 from mainspring.engines import tools as tool_calls
@@ -49,8 +50,9 @@ class ModelResponder:
     ``template`` is None for engines that take messages, and for models that only complete text. Without
     ``max_tokens`` an answer gets ``default_output_tokens``, or what the context window leaves;
     ``max_output_tokens`` bounds what may be asked for. ``stop`` ends every answer that does not ignore its end, beside
-    what the request says. The answer's fingerprint does not look at the sampling:
-    whether a sampled answer may be cached is for the cache to decide.
+    what the request says. ``drawn`` are the model's own values of temperature, top_p, top_k and min_p: where a
+    request names no temperature, they hold for all that it leaves unset. The answer's fingerprint does not look at the
+    sampling: whether a sampled answer may be cached is for the cache to decide.
     """
 
     def __init__(
@@ -63,11 +65,13 @@ class ModelResponder:
         default_output_tokens: int = 512,
         max_output_tokens: int = 4096,
         stop: Sequence[str] = (),
+        drawn: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
         self.engine = engine
+        self._drawn = dict(drawn)
         self.template = template
         self._model = model_name
-        self._fingerprint = _digest(fingerprint, template, stop) if fingerprint else None
+        self._fingerprint = _digest(fingerprint, template, stop, drawn) if fingerprint else None
         self._stop = tuple(stop)
         self._default_tokens = default_output_tokens
         self._max_tokens = max_output_tokens
@@ -178,11 +182,20 @@ class ModelResponder:
         if sampling.max_tokens is not None and sampling.max_tokens > self._max_tokens:
             problem = f"max_tokens is {sampling.max_tokens}, the most that may be asked for is {self._max_tokens}"
             raise InvalidRequest(problem, param="max_tokens")
+        sampling = self._by_default(sampling)
         if self._stop and not sampling.ignore_eos:
             sampling = dataclasses.replace(sampling, stop=(*sampling.stop, *self._stop))
         if sampling.grammar is None:
             return sampling
         return dataclasses.replace(sampling, grammar=grammar.check(sampling.grammar))
+
+    def _by_default(self, sampling: Sampling) -> Sampling:
+        """With the model's own way of drawing, where the request has none. Beams draw nothing."""
+        if sampling.temperature is not None or sampling.beams > 1:
+            return sampling
+        able = self.engine.capabilities.parameters
+        own = {name: value for name, value in self._drawn.items() if name in able and getattr(sampling, name) is None}
+        return dataclasses.replace(sampling, **own) if own else sampling  # type: ignore[arg-type]
 
     async def _budget(self, generation: Generation) -> Sampling:
         """The sampling with a ``max_tokens`` that fits behind the prompt."""
@@ -214,8 +227,8 @@ class ModelResponder:
         return remaining
 
 
-def _digest(fingerprint: str, template: ChatTemplate | None, stop: Sequence[str]) -> str:
-    parts = (fingerprint, template.fingerprint if template else "", *stop)
+def _digest(fingerprint: str, template: ChatTemplate | None, stop: Sequence[str], drawn: Mapping[str, float]) -> str:
+    parts = (fingerprint, template.fingerprint if template else "", *stop, *(f"{name}={drawn[name]}" for name in drawn))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 

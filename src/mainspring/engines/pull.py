@@ -223,17 +223,24 @@ class _Pull:
         if entry.adapter:
             merge = {"adapter": str(self.sources / entry.adapter.weights.name), "alpha": entry.adapter.alpha}
         gguf = self.out / "model.gguf"
-        if "q8_0" in entry.convert or merge:
+        if (self.out / "ir").exists() and not gguf.exists():
+            pass
+        elif "q8_0" in entry.convert or merge:
             self._step(gguf, {"step": "requantise", "source": str(source), "target": str(gguf), **merge})
         elif not gguf.exists():
             _link(source, gguf)
-        roles = {"gguf": gguf.name}
+        if entry.keep_source and not merge and not (self.out / "source.gguf").exists():
+            _link(source, self.out / "source.gguf")
+        roles = {"gguf": "source.gguf" if entry.keep_source and not merge else gguf.name}
         tokenizer = self.out / "tokenizer.json"
         described = convert.run({"step": "describe", "source": str(source), "tokenizer": str(tokenizer)}, silent)
         checked: dict[str, Any] = {}
         if "openvino" in entry.convert:
             ir = self.out / "ir"
             self._step(ir, {"step": "openvino", "source": str(gguf), "target": str(ir)})
+            if roles["gguf"] != gguf.name:
+                # Nobody reads it any more: the other engine reads the file as it came, which is half of it.
+                gguf.unlink()
             checked = self._check(ir, source, tokenizer if described["tokenizer"] else None, merge)
             roles["ir"] = ir.name
         if described["tokenizer"] and checked.get("tokenizer") is not False:

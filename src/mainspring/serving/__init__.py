@@ -32,7 +32,7 @@ from mainspring.serving.repair import further
 from mainspring.serving.replicas import Replicas
 from mainspring.serving.reserve import Purse
 from mainspring.serving.residency import Residency
-from mainspring.serving.rings import Services, request_ring, shown_ring
+from mainspring.serving.rings import Services, request_ring
 from mainspring.serving.select import Registry
 from mainspring.serving.tariffs import Tariffs
 from mainspring.serving.topics import Topics

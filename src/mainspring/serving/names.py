@@ -24,7 +24,7 @@ from mainspring.types import Responder
 class Names:
     """Fills ``registry``; ``gates`` are those before the engines, by model and replica (None: it bounds itself).
 
-    ``charged`` makes embedders and rerankers leave call events, and what the models of ``shown`` write passes the output
+    ``charged`` makes embedders and rerankers leave call events; what the models of ``shown`` write passes the output
     guard.
     """
 
@@ -63,7 +63,7 @@ class Names:
         return chat
 
     def adopt(self, model: ChatModel, chat: dict[str, Responder]) -> None:
-        """Serve a chat model that came later, with the others; ``chat`` is completed. ``auto`` chooses among all of them
+        """Serve a chat model that came later, with the others; ``chat`` is completed. ``auto`` chooses among them all
         from now on.
 
         Raises ``Conflict`` where something else is served by its name.
