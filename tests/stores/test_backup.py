@@ -88,6 +88,8 @@ async def test_a_home_is_the_same_elsewhere(tmp_path: Path) -> None:
         kept = await answer(opened, 1)
         hits = await searched(opened, collection, "text of one 1")
         await opened.cache.put("k", b"v", 1000, frozenset({"t"}))
+        assert await opened.repeats.claim("a", "once", "me", 1000) == "mine"
+        await opened.repeats.done("a", "once", "me", b"what was answered", frozenset({"t"}))
         data, report = made(settings)
     assert (report.documents, report.schema, report.missing) == (2, HEAD, [])
     restored = restore.read(io.BytesIO(data), tmp_path / "new", tell=quiet)
@@ -103,6 +105,8 @@ async def test_a_home_is_the_same_elsewhere(tmp_path: Path) -> None:
         assert (await opened.collections.text(first)).startswith("text of")
         # Cached answers would outlive what they were made of.
         assert await opened.cache.get("k") is None
+        assert await opened.repeats.claim("a", "once", "me", 1000) == "mine"
+    assert b"what was answered" not in data
 
 
 async def test_under_live_traffic_nothing_acknowledged_before_is_missing_and_all_of_it_is_of_one_moment(

@@ -15,6 +15,7 @@ import typer
 
 from mainspring.cli import heap, show
 from mainspring.cli.arrivals import arriving
+from mainspring.cli.sole import sole_server
 from mainspring.errors import NotFound
 from mainspring.gateway import tls
 from mainspring.gateway.listener import bind
@@ -42,7 +43,7 @@ def up(
     existing(ingest or [], "mainspring up --ingest PATH")
     tls.context(settings.gateway.tls)
     # Before models are pulled and loaded: an address that is taken should be heard of at once.
-    with bind(settings.gateway) as bound, heap.collecting_later():
+    with bind(settings.gateway) as bound, sole_server(settings), heap.collecting_later():
         from mainspring import engines
         from mainspring.engines import larger
 

@@ -51,7 +51,7 @@ def mount(system: System) -> FastAPI:
         keys_or_tokens = Either(system.stores.keys, Tokens(settings.oidc, settings.roles))
     refused = system.compliance.refusals.note
     access = access_to(keys_or_tokens, settings.request_timeout_s, system.settings.serving.admission.tiers, refused)
-    idempotency = Idempotency(system.stores.cache)
+    idempotency = Idempotency(system.stores.cache, system.stores.repeats)
     registry = PromptRegistry(system.stores.prompts, system.settings.serving.prompts_tenant)
     prompting = Prompting(registry, system.registry, system.settings)
     counter = anthropic.PromptCounter(system.registry, system.engines.chat, prompting.applied)

@@ -32,6 +32,7 @@ from mainspring.stores.batches import Batches
 from mainspring.stores.blobs import Blobs, sweep
 from mainspring.stores.budgets import Budgets
 from mainspring.stores.cache import AnswerCache, AnswerStore
+from mainspring.stores.cache_all import CacheAndRepeats
 from mainspring.stores.cache_redis import RedisCache
 from mainspring.stores.collections import Collections
 from mainspring.stores.credentials import Credentials
@@ -47,6 +48,7 @@ from mainspring.stores.ledger import Ledger
 from mainspring.stores.prompts import Prompts
 from mainspring.stores.quotas import Quotas
 from mainspring.stores.redis import Redis
+from mainspring.stores.repeats import Repeats
 from mainspring.stores.room import Room
 from mainspring.stores.session_memory import SessionMemory
 from mainspring.stores.sessions import Sessions
@@ -80,6 +82,7 @@ class Stores:
     memory: SessionMemory
     blobs: Blobs
     cache: AnswerStore
+    repeats: Repeats
     similar: SimilarStore
     redis: Redis | None
     spans: Spans
@@ -137,17 +140,17 @@ async def open(settings: Settings) -> AsyncIterator[Stores]:  # noqa: A001
         await sweep(database, blobs)
         audit = Audit(database, settings.compliance.audit_key, settings.compliance.audit_keys_before)
         events = EventLog(database, audit)
-        stack.push_async_callback(events.close)
         quotas = Quotas(database, settings.limits, audit)
         keys = Keys(database, audit, quotas)
-        stack.push_async_callback(keys.close)
         budgets = Budgets(database, audit)
-        stack.push_async_callback(budgets.close)
         collections = Collections(database, blobs, audit, quotas)
-        stack.push_async_callback(collections.close)
+        for opened in (events, keys, budgets, collections):
+            stack.push_async_callback(opened.close)
         await collections.open()
         redis = await stack.enter_async_context(redis_store.open(settings))
-        cache, similar = _open_cache(settings, redis), _open_similar(settings, redis)
+        repeats = Repeats(database)
+        cache = CacheAndRepeats(_open_cache(settings, redis), repeats)
+        similar = _open_similar(settings, redis)
         spans, vectors = Spans(home / span_store.FILE_NAME), open_vectors(settings)
         for each in (cache, similar, spans, vectors):
             stack.push_async_callback(each.close)
@@ -167,6 +170,7 @@ async def open(settings: Settings) -> AsyncIterator[Stores]:  # noqa: A001
             memory=SessionMemory(database),
             blobs=blobs,
             cache=cache,
+            repeats=repeats,
             similar=similar,
             redis=redis,
             spans=spans,

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 import mainspring.stores.backup_check as check
 import mainspring.stores.backup_files as files
+import mainspring.stores.database as sql
 import mainspring.stores.postgres_tools as postgres_tools
 from mainspring.errors import Conflict, MissingExtra, StoreError
 from mainspring.stores.backup_files import DUMP_NAME
@@ -77,9 +78,10 @@ async def _freeze(place: files.Place, url: sa.URL, staged: Path, vectors: bool) 
             counted = await _counted(url, snapshot, {row[0] for row in read})
         if counted is None:
             return None
+        unkept = [f"--exclude-table-data={table}" for table in sql.UNKEPT]
         options = (f"--snapshot={snapshot}", "--format=custom", "--no-comments", f"--file={staged / DUMP_NAME}")
         try:
-            await _run("pg_dump", reader, url, *options, folder=staged)
+            await _run("pg_dump", reader, url, *options, *unkept, folder=staged)
         except StoreError as error:
             # A collection was dropped before the dump came to its tables.
             if "does not exist" in str(error):

@@ -31,6 +31,7 @@ def freeze(place: files.Place, database: Path, staged: Path) -> check.Moment:
                 held_s = time.perf_counter() - began
             read, uploads = (reader.execute(query).fetchall() for query in (check.READ, check.UPLOADS))
             _copy(reader, staged / sql.FILE_NAME)
+            _leave_out_repeats(staged / sql.FILE_NAME)
         except sqlite3.Error as error:
             raise StoreError(
                 f"the database {database} cannot be copied: {error}", remedy="Look at it with `mainspring doctor`"
@@ -50,6 +51,17 @@ def copy_others(place: files.Place, staged: Path) -> None:
                 if name != spans.FILE_NAME:
                     raise
                 (staged / name).unlink(missing_ok=True)
+
+
+def _leave_out_repeats(path: Path) -> None:
+    """Take out what was answered under an Idempotency-Key: it would be found again beside what changed since."""
+    with contextlib.closing(sqlite3.connect(path)) as copy:
+        copy.execute("PRAGMA secure_delete=ON")
+        for table in sql.UNKEPT:
+            # A home of an older version has none.
+            if copy.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone():
+                copy.execute(f"DELETE FROM {table}")  # noqa: S608 - a name of ours
+        copy.commit()
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -45,6 +45,10 @@ UPGRADE_LOCK = 0x6D61696E
 _log = logging.getLogger(__name__)
 
 
+UNKEPT = ("repeats", "repeat_tags")
+"""Tables whose rows are in no backup."""
+
+
 class Database(ABC):
     """A relational database. ``name`` is what errors call it, without credentials."""
 

@@ -22,7 +22,7 @@ from mainspring.stores.schema.knowledge import (
 from mainspring.stores.schema.money import budget_periods, budgets, reservations, tenant_limits
 from mainspring.stores.schema.monitoring import alerts, silences, tallies, watermarks
 from mainspring.stores.schema.prompts import prompt_moves, prompt_versions, prompts
-from mainspring.stores.schema.work import batch_lines, batches, jobs
+from mainspring.stores.schema.work import batch_lines, batches, jobs, repeat_tags, repeats
 
 __all__ = [
     "HEAD",
@@ -51,6 +51,8 @@ __all__ = [
     "prompt_moves",
     "prompt_versions",
     "prompts",
+    "repeat_tags",
+    "repeats",
     "reservations",
     "session_summaries",
     "sessions",
@@ -64,4 +66,4 @@ __all__ = [
     "watermarks",
 ]
 
-HEAD = "0035"
+HEAD = "0036"

@@ -61,3 +61,17 @@ batch_lines = sa.Table(
     sa.Column("succeeded", sa.Boolean, nullable=False),
     text("line"),
 )
+
+# What was answered under an ``Idempotency-Key`` (none yet: whoever has the lease is at it), and its tags.
+repeats = sa.Table(
+    "repeats",
+    metadata,
+    key("tenant"),
+    key("name"),
+    text("owner"),
+    time("leased_until"),
+    sa.Column("value", sa.LargeBinary, nullable=True),
+    time("expires_at"),
+    sa.Index(None, "expires_at"),
+)
+repeat_tags = sa.Table("repeat_tags", metadata, key("tenant"), key("tag"), key("name"), sa.Index(None, "tag"))
