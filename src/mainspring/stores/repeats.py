@@ -21,7 +21,7 @@ Claim = bytes | Literal["mine", "busy"]
 
 
 class Repeats:
-    """The answers of all tenants."""
+    """The answers of all tenants. A claim may be lost with the power; what was answered not."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -43,7 +43,7 @@ class Repeats:
             over = sa.update(repeats).where(_is(tenant, name), repeats.c.owner == found.owner)
             return "mine" if connection.execute(over.values(**new)).rowcount else "busy"
 
-        return await self._database.write(work)
+        return await self._database.write(work, durable=False)
 
     async def retake(self, tenant: str, name: str, owner: str, value: bytes) -> bool:
         """Take the name again for ``owner``, where ``value`` is still what was answered; it counts no more."""
@@ -55,7 +55,7 @@ class Repeats:
         """Keep the claim for another while."""
         mine = sa.update(repeats).where(_is(tenant, name), repeats.c.owner == owner)
         new = {"leased_until": time.time() + LEASE_S}
-        await self._database.write(lambda connection: connection.execute(mine.values(**new)) and None)
+        await self._database.write(lambda connection: connection.execute(mine.values(**new)) and None, durable=False)
 
     async def done(self, tenant: str, name: str, owner: str, value: bytes, tags: frozenset[str]) -> None:
         """Keep what was answered; durable when it returns."""
