@@ -15,6 +15,7 @@ from mainspring.gateway.bodies import Body
 from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.lists import AskedPage, list_body
 from mainspring.gateway.respond import json_response
+from mainspring.settings.identity import OPERATE
 from mainspring.stores.pages import Page, Slice
 from mainspring.types import Context
 
@@ -73,6 +74,8 @@ def router(monitor: Watched, access: Access) -> APIRouter:
     """The routes over the monitor, for admin keys, each of its own tenant."""
     routes = APIRouter(route_class=JsonRoute, tags=["monitor"], prefix="/v1")
     admins = Annotated[Context, Depends(access("admin"))]
+    # Who is told of alerts is the operator's to say: a tenant that could silence them would hide what it does.
+    operators = Annotated[Context, Depends(access(OPERATE))]
 
     @routes.get("/alerts")
     async def list_alerts(
@@ -96,13 +99,13 @@ def router(monitor: Watched, access: Access) -> APIRouter:
         return json_response({"object": "list", "data": await monitor.silences(context.principal.tenant)})
 
     @routes.post("/silences", status_code=201)
-    async def silence(body: SilenceBody, context: admins) -> HttpResponse:
+    async def silence(body: SilenceBody, context: operators) -> HttpResponse:
         principal = context.principal
         made = await monitor.silence(principal.tenant, principal.key_id, **body.model_dump())
         return json_response(made, status=201)
 
     @routes.delete("/silences/{silence_id}")
-    async def speak(silence_id: str, context: admins) -> HttpResponse:
+    async def speak(silence_id: str, context: operators) -> HttpResponse:
         await monitor.speak(context.principal.tenant, silence_id)
         return json_response({"id": silence_id, "object": "silence.deleted", "deleted": True})
 

@@ -36,6 +36,7 @@ class LimitsBody(Body):
     sessions: Amount | None = None
     batches: Amount | None = None
     prompts: Amount | None = None
+    budgets: Amount | None = None
     feedback_per_answer: Amount | None = None
 
 

@@ -15,7 +15,7 @@ from fastapi import Request as HttpRequest
 from pydantic import Field
 from starlette.responses import Response as HttpResponse
 
-from mainspring.errors import InvalidRequest, NotFound
+from mainspring.errors import Forbidden, InvalidRequest, NotFound
 from mainspring.evaluate.agreement import words
 from mainspring.evaluate.recorded import Changes
 from mainspring.evaluate.replays import Filter, Replay, Replays, Side
@@ -26,6 +26,7 @@ from mainspring.gateway.idempotency import Idempotency, IdempotencyKey
 from mainspring.gateway.lists import AskedPage, list_body
 from mainspring.gateway.respond import json_response, while_connected
 from mainspring.gateway.wire import PromptBody
+from mainspring.settings.identity import OPERATE
 from mainspring.stores import ids
 from mainspring.stores.jobs import Job
 from mainspring.stores.pages import Page
@@ -111,6 +112,11 @@ def router(replays: Replays, jobs: Jobs, access: Access, idempotency: Idempotenc
     ) -> HttpResponse:
         """Ask again now, and answer with both sides; with `filter` queue a batch (202)."""
         body.check()
+        if body.policy is not None and OPERATE not in context.principal.scopes:
+            raise Forbidden(
+                "which policy counts is set by whoever operates the server, for replays too",
+                remedy=f"Leave policy out, or ask them (scope {OPERATE!r})",
+            )
 
         async def work() -> HttpResponse:
             if body.filter is not None:

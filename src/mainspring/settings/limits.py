@@ -28,6 +28,7 @@ class TenantLimits(Section):
     sessions: Amount = 1_000_000
     batches: Amount = Field(1_000, description="that are not over")
     prompts: Amount = Field(10_000, description="versions of all prompts")
+    budgets: Amount = Field(1_000, description="of all kinds; those that the operator sets count, too")
     feedback_per_answer: Amount = 100
 
 
@@ -45,6 +46,7 @@ class TenantOverrides(Section):
     sessions: Amount | None = None
     batches: Amount | None = None
     prompts: Amount | None = None
+    budgets: Amount | None = None
     feedback_per_answer: Amount | None = None
 
 

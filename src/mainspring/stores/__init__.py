@@ -142,7 +142,7 @@ async def open(settings: Settings) -> AsyncIterator[Stores]:  # noqa: A001
         events = EventLog(database, audit)
         quotas = Quotas(database, settings.limits, audit)
         keys = Keys(database, audit, quotas)
-        budgets = Budgets(database, audit)
+        budgets = Budgets(database, audit, quotas)
         collections = Collections(database, blobs, audit, quotas)
         for opened in (events, keys, budgets, collections):
             stack.push_async_callback(opened.close)

@@ -18,6 +18,7 @@ import mainspring.stores.pages as pages
 import mainspring.stores.rows as rows
 from mainspring import cards
 from mainspring.errors import Conflict, Forbidden, NotFound
+from mainspring.settings.identity import OPERATE
 from mainspring.stores.audit import Audit, By, Hidden
 from mainspring.stores.database import Database
 from mainspring.stores.pages import Page, Slice
@@ -107,7 +108,8 @@ class Approvals:
 
     async def decide(self, context: Context, approval_id: str, *, approve: bool, note: str = "") -> Approval:
         """Approve the call or deny it. Raises ``NotFound``; ``Conflict`` where that was decided, or the time is over;
-        ``Forbidden`` for the key that asks for the call itself, unless it is an admin's."""
+        ``Forbidden`` for the key that asks for the call itself, and for one that it made or that took its place, unless
+        an operator's."""
         principal, now = context.principal, time.time()
         status: Status = "approved" if approve else "denied"
 
@@ -116,8 +118,12 @@ class Approvals:
             found = _seen(connection, principal, approval_id)
             if found.status != "pending":
                 raise Conflict(f"the call of {found.call.name} is {found.status} already", param="approval_id")
-            if found.key_id == principal.key_id and "admin" not in principal.scopes:
-                raise Forbidden("a key cannot approve its own calls", remedy="Use another key with the scope 'approve'")
+            own = found.key_id == principal.key_id or found.key_id in principal.lineage
+            if own and OPERATE not in principal.scopes:
+                raise Forbidden(
+                    "a key cannot approve its own calls, nor one that it made",
+                    remedy="Use another key with the scope 'approve'",
+                )
             values = {"status": status, "decided_at": now, "decided_by": principal.key_id, "note": note}
             values |= {} if approve else {"arguments": ""}
             if not _moved(connection, found, values):

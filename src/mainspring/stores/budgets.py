@@ -23,6 +23,7 @@ import mainspring.stores.spending as spending
 from mainspring.errors import Conflict, MainspringError, NotFound
 from mainspring.stores.audit import LOCAL, Audit, By, Hidden
 from mainspring.stores.database import Database
+from mainspring.stores.quotas import Quotas
 from mainspring.stores.schema import budget_periods, budgets, reservations
 from mainspring.stores.spending import Budget, Exhausted, Spending
 from mainspring.types import Principal
@@ -42,8 +43,9 @@ _log = logging.getLogger(__name__)
 class Budgets:
     """The budgets of all tenants."""
 
-    def __init__(self, database: Database, audit: Audit | None = None) -> None:
+    def __init__(self, database: Database, audit: Audit | None = None, quotas: Quotas | None = None) -> None:
         self._database = database
+        self._quotas = quotas or Quotas(database)
         self._audit = audit or Audit(database)
         self._known: dict[tuple[str, str, str], list[Budget]] | None = None
         self._read_at = 0.0
@@ -79,6 +81,9 @@ class Budgets:
                 # Who writes calls at this moment either has committed them when they are summed here, or will find
                 # the budget when it looks for one, which it does after writing them.
                 connection.execute(sa.text("LOCK TABLE events IN SHARE MODE"))
+            if owner:
+                # Every server holds all budgets in memory.
+                self._quotas.hold(connection, owner, "budgets")
             connection.execute(sa.insert(budgets), spending.row(made))
             if asked := spending.asked(connection, made, now):
                 sums = [ledger.spent(connection, each) for each in asked]

@@ -22,6 +22,7 @@ from mainspring.stores.audit import LOCAL, Audit, By, Hidden
 from mainspring.stores.database import Database
 from mainspring.stores.schema import (
     batches,
+    budgets,
     collections,
     documents,
     events,
@@ -80,6 +81,7 @@ QUOTAS: Mapping[str, Quota] = {
     "prompts": Quota(
         "versions of prompts", "Delete some", _rows(prompt_versions, prompt_versions.c.deleted_at.is_(None))
     ),
+    "budgets": Quota("budgets", "Delete some", _rows(budgets)),
     "feedback_per_answer": Quota("pieces of feedback on one answer", "Send no more for it", _feedback),
 }
 """What is counted, by the names of the settings."""

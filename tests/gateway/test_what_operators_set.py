@@ -1,0 +1,122 @@
+"""What whoever operates the server set, and every route by which a tenant's keys might loosen it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from mainspring.errors import Forbidden
+from mainspring.gateway import replays
+from mainspring.gateway.access import access_to
+from mainspring.gateway.app import create_app
+from mainspring.gateway.idempotency import Idempotency
+from mainspring.settings import GatewaySettings
+from mainspring.stores import Stores
+from mainspring.types import Context, Principal, ToolCall, TraceParent
+from tests.databases import opened, settings
+from tests.gateway.asgi import Kept, Keys, ask
+from tests.gateway.test_access import SCOPES
+
+__all__ = ["opened", "settings"]
+# Of every route that changes something and that keys without the scope ``operate`` may call: what the operator set it
+# touches, and what holds that ("": it works on what is the tenant's own). A new route must be entered here.
+ASKS = "budgets, limits, tiers, policies and regions hold in the rings"
+STORES = "quotas hold where rows are written (tests/conformance/test_quotas.py)"
+CHANGES = {
+    "POST /v1/chat/completions": ASKS,
+    "POST /v1/completions": ASKS,
+    "POST /v1/responses": ASKS,
+    "POST /v1/responses/input_tokens": "",
+    "DELETE /v1/responses/{response_id}": "",
+    "POST /v1/messages": ASKS,
+    "POST /v1/messages/count_tokens": "",
+    "POST /v1/embeddings": ASKS,
+    "POST /v1/rerank": ASKS,
+    "POST /v1/moderations": "limits",
+    "POST /v1/files": STORES,
+    "DELETE /v1/files/{file_id}": "",
+    "POST /v1/vector_stores": STORES,
+    "POST /v1/vector_stores/{store_id}": "",
+    "DELETE /v1/vector_stores/{store_id}": "",
+    "POST /v1/vector_stores/{store_id}/files": STORES,
+    "POST /v1/vector_stores/{store_id}/files/{file_id}": "",
+    "POST /v1/vector_stores/{store_id}/files/{file_id}/release": "put aside until an admin has looked at it",
+    "POST /v1/vector_stores/{store_id}/files/{file_id}/scan": "",
+    "DELETE /v1/vector_stores/{store_id}/files/{file_id}": "",
+    "POST /v1/vector_stores/{store_id}/search": "limits",
+    "POST /v1/vector_stores/{store_id}/similar": "limits",
+    "POST /v1/vector_stores/{store_id}/recommendations": "limits",
+    "POST /v1/feedback": STORES,
+    "POST /v1/budgets": "setter: the tenant's own stand beside (test_bestowal)",
+    "POST /v1/budgets/{budget_id}": "setter (test_bestowal)",
+    "DELETE /v1/budgets/{budget_id}": "setter (test_bestowal)",
+    "POST /v1/batches": STORES,
+    "POST /v1/batches/{batch_id}/cancel": "",
+    "POST /v1/approvals/{approval_id}/approve": "rules of tools: not one's own calls (below)",
+    "POST /v1/approvals/{approval_id}/deny": "",
+    "DELETE /v1/prompts/{name}": "serving.prompts_tenant names the tenant that may",
+    "POST /v1/prompts/{name}/versions": STORES,
+    "DELETE /v1/prompts/{name}/versions/{version}": "serving.prompts_tenant names the tenant that may",
+    "POST /v1/prompts/{name}/versions/{version}/render": "",
+    "PUT /v1/prompts/{name}/labels/{label}": "serving.prompts_tenant names the tenant that may",
+    "POST /v1/prompts/{name}/labels/{label}/rollback": "serving.prompts_tenant names the tenant that may",
+    "DELETE /v1/prompts/{name}/labels/{label}": "serving.prompts_tenant names the tenant that may",
+    "POST /v1/replays": "policies: another one takes operate (test_replays)",
+    "POST /v1/replays/{batch_id}/cancel": "",
+    "DELETE /v1/sessions/{session_id}": "",
+    "POST /v1/sessions/{session_id}/fork": STORES,
+    "POST /v1/alerts/{alert_id}/acknowledge": "an alert was told by then, and its end is told",
+    "POST /v1/drift/accept": "what traffic is to be expected, not which change is told",
+    "POST /v1/keys": "nothing that is more than itself (test_bestowal)",
+    "POST /v1/keys/{key_id}/rotate": "nothing that is more than itself (test_bestowal)",
+    "DELETE /v1/keys/{key_id}": "no operator's key, none that it descends from (test_bestowal)",
+    "DELETE /v1/cache": "",
+    "DELETE /v1/cache/{entry_id}": "",
+    "DELETE /v1/subjects/{subject_id}": "sums of money and budgets stay (tests/conformance/test_erasing.py)",
+}
+
+
+def test_every_route_that_changes_something_is_known() -> None:
+    changing = {
+        route
+        for route, scope in SCOPES.items()
+        if scope not in (None, "operate") and route.split()[0] not in ("GET", "HEAD")
+    }
+    assert changing == set(CHANGES)
+
+
+def context(principal: Principal) -> Context:
+    return Context(principal)
+
+
+async def test_who_asked_for_a_call_does_not_approve_it_by_a_key_that_it_made(opened: Stores) -> None:
+    boss, _ = await opened.keys.create("boss", tenant="acme", scopes=frozenset({"admin"}))
+    other, _ = await opened.keys.create("other", tenant="acme", scopes=frozenset({"admin"}))
+    made, _ = await opened.keys.create("made", tenant="acme", scopes=frozenset({"approve"}), maker=boss.principal())
+    new, _ = await opened.keys.rotate("acme", other.id)
+    operator = Principal("acme", boss.id, frozenset({"admin", "operate"}))
+
+    async def waits(principal: Principal) -> str:
+        call = ToolCall("call_1", "pay", json.dumps({"amount": 5}))
+        return (await opened.approvals.request(call, "shop", context(principal), 60)).id
+
+    for asker, decider in ((boss, boss), (boss, made), (other, new)):
+        with pytest.raises(Forbidden, match="its own calls"):
+            await opened.approvals.decide(context(decider.principal()), await waits(asker.principal()), approve=True)
+    # Whoever made a program's key decides on what the program asks for; so does an operator on anything.
+    for who, asker in ((boss.principal(), made), (operator, boss), (made.principal(), other)):
+        done = await opened.approvals.decide(context(who), await waits(asker.principal()), approve=True)
+        assert done.status == "approved"
+
+
+@pytest.mark.parametrize("filtered", [True, False])
+async def test_another_policy_of_guards_is_not_a_tenants_to_choose(filtered: bool) -> None:
+    access = access_to(Keys(), 30.0)
+    routes = replays.router(None, None, access, Idempotency(Kept()))  # type: ignore[arg-type]
+    app = create_app([routes], GatewaySettings(), lambda _: TraceParent.new())
+    body = {"policy": "lax", **({"filter": {"limit": 1}} if filtered else {"answer_id": "ans_1"})}
+    for secret in ("ms-replay", "ms-all"):
+        reply = await ask(app, "POST", "/v1/replays", body, headers={"authorization": f"Bearer {secret}"})
+        assert (reply.status, reply.error["code"]) == (403, "insufficient_scope")
+        assert "operate" in reply.error["message"]
