@@ -16,7 +16,7 @@ from mainspring.serving import detect, semantic
 from mainspring.serving.assembled import Assembled
 from mainspring.serving.background import Background
 from mainspring.serving.charged import Charged
-from mainspring.serving.counts import counts, read_twice
+from mainspring.serving.counts import ByModel, read_twice
 from mainspring.serving.guard import Policies as Guards
 from mainspring.serving.guard_input import Guard, inspect
 from mainspring.serving.hide import Hiding
@@ -209,7 +209,7 @@ def _purse(
         settings.serving.default_output_tokens,
         partial(_further, engines, policies, settings.serving.repair_rounds),
         hedged=settings.serving.balance.hedge_share > 0,
-        counts=counts(engines),
+        counts=ByModel(engines),
         beside=read_twice if settings.serving.semantic_cache else lambda _: 0,
     )
 

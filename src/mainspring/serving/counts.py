@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from functools import partial
 
 import mainspring.serving.estimate as estimate
@@ -17,15 +16,21 @@ from mainspring.types import ChatRequest, CompletionRequest, EmbedRequest, Reque
 MARKS = 2
 
 
-def counts(engines: Engines) -> Mapping[str, Count]:
-    """By the names of the models. An endpoint that applies a template of its own counts nothing."""
-    found: dict[str, Count] = {
-        name: partial(generated, model.responder)
-        for name, model in engines.chat.items()
-        if isinstance(model.responder, ModelResponder) and not model.engine.capabilities.templates
-    }
-    found[engines.embedder.name] = partial(_embedded, engines.embedder)
-    return found
+class ByModel:
+    """What counts for each model, those that are served later too. An endpoint that applies a template of its own
+    counts nothing."""
+
+    def __init__(self, engines: Engines) -> None:
+        self._engines = engines
+
+    def get(self, model: str) -> Count | None:
+        """What counts for ``model``."""
+        embedder, found = self._engines.embedder, self._engines.chat.get(model)
+        if model == embedder.name:
+            return partial(_embedded, embedder)
+        if found is None or found.engine.capabilities.templates or not isinstance(found.responder, ModelResponder):
+            return None
+        return partial(generated, found.responder)
 
 
 async def generated(responder: ModelResponder, request: Request) -> int:

@@ -6,7 +6,7 @@ What it did cost is charged where it is settled, see ``mainspring.stores.spendin
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -22,6 +22,14 @@ from mainspring.types import Allowance, ChatRequest, Context, Principal, Request
 
 Count = Callable[[Request], Awaitable[int]]
 """The tokens that a request sends. Raises what the model would."""
+
+
+class Counts(Protocol):
+    """What counts for each model."""
+
+    def get(self, model: str, /) -> Count | None: ...
+
+
 HEADER = "x-mainspring-budget"
 # What an application may read and write beside what it is asked, in tokens and in calls, where nothing is configured.
 APPLICATION_TOKENS = 4096
@@ -67,7 +75,7 @@ class Purse:
     default_output_tokens: int
     further: Callable[[Request], int] = lambda _: 0
     hedged: bool = False
-    counts: Mapping[str, Count] = field(default_factory=dict)
+    counts: Counts = field(default_factory=dict[str, Count])
     beside: Callable[[Request], int] = lambda _: 0
 
     def calls(self, request: Request) -> int | None:
