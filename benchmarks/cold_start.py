@@ -1,9 +1,10 @@
 """How long ``mainspring up`` takes from nothing running to the first token of an answer.
 
-    python benchmarks/cold_start.py [--runs 7]
+    python benchmarks/cold_start.py [--runs 7] [--larger-runs 3]
 
 The clock starts when the process is spawned and stops at the first text of a streamed chat answer over HTTP. The
 models are pulled and the page cache is warm: a first start, which makes the home and its admin key, is not counted.
+The larger chat model has a figure of its own, where it is on this machine: both models are served then.
 """
 
 from __future__ import annotations
@@ -20,8 +21,12 @@ from pathlib import Path
 from _report import Figure, report
 from _server import chat, serving, spawn, stop
 from _stats import Spread
+from mainspring.engines.pull import Puller
+from mainspring.errors import ModelError
+from mainspring.settings import Settings
 
 MODEL = "smollm2-135m-instruct"
+LARGER = "qwen2.5-coder-1.5b-instruct"
 PATIENCE_S = 120.0
 
 
@@ -33,15 +38,15 @@ class Start:
     first_token: float
 
 
-def start(home: Path, key: str) -> Start:
-    """Start a server, ask it once, stop it. Raises ``RuntimeError`` when it ends or takes too long."""
+def start(home: Path, key: str, model: str = MODEL) -> Start:
+    """Start a server, ask ``model`` once, stop it. Raises ``RuntimeError`` when it ends or takes too long."""
     port = _free_port()
     began = time.perf_counter()
-    process = spawn(home, port=port)
+    process = spawn(home, port=port, settings={"MAINSPRING_MODELS__LARGER": LARGER if model == LARGER else ""})
     try:
         connection = _connected(process, port, began + PATIENCE_S)
         alive = time.perf_counter() - began
-        first = _first_token(connection, key)
+        first = _first_token(connection, key, model)
         connection.close()
         return Start(alive, first - began)
     finally:
@@ -64,9 +69,9 @@ def _connected(process: subprocess.Popen[str], port: int, until: float) -> http.
     raise RuntimeError(f"the server did not answer; exit status {process.poll()}")
 
 
-def _first_token(connection: http.client.HTTPConnection, key: str) -> float:
+def _first_token(connection: http.client.HTTPConnection, key: str, model: str) -> float:
     headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
-    connection.request("POST", "/v1/chat/completions", chat(MODEL, "Name three rivers.", 8), headers)
+    connection.request("POST", "/v1/chat/completions", chat(model, "Name three rivers.", 8), headers)
     response = connection.getresponse()
     if response.status != 200:
         raise RuntimeError(f"status {response.status}: {response.read().decode()}")
@@ -85,9 +90,18 @@ def _free_port() -> int:
         return port
 
 
+def _pulled(name: str) -> bool:
+    try:
+        Puller(Settings()).local(name)
+    except ModelError:
+        return False
+    return True
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--larger-runs", type=int, default=3)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
@@ -95,11 +109,18 @@ def main() -> None:
             key = server.key
         start(home, key)
         starts = [start(home, key) for _ in range(options.runs)]
+        larger = [start(home, key, LARGER) for _ in range(options.larger_runs if _pulled(LARGER) else 0)]
     first = Spread.of([each.first_token for each in starts])
     alive = Spread.of([each.alive for each in starts])
+    more = {}
+    if larger:
+        spread = Spread.of([each.first_token for each in larger])
+        label = f"to the first token of {LARGER}"
+        more[label] = Figure(spread.median, "s", "lower", against=f"{len(larger)} runs, {spread.text()}")
     report(
         "cold_start",
         {
+            **more,
             "to the first token": Figure(
                 first.median, "s", "lower", floor=6.0, aim=4.0, against=f"{options.runs} runs, {first.text()}"
             ),

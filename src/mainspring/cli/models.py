@@ -71,6 +71,24 @@ def show_model(context: typer.Context, name: Name, as_json: AsJson = False) -> N
         show.table(("FIELD", "VALUE"), [(key, _shown(value)) for key, value in facts.items()])
 
 
+@app.command("grade")
+def grade_model(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
+    """Measure whether a chat model may write answers over documents, and keep that with the model."""
+    import asyncio
+    from dataclasses import asdict
+
+    from mainspring.cli.graded import graded
+
+    found, kept = asyncio.run(graded(context.obj, name))
+    if as_json:
+        show.as_json({**asdict(found), "grounded": found.grounded, "kept": kept})
+        return
+    show.table(("FIGURE", "VALUE"), [(key, str(value)) for key, value in asdict(found).items() if key != "fingerprint"])
+    what = "may write answers over documents" if found.grounded else "does not write answers over documents by itself"
+    where = "" if kept else "; say so in its settings: it is no model of this machine"
+    print(f"{name} {what}{where}")
+
+
 @app.command()
 def verify(context: typer.Context, name: Name) -> None:
     """Compare every file of a pulled model with its sha256."""

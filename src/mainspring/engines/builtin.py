@@ -63,7 +63,7 @@ def local_models(settings: Settings, registry: Registry) -> list[ChatModel]:
                 name,
                 engines[0],
                 responders[0],
-                entry.grounded,
+                pulled.grounded,
                 f"mainspring.{settings.engines.kind}",
                 entry.price_input,
                 entry.price_output,

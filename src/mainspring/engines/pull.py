@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mainspring.engines import convert
+from mainspring.engines import convert, grade
 from mainspring.engines.catalogue import Catalogue, ModelEntry
 from mainspring.engines.sources import Fetcher, Progress, sha256_of, silent
 from mainspring.errors import ChecksumMismatch, Conflict, ModelError, ModelNotPulled
@@ -53,6 +53,12 @@ class PulledModel:
     def pulled_at(self) -> int:
         """When it was pulled, in Unix seconds."""
         return int(self.manifest.get("pulled_at", 0))
+
+    @property
+    def grounded(self) -> bool:
+        """Whether it may write answers over sources: as it was graded here, else as the catalogue says."""
+        found = grade.read(self.directory, self.fingerprint)
+        return self.entry.grounded if found is None else found.grounded
 
 
 class Puller:
