@@ -22,7 +22,9 @@ _SUFFIXES = {
     "md": "markdown",
     "markdown": "markdown",
     "mdx": "markdown",
-    "rst": "text",
+    **dict.fromkeys(("rst", "rest"), "rst"),
+    **dict.fromkeys(("adoc", "asciidoc", "asc"), "asciidoc"),
+    **dict.fromkeys(("man", "mdoc", "roff"), "roff"),
     "txt": "text",
     "log": "text",
     "html": "html",
@@ -47,6 +49,11 @@ _CODE = frozenset(
     "toml yaml yml ini cfg conf css scss vue svelte proto graphql tf dockerfile makefile tex".split()
 )
 _IMAGES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\x00", b"MM\x00*", b"BM")
+_HEAD = 8192
+# A page of a manual begins with its title; comments may stand before it.
+_ROFF = re.compile(rb"^\.(?:TH|Dd|Dt)\s", re.MULTILINE)
+# Signatures have the ending of AsciiDoc too.
+_SIGNED = ("asc",)
 _MAIL = re.compile(rb"(?:received|return-path|delivered-to|mime-version|message-id|from|date|subject|to|x-[a-z-]+):")
 _MEMBERS = (("word/", "docx"), ("ppt/", "pptx"), ("xl/", "xlsx"))
 
@@ -73,6 +80,10 @@ def detect(data: bytes, name: str) -> tuple[str, str]:
             f"{name} is not a {named.upper()} file, or is damaged: its content does not begin like one",
             remedy="Give it the ending of what it is, or get it again",
         )
+    if not named and re.fullmatch(r"\d\w{0,3}", suffix) and _ROFF.search(data[:_HEAD]):
+        return "roff", ""
+    if suffix in _SIGNED and data.startswith(b"-----BEGIN PGP"):
+        return "text", ""
     return named or _by_text(data), ""
 
 

@@ -10,7 +10,21 @@ from collections.abc import Callable
 from typing import Any
 
 from mainspring.errors import MissingExtra, UnreadableDocument
-from mainspring.rag import docx, layout, ocr, opc, pdf, pptx, structured, web, xlsx
+from mainspring.rag import (
+    asciidoc,
+    docx,
+    layout,
+    markdown_extensions,
+    ocr,
+    opc,
+    pdf,
+    pptx,
+    roff,
+    rst,
+    structured,
+    web,
+    xlsx,
+)
 from mainspring.rag.compose import Composer, clean
 from mainspring.rag.document import Parsed
 from mainspring.rag.encoding import decode
@@ -53,6 +67,15 @@ def _text(data: bytes, name: str, kind: str) -> Parsed:
     return composer.parsed(kind, "text", headings="capitals" if kind == "text" else "none")
 
 
+def _markup(data: bytes, name: str, kind: str) -> Parsed:
+    """reStructuredText, AsciiDoc or a manual page, by way of Markdown."""
+    text, warning = decode(data, name)
+    composer = Composer(name)
+    composer.warnings.append(warning)
+    composer.markdown(markdown_extensions.gathered(_TO_MARKDOWN[kind](clean(text))))
+    return composer.parsed(kind, "text")
+
+
 def _markdown(data: bytes, name: str, kind: str) -> Parsed:
     text, warning = decode(data, name)
     text = clean(text).lstrip("\n")
@@ -66,7 +89,7 @@ def _markdown(data: bytes, name: str, kind: str) -> Parsed:
         if title and not re.match(r"\s*#\s", text):
             composer.add(f"# {title[1]}")
         text = f"{text.rstrip()}\n\n{_described(front[1])}"
-    composer.markdown(text)
+    composer.markdown(markdown_extensions.strip(text))
     return composer.parsed(kind, "text")
 
 
@@ -137,10 +160,12 @@ def _missing(extra: str, reason: str) -> MissingExtra:
     )
 
 
+_TO_MARKDOWN = {"rst": rst.to_markdown, "asciidoc": asciidoc.to_markdown, "roff": roff.to_markdown}
 _READERS: dict[str, Callable[[bytes, str, str], Parsed]] = {
     "text": _text,
     "code": _text,
     "markdown": _markdown,
+    **dict.fromkeys(_TO_MARKDOWN, _markup),
     "csv": structured.read_csv,
     "json": structured.read_json,
     "jsonl": structured.read_json_lines,

@@ -1,0 +1,125 @@
+"""What stands in Markdown files beside Markdown, without its marks: HTML, roles, attributes, directives, shortcodes."""
+
+from __future__ import annotations
+
+import html
+import re
+
+_FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})")
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_BADGE = re.compile(r"\[!\[[^\]]*\]\([^)]*\)\]\([^)]*\)")
+_IMAGE = re.compile(r"!\[([^\]]*)\]\([^)]*\)")
+_IMG = re.compile(r"<img\b[^>]*?(?:\balt=[\"']([^\"']*)[\"'][^>]*)?/?>", re.IGNORECASE)
+_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
+_CODE_TAG = re.compile(r"<(?:code|kbd|samp|tt)(?:\s[^>]*)?>([^<`]*)</(?:code|kbd|samp|tt)>", re.IGNORECASE)
+_HEADING_TAG = re.compile(r"^\s*<h([1-6])(?:\s[^>]*)?>(.*?)</h\1>\s*$", re.IGNORECASE)
+_TAGS = (
+    "a abbr article aside b big blockquote center cite dd del details dfn div dl dt em figcaption figure font footer "
+    "header i ins li main mark nav ol p picture q s section small source span strike strong sub summary sup u ul var "
+    "video wbr"
+)
+_TAG = re.compile(r"<(?:code|kbd|samp|tt)(?:\s[^>]*)?>([^<`]*)</(?:code|kbd|samp|tt)>", re.IGNORECASE)
+_HEADING_TAG = re.compile(r"^\s*<h([1-6])(?:\s[^>]*)?>(.*?)</h\1>\s*$", re.IGNORECASE)
+_TAGS = (
+    "a abbr article aside b big blockquote center cite dd del details dfn div dl dt em figcaption figure font footer "
+    "header i ins li main mark nav ol p picture q s section small source span strike strong sub summary sup u ul var "
+    "video wbr"
+)
+_TAG = re.compile(r"<(?:code|kbd|samp|tt)(?:\s[^>]*)?>([^<`]*)</(?:code|kbd|samp|tt)>", re.IGNORECASE)
+_HEADING_TAG = re.compile(r"^\s*<h([1-6])(?:\s[^>]*)?>(.*?)</h\1>\s*$", re.IGNORECASE)
+_TAGS = (
+    "a abbr article aside b big blockquote center cite dd del details dfn div dl dt em figcaption figure font footer "
+    "header i ins li main mark nav ol p picture q s section small source span strike strong sub summary sup u ul var video wbr"
+)
+_TAG = re.compile(
+    rf"</?(?:{'|'.join(_TAGS.split())})(?:\s+[\w:@.-]+(?:=(?:\"[^\"]*\"|'[^']*'|[^\s>]+))?)*\s*/?>", re.IGNORECASE
+)
+_ROLE = re.compile(r"\{[\w:+.-]+\}`([^`<]+?)\s*(?:<[^>`]*>)?`|:[\w:+.-]+:`~?([^`<]+?)\s*(?:<[^>`]*>)?`")
+_ATTRIBUTE = r"(?:[.#][\w:.-]+|[\w-]+=(?:\"[^\"]*\"|[^\s}]+))"
+_ATTRIBUTES = re.compile(rf"[ \t]*\{{:?\s*{_ATTRIBUTE}(?:\s+{_ATTRIBUTE})*\s*\}}")
+_SHORTCODE = re.compile(r"\{\{[<%].*?[>%]\}\}|\{%-?\s.*?-?%\}")
+_TARGET = re.compile(r"^\s*\([\w-]+\)=\s*$|^\s*\[(?:toc|_toc_|\[_toc_\])\]\s*$", re.IGNORECASE)
+_ALERT = re.compile(r"^(\s*>\s*)\[!(\w+)\]\s*(.*)$")
+_ADMONITION = re.compile(r"^(\s*)(?:!!!|\?\?\?\+?)\s+(\w+)(?:\s+\"([^\"]*)\")?\s*$")
+_CONTAINER = re.compile(r"^\s*:{3,}\s*(?:\{?(\w+)\}?)?(?:\s+(.*))?$")
+_INLINE_CODE = re.compile(r"(`+)(?!`)(.+?)(?<!`)\1(?!`)")
+
+
+def strip(text: str) -> str:
+    """``text`` without these marks; code stays as it is."""
+    out: list[str] = []
+    fence = ""
+    prose: list[str] = []
+    for line in text.split("\n"):
+        mark = _FENCE.match(line)
+        if not fence and not mark:
+            prose.append(line)
+            continue
+        if prose:
+            out += _prose("\n".join(prose)).split("\n")
+            prose = []
+        if mark:
+            fence = "" if fence and mark[1].startswith(fence) else fence or mark[1][:3]
+        out.append(line)
+    if prose:
+        out += _prose("\n".join(prose)).split("\n")
+    return "\n".join(out)
+
+
+def _prose(text: str) -> str:
+    lines: list[str] = []
+    for line in _COMMENT.sub("", text).split("\n"):
+        if not _TARGET.match(line):
+            lines += _line(line)
+    return "\n".join(lines)
+
+
+def _line(line: str) -> list[str]:
+    alert, admonition, container = _ALERT.match(line), _ADMONITION.match(line), _CONTAINER.match(line)
+    heading = _HEADING_TAG.match(line)
+    if heading:
+        return ["", f"{'#' * int(heading[1])} {_inline(heading[2]).strip()}", ""]
+    if alert:
+        return [f"{alert[1]}{alert[2].capitalize()}: {alert[3]}".rstrip()]
+    if admonition:
+        title = admonition[3] if admonition[3] is not None else admonition[2].capitalize()
+        return [f"{admonition[1]}{title}:" if title else ""]
+    if container:
+        return [f"{container[1].capitalize()}: {container[2] or ''}".rstrip() if container[1] else ""]
+    shown = _inline(line)
+    # A line of nothing but marks leaves a gap, so that what it parted stays apart.
+    return [shown if shown.strip() or not line.strip() else ""]
+
+
+def _inline(line: str) -> str:
+    line = _ROLE.sub(lambda match: match[1] or match[2], line)
+    parts: list[str] = []
+    at = 0
+    for code in _INLINE_CODE.finditer(line):
+        parts += [_plain(line[at : code.start()]), code[0]]
+        at = code.end()
+    return "".join([*parts, _plain(line[at:])])
+
+
+def _plain(text: str) -> str:
+    if not any(mark in text for mark in "<{![&"):
+        return text
+    text = _IMAGE.sub(r"\1", _BADGE.sub("", text))
+    if "<" in text:
+        text = _CODE_TAG.sub(r"`\1`", text)
+        text = _TAG.sub("", _BREAK.sub(" ", _IMG.sub(lambda match: match[1] or "", text)))
+    text = _SHORTCODE.sub("", _ATTRIBUTES.sub("", text))
+    return html.unescape(text) if re.search(r"&(?:#\d+|#x[\da-fA-F]+|[a-z]{2,8});", text) else text
+
+
+def gathered(text: str) -> str:
+    """``text`` with one blank line where there are several, except in code."""
+    out: list[str] = []
+    fence = ""
+    for line in text.split("\n"):
+        mark = _FENCE.match(line)
+        if mark:
+            fence = "" if fence and mark[1].startswith(fence) else fence or mark[1][:3]
+        if line.strip() or fence or (out and out[-1].strip()):
+            out.append(line)
+    return "\n".join(out)

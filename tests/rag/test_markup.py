@@ -1,0 +1,321 @@
+"""reStructuredText, AsciiDoc, manual pages and what Markdown files have beside Markdown: what is shown of them."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from mainspring.rag import asciidoc, markdown_extensions, readers, roff, rst, sentences
+from mainspring.rag.document import Parsed
+from mainspring.rag.kinds import detect
+
+RST = """
+.. _files:
+
+=======
+ Files
+=======
+
+.. module:: files
+
+The :mod:`files` module, see :ref:`the guide <guide>` and :func:`os.chmod`, copies *src*
+to *dst*; ``x = 1`` stays [1]_.
+
+Copying
+-------
+
+.. function:: copy(src, dst, *, \\
+                   follow=True)
+              copy2(src)
+
+   Copies the file. It raises :exc:`~files.SameFileError`::
+
+      copy("a", "b")
+
+   .. versionchanged:: 3.3
+      Added *follow*.
+
+   .. versionadded:: 3.2
+
+.. note::
+
+   Never on |os|.
+
+* one item that is
+  wrapped. And more.
+
+  A second paragraph of it.
+* two
+
+timeout
+   The time in seconds.
+
+-v, --verbose  Say more.
+
+=====  ======
+Name   Value
+=====  ======
+mode   0o644
+size   -1
+=====  ======
+
++------+-------+
+| Flag | What  |
++======+=======+
+| -a   | all   |
+|      | files |
++------+-------+
+
+.. |os| replace:: Windows
+.. a comment
+.. index:: single: copying
+.. code-block:: sh
+
+   ls   -l
+
+.. [1] A footnote about it.
+"""
+
+
+def read(text: str, name: str) -> Parsed:
+    kind, _ = detect(text.encode(), name)
+    parsed = readers.read(text.encode(), name, kind)
+    for heading in parsed.headings:
+        assert heading.title in " ".join(parsed.text[heading.start : heading.end].split())
+    for table in parsed.tables:
+        assert parsed.text[table.start : table.end].startswith("| ")
+    return parsed
+
+
+def shown(parsed: Parsed) -> list[str]:
+    text = parsed.text
+    return [text[one.start : one.end] for one in sentences.split(text) if one.showable]
+
+
+def test_restructuredtext_is_read_as_such() -> None:
+    parsed = read(RST, "files.rst")
+    assert [(each.level, each.title) for each in parsed.headings] == [
+        (1, "Files"),
+        (2, "Copying"),
+        (3, "copy(src, dst, *, follow=True) copy2(src)"),
+    ]
+    assert shown(parsed) == [
+        "The files module, see the guide and os.chmod(), copies src to dst; `x = 1` stays.",
+        "Copies the file.",
+        'copy("a", "b")',
+        "Changed in version 3.3: Added follow.",
+        "Added in version 3.2.",
+        "Note: Never on Windows.",
+        "one item that is wrapped. And more.\n\n  A second paragraph of it.",
+        "two",
+        "timeout: The time in seconds.",
+        "`-v, --verbose`: Say more.",
+        "Name: mode | Value: 0o644",
+        "Name: size | Value: -1",
+        "Flag: -a | What: all files",
+        "ls   -l",
+        "A footnote about it.",
+    ]
+    assert not re.search(r"::|:\w+:`|\.\. |\*[a-z]|_`|\|os\|", parsed.text)
+
+
+ADOC = """
+= Tool(1)
+:toc: left
+
+[[options]]
+== OPTIONS
+
+`-a`::
+`--all`::
+\tStage *all* files, see linkgit:git-add[1]
+\tand link:https://example.org/x[the site].
++
+It takes _long_.
+
+-b:: Build.
+
+include::more.adoc[]
+
+.Limits
+[cols="1,1"]
+|===
+|Name |Value
+|size |12
+|===
+
+[source,sh]
+----
+tool -a   # <<x>>
+----
+
+. First
+. Second, see <<options,the options>>
+
+// a comment
+ifdef::x[]
+NOTE: Mind {empty}this.
+endif::[]
+"""
+
+
+def test_asciidoc_is_read_as_such() -> None:
+    parsed = read(ADOC, "tool.adoc")
+    assert [(each.level, each.title) for each in parsed.headings] == [(1, "Tool(1)"), (2, "OPTIONS")]
+    assert shown(parsed) == [
+        "`-a`, `--all`: Stage all files, see git-add(1) and the site.\n\n  It takes long.",
+        "-b: Build.",
+        "Name: size | Value: 12",
+        "tool -a   # <<x>>",
+        "First",
+        "Second, see the options",
+        "NOTE: Mind this.",
+    ]
+
+
+MAN = r""".\" Copyright someone
+.TH TOOL 1 2024
+.de Vb
+secret
+..
+.SH NAME
+tool \- do \fBthings\fR
+.SH OPTIONS
+.TP
+.BR \-a ", " \-\-all
+Take all files
+.RI ( many ).
+.TP
+\fB\-b\fR
+.TQ
+\fB\-\-build\fR
+Build it.
+.PP
+\fB\-c\fR
+.br
+\fB\-\-copy\fR
+.RS 4
+Copy it\&.
+.RE
+.IP \(bu 2
+a point
+.if t \{\
+never
+.\}
+.nf
+tool \-a
+  file
+.fi
+.TS
+l l.
+Name	T{
+.PP
+Its meaning
+T}
+size	T{
+how large
+T}
+.TE
+.PP
+It ends\(emhere,
+.BR cp (1).
+"""
+
+
+def test_a_manual_page_is_read_as_such() -> None:
+    parsed = read(MAN, "tool.1")
+    assert parsed.kind == "roff"
+    assert [each.title for each in parsed.headings] == ["TOOL(1)", "NAME", "OPTIONS"]
+    assert shown(parsed) == [
+        "tool - do things",
+        "-a, --all: Take all files (many).",
+        "-b, --build: Build it.",
+        "-c, --copy: Copy it.",
+        "a point",
+        "tool -a\n  file",
+        "Name: size | Its meaning: how large",
+        "It ends—here, cp(1).",
+    ]
+    mdoc = ".Dd 1\n.Dt LS 1\n.Sh NAME\n.Nm ls\n.Nd list files\n.Sh DESCRIPTION\n.Nm\nlists, with\n.Fl a\nall of them.\n"
+    assert "ls list files" in read(mdoc, "ls.1").text
+    assert "ls lists, with -a all of them." in read(mdoc, "ls.1").text
+
+
+def test_what_only_looks_like_one_is_none() -> None:
+    assert detect(b"Notes on release 1.1 of it.\n", "notes.1")[0] == "text"
+    assert detect(b"-----BEGIN PGP SIGNATURE-----\n", "file.asc")[0] == "text"
+
+
+MARKDOWN = """<!-- hidden
+comment -->
+<h1 align="center">Tool</h1>
+<p align="center"><img src="a.png" alt="The logo"></p>
+
+[![build](https://x.org/b.svg)](https://x.org)
+
+## <span id="setup">Setup</span> {#setup .wide}
+
+<a name="x"></a>Press <kbd>Ctrl</kbd> and see {ref}`the guide <guide>` or :func:`~os.path`.<br>Then x < y &amp; z.
+
+(target)=
+> [!WARNING]
+> It is hot.
+
+!!! tip "Save time"
+    Do less.
+
+:::note
+Mind it.
+:::
+
+Use `<span id="kept">` and {{< rawhtml >}} so.
+
+```html
+<span id="code"></span>
+```
+"""
+
+
+def test_html_and_extensions_of_markdown_leave_no_marks() -> None:
+    parsed = read(MARKDOWN, "readme.md")
+    assert [each.title for each in parsed.headings] == ["Tool", "Setup"]
+    code = '```html\n<span id="code"></span>\n```'
+    assert code in parsed.text
+    prose = parsed.text.replace(code, "").replace('`<span id="kept">`', "")
+    assert not re.search(r"<[a-z/!]|\{|::|:\w+:`|&amp;|\(target\)|!!!|\[!", prose)
+    assert "Press `Ctrl` and see the guide or os.path. Then x < y & z." in prose
+    for part in ("The logo", "Warning:", "Save time:", "Note:"):
+        assert part in prose
+
+
+@pytest.mark.parametrize(
+    "convert", [rst.to_markdown, asciidoc.to_markdown, roff.to_markdown, markdown_extensions.strip]
+)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "\n",
+        "..",
+        ".. ",
+        "=",
+        "====",
+        "+--+",
+        "::",
+        "|===",
+        "----",
+        ".TP",
+        ".nf",
+        "* ",
+        "<",
+        "{",
+        "'''",
+        "\\",
+        ".. x::",
+    ],
+)
+def test_pieces_of_markup_are_no_trouble(convert: object, text: str) -> None:
+    assert callable(convert)
+    for document in (text, f"{text}\n{text}\n", f"a\n{text}\n  b\n\n{text}"):
+        assert isinstance(convert(document), str)
