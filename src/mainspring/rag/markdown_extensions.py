@@ -18,19 +18,6 @@ _TAGS = (
     "header i ins li main mark nav ol p picture q s section small source span strike strong sub summary sup u ul var "
     "video wbr"
 )
-_TAG = re.compile(r"<(?:code|kbd|samp|tt)(?:\s[^>]*)?>([^<`]*)</(?:code|kbd|samp|tt)>", re.IGNORECASE)
-_HEADING_TAG = re.compile(r"^\s*<h([1-6])(?:\s[^>]*)?>(.*?)</h\1>\s*$", re.IGNORECASE)
-_TAGS = (
-    "a abbr article aside b big blockquote center cite dd del details dfn div dl dt em figcaption figure font footer "
-    "header i ins li main mark nav ol p picture q s section small source span strike strong sub summary sup u ul var "
-    "video wbr"
-)
-_TAG = re.compile(r"<(?:code|kbd|samp|tt)(?:\s[^>]*)?>([^<`]*)</(?:code|kbd|samp|tt)>", re.IGNORECASE)
-_HEADING_TAG = re.compile(r"^\s*<h([1-6])(?:\s[^>]*)?>(.*?)</h\1>\s*$", re.IGNORECASE)
-_TAGS = (
-    "a abbr article aside b big blockquote center cite dd del details dfn div dl dt em figcaption figure font footer "
-    "header i ins li main mark nav ol p picture q s section small source span strike strong sub summary sup u ul var video wbr"
-)
 _TAG = re.compile(
     rf"</?(?:{'|'.join(_TAGS.split())})(?:\s+[\w:@.-]+(?:=(?:\"[^\"]*\"|'[^']*'|[^\s>]+))?)*\s*/?>", re.IGNORECASE
 )

@@ -68,10 +68,9 @@ class _Reader:
 
     def line(self, line: str) -> None:
         """Take one line of the source."""
-        if self._skipped(line):
+        if self._skipped(line) or self._in_table(line):
             return
-        control = line[:1] in ".'" and not self._in_table(line)
-        if not control:
+        if not line.startswith((".", "'")):
             text = _shown(_COMMENT.sub("", line))
             if self._code:
                 self._out.append(text)
@@ -108,7 +107,7 @@ class _Reader:
             self._tab = tab[1] if tab else self._tab
             self._format = not line.rstrip().endswith(".")
         elif self._cell and not line.startswith("T}"):
-            if line[:1] not in (".", "'"):
+            if not line.lstrip().startswith((".", "'")):
                 self._table[-1][-1] = f"{self._table[-1][-1]} {_shown(line)}".strip()
         elif line[:1] not in (".", "_", "="):
             cells = line[2:].split(self._tab)[1:] if self._cell else line.split(self._tab)
