@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import shutil
 import signal
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from mainspring.engines.base import EngineStream
+from mainspring.engines.base import EngineStream, Generation
 from mainspring.engines.openvino import OpenVinoEngine
 from mainspring.errors import (
     EngineDied,
@@ -269,3 +270,30 @@ async def test_the_likeliest_token_of_a_greedy_answer_is_told(engine: OpenVinoEn
     assert all(each.top == ((each.token, each.logprob),) for each in told)
     plain = await run(engine, job("Name a colour.", max_tokens=4, logprobs=0))
     assert not any(each.top for event in plain.events if isinstance(event, Text) for each in event.logprobs)
+
+
+async def test_answers_that_stand_aside_for_another_tenant_go_on_where_they_were() -> None:
+    settings = {"precision": "f32", "max_sequences": 24, "kv_tokens": 8192, "max_waiting": 8}
+    engine = make(pulled_files()["ir"], **settings)
+    await engine.start()
+
+    def asked(number: int, tenant: str, tokens: int) -> Generation:
+        return dataclasses.replace(
+            job(f"Count from {number} up:", max_tokens=tokens, ignore_eos=True, temperature=0), tenant=tenant
+        )
+
+    try:
+        alone = [await run(engine, asked(number, "a", 64)) for number in range(17, 20)]
+        long = [asyncio.create_task(run(engine, asked(number, "a", 64))) for number in range(20)]
+        while engine.statistics()["running"] < 20:
+            await asyncio.sleep(0.01)
+        short = [await run(engine, asked(100, "b", 4)) for _ in range(2)]
+        assert not all(task.done() for task in long)
+        outcomes = await asyncio.gather(*long)
+        assert engine.statistics()["stood_aside"] >= 5
+    finally:
+        await engine.close()
+    assert [each.usage.completion_tokens for each in short] == [4, 4]
+    assert [each.usage.completion_tokens for each in outcomes] == [64] * 20
+    # The last to come are those that stood aside.
+    assert [each.text() for each in outcomes[17:]] == [each.text() for each in alone]

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from mainspring.errors import DeadlineExceeded, EngineDied, Overloaded
-from mainspring.serving.gate import Gate, Place, Work
+from mainspring.serving.expected import Work
+from mainspring.serving.gate import Gate, Place
 from mainspring.settings.queueing import AdmissionSettings
 from mainspring.types import Context, Principal, Priority, Usage
 from tests.serving import virtual
@@ -231,7 +232,8 @@ async def traffic(door: Gate, demand: dict[str, float], seconds: float, *, seed:
         try:
             mine = await place(door, caller(tenant, **fields))
         except Overloaded as error:
-            assert loop.time() == came
+            # Before anything has ended nobody knows how long it lasts.
+            assert loop.time() == came or came < 1.3 * SERVICE_S
             seen.refused.append((came, tenant, error.retry_after or 0))
             return
         seen.peak = max(seen.peak, door.running)

@@ -9,7 +9,8 @@ import pytest
 from mainspring.errors import Overloaded
 from mainspring.monitor.tally import Tally
 from mainspring.serving import shed
-from mainspring.serving.gate import Gate, Place, Work
+from mainspring.serving.expected import Work
+from mainspring.serving.gate import Gate, Place
 from mainspring.serving.limit import Limits
 from mainspring.serving.rings import request_ring
 from mainspring.settings.queueing import AdmissionSettings

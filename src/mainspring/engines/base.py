@@ -36,10 +36,12 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What an engine can run at once: ``sequences``, within ``kv_tokens`` tokens of cache in all."""
+    """What an engine can run at once: ``sequences``, within ``kv_tokens`` tokens of cache in all, and ``spare`` ones
+    beyond where several tenants ask (``engines.room``)."""
 
     sequences: int
     kv_tokens: int
+    spare: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +50,7 @@ class Generation:
 
     ``timeout`` is in seconds from now; of the jobs that wait, those of higher ``priority`` run first. ``shown`` are
     special tokens that belong to the text of this answer: the markers of tool calls. ``speculate`` asks for it (None:
-    where it pays). One that is not ``patient`` is not tried again: somebody else answers. ``tenant`` is
-    whose it is.
+    where it pays). One that is not ``patient`` is not tried again: somebody else answers. ``tenant`` is whose it is.
     """
 
     prompt: str

@@ -27,6 +27,7 @@ from mainspring.engines.base import Capabilities, Capacity, EngineStream, Genera
 from mainspring.engines.commit import commit
 from mainspring.engines.openai_http import StreamClient
 from mainspring.engines.protocol import Message
+from mainspring.engines.room import spare_of
 from mainspring.engines.stops import stopped
 from mainspring.engines.supervisor import Supervisor
 from mainspring.engines.turns import Turns
@@ -109,7 +110,9 @@ class LlamaCppEngine:
             fail=self._death,
             unreachable=self._death,
         )
-        self._admission: Admission[asyncio.Future[None]] = Admission(settings.max_sequences, settings.kv_tokens)
+        self._admission: Admission[asyncio.Future[None]] = Admission(
+            settings.max_sequences, settings.kv_tokens, spare=spare_of(settings.max_sequences)
+        )
         self._waiting: set[asyncio.Future[None]] = set()
         self._outstanding = 0
         self._grammars: OrderedDict[str, str] = OrderedDict()
@@ -126,7 +129,8 @@ class LlamaCppEngine:
 
     @property
     def capacity(self) -> Capacity | None:
-        return Capacity(self._settings.max_sequences, self._settings.kv_tokens)
+        most = self._settings.max_sequences
+        return Capacity(most, self._settings.kv_tokens, spare_of(most))
 
     @property
     def pid(self) -> int | None:
@@ -148,7 +152,8 @@ class LlamaCppEngine:
     async def generate(self, generation: Generation) -> EngineStream:
         """See ``Engine.generate``; also raises ``Overloaded``, ``InvalidSchema`` and ``DeadlineExceeded``."""
         limits.check(generation.sampling, self._capabilities, self._name)
-        bound = self._settings.max_sequences + self._settings.max_waiting
+        most = self._settings.max_sequences
+        bound = most + max(self._settings.max_waiting, spare_of(most))
         if self._outstanding >= bound:
             raise Overloaded(
                 f"{self._name} has {self._outstanding} requests running and waiting",
@@ -178,7 +183,7 @@ class LlamaCppEngine:
         finally:
             self._outstanding -= 1
             if share:
-                self._admission.release(width=sampling.n, tokens=share)
+                self._admission.release(width=sampling.n, tokens=share, tenant=generation.tenant)
                 self._admit_next()
 
     async def _prepare(self, generation: Generation, deadline: float | None) -> tuple[list[int], int]:
@@ -188,7 +193,7 @@ class LlamaCppEngine:
             async with asyncio.timeout_at(deadline):
                 tokens = await self._read(generation)
                 share = self._share(len(tokens), sampling)
-                await self._admit(sampling.n, share)
+                await self._admit(sampling.n, share, generation.tenant)
         except TimeoutError:
             raise DeadlineExceeded(f"{self._name} did not answer within its deadline") from None
         return tokens, share
@@ -232,16 +237,17 @@ class LlamaCppEngine:
             )
         return share
 
-    async def _admit(self, width: int, tokens: int) -> None:
+    async def _admit(self, width: int, tokens: int, tenant: str) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._admission.push(turn, place=self._admission.arrive(), priority=0, width=width, tokens=tokens)
+        place = self._admission.arrive()
+        self._admission.push(turn, place=place, priority=0, width=width, tokens=tokens, tenant=tenant)
         self._waiting.add(turn)
         self._admit_next()
         try:
             await turn
         except BaseException:
             if not self._admission.withdraw(turn):
-                self._admission.release(width=width, tokens=tokens)
+                self._admission.release(width=width, tokens=tokens, tenant=tenant)
             self._admit_next()
             raise
         finally:
@@ -355,7 +361,7 @@ def _configuration(model: Path, socket: str, settings: EnginesSettings) -> Messa
         "model": str(model),
         "socket": socket,
         "kv_tokens": settings.kv_tokens + _TRIAL_TOKENS,
-        "slots": settings.max_sequences + _TRIAL_SLOTS,
+        "slots": settings.max_sequences + spare_of(settings.max_sequences) + _TRIAL_SLOTS,
         "batch": settings.max_batched_tokens,
         "threads": settings.threads or os.cpu_count() or 1,
     }

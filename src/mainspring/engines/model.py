@@ -307,15 +307,19 @@ class _Parsers:
 async def _parsed(stream: EngineStream, parsers: _Parsers | None, ending: Ending) -> AsyncGenerator[Event, None]:
     if parsers is None:
         async for event in stream:
-            if type(event) is Usage:
+            if type(event) is Text:
+                ending.written += event.tokens
+            elif type(event) is Usage:
                 ending.tell(event)
             yield event
         return
     plain = parsers.plain
     async for event in stream:
-        if type(event) is Text and event.choice in plain:
-            yield event
-            continue
+        if type(event) is Text:
+            ending.written += event.tokens
+            if event.choice in plain:
+                yield event
+                continue
         match event:
             case Text():
                 for parsed in parsers.push(event):

@@ -22,6 +22,7 @@ from mainspring.engines.grammars import GrammarTrial
 from mainspring.engines.jobs import Job, finishes
 from mainspring.engines.openvino_runtime import BLOCK
 from mainspring.engines.protocol import Message
+from mainspring.engines.room import spare_of
 from mainspring.engines.supervisor import Supervisor
 from mainspring.errors import (
     DeadlineExceeded,
@@ -108,7 +109,7 @@ class OpenVinoEngine:
         self._began: dict[int, float] = {}
         self._counts: dict[int, asyncio.Future[int]] = {}
         self._duration = 2.0
-        self._gauges = (0, 0, 0.0, 0)
+        self._gauges = (0, 0, 0.0, 0, 0)
 
     @property
     def name(self) -> str:
@@ -120,7 +121,8 @@ class OpenVinoEngine:
 
     @property
     def capacity(self) -> Capacity | None:
-        return Capacity(self._settings.max_sequences, self._kv_blocks(self._settings) * BLOCK - BLOCK)
+        most = self._settings.max_sequences
+        return Capacity(most, self._kv_blocks(self._settings) * BLOCK - BLOCK, spare_of(most))
 
     @property
     def pid(self) -> int | None:
@@ -185,13 +187,14 @@ class OpenVinoEngine:
         return self._supervisor.state == "ready"
 
     def statistics(self) -> dict[str, float]:
-        running, waiting, used, speculated = self._gauges
+        running, waiting, used, speculated, aside = self._gauges
         return {
             "running": running,
             "waiting": waiting,
             "kv_used_fraction": used,
             "restarts": self._supervisor.restarts,
             "speculated": speculated,
+            "stood_aside": aside,
         }
 
     async def close(self) -> None:
@@ -218,11 +221,11 @@ class OpenVinoEngine:
         for number, tokens in message.get("c", ()):
             if (future := self._counts.get(number)) is not None and not future.done():
                 future.set_result(tokens)
-        running, waiting, used, speculated = message.get("g", self._gauges)
-        self._gauges = (running, waiting, used, speculated)
+        running, waiting, used, speculated, aside = message.get("g", self._gauges)
+        self._gauges = (running, waiting, used, speculated, aside)
 
     def _on_death(self, cause: str) -> None:
-        self._gauges = (0, 0, 0.0, 0)
+        self._gauges = (0, 0, 0.0, 0, 0)
         for number, job in list(self._jobs.items()):
             # Jobs that wait for a restart have not been sent and are not lost.
             if number in self._began or self._supervisor.state in ("failed", "closed"):
@@ -236,7 +239,8 @@ class OpenVinoEngine:
 
     def _refuse_overload(self) -> None:
         outstanding = len(self._jobs)
-        bound = self._settings.max_sequences + self._settings.max_waiting
+        most = self._settings.max_sequences
+        bound = most + max(self._settings.max_waiting, spare_of(most))
         if outstanding >= bound:
             wait = self._duration * (outstanding - self._settings.max_sequences + 1) / self._settings.max_sequences
             raise Overloaded(
@@ -297,6 +301,7 @@ def _configuration(model: Path, settings: EnginesSettings, context_window: int, 
         "context_window": context_window,
         "kv_blocks": OpenVinoEngine._kv_blocks(settings),
         "max_sequences": settings.max_sequences,
+        "spare": spare_of(settings.max_sequences),
         "max_batched_tokens": settings.max_batched_tokens,
         "prefix_cache": settings.prefix_cache,
         "threads": settings.threads,
@@ -341,6 +346,7 @@ def _request(number: int, generation: Generation) -> Message:
         "id": number,
         "prompt": generation.prompt,
         "priority": generation.priority,
+        "tenant": generation.tenant,
         "shown": generation.shown,
         "speculate": generation.speculate,
         "sampling": {

@@ -7,11 +7,12 @@ Parent to child: ``add``, ``cancel``, ``count``. Child to parent, at most one me
                                                              requests that are complete ("stop:END": by that string)
      "x": [[id, error kind, message]],                        requests that failed
      "c": [[id, count]],                                      answers to ``count``
-     "g": [running, waiting, reserved fraction of the KV cache, sequences that speculated so far]}
+     "g": [running, waiting, reserved fraction of the KV cache, how often one speculated, or stood aside, so far]}
 
 Every choice is a sequence of its own: the runtime delivers several sequences of one request only at their end, and
 applies a grammar wrongly to all but one. Further choices start when the first one's prompt is in the prefix cache.
-Where speculation is on there are two pipelines, and each sequence runs in one of them (``speculation.py``).
+Where several tenants are there those of whoever has most stand aside in part (``shared_steps.py``). Where speculation is on
+there are two pipelines, and each sequence runs in one of them (``speculation.py``).
 """
 
 from __future__ import annotations
@@ -30,17 +31,20 @@ from mainspring.engines.openvino_runtime import (
     generation_config,
     open_pipeline,
     open_speculating,
+    penalised,
     speculating_blocks,
 )
 from mainspring.engines.openvino_sequences import Job, Rejected, Sequence, drain, reason_of, release_logprobs
 from mainspring.engines.prefix_blocks import PrefixBlocks
 from mainspring.engines.protocol import Channel, Message, run_child
+from mainspring.engines.shared_steps import SharedSteps
 from mainspring.engines.speculation import Speculation
 
 # Many steps say nothing (beam search, a long prompt): the parent takes a silent child for one that hangs.
 _HEARTBEAT_S = 0.5
 # A token of more characters than this, on average over a whole context, is no natural text.
 _CHARACTERS_A_TOKEN = 32
+_RESEEDED = 7919
 
 
 class Scheduler:
@@ -57,7 +61,8 @@ class Scheduler:
         self._prefix_cache = configuration["prefix_cache"]
         # One block stays free: the pipeline allocates ahead of the token that it writes.
         capacity = (configuration["kv_blocks"] - 1) * BLOCK
-        self._admission: Admission[Sequence] = Admission(configuration["max_sequences"], capacity)
+        sequences, spare = configuration["max_sequences"], configuration.get("spare", 0)
+        self._admission: Admission[Sequence] = Admission(sequences, capacity, spare=spare)
         # Of what a request may generate this part must be free before it is let in. Below 1 the cache may become full:
         # the runtime then evicts a sequence and computes it again.
         self._reserve: float = configuration.get("kv_reserve", 1.0)
@@ -67,9 +72,11 @@ class Scheduler:
         self._prefixes = tuple(PrefixBlocks(blocks, BLOCK) for blocks in held)
         self._jobs: dict[int, Job] = {}
         self._active: list[Sequence] = []
+        self._turns: SharedSteps[Sequence] = SharedSteps(configuration["max_batched_tokens"])
+        self.aside = 0
         self._ids = count(1)
         self._cancelled = False
-        self._gauges = (0, 0, 0.0, 0)
+        self._gauges = (0, 0, 0.0, 0, 0)
         self._said = 0.0
         self.outbox: dict[str, list[Any]] = {}
 
@@ -96,24 +103,48 @@ class Scheduler:
 
     def step(self) -> None:
         """Admit what fits, run one step of the pipeline, collect what it produced."""
+        now = time.monotonic()
         while (sequence := self._admission.pop()) is not None:
-            self._launch(sequence)
+            sequence.admitted, sequence.since = True, now
+            self._active.append(sequence)
+        self._take_turns(now)
+        running = [sequence for sequence in self._active if sequence.running]
+        writing = all(sequence.begun for sequence in running)
+        began = time.monotonic()
         for pipeline in (self._pipeline, self._speculation.pipeline):
             if pipeline is not None and pipeline.has_non_finished_requests():
                 try:
                     pipeline.step()
                 except Exception as error:
                     raise RuntimeError(f"the pipeline failed: {explain(error)}") from error
+        if writing and running:
+            self._turns.times.observe(len(running), time.monotonic() - began)
         self._cancelled = False
-        for sequence in list(self._active):
-            self._collect(sequence)
+        for sequence in running:
+            if not sequence.done:
+                self._collect(sequence)
         self._active = [sequence for sequence in self._active if not sequence.done]
+
+    def _take_turns(self, now: float) -> None:
+        """Have those run whose turn it is."""
+        aside, run = self._turns.choose(self._active, now)
+        for sequence in aside:
+            self._keep(sequence)
+            sequence.handle.cancel()
+            self._cancelled = True
+            sequence.handle, sequence.begun, sequence.since = None, False, now
+            # The rest is in the prefix cache, whole blocks of it.
+            sequence.reads = min(sequence.reads, BLOCK)
+            sequence.resumed += 1
+            self.aside += 1
+        for sequence in run:
+            self._launch(sequence)
 
     def flush(self) -> Message | None:
         """The message of this step; None when nothing changed and the last one was just now."""
         admission = self._admission
         reserved = round(admission.reserved / admission.kv_tokens, 4)
-        gauges = (admission.running, admission.waiting, reserved, self._speculation.taken)
+        gauges = (admission.running, admission.waiting, reserved, self._speculation.taken, self.aside)
         now = time.monotonic()
         if not self.outbox and gauges == self._gauges and now - self._said < _HEARTBEAT_S:
             return None
@@ -145,6 +176,7 @@ class Scheduler:
             message.get("shown", []),
             message.get("speculate"),
             waits_for_first=choices > 1 and self._prefix_cache and len(prompt) > BLOCK,
+            tenant=message.get("tenant", ""),
         )
         self._configure(job, 0)
         self._jobs[job.id] = job
@@ -173,13 +205,25 @@ class Scheduler:
         tokens = -(-wanted // BLOCK) * BLOCK
         streamer = Streamer(self._vocabulary, job.sampling["stop"], job.shown)
         sequence = Sequence(job, choice, width, min(tokens, self._admission.kv_tokens), streamer)
-        self._admission.push(sequence, place=job.place, priority=job.priority, width=width, tokens=sequence.tokens)
+        sequence.reads = len(job.prompt)
+        # What the runtime keeps of a sequence beside its tokens is lost when it stands aside.
+        sequence.fixed = not self._prefix_cache or bool(width > 1 or job.sampling["grammar"] or penalised(job.sampling))
+        self._admission.push(
+            sequence,
+            place=job.place,
+            priority=job.priority,
+            width=width,
+            tokens=sequence.tokens,
+            tenant=job.tenant,
+        )
         job.sequences.append(sequence)
 
-    def _configure(self, job: Job, choice: int, more: Message | None = None) -> Any:
+    def _configure(self, job: Job, choice: int, more: Message | None = None, written: int = 0, resumed: int = 0) -> Any:
+        # The same seed would draw the same numbers again.
+        choice += _RESEEDED * resumed
         try:
             settings = self._runtime.GenerationConfig(
-                **generation_config(self._runtime, job.sampling, job.max_tokens, choice), **(more or {})
+                **generation_config(self._runtime, job.sampling, job.max_tokens - written, choice), **(more or {})
             )
             settings.validate()
         except (RuntimeError, TypeError, ValueError) as error:
@@ -191,18 +235,19 @@ class Scheduler:
         import openvino
 
         job = sequence.job
-        tokens = openvino.Tensor(numpy.array([job.prompt], dtype=numpy.int64))
+        tokens = openvino.Tensor(numpy.array([job.prompt + sequence.ids], dtype=numpy.int64))
         alone = self._admission.running <= sequence.width
-        sequence.speculates = self._speculation.take(
+        sequence.speculates = not sequence.resumed and self._speculation.take(
             job.speculate, job.sampling, len(job.prompt), sequence.tokens, alone=alone
         )
+        sequence.fixed = sequence.fixed or sequence.speculates
         more = self._speculation.settings if sequence.speculates else None
         pipeline = self._speculation.pipeline if sequence.speculates else self._pipeline
-        if sequence.choice == 0:
+        if sequence.choice == 0 and not sequence.resumed:
             # The prompt is counted once, whatever its other choices read again.
             job.cached = self._prefixes[sequence.speculates].cached(job.prompt)
-        sequence.handle = pipeline.add_request(next(self._ids), tokens, self._configure(job, sequence.choice, more))
-        self._active.append(sequence)
+        settings = self._configure(job, sequence.choice, more, len(sequence.ids), sequence.resumed)
+        sequence.handle = pipeline.add_request(next(self._ids), tokens, settings)
 
     def _cancel(self, job_id: int) -> None:
         job = self._jobs.pop(job_id, None)
@@ -240,6 +285,7 @@ class Scheduler:
     def _take(self, sequence: Sequence, output: Any, pieces: list[str]) -> None:
         job, streamer = sequence.job, sequence.streamer
         wants_logprobs = job.sampling["logprobs"] is not None
+        sequence.begun = True
         if not job.generated:
             self._prefixes[sequence.speculates].keep(job.prompt)
         for position, token in enumerate(output.generated_ids):
@@ -299,19 +345,23 @@ class Scheduler:
         if sequence.done:
             return
         sequence.done = True
-        if sequence.handle is None:
+        if not sequence.admitted:
             self._admission.withdraw(sequence)
             return
-        if sequence.ids:
-            # The last token was never read: its block is not whole.
-            self._prefixes[sequence.speculates].keep(sequence.job.prompt + sequence.ids[:-1])
-        if sequence.handle.get_status().name == "RUNNING":
+        self._keep(sequence)
+        if sequence.handle is not None and sequence.handle.get_status().name == "RUNNING":
             sequence.handle.cancel()
             self._cancelled = True
-        self._admission.release(width=sequence.width, tokens=sequence.tokens)
+        self._admission.release(width=sequence.width, tokens=sequence.tokens, tenant=sequence.job.tenant)
         if sequence.speculates:
             self._speculation.give(sequence.tokens)
         self._active = [other for other in self._active if other is not sequence]
+
+    def _keep(self, sequence: Sequence) -> None:
+        """What it has read is in the prefix cache now."""
+        if sequence.ids:
+            # The last token was never read: its block is not whole.
+            self._prefixes[sequence.speculates].keep(sequence.job.prompt + sequence.ids[:-1])
 
     def _settle(self, job: Job) -> None:
         if len(job.reasons) == job.choices and job.id in self._jobs:

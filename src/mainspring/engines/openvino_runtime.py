@@ -58,6 +58,12 @@ def generation_config(runtime: Any, sampling: Message, max_tokens: int, choice: 
     return settings
 
 
+def penalised(sampling: Message) -> bool:
+    """Whether what was written so far decides what is written next."""
+    neutral = {"repetition_penalty": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
+    return any(sampling[name] not in (None, value) for name, value in neutral.items())
+
+
 def structured(runtime: Any, kind: str, source: str) -> Any:
     """The runtime's form of a grammar."""
     return runtime.StructuredOutputConfig(**{"grammar" if kind == "ebnf" else kind: source})
@@ -92,7 +98,7 @@ def _open(runtime: Any, configuration: Message, kv_blocks: int, more: dict[str, 
     scheduler = runtime.SchedulerConfig()
     scheduler.num_kv_blocks = kv_blocks
     scheduler.cache_size = 0
-    scheduler.max_num_seqs = configuration["max_sequences"]
+    scheduler.max_num_seqs = configuration["max_sequences"] + configuration.get("spare", 0)
     scheduler.max_num_batched_tokens = configuration["max_batched_tokens"]
     scheduler.enable_prefix_caching = configuration["prefix_cache"]
     scheduler.dynamic_split_fuse = True

@@ -28,6 +28,7 @@ class Job:
     reasons: dict[int, str] = field(default_factory=dict)
     sequences: list[Sequence] = field(default_factory=list)
     waits_for_first: bool = False
+    tenant: str = ""
 
 
 @dataclass(eq=False, slots=True)
@@ -40,13 +41,28 @@ class Sequence:
     tokens: int
     streamer: Streamer
     handle: Any = None
+    admitted: bool = False
+    begun: bool = False
+    fixed: bool = False
+    reads: int = 0
+    since: float = 0.0
+    resumed: int = 0
+    ids: list[int] = field(default_factory=list)
     speculates: bool = False
     done: bool = False
     unsent: int = 0
-    ids: list[int] = field(default_factory=list)
     logprobs: list[tuple[str, float]] = field(default_factory=list)
     released: int = 0
     matched: int = 0
+
+    @property
+    def tenant(self) -> str:
+        return self.job.tenant
+
+    @property
+    def running(self) -> bool:
+        """Whether it is in the pipeline; what was let in and is not stands aside."""
+        return self.handle is not None
 
 
 class Rejected(Exception):

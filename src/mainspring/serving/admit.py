@@ -8,7 +8,8 @@ from contextlib import ExitStack
 import mainspring.serving.estimate as estimate
 from mainspring.errors import DeadlineExceeded, MainspringError, RateLimited
 from mainspring.path import Layer
-from mainspring.serving.gate import Gate, Place, Work
+from mainspring.serving.expected import Work
+from mainspring.serving.gate import Gate, Place
 from mainspring.serving.ports import Tracing
 from mainspring.types import ChatRequest, CompletionRequest, Context, Request, Responder, Response, Usage
 
@@ -56,8 +57,9 @@ class Admit(Layer):
             # What failed before it began was in vain; of what was cancelled nobody knows how far it came.
             place.leave(Usage() if isinstance(error, MainspringError) else None)
             raise
-        if response.ending is not None:
-            response.ending.watch(place.leave)
+        if (ending := response.ending) is not None:
+            ending.watch(place.leave)
+            place.follow(lambda: ending.written)
 
         async def close() -> None:
             place.leave(None)
@@ -73,6 +75,7 @@ class Admit(Layer):
         with self._tracing.span("queue", context) as span:
             place = await gate.wait(work, context)
             span.set("mainspring.queue.waited_s", round(place.waited_s, 6))
+            span.set("mainspring.queue.predicted_s", round(place.predicted_s, 6))
             return place
 
     async def _watched(self, request: Request, context: Context) -> Response:

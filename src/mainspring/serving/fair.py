@@ -8,6 +8,7 @@ nobody saves up while idle. Work is estimated when it begins and settled to what
 
 from __future__ import annotations
 
+import heapq
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -23,8 +24,9 @@ MOST_OVERTAKEN = 16
 
 @dataclass(eq=False, slots=True)
 class Ticket:
-    """One request in the line. ``cost`` is its expected work, ``width`` the sequences that it runs at once, ``tokens``
-    the most KV tokens that it can occupy; ``arrived`` is on the gate's clock."""
+    """One request in the line. ``cost`` is its expected work, ``most`` the most that it can be, ``reads`` the part of
+    it for the prompt; ``width`` the sequences that it runs at once, ``tokens`` the most KV tokens that it can occupy;
+    ``arrived`` is on the gate's clock."""
 
     tenant: str
     key: str
@@ -33,7 +35,16 @@ class Ticket:
     width: int
     tokens: int
     arrived: float
+    most: float = float("inf")
+    reads: float = 0.0
     overtaken: int = 0
+
+
+Passes = Callable[[Ticket, Ticket], bool]
+
+
+def _never(_ticket: Ticket, _blocked: Ticket) -> bool:
+    return False
 
 
 @dataclass(eq=False, slots=True)
@@ -49,6 +60,15 @@ class _Lane:
     @property
     def waits(self) -> bool:
         return bool(self.line) or (self.keys is not None and self.keys.waits)
+
+    def order(self, path: tuple[str, ...], last: Ticket | None) -> Iterator[Ticket]:
+        """Its tickets in their turns; see ``_Shares.order``."""
+        if path or self.keys is not None:
+            yield from _keys(self).order(path, last)
+            return
+        yield from self.line
+        if last is not None:
+            yield last
 
 
 class _Shares:
@@ -96,6 +116,31 @@ class _Shares:
     def in_turn(self) -> list[tuple[str, _Lane]]:
         """The lanes in which somebody waits, the one whose turn it is first."""
         return sorted(self.active.items(), key=lambda named: named[1].counter)
+
+    def order(self, path: tuple[str, ...] = (), last: Ticket | None = None) -> Iterator[Ticket]:
+        """Those who wait in the order of their turns if nobody else came, ``last`` among them as if it had joined the
+        lane that ``path`` leads to."""
+        lanes = dict(self.active)
+        floor = max(self._clock, min((lane.counter for lane in lanes.values()), default=self._clock))
+        if path and path[0] not in lanes:
+            known = self.lanes.get(path[0])
+            lanes[path[0]] = known or _Lane(self._weigh(path[0]), floor)
+        heads: list[tuple[float, int, float, Ticket, Iterator[Ticket]]] = []
+        for number, (name, lane) in enumerate(lanes.items()):
+            mine = bool(path) and name == path[0]
+            tickets = lane.order(path[1:] if mine else (), last if mine else None)
+            counter = lane.counter if name in self.active else max(lane.counter, floor)
+            if (first := next(tickets, None)) is not None:
+                heads.append((counter, number, lane.weight, first, tickets))
+        heapq.heapify(heads)
+        while heads:
+            counter, number, weight, ticket, tickets = heads[0]
+            yield ticket
+            following = next(tickets, None)
+            if following is None:
+                heapq.heappop(heads)
+            else:
+                heapq.heapreplace(heads, (counter + ticket.cost / weight, number, weight, following, tickets))
 
     def part(self, name: str) -> float:
         """The share that ``name`` has while it waits beside those that wait now."""
@@ -162,12 +207,16 @@ class FairQueue:
         key.line.append(ticket)
         self._note(ticket, lane, key, 1)
 
-    def pop(self, fits: Callable[[Ticket], bool]) -> Ticket | None:
-        """The next ticket, which then has begun; None when nobody waits or there is no room for whoever is next."""
+    def pop(self, fits: Callable[[Ticket], bool], passes: Passes = _never) -> Ticket | None:
+        """The next ticket, which then has begun; None when nobody waits or there is no room for whoever is next.
+
+        ``passes`` tells whether its first ticket takes no room that the second, which waits for room, could have: it
+        passes that one however often that was overtaken.
+        """
         for shares, aged in self._order():
-            chosen, blocked = _choose(shares, fits)
+            chosen, blocked = _choose(shares, fits, passes)
             if chosen is not None:
-                if blocked is not None:
+                if blocked is not None and not passes(chosen, blocked):
                     blocked.overtaken += 1
                 self._turns = 0 if aged else self._turns + 1
                 self._drop(chosen)
@@ -211,6 +260,16 @@ class FairQueue:
         key = _keys(lane).active.get(ticket.key)
         mine = key.queued / _keys(lane).part(ticket.key) if key is not None else 0.0
         return min(total, above + min(lane.queued, mine) / part)
+
+    def before(self, ticket: Ticket) -> Iterator[Ticket]:
+        """Those whose turn would come before ``ticket`` if it joined now and nobody else came, in their order."""
+        for priority, shares in self._classes.items():
+            if priority > ticket.priority:
+                yield from shares.order()
+        for each in self._classes[ticket.priority].order((ticket.tenant, ticket.key), ticket):
+            if each is ticket:
+                return
+            yield each
 
     def part(self, ticket: Ticket) -> float:
         """The share of the engine that the tenant of ``ticket`` has while it waits."""
@@ -272,15 +331,14 @@ def _keys(lane: _Lane) -> _Shares:
     return lane.keys
 
 
-def _choose(shares: _Shares, fits: Callable[[Ticket], bool]) -> tuple[Ticket | None, Ticket | None]:
+def _choose(shares: _Shares, fits: Callable[[Ticket], bool], passes: Passes) -> tuple[Ticket | None, Ticket | None]:
     """Whose turn it is among those for whom there is room, and the first for whom there was none."""
     blocked: Ticket | None = None
     for _, lane in shares.in_turn():
         for _, key in _keys(lane).in_turn():
             ticket = key.line[0]
-            if fits(ticket):
+            if not fits(ticket):
+                blocked = blocked or ticket
+            elif blocked is None or blocked.overtaken < MOST_OVERTAKEN or passes(ticket, blocked):
                 return ticket, blocked
-            blocked = blocked or ticket
-            if blocked.overtaken >= MOST_OVERTAKEN:
-                return None, blocked
     return None, blocked

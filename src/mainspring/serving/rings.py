@@ -96,6 +96,7 @@ def gate_before(services: Services, model: str, capacity: Capacity | None) -> Ga
         services.settings.serving.admission,
         max_waiting=services.settings.engines.max_waiting,
         ahead=AHEAD if capacity.sequences > AHEAD else 0,
+        spare=capacity.spare,
         waits=services.metrics,
     )
 

@@ -37,12 +37,14 @@ Close = Callable[[], Awaitable[None]]
 class Ending:
     """When there is nothing more to generate, which may be long before everything is read.
 
-    Whoever generates calls ``tell``, with what it took where that is known; only the first call counts.
+    Whoever generates calls ``tell``, with what it took where that is known; only the first call counts. ``written`` are
+    the tokens that are there by now.
     """
 
-    __slots__ = ("_told", "_usage", "_watchers")
+    __slots__ = ("_told", "_usage", "_watchers", "written")
 
     def __init__(self) -> None:
+        self.written = 0
         self._watchers: list[Callable[[Usage | None], None]] = []
         self._told = False
         self._usage: Usage | None = None

@@ -1,0 +1,135 @@
+"""Which of the sequences that were let in run in the next step, where several tenants share an engine.
+
+A step takes the longer the more sequences it has, and each of them waits for it: beside 32 answers of one tenant the
+single one of another would be written at a fraction of its own pace. So while several tenants are there, only so many
+run together that a step takes no longer than one sequence alone would, times the tenants: each has at least the part
+of the engine that is due to it. Those of whoever has most stand aside; their prompts, and what they have written, stay
+in the prefix cache. Prompts are handed to the engine a batch at a time, and those of whoever has most wait while
+another tenant is served, for ``LONGEST_HOLD_S`` at most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+STAYS_S = 3.0
+"""So long a tenant counts after its last sequence has ended: it may come again."""
+LONGEST_HOLD_S = 1.0
+FIRST_RATIO = 8.0
+"""What a step takes by itself, over what one more sequence adds, until it is measured: that of a small model on two
+cores."""
+LEAST_RATIO, MOST_RATIO = 1.0, 64.0
+_KEPT = 0.995
+_ENOUGH = 30.0
+_SPREAD = 4.0
+
+
+class Runner(Protocol):
+    """A sequence, as it is seen here: ``running`` in the pipeline, ``begun`` when it has its first token since it is,
+    ``reads`` tokens until then; a ``fixed`` one cannot stand aside once it runs. ``since`` is when it last stopped, or
+    came."""
+
+    begun: bool
+    fixed: bool
+    reads: int
+    since: float
+
+    @property
+    def tenant(self) -> str: ...
+
+    @property
+    def running(self) -> bool: ...
+
+
+One = TypeVar("One", bound=Runner)
+
+
+@dataclass(slots=True)
+class StepTimes:
+    """How long steps take by the number of their sequences: a line through those in which all wrote a token."""
+
+    weight: float = 0.0
+    n: float = 0.0
+    t: float = 0.0
+    nn: float = 0.0
+    nt: float = 0.0
+
+    def observe(self, sequences: int, seconds: float) -> None:
+        for name, value in (("weight", 1.0), ("n", sequences), ("t", seconds)):
+            setattr(self, name, _KEPT * getattr(self, name) + value)
+        self.nn = _KEPT * self.nn + sequences * sequences
+        self.nt = _KEPT * self.nt + sequences * seconds
+
+    @property
+    def ratio(self) -> float:
+        """What a step takes by itself over what one more sequence adds."""
+        if self.weight < _ENOUGH:
+            return FIRST_RATIO
+        mean_n, mean_t = self.n / self.weight, self.t / self.weight
+        spread = self.nn / self.weight - mean_n * mean_n
+        if spread < _SPREAD:
+            return FIRST_RATIO
+        more = (self.nt / self.weight - mean_n * mean_t) / spread
+        if more <= 0:
+            return MOST_RATIO
+        return min(MOST_RATIO, max(LEAST_RATIO, (mean_t - more * mean_n) / more))
+
+    def most(self, tenants: int) -> int:
+        """So many sequences of ``tenants`` make a step no longer than ``tenants`` steps of one."""
+        return tenants + int((tenants - 1) * self.ratio)
+
+
+@dataclass(slots=True)
+class SharedSteps(Generic[One]):
+    """Decides before each step. ``batch`` are the tokens of prompts that the engine reads in one step."""
+
+    batch: int
+    times: StepTimes = field(default_factory=StepTimes)
+    _seen: dict[str, float] = field(default_factory=dict)
+    _bound: int = 0
+    _bound_for: int = 0
+    _bound_at: float = float("-inf")
+
+    def choose(self, there: Sequence[One], now: float) -> tuple[list[One], list[One]]:
+        """Those of ``there`` (in the order in which they came) that stand aside from now on, and those that run from
+        now on. Times in seconds."""
+        for each in there:
+            self._seen[each.tenant] = now
+        self._seen = {tenant: at for tenant, at in self._seen.items() if now - at <= STAYS_S}
+        lines: dict[str, list[One]] = {}
+        for each in there:
+            lines.setdefault(each.tenant, []).append(each)
+        chosen = self._within(there, lines, now) if len(self._seen) > 1 else {id(each) for each in there}
+        fewest = min((len(line) for line in lines.values()), default=0)
+        most = self.batch if len(self._seen) > 1 else float("inf")
+        aside: list[One] = []
+        run: list[One] = []
+        for line in lines.values():
+            held = len(line) > fewest
+            reading = sum(each.reads for each in line if each.running and not each.begun and not held)
+            for each in line:
+                if id(each) not in chosen or (held and not each.begun and now - each.since < LONGEST_HOLD_S):
+                    if each.running and not each.fixed:
+                        aside.append(each)
+                elif not each.running and reading < most:
+                    run.append(each)
+                    reading += each.reads
+        return aside, run
+
+    def _within(self, there: Sequence[One], lines: dict[str, list[One]], now: float) -> set[int]:
+        """As many as may run together, of each tenant in turn, the oldest first."""
+        tenants = len(self._seen)
+        if tenants != self._bound_for or now - self._bound_at > 1.0:
+            self._bound, self._bound_for, self._bound_at = self.times.most(tenants), tenants, now
+        chosen = {id(each) for each in there if each.fixed and each.running}
+        rest = {tenant: [each for each in line if id(each) not in chosen] for tenant, line in lines.items()}
+        counts = {tenant: len(line) - len(rest[tenant]) for tenant, line in lines.items()}
+        while waiting := [tenant for tenant in rest if rest[tenant]]:
+            tenant = min(waiting, key=counts.__getitem__)
+            if len(chosen) >= self._bound and counts[tenant] * tenants >= self._bound:
+                break
+            chosen.add(id(rest[tenant].pop(0)))
+            counts[tenant] += 1
+        return chosen

@@ -1,0 +1,26 @@
+"""Whether a line stands, as controlled delay (Nichols and Jacobson, 2012) has it."""
+
+from __future__ import annotations
+
+CALM = 5.0
+"""So many times ``burst_s`` must pass without a refusal until a burst may wait again."""
+
+
+class Standing:
+    """Whether a line stands: it has not been empty for longer than a burst lasts, or somebody had to be refused a
+    short while ago. Times in seconds, on one clock."""
+
+    def __init__(self, burst_s: float) -> None:
+        self._burst_s = burst_s
+        self._since = 0.0
+        self.count = 0
+        self.refused_at = float("-inf")
+
+    def join(self, now: float) -> None:
+        if not self.count:
+            self._since = now
+        self.count += 1
+
+    def stands(self, now: float) -> bool:
+        long = self.count > 0 and now - self._since > self._burst_s
+        return long or now - self.refused_at < CALM * self._burst_s
