@@ -11,8 +11,8 @@ Parent to child: ``add``, ``cancel``, ``count``. Child to parent, at most one me
 
 Every choice is a sequence of its own: the runtime delivers several sequences of one request only at their end, and
 applies a grammar wrongly to all but one. Further choices start when the first one's prompt is in the prefix cache.
-Where several tenants are there those of whoever has most stand aside in part (``shared_steps.py``). Where speculation is on
-there are two pipelines, and each sequence runs in one of them (``speculation.py``).
+Where several tenants are there, those of whoever has most stand aside in part (``shared_steps.py``). Where speculation
+is on there are two pipelines, and each sequence runs in one of them (``speculation.py``).
 """
 
 from __future__ import annotations
