@@ -25,6 +25,9 @@ from mainspring.stores import Stores
 from mainspring.telemetry import Telemetry
 from mainspring.types import Context, Principal, Request, Responder, Response
 
+NOTICED_S = 5.0
+DEAD_S = 120.0
+"""An engine that has not come back by then hardly will in this process."""
 LOCAL = Principal("default", "local", frozenset({"admin"}))
 
 
@@ -116,6 +119,17 @@ class System:
     async def weaknesses(self) -> dict[str, str]:
         """What is wrong here and leaves the rest working, by part."""
         return await self.stores.weaknesses()
+
+    def liveness(self) -> dict[str, float]:
+        """Models whose engine has been down for a while, and for how many seconds."""
+        seconds = {model.name: model.down_s() for model in self.engines.chat.values()}
+        return {name: round(each, 1) for name, each in seconds.items() if each >= NOTICED_S}
+
+    @property
+    def dead(self) -> bool:
+        """Whether every engine that runs here has been down for so long that another process may do better."""
+        local = [model for model in self.engines.chat.values() if any(each.local for each in model.all_replicas())]
+        return bool(local) and all(model.down_s() >= DEAD_S for model in local)
 
     async def first_admin_key(self) -> str | None:
         """The secret of a new admin key where there is none yet; shown once. It sees the sums of all tenants: so does

@@ -2,18 +2,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import os
+import signal
 import subprocess
 import sys
 import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mainspring.engines import damage
 from mainspring.engines.protocol import Frames, Message, encode
 from mainspring.engines.supervisor import RestartPolicy, Supervisor
 from mainspring.errors import EngineDied, InvalidRequest, ModelError
@@ -197,19 +201,99 @@ async def test_a_child_that_speaks_does_not_hang(child: Child) -> None:
     await supervisor.close()
 
 
-async def test_a_child_that_no_longer_loads_is_given_up(child: Child) -> None:
-    body = (
-        "def serve(channel, configuration):\n    path = configuration['directory'] + '/lived'\n"
-        "    if os.path.exists(path): raise OSError('the file vanished')\n"
-        "    open(path, 'w').close()\n    channel.send({'ready': {}})\n    channel.receive(wait=True)\n"
-    )
-    supervisor = child.supervise(body)
+BROKEN_WHILE = """
+def serve(channel, configuration):
+    if os.path.exists(configuration["directory"] + "/broken"):
+        print("the weights make no sense", file=sys.stderr, flush=True)
+        os.kill(os.getpid(), signal.SIGSEGV)
+    channel.send({"ready": {}})
+    while True:
+        for message in channel.receive(wait=True):
+            channel.send(message)
+"""
+
+
+async def test_a_child_that_served_once_is_tried_for_ever(child: Child) -> None:
+    supervisor = child.supervise(BROKEN_WHILE)
     await supervisor.start()
+    broken = child.directory / "broken"
+    broken.touch()
     supervisor.kill()
-    await eventually(lambda: supervisor.state == "failed")
-    assert len(child.deaths) == QUICK.attempts
-    with pytest.raises(ModelError, match="the file vanished"):
-        await supervisor.ready(1)
+    await eventually(lambda: len(child.deaths) > 2 * QUICK.attempts)
+    assert supervisor.state in ("starting", "backoff")
+    assert supervisor.down_s > 0
+    # Nobody waits for what has failed so often, and everybody is told why.
+    with pytest.raises(EngineDied, match=r"crashed with SIGSEGV.*make no sense") as caught:
+        await supervisor.ready(30)
+    assert caught.value.retry_after == QUICK.longest
+    broken.unlink()
+    await eventually(lambda: supervisor.state == "ready")
+    assert supervisor.down_s == 0
+    await supervisor.ready(0.1)
+    await supervisor.close()
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_a_crash_is_told_from_a_broken_file(child: Child, whole: bool) -> None:
+    weights = child.directory / "weights.bin"
+    weights.write_bytes(b"as pulled")
+    pulled = SimpleNamespace(
+        directory=child.directory,
+        manifest={"files": {"weights.bin": {"sha256": hashlib.sha256(b"as pulled").hexdigest()}}},
+    )
+    supervisor = child.supervise(BROKEN_WHILE, damaged=damage.of(pulled), remedy="pull it again")
+    await supervisor.start()
+    (child.directory / "broken").touch()
+    if not whole:
+        weights.write_bytes(b"half of it")
+    supervisor.kill()
+    if whole:
+        await eventually(lambda: len(child.deaths) > QUICK.attempts)
+        assert "though its files are whole" in child.deaths[-1]
+        with pytest.raises(EngineDied):
+            await supervisor.ready(1)
+    else:
+        # The first try tells: nobody waits for more of them.
+        await eventually(lambda: len(child.deaths) > 1)
+        with pytest.raises(ModelError, match=r"weights.bin is not the file that was pulled.*pull it again"):
+            await supervisor.ready(30)
+        weights.write_bytes(b"as pulled")
+    (child.directory / "broken").unlink()
+    await eventually(lambda: supervisor.state == "ready")
+    await supervisor.close()
+
+
+async def test_no_process_left_is_no_end(child: Child, monkeypatch: pytest.MonkeyPatch) -> None:
+    supervisor = child.supervise(ECHO)
+    await supervisor.start()
+
+    def refuses(*_arguments: object) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("mainspring.engines.supervisor.spawn", refuses)
+        supervisor.kill()
+        await eventually(lambda: len(child.deaths) > 2)
+    assert "could not be started: Resource temporarily unavailable" in child.deaths[-1]
+    await eventually(lambda: supervisor.state == "ready")
+    await supervisor.close()
+
+
+async def test_killed_again_and_again_it_serves_soon_after_the_last(child: Child) -> None:
+    """A tenth of the time of benchmarks/kill_engine.py: every kill but the last comes while it starts or just has."""
+    supervisor = child.supervise(ECHO, policy=RestartPolicy(first=0.01, longest=1.0))
+    await supervisor.start()
+    for _ in range(40):
+        if supervisor.pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(supervisor.pid, signal.SIGKILL)
+        await asyncio.sleep(0.1)
+    killed = time.monotonic()
+    await eventually(lambda: supervisor.state == "ready")
+    # It pauses for a second at most, and starts.
+    assert time.monotonic() - killed < 30
+    supervisor.send({"text": "alive"})
+    assert await child.heard.get() == {"text": "alive"}
     await supervisor.close()
 
 

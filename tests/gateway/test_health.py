@@ -25,14 +25,40 @@ class Keys:
         return Principal("acme", secret, frozenset({secret.removeprefix("ms-")}))
 
 
+class Health:
+    """A server whose engine has been ``down`` for so many seconds."""
+
+    def __init__(self, down: float = 0.0) -> None:
+        self._down = down
+
+    @property
+    def dead(self) -> bool:
+        return self._down > 120
+
+    async def readiness(self) -> dict[str, str]:
+        return {}
+
+    async def weaknesses(self) -> dict[str, str]:
+        return {}
+
+    def liveness(self) -> dict[str, float]:
+        return {"m": self._down} if self._down else {}
+
+
+@pytest.mark.parametrize(("down", "status", "said"), [(0, 200, "alive"), (30, 200, "alive"), (200, 503, "dead")])
+async def test_liveness_names_an_engine_that_does_not_come_back(down: float, status: int, said: str) -> None:
+    routes = health.router(Health(down), Metrics(["m"]), "", access_to(Keys(), 1.0))
+    app = create_app([routes], GatewaySettings(), lambda header: TraceParent.new())
+    reply = await ask(app, "GET", "/healthz")
+    assert (reply.status, reply.json["status"]) == (status, said)
+    assert reply.json.get("down_s") == ({"m": down} if down else None)
+
+
 async def metrics(metrics_key: str = "", who: str = "", address: str = "127.0.0.1", **headers: str) -> Reply:
     counted = Metrics(["m"])
     counted.facts.count([EventRecord("e1", 0.0, "hush-hush", "t", "call", "a", {"prompt_tokens": 7})])
 
-    async def ready() -> dict[str, str]:
-        return {}
-
-    routes = health.router(ready, ready, counted, metrics_key, access_to(Keys(), 1.0))
+    routes = health.router(Health(), counted, metrics_key, access_to(Keys(), 1.0))
     app = create_app([routes], GatewaySettings(), lambda header: TraceParent.new())
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
     sent["authorization"] = f"Bearer {who}" if who else ""

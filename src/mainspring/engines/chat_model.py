@@ -49,3 +49,8 @@ class ChatModel:
         """Whether what this server runs for it can answer. An endpoint elsewhere is no part of this server: else its
         outage would take away all servers that know it, and without traffic none would see it come back."""
         return any(not replica.local or replica.engine.healthy() for replica in self.all_replicas())
+
+    def down_s(self) -> float:
+        """For how many seconds none of the engines that run here for it could answer, after one could."""
+        local = [replica.engine.statistics().get("down_s", 0.0) for replica in self.all_replicas() if replica.local]
+        return min(local, default=0.0)

@@ -20,7 +20,7 @@ from typing import Protocol
 
 import aiohttp
 
-from mainspring.engines import limits, llamacpp_wire, sockets
+from mainspring.engines import damage, limits, llamacpp_wire, sockets
 from mainspring.engines import openai_wire as wire
 from mainspring.engines.admission import Admission
 from mainspring.engines.base import Capabilities, Capacity, EngineStream, Generation
@@ -101,6 +101,7 @@ class LlamaCppEngine:
             on_message=lambda _: None,
             on_death=lambda _: None,
             start_timeout=settings.start_timeout_s,
+            damaged=damage.of(model),
             remedy=f"Run `mainspring models remove {name}` and `mainspring models pull {name}`",
         )
         self._client = StreamClient(
@@ -338,6 +339,7 @@ class LlamaCppEngine:
             "waiting": self._admission.waiting,
             "kv_used_fraction": self._admission.reserved / self._settings.kv_tokens,
             "restarts": self._supervisor.restarts,
+            "down_s": self._supervisor.down_s,
         }
 
     async def close(self) -> None:

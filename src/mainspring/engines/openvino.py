@@ -16,7 +16,7 @@ from itertools import count
 from pathlib import Path
 from typing import Protocol
 
-from mainspring.engines import limits
+from mainspring.engines import damage, limits
 from mainspring.engines.base import Capabilities, Capacity, Generation
 from mainspring.engines.grammars import GrammarTrial
 from mainspring.engines.jobs import Job, finishes
@@ -98,6 +98,7 @@ class OpenVinoEngine:
             on_message=self._on_message,
             on_death=self._on_death,
             start_timeout=settings.start_timeout_s,
+            damaged=damage.of(model),
             remedy=_pull_again(name),
             busy=lambda: bool(self._began or self._counts),
             silence=settings.step_timeout_s,
@@ -193,6 +194,7 @@ class OpenVinoEngine:
             "waiting": waiting,
             "kv_used_fraction": used,
             "restarts": self._supervisor.restarts,
+            "down_s": self._supervisor.down_s,
             "speculated": speculated,
             "stood_aside": aside,
         }

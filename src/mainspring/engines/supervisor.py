@@ -20,8 +20,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+import mainspring.engines.damage as damage
 from mainspring.engines.protocol import Frames, Message, encode
-from mainspring.errors import EngineDied, InvalidRequest, ModelError
+from mainspring.errors import EngineDied, InvalidRequest, MainspringError, ModelError
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +35,8 @@ _CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal
 @dataclass(frozen=True, slots=True)
 class RestartPolicy:
     """Seconds. The n-th failure in a row waits ``first * 2**n``, at most ``longest``; after ``attempts`` failures
-    in a row to become ready the child is given up; a child that lived ``stable`` starts the count again."""
+    in a row to become ready those who ask are told at once instead of waiting; a child that lived ``stable`` starts
+    the count again."""
 
     first: float = 0.1
     longest: float = 10.0
@@ -94,7 +96,7 @@ class _Link(asyncio.Protocol):
 
 
 class _ErrorOutput(asyncio.Protocol):
-    """Keeps the last lines that the child wrote to its standard error and passes them on to the log."""
+    """Keeps the last lines of the child's standard error and passes them on to the log."""
 
     def __init__(self, tail: deque[str], name: str) -> None:
         self._tail = tail
@@ -125,6 +127,9 @@ class Supervisor:
     sentence about its cause, before the restart. ``remedy`` says what helps when the child crashes while it loads.
     ``generation`` counts incarnations: what was sent to an older one is gone. A child that is ``busy`` and sends
     nothing for about ``silence`` seconds (at most half as much again) hangs: it is killed and restarted.
+
+    What fails in its first load has failed for good. A child that was ready once is started again for ever. ``damaged``
+    tells whether its files are whole: one that crashes on a broken file is asked in vain until that is replaced.
     """
 
     def __init__(
@@ -140,6 +145,7 @@ class Supervisor:
         policy: RestartPolicy | None = None,
         busy: Callable[[], bool] = lambda: False,
         silence: float = 120.0,
+        damaged: damage.Damage = damage.unknown,
     ) -> None:
         self._module = module
         self._configuration = configuration
@@ -151,6 +157,7 @@ class Supervisor:
         self._policy = policy or RestartPolicy()
         self._busy = busy
         self._silence = silence
+        self._damaged = damaged
         self._heard = 0.0
         self._killed: Spawned | None = None
         self._spawned: Spawned | None = None
@@ -159,12 +166,18 @@ class Supervisor:
         self._changed = asyncio.Event()
         self._tail: deque[str] = deque(maxlen=20)
         self._fatal = ""
-        self._failure: ModelError | None = None
+        self._failure: MainspringError | None = None
         self._handshake: asyncio.Future[None] | None = None
         self.state: State = "new"
         self.generation = 0
         self.restarts = 0
+        self.down_since: float | None = None
         self.greeting: Message = {}
+
+    @property
+    def down_s(self) -> float:
+        """For how many seconds it has not been ready since it was."""
+        return 0.0 if self.down_since is None else time.monotonic() - self.down_since
 
     @property
     def pid(self) -> int | None:
@@ -172,7 +185,7 @@ class Supervisor:
         return self._spawned.process.pid if self._spawned else None
 
     def spawn(self) -> None:
-        """Start the child now, without waiting for it. Idempotent."""
+        """Start the child now. Does not wait; idempotent."""
         if self._spawned is None and self.state == "new":
             self._spawned = spawn(self._module, self._configuration)
             self.state = "starting"
@@ -189,14 +202,16 @@ class Supervisor:
     async def ready(self, patience: float) -> None:
         """Return when the child is ready; waits for a restart in progress up to ``patience`` seconds.
 
-        Raises ``EngineDied`` with ``retry_after`` when that takes longer, ``ModelError`` when it was given up.
+        Raises ``EngineDied`` with ``retry_after`` when that takes longer or failed too often, else ``ModelError``.
         """
         if self.state == "ready":
             return
+        self._raise_where_hopeless()
         try:
             async with asyncio.timeout(patience):
                 while self.state in ("starting", "backoff"):
                     await self._wait_for_change()
+                    self._raise_where_hopeless()
         except TimeoutError:
             raise EngineDied(
                 f"the engine of {self._name} is restarting", remedy="Try again in a moment", retry_after=2.0
@@ -239,31 +254,54 @@ class Supervisor:
     async def _supervise(self) -> None:
         failures = 0
         while True:
-            if self._spawned is None:
-                self._spawned = spawn(self._module, self._configuration)
-            spawned, self._fatal = self._spawned, ""
-            self._set("starting")
             began = time.monotonic()
-            try:
-                became_ready = await self._live(spawned)
-            finally:
-                code = await self._reap(spawned)
-            self._spawned = None
+            became_ready, cause, damaged = await self._incarnation()
             lived = time.monotonic() - began
-            cause = self._explain(code, became_ready)
             failures = 0 if became_ready and lived > self._policy.stable else failures + 1
-            # What crashes on its first load will crash again: say so now. A restart gets its attempts.
-            first_load = self.generation == 0
-            if not became_ready and (first_load or failures >= self._policy.attempts):
+            self.down_since = self.down_since or time.monotonic()
+            # What crashes on its first load will crash again: say so now.
+            if not became_ready and self.generation == 0:
                 self._failure = ModelError(cause, remedy=self._remedy)
                 self._set("failed")
                 self._on_death(cause)
                 return
-            logger.warning("%s; restarting", cause)
+            if not became_ready:
+                self._note_failure(cause, failures, damaged=damaged)
+            pause = min(self._policy.longest, self._policy.first * 2 ** min(failures - 1, 32) if failures else 0)
+            logger.warning("%s; starting it again in %.1f s", cause, pause)
             self.restarts += 1
             self._set("backoff")
             self._on_death(cause)
-            await asyncio.sleep(min(self._policy.longest, self._policy.first * 2 ** (failures - 1) if failures else 0))
+            await asyncio.sleep(pause)
+
+    async def _incarnation(self) -> tuple[bool, str, bool]:
+        """One child from start to end: whether it was ever ready, why it ended, whether its files are damaged."""
+        self._fatal = ""
+        try:
+            if self._spawned is None:
+                self._spawned = spawn(self._module, self._configuration)
+        except OSError as error:
+            # No process or no memory is left: that passes.
+            return False, f"the engine of {self._name} could not be started: {error.strerror or error}", False
+        spawned = self._spawned
+        self._set("starting")
+        became_ready = False
+        try:
+            became_ready = await self._live(spawned)
+        except OSError as error:
+            self._fatal = str(error)
+            spawned.process.kill()
+        finally:
+            code = await self._reap(spawned)
+        self._spawned = None
+        damaged = await asyncio.to_thread(self._damaged) if not became_ready else None
+        return became_ready, self._explain(code, became_ready, damaged), bool(damaged)
+
+    def _note_failure(self, cause: str, failures: int, *, damaged: bool) -> None:
+        if damaged:
+            self._failure = ModelError(cause, remedy=self._remedy)
+        elif failures >= self._policy.attempts:
+            self._failure = EngineDied(cause, remedy="It is started again and again", retry_after=self._policy.longest)
 
     async def _live(self, spawned: Spawned) -> bool:
         """Serve one incarnation until its socket closes; whether it ever became ready."""
@@ -282,6 +320,7 @@ class Supervisor:
                 await lost
                 return False
             self.generation += 1
+            self._failure = self.down_since = None
             if self._killed is not spawned:
                 self._set("ready")
             await self._watch(lost)
@@ -330,22 +369,26 @@ class Supervisor:
                 stop()
         return await asyncio.to_thread(process.wait)
 
-    def _explain(self, code: int, became_ready: bool) -> str:
+    def _explain(self, code: int, became_ready: bool, damaged: str | None) -> str:
         when = "ended" if became_ready else "could not load its model"
-        reason = self._fatal or (self._tail[-1] if self._tail else "")
+        said = self._fatal or (self._tail[-1] if self._tail else "")
+        reason = said
+        if code < 0:
+            reason = signal.Signals(-code).name + (f" ({said})" if said else "")
         if code < 0 and -code in _CRASHES and not became_ready:
-            reason = f"it crashed with {signal.Signals(-code).name}: the model file is damaged" + (
-                f" ({reason})" if reason else ""
-            )
-        elif code < 0:
-            reason = f"{signal.Signals(-code).name}" + (f" ({reason})" if reason else "")
+            why = "though its files are whole" if damaged == "" else "the model file is damaged"
+            reason = f"it crashed with {signal.Signals(-code).name}: {why}" + (f" ({said})" if said else "")
+        if damaged:
+            reason = f"{damaged} is not the file that was pulled" + (f" ({reason})" if reason else "")
         return f"the engine of {self._name} {when}: {reason or f'exit status {code}'}"
 
+    def _raise_where_hopeless(self) -> None:
+        if (failure := self._failure) is not None:
+            raise type(failure)(failure.message, remedy=failure.remedy, retry_after=failure.retry_after)
+
     def _raise_unless_ready(self) -> None:
-        if self.state == "failed" and self._failure is not None:
-            failure = self._failure
-            raise ModelError(failure.message, remedy=failure.remedy)
         if self.state != "ready":
+            self._raise_where_hopeless()
             raise EngineDied(f"the engine of {self._name} is closed")
 
     def _set(self, state: State) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from fastapi import APIRouter
@@ -15,9 +14,6 @@ from mainspring.errors import Unauthenticated
 from mainspring.gateway.access import Access, bearer
 from mainspring.gateway.respond import json_response
 
-Readiness = Callable[[], Awaitable[dict[str, str]]]
-"""What is not ready, or weak, by part; empty when everything is well."""
-
 
 class Metrics(Protocol):
     """What is counted."""
@@ -25,23 +21,43 @@ class Metrics(Protocol):
     def render(self, *, tenants: bool) -> tuple[bytes, str]: ...
 
 
-def router(
-    readiness: Readiness, weaknesses: Readiness, metrics: Metrics, metrics_key: str, access: Access
-) -> APIRouter:
+class Health(Protocol):
+    """What is known of the server's parts."""
+
+    @property
+    def dead(self) -> bool: ...
+
+    async def readiness(self) -> dict[str, str]:
+        """What is not ready, by part; empty when everything is."""
+        ...
+
+    async def weaknesses(self) -> dict[str, str]:
+        """What is wrong and leaves the rest working, by part."""
+        ...
+
+    def liveness(self) -> dict[str, float]:
+        """Models whose engine is down, and for how many seconds."""
+        ...
+
+
+def router(health: Health, metrics: Metrics, metrics_key: str, access: Access) -> APIRouter:
     """The health routes. With ``metrics_key`` the metrics are for those who bring it, or an admin key."""
     routes = APIRouter(tags=["health"])
     admins = access("admin")
 
-    @routes.get("/healthz")
+    @routes.get("/healthz", responses={503: {"description": "No engine here has come back for minutes"}})
     async def healthz() -> HttpResponse:
+        if down := health.liveness():
+            status = "dead" if health.dead else "alive"
+            return json_response({"status": status, "down_s": down}, None, 503 if health.dead else 200)
         return json_response({"status": "alive"})
 
     @routes.get("/readyz", responses={503: {"description": "Not ready: `parts` says what"}})
     async def readyz() -> HttpResponse:
-        missing = await readiness()
+        missing = await health.readiness()
         if missing:
             return json_response({"status": "not ready", "parts": missing}, {"retry-after": "1"}, 503)
-        if weak := await weaknesses():
+        if weak := await health.weaknesses():
             return json_response({"status": "degraded", "parts": weak})
         return json_response({"status": "ready"})
 

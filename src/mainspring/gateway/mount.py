@@ -91,7 +91,7 @@ def mount(system: System) -> FastAPI:
         cache.router(system.caches, access, system.stores.audit),
         audit.router(system.stores.audit, access),
         subjects.router(system.compliance, system.stores.erasures, access),
-        health.router(system.readiness, system.weaknesses, system.telemetry.metrics, settings.metrics_key, access),
+        health.router(system, system.telemetry.metrics, settings.metrics_key, access),
         console.router(console.built()),
     ]
     return create_app(routers, settings, system.telemetry.tracing.root, system.telemetry.metrics.http)
