@@ -53,7 +53,7 @@ class Spawned:
 
 
 def spawn(module: str, configuration: Message) -> Spawned:
-    """Start ``python -m module --fd N`` and hand it its configuration. Does not wait and needs no event loop."""
+    """Start ``python -m module --fd N`` with its configuration. Does not wait and needs no event loop."""
     ours, theirs = socket.socketpair()
     # The kernel ties "die with parent" to the parent's thread: only the main thread lives as long as the process.
     main_thread = threading.current_thread() is threading.main_thread()
@@ -280,8 +280,7 @@ class Supervisor:
         try:
             if self._spawned is None:
                 self._spawned = spawn(self._module, self._configuration)
-        except OSError as error:
-            # No process or no memory is left: that passes.
+        except OSError as error:  # no process or no memory is left: that passes
             return False, f"the engine of {self._name} could not be started: {error.strerror or error}", False
         spawned = self._spawned
         self._set("starting")
