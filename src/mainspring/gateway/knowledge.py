@@ -16,6 +16,7 @@ from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.idempotency import Idempotency, IdempotencyKey
 from mainspring.gateway.lists import AskedPage, list_body
 from mainspring.gateway.respond import json_response
+from mainspring.rag.intake import Intake
 from mainspring.rag.library import Library
 from mainspring.rag.opened import Opened
 from mainspring.stores.collections import Collection, Document, Tally
@@ -208,12 +209,12 @@ def documents_router(library: Library, access: Access) -> APIRouter:
     ) -> HttpResponse:
         home = (await library.get(context.principal, store_id)).id
         found = await library.documents_page(context.principal, home, page, status)
-        return json_response(list_body(found.map(lambda each: _document(home, each))))
+        return json_response(list_body(found.map(lambda each: _document(home, each, library.intake))))
 
     @routes.get("/{store_id}/files/{file_id}")
     async def get_document(store_id: str, file_id: str, context: chats) -> HttpResponse:
         home = (await library.get(context.principal, store_id)).id
-        return json_response(_document(home, await library.document(context.principal, home, file_id)))
+        return json_response(_document(home, await library.document(context.principal, home, file_id), library.intake))
 
     @routes.get("/{store_id}/files/{file_id}/content")
     async def content(
@@ -354,7 +355,18 @@ def _chunk(index: int, row: ChunkRow) -> dict[str, Any]:
     }
 
 
-def _document(store_id: str, document: Document) -> dict[str, Any]:
+def _progress(document: Document, intake: Intake | None) -> dict[str, Any] | None:
+    """How far a file is that this server reads, or how many are before it."""
+    if intake is None or document.status != "in_progress":
+        return None
+    if (reading := intake.reading(document.document_id)) is not None:
+        return {"stage": reading.stage, "chunks_done": reading.done, "chunks_total": reading.total or None}
+    if (ahead := intake.ahead(document.document_id)) is not None:
+        return {"stage": "waiting", "files_ahead": ahead}
+    return None
+
+
+def _document(store_id: str, document: Document, intake: Intake | None = None) -> dict[str, Any]:
     error = {"code": "unreadable_document", "message": document.error} if document.error else None
     return {
         "id": document.file_id or document.document_id,
@@ -372,4 +384,5 @@ def _document(store_id: str, document: Document) -> dict[str, Any]:
         "document_id": document.document_id,
         "chunks": document.chunks,
         "pages": document.pages,
+        "progress": _progress(document, intake),
     }

@@ -24,7 +24,7 @@ from mainspring.rag.connect.base import Batch, Connector, Seen, Source
 from mainspring.rag.connect.folder import Folder
 from mainspring.rag.graph.read import Reader
 from mainspring.rag.parse import Parser
-from mainspring.rag.publish import Failure, IngestReport, Prepared, Publisher, forget
+from mainspring.rag.publish import Failure, IngestReport, Prepared, Publisher, Told, forget
 from mainspring.rag.recipe import recipe
 from mainspring.rag.screen import Screener
 from mainspring.rag.title import read_as, title_of
@@ -153,8 +153,10 @@ class Ingestor:
         *,
         attributes: Attributes | None = None,
         groups: frozenset[str] | None = None,
+        advance: Told | None = None,
     ) -> Document:
-        """Ingest one file that was uploaded; its document. Attributes and groups that are not given stay.
+        """Ingest one file that was uploaded; its document. Attributes and groups that are not given stay. ``advance``
+        is told how far it is.
 
         Raises ``UnreadableDocument`` or ``MissingExtra``, after recording the failure.
         """
@@ -170,7 +172,7 @@ class Ingestor:
             groups=about.groups if groups is None else groups,
             modified_at=about.modified_at,
         )
-        report = await self.ingest(collection, [source], raising=True)
+        report = await self.ingest(collection, [source], raising=True, told=advance)
         document = await self._by_key(collection, key)
         if document is None:
             raise Conflict(f"{name} was removed while it was ingested; {len(report.failed)} failures")
@@ -188,6 +190,7 @@ class Ingestor:
         progress: Progress | None = None,
         *,
         raising: bool = False,
+        told: Told | None = None,
     ) -> IngestReport:
         """Ingest ``sources``. With ``raising`` the first failure is raised once it is recorded.
 
@@ -195,6 +198,7 @@ class Ingestor:
         """
         run = await self._begin(collection, progress)
         run.raising = raising
+        run.publisher.told = told
         await self._ingest(run, sources)
         return await self._end(run)
 

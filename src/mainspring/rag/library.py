@@ -1,26 +1,25 @@
 """The library: a tenant's collections, what is in them, and the background work that fills them.
 
-Attaching a file is durable at once (an ``in_progress`` document row); the ingesting itself runs in one background
-task and is taken up again after a restart.
+Attaching a file is durable at once (an ``in_progress`` document row); the ingesting itself runs in the background
+(``intake``) and is taken up again after a restart.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import dataclasses
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from mainspring.errors import Conflict, Forbidden, MainspringError, NotFound
+from mainspring.errors import Conflict, Forbidden, NotFound
 from mainspring.rag.answer import DocumentAnswerer
 from mainspring.rag.connect.registry import Spec
 from mainspring.rag.connect.sync import Syncer
 from mainspring.rag.forget import Forgetter
 from mainspring.rag.graph.read import Builder, Built
 from mainspring.rag.ingest import Ingestor, IngestReport, Progress
+from mainspring.rag.intake import Intake
 from mainspring.rag.opened import Opened, opened
 from mainspring.rag.screen import Screener
 from mainspring.rag.search import Search
@@ -33,10 +32,6 @@ from mainspring.stores.pages import Page, Slice
 from mainspring.stores.sources import SourceRow
 from mainspring.stores.vectors import ChunkRow
 from mainspring.types import Principal
-
-log = logging.getLogger("mainspring.rag")
-# How long the background work waits for a database that failed.
-_RETRY_S = 5.0
 
 
 class Answering(Protocol):
@@ -71,20 +66,16 @@ class Library:
         self.screener: Screener | None = None
         # Has answers written by the best of the chat models that there are now.
         self.rewire: Callable[[], None] = lambda: None
-        self._wake = asyncio.Event()
-        self._worker: asyncio.Task[None] | None = None
+        self.intake = Intake(stores, ingestor)
 
     async def start(self) -> None:
         """Begin the background work, with what an earlier process left undone."""
         await self.forgetter.start()
-        self._worker = asyncio.create_task(self._work(), name="ingest")
-        self._wake.set()
+        self.intake.start()
 
     async def close(self) -> None:
         """Stop the background work; what it was at stays ``in_progress`` and is taken up at the next start."""
-        if self._worker is not None:
-            self._worker.cancel()
-            await asyncio.wait((self._worker,))
+        await self.intake.close()
         await self.forgetter.close()
 
     async def create(
@@ -137,6 +128,7 @@ class Library:
         """Forget a collection. Raises ``NotFound``."""
         collection = await self.get(principal, id_or_name)
         await self._collections.delete(principal.tenant, collection.id, by=by)
+        self.intake.cancel(collection.id)
         self.forgetter.soon()
 
     async def documents(self, principal: Principal, id_or_name: str) -> list[Document]:
@@ -199,7 +191,7 @@ class Library:
             await self.document(principal, collection.id, file_id)
         about = _changed(about, attributes, groups)
         await self._collections.begin(collection, file_id, info.sha256, info.name, file_id=file_id, about=about)
-        self._wake.set()
+        self.intake.soon()
         return await self.document(principal, collection.id, file_id)
 
     async def describe(
@@ -252,6 +244,7 @@ class Library:
         collection = await self.get(principal, id_or_name)
         document = await self.document(principal, collection.id, file_id)
         await self._collections.remove(collection, document.document_id, by=by)
+        self.intake.cancel(collection.id, document.document_id)
         self.forgetter.soon()
 
     async def delete_file(self, principal: Principal, file_id: str, *, by: By = LOCAL) -> None:
@@ -267,6 +260,7 @@ class Library:
                 with contextlib.suppress(NotFound):
                     collection = await self._collections.known(tenant, collection_id)
                     await self._collections.remove(collection, document_id, by=by)
+                    self.intake.cancel(collection_id, document_id)
         finally:
             self.forgetter.soon()
         # Its last document's readers may be others than those that it was for: who asks was looked at above.
@@ -340,38 +334,6 @@ class Library:
             groups=collection.groups,
             sampled=answerer.sampled,
         )
-
-    # --- background -----------------------------------------------------------------------------------------------
-
-    async def _work(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            try:
-                for collection, document in await self._collections.unfinished():
-                    if document.file_id is not None:
-                        await self._read(collection, document, document.file_id)
-            except MainspringError as error:
-                log.warning("attached files wait %g s to be read: %s", _RETRY_S, error.message)
-                await asyncio.sleep(_RETRY_S)
-                self._wake.set()
-
-    async def _read(self, collection: Collection, document: Document, file_id: str) -> None:
-        try:
-            groups = collection.groups | document.groups
-            data = await self._files.content(collection.tenant, file_id, groups=groups)
-            read = await self._ingestor.ingest_file(collection, document.name, data, file_id)
-            if read.status == "failed" and await self._collections.moved(collection):
-                # It was read for vectors of another model than the collection has now.
-                await self._collections.begin(
-                    collection, file_id, read.sha256, read.name, file_id=file_id, about=read.about
-                )
-                self._wake.set()
-        except Exception as error:  # whatever comes of one file, the others are read
-            unexpected = not isinstance(error, MainspringError)
-            log.warning("%s was not ingested: %s", document.document_id, error, exc_info=unexpected)
-            reason = str(error) or type(error).__name__
-            await self._collections.fail(collection, document.document_id, reason, generation=document.begun)
 
 
 def _changed(about: About, attributes: Attributes | None, groups: frozenset[str] | None) -> About:

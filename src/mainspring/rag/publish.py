@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 from mainspring.engines.base import Embedder
 from mainspring.errors import Conflict, MainspringError, NotFound, UnreadableDocument
@@ -27,6 +28,9 @@ from mainspring.stores.collections import Collection, Collections
 from mainspring.stores.documents import DocumentVersion, Publication
 from mainspring.stores.vectors import ChunkRow, VectorStore
 
+Stage = Literal["parsing", "embedding", "writing"]
+Told = Callable[[Stage, int, int], None]
+"""Called with what is done with a file now, and of how many of its chunks that is done."""
 log = logging.getLogger("mainspring.rag")
 
 
@@ -109,6 +113,7 @@ class Publisher:
         self._blobs = blobs
         self._vectors = vectors
         self._embedder = embedder
+        self.told: Told | None = None
 
     async def publish(self, collection: Collection, prepared: Sequence[Prepared], report: IngestReport) -> None:
         """Embed and write the chunks of all, then make each document current.
@@ -167,7 +172,9 @@ class Publisher:
     async def _write(self, collection: Collection, prepared: Sequence[Prepared], report: IngestReport) -> None:
         texts = [piece.embedded for each in prepared for piece in each.chunks]
         digests = [reuse.digest(self._embedder, text) for text in texts]
-        made = await reuse.vectors(self._vectors, collection.table, self._embedder, texts, digests)
+        told = self.told
+        advance = None if told is None else partial(told, "embedding")
+        made = await reuse.vectors(self._vectors, collection.table, self._embedder, texts, digests, advance)
         report.tokens += made.tokens
         report.embedded += made.embedded
         report.reused += len(texts) - made.embedded
@@ -175,6 +182,8 @@ class Publisher:
         for each in prepared:
             for number, piece in enumerate(each.chunks):
                 rows.append(_row(each, number, piece, made.rows[len(rows)], digests[len(rows)]))
+        if told is not None:
+            told("writing", len(rows), len(rows))
         await self._vectors.write(collection.table, rows)
 
     async def _graph(self, collection: Collection, each: Prepared, report: IngestReport) -> str:
