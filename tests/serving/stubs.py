@@ -124,6 +124,11 @@ async def hang_up(request: web.Request) -> web.StreamResponse:
     return web.Response()
 
 
+async def ended(request: web.Request) -> web.StreamResponse:
+    """Nothing more, and no end of the stream's own."""
+    return web.Response()
+
+
 async def garbage(request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse(headers={"content-type": "text/event-stream"})
     await response.prepare(request)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,10 +27,11 @@ from mainspring.serving.balance import Balance
 from mainspring.serving.budget import Budget
 from mainspring.serving.meter import Meter
 from mainspring.serving.pricing import Price
+from mainspring.serving.retry import Retry
 from mainspring.settings.routing import BalanceSettings
 from mainspring.types import ChatRequest, Context, Finish, Message, Request, Responder, Response, Text, Usage
 from tests.serving.house import CountingMetrics, MemoryTracing, Recited, visitor
-from tests.serving.stubs import Behaviour, Counts, balanced, garbage, hang_up, refuse, say, serving, stall
+from tests.serving.stubs import Behaviour, Counts, balanced, ended, garbage, hang_up, refuse, say, serving, stall
 
 ASK = ChatRequest("far", (Message("user", "Hello"),))
 
@@ -292,6 +294,66 @@ async def test_hedges_are_a_bounded_share(monkeypatch: pytest.MonkeyPatch) -> No
         assert 4 <= sum(counts.hedges.values()) <= 5
 
 
+def in_turn(*behaviours: Behaviour) -> Behaviour:
+    """Each request is answered by the next, and those after them by the last."""
+    left = list(behaviours)
+
+    async def behave(request: web.Request) -> web.StreamResponse:
+        return await (left.pop(0) if len(left) > 1 else left[0])(request)
+
+    return behave
+
+
+@pytest.mark.parametrize("cut", [hang_up, say("", then=hang_up), say("", then=ended)], ids=["asked", "sent", "ended"])
+async def test_what_is_cut_before_its_first_token_is_asked_again(cut: Behaviour) -> None:
+    async with (
+        serving(in_turn(cut, cut, say("all is well"))) as (one,),
+        balanced([one.url], Counts()) as balance,
+    ):
+        retry = Retry(balance, "far", CountingMetrics(), retries=2)
+        assert (await collect(await retry.respond(ASK, visitor()))).text.strip() == "all is well"
+        assert len(one.bodies) == 3
+        # What has begun is never asked again.
+        one.behave = say("half", then=hang_up)
+        with pytest.raises(UpstreamError):
+            await collect(await retry.respond(ASK, visitor()))
+        assert len(one.bodies) == 4
+
+
+@pytest.mark.parametrize("policy", ["prefix", "least_tokens"])
+async def test_a_replica_that_is_always_slow_gets_few_calls(policy: str) -> None:
+    counts = Counts()
+    async with (
+        serving(say("slow", before=0.4), say("quick")) as (slow, quick),
+        balanced([slow.url, quick.url], counts, side=lambda inner: inner, policy=policy, hedge_share=0.5) as balance,
+    ):
+        for _ in range(24):
+            await text_of(balance)
+        # It was half of them; a few are needed to see it.
+        assert len(slow.bodies) <= 5
+        # Long after, it is tried again: it may have become quick.
+        balance.arms[0]._expected_at -= 60
+        balance.arms[0].last = -1
+        await text_of(balance)
+        assert len(slow.bodies) <= 6
+
+
+async def test_a_hedge_begins_when_the_quickest_would_have_answered() -> None:
+    made = hedging(Recited(), Recited(), hedge_minimum_s=0.0)
+    for _ in range(30):
+        made.arms[0].note_first(0.0, 1.5)
+    after: list[float] = []
+
+    async def raced(first: Any, second: Any, after_s: float, lost: Any) -> Any:
+        after.append(after_s)
+        return await first, ""
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("mainspring.serving.balance.race", raced)
+        await made._hedged(made.arms[0], 1, [], [made.arms[0]], ASK, visitor())
+    assert after == [0.001]
+
+
 class Fate:
     """A replica that does what each of its days says: True answers, an exception is raised."""
 
@@ -351,7 +413,7 @@ def hedging(*responders: Any, **settings: Any) -> Balance:
     made = Balance(
         replicas,
         "m",
-        BalanceSettings(hedge_share=0.5, hedge_minimum_s=60.0, **settings),
+        BalanceSettings(**{"hedge_share": 0.5, "hedge_minimum_s": 60.0} | settings),
         Counts(),
         Budget(1.0, 10),
         side=lambda inner: inner,

@@ -12,11 +12,12 @@ import aiohttp
 
 from mainspring.engines import openai_wire as wire
 from mainspring.engines.sse import EventParser
-from mainspring.errors import DeadlineExceeded, EngineDied, MainspringError
+from mainspring.errors import DeadlineExceeded, EngineDied, MainspringError, UpstreamError
 from mainspring.types import Event
 
 CONNECT_TIMEOUT_S = 10.0
 SILENCE_TIMEOUT_S = 300.0
+CUT_RETRY_S = 0.05
 DRAIN_TIMEOUT_S = 0.5
 MAX_ERROR_BYTES = 65_536
 
@@ -31,8 +32,9 @@ class StreamClient:
     """One session and its pool of connections.
 
     ``refuse`` explains statuses other than 200, ``fail`` broken connections and unreadable answers,
-    ``unreachable`` connections that could not be made. A request that may have arrived is never sent again. An other
-    side that says nothing for ``silence_s`` seconds is given up.
+    ``unreachable`` connections that could not be made. A request that may have arrived is not sent again here; that an
+    answer was cut before its first token is said by ``retry_after``. An other side that says nothing for ``silence_s``
+    seconds is given up.
     """
 
     def __init__(
@@ -83,13 +85,16 @@ class StreamClient:
         the client's functions make of everything else. ``pauses`` are awaited before further attempts to connect.
         """
         response: aiohttp.ClientResponse | None = None
+        begun = False
         try:
             response = await self._open(url, body, headers, deadline, pauses)
             async with contextlib.aclosing(self._events(response, reader, deadline)) as events:
                 async for event in events:
+                    begun = True
                     yield event
         except (aiohttp.ClientError, OSError) as error:
-            raise self._fail(f"the connection failed: {str(error) or type(error).__name__}") from None
+            failure = self._fail(f"the connection failed: {str(error) or type(error).__name__}")
+            raise failure if begun else _passing(failure) from None
         finally:
             if response is not None:
                 # Closing the connection is how the other side learns that nobody listens; a response that was
@@ -149,11 +154,17 @@ class StreamClient:
         loop = asyncio.get_running_loop()
         timer = loop.call_at(deadline, response.content.set_exception, late) if deadline is not None else None
         try:
+            begun = False
             while not reader.done and (chunk := await response.content.readany()):
                 for event in parser.feed(chunk):
                     for parsed in reader.read(event):
+                        begun = True
                         yield parsed
-            for parsed in reader.end():
+            try:
+                last = list(reader.end())
+            except UpstreamError as error:
+                raise error if begun else _passing(error) from None
+            for parsed in last:
                 yield parsed
             # The end of the body follows [DONE] at once where the connection can be used again.
             if not response.content.at_eof():
@@ -219,3 +230,10 @@ class StreamClient:
             response.content.set_exception(EngineDied(f"{self._name} was closed while it answered"))
         if session is not None:
             await session.close()
+
+
+def _passing(error: MainspringError) -> MainspringError:
+    """``error``, which another attempt may not meet."""
+    if error.retry_after is None:
+        error.retry_after = CUT_RETRY_S
+    return error

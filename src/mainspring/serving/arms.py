@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -18,6 +19,9 @@ DECAY_S = 10.0
 SAMPLES = 256
 # A quantile of fewer times says nothing.
 ENOUGH = 20
+LATEST = 5
+"""So many of the latest times tell what is usual now: one long prompt among them says nothing."""
+FEWEST = 3
 
 
 def _always() -> bool:
@@ -103,6 +107,14 @@ class Arm:
             keep = math.exp(-max(0.0, now - self._expected_at) / DECAY_S)
             self._expected_s = expected * keep + seconds * (1 - keep)
         self._expected_at = now
+
+    def usual_s(self, now: float) -> float | None:
+        """The median of the latest times to the first token; None where too few are known, or they are old: what was
+        slow must be tried again."""
+        if len(self._firsts) < FEWEST or now - self._expected_at > DECAY_S:
+            return None
+        latest = sorted(itertools.islice(reversed(self._firsts), LATEST))
+        return latest[len(latest) // 2]
 
     def first_quantile(self, share: float) -> float | None:
         """The time within which ``share`` of the latest first tokens came; None while too few have."""

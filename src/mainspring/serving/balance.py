@@ -33,6 +33,9 @@ from mainspring.types import ChatRequest, CompletionRequest, Context, Event, Req
 MOVABLE = (EngineError, ModelError, Overloaded, RateLimited, UnknownModel, DeadlineExceeded)
 """What another replica may do better."""
 
+SLOWER, SLOWER_BY_S = 4.0, 0.1
+"""A replica whose first tokens take so many times, and so many seconds, longer than the quickest's is left aside."""
+
 Clock = Callable[[], float]
 
 
@@ -139,9 +142,19 @@ class Balance:
         arms = [arm for arm, state in states if state == "ready"]
         # An engine that restarts keeps its callers waiting until it is back: better than none.
         arms = arms or [arm for arm, state in states if state == "starting"]
+        arms = self._quick(arms, now)
         if len(arms) < 2:
             return arms[0] if arms else None
         return arms[self._choose([arm.snapshot(now, blocks) for arm in arms], tokens, blocks)]
+
+    def _quick(self, arms: list[Arm], now: float) -> list[Arm]:
+        """``arms`` without those that take much longer to their first token than others do with their calls."""
+        usual = {arm.name: arm.usual_s(now) for arm in arms}
+        known = [seconds * (arm.running + 1) for arm in arms if (seconds := usual[arm.name]) is not None]
+        if not known:
+            return arms
+        most = max(SLOWER * min(known), min(known) + SLOWER_BY_S)
+        return [arm for arm in arms if (usual[arm.name] or 0.0) <= most]
 
     async def _attempt(
         self, arm: Arm, tokens: int, blocks: Sequence[int], request: Request, context: Context
@@ -254,7 +267,9 @@ class Balance:
         context: Context,
     ) -> Response:
         """An attempt, and a second one elsewhere when the first takes longer than most do."""
-        usual = arm.first_quantile(self._settings.hedge_quantile)
+        # That of the quickest: a replica that always is slow is not usual.
+        known = (each.first_quantile(self._settings.hedge_quantile) for each in self.arms)
+        usual = min((seconds for seconds in known if seconds is not None), default=None)
         if usual is None:
             return await self._attempt(arm, tokens, blocks, request, context)
 
