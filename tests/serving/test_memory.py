@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -14,10 +15,12 @@ import sqlalchemy as sa
 from _dialogues import DEVELOPMENT, planted, written
 from mainspring.errors import EngineError, InvalidRequest, SessionSpent, StoreError
 from mainspring.serving.memory import extract, notes, words
+from mainspring.serving.memory.keeper import Kept
+from mainspring.serving.memory.written import Writer
 from mainspring.serving.session import stored_name
 from mainspring.stores.sessions import Summary
 from mainspring.stores.turns import SessionTurn
-from mainspring.types import Message, Sampling
+from mainspring.types import Context, Message, Sampling
 from tests.serving.house import visitor
 from tests.serving.talk import Talk, talk
 
@@ -196,6 +199,35 @@ async def test_a_summary_is_written_by_the_model_and_checked(tmp_path: Path) -> 
         assert calls
         # What the summary took is on the session's account.
         assert info.spent > sum(call.facts["prompt_tokens"] for call in calls)
+
+
+async def test_a_summary_keeps_the_region_and_the_rate_of_its_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[frozenset[str], str]] = []
+    write = Writer.write
+
+    async def noted(writer: Writer, before: str, groups: Any, context: Context, tokens: int) -> str:
+        seen.append((context.regions, context.allowance.rate))
+        return await write(writer, before, groups, context, tokens)
+
+    monkeypatch.setattr(Writer, "write", noted)
+    async with talk(tmp_path, writes=True, strategy="summary", max_tokens=256) as home:
+        await told(home, planted(written(30, seed=11), [FACT], [0]))
+        line = dataclasses.replace(visitor(), regions=frozenset({"eu"}))
+        line.allowance.rate = "batch"
+        await home.keeper._keep(dataclasses.replace(await _kept(home), context=line))
+    assert set(seen) == {(frozenset({"eu"}), "batch")}
+
+
+async def _kept(home: Talk) -> Kept:
+    """What is kept of the conversation after a turn."""
+    held: list[Kept] = []
+    after = home.keeper.after
+    home.keeper.after = held.append  # type: ignore[method-assign]
+    await home.say("Go on.")
+    home.keeper.after = after  # type: ignore[method-assign]
+    return held[0]
 
 
 async def test_a_session_that_has_spent_its_budget_is_refused(tmp_path: Path) -> None:

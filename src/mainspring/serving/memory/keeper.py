@@ -141,6 +141,8 @@ class Keeper:
     async def _keep(self, kept: Kept) -> None:
         allowance = Allowance()
         allowance.application = kept.context.allowance.application
+        # At the rate of the work that it is part of.
+        allowance.rate = kept.context.allowance.rate
         context = dataclasses.replace(
             kept.context,
             allowance=allowance,
