@@ -259,9 +259,10 @@ def figures(rounds: Sequence[Round]) -> dict[str, Figure]:
     return shown
 
 
-def key_of(tenant: str, home: Path) -> str:
-    """A new key of that tenant."""
+def key_of(tenant: str, home: Path, *scopes: str) -> str:
+    """A new key of that tenant, with the scope of chats or those that are named."""
     command = [sys.executable, "-m", "mainspring", "keys", "create", tenant, "--tenant", tenant, "--json"]
+    command += [word for scope in scopes for word in ("--scope", scope)]
     made = subprocess.run(command, env=environment(home), cwd=home, capture_output=True, text=True, check=True)
     secret: str = json.loads(made.stdout)["secret"]
     return secret

@@ -223,10 +223,9 @@ async def test_a_summary_keeps_the_region_and_the_rate_of_its_turn(
 async def _kept(home: Talk) -> Kept:
     """What is kept of the conversation after a turn."""
     held: list[Kept] = []
-    after = home.keeper.after
-    home.keeper.after = held.append  # type: ignore[method-assign]
-    await home.say("Go on.")
-    home.keeper.after = after  # type: ignore[method-assign]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(home.keeper, "after", held.append)
+        await home.say("Go on.")
     return held[0]
 
 
