@@ -31,6 +31,7 @@ from mainspring.serving.prompts.registry import PromptRegistry
 from mainspring.serving.repair import further
 from mainspring.serving.replicas import Replicas
 from mainspring.serving.reserve import Purse
+from mainspring.serving.reserve_beside import Beside
 from mainspring.serving.residency import Residency
 from mainspring.serving.rings import Services, request_ring
 from mainspring.serving.select import Registry
@@ -156,7 +157,7 @@ async def open(  # noqa: A001
             chat,
             names.shown,
             embedding,
-            Charge(limits, telemetry.metrics),
+            Charge(limits, telemetry.metrics, _beside(stores, tariffs, telemetry, engines)),
             charged,
             partial(inspect, guard, policies, role="query"),
             partial(_sift, guard, policies),
@@ -169,6 +170,11 @@ async def open(  # noqa: A001
             UnderPolicy(policies, ring),
             partial(names.adopt, chat=chat),
         )
+
+
+def _beside(stores: Stores, tariffs: Tariffs, telemetry: Telemetry, engines: Engines) -> Beside:
+    models = [each.name for each in (engines.embedder, engines.reranker) if each is not None]
+    return Beside(stores.budgets, tariffs, telemetry.metrics, models)
 
 
 def _residency(settings: Settings, engines: Engines) -> Residency:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -330,22 +330,30 @@ class Limit(Layer):
         return response.with_head(headers=headers).on_close(settle)
 
 
+class Held(Protocol):
+    """``serving.reserve_beside.Beside``."""
+
+    def __call__(self, context: Context, tokens: int) -> AbstractAsyncContextManager[None]: ...
+
+
 class Charge:
     """The same limits for what no request ring is around: ``async with charge(context, tokens): ...``."""
 
-    def __init__(self, limits: RateLimits, metrics: LimitMetrics) -> None:
+    def __init__(self, limits: RateLimits, metrics: LimitMetrics, budgets: Held | None = None) -> None:
         self._limits = limits
         self._metrics = metrics
+        self._budgets = budgets
 
     @asynccontextmanager
     async def __call__(self, context: Context, tokens: int) -> AsyncIterator[None]:
         """Counts one request and sets ``tokens`` aside; what models spent in ``context`` is settled at the end.
 
-        Raises what ``RateLimits.grant`` raises.
+        Raises what ``RateLimits.grant`` raises, and ``BudgetExceeded``.
         """
         grant = await _grant(self._limits, self._metrics, context, tokens)
         try:
-            yield
+            async with nullcontext() if self._budgets is None else self._budgets(context, tokens):
+                yield
         finally:
             await grant.settle(context.allowance.spent.total_tokens)
 

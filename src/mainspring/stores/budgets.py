@@ -192,6 +192,16 @@ class Budgets:
         """Renew it no more: it is settled now, or its lease ends."""
         self._live.discard(reservation)
 
+    async def release(self, reservation: str) -> None:
+        """Give it back, of what is settled elsewhere; where the database fails its lease ends."""
+        self.done(reservation)
+        try:
+            await self._database.write(
+                lambda connection: spending.settle(connection, (), [reservation], time.time()) and None
+            )
+        except MainspringError as error:
+            _log.warning("reservation %s was not given back: %s", reservation, error)
+
     async def close(self) -> None:
         """End what runs beside the requests."""
         for task in list(self._beside.values()):
