@@ -304,3 +304,12 @@ async def test_an_answer_gets_so_much_feedback(house: House) -> None:
     said = [await house.ask(secret, "POST", "/v1/feedback", {"answer_id": "ans_1", "rating": "up"}) for _ in range(3)]
     assert [each.status for each in said] == [201, 201, 403]
     assert said[-1].error["param"] == "feedback_per_answer"
+
+
+async def test_a_tenant_makes_few_budgets_a_minute_for_all_wait_for_it(house: House) -> None:
+    _, admin = await house.key("admin")
+    _, operator = await house.key("admin", "operate")
+    wanted = [{"scope": "application", "subject": f"a{number}", "limit_tokens": 1} for number in range(20)]
+    made = [(await house.ask(admin, "POST", "/v1/budgets", each)).status for each in wanted[:10]]
+    assert made == [200] * 6 + [429] * 4
+    assert {(await house.ask(operator, "POST", "/v1/budgets", each)).status for each in wanted[10:]} == {200}

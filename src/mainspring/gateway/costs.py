@@ -7,17 +7,19 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Any, Literal, get_args
 
+from cachetools import LRUCache
 from fastapi import APIRouter, Depends, Query
 from fastapi import Request as HttpRequest
 from pydantic import Field
 from starlette.responses import Response as HttpResponse
 
-from mainspring.errors import Forbidden, InvalidRequest
+from mainspring.errors import Forbidden, InvalidRequest, RateLimited
 from mainspring.gateway.access import Access, acting
 from mainspring.gateway.bodies import Body
 from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.idempotency import Idempotency, IdempotencyKey
 from mainspring.gateway.respond import json_response
+from mainspring.serving.limit import Bucket, duration
 from mainspring.serving.pricing import NANO
 from mainspring.settings.identity import OPERATE
 from mainspring.stores import spending
@@ -33,6 +35,7 @@ Name = Annotated[str, Field(max_length=256)]
 Moment = Annotated[float | None, Query(ge=0, le=1e11, allow_inf_nan=False, description="Unix seconds")]
 Filter = Annotated[str | None, Query(max_length=256)]
 DAY = 86_400
+MADE_A_MINUTE = 6
 MOST_LINES = 10_000
 ALL = "all tenants"
 ACROSS: frozenset[Dimension] = frozenset({"tenant", "model", "day", "hour"})
@@ -67,6 +70,8 @@ def router(budgets: Budgets, ledger: Ledger, access: Access, idempotency: Idempo
     routes = APIRouter(route_class=JsonRoute, tags=["costs"], prefix="/v1")
     admins = Annotated[Context, Depends(access("admin"))]
 
+    paces = _Paces()
+
     async def shown(budget: Budget) -> HttpResponse:
         return json_response(await budget_now(budgets, budget))
 
@@ -75,6 +80,8 @@ def router(budgets: Budgets, ledger: Ledger, access: Access, idempotency: Idempo
         http: HttpRequest, body: BudgetBody, context: admins, key: IdempotencyKey = None
     ) -> HttpResponse:
         async def work() -> HttpResponse:
+            if OPERATE not in context.principal.scopes:
+                paces.take(context.principal.tenant)
             made = await budgets.create(
                 context.principal.tenant,
                 body.scope,
@@ -129,6 +136,25 @@ def _changes(routes: APIRouter, budgets: Budgets, access: Access) -> None:
         await _own(budgets, budget_id, context)
         await budgets.delete(context.principal.tenant, budget_id, by=acting(context))
         return json_response({"id": budget_id, "object": "budget.deleted", "deleted": True})
+
+
+class _Paces:
+    """How often tenants make budgets: each sums up what the ledger has, and writers of all tenants wait meanwhile."""
+
+    def __init__(self) -> None:
+        self._buckets: LRUCache[str, Bucket] = LRUCache(10_000)
+
+    def take(self, tenant: str) -> None:
+        """Raises ``RateLimited``."""
+        bucket = self._buckets.get(tenant)
+        if bucket is None:
+            bucket = self._buckets[tenant] = Bucket(MADE_A_MINUTE, time.monotonic)
+        if wait := bucket.take(1):
+            raise RateLimited(
+                f"a tenant makes at most {MADE_A_MINUTE} budgets a minute",
+                remedy=f"Try again in {duration(wait)}, or change one that there is",
+                retry_after=wait,
+            )
 
 
 async def _own(budgets: Budgets, budget_id: str, context: Context) -> None:

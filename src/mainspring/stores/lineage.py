@@ -17,6 +17,7 @@ from mainspring.errors import Conflict, Forbidden
 from mainspring.stores.schema import keys
 
 KEY = "key_"
+AT_ONCE = 500
 MOST = 256
 """Keys that one may descend from or stand for."""
 
@@ -47,17 +48,14 @@ def check_parent(connection: sa.Connection, tenant: str, parent: str, expires_at
 
 def below(connection: sa.Connection, tenant: str, key_id: str) -> list[str]:
     """The ids of all keys that ``key_id`` and those that it made have made, ended ones too."""
-    found = connection.execute(sa.select(keys.c.id, keys.c.parent).where(keys.c.tenant == tenant, keys.c.parent != ""))
-    made: dict[str, list[str]] = {}
-    for child, parent in found:
-        made.setdefault(parent, []).append(child)
     reached: dict[str, None] = {}
     waiting = [key_id]
     while waiting:
-        for child in made.get(waiting.pop(), ()):
-            if child not in reached:
-                reached[child] = None
-                waiting.append(child)
+        part, waiting = waiting[:AT_ONCE], waiting[AT_ONCE:]
+        query = sa.select(keys.c.id).where(keys.c.tenant == tenant, keys.c.parent.in_(part))
+        made = [each for each in connection.execute(query).scalars() if each not in reached]
+        reached |= dict.fromkeys(made)
+        waiting += made
     return list(reached)
 
 

@@ -66,4 +66,4 @@ __all__ = [
     "watermarks",
 ]
 
-HEAD = "0036"
+HEAD = "0037"

@@ -92,6 +92,7 @@ keys = sa.Table(
     # Who made it, and the keys whose budgets hold it: see ``stores.lineage``.
     optional("parent"),
     json("lineage", "[]"),
+    sa.Index(None, "tenant", "parent"),
 )
 
 # Secrets of providers, encrypted; they are the installation's, as the configuration is that names them.
