@@ -34,9 +34,8 @@ from mainspring.stores.schema import (
 )
 
 REMEMBERED_S = 3.0
-# A count is believed for so long, while it and what was added stay below this share of the limit.
+# A count is believed for so long, while it and what was added stay below nine tenths of the limit.
 COUNTED_S = 30.0
-FAR = 0.9
 IN_FLIGHT = 100
 REMEMBERED = 10_000
 _OVER = ("completed", "failed", "expired", "cancelled")
@@ -159,7 +158,8 @@ class Quotas:
         key, now = (tenant, name, of), time.monotonic()
         known = self._counted.get(key)
         # What others add at this moment no count sees: there must be room for many of them.
-        roomy = IN_FLIGHT * adding <= (1 - FAR) * limit and known is not None and known[0] + adding < FAR * limit
+        near = limit - limit // 10
+        roomy = IN_FLIGHT * adding <= limit // 10 and known is not None and known[0] + adding < near
         if known is not None and roomy and now - known[1] < COUNTED_S:
             self._counted[key] = known[0] + adding, known[1]
             return
