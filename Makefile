@@ -12,7 +12,7 @@ INSTALL := $(UV) pip install --quiet --python $(BIN)/python --constraints $(LOCK
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format test-services console console-check bench docs lock clean
+.PHONY: help run test test-writer check format test-services console console-check bench docs lock clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -37,6 +37,10 @@ run: $(VENV)/.run ## Set up, pull the default models, ingest the sample handbook
 test: $(VENV)/.test ## Set up and run the tests (ARGS=... goes to pytest, WORKERS=0 runs them in order)
 	@$(BIN)/mainspring models pull
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+test-writer: $(VENV)/.test ## Run the tests that need the larger chat model; they are skipped where it cannot be had
+	@$(BIN)/mainspring models pull qwen2.5-coder-1.5b-instruct || true
+	@$(BIN)/python -m pytest -m writer $(ARGS)
 
 check: $(VENV)/.test ## Lint, format check, strict types, import contracts
 	@$(BIN)/ruff check .

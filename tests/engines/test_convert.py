@@ -43,7 +43,7 @@ def check(model: Path, source: Path, **more: Any) -> dict[str, Any]:
 def test_the_default_model_passed_the_gate(pulled: PulledModel) -> None:
     checked = pulled.manifest["checked"]
     assert checked["reference"] == pytest.approx(pulled.entry.reference_perplexity, rel=1e-4)
-    assert checked["perplexity"] == pytest.approx(checked["reference"], rel=0.005)
+    assert checked["perplexity"] == pytest.approx(checked["reference"], rel=0.02)
     assert checked["tokenizer"] is True
 
 
@@ -78,7 +78,8 @@ def test_openvino_agrees_with_the_reference_on_random_weights(
     source = tiny.write_chat(tmp_path / "tiny.gguf", architecture, vocabulary)
     convert.run({"step": "openvino", "source": str(source), "target": str(tmp_path / "ir")}, silent)
     checked = check(tmp_path / "ir", source)
-    assert checked["perplexity"] == pytest.approx(checked["reference"], rel=0.01)
+    # In bf16, as it is served: random weights lose more by it than trained ones.
+    assert checked["perplexity"] == pytest.approx(checked["reference"], rel=0.025)
     # Another model's reference is far off: the agreement above says something.
     other = Reference(vocabulary)
     assert abs(checked["perplexity"] / other.perplexity(range(100, 130)) - 1) > TOLERANCE
