@@ -117,3 +117,24 @@ def test_names_never_overlap_and_lie_in_the_text(text: str) -> None:
     for each in names(text, 0, len(text)):
         assert end <= each.start < each.end <= len(text)
         end = each.end
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Elon Musk is the CEO of X Corp.", ("Elon Musk", "ceo of", "X Corp")),
+        ("The CEO of Globex is Hank Scorpio.", ("Globex", "ceo", "Hank Scorpio")),
+        ("X Corp's CEO is Elon Musk.", ("X Corp", "ceo", "Elon Musk")),
+        ("Globex's chief executive is Hank Scorpio.", ("Globex", "chief executive", "Hank Scorpio")),
+        ("Globex is led by its CEO, Hank Scorpio.", ("Globex", "ceo", "Hank Scorpio")),
+        ("Hank Scorpio, the CEO of Globex, spoke.", ("Hank Scorpio", "ceo of", "Globex")),
+        ("Twitter was acquired by X Corp.", ("Twitter", "acquired by", "X Corp")),
+        ("X Corp acquired Twitter in 2022.", ("X Corp", "acquired", "Twitter")),
+    ],
+)
+def test_offices_and_owners(text: str, expected: tuple[str, str, str]) -> None:
+    assert expected in said(read(text))
+
+
+def test_a_plural_that_opens_a_sentence_is_no_name() -> None:
+    assert "Employees" not in kinds(read("Employees are led by Ada Holm. Nobody else may."))

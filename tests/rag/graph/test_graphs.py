@@ -231,3 +231,20 @@ async def test_wrong_values_name_the_field(room: Room) -> None:
 async def test_an_empty_collection_has_no_graph_and_no_error(room: Room) -> None:
     assert (await search(room, QUESTION, "local")).hits == ()
     assert (await search(room, QUESTION, "global")).hits == ()
+
+
+async def test_the_ceo_of_the_company_that_acquired_another_is_two_steps_away(room: Room) -> None:
+    texts = {
+        "deal.txt": "Twitter was acquired by X Corp in 2022. The price was agreed in spring.",
+        "people.txt": "Elon Musk is the CEO of X Corp. He lives in Texas.",
+        "globex.txt": "The CEO of Globex is Hank Scorpio. The company makes weather machines.",
+    }
+    sources = [source(name, text) for name, text in (texts | OTHERS).items()]
+    await room.ingestor.ingest(room.collection, sources)
+    path = await graphs(room).path(room.collection, "Twitter", "Elon Musk", groups=NOBODY)
+    assert path.text() == "Twitter -acquired by-> X Corp <-ceo of- Elon Musk"
+    assert [step.source for step in path.steps] == ["deal.txt", "people.txt"]
+    path = await graphs(room).path(room.collection, "Globex", "Hank Scorpio", groups=NOBODY)
+    assert path.text() == "Globex -ceo-> Hank Scorpio"
+    found = await search(room, "Who runs the business that bought Twitter?", "local")
+    assert {each.hit.source for each in found.hits} == {"deal.txt", "people.txt"}

@@ -67,7 +67,7 @@ class _Reading:
         sure = self._sure()
         shorts = self._shorts()
         for number, found in enumerate(self.found):
-            kept = [each for each in found if not each.unsure or each.name in sure]
+            kept = [each for each in found if not each.unsure or each.name in sure or self._acts(each, found)]
             self._sentence(number, kept, shorts, subject)
         for row in rows:
             self._row(row)
@@ -81,6 +81,14 @@ class _Reading:
             tuple(sorted(self.about)),
             self.pieces,
         )
+
+    def _acts(self, word: Found, found: Sequence[Found]) -> bool:
+        """Whether a word that opens a sentence, capitalised anyway, is a name by what it has to do with the next one:
+        "Twitter was acquired by X Corp". Plurals are not: "Employees are led by Ada Holm"."""
+        if word.name.endswith("s") and not word.name.endswith("ss"):
+            return False
+        said = relations.between(self.text, found)
+        return any(found[each.first] == word and found[each.second].kind == "name" for each in said)
 
     def _titles(self) -> int | None:
         """Make entities of the title and of headings; the person, work or thing that the whole text is about."""

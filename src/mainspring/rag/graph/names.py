@@ -45,6 +45,12 @@ _OPENING = frozenset(
     "toward towards two three four five six seven eight nine ten one none nobody everyone someone anyone what which "
     "who whom whose when where why how yes no thus hence therefore because unless except per via plus".split()
 )
+# Offices: "the CEO of X Corp" is two things, what somebody is and where.
+ROLES = frozenset(
+    "ceo cfo cto coo cio cmo cso cpo president vice-president chairman chairwoman chairperson chair director head "
+    "founder co-founder cofounder mayor minister secretary governor owner captain manager treasurer principal editor "
+    "author leader commissioner ambassador chancellor dean king queen prince emperor capital".split()
+)
 _PRONOUNS = frozenset("he she his her".split())
 _LONGEST = 8
 _LONGEST_PHRASE = 4
@@ -135,10 +141,13 @@ def _run(text: str, tokens: list[re.Match[str]], at: int) -> int:
         gap = text[last.end() : token.start()]
         if gap == " " or (gap == ". " and (len(last.group()) == 1 or last.group().lower() in _ABBREVIATED)):
             word = token.group()
+            if word.lower() in ROLES and last.group().endswith(("'s", "’s")):
+                break
             if _capital(word) or (word.isdigit() and len(word) <= 3):
                 stop += 1
                 continue
-            joined = _joined(text, tokens, stop)
+            office = tokens[stop - 1].group().lower() in ROLES
+            joined = stop if office and token.group() == "of" else _joined(text, tokens, stop)
             if joined > stop:
                 stop = joined
                 continue
@@ -166,6 +175,9 @@ def _name(text: str, run: list[re.Match[str]], opening: bool) -> Found | None:
         return None
     start, end = run[0].start(), run[-1].end()
     name = _clean(text[start:end])
+    if all(each.group().lower() in ROLES for each in run):
+        # An office is what somebody has to do with the name behind it.
+        return None
     if len(name) < 2 or (len(run) == 1 and name.lower() in _ABBREVIATED):
         return None
     short = len(run) == 1 and name.isupper() and 2 <= len(name) <= 6 and name.isalpha()

@@ -31,6 +31,11 @@ _BETWEEN = (
     # ", in", "at", "near"
     re.compile(r"^\s*,?\s*(?P<said>in|at|near|from)\s+(?:the\s+)?$"),
 )
+# "The CEO of X Corp is Elon Musk", "X Corp's CEO is Elon Musk", "Globex is led by its CEO, Hank Scorpio".
+_OFFICE_OF = re.compile(r"(?:^|[\s(])(?P<said>\w+(?:\s\w+)?)\s+of\s+(?:the\s+)?$")
+_IS = re.compile(r"^\s*(?:,[^,]{1,40},\s*)?(?:is|was|are|were)\s+$")
+_OWNED = re.compile(r"^(?:['’]s)?\s+(?P<said>[A-Za-z]+(?:\s[a-z]+){0,2}?)(?:\s*,|\s+(?:is|was))\s*$")
+_ITS = re.compile(r"\b(?:by|with|under)\s+(?:its|their|the)\s+(?P<said>[A-Za-z]+(?:\s[a-z]+)?)\s*,?\s*$")
 _IS_A = re.compile(
     r"^\s*(?:\([^()]{0,120}\)\s*)?(?:,[^,]{1,60},\s*)?(?:is|was|are|were)\s+(?:one of the|an?|the)\s+"
     r"(?P<what>[^.;:,()]{3,80})"
@@ -64,6 +69,10 @@ def between(text: str, found: Sequence[Found]) -> Iterator[Said]:
     for last, second in pairwise(named):
         gap = text[found[last].end : found[second].start]
         if len(gap) > _FARTHEST or "\n\n" in gap or re.search(r"[.;!?]\s", gap):
+            continue
+        office = _office(text, found[last], gap)
+        if office:
+            yield Said(last, office, second)
             continue
         predicate = _predicate(gap)
         if predicate:
@@ -112,6 +121,27 @@ def cells(row: str) -> list[tuple[str, str, int, int]]:
             made.append((column.strip(), value.strip(), start, start + len(value.strip())))
         place = part.end() if part is not None else stop
     return made[:_MOST_CELLS]
+
+
+def _office(text: str, name: Found, gap: str) -> str:
+    """What the next name is to ``name`` where that says which office it holds; ``gap`` stands between them."""
+    before = _OFFICE_OF.search(text[max(0, name.start - _FARTHEST) : name.start])
+    if before is not None and _IS.match(gap) and not re.search(r"[.;!?]\s", before.group()):
+        return _role(before["said"])
+    its = _ITS.search(gap)
+    if its is not None:
+        return _role(its["said"])
+    owned = (
+        _OWNED.match(gap)
+        if text[name.start : name.end + 2].endswith(("'s", "’s")) or text[name.end - 2 : name.end] in ("'s", "’s")
+        else None
+    )
+    return _role(owned["said"]) if owned is not None else ""
+
+
+def _role(said: str) -> str:
+    words = [word for word in said.lower().split() if not terms.stops(word)]
+    return " ".join(words)
 
 
 def _predicate(gap: str) -> str:

@@ -21,6 +21,25 @@ _QUESTION_WORD = (
 )
 _ENDS = re.compile(r"(?<=[?;])\s+")
 _AND = re.compile(rf",?\s+(?:and|as well as|and also)\s+(?={_QUESTION_WORD}\b)", re.IGNORECASE)
+_SIDE = r"(?:(?!\b(?:and|or)\b)[^,?])+"
+# "How does Python differ from Java?", "how expenses, leave and remote work interact".
+_DIFFER = re.compile(
+    r"\bhow (?:does|do|did|is|are|was|were) (?P<one>.+?) (?:differ|different|distinct) from (?P<other>.+?)\s*[?.]?$",
+    re.IGNORECASE,
+)
+_SIDES = rf"(?P<sides>{_SIDE}(?:,\s*{_SIDE})*,?\s+and\s+{_SIDE}?)"
+_TOGETHER = re.compile(
+    rf"\b(?:how|what)\s+(?:do|does|are|is|can)?\s*{_SIDES}\s+"
+    r"(?:interact|interplay|relate|compare|differ|fit together|work together|play together|affect each other"
+    r"|influence each other|depend on each other|are (?:related|connected|different|alike)|(?:related|connected|alike)"
+    r"|have in common)\b",
+    re.IGNORECASE,
+)
+_LISTED = re.compile(
+    rf"\b(?:differences?|relation(?:ship)?s?|comparison|choice|interactions?|interplay) (?:between|among|of)\s+"
+    rf"(?P<sides>{_SIDE}(?:,\s*{_SIDE})+,?\s+and\s+{_SIDE}?)\s*[?.]?$",
+    re.IGNORECASE,
+)
 _COMPARED = re.compile(
     r"\b(?:differences?|relation(?:ship)?|comparison|choice)\s+between\s+(?P<one>.+?)\s+and\s+(?P<other>.+?)\s*[?.]?$"
     r"|\bcompare\s+(?P<one2>.+?)\s+(?:and|with|to|against)\s+(?P<other2>.+?)\s*[?.]?$"
@@ -38,6 +57,9 @@ def by_rules(question: str) -> list[str]:
     Questions of more than 1,000 characters are not taken apart."""
     if len(question) > _LONGEST:
         return []
+    sides = _sides(question)
+    if sides:
+        return sides
     compared = _COMPARED.search(question)
     if compared:
         one, other = (part for part in compared.groups() if part)
@@ -47,7 +69,7 @@ def by_rules(question: str) -> list[str]:
 
 def clauses(question: str) -> list[tuple[str, str]]:
     """(as it is written, as it is searched) of each sentence or clause that asks something; fewer than two: none."""
-    if len(question) > _LONGEST or _COMPARED.search(question):
+    if len(question) > _LONGEST or _sides(question) or _COMPARED.search(question):
         return []
     parts = [part.strip() for end in _ENDS.split(question.strip()) for part in _AND.split(end)]
     parts = [part for part in parts if terms.content(part) or _LEANS.search(part)]
@@ -58,6 +80,18 @@ def clauses(question: str) -> list[tuple[str, str]]:
         leans = _LEANS.search(part) is not None or len(terms.content(part)) < 2
         found.append((part, f"{parts[0]} {part}" if leans else part))
     return found[:_MOST]
+
+
+def _sides(question: str) -> list[str]:
+    """What a question asks to be set side by side, where it names that in a list or as different from each other."""
+    differ = _DIFFER.search(question)
+    if differ:
+        found = [differ["one"], differ["other"]]
+    else:
+        listed = _TOGETHER.search(question) or _LISTED.search(question)
+        found = re.split(r"\s*,\s*(?:and\s+)?|\s+and\s+", listed["sides"].strip()) if listed else []
+    found = [side.strip() for side in found if side.strip()]
+    return found[:_MOST] if len(found) > 1 and all(map(terms.content, found)) else []
 
 
 async def by_model(question: str, ask: Ask, step: Step, room: int) -> list[str]:
