@@ -246,5 +246,5 @@ async def test_the_ceo_of_the_company_that_acquired_another_is_two_steps_away(ro
     assert [step.source for step in path.steps] == ["deal.txt", "people.txt"]
     path = await graphs(room).path(room.collection, "Globex", "Hank Scorpio", groups=NOBODY)
     assert path.text() == "Globex -ceo-> Hank Scorpio"
-    found = await search(room, "Who runs the business that bought Twitter?", "local")
-    assert {each.hit.source for each in found.hits} == {"deal.txt", "people.txt"}
+    found = await search(room, "Who runs the business that bought Twitter?", "local", k=3)
+    assert {each.hit.source for each in found.hits} >= {"deal.txt", "people.txt"}

@@ -17,6 +17,9 @@ SAME = [
     ("Why didn't the pump start?", "Why did not the pump start?"),
     ("What is the difference between a Mac and a PC?", "What's the difference between a PC and a Mac?"),
     ("What does SLA mean?", "What is the meaning of SLA?"),
+    ("What is RAG?", "Tell me what RAG is."),
+    ("What is RAG?", "Tell me RAG"),
+    ("What is the capital of France?", "Can you tell me the capital of France?"),
     ("Where can I find the policies?", "Where do you find the policy?"),
 ]
 DIFFERENT = [
@@ -38,6 +41,8 @@ DIFFERENT = [
     ("Who is the president?", "Who was the president?", "tense"),
     ("What colour are my eyes?", "What colour are your eyes?", "person"),
     ("What is a valve?", "What is a valve for?", "words"),
+    ("What is the capital of France?", "Tell me the capital of Spain", "names"),
+    ("What is RAG?", "Tell me how RAG works", "question"),
     # names
     ("Who leads the office in Bergen?", "Who leads the office in Oslo?", "names"),
     ("What is vitamin A?", "What is vitamin B?", "names"),

@@ -137,8 +137,10 @@ class _Reader:
 
 def read(text: str) -> Reading:
     """The reading of ``text``."""
-    tokens = _tokens(text)
+    told, tokens = _told(_tokens(text))
     asks, tokens = _asks(tokens)
+    # "Tell me the capital of France" asks what it is.
+    asks = asks or ("what" if told else "")
     reader = _Reader(tokens, asks)
     reader.read()
     tense = "past" if reader.past else "future" if reader.future else "present"
@@ -178,6 +180,23 @@ def _tokens(text: str) -> list[_Token]:
         elif kind == "number" or lower not in _PLAIN_MARKS:
             found.append(_Token(lower, kind, written, match.start(), match.end()))
     return found
+
+
+def _told(tokens: list[_Token]) -> tuple[bool, list[_Token]]:
+    """Whether somebody is to tell something, and the tokens behind those that only say so: "please tell me", "can you
+    tell me about"."""
+    at = 0
+    lowers = [token.lower for token in tokens]
+    while at < len(lowers) and lowers[at] in ("please", "hi", "hello"):
+        at += 1
+    if lowers[at : at + 2] in (["can", "you"], ["could", "you"], ["would", "you"]):
+        at += 2
+    at += lowers[at : at + 1] == ["please"]
+    if lowers[at : at + 2] != ["tell", "me"] or len(lowers) < at + 3:
+        return False, tokens
+    at += 2
+    about = lowers[at] == "about" and len(lowers) > at + 1
+    return True, tokens[at + about :]
 
 
 def _asks(tokens: list[_Token]) -> tuple[str, list[_Token]]:
