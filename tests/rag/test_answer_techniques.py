@@ -35,7 +35,7 @@ def steps(context: Context) -> dict[str, Any]:
 
 async def test_a_misspelt_question_is_answered_where_that_is_asked_for(room: Room, asker: Context) -> None:
     await fill(room)
-    assert await answered(room, asker, "Banannas?") == REFUSAL
+    assert (await answered(room, asker, "Banannas?")).startswith(REFUSAL)
     assert steps(asker) == {}
     assert "Bananas are yellow" in await answered(room, asker, "Banannas?", techniques=["spelling"])
     assert steps(asker)["spelling"]["changed"] is True

@@ -16,7 +16,7 @@ from typing import Any
 from mainspring.engines.base import Reranker
 from mainspring.errors import DeadlineExceeded, InvalidRequest, NotFound, Unsupported
 from mainspring.path import replay
-from mainspring.rag import extract, language, talk
+from mainspring.rag import extract, language, refusal, talk
 from mainspring.rag.asked import Asked, refuse_unsupported, understood
 from mainspring.rag.calibration import Calibration
 from mainspring.rag.cite import Numbers, cite
@@ -173,7 +173,7 @@ class DocumentAnswerer:
         if asked.graph == "global" and found.walked is not None and asked.mode == "extractive":
             context.allowance.records.append(record(context, asked.mode, found, False, ()))
             return Response(Head(model=self._name), replay(self._themes(asked, found.walked.themes)))
-        refused = not found.passages or found.evidence < self._refuse_below
+        refused = not found.passages or found.evidence < self._refuse_below or bool(found.lacks)
         if refused or asked.mode == "extractive" or self._writer is None:
             return self._quoted(asked, look, refused, context)
         if asked.free and self._writer.quotes(found.question, found.passages):
@@ -204,7 +204,7 @@ class DocumentAnswerer:
         if response is None:
             return self._quoted(asked, look, True, context, reading=reading.facts())
         self._record(context, asked, look, False, (), reading=reading.facts())
-        return self._noticed(asked, found, response.with_head(model=self._name))
+        return self._noticed(asked, found, response.with_head(model=self._name).through(_judged))
 
     async def _talked(self, kind: talk.Talk, asked: Asked, context: Context) -> Response:
         """What is said to what is no question to be searched, from the catalogue of documents."""
@@ -295,7 +295,8 @@ class DocumentAnswerer:
             likely = evidence(question, candidates, passages)
         else:
             likely = self._calibration.evidence(told)
-        return Findings(question, hits, passages, texts, likely, told, walked, plan.steps)
+        lacks = refusal.lacking(question, passages, texts)
+        return Findings(question, hits, passages, texts, likely, told, walked, plan.steps, lacks)
 
     async def _reread(self, question: str, passages: list[Passage], context: Context) -> list[Passage]:
         """``passages`` as the cross-encoder orders them, where there is one."""
@@ -361,7 +362,8 @@ class DocumentAnswerer:
         """The events of an extractive answer; every quote is checked against the stored text here."""
         found, numbers = look.found, Numbers()
         events: list[Event] = [Progress("retrieve", f"{len(found.hits)} passages")]
-        events.append(Answered(bool(chosen)))
+        sought = () if chosen else refusal.looked_for(asked.question, found.lacks, found.passages)
+        events.append(Answered(bool(chosen), sought))
         block = False
         for piece in show.pieces(chosen, asked.question):
             before = "" if not numbers.passages else "\n" if piece.block or block else " "
@@ -371,7 +373,7 @@ class DocumentAnswerer:
                 events.append(cite(number, passage, found.texts[passage.hit.document_id]))
             block = piece.block
         if not chosen:
-            events.append(Text(REFUSAL))
+            events.append(Text(refusal.said(sought, found.passages, found.evidence)))
         else:
             events += Notes(found.question, found.passages, found.texts, look.missing).events(numbers)
             events += told.paths(found.walked, found.hits, events)
@@ -381,7 +383,21 @@ class DocumentAnswerer:
 
     def _themes(self, asked: Asked, themes: Sequence[Theme]) -> list[Event]:
         """The events of an answer about what the collection is about."""
-        events = told.themes(themes) or [Text(REFUSAL)]
+        found = told.themes(themes)
+        events = [Answered(bool(found)), *(found or [Text(REFUSAL)])]
         text = "".join(event.text for event in events if isinstance(event, Text))
         read, written = self._retriever.embedder.count_tokens([asked.question, text])
         return [*events, Usage(prompt_tokens=read, completion_tokens=written), Finish("stop")]
+
+
+async def _judged(events: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
+    """``events`` of a written answer, which say whether it is one: a model may say that the documents do not."""
+    told, text = False, ""
+    async for event in events:
+        told = told or isinstance(event, Answered)
+        if isinstance(event, Text):
+            text += event.text
+        elif isinstance(event, Usage | Finish) and not told:
+            told = True
+            yield Answered(not text.strip().startswith(REFUSAL))
+        yield event

@@ -9,6 +9,7 @@ from typing import Any
 
 from mainspring.rag.extract import Passage
 from mainspring.rag.graph.found import Walked
+from mainspring.rag.named import Named
 from mainspring.rag.query.plan import Step
 from mainspring.rag.retrieve import Hit
 from mainspring.stores import ids
@@ -18,7 +19,8 @@ from mainspring.types import Context, EventRecord
 @dataclass(frozen=True, slots=True)
 class Findings:
     """What a question found: the hits that count, their sentences by score, the texts, the evidence in [0, 1], and
-    what a graph said of it (None: none was asked). ``steps`` are what was done to the question before."""
+    what a graph said of it (None: none was asked). ``steps`` are what was done to the question before, ``lacks`` is
+    what the question names and the document of the best sentence has not got."""
 
     question: str
     hits: Sequence[Hit]
@@ -28,6 +30,7 @@ class Findings:
     features: Mapping[str, float] = field(default_factory=dict)
     walked: Walked | None = None
     steps: Sequence[Step] = ()
+    lacks: Sequence[Named] = ()
 
 
 def shown(candidates: Sequence[Hit], top_k: int) -> list[Hit]:

@@ -65,7 +65,7 @@ def supported(part: Part, found: Findings, refuse_below: float) -> bool:
     leans on the first one ("and does it come in purple?") is searched with it, so that the evidence is about both; what
     it asks by itself must be mentioned whatever the evidence is.
     """
-    if not found.passages or found.evidence < refuse_below:
+    if not found.passages or found.evidence < refuse_below or found.lacks:
         return False
     own = terms.content(part.written)
     if not own:
