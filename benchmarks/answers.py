@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from _library import Bench, bench, data
 from _report import Figure, report, table
 from mainspring.path import collect
-from mainspring.rag.generate import REFUSAL, UNSUPPORTED
+from mainspring.rag.generate import UNSUPPORTED
 from mainspring.rag.retrieve import Hit
 from mainspring.rag.selection import SearchOptions
 from mainspring.types import ChatRequest, Message
@@ -114,11 +114,12 @@ async def extract(library: Bench, questions: Sequence[Question]) -> dict[str, Fi
     for question in questions:
         answer = await collect(await answerer.respond(ask(question.text), library.context()))
         quotes = [citation.quote for citation in answer.citations]
-        refused += answer.text == REFUSAL
+        refused += answer.answered is False
         held += any(holds(quote, question.answers) for quote in quotes)
         shown_words += sum(len(quote.split()) for quote in quotes)
         shown += len(quotes)
-        verbatim += sum(quote in answer.text for quote in quotes)
+        plain = answer.text.replace("**", "")
+        verbatim += sum(quote.replace("**", "") in plain for quote in quotes)
     count = len(questions)
     against = f"{count} questions, {shown / count:.1f} sentences and {shown_words / count:.0f} words shown on average"
     return {

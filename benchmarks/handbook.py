@@ -67,7 +67,7 @@ class Outcome:
 
     @property
     def refused(self) -> bool:
-        return self.text.strip() == REFUSAL
+        return self.text.startswith(REFUSAL)
 
     @property
     def right_first(self) -> bool:
@@ -103,7 +103,7 @@ async def ask(system: System, question: Question) -> Outcome:
 
 async def unproven(system: System, answer: Answer) -> tuple[str, ...]:
     """What is shown without proof: quotes that are not at their place, and text that no quote covers."""
-    if answer.text.strip() == REFUSAL:
+    if answer.answered is False:
         return ()
     documents = {each.document_id: each for each in await system.library.documents(system.local, COLLECTION)}
     wrong = []
@@ -117,12 +117,26 @@ async def unproven(system: System, answer: Answer) -> tuple[str, ...]:
 
 
 def uncovered(text: str, citations: Sequence[Citation], notes: Sequence[str] = ()) -> list[str]:
-    """The pieces of ``text`` that are neither a quote of a citation, nor a marker such as ``[1]``, nor in ``notes``."""
-    lines = text.split("\n")
+    """The pieces of ``text`` that are neither a quote of a citation, nor a marker such as ``[1]``, nor in ``notes``.
+
+    Values in bold are read without their marks. Of a row some cells may be shown: its words are the quote's, in order.
+    """
+    lines = text.replace("**", "").split("\n")
     text = "\n".join(line for line in lines if line not in notes)
-    for citation in sorted(citations, key=lambda each: -len(each.quote)):
-        text = text.replace(citation.quote, "\0")
-    return [piece.strip() for piece in _MARKER.sub("\0", text).split("\0") if piece.strip()]
+    quotes = [citation.quote.replace("**", "") for citation in citations]
+    for quote in sorted(quotes, key=len, reverse=True):
+        text = text.replace(quote, "\0")
+    rows = [quote for quote in quotes if " | " in quote]
+    pieces = [piece.strip() for piece in _MARKER.sub("\0", text).split("\0")]
+    return [piece for piece in pieces if re.search(r"\w", piece) and not any(_of_row(piece, row) for row in rows)]
+
+
+def _of_row(piece: str, row: str) -> bool:
+    """Whether ``piece`` shows cells of ``row``, or is the head of a table of such rows."""
+    quoted = re.findall(r"\w+", row)
+    left = iter(quoted)
+    in_order = all(word in left for word in re.findall(r"\w+", piece))
+    return in_order or (piece.startswith("|") and set(re.findall(r"\w+", piece)) <= set(quoted))
 
 
 def figures(half: str, outcomes: Sequence[Outcome]) -> dict[str, Figure]:

@@ -44,3 +44,12 @@ def test_the_right_source_first_is_more_than_among_the_citations() -> None:
 def test_the_answer_counts_at_word_boundaries_only() -> None:
     assert outcome("Within 30 Days. [1]", "returns.pdf").holds_answer
     assert not outcome("Within 130 days. [1]", "returns.pdf").holds_answer
+
+
+def test_a_value_in_bold_and_cells_of_a_row_are_quoted() -> None:
+    row = "What was bought: Grinders | Online, UK: 45 days | In a shop: 40 days"
+    assert uncovered("Within **30 days**. [1]", [cited("Within 30 days.")]) == []
+    assert uncovered("Grinders: In a shop **40 days** [1]", [cited(row)]) == []
+    assert uncovered("Grinders: In a shop **45 weeks** [1]", [cited(row)]) == ["Grinders: In a shop 45 weeks"]
+    table = "| What was bought | Online, UK |  |\n| --- | --- | --- |\n| Grinders | 45 days | [1] |"
+    assert uncovered(table, [cited(row)]) == []

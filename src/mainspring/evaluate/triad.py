@@ -180,7 +180,7 @@ class Triad:
         them a short one hardly can be.
         """
         shown = _MARK.sub("", answer).strip()
-        if not shown or shown == REFUSAL or _EVASIVE.search(shown):
+        if not shown or shown.startswith(REFUSAL) or _EVASIVE.search(shown):
             return 0.0
         if self._judge is not None:
             return await self._judge.answers(question, shown)

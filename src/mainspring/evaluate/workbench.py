@@ -192,7 +192,7 @@ class Workbench:
             answer.text,
             tuple(citation.quote for citation in answer.citations),
             float(facts["evidence"]),
-            answer.text.strip() == REFUSAL,
+            answer.text.startswith(REFUSAL),
             facts["features"],
         )
 
