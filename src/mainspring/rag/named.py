@@ -6,8 +6,9 @@ another thing. A name is met by its words next to each other, however they are j
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -39,11 +40,15 @@ _NO_NAMES = frozenset(
     "german french spanish euro christmas easter mr mrs ms dr sir madam".split()
 )
 _QUESTION_WORDS = frozenset(
+    "besides unlike despite "
     "what which who whom whose when where why how is are was were do does did can could may might must shall should "
     "will would has have had if in on at to for from by with within during after before the a an my our your their "
     "there this that these those tell explain describe name list give show compare and or but so also please under "
     "according about into of as some any all every each not no am".split()
 )
+_LETTERS = re.compile(r"[^\W_]+")
+# Names of more words are sentences. Words of so many letters may be misspelt, as far as this.
+_LONGEST_NAME, _FUZZY, _CLOSE, _APART = 8, 6, 0.85, 2
 _SQUASH = re.compile(r"[\W_]+")
 
 
@@ -88,8 +93,43 @@ def has(text: str, each: Named) -> bool:
     if each.kind == "identifier":
         return exact(text, each.text)
     if each.kind == "year":
-        return re.search(rf"(?<!\d){each.text}(?!\d)", text) is not None
-    return squashed(each.text) in squashed(text)
+        # "fatalities_00_14" is of 2000 to 2014, too.
+        return re.search(rf"(?<!\d){each.text}(?!\d)|[_'’]{each.text[2:]}(?!\d)", text) is not None
+    return squashed(each.text) in squashed(text) or _nearly(each.text, text)
+
+
+def _nearly(name: str, text: str) -> bool:
+    """Whether ``text`` has ``name`` with a letter amiss or in other order: of one word or two all of them, close to
+    each other, of more than two more than half of them."""
+    wanted = [word for word in _LETTERS.findall(name.replace("’s", "'s").replace("'s", " ").lower()) if len(word) > 2]
+    if not wanted or len(wanted) > _LONGEST_NAME:
+        return False
+    places = _words(text)
+    found = [places.get(_known(word, places), ()) for word in wanted]
+    if len(wanted) > 2:
+        return 2 * sum(map(bool, found)) > len(wanted)
+    if len(wanted) == 1:
+        return bool(found[0])
+    return any(abs(one - other) <= _APART for one in found[0] for other in found[1])
+
+
+def _known(word: str, known: Mapping[str, Sequence[int]]) -> str:
+    """``word`` as it is written in ``known``; empty where it is not."""
+    if word in known:
+        return word
+    if len(word) < _FUZZY:
+        return ""
+    near = [each for each in known if abs(len(each) - len(word)) <= 1 and each[:3] == word[:3]]
+    return next(iter(difflib.get_close_matches(word, near, n=1, cutoff=_CLOSE)), "")
+
+
+@lru_cache(64)
+def _words(text: str) -> dict[str, list[int]]:
+    """The places of each word (lower case), as numbers of words."""
+    found: dict[str, list[int]] = {}
+    for number, word in enumerate(_LETTERS.findall(text.lower())):
+        found.setdefault(word, []).append(number)
+    return found
 
 
 def exact(text: str, identifier: str) -> bool:
@@ -103,7 +143,7 @@ def missing(question: str, texts: Iterable[str]) -> tuple[Named, ...]:
     return tuple(each for each in named(question) if not any(has(text, each) for text in kept))
 
 
-@lru_cache(256)
+@lru_cache(64)
 def squashed(text: str) -> str:
     """The letters and digits of ``text`` in lower case, without anything between them."""
     return _SQUASH.sub("", text).lower()
