@@ -204,7 +204,7 @@ class DocumentAnswerer:
         if response is None:
             return self._quoted(asked, look, True, context, reading=reading.facts())
         self._record(context, asked, look, False, (), reading=reading.facts())
-        return self._noticed(asked, found, response.with_head(model=self._name).through(_judged))
+        return self._noticed(asked, found, response.with_head(model=self._name).through(refusal.judged))
 
     async def _talked(self, kind: talk.Talk, asked: Asked, context: Context) -> Response:
         """What is said to what is no question to be searched, from the catalogue of documents."""
@@ -388,16 +388,3 @@ class DocumentAnswerer:
         text = "".join(event.text for event in events if isinstance(event, Text))
         read, written = self._retriever.embedder.count_tokens([asked.question, text])
         return [*events, Usage(prompt_tokens=read, completion_tokens=written), Finish("stop")]
-
-
-async def _judged(events: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
-    """``events`` of a written answer, which say whether it is one: a model may say that the documents do not."""
-    told, text = False, ""
-    async for event in events:
-        told = told or isinstance(event, Answered)
-        if isinstance(event, Text):
-            text += event.text
-        elif isinstance(event, Usage | Finish) and not told:
-            told = True
-            yield Answered(not text.strip().startswith(REFUSAL))
-        yield event

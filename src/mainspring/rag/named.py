@@ -37,7 +37,8 @@ _NAME = re.compile(rf"(?<![\w’'-]){_WORD}(?:(?:\s+(?:&\s+|of\s+|de\s+)?|\s*/\s
 _NO_NAMES = frozenset(
     "january february march april may june july august september october november december monday tuesday wednesday "
     "thursday friday saturday sunday i i'm i'd i'll i've id ok pdf url html http https api faq tv uk us eu usa english "
-    "german french spanish euro christmas easter mr mrs ms dr sir madam".split()
+    "german french spanish british european american asian african australian canadian chinese japanese indian russian "
+    "italian dutch swedish korean mexican brazilian scottish irish welsh general euro christmas easter mr mrs ms dr sir madam".split()
 )
 _QUESTION_WORDS = frozenset(
     "besides unlike despite "
@@ -49,6 +50,18 @@ _QUESTION_WORDS = frozenset(
 _LETTERS = re.compile(r"[^\W_]+")
 # Names of more words are sentences. Words of so many letters may be misspelt, as far as this.
 _LONGEST_NAME, _FUZZY, _CLOSE, _APART = 8, 6, 0.85, 2
+_STATES = dict(
+    each.split(":")
+    for each in (
+        "alabama:AL,alaska:AK,arizona:AZ,arkansas:AR,california:CA,colorado:CO,connecticut:CT,delaware:DE,florida:FL,"
+        "georgia:GA,hawaii:HI,idaho:ID,illinois:IL,indiana:IN,iowa:IA,kansas:KS,kentucky:KY,louisiana:LA,maine:ME,"
+        "maryland:MD,massachusetts:MA,michigan:MI,minnesota:MN,mississippi:MS,missouri:MO,montana:MT,nebraska:NE,"
+        "nevada:NV,new hampshire:NH,new jersey:NJ,new mexico:NM,new york:NY,north carolina:NC,north dakota:ND,ohio:OH,"
+        "oklahoma:OK,oregon:OR,pennsylvania:PA,rhode island:RI,south carolina:SC,south dakota:SD,tennessee:TN,texas:TX,"
+        "utah:UT,vermont:VT,virginia:VA,washington:WA,west virginia:WV,wisconsin:WI,wyoming:WY"
+    ).split(",")
+)
+"""States of the USA as addresses have them."""
 _SQUASH = re.compile(r"[\W_]+")
 
 
@@ -95,6 +108,9 @@ def has(text: str, each: Named) -> bool:
     if each.kind == "year":
         # "fatalities_00_14" is of 2000 to 2014, too.
         return re.search(rf"(?<!\d){each.text}(?!\d)|[_'’]{each.text[2:]}(?!\d)", text) is not None
+    state = _STATES.get(each.text.lower())
+    if state and re.search(rf"\b{state}\b", text):
+        return True
     return squashed(each.text) in squashed(text) or _nearly(each.text, text)
 
 

@@ -8,35 +8,41 @@ the answer would be one about something else.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 
 from mainspring.rag import named, terms
 from mainspring.rag.extract import Passage
 from mainspring.rag.generate import REFUSAL
 from mainspring.rag.named import Named
+from mainspring.types import Answered, Event, Finish, Text, Usage
 
 # Whoever speaks of themselves or to somebody names what is theirs, not what the documents are about.
 _PERSONAL = re.compile(r"\b(?:i|i['’]\w+|me|my|mine|we|us|our|ours|you|your|yours)\b", re.IGNORECASE)
 # What is closest is told where there is this much evidence, in so many words; so many things are told as looked for.
 _TOLD_FROM, _WORDS, _MOST = 0.15, 30, 4
 _LONGEST_TEXT = 2_000_000
+_LOOKED_AT, _DOCUMENTS = 16, 3
 
 
 def lacking(question: str, passages: Sequence[Passage], texts: Mapping[str, str]) -> tuple[Named, ...]:
-    """What ``question`` names and the document of the best of ``passages`` has not got anywhere, its name and headings
-    included; identifiers and years, and of names those of questions that are not personal."""
-    asked = named.named(question)
+    """What ``question`` names and no document of the best of ``passages`` has beside all else that is named: nowhere
+    in its text, its name and headings. Identifiers and years, and names where the question is not personal."""
+    personal = _PERSONAL.search(question) is not None
+    asked = [each for each in named.named(question) if not (personal and each.kind == "name")]
     if not asked or not passages:
         return ()
-    best = passages[0]
-    text = texts[best.hit.document_id]
-    if len(text) > _LONGEST_TEXT:
-        # Of a book what was found of it is looked at.
-        own = [each for each in passages if each.hit.document_id == best.hit.document_id]
-        text = "\n".join(each.hit.text for each in own)
-    place = f"{best.hit.source}\n{best.heading}\n{text}"
-    personal = _PERSONAL.search(question) is not None
-    return tuple(each for each in asked if not (personal and each.kind == "name") and not named.has(place, each))
+    first: dict[str, list[Passage]] = {}
+    for passage in passages[:_LOOKED_AT]:
+        first.setdefault(passage.hit.document_id, []).append(passage)
+    fewest = tuple(asked)
+    for name, own in list(first.items())[:_DOCUMENTS]:
+        text = texts[name]
+        if len(text) > _LONGEST_TEXT:
+            # Of a book what was found of it is looked at.
+            text = "\n".join(each.hit.text for each in own)
+        place = f"{own[0].hit.source}\n{own[0].heading}\n{text}"
+        fewest = min(fewest, tuple(each for each in asked if not named.has(place, each)), key=len)
+    return fewest
 
 
 def looked_for(question: str, lacks: Sequence[Named], passages: Sequence[Passage]) -> tuple[str, ...]:
@@ -77,3 +83,16 @@ def said(sought: Sequence[str], passages: Sequence[Passage], evidence: float) ->
 def _short(text: str) -> str:
     words = text.split()
     return " ".join(words[:_WORDS]) + (" …" if len(words) > _WORDS else "")
+
+
+async def judged(events: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
+    """``events`` of a written answer, which say whether it is one: a model may say that the documents do not."""
+    told, text = False, ""
+    async for event in events:
+        told = told or isinstance(event, Answered)
+        if isinstance(event, Text):
+            text += event.text
+        elif isinstance(event, Usage | Finish) and not told:
+            told = True
+            yield Answered(not text.strip().startswith(REFUSAL))
+        yield event
