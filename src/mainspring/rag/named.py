@@ -38,7 +38,8 @@ _NO_NAMES = frozenset(
     "january february march april may june july august september october november december monday tuesday wednesday "
     "thursday friday saturday sunday i i'm i'd i'll i've id ok pdf url html http https api faq tv uk us eu usa english "
     "german french spanish british european american asian african australian canadian chinese japanese indian russian "
-    "italian dutch swedish korean mexican brazilian scottish irish welsh general euro christmas easter mr mrs ms dr sir madam".split()
+    "italian dutch swedish korean mexican brazilian scottish irish welsh general "
+    "euro christmas easter mr mrs ms dr sir madam".split()
 )
 _QUESTION_WORDS = frozenset(
     "besides unlike despite "
