@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.rag.chunk import Chunk, chunk
+from mainspring.rag.chunk import RESERVED_TOKENS, Chunk, chunk, narrowed
 from mainspring.rag.document import Heading, Page, Parsed
 from mainspring.rag.markdown import headings
+from mainspring.settings import RagSettings
+from tests.rag.conftest import WordEmbedder
 
 
 def count(texts: Sequence[str]) -> list[int]:
@@ -108,3 +110,27 @@ def test_one_endless_word_is_cut() -> None:
     chunks = cut("x" * 100_000)
     assert max(one.end - one.start for one in chunks) <= 20 * 12
     assert sum(one.end - one.start for one in chunks) >= 100_000
+
+
+def test_chunks_that_the_model_cannot_read_whole_are_told() -> None:
+    embedder = WordEmbedder()
+    most = embedder.max_tokens - RESERVED_TOKENS
+    assert narrowed(RagSettings(chunk_tokens=most), embedder) == ""
+    said = narrowed(RagSettings(chunk_tokens=512), embedder)
+    assert "rag.chunk_tokens is 512" in said
+    assert f"{most} at most" in said
+
+
+@pytest.mark.parametrize("block", ["item", "row", "code", "definition"])
+def test_what_belongs_together_is_never_cut_where_it_fits(block: str) -> None:
+    made = {
+        "item": "- The {} item goes on. It wraps\n  over lines, and ends. Here.",
+        "row": "| Name: {} | Price: 30 euros | Days: three to five |",
+        "code": "```sh\nrun {} --now\n\nstop --never\n```",
+        "definition": "- `--{}`: What it does. And when.\n\n  More of what it does. All of it.",
+    }[block]
+    parts = [made.format(f"number{number}") for number in range(40)]
+    text = "# Title\n\nProse before it all. It is short.\n\n" + "\n\n".join(parts)
+    found = chunk(Parsed(text), count, size=48, overlap=8, window=200)
+    for part in parts:
+        assert any(part in text[one.start : one.end] for one in found), part

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import signal
 import struct
 import zipfile
 import zlib
@@ -13,7 +15,7 @@ import numpy as np
 import pytest
 
 from mainspring.errors import MissingExtra, UnreadableDocument
-from mainspring.rag import kinds, ocr, readers
+from mainspring.rag import kinds, ocr, parse, readers
 from mainspring.rag.parse import Parser
 from mainspring.settings import RagSettings
 from tests.rag.conftest import HANDBOOK
@@ -293,3 +295,40 @@ def test_a_message_of_outlook_is_refused_as_what_it_is() -> None:
         kinds.detect(message, "mail.msg")
     with pytest.raises(UnreadableDocument, match="old Office file"):
         kinds.detect(ole + bytes(600), "mail.msg")
+
+
+async def test_a_document_that_computes_too_long_is_refused_by_its_cpu_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    parser = Parser(RagSettings(parse_timeout_s=1))
+    # Nobody looks at the clock: only the child's own limit can end it.
+    monkeypatch.setattr(parse, "_STILL_S", 1e9)
+    with pytest.raises(UnreadableDocument, match="longer than 1 seconds of CPU") as raised:
+        await parser.parse(b"Some *text* of :func:`it` here.\n\n" * 300_000, "long.rst")
+    assert "rag.parse_timeout_s" in raised.value.remedy
+    await parser.close()
+
+
+async def test_time_that_passes_without_computing_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    parser = Parser(RagSettings(parse_timeout_s=5))
+    await parser.parse(b"warm", "a.txt")
+    monkeypatch.setattr(parse, "_LOOK_S", 0.05)
+    process = parser._idle[0].process
+    process.send_signal(signal.SIGSTOP)
+    waiting = asyncio.ensure_future(parser.parse(b"later", "b.txt"))
+    await asyncio.sleep(0.3)
+    assert not waiting.done()
+    process.send_signal(signal.SIGCONT)
+    assert (await waiting).text == "later"
+    await parser.close()
+
+
+async def test_a_parser_that_stands_still_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    parser = Parser(RagSettings())
+    await parser.parse(b"warm", "a.txt")
+    monkeypatch.setattr(parse, "_LOOK_S", 0.05)
+    monkeypatch.setattr(parse, "_STILL_S", 0.2)
+    parser._idle[0].process.send_signal(signal.SIGSTOP)
+    with pytest.raises(UnreadableDocument, match="stand still"):
+        await parser.parse(b"never", "b.txt")
+    monkeypatch.setattr(parse, "_STILL_S", 60.0)
+    assert (await parser.parse(b"after", "c.txt")).text == "after"
+    await parser.close()

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from mainspring.system import System
     from mainspring.types import Principal
 
+# The exit code where the work was done but for files that could not be read.
+UNREAD = 3
 # How long a watcher takes to begin.
 _STARTING_S = 0.5
 
@@ -47,7 +49,9 @@ async def follow(
     groups: Collection[str] = (),
 ) -> None:
     """Add ``specs`` to the collection's sources, or follow all that it has where none are given; then stay if
-    ``watching``. Done by somebody of these ``groups``."""
+    ``watching``. Done by somebody of these ``groups``.
+
+    Ends with exit code 3 where a file was not read."""
     settings = load(config).settings
     settings = settings.model_copy(update={"models": settings.models.model_copy(update={"chat": ()})})
     await asyncio.to_thread(pull_missing, settings)
@@ -56,22 +60,29 @@ async def follow(
 
     async with System.open(settings) as system:
         who = dataclasses.replace(system.local, groups=frozenset(groups))
+        unread = 0
         for spec in specs:
             with show.progress() as progress:
                 report = await system.library.add_source(
                     who, collection, spec, lambda done, total, _: progress("Reading", done, total)
                 )
             tell(collection, report)
+            unread += len(report.failed)
         if not specs:
-            await _again(system, who, collection, patient=watching)
+            unread += await _again(system, who, collection, patient=watching)
         if watching:
             await _stay(system, who, collection, every)
+    if unread:
+        raise typer.Exit(UNREAD)
 
 
-async def _again(system: System, who: Principal, collection: str, *, patient: bool) -> None:
-    """Follow all sources once. A source that fails does not keep the others; without ``patient`` its error is raised
-    when all had their turn."""
+async def _again(system: System, who: Principal, collection: str, *, patient: bool) -> int:
+    """Follow all sources once; how many files were not read.
+
+    A source that fails does not keep the others; without ``patient`` its error is raised when all had their turn.
+    """
     failed: MainspringError | None = None
+    unread = 0
     found = await system.library.sources(who, collection)
     if not found:
         raise NotFound(f"{collection} has no sources", remedy=f"Give it some: mainspring ingest {collection} SOURCE...")
@@ -86,8 +97,10 @@ async def _again(system: System, who: Principal, collection: str, *, patient: bo
             failed = error
             continue
         tell(collection, report)
+        unread += len(report.failed)
     if failed is not None and not patient:
         raise failed
+    return unread
 
 
 async def _stay(system: System, who: Principal, collection: str, every: float) -> None:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from mainspring.rag.ingest import IngestReport
     from mainspring.system import System
 
+_MAX_WARNINGS = 20
+
 
 def up(
     context: typer.Context,
@@ -168,6 +170,10 @@ def tell(collection: str, report: IngestReport) -> None:
         sys.stderr.write(f"  flagged: {held.name} holds {held.error}\n")
     for held in report.quarantined:
         sys.stderr.write(f"  quarantined: {held.name} holds {held.error}; see `mainspring rag quarantine`\n")
+    for warning in report.warnings[:_MAX_WARNINGS]:
+        sys.stderr.write(f"  {warning.name}: {warning.error}\n")
+    if len(report.warnings) > _MAX_WARNINGS:
+        sys.stderr.write(f"  {len(report.warnings) - _MAX_WARNINGS} more warnings\n")
     for failure in report.failed:
         sys.stderr.write(f"  not read: {failure.name}: {failure.error}\n")
 

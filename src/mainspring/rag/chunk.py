@@ -18,7 +18,7 @@ from mainspring.rag.chunkers.windows import fixed, recursive
 from mainspring.rag.document import Parsed
 from mainspring.settings import RagSettings
 
-__all__ = ["Chunk", "Chunker", "CountTokens", "chunk", "chunker"]
+__all__ = ["Chunk", "Chunker", "CountTokens", "chunk", "chunker", "narrowed"]
 
 # Special tokens and the prefix that some models put before passages.
 RESERVED_TOKENS = 8
@@ -43,6 +43,17 @@ def chunker(settings: RagSettings, embedder: Embedder) -> Chunker:
     if settings.chunker == "semantic":
         return _Semantic(limits, embedder, settings.semantic_percentile)
     return _Plain(settings.chunker, limits, embedder, settings)
+
+
+def narrowed(settings: RagSettings, embedder: Embedder) -> str:
+    """What to say where chunks cannot be as long as the settings want them; empty where they can."""
+    most = embedder.max_tokens - RESERVED_TOKENS
+    if settings.chunk_tokens <= most:
+        return ""
+    return (
+        f"rag.chunk_tokens is {settings.chunk_tokens}, but {embedder.name} reads {embedder.max_tokens} tokens: "
+        f"chunks have {most} at most"
+    )
 
 
 def _cut(strategy: _Strategy, material: Material) -> list[Chunk]:

@@ -19,7 +19,7 @@ from mainspring.engines.base import Embedder
 from mainspring.engines.embedders import Embedders, embedders_of
 from mainspring.errors import Conflict, MainspringError, NotFound, UnreadableDocument
 from mainspring.rag import language
-from mainspring.rag.chunk import Chunker, chunker
+from mainspring.rag.chunk import Chunker, chunker, narrowed
 from mainspring.rag.connect.base import Batch, Connector, Seen, Source
 from mainspring.rag.connect.folder import Folder
 from mainspring.rag.graph.read import Reader
@@ -215,6 +215,8 @@ class Ingestor:
             progress,
         )
         run.report.seconds = -time.monotonic()
+        if said := narrowed(self._settings, embedder):
+            run.report.notices.append(said)
         return run
 
     async def _end(self, run: _Run) -> IngestReport:

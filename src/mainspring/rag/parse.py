@@ -1,4 +1,4 @@
-"""Parsing documents in a child process with limits on time and memory.
+"""Parsing documents in a child process with limits on CPU time and memory.
 
 A worker is kept warm: a batch pays for the interpreter and the libraries once. It is replaced when it dies, when a
 document makes it run out of time, and after some hundred documents.
@@ -10,11 +10,14 @@ import asyncio
 import contextlib
 import os
 import pickle
+import signal
 import struct
 import sys
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 from mainspring.errors import MainspringError, ModelError, UnreadableDocument
 from mainspring.rag import kinds
@@ -28,6 +31,11 @@ _RECYCLE_AFTER = 500
 _IDLE_WORKERS = 2
 # A document with text must not run out of time over its pictures.
 _PICTURES_SHARE = 0.3
+# How often the child is looked at, and how long it may use no CPU at all while a document waits.
+_LOOK_S = 2.0
+_STILL_S = 60.0
+_ENDING_S = 5.0
+_T = TypeVar("_T")
 
 
 @dataclass(slots=True)
@@ -102,18 +110,24 @@ class Parser:
         return _Worker(process)
 
     async def _ask(self, worker: _Worker, data: bytes, name: str, kind: str, images: bool) -> Parsed | MainspringError:
-        limit = self._settings.parse_timeout_s
         try:
-            async with asyncio.timeout(limit):
-                return await self._exchange(worker.process, data, name, kind, images)
+            return await _watched(worker.process, self._exchange(worker.process, data, name, kind, images))
         except TimeoutError:
             await _end(worker)
             raise UnreadableDocument(
-                f"{name} took longer than {limit:g} seconds to parse",
-                remedy="Raise rag.parse_timeout_s, or split the file",
+                f"{name} made its parser stand still for {_STILL_S:g} seconds", remedy="Save the document anew"
             ) from None
         except (asyncio.IncompleteReadError, ConnectionError):
+            with contextlib.suppress(TimeoutError):
+                # What the system has ended says why; what only closed its pipes is ended here.
+                async with asyncio.timeout(_ENDING_S):
+                    await worker.process.wait()
             await _end(worker)
+            if worker.process.returncode == -signal.SIGXCPU:
+                raise UnreadableDocument(
+                    f"{name} took longer than {self._settings.parse_timeout_s:g} seconds of CPU to parse",
+                    remedy="Raise rag.parse_timeout_s, or split the file",
+                ) from None
             raise UnreadableDocument(
                 f"{name} crashed its parser or ran out of memory",
                 remedy="Raise rag.parse_memory_mb, or save the document anew",
@@ -178,6 +192,34 @@ def load(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise UnreadableDocument(f"{path.name} cannot be read: {error.strerror}", remedy="Check it") from None
+
+
+async def _watched(process: asyncio.subprocess.Process, work: Coroutine[Any, Any, _T]) -> _T:
+    """The result of ``work``, which waits for the process. How long it may compute is the child's own limit, in CPU
+    time: on a loaded machine the same document only takes longer. Raises ``TimeoutError`` when it stands still."""
+    task = asyncio.ensure_future(work)
+    used, since = -1.0, time.monotonic()
+    try:
+        while not (await asyncio.wait({task}, timeout=_LOOK_S))[0]:
+            now = _cpu_seconds(process.pid)
+            if now > used:
+                used, since = now, time.monotonic()
+            elif time.monotonic() - since > _STILL_S:
+                raise TimeoutError
+        return task.result()
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError, Exception):
+            await task
+
+
+def _cpu_seconds(pid: int) -> float:
+    """CPU seconds that a process has used; the clock's where the system does not tell: then none stands still."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return time.monotonic() if not Path("/proc/self/stat").exists() else 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def _end(worker: _Worker) -> None:

@@ -19,8 +19,6 @@ from mainspring.rag.document import Parsed
 
 _LENGTH = struct.Struct(">Q")
 _MAX_FILE_BYTES = 256 * 2**20
-# Two cores busy for the whole time limit; the parent's clock comes first unless the parent is gone.
-_CPU_FACTOR = 4
 
 
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
@@ -60,7 +58,7 @@ def _answer(data: bytes, request: dict[str, Any]) -> Parsed | MainspringError:
 
 def _limit_cpu(timeout_s: float) -> None:
     used = resource.getrusage(resource.RUSAGE_SELF)
-    seconds = int(used.ru_utime + used.ru_stime + timeout_s * _CPU_FACTOR) + 1
+    seconds = int(used.ru_utime + used.ru_stime + timeout_s) + 1
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, hard))
 

@@ -180,10 +180,10 @@ def _read_pictures(
 ) -> None:
     """Read the pictures of pages that have text of their own; what is no more than a few letters is left out.
 
-    A picture that comes again is read once. After ``seconds`` the others are left unread.
+    A picture that comes again is read once. After ``seconds`` of CPU the others are left unread.
     """
     done = 0
-    end = time.monotonic() + seconds
+    end = time.process_time() + seconds
     known: dict[tuple[tuple[int, ...], str], str] = {}
     for number, sheet in enumerate(sheets):
         if sheet.recognised or sheet.turned or not sheet.pictures:
@@ -195,7 +195,7 @@ def _read_pictures(
             pixels = _pixels(page, sheet, picture)
             key = (pixels.shape, hashlib.sha256(pixels.tobytes()).hexdigest())
             if key not in known:
-                if done == _MAX_PICTURES or time.monotonic() > end:
+                if done == _MAX_PICTURES or time.process_time() > end:
                     composer.warnings.append(f"only the first {done} pictures were read for text")
                     return
                 done += 1
