@@ -197,6 +197,22 @@ def test_sheets_show_values_as_the_program_does() -> None:
     assert parsed.warnings == ("1 formulas have no result: open and save the file to compute them",)
 
 
+def test_rows_of_sheets_keep_their_column_names() -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    sheet = book.active
+    sheet.title = "Sales"
+    for row in (["Region", 2023, 2022], ["North", 1200, 1100], [], ["South", 900, 850], ["West", 7, 8]):
+        sheet.append(row)
+    parsed = read(saved(book), "a.xlsx", "xlsx")
+    assert parsed.text.splitlines()[2:] == [
+        "| Sales | Region: North | 2023: 1200 | 2022: 1100 |",
+        "",
+        "| Sales | Region: South | 2023: 900 | 2022: 850 |",
+        "| Sales | Region: West | 2023: 7 | 2022: 8 |",
+    ]
+
+
 @pytest.mark.parametrize(
     ("value", "code", "shown"),
     [

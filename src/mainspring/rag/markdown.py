@@ -20,6 +20,7 @@ _DIVIDER = re.compile(r"^[ \t]*\|?[ \t]*:?-{2,}:?[ \t]*(?:\|[ \t]*:?-{2,}:?[ \t]
 _CELL = re.compile(r"(?<!\\)\|")
 _ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+\-.!|~<>$&])")
 _EMPHASIS = re.compile(r"(\*{1,3}|__)(?=\S)(.+?)(?<=\S)\1")
+_YEAR = re.compile(r"(?:FY ?)?(?:19|20)\d\d[AE]?")
 _NUMERIC = re.compile(r"[\s\d.,:%£$€+\-/()]*\d[\s\d.,:%£$€+\-/()]*$")
 
 
@@ -46,7 +47,7 @@ def grid(cells: Sequence[Sequence[str]], caption: str = "") -> Grid:
     if len(table) > 2 and _is_group(table[0], table[1]):
         joined = [_joined(upper, lower) for upper, lower in zip(table[0], table[1], strict=True)]
         return Grid([joined, *table[2:]], _lines(table[2:], joined, caption), True, caption)
-    header = len(table) > 1 and len(table[0]) > 1 and _is_header(table[0])
+    header = len(table) > 1 and len(table[0]) > 1 and is_header(table[0])
     names, body = (table[0], table[1:]) if header else ([], table)
     return Grid(table, _lines(body, names, caption), header, caption)
 
@@ -61,7 +62,7 @@ def _lines(body: Sequence[Sequence[str]], names: Sequence[str], caption: str) ->
 
 def _is_group(upper: Sequence[str], lower: Sequence[str]) -> bool:
     """Whether two rows are a header of two levels: the upper has cells merged across others of the lower."""
-    if len(upper) != len(lower) or not (_is_header(upper) and _is_header(lower)):
+    if len(upper) != len(lower) or not (is_header(upper) and is_header(lower)):
         return False
     spans = [a == b for a, b in pairwise(upper)]
     differ = [a != b for a, b in pairwise(lower)]
@@ -147,7 +148,12 @@ def _is_title(line: str) -> bool:
     return bool(line.strip()) and len(line) <= 120 and not line.lstrip().startswith(("|", "-", "*", ">", "#"))
 
 
-def _is_header(row: Sequence[str]) -> bool:
+def is_header(row: Sequence[str]) -> bool:
+    """Whether a row names the columns below it: it has no gaps and no numbers, but for years."""
+    years = [cell for cell in row[1:] if _YEAR.fullmatch(cell)]
+    if len(years) > 1 and len(set(years)) == len(years) == len(row) - 1:
+        # Years in ascending or descending order name the columns of figures.
+        return years in (sorted(years), sorted(years, reverse=True)) and not _NUMERIC.match(row[0])
     return all(row[1:]) and not any(_NUMERIC.match(cell) for cell in row)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element
 
 from mainspring.errors import UnreadableDocument
-from mainspring.rag import number_format
+from mainspring.rag import markdown, number_format
 from mainspring.rag.compose import Composer
 from mainspring.rag.document import Parsed
 from mainspring.rag.opc import Package
@@ -66,7 +66,14 @@ def _sheet(root: Element, title: str, book: _Book, composer: Composer) -> None:
         return
     _merge(root, rows)
     composer.add(f"## {title}")
+    named: dict[int, str] = {}
     for block in _blocks(rows):
+        names = block[0]
+        if markdown.is_header([names.get(column, "") for column in sorted({n for row in block for n in row})]):
+            named = names if len(block) > 1 and len(set(names.values())) > 1 else named
+        elif len(names) > 1 and set(names) <= set(named):
+            # Rows that go on behind an empty one stand under the same names.
+            block.insert(0, named)
         table = _trimmed(block)
         filled = [[cell for cell in row if cell] for row in table]
         if len(table[0]) == 1 or (len(table) == 1 and len(set(filled[0])) == 1):
