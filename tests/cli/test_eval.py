@@ -73,7 +73,9 @@ def test_answers_are_scored_and_written_for_reading(command: Command, mine: Path
     assert "| answer contained | 1.000 | 0.342 to 1.000 | 2 |" in text
     assert "| off topic refused | 1.000 |" in text
     assert "Cited: tides.txt" in text
-    again = json.loads(command.said(*arguments, "--json"))
+    twice = command(*arguments, "--json")
+    assert "mine: 2 unchanged" in twice.stderr
+    again = json.loads(twice.stdout)
     assert [each["right_first"] for each in again["answers"]] == [True, True, False]
     assert [each["refused"] for each in again["answers"]] == [False, False, True]
     assert again["refusing"]

@@ -87,7 +87,8 @@ async def asked(settings: Settings, judged: Judged, home: Path | None) -> list[S
 
     with ExitStack() as stack:
         place = home or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mainspring-eval-")))
-        files = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mainspring-eval-files-")))
+        # Documents are known by their paths: at another one they would be read again.
+        files = place / "evaluated"
         write_documents(judged, files)
         async with System.open(apart(settings, place, settings.rag)) as system:
             await _fill(system, judged.name, files)
@@ -101,11 +102,17 @@ async def asked(settings: Settings, judged: Judged, home: Path | None) -> list[S
 
 
 def write_documents(judged: Judged, folder: Path) -> None:
-    """The documents as files, each at its name below ``folder``."""
-    for document in judged.documents:
-        path = folder / document.name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(document.read())
+    """The documents as files, each at its name below ``folder``, which holds nothing else afterwards."""
+    named = {folder / document.name: document for document in judged.documents}
+    for path in folder.rglob("*"):
+        if path.is_file() and path not in named:
+            path.unlink()
+    for path, document in named.items():
+        content = document.read()
+        # A file that is written anew is another one: its time would be described anew.
+        if not path.is_file() or path.read_bytes() != content:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
 
 
 async def _fill(system: System, name: str, files: Path) -> None:
