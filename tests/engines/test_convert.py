@@ -1,8 +1,11 @@
 """Conversions against independent references, and children that fail."""
 
 import json
+import os
 import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +118,34 @@ def test_garbage_is_an_error(tmp_path: Path) -> None:
     damaged.write_bytes(b"GGUF\x03\x00\x00\x00" + b"\xff" * 4096)
     with pytest.raises(ModelError):
         convert.run({"step": "describe", "source": str(damaged), "tokenizer": str(tmp_path / "t.json")}, silent)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")
+def test_a_conversion_ends_with_its_pull() -> None:
+    """It would write into the files of the next one."""
+    script = (
+        "import subprocess, sys, time\n"
+        "child = subprocess.Popen([sys.executable, '-m', 'mainspring.engines.convert'])\n"
+        "print(child.pid, flush=True)\n"
+        "time.sleep(600)\n"
+    )
+    # The job never comes, and its pipe is held here: nothing else ends the child.
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        child = Path("/proc") / parent.stdout.readline().strip()
+        until = time.monotonic() + 60
+        # It lowers its priority right before it asks to be ended with its parent.
+        lowered = min(19, os.nice(0) + 10)
+        while int((child / "stat").read_text().rpartition(")")[2].split()[16]) != lowered and time.monotonic() < until:
+            time.sleep(0.05)
+        time.sleep(0.2)
+        parent.kill()
+        parent.wait()
+        while child.exists() and time.monotonic() < until:
+            time.sleep(0.05)
+        assert not child.exists()
 
 
 def test_a_child_that_is_killed_or_hangs_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from mainspring import errors
+from mainspring.engines.protocol import die_with_parent
 from mainspring.errors import ConversionRejected, ModelError
 
 Progress = Callable[[str, int, int], None]
@@ -305,6 +306,8 @@ def main() -> None:
     os.dup2(2, 1)
     # A server that answers meanwhile goes first.
     os.nice(10)
+    # One that outlived its pull would write beside the next one into the same files.
+    die_with_parent()
 
     def say(**content: Any) -> None:
         reports.write(json.dumps(content) + "\n")

@@ -99,7 +99,7 @@ def run_child(serve: Callable[[Channel, Message], None], arguments: Sequence[str
     parser.add_argument("--die-with-parent", action="store_true")
     options = parser.parse_args(arguments)
     if options.die_with_parent:
-        _die_with_parent()
+        die_with_parent()
     # The terminal's Ctrl-C reaches the whole process group; the parent decides when a child ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     channel = Channel(socket.socket(fileno=options.fd))
@@ -126,6 +126,7 @@ def _report(channel: Channel, error: Exception) -> None:
         print("the parent is gone", file=sys.stderr, flush=True)
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """Have this process ended when the thread that started it ends, on Linux."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
