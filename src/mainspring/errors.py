@@ -90,7 +90,7 @@ class MainspringError(Exception):
         return said if self.status < 500 else _FOLDERS.sub(r"\1", said)
 
     def __reduce__(self) -> tuple[object, ...]:
-        # Engine children and parser children send errors over pipes; keyword arguments would be lost.
+        # Jobs and tests copy errors between processes; keyword arguments would be lost.
         return (_rebuild, (type(self), self.message, self.remedy, self.param, self.retry_after))
 
 

@@ -16,12 +16,16 @@ from fastapi import APIRouter
 from fastapi.routing import APIRoute
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, FailFast, Field, ValidationError
 from pydantic.fields import FieldInfo
 
+from mainspring import structure
 from mainspring.errors import MAX_MESSAGE, InvalidRequest, TooLarge
-from mainspring.gateway import batch_lines, mount, structure
+from mainspring.gateway import batch_lines, mount
 from mainspring.gateway.anthropic_wire import MessagesBody
+from mainspring.gateway.bodies import AtMost, Body, Table
+from mainspring.gateway.keys import KeyBody
+from mainspring.gateway.knowledge import StoreBody, StoreFileBody
 from mainspring.gateway.prompts import MAX_COMPARED, difference
 from mainspring.gateway.responses_wire import ResponsesBody
 from mainspring.gateway.wire import ChatBody, CompletionBody, EmbeddingBody, RerankBody
@@ -115,7 +119,10 @@ WRONG: list[tuple[type[BaseModel], dict[str, Any]]] = [
     (ChatBody, {"model": "m", "messages": [{"role": "user", "content": [1] * 90_000}]}),
     (ChatBody, {"model": "m", "messages": [{"role": "user", "content": "x"}], "stop": [1] * 90_000}),
     (ChatBody, {"model": "m", "messages": [{"role": "user", "content": "x"}], "tools": [1] * 90_000}),
-    (ChatBody, {"model": "m", "messages": [{"role": "user", "content": "x"}], "metadata": dict.fromkeys("ab" * 50, 1)}),
+    (ChatBody, {"model": "m", "messages": [], "metadata": {f"m{n}": 1 for n in range(9_000)}}),
+    (KeyBody, {"name": "k", "scopes": [1] * 90_000}),
+    (StoreBody, {"name": "k", "file_ids": [1] * 90_000}),
+    (StoreFileBody, {"file_id": "f", "attributes": {f"{n}": [] for n in range(9_000)}}),
     (CompletionBody, {"model": "m", "prompt": [1] * 90_000}),
     (EmbeddingBody, {"model": "m", "input": [1] * 90_000}),
     (RerankBody, {"model": "m", "query": "q", "documents": [1] * 90_000}),
@@ -137,6 +144,9 @@ def test_what_is_wrong_with_a_list_is_told_once(kind: type[BaseModel], body: dic
 def unbounded(annotation: Any, place: str, metadata: tuple[Any, ...] = (), seen: frozenset[type] = frozenset()) -> Any:
     """The places within ``annotation`` at which a list or a table has no bound."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        if annotation.model_config.get("extra") == "forbid" and not issubclass(annotation, Body):
+            # A validator tells of every field that it does not know.
+            yield place
         if annotation not in seen:
             for name, field in annotation.model_fields.items():
                 yield from of_field(field, f"{place}.{name}", seen | {annotation})
@@ -150,7 +160,9 @@ def unbounded(annotation: Any, place: str, metadata: tuple[Any, ...] = (), seen:
         return
     if origin in (list, tuple, dict, set, frozenset) or annotation in (list, tuple, dict, set, frozenset):
         bounds = [each.max_length for each in metadata if isinstance(each, annotated_types.MaxLen)]
-        if not bounds or min(bounds) > MOST:
+        kinds = {type(each) for each in metadata}
+        early = AtMost if dict in (origin, annotation) else FailFast
+        if not bounds or min(bounds) > MOST or early not in kinds:
             yield place
         metadata = ()
     inner = metadata if origin in (typing.Union, types.UnionType) else ()
@@ -176,12 +188,15 @@ def test_every_list_and_table_that_a_route_takes_has_a_bound(everything: list[AP
 
 class Loose(BaseModel):
     many: list[int]
-    named: dict[str, Annotated[list[int], annotated_types.MaxLen(3)]] | None
-    good: Annotated[tuple[str, ...], annotated_types.MaxLen(4)] = ()
+    named: dict[str, Annotated[list[int], Field(max_length=3, fail_fast=True)]] | None
+    good: Annotated[tuple[str, ...], Field(max_length=4, fail_fast=True)] = ()
+    late: Annotated[tuple[str, ...], Field(max_length=4)] = ()
+    table: Table[int]
+    plain: Annotated[dict[str, int], Field(max_length=4)]
 
 
 def test_that_search_finds_what_has_no_bound() -> None:
-    assert list(unbounded(Loose, "x")) == ["x.many", "x.named"]
+    assert list(unbounded(Loose, "x")) == ["x.many", "x.named", "x.late", "x.plain"]
 
 
 async def test_a_long_unknown_field_is_neither_compared_nor_repeated(monkeypatch: pytest.MonkeyPatch) -> None:

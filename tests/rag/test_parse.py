@@ -194,12 +194,17 @@ async def test_bad_files_are_refused_with_a_remedy(parser: Parser, case: str) ->
     assert (await parser.parse(b"still alive", "ok.txt")).text == "still alive"
 
 
-async def test_a_bomb_is_refused(parser: Parser, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kinds, "MAX_UNPACKED", 2**20)
-    bomb = zipped({"[Content_Types].xml": b"<a/>", "xl/workbook.xml": b"0" * (3 * 2**20)})
-    assert len(bomb) < 2**16
-    with pytest.raises(UnreadableDocument, match="unpacks to more than"):
+async def test_a_bomb_is_refused(parser: Parser) -> None:
+    bomb = zipped({"[Content_Types].xml": b"<a/>", "xl/workbook.xml": b"0" * (80 * 2**20)})
+    assert len(bomb) < 2**18
+    with pytest.raises(UnreadableDocument, match="times its size"):
         await parser.parse(bomb, "bomb.xlsx")
+
+
+def test_an_archive_unpacks_to_so_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kinds, "MAX_UNPACKED", 2**20)
+    with pytest.raises(UnreadableDocument, match="unpacks to more than"):
+        kinds.detect(zipped({"xl/workbook.xml": b"0" * (3 * 2**20)}), "bomb.xlsx")
 
 
 async def test_a_bomb_that_lies_about_its_size_dies_in_the_child() -> None:

@@ -17,6 +17,7 @@ from mainspring.gateway.anthropic_wire import CountBody, MessagesBody
 from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.idempotency import Idempotency, IdempotencyKey, refuse_key
 from mainspring.gateway.respond import collected, head_headers, json_response, streamed
+from mainspring.serving import fits
 from mainspring.settings import GatewaySettings
 from mainspring.types import ChatRequest, Context, Principal, Request, Responder
 
@@ -80,6 +81,7 @@ class PromptCounter:
             )
         if self._applied is not None:
             request = await self._applied(request, context)
+        fits.check(request, lambda _: model.engine.capabilities.context_window)
         return await model.responder.prompt_tokens(request)
 
 

@@ -10,8 +10,9 @@ from typing import Any, Literal, TypeVar
 import orjson
 from pydantic import BaseModel, ValidationError
 
+from mainspring import structure
 from mainspring.errors import MainspringError, Unsupported
-from mainspring.gateway import encode, responses_encode, structure
+from mainspring.gateway import encode, responses_encode
 from mainspring.gateway.access import consenting
 from mainspring.gateway.app import invalid
 from mainspring.gateway.responses import Stored

@@ -6,11 +6,12 @@ Every list and table of a body has a bound, and it holds before what is in it is
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, model_validator
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from mainspring.errors import InvalidRequest
 from mainspring.nearest import nearest, shown
@@ -20,13 +21,31 @@ ServiceTier = Literal["auto", "default"]
 UNKNOWN_FIELD = "unknown_field"
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class AtMost:
+    """Of a table: refused for its size before what is in it is looked at. A validator's own bound comes after that, and
+    it tells of everything that is wrong."""
+
+    entries: int
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self._check, handler(source))
+
+    def _check(self, value: Any) -> Any:
+        if isinstance(value, dict) and len(value) > self.entries:
+            raise PydanticCustomError("too_long", "it may have {most} entries at most", {"most": self.entries})
+        return value
+
+
 # Of what is wrong in a list the first is told: a validator keeps a thousand bytes for each.
 Few = Annotated[list[T], Field(max_length=64, fail_fast=True)]
 Many = Annotated[list[T], Field(max_length=10_000, fail_fast=True)]
 Texts = Annotated[list[str], Field(max_length=100_000, fail_fast=True)]
-Table = Annotated[dict[str, T], Field(max_length=64)]
+Table = Annotated[dict[str, T], Field(max_length=64), AtMost(64)]
 """What a caller names; what a schema or arguments name are ``Free``."""
-Free = Annotated[dict[str, Any], Field(max_length=1_000)]
+Free = Annotated[dict[str, Any], Field(max_length=1_000), AtMost(1_000)]
 
 
 class Body(BaseModel):

@@ -16,8 +16,8 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import Response as HttpResponse
 
+from mainspring import structure
 from mainspring.errors import InvalidRequest, MainspringError
-from mainspring.gateway import structure
 from mainspring.gateway.access import Caller
 from mainspring.nearest import nearest, shown
 

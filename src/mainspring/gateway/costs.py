@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, get_args
 from cachetools import LRUCache
 from fastapi import APIRouter, Depends, Query
 from fastapi import Request as HttpRequest
-from pydantic import Field
+from pydantic import FailFast, Field
 from starlette.responses import Response as HttpResponse
 
 from mainspring.errors import Forbidden, InvalidRequest, RateLimited
@@ -187,7 +187,7 @@ def _costs(routes: APIRouter, ledger: Ledger, access: Access, audit: Audit) -> N
     async def costs(
         http: HttpRequest,
         context: admins,
-        by: Annotated[list[Dimension], Query(max_length=4)] = [],  # noqa: B006
+        by: Annotated[list[Dimension], FailFast(), Query(max_length=4)] = [],  # noqa: B006
         all_tenants: bool = False,
         since: Moment = None,
         until: Moment = None,
@@ -222,7 +222,7 @@ def _organization(routes: APIRouter, ledger: Ledger, access: Access) -> None:
         start_time: Annotated[int, Query(ge=0, le=10**11)],
         end_time: Annotated[int | None, Query(ge=0, le=10**11)] = None,
         bucket_width: Literal["1d"] = "1d",  # noqa: ARG001
-        group_by: Annotated[list[Group], Query(alias="group_by[]", max_length=3)] = [],  # noqa: B006
+        group_by: Annotated[list[Group], FailFast(), Query(alias="group_by[]", max_length=3)] = [],  # noqa: B006
         limit: Annotated[int, Query(ge=1, le=180)] = 7,
         page: Annotated[int | None, Query(ge=0, le=10**11)] = None,
     ) -> HttpResponse:

@@ -62,15 +62,15 @@ class KeyBody(Body):
     ``regions`` limit it; without any it is not limited."""
 
     name: Annotated[str, Field(pattern=r"^[^\x00-\x1f]{1,128}$")]
-    scopes: Annotated[tuple[Scope, ...], Field(min_length=1, max_length=16)] | None = None
+    scopes: Annotated[tuple[Scope, ...], Field(min_length=1, max_length=16, fail_fast=True)] | None = None
     role: Annotated[str, Field(max_length=64)] | None = None
-    groups: Annotated[tuple[Group, ...], Field(max_length=64)] = ()
+    groups: Annotated[tuple[Group, ...], Field(max_length=64, fail_fast=True)] = ()
     days: Annotated[float, Field(gt=0, le=36_500, allow_inf_nan=False)] | None = None
     tier: Annotated[str, Field(max_length=64)] = ""
     consent: bool = False
-    models: Annotated[tuple[Name, ...], Field(max_length=256)] = ()
-    collections: Annotated[tuple[Name, ...], Field(max_length=256)] = ()
-    regions: Annotated[tuple[Region, ...], Field(max_length=16)] = ()
+    models: Annotated[tuple[Name, ...], Field(max_length=256, fail_fast=True)] = ()
+    collections: Annotated[tuple[Name, ...], Field(max_length=256, fail_fast=True)] = ()
+    regions: Annotated[tuple[Region, ...], Field(max_length=16, fail_fast=True)] = ()
 
     def reach(self) -> Reach:
         """What it limits."""

@@ -11,7 +11,7 @@ from starlette.responses import Response as HttpResponse
 
 from mainspring.errors import InvalidRequest, MainspringError
 from mainspring.gateway.access import Access, acting
-from mainspring.gateway.bodies import Body
+from mainspring.gateway.bodies import AtMost, Body
 from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.idempotency import Idempotency, IdempotencyKey
 from mainspring.gateway.lists import AskedPage, list_body
@@ -27,11 +27,13 @@ from mainspring.types import Context, real
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,127}$")]
 Metadata = Annotated[
-    dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]], Field(max_length=16)
+    dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]], Field(max_length=16), AtMost(16)
 ]
 # Strict, or true would become 1 and 1 "1".
 Attribute = Annotated[str, Field(strict=True, max_length=512)] | StrictBool | StrictInt | FiniteFloat
-Attributes = Annotated[dict[Annotated[str, Field(min_length=1, max_length=64)], Attribute], Field(max_length=16)]
+Attributes = Annotated[
+    dict[Annotated[str, Field(min_length=1, max_length=64)], Attribute], Field(max_length=16), AtMost(16)
+]
 Offset = Annotated[int, Query(ge=0, le=2**53, description="Characters of the parsed text, as citations count them")]
 Around = Annotated[int, Query(ge=0, le=20_000, description="Characters to show on either side of the passage")]
 Skipped = Annotated[int, Query(ge=0, le=10**7, description="Chunks to leave out at the beginning")]
@@ -47,8 +49,8 @@ class StoreBody(Body):
     """``POST /v1/vector_stores``. ``groups`` is an extension: who may see it (empty: the whole tenant)."""
 
     name: Name
-    file_ids: Annotated[tuple[Identifier, ...], Field(max_length=500)] = ()
-    groups: Annotated[tuple[Group, ...], Field(max_length=64)] = ()
+    file_ids: Annotated[tuple[Identifier, ...], Field(max_length=500, fail_fast=True)] = ()
+    groups: Annotated[tuple[Group, ...], Field(max_length=64, fail_fast=True)] = ()
     description: Annotated[str, Field(max_length=4096)] | None = None
     metadata: Metadata | None = None
     expires_after: None = None
@@ -63,7 +65,8 @@ class StoreUpdateBody(Body):
     expires_after: None = None
 
 
-Groups = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=128)], ...], Field(max_length=64)]
+Named = Annotated[str, Field(min_length=1, max_length=128)]
+Groups = Annotated[tuple[Named, ...], Field(max_length=64, fail_fast=True)]
 
 
 class StoreFileBody(Body):

@@ -19,6 +19,9 @@ from mainspring.serving.moderate import MODEL, OPENAI, OWN, Moderated, Verdict
 from mainspring.stores import ids
 from mainspring.types import Context
 
+MAX_CHARACTERS = 1_000_000
+"""Of all texts of a request."""
+
 
 class ModerationPart(Body):
     """A part of an input. Only texts are judged."""
@@ -51,6 +54,9 @@ class ModerationBody(Body):
                 texts = ["\n".join(_text(part) for part in parts)]
         if not texts or not all(text.strip() for text in texts):
             raise InvalidRequest("input must hold at least one text, none of them empty", param="input")
+        if (length := sum(map(len, texts))) > MAX_CHARACTERS:
+            problem = f"input holds {length} characters, at most {MAX_CHARACTERS} are judged"
+            raise TooLarge(problem, remedy="Send several smaller ones", param="input")
         if len(texts) > most:
             raise TooLarge(f"input holds {len(texts)} texts, at most {most} are judged", param="input")
         return texts

@@ -17,7 +17,7 @@ from starlette.responses import Response as HttpResponse
 
 from mainspring.errors import InvalidRequest
 from mainspring.gateway.access import Access
-from mainspring.gateway.bodies import Body, Few
+from mainspring.gateway.bodies import Body, Few, Table
 from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.idempotency import Idempotency, IdempotencyKey
 from mainspring.gateway.lists import AskedPage, list_body
@@ -72,7 +72,7 @@ class RollbackBody(Body):
 class RenderBody(Body):
     """``POST /v1/prompts/{name}/versions/{version}/render``."""
 
-    variables: Annotated[dict[str, Any], Field(max_length=64, default_factory=dict)]
+    variables: Annotated[Table[Any], Field(default_factory=dict)]
 
 
 def router(store: Prompts, registry: PromptRegistry, access: Access, idempotency: Idempotency) -> APIRouter:

@@ -5,10 +5,11 @@
 from typing import Annotated, Any, Protocol
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.responses import Response as HttpResponse
 
 from mainspring.gateway.access import Access, acting
+from mainspring.gateway.bodies import Body
 from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.respond import json_response
 from mainspring.settings.identity import OPERATE
@@ -30,20 +31,16 @@ class Service(Protocol):
         ...
 
 
-class DrainBody(BaseModel):
+class DrainBody(Body):
     """Which replica of which model; ``force`` drains the last one too."""
-
-    model_config = ConfigDict(extra="forbid")
 
     model: str = Field(min_length=1, max_length=200)
     replica: str = Field(min_length=1, max_length=200)
     force: bool = False
 
 
-class UndrainBody(BaseModel):
+class UndrainBody(Body):
     """Which replica of which model."""
-
-    model_config = ConfigDict(extra="forbid")
 
     model: str = Field(min_length=1, max_length=200)
     replica: str = Field(min_length=1, max_length=200)

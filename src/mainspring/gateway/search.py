@@ -31,6 +31,8 @@ from mainspring.types import Context, Principal
 
 T = TypeVar("T")
 Text = Annotated[str, Field(min_length=1, max_length=8192)]
+Facet = Annotated[str, Field(min_length=1, max_length=64)]
+Identifier = Annotated[str, Field(min_length=1, max_length=128)]
 Weight = Annotated[float, Field(ge=0, le=1)]
 Some = Annotated[int, Field(ge=1, le=50)]
 Filters = Annotated[
@@ -57,7 +59,7 @@ class RankingBody(Body):
 class SearchBody(Body):
     """``POST /v1/vector_stores/{id}/search``. From ``options`` on these are extensions of OpenAI's fields."""
 
-    query: Text | Annotated[tuple[Text, ...], Field(min_length=1, max_length=8)]
+    query: Text | Annotated[tuple[Text, ...], Field(min_length=1, max_length=8, fail_fast=True)]
     max_num_results: Some = 10
     filters: Filters = None
     ranking_options: RankingBody | None = None
@@ -69,8 +71,8 @@ class SearchBody(Body):
             "rerank, graph"
         ),
     ] = Field(default_factory=dict)
-    techniques: Annotated[tuple[str, ...], Field(max_length=16)] = ()
-    facets: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=64)], ...], Field(max_length=16)] = ()
+    techniques: Annotated[tuple[str, ...], Field(max_length=16, fail_fast=True)] = ()
+    facets: Annotated[tuple[Facet, ...], Field(max_length=16, fail_fast=True)] = ()
     highlights: bool = True
     spelling: Annotated[bool, Field(description="Suggest the query without its misspellings")] = False
     summary: Literal["extractive", "generative"] | None = None
@@ -93,7 +95,7 @@ class SimilarBody(Body):
 class RecommendationsBody(Body):
     """``POST /v1/vector_stores/{id}/recommendations``: what goes with these documents, or is most used."""
 
-    document_ids: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=128)], ...], Field(max_length=50)] = ()
+    document_ids: Annotated[tuple[Identifier, ...], Field(max_length=50, fail_fast=True)] = ()
     max_num_results: Some = 10
     min_support: Annotated[int, Field(ge=2, le=1000, description="Sessions that must say so")] = 2
 

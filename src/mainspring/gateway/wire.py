@@ -11,7 +11,20 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from mainspring.errors import InvalidRequest, InvalidSchema, TooLarge, Unsupported
-from mainspring.gateway.bodies import Body, Few, Free, Many, Name, Part, ServiceTier, Table, Texts, bounded, json_text
+from mainspring.gateway.bodies import (
+    AtMost,
+    Body,
+    Few,
+    Free,
+    Many,
+    Name,
+    Part,
+    ServiceTier,
+    Table,
+    Texts,
+    bounded,
+    json_text,
+)
 from mainspring.serving.prompts.registry import values
 from mainspring.types import (
     ChatRequest,
@@ -121,7 +134,7 @@ class SamplingBody(Body):
     n: Annotated[int, Field(ge=1, le=16)] | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    logit_bias: Annotated[dict[str, float], Field(max_length=1024)] | None = None
+    logit_bias: Annotated[dict[str, float], Field(max_length=1024), AtMost(1024)] | None = None
     user: Annotated[str, Field(max_length=512)] | None = None
     top_k: Annotated[int, Field(ge=1)] | None = None
     min_p: Annotated[float, Field(ge=0, le=1)] | None = None
@@ -168,7 +181,7 @@ class PromptBody(Body):
 
     id: Name
     version: Annotated[str, Field(min_length=1, max_length=64)] | int | None = None
-    variables: Annotated[dict[str, Any], Field(max_length=64)] | None = None
+    variables: Table[Any] | None = None
 
     def use(self) -> PromptUse:
         """Raises ``InvalidRequest`` naming a variable."""

@@ -14,6 +14,7 @@ MAX_BYTES = 256 * 2**20
 # What an archive may unpack to: office files are archives, and a bomb is one too.
 MAX_UNPACKED = 1024 * 2**20
 _MAX_MEMBERS = 20_000
+_ENTRY = b"PK\x01\x02"
 # Text packs to a twentieth, repetitive sheets to a hundredth; beyond it something is unpacked that nobody wrote.
 _MAX_RATIO = 300
 _RATIO_COUNTS_FROM = 64 * 2**20
@@ -64,9 +65,7 @@ def detect(data: bytes, name: str) -> tuple[str, str]:
     if not data.strip():
         raise UnreadableDocument(f"{name} is empty", remedy="Check that the file was saved or uploaded completely")
     if len(data) > MAX_BYTES:
-        raise UnreadableDocument(
-            f"{name} has {len(data)} bytes, more than {MAX_BYTES}", remedy="Split it into several files"
-        )
+        raise too_large(name, len(data))
     suffix = PurePath(name).suffix.lower().lstrip(".")
     named = _SUFFIXES.get(suffix, "code" if suffix in _CODE else "")
     found = _by_content(data, name)
@@ -85,6 +84,12 @@ def detect(data: bytes, name: str) -> tuple[str, str]:
     if suffix in _SIGNED and data.startswith(b"-----BEGIN PGP"):
         return "text", ""
     return named or _by_text(data), ""
+
+
+def too_large(name: str, size: int) -> UnreadableDocument:
+    """What is said of a file of ``size`` bytes, more than ``MAX_BYTES``."""
+    problem = f"{name} has {size} bytes, more than {MAX_BYTES}"
+    return UnreadableDocument(problem, remedy="Split it into several files")
 
 
 def _by_text(data: bytes) -> str:
@@ -138,6 +143,9 @@ def _resolved(found: str, named: str, name: str) -> str:
 
 
 def _archive(data: bytes, name: str) -> str:
+    # Each file of an archive has an entry in its directory; reading a directory takes ten times its bytes.
+    if data.count(_ENTRY) > _MAX_MEMBERS:
+        raise _unpacks_to_too_much(name)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = archive.infolist()
@@ -158,10 +166,7 @@ def _archive(data: bytes, name: str) -> str:
 def _check_members(data: bytes, members: list[zipfile.ZipInfo], name: str) -> None:
     unpacked = sum(member.file_size for member in members)
     if len(members) > _MAX_MEMBERS or unpacked > MAX_UNPACKED:
-        raise UnreadableDocument(
-            f"{name} unpacks to more than {MAX_UNPACKED // 2**20} MiB or {_MAX_MEMBERS} files",
-            remedy="Make the file smaller",
-        )
+        raise _unpacks_to_too_much(name)
     if unpacked > _RATIO_COUNTS_FROM and unpacked > _MAX_RATIO * len(data):
         raise UnreadableDocument(
             f"{name} unpacks to {unpacked // len(data)} times its size, as no document does",
@@ -178,6 +183,11 @@ def _check_members(data: bytes, members: list[zipfile.ZipInfo], name: str) -> No
             raise UnreadableDocument(
                 f"{name} holds a file outside of its folder ({each[:80]})", remedy="Save it anew in its program"
             )
+
+
+def _unpacks_to_too_much(name: str) -> UnreadableDocument:
+    problem = f"{name} unpacks to more than {MAX_UNPACKED // 2**20} MiB or {_MAX_MEMBERS} files"
+    return UnreadableDocument(problem, remedy="Make the file smaller")
 
 
 def _open_document(mimetype: bytes) -> str:

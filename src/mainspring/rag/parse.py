@@ -9,26 +9,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import pickle
 import signal
-import struct
 import sys
 import time
 from collections.abc import AsyncIterator, Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from mainspring.errors import MainspringError, ModelError, UnreadableDocument
-from mainspring.rag import kinds
+from mainspring.rag import kinds, parse_frames
 from mainspring.rag.document import Parsed
 from mainspring.rag.options import Options
 from mainspring.settings import RagSettings, Settings
 
-_LENGTH = struct.Struct(">Q")
 # pdfium, lxml and OpenCV all leak a little; a fresh worker costs less than a second.
 _RECYCLE_AFTER = 500
 _IDLE_WORKERS = 2
+_MAX_NAME = 1024
 # A document with text must not run out of time over its pictures.
 _PICTURES_SHARE = 0.3
 # How often the child is looked at, and how long it may use no CPU at all while a document waits.
@@ -66,14 +64,15 @@ class Parser:
             data = await asyncio.to_thread(load, source)
         else:
             data = source
-        kind, warning = await asyncio.to_thread(kinds.detect, data, name)
+        if len(data) > kinds.MAX_BYTES:
+            raise kinds.too_large(name, len(data))
         async with self._slots, self._worker() as worker:
-            answer = await self._ask(worker, data, name, kind, images)
+            answer = await self._ask(worker, data, name, images)
         if isinstance(answer, MainspringError):
             raise answer
         if not answer.text.strip():
             raise UnreadableDocument(f"{name} has no text", remedy="Check that it is the right file")
-        return replace(answer, warnings=(warning, *answer.warnings)) if warning else answer
+        return answer
 
     async def close(self) -> None:
         """End the workers. Documents that are being parsed fail."""
@@ -109,15 +108,15 @@ class Parser:
         )
         return _Worker(process)
 
-    async def _ask(self, worker: _Worker, data: bytes, name: str, kind: str, images: bool) -> Parsed | MainspringError:
+    async def _ask(self, worker: _Worker, data: bytes, name: str, images: bool) -> Parsed | MainspringError:
         try:
-            return await _watched(worker.process, self._exchange(worker.process, data, name, kind, images))
+            return await _watched(worker.process, self._exchange(worker.process, data, name, images))
         except TimeoutError:
             await _end(worker)
             raise UnreadableDocument(
                 f"{name} made its parser stand still for {_STILL_S:g} seconds", remedy="Save the document anew"
             ) from None
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, ValueError):
             with contextlib.suppress(TimeoutError):
                 # What the system has ended says why; what only closed its pipes is ended here.
                 async with asyncio.timeout(_ENDING_S):
@@ -134,34 +133,29 @@ class Parser:
             ) from None
 
     async def _exchange(
-        self, process: asyncio.subprocess.Process, data: bytes, name: str, kind: str, images: bool
+        self, process: asyncio.subprocess.Process, data: bytes, name: str, images: bool
     ) -> Parsed | MainspringError:
         if process.stdin is None or process.stdout is None:
             raise ConnectionError("the parser has no pipes")
-        head = pickle.dumps(
-            {
-                "name": name,
-                "kind": kind,
-                "bytes": len(data),
-                "options": Options(
-                    self._settings.ocr,
-                    self._settings.parser,
-                    self._settings.parse_max_pages,
-                    self._layout_model,
-                    _PICTURES_SHARE * self._settings.parse_timeout_s,
-                    images,
-                ),
-                "timeout_s": self._settings.parse_timeout_s,
-            }
+        options = Options(
+            self._settings.ocr,
+            self._settings.parser,
+            self._settings.parse_max_pages,
+            self._layout_model,
+            _PICTURES_SHARE * self._settings.parse_timeout_s,
+            images,
         )
-        process.stdin.write(_LENGTH.pack(len(head)) + head)
+        name = name.encode("utf-8", "replace").decode()[:_MAX_NAME]
+        asked = parse_frames.Asked(name, len(data), options, self._settings.parse_timeout_s)
+        process.stdin.write(parse_frames.request(asked))
         process.stdin.write(data)
         await process.stdin.drain()
-        (length,) = _LENGTH.unpack(await process.stdout.readexactly(_LENGTH.size))
-        answer = pickle.loads(await process.stdout.readexactly(length))  # noqa: S301 - see below
-        if not isinstance(answer, Parsed | MainspringError):
-            raise ConnectionError("the parser sent something else than a document")
-        return answer
+        (length,) = parse_frames.LENGTH.unpack(await process.stdout.readexactly(parse_frames.LENGTH.size))
+        if length > parse_frames.most(len(data)):
+            raise ConnectionError("the parser sent more than a document")
+        head = await process.stdout.readexactly(length)
+        told = await asyncio.to_thread(parse_frames.told, head)
+        return parse_frames.document(told, await process.stdout.readexactly(sum(told.images)))
 
 
 def layout_model(settings: Settings) -> str:
@@ -186,9 +180,7 @@ def load(path: Path) -> bytes:
     try:
         size = path.stat().st_size
         if size > kinds.MAX_BYTES:
-            raise UnreadableDocument(
-                f"{path.name} has {size} bytes, more than {kinds.MAX_BYTES}", remedy="Split it into several files"
-            )
+            raise kinds.too_large(path.name, size)
         return path.read_bytes()
     except OSError as error:
         raise UnreadableDocument(f"{path.name} cannot be read: {error.strerror}", remedy="Check it") from None

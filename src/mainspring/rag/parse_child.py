@@ -1,59 +1,69 @@
 """The parser's child process: reads one request after the other from standard input, under limits.
 
-Run as ``python -m mainspring.rag.parse_child``. A request and an answer are frames: the length of a pickled head as
-8 bytes, the head, then (requests) the document's bytes. What a hostile document does, it does here.
+Run as ``python -m mainspring.rag.parse_child``. Requests and answers are frames: see
+``parse_frames``. What a hostile document does, it does here.
 """
 
 from __future__ import annotations
 
 import os
-import pickle
 import resource
-import struct
 import sys
-from typing import Any, BinaryIO
+from dataclasses import replace
+from typing import BinaryIO
 
 from mainspring.errors import MainspringError, UnreadableDocument
-from mainspring.rag import readers
+from mainspring.rag import kinds, parse_frames, readers
 from mainspring.rag.document import Parsed
 
-_LENGTH = struct.Struct(">Q")
 _MAX_FILE_BYTES = 256 * 2**20
 
 
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
     """Answer requests until the input ends."""
     while True:
-        head = requests.read(_LENGTH.size)
-        if len(head) < _LENGTH.size:
+        head = requests.read(parse_frames.LENGTH.size)
+        if len(head) < parse_frames.LENGTH.size:
             return
-        request: dict[str, Any] = pickle.loads(requests.read(_LENGTH.unpack(head)[0]))  # noqa: S301 - our parent's
-        data = requests.read(request["bytes"])
-        if len(data) < request["bytes"]:
+        asked = parse_frames.asked(requests.read(parse_frames.LENGTH.unpack(head)[0]))
+        data = requests.read(asked.bytes)
+        if len(data) < asked.bytes:
             return
-        _limit_cpu(request["timeout_s"])
-        answer = pickle.dumps(_answer(data, request))
-        answers.write(_LENGTH.pack(len(answer)))
-        answers.write(answer)
+        _limit_cpu(asked.timeout_s)
+        answers.writelines(_answered(data, asked))
         answers.flush()
 
 
-def _answer(data: bytes, request: dict[str, Any]) -> Parsed | MainspringError:
-    name = request["name"]
+def _answered(data: bytes, asked: parse_frames.Asked) -> list[bytes]:
+    found = _answer(data, asked)
     try:
-        return readers.read(data, name, request["kind"], request["options"])
+        return parse_frames.answer(found, len(data))
+    except MemoryError:
+        return parse_frames.answer(_no_memory(asked.name), len(data))
+
+
+def _answer(data: bytes, asked: parse_frames.Asked) -> Parsed | MainspringError:
+    name = asked.name
+    try:
+        kind, warning = kinds.detect(data, name)
+        found = readers.read(data, name, kind, asked.options)
+        return replace(found, warnings=(warning, *found.warnings)) if warning else found
     except MainspringError as error:
         return error
     except MemoryError:
-        return UnreadableDocument(
-            f"{name} needs more memory than rag.parse_memory_mb allows", remedy="Raise it, or split the file"
-        )
+        return _no_memory(name)
     except RecursionError:
         return UnreadableDocument(f"{name} is nested too deeply", remedy="Flatten it, or export it as text")
     except Exception as error:
         # Any failure of a third party's parser is a fact about the document, not about the server.
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         return UnreadableDocument(f"{name} cannot be parsed ({reason})", remedy="Save it anew or export it as PDF")
+
+
+def _no_memory(name: str) -> UnreadableDocument:
+    return UnreadableDocument(
+        f"{name} needs more memory than rag.parse_memory_mb allows", remedy="Raise it, or split the file"
+    )
 
 
 def _limit_cpu(timeout_s: float) -> None:

@@ -145,10 +145,10 @@ async def open(  # noqa: A001
         watch = Watch(stores.ledger, stores.events, telemetry.metrics, least=round(settings.prices.anomaly_usd * NANO))
         stack.push_async_callback(watch.close)
         watch.start()
-        within = dataclasses.replace(services, meaning=meaning)
 
         def ring(guards: Guards = policies) -> Responder:
-            return request_ring(dataclasses.replace(within, policy=guards), names.registry, limits, names.doors())
+            beneath = names.registry, limits, names.doors(), names.window
+            return request_ring(dataclasses.replace(services, meaning=meaning, policy=guards), *beneath)
 
         yield Path(
             names.registry,

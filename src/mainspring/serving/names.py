@@ -20,6 +20,9 @@ from mainspring.serving.tariffs import Tariffs
 from mainspring.telemetry import Telemetry
 from mainspring.types import Responder
 
+# Applications read long texts in parts: two million characters.
+_APPLICATION = 65_536
+
 
 class Names:
     """Fills ``registry``; ``gates`` are those before the engines, by model and replica (None: it bounds itself).
@@ -77,6 +80,14 @@ class Names:
         self.shown[model.name] = shown_ring(self._services, ring)
         self._watch(model)
         self.router(chat)
+
+    def window(self, name: str) -> int:
+        """The largest context window that ``name`` may lead to: its own where it names one model and nothing else, else
+        the largest of all, and no less than ``_APPLICATION``."""
+        own = None if name in self._serving.routes else self._engines.chat.get(name)
+        if own is not None:
+            return own.engine.capabilities.context_window
+        return max(_APPLICATION, *(each.engine.capabilities.context_window for each in self._engines.chat.values()))
 
     def doors(self) -> dict[str, Gate]:
         """The gate of each name that leads to one engine and nothing else; names that come later are added to it."""

@@ -15,6 +15,7 @@ from mainspring.serving.background import Background
 from mainspring.serving.bound import Bound
 from mainspring.serving.budget import Budget
 from mainspring.serving.cache import CacheMetrics, Keys, ResponseCache
+from mainspring.serving.fits import Fits, Window
 from mainspring.serving.gate import Gate, Waits
 from mainspring.serving.guard import About, Detect, GuardMetrics, Policies
 from mainspring.serving.guard_input import GuardInput
@@ -102,9 +103,14 @@ def gate_before(services: Services, model: str, capacity: Capacity | None) -> Ga
 
 
 def request_ring(
-    services: Services, registry: Registry, limits: RateLimits, gates: Mapping[str, Gate] | None = None
+    services: Services,
+    registry: Registry,
+    limits: RateLimits,
+    gates: Mapping[str, Gate] | None = None,
+    window: Window = lambda _: 0,
 ) -> Responder:
-    """What every request passes, once. ``gates`` are those of names that lead to one engine and nothing else."""
+    """What every request passes, once. ``gates`` are those of names that lead to one engine and nothing else,
+    ``window`` tells of each name what it could take."""
     serving = services.settings.serving
     keys = Keys(registry, services.policy.version, enabled=serving.cache_responses)
     outermost = partial(Trace, tracing=services.tracing, metrics=services.metrics, journal=services.journal)
@@ -115,7 +121,7 @@ def request_ring(
     scale = partial(Scale, most=serving.max_samples)
     above = steps(_before_record(services, registry, limits, gates or {}, keys), services.tracing)
     below = steps(_from_record(services, registry, keys), services.tracing)
-    return ring([outermost, preset, *above, prompt, *below, scale], Select(registry))
+    return ring([outermost, partial(Fits, window=window), preset, *above, prompt, *below, scale], Select(registry))
 
 
 def _before_record(

@@ -1,0 +1,191 @@
+"""What hostile requests cost a server: the loop thread's CPU, its longest hold, and memory, for bodies of 8 MB.
+
+    python benchmarks/hostile_inputs.py [--only TEXT] [--list]
+
+A server with the default model answers a catalogue of requests one by one: every route that takes JSON gets numbers,
+objects, empty texts, brackets, one long text, a long unknown name and many unknown names; then come what single rooms
+read (schemas, expressions, tools, templates, batches, archives, headers, queries, guards). All of them are of one
+tenant that may do everything. Of each it is measured how much CPU the thread of the event loop took, the longest that
+one callback kept it (CPU, so others on the machine do not count), and by how much the server's memory grew at its peak.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import struct
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from _hostile import SHAPES, Input, chat, given, rooms, routes
+from _report import Figure, report
+from _server import UNLIMITED, Server, serving
+
+_FIGURES = struct.Struct("=dd")
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Seconds of the loop's thread in all and at once, MB at the peak, and the status (0: no answer)."""
+
+    name: str
+    status: int
+    cpu_s: float
+    hold_s: float
+    grown_mb: float
+
+
+class Probe:
+    """Reads what the server's process tells of itself."""
+
+    def __init__(self, pid: int, holds: Path) -> None:
+        self._proc = Path("/proc") / str(pid)
+        self._holds = holds / str(pid)
+
+    def begin(self) -> float:
+        """Forget what was; gives the resident MB."""
+        (self._proc / "clear_refs").write_text("5", encoding="ascii")
+        with self._holds.open("rb+") as file:
+            file.write(bytes(_FIGURES.size))
+        return self._status("VmRSS")
+
+    def end(self) -> tuple[float, float, float]:
+        """(longest hold, CPU seconds of the loop's thread, peak of the resident MB) since ``begin``."""
+        hold, total = _FIGURES.unpack(self._holds.read_bytes())
+        return hold, total, self._status("VmHWM")
+
+    def _status(self, name: str) -> float:
+        lines = (self._proc / "status").read_text(encoding="utf-8").splitlines()
+        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{name}:"))
+
+
+def send(server: Server, each: Input) -> int:
+    """The status of the answer; 0 where the connection ended without one."""
+    place = urlsplit(server.url)
+    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=30)
+    try:
+        headers = {"authorization": f"Bearer {server.key}", **dict(each.headers)}
+        connection.request(each.method, each.path, each.body(), headers)
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status
+    except (OSError, http.client.HTTPException):
+        return 0
+    finally:
+        connection.close()
+
+
+def measured(server: Server, probe: Probe, each: Input) -> Cost:
+    before = probe.begin()
+    status = send(server, each)
+    time.sleep(0.05)
+    hold, total, peak = probe.end()
+    return Cost(each.name, status, total, hold, max(0.0, peak - before))
+
+
+# --- running ----------------------------------------------------------------------------------------------------------
+
+
+class Catalogue:
+    """All inputs over one server, which needs a vector store and remembers the last upload."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        made = self._call("POST", "/v1/vector_stores", {"name": "hostile"})
+        self._store = str(made["id"])
+
+    def inputs(self) -> Iterator[Input]:
+        described = self._call("GET", "/openapi.json")
+        for method, path, field in sorted(set(routes(described))):
+            for shape, body in SHAPES.items():
+                yield Input(f"{method} {path}: {shape}", method, path, partial(body, field))
+        yield from rooms()
+
+    def placed(self, each: Input) -> Input:
+        """``each`` with the names of what is there in it."""
+        path = each.path.replace("STORE", self._store)
+        body = each.body
+        if each.name.startswith(("ingesting", "starting")):
+            file = self._call("GET", "/v1/files?limit=1&order=desc")["data"][0]["id"]
+            body = given(each.body().replace(b"FILE", file.encode()))
+        return Input(each.name, each.method, path, body, each.headers)
+
+    def _call(self, method: str, path: str, body: Any = None) -> Any:
+        place = urlsplit(self._server.url)
+        connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=60)
+        headers = {"authorization": f"Bearer {self._server.key}", "content-type": "application/json"}
+        connection.request(method, path, None if body is None else json.dumps(body), headers)
+        answer = connection.getresponse()
+        found = answer.read()
+        connection.close()
+        if answer.status >= 400:
+            raise RuntimeError(f"{method} {path}: {answer.status} {found[:300]!r}")
+        return json.loads(found)
+
+
+def figures(costs: list[Cost], idle: Cost) -> dict[str, Figure]:
+    most = {name: max(costs, key=lambda each: getattr(each, name)) for name in ("hold_s", "cpu_s", "grown_mb")}
+    count = f"of {len(costs)} hostile requests"
+    slow = sum(each.hold_s > 0.3 for each in costs)
+    large = sum(each.grown_mb > 300 for each in costs)
+    failed = sum(each.status >= 500 or each.status == 0 for each in costs)
+    return {
+        "longest hold of the loop": Figure(
+            most["hold_s"].hold_s, "s CPU", "lower", 0.3, 0.1, f"{count}: {most['hold_s'].name}"
+        ),
+        "loop's thread, all of a request": Figure(
+            most["cpu_s"].cpu_s, "s CPU", "lower", None, None, f"{count}: {most['cpu_s'].name}"
+        ),
+        "growth of the server at its peak": Figure(
+            most["grown_mb"].grown_mb, "MB", "lower", 300, 150, f"{count}: {most['grown_mb'].name}"
+        ),
+        "holds above .3 s": Figure(slow, "requests", "lower", 0, 0, count),
+        "growth above 300 MB": Figure(large, "requests", "lower", 0, 0, count),
+        "answers that are failures of the server": Figure(failed, "requests", "lower", 0, 0, count),
+        "a plain chat": Figure(idle.hold_s, "s CPU", "lower", None, None, "its longest hold, for comparison"),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="", help="requests whose name has this in it; writes no result")
+    parser.add_argument("--list", action="store_true", help="print what each request took")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="mainspring-") as folder:
+        holds = Path(folder) / "holds"
+        holds.mkdir()
+        watched = {
+            "HOLDS": str(holds),
+            "PYTHONPATH": os.pathsep.join(
+                filter(None, (str(Path(__file__).parent / "_holds"), os.environ.get("PYTHONPATH")))
+            ),
+        }
+        with serving(Path(folder) / "home", settings={**UNLIMITED, **watched}) as server:
+            probe, catalogue = Probe(server.pid, holds), Catalogue(server)
+            plain = Input("a plain chat", "POST", "/v1/chat/completions", chat)
+            send(server, plain)
+            idle = measured(server, probe, plain)
+            costs = []
+            for each in catalogue.inputs():
+                if arguments.only in each.name:
+                    costs.append(measured(server, probe, catalogue.placed(each)))
+                    if arguments.list or costs[-1].hold_s > 0.3 or costs[-1].grown_mb > 300:
+                        print(
+                            f"{costs[-1].hold_s:7.3f} s {costs[-1].cpu_s:7.3f} s {costs[-1].grown_mb:6.0f} MB "
+                            f"{costs[-1].status} {each.name}",
+                            flush=True,
+                        )
+    if not arguments.only:
+        report("hostile_inputs", figures(costs, idle))
+
+
+if __name__ == "__main__":
+    main()
