@@ -58,3 +58,56 @@ async def test_what_the_first_schema_held_is_there(tmp_path: Path) -> None:
         assert [tuple(row) for row in found] == [("0123456789abcdef", "tea:1", 4, 6)]
         # Names were unique in a tenant; now they are within a set of groups.
         assert (await opened.collections.create("a", "plans", embedder="e")).name == "plans"
+
+
+def _key(key_id: str, scopes: str = '["chat"]') -> str:
+    return (
+        "INSERT INTO keys (tenant, id, name, digest, hint, scopes, groups, created_at)"
+        f" VALUES ('a', '{key_id}', 'k', '{key_id}', 'ms-', '{scopes}', '[]', 1)"
+    )
+
+
+def _act(seq: int, action: str, actor: str, what: str, details: str = "{}") -> str:
+    return (
+        "INSERT INTO audit (tenant, seq, at_us, action, actor, object, trace_id, details, previous, hash, key_id, seal)"
+        f" VALUES ('a', {seq}, 1, '{action}', '{actor}', '{what}', '', '{details}', '', '', '', '')"
+    )
+
+
+def _budget(budget_id: str) -> str:
+    return (
+        'INSERT INTO budgets (tenant, id, name, scope, subject, "window", limit_tokens, hard, created_at)'
+        f" VALUES ('a', '{budget_id}', '', 'key', '{budget_id}', 'day', 5, true, 1)"
+    )
+
+
+async def test_the_audit_log_tells_who_made_keys_and_budgets(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    engine = sa.create_engine(f"sqlite:///{home / database.FILE_NAME}")
+    with engine.begin() as connection:
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", str(MIGRATIONS))
+        command.upgrade(config, "0033")
+        said = [
+            *(_key(each) for each in ("key_old", "key_new", "key_child", "key_grand", "key_plain")),
+            _key("key_op", '["admin", "operate"]'),
+            *(_budget(each) for each in ("b_local", "b_tenant", "b_op", "b_untold")),
+            _act(1, "key.created", "local", "key_old"),
+            _act(2, "key.created", "key_old", "key_child"),
+            _act(3, "key.rotated", "local", "key_old", '{"successor": "key_new"}'),
+            _act(4, "key.created", "key_child", "key_grand"),
+            _act(5, "budget.created", "local", "b_local"),
+            _act(6, "budget.created", "key_new", "b_tenant"),
+            _act(7, "budget.created", "key_op", "b_op"),
+        ]
+        for statement in said:
+            connection.execute(sa.text(statement.replace(":", "\\:")))
+    engine.dispose()
+    async with stores.open(Settings(home=home)) as opened:
+        made = {key.id: key.parent for key in await opened.keys.list("a")}
+        assert (made["key_child"], made["key_grand"]) == ("key_new", "key_child")
+        assert {made[each] for each in ("key_old", "key_new", "key_plain", "key_op")} == {""}
+        setters = {each.id: each.setter for each in await opened.budgets.list("a")}
+        own = setters.pop("b_tenant")
+        assert (own, set(setters.values())) == ("tenant", {"operator"})
