@@ -15,7 +15,7 @@ _FORMS = {
     "plain": f"Answer the question in one short sentence. {_EXACT}",
     "yes_no": f"Answer with Yes or No, and give the reason in the same short sentence. {_EXACT}",
     "comparison": f"Answer in two short sentences, one about each side. {_EXACT}",
-    "summary": f"Say what the notes are about in one short sentence. {_EXACT}",
+    "summary": f"Sum up what the notes say in three short sentences. {_EXACT}",
     "arithmetic": "Write only the calculation that answers the question, as number sign number, with numbers from the "
     "notes. Do not work it out.",
 }

@@ -38,10 +38,10 @@ class Note:
         return self.passages[0]
 
 
-def candidates(passages: Sequence[Passage]) -> list[Candidate]:
-    """A source for each of the best ``passages``, with the sentence before it where it leans on that."""
+def candidates(passages: Sequence[Passage], most: int = MOST) -> list[Candidate]:
+    """A source for each of the first ``most`` of ``passages``, with the sentence before it where it leans on that."""
     found = []
-    for rank, passage in enumerate(passages[:MOST]):
+    for rank, passage in enumerate(passages[:most]):
         start = _begin(passage)
         narrow = _source(passage, passage.start, passage.text, rank)
         if start == passage.start:
@@ -101,6 +101,8 @@ def _begin(passage: Passage) -> int:
     if passage.kind != "sentence" or not _LEANS.match(passage.text):
         return passage.start
     hit = passage.hit
+    if not hit.start <= passage.start < hit.end:
+        return passage.start
     before = [one for one in sentences.split(hit.text) if hit.start + one.end <= passage.start]
     if not before or before[-1].kind not in ("sentence", "item"):
         return passage.start

@@ -13,7 +13,7 @@ from mainspring.rag.generate import Writer, greedy
 from mainspring.rag.notes import Notes
 from mainspring.rag.retrieve import Hit
 from mainspring.rag.verbatim import rows
-from mainspring.rag.write import prompts, sources
+from mainspring.rag.write import prompts, sources, summary
 from mainspring.rag.write.author import MOST_TOKENS, Author, prompt
 from mainspring.rag.write.wish import wish
 from mainspring.telemetry.tracing import Tracing, span_of
@@ -80,7 +80,10 @@ class NoteWriter(Writer):
         async def count(found: Sequence[Source]) -> list[int]:
             return await self._costs([sources.block(source) for source in found])
 
-        candidates = spans(hits, texts) if self._wide else sources.candidates(passages)
+        if wish(question).form == "summary":
+            candidates = sources.candidates(summary.passages(question, passages, texts), summary.MOST)
+        else:
+            candidates = spans(hits, texts) if self._wide else sources.candidates(passages)
         most = room if self._wide else min(room, sources.TOKENS)
         reading = await assemble(candidates, most, count, ends=self._wide)
         self._fits(candidates, reading, tokens)
@@ -104,6 +107,9 @@ class NoteWriter(Writer):
         notes: Notes | None = None,
     ) -> Response | None:
         found = [text for each in reading.sources for text in (each.name, each.text)]
+        wished = wish(question)
+        if wished.form == "summary":
+            passages = summary.passages(question, passages, texts)
 
         async def call(messages: Sequence[Message], sampling: Sampling) -> Response:
             inner = ChatRequest(self._model, tuple(messages), sampling=sampling, user=request.user, store=False)
@@ -114,7 +120,7 @@ class NoteWriter(Writer):
             sources.notes(reading.sources, passages, question),
             texts,
             question,
-            wish(question),
+            wished,
             light=Spotlight.over(self._secret, found) if self._spotlight else None,
             instruction=_instruction(request),
             again=request.again,
