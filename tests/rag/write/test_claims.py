@@ -94,3 +94,19 @@ def test_what_opens_a_sentence() -> None:
     assert claims.opening("Yes, they may.") == (True, "they may.")
     assert claims.opening("No. They stay outside.") == (False, "They stay outside.")
     assert claims.opening("No receipt is needed.") == (None, "No receipt is needed.")
+
+
+def test_a_rare_word_of_the_question_must_stand_in_the_source() -> None:
+    question = "How do I turn on brotli compression?"
+    sentence, source = "To turn on brotli compression, use the -C option.", "The -C option sets the compression."
+    assert claims.problems(sentence, source, question) == []
+    (problem,) = claims.problems(sentence, source, question, rare=lambda word: word == "brotli")
+    assert (problem.kind, problem.text) == ("name", "brotli")
+    assert claims.problems(sentence, f"{source} Brotli too.", question, rare=lambda word: word == "brotli") == []
+
+
+def test_the_name_of_a_document_may_be_written_in_one_word() -> None:
+    question = "How many days of leave do Made Tech people have?"
+    sentence, source = "At Made Tech you have 38 days of leave.", "All team members have 38 days of leave."
+    assert [problem.text for problem in claims.problems(sentence, source, question)] == ["Made", "Tech"]
+    assert claims.problems(sentence, source, question, "madetech/benefits/holiday.md") == []

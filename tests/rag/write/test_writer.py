@@ -130,3 +130,15 @@ async def test_a_wide_model_reads_whole_passages(room: Room, asker: Context) -> 
     await collect(await writing(room, wide, wide=True).respond(ask(QUESTION), asker))
     assert "\n[2]" in narrow.asked[0].messages[1].content
     assert "Unused days expire in March. Ask your manager" in wide.asked[0].messages[1].content
+
+
+async def test_a_rare_word_of_the_question_is_not_given_to_what_the_source_speaks_of(
+    room: Room, asker: Context
+) -> None:
+    await fill(room)
+    model = Model("Everybody has 25 days of brotli holiday a year.")
+    found = await collect(
+        await writing(room, model).respond(ask("How many days of brotli holiday does everybody have?"), asker)
+    )
+    assert "brotli" not in found.text
+    assert found.citations

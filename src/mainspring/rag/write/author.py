@@ -13,7 +13,7 @@ from mainspring.path import Answer, collect
 from mainspring.rag.cite import Numbers
 from mainspring.rag.write import arithmetic, prompts
 from mainspring.rag.write.checked import Checked, Said
-from mainspring.rag.write.claims import Problem
+from mainspring.rag.write.claims import Problem, Rare
 from mainspring.rag.write.numbers import numbers
 from mainspring.rag.write.sources import Note, numbered, told
 from mainspring.rag.write.wish import Wish
@@ -32,7 +32,7 @@ class Author:
 
     ``instruction`` opens the prompt, ``again`` says why an earlier answer could not be
     shown. ``light`` delimits the notes (None: they are only kept from imitating the chat template). ``closing`` is what
-    is said behind an answer that cites what it is given.
+    is said behind an answer that cites what it is given, ``rare`` says which words name something.
     """
 
     def __init__(
@@ -49,6 +49,7 @@ class Author:
         sampling: Sampling | None = None,
         most: int = 3,
         closing: Callable[[Numbers], list[Event]] | None = None,
+        rare: Rare | None = None,
     ) -> None:
         self._call = call
         self._notes = list(notes)
@@ -63,7 +64,7 @@ class Author:
         self._first = 0.0
         self._stated: float | None = None
         self.calls = 0
-        self.checked = Checked(notes, texts, question, wish, self._again, most=most)
+        self.checked = Checked(notes, texts, question, wish, self._again, most=most, rare=rare)
 
     def messages(self, task: str) -> tuple[Message, ...]:
         """The prompt: alike for all calls of this answer, but for the ``task`` at its end."""

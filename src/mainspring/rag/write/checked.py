@@ -17,7 +17,7 @@ from mainspring.rag.context import within
 from mainspring.rag.extract import Passage
 from mainspring.rag.values import values
 from mainspring.rag.write import claims
-from mainspring.rag.write.claims import Problem
+from mainspring.rag.write.claims import Problem, Rare
 from mainspring.rag.write.sources import Note, told
 from mainspring.rag.write.wish import Wish
 from mainspring.types import Event, Finish, Text, Usage
@@ -72,7 +72,8 @@ class Said:
 class Checked:
     """The checked sentences of one answer, ``most`` at most, over ``notes`` (at least one).
 
-    ``texts`` has the stored text of each document id, which citations are proven against.
+    ``texts`` has the stored text of each document id, which citations are proven against; ``rare`` says which words
+    name something (None: only capitals do).
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class Checked:
         again: Again,
         *,
         most: int = 3,
-        numbers: Numbers | None = None,
+        rare: Rare | None = None,
     ) -> None:
         self._notes = list(notes)
         self._texts = texts
@@ -96,7 +97,8 @@ class Checked:
         self._tokens = 0
         self._shown: list[str] = []
         self._spent = Usage()
-        self.numbers = numbers or Numbers()
+        self._rare = rare
+        self.numbers = Numbers()
         self.tally = Tally()
 
     async def through(self, events: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
@@ -210,7 +212,7 @@ class Checked:
         if len(numbers) > 1:
             return self._divided(text, numbers)
         source = "\n".join(self._notes[number - 1].text for number in numbers)
-        names = "\n".join(self._notes[number - 1].source.name for number in numbers)
+        names = "\n".join(self._named(number) for number in numbers)
         return claims.problems(
             text,
             source,
@@ -218,6 +220,7 @@ class Checked:
             names,
             translated=self._wish.language != "en",
             least=claims.LEAST_SIMPLE if self._wish.simple else claims.LEAST_SHARED,
+            rare=self._rare,
         )
 
     def _divided(self, text: str, numbers: Sequence[int]) -> list[Problem]:
@@ -242,7 +245,12 @@ class Checked:
         )
 
     def _around(self, numbers: Sequence[int]) -> str:
-        return "\n".join(f"{self._notes[n - 1].source.name}\n{self._notes[n - 1].text}" for n in numbers)
+        return "\n".join(f"{self._named(number)}\n{self._notes[number - 1].text}" for number in numbers)
+
+    def _named(self, number: int) -> str:
+        """What says what a note is about: its headings and the name of its document."""
+        note = self._notes[number - 1]
+        return f"{note.best.hit.source}\n{note.source.name}"
 
     def _best(self, marks: Sequence[int], text: str = "") -> int:
         """The note that a sentence is by: the one that it names, or the one that goes best with it."""

@@ -9,6 +9,7 @@ around it, and never a page.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +17,8 @@ from mainspring.rag import terms
 from mainspring.rag.values import Value, negative, values
 from mainspring.rag.write.numbers import identifiers, numbers
 
+Rare = Callable[[str], bool]
+"""Whether a word (lower case) is one that much text does not have."""
 Kind = Literal["number", "unit", "name", "date", "negation", "turned", "words"]
 
 # So much of the content words of a sentence must stand in its source or in the question.
@@ -62,6 +65,7 @@ _PAIRS = tuple(
         (r"mandatory|required|compulsory", r"optional|voluntary"),
     )
 )
+_SHORT = 3
 # Capitalised words that name nothing, wherever they stand.
 _PLAIN = frozenset("i i'm i'd i'll i've yes no ok".split())
 
@@ -92,13 +96,15 @@ def problems(
     *,
     translated: bool = False,
     least: float = LEAST_SHARED,
+    rare: Rare | None = None,
 ) -> list[Problem]:
     """What of ``sentence`` is not borne out by ``source``; empty where all of it is.
 
     ``names`` are words around the source (its document's name and headings): names, units and plain words may stand
     there, amounts too. Words of the ``question`` may be repeated, numbers and names of it only where the source has
     them. Of a ``translated`` sentence only numbers and identifiers can be compared; ``least`` is the share of its
-    content words that must stand in one of them.
+    content words that must stand in one of them. ``rare`` says which words name something: those of the question must
+    stand there as well, else the sentence may give what is asked for to what the source speaks of.
     """
     body = _OPENING.sub("", sentence, count=1)
     around = f"{names}\n{source}"
@@ -106,7 +112,8 @@ def problems(
     if translated:
         return found
     found += _units(body, around)
-    found += _names(body, around)
+    found += _names(body, source, names)
+    found += _asked(body, around, question, rare) if rare is not None else []
     found += _polarity(body, source)
     if shared(body, around, question) < least:
         found.append(Problem("words", body))
@@ -233,10 +240,23 @@ def _dated(value: Value, source: str) -> bool:
     return all(re.search(rf"(?<!\d){re.escape(part[:3] if part.isalpha() else part)}", source) for part in parts)
 
 
-def _names(sentence: str, source: str) -> list[Problem]:
+def _asked(sentence: str, around: str, question: str, rare: Rare) -> list[Problem]:
+    """The rare words that ``sentence`` has from the question alone."""
+    repeated = (terms.content(sentence) & terms.content(question)) - terms.content(around)
+    lowered = around.lower()
+    written = {terms.stem(word): word for word in terms.plain(sentence)}
+    return [
+        Problem("name", written[stem])
+        for stem in sorted(repeated)
+        if stem in written and written[stem] not in lowered and rare(written[stem])
+    ]
+
+
+def _names(sentence: str, source: str, names: str) -> list[Problem]:
     """Names are capitalised words that do not open the sentence, words with a capital inside, and an opening word
-    before another capital."""
-    known = {word.lower() for match in _WORD.finditer(source) for word in _forms(match.group())}
+    before another capital. What names a document may be written in one word."""
+    known = {word.lower() for match in _WORD.finditer(f"{names}\n{source}") for word in _forms(match.group())}
+    run_together = re.sub(r"[\W_]", "", names.lower())
     dated = {word for value in values(sentence) if value.kind in ("date", "time") for word in _WORD.findall(value.text)}
     found = []
     places = list(_WORD.finditer(sentence))
@@ -249,6 +269,8 @@ def _names(sentence: str, source: str) -> list[Problem]:
         if (not word[:1].isupper() and not inside) or (opens and not inside and not joined):
             continue
         if word.lower() in _PLAIN or terms.stops(word.lower()) or any(form.lower() in known for form in _forms(word)):
+            continue
+        if len(word) > _SHORT and word.lower() in run_together:
             continue
         if word in dated or any(letter.isdigit() for letter in word):
             # Those are compared as what they are.

@@ -11,9 +11,9 @@ from mainspring.rag.context import Candidate, Source
 from mainspring.rag.extract import Passage
 from mainspring.rag.verbatim import rows
 
-MOST = 8
+MOST = 6
 """Notes of one prompt: more of them cost time and make the choice worse."""
-TOKENS = 650
+TOKENS = 500
 """Of all notes of one prompt."""
 # A sentence that begins so is not understood without the one before.
 _LEANS = re.compile(

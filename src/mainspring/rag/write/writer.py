@@ -28,6 +28,8 @@ from mainspring.types import (
     Sampling,
 )
 
+_SHORT = 3
+
 
 class NoteWriter(Writer):
     """Writes answers with the chat model ``model``, which ``responder`` serves and which keeps to what it reads.
@@ -126,6 +128,7 @@ class NoteWriter(Writer):
             again=request.again,
             sampling=greedy(request.sampling),
             closing=None if notes is None else notes.events,
+            rare=self._rare,
         )
         if self._stated_below > 0:
             stated = await author.stated()
@@ -134,6 +137,11 @@ class NoteWriter(Writer):
                 return None
         response = await author.write()
         return response.through(lambda events: self._settled(author, events, context))
+
+    def _rare(self, word: str) -> bool:
+        """Whether the embedding model, whose tokens are the words that much text has, knows ``word`` in pieces only."""
+        pieces, nothing = self._embedder.count_tokens([word, ""])
+        return len(word) > _SHORT and pieces - nothing > 1
 
     async def _settled(
         self, author: Author, events: AsyncIterator[Event], context: Context
