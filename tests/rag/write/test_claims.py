@@ -49,6 +49,7 @@ def test_what_stands_in_the_source_passes(sentence: str, source: str) -> None:
         ("Engraved goods can be returned.", ENGRAVED, "negation"),
         ("You do not need a receipt.", "You need a receipt.", "negation"),
         ("Yes, you can bring your dog.", "You cannot bring your dog.", "negation"),
+        ("The Cinder does not come in green.", "The Cinder is a stove. It does not burn wood.", "negation"),
         ("Sales fell by 5%.", "Sales increased by 5%.", "turned"),
         ("Ask at least 2 weeks before.", "Ask at most 2 weeks before.", "turned"),
         ("You may take 6 weeks unpaid.", "You may take 6 weeks at full pay.", "turned"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 import pytest
@@ -25,7 +25,7 @@ from mainspring.types import (
     TokenLogprob,
     Usage,
 )
-from tests.rag.conftest import Room
+from tests.rag.conftest import Room, WordEmbedder
 from tests.rag.test_answer import ask, fill
 
 QUESTION = "How many days of holiday does everybody have?"
@@ -59,6 +59,10 @@ class Model:
         return self._text
 
 
+def written(question: str) -> ChatRequest:
+    return ask(question, mode="written")
+
+
 def writing(room: Room, model: Model, **options: Any) -> DocumentAnswerer:
     writer = NoteWriter(model, room.embedder, model="m", context_window=2048, **options)
     return room.answerer(writer=writer, grounded=True)
@@ -67,7 +71,7 @@ def writing(room: Room, model: Model, **options: Any) -> DocumentAnswerer:
 async def test_a_written_answer_is_checked_cited_and_told_of(room: Room, asker: Context) -> None:
     await fill(room)
     model = Model("You have 25 days of holiday a year.")
-    found = await collect(await writing(room, model).respond(ask(QUESTION), asker))
+    found = await collect(await writing(room, model).respond(written(QUESTION), asker))
     assert found.text == "You have 25 days of holiday a year. [1]"
     assert found.citations[0].quote == "Everybody has 25 days of holiday a year."
     assert found.answered is not None
@@ -82,7 +86,7 @@ async def test_a_written_answer_is_checked_cited_and_told_of(room: Room, asker: 
 
 async def test_a_wrong_number_never_leaves(room: Room, asker: Context) -> None:
     await fill(room)
-    found = await collect(await writing(room, Model("You have 99 days of holiday.")).respond(ask(QUESTION), asker))
+    found = await collect(await writing(room, Model("You have 99 days of holiday.")).respond(written(QUESTION), asker))
     assert "99" not in found.text
     assert found.text == "Everybody has 25 days of holiday a year. [1]"
 
@@ -91,7 +95,7 @@ async def test_a_model_that_says_no_refuses_where_the_settings_let_it(room: Room
     await fill(room)
     sure, unsure = Model("You have 25 days of holiday.", 0.6), Model("You have 25 days of holiday.", 0.1)
     for model in (sure, unsure):
-        found = await collect(await writing(room, model, stated_below=0.4).respond(ask(QUESTION), asker))
+        found = await collect(await writing(room, model, stated_below=0.4).respond(written(QUESTION), asker))
         assert (found.text == REFUSAL) is (model is unsure)
     assert len(sure.asked) == 2
     assert len(unsure.asked) == 1
@@ -126,19 +130,48 @@ async def test_verbatim_is_a_mode(room: Room, asker: Context, mode: str) -> None
 async def test_a_wide_model_reads_whole_passages(room: Room, asker: Context) -> None:
     await fill(room)
     narrow, wide = Model("You have 25 days of holiday."), Model("You have 25 days of holiday.")
-    await collect(await writing(room, narrow).respond(ask(QUESTION), asker))
+    await collect(await writing(room, narrow).respond(written(QUESTION), asker))
     await collect(await writing(room, wide, wide=True).respond(ask(QUESTION), asker))
     assert "\n[2]" in narrow.asked[0].messages[1].content
     assert "Unused days expire in March. Ask your manager" in wide.asked[0].messages[1].content
+
+
+class Pieces(WordEmbedder):
+    """Knows one word in pieces only."""
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return [3 if text == "zymurgy" else len(text.split()) for text in texts]
 
 
 async def test_a_rare_word_of_the_question_is_not_given_to_what_the_source_speaks_of(
     room: Room, asker: Context
 ) -> None:
     await fill(room)
-    model = Model("Everybody has 25 days of brotli holiday a year.")
-    found = await collect(
-        await writing(room, model).respond(ask("How many days of brotli holiday does everybody have?"), asker)
-    )
-    assert "brotli" not in found.text
+    model = Model("Everybody has 25 days of zymurgy holiday a year.")
+    writer = NoteWriter(model, Pieces(), model="m", context_window=2048)
+    question = "How many days of zymurgy holiday does everybody have?"
+    found = await collect(await room.answerer(writer=writer, grounded=True).respond(written(question), asker))
+    assert "zymurgy" not in found.text
     assert found.citations
+
+
+async def test_what_only_a_model_can_do_is_written_and_the_rest_quoted(room: Room, asker: Context) -> None:
+    await fill(room)
+    model = Model("You have 25 days of holiday a year.")
+    answerer = writing(room, model)
+    for question, written in (
+        (QUESTION, False),
+        ("Is there a holiday in March for everybody?", False),
+        ("Compare the holiday of everybody with the sick leave", True),
+        ("How many more days of holiday has the workshop than the office?", True),
+        ("Explain the days of holiday in simple terms", True),
+        (f"{QUESTION} Answer in Spanish.", True),
+    ):
+        model.asked.clear()
+        found = await collect(await answerer.respond(ask(question), asker))
+        assert bool(model.asked) is written, question
+        assert found.text
+    model.asked.clear()
+    wide = writing(room, model, wide=True)
+    await collect(await wide.respond(ask(QUESTION), asker))
+    assert model.asked

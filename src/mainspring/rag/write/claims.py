@@ -42,7 +42,8 @@ _FREE = ("count", "year")
 _ONE = frozenset({1.0})
 _WORD = re.compile(r"[^\W_]+(?:['’.&-][^\W_]+)*")
 _CLAUSE = re.compile(
-    r"[;:|()]|,?\s+(?:but|unless|except|although|though|however|while|whereas)\s+|,\s+(?:and\s+)?", re.IGNORECASE
+    r"[;:|()]|(?<=\w)[.!?]\s+|,?\s+(?:but|unless|except|although|though|however|while|whereas)\s+|,\s+(?:and\s+)?",
+    re.IGNORECASE,
 )
 _TOLD_APART = re.compile(r"[;,]?\s+(?:and|but|while|whereas|compared\s+(?:to|with)|than)\s+|[;,]\s+", re.IGNORECASE)
 _OPENING = re.compile(r"\s*(?P<word>yes|no)(?:[,.:;!]\s*|\s*\Z|\s+[—–-]\s+)", re.IGNORECASE)
@@ -294,7 +295,8 @@ def _polarity(sentence: str, source: str) -> list[Problem]:
         nearest = max(clauses, key=lambda clause: _likeness(words, terms.content(clause)), default="")
         if not words & terms.content(nearest):
             continue
-        if negative(said) != negative(nearest) and negative(sentence) != negative(source):
+        # A "not" must stand in the clause itself; one that is missing may be told in another way.
+        if negative(said) != negative(nearest) and (negative(said) or negative(sentence) != negative(source)):
             found.append(Problem("negation", said.strip()))
     return found or _turned(sentence, source)
 

@@ -29,6 +29,8 @@ from mainspring.types import (
 )
 
 _SHORT = 3
+# Forms that need no writing.
+_QUOTED = ("plain", "yes_no")
 
 
 class NoteWriter(Writer):
@@ -92,11 +94,13 @@ class NoteWriter(Writer):
         return reading
 
     def quotes(self, question: str, passages: Sequence[Passage]) -> bool:
-        """Whether the best passage is a row of a table with a cell that the question names: nothing is shorter."""
-        if not passages or wish(question).form not in ("plain", "yes_no"):
+        """Whether the documents' own words answer better where nobody said which is wanted: a row with a cell that the
+        question names, and what a small model would only say in other words, at the risk of the wrong note."""
+        wished = wish(question)
+        if not passages or wished.form not in _QUOTED or wished.simple or wished.language != "en":
             return False
         row = rows.parsed(passages[0].text) if passages[0].kind == "row" else None
-        return row is not None and bool(rows.columns(row, question))
+        return not self._wide or (row is not None and bool(rows.columns(row, question)))
 
     async def write(
         self,
