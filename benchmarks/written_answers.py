@@ -122,7 +122,11 @@ async def opened(model: str, files: Files) -> AsyncIterator[System]:
     """A system with ``model`` as its writer, over ``files``."""
     with tempfile.TemporaryDirectory() as folder:
         settings = load().settings
-        models = settings.models.model_copy(update={"chat": (model,)})
+        # Whatever the catalogue says of it: this is what it would have to be said by.
+        trusted = Path(folder) / "catalogue.yaml"
+        trusted.write_text(f"models:\n  {model}:\n    grounded: true\n", encoding="utf-8")
+        catalogues = (*settings.models.catalogues, trusted)
+        models = settings.models.model_copy(update={"chat": (model,), "catalogues": catalogues})
         settings = settings.model_copy(update={"home": Path(folder) / "home", "models": models})
         try:
             Puller(settings).local(model)

@@ -83,7 +83,7 @@ async def test_sentences_leave_one_by_one_each_before_the_next_is_written() -> N
 
 
 async def test_a_wrong_number_is_written_again_once() -> None:
-    room = Room("How long can I return a stove?", "You can return stoves within 20 days.")
+    room = Room("Sum up the returns", "You can return stoves within 20 days.", wish=Wish("summary"))
     found = await room.answer("You can return stoves within 25 days.")
     assert found.text == "You can return stoves within 20 days. [1]"
     assert room.asked == [("You can return stoves within 25 days.", ["number"], 2)]
@@ -93,13 +93,20 @@ async def test_a_wrong_number_is_written_again_once() -> None:
 
 
 async def test_what_is_wrong_again_gives_way_to_the_source_itself() -> None:
-    room = Room("How long can I return a stove?", "Return stoves within 30 days.")
+    room = Room("Sum up the returns", "Return stoves within 30 days.", wish=Wish("summary"))
     found = await room.answer("You can return stoves within 25 days. You can return grinders within 46 days.")
     assert found.text == f"{LINES[1]} [1] {LINES[0]} [2]"
     # The second wrong sentence is quoted at once: writing again costs time.
     assert len(room.asked) == 1
     assert [citation.support for citation in found.citations] == [None, None]
     assert room.checked.tally.facts()["verbatim"] == 2
+
+
+async def test_a_plain_answer_that_is_wrong_is_quoted_at_once() -> None:
+    room = Room("How long can I return a stove?", "You can return stoves within 20 days.")
+    found = await room.answer("You can return stoves within 25 days.")
+    assert found.text == f"{LINES[1]} [1]"
+    assert room.asked == []
 
 
 @pytest.mark.parametrize(
