@@ -107,3 +107,8 @@ def test_what_may_be_shown_of_a_page() -> None:
         "unused",
         "in its box",
     ]
+
+
+@pytest.mark.parametrize("piece", [". . . . ", "see ", "copyright ", "a | ", "(c) ", ": ", "1.1", "page 1 "])
+def test_a_huge_sentence_is_judged_by_its_end(piece: str) -> None:
+    assert role_of(piece * 200_000 + "x", "sentence") == "statement"

@@ -45,6 +45,8 @@ _STUB = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _MAX_STUB_WORDS = 14
+_MAX_FORM = 400
+_MAX_END = 120
 _NUMBERING = re.compile(
     r"(?:(?:part|item|chapter|section|note|annex|appendix|article)\s+[\da-zivx]{1,4}(?:\.\d{1,3})*[.):]?"
     r"|\d{1,3}(?:\.\d{1,3})*[.):]?|\(?[a-zivx]{1,4}[.)])\s+",
@@ -70,8 +72,12 @@ def role_of(text: str, kind: str, *, alone: bool = False) -> Role:
     if body.endswith(_ASKS):
         return "question"
     words = body.split()
-    if _LEADS_IN.search(body) or (_POINTS_ON.search(body) and not any(map(str.isdigit, body))):
+    end = body[-_MAX_END:]
+    if _LEADS_IN.search(end) or (_POINTS_ON.search(end) and not any(map(str.isdigit, body))):
         return "lead_in"
+    if len(body) > _MAX_FORM:
+        # Nothing that is no statement is so long, and forms are searched in bounded time only.
+        return "statement"
     if _FOOTER.fullmatch(body):
         return "footer"
     if _LEADERS.search(body) or (len(words) <= _MAX_STUB_WORDS and _STUB.fullmatch(body)):
