@@ -15,7 +15,15 @@ from tests.conftest import ROOT, Server
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # Commands that set up the machine, stop the reader's server or need a hub; `make` targets are what CI runs itself.
-NOT_HERE = ("make ", "mainspring up", "pip ", "git ", "mainspring models pull", "mainspring models remove")
+NOT_HERE = (
+    "make ",
+    "mainspring up",
+    "pip ",
+    "git ",
+    "mainspring models pull",
+    "mainspring models remove",
+    "mainspring models grade",
+)
 
 
 def blocks(page: Path, kind: str) -> list[str]:
