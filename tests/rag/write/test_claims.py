@@ -53,6 +53,8 @@ def test_what_stands_in_the_source_passes(sentence: str, source: str) -> None:
         ("Sales fell by 5%.", "Sales increased by 5%.", "turned"),
         ("Ask at least 2 weeks before.", "Ask at most 2 weeks before.", "turned"),
         ("You may take 6 weeks unpaid.", "You may take 6 weeks at full pay.", "turned"),
+        ("The Cinder does not come in green.", "The Cinder comes with a flame no wider than pans.", "negation"),
+        ("No heron comes in green.", "The Cinder is a stove.", "negation"),
         ("Elephants sing opera loudly.", "Return it within 45 days.", "words"),
     ],
 )
@@ -109,5 +111,13 @@ def test_a_rare_word_of_the_question_must_stand_in_the_source() -> None:
 def test_the_name_of_a_document_may_be_written_in_one_word() -> None:
     question = "How many days of leave do Made Tech people have?"
     sentence, source = "At Made Tech you have 38 days of leave.", "All team members have 38 days of leave."
-    assert [problem.text for problem in claims.problems(sentence, source, question)] == ["Made", "Tech"]
-    assert claims.problems(sentence, source, question, "madetech/benefits/holiday.md") == []
+    found = claims.problems(sentence, source, question, least=0.0)
+    assert [problem.text for problem in found] == ["Made", "Tech"]
+    assert claims.problems(sentence, source, question, "madetech/benefits/holiday.md", least=0.0) == []
+
+
+def test_what_a_sentence_has_from_the_question_alone_is_not_borne_out() -> None:
+    question = "Up to what age is the metal body of the press repaired for free?"
+    sentence = "The metal body of the press is repaired for free up to 25 minutes."
+    (problem,) = claims.problems(sentence, "Pour the coffee out of the press within 25 minutes.", question)
+    assert problem.kind == "words"

@@ -14,14 +14,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mainspring.rag import terms
-from mainspring.rag.values import Value, negative, values
+from mainspring.rag.values import Value, values
+from mainspring.rag.values import negative as says_no
 from mainspring.rag.write.numbers import identifiers, numbers
 
 Rare = Callable[[str], bool]
 """Whether a word (lower case) is one that much text does not have."""
 Kind = Literal["number", "unit", "name", "date", "negation", "turned", "words"]
 
-# So much of the content words of a sentence must stand in its source or in the question.
+# So much of the content words of a sentence must stand in its source: what it only has from the question is asked for,
+# and not borne out ("the body can be repaired for free" of a note that speaks of coffee).
 LEAST_SHARED = 0.5
 # Easier words are other words.
 LEAST_SIMPLE = 0.25
@@ -47,6 +49,7 @@ _CLAUSE = re.compile(
 )
 _TOLD_APART = re.compile(r"[;,]?\s+(?:and|but|while|whereas|compared\s+(?:to|with)|than)\s+|[;,]\s+", re.IGNORECASE)
 _OPENING = re.compile(r"\s*(?P<word>yes|no)(?:[,.:;!]\s*|\s*\Z|\s+[—–-]\s+)", re.IGNORECASE)
+_BOUND = re.compile(r"\bno(?:t)?\s+\w+\s+than\b", re.IGNORECASE)
 _EXCEPTION = re.compile(
     r"\b(?:unless|except|only|without|until|before|if|excluding|exclud\w+|other than|apart from)\b", re.IGNORECASE
 )
@@ -101,11 +104,10 @@ def problems(
 ) -> list[Problem]:
     """What of ``sentence`` is not borne out by ``source``; empty where all of it is.
 
-    ``names`` are words around the source (its document's name and headings): names, units and plain words may stand
-    there, amounts too. Words of the ``question`` may be repeated, numbers and names of it only where the source has
-    them. Of a ``translated`` sentence only numbers and identifiers can be compared; ``least`` is the share of its
-    content words that must stand in one of them. ``rare`` says which words name something: those of the question must
-    stand there as well, else the sentence may give what is asked for to what the source speaks of.
+    ``names`` are words around the source (its document's name and headings): names, units, plain words and amounts may
+    stand there too. Words of the ``question`` may be repeated, but for those that ``rare`` says name something; numbers
+    and names of it only where the source has them. ``least`` is the share of the content words that must stand in the
+    source or around it. Of a ``translated`` sentence only numbers and identifiers can be compared.
     """
     body = _OPENING.sub("", sentence, count=1)
     around = f"{names}\n{source}"
@@ -116,7 +118,7 @@ def problems(
     found += _names(body, source, names)
     found += _asked(body, around, question, rare) if rare is not None else []
     found += _polarity(body, source)
-    if shared(body, around, question) < least:
+    if shared(body, around) < least:
         found.append(Problem("words", body))
     return found
 
@@ -294,11 +296,18 @@ def _polarity(sentence: str, source: str) -> list[Problem]:
         words = terms.content(said)
         nearest = max(clauses, key=lambda clause: _likeness(words, terms.content(clause)), default="")
         if not words & terms.content(nearest):
+            # What no clause speaks of is not denied by any.
+            found += [Problem("negation", said.strip())] if negative(said) else []
             continue
         # A "not" must stand in the clause itself; one that is missing may be told in another way.
         if negative(said) != negative(nearest) and (negative(said) or negative(sentence) != negative(source)):
             found.append(Problem("negation", said.strip()))
     return found or _turned(sentence, source)
+
+
+def negative(text: str) -> bool:
+    """Whether ``text`` says no; "no wider than" is a bound."""
+    return says_no(_BOUND.sub(" ", text))
 
 
 def _likeness(one: frozenset[str], other: frozenset[str]) -> float:
