@@ -12,7 +12,7 @@ INSTALL := $(UV) pip install --quiet --python $(BIN)/python --constraints $(LOCK
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-writer check format test-services console console-check bench docs lock clean
+.PHONY: help run test test-writer test-neighbours check format test-services console console-check bench docs lock clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -53,6 +53,10 @@ format: $(VENV)/.test ## Format the code, and write docs/settings.md anew
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format .
 	@$(BIN)/python scripts/settings_page.py
+
+test-neighbours: $(VENV)/.test ## What a tenant gets while another does its worst (ARGS=--dry writes no result)
+	@$(BIN)/mainspring models pull
+	@$(BIN)/python benchmarks/noisy_neighbour.py $(ARGS)
 
 test-services: $(VENV)/.test ## Start Postgres and Redis on private ports and run the store suites against them
 	@WORKERS=$(WORKERS) scripts/test_services.sh

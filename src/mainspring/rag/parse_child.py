@@ -17,6 +17,7 @@ from mainspring.rag import kinds, parse_frames, readers
 from mainspring.rag.document import Parsed
 
 _MAX_FILE_BYTES = 256 * 2**20
+_YIELDS = 10
 
 
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
@@ -82,6 +83,8 @@ def _limit(memory_mb: int) -> None:
 
 def main() -> None:
     """Keep the pipe to the parent for answers alone, then serve."""
+    # Nobody waits for a document as one waits for an answer.
+    os.nice(_YIELDS)
     _limit(int(sys.argv[1]))
     answers = os.fdopen(os.dup(1), "wb")
     # Libraries print; their words must not get between the frames.

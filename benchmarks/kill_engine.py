@@ -1,0 +1,92 @@
+"""The engine killed every three seconds for two minutes: how long until it answers again after the last.
+
+    python benchmarks/kill_engine.py [--seconds 120] [--every 3] [--dry]
+
+A server with the default model, asked all the time by one client. Counted are the seconds from the last kill to the
+first whole answer, and what the requests came to meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import collections
+import contextlib
+import os
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import aiohttp
+
+from _report import Figure, report
+from _server import UNLIMITED, Server, engine_child, serving
+from _storm import SMALL
+
+PATIENCE_S = 30.0
+
+
+async def ask(session: aiohttp.ClientSession, number: int) -> int:
+    """The status of one short chat; 0 where there was none."""
+    said = [{"role": "user", "content": f"Say {number}."}]
+    body = {"model": SMALL, "messages": said, "max_tokens": 4, "options": {"cache": False}}
+    try:
+        async with session.post("/v1/chat/completions", json=body) as response:
+            await response.read()
+            return response.status
+    except (aiohttp.ClientError, OSError, TimeoutError):
+        return 0
+
+
+async def run(server: Server, seconds: float, every: float) -> tuple[int, float, dict[int, int]]:
+    """(kills, seconds from the last to the first answer, statuses meanwhile)."""
+    headers = {"authorization": f"Bearer {server.key}", "x-request-timeout": "20"}
+    seen: collections.Counter[int] = collections.Counter()
+    timeout = aiohttp.ClientTimeout(total=60)
+    async with aiohttp.ClientSession(server.url, headers=headers, timeout=timeout) as session:
+        killing = True
+
+        async def load() -> None:
+            number = 0
+            while killing:
+                number += 1
+                seen[await ask(session, number)] += 1
+                await asyncio.sleep(0.1)
+
+        task = asyncio.create_task(load())
+        kills, end = 0, time.monotonic() + seconds
+        while time.monotonic() < end:
+            with contextlib.suppress(LookupError, ProcessLookupError):
+                os.kill(engine_child(server.pid), signal.SIGKILL)
+                kills += 1
+            await asyncio.sleep(every)
+        last = time.monotonic()
+        killing = False
+        await task
+        while await ask(session, -1) != 200:
+            if time.monotonic() - last > 4 * PATIENCE_S:
+                break
+            await asyncio.sleep(0.2)
+        return kills, time.monotonic() - last + every, dict(seen)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=120.0)
+    parser.add_argument("--every", type=float, default=3.0)
+    parser.add_argument("--dry", action="store_true", help="write no result")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as home, serving(Path(home), settings=UNLIMITED) as server:
+        kills, seconds, seen = asyncio.run(run(server, options.seconds, options.every))
+    told = f"{kills} kills in {options.seconds:g} s; statuses meanwhile: {dict(sorted(seen.items()))}"
+    print(f"an answer {seconds:.1f} s after the last kill; {told}")
+    if not options.dry:
+        figure = Figure(round(seconds, 1), "s", "lower", floor=PATIENCE_S, against=told)
+        report("kill_engine", {"from the last kill to an answer": figure})
+    sys.exit(seconds > PATIENCE_S)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,431 @@
+"""kill -9 of the server, its engine and its parser at random under mixed load: nothing acknowledged is lost or doubled.
+
+    python benchmarks/kill_everything.py --kills 20 [--home FOLDER] [--seed 1] [--dry]
+
+A tenant chats (the small model and a remote one, each with an Idempotency-Key that is sent again where no answer came),
+rates answers, uploads and attaches files, and submits batches, all through one server, which is started again after its
+death. What was acknowledged is written down by the client. At the end, when everything is done, the stores are read
+with nothing running, and each acknowledgement must be there once; budgets must say what the calls cost, with nothing
+set aside; audit logs must be whole. With ``--home`` further runs go on in the same home, and what is counted adds up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import collections
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import sqlalchemy as sa
+
+from _report import Figure, report
+from _server import UNLIMITED, engine_child, environment, spawn, stop
+from _storm import FAR, SMALL, text
+from mainspring import stores
+from mainspring.settings import Settings
+from mainspring.stores import Stores
+from mainspring.stores.schema import events, reservations
+from overload import key_of
+
+TENANT, STORE = "killed", "shelf"
+TARGETS = ("server", "server", "engine", "parser")
+PORT_TRIES_S, DONE_S = 120.0, 240.0
+
+
+@dataclass
+class Told:
+    """What the client was told. ``answers`` by their id: the text's length; ``rated`` are ids of feedback, ``files``
+    those that were attached, ``batches`` ids with their lines."""
+
+    answers: dict[str, str] = field(default_factory=dict)
+    rated: list[str] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    batches: dict[str, int] = field(default_factory=dict)
+    kills: dict[str, int] = field(default_factory=dict)
+    retries: int = 0
+
+    @property
+    def count(self) -> int:
+        return len(self.answers) + len(self.rated) + len(self.files) + len(self.batches)
+
+
+class House:
+    """The server, which dies and comes back on the same port."""
+
+    def __init__(self, home: Path, port: int, upstream: str) -> None:
+        remote = {FAR: {"url": upstream, "model": "stub", "api_key": "sk-up"}}
+        self.home, self.port = home, port
+        self.settings = {
+            **UNLIMITED,
+            "MAINSPRING_MODELS__REMOTE": json.dumps(remote),
+        }
+        self.process: subprocess.Popen[str] | None = None
+        self.url = f"http://127.0.0.1:{port}"
+
+    async def start(self) -> None:
+        """Raises ``RuntimeError`` where it does not become ready."""
+        process = self.process = spawn(self.home, port=self.port, settings=self.settings)
+        assert process.stdout is not None
+        asyncio.get_running_loop().run_in_executor(None, process.stdout.read)
+        began = time.monotonic()
+        async with aiohttp.ClientSession() as session:
+            while time.monotonic() - began < PORT_TRIES_S:
+                if process.poll() is not None:
+                    raise RuntimeError(f"the server ended with {process.returncode}")
+                try:
+                    async with session.get(f"{self.url}/readyz") as response:
+                        if response.status == 200:
+                            return
+                except aiohttp.ClientError:
+                    pass
+                await asyncio.sleep(0.2)
+        raise RuntimeError("the server did not become ready")
+
+    def kill(self, target: str) -> bool:
+        """Whether there was one to kill."""
+        assert self.process is not None
+        module = {"engine": "mainspring.engines.openvino_child", "parser": "mainspring.rag.parse_child"}.get(target)
+        try:
+            pid = self.process.pid if module is None else child(self.process.pid, module)
+        except LookupError:
+            return False
+        os.kill(pid, signal.SIGKILL)
+        return True
+
+    def stop(self) -> None:
+        if self.process is not None:
+            stop(self.process)
+
+
+def child(parent: int, module: str) -> int:
+    """Raises ``LookupError`` where the process has no child that runs ``module``."""
+    if "parse" not in module:
+        return engine_child(parent, module)
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            above = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            if above == parent and module.encode() in (entry / "cmdline").read_bytes():
+                return int(entry.name)
+        except OSError:
+            continue
+    raise LookupError(module)
+
+
+class Client:
+    """The load. What fails for the death of something is sent again, until it is answered."""
+
+    def __init__(self, session: aiohttp.ClientSession, told: Told, seed: int) -> None:
+        self._session = session
+        self._told = told
+        self._draw = random.Random(seed)
+        self._number = seed * 1_000_000
+        self.ending = asyncio.Event()
+        self.store = ""
+
+    async def ask(self, method: str, path: str, *, key: str = "", **more: Any) -> tuple[dict[str, Any], Any]:
+        """The JSON of an answer that says yes, and its headers."""
+        headers = {"idempotency-key": key} if key else {}
+        while True:
+            try:
+                async with self._session.request(method, path, headers=headers, **more) as response:
+                    body = await response.json()
+                    if response.status < 300:
+                        return body, response.headers
+                    if response.status < 500 and response.status not in (409, 429):
+                        raise RuntimeError(f"{path}: {response.status} {body}")
+            except (aiohttp.ClientError, OSError, ValueError):
+                pass
+            self._told.retries += 1
+            await asyncio.sleep(0.3)
+
+    async def chat(self) -> None:
+        self._number += 1
+        number = self._number
+        model = self._draw.choice((SMALL, FAR, FAR))
+        said = [{"role": "user", "content": f"Question {number}?"}]
+        body = {"model": model, "messages": said, "max_tokens": 24}
+        if self._draw.random() < 0.3:
+            body["session_id"] = f"s{number % 7}"
+        answer, headers = await self.ask("POST", "/v1/chat/completions", key=f"chat-{number}", json=body)
+        answer_id = headers["x-answer-id"]
+        self._told.answers[answer_id] = str(number)
+        assert answer["choices"][0]["message"]["content"]
+        if self._draw.random() < 0.5:
+            rating = {"answer_id": answer_id, "rating": "up", "comment": str(number)}
+            given, _ = await self.ask("POST", "/v1/feedback", key=f"rated-{number}", json=rating)
+            self._told.rated.append(given.get("id") or str(number))
+        await asyncio.sleep(0.05)
+
+    async def file(self) -> None:
+        self._number += 1
+        data = text(self._draw.choice((2_000, 20_000, 60_000)), self._number)
+
+        def form() -> aiohttp.FormData:
+            made = aiohttp.FormData({"purpose": "assistants"})
+            made.add_field("file", data, filename=f"f{self._number}.txt")
+            return made
+
+        # An upload whose acknowledgement was lost is uploaded again: the first one is attached to nothing.
+        while True:
+            try:
+                async with self._session.post("/v1/files", data=form()) as response:
+                    file = (await response.json())["id"]
+                    break
+            except (aiohttp.ClientError, OSError, ValueError, KeyError):
+                self._told.retries += 1
+                await asyncio.sleep(0.3)
+        await self.ask("POST", f"/v1/vector_stores/{self.store}/files", json={"file_id": file})
+        self._told.files.append(file)
+        await asyncio.sleep(0.5)
+
+    async def batch(self) -> None:
+        self._number += 1
+        body = {"model": FAR, "messages": [{"role": "user", "content": f"Line {self._number}."}], "max_tokens": 16}
+        count = self._draw.randrange(5, 40)
+        lines = (
+            {"custom_id": f"l{n}", "method": "POST", "url": "/v1/chat/completions", "body": body} for n in range(count)
+        )
+        data = "\n".join(json.dumps(line) for line in lines).encode()
+        while True:
+            try:
+                form = aiohttp.FormData({"purpose": "batch"})
+                form.add_field("file", data, filename="b.jsonl")
+                async with self._session.post("/v1/files", data=form) as response:
+                    file = (await response.json())["id"]
+                    break
+            except (aiohttp.ClientError, OSError, ValueError, KeyError):
+                await asyncio.sleep(0.3)
+        made = {"input_file_id": file, "endpoint": "/v1/chat/completions", "completion_window": "24h"}
+        batch, _ = await self.ask("POST", "/v1/batches", key=f"batch-{self._number}", json=made)
+        self._told.batches[batch["id"]] = count
+        await asyncio.sleep(2)
+
+    async def run(self) -> None:
+        """Until ``ending``; what has begun is brought to its end."""
+
+        async def again(act: Callable[[], Awaitable[None]]) -> None:
+            while not self.ending.is_set():
+                await act()
+
+        await asyncio.gather(*(again(act) for act in (*[self.chat] * 4, self.file, self.batch)))
+
+
+@asynccontextmanager
+async def loaded(house: House, key: str, told: Told, seed: int) -> AsyncIterator[Client]:
+    """The client at work."""
+    timeout = aiohttp.ClientTimeout(total=90)
+    headers = {"authorization": f"Bearer {key}"}
+    async with aiohttp.ClientSession(house.url, headers=headers, timeout=timeout) as session:
+        client = Client(session, told, seed)
+        found, _ = await client.ask("GET", "/v1/vector_stores")
+        named = [each["id"] for each in found["data"] if each["name"] == STORE]
+        if not named:
+            made, _ = await client.ask("POST", "/v1/vector_stores", json={"name": STORE})
+            named = [made["id"]]
+        client.store = named[0]
+        task = asyncio.create_task(client.run())
+        yield client
+        client.ending.set()
+        await task
+        await _done(client)
+
+
+async def _done(client: Client) -> None:
+    """Until every file is read and every batch over. Raises ``TimeoutError``."""
+    async with asyncio.timeout(DONE_S):
+        while True:
+            store, _ = await client.ask("GET", f"/v1/vector_stores/{client.store}")
+            batches, _ = await client.ask("GET", "/v1/batches?limit=100")
+            open_ones = [each for each in batches["data"] if each["status"] not in ("completed", "failed")]
+            if not store["file_counts"]["in_progress"] and not open_ones:
+                return
+            await asyncio.sleep(0.5)
+
+
+async def trial(house: House, key: str, told: Told, kills: int, seed: int) -> float:
+    """So many kills; the longest time, in seconds, until the server was ready again."""
+    draw, longest = random.Random(seed), 0.0
+    await house.start()
+    async with loaded(house, key, told, seed):
+        done = 0
+        while done < kills:
+            await asyncio.sleep(draw.uniform(0.5, 4.0))
+            target = draw.choice(TARGETS)
+            if not house.kill(target):
+                continue
+            done += 1
+            told.kills[target] = told.kills.get(target, 0) + 1
+            print(f"kill {done} of {kills}: {target}; {told.count} acknowledged", flush=True)
+            if target == "server":
+                assert house.process is not None
+                house.process.wait()
+                began = time.monotonic()
+                await house.start()
+                longest = max(longest, time.monotonic() - began)
+    house.stop()
+    return longest
+
+
+async def wrong(home: Path, told: Told) -> list[str]:
+    """What is not as it was acknowledged; the stores are read with nothing running."""
+    async with stores.open(Settings(home=home)) as opened:
+        # A lease of a process that died is over by then.
+        await asyncio.sleep(1)
+        found = [*await _answers(opened, told), *await _files(opened, told), *await _batches(opened, told)]
+        return [*found, *await _ledger(opened), *await _audit(opened)]
+
+
+async def _all(opened: Stores, kind: str) -> list[Any]:
+    found: list[Any] = []
+    while page := await opened.events.find(TENANT, kind=kind, after=found[-1].id if found else None, limit=1000):
+        found += page
+    return found
+
+
+async def _answers(opened: Stores, told: Told) -> list[str]:
+    answers = collections.Counter(each.id for each in await _all(opened, "answer"))
+    given = collections.Counter(each.facts.get("comment") for each in await _all(opened, "feedback"))
+    lost = [each for each in told.answers if answers[each] != 1]
+    rated = [comment for comment, count in given.items() if count != 1]
+    missing = len(told.rated) - len(given)
+    found = [f"{len(lost)} answers are there not once: {lost[:3]}"] if lost else []
+    found += [f"{len(rated)} ratings are there not once: {rated[:3]}"] if rated else []
+    return found + ([f"{missing} ratings are lost"] if missing > 0 else [])
+
+
+async def _files(opened: Stores, told: Told) -> list[str]:
+    collection = await opened.collections.get(TENANT, STORE)
+    documents = {each.file_id: each for each in await opened.collections.documents(collection, None)}
+    found = [f"{each} is not in the collection" for each in told.files if each not in documents]
+    found += [
+        f"{each.name} is {each.status}: {each.error}" for each in documents.values() if each.status != "completed"
+    ]
+    chunks = sum(each.chunks for each in documents.values())
+    rows = await opened.vectors.count(collection.table)
+    stale = await opened.collections.stale(collection)
+    return found + ([f"{rows} rows for {chunks} chunks"] if rows != chunks or stale else [])
+
+
+async def _batches(opened: Stores, told: Told) -> list[str]:
+    found: list[str] = []
+    for batch_id, count in told.batches.items():
+        batch = await opened.batches.get(TENANT, batch_id)
+        lines = (await opened.files.content(TENANT, batch.output_file_id or "")).splitlines()
+        ids = collections.Counter(json.loads(line)["custom_id"] for line in lines)
+        if batch.status != "completed" or ids != collections.Counter({f"l{n}": 1 for n in range(count)}):
+            found.append(f"{batch_id} is {batch.status} with {len(ids)} of {count} lines, {sum(ids.values())} in all")
+    return found
+
+
+async def _ledger(opened: Stores) -> list[str]:
+    """Budgets against the calls that they concern."""
+
+    def read(connection: sa.Connection) -> tuple[int, int]:
+        rows = connection.execute(sa.select(events.c.facts).where(events.c.kind == "call", events.c.tenant == TENANT))
+        facts = [json.loads(row.facts) if isinstance(row.facts, str | bytes) else row.facts for row in rows]
+        held = connection.execute(sa.select(sa.func.count()).select_from(reservations)).scalar_one()
+        return sum(int(each["cost_nanousd"]) for each in facts), int(held)
+
+    cost, held = await opened.database.read(read)
+    found = []
+    for budget in await opened.budgets.list(TENANT):
+        spending = await opened.budgets.spending(budget)
+        if spending.spent_nanousd != cost:
+            found.append(f"the budget says {spending.spent_nanousd}, the calls {cost} nano-dollars")
+        if spending.reserved_nanousd:
+            found.append(f"{spending.reserved_nanousd} nano-dollars stay set aside in {held} reservations")
+    return found
+
+
+async def _audit(opened: Stores) -> list[str]:
+    reports = {each: await opened.audit.verify(each) for each in await opened.audit.tenants()}
+    return [f"the audit log of {name!r} is not whole" for name, each in reports.items() if each.problems]
+
+
+async def prepare(home: Path) -> str:
+    """The tenant's key and its budget; the key of an earlier run of the same home."""
+    kept = home / "key.txt"
+    if kept.exists():
+        return kept.read_text()
+    key = await asyncio.to_thread(key_of, TENANT, home, "chat", "ingest")
+    async with stores.open(Settings(home=home)) as opened:
+        await opened.budgets.create(TENANT, "tenant", window="total", limit_nanousd=10**15)
+    kept.write_text(key)
+    return key
+
+
+async def run(home: Path, kills: int, seed: int) -> tuple[Told, float, list[str]]:
+    kept = home / "told.json"
+    told = Told(**json.loads(kept.read_text())) if kept.exists() else Told()
+    async with AsyncExitStack() as stack:
+        stub = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("proxy_stub.py"))], stdout=subprocess.PIPE, text=True
+        )
+        stack.callback(stub.wait)
+        stack.callback(stub.kill)
+        assert stub.stdout is not None
+        upstream = f"http://127.0.0.1:{stub.stdout.readline().strip()}/v1"
+        house = House(home, _port(), upstream)
+        stack.callback(house.stop)
+        key = await prepare(home)
+        longest = await trial(house, key, told, kills, seed)
+    kept.write_text(json.dumps(asdict(told)))
+    return told, longest, await wrong(home, told)
+
+
+def _port() -> int:
+    import socket
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--home", type=Path, help="go on in this home (empty at first), and keep it")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--dry", action="store_true", help="write no result")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as made:
+        home = options.home or Path(made)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        environment(home)
+        told, longest, problems = asyncio.run(run(home, options.kills, options.seed))
+    kills = sum(told.kills.values())
+    counted = f"{kills} kills ({', '.join(f'{count} {name}' for name, count in sorted(told.kills.items()))})"
+    acknowledged = (
+        f"{len(told.answers)} answers, {len(told.rated)} ratings, {len(told.files)} files, {len(told.batches)} batches"
+    )
+    print(f"{counted}; acknowledged: {acknowledged}; {told.retries} sent again; ready after {longest:.1f} s at most")
+    print("\n".join(problems) if problems else "nothing lost, nothing doubled; budgets and audit logs agree")
+    if not options.dry:
+        against = f"{acknowledged}; {counted}"
+        figures = {
+            "kills": Figure(kills, "kills", "higher", floor=100),
+            "acknowledgements": Figure(told.count, "acknowledged", "higher", against=acknowledged),
+            "lost, doubled or not in agreement": Figure(len(problems), "found", "lower", floor=0, against=against),
+        }
+        report("kill_everything", figures)
+    sys.exit(bool(problems))
+
+
+if __name__ == "__main__":
+    main()
