@@ -66,7 +66,8 @@ class House:
     """The server, which dies and comes back on the same port."""
 
     def __init__(self, home: Path, port: int, upstream: str) -> None:
-        remote = {FAR: {"url": upstream, "model": "stub", "api_key": "sk-up"}}
+        priced = {"price_input": 1.0, "price_output": 2.0}
+        remote = {FAR: {"url": upstream, "model": "stub", "api_key": "sk-up", **priced}}
         self.home, self.port = home, port
         self.settings = {
             **UNLIMITED,
