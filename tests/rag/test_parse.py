@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -250,7 +251,7 @@ async def test_too_large(parser: Parser, monkeypatch: pytest.MonkeyPatch, tmp_pa
         assert "Split" in raised.value.remedy
 
 
-async def test_a_killed_worker_fails_its_document_and_is_replaced(parser: Parser) -> None:
+async def test_a_killed_worker_is_replaced(parser: Parser) -> None:
     await parser.parse(b"warm", "a.txt")
     killed = parser._idle[0].process
     killed.kill()
@@ -337,3 +338,22 @@ async def test_a_parser_that_stands_still_is_replaced(monkeypatch: pytest.Monkey
     monkeypatch.setattr(parse, "_STILL_S", 60.0)
     assert (await parser.parse(b"after", "c.txt")).text == "after"
     await parser.close()
+
+
+async def test_a_parser_that_is_killed_is_no_broken_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    parser, asked = Parser(RagSettings()), 0
+    exchange = Parser._exchange
+
+    async def killed_once(self: Parser, process: asyncio.subprocess.Process, *arguments: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            process.kill()
+        return await exchange(self, process, *arguments)
+
+    monkeypatch.setattr(Parser, "_exchange", killed_once)
+    try:
+        assert (await parser.parse(b"Thirty days.", "a.txt")).text.strip() == "Thirty days."
+    finally:
+        await parser.close()
+    assert asked == 2

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -20,7 +19,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mainspring.engines.protocol import YIELDS
 from mainspring.engines.pull import PulledModel
 from mainspring.errors import EngineError, ModelError
 
@@ -142,8 +140,6 @@ class EncoderRunner:
 
     def _work(self) -> None:
         request: Any = None
-        # As an engine's process is. On Linux this is for the thread alone, and for those that the runtime starts from it.
-        os.nice(YIELDS)
         while (batch := self._queue.get()).priority != _CLOSE:
             if batch.priority == _UNLOAD:
                 request = None

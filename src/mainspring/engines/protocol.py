@@ -89,10 +89,6 @@ class Channel:
             messages.extend(self._frames.feed(data))
 
 
-YIELDS = 5
-"""By how much an engine's process is nicer than the server's."""
-
-
 def run_child(serve: Callable[[Channel, Message], None], arguments: Sequence[str] | None = None) -> None:
     """The main function of a child module: connect, read the configuration, ``serve``, exit.
 
@@ -102,8 +98,6 @@ def run_child(serve: Callable[[Channel, Message], None], arguments: Sequence[str
     parser.add_argument("--fd", type=int, required=True)
     parser.add_argument("--die-with-parent", action="store_true")
     options = parser.parse_args(arguments)
-    # The server's own thread answers everybody: its moments go before the engine's long ones.
-    os.nice(YIELDS)
     if options.die_with_parent:
         die_with_parent()
     # The terminal's Ctrl-C reaches the whole process group; the parent decides when a child ends.

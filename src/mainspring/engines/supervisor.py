@@ -39,7 +39,7 @@ class RestartPolicy:
     the count again."""
 
     first: float = 0.1
-    longest: float = 10.0
+    longest: float = 5.0
     attempts: int = 6
     stable: float = 30.0
 

@@ -42,6 +42,10 @@ class _Worker:
     served: int = 0
 
 
+class _Crashed(UnreadableDocument):
+    """The parser ended in the middle of a document."""
+
+
 class Parser:
     """Parses documents; several at a time, each in a worker of its own. Belongs to one event loop."""
 
@@ -66,13 +70,21 @@ class Parser:
             data = source
         if len(data) > kinds.MAX_BYTES:
             raise kinds.too_large(name, len(data))
-        async with self._slots, self._worker() as worker:
-            answer = await self._ask(worker, data, name, images)
+        async with self._slots:
+            try:
+                answer = await self._read(data, name, images)
+            except _Crashed:
+                # Somebody may have killed it, for memory say: a file that kills it does so twice.
+                answer = await self._read(data, name, images)
         if isinstance(answer, MainspringError):
             raise answer
         if not answer.text.strip():
             raise UnreadableDocument(f"{name} has no text", remedy="Check that it is the right file")
         return answer
+
+    async def _read(self, data: bytes, name: str, images: bool) -> Parsed | MainspringError:
+        async with self._worker() as worker:
+            return await self._ask(worker, data, name, images)
 
     async def close(self) -> None:
         """End the workers. Documents that are being parsed fail."""
@@ -127,7 +139,7 @@ class Parser:
                     f"{name} took longer than {self._settings.parse_timeout_s:g} seconds of CPU to parse",
                     remedy="Raise rag.parse_timeout_s, or split the file",
                 ) from None
-            raise UnreadableDocument(
+            raise _Crashed(
                 f"{name} crashed its parser or ran out of memory",
                 remedy="Raise rag.parse_memory_mb, or save the document anew",
             ) from None
