@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import collections
 import json
 import os
 import random
@@ -24,42 +23,22 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import aiohttp
-import sqlalchemy as sa
 
 from _report import Figure, report
 from _server import UNLIMITED, engine_child, environment, spawn, stop
 from _storm import FAR, SMALL, text
+from _told import STORE, TENANT, Told, wrong
 from mainspring import stores
 from mainspring.settings import Settings
-from mainspring.stores import Stores
-from mainspring.stores.schema import events, reservations
 from overload import key_of
 
-TENANT, STORE = "killed", "shelf"
 TARGETS = ("server", "server", "engine", "parser")
-PORT_TRIES_S, DONE_S = 120.0, 240.0
-
-
-@dataclass
-class Told:
-    """What the client was told. ``answers`` by their id: the text's length; ``rated`` are ids of feedback, ``files``
-    those that were attached, ``batches`` ids with their lines."""
-
-    answers: dict[str, str] = field(default_factory=dict)
-    rated: list[str] = field(default_factory=list)
-    files: list[str] = field(default_factory=list)
-    batches: dict[str, int] = field(default_factory=dict)
-    kills: dict[str, int] = field(default_factory=dict)
-    retries: int = 0
-
-    @property
-    def count(self) -> int:
-        return len(self.answers) + len(self.rated) + len(self.files) + len(self.batches)
+PORT_TRIES_S, DONE_S = 120.0, 400.0
 
 
 class House:
@@ -192,7 +171,7 @@ class Client:
                 await asyncio.sleep(0.3)
         await self.ask("POST", f"/v1/vector_stores/{self.store}/files", json={"file_id": file})
         self._told.files.append(file)
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(3)
 
     async def batch(self) -> None:
         self._number += 1
@@ -280,82 +259,6 @@ async def trial(house: House, key: str, told: Told, kills: int, seed: int) -> fl
                 longest = max(longest, time.monotonic() - began)
     house.stop()
     return longest
-
-
-async def wrong(home: Path, told: Told) -> list[str]:
-    """What is not as it was acknowledged; the stores are read with nothing running."""
-    async with stores.open(Settings(home=home)) as opened:
-        # A lease of a process that died is over by then.
-        await asyncio.sleep(1)
-        found = [*await _answers(opened, told), *await _files(opened, told), *await _batches(opened, told)]
-        return [*found, *await _ledger(opened), *await _audit(opened)]
-
-
-async def _all(opened: Stores, kind: str) -> list[Any]:
-    found: list[Any] = []
-    while page := await opened.events.find(TENANT, kind=kind, after=found[-1].id if found else None, limit=1000):
-        found += page
-    return found
-
-
-async def _answers(opened: Stores, told: Told) -> list[str]:
-    answers = collections.Counter(each.id for each in await _all(opened, "answer"))
-    given = collections.Counter(each.facts.get("comment") for each in await _all(opened, "feedback"))
-    lost = [each for each in told.answers if answers[each] != 1]
-    rated = [comment for comment, count in given.items() if count != 1]
-    missing = len(told.rated) - len(given)
-    found = [f"{len(lost)} answers are there not once: {lost[:3]}"] if lost else []
-    found += [f"{len(rated)} ratings are there not once: {rated[:3]}"] if rated else []
-    return found + ([f"{missing} ratings are lost"] if missing > 0 else [])
-
-
-async def _files(opened: Stores, told: Told) -> list[str]:
-    collection = await opened.collections.get(TENANT, STORE)
-    documents = {each.file_id: each for each in await opened.collections.documents(collection, None)}
-    found = [f"{each} is not in the collection" for each in told.files if each not in documents]
-    found += [
-        f"{each.name} is {each.status}: {each.error}" for each in documents.values() if each.status != "completed"
-    ]
-    chunks = sum(each.chunks for each in documents.values())
-    rows = await opened.vectors.count(collection.table)
-    stale = await opened.collections.stale(collection)
-    return found + ([f"{rows} rows for {chunks} chunks"] if rows != chunks or stale else [])
-
-
-async def _batches(opened: Stores, told: Told) -> list[str]:
-    found: list[str] = []
-    for batch_id, count in told.batches.items():
-        batch = await opened.batches.get(TENANT, batch_id)
-        lines = (await opened.files.content(TENANT, batch.output_file_id or "")).splitlines()
-        ids = collections.Counter(json.loads(line)["custom_id"] for line in lines)
-        if batch.status != "completed" or ids != collections.Counter({f"l{n}": 1 for n in range(count)}):
-            found.append(f"{batch_id} is {batch.status} with {len(ids)} of {count} lines, {sum(ids.values())} in all")
-    return found
-
-
-async def _ledger(opened: Stores) -> list[str]:
-    """Budgets against the calls that they concern."""
-
-    def read(connection: sa.Connection) -> tuple[int, int]:
-        rows = connection.execute(sa.select(events.c.facts).where(events.c.kind == "call", events.c.tenant == TENANT))
-        facts = [json.loads(row.facts) if isinstance(row.facts, str | bytes) else row.facts for row in rows]
-        held = connection.execute(sa.select(sa.func.count()).select_from(reservations)).scalar_one()
-        return sum(int(each["cost_nanousd"]) for each in facts), int(held)
-
-    cost, held = await opened.database.read(read)
-    found = []
-    for budget in await opened.budgets.list(TENANT):
-        spending = await opened.budgets.spending(budget)
-        if spending.spent_nanousd != cost:
-            found.append(f"the budget says {spending.spent_nanousd}, the calls {cost} nano-dollars")
-        if spending.reserved_nanousd:
-            found.append(f"{spending.reserved_nanousd} nano-dollars stay set aside in {held} reservations")
-    return found
-
-
-async def _audit(opened: Stores) -> list[str]:
-    reports = {each: await opened.audit.verify(each) for each in await opened.audit.tenants()}
-    return [f"the audit log of {name!r} is not whole" for name, each in reports.items() if each.problems]
 
 
 async def prepare(home: Path) -> str:
