@@ -55,8 +55,8 @@ class RagSettings(Section):
         description="refuse where the writing model's probability that the sources answer is below; 0: not asked",
     )
     calibration: Path | None = Field(None, description="file of `mainspring eval calibrate`: evidence and threshold")
-    max_sentences: int = Field(3, gt=0)
-    max_words: int = Field(90, gt=0)
+    max_sentences: int = Field(5, gt=0)
+    max_words: int = Field(100, gt=0)
     parse_timeout_s: float = Field(240.0, gt=0, description="CPU seconds that reading a document may take")
     parse_memory_mb: int = Field(2048, gt=0)
     parse_max_pages: int = Field(5000, gt=0)

@@ -55,6 +55,13 @@ def test_ranges() -> None:
     assert rows.within(tier, "We spend ten thousand pounds a year") == -1.0
 
 
+def test_a_number_as_the_key_is_that_number_alone() -> None:
+    question = "If an identifier fails ten times a day, how long is it paused?"
+    paused = ((1, "never"), (10, "128 days"))
+    rows_of = [rows.parsed(f"Failures per Day: {number} | Time to Pause: {pause}") for number, pause in paused]
+    assert [rows.within(row, question) for row in rows_of if row is not None] == [-1.0, 1.0]
+
+
 def test_keys() -> None:
     row = rows.parsed(PAPER)
     assert row is not None
