@@ -34,7 +34,7 @@ _SAME_DOCUMENT = 0.5
 # A document whose best chunk scores this much less is 1/e times as likely the right one.
 _TEMPERATURE = 0.06
 # Beside the best one, a sentence that scores so much less is not shown.
-_NEAR = 0.5
+_NEAR = 0.4
 # Embedding is what an answer costs: sentences that share least with the question are left out beyond this many.
 _MAX_EMBEDDED = 24
 
