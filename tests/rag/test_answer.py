@@ -181,6 +181,16 @@ async def test_a_follow_up_is_answered_with_the_question_before(room: Room, aske
     assert "condensed" not in asker.allowance.records[-1].facts
 
 
+async def test_an_answer_that_was_given_before_is_noticed(room: Room, asker: Context) -> None:
+    await fill(room)
+    first = await answer(room, ask("Which pears are green?"), asker)
+    assert first.notices == []
+    again = await answer(room, ask("Which pears are green?", first.text, "And the green pears?"), asker)
+    assert [notice.code for notice in again.notices] == ["repeated_answer"]
+    other = await answer(room, ask("Which pears are green?", first.text, "Which bananas are yellow?"), asker)
+    assert other.notices == []
+
+
 async def test_a_capable_model_rewrites_follow_ups(room: Room, asker: Context) -> None:
     await fill(room)
     model = Model("Which pears are green?")

@@ -362,10 +362,13 @@ class DocumentAnswerer:
         """The events of an extractive answer; every quote is checked against the stored text here."""
         found, numbers = look.found, Numbers()
         events: list[Event] = [Progress("retrieve", f"{len(found.hits)} passages")]
+        quoted = list(show.pieces(chosen, asked.question))
+        if show.repeated(quoted, asked.history):
+            events.append(Notice("repeated_answer", "This was said before: nothing else in the documents is closer."))
         sought = () if chosen else refusal.looked_for(asked.question, found.lacks, found.passages)
         events.append(Answered(bool(chosen), sought))
         block = False
-        for piece in show.pieces(chosen, asked.question):
+        for piece in quoted:
             before = "" if not numbers.passages else "\n" if piece.block or block else " "
             events.append(Text(f"{before}{piece.text}", grounds="verbatim"))
             for passage in piece.passages:

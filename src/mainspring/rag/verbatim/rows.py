@@ -101,7 +101,11 @@ def within(row: Row, question: str) -> float:
         if amount is None:
             continue
         for cell in (row.key, *row.cells):
-            if _NUMERIC.fullmatch(cell.value) and cell is row.key and terms.content(cell.name) & terms.content(question):
+            if (
+                _NUMERIC.fullmatch(cell.value)
+                and cell is row.key
+                and terms.content(cell.name) & terms.content(question)
+            ):
                 # "Failures per day: 10" is the row of "fails ten times a day" alone.
                 found = max(found, 1.0) if _number(cell.value.replace(",", "")) == amount else min(found, -1.0)
                 if found == 1.0:

@@ -11,8 +11,10 @@ from dataclasses import dataclass, replace
 
 from mainspring.rag import sentences, terms
 from mainspring.rag.extract import Passage
+from mainspring.rag.roles import key
 from mainspring.rag.values import Value, values
 from mainspring.rag.verbatim import rows
+from mainspring.types import Message
 
 _LEANS = re.compile(
     r"(?:this|that|these|those|it|its|they|their|he|she|his|her|such|both|however|but|otherwise|then|instead|therefore"
@@ -29,6 +31,7 @@ _MONEY = re.compile(r"\bhow much\b|\b(?:price|cost|fee|pay|paid|charge|salary|re
 _LASTS = re.compile(r"\bhow (?:long|soon|quickly|old|often|far in advance)\b|\bnotice\b|\bdeadline\b", re.IGNORECASE)
 _SHARE = re.compile(r"\bpercent|\bpercentage|\bshare\b|\brate\b|\bdiscount\b", re.IGNORECASE)
 _COUNTED = re.compile(r"\bhow many (?P<what>[a-z-]+(?: [a-z-]+)?)", re.IGNORECASE)
+_MARK = re.compile(r"\[\d+\]")
 _DATES = ("date", "year", "time")
 # A list is shown as a whole up to so many words, and looked for so far around its item.
 _LIST_WORDS, _AROUND = 60, 1500
@@ -70,6 +73,12 @@ def whole(passage: Passage, question: str, texts: Mapping[str, str], room: int) 
         if start >= 0 and not between.strip() and "\n\n" not in between:
             grown = _span(passage, text, start, passage.end)
     return grown if grown.words <= max(room, passage.words) else passage
+
+
+def repeated(shown: Sequence[Piece], history: Sequence[Message]) -> bool:
+    """Whether all that is ``shown`` was said before in ``history``."""
+    said = [key(_MARK.sub("", message.content)) for message in history if message.role == "assistant"]
+    return bool(shown) and all(any(key(_MARK.sub("", piece.text)) in each for each in said) for piece in shown)
 
 
 def pieces(chosen: Sequence[Passage], question: str, first: int = 1) -> Iterator[Piece]:
