@@ -59,6 +59,7 @@ SCOPES = {
     "POST /v1/vector_stores/{store_id}/search": "chat",
     "POST /v1/vector_stores/{store_id}/similar": "chat",
     "POST /v1/vector_stores/{store_id}/recommendations": "chat",
+    "GET /v1/vector_stores/{store_id}/suggestions": "chat",
     "POST /v1/feedback": "chat",
     "GET /v1/events": "admin",
     "POST /v1/budgets": "admin",

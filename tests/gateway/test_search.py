@@ -128,6 +128,14 @@ def test_more_like_this_and_recommendations(server: Server, store: str) -> None:
     assert (status, found["object"]) == (200, "list")
 
 
+def test_suggestions_are_questions_to_the_headings_of_the_documents(server: Server, store: str) -> None:
+    status, found = server.call("GET", f"/v1/vector_stores/{store}/suggestions?limit=4")
+    assert (status, found["object"], len(found["data"])) == (200, "list", 4)
+    assert all(each["text"].endswith("?") for each in found["data"])
+    assert server.call("GET", "/v1/vector_stores/nothing/suggestions")[0] == 404
+    assert server.call("GET", f"/v1/vector_stores/{store}/suggestions?limit=0")[0] == 400
+
+
 @pytest.mark.parametrize(
     ("route", "body", "param"),
     [

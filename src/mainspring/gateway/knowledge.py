@@ -214,6 +214,13 @@ def documents_router(library: Library, access: Access) -> APIRouter:
         found = await library.documents_page(context.principal, home, page, status)
         return json_response(list_body(found.map(lambda each: _document(home, each, library.intake))))
 
+    @routes.get("/{store_id}/suggestions")
+    async def suggestions(store_id: str, context: chats, limit: Annotated[int, Query(ge=1, le=20)] = 6) -> HttpResponse:
+        """Questions that the documents may answer, by their headings."""
+        found = await library.suggestions(context.principal, store_id, limit)
+        rows = [{"object": "suggestion", "text": each} for each in found]
+        return json_response({"object": "list", "data": rows, "has_more": False})
+
     @routes.get("/{store_id}/files/{file_id}")
     async def get_document(store_id: str, file_id: str, context: chats) -> HttpResponse:
         home = (await library.get(context.principal, store_id)).id

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mainspring.errors import Conflict, Forbidden, NotFound
+from mainspring.rag import talk
 from mainspring.rag.answer import DocumentAnswerer
 from mainspring.rag.connect.registry import Spec
 from mainspring.rag.connect.sync import Syncer
@@ -134,6 +135,10 @@ class Library:
     async def documents(self, principal: Principal, id_or_name: str) -> list[Document]:
         """All that the principal may see, for callers that need them at once."""
         return await self._collections.documents(await self.get(principal, id_or_name), principal.groups)
+
+    async def suggestions(self, principal: Principal, id_or_name: str, most: int) -> list[str]:
+        """Questions that the documents may answer, by their headings. Raises ``NotFound``."""
+        return await talk.suggested(await self.documents(principal, id_or_name), self.search.text, most)
 
     async def documents_page(
         self, principal: Principal, id_or_name: str, page: Page, status: Status | None = None

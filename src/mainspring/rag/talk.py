@@ -162,6 +162,12 @@ async def outlined(documents: Sequence[Document], text: Callable[[str], Awaitabl
     return found
 
 
+async def suggested(documents: Sequence[Document], text: Callable[[str], Awaitable[str]], most: int) -> list[str]:
+    """Up to ``most`` questions that ``documents`` may answer; ``text`` reads a blob's text."""
+    readable = [document for document in documents if document.generation]
+    return suggestions(await outlined(_spread(readable), text), most)
+
+
 def suggestions(outlines: Sequence[Outline], most: int = 6) -> list[str]:
     """Questions that the documents of ``outlines`` may answer, one of each in turn: their headings that ask, and others
     as "What does TITLE say about HEADING?"."""
