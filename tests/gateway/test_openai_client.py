@@ -190,7 +190,8 @@ def test_document_qa_refuses_what_no_document_says(client: Any) -> None:
         extra_body={"options": {"collections": ["handbook"]}},
     )
     assert "do not say" in (answer.choices[0].message.content or "")
-    assert "citations" not in (answer.choices[0].message.model_extra or {})
+    extra = answer.choices[0].message.model_extra or {}
+    assert (extra["answered"], extra["citations"]) == (False, [])
 
 
 def test_a_session_remembers(client: Any) -> None:
