@@ -26,6 +26,8 @@ _OWN, _BEFORE, _AFTER, _HEADING, _AROUND = 0.9, 0.35, 0.12, 0.3, 0.28
 _OFFER, _FUSED, _CHUNK_COSINE = 0.07, 0.45, 0.5
 # What a row has for its key standing in the question, and for a range that a value of the question lies in or outside.
 _KEY, _RANGE = 0.3, 0.35
+# What a sentence has for the words of the follow-up itself.
+_LATEST = 0.6
 # What a sentence loses that lacks an identifier of the question which others have, and one whose document lacks a name.
 _IDENTIFIER, _NAME = 0.8, 0.5
 # What a sentence loses for each one already chosen from its document, times the doubt about that document: a second
@@ -204,6 +206,8 @@ def _units(
     words = [terms.content(body) & asked for _, body in found]
     path, above = hit.heading, terms.content(hit.heading) & asked
     told, lead = False, ""
+    # A follow-up stands in the last line, behind what it leans on.
+    latest = terms.content(question.rpartition("\n")[2]) if "\n" in question else frozenset[str]()
     everything = terms.content(f"{hit.heading} {hit.text}") & asked
     units: list[_Unit] = []
     for number, (sentence, body) in enumerate(found):
@@ -232,6 +236,8 @@ def _units(
             + _FUSED * hit.score
             + _CHUNK_COSINE * hit.dense_score
         )
+        if latest:
+            lexical += _LATEST * len(own & latest) / len(latest)
         row = rows.parsed(body) if sentence.kind == "row" else None
         if row is not None:
             lexical += _KEY * rows.matched(row, asked) + _RANGE * rows.within(row, question)
