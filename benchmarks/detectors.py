@@ -123,7 +123,7 @@ def compared(
             figures[f"rules alone: {kind}, {each.name}"] = Figure(float(ruled.mean()), "share", better)
             floor = ALIKE if any(mark in each.name for mark in ("NotInject", "XSTest")) else None
             label = f"rules and detector: {kind}, {each.name}"
-            figures[label] = Figure(float(both.mean()), "share", better, floor)
+            figures[label] = Figure(float(both.mean()), "share", better, floor, against=f"{len(each.texts)} texts")
     return figures
 
 

@@ -7,8 +7,10 @@ through the default engine's own scheduler, with a cache of ``--budget`` tokens 
 One side sets 2,048 tokens aside for each sequence, as engines without paging must. The others take blocks of 32 tokens
 as they are needed, and differ in what must be free before a request is let in: its prompt and all that it may generate
 (``reserve 1``, which never preempts), or its prompt and a part of that (``reserve 0.5``, ``reserve 0``), where the
-runtime evicts and computes again if it comes to the worst. Then the same where all prompts begin with the same 800
-tokens, whose blocks are in the cache once. An answer ends where its client has enough, which no side knows before.
+runtime evicts and computes again if it comes to the worst. A server always has ``reserve 1``: no
+setting changes it, so the other two show what could be had, and not what is. Then the same where all prompts begin
+with the same 800 tokens, whose blocks are in the cache once. An answer ends where its client has enough, which no side
+knows before.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
     python benchmarks/path_overhead.py [--pairs 7] [--singles 40] [--tokens 96] [--instant] [--profile FILE]
 
-One side is a real server with everything on (keys, limits, guards, records, traces), loaded by an aiohttp client in a
-process of its own. The other is the same engine child under a bare asyncio process. Both get the same prompts, which
-neither has seen before, at the same arrivals, with answers of a fixed length; they take turns, and each pair is
+One side is a real server with the default policy (keys, limits, guards, records, traces), loaded by an aiohttp client
+in a process of its own. The other is the same engine child under a bare asyncio process. Both get the same prompts,
+which neither has seen before, at the same arrivals, with answers of a fixed length; they take turns, and each pair is
 compared. The strict policy (contact data redacted in answers too) is measured for its time to the first token.
 
 ``--instant`` measures the path alone, on both sides with an engine's child that answers at once: the lower quartile of

@@ -1,4 +1,4 @@
-"""Retrieval quality on six public collections: BM25, dense and hybrid from one search each, and what significance says.
+"""Retrieval quality on public collections: BM25, dense and hybrid from one search each, and what significance says.
 
     MAINSPRING_DATA=... python benchmarks/retrieval.py [--dev] [--keep FOLDER [--only NAME]]
 

@@ -1,4 +1,4 @@
-"""Run the benchmarks, all or those named, one after the other, and write ``docs/benchmarks.md`` from the results.
+"""Run the benchmarks, all or those named, one after the other, and write ``docs/benchmarks.md`` and its details.
 
     python benchmarks/run.py [NAME ...]
     python benchmarks/run.py --docs-only
@@ -22,10 +22,13 @@ from pathlib import Path
 from typing import Any
 
 import _guide
+import _summary
+from _grounds import compared, interval, observations, verdict
 from _report import BUSY, RESULTS, SKIPPED, Clock, Figure, number
 
 BENCHMARKS = Path(__file__).parent
 PAGE = BENCHMARKS.parent / "docs" / "benchmarks.md"
+DETAILS = PAGE.with_name("benchmarks-details.md")
 # In the order of the page; what is not named here follows by name.
 ORDER = ("path_overhead", "cold_start", "ingest", "retrieval", "answers", "handbook", "guards", "install")
 NOT_BENCHMARKS = {"run", "fit_detectors", "load_client", "peer_engine", "overload_client", "proxy_stub"}
@@ -116,26 +119,29 @@ DATA_SETS = (
     ),
     ("safety/xstest_prompts.csv", "safe prompts that look unsafe", "paul-rottger/exaggerated-safety", "CC-BY-4.0"),
 )
-VERDICTS = {"aim": "aim reached", "floor": "floor reached", "below": "**below the floor**", "": ""}
-
 PREAMBLE = """# Benchmarks
 
-Every number that this project states about itself is measured by a script in `benchmarks/`. This page is written by
-`benchmarks/run.py` from what they left in `benchmarks/results/`; edit neither by hand.
+Measured by scripts in `benchmarks/`, each on a CPU with two cores and the default models unless it says otherwise; all
+figures are in the [details](benchmarks-details.md). Both pages are written by `benchmarks/run.py` from
+`benchmarks/results/`; edit neither by hand.
+
+{summary}
+
+A verdict stands only beside a measured peer, a baseline of ours in the same run, or a floor that the design or a page
+here promises, and only where it is known of how many observations the figure is; a floor that is missed is always
+told. "95 % or range" is an interval of 95 % where there is one (Wilson's for shares), else the least and the greatest
+of the pairs. "Others used" is what other processes took of the machine meanwhile: absolute times of a busy one (over
+10 %) say nothing, ratios and counts less. All were measured by this project, none was repeated by others.
 
 ```sh
 make bench                  # all
 make bench NAME=retrieval   # one
 ```
 
-A figure may have a floor, which must be reached, and an aim. Comparisons are ratios within one run: both sides take
-turns on the same machine, pair by pair, and the median of the pairs counts. Absolute times say little about another
-machine, and nothing when the machine was busy with something else, which each section tells. A benchmark that cannot
-run (no data sets, no network for the peer that it installs) says why and is skipped.
-
-The models are the defaults, SmolLM2-135M-Instruct and all-MiniLM-L6-v2, which `mainspring models pull` fetches. What
-is reported was not tuned on: of the sample handbook the held-out half is only counted, and thresholds were set on
-other questions.
+Comparisons are ratios within one run: both sides take turns on the same machine, pair by pair, and the median of the
+pairs counts. A benchmark that cannot run (no data sets, no network for the peer that it installs) says why and is
+skipped. What is reported was not tuned on: of the sample handbook the held-out half is only counted, and thresholds
+were set on other questions.
 
 ## Data sets
 
@@ -146,6 +152,11 @@ so; the licence is the one seen there, which may not settle the data's own.
 {data_sets}
 
 The sample handbook and its questions are the project's own: `samples/`.
+"""
+DETAILS_PREAMBLE = """# Benchmarks: details
+
+All figures on file, written by `benchmarks/run.py` like the [summary](benchmarks.md), which says how to read them. A
+section that compares nothing says "Uncompared", and its figures are descriptions.
 
 ## What is said, and what was measured
 
@@ -205,8 +216,13 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def page(results: Path = RESULTS) -> str:
+    """The Markdown page of the claims, each in one row."""
+    return PREAMBLE.format(summary=_summary.table(results), data_sets=_data_sets())
+
+
+def details(results: Path = RESULTS) -> str:
     """The Markdown page over all results there are."""
-    sections = [PREAMBLE.format(data_sets=_data_sets(), said=_guide.table(results))]
+    sections = [DETAILS_PREAMBLE.format(said=_guide.table(results))]
     for name in names():
         path = results / f"{name}.json"
         if path.exists():
@@ -215,21 +231,21 @@ def page(results: Path = RESULTS) -> str:
 
 
 def section(name: str, result: Mapping[str, Any], described: str) -> str:
-    """One result: what was measured, when, on what, and the table of its figures."""
-    lines = [f"## {name}", "", described, "", _measured(result), ""]
-    lines += ["| | Value | | Floor | Aim | | Against, measured on |", "|---|---:|---|---:|---:|---|---|"]
-    for label, entry in result["figures"].items():
-        figure = Figure(**entry)
-        cells = (
-            label,
-            number(figure.value),
-            figure.unit,
-            number(figure.floor),
-            number(figure.aim),
-            VERDICTS[figure.verdict],
-            figure.against,
-        )
-        lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
+    """One result: what was measured, when, on what, held against what, and the table of its figures."""
+    figures = {label: Figure(**entry) for label, entry in result["figures"].items()}
+    judged = any(figure.floor is not None for figure in figures.values())
+    lines = [f"## {name}", "", described, "", f"{_measured(result)} {compared(name)}", ""]
+    head, rule = ["", "Value", "", "n", "95 % or range"], ["---", "---:", "---", "---:", "---"]
+    if judged:
+        head, rule = [*head, "Floor", "Aim", ""], [*rule, "---:", "---:", "---"]
+    lines += [f"| {' | '.join([*head, 'Against, measured on'])} |", f"|{'|'.join([*rule, '---'])}|"]
+    for label, figure in figures.items():
+        cells = [label, number(figure.value), figure.unit, observations(name, label, figure)]
+        cells.append(interval(name, label, figure))
+        if judged:
+            reached = _summary.VERDICTS[verdict(name, label, figure)]
+            cells += [number(figure.floor), number(figure.aim), reached]
+        lines.append("| " + " | ".join(_cell(cell) for cell in [*cells, figure.against]) + " |")
     return "\n".join(lines) + "\n"
 
 
@@ -273,10 +289,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     outcomes = {} if options.docs_only else {name: run(name) for name in options.names or known}
     PAGE.write_text(page(), encoding="utf-8")
+    DETAILS.write_text(details(), encoding="utf-8")
     print()
     for name, outcome in outcomes.items():
         print(f"{name:16} {outcome}")
-    print(f"{PAGE.relative_to(BENCHMARKS.parent)} is written")
+    print(f"{PAGE.relative_to(BENCHMARKS.parent)} and {DETAILS.name} are written")
     return 0 if all(outcome in ("measured", "skipped") for outcome in outcomes.values()) else 1
 
 

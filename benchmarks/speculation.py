@@ -120,7 +120,7 @@ def compared(kind: str, plain: list[Run], fast: list[Run]) -> dict[str, Figure]:
     """The figures of one kind of prompt."""
     floor, aim = (1.3, 2.0) if kind == "repeat" else (None, None)
     same = sum(a.text == b.text for a, b in zip(plain, fast, strict=True)) / len(plain)
-    against = "the same engine without speculation, one stream, median of pairs"
+    against = f"the same engine without speculation, one stream, median of {len(plain)} pairs"
     per_piece = sum(b.tokens for b in fast) / sum(b.pieces for b in fast)
     return {
         f"{kind}: tokens a second": Figure(ratio(plain, fast, "seconds"), "x", "higher", floor, aim, against),

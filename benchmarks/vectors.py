@@ -4,7 +4,8 @@
 
 Searches go the whole way, from the question to hits with their documents, through the real stores; only the embedding
 of the question is left out. A filter keeps the documents with one value of an attribute (a half, a tenth, ...); by
-access, nine in ten may be seen. Recall is that of the search by vector, against comparing every row; the search by
+access, nine in ten may be seen. Recall is that of the search by vector, against comparing every row, over 20 queries on
+synthetic vectors in clusters: it says that the index works at its size, and little about other data. The search by
 words is compared with the whole ranking, filtered afterwards. A query's CPU time is that of all threads.
 ``1 % changed`` ingests one document in a hundred anew, parsing included. Beside the writer, two readers search while
 documents are ingested one after the other. Each size is built in one process and searched in another, whose memory is
@@ -198,20 +199,20 @@ async def search(home: Path, clusters: Clusters, count: int, postgres: str) -> d
             times, cpu = await timed(library, queries, case)
             floor, aim = (40.0, 15.0) if promised else (None, None)
             p95 = times[min(len(times) - 1, int(0.95 * len(times)))]
-            against = f"p50 {times[len(times) // 2]:.1f} ms, {cpu:.1f} ms of CPU a query"
+            against = f"{count} queries; p50 {times[len(times) // 2]:.1f} ms, {cpu:.1f} ms of CPU a query"
             figures[f"{case[0]}: p95"] = Figure(p95, "ms", "lower", floor, aim, against)
         figures["memory for searches"] = Figure(_memory() - before, "MB", "lower")
         for case in cases():
             dense, lexical = await recall(library, queries, case)
-            words = "" if lexical != lexical else f"by words {lexical:.3f}"
-            floor = 0.99 if clusters.rows >= PROMISED or promised else None
-            figures[f"{case[0]}: recall@{K}"] = Figure(dense, "", "higher", floor, against=words)
+            words = f"{EXACT_QUERIES} queries, synthetic clusters"
+            words += "" if lexical != lexical else f"; by words {lexical:.3f}"
+            figures[f"{case[0]}: recall@{K}"] = Figure(dense, "", "higher", against=words)
         beside = await beside_a_writer(library, clusters, queries)
         figures["beside a writer: searches"] = Figure(
             beside["searches"], "a second", "higher", against=f"p95 {beside['p95']:.0f} ms, two readers"
         )
         figures["beside a writer: documents"] = Figure(beside["documents"], "a second", "higher")
-        figures["beside a writer: errors"] = Figure(beside["errors"], "", "lower", floor=0.0)
+        figures["beside a writer: errors"] = Figure(beside["errors"], "", "lower")
         seconds, cpu, chunks = await change(library, clusters)
         against = f"{chunks} chunks, {cpu:.1f} s of CPU, without embedding"
         figures["1 % changed"] = Figure(seconds, "s", "lower", against=against)

@@ -62,13 +62,15 @@ def test_a_result_without_the_share_of_others_is_still_shown() -> None:
 
 
 def test_the_page_has_what_was_measured_and_nothing_else(tmp_path: Path) -> None:
-    (tmp_path / "cold_start.json").write_text(json.dumps(result()), encoding="utf-8")
+    kept = result()["figures"]["kept"]
+    figures = {"to the first token": kept}
+    (tmp_path / "cold_start.json").write_text(json.dumps(result(figures=figures)), encoding="utf-8")
     (tmp_path / "nonesuch.json").write_text(json.dumps(result()), encoding="utf-8")
-    page = run.page(tmp_path)
-    assert "## cold_start" in page
-    assert "## ingest" not in page
-    assert "nonesuch" not in page
-    assert "chrischute/squad" in page
+    details = run.details(tmp_path)
+    assert "## cold_start" in details
+    assert "## ingest" not in details
+    assert "nonesuch" not in details
+    assert "chrischute/squad" in run.page(tmp_path)
 
 
 def test_descriptions_are_prose_without_commands() -> None:
@@ -85,6 +87,7 @@ def test_a_name_that_is_no_benchmark_is_refused(capsys: pytest.CaptureFixture[st
 
 def test_the_published_page_fits_the_results() -> None:
     assert run.PAGE.read_text(encoding="utf-8") == run.page(), "run `python benchmarks/run.py --docs-only`"
+    assert run.DETAILS.read_text(encoding="utf-8") == run.details(), "run `python benchmarks/run.py --docs-only`"
 
 
 def test_what_is_said_stands_beside_what_was_measured() -> None:
