@@ -243,7 +243,7 @@ def test_a_prompt_is_shown_as_it_was_assembled(world: World) -> None:
     (call,) = body["calls"]
     assert call["model"] == "far"
     assert [message["role"] for message in call["messages"]] == ["system", "user"]
-    assert "Context:" in call["messages"][1]["content"]
+    assert "Notes:" in call["messages"][1]["content"]
     assert "How long is the warranty for screens?" in call["messages"][1]["content"]
     (span,) = world.spans(trace)["chat far"]
     assert call["span_id"] == span.span_id.hex()
