@@ -24,15 +24,18 @@ $(UV):
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 
 $(VENV)/.run: $(UV) pyproject.toml $(LOCK)
-	@$(INSTALL) '.[documents,ocr]'
+	@$(INSTALL) '.[documents,ocr,connectors]'
 	@touch $@
 
 $(VENV)/.test: $(UV) pyproject.toml $(LOCK)
 	@$(INSTALL) '.[documents,ocr,code,connectors,credentials,eval,gguf,oidc,otlp,postgres,redis,dev]'
 	@touch $@ $(VENV)/.run
 
-run: $(VENV)/.run ## Set up, pull the default models, ingest the sample handbook, serve and ask one question
-	@$(BIN)/mainspring up --ingest samples/handbook --ask "How long do I have to return a grinder I ordered online?" $(ARGS)
+run: $(VENV)/.run ## Set up, pull the default models, ingest the sample handbook, serve and ask three questions
+	@$(BIN)/mainspring up --ingest samples/handbook \
+		--ask "How often should I replace the screens of the Tarn press?" \
+		--ask "Which Kestrel setting should I start with for a moka pot?" \
+		--ask "Does the Kestrel grinder have a Bluetooth app?" $(ARGS)
 
 test: $(VENV)/.test ## Set up and run the tests (ARGS=... goes to pytest, WORKERS=0 runs them in order)
 	@$(BIN)/mainspring models pull

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from pathlib import Path
 from typing import Any
 
+from tests.cli.command import data
 from tests.conftest import ROOT, Server, start_server, stop_server
 from tests.gateway.test_access import ask, run, upload
 
@@ -52,7 +52,7 @@ def test_a_running_server_is_copied_and_the_copy_serves(server: Server, tmp_path
         while len(answers) < 3 and not problems:
             stop.wait(0.1)
         before = list(answers)
-        told = json.loads(run(server, "backup", str(tmp_path / "home.tar.gz"), "--json"))
+        told = data(run(server, "backup", str(tmp_path / "home.tar.gz"), "--json"))
     finally:
         stop.set()
         for each in threads:

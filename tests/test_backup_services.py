@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.cli.command import data
 from tests.conftest import ROOT, Server, start_server, stop_server
 from tests.gateway.test_access import ask, run, upload
 from tests.postgres_server import databases, query
@@ -118,7 +119,7 @@ def test_a_running_server_on_postgres_is_copied_and_the_copy_serves(
         assert "100 grams" in weight(first)[0]
         with Traffic(first) as traffic:
             before = list(traffic.answers)
-            told = json.loads(run(first, "backup", str(tmp_path / "home.tar.gz"), "--json"))
+            told = data(run(first, "backup", str(tmp_path / "home.tar.gz"), "--json"))
         assert traffic.problems == []
         assert told["missing"] == []
         hits = found(first, first.key)

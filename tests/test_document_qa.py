@@ -13,6 +13,7 @@ import pytest
 
 from tests.conftest import Server
 from tests.gateway.test_access import run
+from tests.cli.command import data
 
 FIRST = """# Sailing club rules
 
@@ -31,7 +32,7 @@ OLD = "# Sailing club rules (archive)\n\n## Boats\n\nThe dinghy Marigold may be 
 @pytest.fixture(scope="module")
 def key(server: Server) -> str:
     made = run(server, "keys", "create", "sailor", "--tenant", "club", "--scope", "chat", "--scope", "ingest", "--json")
-    secret: str = json.loads(made)["secret"]
+    secret: str = data(made)["secret"]
     return secret
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.command import data
 from tests.conftest import ROOT, Server, start_server, stop_server
 
 
@@ -72,7 +73,7 @@ def test_the_command_asks_the_running_server(server: Server) -> None:
     assert refused.returncode == 1
     assert "MAINSPRING_API_KEY" in refused.stderr
     shown = run(server, "show", "--json", MAINSPRING_API_KEY=server.key)
-    assert json.loads(shown.stdout)["answers"] > 0
+    assert data(shown.stdout)["answers"] > 0
     cleared = run(server, "clear", MAINSPRING_API_KEY=server.key)
     assert cleared.stdout.startswith("dropped")
     assert server.call("GET", "/v1/cache")[1]["answers"] == 0
@@ -90,10 +91,10 @@ def test_a_threshold_is_found_from_labelled_pairs(server: Server, tmp_path: Path
     pairs.write_text("".join(json.dumps({"one": a, "other": b, "same": same}) + "\n" for a, b, same in rows))
     found = run(server, "calibrate", str(pairs), "--json")
     assert found.returncode == 0, found.stderr
-    result = json.loads(found.stdout)
+    result = data(found.stdout)
     assert result["false_hits"] == []
     assert 0.8 < result["threshold"] <= 1
-    loose = json.loads(run(server, "calibrate", str(pairs), "--at-most", "0.34", "--json").stdout)
+    loose = data(run(server, "calibrate", str(pairs), "--at-most", "0.34", "--json").stdout)
     assert loose["threshold"] == 0.8
     pairs.write_text('{"one": "a"}\n')
     broken = run(server, "calibrate", str(pairs))

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.surroundings import SMALL
+
+
+def data(text: str) -> Any:
+    """What stands in the envelope that a command which succeeded prints with ``--json``."""
+    envelope = json.loads(text)
+    assert envelope["ok"], envelope
+    return envelope["data"]
 
 
 @dataclass

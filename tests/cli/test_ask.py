@@ -9,7 +9,7 @@ import pytest
 
 from mainspring.engines.pull import Puller
 from mainspring.settings import Settings
-from tests.cli.command import Command
+from tests.cli.command import Command, data
 
 NOTES = {
     "otters.md": "# Otters\n\nSea otters sleep on their backs and hold hands so that they do not drift apart.\n",
@@ -47,13 +47,13 @@ def test_an_answer_with_citations_from_a_machine_without_a_chat_model(embedder_o
     first = command("ask", notes, "How far does the spring tide rise at Saint-Malo?", "--json")
     assert first.returncode == 0, first.stderr
     assert "2 read" in first.stderr
-    found = json.loads(first.stdout)
+    found = data(first.stdout)
     assert "13.6" in found["answer"]
     citation = found["citations"][0]
     assert citation["source"] == "tides.txt"
     assert citation["quote"] == NOTES["tides.txt"][citation["start"] : citation["end"]]
 
-    trace = json.loads(command.said("traces", found["trace_id"], "--json"))
+    trace = data(command.said("traces", found["trace_id"], "--json"))
     assert {"answer", "retrieval"} <= {event["kind"] for event in trace["events"]}
     assert any(event["subject"] == found["answer_id"] for event in trace["events"])
     assert trace["spans"]

@@ -12,6 +12,7 @@ import pptx
 import pytest
 from reportlab.pdfgen.canvas import Canvas
 from typer.testing import Result
+from tests.cli.command import data
 
 FACTS = {
     "boiler.pdf": ("What pressure does the boiler have?", "The boiler works at a pressure of 1.7 bar."),
@@ -59,6 +60,6 @@ def test_every_kind_of_file_answers(done: Callable[..., Result], tmp_path: Path)
     for number, (name, (question, fact)) in enumerate(FACTS.items()):
         result = done("ask", str(folder), question, "--json")
         assert ("8 read" if number == 0 else "8 unchanged") in result.stderr
-        found = json.loads(result.stdout)
+        found = data(result.stdout)
         assert fact in found["answer"], (name, found["answer"])
         assert name in {citation["source"] for citation in found["citations"]}

@@ -13,6 +13,7 @@ from mainspring import stores
 from mainspring.cli.main import app
 from mainspring.errors import Conflict, InvalidRequest, NotFound
 from mainspring.settings import Settings
+from tests.cli.command import data
 
 
 async def _fill(home: Path) -> str:
@@ -39,7 +40,7 @@ def test_a_home_is_packed_and_unpacked(tmp_path: Path, name: str) -> None:
 
     done = run("backup", target, "--json")
     assert done.exit_code == 0, done.exception
-    told = json.loads(done.stdout)
+    told = data(done.stdout)
     assert told["missing"] == []
     assert told["bytes"] > 0
     if name != "url":

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
 
 from typer.testing import CliRunner, Result
@@ -10,6 +9,7 @@ from mainspring import stores
 from mainspring.cli.main import app
 from mainspring.errors import Conflict, InvalidRequest, NotFound
 from mainspring.settings import Settings
+from tests.cli.command import data
 from tests.gateway.test_batches import line
 
 
@@ -49,14 +49,14 @@ def test_a_batch_is_submitted_shown_downloaded_and_cancelled(tmp_path: Path) -> 
     assert isinstance(run("submit", str(file), "--key", key, "--window", "x").exception, InvalidRequest)
     file.write_text(f"{line(1)}\n{line(2)}\n", encoding="utf-8")
     assert isinstance(run("submit", str(file), "--key", "key_x").exception, NotFound)
-    made = json.loads(said("submit", str(file), "--key", key, "--json"))
+    made = data(said("submit", str(file), "--key", key, "--json"))
     assert isinstance(run("show", made["id"]).exception, NotFound)
     red = ("--group", "red")
     assert "validating, 0 of 0" in said("show", made["id"], *red)
     assert isinstance(run("download", made["id"], *red).exception, NotFound)
     asyncio.run(_finish(home))
     assert "completed" in said("list", *red)
-    assert json.loads(said("list", *red, "--json"))[0]["request_counts"] == {"total": 2, "completed": 1, "failed": 0}
+    assert data(said("list", *red, "--json"))[0]["request_counts"] == {"total": 2, "completed": 1, "failed": 0}
     assert said("download", made["id"], *red) == '{"custom_id": "c1"}\n'
     assert isinstance(run("cancel", made["id"], *red).exception, Conflict)
     again = said("submit", str(file), "--key", key).splitlines()[0]

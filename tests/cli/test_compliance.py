@@ -17,6 +17,7 @@ from mainspring.cli.main import app
 from mainspring.errors import Conflict, InvalidRequest
 from mainspring.settings import Settings
 from mainspring.types import EventRecord
+from tests.cli.command import data
 
 OLD = 500 * 86_400
 
@@ -51,12 +52,12 @@ def said(done: Result) -> str:
 
 def test_the_log_is_listed_exported_and_verified(run: Any, tmp_path: Path) -> None:
     assert "key.created" in said(run("audit", "list"))
-    assert json.loads(said(run("audit", "list", "--json", "--action", "key.created")))[0]["number"] == 1
+    assert data(said(run("audit", "list", "--json", "--action", "key.created")))[0]["number"] == 1
     assert "Nothing" in said(run("audit", "list", "--tenant", "nobody"))
     said(run("audit", "export", str(tmp_path / "log.jsonl")))
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [each["action"] for each in lines] == ["key.created", "audit.exported"]
-    (report,) = json.loads(said(run("audit", "verify", "--json")))
+    (report,) = data(said(run("audit", "verify", "--json")))
     assert (report["intact"], report["entries"]) == (True, 2)
     assert "intact, 2 entries" in said(run("audit", "verify", "--tenant", "default", "--head", report["head"]))
     other = f"9:{'0' * 64}"
@@ -80,7 +81,7 @@ def test_a_home_without_a_log_is_not_called_intact(run: Any, tmp_path: Path) -> 
 def test_somebody_is_shown_and_erased(run: Any) -> None:
     shown = [json.loads(line) for line in said(run("subjects", "show", "ana")).splitlines()]
     assert [each.get("content") for each in shown] == ['"old"', '"new"', None]
-    receipt = json.loads(said(run("subjects", "erase", "ana", "--yes", "--json")))["receipt"]
+    receipt = data(said(run("subjects", "erase", "ana", "--yes", "--json")))["receipt"]
     assert (receipt["erased"]["answers"], receipt["erased"]["texts"]) == (2, 2)
     assert len(said(run("subjects", "show", "ana")).splitlines()) == 1
     assert "subject.erased" in said(run("audit", "list"))
@@ -89,10 +90,10 @@ def test_somebody_is_shown_and_erased(run: Any) -> None:
 
 def test_what_is_due_is_shown_and_deleted(run: Any) -> None:
     # By default texts are kept for ever.
-    found = json.loads(said(run("retention", "--json")))
+    found = data(said(run("retention", "--json")))
     assert not any(each["due"] for each in found["classes"])
     year = {"MAINSPRING_COMPLIANCE__RETENTION__CONTENTS_DAYS": "365"}
-    found = json.loads(said(run("retention", "--json", **year)))
+    found = data(said(run("retention", "--json", **year)))
     assert {each["data"]: each["due"] for each in found["classes"] if each["due"]} == {"contents": 1}
     assert "deleted: 1 contents" in said(run("retention", "--apply", **year))
     shown = [json.loads(line) for line in said(run("subjects", "show", "ana")).splitlines()]

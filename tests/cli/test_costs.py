@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ from mainspring.cli.main import app
 from mainspring.settings import Settings
 from mainspring.stores import ids
 from mainspring.types import EventRecord
+from tests.cli.command import data
 
 pytestmark = pytest.mark.usefixtures("one_day")
 HOUR = 3600
@@ -64,11 +64,11 @@ def test_costs_by_model_and_by_more(run: Run, tmp_path: Path) -> None:
     assert "sonnet" in table
     assert "1.750000" in table
     assert "1 calls were of models whose price nobody knows" in table
-    lines = json.loads(run("costs", "--by", "application", "--since", "7d", "--json").stdout)
+    lines = data(run("costs", "--by", "application", "--since", "7d", "--json").stdout)
     assert [(line["application"], line["cost_usd"], line["unpriced_calls"]) for line in lines] == [("support", 1.5, 1)]
-    assert len(json.loads(run("costs", "--by", "day", "--by", "key", "--json").stdout)) == 2
-    assert json.loads(run("costs", "--tenant", "other", "--json").stdout) == []
-    assert len(json.loads(run("costs", "--trace", "t1", "--json").stdout)) == 2
+    assert len(data(run("costs", "--by", "day", "--by", "key", "--json").stdout)) == 2
+    assert data(run("costs", "--tenant", "other", "--json").stdout) == []
+    assert len(data(run("costs", "--trace", "t1", "--json").stdout)) == 2
     assert "nothing was spent under trace t2" in str(run("costs", "--trace", "t2").exception)
     assert "not kept by colour" in str(run("costs", "--by", "colour").exception)
     assert "'soon' is no time" in str(run("costs", "--since", "soon").exception)
@@ -82,7 +82,7 @@ def test_what_routing_saved_is_told_where_it_is_known(run: Run, tmp_path: Path) 
         (60, {"application": "auto", "cost_nanousd": 10**9, "routing_saved_nanousd": -(10**9)}),
         (60, {**routed, "model": "mystery", "routing_unknown": True}),
     )
-    lines = {line["model"]: line for line in json.loads(run("costs", "--json").stdout)}
+    lines = {line["model"]: line for line in data(run("costs", "--json").stdout)}
     assert (lines["sonnet"]["routed_answers"], lines["sonnet"]["routing_saved_nanousd"]) == (1, 2 * 10**9)
     assert (lines["mystery"]["routing_unknown_answers"], lines["mystery"]["routing_saved_nanousd"]) == (1, None)
     table = run("costs").stdout
@@ -98,13 +98,13 @@ def test_prices_say_where_they_come_from(run: Run, tmp_path: Path) -> None:
 
     (tmp_path / "home").mkdir()
     keep_throughput(tmp_path / "home", "smollm2-135m-instruct", Throughput(1000.0, 250.0))
-    found = {row["model"]: row for row in json.loads(run("costs", "prices", "--json").stdout)}
+    found = {row["model"]: row for row in data(run("costs", "prices", "--json").stdout)}
     sonnet, own = found["sonnet"], found["smollm2-135m-instruct"]
     assert (sonnet["input"], sonnet["cached input"], sonnet["output"], sonnet["batch output"]) == (3.0, 0.3, 15.0, None)
     assert sonnet["source"].startswith("genai-prices ")
     assert (own["input"], own["output"], own["source"][:14]) == (0.1, 0.4, "own: $0.36 an ")
     assert (found["mystery"]["source"], found["all-minilm-l6-v2"]["source"]) == ("unpriced", "unpriced")
-    checks = {check["check"]: check for check in json.loads(run("doctor", "--json").stdout)["checks"]}
+    checks = {check["check"]: check for check in data(run("doctor", "--json").stdout)["checks"]}
     assert checks["prices"]["state"] == "unpriced"
     assert "mystery" in checks["prices"]["detail"]
     assert "is not in models.chat" in str(run("costs", "calibrate", "nobody").exception)
@@ -117,9 +117,9 @@ def test_anomalies_and_advice(run: Run, tmp_path: Path) -> None:
         (HOUR + n, {"prefix": "p1", "prefix_tokens": 10_000, "cost_nanousd": 0}) for n in range(5)
     ]
     fill(tmp_path / "home", *usual, (2 * HOUR, {"cost_nanousd": 60 * 10**9}), *reused)
-    (told,) = json.loads(run("costs", "--anomalies", "--json").stdout)
+    (told,) = data(run("costs", "--anomalies", "--json").stdout)
     assert (told["model"], told["cost $"], told["expected $"]) == ("sonnet", 61.0, pytest.approx(1.0))
-    (advised,) = json.loads(run("costs", "advice", "--json").stdout)
+    (advised,) = data(run("costs", "advice", "--json").stdout)
     assert (advised["uses"], advised["writes"], advised["break_even"]) == (5, 1, 2)
     assert advised["saves"] == 10_000 * (5 * 3000 - 3750 - 4 * 300)
     assert "2 uses" in run("costs", "advice").stdout
@@ -129,13 +129,13 @@ def test_the_life_of_a_budget(run: Run, tmp_path: Path) -> None:
     assert "No budgets yet" in run("budgets", "list").stdout
     fill(tmp_path / "home", (1, {"cost_nanousd": 2 * 10**9}))
     made = run("budgets", "create", "--usd", "1.50", "--name", "lab", "--soft").stdout.strip()
-    over_all = json.loads(run("budgets", "create", "--scope", "global", "--tokens", "9", "--json").stdout)["id"]
-    (listed,) = json.loads(run("budgets", "list", "--json").stdout)
+    over_all = data(run("budgets", "create", "--scope", "global", "--tokens", "9", "--json").stdout)["id"]
+    (listed,) = data(run("budgets", "list", "--json").stdout)
     assert (listed["id"], listed["spent_usd"], listed["limit_usd"], listed["exceeded"]) == (made, 2.0, 1.5, True)
     assert "soft" in run("budgets", "list").stdout
-    assert [row["id"] for row in json.loads(run("budgets", "list", "--tenant", "", "--json").stdout)] == [over_all]
+    assert [row["id"] for row in data(run("budgets", "list", "--tenant", "", "--json").stdout)] == [over_all]
     assert "is changed" in run("budgets", "change", made, "--usd", "3").stdout
-    assert json.loads(run("budgets", "list", "--json").stdout)[0]["limit_nanousd"] == 3 * 10**9
+    assert data(run("budgets", "list", "--json").stdout)[0]["limit_nanousd"] == 3 * 10**9
     for wrong, said in (
         (("create",), "needs limit_usd or limit_tokens"),
         (("create", "--usd", "much"), "no amount"),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import Command
+from tests.cli.command import Command, data
 from tests.conftest import start_server, stop_server
 
 SECRET = "sk-petunia-" + "0815" * 6
@@ -70,11 +70,11 @@ def test_a_secret_is_kept_listed_and_guarded_anew(command: Command) -> None:
     assert "No credentials yet" in command.said("credentials", "list")
     keep(command, "openai", SECRET)
     listed = command.said("credentials", "list", "--json")
-    (row,) = json.loads(listed)
+    (row,) = data(listed)
     assert row["name"] == "openai"
     assert SECRET not in listed
     assert "1 credential is guarded by the key" in command.said("credentials", "rotate")
-    assert json.loads(command.said("credentials", "list", "--json"))[0]["key"] != row["key"]
+    assert data(command.said("credentials", "list", "--json"))[0]["key"] != row["key"]
     assert SECRET.encode() not in (command.place / "home" / "mainspring.db").read_bytes()
     # There is no way to say it where everybody on the machine can read it.
     assert command("credentials", "set", "openai", SECRET).returncode == 2
@@ -88,7 +88,7 @@ def test_doctor_says_what_a_configuration_lacks(command: Command, tmp_path: Path
     )
 
     def check() -> tuple[str, str]:
-        checks = json.loads(command.said("doctor", "--json"))["checks"]
+        checks = data(command.said("doctor", "--json"))["checks"]
         (found,) = (each for each in checks if each["check"] == "credentials")
         return found["state"], found["detail"]
 

@@ -17,7 +17,7 @@ from tests.cli.command import Command
 def doctor(command: Command, *arguments: str, **settings: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """(settings by key, checks by name)."""
     done = command("doctor", "--json", *arguments, **settings)
-    found = json.loads(done.stdout)
+    found = json.loads(done.stdout)["data"]
     assert done.returncode == any(row["state"] in BROKEN for row in found["checks"]), done.stderr
     assert found["version"] == __version__
     return {row["key"]: row for row in found["settings"]}, {row["check"]: row for row in found["checks"]}

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from mainspring.cli.main import app
 from mainspring.engines.pull import Puller
 from mainspring.settings import Settings
-from tests.cli.command import Command
+from tests.cli.command import Command, data
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_every_command_explains_itself(name: list[str]) -> None:
 
 
 def test_the_known_collections_are_listed(command: Command) -> None:
-    names = [row["name"] for row in json.loads(command.said("eval", "collections", "--json"))]
+    names = [row["name"] for row in data(command.said("eval", "collections", "--json"))]
     assert {"cranfield", "cacm", "squad", "handbook", "2wiki"} <= set(names)
 
 
@@ -58,7 +58,7 @@ def test_arms_are_compared_on_ones_own_folder(command: Command, mine: Path) -> N
 
 
 def test_refusal_tells_what_is_off_topic(command: Command, mine: Path) -> None:
-    found = json.loads(command.said("eval", "refusal", mine, "--json"))
+    found = data(command.said("eval", "refusal", mine, "--json"))
     assert found["questions"] == {"answerable": 2, "off_topic": 1}
     assert found["auroc"]["off_topic"]["value"] == 1
     assert found["refused"]["off_topic"] == 1
@@ -75,7 +75,7 @@ def test_answers_are_scored_and_written_for_reading(command: Command, mine: Path
     assert "Cited: tides.txt" in text
     twice = command(*arguments, "--json")
     assert "mine: 2 unchanged" in twice.stderr
-    again = json.loads(twice.stdout)
+    again = data(twice.stdout)
     assert [each["right_first"] for each in again["answers"]] == [True, True, False]
     assert [each["refused"] for each in again["answers"]] == [False, False, True]
     assert again["refusing"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 
@@ -11,18 +10,18 @@ from typer.testing import CliRunner, Result
 
 from mainspring.cli.main import app
 from mainspring.errors import InvalidRequest
-from tests.cli.command import Command
+from tests.cli.command import Command, data
 
 
 def test_the_life_of_a_key(command: Command) -> None:
     wanted = ("--scope", "chat", "--scope", "ingest", "--group", "red")
-    made = json.loads(command.said("keys", "create", "ci", *wanted, "--json"))
+    made = data(command.said("keys", "create", "ci", *wanted, "--json"))
     assert made["secret"].startswith("ms-")
     guest_id, guest_secret, advice = command.said("keys", "create", "guest", "--days", "2").splitlines()
     assert guest_secret.startswith("ms-")
     assert "cannot be shown again" in advice
 
-    listed = {row["id"]: row for row in json.loads(command.said("keys", "list", "--json"))}
+    listed = {row["id"]: row for row in data(command.said("keys", "list", "--json"))}
     assert set(listed) == {made["id"], guest_id}
     ci, guest = listed[made["id"]], listed[guest_id]
     assert (ci["name"], ci["scopes"], ci["groups"]) == ("ci", "chat,ingest", "red")
@@ -60,20 +59,20 @@ def test_a_key_gets_only_a_tier_that_is_configured(tmp_path: Path, monkeypatch: 
         return CliRunner().invoke(app, ["--config", str(config), "keys", *arguments])
 
     assert "serving.tiers names: free" in str(keys("create", "k", "--tier", "gold").exception)
-    made = json.loads(keys("create", "k", "--tier", "free", "--json").stdout)
+    made = data(keys("create", "k", "--tier", "free", "--json").stdout)
     assert "serving.tiers names: free" in str(keys("tier", made["id"], "gold").exception)
-    assert [row["tier"] for row in json.loads(keys("list", "--json").stdout)] == ["free"]
+    assert [row["tier"] for row in data(keys("list", "--json").stdout)] == ["free"]
     assert "no tier" in keys("tier", made["id"], "").stdout
-    assert [row["tier"] for row in json.loads(keys("list", "--json").stdout)] == ["-"]
+    assert [row["tier"] for row in data(keys("list", "--json").stdout)] == ["-"]
 
 
 def test_a_key_is_rotated(command: Command) -> None:
-    made = json.loads(command.said("keys", "create", "ci", "--scope", "ingest", "--group", "red", "--json"))
+    made = data(command.said("keys", "create", "ci", "--scope", "ingest", "--group", "red", "--json"))
     new_id, secret, advice = command.said("keys", "rotate", made["id"], "--overlap", "3600").splitlines()
     assert secret.startswith("ms-")
     assert secret != made["secret"]
     assert "cannot be shown again" in advice
-    listed = {row["id"]: row for row in json.loads(command.said("keys", "list", "--json"))}
+    listed = {row["id"]: row for row in data(command.said("keys", "list", "--json"))}
     assert (listed[new_id]["name"], listed[new_id]["scopes"], listed[new_id]["groups"]) == ("ci", "ingest", "red")
     assert listed[made["id"]]["expires"] != "-"
     command.said("keys", "revoke", new_id)

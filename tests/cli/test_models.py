@@ -1,6 +1,5 @@
 """``mainspring models`` on a catalogue of one random encoder."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ import yaml
 
 from mainspring.engines.pull import Puller
 from mainspring.settings import Settings
+from tests.cli.command import data
 from tests.engines import tiny_models as tiny
 
 
@@ -45,7 +45,7 @@ def call(config: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def state(config: Path, name: str) -> str:
-    listed = json.loads(call(config, "list", "--json").stdout)
+    listed = data(call(config, "list", "--json").stdout)
     return next(str(entry["state"]) for entry in listed if entry["name"] == name)
 
 
@@ -54,11 +54,11 @@ def test_a_models_life(config: Path) -> None:
     pulled = call(config, "pull", "tiny-encoder")
     assert pulled.returncode == 0, pulled.stderr
     assert "trusted on first use, sha256 pinned now: config.json, tokenizer.json, model.safetensors" in pulled.stdout
-    shown = json.loads(call(config, "show", "tiny-encoder", "--json").stdout)
+    shown = data(call(config, "show", "tiny-encoder", "--json").stdout)
     assert shown["state"] == "pulled"
     assert Path(shown["roles"]["graph"]).is_file()
     assert shown["sources_sha256"]["model.safetensors"]["checked"] == "first use"
-    again = json.loads(call(config, "pull", "tiny-encoder", "--json").stdout)
+    again = data(call(config, "pull", "tiny-encoder", "--json").stdout)
     assert again[0]["fingerprint"] == shown["fingerprint"]
     Path(shown["roles"]["graph"]).write_text("")
     assert state(config, "tiny-encoder") == "damaged"

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 from tests.conftest import Server
+from tests.cli.command import data
 
 
 def mainspring(server: Server, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -19,9 +20,9 @@ def mainspring(server: Server, *arguments: str) -> subprocess.CompletedProcess[s
 def test_alerts_and_silences(server: Server) -> None:
     listed = mainspring(server, "alerts", "--all", "--json")
     assert listed.returncode == 0, listed.stderr
-    assert isinstance(json.loads(listed.stdout), list)
+    assert isinstance(data(listed.stdout), list)
     made = mainspring(server, "alerts", "silence", "30m", "--rule", "cost", "--comment", "works", "--json")
-    silence = json.loads(made.stdout)
+    silence = data(made.stdout)
     assert silence["until"] - silence["created_at"] == 1800
     assert silence["id"] in mainspring(server, "alerts", "silences").stdout
     assert "is over" in mainspring(server, "alerts", "speak", silence["id"]).stdout
@@ -39,4 +40,4 @@ def test_what_is_wrong_is_said(server: Server) -> None:
 def test_objectives(server: Server) -> None:
     shown = mainspring(server, "slos", "--json")
     assert shown.returncode == 0, shown.stderr
-    assert all(each["name"] == "availability" for each in json.loads(shown.stdout))
+    assert all(each["name"] == "availability" for each in data(shown.stdout))

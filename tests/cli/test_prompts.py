@@ -9,6 +9,7 @@ from typer.testing import CliRunner, Result
 
 from mainspring.cli.main import app
 from mainspring.errors import Conflict, InvalidRequest, NotFound, Outdated
+from tests.cli.command import data
 
 
 def test_prompts_are_added_labelled_compared_rolled_back_and_deleted(tmp_path: Path) -> None:
@@ -29,7 +30,7 @@ def test_prompts_are_added_labelled_compared_rolled_back_and_deleted(tmp_path: P
     )
     assert "nothing is added" in said("add", "greet", str(tmp_path / "greet.txt"))
     (tmp_path / "two.json").write_text(json.dumps([{"role": "system", "content": "Greet {{who}}."}]))
-    made = json.loads(said("add", "greet", str(tmp_path / "two.json"), "--json"))
+    made = data(said("add", "greet", str(tmp_path / "two.json"), "--json"))
     assert (made["version"], made["variables"], made["author"]) == (2, ["who"], "command line")
     assert "greet@3 is added" in said("add", "greet", "-", text="Three.")
     shown = said("list")
@@ -45,4 +46,4 @@ def test_prompts_are_added_labelled_compared_rolled_back_and_deleted(tmp_path: P
     assert isinstance(run("show", "gret").exception, NotFound)
     assert isinstance(run("add", "greet", str(tmp_path / "none.txt")).exception, NotFound)
     assert isinstance(run("add", "greet", "-", text="{{").exception, InvalidRequest)
-    assert json.loads(said("list", "--json"))[0]["labels"] == {"production": {"version": 1, "revision": 3}}
+    assert data(said("list", "--json"))[0]["labels"] == {"production": {"version": 1, "revision": 3}}

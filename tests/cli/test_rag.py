@@ -8,7 +8,7 @@ import pytest
 
 from mainspring.engines.pull import Puller
 from mainspring.settings import Settings
-from tests.cli.command import Command
+from tests.cli.command import Command, data
 
 NOTES = (
     "# Otters\n\nSea otters sleep on their backs.\n\n## Food\n\n"
@@ -30,8 +30,8 @@ def notes(command: Command) -> Command:
 
 
 def test_chunks_as_json(notes: Command) -> None:
-    parsed = json.loads(notes.said("rag", "parse", "otters.md", "--json"))
-    found = json.loads(
+    parsed = data(notes.said("rag", "parse", "otters.md", "--json"))
+    found = data(
         notes.said(
             "rag", "chunks", "otters.md", "--json", "--strategy", "parent_child", "--size", "40", "--overlap", "0"
         )
@@ -85,6 +85,6 @@ def test_figures_are_written_as_pictures(command: Command) -> None:
     assert "paper-figure-1.png  page 1  Figure 1: The mill." in said
     with image.open(command.place / "cut" / "paper-figure-1.png") as cut:
         assert cut.convert("RGB").getpixel((50, 50)) == (0, 0, 255)
-    shown = json.loads(command.said("rag", "parse", "paper.pdf", "--figures", "cut", "--json"))
+    shown = data(command.said("rag", "parse", "paper.pdf", "--figures", "cut", "--json"))
     assert [figure["image"] for figure in shown["figures"]] == ["cut/paper-figure-1.png"]
     assert "--figures" in command.failure("rag", "parse", "paper.pdf", "--figures", "paper.pdf", status=2)

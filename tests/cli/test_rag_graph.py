@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from mainspring.engines.pull import Puller
 from mainspring.settings import Settings
-from tests.cli.command import Command
+from tests.cli.command import Command, data
 
 
 @pytest.fixture
@@ -30,12 +28,12 @@ def films(command: Command) -> Command:
 
 
 def test_built_shown_and_followed(films: Command) -> None:
-    built = json.loads(films.said("rag", "graph", "build", "films", "--json"))
+    built = data(films.said("rag", "graph", "build", "films", "--json"))
     assert (built["documents"], built["tokens"], built["problems"]) == (2, 0, [])
-    path = json.loads(films.said("rag", "graph", "path", "films", "long pier", "Tromsø", "--json"))
+    path = data(films.said("rag", "graph", "path", "films", "long pier", "Tromsø", "--json"))
     assert path["path"] == "Long Pier -directed by-> Ada Holm -born in-> Tromsø"
     assert [step["source"] for step in path["steps"]] == ["pier.md", "ada.md"]
     assert "born in" in films.said("rag", "graph", "show", "films", "Ada Holm")
-    found = json.loads(films.said("rag", "graph", "search", "films", "who directed Long Pier?", "--json"))
+    found = data(films.said("rag", "graph", "search", "films", "who directed Long Pier?", "--json"))
     assert {hit["source"] for hit in found["hits"]} == {"pier.md", "ada.md"}
     assert [step["name"] for step in found["steps"]] == ["retrieve", "graph"]

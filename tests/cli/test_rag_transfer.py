@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 from typer.testing import Result
 
 from mainspring.errors import Conflict, ModelNotPulled
+from tests.cli.command import data
 from tests.cli.conftest import MODEL
 
 Said = Callable[..., str]
@@ -40,7 +40,7 @@ def test_a_collection_travels_and_is_measured_and_moved(said: Said, tmp_path: Pa
         said("rag", "import", "notes.zip", MAINSPRING_MODELS__DIRECTORY=str(tmp_path / "none"), **other)
     read = said("rag", "import", "notes.zip", home="elsewhere")
     assert read == f"notes: 2 documents, 2 chunks with vectors of {MODEL}\n"
-    found = json.loads(said("rag", "import", "notes.zip", "--name", "anew", "--reembed", "--json", home="elsewhere"))
+    found = data(said("rag", "import", "notes.zip", "--name", "anew", "--reembed", "--json", home="elsewhere"))
     assert found.pop("id").startswith("vs_")
     assert found == {"collection": "anew", "embedder": MODEL, "documents": 2, "kept": 0, "chunks": 2}
 
@@ -50,4 +50,4 @@ def test_a_collection_travels_and_is_measured_and_moved(said: Said, tmp_path: Pa
     assert [line.split()[:2] for line in lines[2:]] == [[f"{n / 4:.2f}", "1.0000"] for n in range(5)]
     moved = said("rag", "reindex", "notes", "--embedder", MODEL, home="elsewhere")
     assert moved == f"notes is now embedded with {MODEL}\n"
-    assert json.loads(said("rag", "recall", "notes", "--json", home="elsewhere"))["searches"] == 2
+    assert data(said("rag", "recall", "notes", "--json", home="elsewhere"))["searches"] == 2

@@ -28,24 +28,24 @@ def test_what_gets_through_is_new_once(command: Command) -> None:
     arguments = ("redteam", CHAT, "--categories", "plain,direct", "--most", "4", "--json")
     weak = {"MAINSPRING_GUARDS__INJECTION": "off", "MAINSPRING_GUARDS__DETECTORS__INJECTION": "off"}
     first = command(*arguments, "--no-off", **weak)
-    found = json.loads(first.stdout)
+    found = json.loads(first.stdout)["data"]
     assert [row["category"] for row in found["categories"]] == ["plain", "direct"]
     assert all(row["succeeded_off"] is None and row["blocked_on"] == 0 for row in found["categories"])
     # The small model obeys whom it likes; the status follows what it did.
     assert first.returncode == (1 if found["new"] else 0)
-    updated = json.loads(command(*arguments, "--no-off", "--update", **weak).stdout)
+    updated = json.loads(command(*arguments, "--no-off", "--update", **weak).stdout)["data"]
     kept = {each["id"] for each in json.loads((command.place / "redteam.json").read_text())["attacks"]}
     assert kept == {each["id"] for each in updated["through"]}
     # What it obeys may differ from run to run, since answers are written side by side: only what the file lacks is new.
     again = command(*arguments, "--no-off", **weak)
-    said = json.loads(again.stdout)
+    said = json.loads(again.stdout)["data"]
     assert set(said["new"]) == {each["id"] for each in said["through"]} - kept
     assert again.returncode == (1 if said["new"] else 0)
 
 
 def test_guards_that_refuse_let_less_through(command: Command) -> None:
     shown = command("redteam", CHAT, "--categories", "direct", "--most", "4", "--strict", "--json")
-    (row,) = json.loads(shown.stdout)["categories"]
+    (row,) = json.loads(shown.stdout)["data"]["categories"]
     assert row["attacks"] == 4
     assert row["blocked_on"] >= 2
     assert row["succeeded_on"] <= row["succeeded_off"]
@@ -72,7 +72,7 @@ def test_a_collection_is_filled_and_attacked_under_its_own_policy(command: Comma
         *("redteam", "handbook", "--categories", "indirect,extraction", "--json", "--data", data),
         MAINSPRING_GUARDS__POLICIES=json.dumps(policies),
     )
-    (row,) = json.loads(shown.stdout)["categories"]
+    (row,) = json.loads(shown.stdout)["data"]["categories"]
     assert (row["category"], row["attacks"], row["failed"]) == ("indirect", 2, 0)
     assert "extraction: left out" in shown.stderr
 
@@ -80,7 +80,7 @@ def test_a_collection_is_filled_and_attacked_under_its_own_policy(command: Comma
 def test_an_endpoint_is_attacked_directly_and_behind_the_guards(command: Command, server: Server) -> None:
     arguments = ("--url", f"{server.url}/v1", "--key", server.key, "--json", "--most", "3")
     shown = command("redteam", CHAT, *arguments, "--categories", "direct,split,tools", "--strict")
-    rows = {row["category"]: row for row in json.loads(shown.stdout)["categories"]}
+    rows = {row["category"]: row for row in json.loads(shown.stdout)["data"]["categories"]}
     assert set(rows) == {"direct", "tools"}
     assert all((row["attacks"], row["failed"]) == (3, 0) for row in rows.values())
     assert rows["direct"]["blocked_on"] >= 2
@@ -92,7 +92,7 @@ def test_a_store_at_an_endpoint_is_filled_and_deleted(command: Command, server: 
     arguments = ("--url", f"{server.url}/v1", "--key", server.key, "--json", "--into", "red-store", "--data", data)
     before = server.call("GET", "/v1/files")
     shown = command("redteam", "red-store", *arguments, "--categories", "indirect", "--no-off")
-    (row,) = json.loads(shown.stdout)["categories"]
+    (row,) = json.loads(shown.stdout)["data"]["categories"]
     assert (row["attacks"], row["failed"]) == (2, 0)
     assert "red-store" not in json.dumps(server.call("GET", "/v1/vector_stores"))
     assert server.call("GET", "/v1/files") == before

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.cli.command import Command
+from tests.cli.command import Command, data
 
 
 def test_rows_become_a_classifier_that_explain_uses(command: Command) -> None:
@@ -14,7 +14,7 @@ def test_rows_become_a_classifier_that_explain_uses(command: Command) -> None:
     rows += [{"prompt": f"Compute {n} * {len(subject)} + 7 = ? of {subject}", "good": False} for subject, n in several]
     path = command.place / "rows.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    card = json.loads(command.said("routes", "train", path, "--out", command.place / "router.json", "--json"))
+    card = data(command.said("routes", "train", path, "--out", command.place / "router.json", "--json"))
     assert (card["prompts"], card["good"]) == (80, 40)
     assert card["held_out"]["all"]["auroc"][0] > 0.95
 
@@ -24,10 +24,10 @@ def test_rows_become_a_classifier_that_explain_uses(command: Command) -> None:
         "MAINSPRING_SERVING__AUTO__POLICY": "classifier",
         "MAINSPRING_SERVING__AUTO__CLASSIFIER": str(command.place / "router.json"),
     }
-    easy = json.loads(command.said("routes", "explain", "Tell me a story about gardens", "--json", **settings))
+    easy = data(command.said("routes", "explain", "Tell me a story about gardens", "--json", **settings))
     assert easy["model"] == "smollm2-135m-instruct"
     assert easy["by"] == "classifier"
-    hard = json.loads(command.said("routes", "explain", "Compute 12 * 3 + 1 = ?", "--json", **settings))
+    hard = data(command.said("routes", "explain", "Compute 12 * 3 + 1 = ?", "--json", **settings))
     assert (hard["model"], hard["score"] < 0.5) == ("large", True)
 
 

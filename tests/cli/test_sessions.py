@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
 
 from typer.testing import CliRunner, Result
@@ -13,6 +12,7 @@ from mainspring.serving.session import stored_name
 from mainspring.settings import Settings
 from mainspring.stores.turns import SessionTurn
 from mainspring.types import Message, Principal
+from tests.cli.command import data
 
 
 async def _fill(home: Path) -> None:
@@ -38,18 +38,18 @@ def test_sessions_are_listed_shown_forked_exported_and_deleted(tmp_path: Path) -
         return done.stdout
 
     assert "tea" in said("list")
-    (listed,) = json.loads(said("list", "--json"))
+    (listed,) = data(said("list", "--json"))
     assert (listed["id"], listed["turns"]) == ("tea", 2)
-    shown = json.loads(said("show", "tea", "--group", "hr", "--json"))
+    shown = data(said("show", "tea", "--group", "hr", "--json"))
     assert shown["latest"][0]["content"] == "question 0 ('hr',)"
     assert "question 1 ()" in said("show", "tea")
     said("fork", "tea", "tea-2", "--turn", shown["latest"][0]["turn_id"], "--group", "hr")
-    forked = json.loads(said("show", "tea-2", "--group", "hr", "--json"))
+    forked = data(said("show", "tea-2", "--group", "hr", "--json"))
     assert (forked["turns"], forked["forked_from"]) == (1, "tea")
     said("export", "tea", "--format", "markdown", "--out", str(out))
     assert "**user**\n\nquestion 0" in out.read_text(encoding="utf-8")
     assert "4 messages" in said("delete", "tea")
-    assert json.loads(said("list", "--json")) == []
+    assert data(said("list", "--json")) == []
     assert isinstance(run("delete", "tea").exception, NotFound)
     assert isinstance(run("show", "tea").exception, NotFound)
     assert isinstance(run("export", "tea-2", "--format", "pdf").exception, InvalidRequest)

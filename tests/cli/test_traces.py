@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
 
 from mainspring import stores
 from mainspring.cli import show
 from mainspring.settings import Settings
 from mainspring.stores.spans import SpanRow
-from tests.cli.command import Command
+from tests.cli.command import Command, data
 
 TRACE = "ab" * 16
 
@@ -28,7 +27,7 @@ async def fill(home: Path) -> None:
 def test_a_tenant_that_chose_the_same_id_is_not_in_the_trace(tmp_path: Path, command: Command) -> None:
     asyncio.run(fill(tmp_path / "home"))
     for tenant, span in (("acme", "1"), ("other", "2")):
-        told = json.loads(command.said("traces", TRACE, "--tenant", tenant, "--json"))
+        told = data(command.said("traces", TRACE, "--tenant", tenant, "--json"))
         assert [each["span_id"] for each in told["spans"]] == [span * 16]
     shown = command.said("traces", TRACE, "--tenant", "other")
     assert "\x1b" not in shown

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 import socket
 
-from tests.cli.command import Command
+from tests.cli.command import Command, data
 
 
 def test_the_first_key_is_shown_when_everything_else_went_well(command: Command) -> None:
@@ -20,12 +19,12 @@ def test_the_first_key_is_shown_when_everything_else_went_well(command: Command)
     # It was said before anything was opened.
     assert not (command.place / "home" / "mainspring.db").exists()
     # A key that was made and never shown would lock everybody out.
-    assert json.loads(command.said("keys", "list", "--json")) == []
+    assert data(command.said("keys", "list", "--json")) == []
 
     said = command.said("up", "--port", "0", "--ingest", "note.md", "--ask", "How do sea otters sleep?", "--once")
     assert "Sea otters sleep on their backs" in said
     assert re.search(r"serves on http://127\.0\.0\.1:\d+ ", said)
     assert re.search(r"Admin key, .*: ms-\S+", said)
     assert re.fullmatch(r"Console: http://127\.0\.0\.1:\d+/console  \(.*\)", said.rstrip().splitlines()[-1])
-    (key,) = json.loads(command.said("keys", "list", "--json"))
+    (key,) = data(command.said("keys", "list", "--json"))
     assert key["scopes"] == "admin,operate"

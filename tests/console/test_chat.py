@@ -8,6 +8,7 @@ from pathlib import Path
 
 from selenium.webdriver.common.keys import Keys
 
+from tests.cli.command import data
 from tests.conftest import Server
 from tests.console.browser import Browser
 from tests.gateway.test_access import CHAT, run
@@ -248,7 +249,7 @@ def test_markup_in_an_answer_is_text(browser: Browser, server: Server) -> None:
 
 
 def test_a_key_is_told_what_it_may_not_open(browser: Browser, server: Server) -> None:
-    chatter = json.loads(run(server, "keys", "create", "console chatter", "--scope", "chat", "--json"))["secret"]
+    chatter = data(run(server, "keys", "create", "console chatter", "--scope", "chat", "--json"))["secret"]
     browser.sign_in(chatter)
     browser.click("nav a", "Traces")
     browser.says("This key cannot open Traces")

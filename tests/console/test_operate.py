@@ -8,6 +8,7 @@ import uuid
 import pytest
 from selenium.webdriver.common.keys import Keys
 
+from tests.cli.command import data
 from tests.conftest import Server
 from tests.console.browser import Browser
 from tests.console.test_chat import COMPOSER, QUESTION, ask
@@ -160,7 +161,7 @@ def test_pages_are_reached_by_keys(admin: Browser) -> None:
 
 
 def test_who_approves_sees_that_page_alone(browser: Browser, server: Server) -> None:
-    secret = json.loads(run(server, "keys", "create", "console approver", "--scope", "approve", "--json"))["secret"]
+    secret = data(run(server, "keys", "create", "console approver", "--scope", "approve", "--json"))["secret"]
     browser.sign_in(secret)
     browser.find("h1", "Approvals")
     browser.says("Nothing waits for you")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from dataclasses import dataclass
 
 import pytest
 from selenium.webdriver.common.keys import Keys
 
+from tests.cli.command import data
 from tests.conftest import Server
 from tests.console.browser import Browser
 from tests.console.test_chat import COMPOSER, ended, pick
@@ -55,9 +55,7 @@ class Tenant:
 
 def _made(server: Server, tenant: str) -> Tenant:
     """A tenant that has used all of it: a collection, a prompt, feedback, a key, a budget, a silence."""
-    secret = json.loads(run(server, "keys", "create", tenant, "--tenant", tenant, "--scope", "admin", "--json"))[
-        "secret"
-    ]
+    secret = data(run(server, "keys", "create", tenant, "--tenant", tenant, "--scope", "admin", "--json"))["secret"]
     made = Tenant(secret, f"velvet{uuid.uuid4().hex[:8]}")
 
     def call(method: str, path: str, body: object = None) -> dict[str, object]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from selenium.webdriver.common.keys import Keys
 
+from tests.cli.command import data
 from tests.conftest import Server
 from tests.console.browser import Browser
 from tests.console.test_chat import COMPOSER, QUESTION, ask
@@ -97,7 +98,7 @@ def test_a_document_goes_into_a_collection_and_is_found_cited_and_removed(
 
 
 def test_who_may_only_read_is_offered_nothing_that_changes(browser: Browser, server: Server) -> None:
-    reader = json.loads(run(server, "keys", "create", "console reader", "--scope", "chat", "--json"))["secret"]
+    reader = data(run(server, "keys", "create", "console reader", "--scope", "chat", "--json"))["secret"]
     browser.sign_in(reader, "/console/knowledge")
     browser.says("needs the scope ingest")
     browser.click(".card-link", "handbook")
@@ -107,7 +108,7 @@ def test_who_may_only_read_is_offered_nothing_that_changes(browser: Browser, ser
 
 def test_costs_of_all_tenants_are_for_keys_that_may_see_them(browser: Browser, server: Server) -> None:
     tenant = f"t-{uuid.uuid4().hex[:8]}"
-    theirs = json.loads(run(server, "keys", "create", "theirs", "--tenant", tenant, "--scope", "admin", "--json"))
+    theirs = data(run(server, "keys", "create", "theirs", "--tenant", tenant, "--scope", "admin", "--json"))
     body = {"model": CHAT, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 2}
     assert server.call("POST", "/v1/chat/completions", body, key=theirs["secret"])[0] == 200
     browser.sign_in(server.key, "/console/costs")

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.cli.command import data
 from tests.conftest import Server
 
 CHAT = "smollm2-135m-instruct"
@@ -177,7 +178,7 @@ def made(server: Server) -> dict[str, dict[str, str]]:
     """``KEYS`` by name: each with ``id`` and ``secret``."""
 
     def create(name: str) -> dict[str, str]:
-        found: dict[str, str] = json.loads(run(server, "keys", "create", name, *KEYS[name], "--json"))
+        found: dict[str, str] = data(run(server, "keys", "create", name, *KEYS[name], "--json"))
         return found
 
     with ThreadPoolExecutor(3) as pool:
@@ -405,7 +406,7 @@ def test_a_key_with_the_scope_is_let_through(server: Server, keys: dict[str, str
 
 
 def test_a_key_that_is_revoked_is_refused_within_seconds(server: Server) -> None:
-    key = json.loads(run(server, "keys", "create", "short-lived", "--json"))
+    key = data(run(server, "keys", "create", "short-lived", "--json"))
     assert server.call("GET", "/v1/models", key=key["secret"])[0] == 200
     run(server, "keys", "revoke", key["id"])
     end = time.monotonic() + 30

@@ -7,6 +7,7 @@ import uuid
 
 import pytest
 
+from tests.cli.command import data
 from tests.conftest import Server
 from tests.gateway.test_access import code, run
 
@@ -22,9 +23,7 @@ def grouped(server: Server) -> str:
 def stranger(server: Server) -> str:
     """An admin's secret of another tenant."""
     tenant = f"t-{uuid.uuid4().hex[:8]}"
-    return str(
-        json.loads(run(server, "keys", "create", "x", "--tenant", tenant, "--scope", "admin", "--json"))["secret"]
-    )
+    return str(data(run(server, "keys", "create", "x", "--tenant", tenant, "--scope", "admin", "--json"))["secret"])
 
 
 def test_every_key_is_told_who_it_is(server: Server, grouped: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 import uuid
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ import openai
 import pytest
 
 from mainspring.types import Finish, Text
+from tests.cli.command import data
 from tests.conftest import Server
 from tests.gateway.asgi import ask, gateway
 from tests.gateway.test_access import run
@@ -24,7 +24,7 @@ LISTS = ("/v1/files", "/v1/vector_stores", "/v1/events")
 @pytest.fixture(scope="module")
 def key(server: Server) -> str:
     """The admin key of a tenant in which nothing else is."""
-    made = json.loads(run(server, "keys", "create", "lists", "--tenant", "lists", "--scope", "admin", "--json"))
+    made = data(run(server, "keys", "create", "lists", "--tenant", "lists", "--scope", "admin", "--json"))
     return str(made["secret"])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from mainspring.gateway import anthropic, anthropic_encode, encode
+from tests.cli.command import data
 from tests.conftest import Server
 from tests.gateway.test_access import SCOPES, run, upload
 
@@ -54,7 +54,7 @@ class Api:
 @pytest.fixture(scope="module")
 def api(server: Server) -> Iterator[Api]:
     load_all_checks()
-    key = json.loads(run(server, "keys", "create", "generated", "--tenant", "generated", "--scope", "admin", "--json"))
+    key = data(run(server, "keys", "create", "generated", "--tenant", "generated", "--scope", "admin", "--json"))
     secret = key["secret"]
     file_id = upload(server, secret, "seed.md", "# Seed\n\nThe seed is sown in April.\n")
     status, store = server.call("POST", "/v1/vector_stores", {"name": "seeded", "file_ids": [file_id]}, secret)

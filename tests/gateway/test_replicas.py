@@ -16,6 +16,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.cli.command import data
 from tests.conftest import Server, start_server, stop_server
 from tests.gateway.test_resilience import CHAT, frames, story
 
@@ -108,7 +109,7 @@ async def test_a_drained_replica_finishes_and_gets_no_more(pair: Server) -> None
     assert refused.returncode == 1
     assert "last replica" in refused.stderr
     assert _command(pair, "undrain", CHAT, busy).returncode == 0
-    listed = json.loads(_command(pair, "list", "--json").stdout)
+    listed = data(_command(pair, "list", "--json").stdout)
     assert {each["state"] for each in listed["models"][0]["replicas"]} <= {"ready", "half_open"}
     assert listed["routes"][0]["name"] == "assistant"
 

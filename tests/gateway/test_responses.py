@@ -34,6 +34,7 @@ from mainspring.types import (
     ToolCallDelta,
     Usage,
 )
+from tests.cli.command import data
 from tests.conftest import Server
 from tests.gateway.asgi import Kept, Keys, ask, gateway
 from tests.gateway.test_access import run
@@ -315,7 +316,7 @@ def test_what_was_not_stored_or_is_anothers_cannot_be_continued(client: Any, ser
     with pytest.raises(openai.NotFoundError, match="not stored"):
         client.responses.create(**ASKED, previous_response_id=unstored.id)
     mine = client.responses.create(**ASKED)
-    other = json.loads(run(server, "keys", "create", "another", "--scope", "chat", "--json"))["secret"]
+    other = data(run(server, "keys", "create", "another", "--scope", "chat", "--json"))["secret"]
     with pytest.raises(openai.NotFoundError, match="no response"):
         client.with_options(api_key=other).responses.retrieve(mine.id)
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.cli.command import data
 from tests.conftest import HANDBOOK, Server, start_server, stop_server
 from tests.telemetry.collector import Collector, collecting
 
@@ -283,7 +284,7 @@ def test_the_command_lists_traces(world: World) -> None:
         command = [sys.executable, "-m", "mainspring", "traces", *arguments]
         return subprocess.run(command, env=world.server.environment, capture_output=True, text=True, check=True).stdout
 
-    assert dear in {trace["id"] for trace in json.loads(listed("--json"))["data"]}
+    assert dear in {trace["id"] for trace in data(listed("--json"))["data"]}
     assert dear in listed("--model", "far", "--least-usd", "0.01", "--since", "1h")
     assert dear not in listed("--failed")
     assert dear not in listed("--model", "document-qa")

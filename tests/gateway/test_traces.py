@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 import uuid
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.cli.command import data
 from tests.conftest import Server
 from tests.gateway.test_access import CHAT, code, run
 
@@ -23,7 +23,7 @@ def keys(server: Server) -> dict[str, str]:
         "member": ("--scope", "chat", "--group", "tracing"),
     }
     return {
-        name: json.loads(run(server, "keys", "create", name, *arguments, "--json"))["secret"]
+        name: data(run(server, "keys", "create", name, *arguments, "--json"))["secret"]
         for name, arguments in made.items()
     } | {"admin": server.key}
 

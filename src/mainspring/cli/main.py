@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,7 @@ from mainspring.cli import (
     batches,
     budgets,
     cache,
+    chat,
     costs,
     credentials,
     doctor,
@@ -27,8 +29,10 @@ from mainspring.cli import (
     keys,
     limits,
     logs,
+    look,
     models,
     monitor,
+    naming,
     prompts,
     rag,
     redteam,
@@ -49,6 +53,7 @@ from mainspring.errors import InvalidRequest, MainspringError, SettingsError
 
 app = typer.Typer(
     name="mainspring",
+    cls=naming.Root,
     help="A production GenAI platform in one install: ask documents, serve models, keep one trace through it all.",
     epilog="Start with `mainspring up`, or `mainspring ask PATH 'question'` for an answer without a server.",
     no_args_is_help=True,
@@ -79,44 +84,60 @@ def main(
     context.obj = config
 
 
-app.command("up")(up.up)
-app.command("ask")(ask.ask)
-app.command("ingest")(ingest.ingest)
-app.command("sync")(sync.sync)
-app.command("redteam")(redteam.redteam)
-app.command("doctor")(doctor.doctor)
-app.command("traces")(traces.traces)
-app.command("logs")(logs.logs)
-app.command("retention")(retention.retention)
-app.command("slos")(monitor.slos)
-app.add_typer(guards.app, name="guards")
-app.command("replay")(replay.replay)
-app.add_typer(telemetry.app, name="telemetry")
-app.command("backup")(backup.backup)
-app.command("restore")(backup.restore)
-app.add_typer(models.app, name="models")
-app.add_typer(keys.app, name="keys")
-app.add_typer(credentials.app, name="credentials")
-app.add_typer(costs.app, name="costs")
-app.add_typer(monitor.app, name="alerts")
-app.add_typer(budgets.app, name="budgets")
-app.add_typer(limits.app, name="limits")
-app.add_typer(approvals.app, name="approvals")
-app.add_typer(replicas.app, name="replicas")
-app.add_typer(sessions.app, name="sessions")
-app.add_typer(imports.app, name="import")
-app.add_typer(batches.app, name="batches")
-app.add_typer(rag.app, name="rag")
-app.add_typer(evaluate.app, name="eval")
-app.add_typer(cache.app, name="cache")
-app.add_typer(routes.app, name="routes")
-app.add_typer(audit.app, name="audit")
-app.add_typer(subjects.app, name="subjects")
-app.add_typer(prompts.app, name="prompts")
+START, DOCUMENTS, MODELS, ACCESS = "Start and ask", "Documents", "Models and routing", "Keys, money and limits"
+QUALITY, WATCH, KEEP = "Quality and safety", "Watch what happens", "Keep and comply"
+
+COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
+    ("up", up.up, START),
+    ("ask", ask.ask, START),
+    ("chat", chat.chat, START),
+    ("doctor", doctor.doctor, START),
+    ("ingest", ingest.ingest, DOCUMENTS),
+    ("sync", sync.sync, DOCUMENTS),
+    ("search", look.search, DOCUMENTS),
+    ("documents", look.documents, DOCUMENTS),
+    ("redteam", redteam.redteam, QUALITY),
+    ("replay", replay.replay, QUALITY),
+    ("traces", traces.traces, WATCH),
+    ("logs", logs.logs, WATCH),
+    ("slos", monitor.slos, WATCH),
+    ("retention", retention.retention, KEEP),
+    ("backup", backup.backup, KEEP),
+    ("restore", backup.restore, KEEP),
+)
+GROUPS: tuple[tuple[str, typer.Typer, str], ...] = (
+    ("rag", rag.app, DOCUMENTS),
+    ("models", models.app, MODELS),
+    ("routes", routes.app, MODELS),
+    ("replicas", replicas.app, MODELS),
+    ("cache", cache.app, MODELS),
+    ("prompts", prompts.app, MODELS),
+    ("batches", batches.app, MODELS),
+    ("import", imports.app, MODELS),
+    ("keys", keys.app, ACCESS),
+    ("credentials", credentials.app, ACCESS),
+    ("budgets", budgets.app, ACCESS),
+    ("limits", limits.app, ACCESS),
+    ("costs", costs.app, ACCESS),
+    ("approvals", approvals.app, ACCESS),
+    ("eval", evaluate.app, QUALITY),
+    ("guards", guards.app, QUALITY),
+    ("alerts", monitor.app, WATCH),
+    ("telemetry", telemetry.app, WATCH),
+    ("sessions", sessions.app, KEEP),
+    ("audit", audit.app, KEEP),
+    ("subjects", subjects.app, KEEP),
+)
+for called, command, panel in COMMANDS:
+    app.command(called, rich_help_panel=panel)(command)
+for called, group, panel in GROUPS:
+    app.add_typer(group, name=called, rich_help_panel=panel)
+naming.name(app)
 
 
 def run() -> None:
-    """The console script. A deliberate failure is one line on stderr and exit status 1 (2: configuration)."""
+    """The console script. A deliberate failure is one line on stderr and exit status 1 (2: configuration); with
+    ``--json`` it is told on stdout too."""
     # A name that the terminal's encoding lacks is shown as its escape; a stream that is closed is None.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")

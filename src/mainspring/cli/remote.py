@@ -6,6 +6,8 @@ import json
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +16,8 @@ import typer
 from mainspring.errors import MainspringError, NotFound, Unauthenticated
 
 _TIMEOUT_S = 30.0
+# Between two parts of an answer that a model writes.
+_ANSWER_S = 300.0
 # A server that listens everywhere is asked where it is.
 _HERE = frozenset({"localhost", "::1", "0.0.0.0", "::"})  # noqa: S104
 
@@ -49,12 +53,18 @@ class Server:
 
     def call(self, method: str, path: str, body: object = None) -> Any:
         """The JSON answer. Raises ``NotFound`` where nobody listens, ``ServerRefused`` for a refusal."""
+        with self.opened(method, path, body, _TIMEOUT_S) as answer:
+            return json.load(answer)
+
+    @contextmanager
+    def opened(self, method: str, path: str, body: object = None, timeout_s: float = _ANSWER_S) -> Iterator[Any]:
+        """The answer as it comes, within the block. Raises ``NotFound``, ``ServerRefused``."""
         data = None if body is None else json.dumps(body).encode()
         headers = {"authorization": f"Bearer {self.key}", "content-type": "application/json"}
         request = urllib.request.Request(self.url.rstrip("/") + path, data, headers, method=method)  # noqa: S310
         try:
-            with reach(request, _TIMEOUT_S) as answer:
-                return json.load(answer)
+            with reach(request, timeout_s) as answer:
+                yield answer
         except urllib.error.HTTPError as error:
             raise ServerRefused(_reason(error)) from None
         except OSError as error:

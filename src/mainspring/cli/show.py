@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
+from mainspring import __version__
 from mainspring.errors import MainspringError
-from mainspring.path import Answer
 
 ProgressCallback = Callable[[str, int, int], None]
 
@@ -24,27 +25,62 @@ def printable(text: str) -> str:
     return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
 
 
+# Exit codes: 0 is done, 1 not done, 2 a wrong command line or configuration.
+FAILED, USAGE, PARTLY = 1, 2, 3
+
+
 def failure(error: MainspringError) -> None:
-    """One line on stderr, with what to do next."""
+    """One line on stderr, with what to do next; with ``--json`` the envelope too, on stdout."""
     sys.stderr.write(f"mainspring: {printable(str(error))}\n")
+    if running.as_json:
+        as_json(None, ok=False, errors=[problem(error.code, error.message, error.remedy, error.param)])
 
 
-def as_json(value: Any) -> None:
-    """Machine-readable output on stdout."""
-    sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")
+def problem(code: str, message: str, remedy: str | None = None, param: str | None = None) -> dict[str, Any]:
+    """An error as JSON values."""
+    return {"code": code, "message": message, "remedy": remedy or None, "param": param or None}
 
 
-def answer(found: Answer) -> None:
-    """An answer, then each citation with the place that it comes from."""
-    print(printable(found.text.strip()))
-    if found.citations:
+@dataclass(slots=True)
+class Run:
+    """The command that runs in this process, as it is called (``keys list``), and whether it is to answer in JSON."""
+
+    command: str = ""
+    as_json: bool = False
+
+
+# What failures are told under when they have left the command that raised them.
+running = Run()
+
+
+def as_json(
+    data: Any, *, ok: bool = True, warnings: Sequence[str] = (), errors: Sequence[Mapping[str, Any]] = ()
+) -> None:
+    """Machine-readable output on stdout: ``data`` in the envelope of all commands (docs/cli.md)."""
+    envelope = {
+        "command": running.command,
+        "version": __version__,
+        "ok": ok,
+        "data": data,
+        "warnings": list(warnings),
+        "errors": list(errors),
+    }
+    sys.stdout.write(json.dumps(envelope, indent=2, default=str) + "\n")
+
+
+def answer(found: Mapping[str, Any], *, told: bool = False) -> None:
+    """An answer (``places.facts``), then each citation with the place that it comes from; without its text if it was
+    ``told`` already."""
+    if not told:
+        print(printable(found["answer"].strip()))
+    if found["citations"]:
         print("\nSources")
-    for citation in found.citations:
-        place = citation.source + (f", page {citation.page}" if citation.page else "")
-        heading = f" · {citation.heading}" if citation.heading else ""
-        print(printable(f"  [{citation.index}] {place}{heading} · characters {citation.start}-{citation.end}"))
-    for notice in found.notices:
-        print(f"\nNote: {printable(notice.text)}")
+    for citation in found["citations"]:
+        place = citation["source"] + (f", page {citation['page']}" if citation.get("page") else "")
+        heading = f" · {citation['heading']}" if citation.get("heading") else ""
+        print(printable(f"  [{citation['index']}] {place}{heading}"))
+    for notice in found["notices"]:
+        print(f"\nNote: {printable(notice)}")
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

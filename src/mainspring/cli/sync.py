@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from mainspring.system import System
     from mainspring.types import Principal
 
-# The exit code where the work was done but for files that could not be read.
-UNREAD = 3
 # How long a watcher takes to begin.
 _STARTING_S = 0.5
 
@@ -73,7 +71,7 @@ async def follow(
         if watching:
             await _stay(system, who, collection, every)
     if unread:
-        raise typer.Exit(UNREAD)
+        raise typer.Exit(show.PARTLY)
 
 
 async def _again(system: System, who: Principal, collection: str, *, patient: bool) -> int:

@@ -7,13 +7,14 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mainspring.cli import heap, show
+from mainspring.cli import heap, show, welcome
 from mainspring.cli.arrivals import arriving
 from mainspring.cli.sole import sole_server
 from mainspring.errors import NotFound
@@ -35,10 +36,12 @@ def up(
     context: typer.Context,
     ingest: Annotated[list[Path] | None, typer.Option(help="Folder or file to ingest; repeat for more")] = None,
     collection: Annotated[str, typer.Option(help="Collection that --ingest fills")] = "handbook",
-    ask: Annotated[str | None, typer.Option(help="A question to answer once everything runs")] = None,
+    ask: Annotated[
+        list[str] | None, typer.Option(help="A question to answer once everything runs; repeat for more")
+    ] = None,
     host: Annotated[str | None, typer.Option(help="Address to bind", show_default="gateway.host")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port", show_default="gateway.port")] = None,
-    once: Annotated[bool, typer.Option("--once", help="Stop after the question instead of serving on")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Stop after the questions instead of serving on")] = False,
 ) -> None:
     """Pull the models that are missing, start the engines and serve the OpenAI-compatible gateway."""
     settings = _with_address(load(context.obj).settings, host, port)
@@ -58,7 +61,7 @@ def up(
         prepared = engines.prepare(asyncio.run(engines.filled(settings)))
         try:
             coming = "" if once else choice.coming
-            asyncio.run(_serve(settings, prepared, bound, ingest or [], collection, ask, once, coming))
+            asyncio.run(_serve(settings, prepared, bound, ingest or [], collection, ask or [], once, coming))
         finally:
             prepared.abandon()
 
@@ -101,7 +104,7 @@ async def _serve(
     bound: socket.socket,
     ingest: list[Path],
     collection: str,
-    ask: str | None,
+    ask: list[str],
     once: bool,
     coming: str = "",
 ) -> None:
@@ -126,30 +129,33 @@ async def _serve(
         heap.started()
         if ingest:
             await fill(system, collection, ingest)
-        if ask:
-            print(f"\nQ: {ask}\n")
-            await answer(system, collection if ingest else "document-qa", ask)
+        model = collection if ingest else "document-qa"
+        for question in ask:
+            await welcome.answered(system, model, question)
         # Made when nothing can fail any more before it is shown: nobody sees it a second time.
         secret = await system.first_admin_key()
-        print(f"\nmainspring serves on {url}  (OpenAI base URL: {url}/v1, routes: {url}/docs)")
+        print(f"\n{welcome.RULE}\nmainspring serves on {url}  (OpenAI base URL: {url}/v1, routes: {url}/docs)")
         if secret:
             print(f"Admin key, shown this once and stored hashed: {secret}")
         else:
             print("The admin key was shown at the first start; `mainspring keys create NAME` makes others.")
         print(f"Console: {url}/console  (sign in with the key)")
+        if not once:
+            print(welcome.onward(model))
         sys.stdout.flush()
         server.should_exit = server.should_exit or once
         # Nothing that is fetched for later slows the first answer.
         await stack.enter_async_context(arriving(system, coming))
 
 
-async def fill(system: System, collection: str, paths: list[Path]) -> None:
+async def fill(system: System, collection: str, paths: Sequence[Path]) -> IngestReport:
     """Ingest ``paths`` into ``collection`` of the local tenant and say what happened."""
     with show.progress() as progress:
         report = await system.library.ingest(
             system.local, collection, paths, lambda done, total, _: progress("Reading", done, total)
         )
     tell(collection, report)
+    return report
 
 
 def tell(collection: str, report: IngestReport) -> None:
@@ -176,31 +182,6 @@ def tell(collection: str, report: IngestReport) -> None:
         sys.stderr.write(f"  {len(report.warnings) - _MAX_WARNINGS} more warnings\n")
     for failure in report.failed:
         sys.stderr.write(f"  not read: {failure.name}: {failure.error}\n")
-
-
-async def answer(system: System, model: str, question: str, *, as_json: bool = False) -> None:
-    """Ask ``model`` and print the answer with its citations."""
-    import dataclasses
-
-    from mainspring.path import collect
-    from mainspring.types import ChatRequest, Context, Message
-
-    request, context = ChatRequest(model, (Message("user", question),)), Context(system.local)
-    found = await collect(await system.respond(request, context))
-    if as_json:
-        show.as_json(
-            {
-                "answer": found.text,
-                "citations": [dataclasses.asdict(citation) for citation in found.citations],
-                "missing": [each.part for each in found.missing],
-                "conflicts": [dataclasses.asdict(each) for each in found.contradictions],
-                "notices": [each.text for each in found.notices],
-                "answer_id": found.head.answer_id,
-                "trace_id": context.trace.trace_id,
-            }
-        )
-    else:
-        show.answer(found)
 
 
 def _stop_on_signals(server: uvicorn.Server) -> None:

@@ -87,7 +87,7 @@ class Names:
         own = None if name in self._serving.routes else self._engines.chat.get(name)
         if own is not None:
             return own.engine.capabilities.context_window
-        return max(_APPLICATION, *(each.engine.capabilities.context_window for each in self._engines.chat.values()))
+        return max((_APPLICATION, *(each.engine.capabilities.context_window for each in self._engines.chat.values())))
 
     def doors(self) -> dict[str, Gate]:
         """The gate of each name that leads to one engine and nothing else; names that come later are added to it."""
