@@ -3,7 +3,6 @@ passage, change the document, revoke it. (The guide's eighth example.)"""
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -11,9 +10,9 @@ from typing import Any
 import openai
 import pytest
 
+from tests.cli.command import data
 from tests.conftest import Server
 from tests.gateway.test_access import run
-from tests.cli.command import data
 
 FIRST = """# Sailing club rules
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pptx
 import pytest
 from reportlab.pdfgen.canvas import Canvas
 from typer.testing import Result
+
 from tests.cli.command import data
 
 FACTS = {

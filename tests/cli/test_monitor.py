@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 
-from tests.conftest import Server
 from tests.cli.command import data
+from tests.conftest import Server
 
 
 def mainspring(server: Server, *arguments: str) -> subprocess.CompletedProcess[str]:
