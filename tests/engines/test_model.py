@@ -9,6 +9,7 @@ import numpy
 import pytest
 
 from mainspring.engines.base import Capabilities, Embedded
+from mainspring.engines.catalogue import FimEntry
 from mainspring.engines.model import EmbedResponder, ModelResponder
 from mainspring.engines.scripted import Script, ScriptedEngine
 from mainspring.engines.template import ChatTemplate
@@ -98,6 +99,34 @@ async def test_a_completion_is_raw() -> None:
     answer = await ask(responder({}, engine), CompletionRequest("small", "<|im_start|>x"))
     assert answer.text == "<think>raw"
     assert engine.seen[0].prompt == "<|im_start|>x"
+
+
+FIM = FimEntry(prefix="<p>", suffix="<s>", middle="<m>", stop=("<end>",))
+
+
+async def test_the_middle_of_a_text_is_filled_in_between_the_models_markers() -> None:
+    engine = ScriptedEngine(lambda _: ["return a", " + b", "<end>", "more"])
+    model = responder({}, engine, fim=FIM)
+    asked = CompletionRequest("small", "def add(a, b):\n    ", Sampling(stop=("x",)), suffix="\n\nadd(1, 2)")
+    answer = await ask(model, asked)
+    assert engine.seen[0].prompt == "<p>def add(a, b):\n    <s>\n\nadd(1, 2)<m>"
+    assert (engine.seen[0].sampling.stop, engine.seen[0].shown) == (("x", "<end>"), ("<end>",))
+    assert (answer.text, answer.choices[0].finish) == ("return a + b", "stop")
+    counted = await model.prompt_tokens(asked)
+    assert counted == await engine.count_tokens(engine.seen[0].prompt)
+    assert answer.usage.prompt_tokens == counted
+    # What stands before may be empty, and a completion without a suffix stays raw.
+    await ask(model, CompletionRequest("small", "", suffix="after"))
+    await ask(model, CompletionRequest("small", "before"))
+    assert [each.prompt for each in engine.seen[1:]] == ["<p><s>after<m>", "before"]
+
+
+async def test_a_model_without_markers_refuses_a_suffix_by_name() -> None:
+    with pytest.raises(Unsupported, match="small does not fill in the middle") as caught:
+        await ask(responder(lambda _: ["x"]), CompletionRequest("small", "a", suffix="b"))
+    assert caught.value.param == "suffix"
+    remote = ScriptedEngine(lambda _: ["x"])
+    assert await responder({}, remote).prompt_tokens(CompletionRequest("small", "a b")) > 0
 
 
 async def test_errors_before_the_first_token_are_exceptions_and_later_ones_are_raised_late() -> None:

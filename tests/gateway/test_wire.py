@@ -192,7 +192,9 @@ def test_completions_are_one_request_a_prompt() -> None:
     found = completions(prompt=["a", "b"], max_tokens=3, logprobs=1, stop=["x"])
     assert [request.prompt for request in found] == ["a", "b"]
     assert {(request.sampling.max_tokens, request.sampling.logprobs) for request in found} == {(3, 1)}
-    for fields, param in (({"echo": True}, "echo"), ({"suffix": "x"}, "suffix"), ({"best_of": 3}, "best_of")):
+    assert [request.suffix for request in completions(suffix="end")] == ["end"]
+    assert [request.suffix for request in completions(suffix=None)] == [""]
+    for fields, param in (({"echo": True}, "echo"), ({"best_of": 3}, "best_of")):
         with pytest.raises(Unsupported) as caught:
             completions(**fields)
         assert caught.value.param == param

@@ -24,4 +24,7 @@ def test_prompts_and_what_is_none() -> None:
     told = KEPT.of(CompletionRequest("m", "Pay with 4111 1111 1111 1111"))
     assert told is not None
     assert json.loads(told) == {"prompt": "Pay with [CREDIT_CARD]"}
+    told = KEPT.of(CompletionRequest("m", "Pay", suffix="with 4111 1111 1111 1111"))
+    assert told is not None
+    assert json.loads(told) == {"prompt": "Pay", "suffix": "with [CREDIT_CARD]"}
     assert KEPT.of(EmbedRequest("m", ("text",))) is None

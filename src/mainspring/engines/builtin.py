@@ -253,6 +253,7 @@ def _responder(
         max_output_tokens=settings.serving.max_output_tokens,
         stop=entry.stop if entry else (),
         drawn=entry.sampling.given() if entry else {},
+        fim=entry.fim if entry else None,
     )
 
 

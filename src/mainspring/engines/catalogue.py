@@ -85,6 +85,20 @@ class SamplingEntry(_Part):
         return self.model_dump(exclude_none=True)
 
 
+class FimEntry(_Part):
+    """How a model is asked for what stands between a prompt and a suffix: the marker before each of the three, which
+    are tokens of its own, and those that ``stop`` what it writes there."""
+
+    prefix: str = Field(min_length=1)
+    suffix: str = Field(min_length=1)
+    middle: str = Field(min_length=1)
+    stop: tuple[str, ...] = ()
+
+    def prompt(self, before: str, after: str) -> str:
+        """The text that the model goes on with."""
+        return f"{self.prefix}{before}{self.suffix}{after}{self.middle}"
+
+
 class ModelEntry(_Part):
     """One model. Prices are US dollars a million tokens, sizes bytes, windows tokens.
 
@@ -110,6 +124,7 @@ class ModelEntry(_Part):
     price_input: float = Field(0.0, ge=0)
     price_output: float = Field(0.0, ge=0)
     adapter: AdapterEntry | None = None
+    fim: FimEntry | None = Field(None, description="markers of models that fill in the middle of a text")
     keep_source: bool = Field(False, description="llama.cpp reads the file as it came, not its Q8_0 form")
     sampling: SamplingEntry = Field(default_factory=lambda: SamplingEntry())
     memory_bytes: int = Field(0, ge=0, description="what a machine must have in all for it to be chosen by itself")

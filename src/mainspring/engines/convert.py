@@ -15,9 +15,10 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from mainspring import errors
+from mainspring.engines import children
 from mainspring.engines.protocol import die_with_parent
 from mainspring.errors import ConversionRejected, ModelError
 
@@ -25,10 +26,12 @@ Progress = Callable[[str, int, int], None]
 Job = Mapping[str, Any]
 _SAMPLES = ("The mill stood idle for eleven years.", "What does a water wheel of larch cost in a dry year?")
 _LEAST_COSINE = 0.9995
+_STAGES = {"requantise": "requantise", "check": "check"}
 
 
 def run(job: Job, progress: Progress, timeout_s: float = 3600.0) -> dict[str, Any]:
-    """Run one job in a child process and give its result.
+    """Run one job in a child process and give its result. ``progress`` is told again what it was told last while the
+    child says nothing: what it raises ends the child.
 
     Raises the child's own error, and ``ModelError`` when it was ended by a signal or took too long.
     """
@@ -36,16 +39,16 @@ def run(job: Job, progress: Progress, timeout_s: float = 3600.0) -> dict[str, An
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaints,
         subprocess.Popen(  # noqa: S603 - our own module
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints, text=True
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints
         ) as process,
     ):
         watchdog = _Watchdog(process, timeout_s)
         try:
             assert process.stdin is not None
             assert process.stdout is not None
-            process.stdin.write(json.dumps(job))
+            process.stdin.write(json.dumps(job).encode())
             process.stdin.close()
-            outcome = _listen(process.stdout, progress)
+            outcome = _listen(process.stdout, progress, _STAGES.get(job["step"], "convert"))
             code = process.wait()
         except BrokenPipeError:
             outcome, code = {}, process.wait()
@@ -63,7 +66,7 @@ def run(job: Job, progress: Progress, timeout_s: float = 3600.0) -> dict[str, An
 
 
 class _Watchdog:
-    def __init__(self, process: subprocess.Popen[str], timeout_s: float) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], timeout_s: float) -> None:
         import threading
 
         self.fired = False
@@ -80,12 +83,14 @@ class _Watchdog:
         self._timer.cancel()
 
 
-def _listen(stream: Any, progress: Progress) -> dict[str, Any]:
+def _listen(stream: IO[bytes], progress: Progress, stage: str) -> dict[str, Any]:
     outcome: dict[str, Any] = {}
-    for line in stream:
+    last: list[Any] = [stage, 0, 0]
+    for line in children.lines(stream, lambda: progress(*last)):
         said = json.loads(line)
         if "progress" in said:
-            progress(*said["progress"])
+            last[:] = said["progress"]
+            progress(*last)
         else:
             outcome = said
     return outcome

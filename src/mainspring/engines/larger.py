@@ -127,8 +127,9 @@ class Behind:
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self, patience_s: float = 5.0) -> None:
-        """End it soon; what is whole stays for the next time."""
+    def stop(self, patience_s: float = 1.5) -> None:
+        """End it soon; what is whole stays for the next time. A hub that is silent is not waited for: the thread, and
+        a child that converts, end with the process."""
         self._stop.set()
         self._thread.join(patience_s)
 

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from mainspring.engines import dialects, grammar, limits
 from mainspring.engines import tools as tool_calls
 from mainspring.engines.base import Embedder, Engine, EngineStream, Generation
+from mainspring.engines.catalogue import FimEntry
 from mainspring.engines.reasoning import OPEN as THINK
 from mainspring.engines.reasoning import ReasoningParser
 from mainspring.engines.template import ChatTemplate
@@ -51,7 +52,8 @@ class ModelResponder:
     ``max_tokens`` an answer gets ``default_output_tokens``, or what the context window leaves;
     ``max_output_tokens`` bounds what may be asked for. ``stop`` ends every answer that does not ignore its end, beside
     what the request says. ``drawn`` are the model's own values of temperature, top_p, top_k and min_p: where a
-    request names no temperature, they hold for all that it leaves unset. The answer's fingerprint does not look at the
+    request names no temperature, they hold for all that it leaves unset. ``fim`` is how it fills in the middle of a
+    text (None: it does not). The answer's fingerprint does not look at the
     sampling: whether a sampled answer may be cached is for the cache to decide.
     """
 
@@ -66,8 +68,10 @@ class ModelResponder:
         max_output_tokens: int = 4096,
         stop: Sequence[str] = (),
         drawn: Mapping[str, float] = MappingProxyType({}),
+        fim: FimEntry | None = None,
     ) -> None:
         self.engine = engine
+        self._fim = fim
         self._drawn = dict(drawn)
         self.template = template
         self._model = model_name
@@ -93,14 +97,14 @@ class ModelResponder:
             case _:
                 raise InvalidRequest(f"{self._model} is a chat model and does not embed", param="model")
 
-    async def prompt_tokens(self, request: ChatRequest) -> int:
+    async def prompt_tokens(self, request: ChatRequest | CompletionRequest) -> int:
         """Tokens that ``request`` sends to the engine, template and tools included; of a remote model an estimate.
 
         Raises ``InvalidRequest`` as ``respond`` does.
         """
-        generation, _ = self._chat(request)
+        generation = self._chat(request)[0] if isinstance(request, ChatRequest) else self._completion(request)
         text = generation.prompt
-        if self.engine.capabilities.templates:
+        if generation.messages and self.engine.capabilities.templates:
             offered = [json.dumps(tool_calls.declaration(tool)) for tool in generation.tools]
             text = "\n".join([*(f"{message.role}\n{message.content}" for message in generation.messages), *offered])
         return await self.engine.count_tokens(text)
@@ -164,9 +168,21 @@ class ModelResponder:
         return None if wish == "auto" else wish == "on"
 
     def _completion(self, request: CompletionRequest) -> Generation:
+        if request.suffix:
+            return self._middle(request)
         if not request.prompt:
             raise InvalidRequest("prompt is empty", param="prompt")
         return Generation(request.prompt, self._checked(request.sampling))
+
+    def _middle(self, request: CompletionRequest) -> Generation:
+        if self._fim is None:
+            remedy = "Leave suffix out, or ask a model whose catalogue entry has fim"
+            raise Unsupported(f"{self._model} does not fill in the middle of a text", remedy=remedy, param="suffix")
+        sampling, stops = self._checked(request.sampling), self._fim.stop
+        if not sampling.ignore_eos:
+            sampling = dataclasses.replace(sampling, stop=(*sampling.stop, *stops))
+        # Tokens of the model's own end the text only where they are part of it.
+        return Generation(self._fim.prompt(request.prompt, request.suffix), sampling, shown=stops)
 
     def _forcing(self, sampling: Sampling, tools: Sequence[Tool]) -> Sampling:
         if sampling.grammar:

@@ -62,8 +62,8 @@ class _Together:
 
     def of(self, number: int) -> Progress:
         def report(stage: str, done: int, total: int) -> None:
-            if stage == "download" and total:
-                self.tell(number, done / total)
+            # Every report goes on, and be it to hear whether to stop.
+            self.tell(number, done / total if stage == "download" and total else 0.0)
 
         return report
 

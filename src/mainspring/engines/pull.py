@@ -303,7 +303,8 @@ class _Pull:
             self.progress("store", number, len(paths))
             _sync(path)
             relative = path.relative_to(self.out).as_posix()
-            files[relative] = {"sha256": sha256_of(path), "bytes": path.stat().st_size}
+            hashed = sha256_of(path, lambda number=number: self.progress("store", number, len(paths)))  # type: ignore[misc]
+            files[relative] = {"sha256": hashed, "bytes": path.stat().st_size}
         fingerprint = _digest({name: file["sha256"] for name, file in files.items()})
         manifest = {
             "name": self.entry.name,

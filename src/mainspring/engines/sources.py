@@ -29,13 +29,14 @@ from http.client import HTTPException, IncompleteRead
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from mainspring.engines import parts
+from mainspring.engines import children, parts
 from mainspring.engines.catalogue import FileEntry
 from mainspring.errors import ChecksumMismatch, ModelError
 
 Progress = Callable[[str, int, int], None]
 HUB = "https://huggingface.co"
 _CHUNK = 1 << 20
+_HASHED = 1 << 24
 _TIMEOUT_S = 60.0
 # How long a hub may take to answer at all where there is another source.
 _REACH_S = 5.0
@@ -73,10 +74,14 @@ def parse(text: str) -> Source:
     raise ModelError(f"source {text!r} is not understood", remedy=f"Write {forms}")
 
 
-def sha256_of(path: Path) -> str:
-    """Hexadecimal sha256 of a file."""
+def sha256_of(path: Path, beat: Callable[[], None] = lambda: None) -> str:
+    """Hexadecimal sha256 of a file; what ``beat`` raises, called now and then, ends the reading."""
+    found = hashlib.sha256()
     with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        while block := stream.read(_HASHED):
+            found.update(block)
+            beat()
+    return found.hexdigest()
 
 
 class Fetcher:
@@ -105,8 +110,7 @@ class Fetcher:
         """
         target = self._directory / file.name
         if file.sha256 and target.exists():
-            self._progress("verify", 0, 1)
-            if sha256_of(target) == file.sha256:
+            if sha256_of(target, self._verifying) == file.sha256:
                 return target
             target.unlink()
         if target.exists():
@@ -127,10 +131,13 @@ class Fetcher:
             return target
         raise ModelError(f"{file.name} could not be fetched ({'; '.join(failures)})", remedy=_remedy(file))
 
-    def _accept(self, partial: Path, file: FileEntry, source: str) -> None:
+    def _verifying(self) -> None:
         self._progress("verify", 0, 1)
+
+    def _accept(self, partial: Path, file: FileEntry, source: str) -> None:
+        self._verifying()
         if file.sha256:
-            actual = sha256_of(partial)
+            actual = sha256_of(partial, self._verifying)
             if actual != file.sha256:
                 partial.unlink()
                 _tag_file(partial).unlink(missing_ok=True)
@@ -265,13 +272,15 @@ class Fetcher:
         command = [sys.executable, "-m", "pip", *arguments, "--progress-bar=raw", "--dest", folder, requirement]
         with (
             tempfile.TemporaryFile("w+", encoding="utf-8") as complaints,
-            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=complaints, text=True) as process,  # noqa: S603
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=complaints) as process,  # noqa: S603
         ):
             assert process.stdout is not None
+            last = [0, 0]
             try:
-                for line in process.stdout:
+                for line in children.lines(process.stdout, lambda: self._progress("download", *last)):
                     if match := re.match(r"Progress (\d+) of (\d+)", line):
-                        self._progress("download", int(match[1]), int(match[2]))
+                        last[:] = int(match[1]), int(match[2])
+                        self._progress("download", *last)
                 code = process.wait()
             except BaseException:
                 process.kill()

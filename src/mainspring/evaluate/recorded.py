@@ -102,7 +102,13 @@ class Recorded:
             if changes.prompt is not None:
                 raise Unsupported("a text completion takes no prompt of the registry", param="prompt")
             drawn = dataclasses.replace(kept.restored_sampling(facts, None), **changes.parameters)
-            plain = CompletionRequest(changes.model or facts["requested"], content["prompt"], drawn, facts.get("user"))
+            plain = CompletionRequest(
+                changes.model or facts["requested"],
+                content["prompt"],
+                drawn,
+                facts.get("user"),
+                content.get("suffix", ""),
+            )
             return plain, await self._redacted(original)
         messages, made = await self._messages(original, content)
         notices = [f"not kept, and left out: {each}" for each in made] + await self._redacted(original)

@@ -275,17 +275,16 @@ class CompletionBody(SamplingBody):
     best_of: int | None = None
 
     def requests(self) -> list[CompletionRequest]:
-        """One request a prompt. Raises ``Unsupported`` for ``echo``, ``suffix`` and ``best_of``."""
-        for name in ("echo", "suffix"):
-            if getattr(self, name):
-                raise Unsupported(f"{name} is not supported", param=name)
+        """One request a prompt. Raises ``Unsupported`` for ``echo`` and ``best_of``."""
+        if self.echo:
+            raise Unsupported("echo is not supported", param="echo")
         if self.best_of not in (None, 1, self.n):
             raise Unsupported("best_of is not supported", remedy="Use n", param="best_of")
         prompts = [self.prompt] if isinstance(self.prompt, str) else self.prompt
         if not 1 <= len(prompts) <= 32:
             raise InvalidRequest("prompt takes 1 to 32 texts", param="prompt")
         sampling = self.sampling(self.max_tokens, self.logprobs, None)
-        return [CompletionRequest(self.model, prompt, sampling, self.user) for prompt in prompts]
+        return [CompletionRequest(self.model, each, sampling, self.user, self.suffix or "") for each in prompts]
 
 
 class RerankDocument(Body):

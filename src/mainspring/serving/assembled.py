@@ -36,6 +36,8 @@ class Assembled:
                 told["rendered"] = self._shown(text)
         elif isinstance(request, CompletionRequest):
             told = {"prompt": self._shown(request.prompt)}
+            if request.suffix:
+                told["suffix"] = self._shown(request.suffix)
         else:
             return None
         return json.dumps(told, ensure_ascii=False).encode("utf-8", "replace").decode()

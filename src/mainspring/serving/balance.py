@@ -335,7 +335,7 @@ def _over(context: Context) -> bool:
 def _beginning(request: Request) -> str:
     """The text of a prompt as far as its blocks are looked at."""
     if isinstance(request, CompletionRequest):
-        return request.prompt
+        return request.prompt or request.suffix
     if not isinstance(request, ChatRequest):
         return ""
     most, length, parts = choice.BLOCK * choice.MAX_BLOCKS, 0, []

@@ -35,10 +35,8 @@ class ByModel:
 
 async def generated(responder: ModelResponder, request: Request) -> int:
     """What ``request`` sends to the engine of ``responder``. Raises ``InvalidRequest`` as that does."""
-    if isinstance(request, ChatRequest):
+    if isinstance(request, ChatRequest | CompletionRequest):
         return await responder.prompt_tokens(request) + MARKS
-    if isinstance(request, CompletionRequest):
-        return await responder.engine.count_tokens(request.prompt) + MARKS
     return estimate.most_prompt_tokens(request)
 
 

@@ -37,7 +37,7 @@ def prompt_tokens(request: Request) -> int:
         tools = sum(text_tokens(f"{tool.name}{tool.description}{tool.parameters}") for tool in request.tools)
         return message_tokens(request.messages) + tools
     if isinstance(request, CompletionRequest):
-        return text_tokens(request.prompt)
+        return text_tokens(request.said)
     if isinstance(request, RerankRequest):
         return len(request.documents) * text_tokens(request.query) + sum(map(text_tokens, request.documents))
     return sum(map(text_tokens, request.inputs))
@@ -58,7 +58,7 @@ def _texts(request: Request) -> Iterable[str]:
             yield from (call.arguments for call in message.tool_calls)
         yield from (f"{tool.name}{tool.description}{tool.parameters}" for tool in request.tools)
     elif isinstance(request, CompletionRequest):
-        yield request.prompt
+        yield request.said
     elif isinstance(request, RerankRequest):
         yield from (f"{request.query}{document}" for document in request.documents)
     else:

@@ -41,7 +41,7 @@ def check(request: Request, window: Window) -> None:
 
 def _texts(request: Request) -> Iterable[str]:
     if isinstance(request, CompletionRequest):
-        yield request.prompt
+        yield request.said
     elif isinstance(request, ChatRequest):
         for message in request.messages:
             yield message.content

@@ -117,10 +117,10 @@ class GuardInput(Layer):
             await self._guard.check(policy, texts, context, param="query")
             await self._guard.limit(policy, [Message("user", request.query)], context, param="query")
         elif isinstance(request, CompletionRequest):
-            texts = [("prompt", request.prompt)]
-            await self._guard.limit(policy, [Message("user", request.prompt)], context, param="prompt")
-            (prompt,) = await self._guard.check(policy, texts, context, param="prompt", placeholders=placeholders)
-            return dataclasses.replace(request, prompt=prompt)
+            texts = [("prompt", request.prompt), *([("suffix", request.suffix)] if request.suffix else [])]
+            await self._guard.limit(policy, [Message("user", request.said)], context, param="prompt")
+            prompt, *suffix = await self._guard.check(policy, texts, context, param="prompt", placeholders=placeholders)
+            return dataclasses.replace(request, prompt=prompt, suffix="".join(suffix))
         return request
 
     async def _chat(

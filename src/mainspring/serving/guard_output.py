@@ -219,7 +219,7 @@ def question(request: ChatRequest | CompletionRequest) -> list[str]:
 def _told(request: ChatRequest | CompletionRequest) -> tuple[list[str], list[str]]:
     """The system prompts of a request, and all that was said in it."""
     if isinstance(request, CompletionRequest):
-        return [], [request.prompt]
+        return [], [request.said]
     system = [each.content for each in request.messages if each.role in ("system", "developer") and each.content]
     return system, [each.content for each in request.messages]
 

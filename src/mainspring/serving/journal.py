@@ -106,7 +106,7 @@ def asked(request: Request) -> str:
     if isinstance(request, ChatRequest):
         return "\n".join(f"{message.role}: {message.content}" for message in request.messages)
     if isinstance(request, CompletionRequest):
-        return request.prompt
+        return request.said
     if isinstance(request, RerankRequest):
         return "\n".join((request.query, *request.documents))
     return "\n".join(request.inputs)

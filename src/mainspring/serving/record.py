@@ -286,6 +286,8 @@ def _content(book: _Book, answer: Answer) -> str:
             content["sent"] = kept.sent(said, book.context.allowance.turn)
     elif isinstance(request, CompletionRequest):
         content["prompt"] = request.prompt
+        if request.suffix:
+            content["suffix"] = request.suffix
     content["choices"] = [
         {
             "text": choice.text,

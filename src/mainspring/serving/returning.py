@@ -45,7 +45,7 @@ class Conversations:
         """Those that ``request`` goes on with, or new ones. What its texts hold already is given out no more."""
         if isinstance(request, CompletionRequest):
             placeholders = Placeholders()
-            placeholders.reserve(request.prompt)
+            placeholders.reserve(request.said)
             return placeholders
         key = self._key(request, context)
         known = None if key is None else self._kept.get(key)

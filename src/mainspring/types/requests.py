@@ -126,12 +126,18 @@ class ChatRequest:
 
 @dataclass(frozen=True, slots=True)
 class CompletionRequest:
-    """Raw text to be continued, with no chat template. ``echo`` returns the prompt's own log-probabilities."""
+    """Raw text to be continued, with no chat template: up to where ``suffix`` begins, where there is one."""
 
     model: str
     prompt: str
     sampling: Sampling = Sampling()
     user: str | None = None
+    suffix: str = ""
+
+    @property
+    def said(self) -> str:
+        """All of its text."""
+        return f"{self.prompt}\n{self.suffix}" if self.suffix else self.prompt
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,7 +152,7 @@ def _is_json(text: str) -> bool:
 
 def _said(request: Asking) -> str:
     if isinstance(request, CompletionRequest):
-        return request.prompt
+        return request.said
     return "\n".join(message.content for message in request.messages if message.role == "user")
 
 

@@ -29,7 +29,7 @@ class Asked:
         grammar = sampling.grammar.kind if sampling.grammar else ""
         tokens = estimate.prompt_tokens(request)
         if isinstance(request, CompletionRequest):
-            return cls(request.prompt, tokens, wanted, 1, tools=False, grammar=grammar)
+            return cls(request.said, tokens, wanted, 1, tools=False, grammar=grammar)
         said = [message.content for message in request.messages if message.role == "user"]
         return cls(said[-1] if said else "", tokens, wanted, len(said), tools=bool(request.tools), grammar=grammar)
 
