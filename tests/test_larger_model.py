@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from mainspring.engines.larger import choose
 from mainspring.engines.pull import Puller
-from mainspring.errors import ModelNotPulled
+from mainspring.errors import ModelNotPulled, Unsupported
 from mainspring.path import Answer, collect
 from mainspring.settings import Settings
 from mainspring.system import System
-from mainspring.types import ChatRequest, Context, Message, Sampling, Tool
+from mainspring.types import ChatRequest, CompletionRequest, Context, Message, Sampling, Tool
 
 pytestmark = [pytest.mark.writer, pytest.mark.timeout(600)]
 NAME = "qwen2.5-coder-1.5b-instruct"
@@ -65,3 +66,19 @@ async def test_it_answers_and_calls_tools(system: System) -> None:
     assert choice.finish == "tool_calls"
     (call,) = choice.tool_calls
     assert (call.name, json.loads(call.arguments)["city"].split(",")[0]) == ("get_weather", "Bern")
+
+
+async def test_it_fills_in_the_middle_of_code(system: System) -> None:
+    before = "def largest(numbers):\n    best = numbers[0]\n    for number in numbers:\n"
+    asked = CompletionRequest(NAME, before, Sampling(max_tokens=60, temperature=0.0), suffix="    return best\n")
+    answer = await collect(await system.respond(asked, Context(system.local)))
+    assert "return best" not in answer.text
+    assert answer.choices[0].finish == "stop"
+    found: dict[str, Any] = {}
+    exec(f"{before}{answer.text}    return best\n", found)
+    assert found["largest"]([3, 9, 4]) == 9
+
+
+async def test_the_small_model_refuses_a_suffix(system: System) -> None:
+    with pytest.raises(Unsupported, match="does not fill in the middle"):
+        await system.respond(CompletionRequest("smollm2-135m-instruct", "a", suffix="b"), Context(system.local))

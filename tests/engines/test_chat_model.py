@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, cast
 
+import pytest
+
+from mainspring.engines import builtin
 from mainspring.engines.chat_model import ChatModel, Replica
+from mainspring.engines.pull import PulledModel, Puller
 from mainspring.engines.scripted import ScriptedEngine
+from mainspring.plugins import Registry
+from mainspring.settings import EnginesSettings, ModelsSettings, Settings
 
 
 async def engine(*, healthy: bool) -> ScriptedEngine:
@@ -36,3 +43,23 @@ async def test_a_server_whose_engine_is_away_is_not() -> None:
     assert (await model((True, False), (True, True))).ready()
     alone = ChatModel("m", await engine(healthy=False), cast(Any, None), False, "scripted")
     assert not alone.ready()
+
+
+def test_a_large_model_gets_the_cache_that_its_entry_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("smollm2-135m-instruct", "qwen2.5-coder-1.5b-instruct")
+
+    def local(puller: Puller, name: str) -> PulledModel:
+        return PulledModel(puller.catalogue.get(name), tmp_path, {}, "weights", None, {}, {})
+
+    def made(_: PulledModel, settings: Settings) -> Any:
+        given.append(settings.engines.kv_tokens)
+        return ScriptedEngine(lambda _: ["yes"])
+
+    monkeypatch.setattr(Puller, "local", local)
+    registry, given = Registry(), list[int]()
+    registry.add("engine", "openvino", made)
+    default = EnginesSettings().kv_tokens
+    for engines, wanted in ((EnginesSettings(), [default, 32768]), (EnginesSettings(kv_tokens=4096), [4096, 4096])):
+        given.clear()
+        builtin.local_models(Settings(engines=engines, models=ModelsSettings(chat=names)), registry)
+        assert given == wanted

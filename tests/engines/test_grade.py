@@ -4,13 +4,16 @@ import dataclasses
 import json
 from pathlib import Path
 
+import pytest
+
+from mainspring.cli.ask import without_chat
 from mainspring.engines import grade
 from mainspring.engines.grade import Case, Grade, cases, graded
 from mainspring.engines.model import ModelResponder
 from mainspring.engines.pull import PulledModel, Puller
 from mainspring.engines.scripted import ScriptedEngine
 from mainspring.engines.template import ChatTemplate
-from mainspring.settings import Settings
+from mainspring.settings import ModelsSettings, Settings
 
 SOURCES = ("The mill has 2 stones.", "A ticket costs 6 pounds.")
 ASKED = [
@@ -69,13 +72,19 @@ async def test_a_model_is_asked_everything() -> None:
     assert {each.sampling.temperature for each in engine.seen} == {0.0}
 
 
-def test_what_was_measured_goes_before_what_the_catalogue_says(tmp_path: Path) -> None:
+def test_what_was_measured_goes_before_what_the_catalogue_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     entry = Puller(Settings()).catalogue.get("smollm2-135m-instruct")
     pulled = PulledModel(entry, tmp_path, {}, "weights", None, {}, {})
     assert not pulled.grounded
+    assert without_chat(Settings(models=ModelsSettings(directory=tmp_path))).models.chat == ()
     good = Grade(24, 0.9, 0.5, 0.0, 0.2, 0.2, 1.0, "weights")
     grade.write(tmp_path, good)
     assert pulled.grounded
+    puller = Puller(Settings())
+    monkeypatch.setattr(puller, "local", lambda _: pulled)
+    assert puller.grounded(entry.name)
+    monkeypatch.setattr(Puller, "local", lambda *_: pulled)
+    assert without_chat(Settings()).models.chat == ("smollm2-135m-instruct",)
     assert grade.read(tmp_path, "weights") == good
     assert not dataclasses.replace(pulled, fingerprint="others").grounded
     (tmp_path / grade.FILE).write_text(json.dumps({"questions": 1}))

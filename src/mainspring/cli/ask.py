@@ -115,25 +115,16 @@ def with_larger(settings: Settings) -> Settings:
 
 def without_chat(settings: Settings) -> Settings:
     """The same settings with only those chat models that would write the answer: no others are loaded."""
+    from mainspring.engines.pull import Puller
+
     if settings.rag.mode == "extractive":
         wanted: tuple[str, ...] = ()
     elif settings.rag.mode == "generative":
         wanted = settings.models.chat
     else:
-        wanted = tuple(name for name in settings.models.chat if _grounded(settings, name))
+        puller = Puller(settings)
+        wanted = tuple(name for name in settings.models.chat if puller.grounded(name))
     # A chat model that reranks is needed whoever writes.
     if settings.models.listwise in settings.models.chat and settings.models.listwise not in wanted:
         wanted = (*wanted, settings.models.listwise)
     return settings.model_copy(update={"models": settings.models.model_copy(update={"chat": wanted})})
-
-
-def _grounded(settings: Settings, name: str) -> bool:
-    """As it was graded where it is on this machine, else as its catalogue says."""
-    from mainspring.engines.pull import Puller
-    from mainspring.errors import ModelNotPulled
-
-    puller = Puller(settings)
-    try:
-        return puller.local(name).grounded
-    except ModelNotPulled:
-        return puller.catalogue.get(name).grounded

@@ -147,13 +147,13 @@ def _languages(settings: Settings) -> list[Check]:
 
 def _listwise(settings: Settings) -> list[Check]:
     """A warning where the model that reranks is none to be trusted with it."""
-    from mainspring.engines.catalogue import Catalogue
+    from mainspring.engines.pull import Puller
 
     name = settings.models.listwise
     if not name:
         return []
     remote = settings.models.remote.get(name)
-    if remote.grounded if remote is not None else Catalogue.load(settings).get(name).grounded:
+    if remote.grounded if remote is not None else Puller(settings).grounded(name):
         return [("reranker", "ok", f"{name} ranks passages itself: {settings.rag.rerank_candidates} a question")]
     detail = f"{name} is not known to follow instructions: its order may be worse than none (models.reranker: late)"
     return [("reranker", "weak", detail)]

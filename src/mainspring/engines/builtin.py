@@ -44,7 +44,7 @@ def local_models(settings: Settings, registry: Registry) -> list[ChatModel]:
     for name in settings.models.chat:
         pulled = puller.local(name)
         count = settings.models.replicas.get(name, 1)
-        shared = _divided(settings, count)
+        shared = _divided(_cached(settings, pulled.entry), count)
         engines: list[Engine] = [factory(pulled, shared) for _ in range(count)]
         template = None
         if pulled.chat_template is not None:
@@ -165,6 +165,13 @@ def _names(endpoints: Sequence[RemoteReplica]) -> list[str]:
             chosen, number = f"{name}-{number}", number + 1
         found.append(chosen)
     return found
+
+
+def _cached(settings: Settings, entry: ModelEntry) -> Settings:
+    """``settings`` with the tokens of cache that the model's entry names, where nobody set others."""
+    if not entry.kv_tokens or "kv_tokens" in settings.engines.model_fields_set:
+        return settings
+    return settings.model_copy(update={"engines": settings.engines.model_copy(update={"kv_tokens": entry.kv_tokens})})
 
 
 def _divided(settings: Settings, count: int) -> Settings:

@@ -127,6 +127,9 @@ class ModelEntry(_Part):
     fim: FimEntry | None = Field(None, description="markers of models that fill in the middle of a text")
     keep_source: bool = Field(False, description="llama.cpp reads the file as it came, not its Q8_0 form")
     sampling: SamplingEntry = Field(default_factory=lambda: SamplingEntry())
+    kv_tokens: int = Field(
+        0, ge=0, description="tokens of cache that it is served with unless engines.kv_tokens is set"
+    )
     memory_bytes: int = Field(0, ge=0, description="what a machine must have in all for it to be chosen by itself")
     reference_perplexity: float | None = Field(None, gt=0)
     max_tokens: int = Field(0, ge=0)

@@ -87,6 +87,14 @@ class Puller:
         special = {kind: described[kind] for kind in ("bos", "eos") if described.get(kind)}
         return PulledModel(entry, directory, files, manifest["fingerprint"], template, special, manifest)
 
+    def grounded(self, name: str) -> bool:
+        """Whether the model ``name`` may write answers over sources: what serves it decides by the same.
+        Raises ``UnknownModel``."""
+        entry = self.catalogue.get(name)
+        with contextlib.suppress(ModelError):
+            return self.local(name).grounded
+        return entry.grounded
+
     def list(self) -> list[PulledModel]:
         """The catalogue's models that are on this machine and whole."""
         found = []
