@@ -7,6 +7,7 @@ packaged text took 11 seconds with 135 million parameters on two busy cores, and
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,15 @@ from mainspring.errors import ModelError
 Floats = NDArray[np.float32]
 READS = frozenset({"llama", "qwen2", "qwen3"})
 _ROWS = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """``perplexity`` is exp of the mean negative log-likelihood of all tokens but the first, each given all before it;
+    ``top`` are the tokens that are likeliest at their places."""
+
+    perplexity: float
+    top: tuple[int, ...]
 
 
 class Reference:
@@ -35,7 +45,11 @@ class Reference:
         self.base = float(weights.hyper("rope.freq_base", 10000.0))
 
     def perplexity(self, ids: Sequence[int], progress: Callable[[int, int], None] | None = None) -> float:
-        """exp of the mean negative log-likelihood of ``ids[1:]``, each given all before it."""
+        """That of ``read``."""
+        return self.read(ids, progress).perplexity
+
+    def read(self, ids: Sequence[int], progress: Callable[[int, int], None] | None = None) -> Read:
+        """What the model makes of ``ids``."""
         tokens = np.asarray(ids)
         x = self.weights.rows("token_embd.weight", tokens)
         layers = int(self.weights.hyper("block_count"))
@@ -45,7 +59,8 @@ class Reference:
             if progress:
                 progress(layer + 1, layers)
         final = self._norm(x, "output_norm.weight")[:-1]
-        return float(np.exp(-self._log_likelihoods(final, tokens[1:]).mean()))
+        likelihoods, top = self._log_likelihoods(final, tokens[1:])
+        return Read(float(np.exp(-likelihoods.mean())), tuple(map(int, top)))
 
     def _matrix(self, name: str) -> Floats:
         values = self.weights.rows(name)
@@ -98,14 +113,17 @@ class Reference:
         inner = gate / (1 + np.exp(-gate)) * self._linear(normed, f"{name}.ffn_up")
         return np.asarray(x + self._linear(inner, f"{name}.ffn_down"), np.float32)
 
-    def _log_likelihoods(self, states: Floats, targets: NDArray[np.int64]) -> Floats:
+    def _log_likelihoods(self, states: Floats, targets: NDArray[np.int64]) -> tuple[Floats, NDArray[np.int64]]:
         # The vocabulary is walked in slices: a whole output matrix as float32 can be gigabytes.
         name = "output.weight" if self.weights.has("output.weight") else "token_embd.weight"
         chosen = np.zeros(len(states), np.float64)
         total = np.full(len(states), -np.inf)
+        best, top = np.full(len(states), -np.inf), np.zeros(len(states), np.int64)
         for start in range(0, self.weights.row_count(name), _ROWS):
             logits = (states @ self.weights.rows(name, slice(start, start + _ROWS)).T).astype(np.float64)
             total = np.logaddexp(total, np.logaddexp.reduce(logits, axis=1))
+            better = logits.max(axis=1) > best
+            best[better], top[better] = logits.max(axis=1)[better], start + logits.argmax(axis=1)[better]
             inside = (targets >= start) & (targets < start + logits.shape[1])
             chosen[inside] = logits[inside, targets[inside] - start]
-        return np.asarray(chosen - total, np.float32)
+        return np.asarray(chosen - total, np.float32), top
