@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mainspring.engines import bert, convert
+from mainspring.engines import bert, convert, reference
 from mainspring.engines.catalogue import Catalogue
 from mainspring.engines.gguf_weights import GgufWeights
 from mainspring.engines.perplexity import TEXT, TOLERANCE, gate
@@ -86,6 +86,20 @@ def test_openvino_agrees_with_the_reference_on_random_weights(
     # Another model's reference is far off: the agreement above says something.
     other = Reference(vocabulary)
     assert abs(checked["perplexity"] / other.perplexity(range(100, 130)) - 1) > TOLERANCE
+
+
+def test_the_likeliest_tokens_do_not_hang_on_how_the_vocabulary_is_walked(
+    vocabulary: GgufWeights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    yardstick = Reference(GgufWeights(tiny.write_chat(tmp_path / "tiny.gguf", "llama", vocabulary)))
+    found = []
+    for rows in (10**9, 5000):
+        monkeypatch.setattr(reference, "_ROWS", rows)
+        found.append(yardstick.read(range(100, 130)))
+    assert found[0].top == found[1].top
+    assert len(found[0].top) == 29
+    assert len(set(found[0].top)) > 1
+    assert found[0].perplexity == pytest.approx(found[1].perplexity, rel=1e-5)
 
 
 def test_requantising_keeps_metadata_and_values(vocabulary: GgufWeights, tmp_path: Path) -> None:
