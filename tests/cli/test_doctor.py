@@ -95,6 +95,22 @@ def test_what_a_server_would_not_start_with_is_told(command: Command) -> None:
     assert "opensesame" not in json.dumps([settings, checks])
 
 
+def test_a_router_that_nobody_graded_is_told_to_be_off(command: Command) -> None:
+    models = "models: {chat: [smollm2-135m-instruct], remote: {far: {url: 'http://127.0.0.1:9/v1', model: x}}}\n"
+    (command.place / "mainspring.yaml").write_text(models)
+    _, checks = doctor(command)
+    assert checks["auto"]["state"] == "off"
+    assert "far answers: no router is graded for smollm2-135m-instruct and far" in checks["auto"]["detail"]
+    (command.place / "mainspring.yaml").write_text(models + "serving: {auto: {policy: cascade}}\n")
+    _, checks = doctor(command)
+    assert checks["auto"]["state"] == "ok"
+    (command.place / "mainspring.yaml").write_text(
+        models + "serving: {auto: {policy: hybrid, small: far, large: smollm2-135m-instruct}}\n"
+    )
+    _, checks = doctor(command)
+    assert "fitted for smollm2-135m-instruct, not for far" in checks["auto"]["detail"]
+
+
 def test_names_that_are_given_twice_are_told(command: Command) -> None:
     (command.place / "mainspring.yaml").write_text(
         "models: {remote: {far: {url: 'http://127.0.0.1:9/v1', model: x}}}\n"

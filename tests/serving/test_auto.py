@@ -111,7 +111,7 @@ def router(
         "large": Candidate("large", large, settings.pop("large_can", capable(32_768, max_choices=16))),
     }
     made = auto.make(
-        AutoSettings(**settings),
+        AutoSettings(**{"small": "small", "large": "large", **settings}),
         models,
         default_output=100,
         tracing=tracing or MemoryTracing(),
@@ -446,7 +446,7 @@ async def test_through_both_rings_every_call_is_in_the_ledger_and_the_cache_keep
         "large": ring("large", lambda _: ["Four", "."], Price.per_million(10, 10)),
     }
     made = auto.make(
-        AutoSettings(),
+        AutoSettings(policy="cascade"),
         models,
         default_output=64,
         tracing=built.tracing,

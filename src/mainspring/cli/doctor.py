@@ -53,6 +53,7 @@ def doctor(
         *_extras(),
         *_models(context),
         *doctor_serving.names(loaded.settings),
+        *doctor_serving.router(loaded.settings),
         *doctor_serving.stores(loaded.settings),
         *_tls(context),
         *_oidc(context),

@@ -35,6 +35,30 @@ def names(settings: Settings) -> list[Check]:
     return [("names", "wrong", detail) for detail in found]
 
 
+def router(settings: Settings) -> list[Check]:
+    """Whether the model ``auto`` routes between the chat models that `mainspring up` serves, and why it does not."""
+    from mainspring.engines import larger
+    from mainspring.serving.auto import packaged
+    from mainspring.serving.auto.classifier import Classifier
+    from mainspring.serving.auto.standing import why_off
+
+    auto = settings.serving.auto
+    try:
+        choice = larger.choose(settings)
+        models = choice.settings.models
+        chat = [*models.chat, *filter(None, [choice.coming]), *models.remote, *models.vllm]
+        small, large = auto.small or next(iter(chat), ""), auto.large or (chat[-1] if chat else "")
+        if small == large:
+            return []
+        asked = auto.policy in ("classifier", "hybrid")
+        classifier = (Classifier.load(auto.classifier) if auto.classifier else packaged()) if asked else None
+    except MainspringError as error:
+        return [("auto", "wrong", str(error))]
+    if reason := why_off(auto, small, large, classifier):
+        return [("auto", "off", f"{large} answers: {reason} (docs/auto.md)")]
+    return [("auto", "ok", f"{auto.policy} between {small} and {large}")]
+
+
 def stores(settings: Settings) -> list[Check]:
     """Whether the database and the Redis that are named can be reached. Nothing is made or changed there."""
     from mainspring.stores import database, redis

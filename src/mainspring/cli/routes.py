@@ -45,7 +45,7 @@ def explain(
         return await _router(system).decide(request, Context(system.local))
 
     found = asyncio.run(_with(context, work))
-    facts = {"model": found.model, "by": found.by, "score": found.score, "cascade": found.cascade}
+    facts = {name: getattr(found, name) for name in ("model", "by", "score", "cascade", "reason")}
     if as_json:
         show.as_json(facts)
         return

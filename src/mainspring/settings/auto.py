@@ -50,7 +50,8 @@ class AutoSettings(Section):
     ``models.remote``. Rules come first, in order. Then ``policy`` decides: ``rules`` (the small one), ``classifier``
     (the large one where the small one's chance is below ``try_small_above``), ``cascade`` (the small one, and the large
     one where the small answer's confidence is below ``accept_above``), or ``hybrid`` (by the classifier where it is
-    sure, else by the cascade).
+    sure, else by the cascade). Where nothing is set here, and where the classifier was fitted for another small model
+    or tells nothing by its own card, the large one answers: a router that does not pay is off.
     """
 
     small: str = ""

@@ -11,6 +11,7 @@ from mainspring.errors import SettingsError
 from mainspring.serving.auto.classifier import Classifier
 from mainspring.serving.auto.confidence import Agreement, Confidence, Format, Judge, Logprob
 from mainspring.serving.auto.responder import NAME, Auto, Candidate, Charging, RouteMetrics
+from mainspring.serving.auto.standing import why_off
 from mainspring.serving.ports import Tracing
 from mainspring.serving.pricing import Tariff
 from mainspring.settings import AutoSettings
@@ -31,7 +32,8 @@ def make(
     permits: Callable[[str, Context], bool] = lambda _model, _context: True,
     tariff: Callable[[str], Tariff] = lambda _model: Tariff.unknown(),
 ) -> Auto | None:
-    """The router over ``models`` in their configured order; None where there are none.
+    """The router over ``models`` in their configured order; None where there are none. Where routing does not pay
+    (``why_off``) it answers with the large one.
 
     Raises ``SettingsError`` for names that are not served, a damaged classifier, or one of another embedder.
     """
@@ -52,6 +54,7 @@ def make(
                 f"serving.auto.classifier was fitted on embeddings of {classifier.embedder}, not of {embedder.name}",
                 remedy="Fit one with `mainspring routes train`",
             )
+    off = why_off(settings, small, large, classifier)
     return Auto(
         settings,
         {name: models[name] for name in names if name in used},
@@ -60,12 +63,13 @@ def make(
         default_output,
         tracing,
         metrics,
-        _signal(settings, models, small, large),
+        _signal(settings, models, small, large, bool(off)),
         classifier,
         embedder,
         charging,
         permits,
         tariff=tariff(large),
+        off=off,
     )
 
 
@@ -75,7 +79,7 @@ def packaged() -> Classifier:
         return Classifier.load(path)
 
 
-def _signal(settings: AutoSettings, models: Mapping[str, Candidate], small: str, large: str) -> Confidence:
+def _signal(settings: AutoSettings, models: Mapping[str, Candidate], small: str, large: str, off: bool) -> Confidence:
     model = models[small]
     if settings.confidence == "format" or small == large:
         return Format()
@@ -84,6 +88,8 @@ def _signal(settings: AutoSettings, models: Mapping[str, Candidate], small: str,
     if settings.confidence == "judge":
         judge = models[settings.judge or large]
         return Judge(judge.responder, judge.name, logprobs=judge.capabilities.logprobs is not None)
+    if model.capabilities.logprobs is None and off:
+        return Format()
     if model.capabilities.logprobs is None and settings.policy in ("cascade", "hybrid"):
         raise SettingsError(
             f"serving.auto.confidence is logprob and {small} tells no log-probabilities",

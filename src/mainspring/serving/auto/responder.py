@@ -22,7 +22,7 @@ from mainspring.types import ChatRequest, CompletionRequest, Context, Request, R
 
 NAME = "auto"
 HEADER = "x-mainspring-route"
-FORCED = ("only", "region")
+FORCED = ("only", "region", "off")
 """What decided where there was no choice: nothing is saved by it."""
 
 
@@ -39,19 +39,22 @@ class Candidate:
 class Decision:
     """Where a request goes. ``cascade``: to ``model`` first, and to the large one where its answer is not good enough.
 
-    ``by`` names what decided, ``score`` is the classifier's chance or the cascade's confidence.
+    ``by`` names what decided, ``score`` is the classifier's chance or the cascade's confidence, ``reason`` says why
+    nothing was to be decided (``off``).
     """
 
     model: str
     by: str
     score: float | None = None
     cascade: bool = False
+    reason: str = ""
 
     @property
     def header(self) -> str:
         """The value of ``x-mainspring-route``."""
         score = "" if self.score is None else f"; score={self.score:.3f}"
-        return f"model={self.model}; by={self.by}{score}"
+        reason = f"; reason={self.reason}" if self.reason else ""
+        return f"model={self.model}; by={self.by}{score}{reason}"
 
 
 class RouteMetrics(Protocol):
@@ -70,9 +73,10 @@ class Charging(Protocol):
 class Auto:
     """Answers ``ChatRequest`` and ``CompletionRequest`` with one of ``models``.
 
-    First comes what a model can do at all (its window, its grammars, ``n``), then the rules, then the policy. Returning
-    is the commit point here too: a small answer that is thrown away was never shown. ``tariff`` is the large model's:
-    what routing saves is counted by it.
+    First comes what a model can do at all (its window, its grammars, ``n``), then the rules, then the policy. With a
+    reason to be ``off`` none of these is looked at, and the large one answers. Returning is the commit point here too:
+    a small answer that is thrown away was never shown. ``tariff`` is the large model's: what routing saves is counted
+    by it.
     """
 
     settings: AutoSettings
@@ -89,13 +93,14 @@ class Auto:
     permits: Callable[[str, Context], bool] = lambda _model, _context: True
     basis: tuple[str, ...] = field(default=())
     tariff: Tariff = field(default_factory=Tariff.unknown)
+    off: str = ""
 
     def fingerprint(self, request: Request, context: Context) -> str | None:
         """Of everything that may take part; None where one of the models has none."""
         prints = [model.responder.fingerprint(request, context) for model in self.models.values()]
         if None in prints:
             return None
-        parts = [*self.basis, *map(str, prints), self.settings.model_dump_json()]
+        parts = [*self.basis, *map(str, prints), self.settings.model_dump_json(), self.off]
         if self.classifier is not None:
             parts.append(self.classifier.fingerprint)
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
@@ -117,6 +122,8 @@ class Auto:
             span.set("mainspring.route.by", decision.by)
             if decision.score is not None:
                 span.set("mainspring.route.score", round(decision.score, 4))
+            if decision.reason:
+                span.set("mainspring.route.reason", decision.reason)
         self.metrics.routed(decision.model, decision.by)
         if decision.by not in FORCED:
 
@@ -134,6 +141,8 @@ class Auto:
         near = [name for name in (self.small, self.large) if self.permits(name, context)]
         if len(near) == 1:
             return Decision(near[0], "region")
+        if self.off:
+            return Decision(self.large, "off", reason=self.off)
         if needed := self._needed(request, asked):
             return Decision(self.large, needed)
         if found := rules.first(self.settings.rules, asked):
