@@ -33,6 +33,11 @@ describe("an answer's stream", () => {
     expect(found.map((piece) => piece.kind)).toEqual(["progress", "text", "citations", "finish", "usage"]);
   });
 
+  it("tells whether the documents answer, and what was looked for", async () => {
+    const found = await all(stream(frame({ choices: [{ delta: { answered: false, sought: ["Reykjavik"] } }] }) + "data: [DONE]\n\n"));
+    expect(found).toEqual([{ kind: "answered", answered: false, sought: ["Reykjavik"] }]);
+  });
+
   it("that a character is cut in is whole", async () => {
     const bytes = new TextEncoder().encode(frame({ choices: [{ delta: { content: "ü" } }] }) + "data: [DONE]\n\n");
     const at = bytes.indexOf(0xc3) + 1;

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from mainspring.monitor.tally import Tally
+from mainspring.stores.feed import Fact
 from tests.world import EVERYONE, Doc, Key, World, opened, use_engines
 
 
@@ -61,3 +63,19 @@ async def test_who_may_see_an_answer_may_rate_it_and_nobody_else(tmp_path: Path)
             "red",
             "both",
         ]
+
+
+async def test_a_thumb_that_is_changed_counts_once(tmp_path: Path) -> None:
+    async with opened(tmp_path / "home") as world:
+        red = next(iter(world.keys.values()))
+        doc = await world.add(red, await world.store(red, "for all"), EVERYONE)
+        answer = await asked(world, red, doc)
+        for rating in ("up", "down", "down"):
+            body = {"answer_id": answer, "rating": rating}
+            assert (await world.call(red, "POST", "/v1/feedback", body)).status_code == 201
+        given = await world.system.stores.events.find("default", kind="feedback")
+        assert [each.facts.get("instead_of") for each in given] == [None, "up", "down"]
+        tally = Tally()
+        for each in given:
+            tally.add(Fact(0, each.at, each.tenant, each.id, each.trace_id, each.kind, each.subject, each.facts, None))
+        assert (tally.counts["up"], tally.counts["down"]) == (0, 1)

@@ -6,6 +6,7 @@ import os
 import time
 import uuid
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -150,3 +151,44 @@ def test_what_was_found_is_told_by_its_place(server: Server, keys: dict[str, str
         assert 0 < len(place["beginning"]) <= 240
     assert server.call("GET", f"/v1/traces/{trace}/found", key=keys["stranger"])[1]["data"] == []
     assert server.call("GET", f"/v1/traces/{os.urandom(16).hex()}/found")[1]["data"] == []
+
+
+def listed(server: Server, key: str, **wanted: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = server.call("GET", f"/v1/traces?{urlencode(wanted)}", key=key)[1]["data"]
+    return found
+
+
+def test_a_list_tells_what_was_asked_by_which_key_and_whether_the_documents_say(
+    server: Server, keys: dict[str, str]
+) -> None:
+    admin, mark = keys["admin"], uuid.uuid4().hex[:8]
+    said, unsaid = (
+        asked(server, admin, "handbook", messages=[{"role": "user", "content": text}], options={"cache": False})
+        for text in (
+            f'How long are the burrs "guaranteed"? {mark}',
+            f"Who won the chess championship of Mongolia? {mark}",
+        )
+    )
+    for trace in (said, unsaid):
+        seen(server, admin, trace)
+    own = server.call("GET", "/v1/me", key=admin)[1]["key_id"]
+    rows = {row["id"]: row for row in listed(server, admin, q=mark.upper())}
+    assert set(rows) == {said, unsaid}
+    assert [rows[trace]["answered"] for trace in (said, unsaid)] == [True, False]
+    assert rows[said]["question"] == f'How long are the burrs "guaranteed"? {mark}'
+    assert {row["key_id"] for row in rows.values()} == {own}
+    assert [row["id"] for row in listed(server, admin, q=mark, answered="false")] == [unsaid]
+    assert [row["id"] for row in listed(server, admin, q=f'"guaranteed"? {mark}', key_id=own)] == [said]
+    assert listed(server, admin, q=mark, key_id="key_nobody") == []
+    begun = rows[said]["started_at"]
+    assert [row["id"] for row in listed(server, admin, q=mark, until=str(begun + 1e-3))] == [said]
+    assert listed(server, keys["stranger"], q=mark) == []
+    # A word of every record's form, which nobody asked.
+    assert all("choices" in row["question"] for row in listed(server, admin, q="choices"))
+
+
+def test_a_list_tells_sessions(server: Server, keys: dict[str, str]) -> None:
+    session = f"talk-{uuid.uuid4().hex[:8]}"
+    trace = asked(server, keys["admin"], session_id=session)
+    seen(server, keys["admin"], trace)
+    assert [row["id"] for row in listed(server, keys["admin"], session_id=session)] == [trace]

@@ -25,6 +25,7 @@ def test_feedback_and_support_are_counted() -> None:
         fact("feedback", rating="down", edited=True),
         fact("feedback", rating="up", edited=False),
         fact("feedback", rating=None, edited=False),
+        fact("feedback", rating="up", edited=False, instead_of="down"),
         fact("retrieval", refused=True, evidence=0.2),
         fact("retrieval", refused=False, evidence=0.9),
         fact("answer", requested="qa", sentences=3, unsupported=1),
@@ -36,6 +37,7 @@ def test_feedback_and_support_are_counted() -> None:
         'feedback_total{rating="down"}': 1,
         'feedback_total{rating="up"}': 1,
         'feedback_total{rating="edited"}': 1,
+        'feedback_total{rating="changed"}': 1,
     }
     assert found['retrievals_total{outcome="unsupported"}'] == found['retrievals_total{outcome="supported"}'] == 1
     assert found['sentences_total{outcome="supported"}'] == 2

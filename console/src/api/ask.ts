@@ -8,6 +8,8 @@ export interface Said {
   content: string;
 }
 
+export type Mode = "" | "extractive" | "generative";
+
 export interface Parameters {
   system: string;
   preset: string;
@@ -15,6 +17,8 @@ export interface Parameters {
   top_p: string;
   max_tokens: string;
   seed: string;
+  // Of documents: as the server thinks best, their own words, or written by a model.
+  mode?: Mode;
   // Of document-qa: the collections that it answers from; all where there are none.
   collections?: string[];
 }
@@ -27,6 +31,7 @@ export type Piece =
   | { kind: "reasoning"; text: string }
   | { kind: "citations"; citations: Citation[] }
   | { kind: "notices"; notices: Notice[] }
+  | { kind: "answered"; answered: boolean; sought: string[] }
   | { kind: "missing"; missing: string[] }
   | { kind: "conflicts"; conflicts: Conflict[] }
   | { kind: "usage"; usage: Usage }
@@ -44,6 +49,7 @@ export function body(model: string, said: Said[], set: Parameters, fresh = false
   const options = {
     ...(set.preset ? { preset: set.preset } : {}),
     ...(fresh ? { cache: false } : {}),
+    ...(set.mode ? { mode: set.mode } : {}),
     ...(set.collections?.length ? { collections: set.collections } : {}),
   };
   if (Object.keys(options).length > 0) made.options = options;
@@ -107,6 +113,7 @@ function* chunk(frame: any, traceId: string): Generator<Piece> {
     if (delta.reasoning_content) yield { kind: "reasoning", text: delta.reasoning_content };
     if (delta.citations) yield { kind: "citations", citations: delta.citations };
     if (delta.notices) yield { kind: "notices", notices: delta.notices };
+    if (typeof delta.answered === "boolean") yield { kind: "answered", answered: delta.answered, sought: delta.sought ?? [] };
     if (delta.missing) yield { kind: "missing", missing: delta.missing };
     if (delta.conflicts) yield { kind: "conflicts", conflicts: delta.conflicts };
     if (choice.finish_reason) yield { kind: "finish", reason: choice.finish_reason };

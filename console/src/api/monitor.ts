@@ -70,6 +70,8 @@ export interface Counted {
   edited: number;
   retrievals: number;
   unanswered: number;
+  // Of `ok`: the documents did not say.
+  not_in_documents: number;
   sentences: number;
   unsupported: number;
   guard_refused: number;

@@ -23,6 +23,20 @@ export interface Model {
   created: number;
 }
 
+// A model that is on its way, and cannot be asked yet.
+export interface Coming {
+  id: string;
+  state: "waiting" | "pulling" | "loading" | "served" | "failed";
+  stage: string;
+  done: number;
+  total: number;
+  detail: string;
+}
+
+export interface Models extends List<Model> {
+  coming?: Coming[];
+}
+
 export interface Preset {
   id: string;
   description: string;
@@ -98,6 +112,11 @@ export interface TraceRow {
   output_tokens: number;
   cost_usd: number;
   spans: number;
+  // Of documents: whether these answered. null where none were asked.
+  answered?: boolean | null;
+  question?: string | null;
+  key_id?: string | null;
+  session_id?: string | null;
 }
 
 export interface Span {
@@ -132,6 +151,7 @@ export interface Store {
   usage_bytes: number;
   groups: string[];
   version: number;
+  metadata?: Record<string, string>;
 }
 
 export interface StoreFile {
@@ -245,6 +265,7 @@ export interface Key {
   models?: string[];
   collections?: string[];
   regions?: string[];
+  parent?: string | null;
   status: "active" | "revoked" | "expired";
   created_at: number;
   expires_at: number | null;
@@ -263,6 +284,14 @@ export interface Limits {
   tiers: Record<string, Rates>;
   max_output_tokens: number;
   default_output_tokens: number;
+}
+
+// What all keys of the tenant may take together; null: no limit, or not counted for a tenant as a whole.
+export interface Quota {
+  name: string;
+  what: string;
+  limit: number | null;
+  used: number | null;
 }
 
 export interface Replica {

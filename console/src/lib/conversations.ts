@@ -1,7 +1,7 @@
 // The conversations of whoever is signed in. They are kept in this browser, under the key that asked, and answers go on
 // being written while other pages are looked at.
 import { useSyncExternalStore } from "react";
-import { ask, NOTHING_SET, type Parameters, type Piece } from "../api/ask";
+import { ask, NOTHING_SET, type Mode, type Parameters, type Piece } from "../api/ask";
 import { ApiError } from "../api/client";
 import { ANSWERS, NO_FILES, settled as settledFiles, type Attached } from "./attached";
 import { newId } from "./ids";
@@ -161,7 +161,8 @@ export function reword(id: string, index: number, turn: Turn, text: string): voi
   answer(id, index, anew.id);
 }
 
-export function answer(id: string, index: number, question: string, fresh = false): void {
+// `mode`: this answer alone is to be given so.
+export function answer(id: string, index: number, question: string, fresh = false, mode?: Mode): void {
   const conversation = find(id);
   const pane = conversation?.panes[index];
   if (!conversation || !pane) return;
@@ -173,16 +174,19 @@ export function answer(id: string, index: number, question: string, fresh = fals
     missing: [],
     conflicts: [],
   };
+  const set = parameters(conversation, pane.model, mode);
+  if (set.mode) empty.mode = set.mode;
   const turn: Turn = { id: newId(), parent: question, role: "assistant", text: "", answer: empty };
   const said = messages(pane, question);
   updatePane(id, index, (each) => add(each, turn));
-  void follow(id, index, turn.id, ask.bind(null, pane.model, said, parameters(conversation, pane.model)), fresh);
+  void follow(id, index, turn.id, ask.bind(null, pane.model, said, set), fresh);
 }
 
 // Files that were attached bound what document-qa answers from.
-function parameters(conversation: Conversation, model: string): Parameters {
+function parameters(conversation: Conversation, model: string, mode?: Mode): Parameters {
   const store = conversation.attached?.store;
-  return store && model === ANSWERS ? { ...conversation.set, collections: [store.name] } : conversation.set;
+  const set = mode ? { ...conversation.set, mode } : conversation.set;
+  return store && model === ANSWERS ? { ...set, collections: [store.name] } : set;
 }
 
 type Asking = (signal: AbortSignal, fresh: boolean) => AsyncGenerator<Piece>;
@@ -252,6 +256,8 @@ function written([answer, text]: [Answer, string], piece: Piece): [Answer, strin
       return [{ ...answer, citations: [...answer.citations, ...piece.citations] }, text];
     case "notices":
       return [{ ...answer, notices: [...answer.notices, ...piece.notices] }, text];
+    case "answered":
+      return [{ ...answer, answered: piece.answered, sought: piece.sought }, text];
     case "missing":
       return [{ ...answer, missing: [...answer.missing, ...piece.missing] }, text];
     case "conflicts":

@@ -54,6 +54,12 @@ export function moment(seconds: number): string {
   return at.toDateString() === new Date().toDateString() ? time : `${day(seconds)}, ${time.slice(0, 5)}`;
 }
 
+// As an input for dates and times has it.
+export function localMoment(seconds: number): string {
+  const at = new Date(seconds * 1000);
+  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+}
+
 export function day(seconds: number): string {
   return new Date(seconds * 1000).toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric" });
 }

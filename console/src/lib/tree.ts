@@ -1,5 +1,5 @@
 // A conversation with branches: every turn knows the one before it, and for each turn one of those after it is shown.
-import type { Said } from "../api/ask";
+import type { Mode, Said } from "../api/ask";
 import type { Citation, Conflict, Notice, Usage } from "../api/types";
 
 export interface Answer {
@@ -8,6 +8,11 @@ export interface Answer {
   error?: { message: string; code: string };
   reasoning?: string;
   stage?: string;
+  // Of documents: whether these answer the question, and what was looked for in vain.
+  answered?: boolean;
+  sought?: string[];
+  // How it was asked to be given: in the documents' own words, or written.
+  mode?: Mode;
   citations: Citation[];
   notices: Notice[];
   missing: string[];

@@ -47,6 +47,7 @@ beforeEach(() => {
   };
   // Nor does it lay anything out, so there is nothing to scroll to.
   Element.prototype.scrollIntoView = () => {};
+  Element.prototype.scrollTo = () => {};
   vi.stubGlobal("fetch", async (url: string, init: RequestInit = {}) => {
     const { pathname, search } = new URL(url, "http://here");
     const call: Call = { method: init.method ?? "GET", path: pathname + search, body: init.body ? JSON.parse(String(init.body)) : undefined };

@@ -65,4 +65,12 @@ describe("feedback", () => {
     fireEvent.click(screen.getByRole("button", { name: "Thumbs down" }));
     expect(screen.queryByText("It is £104.")).toBeNull();
   });
+
+  it("that was changed counts once", async () => {
+    // The latest first, as the server sends them.
+    const rated = (rating: string, key_id: string): any => event("feedback", { rating, key_id, comment: null, edited: false });
+    serve({ "GET /v1/events": { data: [rated("down", "key_1"), rated("up", "key_1"), rated("up", "key_2")], has_more: false } });
+    show(<FeedbackView />);
+    expect((await screen.findByText("Thumbs up")).nextElementSibling!.textContent).toBe("50 %1 of 2 ratings");
+  });
 });

@@ -5,7 +5,7 @@ import { OverviewView } from "../../src/pages/quality/overview";
 import { TraceView } from "../../src/pages/traces/trace";
 import { serve, show } from "./bench";
 
-const COUNTED = { ok: 4, failed: 0, refused: 0, cancelled: 0, cached: 0, up: 0, down: 0, edited: 0, retrievals: 4, unanswered: 0, sentences: 0, unsupported: 0, guard_refused: 0, leaks: 0, errors: {}, judged: 0, scores: [] };
+const COUNTED = { ok: 4, failed: 0, refused: 0, cancelled: 0, cached: 0, up: 0, down: 0, edited: 0, retrievals: 4, unanswered: 0, not_in_documents: 0, sentences: 0, unsupported: 0, guard_refused: 0, leaks: 0, errors: {}, judged: 0, scores: [] };
 
 it("means of judged answers stand apart by measure and judge, with the lowest beside them", async () => {
   const scores = [
@@ -31,6 +31,14 @@ it("where nothing is judged nothing is said of it", async () => {
   show(<OverviewView />);
   await screen.findByText("Requests over time");
   expect(screen.queryByText("Judged answers")).toBeNull();
+});
+
+it("what the documents did not say is not answered", async () => {
+  serve({ "GET /v1/quality": { step_s: 3600, applications: [""], total: { ...COUNTED, not_in_documents: 3 }, examples: {}, data: [] } });
+  show(<OverviewView />);
+  const figure = async (name: string): Promise<string> => (await screen.findByText(name)).nextElementSibling!.textContent!;
+  expect(await figure("Answered")).toBe("25 %1 of 4 requests");
+  expect(await figure("Not in the documents")).toBe("75 %3 of 4 requests");
 });
 
 it("a trace tells what its answer scored, and who judged", async () => {

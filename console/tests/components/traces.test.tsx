@@ -3,6 +3,7 @@ import { fireEvent, screen, waitFor, within } from "@testing-library/react";
 import { describe, expect, it } from "vitest";
 import type { Span } from "../../src/api/types";
 import { Hits } from "../../src/pages/traces/found";
+import { TraceList } from "../../src/pages/traces/list";
 import { PromptView } from "../../src/pages/traces/prompt";
 import { ReplayDialog, ReplayView } from "../../src/pages/traces/replay";
 import { Steps } from "../../src/pages/traces/steps";
@@ -121,5 +122,40 @@ describe("a replay", () => {
     expect(after.querySelector("ins")!.textContent).toBe("blue.");
     screen.getByText("similarity 0.90");
     screen.getByText("Findings stay replaced.");
+  });
+});
+
+describe("the list of traces", () => {
+  const row = (id: string, more: object): object => ({ id, started_at: 1, start_ns: "1", duration_ms: 5, name: "request", operation: "chat", model: "handbook", answered_by: null, answer_id: null, status: "ok", error: null, ttft_ms: 2, cache: null, input_tokens: 1, output_tokens: 1, cost_usd: 0, spans: 2, ...more });
+  const served = (): void =>
+    serve({
+      "GET /v1/models": { data: [] },
+      "GET /v1/keys": { data: [{ id: "key_2", name: "website" }] },
+      "GET /v1/traces": { data: [row("t1", { answered: false, question: "Who won in Ulan Bator?", key_id: "key_2", session_id: "talk-1", cache: "hit" }), row("t2", { answered: true, question: null })] },
+    });
+
+  it("tells the question, the key and the session, and what the documents do not say", async () => {
+    served();
+    show(<TraceList />);
+    const first = within((await screen.findByText("Who won in Ulan Bator?")).closest("tr")!);
+    first.getByText("not in the documents");
+    await first.findByText("website");
+    first.getByText("talk-1");
+    within(screen.getByText("no question kept").closest("tr")!).getByText("answered");
+  });
+
+  it("is searched by words, session and time", async () => {
+    served();
+    show(<TraceList />);
+    fireEvent.change(await screen.findByLabelText("Question contains"), { target: { value: "ulan" } });
+    fireEvent.keyDown(screen.getByLabelText("Question contains"), { key: "Enter" });
+    await waitFor(() => expect(calls.at(-1)!.path).toContain("q=ulan"));
+    fireEvent.change(screen.getByLabelText("From"), { target: { value: "2026-01-02T03:04" } });
+    await waitFor(() => expect(calls.at(-1)!.path).toContain(`since=${new Date("2026-01-02T03:04").getTime() / 1000}`));
+    fireEvent.click(await screen.findByText("talk-1"));
+    await waitFor(() => expect(calls.at(-1)!.path).toContain("session_id=talk-1"));
+    fireEvent.click(screen.getByText("All sessions"));
+    await waitFor(() => expect(calls.at(-1)!.path).not.toContain("session_id"));
+    history.replaceState(null, "", "/console/traces");
   });
 });

@@ -17,7 +17,7 @@ from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.idempotency import Idempotency, IdempotencyKey
 from mainspring.gateway.lists import AskedPage, list_body
 from mainspring.gateway.respond import json_response
-from mainspring.stores.pages import EventPages
+from mainspring.stores.pages import EventPages, Page
 from mainspring.types import Context, EventRecord, Principal
 
 Filter = Annotated[str | None, Query(min_length=1, max_length=128)]
@@ -67,22 +67,31 @@ def router(events: Facts, new_id: NewId, access: Access, idempotency: Idempotenc
     ) -> HttpResponse:
         if body.rating is None and body.edit is None and body.comment is None:
             raise InvalidRequest("feedback needs a rating, an edit or a comment", param="rating")
-        answer = await events.answer_for(context.principal, body.answer_id)
+        principal = context.principal
+        answer = await events.answer_for(principal, body.answer_id)
+        facts: dict[str, Any] = {
+            "key_id": principal.key_id,
+            "rating": body.rating,
+            "comment": body.comment,
+            "edited": body.edit is not None,
+        }
+        if body.rating and (before := await _rated(events, principal, body.answer_id)):
+            facts["instead_of"] = before
         record = EventRecord(
             id=new_id("evt_"),
             at=time.time(),
-            tenant=context.principal.tenant,
+            tenant=principal.tenant,
             trace_id=answer.trace_id,
             kind="feedback",
             subject=body.answer_id,
             parent_id=answer.id,
-            facts={"rating": body.rating, "comment": body.comment, "edited": body.edit is not None},
+            facts=facts,
             content=body.edit,
             consent=body.consent,
         )
 
         async def work() -> HttpResponse:
-            await quotas.check(context.principal.tenant, "feedback_per_answer", body.answer_id)
+            await quotas.check(principal.tenant, "feedback_per_answer", body.answer_id)
             await events.append(record)
             return json_response(event_body(record), status=201)
 
@@ -109,6 +118,14 @@ def router(events: Facts, new_id: NewId, access: Access, idempotency: Idempotenc
         return json_response(list_body(found.map(event_body)))
 
     return routes
+
+
+async def _rated(events: Facts, principal: Principal, answer_id: str) -> str | None:
+    """What the key said of the answer last, "up" or "down"; it is changed by what is said now."""
+    page = Page(limit=100, order="desc")
+    found = await events.page(principal.tenant, page, groups=principal.groups, kind="feedback", subject=answer_id)
+    own = (each.facts for each in found.rows if each.facts.get("key_id") == principal.key_id)
+    return next((facts["rating"] for facts in own if facts.get("rating")), None)
 
 
 def event_body(record: EventRecord) -> dict[str, Any]:

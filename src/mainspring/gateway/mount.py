@@ -80,7 +80,11 @@ def mount(system: System) -> FastAPI:
         costs.router(system.stores.budgets, system.stores.ledger, access, idempotency, system.stores.audit),
         feedback.router(system.stores.events, ids.new, access, idempotency, system.stores.quotas),
         traces.router(
-            system.stores.spans, system.stores.events, Places(system.stores.collections, system.stores.vectors), access
+            system.stores.spans,
+            system.stores.events,
+            system.stores.questions,
+            Places(system.stores.collections, system.stores.vectors),
+            access,
         ),
         monitor.router(system.monitor, access),
         keys.router(system.stores.keys, system.settings.serving, access, settings.roles, settings.oidc.key_days),

@@ -2,6 +2,8 @@
 
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal, Protocol
 
 import orjson
@@ -15,6 +17,7 @@ from mainspring.gateway.respond import json_response
 from mainspring.monitor.tally import VERDICT
 from mainspring.rag.places import Place, Places
 from mainspring.stores.pages import EventPages, Page
+from mainspring.stores.questions import Question
 from mainspring.stores.spans import SpanRow, TraceRow, Wanted
 from mainspring.types import Context, EventRecord
 
@@ -27,6 +30,7 @@ Nanoseconds = Annotated[int | None, Query(ge=0, lt=2**63, description="A row's `
 Limit = Annotated[int, Query(ge=1, le=200)]
 NANO = 1e9
 MOST_CALLS = 100
+MOST_FOUND = 500
 
 
 class Kept(Protocol):
@@ -37,15 +41,28 @@ class Kept(Protocol):
     async def traces(self, tenant: str, groups: frozenset[str], wanted: Wanted, limit: int) -> list[TraceRow]: ...
 
 
+class Asking(Protocol):
+    """What was asked, as far as groups may see it."""
+
+    async def of(self, tenant: str, groups: frozenset[str], traces: Iterable[str]) -> Mapping[str, Question]: ...
+
+    async def traces(self, tenant: str, groups: frozenset[str], text: str, limit: int) -> list[str]: ...
+
+
 def _asked(
     model: Filter = None,
     operation: Filter = None,
     status: Literal["error"] | None = None,
     least_ms: Milliseconds = None,
     since: Moment = None,
+    until: Moment = None,
     least_usd: Dollars = None,
     before: Nanoseconds = None,
+    key_id: Filter = None,
+    session_id: Filter = None,
+    answered: bool | None = None,
 ) -> Wanted:
+    ends = [each for each in (before, None if until is None else round(until * NANO)) if each is not None]
     return Wanted(
         model=model,
         operation=operation,
@@ -53,26 +70,40 @@ def _asked(
         least_ns=None if least_ms is None else int(least_ms * 1e6),
         least_nanousd=None if least_usd is None else round(least_usd * NANO),
         since_ns=None if since is None else round(since * NANO),
-        before_ns=before,
+        before_ns=min(ends, default=None),
+        key_id=key_id,
+        session_id=session_id,
+        answered=answered,
     )
 
 
 Asked = Annotated[Wanted, Depends(_asked)]
 
 
-def router(spans: Kept, events: EventPages, places: Places, access: Access) -> APIRouter:
+def router(spans: Kept, events: EventPages, questions: Asking, places: Places, access: Access) -> APIRouter:
     """The routes over the span store; an admin key sees what keys of its own tenant asked that are in no group which
     it is not in itself."""
     routes = APIRouter(route_class=JsonRoute, tags=["traces"], prefix="/v1/traces")
     admins = Annotated[Context, Depends(access("admin"))]
 
     @routes.get("")
-    async def list_traces(context: admins, wanted: Asked, limit: Limit = 50) -> HttpResponse:
-        """The latest traces, newest first. `before` the last row's `start_ns` gives the page after it."""
+    async def list_traces(
+        context: admins,
+        wanted: Asked,
+        limit: Limit = 50,
+        q: Annotated[str | None, Query(min_length=1, max_length=256, description="Words of the question")] = None,
+    ) -> HttpResponse:
+        """The latest traces, newest first. `before` the last row's `start_ns` gives the page after it. `q` is looked
+        for in the latest 2,000 records that contain it; the latest 500 traces with it are listed."""
         principal = context.principal
+        if q is not None:
+            named = await questions.traces(principal.tenant, principal.groups, q, MOST_FOUND)
+            wanted = replace(wanted, traces=orjson.dumps(named).decode())
         # One more than is shown tells whether there are more.
         found = await spans.traces(principal.tenant, principal.groups, wanted, limit + 1)
-        data = [trace_body(each) for each in found[:limit]]
+        rows = found[:limit]
+        asked = await questions.of(principal.tenant, principal.groups, (each.root.trace_id for each in rows))
+        data = [trace_body(each, asked.get(each.root.trace_id)) for each in rows]
         return json_response({"object": "list", "data": data, "has_more": len(found) > limit})
 
     @routes.get("/{trace_id}")
@@ -181,8 +212,8 @@ def verdict_body(verdict: EventRecord) -> dict[str, Any]:
     }
 
 
-def trace_body(trace: TraceRow) -> dict[str, Any]:
-    """A trace as it is listed: its outermost span and what its model calls cost."""
+def trace_body(trace: TraceRow, asked: Question | None) -> dict[str, Any]:
+    """A trace as it is listed: its outermost span, what was asked, and what its model calls cost."""
     root = trace.root
     attributes = orjson.loads(root.attributes)
     return {
@@ -197,6 +228,10 @@ def trace_body(trace: TraceRow) -> dict[str, Any]:
         "model": attributes.get("gen_ai.request.model"),
         "answered_by": attributes.get("gen_ai.response.model"),
         "answer_id": attributes.get("gen_ai.response.id"),
+        "answered": attributes.get("mainspring.answered"),
+        "question": asked.text if asked else None,
+        "key_id": attributes.get("mainspring.key_id") or (asked.key_id if asked else None),
+        "session_id": attributes.get("mainspring.session_id") or (asked.session_id if asked else None),
         "status": root.status,
         "error": attributes.get("error.type"),
         "ttft_ms": _thousandfold(attributes.get("mainspring.ttft_s")),

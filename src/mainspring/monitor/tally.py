@@ -104,6 +104,9 @@ class Tally:
             self.counts[name] += int(facts.get(name) or 0)
         if outcome != "ok":
             return
+        if facts.get("answered") is False:
+            # It ended well for the service, and the documents did not say.
+            self.counts["not_in_documents"] += 1
         if facts.get("cache") in ("hit", "semantic"):
             self.counts["cached"] += 1
         else:
@@ -145,6 +148,9 @@ class Tally:
         if rating in ("up", "down"):
             self.counts[rating] += 1
             self._example(rating, fact.trace_id)
+            if (before := fact.facts.get("instead_of")) in ("up", "down"):
+                # A thumb that was changed is one. In the step of its first it counted: the sum of all steps is right.
+                self.counts[before] -= 1
         if fact.facts.get("edited"):
             self.counts["edited"] += 1
 

@@ -15,7 +15,7 @@ from mainspring.stores.tallies import TallyRow
 
 _COUNTS = (
     *("ok", "failed", "refused", "cancelled", "cached", "up", "down", "edited", "retrievals", "unanswered"),
-    *("sentences", "unsupported", "guard_refused", "leaks", "judged"),
+    *("sentences", "unsupported", "guard_refused", "leaks", "judged", "not_in_documents"),
 )
 
 
@@ -101,5 +101,5 @@ def _counted(tally: Tally) -> dict[str, Any]:
         {"metric": measure, "judge": judge, "count": scored.count, "mean": round(scored.mean, 4)}
         for (measure, judge), scored in sorted(tally.scores.items())
     ]
-    counts = {name: tally.counts[name] for name in _COUNTS}
+    counts = {name: max(0, tally.counts[name]) for name in _COUNTS}
     return {**counts, "errors": tally.named("error|"), "guards": guards, "scores": scores}

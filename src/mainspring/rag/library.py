@@ -325,7 +325,8 @@ class Library:
 
     async def visible(self, principal: Principal) -> list[Served]:
         # Of one name it is the first, the oldest, that ``find`` gives.
-        named = {each.name: each for each in reversed(await self.collections(principal))}
+        found = [each for each in await self.collections(principal) if not _of_a_conversation(each)]
+        named = {each.name: each for each in reversed(found)}
         return [self._served(named[name]) for name in sorted(named)]
 
     def _served(self, collection: Collection) -> Served:
@@ -339,6 +340,11 @@ class Library:
             groups=collection.groups,
             sampled=answerer.sampled,
         )
+
+
+def _of_a_conversation(collection: Collection) -> bool:
+    """Files that somebody attached to one: they are answered from by whoever names them, and listed as no model."""
+    return collection.metadata.get("made_by") == "console"
 
 
 def _changed(about: About, attributes: Attributes | None, groups: frozenset[str] | None) -> About:

@@ -14,6 +14,8 @@ from mainspring.serving.journal import Journal, Outcome
 from mainspring.serving.ports import Span, Tracing
 from mainspring.serving.record import error_code, operation
 from mainspring.types import (
+    Answered,
+    ChatRequest,
     Context,
     Event,
     Finish,
@@ -74,7 +76,10 @@ class Trace(Layer):
             # What was asked for is the caller's text.
             "gen_ai.request.model": cards.scrub(request.model),
             "mainspring.tenant": context.principal.tenant,
+            "mainspring.key_id": context.principal.key_id,
         }
+        if isinstance(request, ChatRequest) and request.session_id is not None:
+            attributes["mainspring.session_id"] = cards.scrub(request.session_id)
         if context.replay:
             attributes["mainspring.replay_of"] = context.replay
         with ExitStack() as stack:
@@ -141,6 +146,8 @@ async def _watched(events: AsyncIterator[Event], seen: _Seen) -> AsyncGenerator[
                 seen.usage = seen.usage + event
                 seen.span.set("gen_ai.usage.input_tokens", event.prompt_tokens)
                 seen.span.set("gen_ai.usage.output_tokens", event.completion_tokens)
+            elif type(event) is Answered:
+                seen.span.set("mainspring.answered", event.answered)
             yield event
     except Exception as error:
         seen.span.fail(error)

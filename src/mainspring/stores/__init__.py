@@ -46,6 +46,7 @@ from mainspring.stores.jobs import Jobs
 from mainspring.stores.keys import Keys
 from mainspring.stores.ledger import Ledger
 from mainspring.stores.prompts import Prompts
+from mainspring.stores.questions import Questions
 from mainspring.stores.quotas import Quotas
 from mainspring.stores.redis import Redis
 from mainspring.stores.repeats import Repeats
@@ -70,6 +71,7 @@ class Stores:
     database: Database
     audit: Audit
     events: EventLog
+    questions: Questions
     keys: Keys
     quotas: Quotas
     credentials: Credentials
@@ -158,6 +160,7 @@ async def open(settings: Settings) -> AsyncIterator[Stores]:  # noqa: A001
             database=database,
             audit=audit,
             events=events,
+            questions=Questions(database),
             keys=keys,
             quotas=quotas,
             credentials=Credentials(database, settings, audit),

@@ -51,7 +51,8 @@ class SpanRow:
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Which traces are listed. ``model`` is what was asked for; ``least_ns`` nanoseconds or more; ``before_ns``: begun
-    before this Unix time in nanoseconds; ``least_nanousd``: all of it cost that much or more. None: any."""
+    before this Unix time in nanoseconds; ``least_nanousd``: all of it cost that much or more; ``answered``: whether
+    documents answered; ``traces``: one of these, as JSON. None: any."""
 
     model: str | None = None
     status: str | None = None
@@ -60,6 +61,10 @@ class Wanted:
     since_ns: int | None = None
     before_ns: int | None = None
     least_nanousd: int | None = None
+    key_id: str | None = None
+    session_id: str | None = None
+    answered: bool | None = None
+    traces: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,10 @@ _SEEN = "tenant = :tenant AND NOT EXISTS (SELECT 1 FROM json_each(groups) WHERE 
 _FILTERS = {
     "model": "json_extract(attributes, '$.\"gen_ai.request.model\"') = :model",
     "status": "status = :status",
+    "key_id": "json_extract(attributes, '$.\"mainspring.key_id\"') = :key_id",
+    "session_id": "json_extract(attributes, '$.\"mainspring.session_id\"') = :session_id",
+    "answered": "json_extract(attributes, '$.\"mainspring.answered\"') = :answered",
+    "traces": "trace_id IN (SELECT value FROM json_each(:traces))",
     "operation": "COALESCE(json_extract(attributes, '$.\"gen_ai.operation.name\"'), name) = :operation",
     "least_ns": "end_ns - start_ns >= :least_ns",
     "since_ns": "start_ns >= :since_ns",

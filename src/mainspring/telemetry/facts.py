@@ -63,7 +63,7 @@ class FactMetrics:
         self._leaks = counter("leaks_stopped", "Secrets and prompts that guards kept out of answers.", "kind")
         # What begins at one instead of nought has not grown for who looks at it later.
         for family, names in (
-            (self._feedback, ("up", "down", "edited")),
+            (self._feedback, ("up", "down", "edited", "changed")),
             (self._retrievals, ("supported", "unsupported")),
             (self._sentences, ("supported", "unsupported")),
             (self._saved, ("prompt_cache", "answer_cache")),
@@ -89,7 +89,8 @@ class FactMetrics:
                     self._guard(facts)
                 case "feedback":
                     if facts.get("rating") in ("up", "down"):
-                        self._feedback.labels(facts["rating"]).inc()
+                        # A counter takes nothing back: what a thumb was changed to is not counted once more.
+                        self._feedback.labels("changed" if facts.get("instead_of") else facts["rating"]).inc()
                     if facts.get("edited"):
                         self._feedback.labels("edited").inc()
                 case "score":

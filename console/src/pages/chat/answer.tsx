@@ -9,7 +9,7 @@ import { Markdown } from "../../lib/markdown";
 import { Link, path } from "../../lib/route";
 import { change, type Answer, type Pane, type Turn } from "../../lib/tree";
 import { useMe } from "../../session";
-import { IconButton } from "../../ui/controls";
+import { Badge, IconButton } from "../../ui/controls";
 import { Icon } from "../../ui/icon";
 import { Note } from "../../ui/states";
 import { copy, toast } from "../../ui/toast";
@@ -47,6 +47,11 @@ export function AnswerTurn({ conversation, index, pane, turn, onCite, onBranch, 
   const running = answer.status === "waiting" || answer.status === "writing";
   return (
     <article className={`turn answer ${answer.status}`} aria-label={`Answer of ${answer.model}`}>
+      <p className="answer-of muted small">
+        {answer.model}
+        {answer.answered === false && <Badge tone="warn">not in the documents</Badge>}
+        {answer.answered && answer.mode === "extractive" && <Badge>verbatim</Badge>}
+      </p>
       {answer.reasoning && (
         <details className="reasoning">
           <summary>Thoughts</summary>
@@ -67,6 +72,9 @@ export function AnswerTurn({ conversation, index, pane, turn, onCite, onBranch, 
           <Versions conversation={conversation.id} index={index} pane={pane} turn={turn} what="answer" />
           <IconButton icon="copy" size={15} label="Copy the answer" onClick={() => void copy(turn.text, "Answer")} />
           <IconButton icon="again" size={15} label="Answer again" onClick={() => conversations.answer(conversation.id, index, turn.parent, true)} />
+          {answer.answered && answer.mode !== "extractive" && (
+            <IconButton icon="quote" size={15} label="Say it in the documents' own words" onClick={() => conversations.answer(conversation.id, index, turn.parent, true, "extractive")} />
+          )}
           <IconButton icon="branch" size={15} label="Branch off here" onClick={onBranch} />
           {answer.answerId && <Thumbs conversation={conversation.id} index={index} turn={turn} answer={answer} onJudge={onJudge} />}
           <Facts conversation={conversation.id} index={index} turn={turn} answer={answer} />
@@ -79,6 +87,9 @@ export function AnswerTurn({ conversation, index, pane, turn, onCite, onBranch, 
 function Remarks({ answer }: { answer: Answer }): ReactNode {
   return (
     <>
+      {answer.answered === false && (answer.sought?.length ?? 0) > 0 && (
+        <Note tone="warn">Looked for, and not found in one document: {answer.sought!.join(", ")}</Note>
+      )}
       {answer.missing.length > 0 && (
         <Note tone="warn">The documents say nothing about: {answer.missing.join("; ")}</Note>
       )}
@@ -101,6 +112,7 @@ function Sources({ citations, onCite }: { citations: Citation[]; onCite: (citati
             <span className="source-number">{citation.index}</span>
             <span className="source-name">{citation.source}</span>
             <span className="muted">{[citation.page ? `page ${citation.page}` : "", citation.heading.split(" > ").at(-1)].filter(Boolean).join(" · ")}</span>
+            {citation.quote && <span className="source-quote muted">“{citation.quote}”</span>}
           </button>
         </li>
       ))}

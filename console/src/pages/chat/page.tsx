@@ -1,7 +1,7 @@
 // Chat: ask models, applications and collections, one or two side by side.
 import { useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import { get, may } from "../../api/client";
-import type { List, Model, Preset } from "../../api/types";
+import type { Coming, List, Model, Models, Preset } from "../../api/types";
 import { ANSWERS, NO_FILES, pending } from "../../lib/attached";
 import { attach, leaveStore, resume } from "../../lib/attachments";
 import * as conversations from "../../lib/conversations";
@@ -13,6 +13,7 @@ import { useMe } from "../../session";
 import { IconButton } from "../../ui/controls";
 import { Empty, Failed, Loading } from "../../ui/states";
 import { AttachDialog, AttachedRow } from "./attach";
+import { ComingModels } from "./coming";
 import { Composer } from "./composer";
 import { History } from "./history";
 import { ParametersPanel } from "./parameters";
@@ -23,7 +24,13 @@ const LAST = "mainspring.model";
 const ANSWERING = new Set(["chat", "application", "collection"]);
 
 export default function ChatPage(): ReactNode {
-  const models = useResource("models", (signal) => get<List<Model>>("/v1/models", signal));
+  const models = useResource("models", (signal) => get<Models>("/v1/models", signal));
+  const waiting = (models.data?.coming ?? []).some((model) => model.state !== "served" && model.state !== "failed");
+  useEffect(() => {
+    if (!waiting) return undefined;
+    const timer = setTimeout(models.reload, 3000);
+    return () => clearTimeout(timer);
+  }, [waiting, models]);
   const presets = useResource("presets", (signal) => get<List<Preset>>("/v1/presets", signal));
   if (models.error && !models.data) return <Failed error={models.error} again={models.reload} />;
   if (!models.data) return <Loading what="Looking for models" />;
@@ -31,11 +38,11 @@ export default function ChatPage(): ReactNode {
   if (answering.length === 0) {
     return (
       <Empty icon="chat" title="Nothing here answers yet">
-        Configure a chat model, or fill a collection: <code>mainspring ingest NAME FOLDER</code>
+        {models.data.coming?.length ? <ComingModels coming={models.data.coming} /> : <>Configure a chat model, or fill a collection: <code>mainspring ingest NAME FOLDER</code></>}
       </Empty>
     );
   }
-  return <Chat models={answering} presets={presets.data?.data ?? []} />;
+  return <Chat models={answering} coming={models.data.coming ?? []} presets={presets.data?.data ?? []} />;
 }
 
 function preferred(models: Model[]): string {
@@ -46,7 +53,7 @@ function preferred(models: Model[]): string {
   return collection && names.includes(ANSWERS) ? ANSWERS : names[0]!;
 }
 
-function Chat({ models, presets }: { models: Model[]; presets: Preset[] }): ReactNode {
+function Chat({ models, coming, presets }: { models: Model[]; coming: Coming[]; presets: Preset[] }): ReactNode {
   const all = conversations.useConversations();
   const place = usePlace();
   const [draft, setDraft] = useState<Conversation>(() => conversations.make([preferred(models)]));
@@ -152,6 +159,7 @@ function Chat({ models, presets }: { models: Model[]; presets: Preset[] }): Reac
             <IconButton className="only-narrow" icon="plus" label="New conversation" onClick={begin} />
           </div>
         </header>
+        <ComingModels coming={coming} />
         {settings && <ParametersPanel value={current.set} presets={presets} onChange={(set) => change((each) => ({ ...each, set }))} />}
         <div className="panes">
           {current.panes.map((pane, index) => (

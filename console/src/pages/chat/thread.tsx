@@ -1,7 +1,10 @@
 // What was said in one pane, with the model's name above it where there are two.
 import { useEffect, useRef, useState, type ReactNode } from "react";
-import type { Citation, Model } from "../../api/types";
+import { get } from "../../api/client";
+import type { Citation, List, Model, Store } from "../../api/types";
 import { branchOff, type Conversation } from "../../lib/conversations";
+import { everything } from "../../lib/everything";
+import { useResource } from "../../lib/resource";
 import { go, path } from "../../lib/route";
 import { path as turnsOf, type Pane, type Turn } from "../../lib/tree";
 import { PassageDrawer } from "../../ui/passage";
@@ -70,6 +73,21 @@ export function Thread({ conversation, pane, index, models, onExample }: Props):
   );
 }
 
+// What the documents of a collection may answer, by their headings; "" while that is not known.
+function useSuggestions(model: string, documents: boolean): string[] {
+  const suggested = useResource(`suggestions ${documents ? model : ""}`, async (signal) => {
+    if (!documents) return [];
+    const stores = await everything<Store>("/v1/vector_stores", signal);
+    // document-qa answers from all: from the largest, something is asked.
+    const filled = stores.filter((store) => store.file_counts.completed > 0 && store.metadata?.made_by !== "console");
+    const store = stores.find((each) => each.name === model) ?? filled.sort((a, b) => b.file_counts.completed - a.file_counts.completed)[0];
+    if (!store) return [];
+    const found = await get<List<{ text: string }>>(`/v1/vector_stores/${encodeURIComponent(store.id)}/suggestions?limit=4`, signal);
+    return found.data.map((each) => each.text);
+  });
+  return suggested.data ?? [];
+}
+
 const EXAMPLES: Record<string, string[]> = {
   documents: ["What are these documents about?", "What changed most recently?"],
   chat: ["Explain what a mainspring does in a watch.", "Write a haiku about patience."],
@@ -77,6 +95,8 @@ const EXAMPLES: Record<string, string[]> = {
 
 function Start({ model, kind, index, onExample }: { model: string; kind?: string; index: number; onExample: (text: string) => void }): ReactNode {
   const documents = kind === "collection" || model === "document-qa";
+  const suggested = useSuggestions(model, documents);
+  const examples = [...suggested, ...EXAMPLES[documents ? "documents" : "chat"]!];
   return (
     <div className="start">
       <h2 className="start-title">{documents ? "Ask your documents" : "Ask a model"}</h2>
@@ -87,7 +107,7 @@ function Start({ model, kind, index, onExample }: { model: string; kind?: string
       </p>
       {index === 0 && (
         <div className="examples">
-          {EXAMPLES[documents ? "documents" : "chat"]!.map((text) => (
+          {examples.map((text) => (
             <button key={text} type="button" onClick={() => onExample(text)}>{text}</button>
           ))}
         </div>

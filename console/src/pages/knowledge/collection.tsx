@@ -41,7 +41,7 @@ export function CollectionView({ id }: { id: string }): ReactNode {
                 <Link to={path("knowledge")} className="back"><Icon name="left" size={15} />Knowledge</Link>
                 <h1>{found.name}</h1>
                 <p className="muted">
-                  {[found.description, found.groups.length > 0 ? `only for ${found.groups.join(", ")}` : ""].filter(Boolean).join(" · ") || plural(found.file_counts.total, "document")}
+                  {[found.description, found.groups.length > 0 ? `only for ${found.groups.join(", ")}` : ""].filter(Boolean).join(" · ") || plural(files.data?.length ?? found.file_counts.total, "document")}
                 </p>
               </div>
               <div className="row">

@@ -26,6 +26,18 @@ function kindOf(event: EventRecord): string {
   return typeof event.facts.rating === "string" ? event.facts.rating : "words";
 }
 
+// The latest comes first: a thumb that was changed later, by the same key on the same answer, is counted no more.
+export function standing(events: EventRecord[]): EventRecord[] {
+  const rated = new Set<string>();
+  return events.filter((event) => {
+    if (typeof event.facts.rating !== "string") return true;
+    const whose = `${event.subject} ${String(event.facts.key_id ?? "")}`;
+    if (rated.has(whose)) return false;
+    rated.add(whose);
+    return true;
+  });
+}
+
 export function FeedbackView(): ReactNode {
   const [period, setPeriod] = useState<Period>("7d");
   const now = useMemo(() => Date.now() / 1000, [period]);
@@ -45,7 +57,7 @@ export function FeedbackView(): ReactNode {
 function Given({ read, cut }: { read: Recorded; cut: ReturnType<typeof cutOf> }): ReactNode {
   const [which, setWhich] = useState<Which>("all");
   const [many, setMany] = useState(20);
-  const all = read.events;
+  const all = standing(read.events);
   if (all.length === 0) {
     return <Empty icon="up" title="No feedback in this time">Thumbs and better answers given in the <Link to={path("chat")}>chat</Link> or through the API appear here.</Empty>;
   }

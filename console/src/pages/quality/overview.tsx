@@ -12,7 +12,8 @@ import { Empty, Loaded } from "../../ui/states";
 import { Examples } from "./alerts";
 
 const SERIES: Series[] = [
-  { name: "ok", title: "answered", tone: "good" },
+  { name: "answered", title: "answered", tone: "good" },
+  { name: "not_in_documents", title: "not in the documents", tone: "accent" },
   { name: "refused", title: "refused", tone: "warn" },
   { name: "cancelled", title: "given up", tone: "plain" },
   { name: "failed", title: "failed", tone: "bad" },
@@ -52,6 +53,11 @@ export function OverviewView(): ReactNode {
   );
 }
 
+// A refusal for lack of support ended well, and answered nothing.
+function answered(counted: Counted): number {
+  return counted.ok - counted.not_in_documents;
+}
+
 function Report({ report, cut }: { report: QualityReport; cut: ReturnType<typeof cutOf> }): ReactNode {
   const total = report.total;
   const ended = total.ok + total.failed + total.refused + total.cancelled;
@@ -61,7 +67,7 @@ function Report({ report, cut }: { report: QualityReport; cut: ReturnType<typeof
   const slots = Array.from({ length: cut.many }, (_, index) => {
     const slot = last - cut.many + 1 + index;
     const row = rows.get(slot);
-    const counts = new Map(SERIES.map(({ name }) => [name, row ? (row[name as keyof Counted] as number) : 0]));
+    const counts = new Map(SERIES.map(({ name }) => [name, row ? (name === "answered" ? answered(row) : (row[name as keyof Counted] as number)) : 0]));
     return { name: slotName(slot * cut.width, cut.width), counts };
   });
   const errors = Object.entries(total.errors).sort((a, b) => b[1] - a[1]).map(([name, value]): [string, number] => [name.replaceAll("_", " "), value]);
@@ -69,7 +75,8 @@ function Report({ report, cut }: { report: QualityReport; cut: ReturnType<typeof
   return (
     <>
       <dl className="figures large">
-        <div><dt>Answered</dt><dd>{share(total.ok, ended)}<small>{count(total.ok)} of {count(ended)} requests</small></dd></div>
+        <div><dt>Answered</dt><dd>{share(answered(total), ended)}<small>{count(answered(total))} of {count(ended)} requests</small></dd></div>
+        <div><dt>Not in the documents</dt><dd>{share(total.not_in_documents, ended)}<small>{count(total.not_in_documents)} of {count(ended)} requests</small></dd></div>
         <div><dt>Refused by guards</dt><dd>{count(total.guard_refused)}<small>{share(total.guard_refused, ended)} of requests</small></dd></div>
         <div><dt>No support found</dt><dd>{share(total.unanswered, total.retrievals)}<small>{count(total.unanswered)} of {count(total.retrievals)} searches of documents</small></dd></div>
         <div><dt>Unsupported sentences</dt><dd>{share(total.unsupported, total.sentences)}<small>{count(total.unsupported)} of {count(total.sentences)} that were checked</small></dd></div>

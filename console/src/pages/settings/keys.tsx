@@ -2,7 +2,7 @@
 import { useState, type ReactNode } from "react";
 import { ApiError, get, may, post, remove } from "../../api/client";
 import type { Key, Limits, List, Scope } from "../../api/types";
-import { day, moment } from "../../lib/format";
+import { day, moment, plural } from "../../lib/format";
 import { useResource } from "../../lib/resource";
 import { useMe } from "../../session";
 import { Badge, Button, Field, IconButton } from "../../ui/controls";
@@ -17,20 +17,27 @@ export function KeyTable(): ReactNode {
   const keys = useResource("keys", (signal) => get<List<Key>>("/v1/keys", signal));
   const [making, setMaking] = useState(false);
   const [ended, setEnded] = useState(false);
-  const [changing, setChanging] = useState<{ key: Key; how: "replace" | "revoke" }>();
+  const [changing, setChanging] = useState<{ key: Key; how: "replace" | "revoke"; heirs?: "revoke" | "keep"; asked?: string }>();
   const [made, setMade] = useState<Key>();
 
   const act = async (): Promise<void> => {
-    const { key, how } = changing!;
+    const { key, how, heirs } = changing!;
     try {
       if (how === "revoke") {
-        await remove(`/v1/keys/${key.id}`);
-        toast(`${key.name} is revoked`);
+        const gone = await remove<{ revoked_children?: string[] }>(`/v1/keys/${key.id}${heirs ? `?children=${heirs}` : ""}`);
+        const also = gone.revoked_children?.length ?? 0;
+        toast(also > 0 ? `${key.name} is revoked, and ${plural(also, "key")} that it made` : `${key.name} is revoked`);
       } else {
         setMade(await post<Key>(`/v1/keys/${key.id}/rotate`, { overlap_s: 3600 }));
       }
     } catch (error) {
-      toast((error as ApiError).message);
+      const problem = error as ApiError;
+      if (how === "revoke" && !heirs && problem.status === 409 && problem.param === "children") {
+        // It made keys that still work: what becomes of them must be said.
+        setChanging({ key, how, heirs: "keep", asked: problem.message });
+        return;
+      }
+      toast(problem.message);
     }
     setChanging(undefined);
     keys.reload();
@@ -49,7 +56,7 @@ export function KeyTable(): ReactNode {
               <tbody>
                 {found.data.filter((key) => ended || key.status === "active").map((key) => (
                   <tr key={key.id}>
-                    <td>{key.name}{key.id === me.key_id && <span className="muted small block">the key that you use</span>}{key.tier && <span className="muted small block">tier {key.tier}</span>}</td>
+                    <td>{key.name}{key.id === me.key_id && <span className="muted small block">the key that you use</span>}{key.parent && <span className="muted small block">made by {found.data.find((each) => each.id === key.parent)?.name ?? key.parent}</span>}{key.tier && <span className="muted small block">tier {key.tier}</span>}</td>
                     <td className="nowrap"><code>{key.hint}…</code></td>
                     <td>{key.scopes.join(", ")}</td>
                     <td>{key.groups.join(", ") || "–"}</td>
@@ -81,12 +88,29 @@ export function KeyTable(): ReactNode {
           onYes={() => void act()}
           onClose={() => setChanging(undefined)}
         >
+          {changing.heirs && (
+            <fieldset>
+              <legend>What becomes of the keys that it made?</legend>
+              <p className="hint">{changing.asked}</p>
+              {HEIRS.map(({ heirs, what }) => (
+                <label className="check" key={heirs}>
+                  <input type="radio" name="heirs" checked={changing.heirs === heirs} onChange={() => setChanging({ ...changing, heirs })} />
+                  <span>{what}</span>
+                </label>
+              ))}
+            </fieldset>
+          )}
           <p>{changing.how === "revoke" ? "Whoever uses it is refused from now on. It cannot be taken back." : "A new secret is made. The old one works for another hour, so that programs can be changed."}</p>
         </Confirm>
       )}
     </section>
   );
 }
+
+const HEIRS = [
+  { heirs: "keep", what: "They go on working" },
+  { heirs: "revoke", what: "They are revoked with it, and those that they made" },
+] as const;
 
 function Secret({ made, onClose }: { made: Key; onClose: () => void }): ReactNode {
   return (
@@ -121,6 +145,7 @@ function NewKey({ onClose, onMade }: { onClose: () => void; onMade: (key: Key) =
   const [tier, setTier] = useState("");
   const [models, setModels] = useState("");
   const [collections, setCollections] = useState("");
+  const [usd, setUsd] = useState("");
   const [consent, setConsent] = useState(false);
   const [error, setError] = useState("");
   const [busy, setBusy] = useState(false);
@@ -128,7 +153,14 @@ function NewKey({ onClose, onMade }: { onClose: () => void; onMade: (key: Key) =
     setBusy(true);
     setError("");
     try {
-      onMade(await post<Key>("/v1/keys", { name: name.trim(), scopes, groups, tier, consent, models: names(models), collections: names(collections), days: days === "" ? null : Number(days) }));
+      const made = await post<Key>("/v1/keys", { name: name.trim(), scopes, groups, tier, consent, models: names(models), collections: names(collections), days: days === "" ? null : Number(days) });
+      if (usd !== "") {
+        // The key is there either way: its secret must not be lost over its budget.
+        await post("/v1/budgets", { name: made.name, scope: "key", subject: made.id, window: "month", hard: true, limit_usd: usd, limit_tokens: null }).catch((problem: unknown) =>
+          toast(`The key has no budget: ${(problem as ApiError).message}`),
+        );
+      }
+      onMade(made);
     } catch (problem) {
       setError((problem as ApiError).message);
       setBusy(false);
@@ -158,7 +190,7 @@ function NewKey({ onClose, onMade }: { onClose: () => void; onMade: (key: Key) =
           </label>
         ))}
       </fieldset>
-      {me.groups.length > 0 && (
+      {me.groups.length > 0 ? (
         <fieldset>
           <legend>Groups</legend>
           <div className="checks">
@@ -170,11 +202,14 @@ function NewKey({ onClose, onMade }: { onClose: () => void; onMade: (key: Key) =
             ))}
           </div>
         </fieldset>
+      ) : (
+        <p className="hint">Groups: your key is in none, so it can give none. A key of a group is made with <code>mainspring keys create NAME --group GROUP</code>.</p>
       )}
       <div className="parameters-grid">
         <Field label="Expires after days" hint="empty: never">{(ids) => <input {...ids} type="number" min={1} value={days} onChange={(event) => setDays(event.target.value)} />}</Field>
         <Field label="Models" hint="commas between; empty: any">{(ids) => <input {...ids} value={models} onChange={(event) => setModels(event.target.value)} />}</Field>
         <Field label="Collections" hint="commas between; empty: any">{(ids) => <input {...ids} value={collections} onChange={(event) => setCollections(event.target.value)} />}</Field>
+        <Field label="Budget in US dollars a month" hint="empty: none; more is refused">{(ids) => <input {...ids} type="number" min={0} step="any" value={usd} onChange={(event) => setUsd(event.target.value)} />}</Field>
         {tiers.length > 0 && (
           <Field label="Tier" hint="its limits">
             {(ids) => <select {...ids} value={tier} onChange={(event) => setTier(event.target.value)}><option value="">none</option>{tiers.map((each) => <option key={each}>{each}</option>)}</select>}

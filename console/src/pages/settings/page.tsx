@@ -1,8 +1,9 @@
 // Settings: keys, limits, and what is served.
 import type { ReactNode } from "react";
 import { get } from "../../api/client";
-import type { Limits, List, Model, Preset, Rates } from "../../api/types";
-import { count } from "../../lib/format";
+import type { Limits, List, Models, Preset, Quota, Rates } from "../../api/types";
+import { bytes, count, share } from "../../lib/format";
+import { progress } from "../../lib/coming";
 import { useResource } from "../../lib/resource";
 import { Badge } from "../../ui/controls";
 import { Loaded } from "../../ui/states";
@@ -39,10 +40,50 @@ function LimitTable(): ReactNode {
               </tbody>
             </table>
           </div>
+          <TenantQuotas />
           <p className="muted">An answer has at most {count(found.max_output_tokens)} tokens, and {count(found.default_output_tokens)} where the request names no number.</p>
         </section>
       )}
     </Loaded>
+  );
+}
+
+function TenantQuotas(): ReactNode {
+  const quotas = useResource("tenant limits", (signal) => get<List<Quota> & { tenant: string }>("/v1/limits/tenant", signal));
+  return (
+    <Loaded of={quotas}>
+      {(found) => (
+        <>
+          <h2>All keys of {found.tenant} together</h2>
+          <p className="muted">Whoever operates the server sets them.</p>
+          <div className="scroll" tabIndex={0} role="group" aria-label="Limits of the tenant">
+            <table className="table">
+              <thead><tr><th>What</th><th className="number">Used</th><th className="number">Limit</th><th className="wide"><span className="hidden">Share</span></th></tr></thead>
+              <tbody>{found.data.map((quota) => <QuotaRow key={quota.name} quota={quota} />)}</tbody>
+            </table>
+          </div>
+        </>
+      )}
+    </Loaded>
+  );
+}
+
+function QuotaRow({ quota: { name, what, used, limit: most } }: { quota: Quota }): ReactNode {
+  const said = (value: number): string => (name.endsWith("bytes") ? bytes(value) : count(value));
+  return (
+    <tr>
+      <td>{what}</td>
+      <td className="number">{used === null ? "–" : said(used)}</td>
+      <td className="number">{most === null ? "no limit" : said(most)}</td>
+      <td className="wide">
+        {used !== null && most !== null && (
+          <span className="meter-row">
+            <span className="meter"><span className={used >= most ? "over" : ""} style={{ width: `${Math.min(100, (100 * used) / most)}%` }} /></span>
+            <span className="nowrap">{share(used, most)}</span>
+          </span>
+        )}
+      </td>
+    </tr>
   );
 }
 
@@ -61,26 +102,11 @@ function LimitRow({ name, rates }: { name: string; rates: Rates }): ReactNode {
   );
 }
 
-interface Coming {
-  id: string;
-  state: "waiting" | "pulling" | "loading" | "served" | "failed";
-  stage: string;
-  done: number;
-  total: number;
-  detail: string;
-}
-
-function progress(model: Coming): string {
-  if (model.state === "pulling") return `being pulled: ${model.stage}${model.total ? ` ${Math.floor((100 * model.done) / model.total)} %` : ""}`;
-  if (model.state === "failed") return `could not be brought in: ${model.detail}`;
-  return model.state === "loading" ? "being loaded" : "waits for its turn";
-}
-
 const KINDS: Record<string, string> = { chat: "writes text", embedding: "embeds text", reranker: "orders passages", application: "application", collection: "collection of documents" };
 
 function ModelTable(): ReactNode {
   const models = useResource("models and presets", async (signal) => {
-    const [served, presets] = await Promise.all([get<List<Model> & { coming?: Coming[] }>("/v1/models", signal), get<List<Preset>>("/v1/presets", signal)]);
+    const [served, presets] = await Promise.all([get<Models>("/v1/models", signal), get<List<Preset>>("/v1/presets", signal)]);
     return { served: served.data, coming: served.coming ?? [], presets: presets.data };
   });
   return (

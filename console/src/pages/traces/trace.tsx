@@ -6,7 +6,7 @@ import type { EventRecord, List, Span } from "../../api/types";
 import { useResource } from "../../lib/resource";
 import { go, Link, path } from "../../lib/route";
 import { useMe } from "../../session";
-import { Button, Choice, IconButton } from "../../ui/controls";
+import { Badge, Button, Choice, IconButton } from "../../ui/controls";
 import { Icon } from "../../ui/icon";
 import { Loaded } from "../../ui/states";
 import { copy } from "../../ui/toast";
@@ -47,6 +47,8 @@ export function TraceView({ id, shown }: { id: string; shown: Shown }): ReactNod
         <div>
           <Link to={path("traces")} className="back"><Icon name="left" size={15} />Traces</Link>
           <h1>Trace</h1>
+          {answer?.facts.answered === false && <p><Badge tone="warn">not in the documents</Badge></p>}
+          {answer?.facts.answered === true && <p><Badge tone="good">answered from the documents</Badge></p>}
           <p className="muted mono row">
             {id}
             <IconButton icon="copy" size={14} label="Copy the trace id" onClick={() => void copy(id, "Trace id")} />
