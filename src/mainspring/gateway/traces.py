@@ -212,7 +212,7 @@ def verdict_body(verdict: EventRecord) -> dict[str, Any]:
     }
 
 
-def trace_body(trace: TraceRow, asked: Question | None) -> dict[str, Any]:
+def trace_body(trace: TraceRow, asked: Question | None = None) -> dict[str, Any]:
     """A trace as it is listed: its outermost span, what was asked, and what its model calls cost."""
     root = trace.root
     attributes = orjson.loads(root.attributes)
