@@ -69,14 +69,6 @@ def router(events: Facts, new_id: NewId, access: Access, idempotency: Idempotenc
             raise InvalidRequest("feedback needs a rating, an edit or a comment", param="rating")
         principal = context.principal
         answer = await events.answer_for(principal, body.answer_id)
-        facts: dict[str, Any] = {
-            "key_id": principal.key_id,
-            "rating": body.rating,
-            "comment": body.comment,
-            "edited": body.edit is not None,
-        }
-        if body.rating and (before := await _rated(events, principal, body.answer_id)):
-            facts["instead_of"] = before
         record = EventRecord(
             id=new_id("evt_"),
             at=time.time(),
@@ -85,7 +77,7 @@ def router(events: Facts, new_id: NewId, access: Access, idempotency: Idempotenc
             kind="feedback",
             subject=body.answer_id,
             parent_id=answer.id,
-            facts=facts,
+            facts=await _facts(events, principal, body),
             content=body.edit,
             consent=body.consent,
         )
@@ -118,6 +110,18 @@ def router(events: Facts, new_id: NewId, access: Access, idempotency: Idempotenc
         return json_response(list_body(found.map(event_body)))
 
     return routes
+
+
+async def _facts(events: Facts, principal: Principal, body: FeedbackBody) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "key_id": principal.key_id,
+        "rating": body.rating,
+        "comment": body.comment,
+        "edited": body.edit is not None,
+    }
+    if body.rating and (before := await _rated(events, principal, body.answer_id)):
+        facts["instead_of"] = before
+    return facts
 
 
 async def _rated(events: Facts, principal: Principal, answer_id: str) -> str | None:

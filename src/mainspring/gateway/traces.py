@@ -124,6 +124,14 @@ def router(spans: Kept, events: EventPages, questions: Asking, places: Places, a
         spans_of = [span_body(span) for span in found]
         return json_response({"id": trace_id, "object": "trace", "spans": spans_of, "verdicts": verdicts})
 
+    _sent(routes, events, access)
+    _found(routes, events, places, access)
+    return routes
+
+
+def _sent(routes: APIRouter, events: EventPages, access: Access) -> None:
+    admins = Annotated[Context, Depends(access("admin"))]
+
     @routes.get("/{trace_id}/prompt")
     async def get_prompt(trace_id: str, context: admins) -> HttpResponse:
         """What models were sent under a trace, as the guards let it be read, call by call; see
@@ -139,9 +147,6 @@ def router(spans: Kept, events: EventPages, questions: Asking, places: Places, a
                 param="trace_id",
             )
         return json_response({"id": trace_id, "object": "trace.prompt", "calls": told})
-
-    _found(routes, events, places, access)
-    return routes
 
 
 def _found(routes: APIRouter, events: EventPages, places: Places, access: Access) -> None:
