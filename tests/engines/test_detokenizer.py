@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mainspring.engines.blanks import LIMIT
 from mainspring.engines.detokenizer import Streamer, Vocabulary, encode
+from mainspring.engines.openvino_sequences import reason_of
 from tests.conformance.engine_cases import default_model_missing, pulled_files
 
 
@@ -105,3 +107,42 @@ def test_special_tokens_are_shown_where_they_mark_calls(vocabulary: Vocabulary) 
     streamer = Streamer(vocabulary, shown=("<end>",))
     pieces = [streamer.push(token) for token in [97, 256, 0xC3, 0xA9, 256, 0xC3]]
     assert "".join([*pieces, streamer.flush()]).rstrip("\ufffd") == "a<end>é<end>"
+
+
+JSON = ("json_schema", '{"type": "object"}')
+
+
+def fed(text: str, grammar: tuple[str, str] | None) -> tuple[Streamer, int]:
+    """What becomes of ``text``, and how many of its tokens are read until it stops."""
+    streamer = Streamer(Vocabulary(ByteTokenizer()), (), (), grammar)
+    for read, token in enumerate(text.encode(), 1):
+        streamer.push(token)
+        if streamer.stopped:
+            return streamer, read
+    return streamer, len(text.encode())
+
+
+def test_json_that_runs_in_white_space_is_cut_long_before_its_length() -> None:
+    streamer, read = fed('{"a":' + "\n \t\r" * 500, JSON)
+    assert streamer.blank
+    assert read == len('{"a":') + LIMIT + 1
+    assert (reason_of(streamer, ""), streamer.stopped_by) == ("length", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "grammar"),
+    [
+        ('{"a": "' + " " * 500 + '"}', JSON),
+        ('{"a": "\\"' + " " * 500 + '"}', JSON),
+        ('{"a": "\\\\",' + " " * LIMIT + '"b": 1}', JSON),
+        ("{" + ("\n" + " " * 100 + '"k": [1],') * 5, JSON),
+        (" " * 500, None),
+        (" " * 500, ("regex", " +")),
+    ],
+    ids=["string", "quote", "escape", "indented", "text", "regex"],
+)
+def test_white_space_that_has_an_end_or_is_text_is_left_alone(text: str, grammar: tuple[str, str] | None) -> None:
+    streamer, read = fed(text, grammar)
+    assert not streamer.stopped
+    assert read == len(text)
+    assert reason_of(streamer, "STOP") == "stop"

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from mainspring.engines import markers
+from mainspring.engines.blanks import Blanks
 
 # Strings that tell a byte-level vocabulary from one that needs its own decoder (word pieces, "▁", "<0x0A>").
 _SAMPLES = (
@@ -130,17 +131,26 @@ class _WholeDecoder:
 
 class Streamer:
     """The text of one choice. Text that may be the beginning of a stop string is held back; ``stopped_by`` is the one
-    that was met. Special tokens are skipped, except for those in ``shown``."""
+    that was met. Special tokens are skipped, except for those in ``shown``. Where the ``grammar`` (kind, source) is
+    that of JSON, white space without end stops it too: ``blank``."""
 
-    def __init__(self, vocabulary: Vocabulary, stop: Sequence[str] = (), shown: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        stop: Sequence[str] = (),
+        shown: Sequence[str] = (),
+        grammar: Sequence[str] | None = None,
+    ) -> None:
         self._vocabulary = vocabulary
         self._shown = frozenset(shown)
         self._decoder = _ByteDecoder(vocabulary) if vocabulary.byte_level else _WholeDecoder(vocabulary)
         self._stop = tuple(text for text in stop if text)
         self._longest = max(map(len, self._stop), default=0)
         self._held = ""
+        self._blanks = Blanks() if grammar and grammar[0] == "json_schema" else None
         self.stopped = False
         self.stopped_by = ""
+        self.blank = False
 
     def push(self, token: int) -> str:
         """Text that ``token`` releases; sets ``stopped`` when a stop string is complete."""
@@ -159,6 +169,8 @@ class Streamer:
         return text
 
     def _release(self, fresh: str) -> str:
+        if self._blanks is not None and self._blanks.push(fresh):
+            self.stopped = self.blank = True
         if not self._stop or not fresh:
             return fresh
         text = self._held + fresh

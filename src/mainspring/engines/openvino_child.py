@@ -203,7 +203,7 @@ class Scheduler:
         own = job.max_tokens + (BLOCK if width > 1 else 0)
         wanted = max(self._least, len(job.prompt) + round(self._reserve * width * own))
         tokens = -(-wanted // BLOCK) * BLOCK
-        streamer = Streamer(self._vocabulary, job.sampling["stop"], job.shown)
+        streamer = Streamer(self._vocabulary, job.sampling["stop"], job.shown, job.sampling["grammar"])
         sequence = Sequence(job, choice, width, min(tokens, self._admission.kv_tokens), streamer)
         sequence.reads = len(job.prompt)
         # What the runtime keeps of a sequence beside its tokens is lost when it stands aside.

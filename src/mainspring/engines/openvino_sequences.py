@@ -80,7 +80,9 @@ def drain(handle: Any) -> Iterator[dict[int, Any]]:
 
 
 def reason_of(streamer: Streamer, reason: str) -> str:
-    """Why a sequence ended: ``length``, ``stop``, or ``stop:`` and the stop string that it met."""
+    """Why a sequence ended: ``length`` (or white space without end), ``stop``, or ``stop:`` and the stop string."""
+    if streamer.blank:
+        return "length"
     if streamer.stopped:
         return f"stop:{streamer.stopped_by}"
     return "stop" if reason == "STOP" else "length"
