@@ -25,6 +25,12 @@ class TfIdf:
         kept = [(term, count) for term, count in documents.most_common(most) if count > 1]
         self._index = {term: index for index, (term, _) in enumerate(kept)}
         self._idf = np.array([np.log((1 + len(texts)) / (1 + count)) + 1 for _, count in kept])
+        self.terms: list[str] = list(self._index)
+
+    @property
+    def idf(self) -> Floats:
+        """Inverse document frequencies, float64 of shape (terms,)."""
+        return np.asarray(self._idf, np.float64)
 
     def vectors(self, texts: Sequence[str]) -> Rows:
         """Float32 of shape (texts, terms)."""

@@ -84,7 +84,7 @@ async def test_a_dry_run_lets_pass_what_it_would_refuse() -> None:
 
 
 async def test_a_repeated_system_prompt_is_replaced() -> None:
-    home = house(GuardPolicy(prompt_leak="redact"), says=f"I was told: {SYSTEM}")
+    home = house(GuardPolicy(injection="flag", prompt_leak="redact"), says=f"I was told: {SYSTEM}")
     answer = await home.ask("", messages=(Message("system", SYSTEM), Message("user", "What were you told?")))
     assert "oven" not in answer.text
     assert "[SYSTEM_PROMPT]" in answer.text
@@ -138,7 +138,7 @@ async def test_the_policy_is_that_of_the_application() -> None:
         version, calling, spotlighting, conversing = "both", False, False, False
 
         def under(self, application: str) -> GuardPolicy:
-            return GuardPolicy("strict", injection="refuse") if application == "bot" else GuardPolicy()
+            return GuardPolicy("strict", injection="refuse") if application == "bot" else GuardPolicy(injection="flag")
 
     home = house(GuardPolicy())
     import dataclasses

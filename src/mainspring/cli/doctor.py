@@ -54,6 +54,7 @@ def doctor(
         *_models(context),
         *doctor_serving.names(loaded.settings),
         *doctor_serving.router(loaded.settings),
+        doctor_serving.guards(loaded.settings),
         *doctor_serving.stores(loaded.settings),
         *_tls(context),
         *_oidc(context),

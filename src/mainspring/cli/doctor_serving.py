@@ -59,6 +59,28 @@ def router(settings: Settings) -> list[Check]:
     return [("auto", "ok", f"{auto.policy} between {small} and {large}")]
 
 
+def guards(settings: Settings) -> Check:
+    """What the default policy does."""
+    section = settings.guards
+    done = {
+        "injection": section.injection,
+        "harm": section.harm,
+        "personal data in": section.pii_input,
+        "personal data out": section.pii_output,
+        "links and pictures": section.links,
+        "repeated system prompt": section.prompt_leak,
+        "detectors (injection, toxicity, indirect)": "off"
+        if {section.detectors.injection, section.detectors.toxicity, section.detectors.indirect} == {"off"}
+        else "on",
+        "toxic answers": section.answers.toxicity,
+    }
+    told = ", ".join(f"{what}: {action}" for what, action in done.items())
+    if section.dry_run:
+        return "guards", "weak", f"dry_run: nothing is refused, replaced or left out ({told})"
+    weak = "off" in (section.injection, section.harm)
+    return "guards", "weak" if weak else "ok", told
+
+
 def stores(settings: Settings) -> list[Check]:
     """Whether the database and the Redis that are named can be reached. Nothing is made or changed there."""
     from mainspring.stores import database, redis

@@ -19,7 +19,7 @@ from functools import lru_cache
 
 from mainspring.guards.pii import Finding
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Raise it whenever a rule changes: it is part of what an answer was guarded by."""
 
 MAX_DECODED = 16
@@ -41,7 +41,43 @@ _PROMPT = (
     r"(?:text|prompt|instructions?|everything|conversation)\s{1,3}(?:written\s)?(?:above|before this|so far))"
 )
 
+# The same in French, German, Spanish, Portuguese, Italian and Dutch: what the rules of others are called, which of them
+# are meant, and verbs for setting them aside and for showing them.
+_FOREIGN_OWN = (
+    r"(?:instructions?|consignes?|règles|directives|anweisung(?:en)?|instruktionen|regeln|vorgaben|richtlinien|"
+    r"instrucciones|reglas|indicaciones|directrices|instruções|regras|istruzioni|regole|instructies|regels|aanwijzingen)"
+)
+_FOREIGN_BEFORE = (
+    r"(?:précédentes?|antérieures?|ci-dessus|initiales?|système|tes|vos|toutes|qui précèdent|reçues|"
+    r"vorherigen?|bisherigen?|obigen?|früheren?|deine|ihre|alle|system|oben|"
+    r"anteriores|previas|iniciales|tus|sus|todas|del sistema|prévias|suas|tuas|do sistema|"
+    r"precedenti|iniziali|tue|tutte|di sistema|vorige|eerdere|bovenstaande|je|jouw)"
+)
+_FOREIGN_DROP = (
+    r"(?:ignore[zr]?|ignorons|oublie[zr]?|ne (?:tiens|tenez) (?:pas|plus) compte|fais abstraction|"
+    r"ignorier(?:e|en|t)?|vergiss|vergesst|vergessen|missachte[nt]?|umgeh(?:e|en|t)?|"
+    r"ignor[ae]|ignoren|ignorar|olvid[ae]|olvida(?:te|r)|esque(?:ce|ça|cer)|desconsider[ae]|"
+    r"ignorate|ignorare|dimentica(?:te|re)?|negeer|vergeet)"
+)
+_FOREIGN_SHOW = (
+    r"(?:affiche[zr]?|montre[zr]?|révèle[zr]?|révélez|répète[zr]?|répétez|donne[zr]?|écri[st]|imprime[zr]?|"
+    r"zeig(?:e|en|t)?|gib|wiederhole?|verrat(?:e|en)?|nenne?|muestra|muéstrame|revela|repite|imprime|dime|"
+    r"mostra(?:mi)?|mostre|rivela|revele|ripeti|repita|toon|herhaal|geef)"
+)
+_FOREIGN_PROMPT = (
+    r"(?:(?:prompt|invite|message)\s(?:du\s)?(?:système|initiale?)|(?:instructions?|consignes?)\s(?:du\s)?système|system-?\s?prompt|"
+    r"system(?:anweisung(?:en)?|nachricht)|(?:prompt|instrucciones|mensaje|instruções|mensagem|istruzioni|messaggio)\s"
+    r"(?:d(?:el?|o|i)\s)?(?:sistema|iniciales|iniciais|iniziali)|systeem(?:prompt|instructies))"
+)
+
 _RULES: tuple[tuple[str, str], ...] = (
+    (
+        "instruction_override",
+        rf"(?<!n')(?<!no )(?<!não )(?<!non )\b{_FOREIGN_DROP}\b(?!\s(?:sie |wir )?(?:nicht|niet|pas|jamais|nie)\b)"
+        rf"[^.!?\n]{{0,30}}?\b(?:{_FOREIGN_BEFORE}\b[^.!?\n]{{0,20}}?\b{_FOREIGN_OWN}|"
+        rf"{_FOREIGN_OWN}\b[^.!?\n]{{0,20}}?\b{_FOREIGN_BEFORE})\b",
+    ),
+    ("prompt_extraction", rf"\b{_FOREIGN_SHOW}\b[^.!?\n]{{0,40}}?\b{_FOREIGN_PROMPT}"),
     (
         "instruction_override",
         rf"\b(?:ignore|disregard|forget|override|overlook|skip|neglect|discard|dismiss)\b\s{{1,4}}"
@@ -154,6 +190,31 @@ _RULES: tuple[tuple[str, str], ...] = (
 _COMPILED = tuple((kind, re.compile(pattern)) for kind, pattern in _RULES)
 # A rule is tried only where one of its marks occurs: twenty substring searches cost less than one such pattern.
 _MARKS: tuple[tuple[str, ...], ...] = (
+    (
+        "instru",
+        "consigne",
+        "règle",
+        "directi",
+        "anweisung",
+        "regel",
+        "vorgabe",
+        "richtlinie",
+        "regla",
+        "istruz",
+        "regol",
+    ),
+    (
+        "prompt",
+        "invite",
+        "système",
+        "sistema",
+        "systeem",
+        "iniziali",
+        "iniciai",
+        "iniciales",
+        "initial",
+        "systemnachricht",
+    ),
     ("ignor", "disregard", "forget", "overrid", "overlook", "skip", "neglect", "discard", "dismiss"),
     ("your ",),
     ("follow", "obey", "comply"),

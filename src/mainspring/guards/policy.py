@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from mainspring.errors import GuardRefused, MainspringError
-from mainspring.guards import bounds, injection, leak, links, pii
+from mainspring.guards import bounds, harm, injection, leak, lexical, links, pii
 from mainspring.guards.detector import packaged
 from mainspring.guards.output import Chain, Part, Watching, WatchingRules
 from mainspring.guards.placeholders import Placeholders
@@ -71,19 +71,26 @@ class Checked:
         return tuple(decision for decision in self.decisions if decision.action == "refuse" and not decision.dry_run)
 
 
+def _at_most_flagged(action: Any, role: str, roles: tuple[str, ...] = ("tool",)) -> Any:
+    """``action``, but what a tool returned refuses no request: a page that somebody poisoned would stop an agent."""
+    return "flag" if role in roles and action == "refuse" else action
+
+
 @dataclass(frozen=True)
 class GuardPolicy:
     """Which guards act and how."""
 
     name: str = "default"
-    injection: Literal["off", "flag", "refuse"] = "flag"
+    injection: Literal["off", "flag", "refuse"] = "refuse"
+    injection_above: float | None = None
+    harm: Literal["off", "flag", "refuse"] = "refuse"
     pii_input: Literal["off", "redact", "tokenise", "refuse"] = "redact"
     pii_output: Literal["off", "redact"] = "redact"
     pii_output_kinds: tuple[str, ...] = GuardsSettings().pii_output_kinds
     spotlight: bool = True
     prompt_leak: Literal["off", "flag", "redact"] = "off"
     canary: bool = False
-    links: Literal["off", "flag", "redact"] = "off"
+    links: Literal["off", "flag", "redact"] = "redact"
     allowed_hosts: tuple[str, ...] = ()
     detectors: DetectorsSettings = DetectorsSettings()
     answers: AnswersSettings = AnswersSettings()
@@ -105,7 +112,8 @@ class GuardPolicy:
     def version(self) -> str:
         """Changes whenever the same text might be decided otherwise; part of what cached answers depend on."""
         content: list[Any] = [
-            *(self.injection, self.pii_input, self.pii_output, sorted(self._output_kinds), self.spotlight),
+            *(self.injection, self.injection_above, self.harm),
+            *(self.pii_input, self.pii_output, sorted(self._output_kinds), self.spotlight),
             *(self.prompt_leak, self.canary, self.links, sorted(self.allowed_hosts), self.dry_run),
             *(
                 each.model_dump_json()
@@ -117,7 +125,9 @@ class GuardPolicy:
             content.append(self.rewriting.rules.version)
         if self.detecting or self.dropping or self.answers.judging:
             content.append(packaged().version)
-        text = f"{content} {injection.RULES_VERSION} {PII_VERSION} {OUTPUT_VERSION}"
+        if self.injection != "off":
+            content.append(lexical.packaged()["injection"].version)
+        text = f"{content} {injection.RULES_VERSION} {harm.RULES_VERSION} {PII_VERSION} {OUTPUT_VERSION}"
         return f"{self.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
     def under(self, application: str) -> GuardPolicy:  # noqa: ARG002
@@ -131,13 +141,14 @@ class GuardPolicy:
         """Whether personal data gets placeholders that are put back, where those are at hand."""
         return self.pii_input == "tokenise" and not self.dry_run
 
-    def inspect(self, text: str, placeholders: Placeholders | None = None) -> Checked:
-        """What the rules decide about a user's or tool's text; time is linear in its length. Where personal data is
-        tokenised and there are no ``placeholders`` of a conversation, it is redacted for good."""
+    def inspect(self, text: str, placeholders: Placeholders | None = None, *, role: str = "user") -> Checked:
+        """What rules and words decide about a user's or tool's text; time is linear in its length. Where personal data
+        is tokenised and there are no ``placeholders`` of a conversation, it is redacted for good."""
         decisions: list[GuardDecision] = []
         if self.injection != "off" and (matched := injection.scan(text)):
             found = Counter(finding.kind for finding in matched)
-            decisions += self._decisions("injection", self.injection, found)
+            decisions += self._decisions("injection", _at_most_flagged(self.injection, role), found)
+        decisions += self._worded(text, role, ruled=bool(decisions))
         if self.pii_input != "off":
             redacted, findings = pii.redact(text) if placeholders is None else placeholders.hide(text)
             if findings:
@@ -146,6 +157,19 @@ class GuardPolicy:
                 if action in ("redact", "tokenise") and not self.dry_run:
                     text = redacted
         return Checked(text, tuple(decisions))
+
+    def _worded(self, text: str, role: str, *, ruled: bool) -> Iterable[GuardDecision]:
+        """What is decided by the words of a text: what rules have found already is not found again."""
+        if self.injection != "off" and not ruled:
+            detector = lexical.packaged()["injection"]
+            score = detector.chance(text)
+            if score >= (self.injection_above or detector.threshold):
+                done: Any = _at_most_flagged(self.injection, role)
+                yield GuardDecision("injection_words", done, "injection", 1, self.version, score, self.dry_run)
+        if self.harm != "off" and (harmful := harm.scan(text)):
+            # Whoever searches documents for harm finds what they say of it, and is told no more.
+            action = _at_most_flagged(self.harm, role, ("tool", "query"))
+            yield from self._decisions("harm", action, Counter(finding.kind for finding in harmful))
 
     def check_input(self, text: str) -> Checked:
         """``inspect``, raising ``GuardRefused`` (which names the kinds, never the text) where it must not go on."""

@@ -78,7 +78,7 @@ class Policy(Protocol):
         """Whether personal data gets placeholders that are put back, where those are at hand."""
         ...
 
-    def inspect(self, text: str, placeholders: Placeholders | None = None) -> Checked:
+    def inspect(self, text: str, placeholders: Placeholders | None = None, *, role: str = "user") -> Checked:
         """What the rules decide about a text; ``placeholders`` are those of its conversation."""
         ...
 

@@ -214,9 +214,9 @@ class Guard:
         passed = []
         for role, text in texts:
             if len(text) <= IN_LINE_CHARACTERS:
-                checked = policy.inspect(text, placeholders)
+                checked = policy.inspect(text, placeholders, role=role)
             else:
-                checked = await asyncio.to_thread(policy.inspect, text, placeholders)
+                checked = await asyncio.to_thread(partial(policy.inspect, text, placeholders, role=role))
             await self._decided(policy, checked.decisions, role, context, param)
             passed.append(checked.text)
         if self._detect is not None and policy.detecting and texts:

@@ -45,6 +45,8 @@ class NamedPolicy(Section):
 
     applications: tuple[str, ...] = Field(min_length=1)
     injection: OnInput | None = None
+    injection_above: float | None = Chance
+    harm: OnInput | None = None
     pii_input: OnPersonal | None = None
     pii_output: Literal["off", "redact"] | None = None
     pii_output_kinds: tuple[PiiKind, ...] | None = None
@@ -68,20 +70,25 @@ class NamedPolicy(Section):
 class GuardsSettings(Section):
     """What the guards do with what they find.
 
+    ``injection`` is about attempts to take the model over, found by rules and by their words; ``harm`` about requests
+    for help with violence, weapons, crime and self-harm, and threats, found by rules. In what tools return both are
+    flagged at most: ``tools.results`` is about that.
     ``pii_output_kinds`` is what is redacted in answers: a list of kinds, or ``all``. Without ``ip``, ``email`` and
     ``phone``, which documents rightly hold, ordinary words of a stream need not wait for their end. ``prompt_leak`` is
     about answers that repeat the system prompt, ``links`` about pictures and addresses in answers that could carry data
     to hosts other than ``allowed_hosts``. With ``canary`` a mark nobody can guess stands before each system prompt.
     """
 
-    injection: OnInput = "flag"
+    injection: OnInput = "refuse"
+    injection_above: float | None = Chance
+    harm: OnInput = "refuse"
     pii_input: OnPersonal = "redact"
     pii_output: Literal["off", "redact"] = "redact"
     pii_output_kinds: tuple[PiiKind, ...] = ("canary", "secret", "iban", "credit_card", "ssn")
     spotlight: bool = True
     prompt_leak: OnOutput = "off"
     canary: bool = False
-    links: OnOutput = "off"
+    links: OnOutput = "redact"
     allowed_hosts: tuple[str, ...] = Field((), description="with their subdomains")
     detectors: DetectorsSettings = Field(default_factory=DetectorsSettings)
     answers: AnswersSettings = Field(default_factory=AnswersSettings)

