@@ -185,8 +185,9 @@ async def test_a_key_without_tokens_left_is_refused(tmp_path: Path) -> None:
 async def test_what_is_said_of_documents_hides_what_answers_hide(tmp_path: Path) -> None:
     secret = "sk-" + "a1B2c3D4" * 5
     text = (
-        "The Tarn Pier is a film directed by Ada Holm. Ada Holm was born in Tarnstad.\n\n"
-        f"Ada Holm keeps {secret} for the Tarn Pier in Tarnstad. The Tarn Pier opened in Tarnstad."
+        f"The Tarn Pier is a film directed by Ada Holm, who gave it {secret}. "
+        f"Ada Holm was born with {secret} in Tarnstad.\n\n"
+        f"Ada Holm keeps {secret} for the Tarn Pier in Tarnstad. The Tarn Pier opened with {secret} in Tarnstad."
     )
     async with opened(tmp_path / "home") as world:
         key = world.keys["both"]
@@ -201,7 +202,7 @@ async def test_what_is_said_of_documents_hides_what_answers_hide(tmp_path: Path)
         }
         page = (await world.call(key, "POST", f"/v1/vector_stores/{store}/search", body)).json()
         said = str([page["summary"], page["graph"]])
-        assert "Ada Holm keeps [" in str(page["summary"]["citations"])
+        assert " [SECRET]" in str(page["summary"]["citations"])
         assert "Ada Holm keeps [" in str(page["graph"]["themes"])
         assert secret not in said
         # A hit is the document itself, as it stands at its offsets.
