@@ -2,7 +2,8 @@
 import { lazy, Suspense, useCallback, useEffect, useState, type ReactNode } from "react";
 import { ApiError, kept, may, onRefusal, whoAsks } from "./api/client";
 import type { Me } from "./api/types";
-import { open } from "./lib/conversations";
+import { leave, open } from "./lib/conversations";
+import { fromOthers, onLeft } from "./lib/tabs";
 import { go, path, usePlace } from "./lib/route";
 import { Login } from "./pages/login";
 import { PAGES } from "./pages/pages";
@@ -17,7 +18,7 @@ const LAZY = new Map(PAGES.map((page) => [page.name, lazy(page.load)]));
 type State = { me: Me } | { why: string } | { failed: ApiError } | "checking";
 
 export function App(): ReactNode {
-  const [state, setState] = useState<State>(kept.get() ? "checking" : { why: "" });
+  const [state, setState] = useState<State>("checking");
 
   const check = useCallback((): void => {
     setState("checking");
@@ -39,7 +40,12 @@ export function App(): ReactNode {
       kept.clear();
       setState({ why: error.message });
     });
+    onLeft(() => {
+      leave();
+      setState({ why: "" });
+    });
     if (kept.get()) check();
+    else void fromOthers().then((found) => (found ? check() : setState({ why: "" })));
   }, [check]);
 
   return (

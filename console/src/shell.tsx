@@ -1,18 +1,21 @@
 // What stands around every page: the navigation, who is signed in, the theme.
 import { useEffect, useRef, useState, type ReactNode } from "react";
-import { kept, may } from "./api/client";
+import { may } from "./api/client";
 import type { Me } from "./api/types";
-import { forgetAll } from "./lib/conversations";
+import { forgetAll, leave } from "./lib/conversations";
 import { go, Link, path, usePlace } from "./lib/route";
+import { leaveAll } from "./lib/tabs";
 import { setTheme, theme, type Theme } from "./lib/theme";
 import { PAGES } from "./pages/pages";
 import { Choice, IconButton } from "./ui/controls";
+import { Confirm } from "./ui/dialog";
 import { Icon, Logo } from "./ui/icon";
 import { Shortcuts } from "./ui/shortcuts";
 
 export function Shell({ me, onLeave, children }: { me: Me; onLeave: () => void; children: ReactNode }): ReactNode {
   const place = usePlace();
   const [open, setOpen] = useState(false);
+  const [leaving, setLeaving] = useState(false);
   const main = useRef<HTMLElement>(null);
   const opened = useRef("");
   useEffect(() => {
@@ -29,9 +32,10 @@ export function Shell({ me, onLeave, children }: { me: Me; onLeave: () => void; 
     return () => removeEventListener("keydown", close);
   }, []);
 
-  const leave = (): void => {
-    kept.clear();
-    forgetAll();
+  const out = (forgetting: boolean): void => {
+    leaveAll();
+    if (forgetting) forgetAll();
+    leave();
     go(path(), true);
     onLeave();
   };
@@ -73,13 +77,27 @@ export function Shell({ me, onLeave, children }: { me: Me; onLeave: () => void; 
                 {me.tenant} · {me.scopes.includes("admin") ? "admin" : me.scopes.join(", ")}
               </span>
             </div>
-            <IconButton icon="out" label="Sign out" onClick={leave} />
+            <IconButton icon="out" label="Sign out" onClick={() => setLeaving(true)} />
           </div>
         </div>
       </aside>
+      {leaving && <SignOut onYes={out} onClose={() => setLeaving(false)} />}
       <Shortcuts me={me} pages={PAGES} />
       <main id="main" ref={main} tabIndex={-1}>{children}</main>
     </div>
+  );
+}
+
+function SignOut({ onYes, onClose }: { onYes: (forgetting: boolean) => void; onClose: () => void }): ReactNode {
+  const [forgetting, setForgetting] = useState(false);
+  return (
+    <Confirm title="Sign out?" verb="Sign out" onYes={() => onYes(forgetting)} onClose={onClose}>
+      <p>All tabs of this browser are signed out. Your conversations stay in it, and are there again when the same key signs in.</p>
+      <label className="check">
+        <input type="checkbox" checked={forgetting} onChange={(event) => setForgetting(event.target.checked)} />
+        <span>Delete them from this browser: others use it too</span>
+      </label>
+    </Confirm>
   );
 }
 

@@ -55,10 +55,19 @@ def test_a_wrong_key_is_refused_in_words_and_a_right_one_opens_the_chat(browser:
     browser.fill("input[name=key]", server.key + Keys.ENTER)
     browser.find(COMPOSER)
     assert browser.path() == "/console/chat"
-    # The tab has the key, and nothing that outlives the tab has.
+    # The tab has the key, and nothing that outlives all tabs has.
     assert browser.run("return sessionStorage['mainspring.key']") == server.key
     assert server.key not in browser.run("return JSON.stringify(localStorage) + document.cookie")
+    first = browser.driver.current_window_handle
+    browser.driver.switch_to.new_window("tab")
+    browser.open("/console")
+    # Another tab of the browser is signed in as well, and signed out with it.
+    browser.find(COMPOSER)
     browser.press("Sign out")
+    browser.click("dialog button.danger", "Sign out")
+    browser.find("input[name=key]")
+    browser.driver.close()
+    browser.driver.switch_to.window(first)
     browser.find("input[name=key]")
     assert browser.run("return sessionStorage['mainspring.key']") is None
 

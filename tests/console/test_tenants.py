@@ -137,5 +137,6 @@ def test_whoever_signs_in_next_finds_no_conversation(
     browser.find(COMPOSER)
     assert mine.word not in browser.run("return document.documentElement.outerHTML")
     browser.press("Sign out")
+    browser.click("dialog button.danger", "Sign out")
     browser.find("input[name=key]")
     assert mine.word not in browser.run("return document.documentElement.outerHTML")

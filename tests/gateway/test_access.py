@@ -44,6 +44,7 @@ SCOPES = {
     "GET /v1/files/{file_id}/content": "ingest",
     "DELETE /v1/files/{file_id}": "ingest",
     "POST /v1/vector_stores": "ingest",
+    "GET /v1/vector_stores/{store_id}/sources": "admin",
     "GET /v1/vector_stores": "chat",
     "GET /v1/vector_stores/{store_id}": "chat",
     "POST /v1/vector_stores/{store_id}": "ingest",

@@ -15,7 +15,7 @@ export class ApiError extends Error {
   }
 }
 
-// The key lives as long as the tab does, and nowhere else.
+// The key lives in tabs, and is written nowhere: it goes with the last of them. A tab that has none asks the others.
 export const kept = {
   get: (): string => sessionStorage.getItem(KEY) ?? "",
   set: (key: string): void => sessionStorage.setItem(KEY, key),

@@ -35,12 +35,10 @@ export function open(keyId: string): void {
   tell();
 }
 
-// Nothing of what was said stays behind in the browser.
-export function forgetAll(): void {
+// What was said stays in the browser, for the next time that the same key signs in.
+export function leave(): void {
   for (const stopping of running.values()) stopping.abort();
-  clearTimeout(saving);
-  saving = undefined;
-  if (owner) localStorage.removeItem(owner);
+  write();
   all = [];
   owner = "";
   tell();
@@ -121,6 +119,20 @@ export function update(id: string, by: (conversation: Conversation) => Conversat
 
 export function updatePane(id: string, index: number, by: (pane: Pane) => Pane): void {
   update(id, (each) => ({ ...each, panes: each.panes.map((pane, at) => (at === index ? by(pane) : pane)) }));
+}
+
+export function rename(id: string, title: string): void {
+  update(id, (each) => ({ ...each, title: title.trim() || each.title }));
+}
+
+// Nothing of what was said stays behind in the browser.
+export function forgetAll(): void {
+  for (const stopping of running.values()) stopping.abort();
+  clearTimeout(saving);
+  saving = undefined;
+  if (owner) localStorage.removeItem(owner);
+  all = [];
+  tell();
 }
 
 export function forget(id: string): void {

@@ -28,6 +28,7 @@ from mainspring.gateway import (
     responses,
     search,
     sessions,
+    sources,
     subjects,
     traces,
 )
@@ -72,6 +73,7 @@ def mount(system: System) -> FastAPI:
         knowledge.files_router(system.stores.files, system.library, access, idempotency),
         knowledge.stores_router(system.library, access, idempotency),
         knowledge.documents_router(system.library, access),
+        sources.router(system.library, access),
         search.router(system.library.search, access, system.charge),
         moderations.router(system.moderator, access, system.charge, settings.max_embedding_inputs),
         policies.router(system.policies, access),

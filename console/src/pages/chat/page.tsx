@@ -53,10 +53,15 @@ function preferred(models: Model[]): string {
   return collection && names.includes(ANSWERS) ? ANSWERS : names[0]!;
 }
 
+// Another page may name what is to be asked.
+function asked(models: Model[], name: string | null): string | undefined {
+  return models.find((model) => model.id === name)?.id;
+}
+
 function Chat({ models, coming, presets }: { models: Model[]; coming: Coming[]; presets: Preset[] }): ReactNode {
   const all = conversations.useConversations();
   const place = usePlace();
-  const [draft, setDraft] = useState<Conversation>(() => conversations.make([preferred(models)]));
+  const [draft, setDraft] = useState<Conversation>(() => conversations.make([asked(models, place.query.get("ask")) ?? preferred(models)]));
   const [settings, setSettings] = useState(false);
   const [history, setHistory] = useState(false);
   const [attaching, setAttaching] = useState(false);

@@ -12,6 +12,7 @@ import { Confirm } from "../../ui/dialog";
 import { Icon } from "../../ui/icon";
 import { Empty, Loaded } from "../../ui/states";
 import { toast } from "../../ui/toast";
+import { SourceList } from "./sources";
 import { SearchDebugger } from "./search";
 import { Uploads } from "./uploads";
 
@@ -51,9 +52,11 @@ export function CollectionView({ id }: { id: string }): ReactNode {
                   options={[{ value: "documents", label: "Documents" }, { value: "search", label: "Search" }]}
                   onChange={(value) => go(path("knowledge", id) + (value === "search" ? "?view=search" : ""))}
                 />
+                <Button icon="chat" onClick={() => go(`${path("chat")}?ask=${encodeURIComponent(found.name)}`)}>Ask this</Button>
                 {fills && <IconButton icon="trash" label="Delete the collection" onClick={() => setGoing(true)} />}
               </div>
             </header>
+            {may(me, "admin") && view === "documents" && <SourceList store={found} />}
             {view === "search" ? (
               <SearchDebugger store={found} />
             ) : (

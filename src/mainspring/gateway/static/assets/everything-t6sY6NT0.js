@@ -1,1 +1,0 @@
-import{w as r}from"./index-C3OZ3KnL.js";async function s(o,n){const e=[];let a="";for(;;){const t=await r(`${o}?limit=100${a}`,n);if(e.push(...t.data),!t.has_more||!t.last_id)return e;a=`&after=${encodeURIComponent(t.last_id)}`}}export{s as e};
