@@ -264,7 +264,7 @@ def key_of(tenant: str, home: Path, *scopes: str) -> str:
     command = [sys.executable, "-m", "mainspring", "keys", "create", tenant, "--tenant", tenant, "--json"]
     command += [word for scope in scopes for word in ("--scope", scope)]
     made = subprocess.run(command, env=environment(home), cwd=home, capture_output=True, text=True, check=True)
-    secret: str = json.loads(made.stdout)["secret"]
+    secret: str = json.loads(made.stdout)["data"]["secret"]
     return secret
 
 

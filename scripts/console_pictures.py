@@ -141,7 +141,7 @@ def others(server: Server) -> None:
         made = run(server, "keys", "create", "theirs", "--tenant", tenant, "--scope", "admin", "--json")
         for tokens in lengths:
             body = {"model": CHAT, "messages": said, "max_tokens": tokens}
-            server.call("POST", "/v1/chat/completions", body, key=json.loads(made)["secret"])
+            server.call("POST", "/v1/chat/completions", body, key=json.loads(made)["data"]["secret"])
 
 
 def chat(browser: Browser) -> None:

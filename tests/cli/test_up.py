@@ -27,4 +27,4 @@ def test_the_first_key_is_shown_when_everything_else_went_well(command: Command)
     assert re.search(r"Admin key, .*: ms-\S+", said)
     assert re.fullmatch(r"Console: http://127\.0\.0\.1:\d+/console  \(.*\)", said.rstrip().splitlines()[-1])
     (key,) = data(command.said("keys", "list", "--json"))
-    assert key["scopes"] == "admin,operate"
+    assert key["scopes"] == ["admin", "operate"]

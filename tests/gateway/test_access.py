@@ -269,7 +269,7 @@ def single(server: Server) -> dict[str, str]:
     was ``replaced``, and one that may do all but ask any model that there is (``elsewhere``)."""
     scopes = ("--scope", "admin", "--scope", "operate")
     made = run(server, "keys", "create", "matrix", "--tenant", "matrix", *scopes, "--json")
-    admin = str(json.loads(made)["secret"])
+    admin = str(json.loads(made)["data"]["secret"])
 
     def key(name: str, **body: Any) -> dict[str, Any]:
         status, found = server.call("POST", "/v1/keys", {"name": name, **body}, admin)
@@ -429,7 +429,7 @@ def test_keys_are_listed_without_their_secrets(
     server: Server, made: dict[str, dict[str, str]], keys: dict[str, str]
 ) -> None:
     listed = run(server, "keys", "list", "--json")
-    ids = {row["id"] for row in json.loads(listed)}
+    ids = {row["id"] for row in json.loads(listed)["data"]}
     assert {key["id"] for name, key in made.items() if name != "stranger"} <= ids
     assert made["stranger"]["id"] not in ids
     assert not any(secret in listed for secret in keys.values())

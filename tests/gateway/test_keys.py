@@ -16,7 +16,7 @@ from tests.gateway.test_access import code, run
 def grouped(server: Server) -> str:
     """An admin's secret in the group ``keys-room``."""
     made = run(server, "keys", "create", "grouped admin", "--scope", "admin", "--group", "keys-room", "--json")
-    return str(json.loads(made)["secret"])
+    return str(json.loads(made)["data"]["secret"])
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from mainspring import serving, stores, telemetry
 from mainspring.engines import ChatModel, Engines
 from mainspring.engines.model import ModelResponder
 from mainspring.engines.scripted import ScriptedEngine
+from mainspring.errors import UnknownModel
 from mainspring.path import collect
 from mainspring.settings import Settings
 from mainspring.types import ChatRequest, EmbedRequest, Message, Sampling
@@ -50,3 +53,16 @@ async def test_everything_is_served_under_its_name_and_in_the_ledger(tmp_path: P
         calls = await opened.events.find("acme", kind="call")
         assert sorted(each.facts["model"] for each in calls) == ["large", "large", "small", "words"]
         assert set(path.chat) == {"small", "large", "route"}
+
+
+async def test_without_chat_models_documents_still_have_a_window(tmp_path: Path) -> None:
+    settings = Settings.model_validate({"home": tmp_path, "models": {"chat": []}})
+    async with (
+        stores.open(settings) as opened,
+        telemetry.open(settings, opened.spans) as told,
+        serving.open(settings, opened, told, Engines({}, WordVectors())) as path,
+    ):
+        context = visitor()
+        # Nobody answers under that name, which is found out behind the check of its length.
+        with pytest.raises(UnknownModel):
+            await path.responder.respond(ChatRequest("nobody", (Message("user", "Hello?"),)), context)

@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -100,7 +100,7 @@ def verify(
 
     reports = _run(context, work)
     if as_json:
-        show.as_json(reports)
+        show.as_json(reports, ok=_whole(reports))
     elif not reports:
         print("There is no log here yet: nothing was verified.")
     for report in reports if not as_json else ():
@@ -114,8 +114,12 @@ def verify(
             print(f"  guard events: {decided['sealed']} sealed, {decided['missing']} of them gone")
         for number in decided["changed"]:
             print(f"  entry {number}: guard events that it refers to were changed")
-    if not all(report["intact"] and not report["guard_decisions"]["changed"] for report in reports):  # type: ignore[index]
+    if not _whole(reports):
         raise Conflict("an audit log is not as it was written", remedy="Compare it with a backup or an export")
+
+
+def _whole(reports: Sequence[Mapping[str, Any]]) -> bool:
+    return all(report["intact"] and not report["guard_decisions"]["changed"] for report in reports)
 
 
 @app.command()

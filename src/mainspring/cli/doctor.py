@@ -65,20 +65,23 @@ def doctor(
         _disk(context),
         _processor(),
     ]
+    broken = [check for check in checks if check[1] in BROKEN]
     if as_json:
         show.as_json(
             {
                 "version": __version__,
                 "settings": [dict(zip(("key", "value", "origin"), row, strict=True)) for row in settings],
                 "checks": [dict(zip(("check", "state", "detail"), check, strict=True)) for check in checks],
-            }
+            },
+            ok=not broken,
+            errors=[show.problem("check_failed", f"{name}: {detail}") for name, _, detail in broken],
         )
     else:
         print(f"mainspring {__version__}\n")
         show.table(["setting", "value", "from"], settings)
         print()
         show.table(["check", "state", "detail"], checks)
-    if any(state in BROKEN for _, state, _ in checks):
+    if broken:
         raise typer.Exit(1)
 
 

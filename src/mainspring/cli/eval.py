@@ -83,8 +83,10 @@ def rag(
     Each has its metrics with 95 % intervals, a paired significance test against the baseline (corrected for the
     number of arms), tokens and milliseconds a query, and the size of its index.
     """
+    from mainspring.evaluate import metrics as measures
     from mainspring.evaluate import report
 
+    measures.library()
     settings = _settings(context, chat=chat)
     judged = _judged(context, collection, data, split, limit)
     axes = {"chunkers": chunkers, "retrievers": retrievers, "expansions": expansions, "rerankers": rerankers}
@@ -261,7 +263,10 @@ def _pull_rerankers(settings: Settings, grid: Sequence[Arm]) -> None:
 
 def _settings(context: typer.Context, *, chat: bool) -> Settings:
     from mainspring.cli.up import pull_missing
+    from mainspring.evaluate.significance import stats_library
 
+    # Before anything is pulled or indexed: nobody waits a minute to hear of a package that is missing.
+    stats_library()
     settings = load(context.obj).settings
     if not chat:
         kept = tuple(name for name in settings.models.chat if name == settings.models.listwise)

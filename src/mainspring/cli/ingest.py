@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,9 +11,14 @@ import typer
 
 from mainspring.cli import sync
 from mainspring.cli.up import existing
+from mainspring.errors import MissingExtra
 
 if TYPE_CHECKING:
     from mainspring.rag.connect.registry import Spec
+
+
+# What the connectors of a kind import, of the extra [connectors].
+_PACKAGES = {"web": "protego", "storage": "fsspec"}
 
 
 def ingest(
@@ -71,6 +77,14 @@ def ingest(
     asyncio.run(sync.follow(context.obj, collection, chosen, watching=watch, every=every, groups=group or ()))
 
 
+def _extras(specs: list[Spec]) -> None:
+    """Raises ``MissingExtra`` for a source that needs a package which is not installed: before any source is read."""
+    for spec in specs:
+        package = _PACKAGES.get(spec.kind)
+        if package is not None and importlib.util.find_spec(package) is None:
+            raise MissingExtra(f"{spec.text} needs the package {package}", remedy="Install mainspring[connectors]")
+
+
 def _specs(sources: list[str], options: dict[str, Any], access: dict[str, Any]) -> list[Spec]:
     """Each source with those of the options that its kind has. Raises ``BadParameter`` for one that none has."""
     from mainspring.rag.connect.registry import OPTIONS, Spec
@@ -79,6 +93,7 @@ def _specs(sources: list[str], options: dict[str, Any], access: dict[str, Any]) 
     for name in options:
         if not any(name in OPTIONS[spec.kind] for spec in specs):
             raise typer.BadParameter(f"none of the sources has the option {name}")
+    _extras(specs)
     existing([Path(spec.text) for spec in specs if spec.kind == "folder"], "mainspring ingest COLLECTION SOURCE...")
     return [
         Spec(spec.text, {name: value for name, value in options.items() if name in OPTIONS[spec.kind]} | access)

@@ -13,6 +13,7 @@ from mainspring.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from mainspring.settings import Settings
+    from mainspring.stores.keys import KeyInfo
     from mainspring.types import Reach
 
 SCOPES = ("chat", "embed", "ingest", "prompts", "replay", "approve", "admin", "operate")
@@ -75,33 +76,18 @@ def create(
 def list_keys(context: typer.Context, tenant: Tenant = "default", as_json: AsJson = False) -> None:
     """List a tenant's keys."""
 
-    async def work() -> list[dict[str, object]]:
+    async def work() -> list[KeyInfo]:
         from mainspring import stores
         from mainspring.settings import load
 
         async with stores.open(load(context.obj).settings) as opened:
-            return [
-                {
-                    "id": key.id,
-                    "name": key.name,
-                    "scopes": ",".join(sorted(key.scopes)),
-                    "groups": ",".join(sorted(key.groups)),
-                    "expires": _day(key.expires_at),
-                    "revoked": _day(key.revoked_at),
-                    "last used": _day(key.last_used_at),
-                    "tier": key.tier or "-",
-                    "limited to": _limits(key.reach),
-                    "consent": "yes" if key.consent else "no",
-                    "made by": key.parent or "-",
-                }
-                for key in await opened.keys.list(tenant)
-            ]
+            return await opened.keys.list(tenant)
 
-    rows = asyncio.run(work())
+    found = asyncio.run(work())
     if as_json:
-        show.as_json(rows)
-    elif rows:
-        show.table(list(rows[0]), [list(row.values()) for row in rows])
+        show.as_json([_facts(key) for key in found])
+    elif found:
+        show.table(_COLUMNS, [_row(key) for key in found])
     else:
         print("No keys yet: `mainspring keys create NAME` makes one.")
 
@@ -229,6 +215,48 @@ def _check_tier(settings: Settings, name: str) -> None:
             remedy=f"serving.tiers names: {', '.join(sorted(known)) or 'none'}",
             param="tier",
         )
+
+
+_COLUMNS = (
+    *("id", "name", "scopes", "groups", "expires", "revoked", "last used", "tier", "limited to", "consent", "made by"),
+)
+
+
+def _facts(key: KeyInfo) -> dict[str, object]:
+    """A key as JSON values; times are Unix seconds."""
+    return {
+        "id": key.id,
+        "name": key.name,
+        "scopes": sorted(key.scopes),
+        "groups": sorted(key.groups),
+        "expires_at": key.expires_at,
+        "revoked_at": key.revoked_at,
+        "last_used_at": key.last_used_at,
+        "tier": key.tier or None,
+        "limited_to": {
+            "models": sorted(key.reach.models),
+            "collections": sorted(key.reach.collections),
+            "regions": sorted(key.reach.regions),
+        },
+        "consent": bool(key.consent),
+        "made_by": key.parent or None,
+    }
+
+
+def _row(key: KeyInfo) -> tuple[str, ...]:
+    return (
+        key.id,
+        key.name,
+        ",".join(sorted(key.scopes)),
+        ",".join(sorted(key.groups)),
+        _day(key.expires_at),
+        _day(key.revoked_at),
+        _day(key.last_used_at),
+        key.tier or "-",
+        _limits(key.reach),
+        "yes" if key.consent else "no",
+        key.parent or "-",
+    )
 
 
 def _limits(reach: Reach) -> str:

@@ -53,7 +53,11 @@ def name(app: typer.Typer) -> None:
 
 
 def _path(info_name: str | None, parent: Any) -> str:
-    return "" if parent is None else f"{parent.command_path} {info_name}".partition(" ")[2]
+    if parent is None:
+        return ""
+    # The root's name may be `python -m mainspring`.
+    before = parent.command_path.removeprefix(parent.find_root().command_path)
+    return f"{before} {info_name}".strip()
 
 
 @contextmanager

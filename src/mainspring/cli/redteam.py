@@ -15,7 +15,7 @@ import typer
 
 from mainspring.cli import show
 from mainspring.cli.redteam_target import COLLECTION, Endpoint, SystemTarget
-from mainspring.errors import InvalidRequest
+from mainspring.errors import InvalidRequest, MainspringError
 from mainspring.settings import GuardsSettings, Settings, load
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ def redteam(
     A TARGET that is no model or route is a collection, which is filled with poisoned documents there.
 
     Attacks that the file knows are always repeated. The exit status is 1 where one gets through with the guards on that
-    the file does not know. docs/security.md says what counts as getting through.
+    the file does not know, where no attack was made, and where all of them failed. docs/security.md says what counts
+    as getting through.
     """
     loaded = load(context.obj)
     settings = _settings(loaded.settings, target, url, key)
@@ -79,9 +80,20 @@ def redteam(
         from mainspring.evaluate.redteam.run import save_regressions
 
         save_regressions(regressions, target, through)
-    _tell(rounds, through, known_ones, new, as_json, written=update)
-    if new and not update:
-        raise typer.Exit(1)
+    trouble = _trouble(rounds)
+    _tell(rounds, through, known_ones, new, as_json, written=update, trouble=trouble)
+    if trouble or (new and not update):
+        raise typer.Exit(show.FAILED)
+
+
+def _trouble(rounds: Sequence[Round]) -> str:
+    """Why the rounds say nothing about the target; empty where they do."""
+    for each in rounds:
+        if not each.results:
+            return "no attack was made: nothing is known of the target"
+        if all(result.outcome == "failed" for result in each.results):
+            return f"every attack failed: {each.results[0].shown}"
+    return ""
 
 
 def _reads(settings: Settings, target: str) -> bool:
@@ -184,6 +196,7 @@ def _tell(
     as_json: bool,
     *,
     written: bool,
+    trouble: str,
 ) -> None:
     from mainspring.evaluate.redteam.run import rows
 
@@ -200,8 +213,13 @@ def _tell(
             "held_now": [each.id for each in held],
             "failures": sorted({each.shown for each in on.results if each.outcome == "failed"}),
         }
-        show.as_json(facts)
+        ok = not trouble and (written or not new)
+        problems = [show.problem("nothing_measured", trouble)] if trouble else []
+        problems += [show.problem("attack_succeeded", f"{each.id} gets through") for each in new if not written]
+        show.as_json(facts, ok=ok, errors=problems)
         return
+    if trouble:
+        show.failure(MainspringError(trouble))
     show.table(
         ("CATEGORY", "ATTACKS", "THROUGH, OFF", "BLOCKED, ON", "THROUGH, ON", "FAILED"),
         [["-" if value is None else value for value in row.values()] for row in table],

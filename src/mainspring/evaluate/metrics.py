@@ -56,15 +56,15 @@ def score(judgements: Judgements, rankings: Rankings, metrics: Sequence[str] = D
     Metrics are named ``hit@k``, ``recall@k``, ``precision@k``, ``mrr``, ``map`` and ``ndcg``; the last three take a
     ``@k`` too. Raises ``InvalidRequest`` for an unknown name and ``MissingExtra`` without the extra ``eval``.
     """
-    library = _library()
-    measures = {name: _measure(library, name) for name in metrics}
+    loaded = library()
+    measures = {name: _measure(loaded, name) for name in metrics}
     qrels = {query: dict(gains) for query, gains in judgements.items() if any(gain > 0 for gain in gains.values())}
     run = {query: _scores(rankings.get(query, ())) for query in qrels}
     values = {name: dict.fromkeys(qrels, 0.0) for name in metrics}
     by_measure = {str(measure): name for name, measure in measures.items()}
     listed = {query: scores for query, scores in run.items() if scores}
     if listed:
-        for found in library.iter_calc(list(measures.values()), qrels, listed):
+        for found in loaded.iter_calc(list(measures.values()), qrels, listed):
             values[by_measure[str(found.measure)]][found.query_id] = float(found.value)
     return Scores(values, tuple(query for query in judgements if query not in qrels))
 
@@ -96,7 +96,8 @@ def _scores(ranking: Sequence[str]) -> dict[str, float]:
     return {name: float(len(names) - place) for place, name in enumerate(names)}
 
 
-def _library() -> Any:
+def library() -> Any:
+    """What computes ranking metrics. Raises ``MissingExtra``."""
     try:
         import ir_measures
     except ImportError:
