@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mainspring.cli import show
+from mainspring.cli import complete, show
 from mainspring.errors import ModelError, ModelNotPulled
 
 if TYPE_CHECKING:
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="List, pull, show and remove models.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
-Name = Annotated[str, typer.Argument(help="Name in the catalogue (`mainspring models list`)")]
+Name = Annotated[
+    str,
+    typer.Argument(help="Name in the catalogue (`mainspring models list`)", autocompletion=complete.models),
+]
 
 
 @app.command("list")
