@@ -83,12 +83,23 @@ CLAIMS = (
     ),
     Claim("handbook, held out: a gold answer shown", "handbook", "held out: gold answer shown"),
     Claim(
-        "harmless look-alikes refused as injections",
+        "harmless look-alikes found, detector alone",
         "detectors",
         "injection: false alarms, look-alikes (NotInject two, three)",
     ),
     Claim(
-        "attacks found that were met in the wild",
+        "jailbreaks from the wild refused, default policy",
+        "default_guards",
+        "refused: jailbreaks (in the wild, other clusters)",
+    ),
+    Claim(
+        "harmful requests refused, default policy",
+        "default_guards",
+        "refused: harmful requests (AdvBench, HarmBench, Do-Not-Answer, other clusters)",
+    ),
+    Claim("safe prompts refused, default policy", "default_guards", "refused wrongly: safe prompts (XSTest)"),
+    Claim(
+        "jailbreaks from the wild found, detector alone",
         "detectors",
         "injection: found, jailbreaks (in the wild, other clusters)",
     ),

@@ -49,7 +49,9 @@ def main() -> None:
         wrong / len(talk), "share", "lower", None, None, "300 texts, some of them fitted on"
     )
     own = sum(refused(policy, text) for text in OWN)
-    figures["refused: four sentences that anybody would try"] = Figure(own / len(OWN), "share", "higher", 1.0)
+    figures["refused: four sentences that anybody would try"] = Figure(
+        own / len(OWN), "share", "higher", against=f"{len(OWN)} texts, which the default was chosen to refuse"
+    )
     off = GuardPolicy(injection="off", harm="off")
     texts = [text[:400] for text in sets.xstest["safe"]]
     ratios = []
