@@ -88,7 +88,7 @@ def test_doctor_says_what_a_configuration_lacks(command: Command, tmp_path: Path
     )
 
     def check() -> tuple[str, str]:
-        checks = data(command.said("doctor", "--json"))["checks"]
+        checks = json.loads(command("doctor", "--json").stdout)["data"]["checks"]
         (found,) = (each for each in checks if each["check"] == "credentials")
         return found["state"], found["detail"]
 
@@ -97,7 +97,7 @@ def test_doctor_says_what_a_configuration_lacks(command: Command, tmp_path: Path
     assert "models.remote.big.api_key is credential:openai, which is not there" in detail
     keep(command, "openai", SECRET)
     assert check() == ("ok", "openai")
-    assert SECRET not in command.said("doctor")
+    assert SECRET not in command("doctor").stdout
 
 
 def test_a_server_sends_it_to_its_endpoint_and_shows_it_nowhere(

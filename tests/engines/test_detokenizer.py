@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.engines.blanks import LIMIT
+from mainspring.engines.blanks import LIMIT, LINES
 from mainspring.engines.detokenizer import Streamer, Vocabulary, encode
 from mainspring.engines.openvino_sequences import reason_of
 from tests.conformance.engine_cases import default_model_missing, pulled_files
@@ -127,6 +128,27 @@ def test_json_that_runs_in_white_space_is_cut_long_before_its_length() -> None:
     assert streamer.blank
     assert read == len('{"a":') + LIMIT + 1
     assert (reason_of(streamer, ""), streamer.stopped_by) == ("length", "")
+
+
+COLOUR = ("json_schema", '{"type": "object", "properties": {"c": {"enum": ["blue"]}}, "required": ["c"]}')
+
+
+def test_json_that_only_lacks_its_end_is_closed() -> None:
+    streamer = Streamer(Vocabulary(ByteTokenizer()), (), (), COLOUR)
+    told = ""
+    for token in ('{"c": "blue"' + "\n" * 500).encode():
+        told += streamer.push(token)
+        if streamer.stopped:
+            break
+    assert json.loads(told + streamer.flush()) == {"c": "blue"}
+    assert told.count("\n") == LINES + 1
+    assert (streamer.blank, reason_of(streamer, "")) == (False, "stop")
+
+
+def test_json_whose_end_the_schema_does_not_allow_goes_on() -> None:
+    streamer, read = fed('{"d": {"e": 1' + "\n" * (LINES + 2) + '}, "c": "blue"' + "\n" * 500, COLOUR)
+    assert streamer.closed
+    assert read > len('{"d": {"e": 1}, "c": "blue"')
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ def test_only_admins_see_and_drain(pair: Server) -> None:
         text=True,
         check=True,
     )
-    secret = json.loads(made.stdout)["secret"]
+    secret = json.loads(made.stdout)["data"]["secret"]
     assert pair.call("GET", "/v1/replicas", key=secret)[0] == 403
     assert pair.call("POST", "/v1/replicas/drain", {"model": CHAT, "replica": "1"}, key=secret)[0] == 403
     status, found = pair.call("POST", "/v1/replicas/drain", {"model": CHAT, "replica": "7"})

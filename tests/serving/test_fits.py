@@ -92,9 +92,9 @@ async def test_no_guard_reads_what_no_model_could_take(monkeypatch: pytest.Monke
     read: list[int] = []
     inspect = GuardPolicy.inspect
 
-    def counted(policy: GuardPolicy, text: str, *more: Any) -> Checked:
+    def counted(policy: GuardPolicy, text: str, *more: Any, **named: Any) -> Checked:
         read.append(len(text))
-        return inspect(policy, text, *more)
+        return inspect(policy, text, *more, **named)
 
     monkeypatch.setattr(GuardPolicy, "inspect", counted)
     house = House({"x": ["ok"]})

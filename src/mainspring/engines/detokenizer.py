@@ -132,7 +132,8 @@ class _WholeDecoder:
 class Streamer:
     """The text of one choice. Text that may be the beginning of a stop string is held back; ``stopped_by`` is the one
     that was met. Special tokens are skipped, except for those in ``shown``. Where the ``grammar`` (kind, source) is
-    that of JSON, white space without end stops it too: ``blank``."""
+    that of JSON, white space without end stops it too: ``closed`` where that brought the JSON to its end, else
+    ``blank``."""
 
     def __init__(
         self,
@@ -147,10 +148,10 @@ class Streamer:
         self._stop = tuple(text for text in stop if text)
         self._longest = max(map(len, self._stop), default=0)
         self._held = ""
-        self._blanks = Blanks() if grammar and grammar[0] == "json_schema" else None
+        self._blanks = Blanks(grammar[1]) if grammar and grammar[0] == "json_schema" else None
         self.stopped = False
         self.stopped_by = ""
-        self.blank = False
+        self.blank = self.closed = False
 
     def push(self, token: int) -> str:
         """Text that ``token`` releases; sets ``stopped`` when a stop string is complete."""
@@ -169,8 +170,10 @@ class Streamer:
         return text
 
     def _release(self, fresh: str) -> str:
-        if self._blanks is not None and self._blanks.push(fresh):
-            self.stopped = self.blank = True
+        if self._blanks is not None and fresh and self._blanks.push(fresh):
+            self.stopped, self.closed = True, bool(self._blanks.closing)
+            self.blank = not self.closed
+            return self._held + fresh + self._blanks.closing
         if not self._stop or not fresh:
             return fresh
         text = self._held + fresh

@@ -83,6 +83,8 @@ def reason_of(streamer: Streamer, reason: str) -> str:
     """Why a sequence ended: ``length`` (or white space without end), ``stop``, or ``stop:`` and the stop string."""
     if streamer.blank:
         return "length"
+    if streamer.closed:
+        return "stop"
     if streamer.stopped:
         return f"stop:{streamer.stopped_by}"
     return "stop" if reason == "STOP" else "length"

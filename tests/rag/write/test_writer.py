@@ -96,7 +96,7 @@ async def test_a_model_that_says_no_refuses_where_the_settings_let_it(room: Room
     sure, unsure = Model("You have 25 days of holiday.", 0.6), Model("You have 25 days of holiday.", 0.1)
     for model in (sure, unsure):
         found = await collect(await writing(room, model, stated_below=0.4).respond(written(QUESTION), asker))
-        assert (found.text == REFUSAL) is (model is unsure)
+        assert found.text.startswith(REFUSAL) is (model is unsure)
     assert len(sure.asked) == 2
     assert len(unsure.asked) == 1
     # Both prompts begin with the same notes.
