@@ -69,7 +69,7 @@ async def test_a_start_is_noted_where_something_is_other_than_before(opened: Sto
     first = Settings(home=opened.blobs.path("0" * 64).parent)
     assert await standing.note(opened.audit, first, {"default": "v1"})
     assert not await standing.note(opened.audit, first, {"default": "v1"})
-    guarded = first.model_copy(update={"guards": GuardsSettings(injection="refuse")})
+    guarded = first.model_copy(update={"guards": GuardsSettings(injection="flag")})
     assert await standing.note(opened.audit, guarded, {"default": "v2"})
     entry = await opened.audit.latest(SERVER, standing.ACTION)
     assert entry is not None
@@ -80,7 +80,7 @@ async def test_a_start_is_noted_where_something_is_other_than_before(opened: Sto
     assert entry is not None
     assert entry.details["limits"]["requests_per_minute"] == 7
     assert (entry.details["changed"], entry.details["policies_changed"]) == (["serving"], False)
-    assert "refuse" not in str(entry.details)
+    assert "flag" not in str(entry.details)
 
 
 async def decided(opened: Stores, number: int, age: float, action: str = "refuse") -> None:
