@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -320,31 +321,39 @@ async def _back(redis: Redis) -> None:
     raise AssertionError("Redis was not tried again")
 
 
+class NoQuotas:
+    """Tenants without limits of their own."""
+
+    async def limits(self, tenant: str) -> dict[str, int]:
+        return defaultdict(int)
+
+
 async def test_servers_that_name_the_same_redis_share_their_limits(redis_url: str) -> None:
     """What ``serving.open`` makes of the settings."""
     configured = Settings.model_validate({"serving": {"requests_per_day": 4}})
     redis, metrics = Redis(redis_url), Metrics()
     await redis.call("FLUSHDB")
-    stores: Any = SimpleNamespace(redis=redis)
+    stores: Any = SimpleNamespace(redis=redis, quotas=NoQuotas())
     telemetry: Any = SimpleNamespace(metrics=metrics)
     another: Any = SimpleNamespace(metrics=Metrics())
     try:
         async with serving._limits(configured, stores, telemetry) as first:
             async with serving._limits(configured, stores, another) as second:
-                assert isinstance(first, SharedLimits)
-                assert isinstance(second, SharedLimits)
-                await first.beat()
-                assert (first.workers, second.workers) == (2, 2)
+                of_keys = first._keys, second._keys
+                assert isinstance(of_keys[0], SharedLimits)
+                assert isinstance(of_keys[1], SharedLimits)
+                await of_keys[0].beat()
+                assert (of_keys[0].workers, of_keys[1].workers) == (2, 2)
                 for each in (first, second, first, second):
                     await each.grant(key(), 1)
                 for each in (first, second):
                     with pytest.raises(RateLimited):
                         await each.grant(key(), 1)
-            await first.beat()
-            assert first.workers == 1
+            await of_keys[0].beat()
+            assert of_keys[0].workers == 1
             assert b"mainspring_limits_granted_alone_total 0.0" in metrics.render()[0]
         alone = Settings.model_validate({"serving": {"share_limits": False}})
         async with serving._limits(alone, stores, telemetry) as own:
-            assert isinstance(own, Limits)
+            assert isinstance(own._keys, Limits)
     finally:
         await redis.close()

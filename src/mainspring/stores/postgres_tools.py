@@ -38,7 +38,10 @@ def run(name: str, version: int, url: sa.URL, *options: str, folder: Path) -> No
     finally:
         secret.unlink(missing_ok=True)
     if done.returncode:
-        raise StoreError(f"{name} failed: {done.stderr.strip()[-1000:]}", remedy="Look at what it says")
+        said = done.stderr.strip()
+        # What is wrong comes first, and may be followed by a statement of any length.
+        said = said if len(said) <= 1000 else f"{said[:700]} ... {said[-300:]}"
+        raise StoreError(f"{name} failed: {said}", remedy="Look at what it says")
 
 
 def address(url: sa.URL, passwords: Path | None = None) -> str:
