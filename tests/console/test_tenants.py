@@ -58,8 +58,13 @@ def _made(server: Server, tenant: str) -> Tenant:
     secret = data(run(server, "keys", "create", tenant, "--tenant", tenant, "--scope", "admin", "--json"))["secret"]
     made = Tenant(secret, f"velvet{uuid.uuid4().hex[:8]}")
 
-    def call(method: str, path: str, body: object = None) -> dict[str, object]:
-        status, answer = server.call(method, path, body, key=secret)
+    operates = ("--scope", "admin", "--scope", "operate")
+    operator = data(run(server, "keys", "create", f"{tenant} operator", "--tenant", tenant, *operates, "--json"))[
+        "secret"
+    ]
+
+    def call(method: str, path: str, body: object = None, key: str = secret) -> dict[str, object]:
+        status, answer = server.call(method, path, body, key=key)
         assert status < 300, (path, answer)
         return dict(answer)
 
@@ -72,7 +77,7 @@ def _made(server: Server, tenant: str) -> Tenant:
     call("POST", "/v1/feedback", rated)
     call("POST", "/v1/keys", {"name": f"{made.word} key", "scopes": ["chat"]})
     call("POST", "/v1/budgets", {"name": f"{made.word} budget", "limit_usd": 1})
-    call("POST", "/v1/silences", {"rule": "latency", "comment": f"for {made.word}", "seconds": 3600})
+    call("POST", "/v1/silences", {"rule": "latency", "comment": f"for {made.word}", "seconds": 3600}, operator)
     trace = headers["x-trace-id"]
     made.own = (f"knowledge/{store}", f"prompts/{made.word}", f"traces/{trace}/prompt")
     return made
