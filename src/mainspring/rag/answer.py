@@ -183,7 +183,8 @@ class DocumentAnswerer:
     def _quoted(self, asked: Asked, look: Look, refused: bool, context: Context, **more: Any) -> Response:
         """An answer in the documents' own words, or a refusal."""
         chosen = [] if refused else self._choose(look, asked)
-        self._record(context, asked, look, refused, chosen, **more)
+        quoted = chosen or refusal.closest(look.found.passages, look.found.evidence)
+        self._record(context, asked, look, refused, quoted, **more)
         events = replay(self._extracted(asked, look, chosen))
         return self._noticed(asked, look.found, Response(Head(model=self._name), events))
 

@@ -66,14 +66,19 @@ def looked_for(question: str, lacks: Sequence[Named], passages: Sequence[Passage
     return tuple(dict.fromkeys(found))[:_MOST]
 
 
+def closest(passages: Sequence[Passage], evidence: float) -> Sequence[Passage]:
+    """What a refusal quotes as closest, if anything: whoever records the refusal names it, so that it is erased with
+    its document."""
+    return passages[:1] if evidence >= _TOLD_FROM else ()
+
+
 def said(sought: Sequence[str], passages: Sequence[Passage], evidence: float) -> str:
     """What is said in place of an answer: that the documents do not say, what was looked for, and what is closest to
     it and where, if anything is."""
     parts = [REFUSAL]
     if sought:
         parts.append(f"I looked for: {', '.join(sought)}.")
-    if passages and evidence >= _TOLD_FROM:
-        best = passages[0]
+    for best in closest(passages, evidence):
         under = f", under “{best.heading.rpartition(' > ')[2]}”" if best.heading else ""
         page = f", page {best.hit.page}" if best.hit.page else ""
         parts.append(f"The closest is in {best.hit.source}{page}{under}: “{_short(best.text)}”")
