@@ -261,7 +261,8 @@ async def test_each_way_shows_a_document_to_those_who_may_see_it_and_to_nobody_a
         for exported in await _exported(world, for_all, tmp_path / "x.zip"):
             assert kept.mark.encode() in exported
             assert not [each for each in (deleted, synced, dropped) if each.mark.encode() in exported]
-        await _no_bytes(tmp_path / "home", [deleted, synced, dropped], [kept, narrowed])
+        # An index may have been made since the last sweep: what matters is that no file has a word of what is gone.
+        await _no_bytes(tmp_path / "home", [deleted, synced, dropped], [kept, narrowed], settled=False)
 
 
 async def _exported(world: World, store: str, path: Path) -> tuple[bytes, bytes]:
