@@ -19,6 +19,7 @@ from mainspring import serving
 from mainspring.errors import RateLimited, TooLarge
 from mainspring.serving.limit import Grant, Limits, RateLimits, Rates
 from mainspring.serving.limit_shared import SharedLimits
+from mainspring.serving.limit_tenant import KeysAndTenants
 from mainspring.settings import Settings
 from mainspring.stores import redis as store
 from mainspring.stores.buckets import SharedBuckets
@@ -184,6 +185,7 @@ import asyncio, sys
 from mainspring.errors import RateLimited
 from mainspring.serving.limit import Limits
 from mainspring.serving.limit_shared import SharedLimits
+from mainspring.serving.limit_tenant import KeysAndTenants
 from mainspring.settings import Settings
 from mainspring.stores.buckets import SharedBuckets
 from mainspring.stores import redis as store
@@ -339,6 +341,8 @@ async def test_servers_that_name_the_same_redis_share_their_limits(redis_url: st
     try:
         async with serving._limits(configured, stores, telemetry) as first:
             async with serving._limits(configured, stores, another) as second:
+                assert isinstance(first, KeysAndTenants)
+                assert isinstance(second, KeysAndTenants)
                 of_keys = first._keys, second._keys
                 assert isinstance(of_keys[0], SharedLimits)
                 assert isinstance(of_keys[1], SharedLimits)
@@ -354,6 +358,7 @@ async def test_servers_that_name_the_same_redis_share_their_limits(redis_url: st
             assert b"mainspring_limits_granted_alone_total 0.0" in metrics.render()[0]
         alone = Settings.model_validate({"serving": {"share_limits": False}})
         async with serving._limits(alone, stores, telemetry) as own:
+            assert isinstance(own, KeysAndTenants)
             assert isinstance(own._keys, Limits)
     finally:
         await redis.close()
