@@ -131,6 +131,9 @@ def test_only_admins_see_and_drain(pair: Server) -> None:
 
 
 def test_metrics_name_each_replica(pair: Server) -> None:
+    asked = {"model": CHAT, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 2}
+    for _ in range(8):
+        assert pair.call("POST", "/v1/chat/completions", asked)[0] == 200
     page = pair.raw("GET", "/metrics")[2].decode()
     assert f'mainspring_replica_up{{model="{CHAT}",replica="2"}} 1.0' in page
     assert f'mainspring_replica_calls_total{{code="ok",model="{CHAT}",replica="1"}}' in page
