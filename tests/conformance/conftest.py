@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from mainspring.engines.base import Engine
+from mainspring.stores import redis
 from tests.conformance.engine_cases import CASES, Case
 
 
@@ -26,3 +27,10 @@ async def engine(case: Case) -> AsyncIterator[Engine]:
     """The engine of ``case``, started."""
     async with case.open() as opened:
         yield opened
+
+
+@pytest.fixture(autouse=True)
+def patient(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine a Redis that is well may be slow; where it does not die it is waited for."""
+    if "mortal" not in request.fixturenames:
+        monkeypatch.setattr(redis, "PATIENCE_S", 30.0)

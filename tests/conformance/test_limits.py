@@ -21,7 +21,6 @@ from mainspring.serving.limit import Grant, Limits, RateLimits, Rates
 from mainspring.serving.limit_shared import SharedLimits
 from mainspring.serving.limit_tenant import KeysAndTenants
 from mainspring.settings import Settings
-from mainspring.stores import redis as store
 from mainspring.stores.buckets import SharedBuckets
 from mainspring.stores.redis import Redis
 from mainspring.telemetry.metrics import Metrics
@@ -51,13 +50,6 @@ async def make(request: pytest.FixtureRequest, clock: Clock) -> AsyncIterator[Ma
     await redis.call("FLUSHDB")
     yield lambda limits: SharedLimits(SharedBuckets(redis, clock=clock), limits, clock=clock)
     await redis.close()
-
-
-@pytest.fixture(autouse=True)
-def patient(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a busy machine a Redis that is well may be slow; where it does not die it is waited for."""
-    if "mortal" not in request.fixturenames:
-        monkeypatch.setattr(store, "PATIENCE_S", 30.0)
 
 
 @pytest.fixture
