@@ -29,7 +29,7 @@ from mainspring.errors import (
 )
 from mainspring.gateway import batch_lines, batches
 from mainspring.gateway.batch_work import BatchWork, Slots
-from mainspring.gateway.responses import Stored
+from mainspring.gateway.past_responses import PastResponses
 from mainspring.settings import BatchesSettings, GatewaySettings
 from mainspring.stores.batches import KIND, OVER, Batch
 from mainspring.stores.worker import Lease, Worker
@@ -57,7 +57,7 @@ class Desk:
             stores.jobs,
             stores.files,
             stores.keys,
-            batch_lines.Answering(home.ring, Stored(stores.events, 64), GatewaySettings()),
+            batch_lines.Answering(home.ring, PastResponses(stores.events, 64), GatewaySettings()),
             self.settings,
             running=lambda: float(home.engine.live + home.engine.waiting),
         )

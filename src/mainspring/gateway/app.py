@@ -5,9 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import re
-from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi import Request as HttpRequest
@@ -20,17 +18,14 @@ from mainspring import __version__
 from mainspring.errors import InvalidRequest, MainspringError, NotFound, RateLimited
 from mainspring.gateway import anthropic, anthropic_encode, encode, reference
 from mainspring.gateway.addresses import Addresses, AddressLimit
-from mainspring.gateway.bodies import UNKNOWN_FIELD
 from mainspring.gateway.edge import Counted, Edge, TraceOf
+from mainspring.gateway.field_errors import invalid
 from mainspring.gateway.heartbeat import HEAD
 from mainspring.gateway.limits import BodyLimit
 from mainspring.gateway.respond import json_response
-from mainspring.nearest import shown
 from mainspring.settings import GatewaySettings
 
 log = logging.getLogger("mainspring.gateway")
-# How the validator calls the plain members of a union.
-MEMBER = re.compile(r"(constrained-)?(str|bool|int|float)|.*\[.*")
 
 
 def create_app(
@@ -99,35 +94,6 @@ async def _on_invalid(http: HttpRequest, error: Exception) -> HttpResponse:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     return await _on_error(http, invalid(first, first["loc"][1:]))
-
-
-def invalid(first: Mapping[str, Any], loc: Sequence[str | int]) -> InvalidRequest:
-    """What a validator's ``first`` error means to whoever sent the body or query; ``loc`` is the place within it."""
-    place, message, remedy = _place(loc), str(first["msg"]), "See /docs for the fields"
-    if first["type"] == "json_invalid":
-        return InvalidRequest("the body is not valid JSON in UTF-8", remedy=remedy)
-    if first["type"] == UNKNOWN_FIELD:
-        place.append(str(first["ctx"]["name"]))
-        message = f"unknown field {'.'.join(place)!r}"
-        remedy = f"Did you mean {first['ctx']['nearest']}?" if first["ctx"]["nearest"] else remedy
-    elif place:
-        message = f"{'.'.join(place)}: {message}"
-    else:
-        message, remedy = (
-            "the body must be a JSON object",
-            "Send it with the header `Content-Type: application/json`",
-        )
-    return InvalidRequest(message, param=".".join(place) or None, remedy=remedy)
-
-
-def _place(loc: Sequence[str | int]) -> list[str]:
-    """The dotted place within the body or query; which member of a union was tried is no part of it."""
-    place = []
-    for part in loc:
-        if isinstance(part, str) and (MEMBER.fullmatch(part) or part[:1].isupper()):
-            break
-        place.append(shown(str(part), 64))
-    return place
 
 
 async def _on_http_error(http: HttpRequest, error: Exception) -> HttpResponse:

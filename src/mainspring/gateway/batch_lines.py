@@ -14,8 +14,8 @@ from mainspring import structure
 from mainspring.errors import MainspringError, Unsupported
 from mainspring.gateway import encode, responses_encode
 from mainspring.gateway.access import consenting
-from mainspring.gateway.app import invalid
-from mainspring.gateway.responses import Stored
+from mainspring.gateway.field_errors import invalid
+from mainspring.gateway.past_responses import PastResponses
 from mainspring.gateway.responses_wire import ResponsesBody
 from mainspring.gateway.wire import ChatBody, CompletionBody, EmbeddingBody
 from mainspring.path import collect
@@ -127,7 +127,7 @@ def _error(code: str, message: str, param: str | None, line: int | None) -> Mapp
 class Answering:
     """Answers lines through ``responder``, the request ring; ``stored`` are the responses that may be continued."""
 
-    def __init__(self, responder: Responder, stored: Stored, settings: GatewaySettings) -> None:
+    def __init__(self, responder: Responder, stored: PastResponses, settings: GatewaySettings) -> None:
         self._responder = responder
         self._stored = stored
         self._settings = settings

@@ -5,30 +5,30 @@
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 from fastapi import APIRouter, Depends
 from fastapi import Request as HttpRequest
 from pydantic import Field
 from starlette.responses import Response as HttpResponse
 
+from mainspring.engines import Engines
 from mainspring.errors import Forbidden, InvalidRequest, TooLarge
 from mainspring.gateway.access import Access, check_lasting
 from mainspring.gateway.batch_lines import SCOPES, Answering, Endpoint
 from mainspring.gateway.batch_work import BatchWork
-from mainspring.gateway.bodies import Body
+from mainspring.gateway.bodies import Body, Metadata
 from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.idempotency import Idempotency, IdempotencyKey
-from mainspring.gateway.knowledge import Metadata
 from mainspring.gateway.lists import AskedPage, list_body
+from mainspring.gateway.past_responses import PastResponses
 from mainspring.gateway.respond import json_response
-from mainspring.gateway.responses import Stored
-from mainspring.settings import BatchesSettings
+from mainspring.settings import BatchesSettings, Settings
+from mainspring.stores import Stores
 from mainspring.stores.batches import KIND, Batch, Batches
 from mainspring.stores.files import REQUESTS, FileInfo, Files
 from mainspring.stores.worker import Worker
-from mainspring.system import System
-from mainspring.types import Context, Principal
+from mainspring.types import Context, Principal, Responder
 
 PREFIX = "/v1/batches"
 _WINDOW = re.compile(r"([1-9]\d{0,2})h")
@@ -184,11 +184,24 @@ def batch_body(batch: Batch) -> dict[str, Any]:
 _TIMES = ("in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled")
 
 
+class Running(Protocol):
+    """What batches need of an open system."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def stores(self) -> Stores: ...
+    @property
+    def engines(self) -> Engines: ...
+    @property
+    def responder(self) -> Responder: ...
+
+
 @asynccontextmanager
-async def working(system: System) -> AsyncIterator[Worker]:
+async def working(system: Running) -> AsyncIterator[Worker]:
     """Batches are answered while the block runs; leaving it stops them where they are, to go on elsewhere or later."""
     settings, stores = system.settings, system.stores
-    answer = Answering(system.responder, Stored(stores.events, settings.gateway.max_messages), settings.gateway)
+    answer = Answering(system.responder, PastResponses(stores.events, settings.gateway.max_messages), settings.gateway)
 
     def running() -> float:
         found = (each.engine.statistics() for model in system.engines.chat.values() for each in model.all_replicas())

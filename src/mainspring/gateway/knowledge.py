@@ -11,7 +11,7 @@ from starlette.responses import Response as HttpResponse
 
 from mainspring.errors import InvalidRequest, MainspringError
 from mainspring.gateway.access import Access, acting
-from mainspring.gateway.bodies import AtMost, Body
+from mainspring.gateway.bodies import AtMost, Body, Metadata
 from mainspring.gateway.body import JsonRoute
 from mainspring.gateway.idempotency import Idempotency, IdempotencyKey
 from mainspring.gateway.lists import AskedPage, list_body
@@ -26,9 +26,6 @@ from mainspring.stores.vectors import ChunkRow
 from mainspring.types import Context, real
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,127}$")]
-Metadata = Annotated[
-    dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]], Field(max_length=16), AtMost(16)
-]
 # Strict, or true would become 1 and 1 "1".
 Attribute = Annotated[str, Field(strict=True, max_length=512)] | StrictBool | StrictInt | FiniteFloat
 Attributes = Annotated[

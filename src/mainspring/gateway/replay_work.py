@@ -12,10 +12,11 @@ from mainspring.errors import MainspringError, NotFound, Overloaded, RateLimited
 from mainspring.evaluate.recorded import Changes
 from mainspring.evaluate.replays import Replays
 from mainspring.gateway.replays import KIND
+from mainspring.settings import Settings
+from mainspring.stores import Stores
 from mainspring.stores.jobs import CANCELLED, DONE, FAILED, Job, Jobs
 from mainspring.stores.keys import KeyInfo
 from mainspring.stores.worker import Lease, Worker
-from mainspring.system import System
 from mainspring.types import Context, Principal, Priority, PromptUse, TraceParent
 
 _TRIES, _LONGEST_WAIT_S = 5, 30.0
@@ -90,8 +91,19 @@ def _changes(facts: dict[str, Any]) -> Changes:
     return Changes(facts["model"], prompt, facts["policy"], facts["parameters"])
 
 
+class Running(Protocol):
+    """What batches of replays need of an open system."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def stores(self) -> Stores: ...
+    @property
+    def replays(self) -> Replays: ...
+
+
 @asynccontextmanager
-async def replaying(system: System) -> AsyncIterator[Worker]:
+async def replaying(system: Running) -> AsyncIterator[Worker]:
     """Batches of replays are worked on while the block runs; leaving it stops them where they are."""
     stores = system.stores
     work = ReplayWork(system.replays, stores.jobs, stores.keys, timeout_s=system.settings.gateway.request_timeout_s)

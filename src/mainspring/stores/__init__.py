@@ -21,7 +21,7 @@ from mainspring.errors import SettingsError, StoreError
 from mainspring.settings import Settings
 from mainspring.stores import cache as cache_store
 from mainspring.stores import commits
-from mainspring.stores import database as sql
+from mainspring.stores import database as databases
 from mainspring.stores import redis as redis_store
 from mainspring.stores import similar as similar_store
 from mainspring.stores import spans as span_store
@@ -136,7 +136,7 @@ async def open(settings: Settings) -> AsyncIterator[Stores]:  # noqa: A001
     """
     _make_home(home := settings.home)
     async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(sql.open(settings))
+        database = await stack.enter_async_context(databases.open(settings))
         blobs = Blobs(home / "blobs", room := Room(home, settings.stores.disk_reserve_mb * 2**20))
         await blobs.open()
         await sweep(database, blobs)
@@ -217,7 +217,7 @@ def open_vectors(settings: Settings) -> VectorStore:
         return LanceVectors(settings.home / "vectors", durable=settings.stores.durability == "power")
     from mainspring.stores.pgvector import PostgresVectors
 
-    url = sql.url_of(settings)
+    url = databases.url_of(settings)
     if url is None or url.get_backend_name() != "postgresql":
         raise SettingsError(
             "stores.vectors is postgres, and stores.database names no Postgres",
