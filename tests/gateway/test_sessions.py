@@ -15,7 +15,8 @@ from mainspring.gateway.app import create_app
 from mainspring.gateway.idempotency import Idempotency
 from mainspring.serving.session import stored_name
 from mainspring.settings import GatewaySettings
-from mainspring.stores.turns import SessionTurn
+from mainspring.stores.schema import turns
+from mainspring.stores.turns import SessionTurn, delete_turns
 from mainspring.types import Message, Principal, ToolCall, TraceParent
 from tests.gateway.asgi import Kept, ask
 from tests.serving.talk import Talk, talk
@@ -27,7 +28,8 @@ class Groups:
     async def authenticate(self, secret: str) -> Principal:
         tenant, _, groups = secret.partition("/")
         scope = "embed" if tenant == "embed" else "chat"
-        return Principal(tenant, "key_1", frozenset({scope}), frozenset(filter(None, groups.split(","))))
+        groups, _, key_id = groups.partition("#")
+        return Principal(tenant, key_id or "key_1", frozenset({scope}), frozenset(filter(None, groups.split(","))))
 
 
 @pytest.fixture
@@ -40,7 +42,7 @@ async def home(tmp_path: Path) -> AsyncIterator[Talk]:
 def app(home: Talk) -> FastAPI:
     settings = GatewaySettings()
     access = access_to(Groups(), settings.request_timeout_s)
-    routes = sessions.router(home.stores.sessions, access, Idempotency(Kept()))
+    routes = sessions.router(home.stores.sessions, access, Idempotency(Kept()), home.stores.session_answers)
     return create_app([routes], settings, lambda header: TraceParent.new())
 
 
@@ -164,3 +166,59 @@ async def test_a_summary_says_where_it_comes_from(tmp_path: Path) -> None:
         turns = (await ask(app, "GET", "/v1/sessions/s/messages?limit=100", headers=key("acme"))).json["data"]
         said = {each["turn_id"]: each["content"] for each in turns if each["role"] == "user"}
         assert all(note["text"] in said[note["turn_id"]] for note in found["notes"] if note["role"] == "user")
+
+
+async def test_sessions_of_ones_own_are_for_one_key_alone(app: FastAPI, home: Talk) -> None:
+    await settle(home, "own:tea", SAID[0])
+    await settle(home, "shared", SAID[0])
+    mine, other = key("acme/a"), key("acme/a#key_2")
+    listed = [each["id"] for each in (await ask(app, "GET", "/v1/sessions?own=true", headers=mine)).json["data"]]
+    assert listed == ["own:tea"]
+    # Another key of the same groups continues what the groups share, and nothing else.
+    assert (await ask(app, "GET", "/v1/sessions/shared", headers=other)).status == 200
+    for method, path in (("GET", ""), ("GET", "/messages"), ("GET", "/export"), ("DELETE", "")):
+        assert (await ask(app, method, f"/v1/sessions/own:tea{path}", headers=other)).status == 404
+    assert (await ask(app, "POST", "/v1/sessions/own:tea", {"title": "x"}, headers=other)).status == 404
+    assert (await ask(app, "GET", "/v1/sessions?own=true", headers=other)).json["data"] == []
+    shared = [each["id"] for each in (await ask(app, "GET", "/v1/sessions", headers=other)).json["data"]]
+    assert shared == ["shared"]
+
+
+async def test_a_title_is_kept_searched_and_forgotten_with_what_was_said(app: FastAPI, home: Talk) -> None:
+    for name, text in (("own:tea", "Which tea grows in Assam?"), ("own:ore", "Where is 100 % ore?")):
+        await settle(home, name, [Message("user", text), Message("assistant", "Nobody knows.")])
+    await settle(home, "own:tea.2", [Message("user", "And bergamot?"), Message("assistant", "In Calabria.")])
+
+    async def found(query: str) -> list[str]:
+        listed = (await ask(app, "GET", f"/v1/sessions?own=true&{query}", headers=key())).json
+        return [each["id"] for each in listed["data"]]
+
+    assert (await ask(app, "GET", "/v1/sessions/own:tea", headers=key())).json["begins"] == "Which tea grows in Assam?"
+    named = await ask(app, "POST", "/v1/sessions/own:tea", {"title": "  Leaves  of the hills "}, headers=key())
+    assert named.json["title"] == "Leaves of the hills"
+    # Titles, messages, and those of parts are searched; a sign that means something to the database means itself.
+    assert await found("q=HILLS") == ["own:tea"]
+    assert await found("q=tea+assam") == ["own:tea"]
+    assert await found("q=tea+ore") == []
+    assert await found("q=calabria") == ["own:tea"]
+    assert await found("q=100+%25") == ["own:ore"]
+    assert await found("q=_") == []
+    assert await found("part_of=own:tea") == ["own:tea.2"]
+    assert await found("limit=1&after=own:ore") in ([], ["own:tea"])
+    text = (await ask(app, "GET", "/v1/sessions/own:tea/export?format=markdown", headers=key())).body.decode()
+    assert text.startswith("# Session Leaves of the hills")
+    # What is deleted is deleted with its parts.
+    assert (await ask(app, "DELETE", "/v1/sessions/own:tea", headers=key())).status == 200
+    assert (await ask(app, "GET", "/v1/sessions/own:tea.2", headers=key())).status == 404
+    assert await found("limit=9") == ["own:ore"]
+
+
+async def test_a_title_does_not_outlive_the_turn_that_it_may_repeat(app: FastAPI, home: Talk) -> None:
+    await settle(home, "own:tea", SAID[0])
+    await settle(home, "own:tea", [Message("user", "My name is Odalys."), Message("assistant", "Hello, Odalys.")])
+    await ask(app, "POST", "/v1/sessions/own:tea", {"title": "Odalys"}, headers=key())
+    listed = (await ask(app, "GET", "/v1/sessions/own:tea/messages", headers=key())).json["data"]
+    turn = listed[0]["turn_id"]
+    database = home.stores.sessions._database
+    await database.write(lambda connection: delete_turns(connection, "acme", turns.c.id == turn))
+    assert (await ask(app, "GET", "/v1/sessions/own:tea", headers=key())).json["title"] is None

@@ -78,7 +78,7 @@ def mount(system: System) -> FastAPI:
         moderations.router(system.moderator, access, system.charge, settings.max_embedding_inputs),
         policies.router(system.policies, access),
         batches.router(system.stores.batches, system.stores.files, system.settings.batches, access, idempotency),
-        sessions.router(system.stores.sessions, access, idempotency),
+        sessions.router(system.stores.sessions, access, idempotency, system.stores.session_answers),
         costs.router(system.stores.budgets, system.stores.ledger, access, idempotency, system.stores.audit),
         feedback.router(system.stores.events, ids.new, access, idempotency, system.stores.quotas),
         traces.router(

@@ -21,6 +21,8 @@ from mainspring.settings import SessionsSettings
 from mainspring.types import ChatRequest, Context, Message, Principal, Request, Responder, Response, Sampling
 
 MAX_ID_CHARACTERS = 256
+# What the ids of sessions begin with that belong to who asks, not to the groups.
+OWN = "own:"
 # Messages that are read at most, of the latest and of the first turns.
 _MESSAGES, _FIRST = 512, 8
 # What a template adds around a prompt, and the shortest answer that is worth a request.
@@ -207,13 +209,18 @@ class _History:
 
 
 def stored_name(principal: Principal, session_id: str) -> str:
-    """The name under which a session lies: what one set of groups talked about, no other set can continue."""
-    return f"{owner(principal)}:{session_id}"
+    """The name under which a session lies: what one set of groups talked about, no other set can continue. One whose
+    id begins with ``OWN`` belongs to one key, or one user who came with a token, among those of the groups."""
+    return f"{owner(principal, own=session_id.startswith(OWN))}:{session_id}"
 
 
-def owner(principal: Principal) -> str:
-    """What the stored names of all sessions of a set of groups begin with."""
-    return hashlib.sha256("\x00".join(sorted(principal.groups)).encode()).hexdigest()[:16]
+def owner(principal: Principal, *, own: bool = False) -> str:
+    """What the stored names of all sessions of a set of groups begin with; with ``own`` those of who asks alone."""
+    names = "\x00".join(sorted(principal.groups))
+    if own:
+        # No group has an empty name: this is no set of groups.
+        names = f"\x00\x00{principal.key_id}\x00{names}"
+    return hashlib.sha256(names.encode()).hexdigest()[:16]
 
 
 def _query(messages: Sequence[Message]) -> str:

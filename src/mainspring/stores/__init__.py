@@ -51,6 +51,7 @@ from mainspring.stores.quotas import Quotas
 from mainspring.stores.redis import Redis
 from mainspring.stores.repeats import Repeats
 from mainspring.stores.room import Room
+from mainspring.stores.session_answers import SessionAnswers
 from mainspring.stores.session_memory import SessionMemory
 from mainspring.stores.sessions import Sessions
 from mainspring.stores.similar import SimilarQuestions, SimilarStore
@@ -81,6 +82,7 @@ class Stores:
     collections: Collections
     sources: Sources
     sessions: Sessions
+    session_answers: SessionAnswers
     memory: SessionMemory
     blobs: Blobs
     cache: AnswerStore
@@ -170,6 +172,7 @@ async def open(settings: Settings) -> AsyncIterator[Stores]:  # noqa: A001
             collections=collections,
             sources=Sources(database),
             sessions=Sessions(database, audit, quotas),
+            session_answers=SessionAnswers(database),
             memory=SessionMemory(database),
             blobs=blobs,
             cache=cache,

@@ -19,6 +19,7 @@ from mainspring.stores.audit import LOCAL, Audit, By, Hidden
 from mainspring.stores.database import Database
 from mainspring.stores.pages import Page, Place, Slice
 from mainspring.stores.quotas import Quotas
+from mainspring.stores.schema import contents as contents_table
 from mainspring.stores.schema import events, session_summaries, sessions, turn_vectors, turns
 from mainspring.stores.turns import (
     SessionTurn,
@@ -34,12 +35,17 @@ __all__ = ["Conversation", "SessionInfo", "SessionTurn", "Sessions", "Summary", 
 
 # Messages of which instructions are looked for: those of one turn.
 _INSTRUCTIONS = 8
+# Words of a search, and characters of how a session begins.
+_WORDS, _BEGINS = 8, 120
+# What stands in the name of a session between the one that it is a part of and its own.
+PART = "."
 
 
 @dataclass(frozen=True, slots=True)
 class SessionInfo:
-    """What is known of a session. ``name`` is what its callers call it, ``spent`` the tokens that it took, times are
-    Unix seconds. ``summarised`` is the turn up to which it is summarised (empty: it is not)."""
+    """What is known of a session. ``name`` is what its callers call it, ``title`` what a person does (empty: nothing
+    yet), ``begins`` how its first question begins, ``spent`` the tokens that it took; times are Unix seconds.
+    ``summarised`` is the turn up to which it is summarised (empty: it is not)."""
 
     session_id: str
     name: str
@@ -50,6 +56,8 @@ class SessionInfo:
     spent: int
     forked_from: str = ""
     summarised: str = ""
+    title: str = ""
+    begins: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +148,21 @@ class Sessions:
             raise unknown(session_id.partition(":")[2])
         return SessionInfo(**row._mapping)
 
-    async def page(self, tenant: str, owner: str, page: Page) -> Slice[SessionInfo]:
-        """The sessions of one set of groups, by the time of their beginning. A cursor is a session's name; raises
-        ``InvalidRequest`` for one that is in no session of the list."""
+    async def page(
+        self, tenant: str, owner: str, page: Page, *, words: str = "", part_of: str | None = None, whole: bool = False
+    ) -> Slice[SessionInfo]:
+        """The sessions of one owner, by the time of their beginning: those with each of ``words`` in their title or
+        a message, those that are parts of ``part_of``, and with ``whole`` none that is a part of another.
+
+        A cursor is a session's name; raises ``InvalidRequest`` for one that is in no session of the list.
+        """
         query = _infos(tenant).where(sessions.c.owner == owner)
+        if whole:
+            query = query.where(~sessions.c.name.contains(PART, autoescape=True))
+        if part_of is not None:
+            query = query.where(sessions.c.name.startswith(part_of + PART, autoescape=True))
+        for word in words.split()[:_WORDS]:
+            query = query.where(_has(word, whole=whole))
 
         def work(connection: sa.Connection) -> Slice[sa.Row[Any]]:
             def place(cursor: str) -> Place | None:
@@ -153,6 +172,13 @@ class Sessions:
             return pages.read(connection, query, (sessions.c.created_at, sessions.c.session_id), page, place)
 
         return (await self._database.read(work)).map(lambda row: SessionInfo(**row._mapping))
+
+    async def entitle(self, tenant: str, session_id: str, title: str) -> SessionInfo:
+        """Call a session ``title`` (empty: by how it begins). Raises ``NotFound``."""
+        mine = sa.and_(sessions.c.tenant == tenant, sessions.c.session_id == session_id)
+        changed = sa.update(sessions).where(mine).values(title=title)
+        await self._database.write(lambda connection: connection.execute(changed), durable=True)
+        return await self.get(tenant, session_id)
 
     async def messages(self, tenant: str, session_id: str, page: Page) -> Slice[TurnMessage]:
         """A page of the messages, by their place. A cursor is a turn's id, a colon and a position."""
@@ -286,7 +312,31 @@ def _infos(tenant: str) -> sa.Select[Any]:
         sessions.c.spent,
         sessions.c.forked_from,
         sa.func.coalesce(upto, "").label("summarised"),
+        sessions.c.title,
+        sa.func.coalesce(_begins(), "").label("begins"),
     ).where(sessions.c.tenant == tenant)
+
+
+def _texts(within: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    its = sa.and_(contents_table.c.tenant == turns.c.tenant, contents_table.c.sha256 == turns.c.content_id)
+    return sa.select(sa.literal(1)).select_from(turns.join(contents_table, its)).where(within)
+
+
+def _begins() -> sa.ScalarSelect[Any]:
+    its = sa.and_(turns.c.tenant == sessions.c.tenant, turns.c.session_id == sessions.c.session_id)
+    text = sa.func.substr(contents_table.c.text, 1, _BEGINS)
+    query = _texts(sa.and_(its, turns.c.role == "user")).with_only_columns(text)
+    return query.order_by(turns.c.id, turns.c.position).limit(1).correlate(sessions).scalar_subquery()
+
+
+def _has(word: str, *, whole: bool) -> sa.ColumnElement[bool]:
+    """Sessions with ``word`` in their title or in a message; with ``whole`` also in one of their parts."""
+    its = turns.c.session_id == sessions.c.session_id
+    if whole:
+        its = sa.or_(its, turns.c.session_id.startswith(sessions.c.session_id + PART))
+    said = contents_table.c.text.icontains(word, autoescape=True)
+    found = _texts(sa.and_(turns.c.tenant == sessions.c.tenant, its, turns.c.role.in_(("user", "assistant")), said))
+    return sa.or_(sessions.c.title.icontains(word, autoescape=True), found.correlate(sessions).exists())
 
 
 def _copy(connection: sa.Connection, table: sa.Table, column: str, what: tuple[str, str, str, str]) -> None:

@@ -42,13 +42,15 @@ class SessionTurn:
 
 @dataclass(frozen=True, slots=True)
 class TurnMessage:
-    """A kept message: ``turn`` and ``position`` say where it stands, ``digest`` is the sha256 of its text."""
+    """A kept message: ``turn`` and ``position`` say where it stands, ``digest`` is the sha256 of its text,
+    ``trace_id`` the request that it came with."""
 
     turn: str
     position: int
     at: float
     digest: str
     message: Message
+    trace_id: str = ""
 
 
 def turn_rows(turn: SessionTurn) -> tuple[list[dict[str, Any]], list[contents.Row]]:
@@ -159,7 +161,8 @@ def _forget_derived(connection: sa.Connection, tenant: str, session_id: str, gon
         return sa.and_(table.c.tenant == tenant, table.c.session_id == session_id)
 
     # First, so that whoever writes something derived meanwhile waits here, or has written before.
-    bumped = sa.update(sessions).where(mine(sessions)).values(revision=sessions.c.revision + 1)
+    # Whoever named the session may have repeated what was said.
+    bumped = sa.update(sessions).where(mine(sessions)).values(revision=sessions.c.revision + 1, title="")
     connection.execute(bumped)
     summaries = session_summaries.c
     connection.execute(sa.delete(session_summaries).where(mine(session_summaries), summaries.upto >= min(gone)))
@@ -173,7 +176,14 @@ def _forget_derived(connection: sa.Connection, tenant: str, session_id: str, gon
 def messages_query() -> sa.Select[Any]:
     """Turns with their texts; rows for ``turn_message``."""
     return sa.select(
-        turns.c.id, turns.c.position, turns.c.at, turns.c.role, turns.c.content_id, turns.c.extra, contents_table.c.text
+        turns.c.id,
+        turns.c.position,
+        turns.c.at,
+        turns.c.role,
+        turns.c.content_id,
+        turns.c.extra,
+        turns.c.trace_id,
+        contents_table.c.text,
     ).join(
         contents_table,
         sa.and_(contents_table.c.tenant == turns.c.tenant, contents_table.c.sha256 == turns.c.content_id),
@@ -185,7 +195,7 @@ def turn_message(row: sa.Row[Any]) -> TurnMessage:
     fields = rows.load(row.extra)
     calls = tuple(ToolCall(**call) for call in fields.pop("tool_calls", ()))
     message = Message(row.role, row.text, tool_calls=calls, **fields)
-    return TurnMessage(row.id, row.position, row.at, row.content_id, message)
+    return TurnMessage(row.id, row.position, row.at, row.content_id, message, row.trace_id)
 
 
 def _extra(message: Message) -> str:

@@ -23,8 +23,9 @@ turns = sa.Table(
 )
 
 # Conversations. ``session_id`` is the stored name (see ``serving.session.stored_name``), ``name`` what its callers call
-# it and ``owner`` the digest of their groups. ``revision`` changes with every deletion of a turn: what was derived from
-# the turns before it is not written any more. ``reserved`` tokens are set aside until ``reserved_until``.
+# it, ``title`` what a person does, and ``owner`` the digest of whom it belongs to. ``revision`` changes with every
+# deletion of a turn: what was derived from the turns before it is not written any more. ``reserved`` tokens are set
+# aside until ``reserved_until``.
 sessions = sa.Table(
     "sessions",
     metadata,
@@ -39,6 +40,7 @@ sessions = sa.Table(
     count("reserved"),
     time("reserved_until", nullable=True),
     optional("forked_from"),
+    optional("title"),
     sa.Index(None, "tenant", "owner", "created_at", "session_id"),
 )
 

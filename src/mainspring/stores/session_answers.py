@@ -1,0 +1,79 @@
+"""The answers of a session as they were recorded, beside the texts of its turns: what they cite, what they took."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+import mainspring.stores.rows as rows
+from mainspring.stores.database import Database
+from mainspring.stores.event_sight import seen
+from mainspring.stores.schema import contents as contents_table
+from mainspring.stores.schema import events
+from mainspring.stores.turns import TurnMessage
+from mainspring.types import Principal
+
+_RATINGS = ("up", "down")
+
+
+@dataclass(frozen=True, slots=True)
+class SessionAnswer:
+    """An answer: ``facts`` as they were recorded, what it ``citations``, how its key rated it last (empty: not)."""
+
+    answer_id: str
+    facts: dict[str, Any] = field(default_factory=dict)
+    citations: tuple[dict[str, Any], ...] = ()
+    rating: str = ""
+
+
+class SessionAnswers:
+    """Finds the recorded answers of turns."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def of(self, principal: Principal, said: Sequence[TurnMessage]) -> dict[str, SessionAnswer]:
+        """The answers by the ids of their turns, as far as the principal's groups may see what they were made of."""
+        places = {(each.trace_id, each.at): each.turn for each in said if each.trace_id}
+        if not places:
+            return {}
+        wanted = sa.and_(
+            events.c.tenant == principal.tenant,
+            events.c.kind == "answer",
+            events.c.trace_id.in_(sorted({trace for trace, _ in places})),
+        )
+        text = sa.and_(contents_table.c.tenant == events.c.tenant, contents_table.c.sha256 == events.c.content_id)
+
+        def work(connection: sa.Connection) -> dict[str, SessionAnswer]:
+            columns = [events.c.id, events.c.trace_id, events.c.at, events.c.facts, contents_table.c.text]
+            joined = sa.select(*columns).select_from(events.outerjoin(contents_table, text))
+            found = connection.execute(joined.where(wanted, seen(connection, principal.groups))).all()
+            ratings = _ratings(connection, principal, [row.id for row in found])
+            return {
+                places[row.trace_id, row.at]: _answer(row, ratings.get(row.id, ""))
+                for row in found
+                if (row.trace_id, row.at) in places
+            }
+
+        return await self._database.read(work)
+
+
+def _answer(row: sa.Row[Any], rating: str) -> SessionAnswer:
+    citations = json.loads(row.text).get("citations", ()) if row.text else ()
+    return SessionAnswer(row.id, rows.load(row.facts), tuple(citations), rating)
+
+
+def _ratings(connection: sa.Connection, principal: Principal, answers: Sequence[str]) -> dict[str, str]:
+    """How the key rated each of ``answers`` last."""
+    about = sa.and_(events.c.tenant == principal.tenant, events.c.kind == "feedback", events.c.subject.in_(answers))
+    found = connection.execute(sa.select(events.c.subject, events.c.facts).where(about).order_by(events.c.id))
+    given = ((row.subject, rows.load(row.facts)) for row in found)
+    return {
+        answer: facts["rating"]
+        for answer, facts in given
+        if facts.get("key_id") == principal.key_id and facts.get("rating") in _RATINGS
+    }
