@@ -66,4 +66,4 @@ __all__ = [
     "watermarks",
 ]
 
-HEAD = "0037"
+HEAD = "0038"
