@@ -16,6 +16,7 @@ from mainspring.gateway.idempotency import Idempotency
 from mainspring.serving.session import stored_name
 from mainspring.settings import GatewaySettings
 from mainspring.stores.schema import turns
+from mainspring.stores.session_answers import SessionAnswers
 from mainspring.stores.turns import SessionTurn, delete_turns
 from mainspring.types import Message, Principal, ToolCall, TraceParent
 from tests.gateway.asgi import Kept, ask
@@ -42,7 +43,7 @@ async def home(tmp_path: Path) -> AsyncIterator[Talk]:
 def app(home: Talk) -> FastAPI:
     settings = GatewaySettings()
     access = access_to(Groups(), settings.request_timeout_s)
-    routes = sessions.router(home.stores.sessions, access, Idempotency(Kept()), home.stores.session_answers)
+    routes = sessions.router(home.stores.sessions, access, Idempotency(Kept()), SessionAnswers(home.stores.database))
     return create_app([routes], settings, lambda header: TraceParent.new())
 
 
@@ -219,6 +220,6 @@ async def test_a_title_does_not_outlive_the_turn_that_it_may_repeat(app: FastAPI
     await ask(app, "POST", "/v1/sessions/own:tea", {"title": "Odalys"}, headers=key())
     listed = (await ask(app, "GET", "/v1/sessions/own:tea/messages", headers=key())).json["data"]
     turn = listed[0]["turn_id"]
-    database = home.stores.sessions._database
+    database = home.stores.database
     await database.write(lambda connection: delete_turns(connection, "acme", turns.c.id == turn))
     assert (await ask(app, "GET", "/v1/sessions/own:tea", headers=key())).json["title"] is None

@@ -41,6 +41,7 @@ from mainspring.serving.preset import Presets
 from mainspring.serving.prompts.layer import Prompting
 from mainspring.serving.prompts.registry import PromptRegistry
 from mainspring.stores import ids
+from mainspring.stores.session_answers import SessionAnswers
 from mainspring.system import System
 
 
@@ -78,7 +79,7 @@ def mount(system: System) -> FastAPI:
         moderations.router(system.moderator, access, system.charge, settings.max_embedding_inputs),
         policies.router(system.policies, access),
         batches.router(system.stores.batches, system.stores.files, system.settings.batches, access, idempotency),
-        sessions.router(system.stores.sessions, access, idempotency, system.stores.session_answers),
+        sessions.router(system.stores.sessions, access, idempotency, SessionAnswers(system.stores.database)),
         costs.router(system.stores.budgets, system.stores.ledger, access, idempotency, system.stores.audit),
         feedback.router(system.stores.events, ids.new, access, idempotency, system.stores.quotas),
         traces.router(

@@ -115,12 +115,6 @@ def router(sessions: Kept, access: Access, idempotency: Idempotency, answers: Re
     async def get_session(session_id: str, context: chats) -> HttpResponse:
         return json_response(session_body(await sessions.get(*_place(context, session_id))))
 
-    @routes.post("/{session_id}")
-    async def entitle(session_id: str, body: SessionBody, context: chats) -> HttpResponse:
-        """Give a session a title."""
-        title = " ".join(cards.scrub(body.title).split())
-        return json_response(session_body(await sessions.entitle(*_place(context, session_id), title)))
-
     @routes.post("/{session_id}/fork", status_code=201)
     async def fork(
         http: HttpRequest, session_id: str, body: ForkBody, context: chats, key: IdempotencyKey = None
@@ -165,8 +159,14 @@ async def _parts(sessions: Kept, context: Context, session_id: str) -> list[str]
 
 
 def _told(routes: APIRouter, sessions: Kept, access: Access, answers: Recorded | None) -> None:
-    """The routes of what was said in a session."""
+    """The routes of what was said in a session, and what it is called."""
     chats = Annotated[Context, Depends(access("chat"))]
+
+    @routes.post("/{session_id}")
+    async def entitle(session_id: str, body: SessionBody, context: chats) -> HttpResponse:
+        """Give a session a title."""
+        title = " ".join(cards.scrub(body.title).split())
+        return json_response(session_body(await sessions.entitle(*_place(context, session_id), title)))
 
     @routes.get("/{session_id}/messages")
     async def list_messages(session_id: str, context: chats, page: AskedPage, include: Include = None) -> HttpResponse:

@@ -51,7 +51,6 @@ from mainspring.stores.quotas import Quotas
 from mainspring.stores.redis import Redis
 from mainspring.stores.repeats import Repeats
 from mainspring.stores.room import Room
-from mainspring.stores.session_answers import SessionAnswers
 from mainspring.stores.session_memory import SessionMemory
 from mainspring.stores.sessions import Sessions
 from mainspring.stores.similar import SimilarQuestions, SimilarStore
@@ -82,7 +81,6 @@ class Stores:
     collections: Collections
     sources: Sources
     sessions: Sessions
-    session_answers: SessionAnswers
     memory: SessionMemory
     blobs: Blobs
     cache: AnswerStore
@@ -172,7 +170,6 @@ async def open(settings: Settings) -> AsyncIterator[Stores]:  # noqa: A001
             collections=collections,
             sources=Sources(database),
             sessions=Sessions(database, audit, quotas),
-            session_answers=SessionAnswers(database),
             memory=SessionMemory(database),
             blobs=blobs,
             cache=cache,
