@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from _report import Figure, skip
-from mainspring.cli.ask import without_chat
-from mainspring.cli.eval_answers import asked
-from mainspring.errors import ModelNotPulled
-from mainspring.evaluate import answers as scoring
-from mainspring.evaluate.answers import Scored
-from mainspring.evaluate.collections import Judged
-from mainspring.settings import load
+from mainspring.cli.ask.ask import without_chat
+from mainspring.cli.evaluate.answers import asked
+from mainspring.core.errors import ModelNotPulled
+from mainspring.core.settings import load
+from mainspring.features.evaluate import answers as scoring
+from mainspring.features.evaluate.answers import Scored
+from mainspring.features.evaluate.sets.collections import Judged
 
 Goals = Mapping[str, tuple[float, float]]
 """Floor and aim by label."""

@@ -6,7 +6,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 
-from mainspring.rag import terms
+from mainspring.rag.text import terms
 
 # The usual defaults: Robertson and Zaragoza 2009; Lucene, Elasticsearch and Lance have the same.
 K1, B = 1.2, 0.75

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mainspring.errors import NotFound
-from mainspring.evaluate import labelled, perturb, public, scifact
-from mainspring.evaluate.collections import Split
-from mainspring.rag import sentences
+from mainspring.core.errors import NotFound
+from mainspring.features.evaluate.sets import labelled, perturb, public, scifact
+from mainspring.features.evaluate.sets.collections import Split
+from mainspring.rag.text import sentences
 
 PASSAGES = 5
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from mainspring.stores.vectors import ChunkRow
+from mainspring.stores.vectors.base import ChunkRow
 
 CHUNKS_A_DOCUMENT = 5
 DIMENSIONS = 384

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import _detector_templates as templates
-from mainspring.guards.detector import pieces
+from mainspring.guards.detect.embedding_detector import pieces
 
 Texts = list[str]
 # Two texts with this share of the smaller one's word trigrams in common are the same attack.

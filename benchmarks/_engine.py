@@ -8,10 +8,10 @@ from typing import Any
 
 import openvino_genai as runtime
 
-from mainspring.engines.openvino_child import Scheduler
-from mainspring.engines.openvino_runtime import BLOCK, open_pipeline
-from mainspring.engines.pull import Puller
-from mainspring.settings import load
+from mainspring.core.settings import load
+from mainspring.engines.catalogue.pull import Puller
+from mainspring.engines.openvino.child import Scheduler
+from mainspring.engines.openvino.runtime import BLOCK, open_pipeline
 
 MODEL = "smollm2-135m-instruct"
 _PULLED = Puller(load().settings).local(MODEL)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from mainspring.engines.gguf_weights import GgufWeights
+from mainspring.engines.catalogue.gguf_weights import GgufWeights
 
 _LAYER = {
     "attn_q": "self_attn.q_proj",

@@ -1,6 +1,6 @@
 """An engine's child that answers at once, so that what is timed is the path and nothing else.
 
-As a module (``python -m _instant``) it is the child: it speaks the protocol of ``mainspring.engines.openvino_child``
+As a module (``python -m _instant``) it is the child: it speaks the protocol of ``mainspring.engines.openvino.child``
 and says one word a step to every request; a step lasts ``STEP_S``. As a script (``python _instant.py -m mainspring
 ...``) it is the ``mainspring`` command whose default engine has this child.
 """
@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-import mainspring.engines.openvino as engine
-from mainspring.engines.protocol import Channel, Message, run_child
+import mainspring.engines.openvino.engine as engine
+from mainspring.engines.process.protocol import Channel, Message, run_child
 
 WORDS = (
     " river stone copper engine garden winter letter market signal bridge forest kettle paper harbour ladder".split()

@@ -10,18 +10,18 @@ from pathlib import Path
 
 from _report import data_sets, skip
 from mainspring import stores
+from mainspring.core.errors import ModelNotPulled
+from mainspring.core.settings import RagSettings, Settings
+from mainspring.core.types import Context, Principal
 from mainspring.engines import builtin
-from mainspring.engines.embedder import OpenVinoEmbedder
-from mainspring.engines.pull import Puller
-from mainspring.errors import ModelNotPulled
-from mainspring.evaluate.cache import KeptEmbedder
-from mainspring.rag.answer import DocumentAnswerer
-from mainspring.rag.ingest import Ingestor, IngestReport, Source
-from mainspring.rag.parse import Parser
-from mainspring.rag.retrieve import Retriever
-from mainspring.settings import RagSettings, Settings
-from mainspring.stores.collections import Collection, Collections
-from mainspring.types import Context, Principal
+from mainspring.engines.catalogue.pull import Puller
+from mainspring.engines.encode.embedder import OpenVinoEmbedder
+from mainspring.features.evaluate.ablate.vector_cache import KeptEmbedder
+from mainspring.rag.answer.responder import DocumentAnswerer
+from mainspring.rag.ingest.pipeline import Ingestor, IngestReport, Source
+from mainspring.rag.parse.parser import Parser
+from mainspring.rag.search.retrieve import Retriever
+from mainspring.stores.documents.collections import Collection, Collections
 
 
 @dataclass(frozen=True, slots=True)

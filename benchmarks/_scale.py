@@ -18,15 +18,16 @@ import sqlalchemy as sa
 
 from _clusters import CHUNKS_A_DOCUMENT, DIMENSIONS, Clusters, Query
 from mainspring import stores
+from mainspring.core.errors import NotFound
+from mainspring.core.settings import Settings, StoresSettings
 from mainspring.engines.base import Embedded
-from mainspring.errors import NotFound
-from mainspring.rag.ingest import Ingestor
-from mainspring.rag.parse import Parser
-from mainspring.rag.retrieve import Retriever
-from mainspring.settings import Settings, StoresSettings
-from mainspring.stores import Stores, rows
-from mainspring.stores.collections import Collection
+from mainspring.rag.ingest.pipeline import Ingestor
+from mainspring.rag.parse.parser import Parser
+from mainspring.rag.search.retrieve import Retriever
+from mainspring.stores import Stores
+from mainspring.stores.documents.collections import Collection
 from mainspring.stores.schema import collections, documents
+from mainspring.stores.sql import rows
 
 NAME = "bench"
 # Of so many documents one has the attribute's value 0: half, a tenth and so on are kept by a filter.

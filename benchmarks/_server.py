@@ -107,7 +107,7 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-def engine_child(pid: int, module: str = "mainspring.engines.openvino_child") -> int:
+def engine_child(pid: int, module: str = "mainspring.engines.openvino.child") -> int:
     """Process id of the engine's process below ``pid``, which runs ``module``. Raises ``LookupError``: none does."""
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():

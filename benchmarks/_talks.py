@@ -18,8 +18,8 @@ import _public_talks as public
 import _talk_templates as made
 from _detector_templates import attacks, look_alikes
 from _detectors import Sets, Task, digest, even, resembles, some
-from mainspring.evaluate.redteam import talks as red
-from mainspring.guards import turns
+from mainspring.features.redteam import talks as red
+from mainspring.guards.detect import conversation
 
 Talk = list[str]
 TURNS = 4
@@ -29,7 +29,7 @@ MOST = 600
 
 def texts(talk: Sequence[str]) -> list[str]:
     """What of a conversation is read as one text, over all its turns."""
-    return turns.windows(turns.heard(talk), TURNS)
+    return conversation.windows(conversation.heard(talk), TURNS)
 
 
 def task(sets: Sets) -> Task:

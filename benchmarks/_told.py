@@ -13,9 +13,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from mainspring import stores
-from mainspring.settings import Settings
+from mainspring.core.settings import Settings
 from mainspring.stores import Stores
-from mainspring.stores.budgets import LEASE_S
+from mainspring.stores.money.budgets import LEASE_S
 from mainspring.stores.schema import events, reservations
 
 TENANT, STORE = "killed", "shelf"

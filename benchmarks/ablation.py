@@ -25,14 +25,14 @@ from typing import Any
 from _library import data
 from _report import Clock, Figure, report, skip
 from mainspring import engines
-from mainspring.errors import NotFound
-from mainspring.evaluate.ablation import Measured, ablate
-from mainspring.evaluate.arms import grid
-from mainspring.evaluate.cache import KeptEmbedder
-from mainspring.evaluate.collections import load
-from mainspring.evaluate.significance import compare, interval
-from mainspring.settings import Settings
-from mainspring.settings import load as load_settings
+from mainspring.core.errors import NotFound
+from mainspring.core.settings import Settings
+from mainspring.core.settings import load as load_settings
+from mainspring.features.evaluate.ablate.ablation import Measured, ablate
+from mainspring.features.evaluate.ablate.arms import grid
+from mainspring.features.evaluate.ablate.vector_cache import KeptEmbedder
+from mainspring.features.evaluate.sets.collections import load
+from mainspring.features.evaluate.statistics.significance import compare, interval
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 METRIC = "ndcg@10"

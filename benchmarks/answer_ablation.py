@@ -20,15 +20,15 @@ from typing import Any
 
 from _library import data
 from _report import Figure, report
-from mainspring.cli.ask import without_chat
-from mainspring.cli.eval_answers import asked
-from mainspring.errors import ModelNotPulled
-from mainspring.evaluate import answers as scoring
-from mainspring.evaluate.answers import wilson
-from mainspring.evaluate.collections import Judged, load
-from mainspring.evaluate.significance import compare
-from mainspring.settings import Settings
-from mainspring.settings import load as load_settings
+from mainspring.cli.ask.ask import without_chat
+from mainspring.cli.evaluate.answers import asked
+from mainspring.core.errors import ModelNotPulled
+from mainspring.core.settings import Settings
+from mainspring.core.settings import load as load_settings
+from mainspring.features.evaluate import answers as scoring
+from mainspring.features.evaluate.answers import wilson
+from mainspring.features.evaluate.sets.collections import Judged, load
+from mainspring.features.evaluate.statistics.significance import compare
 
 BASE = "defaults"
 ARMS: Mapping[str, Mapping[str, Any]] = {

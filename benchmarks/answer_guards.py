@@ -35,14 +35,14 @@ import numpy as np
 
 from _detectors import Sets, even
 from _report import Figure, data_sets, report
+from mainspring.core.settings import AnswersSettings, load
 from mainspring.engines import builtin
 from mainspring.engines.base import Embedder
-from mainspring.guards import detector
+from mainspring.guards.detect import embedding_detector
+from mainspring.guards.rewrite.windows import Windows
 from mainspring.guards.rules.file import parse, read
 from mainspring.guards.rules.rewrite import Rewriting
-from mainspring.guards.windows import Windows
-from mainspring.serving.checked import LEAST_WORDS, SENTENCES
-from mainspring.settings import AnswersSettings, load
+from mainspring.serving.judge.answer_checks import LEAST_WORDS, SENTENCES
 
 Better = Literal["higher", "lower"]
 MOST = 300
@@ -103,11 +103,11 @@ async def toxicity(sets: Sets, embedder: Embedder) -> dict[str, Figure]:
         "false alarms: answers of an encyclopaedia": paragraphs,
         "toxic comments by themselves": toxic,
     }
-    head = detector.packaged().heads["toxicity"]
+    head = embedding_detector.packaged().heads["toxicity"]
     figures: dict[str, Figure] = {}
     for label, texts in answers.items():
         parts = [windows(text) for text in texts]
-        long = [detector.windows(text) for text in texts]
+        long = [embedding_detector.windows(text) for text in texts]
         known = await vectors([text for part in (*parts, *long) for text in part], embedder)
         score = {text: float(head.probabilities(vector[None])[0]) for text, vector in known.items()}
         by_sentence = np.array([max((score[text] for text in part), default=0.0) for part in parts])

@@ -26,14 +26,14 @@ from _detectors import digest
 from _public_talks import bookings
 from _report import Figure, data_sets, report
 from answer_guards import ABOVE, nearest, vectors, windows
+from mainspring.core.settings import AnswersSettings, load
+from mainspring.core.types import ChatRequest, Message
 from mainspring.engines import builtin
 from mainspring.engines.base import Embedder
-from mainspring.guards import detector
-from mainspring.rag.extract import Passage
-from mainspring.rag.support import SUPPORTED, support
-from mainspring.serving.guard_output import question as question_of
-from mainspring.settings import AnswersSettings, load
-from mainspring.types import ChatRequest, Message
+from mainspring.guards.detect import embedding_detector
+from mainspring.rag.answer.evidence.support import SUPPORTED, support
+from mainspring.rag.answer.verbatim.extract import Passage
+from mainspring.serving.guard.output import question as question_of
 
 MOST = 400
 Pairs = list[tuple[list[str], str]]
@@ -119,7 +119,7 @@ def strangers(sets: dict[str, Pairs]) -> dict[str, Pairs]:
 
 async def judged(pairs: Pairs, embedder: Embedder) -> tuple[Any, Any]:
     """How toxic the worst sentence of each answer is, and which are beside their question."""
-    head = detector.packaged().heads["toxicity"]
+    head = embedding_detector.packaged().heads["toxicity"]
     parts = [windows(answer) for _, answer in pairs]
     known = await vectors([text for part in parts for text in part], embedder)
     score = {text: float(head.probabilities(vector[None])[0]) for text, vector in known.items()}
@@ -155,7 +155,7 @@ async def measured(data: Path) -> dict[str, Figure]:
         for name, pairs in sets.items():
             toxic, far = await judged(pairs, embedder)
             told = f"{len(pairs)} answers"
-            shipped = detector.packaged().heads["toxicity"].threshold
+            shipped = embedding_detector.packaged().heads["toxicity"].threshold
             for above, at in ((shipped, ""), *((each, f" at {each}") for each in ABOVE)):
                 share = float((toxic >= above).mean())
                 figures[f"toxicity, refused{at}: {name}"] = Figure(share, "share", "lower", 0.05, against=told)

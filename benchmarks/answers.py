@@ -20,10 +20,10 @@ from dataclasses import dataclass
 
 from _library import Bench, bench, data
 from _report import Figure, report, table
-from mainspring.path import collect
-from mainspring.rag.generate import UNSUPPORTED
-from mainspring.rag.retrieve import Hit
-from mainspring.types import ChatRequest, Message
+from mainspring.core.path import collect
+from mainspring.core.types import ChatRequest, Message
+from mainspring.rag.answer.generate import UNSUPPORTED
+from mainspring.rag.search.retrieve import Hit
 
 SAMPLE = 500
 SEED = 2024
@@ -108,8 +108,8 @@ async def extract(library: Bench, questions: Sequence[Question]) -> dict[str, Fi
 async def write(library: Bench, questions: Sequence[Question]) -> dict[str, Figure]:
     """What the default chat model writes from the same passages."""
     from mainspring import engines
-    from mainspring.rag.answer import DocumentAnswerer
-    from mainspring.rag.generate import Writer
+    from mainspring.rag.answer.generate import Writer
+    from mainspring.rag.answer.responder import DocumentAnswerer
 
     async with engines.open(library.settings) as opened:
         model = next(iter(opened.chat.values()))

@@ -19,12 +19,12 @@ import time
 from collections.abc import Sequence
 
 from _report import Figure, report
-from mainspring.gateway.batches import create, working
-from mainspring.settings import Settings
-from mainspring.stores.batches import OVER, Batch
-from mainspring.stores.files import REQUESTS
+from mainspring.core.settings import Settings
+from mainspring.core.types import ChatRequest, Context, Message, Principal, Sampling
+from mainspring.features.batches.routes import create, working
+from mainspring.stores.documents.files import REQUESTS
+from mainspring.stores.work.batches import OVER, Batch
 from mainspring.system import System
-from mainspring.types import ChatRequest, Context, Message, Principal, Sampling
 
 MODEL = "smollm2-135m-instruct"
 ENDPOINT = "/v1/chat/completions"

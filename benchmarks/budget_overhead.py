@@ -19,22 +19,23 @@ from typing import Any
 
 from _report import Figure, report
 from mainspring import stores
-from mainspring.engines.model import ModelResponder
+from mainspring.core.path import collect
+from mainspring.core.settings import Settings
+from mainspring.core.types import ChatRequest, Context, Message, Principal, Responder, Sampling
+from mainspring.engines.chat.responder import ModelResponder
 from mainspring.engines.scripted import ScriptedEngine
-from mainspring.guards.policy import GuardPolicy
-from mainspring.path import collect
-from mainspring.serving.background import Background
-from mainspring.serving.limit import Limits
-from mainspring.serving.pricing import Price
-from mainspring.serving.reserve import Purse
-from mainspring.serving.rings import Services, call_ring, request_ring
-from mainspring.serving.select import Registry, Served
-from mainspring.serving.tariffs import Tariffs
-from mainspring.settings import Settings
-from mainspring.stores import Stores, charging, spending
+from mainspring.guards.policy.policies import GuardPolicy
+from mainspring.serving.admit.rate_limits import Limits
+from mainspring.serving.money.pricing import Price
+from mainspring.serving.money.reservation import Purse
+from mainspring.serving.money.tariffs import Tariffs
+from mainspring.serving.ring.background import Background
+from mainspring.serving.ring.compose import Services, call_ring, request_ring
+from mainspring.serving.ring.registry import Registry, Served
+from mainspring.stores import Stores
+from mainspring.stores.money import charging, spending
 from mainspring.telemetry.metrics import Metrics
 from mainspring.telemetry.tracing import Tracing
-from mainspring.types import ChatRequest, Context, Message, Principal, Responder, Sampling
 
 ROUND = 40
 CALLER = Principal("acme", "key_1", frozenset({"chat"}))

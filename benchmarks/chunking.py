@@ -25,11 +25,11 @@ import numpy as np
 from _library import bench, data
 from _report import Figure, report, table
 from answers import Question, draw, holds, squad
+from mainspring.core.settings import Chunking, RagSettings
 from mainspring.engines.base import Embedder
-from mainspring.evaluate.significance import compare
-from mainspring.rag.chunk import Chunk, chunker
-from mainspring.rag.document import Parsed
-from mainspring.settings import Chunking, RagSettings
+from mainspring.features.evaluate.statistics.significance import compare
+from mainspring.rag.chunk.chunking import Chunk, chunker
+from mainspring.rag.parse.parsed import Parsed
 
 BUDGET = 512
 SMALL_ARTICLES = 3

@@ -21,9 +21,9 @@ from pathlib import Path
 from _report import Figure, report
 from _server import chat, serving, spawn, stop
 from _stats import Spread
-from mainspring.engines.pull import Puller
-from mainspring.errors import ModelError
-from mainspring.settings import Settings
+from mainspring.core.errors import ModelError
+from mainspring.core.settings import Settings
+from mainspring.engines.catalogue.pull import Puller
 
 MODEL = "smollm2-135m-instruct"
 LARGER = "qwen2.5-coder-1.5b-instruct"

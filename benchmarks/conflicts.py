@@ -19,11 +19,11 @@ import yaml
 from _library import Bench, bench, data
 from _report import Figure, report, table
 from answers import ask
-from mainspring.evaluate import public
-from mainspring.path import Answer, collect
-from mainspring.rag.contradict import disagreements
-from mainspring.rag.extract import Passage
-from mainspring.rag.retrieve import Hit
+from mainspring.core.path import Answer, collect
+from mainspring.features.evaluate.sets import public
+from mainspring.rag.answer.contradict import disagreements
+from mainspring.rag.answer.verbatim.extract import Passage
+from mainspring.rag.search.retrieve import Hit
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 QUESTIONS, PAIRS = 150, 30

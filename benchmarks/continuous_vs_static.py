@@ -27,7 +27,7 @@ import openvino_genai as runtime
 from _engine import IR, PROPERTIES, add, scheduler
 from _report import Figure, report
 from _stats import Spread, ratios
-from mainspring.engines.openvino_child import Scheduler
+from mainspring.engines.openvino.child import Scheduler
 
 MEDIAN, SIGMA, LONGEST = 16, 1.2, 256
 WORDS = "amber basin cedar delta ember fjord grove haven inlet jetty knoll ledge marsh north ocean prairie".split()

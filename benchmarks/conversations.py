@@ -27,9 +27,9 @@ import _talks
 from _detectors import Sets
 from _report import Figure, data_sets, report
 from fit_detectors import Vectors, auroc, worst
+from mainspring.core.settings import Settings, load
 from mainspring.engines import builtin
-from mainspring.guards import detector, injection, turns
-from mainspring.settings import Settings, load
+from mainspring.guards.detect import conversation, embedding_detector, injection
 
 Found = NDArray[np.bool_]
 Scores = NDArray[np.float64]
@@ -40,7 +40,7 @@ ABOVE = (0.65, 0.5)
 def judged(talks: Sequence[Sequence[str]], vectors: Vectors) -> tuple[Found, Found, Scores]:
     """Which of ``talks`` are found by a turn of theirs, which by the rules about all of it, and how much the detector
     takes its turns together for an attack."""
-    heads = detector.packaged().heads
+    heads = embedding_detector.packaged().heads
     single, several = heads["injection"], heads["conversation"]
     scores: list[dict[str, float]] = []
     for head, texts in (
@@ -51,8 +51,8 @@ def judged(talks: Sequence[Sequence[str]], vectors: Vectors) -> tuple[Found, Fou
         scores.append(dict(zip(unique, worst(vectors.of(unique), head.weights, head.bias), strict=True)))
     each, ruled = [], []
     for talk in talks:
-        heard = turns.heard(talk)
-        whole = ["\n".join(heard), *turns.put_together(heard)]
+        heard = conversation.heard(talk)
+        whole = ["\n".join(heard), *conversation.put_together(heard)]
         each.append(any(injection.scan(turn) or scores[0][turn] >= single.threshold for turn in talk))
         ruled.append(any(injection.scan(text) for text in whole))
     together = [max((scores[1][text] for text in _talks.texts(talk)), default=0.0) for talk in talks]
@@ -74,7 +74,7 @@ def figures_of(sets: Sets, vectors: Vectors) -> dict[str, Figure]:
         ("found", "higher", list(_talks.attacked(sets))),
         ("false alarms", "lower", list(_talks.innocent(sets))),
     ]
-    shipped = detector.packaged().heads["conversation"].threshold
+    shipped = embedding_detector.packaged().heads["conversation"].threshold
     seen: dict[str, dict[str, Scores]] = {"found": {}, "false alarms": {}}
     for kind, better, named in kinds:
         for name, talks in named:
@@ -101,20 +101,20 @@ async def cost(settings: Settings, sets: Sets) -> dict[str, Figure]:
     """Medians: the rules over a conversation, and the detector for the one window that is new."""
     talks = _talks.dialogues(sets.data, of=False) or _talks.asked(sets.data, of=False)
     said = [turn for talk in talks for turn in talk]
-    heads, embedder = detector.packaged(), await builtin.embedder(settings)
+    heads, embedder = embedding_detector.packaged(), await builtin.embedder(settings)
     names = list(heads.heads)
     figures: dict[str, Figure] = {}
     try:
         for long in (4, 32):
             ruled, scored = [], []
             for number in range(41):
-                talk = turns.heard(said[number * 32 : number * 32 + long])
+                talk = conversation.heard(said[number * 32 : number * 32 + long])
                 began = time.perf_counter()
-                for text in ["\n".join(talk), *turns.put_together(talk)]:
+                for text in ["\n".join(talk), *conversation.put_together(talk)]:
                     injection.scan(text)
                 ruled.append((time.perf_counter() - began) * 1e3)
                 began = time.perf_counter()
-                await detector.score(turns.windows(talk, _talks.TURNS)[-1:], heads, names, embedder)
+                await embedding_detector.score(conversation.windows(talk, _talks.TURNS)[-1:], heads, names, embedder)
                 scored.append((time.perf_counter() - began) * 1e3)
             for name, times in (("rules", ruled), ("detector, the newest turns", scored)):
                 figures[f"added p50, {name}, {long} turns"] = Figure(

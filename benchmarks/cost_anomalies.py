@@ -11,10 +11,10 @@ import sys
 import numpy as np
 
 from _report import Figure, report
-from mainspring.serving import anomaly
+from mainspring.serving.money import cost_anomalies
 
-HOURS = 6 * anomaly.WEEK
-JUDGED = range(3 * anomaly.WEEK, HOURS)
+HOURS = 6 * cost_anomalies.WEEK
+JUDGED = range(3 * cost_anomalies.WEEK, HOURS)
 SPIKES = (2.0, 3.0, 5.0, 10.0)
 RATES = (5.0, 30.0, 200.0)
 """Mean requests an hour."""
@@ -38,15 +38,15 @@ def measured(seeds: range, rate: float) -> tuple[float, dict[float, float]]:
     found = dict.fromkeys(SPIKES, 0)
     for seed in seeds:
         series = traffic(seed, rate)
-        alarms += len(anomaly.find(series, list(JUDGED)))
+        alarms += len(cost_anomalies.find(series, list(JUDGED)))
         chosen = np.random.default_rng(seed + 10**6)
         for size in SPIKES:
             hour = int(chosen.integers(JUDGED.start, JUDGED.stop))
             # A spike is that much more than such an hour costs, not than this one happens to.
-            usual = np.mean([series[hour - anomaly.WEEK * weeks] for weeks in (1, 2, 3)])
+            usual = np.mean([series[hour - cost_anomalies.WEEK * weeks] for weeks in (1, 2, 3)])
             spiked = series | {hour: int(usual * (size - 1)) + series[hour]}
-            found[size] += anomaly.judge(spiked, hour) is not None
-    weeks = len(seeds) * len(JUDGED) / anomaly.WEEK
+            found[size] += cost_anomalies.judge(spiked, hour) is not None
+    weeks = len(seeds) * len(JUDGED) / cost_anomalies.WEEK
     return alarms / weeks, {size: count / len(seeds) for size, count in found.items()}
 
 

@@ -13,8 +13,8 @@ import time
 from _default_guards import reports
 from _detectors import Sets, some
 from _report import Figure, data_sets, report
-from mainspring.evaluate.answers import wilson
-from mainspring.guards.policy import GuardPolicy
+from mainspring.features.evaluate.answers import wilson
+from mainspring.guards.policy.policies import GuardPolicy
 
 MOST_FALSE = 0.02
 OWN = (

@@ -23,13 +23,13 @@ from _detectors import Report, Sets, Task, digest, reports, tasks
 from _report import Figure, data_sets, report
 from _tfidf import Linear
 from fit_detectors import ALIKE, FOLDS, PROMISED, SURE, Vectors, auroc, threshold, worst
+from mainspring.core.settings import Settings, load
 from mainspring.engines import builtin
-from mainspring.guards import detector, injection, pii
-from mainspring.guards.leak import LeakRedactor, Prompt
-from mainspring.guards.links import Known, LinkRedactor
-from mainspring.guards.output import Part
-from mainspring.guards.stream import StreamRedactor
-from mainspring.settings import Settings, load
+from mainspring.guards.detect import embedding_detector, injection, pii
+from mainspring.guards.detect.leak import LeakRedactor, Prompt
+from mainspring.guards.policy.output import Part
+from mainspring.guards.rewrite.links import Known, LinkRedactor
+from mainspring.guards.rewrite.stream import StreamRedactor
 
 Floats = NDArray[np.float64]
 COMPARED = ("injection", "toxicity")
@@ -38,8 +38,8 @@ SHORT = "How long do I have to return a grinder that I ordered online, and who p
 
 def judged(name: str, texts: Sequence[str], vectors: Vectors) -> Floats:
     """The packaged head's probability of each text."""
-    head = detector.packaged().heads[name]
-    bags = vectors.of(texts, detector.pieces if name == "indirect" else detector.windows)
+    head = embedding_detector.packaged().heads[name]
+    bags = vectors.of(texts, embedding_detector.pieces if name == "indirect" else embedding_detector.windows)
     return worst(bags, head.weights, head.bias)
 
 
@@ -51,7 +51,7 @@ def figures_of(name: str, sets: Sequence[Report], vectors: Vectors, task: Task) 
     if len(positive) < len(sets):
         return category(name, sets, vectors)
     innocent = np.concatenate([found for label, found in scores.items() if not positive[label]])
-    cut = detector.packaged().heads[name].threshold
+    cut = embedding_detector.packaged().heads[name].threshold
     strict = float(np.quantile(innocent, 0.99))
     figures: dict[str, Figure] = {}
     for each in sets:
@@ -80,7 +80,7 @@ def category(name: str, sets: Sequence[Report], vectors: Vectors) -> dict[str, F
     yes, no = (
         judged(name, next(each.texts for each in sets if each.positive is side), vectors) for side in (True, False)
     )
-    cut = detector.packaged().heads[name].threshold
+    cut = embedding_detector.packaged().heads[name].threshold
     count = f"{len(yes)} of {len(yes) + len(no)} texts"
     return {
         f"{name}: AUROC, moderation set": Figure(auroc(yes, no), "", "higher", against=count),
@@ -129,7 +129,7 @@ def compared(
 
 async def latency(settings: Settings, paragraphs: Sequence[str]) -> dict[str, Figure]:
     """Medians of many turns, milliseconds a request that has one such message; microseconds a streamed piece."""
-    heads = detector.packaged()
+    heads = embedding_detector.packaged()
     long = "\n".join(paragraphs)[:4000]
     figures: dict[str, Figure] = {}
     embedder = await builtin.embedder(settings)
@@ -141,7 +141,7 @@ async def latency(settings: Settings, paragraphs: Sequence[str]) -> dict[str, Fi
             times = []
             for turn in range(60):
                 begin = time.perf_counter()
-                await detector.score([f"{turn} {text}"], heads, names, embedder)
+                await embedding_detector.score([f"{turn} {text}"], heads, names, embedder)
                 times.append((time.perf_counter() - begin) * 1e3)
             figures[f"added p50, detectors, {label}"] = Figure(
                 statistics.median(times), "ms", "lower", against="60 turns"

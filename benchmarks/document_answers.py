@@ -18,8 +18,8 @@ from pathlib import Path
 from _asked import Goals, answered, figures, write
 from _library import data
 from _report import Figure, report, table
-from mainspring.evaluate.answers import Scored, wilson
-from mainspring.evaluate.collections import Judged, load
+from mainspring.features.evaluate.answers import Scored, wilson
+from mainspring.features.evaluate.sets.collections import Judged, load
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 NAMES = ("squad", "squad-articles", "tatqa", "handbook")

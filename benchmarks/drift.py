@@ -31,12 +31,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from _report import Figure, report, skip
+from mainspring.core.settings import load
+from mainspring.core.settings.monitor import DriftSettings
 from mainspring.engines import builtin
-from mainspring.guards import injection
-from mainspring.monitor import drift
-from mainspring.monitor.tally import Tally
-from mainspring.settings import load
-from mainspring.settings.monitor import DriftSettings
+from mainspring.features.monitor.traffic import drift
+from mainspring.features.monitor.traffic.tally import Tally
+from mainspring.guards.detect import injection
 
 Floats = NDArray[np.float32]
 REFERENCE, WINDOW, STEP, LONGEST = 1000, 200, 20, 600

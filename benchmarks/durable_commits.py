@@ -13,9 +13,9 @@ from typing import Literal
 
 from _report import Figure, report
 from mainspring import stores
-from mainspring.settings import Settings, StoresSettings
-from mainspring.stores import ids
-from mainspring.types import EventRecord
+from mainspring.core.settings import Settings, StoresSettings
+from mainspring.core.types import EventRecord
+from mainspring.stores.sql import ids
 
 ROUNDS = 7
 COUNT = {1: 60, 32: 960}

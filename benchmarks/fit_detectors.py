@@ -27,11 +27,11 @@ from numpy.typing import NDArray
 import _talks
 from _detectors import Sets, Task, digest, tasks
 from _report import data_sets
+from mainspring.core.settings import Settings, load
 from mainspring.engines import builtin
-from mainspring.guards import detector
-from mainspring.settings import Settings, load
+from mainspring.guards.detect import embedding_detector
 
-TARGET = Path(detector.__file__).with_name("detectors.json")
+TARGET = Path(embedding_detector.__file__).with_name("detectors.json")
 ALIKE, ORDINARY, SURE = 0.05, 0.01, 0.95
 PROMISED = ("injection", "conversation")
 """Detectors whose promise is kept with that confidence; those of the others are kept in the sample. (With it, and for
@@ -55,7 +55,7 @@ class Vectors:
             with np.load(self._kept) as held:
                 self._known = dict(zip(held["keys"].tolist(), held["rows"], strict=True))
 
-    def of(self, texts: Sequence[str], cut: Callable[[str], list[str]] = detector.windows) -> list[Any]:
+    def of(self, texts: Sequence[str], cut: Callable[[str], list[str]] = embedding_detector.windows) -> list[Any]:
         """Float32 of shape (windows, dimensions) for each of ``texts``."""
         parts = [cut(text) or ["-"] for text in texts]
         missing = list(dict.fromkeys(w for part in parts for w in part if digest(w) not in self._known))
@@ -102,7 +102,7 @@ def newton(rows: Floats, labels: Floats, shares: Floats, ridge: float) -> tuple[
     penalty = np.append(np.full(rows.shape[1], ridge), 1e-6)
     weights = np.zeros(design.shape[1])
     for _ in range(30):
-        chances = detector.sigmoid(design @ weights)
+        chances = embedding_detector.sigmoid(design @ weights)
         slope = design.T @ (shares * (chances - labels)) + penalty * weights
         bend = (design * (shares * chances * (1 - chances))[:, None]).T @ design + np.diag(penalty)
         step = np.linalg.solve(bend, slope)
@@ -114,7 +114,7 @@ def newton(rows: Floats, labels: Floats, shares: Floats, ridge: float) -> tuple[
 
 def worst(bags: Sequence[Any], weights: Floats, bias: float) -> Floats:
     """The probability of each bag's worst window."""
-    return np.array([float(detector.sigmoid((bag @ weights + bias).max())) for bag in bags])
+    return np.array([float(embedding_detector.sigmoid((bag @ weights + bias).max())) for bag in bags])
 
 
 def auroc(positives: Floats, negatives: Floats) -> float:
@@ -151,7 +151,7 @@ def cut_of(task: Task, held: Floats, alike: Any, others: Any) -> float:
     return threshold(held[alike], held[others], SURE if task.name in PROMISED else None)
 
 
-def head(task: Task, vectors: Vectors) -> tuple[detector.Head, dict[str, Any]]:
+def head(task: Task, vectors: Vectors) -> tuple[embedding_detector.Head, dict[str, Any]]:
     """The fitted head, and its card."""
     texts = list(dict.fromkeys([*task.positives, *task.negatives]))
     wanted = set(task.positives)
@@ -188,7 +188,7 @@ def head(task: Task, vectors: Vectors) -> tuple[detector.Head, dict[str, Any]]:
         "held_out_auroc": round(auroc(held[labels == 1], held[labels == 0]), 3),
         "held_out_found": round(found, 3),
     }
-    return detector.Head(task.name, weights, bias, cut), card
+    return embedding_detector.Head(task.name, weights, bias, cut), card
 
 
 def main() -> None:
@@ -197,8 +197,8 @@ def main() -> None:
     only = parser.parse_args().only
     root = data_sets()
     vectors = Vectors(load().settings)
-    packaged = detector.packaged()
-    heads: dict[str, detector.Head] = dict(packaged.heads) if only else {}
+    packaged = embedding_detector.packaged()
+    heads: dict[str, embedding_detector.Head] = dict(packaged.heads) if only else {}
     cards: dict[str, Any] = dict(packaged.card["heads"]) if only else {}
     sets = Sets(root)
     for task in [*tasks(sets), _talks.task(sets)]:
@@ -214,7 +214,7 @@ def main() -> None:
         # A red team attacks with the other jailbreaks.
         "fitted_on": sorted(digest(text)[:8] for text in sets.wild[0]),
     }
-    detector.Heads(vectors.name, heads, card).save(TARGET)
+    embedding_detector.Heads(vectors.name, heads, card).save(TARGET)
     print(f"{TARGET.name}: {TARGET.stat().st_size / 1000:.0f} kB", file=sys.stderr)
 
 

@@ -22,7 +22,7 @@ from _detectors import Sets, digest
 from _report import data_sets
 from _tfidf import TfIdf, logistic
 from fit_detectors import FOLDS, auroc
-from mainspring.guards import lexical
+from mainspring.guards.detect import lexical
 
 TARGET = Path(lexical.__file__).with_name("lexical.json")
 ALIKE, ORDINARY = 0.01, 0.003

@@ -17,8 +17,8 @@ import yaml
 
 from _library import Bench, bench
 from _report import Figure, report, table
-from mainspring.path import Answer, collect
-from mainspring.types import ChatRequest, Message
+from mainspring.core.path import Answer, collect
+from mainspring.core.types import ChatRequest, Message
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 ARMS: dict[str, Callable[[str, str], tuple[str, ...]]] = {

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from _report import Figure, data_sets, report
-from mainspring.guards import injection, pii
-from mainspring.guards.stream import StreamRedactor
+from mainspring.guards.detect import injection, pii
+from mainspring.guards.rewrite.stream import StreamRedactor
 
 
 def attacks(safety: Path) -> Iterator[tuple[str, list[str]]]:

@@ -25,12 +25,12 @@ from pathlib import Path
 import yaml
 
 from _report import Figure, report, skip, table
-from mainspring.errors import ModelNotPulled
-from mainspring.path import Answer, collect
-from mainspring.rag.generate import REFUSAL
-from mainspring.settings import load
+from mainspring.core.errors import ModelNotPulled
+from mainspring.core.path import Answer, collect
+from mainspring.core.settings import load
+from mainspring.core.types import ChatRequest, Citation, Context, Message
+from mainspring.rag.answer.generate import REFUSAL
 from mainspring.system import System
-from mainspring.types import ChatRequest, Citation, Context, Message
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 DEVELOPMENT = {

@@ -18,7 +18,7 @@ from dataclasses import replace
 from _library import Bench, bench
 from _report import Figure, report, table
 from answers import Question, by_vectors, by_words, draw, rank, squad
-from mainspring.rag.selection import SearchOptions
+from mainspring.rag.search.selection import SearchOptions
 
 BASELINE = "BM25"
 WAYS = (BASELINE, "vectors", "hybrid", "hybrid, reranked")

@@ -33,7 +33,7 @@ from _report import Figure, report, skip
 from _stats import Spread, alternate, ratios
 
 if TYPE_CHECKING:
-    from mainspring.engines.pull import PulledModel
+    from mainspring.engines.catalogue.pull import PulledModel
 
 ROOT = Path(__file__).parent.parent
 CHUNK_TOKENS, OVERLAP_TOKENS = 200, 40
@@ -131,7 +131,7 @@ async def ingest_ours(folder: Path) -> Ingested:
     import lancedb  # noqa: F401 - LlamaIndex's parts are imported beforehand as well
 
     from _library import bench
-    from mainspring.settings import RagSettings
+    from mainspring.core.settings import RagSettings
 
     rag = RagSettings(chunk_tokens=CHUNK_TOKENS, chunk_overlap=OVERLAP_TOKENS)
     async with bench(rag) as library:
@@ -187,8 +187,8 @@ class Tokenizer:
 
 
 def _pulled() -> PulledModel:
-    from mainspring.engines.pull import Puller
-    from mainspring.settings import load
+    from mainspring.core.settings import load
+    from mainspring.engines.catalogue.pull import Puller
 
     settings = load().settings
     return Puller(settings).local(settings.models.embedding)
@@ -198,7 +198,7 @@ def _our_embedding(pulled: PulledModel, batch: int) -> Any:
     """Our embedder as LlamaIndex's."""
     from llama_index.core.embeddings import BaseEmbedding  # type: ignore[import-not-found]
 
-    from mainspring.engines.embedder import OpenVinoEmbedder
+    from mainspring.engines.encode.embedder import OpenVinoEmbedder
 
     embedder = OpenVinoEmbedder(pulled)
     asyncio.run(embedder.start())

@@ -19,15 +19,16 @@ from pathlib import Path
 
 from _detectors import Sets, even, insert, some
 from _report import Figure, data_sets, report
+from mainspring.core.settings import load
+from mainspring.core.settings.guards.limits import TopicLimits
+from mainspring.core.settings.guards.tools import ToolRule, ToolsSettings
+from mainspring.core.types import Tool
 from mainspring.engines import builtin
-from mainspring.guards import detector, injection, pasted, pii, tools
-from mainspring.guards.bounds import Examples, topic
-from mainspring.guards.placeholders import Placeholders, Returning
-from mainspring.serving import language
-from mainspring.settings import load
-from mainspring.settings.guard_limits import TopicLimits
-from mainspring.settings.guard_tools import ToolRule, ToolsSettings
-from mainspring.types import Tool
+from mainspring.guards.detect import embedding_detector, injection, pasted, pii
+from mainspring.guards.detect.bounds import Examples, topic
+from mainspring.guards.policy import tools
+from mainspring.guards.rewrite.placeholders import Placeholders, Returning
+from mainspring.serving.judge import language
 
 QUESTION = "What does the following text say?\n\n"
 SCHEMA = {"type": "object", "properties": {"to": {"type": "string"}, "url": {"type": "string"}}, "required": ["to"]}
@@ -73,9 +74,9 @@ async def embedded(data: Path) -> dict[str, Figure]:
 
 
 async def scores(parts: Sequence[Sequence[str]], embedder: object) -> list[bool]:
-    heads = detector.packaged()
+    heads = embedding_detector.packaged()
     flat = [part for each in parts for part in each]
-    found = await detector.score(flat, heads, ["indirect"], embedder, detector.pieces)  # type: ignore[arg-type]
+    found = await embedding_detector.score(flat, heads, ["indirect"], embedder, embedding_detector.pieces)  # type: ignore[arg-type]
     hits = [each["indirect"] >= heads.heads["indirect"].threshold for each in found.scores]
     ends = list(accumulate(map(len, parts)))
     return [any(hits[end - len(each) : end]) for end, each in zip(ends, parts, strict=True)]

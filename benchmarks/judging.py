@@ -38,19 +38,19 @@ import numpy as np
 from _claims import Case, cases
 from _library import data
 from _report import Figure, report, skip
-from mainspring.engines.embedder import OpenVinoEmbedder
-from mainspring.engines.pull import Puller
-from mainspring.errors import ModelNotPulled
-from mainspring.evaluate import perturb, public
-from mainspring.evaluate.cache import KeptEmbedder
-from mainspring.evaluate.collections import Split
-from mainspring.evaluate.curves import auroc
-from mainspring.evaluate.live import Given, verdict
-from mainspring.monitor import signals
-from mainspring.monitor.moments import Moments
-from mainspring.monitor.tally import Tally
-from mainspring.rag import sentences, terms
-from mainspring.settings import MonitorSettings, load
+from mainspring.core.errors import ModelNotPulled
+from mainspring.core.settings import MonitorSettings, load
+from mainspring.engines.catalogue.pull import Puller
+from mainspring.engines.encode.embedder import OpenVinoEmbedder
+from mainspring.features.evaluate.ablate.vector_cache import KeptEmbedder
+from mainspring.features.evaluate.sets import perturb, public
+from mainspring.features.evaluate.sets.collections import Split
+from mainspring.features.evaluate.statistics.curves import auroc
+from mainspring.features.monitor.alerts import signals
+from mainspring.features.monitor.judging.score_means import Moments
+from mainspring.features.monitor.traffic.tally import Tally
+from mainspring.rag.text import sentences, terms
+from mainspring.rag.triad.live import Given, verdict
 
 USUAL = {
     "wrong passages": "extracted",

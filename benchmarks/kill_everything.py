@@ -34,7 +34,7 @@ from _server import UNLIMITED, engine_child, environment, spawn, stop
 from _storm import FAR, SMALL, text
 from _told import STORE, TENANT, Told, wrong
 from mainspring import stores
-from mainspring.settings import Settings
+from mainspring.core.settings import Settings
 from overload import key_of
 
 TARGETS = ("server", "server", "engine", "parser")
@@ -77,7 +77,7 @@ class House:
     def kill(self, target: str) -> bool:
         """Whether there was one to kill."""
         assert self.process is not None
-        module = {"engine": "mainspring.engines.openvino_child", "parser": "mainspring.rag.parse_child"}.get(target)
+        module = {"engine": "mainspring.engines.openvino.child", "parser": "mainspring.rag.parse.child"}.get(target)
         try:
             pid = self.process.pid if module is None else child(self.process.pid, module)
         except LookupError:

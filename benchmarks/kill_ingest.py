@@ -30,15 +30,15 @@ import numpy as np
 
 from _report import Figure, report
 from mainspring import stores
+from mainspring.core.errors import NotFound
+from mainspring.core.settings import RagSettings, Settings
 from mainspring.engines.base import Embedded
-from mainspring.errors import NotFound
 from mainspring.rag.connect.folder import Folder
-from mainspring.rag.graph.model import DocumentGraph
-from mainspring.rag.ingest import Ingestor
-from mainspring.rag.parse import Parser
-from mainspring.settings import RagSettings, Settings
+from mainspring.rag.graph.read.graph_model import DocumentGraph
+from mainspring.rag.ingest.pipeline import Ingestor
+from mainspring.rag.parse.parser import Parser
 from mainspring.stores import Stores
-from mainspring.stores.collections import Collection
+from mainspring.stores.documents.collections import Collection
 
 _WORDS = "apple pear plum quince cherry grape melon fig date lemon lime orange olive walnut almond hazel".split()
 _QUERIES = ("apple pear", "quince and walnut", "document 17", "lemon lime orange", "fig date almond")

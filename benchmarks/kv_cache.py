@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from _engine import add, scheduler
 from _report import Figure, report
 from _stats import alternate, ratios
-from mainspring.engines.openvino_child import Scheduler
+from mainspring.engines.openvino.child import Scheduler
 
 PROMPT = 64
 WORD = " the"

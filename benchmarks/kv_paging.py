@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from _engine import add, scheduler
 from _report import Figure, report
 from _stats import Spread, ratios
-from mainspring.engines.openvino_child import Scheduler
+from mainspring.engines.openvino.child import Scheduler
 
 CONTEXT = 2048
 ASKED = 512

@@ -97,14 +97,14 @@ class Direct:
         self._template = getattr(model.responder, "template")  # noqa: B009 - of ModelResponder
 
     def prepare(self, prompt: str, max_tokens: int) -> object:
+        from mainspring.core.types import Message, Sampling
         from mainspring.engines.base import Generation
-        from mainspring.types import Message, Sampling
 
         rendered = self._template.render((Message("user", prompt),), ())
         return Generation(rendered, Sampling(max_tokens=max_tokens, temperature=0, ignore_eos=True))
 
     async def send(self, prepared: Any) -> Answer:
-        from mainspring.types import Text, Usage
+        from mainspring.core.types import Text, Usage
 
         answer = Answer()
         async for event in await self._engine.generate(prepared):
@@ -175,9 +175,9 @@ async def opened(arguments: Sequence[str]) -> AsyncIterator[Target]:
             yield Http(session, url, key, model)
         return
     import _instant
-    from mainspring import plugins
+    from mainspring.core import plugins
+    from mainspring.core.settings import load
     from mainspring.engines import builtin
-    from mainspring.settings import load
 
     if "instant" in arguments:
         _instant.install()

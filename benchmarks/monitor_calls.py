@@ -24,14 +24,14 @@ from typing import Any
 
 from _report import Figure, report
 from mainspring import stores
-from mainspring.monitor.service import Monitor
-from mainspring.monitor.tally import KINDS, Tally, ended
-from mainspring.serving.watch import Watch
-from mainspring.settings import Settings
+from mainspring.core.settings import Settings
+from mainspring.core.types import EventRecord
+from mainspring.features.monitor.service import Monitor
+from mainspring.features.monitor.traffic.tally import KINDS, Tally, ended
+from mainspring.serving.money.cost_watch import Watch
 from mainspring.stores import Stores
-from mainspring.stores.feed import Fact
-from mainspring.stores.tallies import TallyRow
-from mainspring.types import EventRecord
+from mainspring.stores.events.feed import Fact
+from mainspring.stores.monitoring.tallies import TallyRow
 from monitor_cost import HOUR, request
 
 REQUESTS, APPLICATIONS, DAYS = 100_000, 20, 28

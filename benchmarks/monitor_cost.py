@@ -21,11 +21,13 @@ import sqlalchemy as sa
 
 from _report import Figure, report
 from mainspring import stores
-from mainspring.monitor.service import Monitor
-from mainspring.settings import Settings
-from mainspring.stores import Stores, commits, ids
+from mainspring.core.settings import Settings
+from mainspring.core.types import EventRecord
+from mainspring.features.monitor.service import Monitor
+from mainspring.stores import Stores
+from mainspring.stores.events import commit_numbers
 from mainspring.stores.schema import events
-from mainspring.types import EventRecord
+from mainspring.stores.sql import ids
 
 PAIRS, ROUNDS, AT_ONCE = 15, 12, 100
 REQUESTS, APPLICATIONS = 6000, 50
@@ -69,7 +71,7 @@ def unnumbered(connection: sa.Connection, new: Iterable[dict[str, Any]]) -> sa.I
 
 async def settling(folder: Path) -> Figure:
     """Both sides, pair by pair."""
-    numbered = commits.numbered
+    numbered = commit_numbers.numbered
     ratios: list[float] = []
     async with (
         stores.open(Settings(home=folder / "with")) as one,
@@ -80,13 +82,13 @@ async def settling(folder: Path) -> Figure:
         )
         for pair in range(-1, PAIRS):
             chosen = random.Random(pair)
-            commits.numbered = numbered
+            commit_numbers.numbered = numbered
             watched = await settled(one, chosen)
-            commits.numbered = unnumbered
+            commit_numbers.numbered = unnumbered
             plain = await settled(two, chosen)
             if pair >= 0:
                 ratios.append(watched / plain)
-    commits.numbered = numbered
+    commit_numbers.numbered = numbered
     against = f"the same without; {PAIRS} pairs, {min(ratios):.2f}-{max(ratios):.2f}"
     return Figure(statistics.median(ratios), "x CPU", "lower", 1.05, 1.02, against)
 

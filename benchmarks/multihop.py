@@ -3,7 +3,7 @@
     MAINSPRING_DATA=... python benchmarks/multihop.py [--dev] [--limit N] [--only NAME] [--rerank] [--questions FILE]
 
 Samples of HotpotQA and MuSiQue (questions that people wrote), 2WikiMultihopQA's corpus with questions that are built
-from it (``mainspring.evaluate.multihop``), and the sample handbook with the questions that need two of its documents.
+from it (``mainspring.features.evaluate.sets.multihop``), and the sample handbook with the questions that need two of its documents.
 A set whose files are not there is left out, and says so. Every arm searches the same index; ``both@k`` is the share of
 questions with both passages among the first k documents. Differences are to ``hybrid``, paired by question, p-values
 corrected over the arms; ``all`` are the reported questions of the public sets together. ``--questions`` keeps the built
@@ -21,12 +21,13 @@ from pathlib import Path
 
 from _report import Figure, report, skip, table
 from mainspring import engines
-from mainspring.errors import ModelNotPulled, NotFound
-from mainspring.evaluate import arms, collections
-from mainspring.evaluate.ablation import Ablation, ablate
-from mainspring.evaluate.collections import Judged, Split
-from mainspring.evaluate.significance import compare, interval
-from mainspring.settings import load
+from mainspring.core.errors import ModelNotPulled, NotFound
+from mainspring.core.settings import load
+from mainspring.features.evaluate.ablate import arms
+from mainspring.features.evaluate.ablate.ablation import Ablation, ablate
+from mainspring.features.evaluate.sets import collections
+from mainspring.features.evaluate.sets.collections import Judged, Split
+from mainspring.features.evaluate.statistics.significance import compare, interval
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 PUBLIC = ("hotpotqa", "musique", "2wiki")

@@ -19,11 +19,11 @@ import numpy as np
 import openvino as ov
 
 from _report import Figure, report
-from mainspring.engines.gguf_weights import GgufWeights
-from mainspring.engines.perplexity import TEXT
-from mainspring.engines.pull import Puller
-from mainspring.engines.reference import Read, Reference
-from mainspring.settings import Settings
+from mainspring.core.settings import Settings
+from mainspring.engines.catalogue.gguf_weights import GgufWeights
+from mainspring.engines.catalogue.perplexity import TEXT
+from mainspring.engines.catalogue.pull import Puller
+from mainspring.engines.catalogue.reference_forward import Read, Reference
 
 FORMS = ("bf16", "f32")
 

@@ -18,9 +18,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from mainspring.errors import MainspringError
-from mainspring.rag.parse import Parser
-from mainspring.settings import RagSettings
+from mainspring.core.errors import MainspringError
+from mainspring.core.settings import RagSettings
+from mainspring.rag.parse.parser import Parser
 
 _UNCLEAR = ("cannot be parsed", "crashed its parser")
 _SLOW = "took longer than"

@@ -27,9 +27,9 @@ from typing import Any
 from _library import data
 from _pages import LAYOUTS, Made, make
 from _report import Figure, report, skip
-from mainspring.rag import pdf
-from mainspring.rag.document import Parsed
-from mainspring.rag.options import Options
+from mainspring.rag.parse.parsed import Parsed
+from mainspring.rag.parse.pdf import reader
+from mainspring.rag.parse.reading_options import Options
 
 _DEVELOPMENT_ARTICLES = 12
 HANDBOOK = Path(__file__).parent.parent / "samples" / "handbook"
@@ -46,7 +46,7 @@ def paragraphs(articles: str) -> Iterator[str]:
 
 
 def ours(document: bytes) -> Parsed:
-    return pdf.read(document, "made.pdf", Options(ocr=False))
+    return reader.read(document, "made.pdf", Options(ocr=False))
 
 
 def plain(document: bytes) -> str:

@@ -19,10 +19,10 @@ from statistics import median
 
 import _stress
 from _report import Figure, report, skip
-from mainspring.errors import MainspringError
-from mainspring.rag import pdf
-from mainspring.rag.document import Parsed
-from mainspring.rag.options import Options
+from mainspring.core.errors import MainspringError
+from mainspring.rag.parse.parsed import Parsed
+from mainspring.rag.parse.pdf import reader
+from mainspring.rag.parse.reading_options import Options
 
 _NUMBER = re.compile(r"\d(?:[\d.,]*\d)?")
 _OPTIONS = Options(ocr=False)
@@ -38,7 +38,7 @@ def generated(documents: int) -> dict[str, Figure]:
         lost = total = silent = 0
         for seed in range(documents):
             made = _stress.make(way, seed)
-            parsed = pdf.read(made.data, "made.pdf", _OPTIONS)
+            parsed = reader.read(made.data, "made.pdf", _OPTIONS)
             missing = (numbers(made.text) - numbers(parsed.text)).total()
             lost, total = lost + missing, total + numbers(made.text).total()
             silent += bool(missing and not parsed.warnings)
@@ -58,7 +58,7 @@ def real(folder: Path) -> dict[str, Figure]:
         data = path.read_bytes()
         try:
             began = time.process_time()
-            parsed = pdf.read(data, path.name, _OPTIONS)
+            parsed = reader.read(data, path.name, _OPTIONS)
             costs.append((time.process_time() - began) / max(1, len(parsed.pages)))
         except MainspringError as error:
             print(f"{path.name}: {error}")

@@ -30,11 +30,11 @@ import _sources
 from _library import data
 from _report import Figure, report, skip, table
 from _sources import Source, squeezed
-from mainspring.errors import MainspringError
-from mainspring.rag import pdf
-from mainspring.rag.options import Options
-from mainspring.rag.parse import layout_model
-from mainspring.settings import load
+from mainspring.core.errors import MainspringError
+from mainspring.core.settings import load
+from mainspring.rag.parse.parser import layout_model
+from mainspring.rag.parse.pdf import reader as pdf
+from mainspring.rag.parse.reading_options import Options
 
 _MAX_PAGES = 40
 _MIN_SOURCE = 15_000

@@ -141,7 +141,7 @@ def sides(
     python: Sequence[str] = (), settings: Mapping[str, str] = UNLIMITED, *, instant: bool = False
 ) -> Iterator[Sides]:
     """Start everything in an empty home; end everything on leaving. ``instant``: with children that answer at once."""
-    child = "_instant" if instant else "mainspring.engines.openvino_child"
+    child = "_instant" if instant else "mainspring.engines.openvino.child"
     launcher = [str(Path(__file__).with_name("_instant.py"))] if instant else []
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory()))

@@ -36,9 +36,9 @@ class Ours:
     def __init__(self, kind: str, model: str, threads: int) -> None:
         from pathlib import Path
 
-        from mainspring.engines.llamacpp import LlamaCppEngine
-        from mainspring.engines.openvino import OpenVinoEngine
-        from mainspring.settings import EnginesSettings
+        from mainspring.core.settings import EnginesSettings
+        from mainspring.engines.llamacpp.engine import LlamaCppEngine
+        from mainspring.engines.openvino.engine import OpenVinoEngine
 
         settings = EnginesSettings(threads=threads, kv_tokens=65536, prefix_cache=False)
         made = OpenVinoEngine if kind == "openvino" else LlamaCppEngine
@@ -48,8 +48,8 @@ class Ours:
         await self._engine.start()
 
     async def stream(self, prompt: str, max_tokens: int) -> AsyncIterator[int]:
+        from mainspring.core.types import Sampling, Text
         from mainspring.engines.base import Generation
-        from mainspring.types import Sampling, Text
 
         sampling = Sampling(max_tokens=max_tokens, temperature=0.0, ignore_eos=True)
         seen = 0

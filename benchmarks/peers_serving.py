@@ -25,8 +25,8 @@ from typing import Any
 
 from _hf import write_checkpoint
 from _report import Figure, report, skip
-from mainspring.engines.pull import Puller
-from mainspring.settings import Settings
+from mainspring.core.settings import Settings
+from mainspring.engines.catalogue.pull import Puller
 
 MODEL = "smollm2-135m-instruct"
 OURS = "openvino"

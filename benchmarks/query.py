@@ -24,15 +24,15 @@ from dataclasses import dataclass, field
 from _library import Bench, bench, data
 from _report import Figure, report, table
 from mainspring import engines
+from mainspring.core.settings import ModelsSettings, Settings
 from mainspring.engines import Engines
-from mainspring.evaluate import metrics
-from mainspring.evaluate.collections import Judged, load
-from mainspring.rag import terms
+from mainspring.features.evaluate.sets.collections import Judged, load
+from mainspring.features.evaluate.statistics import ranking
+from mainspring.rag.ingest.vocabulary import Vocabularies, Vocabulary
 from mainspring.rag.query.model import ModelAsk
 from mainspring.rag.query.understand import Asked, Technique, Understanding
-from mainspring.rag.selection import SearchOptions
-from mainspring.rag.vocabulary import Vocabularies, Vocabulary
-from mainspring.settings import ModelsSettings, Settings
+from mainspring.rag.search.selection import SearchOptions
+from mainspring.rag.text import terms
 
 DEPTH = 50
 _ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
@@ -110,7 +110,7 @@ async def measure(
             library.collection, text, DEPTH, groups=None, plan=plan, options=SearchOptions()
         )
         ranked = list(dict.fromkeys(hit.source.removesuffix(".txt") for hit in hits))
-        row.quality.append(metrics.score({"q": gains}, {"q": ranked}, ("ndcg@10",)).mean("ndcg@10"))
+        row.quality.append(ranking.score({"q": gains}, {"q": ranked}, ("ndcg@10",)).mean("ndcg@10"))
         row.milliseconds.append(sum(step.milliseconds for step in plan.steps))
         row.tokens.append(plan.tokens)
         row.changed += any(step.changed for step in plan.steps)

@@ -16,10 +16,10 @@ import tempfile
 from pathlib import Path
 
 from _report import Figure, data_sets, report
-from mainspring.cli.redteam_target import SystemTarget
-from mainspring.evaluate.redteam.attacks import CATEGORIES, innocent, read
-from mainspring.evaluate.redteam.run import OFF, STRICT, Round, attack, rows
-from mainspring.settings import Settings, load
+from mainspring.cli.evaluate.redteam_target import SystemTarget
+from mainspring.core.settings import Settings, load
+from mainspring.features.redteam.attacks import CATEGORIES, innocent, read
+from mainspring.features.redteam.run import OFF, STRICT, Round, attack, rows
 from mainspring.system import System
 
 MOST, HARMLESS = 24, 476

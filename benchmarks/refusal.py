@@ -20,12 +20,13 @@ from pathlib import Path
 from _library import data
 from _report import Figure, report
 from mainspring import engines
-from mainspring.evaluate import calibrate as fitting
-from mainspring.evaluate import public, workbench
-from mainspring.evaluate.calibrate import Calibrated, Row
-from mainspring.evaluate.collections import Split
-from mainspring.evaluate.refusal import Refusal
-from mainspring.settings import Settings, load
+from mainspring.core.settings import Settings, load
+from mainspring.features.evaluate.ablate import workbench
+from mainspring.features.evaluate.fit import evidence as fitting
+from mainspring.features.evaluate.fit.evidence import Calibrated, Row
+from mainspring.features.evaluate.fit.refusal import Refusal
+from mainspring.features.evaluate.sets import public
+from mainspring.features.evaluate.sets.collections import Split
 
 HALVES: tuple[Split, Split] = ("development", "reported")
 FOUNDATION = "the foundation's best sentence cosine: .55 to .67"

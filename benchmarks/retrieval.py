@@ -9,7 +9,7 @@ Medline, CISI and NPL were run once with the defaults: nothing was chosen on any
 
 BM25 is the store's own (Lance: k1 1.2, b 0.75) over the same chunks, stemmed and without English stop words, a document
 counted by its best chunk; BM25 (documents) has the same constants over whole documents (`_bm25.py`). Differences are
-paired by query and tested by randomisation (two-sided, `mainspring.evaluate.significance`); p-values of the collections
+paired by query and tested by randomisation (two-sided, `mainspring.features.evaluate.statistics.significance`); p-values of the collections
 are corrected by Holm. Pooled is the mean of the collections: a query weighs less where there are more of them.
 `--keep` leaves each collection's scores and vectors in a folder and takes them from there, so that it can be run in
 pieces.
@@ -28,11 +28,11 @@ from pathlib import Path
 from _bm25 import Bm25
 from _library import Bench, bench, data
 from _report import Figure, report, table
-from mainspring.evaluate import metrics
-from mainspring.evaluate.collections import Judged, Split, load
-from mainspring.evaluate.significance import Estimate, holm, interval, permutation
-from mainspring.rag.retrieve import Hit
-from mainspring.rag.selection import SearchOptions
+from mainspring.features.evaluate.sets.collections import Judged, Split, load
+from mainspring.features.evaluate.statistics import ranking
+from mainspring.features.evaluate.statistics.significance import Estimate, holm, interval, permutation
+from mainspring.rag.search.retrieve import Hit
+from mainspring.rag.search.selection import SearchOptions
 
 DEPTH = 50
 NAMES = {"cranfield": "Cranfield", "cacm": "CACM", "scifact": "SciFact", "med": "Medline", "cisi": "CISI", "npl": "NPL"}
@@ -87,7 +87,7 @@ async def measure(library: Bench, collection: Judged) -> Scored:
         for way, ranked in orders(whole.search(query.text, DEPTH), hits, reranked).items():
             rankings[way][query.id] = ranked
     judged = collection.judgements()
-    found = {way: metrics.score(judged, each, (NDCG, RECALL)).values for way, each in rankings.items()}
+    found = {way: ranking.score(judged, each, (NDCG, RECALL)).values for way, each in rankings.items()}
     ids = [query.id for query in collection.queries]
     values = {way: {name: [each[name][query] for query in ids] for name in each} for way, each in found.items()}
     return Scored(collection.name, len(collection.documents), values)

@@ -21,12 +21,12 @@ from collections.abc import Sequence
 from _library import data
 from _report import Figure, report
 from mainspring import engines
-from mainspring.evaluate import routing
-from mainspring.evaluate.routing import Priced, Question, Row
-from mainspring.serving.auto import confidence
-from mainspring.serving.auto.classifier import Classifier
-from mainspring.settings import Settings
-from mainspring.types import ChatRequest, Context, Message, Request, Responder, Response
+from mainspring.core.settings import Settings
+from mainspring.core.types import ChatRequest, Context, Message, Request, Responder, Response
+from mainspring.features.evaluate.fit import routing
+from mainspring.features.evaluate.fit.routing import Priced, Question, Row
+from mainspring.serving.route.auto import confidence
+from mainspring.serving.route.auto.classifier import Classifier
 from routing_cost import SHIPPED, SIZES, asked, drawn, judged, squad
 
 EXAMPLES = 3

@@ -25,13 +25,13 @@ import numpy as np
 from _library import data
 from _report import Figure, report
 from mainspring import engines
+from mainspring.core.settings import Settings
+from mainspring.core.types import Context, Principal, Responder, Sampling
 from mainspring.engines.base import Embedder
-from mainspring.evaluate import routing
-from mainspring.evaluate.routing import Priced, Question, Row
-from mainspring.serving.auto import confidence
-from mainspring.serving.auto.classifier import Classifier, Judged, fit
-from mainspring.settings import Settings
-from mainspring.types import Context, Principal, Responder, Sampling
+from mainspring.features.evaluate.fit import routing
+from mainspring.features.evaluate.fit.routing import Priced, Question, Row
+from mainspring.serving.route.auto import confidence
+from mainspring.serving.route.auto.classifier import Classifier, Judged, fit
 
 SHIPPED = Path(__file__).parent.parent / "src/mainspring/serving/auto/router.json"
 LARGE_PRICE = 10

@@ -22,11 +22,11 @@ from typing import Any
 
 from _library import data
 from _report import Figure, report, table
-from mainspring.path import collect
+from mainspring.core.path import collect
+from mainspring.core.settings import ServingSettings, Settings
+from mainspring.core.types import ChatRequest, Context, Message, Sampling
 from mainspring.serving.scaling import extract
-from mainspring.settings import ServingSettings, Settings
 from mainspring.system import LOCAL, System
-from mainspring.types import ChatRequest, Context, Message, Sampling
 
 AT_ONCE = 4
 PLANS: dict[str, tuple[Mapping[str, Any], Sampling]] = {

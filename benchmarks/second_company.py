@@ -5,7 +5,7 @@
 FOLDER holds `documents/` and `questions.jsonl` (docs/evaluation.md): documents of any kind and at least thirty
 questions that they answer, near misses and off-topic ones. Whoever tunes on a folder reports on another. Only questions
 of the split `reported` make a result that is kept; others are printed. `--out` writes every answer for reading; what
-two readers said of them (files by the rubric of `mainspring.evaluate.readings`) is reported with their agreement.
+two readers said of them (files by the rubric of `mainspring.features.evaluate.sets.readings`) is reported with their agreement.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from pathlib import Path
 
 from _asked import Goals, answered, figures, write
 from _report import Figure, report, skip, table
-from mainspring.evaluate import readings
-from mainspring.evaluate.answers import wilson
-from mainspring.evaluate.collections import load
+from mainspring.features.evaluate.answers import wilson
+from mainspring.features.evaluate.sets import readings
+from mainspring.features.evaluate.sets.collections import load
 
 GOALS: Goals = {
     "right source cited first": (0.85, 0.95),

@@ -32,15 +32,15 @@ import numpy as np
 
 from _paraphrases import Labelled, Split, load
 from _report import Figure, report, table
+from mainspring.core.settings import Settings
+from mainspring.core.settings import load as load_settings
 from mainspring.engines import builtin
 from mainspring.engines.base import Embedder
-from mainspring.engines.late import LateInteraction
-from mainspring.serving.semantic.calibrate import Judged, Pair, embedded, judge
-from mainspring.serving.semantic.likeness import compare
-from mainspring.serving.semantic.reading import read
-from mainspring.settings import Settings
-from mainspring.settings import load as load_settings
-from mainspring.stores.similar import Question, SimilarQuestions
+from mainspring.engines.encode.late_interaction import LateInteraction
+from mainspring.serving.cache.semantic.calibrate import Judged, Pair, embedded, judge
+from mainspring.serving.cache.semantic.likeness import compare
+from mainspring.serving.cache.semantic.reading import read
+from mainspring.stores.cache.similar_questions import Question, SimilarQuestions
 
 NEAR = ("PAWS-Wiki", "PAWS-QQP", "SQuAD unanswerable", "contrast sets", "medical")
 """Sources of near-misses whose labels can be trusted."""

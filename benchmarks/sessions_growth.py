@@ -26,14 +26,14 @@ from pathlib import Path
 
 from _dialogues import DEVELOPMENT, REPORTED, Fact, planted, public, written
 from _report import Figure, report
-from mainspring.path import collect, replay
+from mainspring.core.path import collect, replay
+from mainspring.core.settings import Settings
+from mainspring.core.types import ChatRequest, Context, Finish, Head, Message, Request, Response, Sampling
 from mainspring.serving.memory.keeper import Keeper, Kept
+from mainspring.serving.memory.layer import Session, stored_name
 from mainspring.serving.memory.strategies import STRATEGIES
-from mainspring.serving.session import Session, stored_name
-from mainspring.settings import Settings
-from mainspring.stores.turns import SessionTurn
+from mainspring.stores.sessions.turns import SessionTurn
 from mainspring.system import LOCAL, System
-from mainspring.types import ChatRequest, Context, Finish, Head, Message, Request, Response, Sampling
 
 MODEL = "smollm2-135m-instruct"
 MARKS = (25, 50, 100, 150, 200)

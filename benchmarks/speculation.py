@@ -21,12 +21,12 @@ from pathlib import Path
 
 from _report import Figure, report
 from _server import cpu_seconds
+from mainspring.core.settings import EnginesSettings, Settings
+from mainspring.core.types import Message, Sampling, Text, Usage
 from mainspring.engines.base import Generation
-from mainspring.engines.openvino import OpenVinoEngine
-from mainspring.engines.pull import Puller
-from mainspring.engines.template import CHATML, ChatTemplate
-from mainspring.settings import EnginesSettings, Settings
-from mainspring.types import Message, Sampling, Text, Usage
+from mainspring.engines.catalogue.pull import Puller
+from mainspring.engines.chat.template import CHATML, ChatTemplate
+from mainspring.engines.openvino.engine import OpenVinoEngine
 
 MODEL = "smollm2-135m-instruct"
 HANDBOOK = Path(__file__).parent.parent / "samples" / "handbook"

@@ -24,10 +24,10 @@ import yaml
 from numpy.typing import NDArray
 
 from _report import Figure, data_sets, report
+from mainspring.core.settings import load
+from mainspring.core.settings.guards.limits import TopicLimits
 from mainspring.engines import builtin
-from mainspring.guards.bounds import likeness
-from mainspring.settings import load
-from mainspring.settings.guard_limits import TopicLimits
+from mainspring.guards.detect.bounds import likeness
 
 EXAMPLES, MOST = 10, 120
 SAMPLES = Path(__file__).parent.parent / "samples"

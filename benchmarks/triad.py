@@ -30,17 +30,18 @@ from _fit import fitted, shown
 from _library import data
 from _report import Figure, report, skip, table
 from mainspring import engines
-from mainspring.engines.embedder import OpenVinoEmbedder
-from mainspring.engines.pull import Puller
-from mainspring.errors import ModelNotPulled
-from mainspring.evaluate import evidence, metrics, relevancy
-from mainspring.evaluate.cache import KeptEmbedder
-from mainspring.evaluate.collections import Split, load
-from mainspring.evaluate.curves import auroc
-from mainspring.evaluate.judge import ChatJudge
-from mainspring.evaluate.significance import stats_library
-from mainspring.evaluate.triad import SUPPORTED, Triad
-from mainspring.settings import load as load_settings
+from mainspring.core.errors import ModelNotPulled
+from mainspring.core.settings import load as load_settings
+from mainspring.engines.catalogue.pull import Puller
+from mainspring.engines.encode.embedder import OpenVinoEmbedder
+from mainspring.features.evaluate.ablate.vector_cache import KeptEmbedder
+from mainspring.features.evaluate.sets.collections import Split, load
+from mainspring.features.evaluate.statistics import ranking
+from mainspring.features.evaluate.statistics.curves import auroc
+from mainspring.features.evaluate.statistics.significance import stats_library
+from mainspring.rag.triad import claim_evidence, relevancy
+from mainspring.rag.triad.metrics import SUPPORTED, Triad
+from mainspring.rag.triad.model_judge import ChatJudge
 
 Part = Literal["contexts", "claims", "summaries", "answers"]
 QUERIES = 40
@@ -109,7 +110,7 @@ async def judged(triad: Triad, split: Split) -> dict[str, Figure]:
             (relevance.right if name in query.gains else relevance.wrong).append(score)
         guessed["precision"].append(await triad.context_precision(query.text, passages))
         guessed["recall"].append(await triad.context_recall(query.text, passages))
-    true = metrics.score(collection.judgements(), rankings, (f"map@{DEPTH}", f"recall@{DEPTH}")).values
+    true = ranking.score(collection.judgements(), rankings, (f"map@{DEPTH}", f"recall@{DEPTH}")).values
     figures = {"context relevance: Cranfield, judged relevant / not": relevance.figure()}
     for name, metric in (("precision", f"map@{DEPTH}"), ("recall", f"recall@{DEPTH}")):
         found = stats_library().spearmanr(guessed[name], [true[metric][query.id] for query in collection.queries])
@@ -192,11 +193,11 @@ async def answer_relevancy(triad: Triad, rows: Answers, *, alone: bool) -> dict[
 
 
 async def fit(triad: Triad, told: Sequence[Told], rows: Answers) -> None:
-    """Print the weights for ``mainspring.evaluate.weights``."""
+    """Print the weights for ``mainspring.rag.triad.weights``."""
     for label, asked in (("SUPPORT", False), ("SUPPORT_ASKED", True)):
         seen = [(one, await triad.evidence(one.text, one.passages, one.question if asked else "")) for one in told]
         rows_of = [(found[0].vector(), one.true, one.kind in STATED) for one, found in seen if found]
-        print(label, shown(fitted(rows_of, evidence.NAMES, evidence.NAMES)))
+        print(label, shown(fitted(rows_of, claim_evidence.NAMES, claim_evidence.NAMES)))
     found = [((await triad.relevance(q, text, p)).vector(), right, "short" in kind) for q, text, p, kind, right in rows]
     for label, names in (("ANSWER", relevancy.NAMES), ("ANSWER_ALONE", relevancy.ALONE)):
         print(label, shown(fitted(found, relevancy.NAMES, names)))

@@ -33,7 +33,7 @@ from _library import data
 from _report import Figure, report
 from _scale import PARTS, Scale, attributes, fill, groups, scale
 from mainspring.rag.connect.base import Source
-from mainspring.rag.filters import Comparison
+from mainspring.rag.search.filters import Comparison
 
 SIZES = (10_000, 100_000, 1_000_000)
 K = 20

@@ -19,14 +19,14 @@ from typing import Any
 
 from _report import Figure, report, skip
 from _stats import Spread, ratios
+from mainspring.core.errors import ModelNotPulled
+from mainspring.core.settings import EnginesSettings, Settings
+from mainspring.core.types import Sampling, Text
 from mainspring.engines.base import Engine, Generation
-from mainspring.engines.llamacpp import LlamaCppEngine
-from mainspring.engines.openvino import OpenVinoEngine
-from mainspring.engines.perplexity import TEXT
-from mainspring.engines.pull import Puller
-from mainspring.errors import ModelNotPulled
-from mainspring.settings import EnginesSettings, Settings
-from mainspring.types import Sampling, Text
+from mainspring.engines.catalogue.perplexity import TEXT
+from mainspring.engines.catalogue.pull import Puller
+from mainspring.engines.llamacpp.engine import LlamaCppEngine
+from mainspring.engines.openvino.engine import OpenVinoEngine
 
 MODEL = "qwen2.5-coder-1.5b-instruct"
 TOKENS, WORDS = 60, 560

@@ -34,14 +34,14 @@ from _library import data
 from _report import Figure, report, skip, table
 from answers import draw, squad
 from handbook import DEVELOPMENT, HELD_OUT, SAMPLES, questions
-from mainspring.engines.pull import Puller
-from mainspring.errors import ModelNotPulled, UnknownModel
-from mainspring.path import Answer
-from mainspring.rag.generate import REFUSAL
-from mainspring.rag.write import claims
-from mainspring.settings import load
+from mainspring.core.errors import ModelNotPulled, UnknownModel
+from mainspring.core.path import Answer
+from mainspring.core.settings import load
+from mainspring.core.types import ChatRequest, Context, Message, Text
+from mainspring.engines.catalogue.pull import Puller
+from mainspring.rag.answer.generate import REFUSAL
+from mainspring.rag.answer.write import claims
 from mainspring.system import System
-from mainspring.types import ChatRequest, Context, Message, Text
 
 COLLECTION = "written"
 WRITER = "qwen2.5-coder-1.5b-instruct"

@@ -16,9 +16,9 @@ from collections.abc import Iterator, Sequence
 
 from _report import Figure, report
 from answers import squad
-from mainspring.rag import sentences
-from mainspring.rag.values import values
-from mainspring.rag.write import claims
+from mainspring.rag.answer.evidence.values import values
+from mainspring.rag.answer.write import claims
+from mainspring.rag.text import sentences
 
 SEED, SAMPLE = 1, 3000
 _SHORTEST, _LONGEST = 8, 40

@@ -22,7 +22,7 @@ from selenium.webdriver.common.keys import Keys  # noqa: E402
 from tests.conftest import HANDBOOK, Server, start_server, stop_server  # noqa: E402
 from tests.console.browser import Browser  # noqa: E402
 from tests.console.test_chat import COMPOSER, QUESTION, ask, ended, pick  # noqa: E402
-from tests.gateway.test_access import CHAT, run  # noqa: E402
+from tests.http.test_access import CHAT, run  # noqa: E402
 
 QUESTIONS = (
     "How much may a hotel room in Leeds cost?",

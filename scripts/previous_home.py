@@ -16,11 +16,11 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from mainspring.path import collect
-from mainspring.settings import Settings
+from mainspring.core.path import collect
+from mainspring.core.settings import Settings
+from mainspring.core.types import ChatRequest, Context, Message, Principal, Sampling
 from mainspring.stores.schema import HEAD
 from mainspring.system import System
-from mainspring.types import ChatRequest, Context, Message, Principal, Sampling
 
 GUIDE = """# Lanterns
 

@@ -20,7 +20,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from mainspring.settings import Settings
+from mainspring.core.settings import Settings
 
 PAGE = Path(__file__).parent.parent / "docs" / "settings.md"
 HEAD = """# All settings

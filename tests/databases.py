@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from mainspring import settings as configuration
 from mainspring import stores
-from mainspring.settings import Settings, StoresSettings
+from mainspring.core import settings as configuration
+from mainspring.core.settings import Settings, StoresSettings
 from mainspring.stores import Stores
 
 MISSING = "no Postgres is named: `make test-services` starts one and runs this"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from mainspring import settings as configuration
+from mainspring.core import settings as configuration
 
 MISSING = "no Postgres is named: `make test-services` starts one and runs this"
 

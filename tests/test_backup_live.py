@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.cli.command import data
 from tests.conftest import ROOT, Server, start_server, stop_server
-from tests.gateway.test_access import ask, run, upload
+from tests.http.test_access import ask, run, upload
 
 QUERY = "How many days do I have to return a grinder?"
 

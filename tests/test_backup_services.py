@@ -17,7 +17,7 @@ import pytest
 
 from tests.cli.command import data
 from tests.conftest import ROOT, Server, start_server, stop_server
-from tests.gateway.test_access import ask, run, upload
+from tests.http.test_access import ask, run, upload
 from tests.postgres_server import databases, query
 
 QUESTION = "How many grams does the Marigold lantern weigh?"

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from mainspring.cli.arrivals import arriving
-from mainspring.engines.larger import Behind, Progress, State
-from mainspring.errors import MainspringError, ModelNotPulled, NotFound, UnknownModel
-from mainspring.path import collect
-from mainspring.settings import ModelsSettings, Settings
+from mainspring.cli.serve.arrivals import arriving
+from mainspring.core.errors import MainspringError, ModelNotPulled, NotFound, UnknownModel
+from mainspring.core.path import collect
+from mainspring.core.settings import ModelsSettings, Settings
+from mainspring.core.types import ChatRequest, Context, Message, Sampling
+from mainspring.engines.catalogue.larger_model import Behind, Progress, State
 from mainspring.system import System
-from mainspring.types import ChatRequest, Context, Message, Sampling
 
 SMALL = "smollm2-135m-instruct"
 
@@ -43,7 +43,7 @@ async def test_a_model_is_brought_in(tmp_path: Path, monkeypatch: pytest.MonkeyP
         del system.registry.coming[SMALL]
 
         said: list[str] = []
-        monkeypatch.setattr("mainspring.cli.arrivals._say", said.append)
+        monkeypatch.setattr("mainspring.cli.serve.arrivals._say", said.append)
         states: list[str] = []
         tell = Behind.tell
 

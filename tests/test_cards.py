@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring import cards
-from mainspring.errors import InvalidRequest
-from mainspring.rag.covered import covered
-from mainspring.rag.document import Figure, Heading, Parsed, Table
+from mainspring.core import cards
+from mainspring.core.errors import InvalidRequest
+from mainspring.rag.parse.card_masking import covered
+from mainspring.rag.parse.parsed import Figure, Heading, Parsed, Table
 
 CARD, OTHER = "4111 1111 1111 1111", "5555\u00a05555\u00a05555\u00a04444"
 

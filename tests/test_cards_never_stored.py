@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from mainspring import cards
-from mainspring.gateway.batches import working
-from mainspring.settings import ComplianceSettings, GuardsSettings
+from mainspring.core import cards
+from mainspring.core.settings import ComplianceSettings, GuardsSettings
+from mainspring.features.batches.routes import working
 from mainspring.telemetry import logs
 from tests.decoder import matching
 from tests.world import EVERYONE, Key, World, echoing, opened, use_engines
@@ -69,7 +69,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
 def log_file(tmp_path: Path) -> Any:
     home = tmp_path / "home"
     home.mkdir()
-    from mainspring.settings.telemetry import TelemetrySettings
+    from mainspring.core.settings.telemetry import TelemetrySettings
 
     with (home / "server.log").open("w") as stream:
         logs.configure(TelemetrySettings(log_level="debug", log_format="json"), stream)
@@ -219,7 +219,7 @@ async def test_the_look_finds_them_where_nothing_keeps_them_out(
 ) -> None:
     for name in ("scrub", "cover", "scrub_json", "scrubbed", "scrub_lines", "scrub_text"):
         monkeypatch.setattr(cards, name, lambda value: value)
-    monkeypatch.setattr("mainspring.rag.covered.cover", lambda value: value)
+    monkeypatch.setattr("mainspring.rag.parse.card_masking.cover", lambda value: value)
     monkeypatch.setattr(cards, "holds", lambda text: False)
     number = Numbers()
     async with opened(log_file, guards=OPEN, compliance=REDACT) as world, working(world.system):

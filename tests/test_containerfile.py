@@ -17,7 +17,7 @@ import yaml
 from typer.main import get_command
 
 from mainspring.cli.main import app
-from mainspring.settings import load
+from mainspring.core.settings import load
 from tests.conftest import ROOT
 
 TEXT = (ROOT / "Containerfile").read_text(encoding="utf-8")

@@ -21,8 +21,8 @@ import pyarrow.ipc
 import pyarrow.parquet
 import pytest
 
-from mainspring.stores.lance import LanceVectors
-from mainspring.stores.vectors import ChunkRow
+from mainspring.stores.vectors.base import ChunkRow
+from mainspring.stores.vectors.lance import LanceVectors
 from tests.databases import MISSING, named
 from tests.decoder import holding, postgres_places, redis_places
 

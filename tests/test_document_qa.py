@@ -12,7 +12,7 @@ import pytest
 
 from tests.cli.command import data
 from tests.conftest import Server
-from tests.gateway.test_access import run
+from tests.http.test_access import run
 
 FIRST = """# Sailing club rules
 

@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 
-from mainspring.compliance.erasure import Eraser
-from mainspring.gateway.batches import working
-from mainspring.settings import StoresSettings
-from mainspring.settings.money import ModelPrice, PricesSettings
-from mainspring.stores import erasing
-from mainspring.stores.erasures import check
-from mainspring.stores.ledger import Asked
+from mainspring.core.settings import StoresSettings
+from mainspring.core.settings.serving.money import ModelPrice, PricesSettings
+from mainspring.features.batches.routes import working
+from mainspring.features.compliance.erasure import Eraser
+from mainspring.stores.erase import erasing
+from mainspring.stores.erase.erasures import check
+from mainspring.stores.money.ledger import Asked
 from tests.decoder import forms, places, redis_places
 from tests.world import EVERYONE, Key, World, echoing, opened, use_engines
 

@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from mainspring import errors
-from mainspring.errors import MainspringError, RateLimited
+from mainspring.core import errors
+from mainspring.core.errors import MainspringError, RateLimited
 
 
 def tree() -> list[type[MainspringError]]:

@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mainspring.errors import NotFound
+from mainspring.core.errors import NotFound
+from mainspring.core.types import Principal
 from mainspring.rag.connect.registry import Spec
-from mainspring.rag.forget import Forgetter
-from mainspring.rag.transfer import export_collection
-from mainspring.stores import moves
-from mainspring.stores.collections import Collection
-from mainspring.stores.vectors import ChunkRow
-from mainspring.types import Principal
+from mainspring.rag.ingest.forget import Forgetter
+from mainspring.rag.ingest.transfer import export_collection
+from mainspring.stores.documents import table_moves
+from mainspring.stores.documents.collections import Collection
+from mainspring.stores.vectors.base import ChunkRow
 from tests.stores.decode import holding, lance_texts, leftovers
 from tests.world import EVERYONE, MARKS, Doc, Key, Pieces, World, opened, use_engines
 
@@ -355,7 +355,7 @@ async def test_a_deletion_that_was_killed_is_taken_up_again(tmp_path: Path, monk
             deleted, kept = [await world.add(both, for_all, EVERYONE) for _ in range(2)]
             for doc, key in ((dropped, red), (deleted, both), (kept, both)):
                 await world.chat(key, doc)
-            await moves.begin(world.system.stores.database, await _collection(world, dropped))
+            await table_moves.begin(world.system.stores.database, await _collection(world, dropped))
             building = (await _collection(world, dropped)).building
             await world.system.stores.vectors.write(building, [_row(dropped)])
             await world.call(red, "DELETE", f"/v1/vector_stores/{for_red}")

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from mainspring.gateway.batches import working
-from mainspring.stores import ids
-from mainspring.stores.batches import KIND, without
+from mainspring.features.batches.routes import working
+from mainspring.stores.sql import ids
+from mainspring.stores.work.batches import KIND, without
 from tests.stores.decode import holding
 from tests.test_forgotten import scripted
 from tests.world import EVERYONE, Doc, Key, World, opened

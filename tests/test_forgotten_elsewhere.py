@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from mainspring.stores.collections import REFRESH_S
+from mainspring.stores.documents.collections import REFRESH_S
 from tests.test_forgotten import check, scripted
 from tests.world import EVERYONE, opened
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from mainspring.engines.larger import choose
-from mainspring.engines.pull import Puller
-from mainspring.errors import ModelNotPulled, Unsupported
-from mainspring.path import Answer, collect
-from mainspring.settings import Settings
+from mainspring.core.errors import ModelNotPulled, Unsupported
+from mainspring.core.path import Answer, collect
+from mainspring.core.settings import Settings
+from mainspring.core.types import ChatRequest, CompletionRequest, Context, Message, Sampling, Tool
+from mainspring.engines.catalogue.larger_model import choose
+from mainspring.engines.catalogue.pull import Puller
 from mainspring.system import System
-from mainspring.types import ChatRequest, CompletionRequest, Context, Message, Sampling, Tool
 
 pytestmark = [pytest.mark.writer, pytest.mark.timeout(600)]
 NAME = "qwen2.5-coder-1.5b-instruct"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mainspring import plugins
-from mainspring.errors import SettingsError
+from mainspring.core import plugins
+from mainspring.core.errors import SettingsError
 
 
 class Builtin:

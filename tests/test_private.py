@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from mainspring import private, stores
-from mainspring.settings import Settings
-from mainspring.settings.telemetry import TelemetrySettings
-from mainspring.stores import cache, spans
+from mainspring import stores
+from mainspring.core import private
+from mainspring.core.settings import Settings
+from mainspring.core.settings.telemetry import TelemetrySettings
+from mainspring.stores.cache import answers
+from mainspring.stores.monitoring import spans
 from mainspring.telemetry.logs import FileHandler
 from tests.cli.command import Command
 
@@ -37,7 +39,7 @@ async def test_what_is_in_a_home_is_for_nobody_else(tmp_path: Path) -> None:
         await opened.spans.write([spans.SpanRow("t", "s", None, "request", 1, 2, "ok")])
         await opened.cache.put("key", b"value", 60, frozenset())
         await opened.files.add("default", "a.txt", b"words", "assistants")
-    assert {"mainspring.db", cache.FILE_NAME, spans.FILE_NAME} <= {each.name for each in home.iterdir()}
+    assert {"mainspring.db", answers.FILE_NAME, spans.FILE_NAME} <= {each.name for each in home.iterdir()}
     for each in home.rglob("*"):
         if each.is_file():
             assert mode(each) == 0o600, each

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from mainspring.errors import InvalidRequest
-from mainspring.settings import ServingSettings
-from mainspring.settings.scaling import ScaledModel
-from mainspring.types import Reach, confined, confinement, real
+from mainspring.core.errors import InvalidRequest
+from mainspring.core.settings import ServingSettings
+from mainspring.core.settings.serving.scaling import ScaledModel
+from mainspring.core.types import Reach, confined, confinement, real
 from tests.world import Key, World, echoing, opened, use_engines
 
 CHAT = "/v1/chat/completions"

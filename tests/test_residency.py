@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
+from mainspring.core.errors import SettingsError
+from mainspring.core.settings import AutoSettings, ModelsSettings, ServingSettings, load
+from mainspring.core.settings.serving.routing import BalanceSettings, RouteSettings
+from mainspring.core.types import Context, Principal, Reach
 from mainspring.engines import ChatModel, Replica
-from mainspring.engines.model import ModelResponder
+from mainspring.engines.chat.responder import ModelResponder
 from mainspring.engines.scripted import ScriptedEngine
-from mainspring.errors import SettingsError
-from mainspring.serving.residency import Residency
-from mainspring.settings import AutoSettings, ModelsSettings, ServingSettings, load
-from mainspring.settings.routing import BalanceSettings, RouteSettings
-from mainspring.types import Context, Principal, Reach
+from mainspring.serving.route.residency import Residency
 from tests.world import Key, World, opened, use_engines
 
 CHAT = "/v1/chat/completions"

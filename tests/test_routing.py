@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mainspring.errors import SettingsError
-from mainspring.settings import load
+from mainspring.core.errors import SettingsError
+from mainspring.core.settings import load
 from tests.conftest import ROOT
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mainspring.errors import SettingsError
-from mainspring.settings import ModelsSettings, Settings, describe, load
+from mainspring.core.errors import SettingsError
+from mainspring.core.settings import ModelsSettings, Settings, describe, load
 
 
 def write(folder: Path, text: str) -> Path:

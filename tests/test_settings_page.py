@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from mainspring.settings import Settings, describe, load
+from mainspring.core.settings import Settings, describe, load
 from tests.conftest import ROOT
 
 CONFIGURATION = ROOT / "docs" / "configuration.md"

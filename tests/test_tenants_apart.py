@@ -23,10 +23,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
-from mainspring.gateway.batches import working
+from mainspring.core.settings import RagSettings, ServingSettings, Settings
+from mainspring.features.batches.routes import working
 from mainspring.gateway.mount import mount
-from mainspring.settings import RagSettings, ServingSettings, Settings
-from mainspring.stores.keys import SCOPES
+from mainspring.stores.keys.api_keys import SCOPES
 from mainspring.system import System
 from tests.world import echoing, use_engines
 

@@ -7,8 +7,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 
 import pytest
 
-from mainspring.path import Layer, collect, ring
-from mainspring.types import (
+from mainspring.core.path import Layer, collect, ring
+from mainspring.core.types import (
     Allowance,
     ChatRequest,
     Context,

@@ -15,7 +15,7 @@ import pytest
 
 from mainspring.stores.schema import HEAD
 from tests.conftest import ROOT, Server, start_server, stop_server
-from tests.gateway.test_access import ask, upload
+from tests.http.test_access import ask, upload
 
 PREVIOUS = ROOT / "tests" / "data" / "home-0010.tar.gz"
 QUESTION = "How long is the warranty of the Marigold lantern?"

@@ -13,12 +13,12 @@ import httpx
 import pytest
 
 from mainspring import engines
+from mainspring.core.settings import RagSettings, ServingSettings, Settings
 from mainspring.engines import ChatModel, Engines
 from mainspring.engines.base import Reranker
-from mainspring.engines.model import ModelResponder
+from mainspring.engines.chat.responder import ModelResponder
 from mainspring.engines.scripted import ScriptedEngine
 from mainspring.gateway.mount import mount
-from mainspring.settings import RagSettings, ServingSettings, Settings
 from mainspring.system import System
 from tests.rag.conftest import WordEmbedder
 

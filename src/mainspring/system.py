@@ -6,24 +6,25 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from mainspring import compliance, engines, monitor, rag, serving, stores, telemetry
-from mainspring.compliance import Compliance
+from mainspring import engines, rag, serving, stores, telemetry
+from mainspring.core.errors import ModelError
+from mainspring.core.settings import Settings, load
+from mainspring.core.settings.identity import OPERATE
+from mainspring.core.types import Context, Principal, Request, Responder, Response
 from mainspring.engines import ChatModel, Engines, Prepared
-from mainspring.errors import ModelError
-from mainspring.evaluate.replays import Replays
-from mainspring.guards.policies import Policies
-from mainspring.monitor import Monitor
+from mainspring.features import compliance, monitor
+from mainspring.features.compliance import Compliance
+from mainspring.features.monitor import Monitor
+from mainspring.features.replays.service import Replays
+from mainspring.guards.policy.by_application import Policies
 from mainspring.rag.library import Library
-from mainspring.serving.caches import Caches
-from mainspring.serving.limit import Charge
-from mainspring.serving.moderate import Moderator
-from mainspring.serving.replicas import Replicas
-from mainspring.serving.select import Registry
-from mainspring.settings import Settings, load
-from mainspring.settings.identity import OPERATE
+from mainspring.serving.admit.rate_limits import Charge
+from mainspring.serving.cache.administration import Caches
+from mainspring.serving.judge.moderation import Moderator
+from mainspring.serving.ring.registry import Registry
+from mainspring.serving.route.replicas import Replicas
 from mainspring.stores import Stores
 from mainspring.telemetry import Telemetry
-from mainspring.types import Context, Principal, Request, Responder, Response
 
 NOTICED_S = 5.0
 DEAD_S = 120.0

@@ -11,10 +11,10 @@ import answer_ablation
 import document_answers
 import second_company
 from _asked import figures
-from mainspring.errors import InvalidRequest
-from mainspring.evaluate.answers import Scored, Shown, as_json, score
-from mainspring.evaluate.collections import Query
-from mainspring.settings import Settings
+from mainspring.core.errors import InvalidRequest
+from mainspring.core.settings import Settings
+from mainspring.features.evaluate.answers import Scored, Shown, as_json, score
+from mainspring.features.evaluate.sets.collections import Query
 
 
 def answer(name: str, text: str, gold: str = "45 days") -> Scored:

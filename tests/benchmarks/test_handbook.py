@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from handbook import Outcome, Question, uncovered
-from mainspring.types import Citation
+from mainspring.core.types import Citation
 
 
 def cited(quote: str) -> Citation:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
-from mainspring.rag.generate import REFUSAL
+from mainspring.rag.answer.generate import REFUSAL
 from written_answers import Outcome, figures, handbook, holds, kept_outcome, marks
 
 

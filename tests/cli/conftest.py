@@ -9,9 +9,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from mainspring.cli.main import app
-from mainspring.engines.pull import Puller
-from mainspring.errors import ModelNotPulled
-from mainspring.settings import Settings
+from mainspring.core.errors import ModelNotPulled
+from mainspring.core.settings import Settings
+from mainspring.engines.catalogue.pull import Puller
 from tests.cli.command import Command
 
 MODEL = "all-minilm-l6-v2"

@@ -7,10 +7,10 @@ from typer.testing import CliRunner, Result
 
 from mainspring import stores
 from mainspring.cli.main import app
-from mainspring.errors import Conflict, InvalidRequest, NotFound
-from mainspring.settings import Settings
+from mainspring.core.errors import Conflict, InvalidRequest, NotFound
+from mainspring.core.settings import Settings
 from tests.cli.command import data
-from tests.gateway.test_batches import line
+from tests.features.batches.test_routes import line
 
 
 async def _key(home: Path) -> str:

@@ -11,8 +11,9 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from mainspring.cli import complete, welcome
 from mainspring.cli.main import app
+from mainspring.cli.serve import welcome
+from mainspring.terminal import complete
 from tests.cli.command import Command, data
 
 ENVELOPE = {"command", "version", "ok", "data", "warnings", "errors"}

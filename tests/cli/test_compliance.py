@@ -14,9 +14,9 @@ from typer.testing import CliRunner, Result
 
 from mainspring import stores
 from mainspring.cli.main import app
-from mainspring.errors import Conflict, InvalidRequest
-from mainspring.settings import Settings
-from mainspring.types import EventRecord
+from mainspring.core.errors import Conflict, InvalidRequest
+from mainspring.core.settings import Settings
+from mainspring.core.types import EventRecord
 from tests.cli.command import data
 
 OLD = 500 * 86_400

@@ -8,7 +8,7 @@ from pathlib import Path
 from typer.testing import CliRunner, Result
 
 from mainspring.cli.main import app
-from mainspring.errors import Conflict, InvalidRequest, NotFound, Outdated
+from mainspring.core.errors import Conflict, InvalidRequest, NotFound, Outdated
 from tests.cli.command import data
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from mainspring.cli.up import pull_missing
-from mainspring.engines import pull
-from mainspring.errors import ModelNotPulled
-from mainspring.settings import ModelsSettings, Settings
-from mainspring.settings.endpoints import RemoteReranker
+from mainspring.cli.serve.up import pull_missing
+from mainspring.core.errors import ModelNotPulled
+from mainspring.core.settings import ModelsSettings, Settings
+from mainspring.core.settings.endpoints import RemoteReranker
+from mainspring.engines.catalogue import pull
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from mainspring.cli.main import app
-from mainspring.cli.remote import Server, reach
-from mainspring.errors import NotFound
+from mainspring.core.errors import NotFound
+from mainspring.terminal.remote import Server, reach
 
 
 class Echo(BaseHTTPRequestHandler):

@@ -7,11 +7,11 @@ from typer.testing import CliRunner, Result
 
 from mainspring import stores
 from mainspring.cli.main import app
-from mainspring.errors import InvalidRequest, NotFound
-from mainspring.serving.session import stored_name
-from mainspring.settings import Settings
-from mainspring.stores.turns import SessionTurn
-from mainspring.types import Message, Principal
+from mainspring.core.errors import InvalidRequest, NotFound
+from mainspring.core.settings import Settings
+from mainspring.core.types import Message, Principal
+from mainspring.serving.memory.layer import stored_name
+from mainspring.stores.sessions.turns import SessionTurn
 from tests.cli.command import data
 
 

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from mainspring.engines.base import Engine
-from mainspring.stores import redis
+from mainspring.stores.sql import redis
 from tests.conformance.engine_cases import CASES, Case
 
 

@@ -13,16 +13,16 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from mainspring.core.errors import ModelNotPulled
+from mainspring.core.settings import EnginesSettings, Settings
+from mainspring.core.settings.endpoints import RemoteModel, VllmModel
+from mainspring.core.types import Event, Finish, Message, Sampling, Text, Usage
 from mainspring.engines.base import Engine, Generation
-from mainspring.engines.llamacpp import LlamaCppEngine
-from mainspring.engines.pull import Puller
-from mainspring.engines.remote import RemoteEngine
+from mainspring.engines.catalogue.pull import Puller
+from mainspring.engines.llamacpp.engine import LlamaCppEngine
+from mainspring.engines.remote.engine import RemoteEngine
+from mainspring.engines.remote.vllm import VllmEngine
 from mainspring.engines.scripted import ScriptedEngine
-from mainspring.engines.vllm import VllmEngine
-from mainspring.errors import ModelNotPulled
-from mainspring.settings import EnginesSettings, Settings
-from mainspring.settings.endpoints import RemoteModel, VllmModel
-from mainspring.types import Event, Finish, Message, Sampling, Text, Usage
 from tests.conformance.openai_server import serve
 
 DEFAULT_MODEL = "smollm2-135m-instruct"
@@ -60,7 +60,7 @@ def default_model_missing() -> str:
 
 @asynccontextmanager
 async def openvino() -> AsyncIterator[Engine]:
-    from mainspring.engines.openvino import OpenVinoEngine
+    from mainspring.engines.openvino.engine import OpenVinoEngine
 
     engine = OpenVinoEngine(pulled_files()["ir"], SMALL, DEFAULT_MODEL, 8192)
     await engine.start()

@@ -6,9 +6,9 @@ from typing import Any
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from mainspring.core.errors import MainspringError
+from mainspring.core.types import Event, Finish, Grammar, Message, Sampling, Text, Usage
 from mainspring.engines.base import Engine, Generation
-from mainspring.errors import MainspringError
-from mainspring.types import Event, Finish, Grammar, Message, Sampling, Text, Usage
 
 _SENT: list[dict[str, Any]] = []
 

@@ -6,10 +6,11 @@ import dataclasses
 import hashlib
 import time
 
-from mainspring.stores import Stores, ids
-from mainspring.stores.collections import Collection
-from mainspring.stores.sessions import SessionTurn
-from mainspring.types import EventRecord, Message
+from mainspring.core.types import EventRecord, Message
+from mainspring.stores import Stores
+from mainspring.stores.documents.collections import Collection
+from mainspring.stores.sessions.conversations import SessionTurn
+from mainspring.stores.sql import ids
 
 SECRET = "the launch code is 7-4-1"
 

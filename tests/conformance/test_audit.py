@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from mainspring.errors import InvalidRequest, NotFound
-from mainspring.settings import Settings
+from mainspring.core.errors import InvalidRequest, NotFound
+from mainspring.core.settings import Settings
 from mainspring.stores import Stores
-from mainspring.stores.audit import SERVER, Audit, By, Head, Hidden, parse_head
-from mainspring.stores.pages import Page
+from mainspring.stores.events.audit_log import SERVER, Audit, By, Head, Hidden, parse_head
 from mainspring.stores.schema import audit, audit_heads
+from mainspring.stores.sql.pages import Page
 from tests.databases import opened, settings
 
 __all__ = ["opened", "settings"]

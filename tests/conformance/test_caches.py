@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from mainspring.stores import cache as file_cache
-from mainspring.stores.cache import AnswerCache, AnswerStore
-from mainspring.stores.cache_redis import RedisCache
-from mainspring.stores.redis import Redis
+from mainspring.stores.cache import answers as file_cache
+from mainspring.stores.cache.answers import AnswerCache, AnswerStore
+from mainspring.stores.cache.answers_redis import RedisCache
+from mainspring.stores.sql.redis import Redis
 
 LIMIT = 1100
 

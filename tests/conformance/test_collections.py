@@ -9,11 +9,11 @@ import hashlib
 import pytest
 
 from mainspring import stores
-from mainspring.errors import Conflict, InvalidRequest, NotFound
-from mainspring.settings import Settings
+from mainspring.core.errors import Conflict, InvalidRequest, NotFound
+from mainspring.core.settings import Settings
 from mainspring.stores import Stores
-from mainspring.stores.documents import Publication
-from mainspring.stores.pages import Page
+from mainspring.stores.documents.catalogue import Publication
+from mainspring.stores.sql.pages import Page
 from tests.conformance.stored import publish
 from tests.databases import opened, settings
 

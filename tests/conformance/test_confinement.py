@@ -6,11 +6,11 @@ import hashlib
 
 import pytest
 
-from mainspring.errors import NotFound
+from mainspring.core.errors import NotFound
+from mainspring.core.types import TOKEN, Reach, confined
 from mainspring.stores import Stores
-from mainspring.stores.collections import Collection
-from mainspring.stores.pages import Page
-from mainspring.types import TOKEN, Reach, confined
+from mainspring.stores.documents.collections import Collection
+from mainspring.stores.sql.pages import Page
 from tests.conformance.stored import event
 from tests.databases import opened, settings
 

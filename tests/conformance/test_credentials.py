@@ -12,15 +12,16 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from mainspring.errors import InvalidRequest, NotFound, SettingsError, StoreError
-from mainspring.settings import ModelsSettings, Settings
-from mainspring.settings.endpoints import RemoteModel, RemoteReplica, RemoteReranker
-from mainspring.stores import Stores, keyring
-from mainspring.stores import credentials as store
-from mainspring.stores.audit import SERVER
-from mainspring.stores.credentials import Credentials
-from mainspring.stores.pages import Page
+from mainspring.core.errors import InvalidRequest, NotFound, SettingsError, StoreError
+from mainspring.core.settings import ModelsSettings, Settings
+from mainspring.core.settings.endpoints import RemoteModel, RemoteReplica, RemoteReranker
+from mainspring.stores import Stores
+from mainspring.stores.events.audit_log import SERVER
+from mainspring.stores.keys import credentials as store
+from mainspring.stores.keys import keyring
+from mainspring.stores.keys.credentials import Credentials
 from mainspring.stores.schema import credentials
+from mainspring.stores.sql.pages import Page
 from tests.databases import opened, settings
 
 __all__ = ["opened", "settings"]

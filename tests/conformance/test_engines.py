@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from mainspring.core.errors import DeadlineExceeded, PromptTooLong, Unsupported
+from mainspring.core.types import Finish, Grammar, Text, Usage
 from mainspring.engines.base import Engine
-from mainspring.errors import DeadlineExceeded, PromptTooLong, Unsupported
-from mainspring.types import Finish, Grammar, Text, Usage
 from tests.conformance.engine_cases import Case, job, run
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

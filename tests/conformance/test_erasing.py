@@ -11,21 +11,21 @@ import pytest
 import sqlalchemy as sa
 from prometheus_client import CollectorRegistry
 
-from mainspring.compliance.documents import Documents
-from mainspring.compliance.erasure import Eraser
-from mainspring.compliance.subjects import Subjects
-from mainspring.errors import InvalidRequest, NotFound
-from mainspring.rag.forget import Forgetter
+from mainspring.core.errors import InvalidRequest, NotFound
+from mainspring.core.types import EventRecord, Message
+from mainspring.features.compliance.documents import Documents
+from mainspring.features.compliance.erasure import Eraser
+from mainspring.features.compliance.subjects import Subjects
+from mainspring.rag.ingest.forget import Forgetter
 from mainspring.stores import Stores
-from mainspring.stores.audit import LOCAL, By
-from mainspring.stores.cache import made_for
-from mainspring.stores.erasures import OVER, check
-from mainspring.stores.ledger import Asked
-from mainspring.stores.pages import Page
-from mainspring.stores.people import Subject
-from mainspring.stores.sessions import SessionTurn
-from mainspring.telemetry.compliance import ComplianceMetrics
-from mainspring.types import EventRecord, Message
+from mainspring.stores.cache.answers import made_for
+from mainspring.stores.erase.data_subjects import Subject
+from mainspring.stores.erase.erasures import OVER, check
+from mainspring.stores.events.audit_log import LOCAL, By
+from mainspring.stores.money.ledger import Asked
+from mainspring.stores.sessions.conversations import SessionTurn
+from mainspring.stores.sql.pages import Page
+from mainspring.telemetry.compliance_metrics import ComplianceMetrics
 from tests.databases import opened, settings
 
 __all__ = ["opened", "settings"]

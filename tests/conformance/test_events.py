@@ -7,11 +7,11 @@ import dataclasses
 
 import pytest
 
-from mainspring.errors import Conflict, InvalidRequest, NotFound
+from mainspring.core.errors import Conflict, InvalidRequest, NotFound
+from mainspring.core.types import Message
 from mainspring.stores import Stores
-from mainspring.stores.documents import About
-from mainspring.stores.pages import Page
-from mainspring.types import Message
+from mainspring.stores.documents.catalogue import About
+from mainspring.stores.sql.pages import Page
 from tests.conformance.stored import SECRET, event, turn
 from tests.databases import opened, settings
 

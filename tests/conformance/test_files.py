@@ -7,13 +7,14 @@ import json
 
 import pytest
 
-from mainspring.errors import InvalidRequest, NotFound
-from mainspring.stores import Stores, ids
-from mainspring.stores.batches import KIND
-from mainspring.stores.documents import About
-from mainspring.stores.files import ANSWERS, FileInfo
-from mainspring.stores.pages import Page
-from mainspring.types import Principal
+from mainspring.core.errors import InvalidRequest, NotFound
+from mainspring.core.types import Principal
+from mainspring.stores import Stores
+from mainspring.stores.documents.catalogue import About
+from mainspring.stores.documents.files import ANSWERS, FileInfo
+from mainspring.stores.sql import ids
+from mainspring.stores.sql.pages import Page
+from mainspring.stores.work.batches import KIND
 from tests.conformance.stored import SECRET, event, publish
 from tests.databases import opened, settings
 

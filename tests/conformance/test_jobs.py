@@ -7,12 +7,12 @@ import json
 
 import pytest
 
-from mainspring.errors import Conflict, InvalidRequest, NotFound
+from mainspring.core.errors import Conflict, InvalidRequest, NotFound
+from mainspring.core.types import Principal
 from mainspring.stores import Stores
-from mainspring.stores.batches import Batch
-from mainspring.stores.jobs import Job
-from mainspring.stores.pages import Page
-from mainspring.types import Principal
+from mainspring.stores.sql.jobs import Job
+from mainspring.stores.sql.pages import Page
+from mainspring.stores.work.batches import Batch
 from tests.databases import opened, settings
 
 __all__ = ["opened", "settings"]

@@ -10,12 +10,12 @@ import pytest
 import sqlalchemy as sa
 
 from mainspring import stores
-from mainspring.errors import InvalidRequest, NotFound, Unauthenticated
-from mainspring.settings import Settings
+from mainspring.core.errors import InvalidRequest, NotFound, Unauthenticated
+from mainspring.core.settings import Settings
+from mainspring.core.types import Principal
 from mainspring.stores import Stores
-from mainspring.stores import keys as keys_store
-from mainspring.stores.keys import SCOPES
-from mainspring.types import Principal
+from mainspring.stores.keys import api_keys as keys_store
+from mainspring.stores.keys.api_keys import SCOPES
 from tests.databases import opened, settings
 
 __all__ = ["opened", "settings"]

@@ -16,15 +16,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mainspring import serving
-from mainspring.errors import RateLimited, TooLarge
-from mainspring.serving.limit import Grant, Limits, RateLimits, Rates
-from mainspring.serving.limit_shared import SharedLimits
-from mainspring.serving.limit_tenant import KeysAndTenants
-from mainspring.settings import Settings
-from mainspring.stores.buckets import SharedBuckets
-from mainspring.stores.redis import Redis
+from mainspring.core.errors import RateLimited, TooLarge
+from mainspring.core.settings import Settings
+from mainspring.core.types import Principal
+from mainspring.serving.admit.rate_limits import Grant, Limits, RateLimits, Rates
+from mainspring.serving.admit.shared_rate_limits import SharedLimits
+from mainspring.serving.admit.tenant_rate_limits import KeysAndTenants
+from mainspring.stores.cache.token_buckets import SharedBuckets
+from mainspring.stores.sql.redis import Redis
 from mainspring.telemetry.metrics import Metrics
-from mainspring.types import Principal
 from tests import redis_server
 
 TIERS = {"small": Rates(5, 100, 8)}
@@ -174,15 +174,15 @@ async def _outcome(each: RateLimits, principal: Principal, tokens: int) -> Grant
 
 _PROCESS = """
 import asyncio, sys
-from mainspring.errors import RateLimited
-from mainspring.serving.limit import Limits
-from mainspring.serving.limit_shared import SharedLimits
-from mainspring.serving.limit_tenant import KeysAndTenants
-from mainspring.settings import Settings
-from mainspring.stores.buckets import SharedBuckets
-from mainspring.stores import redis as store
-from mainspring.stores.redis import Redis
-from mainspring.types import Principal
+from mainspring.core.errors import RateLimited
+from mainspring.serving.admit.rate_limits import Limits
+from mainspring.serving.admit.shared_rate_limits import SharedLimits
+from mainspring.serving.admit.tenant_rate_limits import KeysAndTenants
+from mainspring.core.settings import Settings
+from mainspring.stores.cache.token_buckets import SharedBuckets
+from mainspring.stores.sql import redis as store
+from mainspring.stores.sql.redis import Redis
+from mainspring.core.types import Principal
 
 async def main():
     store.PATIENCE_S = 30.0

@@ -13,13 +13,15 @@ import pytest
 import sqlalchemy as sa
 
 from mainspring import stores
-from mainspring.errors import Conflict, InvalidRequest, NotFound
-from mainspring.settings import Settings
-from mainspring.stores import Stores, ids, spending
-from mainspring.stores.ledger import UNCHARGED, Asked, Line
+from mainspring.core.errors import Conflict, InvalidRequest, NotFound
+from mainspring.core.settings import Settings
+from mainspring.core.types import EventRecord, Principal
+from mainspring.stores import Stores
+from mainspring.stores.money import spending
+from mainspring.stores.money.ledger import UNCHARGED, Asked, Line
+from mainspring.stores.money.spending import Exhausted
 from mainspring.stores.schema import reservations
-from mainspring.stores.spending import Exhausted
-from mainspring.types import EventRecord, Principal
+from mainspring.stores.sql import ids
 from tests.databases import settings
 
 __all__ = ["settings"]
@@ -331,7 +333,7 @@ async def test_the_lease_of_a_dead_process_ends(opened: Stores) -> None:
 
 
 async def test_leases_are_renewed(opened: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mainspring.stores import budgets
+    from mainspring.stores.money import budgets
 
     monkeypatch.setattr(budgets, "RENEW_S", 0.02)
     budget = await opened.budgets.create("acme", "tenant", window="day", limit_nanousd=10)
@@ -352,7 +354,7 @@ async def test_leases_are_renewed(opened: Stores, monkeypatch: pytest.MonkeyPatc
 
 
 async def test_what_another_process_makes_is_soon_known(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mainspring.stores import budgets
+    from mainspring.stores.money import budgets
 
     monkeypatch.setattr(budgets, "REREAD_S", 0.0)
     async with stores.open(settings) as one, stores.open(settings) as two:

@@ -8,15 +8,17 @@ from types import SimpleNamespace
 
 import pytest
 
-from mainspring.errors import NotFound
-from mainspring.monitor.service import Monitor
-from mainspring.settings import MonitorSettings
-from mainspring.stores import Stores, commits, ids
-from mainspring.stores.alerts import Alert, Alerts, Notice, Silence
-from mainspring.stores.feed import Feed, move
-from mainspring.stores.pages import Page
-from mainspring.stores.tallies import Tallies, TallyRow
-from mainspring.types import EventRecord
+from mainspring.core.errors import NotFound
+from mainspring.core.settings import MonitorSettings
+from mainspring.core.types import EventRecord
+from mainspring.features.monitor.service import Monitor
+from mainspring.stores import Stores
+from mainspring.stores.events import commit_numbers
+from mainspring.stores.events.feed import Feed, move
+from mainspring.stores.monitoring.alerts import Alert, Alerts, Notice, Silence
+from mainspring.stores.monitoring.tallies import Tallies, TallyRow
+from mainspring.stores.sql import ids
+from mainspring.stores.sql.pages import Page
 from tests.databases import opened, settings
 
 __all__ = ["opened", "settings"]
@@ -62,7 +64,7 @@ async def test_a_clock_that_is_set_back_lets_nothing_be_counted_twice(
     position = facts[-1].settled
     await opened.database.write(lambda connection: move(connection, "reader", position))
     an_hour_ago = time.time_ns() - 3600 * 10**9
-    monkeypatch.setattr(commits, "time", SimpleNamespace(time_ns=lambda: an_hour_ago))
+    monkeypatch.setattr(commit_numbers, "time", SimpleNamespace(time_ns=lambda: an_hour_ago))
     assert await feed.begin("reader") == position
 
 

@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from mainspring.errors import Conflict, NotFound, Outdated
+from mainspring.core.errors import Conflict, NotFound, Outdated
+from mainspring.core.types import Message
 from mainspring.stores import Stores
-from mainspring.stores.pages import Page
-from mainspring.stores.prompts import PromptVersion
-from mainspring.types import Message
+from mainspring.stores.sql.pages import Page
+from mainspring.stores.work.prompts import PromptVersion
 from tests.databases import opened, settings
 
 __all__ = ["opened", "settings"]
@@ -142,7 +142,7 @@ async def test_prompts_are_listed_in_pages(opened: Stores) -> None:
 
 
 async def test_a_move_by_another_process_is_heeded(opened: Stores) -> None:
-    from mainspring.stores.prompts import REMEMBERED_S, Prompts
+    from mainspring.stores.work.prompts import REMEMBERED_S, Prompts
 
     for text in "ab":
         await add(opened, text)

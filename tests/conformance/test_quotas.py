@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from mainspring import stores
-from mainspring.errors import InvalidRequest, QuotaExceeded
-from mainspring.settings import Settings
-from mainspring.stores import Stores, quotas
-from mainspring.stores.quotas import QUOTAS
-from mainspring.types import Message, Principal
+from mainspring.core.errors import InvalidRequest, QuotaExceeded
+from mainspring.core.settings import Settings
+from mainspring.core.types import Message, Principal
+from mainspring.stores import Stores
+from mainspring.stores.keys import quotas
+from mainspring.stores.keys.quotas import QUOTAS
 from tests.databases import settings
 
 __all__ = ["settings"]

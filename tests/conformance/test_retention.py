@@ -11,18 +11,19 @@ import pytest
 import sqlalchemy as sa
 from prometheus_client import CollectorRegistry, generate_latest
 
-from mainspring.compliance.retention import KIND, Retention
-from mainspring.settings import RetentionSettings
-from mainspring.stores import Stores, ids, jobs
-from mainspring.stores.audit import LOCAL
-from mainspring.stores.files import REQUESTS
-from mainspring.stores.jobs import Job
-from mainspring.stores.ledger import Asked
+from mainspring.core.settings import RetentionSettings
+from mainspring.core.types import EventRecord, Message, Principal
+from mainspring.features.compliance.retention import KIND, Retention
+from mainspring.stores import Stores
+from mainspring.stores.documents.files import REQUESTS
+from mainspring.stores.events.audit_log import LOCAL
+from mainspring.stores.money.ledger import Asked
 from mainspring.stores.schema import audit, batches
 from mainspring.stores.schema import jobs as jobs_table
-from mainspring.stores.sessions import SessionTurn
-from mainspring.telemetry.compliance import ComplianceMetrics
-from mainspring.types import EventRecord, Message, Principal
+from mainspring.stores.sessions.conversations import SessionTurn
+from mainspring.stores.sql import ids, jobs
+from mainspring.stores.sql.jobs import Job
+from mainspring.telemetry.compliance_metrics import ComplianceMetrics
 from tests.conformance.test_erasing import left
 from tests.databases import opened, settings
 

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mainspring.engines import sampling as reference
+from mainspring.core.errors import InvalidRequest, Unsupported
+from mainspring.core.types import Grammar, Sampling, Text
 from mainspring.engines.base import Engine
-from mainspring.errors import InvalidRequest, Unsupported
-from mainspring.types import Grammar, Sampling, Text
+from mainspring.engines.chat import sampling as reference
 from tests.conformance.engine_cases import Case, job, run
 from tests.conformance.openai_server import sent
 

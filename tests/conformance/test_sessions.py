@@ -9,12 +9,12 @@ import time
 import pytest
 import sqlalchemy as sa
 
-from mainspring.errors import Conflict, InvalidRequest, NotFound
+from mainspring.core.errors import Conflict, InvalidRequest, NotFound
+from mainspring.core.types import Message, ToolCall
 from mainspring.stores import Stores
-from mainspring.stores.audit import By
-from mainspring.stores.pages import Page
-from mainspring.stores.sessions import SessionTurn, Summary
-from mainspring.types import Message, ToolCall
+from mainspring.stores.events.audit_log import By
+from mainspring.stores.sessions.conversations import SessionTurn, Summary
+from mainspring.stores.sql.pages import Page
 from tests.conformance.stored import SECRET, event, turn
 from tests.databases import opened, settings
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mainspring.stores.redis import Redis
-from mainspring.stores.similar import Floats, Question, SimilarQuestions, SimilarStore
-from mainspring.stores.similar_redis import RedisSimilar
+from mainspring.stores.cache.similar_questions import Floats, Question, SimilarQuestions, SimilarStore
+from mainspring.stores.cache.similar_questions_redis import RedisSimilar
+from mainspring.stores.sql.redis import Redis
 
 LIMIT = 20
 

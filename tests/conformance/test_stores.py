@@ -8,10 +8,10 @@ import pytest
 import sqlalchemy as sa
 
 from mainspring import stores
-from mainspring.errors import StoreError
-from mainspring.settings import Settings
+from mainspring.core.errors import StoreError
+from mainspring.core.settings import Settings
+from mainspring.core.types import Message
 from mainspring.stores import Stores
-from mainspring.types import Message
 from tests.conformance.stored import SECRET, event, publish, turn
 from tests.databases import opened, settings, unmigrated
 

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mainspring.errors import StoreError
-from mainspring.stores import lance_index, lance_search, pgvector, pgvector_search, recall
-from mainspring.stores.lance import LanceVectors
-from mainspring.stores.pgvector import PostgresVectors
-from mainspring.stores.vectors import ChunkRow, SearchHit, Stale, VectorStore
+from mainspring.core.errors import StoreError
+from mainspring.stores.vectors import index_recall, lance_index, lance_search, pgvector, pgvector_search
+from mainspring.stores.vectors.base import ChunkRow, SearchHit, Stale, VectorStore
+from mainspring.stores.vectors.lance import LanceVectors
+from mainspring.stores.vectors.pgvector import PostgresVectors
 from tests.databases import database
 
 DIMENSIONS = 16
@@ -287,15 +287,15 @@ async def test_the_nearest_are_found_however_many_documents_are_asked_for(
 
 
 async def test_the_recall_report_compares_with_exact_search(vectors: VectorStore, small_indexes: None) -> None:
-    assert await recall.measure(vectors, C, {}) == []
+    assert await index_recall.measure(vectors, C, {}) == []
     await vectors.write(C, [row(n, f"text {n}") for n in range(600)])
     await vectors.settle(C)
-    found = await recall.measure(vectors, C, names(600), k=10, queries=8, efforts=(0.5, 1.0))
+    found = await index_recall.measure(vectors, C, names(600), k=10, queries=8, efforts=(0.5, 1.0))
     assert [each.effort for each in found] == [0.5, 1.0]
     assert found[0].recall >= 0.95
     assert found[1].recall == 1
     assert all(0 < each.p50_ms <= each.p95_ms for each in found)
-    (alone,) = await recall.measure(vectors, C, names(1), k=10, queries=8, efforts=(0.5,))
+    (alone,) = await index_recall.measure(vectors, C, names(1), k=10, queries=8, efforts=(0.5,))
     assert alone.recall == 1
 
 
@@ -310,7 +310,7 @@ async def test_the_recall_report_does_not_count_that_a_chunk_finds_itself(
         return await search(collection_id, k=k if effort == 1 else 1, effort=effort, **asked)
 
     monkeypatch.setattr(vectors, "search", blind)
-    (found,) = await recall.measure(vectors, C, names(30), k=5, queries=8, efforts=(0.5,))
+    (found,) = await index_recall.measure(vectors, C, names(30), k=5, queries=8, efforts=(0.5,))
     assert found.recall == 0
 
 

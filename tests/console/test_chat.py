@@ -11,7 +11,7 @@ from selenium.webdriver.common.keys import Keys
 from tests.cli.command import data
 from tests.conftest import Server
 from tests.console.browser import Browser
-from tests.gateway.test_access import CHAT, run
+from tests.http.test_access import CHAT, run
 
 QUESTION = "How long do I have to return a grinder I ordered online?"
 COMPOSER = 'textarea[aria-label="Your question"]'

@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import Server, start_server, stop_server
 from tests.console.browser import Browser
-from tests.gateway.test_access import CHAT
+from tests.http.test_access import CHAT
 
 # The large model is compared with and never asked: nothing is at its address.
 SETTINGS = {

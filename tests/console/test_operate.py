@@ -12,7 +12,7 @@ from tests.cli.command import data
 from tests.conftest import Server
 from tests.console.browser import Browser
 from tests.console.test_chat import COMPOSER, QUESTION, ask
-from tests.gateway.test_access import CHAT, run
+from tests.http.test_access import CHAT, run
 
 
 @pytest.fixture

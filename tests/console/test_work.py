@@ -13,7 +13,7 @@ from tests.cli.command import data
 from tests.conftest import Server
 from tests.console.browser import Browser
 from tests.console.test_chat import COMPOSER, QUESTION, ask
-from tests.gateway.test_access import CHAT, run
+from tests.http.test_access import CHAT, run
 
 FACT = "The Halcyon bearing is oiled every 417 hours."
 

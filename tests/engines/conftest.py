@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mainspring.engines.gguf_weights import GgufWeights
-from mainspring.engines.pull import Puller
-from mainspring.settings import Settings
+from mainspring.core.settings import Settings
+from mainspring.engines.catalogue.gguf_weights import GgufWeights
+from mainspring.engines.catalogue.pull import Puller
 
 
 @pytest.fixture(scope="session")

@@ -7,11 +7,12 @@ from typing import Any, cast
 
 import pytest
 
-from mainspring import engines, plugins
+from mainspring import engines
+from mainspring.core import plugins
+from mainspring.core.errors import ModelNotPulled
+from mainspring.core.settings import Settings
 from mainspring.engines import ChatModel, Prepared, builtin
 from mainspring.engines.scripted import ScriptedEngine
-from mainspring.errors import ModelNotPulled
-from mainspring.settings import Settings
 
 
 class Noting(ScriptedEngine):

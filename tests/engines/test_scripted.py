@@ -2,10 +2,17 @@ import asyncio
 
 import pytest
 
+from mainspring.core.errors import (
+    DeadlineExceeded,
+    EngineDied,
+    EngineError,
+    Overloaded,
+    PromptTooLong,
+    RateLimited,
+)
+from mainspring.core.types import Event, Finish, Message, Sampling, Text, Usage
 from mainspring.engines.base import Capabilities, Engine, EngineStream, Generation
 from mainspring.engines.scripted import ScriptedEngine, words
-from mainspring.errors import DeadlineExceeded, EngineDied, EngineError, Overloaded, PromptTooLong, RateLimited
-from mainspring.types import Event, Finish, Message, Sampling, Text, Usage
 
 
 async def read(stream: EngineStream) -> list[Event]:

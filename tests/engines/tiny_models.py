@@ -13,7 +13,7 @@ from gguf import GGUFWriter
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from mainspring.engines.gguf_weights import GgufWeights
+from mainspring.engines.catalogue.gguf_weights import GgufWeights
 
 HIDDEN, HEADS, KV_HEADS, WIDTH, INNER, LAYERS, WORDS = 64, 4, 2, 32, 96, 2, 2000
 Weights = dict[str, NDArray[np.float32]]

@@ -13,13 +13,13 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp, Message, Scope
 
-from mainspring.errors import Unauthenticated
-from mainspring.gateway import generate
-from mainspring.gateway.access import access_to
-from mainspring.gateway.app import create_app
-from mainspring.gateway.idempotency import Idempotency
-from mainspring.settings import GatewaySettings
-from mainspring.types import Context, Principal, Request, Responder, TraceParent
+from mainspring.core.errors import Unauthenticated
+from mainspring.core.settings import GatewaySettings
+from mainspring.core.types import Context, Principal, Request, Responder, TraceParent
+from mainspring.gateway.edge.app import create_app
+from mainspring.gateway.routes import generate
+from mainspring.http.access import access_to
+from mainspring.http.idempotency import Idempotency
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from tests.gateway.test_batches import desk, line
+from tests.features.batches.test_routes import desk, line
 from tests.killed import run_and_kill
 
 LINES, KILLS, CONCURRENCY = 60, 3, 4
@@ -13,7 +13,7 @@ LINES, KILLS, CONCURRENCY = 60, 3, 4
 _CHILD = """
 import asyncio, sys
 from pathlib import Path
-from tests.gateway.test_batches import desk, spoken
+from tests.features.batches.test_routes import desk, spoken
 
 async def main():
     async with desk(Path(sys.argv[1]), lambda generation: [spoken(generation)], concurrency=int(sys.argv[2])) as at:

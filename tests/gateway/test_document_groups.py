@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from mainspring.core.types import Principal
 from mainspring.rag.connect.registry import Spec
-from mainspring.types import Principal
 from tests.test_forgotten import answer, passage, scripted, search
 from tests.world import EVERYONE, Doc, Key, World, opened
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from mainspring.gateway import search
-from mainspring.gateway.access import access_to
-from mainspring.rag.search import Found, Search, Wanted
-from mainspring.serving.limit import Charge, Limits
-from mainspring.types import Context, Usage
+from mainspring.core.types import Context, Usage
+from mainspring.gateway.routes import search
+from mainspring.http.access import access_to
+from mainspring.rag.search.product import Found, Search, Wanted
+from mainspring.serving.admit.rate_limits import Charge, Limits
 from tests.gateway.asgi import Keys, Reply, ask, gateway
 from tests.serving.house import Recited
 

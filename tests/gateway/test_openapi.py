@@ -21,10 +21,12 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from mainspring.gateway import anthropic, anthropic_encode, encode
+from mainspring.gateway.routes import anthropic
+from mainspring.http.anthropic import encode as anthropic_encode
+from mainspring.http.openai import encode
 from tests.cli.command import data
 from tests.conftest import Server
-from tests.gateway.test_access import SCOPES, run, upload
+from tests.http.test_access import SCOPES, run, upload
 
 EXAMPLES = 15
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]

@@ -14,10 +14,10 @@ from openai.types.chat import completion_create_params as chat_create_params
 from openai.types.responses import response_create_params
 from pydantic import BaseModel, ValidationError
 
-from mainspring.errors import MainspringError
-from mainspring.gateway.anthropic_wire import CountBody, MessagesBody
-from mainspring.gateway.responses_wire import ResponsesBody
-from mainspring.gateway.wire import ChatBody, CompletionBody, EmbeddingBody
+from mainspring.core.errors import MainspringError
+from mainspring.http.anthropic.requests import CountBody, MessagesBody
+from mainspring.http.openai.requests import ChatBody, CompletionBody, EmbeddingBody
+from mainspring.http.openai.responses_requests import ResponsesBody
 
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 FLAT = {"type": "function", "name": "f", "parameters": {"type": "object"}}

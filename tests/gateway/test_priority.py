@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from starlette.datastructures import Headers, State
 
-from mainspring.errors import Forbidden, InvalidRequest
-from mainspring.gateway.access import access_to
-from mainspring.types import Context, Principal, Priority, TraceParent
+from mainspring.core.errors import Forbidden, InvalidRequest
+from mainspring.core.types import Context, Principal, Priority, TraceParent
+from mainspring.http.access import access_to
 
 
 class Keys:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Server, start_server, stop_server
-from tests.gateway.test_access import ask, upload
+from tests.http.test_access import ask, upload
 
 QUESTION = "How many turns does the Marigold winch make a minute?"
 TEXT = (

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from mainspring import stores
-from mainspring.serving.limit import Limits
-from mainspring.serving.pricing import NANO
-from mainspring.serving.rings import request_ring
-from mainspring.settings import Settings
+from mainspring.core.settings import Settings
+from mainspring.core.types import Principal
+from mainspring.serving.admit.rate_limits import Limits
+from mainspring.serving.money.pricing import NANO
+from mainspring.serving.ring.compose import request_ring
 from mainspring.stores import Stores
-from mainspring.types import Principal
 from tests.gateway.asgi import Reply, ask, gateway
-from tests.serving.test_reserve import Counting
+from tests.serving.money.test_reservation import Counting
 
 pytestmark = pytest.mark.usefixtures("one_day")
 TOKENS = 100_000

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from mainspring.gateway.server import serving
-from mainspring.settings import GatewaySettings
-from mainspring.types import Context, Event, Head, Request, Response, Text
+from mainspring.core.settings import GatewaySettings
+from mainspring.core.types import Context, Event, Head, Request, Response, Text
+from mainspring.gateway.edge.server import serving
 from tests.gateway.asgi import gateway
-from tests.gateway.test_connection import HEAD, KEY, WHOLE, Wire
+from tests.gateway.edge.test_connection import HEAD, KEY, WHOLE, Wire
 
 TIMEOUT_S = 0.6
 STREAM = json.dumps({"model": "m", "stream": True, "messages": [{"role": "user", "content": "Talk"}]}).encode()

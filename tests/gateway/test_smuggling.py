@@ -10,13 +10,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from mainspring.gateway.connection import MAX_HEADERS
-from mainspring.gateway.edge import SECURITY
-from mainspring.gateway.server import serving
-from mainspring.settings import GatewaySettings
-from mainspring.types import Finish, Text
+from mainspring.core.settings import GatewaySettings
+from mainspring.core.types import Finish, Text
+from mainspring.gateway.edge.connection import MAX_HEADERS
+from mainspring.gateway.edge.server import serving
+from mainspring.gateway.edge.trace_headers import SECURITY
 from tests.gateway.asgi import gateway
-from tests.gateway.test_connection import CHAT, HEAD, KEY, WHOLE, Wire
+from tests.gateway.edge.test_connection import CHAT, HEAD, KEY, WHOLE, Wire
 from tests.serving.house import Recited
 
 OPEN = HEAD + KEY

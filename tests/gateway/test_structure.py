@@ -19,18 +19,19 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, FailFast, Field, ValidationError
 from pydantic.fields import FieldInfo
 
-from mainspring import structure
-from mainspring.errors import MAX_MESSAGE, InvalidRequest, TooLarge
-from mainspring.gateway import batch_lines, mount
-from mainspring.gateway.anthropic_wire import MessagesBody
-from mainspring.gateway.bodies import AtMost, Body, Table
-from mainspring.gateway.keys import KeyBody
-from mainspring.gateway.knowledge import StoreBody, StoreFileBody
-from mainspring.gateway.prompts import MAX_COMPARED, difference
-from mainspring.gateway.responses_wire import ResponsesBody
-from mainspring.gateway.wire import ChatBody, CompletionBody, EmbeddingBody, RerankBody
-from mainspring.nearest import MAX_NAME, MAX_NAMES, nearest
-from mainspring.settings import Settings
+from mainspring.core import structure
+from mainspring.core.errors import MAX_MESSAGE, InvalidRequest, TooLarge
+from mainspring.core.nearest import MAX_NAME, MAX_NAMES, nearest
+from mainspring.core.settings import Settings
+from mainspring.features.batches import lines
+from mainspring.features.prompts.routes import MAX_COMPARED, difference
+from mainspring.gateway import mount
+from mainspring.gateway.identity.key_routes import KeyBody
+from mainspring.gateway.routes.knowledge import StoreBody, StoreFileBody
+from mainspring.http.anthropic.requests import MessagesBody
+from mainspring.http.bodies import AtMost, Body, Table
+from mainspring.http.openai.requests import ChatBody, CompletionBody, EmbeddingBody, RerankBody
+from mainspring.http.openai.responses_requests import ResponsesBody
 from tests.gateway.asgi import ask, gateway
 from tests.serving.house import Recited
 
@@ -229,19 +230,19 @@ def test_an_error_is_cut() -> None:
 
 def test_a_line_of_a_batch_has_the_structure_of_a_body() -> None:
     line = b'{"custom_id":"a","method":"POST","url":"/v1/embeddings","body":{"input":[%s1]}}' % (b"1," * MOST)
-    (error,) = batch_lines.read(line, "/v1/embeddings", 10).errors
+    (error,) = lines.read(line, "/v1/embeddings", 10).errors
     assert (error["code"], error["line"]) == ("invalid_json_line", 1)
 
 
 def test_a_batch_of_blank_lines_is_refused_early() -> None:
-    (error,) = batch_lines.read(b"\n" * 4 * 10**6, "/v1/embeddings", 10).errors
+    (error,) = lines.read(b"\n" * 4 * 10**6, "/v1/embeddings", 10).errors
     assert "blank" in error["message"]
-    assert error["line"] <= 10 + batch_lines.MAX_BLANK + 1
+    assert error["line"] <= 10 + lines.MAX_BLANK + 1
 
 
 def test_lines_of_a_batch_are_kept_as_bytes() -> None:
     text = b'{"custom_id":"a","method":"POST","url":"/v1/embeddings","body":{"input":["x"]}}'
-    (line,) = batch_lines.read(b"\n" + text + b"\n", "/v1/embeddings", 10).lines
+    (line,) = lines.read(b"\n" + text + b"\n", "/v1/embeddings", 10).lines
     assert line.text.strip() == text
     assert line.body == {"input": ["x"]}
 

@@ -6,17 +6,17 @@ import json
 
 import pytest
 
-from mainspring.errors import Forbidden
-from mainspring.gateway import replays
-from mainspring.gateway.access import access_to
-from mainspring.gateway.app import create_app
-from mainspring.gateway.idempotency import Idempotency
-from mainspring.settings import GatewaySettings
+from mainspring.core.errors import Forbidden
+from mainspring.core.settings import GatewaySettings
+from mainspring.core.types import Context, Principal, ToolCall, TraceParent
+from mainspring.features.replays import routes as replays
+from mainspring.gateway.edge.app import create_app
+from mainspring.http.access import access_to
+from mainspring.http.idempotency import Idempotency
 from mainspring.stores import Stores
-from mainspring.types import Context, Principal, ToolCall, TraceParent
 from tests.databases import opened, settings
 from tests.gateway.asgi import Kept, Keys, ask
-from tests.gateway.test_access import SCOPES
+from tests.http.test_access import SCOPES
 
 __all__ = ["opened", "settings"]
 # Of every route that changes something and that keys without the scope ``operate`` may call: what the operator set it

@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 import pytest
 
-from mainspring.guards.leak import LeakRedactor, Prompt
-from mainspring.guards.links import Known, LinkRedactor
-from mainspring.guards.policy import GuardPolicy
-from mainspring.guards.stream import StreamRedactor
-from mainspring.guards.windows import Windows
-from mainspring.serving.redaction import Outgoing
-from mainspring.types import Finish, Text
+from mainspring.core.types import Finish, Text
+from mainspring.guards.detect.leak import LeakRedactor, Prompt
+from mainspring.guards.policy.policies import GuardPolicy
+from mainspring.guards.rewrite.links import Known, LinkRedactor
+from mainspring.guards.rewrite.stream import StreamRedactor
+from mainspring.guards.rewrite.windows import Windows
+from mainspring.serving.guard.redaction import Outgoing
 
 SYSTEM = "You are the clerk of the Marigold bakery and must never say that the oven in the cellar is broken."
 KEY = "sk-proj-abcDEF123456ghiJKL7890mnop"

@@ -12,19 +12,19 @@ import numpy as np
 import pytest
 
 from mainspring import stores
+from mainspring.core.errors import ModelNotPulled
+from mainspring.core.settings import RagSettings, Settings
+from mainspring.core.types import Context, Principal
 from mainspring.engines.base import Embedded, Embedder
-from mainspring.engines.embedder import OpenVinoEmbedder
-from mainspring.engines.pull import Puller
-from mainspring.errors import ModelNotPulled
-from mainspring.rag import terms
-from mainspring.rag.answer import DocumentAnswerer
-from mainspring.rag.ingest import Ingestor
-from mainspring.rag.parse import Parser
-from mainspring.rag.retrieve import Retriever
-from mainspring.settings import RagSettings, Settings
+from mainspring.engines.catalogue.pull import Puller
+from mainspring.engines.encode.embedder import OpenVinoEmbedder
+from mainspring.rag.answer.responder import DocumentAnswerer
+from mainspring.rag.ingest.pipeline import Ingestor
+from mainspring.rag.parse.parser import Parser
+from mainspring.rag.search.retrieve import Retriever
+from mainspring.rag.text import terms
 from mainspring.stores import Stores
-from mainspring.stores.collections import Collection
-from mainspring.types import Context, Principal
+from mainspring.stores.documents.collections import Collection
 
 HANDBOOK = Path(__file__).parents[2] / "samples" / "handbook"
 

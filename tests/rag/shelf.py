@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from mainspring.stores.collections import Collection
-from mainspring.stores.documents import About
-from mainspring.stores.vectors import ChunkRow
+from mainspring.stores.documents.catalogue import About
+from mainspring.stores.documents.collections import Collection
+from mainspring.stores.vectors.base import ChunkRow
 from tests.rag.conftest import Room
 
 

@@ -10,19 +10,19 @@ from typing import Literal
 import numpy as np
 import pytest
 
+from mainspring.core.errors import Conflict, ModelNotPulled, UnknownModel
+from mainspring.core.types import ChatRequest, Context, Message, Principal
 from mainspring.engines.base import Embedded
-from mainspring.engines.embedders import Embedders
-from mainspring.errors import Conflict, ModelNotPulled, UnknownModel
-from mainspring.rag import terms
-from mainspring.rag.answer import DocumentAnswerer
-from mainspring.rag.ingest import Ingestor
-from mainspring.rag.reindex import reindex
-from mainspring.rag.retrieve import Retriever
-from mainspring.rag.selection import SearchOptions
-from mainspring.rag.similar import Similar
-from mainspring.rag.vocabulary import Vocabularies
-from mainspring.stores.collections import Collection
-from mainspring.types import ChatRequest, Context, Message, Principal
+from mainspring.engines.encode.embedders import Embedders
+from mainspring.rag.answer.responder import DocumentAnswerer
+from mainspring.rag.ingest.pipeline import Ingestor
+from mainspring.rag.ingest.reindex import reindex
+from mainspring.rag.ingest.vocabulary import Vocabularies
+from mainspring.rag.search.retrieve import Retriever
+from mainspring.rag.search.selection import SearchOptions
+from mainspring.rag.search.similar import Similar
+from mainspring.rag.text import terms
+from mainspring.stores.documents.collections import Collection
 from tests.rag.conftest import Room, WordEmbedder
 
 WHO = Context(Principal("default", "key"))

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.errors import InvalidRequest, Unsupported
-from mainspring.rag import diversity, highlight, terms
-from mainspring.rag.facets import facets
-from mainspring.rag.retrieve import Hit
-from mainspring.rag.selection import SearchOptions, decay, largest_drop, select
+from mainspring.core.errors import InvalidRequest, Unsupported
+from mainspring.rag.search import diversity, highlight
+from mainspring.rag.search.facets import facets
+from mainspring.rag.search.retrieve import Hit
+from mainspring.rag.search.selection import SearchOptions, decay, largest_drop, select
+from mainspring.rag.text import terms
 
 TEXT = "Warranties of grinders last two years. The burrs, which wear, are excluded from the warranty’s cover."
 

@@ -8,18 +8,18 @@ from typing import Any, Literal, cast
 
 import pytest
 
+from mainspring.core.errors import StoreError, UnreadableDocument
+from mainspring.core.types import Principal
 from mainspring.engines.base import Embedded, Embedder
-from mainspring.engines.embedders import Embedders, embedders_of
-from mainspring.errors import StoreError, UnreadableDocument
-from mainspring.rag import intake as module
+from mainspring.engines.encode.embedders import Embedders, embedders_of
 from mainspring.rag.connect.sync import Syncer
-from mainspring.rag.document import Parsed
+from mainspring.rag.ingest import intake as module
+from mainspring.rag.ingest.reindex import reindex
 from mainspring.rag.library import Answering, Library
-from mainspring.rag.reindex import reindex
-from mainspring.rag.search import Search
-from mainspring.stores.collections import Collection
-from mainspring.stores.documents import About
-from mainspring.types import Principal
+from mainspring.rag.parse.parsed import Parsed
+from mainspring.rag.search.product import Search
+from mainspring.stores.documents.catalogue import About
+from mainspring.stores.documents.collections import Collection
 from tests.rag.conftest import Room
 from tests.rag.test_embedders import Narrow
 

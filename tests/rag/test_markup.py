@@ -6,9 +6,11 @@ import re
 
 import pytest
 
-from mainspring.rag import asciidoc, markdown_extensions, readers, roff, rst, sentences
-from mainspring.rag.document import Parsed
-from mainspring.rag.kinds import detect
+from mainspring.rag.parse import readers
+from mainspring.rag.parse.kinds import detect
+from mainspring.rag.parse.markup import asciidoc, markdown_extensions, roff, rst
+from mainspring.rag.parse.parsed import Parsed
+from mainspring.rag.text import sentences
 
 RST = """
 .. _files:

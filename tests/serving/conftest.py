@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mainspring.engines.scripted import Script
-from mainspring.guards.policy import GuardPolicy
+from mainspring.guards.policy.policies import GuardPolicy
 from tests.serving.house import Build, House
 
 

@@ -9,20 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from mainspring.engines.model import ModelResponder
-from mainspring.engines.scripted import Script, ScriptedEngine
-from mainspring.guards import pii
-from mainspring.guards.policy import GuardPolicy
-from mainspring.path import Answer, collect
-from mainspring.serving.background import Background
-from mainspring.serving.guard import About
-from mainspring.serving.limit import Limits
-from mainspring.serving.pricing import Price
-from mainspring.serving.rings import Services, call_ring, request_ring
-from mainspring.serving.select import Registry, Served
-from mainspring.settings import Settings
-from mainspring.stores.sessions import Conversation, SessionTurn, TurnMessage
-from mainspring.types import (
+from mainspring.core.path import Answer, collect
+from mainspring.core.settings import Settings
+from mainspring.core.types import (
     ChatRequest,
     Context,
     Event,
@@ -36,6 +25,17 @@ from mainspring.types import (
     Sampling,
     Usage,
 )
+from mainspring.engines.chat.responder import ModelResponder
+from mainspring.engines.scripted import Script, ScriptedEngine
+from mainspring.guards.detect import pii
+from mainspring.guards.policy.policies import GuardPolicy
+from mainspring.serving.admit.rate_limits import Limits
+from mainspring.serving.guard.layers import About
+from mainspring.serving.money.pricing import Price
+from mainspring.serving.ring.background import Background
+from mainspring.serving.ring.compose import Services, call_ring, request_ring
+from mainspring.serving.ring.registry import Registry, Served
+from mainspring.stores.sessions.conversations import Conversation, SessionTurn, TurnMessage
 
 GREEDY = Sampling(temperature=0)
 STRICT = GuardPolicy(injection="refuse", pii_output_kinds=pii.KINDS)

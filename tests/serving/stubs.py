@@ -12,14 +12,14 @@ from typing import Any
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from mainspring.engines.model import ModelResponder
-from mainspring.engines.remote import RemoteEngine
-from mainspring.serving.arms import Replica
-from mainspring.serving.balance import Balance
-from mainspring.serving.budget import Budget
-from mainspring.settings.endpoints import RemoteModel
-from mainspring.settings.routing import BalanceSettings
-from mainspring.types import Responder
+from mainspring.core.settings.endpoints import RemoteModel
+from mainspring.core.settings.serving.routing import BalanceSettings
+from mainspring.core.types import Responder
+from mainspring.engines.chat.responder import ModelResponder
+from mainspring.engines.remote.engine import RemoteEngine
+from mainspring.serving.route.balance import Balance
+from mainspring.serving.route.replica_state import Replica
+from mainspring.serving.route.retry_budget import Budget
 
 Behaviour = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

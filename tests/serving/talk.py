@@ -12,28 +12,28 @@ from typing import Any, Literal
 import numpy as np
 
 from mainspring import stores
+from mainspring.core.path import Answer, collect
+from mainspring.core.settings import Settings
+from mainspring.core.types import ChatRequest, Context, Message, Responder, Sampling
 from mainspring.engines import ChatModel
 from mainspring.engines.base import Embedded
-from mainspring.engines.model import ModelResponder
+from mainspring.engines.chat.responder import ModelResponder
 from mainspring.engines.scripted import Script, ScriptedEngine
-from mainspring.evaluate.replays import Replays
-from mainspring.guards import pii
-from mainspring.guards.policy import GuardPolicy
-from mainspring.path import Answer, collect
-from mainspring.serving.background import Background
-from mainspring.serving.charged import Charged
-from mainspring.serving.limit import Limits
+from mainspring.features.replays.service import Replays
+from mainspring.guards.detect import pii
+from mainspring.guards.policy.policies import GuardPolicy
+from mainspring.serving.admit.rate_limits import Limits
 from mainspring.serving.memory.keeper import Keeper
 from mainspring.serving.memory.tokens import Tokens
 from mainspring.serving.memory.words import words
 from mainspring.serving.memory.written import Writer
-from mainspring.serving.pricing import Price
+from mainspring.serving.money.charged_models import Charged
+from mainspring.serving.money.pricing import Price
 from mainspring.serving.prompts.registry import PromptRegistry
-from mainspring.serving.rings import Services, call_ring, request_ring
-from mainspring.serving.select import Registry, Served
-from mainspring.settings import Settings
+from mainspring.serving.ring.background import Background
+from mainspring.serving.ring.compose import Services, call_ring, request_ring
+from mainspring.serving.ring.registry import Registry, Served
 from mainspring.stores import Stores
-from mainspring.types import ChatRequest, Context, Message, Responder, Sampling
 from tests.serving.house import CountingMetrics, MemoryTracing, visitor
 
 POLICIES = {"strict": GuardPolicy("strict", injection="refuse", pii_output_kinds=pii.KINDS)}

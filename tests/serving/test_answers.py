@@ -10,19 +10,9 @@ from typing import ClassVar, Literal
 import numpy as np
 import pytest
 
-from mainspring.engines.base import Embedded
-from mainspring.engines.scripted import words
-from mainspring.guards.detector import Head, Heads
-from mainspring.guards.policy import GuardPolicy
-from mainspring.path import Answer, collect
-from mainspring.serving.charged import Charged
-from mainspring.serving.judge import Judge
-from mainspring.serving.limit import Limits
-from mainspring.serving.pricing import Price
-from mainspring.serving.rings import call_ring, request_ring
-from mainspring.serving.select import Served
-from mainspring.settings import AnswersSettings
-from mainspring.types import (
+from mainspring.core.path import Answer, collect
+from mainspring.core.settings import AnswersSettings
+from mainspring.core.types import (
     ChatRequest,
     Citation,
     CompletionRequest,
@@ -33,6 +23,16 @@ from mainspring.types import (
     Text,
     Usage,
 )
+from mainspring.engines.base import Embedded
+from mainspring.engines.scripted import words
+from mainspring.guards.detect.embedding_detector import Head, Heads
+from mainspring.guards.policy.policies import GuardPolicy
+from mainspring.serving.admit.rate_limits import Limits
+from mainspring.serving.judge.windows import Judge
+from mainspring.serving.money.charged_models import Charged
+from mainspring.serving.money.pricing import Price
+from mainspring.serving.ring.compose import call_ring, request_ring
+from mainspring.serving.ring.registry import Served
 from tests.serving.house import House, Recited, visitor
 
 NICE = "Bread rises because of yeast in it. The yeast makes gas, and the gas makes holes. It takes an hour or two."

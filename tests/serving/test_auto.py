@@ -10,19 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mainspring.engines.base import Capabilities, Embedded, Generation
-from mainspring.engines.model import ModelResponder
-from mainspring.engines.scripted import PARAMETERS, Script, ScriptedEngine
-from mainspring.errors import EngineError, InvalidRequest, Overloaded, SettingsError
-from mainspring.path import Answer, collect
-from mainspring.serving import auto
-from mainspring.serving.auto import Auto, Candidate, classifier, confidence, rules
-from mainspring.serving.auto.classifier import Classifier, Judged, fit
-from mainspring.serving.pricing import Price
-from mainspring.serving.rings import call_ring
-from mainspring.serving.select import Served
-from mainspring.settings import AutoSettings, RouteRule
-from mainspring.types import (
+from mainspring.core.errors import EngineError, InvalidRequest, Overloaded, SettingsError
+from mainspring.core.path import Answer, collect
+from mainspring.core.settings import AutoSettings, RouteRule
+from mainspring.core.types import (
     ChatRequest,
     CompletionRequest,
     Context,
@@ -40,6 +31,15 @@ from mainspring.types import (
     ToolCall,
     Usage,
 )
+from mainspring.engines.base import Capabilities, Embedded, Generation
+from mainspring.engines.chat.responder import ModelResponder
+from mainspring.engines.scripted import PARAMETERS, Script, ScriptedEngine
+from mainspring.serving.money.pricing import Price
+from mainspring.serving.ring.compose import call_ring
+from mainspring.serving.ring.registry import Served
+from mainspring.serving.route import auto
+from mainspring.serving.route.auto import Auto, Candidate, classifier, confidence, rules
+from mainspring.serving.route.auto.classifier import Classifier, Judged, fit
 from tests.serving.house import House, MemoryTracing, visitor
 
 HEADER = "x-mainspring-route"

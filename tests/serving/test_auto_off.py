@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-import mainspring.serving.auto as auto
-from mainspring.serving.auto.classifier import Classifier, Judged, fit
-from mainspring.serving.auto.standing import auroc, why_off
-from mainspring.settings import AutoSettings
+import mainspring.serving.route.auto as auto
+from mainspring.core.settings import AutoSettings
+from mainspring.serving.route.auto.classifier import Classifier, Judged, fit
+from mainspring.serving.route.auto.standing import auroc, why_off
 from tests.serving.house import MemoryTracing, visitor
 from tests.serving.test_auto import HEADER, Axes, Counted, Sure, asking, capable, told
 

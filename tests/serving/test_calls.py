@@ -11,9 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.engines.model import ModelResponder
-from mainspring.engines.scripted import ScriptedEngine
-from mainspring.errors import (
+from mainspring.core.errors import (
     DeadlineExceeded,
     EngineDied,
     InvalidRequest,
@@ -22,16 +20,9 @@ from mainspring.errors import (
     RateLimited,
     UpstreamError,
 )
-from mainspring.path import collect
-from mainspring.serving.admit import Admit
-from mainspring.serving.bound import Bound
-from mainspring.serving.budget import Budget
-from mainspring.serving.gate import Gate
-from mainspring.serving.pricing import Price
-from mainspring.serving.retry import Retry
-from mainspring.serving.rings import call_ring
-from mainspring.settings.queueing import AdmissionSettings
-from mainspring.types import (
+from mainspring.core.path import collect
+from mainspring.core.settings.serving.queueing import AdmissionSettings
+from mainspring.core.types import (
     Allowance,
     ChatRequest,
     Context,
@@ -44,6 +35,15 @@ from mainspring.types import (
     Text,
     Usage,
 )
+from mainspring.engines.chat.responder import ModelResponder
+from mainspring.engines.scripted import ScriptedEngine
+from mainspring.serving.admit.admission import Admit
+from mainspring.serving.admit.gate import Gate
+from mainspring.serving.money.pricing import Price
+from mainspring.serving.money.spending_bound import Bound
+from mainspring.serving.ring.compose import call_ring
+from mainspring.serving.route.retry import Retry
+from mainspring.serving.route.retry_budget import Budget
 from tests.serving.house import Build, CountingMetrics, Recited, visitor
 
 REQUEST = ChatRequest("chat", (Message("user", "Hello"),))

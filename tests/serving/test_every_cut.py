@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mainspring.guards.policy import GuardPolicy
-from mainspring.serving.redaction import Outgoing
-from mainspring.settings import AnswersSettings
-from mainspring.types import ChatRequest, Finish, Message, Sampling, Text
+from mainspring.core.settings import AnswersSettings
+from mainspring.core.types import ChatRequest, Finish, Message, Sampling, Text
+from mainspring.guards.policy.policies import GuardPolicy
+from mainspring.serving.guard.redaction import Outgoing
 from tests.serving.house import House, visitor
 from tests.serving.test_answers import judged
 

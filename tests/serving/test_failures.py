@@ -19,29 +19,29 @@ import pytest
 from aiohttp import web
 
 from mainspring import stores
-from mainspring.errors import BudgetExceeded, MainspringError, RateLimited, StoreError
-from mainspring.path import Answer, collect
-from mainspring.serving.background import Background
-from mainspring.serving.limit import Limits
-from mainspring.serving.limit_shared import SharedLimits
-from mainspring.serving.meter import Meter
-from mainspring.serving.pricing import Tariff
-from mainspring.serving.reserve import Purse
-from mainspring.serving.rings import call_ring, request_ring
-from mainspring.serving.select import Registry, Served
-from mainspring.serving.tariffs import Tariffs
-from mainspring.settings import Settings
+from mainspring.core.errors import BudgetExceeded, MainspringError, RateLimited, StoreError
+from mainspring.core.path import Answer, collect
+from mainspring.core.settings import Settings
+from mainspring.core.types import ChatRequest, Message, Principal, Sampling
+from mainspring.serving.admit.rate_limits import Limits
+from mainspring.serving.admit.shared_rate_limits import SharedLimits
+from mainspring.serving.money.meter import Meter
+from mainspring.serving.money.pricing import Tariff
+from mainspring.serving.money.reservation import Purse
+from mainspring.serving.money.tariffs import Tariffs
+from mainspring.serving.ring.background import Background
+from mainspring.serving.ring.compose import call_ring, request_ring
+from mainspring.serving.ring.registry import Registry, Served
 from mainspring.stores import Stores
-from mainspring.stores.buckets import SharedBuckets
-from mainspring.stores.cache_redis import RedisCache
-from mainspring.stores.ledger import Asked
-from mainspring.stores.redis import Redis
-from mainspring.types import ChatRequest, Message, Principal, Sampling
+from mainspring.stores.cache.answers_redis import RedisCache
+from mainspring.stores.cache.token_buckets import SharedBuckets
+from mainspring.stores.money.ledger import Asked
+from mainspring.stores.sql.redis import Redis
 from tests import redis_server
 from tests.databases import settings
 from tests.serving.house import House, visitor
+from tests.serving.money.test_reservation import PRICE, BudgetCounts
 from tests.serving.stubs import Behaviour, Counts, balanced, frame, hang_up, serving, stall
-from tests.serving.test_reserve import PRICE, BudgetCounts
 
 __all__ = ["settings"]
 STORY = "all of it is well with the lighthouse and its keeper"

@@ -13,14 +13,14 @@ import pytest
 import sqlalchemy as sa
 
 from _dialogues import DEVELOPMENT, planted, written
-from mainspring.errors import EngineError, InvalidRequest, SessionSpent, StoreError
+from mainspring.core.errors import EngineError, InvalidRequest, SessionSpent, StoreError
+from mainspring.core.types import Context, Message, Sampling
 from mainspring.serving.memory import extract, notes, words
 from mainspring.serving.memory.keeper import Kept
+from mainspring.serving.memory.layer import stored_name
 from mainspring.serving.memory.written import Writer
-from mainspring.serving.session import stored_name
-from mainspring.stores.sessions import Summary
-from mainspring.stores.turns import SessionTurn
-from mainspring.types import Context, Message, Sampling
+from mainspring.stores.sessions.conversations import Summary
+from mainspring.stores.sessions.turns import SessionTurn
 from tests.serving.house import visitor
 from tests.serving.talk import Talk, talk
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mainspring.serving.memory import notes
-from mainspring.serving.session import stored_name
+from mainspring.serving.memory.layer import stored_name
 from tests.killed import run_and_kill
 from tests.serving.house import visitor
 from tests.serving.talk import talk
@@ -17,8 +17,8 @@ from tests.serving.talk import talk
 _CHILD = """
 import asyncio, sys
 from pathlib import Path
-from mainspring.path import collect
-from mainspring.types import ChatRequest, Message
+from mainspring.core.path import collect
+from mainspring.core.types import ChatRequest, Message
 from tests.serving.house import visitor
 from tests.serving.talk import talk
 

@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from mainspring.engines.model import ModelResponder
+from mainspring.core.errors import EngineError
+from mainspring.core.path import Answer, collect
+from mainspring.core.settings import AutoSettings, RouteRule
+from mainspring.core.types import EventRecord, Sampling, Usage
+from mainspring.engines.chat.responder import ModelResponder
 from mainspring.engines.scripted import Script, ScriptedEngine
-from mainspring.errors import EngineError
-from mainspring.path import Answer, collect
-from mainspring.serving import auto
-from mainspring.serving.auto import Auto, Candidate
-from mainspring.serving.pricing import OWN, Price, Tariff
-from mainspring.serving.rings import call_ring
-from mainspring.serving.select import Served
-from mainspring.settings import AutoSettings, RouteRule
-from mainspring.types import EventRecord, Sampling, Usage
+from mainspring.serving.money.pricing import OWN, Price, Tariff
+from mainspring.serving.ring.compose import call_ring
+from mainspring.serving.ring.registry import Served
+from mainspring.serving.route import auto
+from mainspring.serving.route.auto import Auto, Candidate
 from tests.serving.house import GREEDY, House, visitor
 from tests.serving.test_auto import Axes, Counted, asking
 

@@ -6,16 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.engines.base import Capabilities
-from mainspring.engines.model import ModelResponder
-from mainspring.engines.scripted import PARAMETERS, ScriptedEngine
-from mainspring.errors import EngineDied, InvalidRequest, UnknownModel, Unsupported
-from mainspring.serving.estimate import request_tokens
-from mainspring.serving.scaling import extract
-from mainspring.serving.scaling.scale import HEADER, Scaled
-from mainspring.serving.select import Select, Served
-from mainspring.settings.scaling import ScaledModel, ScalingPlan
-from mainspring.types import (
+from mainspring.core.errors import EngineDied, InvalidRequest, UnknownModel, Unsupported
+from mainspring.core.settings.serving.scaling import ScaledModel, ScalingPlan
+from mainspring.core.types import (
     ChatRequest,
     Context,
     Event,
@@ -32,6 +25,13 @@ from mainspring.types import (
     Tool,
     Usage,
 )
+from mainspring.engines.base import Capabilities
+from mainspring.engines.chat.responder import ModelResponder
+from mainspring.engines.scripted import PARAMETERS, ScriptedEngine
+from mainspring.serving.admit.token_estimate import request_tokens
+from mainspring.serving.ring.registry import Select, Served
+from mainspring.serving.scaling import extract
+from mainspring.serving.scaling.scale import HEADER, Scaled
 from tests.serving.house import Build, House, visitor
 
 VOTE = {"method": "self_consistency", "samples": 5, "answer": "number"}

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from mainspring import stores
-from mainspring.settings import Settings
-from mainspring.stores import ids
-from mainspring.stores.sessions import SessionTurn
-from mainspring.types import Message
+from mainspring.core.settings import Settings
+from mainspring.core.types import Message
+from mainspring.stores.sessions.conversations import SessionTurn
+from mainspring.stores.sql import ids
 
 
 def said(text: str) -> SessionTurn:

@@ -13,12 +13,12 @@ import pytest
 import sqlalchemy as sa
 
 from mainspring import stores
-from mainspring.settings import Settings, StoresSettings
-from mainspring.stores.database import Sqlite
-from mainspring.stores.lance import LanceVectors
-from mainspring.stores.sessions import SessionTurn
-from mainspring.stores.vectors import ChunkRow
-from mainspring.types import EventRecord, Message
+from mainspring.core.settings import Settings, StoresSettings
+from mainspring.core.types import EventRecord, Message
+from mainspring.stores.sessions.conversations import SessionTurn
+from mainspring.stores.sql.database import Sqlite
+from mainspring.stores.vectors.base import ChunkRow
+from mainspring.stores.vectors.lance import LanceVectors
 
 FULL, NORMAL = 2, 1
 

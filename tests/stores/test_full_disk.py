@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from mainspring import stores
-from mainspring.errors import StorageFull, StoreError
-from mainspring.settings import Settings, StoresSettings
-from mainspring.stores.room import BALLAST, BALLAST_BYTES, Ballast, Room
-from mainspring.stores.sessions import SessionTurn
-from mainspring.types import EventRecord, Message
+from mainspring.core.errors import StorageFull, StoreError
+from mainspring.core.settings import Settings, StoresSettings
+from mainspring.core.types import EventRecord, Message
+from mainspring.stores.sessions.conversations import SessionTurn
+from mainspring.stores.sql.disk_space import BALLAST, BALLAST_BYTES, Ballast, Room
 
 MIB = 2**20
 

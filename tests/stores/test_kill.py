@@ -13,18 +13,18 @@ from pathlib import Path
 import pytest
 
 from mainspring import stores
-from mainspring.settings import Settings
+from mainspring.core.settings import Settings
 
 # Each loop prints what it was given only after the call that promises it has returned.
 _CHILD = """
 import asyncio, hashlib, itertools, sys, time
 from pathlib import Path
 from mainspring import stores
-from mainspring.settings import Settings
-from mainspring.stores import ids
-from mainspring.stores.document import Publication
-from mainspring.stores.sessions import SessionTurn
-from mainspring.types import EventRecord, Message
+from mainspring.core.settings import Settings
+from mainspring.stores.sql import ids
+from mainspring.stores.documents.records import Publication
+from mainspring.stores.sessions.conversations import SessionTurn
+from mainspring.core.types import EventRecord, Message
 
 async def settle(opened, worker):
     for n in itertools.count():

@@ -13,8 +13,8 @@ import pytest
 import sqlalchemy as sa
 
 from mainspring import stores
-from mainspring.settings import Settings
-from mainspring.stores.ledger import Asked
+from mainspring.core.settings import Settings
+from mainspring.stores.money.ledger import Asked
 from mainspring.stores.schema import reservations
 
 pytestmark = pytest.mark.usefixtures("one_day")
@@ -24,9 +24,9 @@ _CHILD = """
 import asyncio, itertools, random, sys, time
 from pathlib import Path
 from mainspring import stores
-from mainspring.settings import Settings
-from mainspring.stores import ids
-from mainspring.types import EventRecord, Principal
+from mainspring.core.settings import Settings
+from mainspring.stores.sql import ids
+from mainspring.core.types import EventRecord, Principal
 
 async def ask(opened):
     for n in itertools.count():

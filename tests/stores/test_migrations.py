@@ -10,9 +10,9 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from mainspring import stores
-from mainspring.settings import Settings
-from mainspring.stores import database
+from mainspring.core.settings import Settings
 from mainspring.stores.schema import HEAD
+from mainspring.stores.sql import database
 
 MIGRATIONS = Path(database.__file__).parent / "migrations"
 FIRST = (

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mainspring.stores import lance, lance_index
-from mainspring.stores.lance import LanceVectors
-from mainspring.stores.vectors import ChunkRow
+from mainspring.stores.vectors import lance, lance_index
+from mainspring.stores.vectors.base import ChunkRow
+from mainspring.stores.vectors.lance import LanceVectors
 from tests.stores.decode import lance_texts, leftovers
 
 MARKER = "zebrafinch"

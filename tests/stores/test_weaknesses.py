@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from mainspring import stores
-from mainspring.errors import StoreError
-from mainspring.settings import Settings
-from mainspring.stores import database as sql
-from mainspring.stores.vectors import ChunkRow
-from mainspring.types import EventRecord
+from mainspring.core.errors import StoreError
+from mainspring.core.settings import Settings
+from mainspring.core.types import EventRecord
+from mainspring.stores.sql import database as sql
+from mainspring.stores.vectors.base import ChunkRow
 
 
 def row(name: str) -> ChunkRow:

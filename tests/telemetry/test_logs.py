@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from mainspring.settings.telemetry import TelemetrySettings
+from mainspring.core.settings.telemetry import TelemetrySettings
+from mainspring.core.types import Context, Principal
 from mainspring.telemetry import logs
-from mainspring.types import Context, Principal
 
 KEY = "ms-Zk3v9QmX2LtR8sWcYb1N7aJdHfGpUe0T"
 

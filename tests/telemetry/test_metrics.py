@@ -6,8 +6,8 @@ import pytest
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from mainspring.core.types import Usage
 from mainspring.telemetry.metrics import GAPS, Metrics
-from mainspring.types import Usage
 
 
 def samples(metrics: Metrics) -> dict[tuple[str, ...], float]:

@@ -7,11 +7,11 @@ import time
 from pathlib import Path
 
 from mainspring import telemetry
-from mainspring.errors import EngineDied
-from mainspring.settings import Settings
-from mainspring.stores.spans import SpanRow, Spans
+from mainspring.core.errors import EngineDied
+from mainspring.core.settings import Settings
+from mainspring.core.types import Context, Principal
+from mainspring.stores.monitoring.spans import SpanRow, Spans
 from mainspring.telemetry.tracing import REQUEST_MODEL
-from mainspring.types import Context, Principal
 
 PRINCIPAL = Principal("tenant", "key")
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from mainspring.errors import MissingExtra, StoreError
+from mainspring.core.errors import MissingExtra, StoreError
+from mainspring.core.types import Context, Principal
 from mainspring.telemetry.otlp import OtlpSink
 from mainspring.telemetry.tracing import PROVIDER, REQUEST_MODEL, Tracing
-from mainspring.types import Context, Principal
 from tests.telemetry.collector import Collector, collecting
 
 pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="pip install 'mainspring[otlp]'")

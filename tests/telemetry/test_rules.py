@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from mainspring.settings.monitor import RULES, MonitorSettings
+from mainspring.core.settings.monitor import RULES, MonitorSettings
 from mainspring.telemetry import rules
 from mainspring.telemetry.metrics import Metrics
 from tests.cli.command import Command

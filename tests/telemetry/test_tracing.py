@@ -7,11 +7,11 @@ from collections.abc import Iterable
 
 import pytest
 
-from mainspring.errors import Overloaded
+from mainspring.core.errors import Overloaded
+from mainspring.core.types import Arrival, Context, Principal
 from mainspring.telemetry import tracing
 from mainspring.telemetry.sampling import Slow
 from mainspring.telemetry.tracing import KEPT, LOST, Span, Tracing, parse_traceparent, parse_tracestate
-from mainspring.types import Arrival, Context, Principal
 
 HEADER = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 

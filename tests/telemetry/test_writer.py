@@ -7,9 +7,9 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
+from mainspring.core.types import Context, Principal
 from mainspring.telemetry.tracing import Span, Tracing
 from mainspring.telemetry.writer import BatchWriter
-from mainspring.types import Context, Principal
 
 
 class Sink:

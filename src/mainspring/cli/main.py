@@ -11,45 +11,35 @@ from typing import Annotated
 import typer
 
 from mainspring import __version__
-from mainspring.cli import (
-    approvals,
-    ask,
-    audit,
-    backup,
-    batches,
+from mainspring.cli.ask import ask, chat, ingest, look, sync
+from mainspring.cli.evaluate import measure as evaluate
+from mainspring.cli.evaluate import redteam
+from mainspring.cli.models import models
+from mainspring.cli.operate import (
     budgets,
     cache,
-    chat,
     costs,
     credentials,
-    doctor,
     guards,
-    imports,
-    ingest,
     keys,
     limits,
     logs,
-    look,
-    models,
-    monitor,
-    naming,
-    prompts,
-    rag,
-    redteam,
-    replay,
-    replicas,
-    retention,
     routes,
-    sessions,
-    show,
-    subjects,
-    sync,
     telemetry,
     traces,
-    up,
 )
-from mainspring.cli import eval as evaluate
-from mainspring.errors import InvalidRequest, MainspringError, SettingsError
+from mainspring.cli.rag import documents
+from mainspring.cli.serve import backup, doctor, replicas, up
+from mainspring.core.errors import InvalidRequest, MainspringError, SettingsError
+from mainspring.features.approvals import cmd as approvals
+from mainspring.features.batches import cmd as batches
+from mainspring.features.compliance import audit_cmd, retention_cmd, subject_cmd
+from mainspring.features.litellm import cmd as imports
+from mainspring.features.monitor import cmd as monitor
+from mainspring.features.prompts import cmd as prompts
+from mainspring.features.replays import cmd as replay
+from mainspring.features.sessions import cmd as sessions
+from mainspring.terminal import naming, show
 
 app = typer.Typer(
     name="mainspring",
@@ -101,12 +91,12 @@ COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
     ("traces", traces.traces, WATCH),
     ("logs", logs.logs, WATCH),
     ("slos", monitor.slos, WATCH),
-    ("retention", retention.retention, KEEP),
+    ("retention", retention_cmd.retention, KEEP),
     ("backup", backup.backup, KEEP),
     ("restore", backup.restore, KEEP),
 )
 GROUPS: tuple[tuple[str, typer.Typer, str], ...] = (
-    ("rag", rag.app, DOCUMENTS),
+    ("rag", documents.app, DOCUMENTS),
     ("models", models.app, MODELS),
     ("routes", routes.app, MODELS),
     ("replicas", replicas.app, MODELS),
@@ -125,8 +115,8 @@ GROUPS: tuple[tuple[str, typer.Typer, str], ...] = (
     ("alerts", monitor.app, WATCH),
     ("telemetry", telemetry.app, WATCH),
     ("sessions", sessions.app, KEEP),
-    ("audit", audit.app, KEEP),
-    ("subjects", subjects.app, KEEP),
+    ("audit", audit_cmd.app, KEEP),
+    ("subjects", subject_cmd.app, KEEP),
 )
 for called, command, panel in COMMANDS:
     app.command(called, rich_help_panel=panel)(command)

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from mainspring import plugins
-from mainspring.engines.chat_model import ChatModel, Replica
-from mainspring.errors import SettingsError
-from mainspring.settings import Settings, references
+from mainspring.core import plugins
+from mainspring.core.errors import SettingsError
+from mainspring.core.settings import Settings, references
+from mainspring.engines.chat.chat_model import ChatModel, Replica
 
 if TYPE_CHECKING:
     from mainspring.engines.base import Embedder, Engine, Reranker
@@ -90,7 +90,7 @@ async def filled(settings: Settings) -> Settings:
     if not references.credentials_in(settings):
         # The database is opened for nothing else here, and takes its time to be imported.
         return settings
-    from mainspring.stores import credentials
+    from mainspring.stores.keys import credentials
 
     return await credentials.resolved(settings)
 
@@ -141,7 +141,7 @@ async def _end(prepared: Prepared, starting: list[asyncio.Task[None]]) -> None:
 
 
 async def _start(engine: Engine) -> None:
-    from mainspring.errors import MainspringError
+    from mainspring.core.errors import MainspringError
 
     try:
         await engine.start()

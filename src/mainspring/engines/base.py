@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from mainspring.types import Event, Message, Sampling, Tool
+from mainspring.core.types import Event, Message, Sampling, Tool
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,20 +8,20 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from mainspring.core.errors import ModelNotPulled
+from mainspring.core.plugins import Registry, hookimpl
+from mainspring.core.settings import Settings
+from mainspring.core.settings.endpoints import RemoteReplica
 from mainspring.engines.base import Engine, Reranker
-from mainspring.engines.catalogue import ModelEntry
-from mainspring.engines.chat_model import ChatModel, Replica
-from mainspring.engines.embedder import OpenVinoEmbedder
-from mainspring.engines.model import ModelResponder
-from mainspring.engines.pull import PulledModel, Puller
-from mainspring.engines.template import ChatTemplate
-from mainspring.errors import ModelNotPulled
-from mainspring.plugins import Registry, hookimpl
-from mainspring.settings import Settings
-from mainspring.settings.endpoints import RemoteReplica
+from mainspring.engines.catalogue.entries import ModelEntry
+from mainspring.engines.catalogue.pull import PulledModel, Puller
+from mainspring.engines.chat.chat_model import ChatModel, Replica
+from mainspring.engines.chat.responder import ModelResponder
+from mainspring.engines.chat.template import ChatTemplate
+from mainspring.engines.encode.embedder import OpenVinoEmbedder
 
 if TYPE_CHECKING:
-    from mainspring.engines.late import LateInteraction
+    from mainspring.engines.encode.late_interaction import LateInteraction
 
 log = logging.getLogger("mainspring.engines")
 
@@ -79,7 +79,7 @@ def remote_models(settings: Settings) -> list[ChatModel]:
     if not settings.models.remote:
         # Their HTTP client takes a fifth of a second of every start.
         return []
-    from mainspring.engines.remote import RemoteEngine
+    from mainspring.engines.remote.engine import RemoteEngine
 
     models = []
     for name, remote in settings.models.remote.items():
@@ -123,7 +123,7 @@ def vllm_models(settings: Settings) -> list[ChatModel]:
     """The models of ``models.vllm``."""
     if not settings.models.vllm:
         return []
-    from mainspring.engines.vllm import VllmEngine
+    from mainspring.engines.remote.vllm import VllmEngine
 
     models = []
     for name, configured in settings.models.vllm.items():
@@ -197,7 +197,7 @@ def embedders(settings: Settings) -> Callable[[str], OpenVinoEmbedder]:
 
 def words(settings: Settings) -> LateInteraction:
     """What reads texts token by token with the model of ``models.embedding``. Raises ``ModelNotPulled``."""
-    from mainspring.engines.late import LateInteraction
+    from mainspring.engines.encode.late_interaction import LateInteraction
 
     return LateInteraction(Puller(settings).local(settings.models.embedding), settings.engines.threads)
 
@@ -207,8 +207,8 @@ def reranker(settings: Settings) -> Reranker | None:
 
     Raises ``ModelNotPulled``, ``UnknownModel``, and ``ModelError`` for a model of another kind.
     """
-    from mainspring.engines.late import LateInteraction, Together
-    from mainspring.engines.reranker import CrossEncoder, RemoteReranker
+    from mainspring.engines.encode.late_interaction import LateInteraction, Together
+    from mainspring.engines.encode.reranker import CrossEncoder, RemoteReranker
 
     name = settings.models.reranker
     if not name or settings.models.listwise:
@@ -229,7 +229,7 @@ def reader(settings: Settings) -> Reranker | None:
 
     Raises ``UnknownModel``, and ``ModelError`` for a model of another kind.
     """
-    from mainspring.engines.reranker import CrossEncoder, RemoteReranker
+    from mainspring.engines.encode.reranker import CrossEncoder, RemoteReranker
 
     name = settings.models.answers
     if not name:
@@ -265,13 +265,13 @@ def _responder(
 
 
 def _openvino(pulled: PulledModel, settings: Settings) -> Engine:
-    from mainspring.engines.openvino import OpenVinoEngine
+    from mainspring.engines.openvino.engine import OpenVinoEngine
 
     draft = Puller(settings).local(settings.engines.draft_model) if settings.engines.speculation == "draft" else None
     return OpenVinoEngine(pulled, settings.engines, pulled.entry.name, pulled.entry.context_window, draft)
 
 
 def _llamacpp(pulled: PulledModel, settings: Settings) -> Engine:
-    from mainspring.engines.llamacpp import LlamaCppEngine
+    from mainspring.engines.llamacpp.engine import LlamaCppEngine
 
     return LlamaCppEngine(pulled, settings.engines, pulled.entry.name, pulled.entry.context_window)

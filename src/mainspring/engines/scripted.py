@@ -10,11 +10,11 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
-from mainspring.engines import limits, markers
+from mainspring.core.errors import DeadlineExceeded, EngineDied, EngineError, Overloaded, PromptTooLong
+from mainspring.core.types import Event, Finish, FinishReason, Text, TokenLogprob, Usage
 from mainspring.engines.base import Capabilities, Capacity, EngineStream, Generation
-from mainspring.engines.commit import commit
-from mainspring.errors import DeadlineExceeded, EngineDied, EngineError, Overloaded, PromptTooLong
-from mainspring.types import Event, Finish, FinishReason, Text, TokenLogprob, Usage
+from mainspring.engines.chat import limits, markers
+from mainspring.engines.chat.commit_point import commit
 
 Piece = str | Exception | asyncio.Event
 """One step of a script: a token's text, an error to raise there, or an event to wait for."""

@@ -4,44 +4,39 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from mainspring.gateway import (
+from mainspring.features.approvals import routes as approvals
+from mainspring.features.batches import routes as batches
+from mainspring.features.compliance import audit_routes, subject_routes
+from mainspring.features.monitor import routes as monitor
+from mainspring.features.prompts import routes as prompts
+from mainspring.features.replays import routes as replays
+from mainspring.features.sessions import routes as sessions
+from mainspring.gateway.edge import console, health
+from mainspring.gateway.edge.app import create_app
+from mainspring.gateway.identity import key_routes, policy_routes, preset_routes, quota_routes
+from mainspring.gateway.identity.oidc import Either, Tokens
+from mainspring.gateway.routes import (
     anthropic,
-    approvals,
-    audit,
-    batches,
     cache,
-    console,
     costs,
     feedback,
     generate,
-    health,
-    keys,
     knowledge,
     moderations,
-    monitor,
-    policies,
-    presets,
-    prompts,
-    quotas,
-    replays,
     replicas,
     responses,
     search,
-    sessions,
     sources,
-    subjects,
     traces,
 )
-from mainspring.gateway.access import Authenticator, access_to
-from mainspring.gateway.app import create_app
-from mainspring.gateway.idempotency import Idempotency
-from mainspring.gateway.oidc import Either, Tokens
-from mainspring.rag.places import Places
-from mainspring.serving.preset import Presets
+from mainspring.http.access import Authenticator, access_to
+from mainspring.http.idempotency import Idempotency
+from mainspring.rag.query.places import Places
 from mainspring.serving.prompts.layer import Prompting
 from mainspring.serving.prompts.registry import PromptRegistry
-from mainspring.stores import ids
+from mainspring.serving.ring.preset import Presets
 from mainspring.stores.session_answers import SessionAnswers
+from mainspring.stores.sql import ids
 from mainspring.system import System
 
 
@@ -69,7 +64,7 @@ def mount(system: System) -> FastAPI:
             counter.count,
         ),
         anthropic.router(system.responder, counter, settings, access, idempotency),
-        presets.router(Presets(system.settings.serving).named, access),
+        preset_routes.router(Presets(system.settings.serving).named, access),
         prompts.router(system.stores.prompts, registry, access, idempotency),
         knowledge.files_router(system.stores.files, system.library, access, idempotency),
         knowledge.stores_router(system.library, access, idempotency),
@@ -77,7 +72,7 @@ def mount(system: System) -> FastAPI:
         sources.router(system.library, access),
         search.router(system.library.search, access, system.charge),
         moderations.router(system.moderator, access, system.charge, settings.max_embedding_inputs),
-        policies.router(system.policies, access),
+        policy_routes.router(system.policies, access),
         batches.router(system.stores.batches, system.stores.files, system.settings.batches, access, idempotency),
         sessions.router(system.stores.sessions, access, idempotency, SessionAnswers(system.stores.database)),
         costs.router(system.stores.budgets, system.stores.ledger, access, idempotency, system.stores.audit),
@@ -90,14 +85,14 @@ def mount(system: System) -> FastAPI:
             access,
         ),
         monitor.router(system.monitor, access),
-        keys.router(system.stores.keys, system.settings.serving, access, settings.roles, settings.oidc.key_days),
-        quotas.router(system.stores.quotas, access),
+        key_routes.router(system.stores.keys, system.settings.serving, access, settings.roles, settings.oidc.key_days),
+        quota_routes.router(system.stores.quotas, access),
         approvals.router(system.stores.approvals, access),
         replays.router(system.replays, system.stores.jobs, access, idempotency),
         replicas.router(system.replicas, access, system.stores.audit),
         cache.router(system.caches, access, system.stores.audit),
-        audit.router(system.stores.audit, access),
-        subjects.router(system.compliance, system.stores.erasures, access),
+        audit_routes.router(system.stores.audit, access),
+        subject_routes.router(system.compliance, system.stores.erasures, access),
         health.router(system, system.telemetry.metrics, settings.metrics_key, access),
         console.router(console.built()),
     ]

@@ -10,10 +10,10 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mainspring.core.settings import Settings
     from mainspring.engines import Engines
     from mainspring.rag.library import Library
     from mainspring.serving import Path
-    from mainspring.settings import Settings
     from mainspring.stores import Stores
     from mainspring.telemetry import Telemetry
 

@@ -5,38 +5,38 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
+from mainspring.core.errors import SettingsError
+from mainspring.core.settings import Settings
+from mainspring.core.types import CompletionRequest, Context, Principal, Responder
 from mainspring.engines import ChatModel, Engines
-from mainspring.engines.embedders import Embedders
-from mainspring.errors import SettingsError
-from mainspring.rag import calibration
-from mainspring.rag.answer import DocumentAnswerer
+from mainspring.engines.encode.embedders import Embedders
+from mainspring.rag.answer.evidence import calibration
+from mainspring.rag.answer.generate import Writer
+from mainspring.rag.answer.responder import DocumentAnswerer
+from mainspring.rag.answer.write.writer import NoteWriter
 from mainspring.rag.connect.sync import Syncer
-from mainspring.rag.covered import CoveringParser
-from mainspring.rag.forget import Forgetter
-from mainspring.rag.generate import Writer
 from mainspring.rag.graph.graphs import Graphs
-from mainspring.rag.graph.read import Builder, Reader
-from mainspring.rag.graph.written import ModelReader
-from mainspring.rag.ingest import Ingestor
+from mainspring.rag.graph.read.model_written import ModelReader
+from mainspring.rag.graph.read.reader import Builder, Reader
+from mainspring.rag.ingest.forget import Forgetter
+from mainspring.rag.ingest.pipeline import Ingestor
+from mainspring.rag.ingest.screening import Screener
+from mainspring.rag.ingest.vocabulary import Vocabularies
 from mainspring.rag.library import Library
-from mainspring.rag.listwise import Listwise, ListwiseResponder
-from mainspring.rag.parse import Parser, layout_model
+from mainspring.rag.parse.card_masking import CoveringParser
+from mainspring.rag.parse.parser import Parser, layout_model
 from mainspring.rag.query.model import ModelAsk
 from mainspring.rag.query.understand import Understanding
-from mainspring.rag.recommend import Recommender
-from mainspring.rag.retrieve import Retriever
-from mainspring.rag.screen import Screener
-from mainspring.rag.search import Search
-from mainspring.rag.vocabulary import Vocabularies
-from mainspring.rag.write.writer import NoteWriter
+from mainspring.rag.search.listwise import Listwise, ListwiseResponder
+from mainspring.rag.search.product import Search
+from mainspring.rag.search.recommend import Recommender
+from mainspring.rag.search.retrieve import Retriever
 from mainspring.serving import Path
-from mainspring.serving.select import Served
-from mainspring.settings import Settings
+from mainspring.serving.ring.registry import Served
 from mainspring.stores import Stores
-from mainspring.stores.collections import Collection
+from mainspring.stores.documents.collections import Collection
 from mainspring.telemetry import Telemetry
 from mainspring.telemetry.tracing import Tracing
-from mainspring.types import CompletionRequest, Context, Principal, Responder
 
 log = logging.getLogger("mainspring.rag")
 

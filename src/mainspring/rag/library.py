@@ -12,27 +12,27 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from mainspring.errors import Conflict, Forbidden, NotFound
-from mainspring.rag import talk
-from mainspring.rag.answer import DocumentAnswerer
+from mainspring.core.errors import Conflict, Forbidden, NotFound
+from mainspring.core.types import Principal
+from mainspring.rag.answer import small_talk
+from mainspring.rag.answer.passage_view import Opened, opened
+from mainspring.rag.answer.responder import DocumentAnswerer
 from mainspring.rag.connect.registry import Spec
 from mainspring.rag.connect.sync import Syncer
-from mainspring.rag.forget import Forgetter
-from mainspring.rag.graph.read import Builder, Built
-from mainspring.rag.ingest import Ingestor, IngestReport, Progress
-from mainspring.rag.intake import Intake
-from mainspring.rag.opened import Opened, opened
-from mainspring.rag.screen import Screener
-from mainspring.rag.search import Search
-from mainspring.serving.select import Served
+from mainspring.rag.graph.read.reader import Builder, Built
+from mainspring.rag.ingest.forget import Forgetter
+from mainspring.rag.ingest.intake import Intake
+from mainspring.rag.ingest.pipeline import Ingestor, IngestReport, Progress
+from mainspring.rag.ingest.screening import Screener
+from mainspring.rag.search.product import Search
+from mainspring.serving.ring.registry import Served
 from mainspring.stores import Stores
-from mainspring.stores.audit import LOCAL, By
-from mainspring.stores.collections import Collection, Document, Tally
-from mainspring.stores.documents import About, Attributes, Status
-from mainspring.stores.pages import Page, Slice
-from mainspring.stores.sources import SourceRow
-from mainspring.stores.vectors import ChunkRow
-from mainspring.types import Principal
+from mainspring.stores.documents.catalogue import About, Attributes, Status
+from mainspring.stores.documents.collections import Collection, Document, Tally
+from mainspring.stores.documents.sources import SourceRow
+from mainspring.stores.events.audit_log import LOCAL, By
+from mainspring.stores.sql.pages import Page, Slice
+from mainspring.stores.vectors.base import ChunkRow
 
 
 class Answering(Protocol):
@@ -138,7 +138,7 @@ class Library:
 
     async def suggestions(self, principal: Principal, id_or_name: str, most: int) -> list[str]:
         """Questions that the documents may answer, by their headings. Raises ``NotFound``."""
-        return await talk.suggested(await self.documents(principal, id_or_name), self.search.text, most)
+        return await small_talk.suggested(await self.documents(principal, id_or_name), self.search.text, most)
 
     async def documents_page(
         self, principal: Principal, id_or_name: str, page: Page, status: Status | None = None

@@ -9,41 +9,42 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
+from mainspring.core.errors import InvalidRequest
+from mainspring.core.settings import Settings
+from mainspring.core.types import Context, Request, Responder
 from mainspring.engines import ChatModel, Engines
-from mainspring.errors import InvalidRequest
-from mainspring.guards.policies import Policies
-from mainspring.serving import detect, semantic
-from mainspring.serving.assembled import Assembled
-from mainspring.serving.background import Background
-from mainspring.serving.charged import Charged
-from mainspring.serving.counts import ByModel, read_twice
-from mainspring.serving.guard import Policies as Guards
-from mainspring.serving.guard_input import Guard, inspect
-from mainspring.serving.hide import Hiding
-from mainspring.serving.journal import Journal, opened_key
-from mainspring.serving.limit import Charge, Limits, RateLimits
-from mainspring.serving.limit_shared import SharedLimits, opened
-from mainspring.serving.limit_tenant import KeysAndTenants, TenantRates
+from mainspring.guards.policy.by_application import Policies
+from mainspring.serving.admit.rate_limits import Charge, Limits, RateLimits
+from mainspring.serving.admit.shared_rate_limits import SharedLimits, opened
+from mainspring.serving.admit.tenant_rate_limits import KeysAndTenants, TenantRates
+from mainspring.serving.admit.token_counts import ByModel, read_twice
+from mainspring.serving.cache import semantic
+from mainspring.serving.guard.finished_text import Hiding
+from mainspring.serving.guard.input import Guard, inspect
+from mainspring.serving.guard.layers import Policies as Guards
+from mainspring.serving.judge import detection
+from mainspring.serving.judge.topics import Topics
 from mainspring.serving.memory.open import keeper as open_keeper
-from mainspring.serving.names import Names
-from mainspring.serving.pricing import NANO
+from mainspring.serving.money.charged_models import Charged
+from mainspring.serving.money.cost_watch import Watch
+from mainspring.serving.money.pricing import NANO
+from mainspring.serving.money.reservation import Purse
+from mainspring.serving.money.side_reservation import Beside
+from mainspring.serving.money.tariffs import Tariffs
 from mainspring.serving.prompts.registry import PromptRegistry
-from mainspring.serving.repair import further
-from mainspring.serving.replicas import Replicas
-from mainspring.serving.reserve import Purse
-from mainspring.serving.reserve_beside import Beside
-from mainspring.serving.residency import Residency
-from mainspring.serving.rings import Services, request_ring
-from mainspring.serving.select import Registry
-from mainspring.serving.tariffs import Tariffs
-from mainspring.serving.topics import Topics
-from mainspring.serving.watch import Watch
-from mainspring.settings import Settings
+from mainspring.serving.ring.assembled_prompt import Assembled
+from mainspring.serving.ring.background import Background
+from mainspring.serving.ring.compose import Services, request_ring
+from mainspring.serving.ring.journal import Journal, opened_key
+from mainspring.serving.ring.names import Names
+from mainspring.serving.ring.registry import Registry
+from mainspring.serving.ring.repair import further
+from mainspring.serving.route.replicas import Replicas
+from mainspring.serving.route.residency import Residency
 from mainspring.stores import Stores
-from mainspring.stores.buckets import SharedBuckets
+from mainspring.stores.cache.token_buckets import SharedBuckets
 from mainspring.telemetry import Telemetry
-from mainspring.telemetry.arms import ArmMetrics
-from mainspring.types import Context, Request, Responder
+from mainspring.telemetry.routing_metrics import ArmMetrics
 
 
 class Inspect(Protocol):
@@ -103,7 +104,7 @@ class Path:
     hiding: Callable[[Context], Hiding]
     replicas: Replicas
     meaning: semantic.Meaning | None
-    detecting: detect.Detecting | None
+    detecting: detection.Detecting | None
     policies: Policies
     under_policy: UnderPolicy
     adopt: Callable[[ChatModel], None]
@@ -126,7 +127,7 @@ async def open(  # noqa: A001
     embedding = names.embedder()
     names.reranker()
     charged, redact = names.charged, partial(_redacted, policies)
-    detecting = detect.make(engines.embedder, charged, telemetry.tracing, wanted=policies.detect)
+    detecting = detection.make(engines.embedder, charged, telemetry.tracing, wanted=policies.detect)
     about = Topics(engines.embedder, charged, telemetry.tracing)
     guard = Guard(stores.events, telemetry.metrics, detecting, about)
     keeper = open_keeper(settings.sessions, stores, engines, chat, charged, redact, services.purse)

@@ -16,48 +16,48 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from mainspring import private
-from mainspring.errors import SettingsError, StoreError
-from mainspring.settings import Settings
-from mainspring.stores import cache as cache_store
-from mainspring.stores import commits
-from mainspring.stores import database as databases
-from mainspring.stores import redis as redis_store
-from mainspring.stores import similar as similar_store
-from mainspring.stores import spans as span_store
-from mainspring.stores.approvals import Approvals
-from mainspring.stores.audit import Audit
-from mainspring.stores.batch_erasing import BatchErasing
-from mainspring.stores.batches import Batches
-from mainspring.stores.blobs import Blobs, sweep
-from mainspring.stores.budgets import Budgets
-from mainspring.stores.cache import AnswerCache, AnswerStore
-from mainspring.stores.cache_all import CacheAndRepeats
-from mainspring.stores.cache_redis import RedisCache
-from mainspring.stores.collections import Collections
-from mainspring.stores.credentials import Credentials
-from mainspring.stores.database import Database
-from mainspring.stores.erasures import Erasures
-from mainspring.stores.events import EventLog
-from mainspring.stores.files import Files
-from mainspring.stores.forgetting import Pending
-from mainspring.stores.graphs import Graphs
-from mainspring.stores.jobs import Jobs
-from mainspring.stores.keys import Keys
-from mainspring.stores.ledger import Ledger
-from mainspring.stores.prompts import Prompts
-from mainspring.stores.questions import Questions
-from mainspring.stores.quotas import Quotas
-from mainspring.stores.redis import Redis
-from mainspring.stores.repeats import Repeats
-from mainspring.stores.room import Room
-from mainspring.stores.session_memory import SessionMemory
-from mainspring.stores.sessions import Sessions
-from mainspring.stores.similar import SimilarQuestions, SimilarStore
-from mainspring.stores.similar_redis import RedisSimilar
-from mainspring.stores.sources import Sources
-from mainspring.stores.spans import Spans
-from mainspring.stores.vectors import VectorStore
+from mainspring.core import private
+from mainspring.core.errors import SettingsError, StoreError
+from mainspring.core.settings import Settings
+from mainspring.stores.cache import answers as cache_store
+from mainspring.stores.cache import similar_questions as similar_store
+from mainspring.stores.cache.answers import AnswerCache, AnswerStore
+from mainspring.stores.cache.answers_redis import RedisCache
+from mainspring.stores.cache.combined import CacheAndRepeats
+from mainspring.stores.cache.idempotency import Repeats
+from mainspring.stores.cache.similar_questions import SimilarQuestions, SimilarStore
+from mainspring.stores.cache.similar_questions_redis import RedisSimilar
+from mainspring.stores.documents.blobs import Blobs, sweep
+from mainspring.stores.documents.collections import Collections
+from mainspring.stores.documents.files import Files
+from mainspring.stores.documents.forgetting import Pending
+from mainspring.stores.documents.graphs import Graphs
+from mainspring.stores.documents.sources import Sources
+from mainspring.stores.erase.batch_lines import BatchErasing
+from mainspring.stores.erase.erasures import Erasures
+from mainspring.stores.events import commit_numbers
+from mainspring.stores.events.audit_log import Audit
+from mainspring.stores.events.log import EventLog
+from mainspring.stores.events.questions import Questions
+from mainspring.stores.keys.api_keys import Keys
+from mainspring.stores.keys.credentials import Credentials
+from mainspring.stores.keys.quotas import Quotas
+from mainspring.stores.money.budgets import Budgets
+from mainspring.stores.money.ledger import Ledger
+from mainspring.stores.monitoring import spans as span_store
+from mainspring.stores.monitoring.spans import Spans
+from mainspring.stores.sessions.conversations import Sessions
+from mainspring.stores.sessions.memory import SessionMemory
+from mainspring.stores.sql import database as databases
+from mainspring.stores.sql import redis as redis_store
+from mainspring.stores.sql.database import Database
+from mainspring.stores.sql.disk_space import Room
+from mainspring.stores.sql.jobs import Jobs
+from mainspring.stores.sql.redis import Redis
+from mainspring.stores.vectors.base import VectorStore
+from mainspring.stores.work.approvals import Approvals
+from mainspring.stores.work.batches import Batches
+from mainspring.stores.work.prompts import Prompts
 
 # Seconds in which the database can be written, or is held by somebody; and by which an event may be in the future.
 _PROBE_S = 2.0
@@ -121,7 +121,7 @@ class Stores:
         if failing := getattr(self.vectors, "failing", {}):
             name, said = next(iter(failing.items()))
             found["vectors"] = f"{len(failing)} collections fail, among them {name}: {said}"
-        ahead = await self.database.read(commits.newest) - time.time()
+        ahead = await self.database.read(commit_numbers.newest) - time.time()
         if ahead > _CLOCK_S:
             found["clock"] = f"the clock was set back: events are recorded that are {ahead:.0f} s in the future"
         return found
@@ -212,10 +212,10 @@ def open_vectors(settings: Settings) -> VectorStore:
     """
     # Here, because the modules of this room are imported by many that never open a vector store.
     if settings.stores.vectors == "lance":
-        from mainspring.stores.lance import LanceVectors
+        from mainspring.stores.vectors.lance import LanceVectors
 
         return LanceVectors(settings.home / "vectors", durable=settings.stores.durability == "power")
-    from mainspring.stores.pgvector import PostgresVectors
+    from mainspring.stores.vectors.pgvector import PostgresVectors
 
     url = databases.url_of(settings)
     if url is None or url.get_backend_name() != "postgresql":

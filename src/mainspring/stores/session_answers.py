@@ -9,13 +9,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-import mainspring.stores.rows as rows
-from mainspring.stores.database import Database
-from mainspring.stores.event_sight import seen
+import mainspring.stores.sql.rows as rows
+from mainspring.core.types import Principal
+from mainspring.stores.events.event_visibility import seen
 from mainspring.stores.schema import contents as contents_table
 from mainspring.stores.schema import events
-from mainspring.stores.turns import TurnMessage
-from mainspring.types import Principal
+from mainspring.stores.sessions.turns import TurnMessage
+from mainspring.stores.sql.database import Database
 
 _RATINGS = ("up", "down")
 

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 import mainspring
-from mainspring.settings import Settings, TelemetrySettings
+from mainspring.core.settings import Settings, TelemetrySettings
 from mainspring.telemetry import logs
 from mainspring.telemetry.metrics import Metrics
 from mainspring.telemetry.sampling import Slow
@@ -22,7 +22,7 @@ from mainspring.telemetry.writer import BatchWriter
 __all__ = ["Telemetry", "open"]
 
 if TYPE_CHECKING:
-    from mainspring.stores.spans import Spans
+    from mainspring.stores.monitoring.spans import Spans
 
 log = logging.getLogger(__name__)
 _HOUR_S = 3600.0

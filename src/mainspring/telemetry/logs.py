@@ -18,9 +18,9 @@ from typing import Any, TextIO
 import orjson
 
 import mainspring.telemetry.secrets as secrets
-from mainspring import cards, private
-from mainspring.settings.telemetry import TelemetrySettings
-from mainspring.types import Context
+from mainspring.core import cards, private
+from mainspring.core.settings.telemetry import TelemetrySettings
+from mainspring.core.types import Context
 
 REQUESTS = "mainspring.requests"
 FILE = "mainspring.jsonl"

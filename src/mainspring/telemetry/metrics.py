@@ -16,10 +16,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
-from mainspring.telemetry.arms import ArmCalls
-from mainspring.telemetry.facts import OTHER, FactMetrics
-from mainspring.telemetry.family import Family
-from mainspring.types import Usage
+from mainspring.core.types import Usage
+from mainspring.telemetry.fact_metrics import OTHER, FactMetrics
+from mainspring.telemetry.metric_family import Family
+from mainspring.telemetry.routing_metrics import ArmCalls
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from mainspring.errors import MissingExtra, StoreError
+from mainspring.core.errors import MissingExtra, StoreError
 from mainspring.telemetry.tracing import Span
 
 

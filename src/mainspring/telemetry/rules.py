@@ -14,8 +14,8 @@ from typing import Any
 
 import yaml
 
-from mainspring.errors import MainspringError
-from mainspring.settings.monitor import MonitorSettings
+from mainspring.core.errors import MainspringError
+from mainspring.core.settings.monitor import MonitorSettings
 
 NAME = "mainspring"
 # What a request may take where the settings name no limit.

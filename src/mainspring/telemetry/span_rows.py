@@ -6,11 +6,11 @@ from functools import lru_cache
 
 import orjson
 
-from mainspring import cards
-from mainspring.stores import rows
-from mainspring.stores.spans import SpanRow
+from mainspring.core import cards
+from mainspring.core.types import real
+from mainspring.stores.monitoring.spans import SpanRow
+from mainspring.stores.sql import rows
 from mainspring.telemetry.tracing import Span
-from mainspring.types import real
 
 
 def stored_row(span: Span) -> SpanRow:

@@ -18,8 +18,8 @@ from random import getrandbits
 from types import TracebackType
 from typing import Any, Literal, Protocol
 
-from mainspring.errors import MainspringError
-from mainspring.types import Context, Principal, TraceParent
+from mainspring.core.errors import MainspringError
+from mainspring.core.types import Context, Principal, TraceParent
 
 OPERATION = "gen_ai.operation.name"
 PROVIDER = "gen_ai.provider.name"

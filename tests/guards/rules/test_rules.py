@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mainspring.errors import SettingsError
+from mainspring.core.errors import SettingsError
 from mainspring.guards.rules.file import DEFAULT, Rules, parse, read
 from mainspring.guards.rules.rewrite import Rewriting
 from mainspring.guards.rules.scan import Scan

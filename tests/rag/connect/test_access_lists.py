@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mainspring.errors import InvalidRequest
+from mainspring.core.errors import InvalidRequest
 from mainspring.rag.connect import storage
 from mainspring.rag.connect.registry import Spec
 from mainspring.rag.connect.sql import Sql

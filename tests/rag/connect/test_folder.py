@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mainspring.errors import UpstreamError
+from mainspring.core.errors import UpstreamError
 from mainspring.rag.connect.folder import Folder
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from mainspring.errors import InvalidRequest, NotFound, UpstreamError
+from mainspring.core.errors import InvalidRequest, NotFound, UpstreamError
 from mainspring.rag.connect.base import Batch, Seen
 from mainspring.rag.connect.git import Git
-from mainspring.rag.ingest import IngestReport
+from mainspring.rag.ingest.pipeline import IngestReport
 from tests.rag.conftest import Room, WordEmbedder
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from mainspring.errors import InvalidRequest, NotFound
-from mainspring.rag import kinds
+from mainspring.core.errors import InvalidRequest, NotFound
 from mainspring.rag.connect.base import Seen
 from mainspring.rag.connect.mail import Mail
+from mainspring.rag.parse import kinds
 from tests.rag.conftest import Room
 from tests.rag.connect.test_sql import sync as follow
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from mainspring.errors import InvalidRequest, MissingExtra, UpstreamError
+from mainspring.core.errors import InvalidRequest, MissingExtra, UpstreamError
 from mainspring.rag.connect.base import Seen
 from mainspring.rag.connect.sql import Sql
-from mainspring.rag.ingest import IngestReport
+from mainspring.rag.ingest.pipeline import IngestReport
 from tests.rag.conftest import Room
 
 QUERY = "SELECT id, title, body, author, at FROM articles WHERE title <> ':x'"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mainspring.errors import InvalidRequest, MissingExtra, NotFound
+from mainspring.core.errors import InvalidRequest, MissingExtra, NotFound
 from mainspring.rag.connect.base import Seen
 from mainspring.rag.connect.storage import Storage
 from tests.rag.conftest import Room

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mainspring.errors import InvalidRequest, NotFound, UpstreamError
+from mainspring.core.errors import InvalidRequest, NotFound, UpstreamError
 from mainspring.rag.connect.registry import Spec, connector
 from mainspring.rag.connect.sync import Syncer
 from mainspring.rag.connect.watch import watch

@@ -10,13 +10,13 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
-from mainspring.errors import Forbidden, InvalidRequest, NotFound, UpstreamError
+from mainspring.core.errors import Forbidden, InvalidRequest, NotFound, UpstreamError
 from mainspring.rag.connect import pages
 from mainspring.rag.connect import web as web_connector
 from mainspring.rag.connect.base import Seen
 from mainspring.rag.connect.fetch import Fetcher, public
 from mainspring.rag.connect.web import Web
-from mainspring.rag.ingest import IngestReport
+from mainspring.rag.ingest.pipeline import IngestReport
 from tests.rag.conftest import Room
 
 HOST = "127.0.0.1"

@@ -6,19 +6,19 @@ from collections.abc import Mapping
 
 import pytest
 
-from mainspring.errors import InvalidRequest, NotFound, StoreError
-from mainspring.path import collect
+from mainspring.core.errors import InvalidRequest, NotFound, StoreError
+from mainspring.core.path import collect
+from mainspring.core.types import ChatRequest, Context, Message, Principal
 from mainspring.rag.connect.base import Source
 from mainspring.rag.graph import graphs as graph_search
-from mainspring.rag.graph.extract import extract
-from mainspring.rag.graph.read import Builder, Reader
-from mainspring.rag.ingest import Ingestor
-from mainspring.rag.recommend import Recommender
-from mainspring.rag.search import Found, Search, Wanted
-from mainspring.rag.selection import SearchOptions
-from mainspring.stores.collections import Collection
+from mainspring.rag.graph.read.reader import Builder, Reader
+from mainspring.rag.graph.read.rules import extract
+from mainspring.rag.ingest.pipeline import Ingestor
+from mainspring.rag.search.product import Found, Search, Wanted
+from mainspring.rag.search.recommend import Recommender
+from mainspring.rag.search.selection import SearchOptions
+from mainspring.stores.documents.collections import Collection
 from mainspring.telemetry.tracing import Tracing
-from mainspring.types import ChatRequest, Context, Message, Principal
 from tests.rag.conftest import Room
 
 BOARD = frozenset({"board"})

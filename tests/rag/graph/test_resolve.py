@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.rag.graph.model import Kind
+from mainspring.rag.graph.read.graph_model import Kind
 from mainspring.rag.graph.resolve import key, resolve, singular
 
 

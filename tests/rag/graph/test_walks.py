@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from mainspring.rag.graph import communities, link, paths, spread
 from mainspring.rag.graph.assemble import Graph, assemble
-from mainspring.rag.graph.extract import extract
-from mainspring.rag.graph.model import Piece
+from mainspring.rag.graph.read.graph_model import Piece
+from mainspring.rag.graph.read.rules import extract
 from mainspring.rag.graph.walk import Walker, nearest
 
 TEXTS = {

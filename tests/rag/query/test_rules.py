@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from mainspring.rag import spelling
+from mainspring.rag.ingest.vocabulary import Vocabulary
 from mainspring.rag.query import acronyms, complexity, condense, decompose
-from mainspring.rag.vocabulary import Vocabulary
+from mainspring.rag.search import spelling
 
 COMMON = {"a", "please", "weigh", "explain", "much"}
 TEXT = (

@@ -7,13 +7,24 @@ from typing import Any
 
 import pytest
 
-from mainspring.errors import EngineError, InvalidRequest, Unsupported
+from mainspring.core.errors import EngineError, InvalidRequest, Unsupported
+from mainspring.core.types import (
+    ChatRequest,
+    Context,
+    Event,
+    Finish,
+    Head,
+    Message,
+    Request,
+    Response,
+    Text,
+    Usage,
+)
+from mainspring.rag.ingest.vocabulary import Vocabularies
 from mainspring.rag.query import multi
 from mainspring.rag.query.model import ModelAsk, lines
 from mainspring.rag.query.plan import Query, QueryPlan, Step, described, unique
 from mainspring.rag.query.understand import Asked, Understanding, techniques
-from mainspring.rag.vocabulary import Vocabularies
-from mainspring.types import ChatRequest, Context, Event, Finish, Head, Message, Request, Response, Text, Usage
 from tests.rag.conftest import Room
 from tests.rag.shelf import put
 
@@ -69,7 +80,7 @@ async def plan(room: Room, question: str, *names: str, model: Model | None = Non
 
 
 def _context() -> Context:
-    from mainspring.types import Principal
+    from mainspring.core.types import Principal
 
     return Context(Principal("default", "key"))
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from mainspring.errors import GuardRefused, InvalidRequest, NotFound, SettingsError
-from mainspring.guards.policy import GuardPolicy
-from mainspring.path import Answer
-from mainspring.types import EventRecord, Message, PromptUse, Sampling
+from mainspring.core.errors import GuardRefused, InvalidRequest, NotFound, SettingsError
+from mainspring.core.path import Answer
+from mainspring.core.types import EventRecord, Message, PromptUse, Sampling
+from mainspring.guards.policy.policies import GuardPolicy
 from tests.serving.house import visitor
 from tests.serving.talk import Talk, talk
 

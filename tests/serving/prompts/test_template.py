@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.errors import InvalidRequest, TooLarge
+from mainspring.core.errors import InvalidRequest, TooLarge
+from mainspring.core.types import Message, PromptUse
 from mainspring.serving.prompts.registry import MAX_RENDERED, rendered
 from mainspring.serving.prompts.template import checked, parse
-from mainspring.stores.prompts import PromptVersion
-from mainspring.types import Message, PromptUse
+from mainspring.stores.work.prompts import PromptVersion
 
 
 def render(text: str, **values: str) -> str:

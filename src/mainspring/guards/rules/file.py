@@ -12,9 +12,9 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError, field_validator
 
-from mainspring.errors import SettingsError
+from mainspring.core.errors import SettingsError
+from mainspring.core.settings.section import Section
 from mainspring.guards.rules import safe
-from mainspring.settings.section import Section
 
 DEFAULT = "default"
 """The name of the file that comes with the package."""

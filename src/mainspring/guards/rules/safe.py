@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from mainspring.errors import SettingsError
+from mainspring.core.errors import SettingsError
 
 WIDEST = 100
 STEPS = 10_000

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from mainspring.stores.document import About, Attributes
+from mainspring.stores.documents.records import About, Attributes
 
 
 @dataclass(frozen=True, slots=True)

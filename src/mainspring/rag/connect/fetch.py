@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urldefrag, urljoin
 
 from mainspring import __version__
-from mainspring.errors import Forbidden, InvalidRequest, MainspringError, UpstreamError
+from mainspring.core.errors import Forbidden, InvalidRequest, MainspringError, UpstreamError
 
 if TYPE_CHECKING:
     import socket

@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 
-from mainspring.errors import NotFound, UpstreamError
+from mainspring.core.errors import NotFound, UpstreamError
 from mainspring.rag.connect.base import Batch, Seen, Source, split
-from mainspring.rag.parse import load
+from mainspring.rag.parse.parser import load
 
 _IGNORED_SUFFIXES = (".tmp", ".swp", ".lock", ".part", "~")
 # A file may change again within one tick of the file system's clock: so young a mark would not show it.

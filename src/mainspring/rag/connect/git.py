@@ -16,10 +16,16 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-import mainspring.stores.rows as rows
-from mainspring.errors import InvalidRequest, MissingExtra, NotFound, UnreadableDocument, UpstreamError
-from mainspring.rag import kinds
+import mainspring.stores.sql.rows as rows
+from mainspring.core.errors import (
+    InvalidRequest,
+    MissingExtra,
+    NotFound,
+    UnreadableDocument,
+    UpstreamError,
+)
 from mainspring.rag.connect.base import Batch, Seen, Source, split
+from mainspring.rag.parse import kinds
 
 PREFIX = "git+"
 _SCHEMES = ("https", "http", "ssh", "git", "file")

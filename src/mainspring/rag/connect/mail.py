@@ -16,11 +16,11 @@ from email.utils import parsedate_to_datetime
 from functools import partial
 from pathlib import Path
 
-import mainspring.stores.rows as rows
-from mainspring.errors import InvalidRequest, NotFound
-from mainspring.rag import kinds
+import mainspring.stores.sql.rows as rows
+from mainspring.core.errors import InvalidRequest, NotFound
 from mainspring.rag.connect.base import Batch, Seen, Source, split
-from mainspring.stores.document import Attributes
+from mainspring.rag.parse import kinds
+from mainspring.stores.documents.records import Attributes
 
 FORMS = ("mbox", "maildir", "eml")
 _BATCH_MESSAGES = 64

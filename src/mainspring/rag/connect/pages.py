@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 from urllib.parse import urldefrag, urljoin, urlsplit, urlunsplit
 from xml.etree import ElementTree
 
-from mainspring.errors import UpstreamError
+from mainspring.core.errors import UpstreamError
 
 _MAX_SITEMAP_BYTES = 50 * 2**20
 _MAX_LINKS = 5_000

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from mainspring.errors import InvalidRequest
+from mainspring.core.errors import InvalidRequest
 from mainspring.rag.connect import git, mail, sql
 from mainspring.rag.connect.base import Connector
 from mainspring.rag.connect.folder import Folder

@@ -16,8 +16,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-import mainspring.stores.rows as rows
-from mainspring.errors import InvalidRequest, MissingExtra, UpstreamError
+import mainspring.stores.sql.rows as rows
+from mainspring.core.errors import InvalidRequest, MissingExtra, UpstreamError
 from mainspring.rag.connect.base import Batch, Seen, Source, split
 
 PREFIX = "sql+"

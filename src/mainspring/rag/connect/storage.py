@@ -10,9 +10,15 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
-from mainspring.errors import InvalidRequest, MissingExtra, NotFound, UnreadableDocument, UpstreamError
-from mainspring.rag import kinds
+from mainspring.core.errors import (
+    InvalidRequest,
+    MissingExtra,
+    NotFound,
+    UnreadableDocument,
+    UpstreamError,
+)
 from mainspring.rag.connect.base import Batch, Seen, Source, split
+from mainspring.rag.parse import kinds
 
 # Names under which file systems tell the version of an object, and the time of its last change.
 _VERSIONS = ("ETag", "etag", "md5Hash", "content_md5", "checksum")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from mainspring.errors import MainspringError
+from mainspring.core.errors import MainspringError
 from mainspring.rag.connect import registry
 from mainspring.rag.connect.base import Connector
 from mainspring.rag.connect.registry import Spec
-from mainspring.rag.ingest import Ingestor, IngestReport, Progress
-from mainspring.stores.document import Collection
-from mainspring.stores.sources import SourceRow, Sources
+from mainspring.rag.ingest.pipeline import Ingestor, IngestReport, Progress
+from mainspring.stores.documents.records import Collection
+from mainspring.stores.documents.sources import SourceRow, Sources
 
 
 class Syncer:

@@ -16,7 +16,14 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from mainspring.errors import Forbidden, InvalidRequest, MainspringError, MissingExtra, NotFound, UpstreamError
+from mainspring.core.errors import (
+    Forbidden,
+    InvalidRequest,
+    MainspringError,
+    MissingExtra,
+    NotFound,
+    UpstreamError,
+)
 from mainspring.rag.connect import pages
 from mainspring.rag.connect.base import Batch, Seen, Source, split
 from mainspring.rag.connect.fetch import AGENT, Fetched, Fetcher

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from mainspring.rag.graph import resolve
-from mainspring.rag.graph.model import VALUES, DocumentGraph, Kind
+from mainspring.rag.graph.read.graph_model import VALUES, DocumentGraph, Kind
 
 # Names in one sentence that are held to have to do with each other: the nearest so many.
 _NEAR = 4

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mainspring.rag.graph.assemble import Graph, Place
-from mainspring.rag.graph.model import VALUES
+from mainspring.rag.graph.read.graph_model import VALUES
 
 _ROUNDS = 20
 _LEVELS = 10

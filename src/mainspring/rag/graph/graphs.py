@@ -14,21 +14,21 @@ from typing import Any
 
 from cachetools import LRUCache
 
+from mainspring.core.errors import InvalidRequest, NotFound
+from mainspring.core.types import Context
 from mainspring.engines.base import Embedder
-from mainspring.errors import InvalidRequest, NotFound
-from mainspring.rag import filters as filtering
 from mainspring.rag.graph import communities, link, paths, spread
 from mainspring.rag.graph.assemble import Chunk, Graph, Place, assemble
 from mainspring.rag.graph.found import Cited, Path, Theme, Walked
-from mainspring.rag.graph.model import DocumentGraph
-from mainspring.rag.retrieve import Filters, Hit, Retriever
-from mainspring.rag.scope import Groups, Scope
-from mainspring.rag.selection import GraphMode
-from mainspring.serving.charged import Charged
-from mainspring.stores.collections import Collection
-from mainspring.stores.graphs import Graphs as GraphStore
-from mainspring.stores.vectors import Current
-from mainspring.types import Context
+from mainspring.rag.graph.read.graph_model import DocumentGraph
+from mainspring.rag.search import filters as filtering
+from mainspring.rag.search.retrieve import Filters, Hit, Retriever
+from mainspring.rag.search.scope import Groups, Scope
+from mainspring.rag.search.selection import GraphMode
+from mainspring.serving.money.charged_models import Charged
+from mainspring.stores.documents.collections import Collection
+from mainspring.stores.documents.graphs import Graphs as GraphStore
+from mainspring.stores.vectors.base import Current
 
 # Mentions that are kept in memory: of single documents, and of joined graphs.
 _PART_MENTIONS = 4_000_000

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from mainspring.rag import terms
 from mainspring.rag.graph import resolve
 from mainspring.rag.graph.assemble import Graph
-from mainspring.rag.graph.names import names
+from mainspring.rag.graph.read.names import names
+from mainspring.rag.text import terms
 
 _WORD = re.compile(r"[^\W_]+")
 _LONGEST = 8

@@ -13,7 +13,7 @@ from itertools import combinations
 
 from rapidfuzz.distance import OSA
 
-from mainspring.rag.graph.model import Kind
+from mainspring.rag.graph.read.graph_model import Kind
 
 _PART = re.compile(r"[^\W_]+")
 _ARTICLES = frozenset(("the", "a", "an"))

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mainspring.rag.graph.assemble import Graph
-from mainspring.rag.graph.model import VALUES
+from mainspring.rag.graph.read.graph_model import VALUES
 
 # Hits that are gone on from, and the part of a chunk's score that comes from there, beside 1 for its own.
 # These were chosen on development questions of HotpotQA, MuSiQue and the sample handbook: docs/graph.md.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mainspring.core.types import Citation, Event, Text
 from mainspring.rag.graph.found import Cited, Theme, Walked
 from mainspring.rag.query.model import Ask, soft
 from mainspring.rag.query.plan import Step
-from mainspring.rag.retrieve import Hit
-from mainspring.types import Citation, Event, Text
+from mainspring.rag.search.retrieve import Hit
 
 _MOST_PATHS = 2
 _MOST_THEMES = 5
@@ -59,7 +59,7 @@ async def summarised(found: Sequence[Theme], ask: Ask, step: Step, room: int) ->
     """The themes with summaries by a capable model, in so far as it answers within ``room`` tokens."""
     from dataclasses import replace
 
-    from mainspring.guards.spotlight import neutralise
+    from mainspring.guards.rewrite.spotlight import neutralise
 
     made = []
     for theme in found:

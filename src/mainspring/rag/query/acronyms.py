@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from mainspring.rag import terms
+from mainspring.rag.text import terms
 
 _AFTER = re.compile(r"\(\s*([A-Z][A-Za-z0-9&.-]{1,9})\s*\)")
 _BEFORE = re.compile(r"\b([A-Z][A-Z0-9&.-]{1,9})\s+\(([^()\n]{6,80})\)")

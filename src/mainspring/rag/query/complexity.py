@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import re
 
-from mainspring.rag import terms
 from mainspring.rag.query import decompose
+from mainspring.rag.text import terms
 
 _MANY = re.compile(
     r"\b(?:all|every|each|list|which of|what (?:are|were) the|overview|summari[sz]e|summary|compare|differences?|"

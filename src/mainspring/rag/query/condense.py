@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from mainspring.rag import terms
+from mainspring.core.types import Message
 from mainspring.rag.query.model import Ask, ModelAsk, soft
 from mainspring.rag.query.plan import Step
-from mainspring.types import Message
+from mainspring.rag.text import terms
 
 MAX_TOKENS = 80
 _INSTRUCTION = (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from mainspring.rag import terms
 from mainspring.rag.query.model import Ask, lines, soft
 from mainspring.rag.query.plan import Step
+from mainspring.rag.text import terms
 
 MAX_TOKENS = 90
 _MOST = 4

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from mainspring.errors import MainspringError
-from mainspring.path import collect
+from mainspring.core.errors import MainspringError
+from mainspring.core.path import collect
+from mainspring.core.types import ChatRequest, Context, Message, Responder, Sampling
 from mainspring.rag.query.plan import Step
-from mainspring.types import ChatRequest, Context, Message, Responder, Sampling
 
 _TIMEOUT_S = 20.0
 _MARKER = re.compile(r"^\s*(?:[-*•]|\(?\d{1,2}[.):]|Q\d*:)\s*")

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mainspring.errors import InvalidRequest
-from mainspring.types import Progress
+from mainspring.core.errors import InvalidRequest
+from mainspring.core.types import Progress
 
 
 @dataclass(frozen=True, slots=True)

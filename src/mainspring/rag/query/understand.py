@@ -11,16 +11,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
+from mainspring.core.errors import InvalidRequest, Unsupported
+from mainspring.core.types import Message
 from mainspring.engines.base import Embedder
-from mainspring.errors import InvalidRequest, Unsupported
-from mainspring.rag import spelling
+from mainspring.rag.ingest.vocabulary import Vocabularies
 from mainspring.rag.query import acronyms, complexity, condense, decompose, hyde, multi, query2doc
 from mainspring.rag.query.model import ModelAsk
 from mainspring.rag.query.plan import Query, QueryPlan, Steps, unique
-from mainspring.rag.scope import Groups
-from mainspring.rag.vocabulary import Vocabularies
-from mainspring.stores.collections import Collection
-from mainspring.types import Message
+from mainspring.rag.search import spelling
+from mainspring.rag.search.scope import Groups
+from mainspring.stores.documents.collections import Collection
 
 Technique = Literal["condense", "spelling", "acronyms", "decompose", "multi_query", "query2doc", "hyde", "complexity"]
 TECHNIQUES: tuple[Technique, ...] = get_args(Technique)

@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-import mainspring.serving.estimate as estimate
-from mainspring.stores.sessions import Conversation
-from mainspring.stores.turns import TurnMessage
-from mainspring.types import Message
+import mainspring.serving.admit.token_estimate as estimate
+from mainspring.core.types import Message
+from mainspring.stores.sessions.conversations import Conversation
+from mainspring.stores.sessions.turns import TurnMessage
 
 StrategyName = Literal["truncation", "window", "summary", "hierarchical"]
 # Of a message longer than this many bytes for each token of a budget no tokenizer need be asked.

@@ -12,19 +12,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from mainspring.core.errors import MainspringError
+from mainspring.core.types import Allowance, Context, Priority
 from mainspring.engines.base import Embedder
-from mainspring.errors import MainspringError
 from mainspring.serving.memory import notes
 from mainspring.serving.memory.base import Count, Exchange, Shares, Strategy, exchanges, latest
 from mainspring.serving.memory.extract import notes_of
 from mainspring.serving.memory.recall import Ranker, choose
 from mainspring.serving.memory.tokens import Tokens
 from mainspring.serving.memory.written import Writer
-from mainspring.serving.ports import EventLog
-from mainspring.serving.reserve import Purse
-from mainspring.stores.session_memory import Older, Uncovered
-from mainspring.stores.sessions import Summary
-from mainspring.types import Allowance, Context, Priority
+from mainspring.serving.money.reservation import Purse
+from mainspring.serving.ring.ports import EventLog
+from mainspring.stores.sessions.conversations import Summary
+from mainspring.stores.sessions.memory import Older, Uncovered
 
 _log = logging.getLogger(__name__)
 # A summary is written anew when the exchanges since have filled this share of their room, and leaves that one.

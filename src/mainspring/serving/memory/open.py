@@ -5,16 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 
+from mainspring.core.errors import SettingsError
+from mainspring.core.settings import SessionsSettings
+from mainspring.core.types import Responder
 from mainspring.engines import ChatModel, Engines
-from mainspring.errors import SettingsError
-from mainspring.serving.charged import Charged
 from mainspring.serving.memory.keeper import Keeper
 from mainspring.serving.memory.tokens import Tokens
 from mainspring.serving.memory.written import Writer
-from mainspring.serving.reserve import Purse
-from mainspring.settings import SessionsSettings
+from mainspring.serving.money.charged_models import Charged
+from mainspring.serving.money.reservation import Purse
 from mainspring.stores import Stores
-from mainspring.types import Responder
 
 _log = logging.getLogger(__name__)
 

@@ -6,12 +6,12 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, cast
 
-from mainspring.errors import InvalidRequest
-from mainspring.nearest import nearest
+from mainspring.core.errors import InvalidRequest
+from mainspring.core.nearest import nearest
+from mainspring.core.settings import SessionsSettings
+from mainspring.core.types import ChatRequest
 from mainspring.serving.memory.base import StrategyName
 from mainspring.serving.memory.strategies import STRATEGIES
-from mainspring.settings import SessionsSettings
-from mainspring.types import ChatRequest
 
 OPTION = "session"
 _LEAST = 64

@@ -11,8 +11,8 @@ import numpy as np
 
 from mainspring.serving.memory.base import Count, Exchange, exchanges
 from mainspring.serving.memory.words import Terms, words
-from mainspring.stores.session_memory import Older, matrix
-from mainspring.stores.turns import TurnMessage
+from mainspring.stores.sessions.memory import Older, matrix
+from mainspring.stores.sessions.turns import TurnMessage
 
 _K1, _B = 1.2, 0.6
 # Of the score of an exchange, the share that is meaning; words have the rest.

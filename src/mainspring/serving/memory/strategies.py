@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mainspring.serving.memory import notes
-from mainspring.serving.memory.base import Composed, Exchange, Material, Shares, Strategy, StrategyName, exchanges, tail
+from mainspring.serving.memory.base import (
+    Composed,
+    Exchange,
+    Material,
+    Shares,
+    Strategy,
+    StrategyName,
+    exchanges,
+    tail,
+)
 
 # No part of the history beside the latest exchanges takes more than this share of it.
 _SHARE = 4

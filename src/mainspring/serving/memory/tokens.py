@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 
 from cachetools import LRUCache
 
-import mainspring.serving.estimate as estimate
+import mainspring.serving.admit.token_estimate as estimate
+from mainspring.core.errors import MainspringError
+from mainspring.core.types import Message
 from mainspring.engines import ChatModel
-from mainspring.errors import MainspringError
 from mainspring.serving.memory.base import Count
-from mainspring.types import Message
 
 _KEPT = 100_000
 # A template is asked for no more than so many messages at once: the engine's child answers one after another.

@@ -8,7 +8,7 @@ from collections import Counter
 
 from cachetools import LRUCache
 
-from mainspring.stores.segment import segmented
+from mainspring.stores.vectors.segmentation import segmented
 
 _SENTENCE = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+|(?<=[。！？])|\n+")
 _WORD = re.compile(r"\w+(?:['’]\w+)?")

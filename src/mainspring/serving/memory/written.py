@@ -10,11 +10,11 @@ import logging
 import re
 from collections.abc import Callable, Sequence
 
-from mainspring.errors import MainspringError
-from mainspring.path import collect
+from mainspring.core.errors import MainspringError
+from mainspring.core.path import collect
+from mainspring.core.types import ChatRequest, Context, Message, Responder, Sampling
 from mainspring.serving.memory.base import Exchange
 from mainspring.serving.memory.words import sentences
-from mainspring.types import ChatRequest, Context, Message, Responder, Sampling
 
 _log = logging.getLogger(__name__)
 _INSTRUCTION = (

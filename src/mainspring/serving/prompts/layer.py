@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from mainspring.errors import InvalidRequest, Unsupported
-from mainspring.path import Layer
-from mainspring.serving.ports import Tracing
+from mainspring.core.errors import InvalidRequest, Unsupported
+from mainspring.core.path import Layer
+from mainspring.core.settings import Settings
+from mainspring.core.types import ChatRequest, Context, PromptUse, Request, Responder, Response
 from mainspring.serving.prompts.registry import PromptRegistry, Reference
-from mainspring.serving.select import Registry
-from mainspring.settings import Settings
-from mainspring.types import ChatRequest, Context, PromptUse, Request, Responder, Response
+from mainspring.serving.ring.ports import Tracing
+from mainspring.serving.ring.registry import Registry
 
 HEADER = "x-mainspring-prompt"
 _SYSTEM = ("system", "developer")

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from mainspring.errors import InvalidRequest, NotFound, SettingsError, TooLarge
+from mainspring.core.errors import InvalidRequest, NotFound, SettingsError, TooLarge
+from mainspring.core.types import Message, PromptUse
 from mainspring.serving.prompts import template
-from mainspring.stores.prompts import LATEST, PromptVersion
-from mainspring.types import Message, PromptUse
+from mainspring.stores.work.prompts import LATEST, PromptVersion
 
 PRODUCTION = "production"
 """The label that counts where neither a version nor a label is named."""

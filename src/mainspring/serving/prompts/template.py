@@ -13,8 +13,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mainspring.errors import InvalidRequest
-from mainspring.nearest import nearest
+from mainspring.core.errors import InvalidRequest
+from mainspring.core.nearest import nearest
 
 MAX_DEPTH = 8
 _TAG = re.compile(r"\\\{\{|\{\{(?:([#^/]?)\s*([A-Za-z_][A-Za-z0-9_]{0,63})\s*\}\})?")

@@ -8,12 +8,21 @@ import re
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 
-from mainspring.errors import DeadlineExceeded, MainspringError, Unsupported
-from mainspring.path import Answer, Choice, collect, together
-from mainspring.serving.repair import Validator, validator
+from mainspring.core.errors import DeadlineExceeded, MainspringError, Unsupported
+from mainspring.core.path import Answer, Choice, collect, together
+from mainspring.core.settings.serving.scaling import ScalingPlan
+from mainspring.core.types import (
+    ChatRequest,
+    Context,
+    Grammar,
+    Message,
+    Responder,
+    Response,
+    Sampling,
+    Usage,
+)
+from mainspring.serving.ring.repair import Validator, validator
 from mainspring.serving.scaling import extract
-from mainspring.settings.scaling import ScalingPlan
-from mainspring.types import ChatRequest, Context, Grammar, Message, Responder, Response, Sampling, Usage
 
 AT_ONCE = 8
 """Choices of one call; where a responder gives one at a time, calls at a time."""

@@ -7,7 +7,7 @@ import re
 import string
 from decimal import Decimal, InvalidOperation
 
-from mainspring.engines.dialects import balanced
+from mainspring.engines.chat.dialects import balanced
 
 MARK = "Answer:"
 _TOLD = re.compile(r"(?:answer\s*(?:is|:)|####|=\s*\\boxed\{|\\boxed\{)\s*(.*)", re.IGNORECASE)

@@ -10,13 +10,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from mainspring.errors import EngineError, InvalidRequest
-from mainspring.path import Layer
-from mainspring.serving.scaling import extract, tree
-from mainspring.serving.scaling.candidates import Candidate, Sampler
-from mainspring.settings.scaling import ScaledModel, ScalingPlan
-from mainspring.stores import ids
-from mainspring.types import (
+from mainspring.core.errors import EngineError, InvalidRequest
+from mainspring.core.path import Layer
+from mainspring.core.settings.serving.scaling import ScaledModel, ScalingPlan
+from mainspring.core.types import (
     ChatRequest,
     Context,
     Event,
@@ -31,6 +28,9 @@ from mainspring.types import (
     Response,
     Text,
 )
+from mainspring.serving.scaling import extract, tree
+from mainspring.serving.scaling.candidates import Candidate, Sampler
+from mainspring.stores.sql import ids
 
 OPTION = "scaling"
 PARAM = f"options.{OPTION}"

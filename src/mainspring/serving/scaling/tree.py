@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import AsyncGenerator
 
+from mainspring.core.settings.serving.scaling import ScalingPlan
+from mainspring.core.types import ChatRequest, Progress
 from mainspring.serving.scaling import extract
 from mainspring.serving.scaling.candidates import Candidate, Sampler
-from mainspring.settings.scaling import ScalingPlan
-from mainspring.types import ChatRequest, Progress
 
 STEP_TOKENS = 96
 

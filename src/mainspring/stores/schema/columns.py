@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from mainspring.stores.rows import clean
+from mainspring.stores.sql.rows import clean
 
 metadata = sa.MetaData(
     naming_convention={

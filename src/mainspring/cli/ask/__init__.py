@@ -1,0 +1,1 @@
+"""Commands that ask documents and models, and that fill collections."""

@@ -1,0 +1,130 @@
+"""``mainspring ask``: an answer from files or a collection, without a server or by one."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mainspring.cli.ask.places import Here, nothing_kept, place
+from mainspring.cli.serve.up import fill, pull_missing
+from mainspring.core.errors import InvalidRequest, NotFound
+from mainspring.core.settings import Settings, load
+from mainspring.terminal import show
+
+if TYPE_CHECKING:
+    from mainspring.rag.ingest.pipeline import IngestReport
+    from mainspring.system import System
+
+_USAGE = 'Usage: mainspring ask PATH... "question", or mainspring ask COLLECTION "question"'
+
+
+def ask(
+    context: typer.Context,
+    what: Annotated[
+        list[str], typer.Argument(metavar="WHAT...", help="Files or folders to answer from, or one collection")
+    ],
+    question: Annotated[str, typer.Argument(help="The question")],
+    collection: Annotated[
+        bool, typer.Option("--collection", help="WHAT is a collection, even where a file or folder is called so")
+    ] = False,
+    group: Annotated[
+        list[str] | None, typer.Option(help="Collection: a group that you act as one of; can be repeated")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output")] = False,
+) -> None:
+    """Answer a question from PDF, Office, HTML, Markdown, text or code files, or from a collection, with citations.
+
+    What was read is kept, so that the next question about the same paths is answered at once. A collection is asked at
+    the running server where MAINSPRING_API_KEY is set, else in this machine's data directory. The exit status is 3
+    where some files could not be read.
+    """
+    settings = without_chat(with_larger(load(context.obj).settings))
+    # What cannot be a name is no collection.
+    if collection or not any(map(os.path.exists, what)):
+        if len(what) > 1 or os.sep in what[0] or nothing_kept(context, settings):
+            raise _nothing(what[0])
+        asyncio.run(_of_collection(context, settings, what[0], question, group or (), as_json))
+        return
+    for path in what:
+        if not os.path.exists(path):
+            raise _nothing(path)
+    pull_missing(settings)
+    unread = asyncio.run(_of_paths(settings, [Path(path) for path in what], question, as_json))
+    if unread:
+        raise typer.Exit(show.PARTLY)
+
+
+def _nothing(name: str) -> NotFound:
+    return NotFound(f"there is no {name:.200}: no such file, folder or collection", remedy=_USAGE)
+
+
+async def _of_paths(settings: Settings, paths: Sequence[Path], question: str, as_json: bool) -> int:
+    """Answer, and how many files were not read. Raises ``InvalidRequest`` where there is nothing to answer from."""
+    from mainspring.system import System
+
+    resolved = sorted(str(path.resolve()) for path in paths)
+    name = "ask-" + hashlib.sha256("\0".join(resolved).encode()).hexdigest()[:16]
+    async with System.open(settings) as system:
+        report = await fill(system, name, paths)
+        await _something(system, name, paths, report)
+        found = await Here(system, system.local).answer(name, [{"role": "user", "content": question}])
+    _tell(found, as_json, [f"not read: {each.name}: {each.error}" for each in report.failed])
+    return len(report.failed)
+
+
+async def _something(system: System, name: str, paths: Sequence[Path], report: IngestReport) -> None:
+    if any(each.generation for each in await system.library.documents(system.local, name)):
+        return
+    if report.failed:
+        what = "; ".join(f"{each.name} could not be read: {each.error}" for each in report.failed[:5])
+        raise InvalidRequest(what, remedy="`mainspring rag parse FILE` shows what is read of a file")
+    raise InvalidRequest(f"there is nothing to read in {', '.join(map(str, paths))}", remedy=_USAGE)
+
+
+async def _of_collection(
+    context: typer.Context, settings: Settings, name: str, question: str, groups: Sequence[str], as_json: bool
+) -> None:
+    async with place(context, settings, groups) as asked:
+        try:
+            found = await asked.answer(name, [{"role": "user", "content": question}])
+        except NotFound:
+            raise _nothing(name) from None
+    _tell(found, as_json)
+
+
+def _tell(found: dict[str, Any], as_json: bool, warnings: Sequence[str] = ()) -> None:
+    if as_json:
+        show.as_json(found, warnings=warnings)
+    else:
+        show.answer(found)
+
+
+def with_larger(settings: Settings) -> Settings:
+    """The same settings with the larger chat model where it is on this machine and may write over documents."""
+    from mainspring.engines.catalogue import larger_model
+
+    choice = larger_model.choose(settings)
+    return settings if choice.coming or choice.reason else choice.settings
+
+
+def without_chat(settings: Settings) -> Settings:
+    """The same settings with only those chat models that would write the answer: no others are loaded."""
+    from mainspring.engines.catalogue.pull import Puller
+
+    if settings.rag.mode == "extractive":
+        wanted: tuple[str, ...] = ()
+    elif settings.rag.mode == "generative":
+        wanted = settings.models.chat
+    else:
+        puller = Puller(settings)
+        wanted = tuple(name for name in settings.models.chat if puller.grounded(name))
+    # A chat model that reranks is needed whoever writes.
+    if settings.models.listwise in settings.models.chat and settings.models.listwise not in wanted:
+        wanted = (*wanted, settings.models.listwise)
+    return settings.model_copy(update={"models": settings.models.model_copy(update={"chat": wanted})})

@@ -1,0 +1,101 @@
+"""``mainspring ingest``: bring a collection in step with sources; a running server answers from it at once."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mainspring.cli.ask import sync
+from mainspring.cli.serve.up import existing
+from mainspring.core.errors import MissingExtra
+
+if TYPE_CHECKING:
+    from mainspring.rag.connect.registry import Spec
+
+
+# What the connectors of a kind import, of the extra [connectors].
+_PACKAGES = {"web": "protego", "storage": "fsspec"}
+
+
+def ingest(
+    context: typer.Context,
+    collection: Annotated[str, typer.Argument(help="Collection to fill; made when absent")],
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            help="Files or folders, https://... (a page or a sitemap), git+https://...@ref, sql+postgresql://..., "
+            "mbox:PATH, maildir:PATH, eml:PATH, s3://bucket/prefix"
+        ),
+    ],
+    depth: Annotated[int | None, typer.Option(min=0, help="Web: how many links far from the start page")] = None,
+    max_pages: Annotated[int | None, typer.Option(min=1, help="Web: pages at most")] = None,
+    delay: Annotated[float | None, typer.Option(min=0, help="Web: seconds between requests")] = None,
+    allow_private: Annotated[
+        list[str] | None, typer.Option(help="Web: host that may be read though its address is private")
+    ] = None,
+    include: Annotated[list[str] | None, typer.Option(help="Git: pattern of paths to read (*.md)")] = None,
+    exclude: Annotated[list[str] | None, typer.Option(help="Git: pattern of paths to leave out")] = None,
+    query: Annotated[str | None, typer.Option(help="SQL: the SELECT whose rows are read")] = None,
+    id_column: Annotated[str | None, typer.Option("--id", help="SQL: column that names a row")] = None,
+    text: Annotated[list[str] | None, typer.Option(help="SQL: column with text; repeat for more")] = None,
+    changed: Annotated[str | None, typer.Option(help="SQL: column that grows with every change")] = None,
+    groups_column: Annotated[str | None, typer.Option(help="SQL: column with each row's groups")] = None,
+    group: Annotated[
+        list[str] | None,
+        typer.Option(help="Only keys of this group may find what is read, and you act as one of it; can be repeated"),
+    ] = None,
+    everyone: Annotated[
+        bool, typer.Option("--everyone", help="All who see the collection may find what is read; ends --group")
+    ] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Stay, and follow changes until interrupted")] = False,
+    every: Annotated[float, typer.Option(min=1, help="--watch: seconds between looks at what is no folder")] = 300.0,
+) -> None:
+    """Ingest sources: what changed is read again, what vanished is forgotten. `mainspring sync` repeats it."""
+    from mainspring.rag.connect.registry import GROUPS
+
+    given: dict[str, Any] = {
+        "depth": depth,
+        "max_pages": max_pages,
+        "delay_s": delay,
+        "private_hosts": allow_private,
+        "include": include,
+        "exclude": exclude,
+        "query": query,
+        "id": id_column,
+        "text": text,
+        "changed": changed,
+        "groups_column": groups_column,
+    }
+    if group and everyone:
+        raise typer.BadParameter("give --group or --everyone")
+    access: dict[str, Any] = {GROUPS: sorted(set(group or ()))} if group or everyone else {}
+    chosen = _specs(sources, {name: value for name, value in given.items() if value not in (None, [])}, access)
+    asyncio.run(sync.follow(context.obj, collection, chosen, watching=watch, every=every, groups=group or ()))
+
+
+def _extras(specs: list[Spec]) -> None:
+    """Raises ``MissingExtra`` for a source that needs a package which is not installed: before any source is read."""
+    for spec in specs:
+        package = _PACKAGES.get(spec.kind)
+        if package is not None and importlib.util.find_spec(package) is None:
+            raise MissingExtra(f"{spec.text} needs the package {package}", remedy="Install mainspring[connectors]")
+
+
+def _specs(sources: list[str], options: dict[str, Any], access: dict[str, Any]) -> list[Spec]:
+    """Each source with those of the options that its kind has. Raises ``BadParameter`` for one that none has."""
+    from mainspring.rag.connect.registry import OPTIONS, Spec
+
+    specs = [Spec(source) for source in sources]
+    for name in options:
+        if not any(name in OPTIONS[spec.kind] for spec in specs):
+            raise typer.BadParameter(f"none of the sources has the option {name}")
+    _extras(specs)
+    existing([Path(spec.text) for spec in specs if spec.kind == "folder"], "mainspring ingest COLLECTION SOURCE...")
+    return [
+        Spec(spec.text, {name: value for name, value in options.items() if name in OPTIONS[spec.kind]} | access)
+        for spec in specs
+    ]

@@ -1,0 +1,137 @@
+"""``mainspring sync``: bring a collection in step with its sources again, once or for as long as it is watched."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import sys
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mainspring.cli.serve.up import pull_missing, tell
+from mainspring.core.errors import MainspringError, NotFound
+from mainspring.core.settings import load
+from mainspring.terminal import show
+
+if TYPE_CHECKING:
+    from mainspring.core.types import Principal
+    from mainspring.rag.connect.registry import Spec
+    from mainspring.system import System
+
+# How long a watcher takes to begin.
+_STARTING_S = 0.5
+
+
+def sync(
+    context: typer.Context,
+    collection: Annotated[str, typer.Argument(help="Collection that `mainspring ingest` has filled")],
+    watch: Annotated[bool, typer.Option("--watch", help="Stay, and follow changes until interrupted")] = False,
+    every: Annotated[float, typer.Option(min=1, help="--watch: seconds between looks at what is no folder")] = 300.0,
+    group: Annotated[list[str] | None, typer.Option(help="A group of yours; can be repeated")] = None,
+) -> None:
+    """Follow a collection's sources: what changed is read again, what vanished is forgotten."""
+    asyncio.run(follow(context.obj, collection, (), watching=watch, every=every, groups=group or ()))
+
+
+async def follow(
+    config: Path | None,
+    collection: str,
+    specs: Sequence[Spec],
+    *,
+    watching: bool,
+    every: float,
+    groups: Collection[str] = (),
+) -> None:
+    """Add ``specs`` to the collection's sources, or follow all that it has where none are given; then stay if
+    ``watching``. Done by somebody of these ``groups``.
+
+    Ends with exit code 3 where a file was not read."""
+    settings = load(config).settings
+    settings = settings.model_copy(update={"models": settings.models.model_copy(update={"chat": ()})})
+    await asyncio.to_thread(pull_missing, settings)
+
+    from mainspring.system import System
+
+    async with System.open(settings) as system:
+        who = dataclasses.replace(system.local, groups=frozenset(groups))
+        unread = 0
+        for spec in specs:
+            with show.progress() as progress:
+                report = await system.library.add_source(
+                    who, collection, spec, lambda done, total, _: progress("Reading", done, total)
+                )
+            tell(collection, report)
+            unread += len(report.failed)
+        if not specs:
+            unread += await _again(system, who, collection, patient=watching)
+        if watching:
+            await _stay(system, who, collection, every)
+    if unread:
+        raise typer.Exit(show.PARTLY)
+
+
+async def _again(system: System, who: Principal, collection: str, *, patient: bool) -> int:
+    """Follow all sources once; how many files were not read.
+
+    A source that fails does not keep the others; without ``patient`` its error is raised when all had their turn.
+    """
+    failed: MainspringError | None = None
+    unread = 0
+    found = await system.library.sources(who, collection)
+    if not found:
+        raise NotFound(f"{collection} has no sources", remedy=f"Give it some: mainspring ingest {collection} SOURCE...")
+    for source in found:
+        try:
+            with show.progress() as progress:
+                report = await system.library.sync(
+                    who, collection, source, lambda done, total, _: progress("Reading", done, total)
+                )
+        except MainspringError as error:
+            sys.stderr.write(f"{source.location}: {error}\n")
+            failed = error
+            continue
+        tell(collection, report)
+        unread += len(report.failed)
+    if failed is not None and not patient:
+        raise failed
+    return unread
+
+
+async def _stay(system: System, who: Principal, collection: str, every: float) -> None:
+    """Follow the sources again whenever a folder among them changes, and every so often for the others."""
+    from mainspring.rag.connect.watch import watch
+
+    found = await system.library.sources(who, collection)
+    folders = [Path(source.location) for source in found if source.kind == "folder"]
+    # Only when nothing but folders is followed is there nothing to look at in between.
+    limit = None if len(folders) == len(found) else every
+    changes = watch(folders).__aiter__() if folders else None
+    waiting: asyncio.Future[None] | None = None
+    try:
+        if changes is not None:
+            waiting = asyncio.ensure_future(changes.__anext__())
+            await asyncio.sleep(_STARTING_S)
+        sys.stderr.write(f"{collection}: watching {len(found)} sources\n")
+        if changes is not None:
+            # What changed while the sources were read, before anybody watched, is looked for once more.
+            await _again(system, who, collection, patient=True)
+        while True:
+            if changes is not None and waiting is None:
+                waiting = asyncio.ensure_future(changes.__anext__())
+            if waiting is None:
+                await asyncio.sleep(every)
+            else:
+                await asyncio.wait([waiting], timeout=limit)
+                if waiting.done():
+                    waiting.result()
+                    waiting = None
+            await _again(system, who, collection, patient=True)
+    finally:
+        if waiting is not None:
+            waiting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await waiting

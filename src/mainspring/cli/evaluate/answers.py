@@ -1,0 +1,139 @@
+"""``mainspring eval answers``: the questions of a collection put to the whole system, and what became of each."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from mainspring.terminal import show
+
+if TYPE_CHECKING:
+    from mainspring.core.settings import Settings
+    from mainspring.core.types import Context
+    from mainspring.features.evaluate.answers import Scored
+    from mainspring.features.evaluate.sets.collections import Judged
+    from mainspring.system import System
+
+Mode = Literal["auto", "extractive", "generative"]
+
+
+def answers(
+    context: typer.Context,
+    collection: Annotated[str, typer.Argument(metavar="COLLECTION", help="A name of `eval collections`, or a folder")],
+    mode: Annotated[Mode | None, typer.Option(help="How answers come about", show_default="rag.mode")] = None,
+    split: Annotated[
+        Literal["development", "reported", "all"],
+        typer.Option("--split", help="Questions to ask; look and tune on development only"),
+    ] = "development",
+    limit: Annotated[int, typer.Option("--limit", min=0, help="At most so many questions, evenly spaced (0: all)")] = 0,
+    home: Annotated[
+        Path | None,
+        typer.Option(help="Folder that keeps what was read for the next run", show_default="a temporary one"),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Folder of the data sets", show_default="$MAINSPRING_DATA")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Also write every answer, as JSON or (.md) for reading")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output")] = False,
+) -> None:
+    """Ask every question the way `ask` and the gateway do, and score the answers: sources, gold strings, refusals.
+
+    Nothing is judged by a model. Shares have Wilson's 95 % intervals.
+    """
+    from mainspring.cli.ask.ask import without_chat
+    from mainspring.cli.serve.up import pull_missing
+    from mainspring.core.settings import load
+    from mainspring.features.evaluate import answers as scoring
+    from mainspring.features.evaluate.sets.collections import load as load_collection
+
+    loaded = load(context.obj)
+    known = loaded.environment.get("MAINSPRING_DATA")
+    judged = load_collection(collection, data or (Path(known) if known else None)).part(split, limit)
+    settings = loaded.settings
+    if mode is not None:
+        settings = settings.model_copy(update={"rag": settings.rag.model_copy(update={"mode": mode})})
+    settings = without_chat(settings)
+    pull_missing(settings)
+    found = asyncio.run(asked(settings, judged, home))
+    facts = scoring.as_json(judged.name, found, {"split": split, "documents": len(judged.documents)})
+    if out is not None:
+        text = scoring.markdown(judged.name, found) if out.suffix == ".md" else json.dumps(facts, indent=2) + "\n"
+        out.write_text(text, encoding="utf-8")
+    if as_json:
+        show.as_json(facts)
+        return
+    shares = scoring.shares(found).items()
+    show.table(
+        ("FIGURE", "SHARE", "95 %", "N"),
+        [(label, f"{e.value:.3f}", f"{e.low:.3f}-{e.high:.3f}", str(e.n)) for label, e in shares],
+    )
+    for label, (middle, high) in scoring.spreads(found).items():
+        print(f"{label}: median {middle:.0f}, 95th percentile {high:.0f}")
+
+
+async def asked(settings: Settings, judged: Judged, home: Path | None) -> list[Scored]:
+    """Ingest the documents into a library of its own under ``home`` (None: a temporary one) and ask everything."""
+    from mainspring.features.evaluate import answers as scoring
+    from mainspring.features.evaluate.ablate.ablation import apart
+    from mainspring.system import System
+
+    with ExitStack() as stack:
+        place = home or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mainspring-eval-")))
+        # Documents are known by their paths: at another one they would be read again.
+        files = place / "evaluated"
+        write_documents(judged, files)
+        async with System.open(apart(settings, place, settings.rag)) as system:
+            await _fill(system, judged.name, files)
+            found: list[Scored] = []
+            evidence = _evidence(system)
+            with show.progress() as progress:
+                for number, query in enumerate(judged.queries, 1):
+                    found.append(await scoring.ask(system.respond, judged.name, query, system.local, evidence))
+                    progress("Asking", number, len(judged.queries))
+            return found
+
+
+def write_documents(judged: Judged, folder: Path) -> None:
+    """The documents as files, each at its name below ``folder``, which holds nothing else afterwards."""
+    named = {folder / document.name: document for document in judged.documents}
+    for path in folder.rglob("*"):
+        if path.is_file() and path not in named:
+            path.unlink()
+    for path, document in named.items():
+        content = document.read()
+        # A file that is written anew is another one: its time would be described anew.
+        if not path.is_file() or path.read_bytes() != content:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+
+
+async def _fill(system: System, name: str, files: Path) -> None:
+    from mainspring.cli.serve.up import tell
+
+    with show.progress() as progress:
+        report = await system.library.ingest(
+            system.local, name, [files], lambda done, total, _: progress("Reading", done, total)
+        )
+    tell(name, report)
+
+
+def _evidence(system: System) -> Any:
+    """The evidence that the answerer recorded for a request."""
+
+    async def told(context: Context) -> float | None:
+        tenant, trace = context.principal.tenant, context.trace.trace_id
+        for record in await system.stores.events.find(tenant, kind="retrieval", trace_id=trace):
+            value = record.facts.get("evidence")
+            if isinstance(value, int | float):
+                return float(value)
+        return None
+
+    return told

@@ -1,0 +1,94 @@
+"""``mainspring telemetry``: files for Prometheus and Grafana, made of the settings in force."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from mainspring.core import private
+from mainspring.core.errors import Conflict
+from mainspring.core.settings import Settings, load
+
+app = typer.Typer(help="Rules, alerts and a dashboard for Prometheus and Grafana.", no_args_is_help=True)
+
+Out = Annotated[Path | None, typer.Option("--out", help="File to be written", show_default="standard output")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite what exists")]
+
+
+@app.command()
+def rules(context: typer.Context, out: Out = None, force: Force = False) -> None:
+    """Recording rules for Prometheus."""
+    from mainspring.telemetry.rules import recording
+
+    _write(_yaml(recording(_settings(context).monitor)), out, force)
+
+
+@app.command()
+def alerts(context: typer.Context, out: Out = None, force: Force = False) -> None:
+    """Alerts for Prometheus. They read what the recording rules make."""
+    from mainspring.telemetry.rules import alerts
+
+    _write(_yaml(alerts(_settings(context).monitor)), out, force)
+
+
+@app.command()
+def dashboard(context: typer.Context, out: Out = None, force: Force = False) -> None:
+    """A dashboard to be imported into Grafana. It reads what the recording rules make."""
+    from mainspring.telemetry.rules import dashboard
+
+    _write(_json(dashboard(_settings(context).monitor)), out, force)
+
+
+@app.command()
+def write(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="Where the files go; it is made")],
+    force: Force = False,
+) -> None:
+    """All of them, with a configuration of Prometheus that uses them: recording.yml, alerts.yml, dashboard.json,
+    prometheus.yml and, where `gateway.metrics_key` is set, metrics.key."""
+    from mainspring.telemetry import rules
+
+    settings = _settings(context)
+    gateway = settings.gateway
+    key_file = "metrics.key" if gateway.metrics_key else ""
+    scraping = rules.prometheus(f"{gateway.host}:{gateway.port}", secure=gateway.secure, key_file=key_file)
+    made = {
+        "recording.yml": _yaml(rules.recording(settings.monitor)),
+        "alerts.yml": _yaml(rules.alerts(settings.monitor)),
+        "dashboard.json": _json(rules.dashboard(settings.monitor)),
+        "prometheus.yml": _yaml(scraping),
+    }
+    if key_file:
+        made[key_file] = gateway.metrics_key
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in made.items():
+        _write(text, folder / name, force, secret=name == key_file)
+        print(folder / name)
+
+
+def _settings(context: typer.Context) -> Settings:
+    return load(context.obj).settings
+
+
+def _yaml(content: Any) -> str:
+    return str(yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=10_000))
+
+
+def _json(content: Any) -> str:
+    return json.dumps(content, indent=2) + "\n"
+
+
+def _write(text: str, out: Path | None, force: bool, *, secret: bool = False) -> None:
+    if out is None:
+        print(text, end="")
+        return
+    if out.exists() and not force:
+        raise Conflict(f"{out} exists", remedy="Give another name, or --force")
+    if secret:
+        private.file(out)
+    out.write_text(text, encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Commands that look into collections and change how they are kept."""

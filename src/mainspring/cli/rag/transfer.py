@@ -1,0 +1,143 @@
+"""``mainspring rag export`` and ``import``: a collection into a file and out of it, without embedding it again."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mainspring.cli.serve.up import existing, pull_missing
+from mainspring.core.settings import Settings, load
+from mainspring.terminal import show
+
+if TYPE_CHECKING:
+    from mainspring.rag.ingest.transfer import Exported, Imported
+
+_TENANT = Annotated[str, typer.Option(help="Whose collection it is")]
+_GROUPS = Annotated[list[str] | None, typer.Option("--group", help="A group that may see it; can be repeated")]
+_JSON = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
+
+
+def export(
+    context: typer.Context,
+    collection: Annotated[str, typer.Argument(help="Collection, by name or id")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write, such as handbook.zip")],
+    tenant: _TENANT = "default",
+    groups: _GROUPS = None,
+    as_json: _JSON = False,
+) -> None:
+    """Write a collection to a file: documents, texts, chunks and vectors.
+
+    All its documents are in it, those that only some groups may see too: keep it as you keep the store.
+    """
+    done = asyncio.run(_export(load(context.obj).settings, tenant, frozenset(groups or ()), collection, file))
+    manifest = done.manifest
+    if as_json:
+        facts = {"collection": manifest.collection.name, "file": str(file), "bytes": done.bytes}
+        counts = {"documents": manifest.documents, "chunks": manifest.chunks, "left_out": done.left_out}
+        show.as_json({**facts, "embedder": manifest.embedder.model_dump(), **counts})
+        return
+    typer.echo(
+        f"{manifest.collection.name}: {manifest.documents} documents, {manifest.chunks} chunks with vectors of "
+        f"{manifest.embedder.name} in {file} ({done.bytes / 1e6:,.1f} MB)"
+    )
+    for name in done.left_out:
+        sys.stderr.write(f"left out: {name}, whose latest ingest is not complete\n")
+
+
+def import_(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `mainspring rag export` wrote")],
+    name: Annotated[str | None, typer.Option(help="Name of the new collection", show_default="its own")] = None,
+    reembed: Annotated[
+        bool, typer.Option("--reembed", help="Embed it anew with models.embedding, whatever its vectors are of")
+    ] = False,
+    tenant: Annotated[str, typer.Option(help="Whose collection it becomes")] = "default",
+    groups: Annotated[list[str] | None, typer.Option("--group", help="A group of yours; can be repeated")] = None,
+    as_json: _JSON = False,
+) -> None:
+    """Make a collection of an exported file. An import that was interrupted can be run again."""
+    existing([file], "mainspring rag import FILE")
+    settings = load(context.obj).settings
+    settings = settings.model_copy(update={"models": settings.models.model_copy(update={"chat": ()})})
+    done = asyncio.run(_import(settings, tenant, frozenset(groups or ()), file, name, reembed))
+    if as_json:
+        facts = {"collection": done.collection.name, "id": done.collection.id, "embedder": done.collection.embedder}
+        counts = {each: value for each, value in dataclasses.asdict(done).items() if each != "collection"}
+        show.as_json({**facts, **counts})
+        return
+    how = f"embedded anew with {done.collection.embedder}" if reembed else f"with vectors of {done.collection.embedder}"
+    there = f"; {done.kept} of them were there from an earlier run" if done.kept else ""
+    typer.echo(f"{done.collection.name}: {done.documents + done.kept} documents, {done.chunks} chunks {how}{there}")
+
+
+async def _export(settings: Settings, tenant: str, groups: frozenset[str], name: str, file: Path) -> Exported:
+    from mainspring import stores
+    from mainspring.rag.ingest.transfer import export_collection
+
+    async with stores.open(settings) as opened:
+        collection = await opened.collections.get(tenant, name, groups=groups)
+        fingerprint = await asyncio.to_thread(_fingerprint, settings, collection.embedder)
+        with show.progress() as progress:
+            return await export_collection(
+                opened,
+                collection,
+                file,
+                fingerprint=fingerprint,
+                progress=lambda done, total: progress("Exporting", done, total),
+            )
+
+
+async def _import(
+    settings: Settings, tenant: str, groups: frozenset[str], file: Path, name: str | None, reembed: bool
+) -> Imported:
+    from mainspring import stores
+    from mainspring.core.errors import UnknownModel
+    from mainspring.engines import builtin
+    from mainspring.engines.catalogue.pull import Puller
+    from mainspring.rag.ingest.archive import manifest_of
+    from mainspring.rag.ingest.transfer import check_embedder, fingerprint_of, import_collection
+
+    manifest = await asyncio.to_thread(manifest_of, file)
+    model = settings.models.embedding if reembed else manifest.embedder.name
+    if model == settings.models.embedding:
+        await asyncio.to_thread(pull_missing, settings)
+    try:
+        pulled = Puller(settings).local(model)
+    except UnknownModel:
+        # What no catalogue has cannot be searched with; this says what can be done.
+        check_embedder(manifest, settings.models.embedding)
+        raise
+    embedder = builtin.embedders(settings)(model)
+    try:
+        async with stores.open(settings) as opened:
+            with show.progress() as progress:
+                return await import_collection(
+                    opened,
+                    file,
+                    embedder,
+                    tenant=tenant,
+                    name=name,
+                    groups=groups,
+                    fingerprint=fingerprint_of(pulled),
+                    reembed=reembed,
+                    progress=lambda done, total: progress("Importing", done, total),
+                )
+    finally:
+        await embedder.close()
+
+
+def _fingerprint(settings: Settings, model: str) -> str:
+    """Of an embedding model; empty where it is not on this machine, for then nobody can tell."""
+    from mainspring.core.errors import ModelNotPulled, UnknownModel
+    from mainspring.engines.catalogue.pull import Puller
+    from mainspring.rag.ingest.transfer import fingerprint_of
+
+    try:
+        return fingerprint_of(Puller(settings).local(model))
+    except (ModelNotPulled, UnknownModel):
+        return ""

@@ -1,0 +1,151 @@
+"""Payment card numbers: found by issuer's range, length and check digit, and taken out of whatever is to be kept.
+
+No card number is ever stored: what writes texts down scrubs them first, whatever the policy of the guards. So this lies
+below all rooms. Numbers of a JSON text are let alone, strings within it are not: scrub values before they are written
+out as JSON, where a line break before a number looks like a letter.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import orjson
+
+from mainspring.core.errors import InvalidRequest
+
+SPACES = "\u00a0\u202f"
+DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015"
+SEPARATOR = rf"[ {SPACES}{DASHES}-]"
+PLACEHOLDER = "[CREDIT_CARD]"
+
+# Looked ahead at, not consumed: what is found at a position must not depend on what was found before it.
+_SHAPE = re.compile(rf"(?<![0-9A-Za-z])(?=([2-6][0-9](?:{SEPARATOR}?[0-9]){{11,17}})(?![0-9]))")
+_MAYBE = re.compile(rf"[2-6][0-9](?:{SEPARATOR}?[0-9]){{11}}")
+# The same in JSON, where separators beyond ASCII may be escaped.
+_MAYBE_JSON = re.compile(rf"[2-6][0-9](?:(?:{SEPARATOR}|\\u[0-9a-f]{{4}})?[0-9]){{11}}")
+_GROUP_END = re.compile(r"[0-9](?![0-9])")
+_VALUES = bytes(max(0, byte - 48) % 10 for byte in range(256))
+_DOUBLED = bytes(sum(divmod(2 * (value % 10), 10)) for value in range(256))
+_NOT_DIGITS = re.compile(r"[^0-9]+")
+# Facts of our own that are hexadecimal digits, which may all be decimal ones.
+_DIGESTS = frozenset({"prefix", "sha256", "digest", "hash", "mark", "fingerprint", "trace_id"})
+
+
+def spans(text: str) -> Iterator[tuple[int, int]]:
+    """Where card numbers stand, from left to right; they may overlap."""
+    # The longest run of groups may have swallowed what follows the number ("4111 ... 1111 12/27"): whole groups
+    # are given back until the checksum holds.
+    for match in _SHAPE.finditer(text):
+        body = match[1]
+        digits = body if body.isdecimal() else _NOT_DIGITS.sub("", body)
+        lengths = _lengths(digits)
+        if not lengths:
+            continue
+        ends = [end.end() for end in _GROUP_END.finditer(body)]
+        for end in reversed(ends[-8:]):
+            length = len(digits) if end == len(body) else len(_NOT_DIGITS.sub("", body[:end]))
+            if length in lengths and _checks(digits[:length]):
+                yield match.start(), match.start() + end
+                break
+
+
+def holds(text: str) -> bool:
+    """Whether a card number stands in ``text``."""
+    return _MAYBE.search(text) is not None and next(spans(text), None) is not None
+
+
+def scrub(text: str) -> str:
+    """``text`` with ``[CREDIT_CARD]`` for each card number; the same object where there is none."""
+    if not _MAYBE.search(text):
+        return text
+    pieces, position = [], 0
+    for start, end in spans(text):
+        if start >= position:
+            pieces += [text[position:start], PLACEHOLDER]
+            position = end
+    return "".join(pieces) + text[position:] if pieces else text
+
+
+def cover(text: str) -> str:
+    """``text`` with an asterisk for each digit of a card number: as long as it was. The same object where there is
+    none."""
+    if not _MAYBE.search(text):
+        return text
+    pieces, position = [], 0
+    for start, end in spans(text):
+        if start >= position:
+            pieces += [text[position:start], re.sub("[0-9]", "*", text[start:end])]
+            position = end
+    return "".join(pieces) + text[position:] if pieces else text
+
+
+def scrubbed(value: Any) -> Any:
+    """``value`` with every text in it scrubbed, and whole numbers of it let alone."""
+    if isinstance(value, str):
+        return scrub(value)
+    if isinstance(value, Mapping):
+        return {scrub(name): each if name in _DIGESTS else scrubbed(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [scrubbed(each) for each in value]
+    return value
+
+
+def scrub_json(text: str) -> str:
+    """A JSON text with the texts in it scrubbed; what is no JSON is scrubbed as it is."""
+    if not _MAYBE_JSON.search(text):
+        return text
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return scrub(text)
+    clean = scrubbed(value)
+    return text if clean == value else orjson.dumps(clean).decode()
+
+
+def scrub_lines(data: bytes) -> bytes:
+    """Lines of JSON, each scrubbed; what is no text in UTF-8 is let alone."""
+    if not _MAYBE_JSON.search(text := data.decode("utf-8", "surrogateescape")):
+        return data
+    lines = [scrub_json(line) for line in text.split("\n")]
+    return "\n".join(lines).encode("utf-8", "surrogateescape")
+
+
+def scrub_text(data: bytes) -> bytes:
+    """A file without card numbers, where it is text in UTF-8; anything else as it is."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return data
+    return data if (clean := scrub(text)) is text else clean.encode()
+
+
+def refuse(text: str | None, param: str) -> None:
+    """Raise ``InvalidRequest`` where a name holds a card number: under another it would be somebody else's."""
+    if text and holds(text):
+        raise InvalidRequest(f"{param} holds a payment card number", remedy="Use another identifier", param=param)
+
+
+def _lengths(digits: str) -> range | tuple[int, ...]:
+    """How many digits a card number that begins like ``digits`` may have."""
+    first, two, four = digits[0], digits[:2], digits[:4]
+    if first == "4":
+        return (13, 16, 19)
+    if first == "5":
+        return range(12, 20)
+    if first == "6":
+        return range(13, 20)
+    if two in ("34", "37"):
+        return (15,)
+    if two in ("30", "36", "38", "39"):
+        return range(14, 20)
+    if two == "35":
+        return range(16, 20)
+    return (16,) if "2221" <= four <= "2720" else ()
+
+
+def _checks(digits: str) -> bool:
+    """Whether the last digit is the check digit of the others (Luhn)."""
+    values = digits.encode().translate(_VALUES)
+    return (sum(values[-1::-2]) + sum(values[-2::-2].translate(_DOUBLED))) % 10 == 0

@@ -1,0 +1,64 @@
+"""The one typed configuration: defaults, then ``mainspring.yaml``, then ``MAINSPRING_*`` environment variables.
+
+Nothing else in the package reads the environment. Sections are named after the rooms, and lie in modules of that name.
+Environment names join section and key with two underscores: ``MAINSPRING_GATEWAY__PORT=9000``. An unknown key or name
+is an error that suggests the nearest one; ``mainspring doctor`` prints every value and where it came from.
+"""
+
+from __future__ import annotations
+
+from mainspring.core.settings.compliance import ComplianceSettings, RetentionSettings
+from mainspring.core.settings.engines import EnginesSettings
+from mainspring.core.settings.gateway import GatewaySettings
+from mainspring.core.settings.guards.answers import AnswersSettings
+from mainspring.core.settings.guards.policies import (
+    DetectorsSettings,
+    GuardsSettings,
+    NamedPolicy,
+    PiiKind,
+)
+from mainspring.core.settings.load import CONFIG_NAME, OTHER_NAMES, PREFIX, Loaded, describe, load
+from mainspring.core.settings.models import ModelsSettings
+from mainspring.core.settings.monitor import MonitorSettings
+from mainspring.core.settings.rag import Chunking, RagSettings
+from mainspring.core.settings.section import Section
+from mainspring.core.settings.serving.auto import AutoSettings, RouteRule
+from mainspring.core.settings.serving.limits import LimitsSettings
+from mainspring.core.settings.serving.rings import Preset, ServingSettings
+from mainspring.core.settings.serving.sessions import BatchesSettings, SessionsSettings
+from mainspring.core.settings.stores import StoresSettings
+from mainspring.core.settings.telemetry import TelemetrySettings
+from mainspring.core.settings.tree import Settings
+
+__all__ = [
+    "CONFIG_NAME",
+    "OTHER_NAMES",
+    "PREFIX",
+    "AnswersSettings",
+    "AutoSettings",
+    "BatchesSettings",
+    "Chunking",
+    "ComplianceSettings",
+    "DetectorsSettings",
+    "EnginesSettings",
+    "GatewaySettings",
+    "GuardsSettings",
+    "LimitsSettings",
+    "Loaded",
+    "ModelsSettings",
+    "MonitorSettings",
+    "NamedPolicy",
+    "PiiKind",
+    "Preset",
+    "RagSettings",
+    "RetentionSettings",
+    "RouteRule",
+    "Section",
+    "ServingSettings",
+    "SessionsSettings",
+    "Settings",
+    "StoresSettings",
+    "TelemetrySettings",
+    "describe",
+    "load",
+]

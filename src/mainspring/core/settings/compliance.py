@@ -1,0 +1,38 @@
+"""Settings of compliance: the audit log, how long what is kept, and payment cards in documents."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from mainspring.core.settings.section import Section
+
+
+class RetentionSettings(Section):
+    """How many days each class of data is kept; 0: for ever. Spans have ``telemetry.span_retention_days``, cached
+    answers ``stores.cache_ttl_s``."""
+
+    contents_days: float = Field(0.0, ge=0, description="texts of questions, answers and of feedback")
+    sessions_days: float = Field(0.0, ge=0, description="conversations, since their last turn")
+    events_days: float = Field(0.0, ge=0, description="facts beside those that money is summed from")
+    batch_files_days: float = Field(90.0, ge=0, description="files of batches, since the batch ended")
+    jobs_days: float = Field(30.0, ge=0, description="rows of jobs that are over")
+    audit_days: float = Field(0.0, ge=0, description="the audit log")
+    every_s: float = Field(3600.0, gt=0, description="seconds between two looks for what is due")
+
+
+class ComplianceSettings(Section):
+    """The audit log, retention, and cards in documents.
+
+    ``audit_key`` seals the audit log together with a secret in the database: whoever can write the database alone
+    cannot forge an entry. Keep it out of that database's backups; earlier ones go to ``audit_keys_before``.
+    """
+
+    audit_key: str = Field("", repr=False)
+    audit_keys_before: tuple[str, ...] = Field((), repr=False)
+    audit_flush_s: float = Field(60.0, gt=0, description="how often refused requests and guard decisions are noted")
+    documents: Literal["keep", "redact"] = Field(
+        "keep", description="payment card numbers in documents: as they are, or replaced before they are kept"
+    )
+    retention: RetentionSettings = Field(default_factory=RetentionSettings)

@@ -1,0 +1,113 @@
+"""Settings of endpoints: models that run elsewhere, or in a server of their own that is started here."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from mainspring.core.settings.section import Section
+from mainspring.core.settings.serving.money import Usd
+
+REGION = r"^([a-z0-9][a-z0-9-]{0,31})?$"
+"""How regions are written; empty: not said."""
+ExtraParameter = Literal["top_k", "min_p", "repetition_penalty", "ignore_eos"]
+
+
+class RemoteReplica(Section):
+    """A further endpoint of a remote model; what is empty is as in its model. Of two replicas one with twice the
+    ``weight`` gets twice the work; at most ``concurrency`` answers run there at a time (0: any number)."""
+
+    url: str
+    model: str = ""
+    api_key: str = Field("", repr=False)
+    name: str = Field("", pattern=r"^[\w.:-]*$", description="in headers, metrics and commands; default: its host")
+    weight: float = Field(1.0, gt=0)
+    concurrency: int = Field(0, ge=0)
+    region: str = Field("", pattern=REGION)
+
+
+class RemoteModel(Section):
+    """A model of an OpenAI-compatible endpoint, served here under its key in ``models.remote``.
+
+    ``replicas`` are further endpoints of the same model. ``fingerprint`` names its weights: only with one may answers
+    be cached.
+    """
+
+    url: str
+    model: str
+    api_key: str = Field("", repr=False)
+    context_window: int = Field(32768, gt=0)
+    grounded: bool = True
+    parameters: tuple[ExtraParameter, ...] = Field(
+        (), description="sampling fields that the endpoint takes beyond OpenAI's (vLLM and llama.cpp take these)"
+    )
+    grammars: tuple[Literal["json_schema"], ...] = Field(
+        ("json_schema",), description="what the endpoint enforces; () where answers are validated here instead"
+    )
+    price_input: Usd = Field(0.0, description="US dollars a million tokens")
+    price_output: Usd = Field(0.0, description="US dollars a million tokens")
+    replicas: tuple[RemoteReplica, ...] = ()
+    weight: float = Field(1.0, gt=0, description="of this endpoint beside its replicas")
+    concurrency: int = Field(0, ge=0, description="answers at a time at this endpoint; 0: any number")
+    first_token_timeout_s: float = Field(60.0, gt=0, description="until an endpoint counts as stalled")
+    silence_timeout_s: float = Field(300.0, gt=0, description="between two pieces of an answer")
+    fingerprint: str = ""
+    region: str = Field("", pattern=REGION, description="where it is; what requires a region is sent nowhere else")
+
+    def endpoints(self) -> tuple[RemoteReplica, ...]:
+        """All of them, this one first, with nothing left empty but names."""
+        first = RemoteReplica(
+            url=self.url,
+            model=self.model,
+            api_key=self.api_key,
+            weight=self.weight,
+            concurrency=self.concurrency,
+            region=self.region,
+        )
+        others = [
+            each.model_copy(update={"model": each.model or self.model, "api_key": each.api_key or self.api_key})
+            for each in self.replicas
+        ]
+        return (first, *others)
+
+
+class RemoteReranker(Section):
+    """A ``POST /rerank`` endpoint in the style of Cohere and Jina; ``url`` is the whole address."""
+
+    url: str = Field(pattern=r"^https?://")
+    model: str
+    api_key: str = Field("", repr=False)
+    timeout_s: float = Field(30.0, gt=0)
+    region: str = Field("", pattern=REGION)
+
+
+class VllmModel(Section):
+    """A model behind vLLM: a server that runs already at ``url``, or one that is started and kept here.
+
+    ``model`` is what ``vllm serve`` loads, a folder or a hub name; ``arguments`` are further ones of its command
+    line, ``command`` how it is started. ``replicas`` servers are started, each on a port of its own.
+    """
+
+    model: str
+    url: str = ""
+    api_key: str = Field("", repr=False)
+    command: tuple[str, ...] = ("vllm", "serve")
+    arguments: tuple[str, ...] = ()
+    environment: dict[str, str] = Field(default_factory=dict)
+    replicas: int = Field(1, ge=1)
+    context_window: int = Field(32768, gt=0)
+    grounded: bool = True
+    price_input: Usd = Field(0.0, description="US dollars a million tokens")
+    price_output: Usd = Field(0.0, description="US dollars a million tokens")
+    start_timeout_s: float = Field(600.0, gt=0)
+    first_token_timeout_s: float = Field(60.0, gt=0)
+    silence_timeout_s: float = Field(300.0, gt=0)
+    fingerprint: str = ""
+    region: str = Field("", pattern=REGION, description="default: models.region, where it is started here")
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> VllmModel:
+        if self.url and (self.arguments or self.environment or self.replicas > 1):
+            raise ValueError("arguments, environment and replicas are for a server that is started here, without url")
+        return self

@@ -1,0 +1,72 @@
+"""Settings of who may do what: roles, and tokens of an identity provider beside our own API keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator, model_validator
+
+from mainspring.core.settings.section import Section
+
+Scope = Literal["chat", "embed", "ingest", "prompts", "replay", "approve", "admin", "operate"]
+OPERATE: Scope = "operate"
+"""The scope of whoever operates the server: sums over all tenants. No other scope brings it, ``admin`` neither."""
+# Signatures with a key that only the provider has: with a shared one (HS256) whoever checks a token could make one.
+Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+Roles = dict[str, Annotated[tuple[Scope, ...], Field(min_length=1)]]
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def brought(scopes: frozenset[str]) -> frozenset[str]:
+    """``scopes``, and where ``admin`` is among them all others of a tenant."""
+    return scopes | (frozenset(get_args(Scope)) - {OPERATE}) if "admin" in scopes else scopes
+
+
+def roles() -> Roles:
+    """Those that are there without being configured."""
+    return {"reader": ("chat",), "user": ("chat", "embed"), "editor": ("chat", "embed", "ingest"), "admin": ("admin",)}
+
+
+class OidcSettings(Section):
+    """Bearer tokens (JWT) of an OpenID Connect provider. ``issuer`` turns them on, exactly as it stands in the tokens.
+
+    Its keys come from ``jwks_file``, from ``jwks_url``, or from what the issuer says of itself
+    (``/.well-known/openid-configuration``). Claims are named as they stand in the token; a dot leads into an object
+    (``realm_access.roles``).
+    """
+
+    issuer: str = ""
+    audience: tuple[str, ...] = Field((), description="one of them must be in the token")
+    jwks_url: str = ""
+    jwks_file: Path | None = None
+    algorithms: tuple[Algorithm, ...] = Field(("RS256", "ES256"), min_length=1)
+    leeway_s: float = Field(30.0, ge=0, le=600, description="how far clocks may differ")
+    max_token_bytes: int = Field(8192, ge=256)
+    tenant: str = Field("default", min_length=1, description="of all tokens, where tenant_claim is empty")
+    tenant_claim: str = ""
+    groups_claim: str = "groups"
+    roles_claim: str = "roles"
+    regions_claim: str = ""
+    default_roles: tuple[str, ...] = Field((), description="of tokens that name none of gateway.roles")
+    tier: str = Field("", description="rate limits of a token's subject, a name of serving.tiers")
+    key_days: float = Field(90.0, gt=0, le=36_500, description="how long keys that a token makes last at most")
+    refresh_s: float = Field(300.0, gt=0, description="age of the provider's keys at which they are asked for anew")
+    outage_s: float = Field(86_400.0, ge=0, description="how long they are believed while the provider is away")
+
+    @field_validator("issuer", "jwks_url")
+    @classmethod
+    def _safe(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if url and parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
+            raise ValueError(f"{url} must be https://: who can change the keys can make any token")
+        return url
+
+    @model_validator(mode="after")
+    def _for_us(self) -> OidcSettings:
+        if self.issuer and not self.audience:
+            raise ValueError("gateway.oidc needs an audience: without one, tokens for other services would count here")
+        if self.jwks_url and self.jwks_file:
+            raise ValueError("gateway.oidc has both jwks_url and jwks_file: name one")
+        return self

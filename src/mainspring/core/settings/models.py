@@ -1,0 +1,91 @@
+"""Settings of models: which are served, and where they lie."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from pydantic import Field, model_validator
+
+import mainspring.core.settings.places as places
+from mainspring.core.settings.endpoints import REGION, RemoteModel, RemoteReranker, VllmModel
+from mainspring.core.settings.section import Section
+
+
+class ModelsSettings(Section):
+    """Which models are served. Names are catalogue names; ``catalogues`` are further catalogue files.
+
+    ``reranker`` is ``late`` (late interaction with the embedding model), ``late:`` and the name of another embedding
+    model, ``late+`` and such a name (both together), a reranker of the catalogue, a key of ``remote_rerankers``,
+    ``listwise:`` and the name of a chat model, or empty: none. ``layout`` finds the regions of pages where
+    ``rag.parser`` is ``layout-model``. ``replicas`` says how many engines of a model of ``chat`` run side by side.
+    """
+
+    directory: Path = Field(default_factory=lambda: places.cache() / "models")
+    chat: tuple[str, ...] = ("smollm2-135m-instruct",)
+    larger: str = Field(
+        "qwen2.5-coder-1.5b-instruct",
+        description="chat model that `mainspring up` serves beside those of `chat` where these were not set and the "
+        "machine has the memory that it needs; empty: none",
+    )
+    embedding: str = "all-minilm-l6-v2"
+    catalogues: tuple[Path, ...] = ()
+    hub: str = Field("https://huggingface.co", pattern=r"^https?://", description="where `hf:` sources lie")
+    reranker: str = "late"
+    answers: str = Field("", description="reranker that reads the sentences of answers again; empty: none")
+    layout: str = "pp-layout-cdla"
+    region: str = Field("", pattern=REGION, description="where this machine is, and with it what runs here")
+    replicas: dict[str, int] = Field(default_factory=dict)
+    remote: dict[str, RemoteModel] = Field(default_factory=dict)
+    vllm: dict[str, VllmModel] = Field(default_factory=dict)
+    remote_rerankers: dict[str, RemoteReranker] = Field(default_factory=dict)
+
+    @property
+    def listwise(self) -> str:
+        """The chat model that reranks; empty where none does."""
+        kind, _, model = self.reranker.partition(":")
+        return model if kind == "listwise" else ""
+
+    @property
+    def late(self) -> tuple[str, ...]:
+        """The embedding models that rerank by late interaction; () where something else does."""
+        if self.reranker in self.remote_rerankers or not re.match(r"late($|[:+])", self.reranker):
+            return ()
+        names = self.reranker[len("late:") :].split("+") if self.reranker != "late" else []
+        if not self.reranker.startswith("late:"):
+            names.insert(0, self.embedding)
+        return tuple(dict.fromkeys(names))
+
+    @model_validator(mode="after")
+    def _late_is_named(self) -> ModelsSettings:
+        if "" in self.late:
+            raise ValueError(f"reranker {self.reranker} lacks the name of an embedding model, as in late+NAME")
+        return self
+
+    @model_validator(mode="after")
+    def _listwise_is_served(self) -> ModelsSettings:
+        if self.reranker.startswith("listwise:") and self.listwise not in self.chatting:
+            raise ValueError(f"reranker {self.reranker} needs a model of models.chat or models.remote")
+        return self
+
+    @model_validator(mode="after")
+    def _replicas_are_of_chat_models(self) -> ModelsSettings:
+        for name, count in self.replicas.items():
+            if name not in self.chat:
+                raise ValueError(f"replicas: {name} is not in models.chat")
+            if count < 1:
+                raise ValueError(f"replicas: {name} needs at least 1")
+        return self
+
+    @property
+    def chatting(self) -> tuple[str, ...]:
+        """The names of all chat models, wherever they run."""
+        return (*self.chat, *self.remote, *self.vllm)
+
+    @property
+    def local(self) -> tuple[str, ...]:
+        """The catalogue names of everything that is configured to run here."""
+        elsewhere = {"", *self.remote_rerankers}
+        rerankers = self.late or (() if self.reranker in elsewhere or self.listwise else (self.reranker,))
+        answers = () if self.answers in elsewhere else (self.answers,)
+        return tuple(dict.fromkeys((*self.chat, self.embedding, *rerankers, *answers)))

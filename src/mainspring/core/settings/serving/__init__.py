@@ -1,0 +1,1 @@
+"""Settings of the layers of both rings, a section each."""

@@ -1,0 +1,63 @@
+"""Settings of what one tenant may take of a server, all its keys together."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from mainspring.core.settings.section import Section
+
+Amount = Annotated[int, Field(ge=0, le=2**53)]
+
+
+class TenantLimits(Section):
+    """The most that a tenant may take; 0: any amount. Rates and requests at a time are of what models are asked, on any
+    route; the others are what it may have."""
+
+    requests_per_minute: Amount = 0
+    tokens_per_minute: Amount = 0
+    concurrent_requests: Amount = Field(0, description="that run or wait at a time")
+    keys: Amount = Field(1_000, description="that can be used")
+    vector_stores: Amount = 1_000
+    files: Amount = 100_000
+    file_bytes: Amount = 0
+    chunks: Amount = Field(
+        5_000_000, description="parts of documents that are searched; looked at before each document"
+    )
+    sessions: Amount = 1_000_000
+    batches: Amount = Field(1_000, description="that are not over")
+    prompts: Amount = Field(10_000, description="versions of all prompts")
+    budgets: Amount = Field(1_000, description="of all kinds; those that the operator sets count, too")
+    feedback_per_answer: Amount = 100
+
+
+class TenantOverrides(Section):
+    """What one tenant may take; what is left out is as for all."""
+
+    requests_per_minute: Amount | None = None
+    tokens_per_minute: Amount | None = None
+    concurrent_requests: Amount | None = None
+    keys: Amount | None = None
+    vector_stores: Amount | None = None
+    files: Amount | None = None
+    file_bytes: Amount | None = None
+    chunks: Amount | None = None
+    sessions: Amount | None = None
+    batches: Amount | None = None
+    prompts: Amount | None = None
+    budgets: Amount | None = None
+    feedback_per_answer: Amount | None = None
+
+
+class LimitsSettings(Section):
+    """``tenant`` holds for every tenant, ``tenants`` names others for some. What is set over HTTP or by
+    ``mainspring limits set``, with the scope ``operate``, comes before both."""
+
+    tenant: TenantLimits = Field(default_factory=TenantLimits)
+    tenants: dict[str, TenantOverrides] = Field(default_factory=dict)
+
+    def of(self, tenant: str) -> dict[str, int]:
+        """The limits of a tenant by their names."""
+        own = self.tenants.get(tenant)
+        return {**self.tenant.model_dump(), **({} if own is None else own.model_dump(exclude_none=True))}

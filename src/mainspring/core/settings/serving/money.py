@@ -1,0 +1,74 @@
+"""Settings of money: what models cost, and how much the keys of a tier may ask for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from mainspring.core.settings.section import Section
+
+MOST_USD = 1e6
+"""The dearest a million tokens, an hour or a request may be: beyond it the sums of a ledger would not fit."""
+Usd = Annotated[float, Field(ge=0, le=MOST_USD)]
+
+
+class Tier(Section):
+    """Rate limits of the keys of one tier; what is left out is as in ``serving``."""
+
+    requests_per_minute: int | None = Field(None, gt=0)
+    tokens_per_minute: int | None = Field(None, gt=0)
+    requests_per_day: int | None = Field(None, ge=0)
+
+
+class ModelPrice(Section):
+    """What one model costs, in one of three ways.
+
+    ``input``, ``output`` and ``cached_input`` are US dollars a million tokens. ``listed`` names an entry of the price
+    book: ``openai/gpt-4o``. ``per_hour`` is US dollars an hour for the machine that it runs on, with the tokens a
+    second that the machine reads and writes where they were not measured.
+    """
+
+    input: Usd | None = None
+    output: Usd | None = None
+    cached_input: Usd | None = None
+    batch: float | None = Field(None, ge=0, le=1, description="what a batch costs, as a share of the standard price")
+    listed: str = Field("", pattern=r"^$|^[^/\s]+/\S+$")
+    per_hour: Usd | None = None
+    input_tokens_per_s: float | None = Field(None, gt=0)
+    output_tokens_per_s: float | None = Field(None, gt=0)
+    cached_tokens_per_s: float | None = Field(None, gt=0)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> ModelPrice:
+        tokens = self.input is not None or self.output is not None
+        ways = (tokens, bool(self.listed), self.per_hour is not None)
+        speeds = (self.input_tokens_per_s, self.output_tokens_per_s, self.cached_tokens_per_s)
+        if sum(ways) > 1 or (sum(ways) == 0 and not any(speeds)):
+            raise ValueError("give input and output, or listed, or per_hour")
+        if self.cached_input is not None and not tokens:
+            raise ValueError("cached_input goes with input and output")
+        if tokens and any(speeds):
+            raise ValueError("tokens a second go with per_hour")
+        return self
+
+
+class PricesSettings(Section):
+    """What models cost. ``models`` are by the name that they are served under; without an entry there a model costs
+    what its entry in ``models.remote`` or in the catalogue says, then what the price book says of its endpoint.
+
+    ``per_hour`` is what the machine costs, for the models that run here: with it and a measurement (``mainspring costs
+    calibrate``) they cost what they take of it. ``utilisation`` is the share of an hour in which it has work.
+    ``applications`` is the most that one request of an application may cost in US dollars, ``application_tokens`` the
+    most tokens that it may take, for budgets.
+    ``anomaly_usd`` is how much more than expected an hour must cost before somebody is told.
+    """
+
+    models: dict[str, ModelPrice] = Field(default_factory=dict)
+    per_hour: Usd = 0.0
+    utilisation: float = Field(1.0, gt=0, le=1)
+    book: Path | None = None
+    applications: dict[str, Usd] = Field(default_factory=dict)
+    application_tokens: dict[str, Annotated[int, Field(gt=0)]] = Field(default_factory=dict)
+    anomaly_usd: float = Field(1.0, ge=0)

@@ -1,0 +1,72 @@
+"""Settings of the rings: limits, presets, and what is served beside models."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+import mainspring.core.settings.serving.routing as routing
+from mainspring.core.settings.endpoints import REGION
+from mainspring.core.settings.section import Section
+from mainspring.core.settings.serving.auto import AutoSettings
+from mainspring.core.settings.serving.money import Tier
+from mainspring.core.settings.serving.prompts import PromptReference
+from mainspring.core.settings.serving.queueing import AdmissionSettings
+from mainspring.core.settings.serving.scaling import ScaledModel
+
+
+class Preset(Section):
+    """Sampling parameters for a task; what is None is left to the model. ``source`` says where they come from."""
+
+    description: str = ""
+    source: str = ""
+    temperature: float | None = Field(None, ge=0, le=2)
+    top_p: float | None = Field(None, gt=0, le=1)
+    top_k: int | None = Field(None, ge=0)
+    min_p: float | None = Field(None, ge=0, le=1)
+    repetition_penalty: float | None = Field(None, ge=0.1, le=10)
+    presence_penalty: float | None = Field(None, ge=-2, le=2)
+    frequency_penalty: float | None = Field(None, ge=-2, le=2)
+    beams: int | None = Field(None, ge=1, le=16)
+
+    def parameters(self) -> dict[str, float]:
+        """What it sets, by the names of ``types.Sampling``."""
+        return self.model_dump(exclude={"description", "source"}, exclude_none=True)
+
+
+Region = Annotated[str, Field(pattern=REGION, min_length=1)]
+
+
+class ServingSettings(Section):
+    """Limits of one API key and the policies of the rings. ``default_presets`` gives models and applications, by the
+    name under which they are asked, the name of a preset; ``scaled`` are further names, each a model that is
+    asked by a plan; ``residency`` gives tenants the regions that their requests may be worked on in (others: any).
+    ``system_prompts`` gives names the prompt under which they are asked where a conversation has no
+    system message: ``prompt:NAME@LABEL`` of the registry's tenant ``prompts_tenant``."""
+
+    requests_per_minute: int = Field(600, gt=0)
+    tokens_per_minute: int = Field(400_000, gt=0)
+    requests_per_day: int = Field(0, ge=0, description="0: no limit")
+    tiers: dict[str, Tier] = Field(default_factory=dict)
+    max_output_tokens: int = Field(4096, gt=0)
+    default_output_tokens: int = Field(512, gt=0)
+    retries: int = Field(2, ge=0)
+    cache_responses: bool = True
+    repair_rounds: int = Field(2, ge=0, le=5, description="for models without grammars; 0: response_format is refused")
+    max_samples: int = Field(16, ge=1, le=64, description="answers that one request may have written for scaling")
+    residency: dict[str, tuple[Region, ...]] = Field(default_factory=dict)
+    scaled: dict[str, ScaledModel] = Field(default_factory=dict)
+    semantic_cache: bool = Field(False, description="questions in other words may get the same cached answer")
+    semantic_threshold: float = Field(
+        0.93, gt=0.5, le=1, description="least cosine of their embeddings; `mainspring cache calibrate` finds it"
+    )
+    presets: dict[str, Preset] = Field(default_factory=dict)
+    default_presets: dict[str, str] = Field(default_factory=dict)
+    system_prompts: dict[str, PromptReference] = Field(default_factory=dict)
+    prompts_tenant: str = Field("default", min_length=1, description="whose prompts the settings name")
+    auto: AutoSettings = Field(default_factory=AutoSettings)
+    share_limits: bool = Field(True, description="where stores.redis is named: rates are of all servers together")
+    admission: AdmissionSettings = Field(default_factory=AdmissionSettings)
+    balance: routing.BalanceSettings = Field(default_factory=routing.BalanceSettings)
+    routes: dict[str, routing.RouteSettings] = Field(default_factory=dict)

@@ -1,0 +1,40 @@
+"""Settings of conversations and batches."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from mainspring.core.settings.section import Section
+
+
+class SessionsSettings(Section):
+    """How conversations are remembered. Sizes in tokens of the model that is asked (docs/sessions.md)."""
+
+    strategy: Literal["truncation", "window", "summary", "hierarchical"] = "truncation"
+    max_tokens: int = Field(4096, ge=64, description="of history in a prompt, its summary and recalled turns included")
+    first_turns: int = Field(1, ge=1, le=32, description="turns that `window` always keeps")
+    summary_tokens: int = Field(512, ge=32)
+    recalled_tokens: int = Field(768, ge=32)
+    recalled_turns: int = Field(6, ge=1, le=64)
+    summariser: str = Field(
+        "auto",
+        description="`extractive`, a chat model, or auto: a grounded one where there is one",
+    )
+    token_budget: int = Field(0, ge=0, description="tokens that a session may take in all; 0: any number")
+    when_spent: Literal["refuse", "trim"] = Field(
+        "refuse", description="trim: with less history and shorter answers until nothing is left"
+    )
+
+
+class BatchesSettings(Section):
+    """Batch jobs (docs/batches.md): how many of their lines are answered at once in a process."""
+
+    concurrency: int = Field(8, ge=1, description="while nobody else asks the engines")
+    concurrency_busy: int = Field(1, ge=0, description="while somebody does; 0: batches wait")
+    parallel: int = Field(4, ge=1, description="batches that are answered side by side")
+    max_lines: int = Field(50_000, ge=1)
+    max_bytes: int = Field(64 * 2**20, ge=1)
+    lease_s: float = Field(30.0, ge=1, description="after this long others take up what a dead process left")
+    retries: int = Field(8, ge=0, description="how often a line is tried again whose engine died")

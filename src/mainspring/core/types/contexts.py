@@ -1,0 +1,258 @@
+"""Who asks, under which trace, until when and with what allowance."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+from mainspring.core.types.events import Usage
+from mainspring.core.types.records import EventRecord
+from mainspring.core.types.requests import Message
+
+
+class Priority(IntEnum):
+    """Classes of urgency: of the requests that wait for an engine, those of a higher class go first."""
+
+    BATCH = -2
+    BACKGROUND = -1
+    INTERACTIVE = 0
+
+    @classmethod
+    def of(cls, number: int) -> Priority:
+        """The class of ``Context.priority``: beyond both ends the last one."""
+        return cls(max(cls.BATCH, min(cls.INTERACTIVE, number)))
+
+
+@dataclass(frozen=True, slots=True)
+class TraceParent:
+    """W3C trace context: 32 and 16 lower-case hexadecimal digits; ``state`` is the caller's ``tracestate``."""
+
+    trace_id: str
+    span_id: str
+    sampled: bool = True
+    state: str = ""
+
+    @classmethod
+    def new(cls) -> TraceParent:
+        return cls(os.urandom(16).hex(), os.urandom(8).hex())
+
+    def headers(self) -> dict[str, str]:
+        """What tells another service of it: all that is passed on of a caller's own headers."""
+        headers = {"traceparent": f"00-{self.trace_id}-{self.span_id}-{'01' if self.sampled else '00'}"}
+        return headers | {"tracestate": self.state} if self.state else headers
+
+
+class Arrival:
+    """When a request came in and when it was known whose it is, in Unix nanoseconds; told once."""
+
+    __slots__ = ("_times",)
+
+    def __init__(self, began_ns: int, known_ns: int) -> None:
+        self._times: tuple[int, int] | None = (began_ns, known_ns)
+
+    def take(self) -> tuple[int, int] | None:
+        """Both; None from the second time on."""
+        times, self._times = self._times, None
+        return times
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What somebody is limited to; each empty: not at all. ``models`` are names that may be asked, ``collections``
+    names of the collections that are there at all, ``regions`` where the work may be done."""
+
+    models: frozenset[str] = frozenset()
+    collections: frozenset[str] = frozenset()
+    regions: frozenset[str] = frozenset()
+
+    def beyond(self, other: Reach) -> list[str]:
+        """What of it goes further than ``other``: the names of the limits that are laxer."""
+        names = ("models", "collections", "regions")
+        pairs = [(name, getattr(self, name), getattr(other, name)) for name in names]
+        return [name for name, ours, theirs in pairs if theirs and (not ours or ours - theirs)]
+
+
+TOKEN = "oidc_"  # noqa: S105 - no secret
+"""How the ``key_id`` begins of whoever came with a token of an identity provider."""
+CONFINED = "\x1fonly\x1f"
+"""How a group begins that is none: it says which collections its holder is confined to. It stands among the groups
+because all that is kept is kept for a set of groups: what somebody confined leaves (sessions, cached answers, uploads,
+batches) is for those who are confined in the same way. No group of a person's begins like this."""
+
+
+def confined(groups: frozenset[str], collections: frozenset[str]) -> frozenset[str]:
+    """``groups``, confined to ``collections`` (none: as they are)."""
+    return groups | {CONFINED + "\x1f".join(sorted(collections))} if collections else groups
+
+
+def confinement(groups: frozenset[str]) -> frozenset[str]:
+    """The collections that ``groups`` are confined to; empty where they are not."""
+    found = [group.removeprefix(CONFINED).split("\x1f") for group in groups if group.startswith(CONFINED)]
+    return frozenset(name for names in found for name in names)
+
+
+def real(groups: Iterable[str]) -> frozenset[str]:
+    """``groups`` without what says how they are confined: as people are told of them."""
+    return frozenset(group for group in groups if not group.startswith(CONFINED))
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks: decided by the gateway, part of every key in every store. ``tier`` names the key's rate limits;
+    ``consent`` is whether what it asks may be learnt from, where a request does not say; ``lineage`` names the keys
+    whose budgets hold it, too."""
+
+    tenant: str
+    key_id: str
+    scopes: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
+    tier: str = ""
+    consent: bool = False
+    reach: Reach = Reach()
+    lineage: tuple[str, ...] = ()
+
+
+class Waiting(list[EventRecord]):
+    """Facts that wait to be written down; ``all`` are also those that were."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._taken: list[EventRecord] = []
+
+    def clear(self) -> None:
+        self._taken += self
+        super().clear()
+
+    @property
+    def all(self) -> tuple[EventRecord, ...]:
+        """Every fact that came here, of late or before."""
+        return (*self._taken, *self)
+
+
+class Allowance:
+    """What one request and all its inner calls may still spend, and what they did. Shared by child contexts.
+
+    ``records`` are the facts that wait for the request's one settling commit: the call ring adds them, the
+    Record layer writes them. ``turn`` are the messages by which the request lengthens its session: they settle
+    in the same commit, followed by the answer; ``shown`` is what the answer repeats of its request when it is read
+    again. ``money`` is in nano-US-dollars. ``application`` is the name that was
+    asked for at the top, ``rate`` the providers' rate that the work is done at (``batch``; empty: the standard),
+    ``reservation`` what was set aside of budgets for it, ``session_tokens`` what was of its session's. ``capped``: a
+    budget of tokens bounds it more than whoever asked. ``private``: what is shown holds values that nobody may keep;
+    ``put_back`` puts them into a JSON text that holds placeholders.
+    ``answer_id`` is the answer's, under which what is kept of it can be found.
+    """
+
+    def __init__(self, tokens: int | None = None, steps: int | None = None, *, money: int | None = None) -> None:
+        self.tokens = tokens
+        self.steps = steps
+        self.money = money
+        self.application = ""
+        self.rate = ""
+        self.reservation = ""
+        self.spent = Usage()
+        self.records = Waiting()
+        self.turn: tuple[Message, ...] = ()
+        self.shown: Mapping[str, Any] = {}
+        self.session_tokens = 0
+        self.capped = False
+        self.private = False
+        self.answer_id = ""
+        self.put_back: Callable[[str], str] = str
+
+    def spend(self, usage: Usage) -> None:
+        self.spent = self.spent + usage
+        if self.tokens is not None:
+            self.tokens -= usage.total_tokens
+        if self.money is not None:
+            self.money -= usage.cost_nanousd
+
+    def hold(self, tokens: int, money: int) -> None:
+        """Take what a call may come to spend off what is left while it runs; negative: it has ended."""
+        if self.tokens is not None:
+            self.tokens -= tokens
+        if self.money is not None:
+            self.money -= money
+
+    def fork(self) -> Allowance:
+        """An account of its own for work that several share, with what is left here and nothing spent."""
+        forked = Allowance(self.tokens, self.steps, money=self.money)
+        forked.application, forked.rate, forked.capped = self.application, self.rate, self.capped
+        forked.answer_id = self.answer_id
+        return forked
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """Which decision of a router a call belongs to, and which model the router asked by it for the answer (empty: the
+    call only helped to decide)."""
+
+    id: str
+    asked: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Who asks, under which trace, until when and with what allowance. Frozen; carries no services.
+
+    ``deadline`` is a ``time.monotonic()`` value, ``priority`` one of ``Priority``. ``batch`` marks a line of a batch
+    job: it has a price of its own and nobody waits for it. ``arrival`` is for whoever begins the trace of a request,
+    ``regions`` are those that it accepts (empty: any).
+    ``policy`` names the policy of guards that counts whatever is asked (empty: that of what is asked).
+    ``elsewhere`` says that somebody else answers where this call fails: nobody waits to try again.
+    ``replay`` is the answer whose request is asked again: what comes of it is no user's traffic. ``routed`` marks what
+    a router has done beneath it.
+    """
+
+    principal: Principal
+    trace: TraceParent = field(default_factory=TraceParent.new)
+    deadline: float | None = None
+    priority: int = 0
+    allowance: Allowance = field(default_factory=Allowance)
+    depth: int = 0
+    policy: str = ""
+    consent: bool = False
+    retention: str = "default"
+    regions: frozenset[str] = frozenset()
+    idempotency_key: str | None = None
+    arms: Mapping[str, str] = field(default_factory=dict)
+    batch: bool = False
+    arrival: Arrival | None = None
+    replay: str = ""
+    routed: Routed | None = None
+    elsewhere: bool = False
+
+    def under(self, trace: TraceParent) -> Context:
+        """The same context below another span."""
+        # Written out: ``replace`` takes three times as long, and every step of a request comes here.
+        return Context(
+            self.principal,
+            trace,
+            self.deadline,
+            self.priority,
+            self.allowance,
+            self.depth,
+            self.policy,
+            self.consent,
+            self.retention,
+            self.regions,
+            self.idempotency_key,
+            self.arms,
+            self.batch,
+            replay=self.replay,
+            routed=self.routed,
+            elsewhere=self.elsewhere,
+        )
+
+    def nested(self) -> Context:
+        """The context of an inner call: same allowance, one level deeper."""
+        return dataclasses.replace(self, depth=self.depth + 1)
+
+    def remaining(self) -> float | None:
+        """Seconds until the deadline; None without one."""
+        return None if self.deadline is None else self.deadline - time.monotonic()

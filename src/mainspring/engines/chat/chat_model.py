@@ -1,0 +1,56 @@
+"""A chat model behind its engines, and one of several that answer for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mainspring.core.types import Responder
+
+if TYPE_CHECKING:
+    from mainspring.engines.base import Engine
+
+
+@dataclass(slots=True)
+class Replica:
+    """One of several engines of a chat model. ``concurrency`` 0: any number of answers at a time; ``patience_s`` is how
+    long its first token may take (None: until the deadline), ``region`` where it is (empty: nobody said)."""
+
+    name: str
+    engine: Engine
+    responder: Responder
+    local: bool = True
+    weight: float = 1.0
+    concurrency: int = 0
+    patience_s: float | None = None
+    region: str = ""
+
+
+@dataclass(slots=True)
+class ChatModel:
+    """A chat model behind its engine. Prices are US dollars a million tokens; ``created`` is when it was pulled, in
+    Unix seconds (0: it is elsewhere). Of several ``replicas`` the first is ``engine``."""
+
+    name: str
+    engine: Engine
+    responder: Responder
+    grounded: bool
+    provider: str
+    price_input: float = 0.0
+    price_output: float = 0.0
+    created: int = 0
+    replicas: tuple[Replica, ...] = ()
+
+    def all_replicas(self) -> tuple[Replica, ...]:
+        """At least one."""
+        return self.replicas or (Replica("1", self.engine, self.responder),)
+
+    def ready(self) -> bool:
+        """Whether what this server runs for it can answer. An endpoint elsewhere is no part of this server: else its
+        outage would take away all servers that know it, and without traffic none would see it come back."""
+        return any(not replica.local or replica.engine.healthy() for replica in self.all_replicas())
+
+    def down_s(self) -> float:
+        """For how many seconds none of the engines that run here for it could answer, after one could."""
+        local = [replica.engine.statistics().get("down_s", 0.0) for replica in self.all_replicas() if replica.local]
+        return min(local, default=0.0)

@@ -1,0 +1,390 @@
+"""Models as responders: ``ModelResponder`` puts template, grammar and tool parsing around an engine, and
+``EmbedResponder`` answers embedding requests from an embedder."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import hashlib
+import json
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from types import MappingProxyType
+
+from mainspring.core.errors import DeadlineExceeded, InvalidRequest, PromptTooLong, Unsupported
+from mainspring.core.nearest import nearest
+from mainspring.core.types import (
+    ChatRequest,
+    CompletionRequest,
+    Context,
+    EmbedRequest,
+    Ending,
+    Event,
+    Finish,
+    Head,
+    Request,
+    Response,
+    Sampling,
+    Text,
+    Tool,
+    ToolCallDelta,
+    Usage,
+    Vectors,
+)
+from mainspring.engines.base import Embedder, Engine, EngineStream, Generation
+from mainspring.engines.catalogue.entries import FimEntry
+from mainspring.engines.chat import dialects, limits
+from mainspring.engines.chat import tools as tool_calls
+from mainspring.engines.chat.reasoning import OPEN as THINK
+from mainspring.engines.chat.reasoning import ReasoningParser
+from mainspring.engines.chat.template import ChatTemplate
+from mainspring.engines.chat.tool_parser import ToolParser
+from mainspring.engines.grammar import checks
+
+SPECULATION = "speculation"
+# What a request to a model may wish for: each layer above takes its own out, so that none is left but the last.
+_OPTIONS = ("cache", "preset", "repair", "scaling", "session", SPECULATION)
+
+
+class ModelResponder:
+    """A chat model: answers ``ChatRequest`` and ``CompletionRequest``.
+
+    ``fingerprint`` names the weights (None: unknown, as with remote models; answers are then never cached).
+    ``template`` is None for engines that take messages, and for models that only complete text. Without
+    ``max_tokens`` an answer gets ``default_output_tokens``, or what the context window leaves;
+    ``max_output_tokens`` bounds what may be asked for. ``stop`` ends every answer that does not ignore its end, beside
+    what the request says. ``drawn`` are the model's own values of temperature, top_p, top_k and min_p: where a
+    request names no temperature, they hold for all that it leaves unset. ``fim`` is how it fills in the middle of a
+    text (None: it does not). The answer's fingerprint does not look at the
+    sampling: whether a sampled answer may be cached is for the cache to decide.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        model_name: str,
+        fingerprint: str | None,
+        template: ChatTemplate | None = None,
+        default_output_tokens: int = 512,
+        max_output_tokens: int = 4096,
+        stop: Sequence[str] = (),
+        drawn: Mapping[str, float] = MappingProxyType({}),
+        fim: FimEntry | None = None,
+    ) -> None:
+        self.engine = engine
+        self._fim = fim
+        self._drawn = dict(drawn)
+        self.template = template
+        self._model = model_name
+        self._fingerprint = _digest(fingerprint, template, stop, drawn) if fingerprint else None
+        self._stop = tuple(stop)
+        self._default_tokens = default_output_tokens
+        self._max_tokens = max_output_tokens
+
+    def fingerprint(self, request: Request, context: Context) -> str | None:  # noqa: ARG002
+        return self._fingerprint
+
+    async def respond(self, request: Request, context: Context) -> Response:
+        """Answer once the first token is there.
+
+        Raises ``InvalidRequest`` (``Unsupported``, ``InvalidSchema``, ``PromptTooLong``) naming the parameter,
+        ``DeadlineExceeded``, and whatever the engine raises.
+        """
+        match request:
+            case ChatRequest():
+                return await self._generate(*self._chat(request), context)
+            case CompletionRequest():
+                return await self._generate(self._completion(request), None, context)
+            case _:
+                raise InvalidRequest(f"{self._model} is a chat model and does not embed", param="model")
+
+    async def prompt_tokens(self, request: ChatRequest | CompletionRequest) -> int:
+        """Tokens that ``request`` sends to the engine, template and tools included; of a remote model an estimate.
+
+        Raises ``InvalidRequest`` as ``respond`` does.
+        """
+        generation = self._chat(request)[0] if isinstance(request, ChatRequest) else self._completion(request)
+        text = generation.prompt
+        if generation.messages and self.engine.capabilities.templates:
+            offered = [json.dumps(tool_calls.declaration(tool)) for tool in generation.tools]
+            text = "\n".join([*(f"{message.role}\n{message.content}" for message in generation.messages), *offered])
+        return await self.engine.count_tokens(text)
+
+    def rendered(self, request: Request) -> str:
+        """The text that a chat request becomes by the model's template; empty where its endpoint applies its own."""
+        return self._chat(request)[0].prompt if isinstance(request, ChatRequest) else ""
+
+    async def _generate(self, generation: Generation, parsers: _Parsers | None, context: Context) -> Response:
+        generation = dataclasses.replace(
+            generation,
+            sampling=await self._budget(generation),
+            timeout=self._timeout(context),
+            priority=context.priority,
+            headers=context.trace.headers(),
+            patient=not context.elsewhere,
+            tenant=context.principal.tenant,
+        )
+        stream = await self.engine.generate(generation)
+        ending = getattr(stream, "ending", None) or Ending()
+        return Response(Head(self._model), _parsed(stream, parsers, ending), on_close=stream.aclose, ending=ending)
+
+    def _chat(self, request: ChatRequest) -> tuple[Generation, _Parsers]:
+        tools = tool_calls.offered(request.tools, request.tool_choice)
+        speculate = self._speculation(request)
+        if self.engine.capabilities.templates:
+            sampling = self._checked(request.sampling)
+            parallel = request.parallel_tool_calls
+            generation = Generation("", sampling, request.messages, tools, request.tool_choice, parallel)
+            parsers = _Parsers((), thinking=False, parallel=parallel, stops=request.sampling.stop)
+            return generation, parsers
+        if self.template is None:
+            remedy = "Use /v1/completions, or give the model a chat template in its catalogue entry"
+            raise Unsupported(f"{self._model} has no chat template", remedy=remedy, param="messages")
+        forced = tool_calls.forced(request.tool_choice)
+        sampling = self._checked(self._forcing(request.sampling, tools) if forced else request.sampling)
+        prompt = self.template.render(request.messages, tools)
+        thinking = prompt.rstrip().endswith(THINK) and sampling.grammar is None
+        parallel, stops = request.parallel_tool_calls, request.sampling.stop
+        dialect = dialects.BARE if forced else self.template.dialect
+        parsers = _Parsers(tools, dialect, thinking=thinking, parallel=parallel, stops=stops)
+        shown = dialect.shown if tools else ()
+        return Generation(prompt, sampling, shown=shown, speculate=speculate), parsers
+
+    def _speculation(self, request: ChatRequest) -> bool | None:
+        """What ``options.speculation`` asks for; None: where it pays. Raises ``InvalidRequest``, ``Unsupported``."""
+        for name in request.options:
+            if name not in _OPTIONS:
+                close = nearest(name, _OPTIONS)
+                remedy = f"Did you mean {close}?" if close else f"Models take {', '.join(_OPTIONS)}"
+                raise InvalidRequest(f"a model has no option {name!r}", remedy=remedy, param=f"options.{name}")
+        wish = request.options.get(SPECULATION, "auto")
+        if wish not in ("auto", "on", "off"):
+            raise InvalidRequest("speculation must be auto, on or off", param=f"options.{SPECULATION}")
+        if wish == "on" and not self.engine.capabilities.speculates:
+            remedy = "Set engines.speculation, on OpenVINO"
+            raise Unsupported(f"{self._model} does not speculate", remedy=remedy, param=f"options.{SPECULATION}")
+        if wish == "on" and (request.sampling.beams > 1 or request.sampling.grammar is not None):
+            problem = "beams and grammars cannot follow guesses"
+            raise Unsupported(problem, remedy="Leave speculation out", param=f"options.{SPECULATION}")
+        return None if wish == "auto" else wish == "on"
+
+    def _completion(self, request: CompletionRequest) -> Generation:
+        if request.suffix:
+            return self._middle(request)
+        if not request.prompt:
+            raise InvalidRequest("prompt is empty", param="prompt")
+        return Generation(request.prompt, self._checked(request.sampling))
+
+    def _middle(self, request: CompletionRequest) -> Generation:
+        if self._fim is None:
+            remedy = "Leave suffix out, or ask a model whose catalogue entry has fim"
+            raise Unsupported(f"{self._model} does not fill in the middle of a text", remedy=remedy, param="suffix")
+        sampling, stops = self._checked(request.sampling), self._fim.stop
+        if not sampling.ignore_eos:
+            sampling = dataclasses.replace(sampling, stop=(*sampling.stop, *stops))
+        # Tokens of the model's own end the text only where they are part of it.
+        return Generation(self._fim.prompt(request.prompt, request.suffix), sampling, shown=stops)
+
+    def _forcing(self, sampling: Sampling, tools: Sequence[Tool]) -> Sampling:
+        if sampling.grammar:
+            raise InvalidRequest("a tool call cannot be required beside a response_format", param="tool_choice")
+        if "json_schema" not in self.engine.capabilities.grammars:
+            remedy = "Use tool_choice auto"
+            problem = f"engine {self.engine.name} has no grammars and cannot be made to call a tool"
+            raise Unsupported(problem, remedy=remedy, param="tool_choice")
+        return dataclasses.replace(sampling, grammar=checks.check(tool_calls.constraint(tools), param="tools"))
+
+    def _checked(self, sampling: Sampling) -> Sampling:
+        limits.check(sampling, self.engine.capabilities, self.engine.name)
+        if sampling.max_tokens is not None and sampling.max_tokens > self._max_tokens:
+            problem = f"max_tokens is {sampling.max_tokens}, the most that may be asked for is {self._max_tokens}"
+            raise InvalidRequest(problem, param="max_tokens")
+        sampling = self._by_default(sampling)
+        if self._stop and not sampling.ignore_eos:
+            sampling = dataclasses.replace(sampling, stop=(*sampling.stop, *self._stop))
+        if sampling.grammar is None:
+            return sampling
+        return dataclasses.replace(sampling, grammar=checks.check(sampling.grammar))
+
+    def _by_default(self, sampling: Sampling) -> Sampling:
+        """With the model's own way of drawing, where the request has none. Beams draw nothing."""
+        if sampling.temperature is not None or sampling.beams > 1:
+            return sampling
+        able = self.engine.capabilities.parameters
+        own = {name: value for name, value in self._drawn.items() if name in able and getattr(sampling, name) is None}
+        return dataclasses.replace(sampling, **own) if own else sampling  # type: ignore[arg-type]
+
+    async def _budget(self, generation: Generation) -> Sampling:
+        """The sampling with a ``max_tokens`` that fits behind the prompt."""
+        sampling, window = generation.sampling, self.engine.capabilities.context_window
+        wanted = sampling.max_tokens or min(self._default_tokens, self._max_tokens)
+        if sampling.max_tokens is not None and wanted > window:
+            problem = f"max_tokens is {wanted}; {self._model} has a context window of {window}"
+            raise PromptTooLong(problem, remedy="Ask for fewer tokens", param="max_tokens")
+        # No token is shorter than a byte: most prompts fit without being counted. A remote model's tokens are
+        # only estimated here, so it is left to refuse by itself.
+        if generation.messages or len(generation.prompt.encode()) + 1 + wanted <= window:
+            most = min(wanted, window)
+            return sampling if sampling.max_tokens == most else dataclasses.replace(sampling, max_tokens=most)
+        prompt_tokens = await self.engine.count_tokens(generation.prompt)
+        left = window - prompt_tokens
+        if left < 1 or (sampling.max_tokens is not None and sampling.max_tokens > left):
+            asked = f" and max_tokens is {sampling.max_tokens}" if sampling.max_tokens is not None else ""
+            raise PromptTooLong(
+                f"the prompt has {prompt_tokens} tokens{asked}; {self._model} has a context window of {window}",
+                remedy="Shorten the prompt or ask for fewer tokens",
+                param="messages" if left < 1 else "max_tokens",
+            )
+        return dataclasses.replace(sampling, max_tokens=min(wanted, left))
+
+    def _timeout(self, context: Context) -> float | None:
+        remaining = context.remaining()
+        if remaining is not None and remaining <= 0:
+            raise DeadlineExceeded(f"the deadline passed before {self._model} was asked")
+        return remaining
+
+
+def _digest(fingerprint: str, template: ChatTemplate | None, stop: Sequence[str], drawn: Mapping[str, float]) -> str:
+    parts = (fingerprint, template.fingerprint if template else "", *stop, *(f"{name}={drawn[name]}" for name in drawn))
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+class _Parsers:
+    """The parsers of a chat answer's choices: thoughts first, then tool calls, the first of them only where calls
+    are not to be ``parallel``. ``stops`` are the request's own: no other stop string is told of."""
+
+    def __init__(
+        self,
+        tools: Sequence[Tool],
+        dialect: dialects.Dialect = dialects.HERMES,
+        *,
+        thinking: bool,
+        parallel: bool = True,
+        stops: Sequence[str] = (),
+    ) -> None:
+        self._names = frozenset(tool.name for tool in tools)
+        self._fits = tool_calls.checks(tools)
+        self._dialect = dialect
+        self._thinking = thinking
+        self._parallel = parallel
+        self._stops = frozenset(stops)
+        self._choices: dict[int, tuple[ReasoningParser, ToolParser | None]] = {}
+        self._called: set[int] = set()
+        self.plain: set[int] = set()
+        """Choices whose text needs no parsing any more."""
+
+    def push(self, event: Text) -> list[Event]:
+        reasoning, calls = self._choice(event.choice)
+        events = self._call(calls, reasoning.push(event))
+        if calls is None and reasoning.over:
+            self.plain.add(event.choice)
+        return events
+
+    def flush(self, choice: int | None = None) -> list[Event]:
+        """What is held back for ``choice``, or for all of them."""
+        events: list[Event] = []
+        for index in sorted(self._choices) if choice is None else [choice]:
+            reasoning, calls = self._choice(index)
+            events += self._call(calls, reasoning.flush())
+            events += calls.flush() if calls else []
+        self._note(events)
+        return self.wanted(events)
+
+    def wanted(self, events: list[Event]) -> list[Event]:
+        """``events`` without the calls that are too many."""
+        if self._parallel:
+            return events
+        return [event for event in events if not (isinstance(event, ToolCallDelta) and event.index > 0)]
+
+    def finish(self, event: Finish) -> Finish:
+        if event.stopped_by and event.stopped_by not in self._stops:
+            event = dataclasses.replace(event, stopped_by="")
+        called = event.choice in self._called and event.reason == "stop"
+        return dataclasses.replace(event, reason="tool_calls") if called else event
+
+    def _choice(self, index: int) -> tuple[ReasoningParser, ToolParser | None]:
+        if index not in self._choices:
+            calls = ToolParser(self._names, index, dialect=self._dialect, fits=self._fits) if self._names else None
+            self._choices[index] = (ReasoningParser(index, thinking=self._thinking), calls)
+        return self._choices[index]
+
+    def _call(self, calls: ToolParser | None, events: list[Event]) -> list[Event]:
+        if calls is None:
+            return events
+        parsed: list[Event] = []
+        for event in events:
+            parsed += calls.push(event) if isinstance(event, Text) else [event]
+        self._note(parsed)
+        return self.wanted(parsed)
+
+    def _note(self, events: list[Event]) -> None:
+        self._called.update(event.choice for event in events if isinstance(event, ToolCallDelta))
+
+
+async def _parsed(stream: EngineStream, parsers: _Parsers | None, ending: Ending) -> AsyncGenerator[Event, None]:
+    if parsers is None:
+        async for event in stream:
+            if type(event) is Text:
+                ending.written += event.tokens
+            elif type(event) is Usage:
+                ending.tell(event)
+            yield event
+        return
+    plain = parsers.plain
+    async for event in stream:
+        if type(event) is Text:
+            ending.written += event.tokens
+            if event.choice in plain:
+                yield event
+                continue
+        match event:
+            case Text():
+                for parsed in parsers.push(event):
+                    yield parsed
+            case Usage():
+                ending.tell(event)
+                for parsed in parsers.flush():
+                    yield parsed
+                yield event
+            case Finish():
+                for parsed in parsers.flush(event.choice):
+                    yield parsed
+                yield parsers.finish(event)
+            case _:
+                for wanted in parsers.wanted([event]):
+                    yield wanted
+
+
+class EmbedResponder:
+    """An embedding model: answers ``EmbedRequest`` with ``Vectors``, ``Usage`` and ``Finish``.
+
+    Texts longer than the model reads are cut; the head's ``x-mainspring-truncated`` says how many.
+    """
+
+    def __init__(self, embedder: Embedder, *, model_name: str, fingerprint: str | None = None) -> None:
+        self.embedder = embedder
+        self._model = model_name
+        self._fingerprint = fingerprint
+
+    def fingerprint(self, request: Request, context: Context) -> str | None:  # noqa: ARG002
+        return self._fingerprint
+
+    async def respond(self, request: Request, context: Context) -> Response:
+        """Answer when all texts are embedded. Raises ``InvalidRequest`` for other requests and empty inputs."""
+        if not isinstance(request, EmbedRequest):
+            raise InvalidRequest(f"{self._model} is an embedding model and does not chat", param="model")
+        if not request.inputs or not all(request.inputs):
+            raise InvalidRequest("input must have at least one text, and no empty ones", param="input")
+        try:
+            async with asyncio.timeout(context.remaining()):
+                embedded = await self.embedder.embed(request.inputs, request.kind)
+        except TimeoutError:
+            raise DeadlineExceeded(f"{self._model} did not embed the texts in time") from None
+        headers = {"x-mainspring-truncated": str(embedded.truncated)} if embedded.truncated else {}
+        events = _events(Vectors(embedded.vectors), Usage(prompt_tokens=embedded.tokens), Finish("stop"))
+        return Response(Head(self._model, headers=headers), events)
+
+
+async def _events(*events: Event) -> AsyncGenerator[Event, None]:
+    for event in events:
+        yield event

@@ -1,0 +1,1 @@
+"""Encoders: embedders and rerankers."""

@@ -1,0 +1,215 @@
+"""Runs a pulled encoder by OpenVINO in one thread of its own: what embedders and rerankers have in common.
+
+Texts are sorted by length and cut into batches of bounded size. Batches of all requests wait in one priority
+queue: small requests (queries) go before the batches of large ones (ingestion), and large ones take turns, so that
+nobody waits for more than the batch that is running.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mainspring.core.errors import EngineError, ModelError
+from mainspring.engines.catalogue.pull import PulledModel
+
+Floats = NDArray[np.float32]
+Precision = Literal["bf16", "f32"]
+Graph = Callable[[], Any]
+Finish = Callable[[Floats, Sequence["Row"]], Floats]
+_BATCH_TOKENS = 1024
+_BATCH_TEXTS = 64
+# Lengths are rounded up so that the engine prepares few shapes; padding is masked.
+_LENGTH_STEP = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Token ids of one input; those from ``second`` on are of the second text of a pair."""
+
+    ids: Sequence[int]
+    second: int
+
+
+@dataclass(order=True)
+class _Batch:
+    """Rows waiting for the thread; ordered by (priority, turn, number)."""
+
+    priority: int
+    turn: int
+    number: int
+    rows: Sequence[Row] = field(compare=False)
+    finish: Finish | None = field(compare=False)
+    future: Future[Floats] = field(compare=False)
+
+
+# Before all others, and after all that wait.
+_CLOSE, _UNLOAD = -1, 2
+
+
+class EncoderRunner:
+    """The graph of ``pulled`` (or the one that ``graph`` makes), compiled at the first batch. Usable from any
+    thread and event loop.
+
+    ``threads`` 0 takes all cores. ``paired`` graphs take token types. ``precision`` bf16 is faster on processors
+    that compute in it; others compute in f32 then.
+    """
+
+    def __init__(
+        self,
+        pulled: PulledModel,
+        threads: int,
+        precision: Precision,
+        *,
+        paired: bool = False,
+        graph: Graph | None = None,
+    ) -> None:
+        self._pulled = pulled
+        self._threads = threads
+        self._precision = precision
+        self._paired = paired
+        self._graph = graph
+        self._queue: queue.PriorityQueue[_Batch] = queue.PriorityQueue()
+        self._numbers = itertools.count()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    async def run(self, rows: Sequence[Row], width: int, finish: Finish | None = None) -> Floats:
+        """The graph's output for each row, float32 (rows, ``width``), in their order.
+
+        ``finish`` makes that of what the graph gives for a batch, (texts, tokens, ...), in the runner's thread.
+
+        Raises ``ModelError`` when the graph cannot be loaded and ``EngineError`` after ``close``.
+        """
+        order = sorted(range(len(rows)), key=lambda index: len(rows[index].ids))
+        parts = _batches(order, rows)
+        small = len(parts) == 1
+        futures = [
+            self._submit([rows[index] for index in part], finish, 0 if small else 1, turn)
+            for turn, part in enumerate(parts)
+        ]
+        results = np.empty((len(rows), width), np.float32)
+        try:
+            for part, future in zip(parts, futures, strict=True):
+                done: Floats = await asyncio.wrap_future(future)
+                results[part] = done
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            raise
+        return results
+
+    async def close(self) -> None:
+        """Stop the thread after the batch that is running; what waits fails with ``EngineError``."""
+        with self._lock:
+            self._closed = True
+            thread = self._thread
+        if thread is not None:
+            self._queue.put(_Batch(_CLOSE, 0, next(self._numbers), [], None, Future()))
+            await asyncio.to_thread(thread.join)
+
+    def unload(self) -> None:
+        """Let go of the compiled graph once what waits is done; the next batch compiles it again."""
+        with self._lock:
+            if self._thread is not None and not self._closed:
+                self._queue.put(_Batch(_UNLOAD, 0, next(self._numbers), [], None, Future()))
+
+    def _submit(self, rows: Sequence[Row], finish: Finish | None, priority: int, turn: int) -> Future[Floats]:
+        future: Future[Floats] = Future()
+        name = self._pulled.entry.name
+        with self._lock:
+            if self._closed:
+                raise EngineError(f"{self._pulled.entry.kind} model {name} is closed")
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name=f"encode-{name}", daemon=True)
+                self._thread.start()
+            self._queue.put(_Batch(priority, turn, next(self._numbers), rows, finish, future))
+        return future
+
+    # --- in the thread ----------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        request: Any = None
+        while (batch := self._queue.get()).priority != _CLOSE:
+            if batch.priority == _UNLOAD:
+                request = None
+                continue
+            if not batch.future.set_running_or_notify_cancel():
+                continue
+            try:
+                request = request or self._compile()
+                result = _infer(request, batch.rows, self._paired)
+                batch.future.set_result(batch.finish(result, batch.rows) if batch.finish else result)
+            except Exception as error:
+                batch.future.set_exception(error)
+        while not self._queue.empty():
+            batch = self._queue.get()
+            if batch.future.set_running_or_notify_cancel():
+                batch.future.set_exception(EngineError(f"model {self._pulled.entry.name} was closed"))
+
+    def _compile(self) -> Any:
+        import openvino as ov
+
+        core = ov.Core()
+        hints = {"INFERENCE_PRECISION_HINT": self._precision, "PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": "1"}
+        if self._threads:
+            hints["INFERENCE_NUM_THREADS"] = str(self._threads)
+        try:
+            model = self._graph() if self._graph else str(self._pulled.files["graph"])
+            return core.compile_model(model, "CPU", hints).create_infer_request()
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[-1]
+            name = self._pulled.entry.name
+            raise ModelError(
+                f"{name} cannot be loaded: {reason}", remedy=f"Run `mainspring models pull {name} --force`"
+            ) from None
+
+
+def _infer(request: Any, rows: Sequence[Row], paired: bool) -> Floats:
+    longest = max(len(row.ids) for row in rows)
+    width = -(-longest // _LENGTH_STEP) * _LENGTH_STEP
+    ids, mask, types = (np.zeros((len(rows), width), np.int64) for _ in range(3))
+    for number, row in enumerate(rows):
+        ids[number, : len(row.ids)] = row.ids
+        mask[number, : len(row.ids)] = 1
+        types[number, row.second : len(row.ids)] = 1
+    inputs = {"input_ids": ids, "attention_mask": mask}
+    request.infer(inputs | {"token_type_ids": types} if paired else inputs)
+    return np.array(request.get_output_tensor(0).data, np.float32)
+
+
+def load_tokenizer(pulled: PulledModel) -> Any:
+    """The model's ``tokenizers.Tokenizer``, without the padding and cutting that bundled files come with."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(pulled.files["tokenizer"]))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
+
+
+def clean(text: str) -> str:
+    """``text`` as tokenizers accept it: lone surrogates (from broken JSON escapes) are replaced."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _batches(order: Sequence[int], rows: Sequence[Row]) -> list[list[int]]:
+    """Cut ``order`` (indices, by length) into batches whose padded size is bounded."""
+    parts: list[list[int]] = []
+    for index in order:
+        part = parts[-1] if parts else []
+        if part and len(part) < _BATCH_TEXTS and (len(part) + 1) * len(rows[index].ids) <= _BATCH_TOKENS:
+            part.append(index)
+        else:
+            parts.append([index])
+    return parts

@@ -1,0 +1,1 @@
+"""Grammars and schemas that a model's output must keep to."""

@@ -1,0 +1,1 @@
+"""OpenVINO GenAI in a child process."""

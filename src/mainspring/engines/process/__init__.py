@@ -1,0 +1,1 @@
+"""Child processes: how they are kept alive and spoken to."""

@@ -1,0 +1,42 @@
+"""Whether the files of a pulled model are those that were pulled: what crashes on whole files is no broken file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mainspring.engines.catalogue.sources import sha256_of
+
+Damage = Callable[[], str | None]
+"""The file that differs from what was pulled; "" where none does, None where nobody knows. Reads them: call it in a
+thread."""
+
+
+def unknown() -> str | None:
+    return None
+
+
+def of(model: Any) -> Damage:
+    """For a ``PulledModel``; of a mere path nobody knows what it was."""
+    directory, manifest = getattr(model, "directory", None), getattr(model, "manifest", None)
+    if not isinstance(directory, Path) or manifest is None:
+        return unknown
+    known: dict[Path, tuple[tuple[int, int, int], str]] = {}
+
+    def damaged() -> str | None:
+        for relative, facts in manifest["files"].items():
+            path = directory / relative
+            try:
+                status = path.stat()
+                mark = status.st_size, status.st_mtime_ns, status.st_ino
+                # A file that nobody touched is read once.
+                if known.get(path, (None, ""))[0] != mark:
+                    known[path] = mark, sha256_of(path)
+            except OSError:
+                return str(relative)
+            if known[path][1] != facts["sha256"]:
+                return str(relative)
+        return ""
+
+    return damaged

@@ -1,0 +1,1 @@
+"""Models behind HTTP: OpenAI-compatible endpoints and vLLM."""

@@ -1,0 +1,1 @@
+"""Calls of tools that wait until somebody approves them."""

@@ -1,0 +1,55 @@
+"""``mainspring approvals``: the calls of tools that wait at a running server; approve and deny them."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Annotated
+from urllib.parse import quote
+
+import typer
+
+from mainspring.terminal import show
+from mainspring.terminal.remote import Server
+
+app = typer.Typer(help="List, approve and deny calls of tools that wait at a running server.", no_args_is_help=True)
+Approval = Annotated[str, typer.Argument(help="Id, as `mainspring approvals list` shows it")]
+Note = Annotated[str, typer.Option(help="Told to whoever asks what became of the call")]
+
+
+@app.command("list")
+def list_approvals(
+    context: typer.Context,
+    every: Annotated[bool, typer.Option("--all", help="Those too that were decided or have expired")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output")] = False,
+) -> None:
+    """List what waits, the latest hundred."""
+    found = Server.of(context).call("GET", f"/v1/approvals?limit=100{'' if every else '&status=pending'}")["data"]
+    if as_json:
+        show.as_json(found)
+        return
+    if not found:
+        print("Nothing waits for approval.")
+        return
+    rows = []
+    for each in found:
+        function = each["tool_call"]["function"]
+        until = datetime.datetime.fromtimestamp(each["expires_at"]).astimezone().strftime("%Y-%m-%d %H:%M")
+        rows.append((each["id"], each["status"], each["model"], function["name"], function["arguments"][:80], until))
+    show.table(("ID", "STATUS", "APPLICATION", "TOOL", "ARGUMENTS", "UNTIL"), rows)
+
+
+@app.command()
+def approve(context: typer.Context, approval: Approval, note: Note = "") -> None:
+    """Let a call be handed out, once."""
+    _decide(context, approval, "approve", note)
+
+
+@app.command()
+def deny(context: typer.Context, approval: Approval, note: Note = "") -> None:
+    """Never hand a call out."""
+    _decide(context, approval, "deny", note)
+
+
+def _decide(context: typer.Context, approval: str, how: str, note: str) -> None:
+    found = Server.of(context).call("POST", f"/v1/approvals/{quote(approval, safe='')}/{how}", {"note": note})
+    print(f"The call of {found['tool_call']['function']['name']} is {found['status']}.")

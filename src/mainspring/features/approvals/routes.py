@@ -1,0 +1,77 @@
+"""Calls of tools that wait for somebody: listed, looked at, approved or denied by keys of the scope ``approve``."""
+
+# No postponed annotations here: FastAPI must see the local aliases of the dependencies.
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import Field
+from starlette.responses import Response as HttpResponse
+
+from mainspring.core.types import Context
+from mainspring.http.access import Access
+from mainspring.http.bodies import Body
+from mainspring.http.pages import AskedPage, list_body
+from mainspring.http.request_body import JsonRoute
+from mainspring.http.respond import json_response
+from mainspring.stores.work.approvals import Approval, Approvals, Status
+
+
+class DecisionBody(Body):
+    """``POST /v1/approvals/{id}/approve`` and ``.../deny``. The note is told to whoever asks what became of it."""
+
+    note: Annotated[str, Field(max_length=500)] = ""
+
+
+def router(store: Approvals, access: Access) -> APIRouter:
+    """The routes over the store."""
+    routes = APIRouter(route_class=JsonRoute, tags=["approvals"], prefix="/v1/approvals")
+    deciders = Annotated[Context, Depends(access("approve"))]
+
+    @routes.get("")
+    async def list_approvals(
+        context: deciders, page: AskedPage, status: Annotated[Status | None, Query(description="Only these")] = None
+    ) -> HttpResponse:
+        """The calls that wait or waited."""
+        return json_response(list_body((await store.page(context.principal, page, status)).map(approval_body)))
+
+    @routes.get("/{approval_id}")
+    async def get_approval(approval_id: str, context: deciders) -> HttpResponse:
+        """One of them. Arguments are empty once the call was handed out, denied, or has expired."""
+        return json_response(approval_body(await store.get(context.principal, approval_id)))
+
+    @routes.post("/{approval_id}/approve")
+    async def approve(approval_id: str, body: DecisionBody, context: deciders) -> HttpResponse:
+        """Let the call be handed out, once, to whoever asks with its id."""
+        return json_response(approval_body(await store.decide(context, approval_id, approve=True, note=body.note)))
+
+    @routes.post("/{approval_id}/deny")
+    async def deny(approval_id: str, body: DecisionBody, context: deciders) -> HttpResponse:
+        """Never hand it out."""
+        return json_response(approval_body(await store.decide(context, approval_id, approve=False, note=body.note)))
+
+    return routes
+
+
+def approval_body(approval: Approval) -> dict[str, Any]:
+    """An ``approval`` object; ``tool_call`` is OpenAI's."""
+    call = approval.call
+    return {
+        "id": approval.id,
+        "object": "approval",
+        "status": approval.status,
+        "model": approval.application,
+        "tool_call": {
+            "id": call.id,
+            "type": "function",
+            "function": {"name": call.name, "arguments": call.arguments},
+        },
+        "arguments_sha256": approval.sha256,
+        "created_at": int(approval.created_at),
+        "expires_at": int(approval.expires_at),
+        "asked_by": approval.key_id,
+        "decided_at": None if approval.decided_at is None else int(approval.decided_at),
+        "decided_by": approval.decided_by or None,
+        "note": approval.note,
+        "trace_id": approval.trace_id,
+    }

@@ -1,0 +1,88 @@
+"""Documents that are somebody's: those whose attribute ``subject`` names them; of a tenant, all."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from mainspring.core.errors import Conflict, NotFound
+from mainspring.rag.ingest.forget import Forgetter
+from mainspring.stores import Stores
+from mainspring.stores.erase.data_subjects import Subject
+from mainspring.stores.schema import documents, files
+from mainspring.stores.sql.row_access import Sight
+
+ATTRIBUTE = "subject"
+
+
+@dataclass(frozen=True, slots=True)
+class Theirs:
+    """A document of a collection. ``file_id`` is None where it was not uploaded, ``attributes`` JSON text."""
+
+    collection_id: str
+    id: str
+    name: str
+    file_id: str | None
+    text_blob: str
+    attributes: str
+
+
+class Documents:
+    """Finds and deletes them; ``forgetter`` takes their bytes out of the stores."""
+
+    def __init__(self, stores: Stores, forgetter: Forgetter) -> None:
+        self._stores = stores
+        self._forgetter = forgetter
+
+    async def find(self, subject: Subject, upto: float, groups: frozenset[str] | None = None) -> Sequence[Theirs]:
+        """Those from before ``upto`` (Unix seconds), of which ``groups`` may see them (None: all)."""
+        if subject.kind not in ("user", "tenant"):
+            return []
+
+        def work(connection: sa.Connection) -> list[Theirs]:
+            sight = Sight(connection, groups or frozenset())
+            where = [documents.c.tenant == subject.tenant, documents.c.created_at <= upto]
+            if subject.kind == "user":
+                where.append(sight.field(documents.c.attributes, ATTRIBUTE) == subject.id)
+            if groups is not None:
+                where += [sight.sees(documents.c.groups), sight.sees(documents.c.read_groups)]
+            found = connection.execute(sa.select(documents).where(*where))
+            return [
+                Theirs(row.collection_id, row.id, row.name, row.file_id, row.text_blob, row.attributes) for row in found
+            ]
+
+        return await self._stores.database.read(work)
+
+    async def text(self, document: Theirs) -> str:
+        """What was read of it; empty where that is nothing (yet)."""
+        if not document.text_blob:
+            return ""
+        return (await self._stores.blobs.get(document.text_blob)).decode()
+
+    async def files(self, subject: Subject, upto: float) -> set[str]:
+        """The uploaded files that they were made of; of a tenant, all."""
+        if subject.kind == "tenant":
+            query = sa.select(files.c.id).where(files.c.tenant == subject.tenant, files.c.created_at <= upto)
+            return set(await self._stores.database.read(lambda connection: connection.execute(query).scalars().all()))
+        return {each.file_id for each in await self.find(subject, upto) if each.file_id is not None}
+
+    async def erase(self, subject: Subject, upto: float, gone: set[str]) -> tuple[int, int]:
+        """Delete them and the files ``gone``; how many of each. Their bytes are gone when it returns."""
+        found = await self.find(subject, upto)
+        for each in found:
+            # Somebody else may be deleting the same.
+            with contextlib.suppress(NotFound):
+                collection = await self._stores.collections.known(subject.tenant, each.collection_id)
+                await self._stores.collections.remove(collection, each.id)
+        deleted = 0
+        for file_id in sorted(gone):
+            # A file that documents of others are made of, too, stays with them.
+            with contextlib.suppress(NotFound, Conflict):
+                await self._stores.files.delete(subject.tenant, file_id, groups=None)
+                deleted += 1
+        if found:
+            await self._forgetter.round()
+        return len(found), deleted

@@ -1,0 +1,81 @@
+"""Who was not let in: refused credentials and scopes, counted and written to the audit log once in a while.
+
+One entry a minute at most, of bounded size, however many are refused: nobody can flood the log. Addresses are kept as
+keyed hashes. What was counted since the last entry is lost where the process is killed; the metrics have it, too.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from mainspring.core.errors import Forbidden, MainspringError
+from mainspring.core.types import Principal
+from mainspring.stores.events.audit_log import ITSELF, SERVER, Audit, Hidden
+from mainspring.telemetry.compliance_metrics import ComplianceMetrics
+
+MOST = 32
+"""Addresses, and keys with scopes, that an entry tells apart; the rest is counted together."""
+_OTHERS = "others"
+
+
+class _Counted:
+    """What was refused of one tenant since ``since`` (Unix seconds)."""
+
+    __slots__ = ("addresses", "keys", "reasons", "since")
+
+    def __init__(self) -> None:
+        self.since = time.time()
+        self.reasons: Counter[str] = Counter()
+        self.addresses: Counter[str] = Counter()
+        self.keys: Counter[str] = Counter()
+
+    def details(self) -> Mapping[str, Any]:
+        told: dict[str, Any] = {"since": round(self.since, 3), "reasons": dict(self.reasons)}
+        if self.addresses:
+            told["addresses"] = [
+                {"address": each if each == _OTHERS else Hidden(each), "count": count}
+                for each, count in self.addresses.most_common()
+            ]
+        if self.keys:
+            told["keys"] = dict(self.keys.most_common())
+        return told
+
+
+class Refusals:
+    """Counts; ``flush`` writes down what was counted."""
+
+    def __init__(self, audit: Audit, metrics: ComplianceMetrics) -> None:
+        self._audit = audit
+        self._metrics = metrics
+        self._counted: dict[str, _Counted] = {}
+
+    def note(self, error: MainspringError, address: str, scope: str, principal: Principal | None = None) -> None:
+        """A request was refused; ``principal`` is who asked, where the key is a good one and lacks ``scope``."""
+        reason = "scope" if isinstance(error, Forbidden) else "credentials"
+        self._metrics.refused(reason)
+        tenant = SERVER if principal is None else principal.tenant
+        counted = self._counted.setdefault(tenant, _Counted())
+        counted.reasons[reason] += 1
+        _count(counted.addresses, address or "unknown")
+        if principal is not None:
+            _count(counted.keys, f"{principal.key_id} {scope}")
+
+    async def flush(self) -> None:
+        """Write an entry for each tenant of which something was refused. Raises ``StoreError``, and loses nothing."""
+        for tenant in list(self._counted):
+            counted = self._counted.pop(tenant)
+            try:
+                await self._audit.record(tenant, "access.refused", ITSELF, details=counted.details())
+            except MainspringError:
+                again = self._counted.setdefault(tenant, _Counted())
+                again.since = counted.since
+                for name in ("reasons", "addresses", "keys"):
+                    getattr(again, name).update(getattr(counted, name))
+                raise
+
+
+def _count(counts: Counter[str], name: str) -> None:
+    counts[name if name in counts or len(counts) < MOST else _OTHERS] += 1

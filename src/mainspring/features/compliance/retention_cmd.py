@@ -1,0 +1,49 @@
+"""``mainspring retention``: for how long what is kept, what is due, and deleting it now."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from mainspring.terminal import show
+
+
+def retention(
+    context: typer.Context,
+    apply: Annotated[bool, typer.Option("--apply", help="Delete what is due, rather than wait for the server")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output")] = False,
+) -> None:
+    """Show for how long each class of data is kept and how much of it is due to be deleted.
+
+    A running server deletes what is due every hour (`compliance.retention.every_s`).
+    """
+
+    async def work() -> tuple[list[tuple[str, str, int]], dict[str, int]]:
+        from prometheus_client import CollectorRegistry
+
+        from mainspring import stores
+        from mainspring.core.settings import load
+        from mainspring.features.compliance.retention import Retention, told
+        from mainspring.stores.events.audit_log import LOCAL
+        from mainspring.telemetry.compliance_metrics import ComplianceMetrics
+
+        settings = load(context.obj).settings
+        async with stores.open(settings) as opened:
+            kept = Retention(opened, settings.compliance.retention, ComplianceMetrics(CollectorRegistry()))
+            due = told(await kept.due())
+            spans = f"{settings.telemetry.span_retention_days:g} days"
+            cached = f"{settings.stores.cache_ttl_s / 86_400:g} days"
+            # Their own stores let these go.
+            due += [("spans", spans, 0), ("cached answers", cached, 0)]
+            return due, dict(await kept.apply(LOCAL)) if apply else {}
+
+    due, deleted = asyncio.run(work())
+    if as_json:
+        rows = [{"data": data, "kept": kept, "due": count} for data, kept, count in due]
+        show.as_json({"classes": rows, "deleted": deleted})
+        return
+    show.table(("data", "kept", "due"), due)
+    if apply:
+        print("deleted: " + (", ".join(f"{count} {data}" for data, count in sorted(deleted.items())) or "nothing"))

@@ -1,0 +1,1 @@
+"""Ablations: which part of a system gains how much."""

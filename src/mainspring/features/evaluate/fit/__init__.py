@@ -1,0 +1,1 @@
+"""Thresholds and routers fitted on labelled questions."""

@@ -1,0 +1,66 @@
+"""What people thought of a small model's recorded answers, as rows to fit a router on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any, Protocol
+
+from mainspring.core.types import EventRecord
+from mainspring.features.evaluate.fit.routing import Row
+
+_PAGE = 500
+
+
+class Recorded(Protocol):
+    """The event log."""
+
+    async def find(
+        self,
+        tenant: str,
+        *,
+        kind: str | None = None,
+        subject: str | None = None,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> list[EventRecord]: ...
+
+    async def get(self, tenant: str, event_id: str) -> EventRecord: ...
+
+
+async def from_feedback(events: Recorded, tenant: str, model: str, *, consented: bool) -> list[Row]:
+    """Prompts that ``model`` answered and somebody rated or edited. Good: rated up, and not edited; the latest counts.
+
+    Left out are conversations of several turns, answers whose text was not kept, and with ``consented`` whatever
+    nobody gave leave to learn from.
+    """
+    opinions: dict[str, bool] = {}
+    async for event in _all(events, tenant):
+        if consented and not event.consent:
+            continue
+        if event.facts.get("edited") or event.facts.get("rating") in ("up", "down"):
+            opinions[event.subject] = event.facts.get("rating") == "up" and not event.facts.get("edited")
+    rows = []
+    for answer_id, good in opinions.items():
+        found = await events.find(tenant, kind="answer", subject=answer_id, limit=1)
+        if found and found[0].facts.get("model") == model and (prompt := _prompt(found[0])):
+            rows.append(Row(prompt, good, tokens=int(found[0].facts.get("spent_tokens", 0)), source="feedback"))
+    return rows
+
+
+async def _all(events: Recorded, tenant: str) -> AsyncIterator[EventRecord]:
+    after: str | None = None
+    while page := await events.find(tenant, kind="feedback", after=after, limit=_PAGE):
+        for event in page:
+            yield event
+        after = page[-1].id
+
+
+def _prompt(answer: EventRecord) -> str:
+    if not answer.content:
+        return ""
+    content: dict[str, Any] = json.loads(answer.content)
+    if "prompt" in content:
+        return str(content["prompt"])
+    said = [message["content"] for message in content.get("messages", ()) if message.get("role") == "user"]
+    return str(said[0]) if len(said) == 1 else ""

@@ -1,0 +1,55 @@
+"""Claims of which people have said whether a text supports them: what measures of faithfulness are checked against.
+
+Where the files come from is told in docs/evaluation.md; nothing is downloaded and none of it is part of this package.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mainspring.core.errors import InvalidRequest, NotFound
+from mainspring.features.evaluate.sets.collections import Split
+
+QAGS = ("cnndm", "xsum")
+"""The parts of QAGS: summaries that mostly copy (CNN/Daily Mail) and such as mostly reword (XSum)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledClaim:
+    """A statement, the text that it is held against, and whether that text supports it."""
+
+    text: str
+    source: str
+    supported: bool
+    split: Split = "reported"
+
+
+def qags(data: Path, part: str) -> tuple[LabelledClaim, ...]:
+    """Sentences that summarisers wrote, each with its article (Wang, Cho and Lewis, ACL 2020).
+
+    Three people judged each; what two of them said counts. All are reported. ``part`` is one of ``QAGS``. Raises
+    ``NotFound`` where the file is absent and ``InvalidRequest`` naming a line that is not of its form.
+    """
+    path = data / "qa" / "qags" / f"mturk_{part}.jsonl"
+    if part not in QAGS or not path.exists():
+        raise NotFound(
+            f"{data} has no qa/qags/mturk_{part}.jsonl", remedy="docs/evaluation.md says where the data sets come from"
+        )
+    found: list[LabelledClaim] = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if line.strip():
+            try:
+                found += _sentences(json.loads(line))
+            except (ValueError, KeyError, TypeError) as error:
+                raise InvalidRequest(f"{path.name} line {number} is not of QAGS' form: {error}") from None
+    return tuple(found)
+
+
+def _sentences(row: Any) -> Iterator[LabelledClaim]:
+    for each in row["summary_sentences"]:
+        votes = [vote["response"] == "yes" for vote in each["responses"]]
+        yield LabelledClaim(each["sentence"].strip(), row["article"], sum(votes) * 2 > len(votes))

@@ -1,0 +1,1 @@
+"""Ranking metrics, curves, and tests of significance."""

@@ -1,0 +1,1 @@
+"""Alerts, service level objectives, and who is told."""

@@ -1,0 +1,1 @@
+"""A share of live answers, judged in the background."""

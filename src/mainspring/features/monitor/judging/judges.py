@@ -1,0 +1,144 @@
+"""Who judges: embeddings, or a chat model behind its call ring. What they read is charged under a name of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+from mainspring.core.errors import MainspringError, NoRegion
+from mainspring.core.types import (
+    Allowance,
+    ChatRequest,
+    Context,
+    EventRecord,
+    Message,
+    Principal,
+    Priority,
+    Reach,
+    Responder,
+    Sampling,
+    TraceParent,
+)
+from mainspring.engines.base import Embedder
+from mainspring.features.monitor.judging.live_judging import Piecewise
+from mainspring.rag.triad.live import MOST_CLAIMS, Given, Verdict, judged_by, verdict
+from mainspring.rag.triad.model_judge import ChatJudge
+from mainspring.serving.money.charged_models import Charged
+from mainspring.serving.money.reservation import Purse
+from mainspring.serving.ring.ports import EventLog
+
+JUDGING = "judging"
+"""The application and the key that judging is charged to."""
+_log = logging.getLogger(__name__)
+_TIMEOUT_S = 120.0
+# Beside the texts: what is asked of each, and what is replied.
+_ASKED_TOKENS, _REPLY_TOKENS = 400, 256
+
+
+class ByEmbeddings:
+    """Judges with ``embedder``, a few texts at a time, while ``idle`` says so. ``permits`` says whether what a context
+    asks for may be worked on here."""
+
+    def __init__(
+        self,
+        embedder: Embedder,
+        charged: Charged,
+        events: EventLog,
+        *,
+        idle: Callable[[], bool],
+        permits: Callable[[Context], bool],
+    ) -> None:
+        self._embedder = embedder
+        self._charged = charged
+        self._events = events
+        self._idle = idle
+        self._permits = permits
+        self.name = judged_by(embedder)
+
+    async def judge(self, answer: EventRecord, given: Given) -> Verdict:
+        """Raises ``NoRegion``, and what the embedder raises."""
+        context = context_of(answer)
+        if not self._permits(context):
+            raise NoRegion(f"{self._embedder.name} is in no region that was asked for")
+        reading = Piecewise(self._embedder, self._idle)
+        try:
+            return await verdict(given, reading)
+        finally:
+            if reading.tokens:
+                await self._charged.spent(self._embedder, reading.tokens, context)
+                await settle(self._events, answer, context.allowance)
+
+
+class ByModel:
+    """Judges with the chat model ``name`` behind its call ring, as far as the budgets of ``purse`` hold it."""
+
+    def __init__(
+        self, responder: Responder, model: str, embedder: Embedder, events: EventLog, purse: Purse | None
+    ) -> None:
+        self._responder = responder
+        self._model = model
+        self._embedder = embedder
+        self._events = events
+        self._purse = purse
+        self.name = judged_by(embedder, model)
+
+    async def judge(self, answer: EventRecord, given: Given) -> Verdict | None:
+        """None where a budget holds no more. Raises ``NoRegion``, and what the model raises."""
+        context = context_of(answer)
+        try:
+            if not await self._set_aside(context, given):
+                return None
+            return await verdict(given, self._embedder, ChatJudge(self._responder, self._model, context=context))
+        finally:
+            # What was called was paid for, whatever came of it.
+            await settle(self._events, answer, context.allowance)
+            if self._purse is not None and context.allowance.reservation:
+                self._purse.budgets.done(context.allowance.reservation)
+
+    async def _set_aside(self, context: Context, given: Given) -> bool:
+        """Whether the budgets hold what all questions to the model may cost; they are held to it then."""
+        allowance, purse = context.allowance, self._purse
+        found = [] if purse is None else await purse.budgets.concerning(context.principal, allowance.application)
+        if purse is None or not found:
+            return True
+        text = "\n".join((given.question, given.answer, *given.passages))
+        most = ChatRequest(self._model, (Message("user", text),), sampling=Sampling(max_tokens=_REPLY_TOKENS))
+        nanousd, tokens = await purse.most(most, context)
+        calls = 1 + len(given.passages) + (MOST_CLAIMS if given.passages else 0)
+        nanousd, tokens = calls * nanousd, calls * (tokens + _ASKED_TOKENS)
+        if full := await purse.hold(allowance, found, nanousd, tokens):
+            _log.info("an answer is not judged: budget %s holds no more", full.id)
+        return full is None
+
+
+def context_of(answer: EventRecord) -> Context:
+    """What an answer is judged within: behind everybody else, in a trace of its own, in the regions that its request
+    and its key asked for."""
+    request, key = (frozenset(each) for each in answer.facts.get("regions", ((), ())))
+    allowance = Allowance()
+    allowance.application = JUDGING
+    return Context(
+        Principal(answer.tenant, JUDGING, reach=Reach(regions=key)),
+        dataclasses.replace(TraceParent.new(), span_id="0" * 16, sampled=False),
+        deadline=time.monotonic() + _TIMEOUT_S,
+        priority=Priority.BATCH,
+        allowance=allowance,
+        retention=answer.retention,
+        regions=request,
+    )
+
+
+async def settle(events: EventLog, answer: EventRecord, allowance: Allowance) -> None:
+    """What judging took, as facts about the answer that was judged, without texts."""
+    records: Sequence[EventRecord] = [
+        dataclasses.replace(each, subject=answer.id, trace_id=answer.trace_id, content=None)
+        for each in allowance.records
+    ]
+    if not (records or allowance.reservation):
+        return
+    try:
+        await events.settle(records, (), allowance.reservation)
+    except MainspringError as error:
+        _log.error("what judging an answer took could not be recorded: %s", error)

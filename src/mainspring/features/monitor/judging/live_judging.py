@@ -1,0 +1,253 @@
+"""A share of live answers, judged in the background: chosen as they are settled, judged while nobody waits for one.
+
+What is judged is what is kept: the text of an answer that was not stored, was erased or has expired is not there to be
+judged, and a verdict is written only while the text still is. Verdicts hold numbers, no texts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from mainspring.core.errors import MainspringError, NoRegion, NotFound
+from mainspring.core.settings.monitor import JudgingSettings
+from mainspring.core.types import EventRecord
+from mainspring.engines.base import Embedded, Embedder
+from mainspring.features.monitor.traffic.series import Key
+from mainspring.features.monitor.traffic.tally import VERDICT
+from mainspring.rag.query.condense import by_rules
+from mainspring.rag.triad.live import Given, Verdict
+from mainspring.stores.events import verdicts
+from mainspring.stores.events.feed import Fact
+
+_log = logging.getLogger(__name__)
+_LOOK_S = 0.2
+# Answers that were given so long ago tell nothing of now.
+_STALE_S = 3600.0
+# Texts that are embedded at once: whoever asks meanwhile waits for these at most.
+_PIECE = 8
+
+Outcome = Literal["judged", "dropped", "late", "gone", "nothing", "withheld", "elsewhere", "unpaid", "failed"]
+"""``dropped``: there was no room in the queue. ``late``: nobody had time for it within an hour. ``gone``: its text or
+what it was made of is not kept. ``nothing``: there is nothing to judge. ``withheld``: without consent. ``elsewhere``:
+not where the judge works. ``unpaid``: a budget holds no more."""
+
+
+class Events(Protocol):
+    """The event log."""
+
+    async def get(self, tenant: str, event_id: str) -> EventRecord: ...
+
+    async def find(
+        self, tenant: str, *, kind: str | None = None, subject: str | None = None, limit: int = 100
+    ) -> list[EventRecord]: ...
+
+
+class Passages(Protocol):
+    """``rag.passages.Passages``."""
+
+    async def read(self, tenant: str, retrievals: Sequence[Mapping[str, Any]], most: int) -> list[str] | None: ...
+
+
+class Verdicts(Protocol):
+    """``stores.verdicts.Verdicts``."""
+
+    async def known(self, tenant: str, answers: Sequence[str]) -> set[str]: ...
+
+    async def write(self, record: EventRecord, content_id: str) -> bool: ...
+
+
+class Bench(Protocol):
+    """Judges. ``name`` tells people which judge, and is another where scores must not be compared."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def judge(self, answer: EventRecord, given: Given) -> Verdict | None:
+        """None where a budget holds no more. Raises ``NoRegion`` where the answer may not be worked on here, and what
+        judging raises. What it took is settled when it returns."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    tenant: str
+    answer_id: str
+    content_id: str
+    application: str
+    at: float
+
+
+class Judging:
+    """Takes answers as they come, and judges them while ``idle`` says so; ``count`` is told what became of each that
+    was chosen. ``clock`` is in Unix seconds."""
+
+    def __init__(
+        self,
+        settings: JudgingSettings,
+        events: Events,
+        verdicts: Verdicts,
+        passages: Passages,
+        bench: Bench,
+        *,
+        idle: Callable[[], bool],
+        count: Callable[[Outcome], None],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings = settings
+        self._events = events
+        self._verdicts = verdicts
+        self._passages = passages
+        self._bench = bench
+        self._idle = idle
+        self._count = count
+        self._clock = clock
+        self._waiting: asyncio.Queue[_Waiting] = asyncio.Queue(settings.queue)
+
+    def offer(self, key: Key, fact: Fact) -> None:
+        """Take an answer, if it is among the share of its application that is judged."""
+        if fact.kind != "answer" or fact.content_id is None or not _judgeable(fact.facts):
+            return
+        application = str(fact.facts.get("requested", ""))
+        if not chosen(fact.id, self._settings.share_of(application)):
+            return
+        if self._waiting.full():
+            self._count("dropped")
+            return
+        self._waiting.put_nowait(_Waiting(key[0], fact.id, fact.content_id, application, fact.at))
+
+    async def run(self) -> None:
+        """Judge what waits, until cancelled."""
+        while True:
+            waiting = await self._waiting.get()
+            await until(self._idle)
+            self._count(await self._outcome(waiting))
+
+    async def drain(self) -> None:
+        """Judge all that waits now, idle or not."""
+        while not self._waiting.empty():
+            self._count(await self._outcome(self._waiting.get_nowait()))
+
+    async def _outcome(self, waiting: _Waiting) -> Outcome:
+        try:
+            return await self._judge(waiting)
+        except NotFound:
+            return "gone"
+        except NoRegion:
+            return "elsewhere"
+        except MainspringError as error:
+            _log.warning("answer %s was not judged: %s", waiting.answer_id, error)
+        except Exception:
+            # One answer that cannot be judged keeps no other from it.
+            _log.exception("answer %s was not judged", waiting.answer_id)
+        return "failed"
+
+    async def _judge(self, waiting: _Waiting) -> Outcome:
+        if self._clock() - waiting.at > _STALE_S:
+            return "late"
+        if await self._verdicts.known(waiting.tenant, [waiting.answer_id]):
+            # Who watched before has judged it.
+            return "nothing"
+        answer = await self._events.get(waiting.tenant, waiting.answer_id)
+        if self._settings.consented and not answer.consent:
+            return "withheld"
+        found = await self._events.find(waiting.tenant, kind="retrieval", subject=waiting.answer_id)
+        if answer.content is None:
+            return "gone"
+        given = await self._given(answer.tenant, json.loads(answer.content), [each.facts for each in found])
+        if isinstance(given, str):
+            return given
+        verdict = await self._bench.judge(answer, given)
+        if verdict is None:
+            return "unpaid"
+        record = record_of(verdict, answer, waiting.application, self._bench.name, self._clock())
+        return "judged" if await self._verdicts.write(record, waiting.content_id) else "gone"
+
+    async def _given(
+        self, tenant: str, content: Mapping[str, Any], retrievals: Sequence[Mapping[str, Any]]
+    ) -> Given | Literal["gone", "nothing"]:
+        said = [str(each.get("content") or "") for each in content.get("messages", ()) if each.get("role") == "user"]
+        said = [each.strip() for each in said if each.strip()]
+        answer = "".join(str(each.get("text", "")) for each in content.get("choices", ())[:1]).strip()
+        if not said or not answer or any(facts.get("refused") for facts in retrievals):
+            return "nothing"
+        passages = await self._passages.read(tenant, retrievals, self._settings.passages) if retrievals else []
+        return "gone" if passages is None else Given(by_rules(said[-1], said[:-1]), answer, passages)
+
+
+class Piecewise:
+    """Embeds a few texts at a time, and between them lets go before whoever comes; ``tokens`` counts what was read."""
+
+    def __init__(self, inner: Embedder, idle: Callable[[], bool]) -> None:
+        self._inner = inner
+        self._idle = idle
+        self.name = inner.name
+        self.dimensions = inner.dimensions
+        self.max_tokens = inner.max_tokens
+        self.tokens = 0
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return self._inner.count_tokens(texts)
+
+    async def embed(self, texts: Sequence[str], kind: Literal["query", "passage"] = "passage") -> Embedded:
+        import numpy as np
+
+        parts = []
+        for start in range(0, len(texts), _PIECE):
+            await until(self._idle)
+            parts.append(await self._inner.embed(texts[start : start + _PIECE], kind))
+        read = sum(each.tokens for each in parts)
+        self.tokens += read
+        return Embedded(np.concatenate([each.vectors for each in parts]), read, sum(each.truncated for each in parts))
+
+    async def close(self) -> None:
+        """The inner one is its owner's to close."""
+
+
+def record_of(verdict: Verdict, answer: EventRecord, application: str, judge: str, now: float) -> EventRecord:
+    """The fact of a verdict, under the trace of its answer."""
+    facts = {
+        "metric": VERDICT,
+        "application": application,
+        "judge": judge,
+        "scores": {name: round(score, 4) for name, score in verdict.scores.items()},
+        "claims": verdict.claims,
+        "supported": verdict.supported,
+    }
+    return EventRecord(
+        id=verdicts.name(answer.id),
+        at=now,
+        tenant=answer.tenant,
+        trace_id=answer.trace_id,
+        kind="score",
+        subject=answer.id,
+        facts=facts,
+        parent_id=answer.id,
+        consent=answer.consent,
+        retention=answer.retention,
+    )
+
+
+def chosen(answer_id: str, share: float) -> bool:
+    """Whether an answer is among a share of all: the same for the same answer, whoever asks."""
+    drawn = int.from_bytes(hashlib.blake2b(answer_id.encode(), digest_size=8).digest(), "big")
+    return drawn < share * 2**64
+
+
+async def until(idle: Callable[[], bool], wait: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+    """Return once ``idle`` says so."""
+    while not idle():
+        await wait(_LOOK_S)
+
+
+def _judgeable(facts: Mapping[str, Any]) -> bool:
+    """Whether an answer said something, to somebody, for the first time, and as its model meant it."""
+    if facts.get("status") != "completed" or facts.get("operation") != "chat" or "replay_of" in facts:
+        return False
+    return facts.get("cache") not in ("hit", "semantic") and not set(facts.get("finish") or ()) - {"stop", "length"}

@@ -1,0 +1,145 @@
+"""Routes of what watches the traffic: alerts and silences, drift, objectives, and quality and safety over time."""
+
+# No postponed annotations here: FastAPI must see the local aliases of the dependencies.
+
+import time
+from typing import Annotated, Any, Literal, Protocol
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import Field
+from starlette.responses import Response as HttpResponse
+
+from mainspring.core.errors import InvalidRequest
+from mainspring.core.settings.identity import OPERATE
+from mainspring.core.types import Context
+from mainspring.http.access import Access
+from mainspring.http.bodies import Body
+from mainspring.http.pages import AskedPage, list_body
+from mainspring.http.request_body import JsonRoute
+from mainspring.http.respond import json_response
+from mainspring.stores.sql.pages import Page, Slice
+
+Name = Annotated[str | None, Query(min_length=1, max_length=256)]
+Moment = Annotated[float | None, Query(ge=0, le=9e9, allow_inf_nan=False, description="Unix seconds")]
+Step = Annotated[int, Query(ge=60, le=30 * 86_400, description="Seconds of each row")]
+_DAY_S, _MOST_ROWS = 86_400.0, 1000
+
+
+class Watched(Protocol):
+    """The monitor."""
+
+    async def alerts(
+        self, tenant: str, page: Page, state: str | None = None, rule: str | None = None
+    ) -> Slice[dict[str, Any]]: ...
+
+    async def alert(self, tenant: str, alert_id: str) -> dict[str, Any]: ...
+
+    async def acknowledge(self, tenant: str, alert_id: str, by: str) -> dict[str, Any]: ...
+
+    async def silences(self, tenant: str) -> list[dict[str, Any]]: ...
+
+    async def silence(
+        self, tenant: str, by: str, *, seconds: float, rule: str = "", application: str = "", comment: str = ""
+    ) -> dict[str, Any]: ...
+
+    async def speak(self, tenant: str, silence_id: str) -> None: ...
+
+    async def drift(self, tenant: str, application: str | None = None) -> list[dict[str, Any]]: ...
+
+    async def accept(self, tenant: str, application: str) -> dict[str, Any]: ...
+
+    async def slos(self, tenant: str, application: str | None = None) -> list[dict[str, Any]]: ...
+
+    async def quality(
+        self, tenant: str, since: float, until: float, step: int, application: str | None = None
+    ) -> dict[str, Any]: ...
+
+
+class SilenceBody(Body):
+    """``POST /v1/silences``: tell nobody of these alerts for so long; without ``rule`` or ``application``: of any."""
+
+    seconds: Annotated[float, Field(gt=0, le=30 * _DAY_S, allow_inf_nan=False)]
+    rule: Annotated[str, Field(max_length=64)] = ""
+    application: Annotated[str, Field(max_length=256)] = ""
+    comment: Annotated[str, Field(max_length=1000)] = ""
+
+
+class AcceptBody(Body):
+    """``POST /v1/drift/accept``: the traffic of this application is what is to be expected from now on."""
+
+    application: Annotated[str, Field(min_length=1, max_length=256)]
+
+
+def router(monitor: Watched, access: Access) -> APIRouter:
+    """The routes over the monitor, for admin keys, each of its own tenant."""
+    routes = APIRouter(route_class=JsonRoute, tags=["monitor"], prefix="/v1")
+    admins = Annotated[Context, Depends(access("admin"))]
+    # Who is told of alerts is the operator's to say: a tenant that could silence them would hide what it does.
+    operators = Annotated[Context, Depends(access(OPERATE))]
+
+    @routes.get("/alerts")
+    async def list_alerts(
+        context: admins, page: AskedPage, state: Literal["firing", "resolved"] | None = None, rule: Name = None
+    ) -> HttpResponse:
+        """Alerts by the time at which they were raised."""
+        return json_response(list_body(await monitor.alerts(context.principal.tenant, page, state, rule)))
+
+    @routes.get("/alerts/{alert_id}")
+    async def get_alert(alert_id: str, context: admins) -> HttpResponse:
+        return json_response(await monitor.alert(context.principal.tenant, alert_id))
+
+    @routes.post("/alerts/{alert_id}/acknowledge")
+    async def acknowledge(alert_id: str, context: admins) -> HttpResponse:
+        """Somebody looks after it: it is not told again while it lasts, and its end is."""
+        principal = context.principal
+        return json_response(await monitor.acknowledge(principal.tenant, alert_id, principal.key_id))
+
+    @routes.get("/silences")
+    async def list_silences(context: admins) -> HttpResponse:
+        return json_response({"object": "list", "data": await monitor.silences(context.principal.tenant)})
+
+    @routes.post("/silences", status_code=201)
+    async def silence(body: SilenceBody, context: operators) -> HttpResponse:
+        principal = context.principal
+        made = await monitor.silence(principal.tenant, principal.key_id, **body.model_dump())
+        return json_response(made, status=201)
+
+    @routes.delete("/silences/{silence_id}")
+    async def speak(silence_id: str, context: operators) -> HttpResponse:
+        await monitor.speak(context.principal.tenant, silence_id)
+        return json_response({"id": silence_id, "object": "silence.deleted", "deleted": True})
+
+    _measures(routes, monitor, access)
+    return routes
+
+
+def _measures(routes: APIRouter, monitor: Watched, access: Access) -> None:
+    """The routes of what is measured: drift, objectives and quality."""
+    admins = Annotated[Context, Depends(access("admin"))]
+
+    @routes.get("/drift")
+    async def drift(context: admins, application: Name = None) -> HttpResponse:
+        """How the traffic of each application compares with that before."""
+        return json_response({"object": "list", "data": await monitor.drift(context.principal.tenant, application)})
+
+    @routes.post("/drift/accept")
+    async def accept(body: AcceptBody, context: admins) -> HttpResponse:
+        return json_response(await monitor.accept(context.principal.tenant, body.application))
+
+    @routes.get("/slos")
+    async def slos(context: admins, application: Name = None) -> HttpResponse:
+        """Objectives with what is left of their error budgets."""
+        return json_response({"object": "list", "data": await monitor.slos(context.principal.tenant, application)})
+
+    @routes.get("/quality")
+    async def quality(
+        context: admins, since: Moment = None, until: Moment = None, step: Step = 3600, application: Name = None
+    ) -> HttpResponse:
+        """Guard decisions, feedback and refusals over time: the last day where nothing is said."""
+        end = time.time() if until is None else until
+        begin = end - _DAY_S if since is None else since
+        if begin >= end:
+            raise InvalidRequest("since must be before until", param="since")
+        if (end - begin) / step > _MOST_ROWS:
+            raise InvalidRequest(f"these are more than {_MOST_ROWS} rows", remedy="Send a longer step", param="step")
+        return json_response(await monitor.quality(context.principal.tenant, begin, end, step, application))

@@ -1,0 +1,1 @@
+"""Counts of the traffic, and whether it has changed."""

@@ -1,0 +1,125 @@
+"""The counts of all applications over time: the last hours here, in fine steps; what was before in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cachetools import LRUCache
+
+from mainspring.features.monitor.traffic.tally import Tally, ended, merged
+from mainspring.stores.events.feed import Fact
+from mainspring.stores.monitoring.tallies import Tallies, TallyRow
+
+Key = tuple[str, str]
+"""(tenant, application)."""
+COARSE = 60
+"""Fine steps in a coarse one."""
+MOST_APPLICATIONS = 200
+OTHER = "other"
+# Sums over coarse steps that are over, which stay as they are.
+_SUMS = 512
+
+
+class Series:
+    """Counts by key and time. ``fine`` is the width of the fine steps in seconds; they are kept for the coarse step
+    that runs and the one before it. Whoever reads the event log feeds it and writes down what has ``changed``."""
+
+    def __init__(self, tallies: Tallies, fine: int) -> None:
+        self._tallies = tallies
+        self.fine = fine
+        self.coarse = fine * COARSE
+        self._kept: dict[int, dict[int, dict[Key, Tally]]] = {fine: {}, self.coarse: {}}
+        self._changed: set[tuple[int, int, Key]] = set()
+        self._known: dict[str, set[str]] = {}
+        self._past: LRUCache[tuple[Key, int, int, str], Tally] = LRUCache(_SUMS)
+
+    async def open(self, now: float, tenant: str | None = None) -> None:
+        """Take up what was counted before, of one tenant to read it or of all to go on."""
+        start = self.fine_start(now)
+        for span in (self.fine, self.coarse):
+            for row in await self._tallies.load(span, start, tenant=tenant):
+                self._kept[span].setdefault(row.at, {})[row.tenant, row.application] = Tally.of(row.counted)
+        for of, application in await self._tallies.known(tenant):
+            self._known.setdefault(of, set()).add(application)
+
+    def fine_start(self, now: float) -> int:
+        """From when on there are fine steps."""
+        return int(now // self.coarse) * self.coarse - self.coarse
+
+    def name(self, tenant: str, application: str) -> str:
+        """What an application is counted under: names are the callers' texts, and there is a bound to them."""
+        known = self._known.setdefault(tenant, set())
+        if application not in known and len(known) >= MOST_APPLICATIONS:
+            return OTHER
+        known.add(application)
+        return application
+
+    async def add(self, facts: Iterable[tuple[str, Fact]]) -> None:
+        """Count events, each with the application that it is of."""
+        placed = [(application, fact, ended(fact)) for application, fact in facts]
+        for span in (self.fine, self.coarse):
+            for at in sorted({int(when // span) * span for _, _, when in placed} - self._kept[span].keys()):
+                # Of a time that is no longer here, or not yet.
+                rows = await self._tallies.load(span, at, at + 1)
+                self._kept[span][at] = {(row.tenant, row.application): Tally.of(row.counted) for row in rows}
+            for application, fact, when in placed:
+                self.at(span, when, (fact.tenant, self.name(fact.tenant, application))).add(fact)
+
+    def at(self, span: int, when: float, key: Key) -> Tally:
+        """The counts of a step, which will change."""
+        begin = int(when // span) * span
+        self._changed.add((span, begin, key))
+        return self._kept[span].setdefault(begin, {}).setdefault(key, Tally())
+
+    def note(self, key: Key, when: float, block: str) -> None:
+        """Keep a block of question vectors with the counts of its time."""
+        for span in (self.fine, self.coarse):
+            self.at(span, when, key).blocks.append(block)
+
+    def changed(self) -> list[TallyRow]:
+        """What is to be written down."""
+        return [TallyRow(*key, span, at, self._kept[span][at][key].plain()) for span, at, key in sorted(self._changed)]
+
+    def written(self, now: float) -> None:
+        """What has changed is written; what is old need not be here any more."""
+        self._changed.clear()
+        start = self.fine_start(now)
+        for steps in self._kept.values():
+            for at in [at for at in steps if at < start]:
+                del steps[at]
+
+    def active(self, since: float) -> list[Key]:
+        """Whose traffic was counted since then."""
+        steps = self._kept[self.fine]
+        return sorted({key for at, tallies in steps.items() if at + self.fine > since for key in tallies})
+
+    def mark(self, key: Key, when: float, name: str) -> None:
+        """Note of this time that it is not as it always is; ``sum`` can leave it out."""
+        for span in (self.fine, self.coarse):
+            self.at(span, when, key).counts[name] = 1
+
+    def recent(self, key: Key, since: float, until: float, without: str = "") -> Tally:
+        """The sum of the fine steps that touch this time."""
+        steps = self._kept[self.fine]
+        touched = (at for at in sorted(steps) if at + self.fine > since and at < until and key in steps[at])
+        found = (steps[at][key] for at in touched)
+        return merged(tally for tally in found if not tally.counts[without])
+
+    async def sum(self, key: Key, since: float, until: float, now: float, without: str = "") -> Tally:
+        """The sum of all steps between that were not marked as ``without``; what is older than the fine steps goes by
+        coarse ones."""
+        start = self.fine_start(now)
+        made = self.recent(key, max(since, start), until, without) if until > start else Tally()
+        begin = int(since // self.coarse) * self.coarse
+        end = min(start, int(until // self.coarse) * self.coarse)
+        if begin < end:
+            made.merge(await self._before(key, begin, end, without))
+        return made
+
+    async def _before(self, key: Key, begin: int, end: int, without: str) -> Tally:
+        place = (key, begin, end, without)
+        if place not in self._past:
+            rows = await self._tallies.load(self.coarse, begin, end, tenant=key[0], application=key[1])
+            found = (Tally.of(row.counted) for row in rows)
+            self._past[place] = merged(tally for tally in found if not tally.counts[without])
+        return self._past[place]

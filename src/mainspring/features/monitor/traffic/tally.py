@@ -1,0 +1,244 @@
+"""What is counted of an application's traffic in a stretch of time. No texts, and no single request but examples."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Container, Iterable, Mapping
+from typing import Any
+
+from mainspring.core.errors import MainspringError
+from mainspring.features.monitor.judging.score_means import Moments
+from mainspring.features.monitor.traffic.sketch import Sketch
+from mainspring.stores.events.feed import Fact
+
+KINDS = ("answer", "refusals", "guard", "retrieval", "feedback", "score", "cost")
+"""The events that are counted. Model calls are many, and what they cost is in the answers."""
+VERDICT = "verdict"
+"""What the fact ``metric`` of a score says that is the verdict on a live answer."""
+EXAMPLES = 3
+"""Trace ids that are kept of each thing that went wrong."""
+LEAKS = ("prompt_leak", "canary", "secret")
+_MOST_NAMES = 64
+
+
+class Tally:
+    """``counts`` by name, ``sketches`` of values by name, ``examples`` of trace ids, ``blocks``: mean vectors of some
+    questions each, as (count, numbers in base64), and ``scores`` of judged answers by what is judged and by whom."""
+
+    __slots__ = ("_least", "_most", "blocks", "counts", "examples", "scores", "sketches")
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.sketches: dict[str, Sketch] = {}
+        self.examples: dict[str, list[str]] = {}
+        self.blocks: list[str] = []
+        self.scores: dict[tuple[str, str], Moments] = {}
+        # The largest value so far of what ``_value`` keeps an example of, and the lowest scores; not written down.
+        self._most: dict[str, float] = {}
+        self._least: dict[str, float] = {}
+
+    @property
+    def requests(self) -> int:
+        """Requests that tell something of the service: neither given up by their caller nor at fault themselves."""
+        return self.counts["ok"] + self.counts["failed"]
+
+    def sketch(self, name: str) -> Sketch:
+        """That of this name, empty where nothing was counted."""
+        return self.sketches.get(name) or Sketch()
+
+    def named(self, prefix: str) -> dict[str, int]:
+        """The counts whose names begin with ``prefix``, by the rest of the name."""
+        return {
+            name.removeprefix(prefix): count for name, count in self.counts.items() if name.startswith(prefix) and count
+        }
+
+    def merge(self, other: Tally) -> None:
+        self.counts.update(other.counts)
+        for name, sketch in other.sketches.items():
+            self.sketches.setdefault(name, Sketch()).merge(sketch)
+        for name, traces in other.examples.items():
+            # The newest stay.
+            self.examples[name] = list(dict.fromkeys([*self.examples.get(name, ()), *traces]))[-EXAMPLES:]
+        self.blocks += other.blocks
+        for judged, moments in other.scores.items():
+            self.scores.setdefault(judged, Moments()).merge(moments)
+
+    def add(self, fact: Fact) -> None:
+        """Count one event; what a replay did is no user's."""
+        if "replay_of" in fact.facts:
+            return
+        match fact.kind:
+            case "answer":
+                self._answer(fact)
+            case "retrieval":
+                self._retrieval(fact)
+            case "guard":
+                self._guard(fact)
+            case "feedback":
+                self._feedback(fact)
+            case "refusals":
+                self.counts["failed"] += int(fact.facts["count"])
+                self._bounded("error|", str(fact.facts["error"]), int(fact.facts["count"]))
+                self._example("failed", fact.trace_id)
+            case "score" if fact.facts.get("metric") == "support":
+                self.counts["sentences"] += int(fact.facts["sentences"])
+                self.counts["unsupported"] += int(fact.facts["unsupported"])
+                if fact.facts["unsupported"]:
+                    self._example("unsupported", fact.trace_id)
+            case "score" if fact.facts.get("metric") == VERDICT:
+                self._verdict(fact)
+            case "cost" if fact.facts.get("signal") == "cost_anomaly":
+                self.counts["dear_hours"] += 1
+
+    def _answer(self, fact: Fact) -> None:
+        facts = fact.facts
+        outcome = outcome_of(facts)
+        self.counts[outcome] += 1
+        if code := facts.get("error"):
+            self._bounded("error|", str(code))
+            if outcome == "failed":
+                self._example("failed", fact.trace_id)
+        cost = int(facts.get("cost_nanousd") or 0)
+        self.counts["cost_nanousd"] += cost
+        for name in ("prompt_tokens", "completion_tokens"):
+            self.counts[name] += int(facts.get(name) or 0)
+        if outcome != "ok":
+            return
+        if facts.get("answered") is False:
+            # It ended well for the service, and the documents did not say.
+            self.counts["not_in_documents"] += 1
+        if facts.get("cache") in ("hit", "semantic"):
+            self.counts["cached"] += 1
+        else:
+            # What a cache gives takes no time and no money: how often it does says nothing of the engine.
+            self._value("total", facts.get("duration_s"), fact.trace_id)
+            self._value("ttft", facts.get("ttft_s"), fact.trace_id)
+            self._value("cost", cost, fact.trace_id)
+        self._value("input", facts.get("prompt_tokens"))
+        self._value("output", facts.get("completion_tokens"))
+        for reason in facts.get("finish") or ():
+            self._bounded("finish|", str(reason))
+
+    def _retrieval(self, fact: Fact) -> None:
+        self.counts["retrievals"] += 1
+        if fact.facts.get("refused"):
+            self.counts["unanswered"] += 1
+            self._example("unanswered", fact.trace_id)
+        self._value("evidence", fact.facts.get("evidence"))
+        hits = fact.facts.get("hits") or ()
+        best = max((hit["dense"] for hit in hits if hit.get("dense") is not None), default=None)
+        self._value("score", best)
+
+    def _guard(self, fact: Fact) -> None:
+        facts = fact.facts
+        guard, action, kind = (str(facts.get(name, "")) for name in ("guard", "action", "kind"))
+        dry = "dry" if facts.get("dry_run") else "real"
+        self._bounded("guard|", f"{guard}|{action}|{kind}|{facts.get('stage', '')}|{dry}", int(facts.get("count") or 1))
+        if dry == "dry":
+            return
+        if action == "refuse":
+            self.counts["guard_refused"] += 1
+            self._example("guard_refused", fact.trace_id)
+        if facts.get("stage") == "output" and (guard in LEAKS or kind in LEAKS):
+            self.counts["leaks"] += 1
+            self._example("leaks", fact.trace_id)
+
+    def _feedback(self, fact: Fact) -> None:
+        rating = fact.facts.get("rating")
+        if rating in ("up", "down"):
+            self.counts[rating] += 1
+            self._example(rating, fact.trace_id)
+            if (before := fact.facts.get("instead_of")) in ("up", "down"):
+                # A thumb that was changed is one. In the step of its first it counted: the sum of all steps is right.
+                self.counts[before] -= 1
+        if fact.facts.get("edited"):
+            self.counts["edited"] += 1
+
+    def _verdict(self, fact: Fact) -> None:
+        judge = str(fact.facts.get("judge", ""))
+        self.counts["judged"] += 1
+        for measure, score in fact.facts["scores"].items():
+            self.scores.setdefault((measure, judge), Moments()).add(score)
+            if score < self._least.get(measure, 1.0):
+                self._least[measure] = score
+                self.examples[f"low {measure}"] = [fact.trace_id]
+
+    def _value(self, name: str, value: Any, trace_id: str = "") -> None:
+        """Count a value; of those with a trace the example is the largest."""
+        if value is None:
+            return
+        self.sketches.setdefault(name, Sketch()).add(float(value))
+        if trace_id and float(value) > self._most.get(name, 0.0):
+            self._most[name] = float(value)
+            self.examples[name] = [trace_id]
+
+    def _example(self, name: str, trace_id: str) -> None:
+        traces = self.examples.setdefault(name, [])
+        traces.append(trace_id)
+        del traces[:-EXAMPLES]
+
+    def _bounded(self, prefix: str, name: str, count: int = 1) -> None:
+        if prefix + name not in self.counts and sum(each.startswith(prefix) for each in self.counts) >= _MOST_NAMES:
+            name = "other"
+        self.counts[prefix + name] += count
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON."""
+        made: dict[str, Any] = {"n": {name: count for name, count in self.counts.items() if count}}
+        if self.sketches:
+            made["s"] = {name: sketch.plain() for name, sketch in self.sketches.items()}
+        if self.examples:
+            made["e"] = self.examples
+        if self.blocks:
+            made["b"] = self.blocks
+        if self.scores:
+            made["j"] = [[*judged, *moments.plain()] for judged, moments in self.scores.items()]
+        return made
+
+    @classmethod
+    def of(cls, plain: Mapping[str, Any], sketches: Container[str] | None = None) -> Tally:
+        """From JSON; of the sketches those that are named (None: all), which are most of the work."""
+        made = cls()
+        made.counts.update(plain.get("n", {}))
+        kept = plain.get("s", {}).items()
+        made.sketches = {name: Sketch.of(sketch) for name, sketch in kept if sketches is None or name in sketches}
+        made.examples = {name: list(traces) for name, traces in plain.get("e", {}).items()}
+        made.blocks = list(plain.get("b", ()))
+        made.scores = {(measure, judge): Moments.of(sums) for measure, judge, *sums in plain.get("j", ())}
+        return made
+
+
+def merged(tallies: Iterable[Tally]) -> Tally:
+    """All of them in one."""
+    made = Tally()
+    for each in tallies:
+        made.merge(each)
+    return made
+
+
+def outcome_of(facts: Mapping[str, Any]) -> str:
+    """What an answer's facts say of the service: ``ok``, ``failed`` by its fault, ``refused`` by its caller's, or
+    ``cancelled``."""
+    if facts.get("status") == "completed":
+        return "ok"
+    if facts.get("status") != "failed":
+        return "cancelled"
+    return "failed" if _STATUS.get(str(facts.get("error")), 500) >= 500 else "refused"
+
+
+def ended(fact: Fact) -> float:
+    """When what an event tells of was over, in Unix seconds."""
+    return fact.at + float(fact.facts.get("duration_s") or 0.0) if fact.kind == "answer" else fact.at
+
+
+def _statuses() -> dict[str, int]:
+    found: dict[str, int] = {}
+    waiting: list[type[MainspringError]] = [MainspringError]
+    while waiting:
+        kind = waiting.pop()
+        found.setdefault(kind.code, kind.status)
+        waiting += kind.__subclasses__()
+    return found
+
+
+_STATUS = _statuses()

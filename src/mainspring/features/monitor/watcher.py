@@ -1,0 +1,232 @@
+"""One look after the other at the traffic: count what was settled, compare it, raise and clear alerts, queue notices.
+
+One process does it at a time, under a lease. Everything that outlives a look is written under it: counts with how far
+the event log was read, alerts with the notices of them. Who takes over goes on from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import mainspring.features.monitor.alerts.notices as notify
+import mainspring.features.monitor.alerts.signals as signals
+import mainspring.features.monitor.alerts.slo as slo
+import mainspring.features.monitor.traffic.drift as drift
+from mainspring.core.settings import MonitorSettings
+from mainspring.features.monitor.alerts.signals import Condition
+from mainspring.features.monitor.alerts.states import States
+from mainspring.features.monitor.judging.live_judging import Judging
+from mainspring.features.monitor.traffic.question_sample import Sampler
+from mainspring.features.monitor.traffic.series import Key, Series
+from mainspring.features.monitor.traffic.tally import KINDS, Tally
+from mainspring.stores.events.feed import Fact, Feed
+from mainspring.stores.monitoring.alerts import Alerts, Notice
+from mainspring.stores.monitoring.tallies import Tallies
+from mainspring.stores.sql.jobs import Job
+
+NAME = "monitor"
+_ABOUT_ANSWERS = ("feedback", "retrieval", "guard", "score")
+ODD, DRIFTED = "odd", "drifted"
+"""Marks of times in which an alert was open: they are no measure of what is usual."""
+PAGE = 1000
+# Pages of one look: what is more waits for the next, so that alerts are not late for everything that was before.
+_PAGES = 50
+
+
+class Watcher:
+    """``open`` it once, then ``look`` again and again. ``lease`` None: nobody else can be there."""
+
+    def __init__(
+        self,
+        settings: MonitorSettings,
+        feed: Feed,
+        tallies: Tallies,
+        alerts: Alerts,
+        *,
+        lease: Job | None = None,
+        sampler: Sampler | None = None,
+        judging: Judging | None = None,
+    ) -> None:
+        self._settings = settings
+        self._feed = feed
+        self._tallies = tallies
+        self._alerts = alerts
+        self._lease = lease
+        self._sampler = sampler
+        self._judging = judging
+        self.series = Series(tallies, settings.bucket_s)
+        if sampler is not None:
+            sampler.keep = self.series.note
+        self.states = States(settings)
+        self._position = 0
+        self._usual: dict[tuple[Key, float], tuple[float, float | None, Tally]] = {}
+        self._drifts: list[Condition] = []
+        self._drift_at = self._expired_at = float("-inf")
+
+    async def open(self, now: float) -> None:
+        """Take up what an earlier process left."""
+        self._position = await self._feed.begin(NAME)
+        await self.series.open(now)
+        self.states = States(self._settings, await self._alerts.open())
+
+    async def look(self, now: float) -> bool:
+        """One look, at the time ``now``; whether the lease still holds. Raises ``StoreError``, after which this watcher
+        is to be opened anew."""
+        for _ in range(_PAGES):
+            facts = await self._feed.after(self._position, KINDS, PAGE)
+            if facts:
+                await self.series.add(await self._placed(facts, now))
+                self._position = facts[-1].settled
+            changed = self.series.changed()
+            if changed and not await self._tallies.write(changed, NAME, self._position, self._lease):
+                return False
+            self.series.written(now)
+            if len(facts) < PAGE // 2:
+                break
+        if not await self._judge(await self._conditions(now), now):
+            return False
+        await self._expire(now)
+        return True
+
+    async def _placed(self, facts: Sequence[Fact], now: float) -> list[tuple[str, Fact]]:
+        """Each with its application."""
+        asked = {(fact.tenant, fact.id): _requested(fact) for fact in facts if fact.kind == "answer"}
+        later = [(fact.tenant, fact.subject) for fact in facts if fact.kind in _ABOUT_ANSWERS]
+        unknown = sorted({each for each in later if each[1] and each not in asked})
+        asked |= await self._feed.applications(unknown)
+        placed = []
+        for fact in facts:
+            if fact.kind == "cost":
+                application = str(fact.facts.get("model", ""))
+            else:
+                of = fact.id if fact.kind == "answer" else fact.subject
+                application = asked.get((fact.tenant, of)) or str(fact.facts.get("application", ""))
+            placed.append((application, fact))
+            if self._sampler is not None:
+                self._sampler.offer((fact.tenant, self.series.name(fact.tenant, application)), fact, now)
+            if self._judging is not None:
+                self._judging.offer((fact.tenant, application), fact)
+        return placed
+
+    async def _conditions(self, now: float) -> list[Condition]:
+        open_keys = {(alert.tenant, alert.application) for alert in self.states.open.values()}
+        found: list[Condition] = []
+        keys = sorted({*self.series.active(now - self.series.coarse), *open_keys})
+        for key in keys:
+            found += await self.conditions_of(key, now)
+            # Other tasks of the server are let in between.
+            await asyncio.sleep(0)
+        if self._settings.drift.enabled:
+            if now - self._drift_at >= self._settings.drift.every_s:
+                self._drift_at = now
+                self._drifts = await self._drifting(keys, now)
+            found += self._drifts
+        return found
+
+    async def conditions_of(self, key: Key, now: float) -> list[Condition]:
+        """All rules but drift on one application."""
+        settings, fine = self._settings, self.series.fine
+        window = self.series.recent(key, now - settings.window_s, now + fine)
+        long = self.series.recent(key, now - self.series.coarse, now + fine)
+        usual = await self._before(key, now, 2 * settings.window_s)
+        least, before = settings.least, settings.baseline_least
+        found = []
+        if settings.latency.enabled:
+            of = signals.latency(window, usual, settings.latency, least, before)
+            found.append(Condition("latency", *key, "warning", of))
+        if settings.errors.enabled:
+            found.append(Condition("errors", *key, "critical", signals.errors(window, settings.errors, least)))
+        if settings.cost.enabled:
+            of = signals.cost(window, usual, long, settings.cost, least, before)
+            found.append(Condition("cost", *key, "warning", of))
+        if settings.quality.enabled:
+            earlier = await self._before(key, now, self.series.coarse + settings.window_s)
+            of = signals.quality(long, earlier, settings.quality, least, before)
+            found.append(Condition("quality", *key, "warning", of))
+        if settings.safety.enabled:
+            of = signals.safety(window, usual, settings.safety, least, before)
+            # Something that must not happen once is told at once.
+            at_once = 0.0 if window.counts["leaks"] >= settings.safety.leaks else None
+            found.append(Condition("safety", *key, "critical", of, for_s=at_once))
+        for name, objective in slo.of(settings.slos, key[1]):
+            found += await slo.burning(self.series, key, name, objective, now)
+        return found
+
+    async def _before(self, key: Key, now: float, gap: float) -> Tally:
+        """What is usual: the time before, up to ``gap`` seconds ago, or before the first alert that is open."""
+        settings = self._settings
+        times = [
+            alert.raised_at
+            for alert in self.states.open.values()
+            if (alert.tenant, alert.application) == key and alert.rule not in ("drift", "slo")
+        ]
+        raised = min(times, default=None)
+        at, then, tally = self._usual.get((key, gap), (float("-inf"), None, Tally()))
+        if then != raised or now - at >= settings.window_s / 2:
+            until = (now if raised is None else raised) - gap
+            tally = await self.series.sum(key, until - settings.baseline_s, until, now, ODD)
+            self._usual[key, gap] = (now, raised, tally)
+        return tally
+
+    async def _drifting(self, keys: Sequence[Key], now: float) -> list[Condition]:
+        accepted = await self._tallies.accepted()
+        name = self._sampler.embedder_name if self._sampler is not None else ""
+        found = []
+        for key in keys:
+            raised = self.states.raised_at(key[0], "drift", key[1])
+            features = await drifted(self.series, key, self._settings, now, name, accepted.get(key, 0.0), raised)
+            if features:
+                found.append(Condition("drift", *key, "warning", drift.signals(features)))
+            await asyncio.sleep(0)
+        return found
+
+    async def _judge(self, conditions: Sequence[Condition], now: float) -> bool:
+        if self.states.open:
+            self.states.acknowledged(await self._alerts.acknowledged(list(self.states.open.values())))
+        changed = {alert.id: alert for alert in self.states.step(conditions, now)}
+        notices: list[Notice] = []
+        for told in self.states.tell(await self._alerts.silences(now), now):
+            changed |= {alert.id: alert for alert in told.alerts}
+            notices += notify.notices(self._settings, told.group, told.alerts)
+        for tenant, rule, application, _ in self.states.open:
+            if rule != "slo":
+                self.series.mark((tenant, application), now, DRIFTED if rule == "drift" else ODD)
+        if not changed:
+            return True
+        return await self._alerts.write(list(changed.values()), notices, self._lease)
+
+    async def _expire(self, now: float) -> None:
+        if now - self._expired_at < self.series.coarse:
+            return
+        self._expired_at = now
+        await self._tallies.expire(self.series.fine, self.series.fine_start(now) - self.series.coarse)
+        await self._tallies.expire(self.series.coarse, now - self._settings.keep_days * 86_400)
+        await self._alerts.expire(now - self._settings.keep_days * 86_400)
+
+
+async def drifted(
+    series: Series,
+    key: Key,
+    settings: MonitorSettings,
+    now: float,
+    embedder: str,
+    accepted: float,
+    raised: float | None,
+) -> list[drift.Feature]:
+    """The features of an application now, against the time before: before it was ``raised``, where it is, and since it
+    was ``accepted`` as it is."""
+    chosen = settings.drift
+    begin = max(now - chosen.window_s, accepted)
+    until = min(begin, (now if raised is None or raised < accepted else raised) - chosen.window_s)
+    since = max(until - chosen.reference_s, accepted)
+    if since >= until:
+        return []
+    reference = await series.sum(key, since, until, now, DRIFTED)
+    current = await series.sum(key, begin, now + series.fine, now)
+    return drift.compare(reference, current, chosen, embedder)
+
+
+def _requested(fact: Fact) -> str:
+    # A name that nobody serves is the caller's text, and no application.
+    return "" if fact.facts.get("error") == "model_not_found" else str(fact.facts.get("requested", ""))

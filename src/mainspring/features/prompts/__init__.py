@@ -1,0 +1,1 @@
+"""The registry of prompts: its routes and commands."""

@@ -1,0 +1,1 @@
+"""The HTTP server from the socket to the router."""

@@ -1,0 +1,127 @@
+"""The FastAPI application: routers, trace headers, error envelopes and bounds."""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+from http import HTTPStatus
+
+from fastapi import APIRouter, FastAPI
+from fastapi import Request as HttpRequest
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response as HttpResponse
+
+from mainspring import __version__
+from mainspring.core.errors import InvalidRequest, MainspringError, NotFound, RateLimited
+from mainspring.core.settings import GatewaySettings
+from mainspring.gateway.edge import reference
+from mainspring.gateway.edge.addresses import Addresses, AddressLimit
+from mainspring.gateway.edge.body_limits import BodyLimit
+from mainspring.gateway.edge.trace_headers import Counted, Edge, TraceOf
+from mainspring.gateway.routes import anthropic
+from mainspring.http.anthropic import encode as anthropic_encode
+from mainspring.http.field_errors import invalid
+from mainspring.http.heartbeat import HEAD
+from mainspring.http.openai import encode
+from mainspring.http.respond import json_response
+
+log = logging.getLogger("mainspring.gateway")
+
+
+def create_app(
+    routers: list[APIRouter], settings: GatewaySettings, trace_of: TraceOf, counted: Counted = lambda *_: None
+) -> FastAPI:
+    """The application over ``routers``."""
+    app = FastAPI(
+        title="mainspring",
+        version=__version__,
+        description="OpenAI-compatible gateway",
+        docs_url=None,
+        redoc_url=None,
+        # A redirect would repeat the host that the request names, and tell of routes before a key was seen.
+        redirect_slashes=False,
+        responses={
+            "4XX": {"model": encode.ErrorBody, "description": "The request cannot be answered"},
+            "5XX": {"model": encode.ErrorBody, "description": "The server failed"},
+        },
+    )
+    for routes in routers:
+        app.include_router(routes)
+    reference.serve(app)
+    app.add_exception_handler(MainspringError, _on_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(ClientDisconnect, _on_disconnect)
+    app.add_exception_handler(Exception, _on_bug)
+    app.add_middleware(AddressLimit, addresses=Addresses(settings.addresses))
+    app.add_middleware(BodyLimit, max_body=settings.max_body_bytes, max_upload=settings.max_upload_bytes)
+    app.add_middleware(Edge, trace_of=trace_of, settings=settings, counted=counted)
+    return app
+
+
+async def _on_error(http: HttpRequest, error: Exception) -> HttpResponse:
+    assert isinstance(error, MainspringError)
+    headers = {}
+    if error.retry_after is not None:
+        headers["retry-after"] = str(max(1, math.ceil(error.retry_after)))
+    if error.status in (401, 403):
+        headers["www-authenticate"] = challenge(error, sent="authorization" in http.headers)
+    if isinstance(error, RateLimited):
+        headers |= getattr(error, "headers", {})
+    if error.status >= 500:
+        log.warning("%s %s: %s", error.status, error.code, error.message, extra=_trace_extra(http))
+    return json_response(_envelope(http, error), headers, error.status)
+
+
+def challenge(error: MainspringError, *, sent: bool) -> str:
+    """``WWW-Authenticate`` (RFC 6750): why a credential was refused, or that one is wanted."""
+    if error.status == 401 and not sent:
+        return "Bearer"
+    said = re.sub(r"[^ !#-\[\]-~]", "", error.message)
+    return (
+        f'Bearer error="{"insufficient_scope" if error.status == 403 else "invalid_token"}", error_description="{said}"'
+    )
+
+
+def _envelope(http: HttpRequest, error: MainspringError) -> dict[str, object]:
+    """The error as the clients of the route read it."""
+    if http.url.path.startswith(anthropic.PREFIX):
+        return anthropic_encode.error_body(error, http.state.trace.trace_id)
+    return encode.error_body(error)
+
+
+async def _on_invalid(http: HttpRequest, error: Exception) -> HttpResponse:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    return await _on_error(http, invalid(first, first["loc"][1:]))
+
+
+async def _on_http_error(http: HttpRequest, error: Exception) -> HttpResponse:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        return await _on_error(http, NotFound(f"there is no {http.url.path}", remedy="See /docs for the routes"))
+    if error.status_code == 400:
+        return await _on_error(http, InvalidRequest(str(error.detail)))
+    code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
+    body = {"error": {"message": str(error.detail), "type": "invalid_request_error", "param": None, "code": code}}
+    return json_response(body, error.headers, error.status_code)
+
+
+async def _on_disconnect(_: HttpRequest, __: Exception) -> HttpResponse:
+    # Nobody reads this; 499 is what access logs conventionally call it.
+    return HttpResponse(status_code=499)
+
+
+async def _on_bug(http: HttpRequest, error: Exception) -> HttpResponse:
+    log.error("unexpected failure", exc_info=error, extra=_trace_extra(http))
+    # The framework answers outside of every middleware here, the one that names the trace included.
+    headers = {name.decode(): value.decode("latin-1") for name, value in getattr(http.state, HEAD)}
+    # The server closes the connection behind it: whoever would send a next request over it should know.
+    return json_response(_envelope(http, encode.bug()), {**headers, "connection": "close"}, 500)
+
+
+def _trace_extra(http: HttpRequest) -> dict[str, str]:
+    return {"trace_id": http.state.trace.trace_id}

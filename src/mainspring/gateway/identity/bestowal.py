@@ -1,0 +1,108 @@
+"""What a key may give to another: never more than it has itself, in scopes, groups, limits, tier, class and end."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+from mainspring.core.errors import Forbidden, NotFound
+from mainspring.core.settings import ServingSettings
+from mainspring.core.settings.identity import OPERATE, brought
+from mainspring.core.types import TOKEN, Principal, Reach
+from mainspring.serving.money import tiers
+from mainspring.stores.keys.api_keys import KeyInfo
+
+DAY_S = 86_400
+
+
+class Known(Protocol):
+    """The store of keys."""
+
+    async def get(self, tenant: str, key_id: str) -> KeyInfo: ...
+
+
+class Bestowal:
+    """Checks what a key would give to one that it makes or replaces. ``token_days``: how long what a token makes lasts
+    at most."""
+
+    def __init__(self, keys: Known, settings: ServingSettings, token_days: float) -> None:
+        self._keys = keys
+        self._settings = settings
+        self._token_days = token_days
+
+    def check(
+        self, giver: Principal, *, scopes: frozenset[str], groups: frozenset[str], reach: Reach, tier: str
+    ) -> None:
+        """Raises ``Forbidden`` for what ``giver`` has not itself."""
+        _no_more(scopes, giver)
+        _within(groups, giver)
+        _no_further(reach, giver)
+        self._no_faster(tier, giver)
+
+    async def until(self, giver: Principal, wanted: float | None) -> float | None:
+        """When a key of ``giver`` ends that is wanted until then, in Unix seconds (None: for as long as may be).
+
+        Raises ``Forbidden`` for one that would outlive it.
+        """
+        last = await self._end(giver)
+        if last is None or (wanted is not None and wanted <= last):
+            return wanted
+        if wanted is None:
+            return last
+        raise Forbidden(
+            f"no key outlives the one that makes it, which ends at {_day(last)}",
+            remedy="Send fewer `days`, or none: then it ends with that one",
+        )
+
+    async def _end(self, giver: Principal) -> float | None:
+        if giver.key_id.startswith(TOKEN):
+            # It ends within the hour; what its person makes is to be used, and to end when nobody thinks of it.
+            return time.time() + self._token_days * DAY_S
+        try:
+            return (await self._keys.get(giver.tenant, giver.key_id)).expires_at
+        except NotFound:
+            # Whoever works at the machine itself asks without a key of the store.
+            return None
+
+    def _no_faster(self, tier: str, giver: Principal) -> None:
+        if OPERATE in giver.scopes or tier == giver.tier:
+            return
+        if more := tiers.beyond(self._settings, tier, giver.tier):
+            named, own = (f"tier {name!r}" if name else "no tier" for name in (tier, giver.tier))
+            raise Forbidden(
+                f"this API key has {own} and makes or replaces no key with {named}, which is granted more:"
+                f" {', '.join(more)}",
+                remedy=f"Ask whoever operates the server (scope {OPERATE!r})",
+            )
+
+
+def _within(groups: frozenset[str], giver: Principal) -> None:
+    """Raises ``Forbidden`` for groups that the giver is not in: their documents could be read with the new key."""
+    if beyond := groups - giver.groups:
+        raise Forbidden(
+            f"this API key is not in {', '.join(sorted(beyond))} itself",
+            remedy="Make it at the machine: `mainspring keys create NAME --group GROUP`",
+        )
+
+
+def _no_further(reach: Reach, giver: Principal) -> None:
+    """Raises ``Forbidden`` for a key that would be limited less than the giver is."""
+    if laxer := reach.beyond(giver.reach):
+        raise Forbidden(
+            f"this API key is limited in its {' and '.join(laxer)} itself, and makes no key that is limited less",
+            remedy=f"Give {laxer[0]} of its own, or make it at the machine",
+        )
+
+
+def _no_more(scopes: frozenset[str], giver: Principal) -> None:
+    """Raises ``Forbidden`` for scopes that the giver has not itself, above all the one that reaches beyond a tenant."""
+    if beyond := scopes - brought(giver.scopes):
+        scope = sorted(beyond)[0]
+        raise Forbidden(
+            f"this API key lacks the scope {scope!r} itself, and makes or replaces no key that has it",
+            remedy=f"Do it at the machine: `mainspring keys create NAME --scope admin --scope {scope}`",
+        )
+
+
+def _day(at: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime(at))

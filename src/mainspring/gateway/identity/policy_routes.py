@@ -1,0 +1,49 @@
+"""``GET /v1/policies``: which policies of the guards are in force, for whom, and at which version."""
+
+# No postponed annotations here: FastAPI must see the local aliases of the dependencies.
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Protocol
+
+from fastapi import APIRouter, Depends
+from starlette.responses import Response as HttpResponse
+
+from mainspring.core.errors import NotFound
+from mainspring.core.types import Context
+from mainspring.http.access import Access
+from mainspring.http.respond import json_response
+
+
+class InForce(Protocol):
+    """The policies of the guards."""
+
+    @property
+    def version(self) -> str: ...
+
+    def described(self) -> Sequence[Mapping[str, Any]]:
+        """Each policy: its name, its version, its applications, and what it says."""
+        ...
+
+
+def router(policies: InForce, access: Access) -> APIRouter:
+    """The routes over what is in force."""
+    routes = APIRouter(tags=["operate"])
+    admins = Annotated[Context, Depends(access("admin"))]
+
+    @routes.get("/v1/policies")
+    async def list_policies(_: admins) -> HttpResponse:
+        data = [_body(each) for each in policies.described()]
+        return json_response({"object": "list", "version": policies.version, "data": data})
+
+    @routes.get("/v1/policies/{name}")
+    async def get_policy(name: str, _: admins) -> HttpResponse:
+        for each in policies.described():
+            if each["name"] == name:
+                return json_response(_body(each))
+        raise NotFound(f"there is no policy {name!r}", remedy="GET /v1/policies lists them", param="name")
+
+    return routes
+
+
+def _body(policy: Mapping[str, Any]) -> dict[str, Any]:
+    return {"id": policy["name"], "object": "policy", **policy}

@@ -1,0 +1,88 @@
+"""Routes of what a tenant may take and has: its own for its administrators, any for whoever operates the server."""
+
+# No postponed annotations here: FastAPI must see the local aliases of the dependencies.
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path
+from pydantic import Field
+from starlette.responses import Response as HttpResponse
+
+from mainspring.core.errors import InvalidRequest
+from mainspring.core.settings.identity import OPERATE
+from mainspring.core.types import Context
+from mainspring.http.access import Access, acting
+from mainspring.http.bodies import Body
+from mainspring.http.request_body import JsonRoute
+from mainspring.http.respond import json_response
+from mainspring.stores.keys.quotas import QUOTAS, Quotas
+
+Tenant = Annotated[str, Path(pattern=r"^[^\x00-\x1f\x7f]{1,64}$")]
+Amount = Annotated[int, Field(ge=0, le=2**53)]
+
+
+class LimitsBody(Body):
+    """``POST /v1/limits/tenants/{tenant}``: what is left out stays, 0 is no limit, null as the settings say."""
+
+    requests_per_minute: Amount | None = None
+    tokens_per_minute: Amount | None = None
+    concurrent_requests: Amount | None = None
+    keys: Amount | None = None
+    vector_stores: Amount | None = None
+    files: Amount | None = None
+    file_bytes: Amount | None = None
+    chunks: Amount | None = None
+    sessions: Amount | None = None
+    batches: Amount | None = None
+    prompts: Amount | None = None
+    budgets: Amount | None = None
+    feedback_per_answer: Amount | None = None
+
+
+def router(quotas: Quotas, access: Access) -> APIRouter:
+    """The routes over the quotas."""
+    routes = APIRouter(route_class=JsonRoute, tags=["keys"], prefix="/v1/limits")
+    admins = Annotated[Context, Depends(access("admin"))]
+    operators = Annotated[Context, Depends(access(OPERATE))]
+
+    async def shown(tenant: str) -> HttpResponse:
+        return json_response(quotas_body(tenant, await quotas.limits(tenant), await quotas.used(tenant)))
+
+    @routes.get("/tenant")
+    async def own(context: admins) -> HttpResponse:
+        """What the key's tenant may take, all its keys together, and how much of it there is."""
+        return await shown(context.principal.tenant)
+
+    @routes.get("/tenants/{tenant}")
+    async def one(tenant: Tenant, context: operators) -> HttpResponse:  # noqa: ARG001
+        """The same of any tenant."""
+        return await shown(tenant)
+
+    @routes.post("/tenants/{tenant}")
+    async def change(tenant: Tenant, body: LimitsBody, context: operators) -> HttpResponse:
+        """Set limits of a tenant. Its administrators cannot."""
+        changes = body.model_dump(include=body.model_fields_set)
+        if not changes:
+            raise InvalidRequest(
+                "nothing to change was sent", remedy=f"Send some of {', '.join(LimitsBody.model_fields)}"
+            )
+        await quotas.change(tenant, changes, by=acting(context))
+        return await shown(tenant)
+
+    return routes
+
+
+def quotas_body(tenant: str, limits: Mapping[str, int], used: Mapping[str, int]) -> dict[str, Any]:
+    """Limits as JSON: ``limit`` null is none, ``used`` null what is not counted for a tenant as a whole."""
+    data = [
+        {
+            "object": "tenant.limit",
+            "name": name,
+            "what": QUOTAS[name].what if name in QUOTAS else name.replace("_", " "),
+            "limit": limit or None,
+            "used": used.get(name),
+        }
+        for name, limit in limits.items()
+    ]
+    return {"object": "list", "tenant": tenant, "data": data}

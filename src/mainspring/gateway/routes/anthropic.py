@@ -1,0 +1,127 @@
+"""Anthropic's routes over the same request ring: ``POST /v1/messages`` and ``/v1/messages/count_tokens``."""
+
+# No postponed annotations here: FastAPI must see the local aliases of the dependencies.
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, Any, Protocol, runtime_checkable
+
+from fastapi import APIRouter, Depends
+from fastapi import Request as HttpRequest
+from starlette.responses import Response as HttpResponse
+
+from mainspring.core.errors import Unsupported
+from mainspring.core.settings import GatewaySettings
+from mainspring.core.types import ChatRequest, Context, Principal, Request, Responder
+from mainspring.engines import ChatModel
+from mainspring.http.access import Access
+from mainspring.http.anthropic import encode
+from mainspring.http.anthropic.requests import CountBody, MessagesBody
+from mainspring.http.idempotency import Idempotency, IdempotencyKey, refuse_key
+from mainspring.http.request_body import JsonRoute
+from mainspring.http.respond import collected, head_headers, json_response, streamed
+from mainspring.serving.admit import context_fit
+
+PREFIX = "/v1/messages"
+ERRORS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": encode.ErrorBody, "description": "The request cannot be answered"},
+    "5XX": {"model": encode.ErrorBody, "description": "The server failed"},
+}
+STREAMS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}, **ERRORS}
+
+
+class Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+class Names(Protocol):
+    """What a principal may ask by name."""
+
+    async def find(self, name: str, principal: Principal) -> Named:
+        """Raises ``UnknownModel``."""
+        ...
+
+    async def basis(self, request: Request, context: Context) -> str:
+        """What an answer is made of beside the model. Raises ``UnknownModel``."""
+        ...
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """A responder that can tell how much it would send to its engine."""
+
+    async def prompt_tokens(self, request: ChatRequest) -> int: ...
+
+
+Applied = Callable[[ChatRequest, Context], Awaitable[ChatRequest]]
+"""A request under the prompt of the registry that it, or the settings, name."""
+
+
+class PromptCounter:
+    """Counts the tokens that a request would send to its chat model, which is not asked."""
+
+    def __init__(self, names: Names, chat: Mapping[str, ChatModel], applied: Applied | None = None) -> None:
+        self._names = names
+        self._chat = chat
+        self._applied = applied
+
+    async def basis(self, request: Request, context: Context) -> str:
+        """See ``Names``."""
+        return await self._names.basis(request, context)
+
+    async def count(self, request: ChatRequest, context: Context) -> int:
+        """Raises ``UnknownModel``, ``Unsupported`` for what is no chat model, and what the model refuses."""
+        served = await self._names.find(request.model, context.principal)
+        model = self._chat.get(served.name)
+        if model is None or not isinstance(model.responder, Counting):
+            raise Unsupported(
+                f"{served.name} is no chat model: what it sends to one is known when it answers",
+                remedy="Name a chat model; GET /v1/models lists them",
+                param="model",
+            )
+        if self._applied is not None:
+            request = await self._applied(request, context)
+        context_fit.check(request, lambda _: model.engine.capabilities.context_window)
+        return await model.responder.prompt_tokens(request)
+
+
+def router(
+    responder: Responder,
+    counter: PromptCounter,
+    settings: GatewaySettings,
+    access: Access,
+    idempotency: Idempotency,
+) -> APIRouter:
+    """Both routes over ``responder``, the request ring."""
+    routes = APIRouter(route_class=JsonRoute, tags=["generate"])
+    chats = Annotated[Context, Depends(access("chat"))]
+
+    @routes.post(PREFIX, responses=STREAMS)
+    async def messages(
+        http: HttpRequest, body: MessagesBody, context: chats, key: IdempotencyKey = None
+    ) -> HttpResponse:
+        request = body.request(settings.max_messages)
+        if body.stream:
+            refuse_key(key, "stream: true")
+            trace_id = context.trace.trace_id
+            return await streamed(
+                http,
+                responder.respond(request, context),
+                lambda response: encode.stream(response, trace_id, thoughts=body.shows_thoughts),
+                lambda error: encode.error_frame(error, trace_id),
+                settings.heartbeat_s,
+            )
+
+        async def work() -> HttpResponse:
+            answer = await collected(http, responder, request, context)
+            shown = encode.message_body(answer, thoughts=body.shows_thoughts)
+            return json_response(shown, head_headers(answer.head))
+
+        basis = "" if key is None else await counter.basis(request, context)
+        return await idempotency.once(key, "messages", [await http.body()], context, work, basis=basis)
+
+    @routes.post(f"{PREFIX}/count_tokens", responses=ERRORS)
+    async def count_tokens(body: CountBody, context: chats) -> HttpResponse:
+        return json_response({"input_tokens": await counter.count(body.request(settings.max_messages), context)})
+
+    return routes

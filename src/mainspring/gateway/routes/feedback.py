@@ -1,0 +1,148 @@
+"""Feedback on answers, and what was recorded of a trace."""
+
+# No postponed annotations here: FastAPI must see the local aliases of the dependencies.
+
+import time
+from typing import Annotated, Any, Literal, Protocol
+
+from fastapi import APIRouter, Depends, Query
+from fastapi import Request as HttpRequest
+from pydantic import Field
+from starlette.responses import Response as HttpResponse
+
+from mainspring.core.errors import InvalidRequest
+from mainspring.core.types import Context, EventRecord, Principal
+from mainspring.http.access import Access
+from mainspring.http.bodies import Body
+from mainspring.http.idempotency import Idempotency, IdempotencyKey
+from mainspring.http.pages import AskedPage, list_body
+from mainspring.http.request_body import JsonRoute
+from mainspring.http.respond import json_response
+from mainspring.stores.sql.pages import EventPages, Page
+
+Filter = Annotated[str | None, Query(min_length=1, max_length=128)]
+
+
+class Facts(EventPages, Protocol):
+    """The event log."""
+
+    async def append(self, *records: EventRecord) -> None: ...
+
+    async def answer_for(self, principal: Principal, answer_id: str) -> EventRecord:
+        """The answer as the principal may see it. Raises ``NotFound``."""
+        ...
+
+
+class NewId(Protocol):
+    def __call__(self, prefix: str) -> str: ...
+
+
+class FeedbackBody(Body):
+    """``POST /v1/feedback``: what a person thinks of an answer. ``edit`` is the answer as it should have been."""
+
+    answer_id: Annotated[str, Field(min_length=1, max_length=128)]
+    rating: Literal["up", "down"] | None = None
+    edit: Annotated[str, Field(max_length=100_000)] | None = None
+    comment: Annotated[str, Field(max_length=10_000)] | None = None
+    consent: bool = False
+
+
+class Room(Protocol):
+    """``stores.quotas.Quotas``."""
+
+    async def check(self, tenant: str, name: str, of: str) -> None:
+        """Raises ``QuotaExceeded``."""
+        ...
+
+
+def router(events: Facts, new_id: NewId, access: Access, idempotency: Idempotency, quotas: Room) -> APIRouter:
+    """The feedback routes over the event log."""
+    routes = APIRouter(route_class=JsonRoute, tags=["feedback"])
+    chats = Annotated[Context, Depends(access("chat"))]
+    admins = Annotated[Context, Depends(access("admin"))]
+
+    @routes.post("/v1/feedback", status_code=201)
+    async def give_feedback(
+        http: HttpRequest, body: FeedbackBody, context: chats, key: IdempotencyKey = None
+    ) -> HttpResponse:
+        if body.rating is None and body.edit is None and body.comment is None:
+            raise InvalidRequest("feedback needs a rating, an edit or a comment", param="rating")
+        principal = context.principal
+        answer = await events.answer_for(principal, body.answer_id)
+        record = EventRecord(
+            id=new_id("evt_"),
+            at=time.time(),
+            tenant=principal.tenant,
+            trace_id=answer.trace_id,
+            kind="feedback",
+            subject=body.answer_id,
+            parent_id=answer.id,
+            facts=await _facts(events, principal, body),
+            content=body.edit,
+            consent=body.consent,
+        )
+
+        async def work() -> HttpResponse:
+            await quotas.check(principal.tenant, "feedback_per_answer", body.answer_id)
+            await events.append(record)
+            return json_response(event_body(record), status=201)
+
+        return await idempotency.once(key, "feedback", [await http.body()], context, work, about=answer.id)
+
+    @routes.get("/v1/events")
+    async def list_events(
+        context: admins,
+        page: AskedPage,
+        trace_id: Filter = None,
+        answer_id: Filter = None,
+        kind: Filter = None,
+    ) -> HttpResponse:
+        """What was recorded, as far as the key's groups may see it.
+
+        An answer's events are hidden from an admin key that may not see a collection or document which the answer
+        came upon. Where the record does not tell (an answer from the cache, in a session, not completed, or over
+        what was deleted meanwhile) they are shown to keys only that are in all groups of the key that asked.
+        """
+        principal = context.principal
+        found = await events.page(
+            principal.tenant, page, groups=principal.groups, kind=kind, subject=answer_id, trace_id=trace_id
+        )
+        return json_response(list_body(found.map(event_body)))
+
+    return routes
+
+
+async def _facts(events: Facts, principal: Principal, body: FeedbackBody) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "key_id": principal.key_id,
+        "rating": body.rating,
+        "comment": body.comment,
+        "edited": body.edit is not None,
+    }
+    if body.rating and (before := await _rated(events, principal, body.answer_id)):
+        facts["instead_of"] = before
+    return facts
+
+
+async def _rated(events: Facts, principal: Principal, answer_id: str) -> str | None:
+    """What the key said of the answer last, "up" or "down"; it is changed by what is said now."""
+    page = Page(limit=100, order="desc")
+    found = await events.page(principal.tenant, page, groups=principal.groups, kind="feedback", subject=answer_id)
+    own = (each.facts for each in found.rows if each.facts.get("key_id") == principal.key_id)
+    return next((facts["rating"] for facts in own if facts.get("rating")), None)
+
+
+def event_body(record: EventRecord) -> dict[str, Any]:
+    """An event as JSON."""
+    return {
+        "object": "event",
+        "id": record.id,
+        "created_at": record.at,
+        "kind": record.kind,
+        "subject": record.subject,
+        "trace_id": record.trace_id,
+        "parent_id": record.parent_id,
+        "facts": dict(record.facts),
+        "content": record.content,
+        "consent": record.consent,
+    }

@@ -1,0 +1,1 @@
+"""Detectors: what is wrong with a text, and where."""

@@ -1,0 +1,85 @@
+"""What may be asked at all: how long, in which language, about what. Who is refused is told the configured reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mainspring.core.settings.guards.limits import LanguageLimits, LengthLimits, TopicLimits
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Beyond:
+    """A limit that was passed: which guard's, what of it, and a likeness where that decided."""
+
+    guard: str
+    kind: str
+    score: float | None = None
+
+
+def length(text: str, tokens: int, limits: LengthLimits) -> list[Beyond]:
+    """What one message passes; ``tokens`` is what it has of them."""
+    beyond = []
+    if limits.characters is not None and len(text) > limits.characters:
+        beyond.append(Beyond("length", "characters"))
+    if limits.tokens is not None and tokens > limits.tokens:
+        beyond.append(Beyond("length", "tokens"))
+    return beyond
+
+
+def messages(count: int, limits: LengthLimits) -> list[Beyond]:
+    """What a conversation of so many messages passes."""
+    return [Beyond("length", "messages")] if limits.messages is not None and count > limits.messages else []
+
+
+def language(code: str, limits: LanguageLimits, *, unknown: str) -> list[Beyond]:
+    """What a text of the language ``code`` passes; ``unknown`` is the code of what cannot be told."""
+    if code == unknown:
+        return [] if limits.unknown else [Beyond("language", code)]
+    strange = bool(limits.allowed) and code not in limits.allowed
+    return [Beyond("language", code)] if strange or code in limits.forbidden else []
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """The embedded texts of topics, by name: unit vectors of shape (texts, dimensions)."""
+
+    allowed: Mapping[str, Floats]
+    forbidden: Mapping[str, Floats]
+
+
+def likeness(vector: Any, examples: Floats) -> float:
+    """How near a text is to a topic: the mean of its cosine with the nearest example and with the middle of all."""
+    one = np.asarray(vector, np.float64)
+    middle = examples.mean(0)
+    middle = middle / max(float(np.linalg.norm(middle)), 1e-9)
+    return float(((examples @ one).max() + middle @ one) / 2)
+
+
+def nearest(vector: Any, topics: Mapping[str, Floats]) -> tuple[str, float]:
+    """The topic that a text is nearest to, and how near it is; of none ("", 0)."""
+    found = [(likeness(vector, examples), name) for name, examples in topics.items()]
+    if not found:
+        return "", 0.0
+    score, name = max(found)
+    return name, score
+
+
+def topic(text: str, vectors: Sequence[Any], examples: Examples, limits: TopicLimits) -> list[Beyond]:
+    """What a text passes. ``vectors`` are its own and, of a question that may go on with another, of both together: the
+    forbidden counts in either, for the allowed one will do."""
+    forbidden = max((nearest(vector, examples.forbidden) for vector in vectors), key=lambda pair: pair[1])
+    allowed = max((nearest(vector, examples.allowed) for vector in vectors), key=lambda pair: pair[1])
+    # What is nearer to something allowed is not meant by what is forbidden.
+    if forbidden[1] >= limits.forbidden_above and forbidden[1] > allowed[1]:
+        return [Beyond("topic", forbidden[0], forbidden[1])]
+    judged = bool(examples.allowed) and len(text.split()) >= limits.least_words
+    if judged and allowed[1] < limits.allowed_above:
+        return [Beyond("topic", "none_allowed", allowed[1])]
+    return []

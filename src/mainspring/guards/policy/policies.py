@@ -1,0 +1,366 @@
+"""The guards as named, versioned policies: what is checked, what is done, and the decisions that it records."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal
+
+from mainspring.core.errors import GuardRefused, MainspringError
+from mainspring.core.settings import AnswersSettings, DetectorsSettings, GuardsSettings
+from mainspring.core.settings.guards.limits import LanguageLimits, LengthLimits, Limited, TopicLimits
+from mainspring.core.settings.guards.tools import ToolsSettings
+from mainspring.core.settings.guards.untrusted import UntrustedSettings
+from mainspring.guards.detect import bounds, harm, injection, leak, lexical, pii
+from mainspring.guards.detect.embedding_detector import packaged
+from mainspring.guards.policy.output import Chain, Part, Watching, WatchingRules
+from mainspring.guards.rewrite import links
+from mainspring.guards.rewrite.placeholders import Placeholders
+from mainspring.guards.rewrite.stream import StreamRedactor
+from mainspring.guards.rules import file, rewrite
+from mainspring.guards.rules.rewrite import Rewriter, Rewriting
+
+Action = Literal["flag", "redact", "tokenise", "refuse", "drop", "retry", "rewrite", "strip", "cut", "withhold", "hold"]
+PII_VERSION = 2
+"""Raise it whenever the patterns of ``guards.pii`` change."""
+OUTPUT_VERSION = 1
+"""Raise it whenever ``guards.leak`` or ``guards.links`` finds something else."""
+_PII = frozenset(pii.KINDS)
+
+
+@dataclass(frozen=True, slots=True)
+class GuardDecision:
+    """What a guard did about ``count`` findings of one kind. It never holds the text that matched.
+
+    ``policy`` is the version of the policy that said so, ``score`` a detector's probability. In a ``dry_run`` the
+    action is what would have been done.
+    """
+
+    guard: str
+    action: Action
+    kind: str
+    count: int
+    policy: str = ""
+    score: float | None = None
+    dry_run: bool = False
+
+    def facts(self) -> dict[str, Any]:
+        """For the ``guard`` event."""
+        facts: dict[str, Any] = {"guard": self.guard, "action": self.action, "kind": self.kind, "count": self.count}
+        if self.policy:
+            facts["policy"] = self.policy
+        if self.score is not None:
+            facts["score"] = round(self.score, 3)
+        if self.dry_run:
+            facts["dry_run"] = True
+        return facts
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A text as it may go on, and what was decided about it."""
+
+    text: str
+    decisions: tuple[GuardDecision, ...] = ()
+
+    @property
+    def refused(self) -> tuple[GuardDecision, ...]:
+        """The decisions for which the text must not go on."""
+        return tuple(decision for decision in self.decisions if decision.action == "refuse" and not decision.dry_run)
+
+
+def _at_most_flagged(action: Any, role: str, roles: tuple[str, ...] = ("tool",)) -> Any:
+    """``action``, but what a tool returned refuses no request: a page that somebody poisoned would stop an agent."""
+    return "flag" if role in roles and action == "refuse" else action
+
+
+@dataclass(frozen=True)
+class GuardPolicy:
+    """Which guards act and how."""
+
+    name: str = "default"
+    injection: Literal["off", "flag", "refuse"] = "refuse"
+    injection_above: float | None = None
+    harm: Literal["off", "flag", "refuse"] = "refuse"
+    pii_input: Literal["off", "redact", "tokenise", "refuse"] = "redact"
+    pii_output: Literal["off", "redact"] = "redact"
+    pii_output_kinds: tuple[str, ...] = GuardsSettings().pii_output_kinds
+    spotlight: bool = True
+    prompt_leak: Literal["off", "flag", "redact"] = "off"
+    canary: bool = False
+    links: Literal["off", "flag", "redact"] = "redact"
+    allowed_hosts: tuple[str, ...] = ()
+    detectors: DetectorsSettings = DetectorsSettings()
+    answers: AnswersSettings = AnswersSettings()
+    length: LengthLimits = LengthLimits()
+    languages: LanguageLimits = LanguageLimits()
+    topics: TopicLimits = TopicLimits()
+    rules: str = ""
+    tools: ToolsSettings = ToolsSettings()
+    untrusted: UntrustedSettings = UntrustedSettings()
+    dry_run: bool = False
+
+    @classmethod
+    def of(cls, settings: GuardsSettings, name: str = "default") -> GuardPolicy:
+        """The policy that the ``guards`` section describes."""
+        values = {field: getattr(settings, field) for field in cls.__dataclass_fields__ if field != "name"}
+        return cls(name, **values)
+
+    @cached_property
+    def version(self) -> str:
+        """Changes whenever the same text might be decided otherwise; part of what cached answers depend on."""
+        content: list[Any] = [
+            *(self.injection, self.injection_above, self.harm),
+            *(self.pii_input, self.pii_output, sorted(self._output_kinds), self.spotlight),
+            *(self.prompt_leak, self.canary, self.links, sorted(self.allowed_hosts), self.dry_run),
+            *(
+                each.model_dump_json()
+                for each in (self.detectors, self.length, self.languages, self.topics, self.tools, self.untrusted)
+            ),
+            self.answers.model_dump_json(),
+        ]
+        if self.rewriting is not None:
+            content.append(self.rewriting.rules.version)
+        if self.detecting or self.dropping or self.answers.judging:
+            content.append(packaged().version)
+        if self.injection != "off":
+            content.append(lexical.packaged()["injection"].version)
+        text = f"{content} {injection.RULES_VERSION} {harm.RULES_VERSION} {PII_VERSION} {OUTPUT_VERSION}"
+        return f"{self.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+    def under(self, application: str) -> GuardPolicy:  # noqa: ARG002
+        """This one, whatever is asked: alone it is everybody's."""
+        return self
+
+    # --- on the way in ---------------------------------------------------------------------------------------
+
+    @property
+    def tokenising(self) -> bool:
+        """Whether personal data gets placeholders that are put back, where those are at hand."""
+        return self.pii_input == "tokenise" and not self.dry_run
+
+    def inspect(self, text: str, placeholders: Placeholders | None = None, *, role: str = "user") -> Checked:
+        """What rules and words decide about a user's or tool's text; time is linear in its length. Where personal data
+        is tokenised and there are no ``placeholders`` of a conversation, it is redacted for good."""
+        decisions: list[GuardDecision] = []
+        if self.injection != "off" and (matched := injection.scan(text)):
+            found = Counter(finding.kind for finding in matched)
+            decisions += self._decisions("injection", _at_most_flagged(self.injection, role), found)
+        decisions += self._worded(text, role, ruled=bool(decisions))
+        if self.pii_input != "off":
+            redacted, findings = pii.redact(text) if placeholders is None else placeholders.hide(text)
+            if findings:
+                action = "redact" if self.tokenising and placeholders is None else self.pii_input
+                decisions += self._decisions("pii_input", action, Counter(finding.kind for finding in findings))
+                if action in ("redact", "tokenise") and not self.dry_run:
+                    text = redacted
+        return Checked(text, tuple(decisions))
+
+    def _worded(self, text: str, role: str, *, ruled: bool) -> Iterable[GuardDecision]:
+        """What is decided by the words of a text: what rules have found already is not found again."""
+        if self.injection != "off" and not ruled:
+            detector = lexical.packaged()["injection"]
+            score = detector.chance(text)
+            if score >= (self.injection_above or detector.threshold):
+                done: Any = _at_most_flagged(self.injection, role)
+                yield GuardDecision("injection_words", done, "injection", 1, self.version, score, self.dry_run)
+        if self.harm != "off" and (harmful := harm.scan(text)):
+            # Whoever searches documents for harm finds what they say of it, and is told no more.
+            action = _at_most_flagged(self.harm, role, ("tool", "query"))
+            yield from self._decisions("harm", action, Counter(finding.kind for finding in harmful))
+
+    def check_input(self, text: str) -> Checked:
+        """``inspect``, raising ``GuardRefused`` (which names the kinds, never the text) where it must not go on."""
+        checked = self.inspect(text)
+        if checked.refused:
+            raise self.refusal(checked.refused)
+        return checked
+
+    def refusal(self, decisions: Sequence[GuardDecision]) -> MainspringError:
+        """The error that tells of ``decisions``."""
+        for decision in decisions:
+            if limits := self._limits.get(decision.guard):
+                return GuardRefused(limits.reason, param="messages")
+        kinds = ", ".join(dict.fromkeys(decision.kind for decision in decisions))
+        return GuardRefused(
+            f"The text was refused by policy {self.name}: it contains {kinds}",
+            remedy="Remove it, or have the `guards` settings changed",
+            param="messages",
+        )
+
+    @cached_property
+    def _limits(self) -> dict[str, Limited]:
+        return {"length": self.length, "language": self.languages, "topic": self.topics}
+
+    def bound(self, beyond: Sequence[bounds.Beyond]) -> tuple[GuardDecision, ...]:
+        """What is decided about the limits that were passed, of those that are on."""
+        return tuple(
+            GuardDecision(each.guard, limits.action, each.kind, 1, self.version, each.score, self.dry_run)
+            for each in beyond
+            if (limits := self._limits[each.guard]).action != "off"
+        )
+
+    def decision(self, guard: str, action: Any, kind: str, count: int = 1) -> GuardDecision:
+        """What some other room decided under this policy."""
+        return GuardDecision(guard, action, kind, count, self.version, None, self.dry_run)
+
+    def judge_result(self, text: str, scores: Mapping[str, float]) -> tuple[GuardDecision, ...]:
+        """What is decided about what came back from a tool: by the rules, and by the detector where it read it."""
+        return self._foreign(text, scores, "indirect", "result", self.tools.results.injection)
+
+    def judge_pasted(self, text: str, scores: Mapping[str, float]) -> tuple[GuardDecision, ...]:
+        """The same about what a user pasted."""
+        return self._foreign(text, scores, "indirect", "pasted", self.untrusted.pasted)
+
+    def judge_conversation(
+        self, texts: Sequence[str], scores: Sequence[Mapping[str, float]]
+    ) -> tuple[GuardDecision, ...]:
+        """What is decided about the turns of a user as one text, put together in several ways, and by the detector
+        about neighbouring ones: what is done is as with each by itself."""
+        ruled = () if self.injection == "off" else self._worst(texts)
+        worst = max((each.get("conversation", 0.0) for each in scores), default=0.0)
+        return (
+            *ruled,
+            *self._scored({"conversation": worst}, "conversation", "conversation", self.detectors.injection),
+        )
+
+    def _worst(self, texts: Sequence[str]) -> Iterable[GuardDecision]:
+        """What the rules find in ``texts``, which say the same: each kind as often as in the text where it is most."""
+        found: Counter[str] = Counter()
+        for text in texts:
+            found |= Counter(each.kind for each in injection.scan(text))
+        return self._decisions("conversation_rules", self.injection, found)
+
+    def _foreign(
+        self, text: str, scores: Mapping[str, float], head: str, guard: str, action: Any
+    ) -> tuple[GuardDecision, ...]:
+        if action == "off":
+            return ()
+        found = Counter(each.kind for each in injection.scan(text))
+        return (*self._decisions(f"{guard}_rules", action, found), *self._scored(scores, head, guard, action))
+
+    def _scored(self, scores: Mapping[str, float], head: str, guard: str, action: Any) -> Iterable[GuardDecision]:
+        score = scores.get(head, 0.0)
+        if action == "off" or score < (getattr(self.detectors, f"{head}_above") or packaged().heads[head].threshold):
+            return ()
+        return (GuardDecision(f"{guard}_detector", action, head, 1, self.version, score, self.dry_run),)
+
+    @property
+    def calling(self) -> bool:
+        """Whether calls of tools are looked at before they are handed out."""
+        return self.tools.watched
+
+    @property
+    def spotlighting(self) -> bool:
+        """Whether messages are put between delimiters for a model."""
+        return self.untrusted.tools or self.untrusted.user != "off"
+
+    @property
+    def conversing(self) -> bool:
+        """Whether several turns are looked at together."""
+        return self.untrusted.turns > 1
+
+    @cached_property
+    def detecting(self) -> tuple[str, ...]:
+        """The detectors that read what users and tools say."""
+        return tuple(name for name in ("injection", "toxicity") if getattr(self.detectors, name) != "off")
+
+    @property
+    def dropping(self) -> bool:
+        """Whether a detector reads passages that a model is to read."""
+        return self.detectors.indirect != "off"
+
+    def judge_passage(self, text: str, scores: Mapping[str, float]) -> tuple[GuardDecision, ...]:
+        """What is decided about a passage that a model is to read: by the rules, and by the detector."""
+        found = Counter(finding.kind for finding in injection.scan(text))
+        action = self.detectors.indirect
+        return (*self._decisions("passage_rules", action, found), *self.judge({"indirect": scores["indirect"]}))
+
+    def judge(self, scores: Mapping[str, float]) -> tuple[GuardDecision, ...]:
+        """What is decided on the detectors' probabilities for one text."""
+        found = []
+        for name, score in scores.items():
+            least = getattr(self.detectors, f"{name}_above") or packaged().heads[name].threshold
+            if score >= least:
+                action = getattr(self.detectors, name)
+                guard = f"{name}_detector"
+                found.append(GuardDecision(guard, action, name, 1, self.version, score, self.dry_run))
+        return tuple(found)
+
+    # --- on the way out --------------------------------------------------------------------------------------
+
+    def output(self, system: Sequence[str] = (), said: Sequence[str] = ()) -> Callable[[], Part] | None:
+        """Makes the redactor of each text of an answer; None where nothing is looked for. ``system`` are the prompts
+        that must not be repeated, ``said`` all texts of the request."""
+        makers: list[Callable[[], Part]] = []
+        if self._output_kinds:
+            makers.append(self._made(lambda: StreamRedactor(self._output_kinds), watch=False))
+        prompt = leak.Prompt(system) if self.prompt_leak != "off" and system else None
+        if prompt is not None and not prompt.short:
+            makers.append(self._made(lambda: leak.LeakRedactor(prompt), watch=self.prompt_leak == "flag"))
+        if self.links != "off":
+            known = links.Known(self.allowed_hosts, said)
+            makers.append(self._made(lambda: links.LinkRedactor(known), watch=self.links == "flag"))
+        if not makers:
+            return None
+        return makers[0] if len(makers) == 1 else lambda: Chain([make() for make in makers])
+
+    def _made(self, make: Callable[[], Part], *, watch: bool) -> Callable[[], Part]:
+        return (lambda: Watching(make())) if watch or self.dry_run else make
+
+    def output_stream(self) -> Part | None:
+        """A redactor for one text that belongs to no request; None where output is not guarded."""
+        make = replace(self, prompt_leak="off", links="off").output()
+        return make() if make is not None else None
+
+    @property
+    def _output_kinds(self) -> frozenset[str]:
+        return frozenset(self.pii_output_kinds if self.pii_output == "redact" else ())
+
+    def output_decisions(self, counts: Mapping[str, int]) -> tuple[GuardDecision, ...]:
+        """The decisions that a redactor's ``counts`` amount to."""
+        personal = {kind: count for kind, count in counts.items() if kind in _PII}
+        repeated = {kind: count for kind, count in counts.items() if kind == leak.KIND}
+        carrying = {kind: count for kind, count in counts.items() if kind in links.KINDS}
+        rewritten = {kind: count for kind, count in counts.items() if kind in rewrite.KINDS}
+        return (
+            *self._decisions("pii_output", "redact", personal),
+            *self._decisions("prompt_leak", self.prompt_leak, repeated),
+            *self._decisions("links", self.links, carrying),
+            *self._decisions("rules", "rewrite", rewritten),
+        )
+
+    @cached_property
+    def rewriting(self) -> Rewriting | None:
+        """The rules for answers, made ready. Raises ``SettingsError`` where their file is wrong."""
+        return Rewriting(file.read(self.rules)) if self.rules else None
+
+    def rewriter(self) -> Callable[[], Rewriter | WatchingRules] | None:
+        """Makes what rewrites each text of an answer; None where there are no rules."""
+        ready = self.rewriting
+        if ready is None:
+            return None
+        return (lambda: WatchingRules(ready.part())) if self.dry_run else ready.part
+
+    def judge_answer(self, kind: str, score: float | None, action: str = "") -> GuardDecision | None:
+        """What is decided where an answer is ``toxicity``, ``relevancy`` or ``unsupported`` to this score; ``action``
+        in place of the policy's. None: nothing was found."""
+        answers = self.answers
+        doing: Any = action or getattr(answers, kind)
+        found = kind == "unsupported"
+        if kind == "toxicity":
+            found = (score or 0.0) >= (answers.toxicity_above or packaged().heads[kind].threshold)
+        elif kind == "relevancy":
+            found = score is not None and score < answers.relevancy_below
+        if doing == "off" or not found:
+            return None
+        return GuardDecision("answer", doing, kind, 1, self.version, score, self.dry_run)
+
+    def _decisions(self, guard: str, action: Any, counts: Mapping[str, int]) -> Iterable[GuardDecision]:
+        return [
+            GuardDecision(guard, action, kind, count, self.version, None, self.dry_run)
+            for kind, count in sorted(counts.items())
+        ]

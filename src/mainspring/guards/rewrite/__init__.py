@@ -1,0 +1,1 @@
+"""Texts made harmless: placeholders, links, marks and windows."""

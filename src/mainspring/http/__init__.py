@@ -1,0 +1,1 @@
+"""What every route is made of: access, bodies, pages, errors and idempotency."""

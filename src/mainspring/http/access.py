@@ -1,0 +1,206 @@
+"""Who asks: API keys to principals, and the Context that every request carries below the gateway."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+import time
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from fastapi import Request as HttpRequest
+from fastapi import Security
+from fastapi.security import HTTPBearer
+
+from mainspring.core.errors import Forbidden, InvalidRequest, MainspringError, Unauthenticated, Unsupported
+from mainspring.core.settings.identity import OPERATE, brought
+from mainspring.core.types import TOKEN, Allowance, Arrival, Context, Principal, Priority
+from mainspring.stores.events.audit_log import By
+
+
+class Authenticator(Protocol):
+    """Checks a secret. Raises ``Unauthenticated``."""
+
+    async def authenticate(self, secret: str) -> Principal: ...
+
+
+CONSENT, CONSENT_FIELD = "x-training-consent", "training_consent"
+"""The header, and the field of ``metadata``, by which a request says whether it may be learnt from."""
+Refused = Callable[[MainspringError, str, str, "Principal | None"], None]
+"""Told of each request that was not let in: why, from which address, to which scope, and whose key it had (None: none
+that would do)."""
+# Only declares keys and scopes in the OpenAPI document; ``bearer`` reads them.
+DECLARED = HTTPBearer(scheme_name="key", description="An API key: `mainspring keys create NAME`", auto_error=False)
+
+
+class Caller:
+    """A FastAPI dependency: the Context of a caller who has ``scope`` (empty: of anyone who has a key).
+
+    ``admit`` checks the key, and needs nothing but the request's headers; routes call it before they read a body.
+    """
+
+    def __init__(
+        self,
+        keys: Authenticator,
+        scope: str,
+        timeout_s: float,
+        classes: Mapping[str, Priority],
+        refused: Refused | None = None,
+    ) -> None:
+        self._refused = refused
+        self._keys = keys
+        self._classes = classes
+        self._scope = scope
+        self._timeout_s = timeout_s
+        # What the framework reads instead of ``__call__``: there the scope stands in a default, each caller's own.
+        either = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        http = inspect.Parameter("http", either, annotation=HttpRequest)
+        key = inspect.Parameter("key", either, default=Security(DECLARED, scopes=[scope] if scope else []))
+        self.__signature__ = inspect.Signature([http, key])
+
+    async def admit(self, http: HttpRequest) -> Context:
+        """Raises ``Unauthenticated``, ``Forbidden``, or ``InvalidRequest`` naming a header."""
+        principal = None
+        try:
+            principal = await self._keys.authenticate(bearer(http))
+            self._check_scope(principal)
+        except (Unauthenticated, Forbidden) as error:
+            if self._refused is not None:
+                self._refused(error, http.client.host if http.client else "", self._scope, principal)
+            raise
+        context = Context(
+            principal=principal,
+            trace=http.state.trace,
+            deadline=time.monotonic() + _timeout(http, self._timeout_s),
+            priority=_priority(http, principal, self._classes.get(principal.tier, Priority.INTERACTIVE)),
+            allowance=Allowance(_most_tokens(http)),
+            consent=_consent(http.headers.get(CONSENT), principal.consent, CONSENT),
+            idempotency_key=http.headers.get("idempotency-key"),
+            arrival=Arrival(http.state.came_ns, time.time_ns()) if hasattr(http.state, "came_ns") else None,
+            regions=_regions(http),
+        )
+        http.state.context = context
+        return context
+
+    def _check_scope(self, principal: Principal) -> None:
+        if self._scope and self._scope not in brought(principal.scopes):
+            # What the scope is of use for asks for admin as well.
+            options = f"{'--scope admin ' if self._scope == OPERATE else ''}--scope {self._scope}"
+            raise Forbidden(
+                f"this {'token' if principal.key_id.startswith(TOKEN) else 'API key'} lacks the scope {self._scope!r}",
+                remedy=f"Create one with `mainspring keys create NAME {options}`"
+                if not principal.key_id.startswith(TOKEN)
+                else "Its roles give none: see gateway.roles",
+            )
+
+    async def __call__(self, http: HttpRequest, key: object = None) -> Context:  # noqa: ARG002
+        admitted: Context | None = getattr(http.state, "context", None)
+        return admitted or await self.admit(http)
+
+
+Access = Callable[[str], Caller]
+"""``access(scope)`` is a FastAPI dependency that gives the Context of a caller who has that scope; ``access("")`` of
+anyone who has a key."""
+
+
+def access_to(
+    keys: Authenticator, timeout_s: float, tiers: Mapping[str, str] | None = None, refused: Refused | None = None
+) -> Access:
+    """The dependency factory over ``keys``; ``timeout_s`` bounds each request's deadline, ``tiers`` are the priority
+    classes of the keys' tiers (interactive where not named)."""
+    classes = {tier: Priority[name.upper()] for tier, name in (tiers or {}).items()}
+    return lambda scope: Caller(keys, scope, timeout_s, classes, refused)
+
+
+def consenting(context: Context, metadata: Mapping[str, str] | None) -> Context:
+    """The context of a request whose ``metadata`` may say whether it may be learnt from."""
+    told = (metadata or {}).get(CONSENT_FIELD)
+    if told is None:
+        return context
+    return dataclasses.replace(context, consent=_consent(told, context.consent, f"metadata.{CONSENT_FIELD}"))
+
+
+def check_lasting(context: Context, what: str) -> None:
+    """Raises ``Forbidden`` or ``Unsupported`` for a request that ``what`` (a batch) could not be held to later, when
+    it is worked on: then there is a key, and neither a token nor the headers of the request."""
+    if context.principal.key_id.startswith(TOKEN):
+        raise Forbidden(f"{what} outlives the token that it was sent with", remedy="Send it with an API key")
+    if context.regions:
+        problem = f"{what} is worked on where its key and its tenant accept it"
+        raise Unsupported(problem, remedy="Use a key that is limited to regions", param="x-region")
+
+
+def acting(context: Context) -> By:
+    """Who acts, for the audit log."""
+    return By(context.principal.key_id, context.trace.trace_id)
+
+
+def bearer(http: HttpRequest) -> str:
+    """The secret of the Authorization (or ``x-api-key``) header. Raises ``Unauthenticated``."""
+    kind, _, secret = http.headers.get("authorization", "").partition(" ")
+    if kind.lower() == "bearer" and secret.strip():
+        return secret.strip()
+    if http.headers.get("x-api-key"):
+        return http.headers["x-api-key"]
+    raise Unauthenticated("no API key was sent", remedy="Send the header `Authorization: Bearer <key>`")
+
+
+def _consent(text: str | None, default: bool, param: str) -> bool:
+    if text is None:
+        return default
+    if text not in ("true", "false"):
+        raise InvalidRequest(f"{param} must be true or false", param=param)
+    return text == "true"
+
+
+def _timeout(http: HttpRequest, most: float) -> float:
+    text = http.headers.get("x-request-timeout")
+    if text is None:
+        return most
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 1e6:
+        raise InvalidRequest("x-request-timeout must be a positive number of seconds", param="x-request-timeout")
+    return min(seconds, most)
+
+
+def _priority(http: HttpRequest, principal: Principal, own: Priority) -> Priority:
+    """The class of a request: that of its key's tier, or a lower one that it asks for; operators may ask for any."""
+    text = http.headers.get("x-priority")
+    if text is None:
+        return own
+    try:
+        asked = Priority[text.strip().upper()]
+    except KeyError:
+        names = ", ".join(priority.name.lower() for priority in sorted(Priority, reverse=True))
+        raise InvalidRequest(f"x-priority must be one of {names}", param="x-priority") from None
+    if asked > own and OPERATE not in principal.scopes:
+        raise Forbidden(
+            f"this API key is served as {own.name.lower()}, not as {asked.name.lower()}",
+            remedy="Leave x-priority out, or use a key of another tier",
+        )
+    return asked
+
+
+def _regions(http: HttpRequest) -> frozenset[str]:
+    """The regions that the request may be worked on in; none: any."""
+    text = http.headers.get("x-region")
+    if text is None:
+        return frozenset()
+    regions = [part.strip().lower() for part in text.split(",")]
+    if not 0 < len(regions) <= 16 or not all(re.fullmatch(r"[a-z0-9][a-z0-9-]{0,31}", each) for each in regions):
+        raise InvalidRequest("x-region must be names of regions with commas between, as in eu,ch", param="x-region")
+    return frozenset(regions)
+
+
+def _most_tokens(http: HttpRequest) -> int | None:
+    """What the request may take of tokens in all, prompts and answers of all its calls; None: what it likes."""
+    text = http.headers.get("x-max-total-tokens")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit()) or not 0 < int(text[:12]) < 10**9:
+        raise InvalidRequest("x-max-total-tokens must be a positive whole number", param="x-max-total-tokens")
+    return int(text[:12])

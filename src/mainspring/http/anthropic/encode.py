@@ -1,0 +1,254 @@
+"""Our answers and events in Anthropic's shapes: messages, their stream events, and their error envelope.
+
+Citations of documents become ``char_location`` citations of the text before them; ``document_index`` numbers the
+documents of an answer in the order in which they are first cited.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from typing import Any, Literal
+
+import orjson
+from pydantic import BaseModel
+
+from mainspring.core.errors import MainspringError
+from mainspring.core.path import Answer
+from mainspring.core.types import (
+    Citation,
+    Event,
+    Finish,
+    FinishReason,
+    Progress,
+    Reasoning,
+    Response,
+    Text,
+    ToolCallDelta,
+    Usage,
+)
+from mainspring.http.openai.encode import bug, dumps
+from mainspring.http.openai.event_order import InTurn
+
+log = logging.getLogger("mainspring.gateway")
+_STOPPED: dict[FinishReason, str] = {
+    "stop": "end_turn",
+    "length": "max_tokens",
+    "tool_calls": "tool_use",
+    "content_filter": "refusal",
+}
+_KINDS = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+}
+
+
+class ErrorFacts(BaseModel):
+    """What went wrong: ``code`` is stable, ``param`` names the field at fault."""
+
+    type: str
+    message: str
+    param: str | None
+    code: str
+
+
+class ErrorBody(BaseModel):
+    """Anthropic's error envelope, as the API's description declares it."""
+
+    type: Literal["error"]
+    error: ErrorFacts
+    request_id: str
+
+
+def error_body(error: MainspringError, trace_id: str) -> dict[str, Any]:
+    """Anthropic's error envelope. ``param`` and ``code`` are extensions, the same as in OpenAI's envelope."""
+    other = "invalid_request_error" if error.status < 500 else "api_error"
+    facts = {
+        "type": _KINDS.get(error.status, other),
+        "message": error.told,
+        "param": error.param,
+        "code": error.code,
+    }
+    return {"type": "error", "error": facts, "request_id": trace_id}
+
+
+def usage_body(usage: Usage) -> dict[str, Any]:
+    """Cached tokens are not among ``input_tokens``, as Anthropic counts them."""
+    body: dict[str, Any] = {
+        "input_tokens": usage.prompt_tokens - usage.cached_tokens,
+        "output_tokens": usage.completion_tokens,
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": usage.cached_tokens,
+    }
+    if usage.cost_nanousd:
+        body["cost_usd"] = usage.cost_nanousd / 1e9
+    return body
+
+
+def message_body(answer: Answer, *, thoughts: bool = True) -> dict[str, Any]:
+    """A ``message`` object, with the model's ``thoughts`` or without. Arguments of a call that are no JSON object stand
+    under ``arguments``."""
+    choice = answer.choices[0] if answer.choices else None
+    content: list[dict[str, Any]] = []
+    if choice is not None:
+        if choice.reasoning and thoughts:
+            content.append({"type": "thinking", "thinking": choice.reasoning, "signature": ""})
+        if choice.text or not choice.tool_calls:
+            numbers = _Documents()
+            cited = [numbers.citation(citation) for citation in answer.citations]
+            content.append({"type": "text", "text": choice.text} | ({"citations": cited} if cited else {}))
+        content += [
+            {"type": "tool_use", "id": call.id, "name": call.name, "input": _input(call.arguments)}
+            for call in choice.tool_calls
+        ]
+    finish = Finish((choice and choice.finish) or "stop", 0, choice.stopped_by if choice else "")
+    body = _shell(answer.head.answer_id, answer.head.model, answer.usage)
+    return {**body, "content": content, **_stop(finish)}
+
+
+async def stream(response: Response, trace_id: str, *, thoughts: bool = True) -> AsyncGenerator[bytes, None]:
+    """Anthropic's server-sent events of a response, with the model's ``thoughts`` or without. A late failure is an
+    ``error`` event with no ``message_stop``."""
+    encoder = _Encoder()
+    usage, finish = Usage(), Finish("stop")
+    try:
+        yield _frame("message_start", message=_shell(response.head.answer_id, response.head.model, usage))
+        async with response:
+            async for event in response:
+                if isinstance(event, Usage):
+                    usage = usage + event
+                elif isinstance(event, Finish):
+                    finish = event
+                elif isinstance(event, Reasoning) and not thoughts:
+                    continue
+                elif frames := b"".join(encoder.encode(event)):
+                    yield frames
+        yield b"".join(encoder.end())
+        yield _frame("message_delta", delta=_stop(finish), usage=usage_body(usage))
+        yield _frame("message_stop")
+    except MainspringError as error:
+        yield error_frame(error, trace_id)
+    except Exception:
+        log.exception("unexpected failure in a stream")
+        yield error_frame(bug(), trace_id)
+
+
+class _Documents:
+    """Numbers the documents of an answer as they are first cited."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def citation(self, citation: Citation) -> dict[str, Any]:
+        return {
+            "type": "char_location",
+            "cited_text": citation.quote,
+            "document_index": self._numbers.setdefault(citation.document_id, len(self._numbers)),
+            "document_title": citation.source,
+            "start_char_index": citation.start,
+            "end_char_index": citation.end,
+        }
+
+
+class _Encoder:
+    """Events to content blocks: one after the other, each opened, filled and closed."""
+
+    def __init__(self) -> None:
+        self._documents = _Documents()
+        self._turn = InTurn()
+        self._index = -1
+        # What the open block holds: ("text", 0), ("thinking", 0) or ("tool_use", the call's index).
+        self._open: tuple[str, int] | None = None
+
+    def encode(self, event: Event) -> Iterator[bytes]:
+        for each in self._turn.take(event):
+            yield from self._told(each)
+
+    def _told(self, event: Event) -> Iterator[bytes]:
+        match event:
+            case Text() if event.text:
+                yield from self._within(("text", 0), {"type": "text", "text": ""})
+                yield self._delta({"type": "text_delta", "text": event.text})
+            case Reasoning() if event.text:
+                yield from self._within(("thinking", 0), {"type": "thinking", "thinking": "", "signature": ""})
+                yield self._delta({"type": "thinking_delta", "thinking": event.text})
+            case Citation():
+                yield from self._within(("text", 0), {"type": "text", "text": ""})
+                yield self._delta({"type": "citations_delta", "citation": self._documents.citation(event)})
+            case ToolCallDelta():
+                block = {"type": "tool_use", "id": event.id or "", "name": event.name or "", "input": {}}
+                yield from self._within(("tool_use", event.index), block)
+                yield self._delta({"type": "input_json_delta", "partial_json": event.arguments})
+            case Progress():
+                yield _frame("ping")
+            case _:
+                return
+
+    def end(self) -> Iterator[bytes]:
+        """Tell what is held, close what is open; an answer without anything is one empty text."""
+        for each in self._turn.rest():
+            yield from self._told(each)
+        if self._index < 0:
+            yield from self._within(("text", 0), {"type": "text", "text": ""})
+        yield from self._close()
+
+    def _within(self, wanted: tuple[str, int], block: dict[str, Any]) -> Iterator[bytes]:
+        if self._open == wanted:
+            return
+        yield from self._close()
+        self._open = wanted
+        self._index += 1
+        yield _frame("content_block_start", index=self._index, content_block=block)
+
+    def _close(self) -> Iterator[bytes]:
+        if self._open is not None:
+            self._open = None
+            yield _frame("content_block_stop", index=self._index)
+
+    def _delta(self, delta: dict[str, Any]) -> bytes:
+        return _frame("content_block_delta", index=self._index, delta=delta)
+
+
+def _frame(kind: str, **fields: Any) -> bytes:
+    return b"event: " + kind.encode() + b"\ndata: " + dumps({"type": kind, **fields}) + b"\n\n"
+
+
+def error_frame(error: MainspringError, trace_id: str) -> bytes:
+    """A failure within a stream."""
+    body = error_body(error, trace_id)
+    del body["type"]
+    return _frame("error", **body)
+
+
+def _stop(finish: Finish) -> dict[str, Any]:
+    if finish.reason == "stop" and finish.stopped_by:
+        return {"stop_reason": "stop_sequence", "stop_sequence": finish.stopped_by}
+    return {"stop_reason": _STOPPED[finish.reason], "stop_sequence": None}
+
+
+def _shell(answer_id: str, model: str, usage: Usage) -> dict[str, Any]:
+    content: Sequence[Any] = []
+    return {
+        "id": answer_id or "answer",
+        "type": "message",
+        "role": "assistant",
+        "model": model,
+        "content": content,
+        "stop_reason": None,
+        "stop_sequence": None,
+        "usage": usage_body(usage),
+    }
+
+
+def _input(arguments: str) -> dict[str, Any]:
+    try:
+        parsed = orjson.loads(arguments or "{}")
+    except ValueError:
+        return {"arguments": arguments}
+    return parsed if isinstance(parsed, dict) else {"arguments": parsed}

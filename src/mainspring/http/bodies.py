@@ -1,0 +1,88 @@
+"""What request bodies are made of: their base, and lists and tables with bounds.
+
+Every list and table of a body has a bound, and it holds before what is in it is looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeVar
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, model_validator
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from mainspring.core.errors import InvalidRequest
+from mainspring.core.nearest import nearest, shown
+
+Name = Annotated[str, Field(min_length=1, max_length=256)]
+ServiceTier = Literal["auto", "default"]
+UNKNOWN_FIELD = "unknown_field"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class AtMost:
+    """Of a table: refused for its size before what is in it is looked at. A validator's own bound comes after that, and
+    it tells of everything that is wrong."""
+
+    entries: int
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self._check, handler(source))
+
+    def _check(self, value: Any) -> Any:
+        if isinstance(value, dict) and len(value) > self.entries:
+            raise PydanticCustomError("too_long", "it may have {most} entries at most", {"most": self.entries})
+        return value
+
+
+# Of what is wrong in a list the first is told: a validator keeps a thousand bytes for each.
+Few = Annotated[list[T], Field(max_length=64, fail_fast=True)]
+Many = Annotated[list[T], Field(max_length=10_000, fail_fast=True)]
+Texts = Annotated[list[str], Field(max_length=100_000, fail_fast=True)]
+Table = Annotated[dict[str, T], Field(max_length=64), AtMost(64)]
+"""What a caller names; what a schema or arguments name are ``Free``."""
+Free = Annotated[dict[str, Any], Field(max_length=1_000), AtMost(1_000)]
+Metadata = Annotated[
+    dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]], Field(max_length=16), AtMost(16)
+]
+
+
+class Body(BaseModel):
+    """Base of request bodies. An unknown field is an ``UNKNOWN_FIELD`` error with ``name`` and ``nearest``."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _knows_all(cls, values: Any) -> Any:
+        known = [info.alias or name for name, info in cls.model_fields.items()]
+        for name in values if isinstance(values, dict) else ():
+            if name not in known:
+                told = {"name": shown(str(name)), "nearest": nearest(str(name), known)}
+                raise PydanticCustomError(UNKNOWN_FIELD, "unknown field", told)
+        return values
+
+
+class Part(BaseModel):
+    """One part of a message's content; only text is read by chat models here."""
+
+    model_config = ConfigDict(extra="allow")
+    type: str
+    text: str | None = None
+
+
+def bounded(value: Mapping[str, Any], param: str) -> Mapping[str, Any]:
+    json_text(value, param, InvalidRequest)
+    return value
+
+
+def json_text(value: Mapping[str, Any], param: str, error: type[InvalidRequest]) -> str:
+    # What the encoder finds too deep would exhaust the stack of whoever walks it later.
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:
+        raise error(f"{param} is nested too deeply or holds a number beyond 64 bits", param=param) from None

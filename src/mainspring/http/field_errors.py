@@ -1,0 +1,43 @@
+"""What a validator's first error means to whoever sent the body or the query."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mainspring.core.errors import InvalidRequest
+from mainspring.core.nearest import shown
+from mainspring.http.bodies import UNKNOWN_FIELD
+
+# How the validator calls the plain members of a union.
+MEMBER = re.compile(r"(constrained-)?(str|bool|int|float)|.*\[.*")
+
+
+def invalid(first: Mapping[str, Any], loc: Sequence[str | int]) -> InvalidRequest:
+    """What a validator's ``first`` error means to whoever sent the body or query; ``loc`` is the place within it."""
+    place, message, remedy = _place(loc), str(first["msg"]), "See /docs for the fields"
+    if first["type"] == "json_invalid":
+        return InvalidRequest("the body is not valid JSON in UTF-8", remedy=remedy)
+    if first["type"] == UNKNOWN_FIELD:
+        place.append(str(first["ctx"]["name"]))
+        message = f"unknown field {'.'.join(place)!r}"
+        remedy = f"Did you mean {first['ctx']['nearest']}?" if first["ctx"]["nearest"] else remedy
+    elif place:
+        message = f"{'.'.join(place)}: {message}"
+    else:
+        message, remedy = (
+            "the body must be a JSON object",
+            "Send it with the header `Content-Type: application/json`",
+        )
+    return InvalidRequest(message, param=".".join(place) or None, remedy=remedy)
+
+
+def _place(loc: Sequence[str | int]) -> list[str]:
+    """The dotted place within the body or query; which member of a union was tried is no part of it."""
+    place = []
+    for part in loc:
+        if isinstance(part, str) and (MEMBER.fullmatch(part) or part[:1].isupper()):
+            break
+        place.append(shown(str(part), 64))
+    return place

@@ -1,0 +1,246 @@
+"""Requests that are sent again: the same ``Idempotency-Key`` creates something once and is answered alike for a day.
+
+A client that did not see its answer cannot know whether it was given; with a key it may simply ask again. A key
+belongs to the API key that sent it and to one route. While the first request runs, those that follow it wait. Only
+answers that succeeded are kept: who was refused may try again under the same key. Answers into which personal data was
+put back are not kept either: sent again, such a request is answered anew. They are kept in the database, so that this
+holds for all processes that share it, and are not yet there when the process dies within its writing of an answer: what
+waits for it begins anew when its lease has ended.
+"""
+
+# No postponed annotations here: FastAPI must see them.
+
+import asyncio
+import hashlib
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Annotated, Protocol
+from weakref import WeakValueDictionary
+
+import orjson
+from fastapi import Header
+from starlette.responses import Response as HttpResponse
+
+from mainspring.core import cards
+from mainspring.core.errors import Conflict, StoreError, Unsupported
+from mainspring.core.types import Context
+from mainspring.stores.cache.answers import made_for
+from mainspring.stores.cache.idempotency import Claim
+from mainspring.stores.sql import rows
+
+KEPT_S = 24 * 3600.0
+# How often one looks whether another process has answered, and a lease is renewed, in seconds.
+PAUSE_S, MOST_PAUSE_S, RENEW_S = 0.05, 1.0, 5.0
+REPLAYED = "idempotent-replayed"
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="idempotency-key",
+        min_length=1,
+        max_length=255,
+        description="Sent again within a day with the same body, it gets the first answer and creates nothing",
+    ),
+]
+
+
+_log = logging.getLogger(__name__)
+
+
+class Answers(Protocol):
+    """The answer cache. May raise ``StoreError``."""
+
+    async def get(self, key: str) -> bytes | None: ...
+
+    async def put(self, key: str, value: bytes, ttl_s: float, tags: frozenset[str]) -> None: ...
+
+
+class Claims(Protocol):
+    """``stores.repeats.Repeats``. All may raise ``StoreError``."""
+
+    async def claim(self, tenant: str, name: str, owner: str, ttl_s: float) -> Claim: ...
+
+    async def retake(self, tenant: str, name: str, owner: str, value: bytes) -> bool: ...
+
+    async def renew(self, tenant: str, name: str, owner: str) -> None: ...
+
+    async def done(self, tenant: str, name: str, owner: str, value: bytes, tags: frozenset[str]) -> None: ...
+
+    async def release(self, tenant: str, name: str, owner: str) -> None: ...
+
+
+class Idempotency:
+    """Answers each key once: in all processes where there are ``claims``, which keep the answers then; else in this
+    one, which keeps them in ``answers``."""
+
+    def __init__(self, answers: Answers, claims: Claims | None = None) -> None:
+        self._answers = answers
+        self._claims = claims
+        self._beside: set[asyncio.Task[None]] = set()
+        # A lock lives as long as somebody holds it or waits for it.
+        self._running: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def once(
+        self,
+        key: str | None,
+        route: str,
+        body: Sequence[bytes],
+        context: Context,
+        work: Callable[[], Awaitable[HttpResponse]],
+        *,
+        basis: str = "",
+        about: str = "",
+    ) -> HttpResponse:
+        """What ``work`` answers, or has answered under this key. ``body`` are the parts that must be the same.
+
+        ``basis`` names what an answer was made of: one that was made of something else is not given again, but made
+        anew, for it may tell what was deleted or closed to the caller since. ``about`` is the answer that this is about
+        (where the response does not name it): erasing that erases this.
+
+        Raises ``Conflict`` when the key was sent with another body, and whatever ``work`` raises.
+        """
+        if key is None:
+            return await work()
+        principal = context.principal
+        name = "idempotent:" + rows.digest("\0".join((principal.tenant, principal.key_id, route, key)))
+        digest = await asyncio.to_thread(_digest, body)
+        lock = self._running.setdefault(name, asyncio.Lock())
+        async with lock:
+            if self._claims is not None:
+                return await self._claimed(self._claims, name, digest, basis, about, context, work)
+            kept = await self._kept(name)
+            if kept is not None and (replayed := _replayed(kept, digest, basis)) is not None:
+                return replayed
+            response = await work()
+            if response.status_code < 300 and not context.allowance.private:
+                await self._keep(
+                    name, _packed(response, digest, basis), _tags(principal.tenant, response, basis, about)
+                )
+            return response
+
+    async def _claimed(
+        self,
+        claims: Claims,
+        name: str,
+        digest: str,
+        basis: str,
+        about: str,
+        context: Context,
+        work: Callable[[], Awaitable[HttpResponse]],
+    ) -> HttpResponse:
+        tenant, owner, pause_s = context.principal.tenant, secrets.token_hex(8), PAUSE_S
+        try:
+            while (found := await claims.claim(tenant, name, owner, KEPT_S)) != "mine":
+                if isinstance(found, bytes):
+                    if (replayed := _replayed(found, digest, basis)) is not None:
+                        return replayed
+                    if await claims.retake(tenant, name, owner, found):
+                        break
+                    continue
+                left = context.remaining()
+                if left is not None and left <= pause_s:
+                    raise Conflict(
+                        "a request with this Idempotency-Key still runs", remedy="Send it again later", retry_after=1.0
+                    )
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, MOST_PAUSE_S)
+        except StoreError as error:
+            _log.warning("an Idempotency-Key cannot be looked up: %s", error)
+            return await work()
+        renewing = asyncio.create_task(_renew(claims, tenant, name, owner), name="idempotency")
+        value: tuple[bytes, frozenset[str]] | None = None
+        try:
+            response = await work()
+            if response.status_code < 300 and not context.allowance.private:
+                value = _packed(response, digest, basis), _tags(tenant, response, basis, about)
+            return response
+        finally:
+            renewing.cancel()
+            # Whoever leaves meanwhile leaves no claim behind.
+            ending = asyncio.create_task(_end(claims, tenant, name, owner, value))
+            self._beside.add(ending)
+            ending.add_done_callback(self._beside.discard)
+            await asyncio.shield(ending)
+
+    # A cache that fails must not cost an answer that has been made, nor keep one from being made.
+
+    async def _kept(self, name: str) -> bytes | None:
+        try:
+            return await self._answers.get(name)
+        except StoreError as error:
+            _log.warning("an Idempotency-Key cannot be looked up: %s", error)
+            return None
+
+    async def _keep(self, name: str, value: bytes, tags: frozenset[str]) -> None:
+        try:
+            await self._answers.put(name, value, KEPT_S, tags)
+        except StoreError as error:
+            _log.warning("an answer cannot be kept under its Idempotency-Key: %s", error)
+
+
+async def _renew(claims: Claims, tenant: str, name: str, owner: str) -> None:
+    while True:
+        await asyncio.sleep(RENEW_S)
+        with suppress(StoreError):
+            await claims.renew(tenant, name, owner)
+
+
+async def _end(claims: Claims, tenant: str, name: str, owner: str, value: tuple[bytes, frozenset[str]] | None) -> None:
+    try:
+        if value is None:
+            await claims.release(tenant, name, owner)
+        else:
+            await claims.done(tenant, name, owner, *value)
+    except StoreError as error:
+        _log.warning("an answer cannot be kept under its Idempotency-Key: %s", error)
+
+
+def _tags(tenant: str, response: HttpResponse, basis: str, about: str) -> frozenset[str]:
+    """By what an answer is found that is to be dropped."""
+    tags = {f"tenant:{tenant}"}
+    if about := about or response.headers.get("x-answer-id", ""):
+        tags.add(made_for(about))
+    if basis:
+        tags.add(f"documents:{tenant}")
+    return frozenset(tags)
+
+
+def refuse_key(key: str | None, wish: str) -> None:
+    """Raise ``Unsupported`` naming ``wish``, the field with which an answer cannot be kept, where a key was sent."""
+    if key is not None:
+        raise Unsupported(
+            f"an answer with {wish} is not kept, so it cannot be given again under an Idempotency-Key",
+            remedy="Leave out the one or the other",
+            param=wish.partition(":")[0],
+        )
+
+
+def _digest(parts: Sequence[bytes]) -> str:
+    whole = hashlib.sha256()
+    for part in parts:
+        whole.update(b"%d:" % len(part))
+        whole.update(part)
+    return whole.hexdigest()
+
+
+def _packed(response: HttpResponse, digest: str, basis: str) -> bytes:
+    headers = {name: value for name, value in response.headers.items() if not name.startswith("x-ratelimit")}
+    del headers["content-length"]
+    facts = {"digest": digest, "basis": basis, "status": response.status_code, "headers": headers}
+    body = bytes(response.body)
+    return orjson.dumps(facts) + b"\n" + cards.scrub_json(body.decode("utf-8", "replace")).encode()
+
+
+def _replayed(kept: bytes, digest: str, basis: str) -> HttpResponse | None:
+    head, _, body = kept.partition(b"\n")
+    facts = orjson.loads(head)
+    if facts["digest"] != digest:
+        raise Conflict(
+            "this Idempotency-Key was sent with another body",
+            remedy="Send a new key with each new request",
+            param="idempotency-key",
+        )
+    if facts.get("basis", "") != basis:
+        return None
+    return HttpResponse(body, facts["status"], {**facts["headers"], REPLAYED: "true"})

@@ -1,0 +1,107 @@
+"""Responses of the past: read again, continued and deleted by the key that asked for them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from mainspring.core.errors import NotFound, TooLarge
+from mainspring.core.path import Answer, Choice
+from mainspring.core.types import Citation, Context, EventRecord, Head, Message, Principal, ToolCall, Usage
+from mainspring.http.access import acting
+from mainspring.stores.events.audit_log import By
+
+
+class Recorded(Protocol):
+    """The event log."""
+
+    async def answer_for(self, principal: Principal, answer_id: str) -> EventRecord:
+        """The answer as the principal may see it. Raises ``NotFound``."""
+        ...
+
+    async def erase(self, tenant: str, subject: str, *, by: By) -> EventRecord: ...
+
+
+class PastResponses:
+    """Responses of the past, as their events tell them."""
+
+    def __init__(self, events: Recorded, max_messages: int) -> None:
+        self._events = events
+        self._max_messages = max_messages
+
+    async def get(self, response_id: str, principal: Principal, param: str | None = None) -> EventRecord:
+        """The answer event with its text. Raises ``NotFound`` for what the principal's key did not ask for, and for
+        what was made of documents that are closed to it now."""
+        try:
+            found = await self._events.answer_for(principal, response_id)
+        except NotFound:
+            raise _unknown(response_id, param) from None
+        if found.facts.get("key_id") != principal.key_id or found.facts.get("operation") != "chat":
+            raise _unknown(response_id, param)
+        if found.content is None:
+            remedy = "It was asked for with store: false, or deleted; send its messages as input"
+            raise NotFound(f"the text of response {response_id!r} is not stored", remedy=remedy, param=param)
+        return found
+
+    async def history(self, response_id: str | None, principal: Principal) -> list[Message]:
+        """The conversation up to and with this response, without instructions. Raises ``NotFound``, ``TooLarge``."""
+        turns: list[list[Message]] = []
+        while response_id is not None:
+            record = await self.get(response_id, principal, "previous_response_id")
+            turns.append(_turn(record))
+            if sum(map(len, turns)) > self._max_messages:
+                raise TooLarge(
+                    f"the conversation has more than {self._max_messages} messages", param="previous_response_id"
+                )
+            response_id = record.facts.get("previous")
+        return [message for turn in reversed(turns) for message in turn]
+
+    async def delete(self, response_id: str, context: Context) -> None:
+        """Delete the texts of a response; facts without text stay. Raises ``NotFound``."""
+        await self.get(response_id, context.principal)
+        await self._events.erase(context.principal.tenant, response_id, by=acting(context))
+
+
+def _unknown(response_id: str, param: str | None) -> NotFound:
+    return NotFound(f"there is no response {response_id!r}", param=param)
+
+
+def content_of(record: EventRecord) -> Mapping[str, Any]:
+    """What the event keeps of the texts of a response."""
+    content: Mapping[str, Any] = json.loads(record.content or "{}")
+    return content
+
+
+def messages_of(record: EventRecord) -> list[Message]:
+    """The messages that were new with this response."""
+    return [_message(each) for each in content_of(record).get("messages", ())]
+
+
+def _message(facts: Mapping[str, Any]) -> Message:
+    calls = tuple(ToolCall(**call) for call in facts.get("tool_calls", ()))
+    return Message(facts["role"], facts.get("content", ""), facts.get("name"), calls, facts.get("tool_call_id"))
+
+
+def _turn(record: EventRecord) -> list[Message]:
+    said = [message for message in messages_of(record) if message.role not in ("system", "developer")]
+    choice = answer_of(record).choices[:1]
+    return [*said, *(Message("assistant", each.text, tool_calls=tuple(each.tool_calls)) for each in choice)]
+
+
+def answer_of(record: EventRecord) -> Answer:
+    """The answer of a response, with its citations and usage."""
+    facts, content = record.facts, content_of(record)
+    reasons: Sequence[Any] = facts.get("finish", ())
+    choices = [
+        Choice(
+            each.get("text", ""),
+            each.get("reasoning", ""),
+            [ToolCall(**call) for call in each.get("tool_calls", ())],
+            finish=reasons[number] if number < len(reasons) else None,
+        )
+        for number, each in enumerate(content.get("choices", ()))
+    ]
+    citations = [Citation(**each) for each in content.get("citations", ())]
+    usage = Usage(facts.get("prompt_tokens", 0), facts.get("completion_tokens", 0))
+    return Answer(Head(str(facts.get("model", "")), record.subject), choices, citations, usage=usage)

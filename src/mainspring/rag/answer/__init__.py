@@ -1,0 +1,1 @@
+"""Answers from documents: found, judged, shown or written, cited or refused."""

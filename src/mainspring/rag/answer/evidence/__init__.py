@@ -1,0 +1,1 @@
+"""Whether documents say what a question asks."""

@@ -1,0 +1,155 @@
+"""Typed values in a sentence: amounts, percentages, durations, measures, counts, dates, times, and yes or no.
+
+English only. Values compare within their kind and unit: weeks are days, years are months, hours are minutes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mainspring.rag.text import terms
+
+_WORDS = {
+    word: number
+    for number, word in enumerate(
+        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+        "seventeen eighteen nineteen twenty".split()
+    )
+} | {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "ninety": 90, "hundred": 100, "dozen": 12, "half": 0.5}
+_DIGITS = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
+_NUMBER = rf"(?:{_DIGITS}|\b(?:{'|'.join(_WORDS)})\b)"
+_SCALE = r"(?:\s*(?P<scale>k|m|thousand|million|billion)\b)?"
+_MONTHS = "january february march april may june july august september october november december".split()
+_MONTH = rf"(?:{'|'.join(_MONTHS)}|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)"
+_CURRENCY = {"£": "gbp", "$": "usd", "€": "eur", "¥": "jpy", "pound": "gbp", "dollar": "usd", "euro": "eur"}
+_DURATION = {
+    "second": ("minute", 1 / 60),
+    "minute": ("minute", 1.0),
+    "hour": ("minute", 60.0),
+    "day": ("day", 1.0),
+    "night": ("night", 1.0),
+    "week": ("day", 7.0),
+    "month": ("month", 1.0),
+    "year": ("month", 12.0),
+}
+_MEASURES = (
+    "mm|cm|km|m|kg|g|mg|ml|l|litres?|liters?|kw|w|watts?|v|volts?|mb|gb|tb|inch(?:es)?|feet|miles?|metres?|meters?|"
+    "°c|degrees|grams?|kilograms?|bar|rpm|db|amps?"
+)
+_PATTERNS = (
+    ("money", re.compile(rf"(?P<unit>[£$€¥])\s?(?P<number>{_DIGITS}){_SCALE}", re.IGNORECASE)),
+    ("money", re.compile(rf"(?P<number>{_NUMBER}){_SCALE}\s+(?P<unit>pound|dollar|euro)s?\b", re.IGNORECASE)),
+    ("percent", re.compile(rf"(?P<number>{_NUMBER})\s?(?P<unit>%|percent\b|per cent\b)", re.IGNORECASE)),
+    ("time", re.compile(r"\b(?P<hour>\d{1,2})(?:[:.](?P<minute>\d\d))?\s?(?P<half>[ap])\.?m\b\.?", re.IGNORECASE)),
+    ("time", re.compile(r"\b(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)\b(?P<half>)")),
+    ("date", re.compile(r"\b(?P<year>(?:19|20)\d\d)-(?P<month>\d\d)-(?P<day>\d\d)\b")),
+    (
+        "date",
+        re.compile(
+            rf"\b(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\s+(?:of\s+)?(?P<month>{_MONTH})\b\.?(?:,?\s+(?P<year>(?:19|20)\d\d))?",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        "date",
+        re.compile(
+            rf"\b(?P<month>{_MONTH})\.?\s+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\b(?:,?\s+(?P<year>(?:19|20)\d\d))?",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        "duration",
+        re.compile(
+            rf"(?P<number>{_NUMBER})[\s-]+(?:(?P<kind>working|business|calendar|full|consecutive)\s+)?"
+            rf"(?P<unit>{'|'.join(_DURATION)})s?\b",
+            re.IGNORECASE,
+        ),
+    ),
+    ("measure", re.compile(rf"(?P<number>{_NUMBER})\s?(?P<unit>{_MEASURES})\b", re.IGNORECASE)),
+    ("year", re.compile(r"\b(?P<number>(?:1[5-9]|20)\d\d)\b(?P<unit>)")),
+    ("count", re.compile(rf"(?P<number>{_NUMBER})\s+(?P<unit>[a-z][a-z-]{{2,}})", re.IGNORECASE)),
+    ("count", re.compile(rf"(?P<number>{_NUMBER})(?P<unit>)", re.IGNORECASE)),
+)
+_NEGATIVE = re.compile(
+    r"\b(?:not|no|never|cannot|forbidden|prohibited|banned|disallowed|neither|refused|unavailable)\b|n['’]t\b",
+    re.IGNORECASE,
+)
+POLAR = terms.content(
+    "allowed permitted forbidden prohibited banned disallowed possible accepted refused available unavailable never "
+    "cannot neither required free"
+)
+"""Words that say yes or no by themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A value: what compares (``kind``, ``unit``) with what differs (``amount``), and ``text`` as it is written."""
+
+    kind: str
+    unit: str
+    amount: str
+    text: str
+    start: int
+    end: int
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.kind, self.unit
+
+
+def values(sentence: str) -> list[Value]:
+    """The values of ``sentence``, in order, none inside another."""
+    found: list[Value] = []
+    for kind, pattern in _PATTERNS:
+        for match in pattern.finditer(sentence):
+            if not any(match.start() < other.end and other.start < match.end() for other in found):
+                found += _value(kind, match)
+    return sorted(found, key=lambda value: value.start)
+
+
+def negative(sentence: str) -> bool:
+    """Whether a sentence says no: an odd number of negations."""
+    return len(_NEGATIVE.findall(sentence)) % 2 == 1
+
+
+def _value(kind: str, match: re.Match[str]) -> Iterator[Value]:
+    text, start, end = match.group(), match.start(), match.end()
+    parts = match.groupdict()
+    if kind == "time":
+        hour = int(parts["hour"]) % 12 + 12 * (parts["half"].lower() == "p") if parts["half"] else int(parts["hour"])
+        if hour < 24:
+            yield Value(kind, "", f"{hour:02}:{int(parts['minute'] or 0):02}", text, start, end)
+    elif kind == "date":
+        yield Value(kind, "", _date(parts), text, start, end)
+    else:
+        amount, unit = _amount(parts["number"], parts.get("scale")), parts["unit"].lower()
+        if kind == "money":
+            unit = _CURRENCY[unit]
+        elif kind == "percent":
+            unit = "%"
+        elif kind == "duration":
+            unit, factor = _DURATION[unit]
+            amount *= factor
+            unit = f"{parts['kind'].lower()} {unit}" if parts["kind"] in ("working", "business") else unit
+            unit = unit.replace("business", "working")
+        elif unit:
+            # "five or six" counts nothing; what stands behind a count is not part of the value.
+            unit = "" if terms.stops(unit) else terms.stem(unit)
+        if kind == "count":
+            text, end = parts["number"], start + len(parts["number"])
+        yield Value(kind, unit, f"{amount:g}", text, start, end)
+
+
+def _amount(number: str, scale: str | None) -> float:
+    plain = number.replace(",", "").lower()
+    amount = float(_WORDS[plain]) if plain in _WORDS else float(plain)
+    factors = {"k": 1e3, "thousand": 1e3, "m": 1e6, "million": 1e6, "billion": 1e9}
+    return amount * factors.get((scale or "").lower(), 1.0)
+
+
+def _date(parts: dict[str, str | None]) -> str:
+    month = (parts["month"] or "").lower()
+    number = int(month) if month.isdigit() else 1 + next(n for n, m in enumerate(_MONTHS) if m.startswith(month[:3]))
+    return f"{number:02}-{int(parts['day'] or 0):02}" + (f" {parts['year']}" if parts["year"] else "")

@@ -1,0 +1,143 @@
+"""What a question found in the documents, and the fact of it for the event log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mainspring.core.types import Context, EventRecord
+from mainspring.rag.answer.evidence.named import Named
+from mainspring.rag.answer.verbatim.extract import Passage
+from mainspring.rag.graph.found import Walked
+from mainspring.rag.query.plan import Step
+from mainspring.rag.search.retrieve import Hit
+from mainspring.stores.sql import ids
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a question found: the hits that count, their sentences by score, the texts, the evidence in [0, 1], and
+    what a graph said of it (None: none was asked). ``steps`` are what was done to the question before, ``lacks`` is
+    what the question names and the document of the best sentence has not got."""
+
+    question: str
+    hits: Sequence[Hit]
+    passages: Sequence[Passage]
+    texts: dict[str, str]
+    evidence: float
+    features: Mapping[str, float] = field(default_factory=dict)
+    walked: Walked | None = None
+    steps: Sequence[Step] = ()
+    lacks: Sequence[Named] = ()
+
+
+def shown(candidates: Sequence[Hit], top_k: int) -> list[Hit]:
+    """The best ``top_k``, and the best of each of the first three documents: no document crowds out all others."""
+    first_ones = list(candidates[:top_k])
+    first: dict[str, Hit] = {}
+    for hit in candidates:
+        first.setdefault(hit.document_id, hit)
+    extra = [hit for hit in list(first.values())[: min(3, top_k)] if hit not in first_ones]
+    return first_ones + extra
+
+
+def record(
+    context: Context, mode: str, found: Findings, refused: bool, cited: Sequence[Passage], **more: Any
+) -> EventRecord:
+    """The fact of this retrieval, for ``context.allowance.records``; ``more`` are further facts."""
+    # Who may see the answer, and what is erased with a document, goes by these: so they name what the graph quoted too.
+    told = [] if found.walked is None else found.walked.cited()
+    listed = {hit.document_id for hit in found.hits}
+    beside = {step.document_id: None for step in told if step.document_id not in listed}
+    quoted = [] if found.walked is None else [hit for hit in found.walked.hits if hit.document_id in beside]
+    facts: dict[str, Any] = {
+        "collections": sorted({hit.collection_id for hit in (*found.hits, *quoted)}),
+        "mode": mode,
+        "evidence": round(found.evidence, 4),
+        "refused": refused,
+        "features": {name: round(value, 4) for name, value in found.features.items()},
+        "hits": [*(_facts(hit) for hit in found.hits), *({"document_id": name} for name in beside)],
+        "cited": [
+            *({"document_id": each.hit.document_id, "start": each.start, "end": each.end} for each in cited),
+            *({"document_id": step.document_id, "start": step.start, "end": step.end} for step in told if not refused),
+        ],
+    }
+    facts |= more
+    if found.steps:
+        # Without their notes, which may have words of the documents.
+        facts["steps"] = [
+            {
+                "name": step.name,
+                "milliseconds": round(step.milliseconds, 3),
+                "tokens": step.tokens,
+                "changed": step.changed,
+            }
+            for step in found.steps
+        ]
+    if found.walked is not None:
+        # Counts: facts outlive the documents, so they hold no words of them.
+        facts["graph"] = {"paths": len(found.walked.paths), "themes": len(found.walked.themes)}
+    return EventRecord(
+        id=ids.new("evt_"),
+        at=time.time(),
+        tenant=context.principal.tenant,
+        trace_id=context.trace.trace_id,
+        kind="retrieval",
+        subject="",
+        facts=facts,
+        consent=context.consent,
+        retention=context.retention,
+    )
+
+
+def named(context: Context, mode: str, collections: Sequence[str], documents: Sequence[str]) -> EventRecord:
+    """The fact that an answer named ``documents`` (ids) of ``collections`` (ids) and searched none, for
+    ``context.allowance.records``: who may see it, and what is erased with a document, goes by this."""
+    return EventRecord(
+        id=ids.new("evt_"),
+        at=time.time(),
+        tenant=context.principal.tenant,
+        trace_id=context.trace.trace_id,
+        kind="retrieval",
+        subject="",
+        facts={
+            "collections": sorted(collections),
+            "mode": mode,
+            "refused": False,
+            "hits": [{"document_id": each} for each in documents],
+            "cited": [],
+        },
+        consent=context.consent,
+        retention=context.retention,
+    )
+
+
+def checked(context: Context, **facts: Any) -> EventRecord:
+    """The fact of how many written sentences no passage supported, for ``context.allowance.records``: ``sentences``,
+    ``unsupported``, and of a model that is trusted what was written again, quoted and left out, and how long it
+    took."""
+    return EventRecord(
+        id=ids.new("evt_"),
+        at=time.time(),
+        tenant=context.principal.tenant,
+        trace_id=context.trace.trace_id,
+        kind="score",
+        subject="",
+        facts={"metric": "support", **facts},
+        consent=context.consent,
+        retention=context.retention,
+    )
+
+
+def _facts(hit: Hit) -> dict[str, Any]:
+    return {
+        "chunk_id": hit.chunk_id,
+        "document_id": hit.document_id,
+        "score": round(hit.score, 4),
+        "dense": round(hit.dense_score, 4),
+        "lexical": None if hit.lexical_score is None else round(hit.lexical_score, 4),
+        "dense_rank": hit.dense_rank,
+        "lexical_rank": hit.lexical_rank,
+    }

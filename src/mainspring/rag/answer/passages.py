@@ -1,0 +1,40 @@
+"""The passages that an answer was made of, read again from what is recorded of its retrieval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mainspring.core.errors import NotFound
+from mainspring.stores.documents.collections import Collections
+from mainspring.stores.vectors.base import VectorStore
+
+
+class Passages:
+    """Reads them. The records hold no texts: of a document that was changed or deleted since nothing is found."""
+
+    def __init__(self, collections: Collections, vectors: VectorStore) -> None:
+        self._collections = collections
+        self._vectors = vectors
+
+    async def read(self, tenant: str, retrievals: Sequence[Mapping[str, Any]], most: int) -> list[str] | None:
+        """The texts of the first ``most`` passages that these retrievals (their facts) found, the best first, for
+        whoever works for the whole tenant; None where one of them is not there any more."""
+        wanted: dict[str, str] = {}
+        for facts in retrievals:
+            for hit in facts.get("hits", ()):
+                # What a graph quoted is no chunk.
+                if "chunk_id" in hit:
+                    wanted.setdefault(hit["chunk_id"], hit["document_id"])
+        wanted = dict(list(wanted.items())[:most])
+        texts: dict[str, str] = {}
+        for name in sorted({str(each) for facts in retrievals for each in facts.get("collections", ())}):
+            try:
+                collection = await self._collections.known(tenant, name)
+            except NotFound:
+                continue
+            found = await self._collections.named(collection, set(wanted.values()), None)
+            current = {each.document_id: each.generation for each in found.values() if each.generation}
+            rows = await self._vectors.read(collection.table, current) if current else []
+            texts |= {row.chunk_id: row.text for row in rows if row.chunk_id in wanted}
+        return [texts[each] for each in wanted] if texts.keys() == wanted.keys() else None

@@ -1,0 +1,125 @@
+"""A request for an answer from documents, understood: the question, the options, and what cannot be honoured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import get_args
+
+from mainspring.core.errors import InvalidRequest, Unsupported
+from mainspring.core.settings import RagSettings
+from mainspring.core.types import ChatRequest, Message
+from mainspring.rag.query.understand import Technique, techniques
+from mainspring.rag.search import filters as filtering
+from mainspring.rag.search.retrieve import Filters
+from mainspring.rag.search.selection import GraphMode
+
+_OPTIONS = ("mode", "top_k", "collections", "filters", "graph", "techniques")
+_MODES = ("auto", "extractive", "generative")
+# What people call them.
+_ALIASES = {"verbatim": "extractive", "written": "generative"}
+_MAX_TOP_K = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request, understood. ``mode`` is one of ``auto``, ``extractive``, ``generative``, and ``free`` says whether the
+    asker left it open; ``history`` is what was said before the question, ``condensed`` whether the question was made
+    to stand alone."""
+
+    question: str
+    mode: str
+    top_k: int
+    names: tuple[str, ...]
+    filters: Filters | None
+    max_tokens: int | None
+    history: tuple[Message, ...] = ()
+    condensed: bool = False
+    graph: GraphMode = "off"
+    techniques: tuple[Technique, ...] = ()
+    free: bool = True
+
+
+def understood(request: ChatRequest, settings: RagSettings, *, name: str, one: bool) -> Asked:
+    """What ``request`` asks of the responder ``name``; ``one``: it is a single collection.
+
+    Raises ``InvalidRequest`` (``Unsupported``) naming the option at fault.
+    """
+    options = dict(request.options)
+    for option in options:
+        if option not in _OPTIONS:
+            raise Unsupported(f"{name} has no option {option}", param=f"options.{option}")
+    if one and "collections" in options:
+        raise Unsupported(
+            f"{name} is one collection", remedy="Ask document-qa for several", param="options.collections"
+        )
+    mode = options.get("mode", settings.mode)
+    mode = _ALIASES.get(mode, mode) if isinstance(mode, str) else mode
+    if mode not in _MODES:
+        raise InvalidRequest(f"mode must be one of {', '.join((*_MODES, *_ALIASES))}", param="options.mode")
+    top_k = options.get("top_k", settings.top_k)
+    if not isinstance(top_k, int) or isinstance(top_k, bool) or not 1 <= top_k <= _MAX_TOP_K:
+        raise InvalidRequest(f"top_k must be a number from 1 to {_MAX_TOP_K}", param="options.top_k")
+    text, history = question(request)
+    graph = options.get("graph", "off")
+    if graph not in get_args(GraphMode):
+        raise InvalidRequest(f"graph must be one of {', '.join(get_args(GraphMode))}", param="options.graph")
+    return Asked(
+        text,
+        mode,
+        top_k,
+        _names(options.get("collections", ())),
+        _filters(options.get("filters")),
+        request.sampling.max_tokens,
+        history,
+        graph=graph,
+        techniques=_techniques(options.get("techniques", ())),
+        free=mode == "auto",
+    )
+
+
+def question(request: ChatRequest) -> tuple[str, tuple[Message, ...]]:
+    """The last user message and what was said before it. Raises ``InvalidRequest`` where there is none."""
+    for place in range(len(request.messages) - 1, -1, -1):
+        message = request.messages[place]
+        if message.role == "user" and message.content.strip():
+            before = request.messages[:place]
+            return message.content.strip(), tuple(each for each in before if each.role in ("user", "assistant"))
+    raise InvalidRequest("there is no user message to answer", param="messages")
+
+
+def _names(value: object) -> tuple[str, ...]:
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise InvalidRequest("collections must be a list of names", param="options.collections")
+    return tuple(names)
+
+
+def _filters(value: object) -> Filters | None:
+    return filtering.parse(value, "options.filters")
+
+
+def _techniques(value: object) -> tuple[Technique, ...]:
+    found = techniques(value, "options.techniques")
+    for name in ("condense", "decompose"):
+        if name in found:
+            remedy = "Follow-ups and the parts of questions are seen to without it"
+            raise InvalidRequest(f"{name} is no technique of answers", remedy=remedy, param="options.techniques")
+    return found
+
+
+def refuse_unsupported(request: ChatRequest, mode: str) -> None:
+    """Raises ``Unsupported`` naming what answers in ``mode`` (extractive, generative) do not take."""
+    sampling = request.sampling
+    if request.tools and request.tool_choice != "none":
+        raise Unsupported("questions to documents take no tools", param="tools")
+    if sampling.grammar is not None:
+        raise Unsupported("answers from documents take no response format", param="response_format")
+    if sampling.n != 1:
+        raise Unsupported("a question to documents has one answer", param="n")
+    if mode == "extractive":
+        for name, given in (("logprobs", sampling.logprobs is not None), ("stop", bool(sampling.stop))):
+            if given:
+                raise Unsupported(f"extractive answers take no {name}", param=name)
+        if request.prompt is not None and not request.prompt.default:
+            remedy = "Ask for options.mode generative"
+            raise Unsupported("no model writes an extractive answer: it takes no prompt", remedy=remedy, param="prompt")

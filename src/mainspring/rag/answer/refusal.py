@@ -1,0 +1,104 @@
+"""Where documents do not answer: what a question names that they lack, and what is said instead of an answer.
+
+A near miss is of the right subject, and the fact is not there. What can be seen of it by rules is what the question
+names exactly: a product, a company, a place, an option, a year. Where the document that would be cited has not got it,
+the answer would be one about something else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+
+from mainspring.core.types import Answered, Event, Finish, Text, Usage
+from mainspring.rag.answer.evidence import named
+from mainspring.rag.answer.evidence.named import Named
+from mainspring.rag.answer.generate import REFUSAL
+from mainspring.rag.answer.verbatim.extract import Passage
+from mainspring.rag.text import terms
+
+# Whoever speaks of themselves or to somebody names what is theirs, not what the documents are about.
+_PERSONAL = re.compile(r"\b(?:i|i['’]\w+|me|my|mine|we|us|our|ours|you|your|yours)\b", re.IGNORECASE)
+# What is closest is told where there is this much evidence, in so many words; so many things are told as looked for.
+_TOLD_FROM, _WORDS, _MOST = 0.15, 30, 4
+_LONGEST_TEXT = 2_000_000
+_LOOKED_AT, _DOCUMENTS = 16, 3
+
+
+def lacking(question: str, passages: Sequence[Passage], texts: Mapping[str, str]) -> tuple[Named, ...]:
+    """What ``question`` names and no document of the best of ``passages`` has beside all else that is named: nowhere
+    in its text, its name and headings. Identifiers and years, and names where the question is not personal."""
+    personal = _PERSONAL.search(question) is not None
+    asked = [each for each in named.named(question) if not (personal and each.kind == "name")]
+    if not asked or not passages:
+        return ()
+    first: dict[str, list[Passage]] = {}
+    for passage in passages[:_LOOKED_AT]:
+        first.setdefault(passage.hit.document_id, []).append(passage)
+    fewest = tuple(asked)
+    for name, own in list(first.items())[:_DOCUMENTS]:
+        text = texts[name]
+        if len(text) > _LONGEST_TEXT:
+            # Of a book what was found of it is looked at.
+            text = "\n".join(each.hit.text for each in own)
+        place = f"{own[0].hit.source}\n{own[0].heading}\n{text}"
+        fewest = min(fewest, tuple(each for each in asked if not named.has(place, each)), key=len)
+    return fewest
+
+
+def looked_for(question: str, lacks: Sequence[Named], passages: Sequence[Passage]) -> tuple[str, ...]:
+    """What was looked for and not found, as the question writes it: what it names, else its words that the closest
+    passage and its heading lack."""
+    if lacks:
+        return tuple(dict.fromkeys(each.text for each in lacks))[:_MOST]
+    near = passages[0] if passages else None
+    said = terms.content(f"{near.heading} {near.text}") if near else frozenset[str]()
+    found: list[str] = []
+    end = -2
+    for word, start, stop in terms.located(question):
+        if word in said or word[0].isdigit():
+            continue
+        written = question[start:stop]
+        if found and question[end:start].strip() in ("", "-"):
+            found[-1] = question[question.rindex(found[-1], 0, end) : stop]
+        else:
+            found.append(written)
+        end = stop
+    return tuple(dict.fromkeys(found))[:_MOST]
+
+
+def closest(passages: Sequence[Passage], evidence: float) -> Sequence[Passage]:
+    """What a refusal quotes as closest, if anything: whoever records the refusal names it, so that it is erased with
+    its document."""
+    return passages[:1] if evidence >= _TOLD_FROM else ()
+
+
+def said(sought: Sequence[str], passages: Sequence[Passage], evidence: float) -> str:
+    """What is said in place of an answer: that the documents do not say, what was looked for, and what is closest to
+    it and where, if anything is."""
+    parts = [REFUSAL]
+    if sought:
+        parts.append(f"I looked for: {', '.join(sought)}.")
+    for best in closest(passages, evidence):
+        under = f", under “{best.heading.rpartition(' > ')[2]}”" if best.heading else ""
+        page = f", page {best.hit.page}" if best.hit.page else ""
+        parts.append(f"The closest is in {best.hit.source}{page}{under}: “{_short(best.text)}”")
+    return " ".join(parts)
+
+
+def _short(text: str) -> str:
+    words = text.split()
+    return " ".join(words[:_WORDS]) + (" …" if len(words) > _WORDS else "")
+
+
+async def judged(events: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
+    """``events`` of a written answer, which say whether it is one: a model may say that the documents do not."""
+    told, text = False, ""
+    async for event in events:
+        told = told or isinstance(event, Answered)
+        if isinstance(event, Text):
+            text += event.text
+        elif isinstance(event, Usage | Finish) and not told:
+            told = True
+            yield Answered(not text.strip().startswith(REFUSAL))
+        yield event

@@ -1,0 +1,395 @@
+"""Document question answering: retrieve, decide whether the documents say anything, then show or write the answer.
+
+Extractive answers are sentences of the documents, verbatim. Generative ones are written by a model over the same
+passages; each sentence is checked against them and carries its best source and the score, or a mark that it has
+none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from mainspring.core.errors import DeadlineExceeded, InvalidRequest, NotFound, Unsupported
+from mainspring.core.path import replay
+from mainspring.core.settings import RagSettings
+from mainspring.core.types import (
+    Answered,
+    ChatRequest,
+    Context,
+    Event,
+    Finish,
+    Head,
+    Notice,
+    Progress,
+    Request,
+    Response,
+    Text,
+    Usage,
+)
+from mainspring.engines.base import Reranker
+from mainspring.rag.answer import refusal, small_talk
+from mainspring.rag.answer.answer_notes import Notes
+from mainspring.rag.answer.cite import Numbers, cite
+from mainspring.rag.answer.context import Sift, sifted
+from mainspring.rag.answer.evidence.calibration import Calibration
+from mainspring.rag.answer.evidence.features import features
+from mainspring.rag.answer.evidence.score import evidence
+from mainspring.rag.answer.findings import Findings, record, shown
+from mainspring.rag.answer.findings import named as told_of
+from mainspring.rag.answer.generate import REFUSAL, Writer
+from mainspring.rag.answer.question import Asked, refuse_unsupported, understood
+from mainspring.rag.answer.verbatim import extract, reread, show
+from mainspring.rag.answer.verbatim.extract import Passage
+from mainspring.rag.graph import told
+from mainspring.rag.graph.found import Theme, Walked
+from mainspring.rag.graph.graphs import Graphs
+from mainspring.rag.parse import language
+from mainspring.rag.query import condense
+from mainspring.rag.query.model import ModelAsk
+from mainspring.rag.query.plan import QueryPlan, Steps
+from mainspring.rag.query.question_parts import Look, choose, look, parts
+from mainspring.rag.query.understand import MAX_TOKENS, Understanding
+from mainspring.rag.query.understand import Asked as Query
+from mainspring.rag.search.retrieve import Retriever
+from mainspring.rag.search.selection import SearchOptions
+from mainspring.serving.money.charged_models import Charged
+from mainspring.stores.documents.collections import Collection, Collections
+from mainspring.telemetry.tracing import Tracing, span_of
+
+_SEARCH = SearchOptions(rerank=True)
+# So many words of English are about one token, for a limit that was given in tokens.
+_WORDS_A_TOKEN = 0.7
+
+
+class DocumentAnswerer:
+    """Answers from one ``collection``, or from those that the request names, or from all that the asker may see.
+
+    ``writer`` writes generative answers (None: there is no chat model). ``grounded`` says that its model can be
+    trusted to keep to sources: then ``auto`` means generative. ``ask`` makes the model that rewrites follow-ups of a
+    context (None: rules do). ``calibration`` takes the place of the built-in evidence and of ``rag.refuse_below``.
+    ``charged`` makes what searching reads cost the asker (None: it is free), ``understanding`` does the techniques that
+    a request names (None: it may name none), ``sift`` says which passages the writer may read (None: all). ``reader``
+    is a cross-encoder that reads the best sentences again (None: words and cosines decide).
+    """
+
+    def __init__(
+        self,
+        retriever: Retriever,
+        collections: Collections,
+        settings: RagSettings,
+        *,
+        collection: Collection | None = None,
+        name: str = "document-qa",
+        writer: Writer | None = None,
+        grounded: bool = False,
+        ask: Callable[[Context], ModelAsk] | None = None,
+        calibration: Calibration | None = None,
+        graphs: Graphs | None = None,
+        charged: Charged | None = None,
+        understanding: Understanding | None = None,
+        sift: Sift | None = None,
+        reader: Reranker | None = None,
+        tracing: Tracing | None = None,
+    ) -> None:
+        self._tracing = tracing
+        self._retriever = retriever
+        self._collections = collections
+        self._settings = settings
+        self._collection = collection
+        self._name = collection.name if collection else name
+        self._writer = writer
+        self._grounded = grounded
+        self._ask = ask
+        self._calibration = calibration
+        self._refuse_below = settings.refuse_below if calibration is None else calibration.threshold
+        self._graphs = graphs
+        self._charged = charged
+        self._understanding = understanding
+        self._sift = sift
+        self._reader = reader
+
+    @property
+    def sampled(self) -> bool:
+        """Whether the same question may get different answers."""
+        return self._mode(self._settings.mode) == "generative"
+
+    def fingerprint(self, request: Request, context: Context) -> str | None:
+        """Changes with the collections, the embedding model, the settings, and what the asker may see."""
+        if not isinstance(request, ChatRequest):
+            return None
+        written = ""
+        try:
+            mode = self._asked(request).mode
+        except InvalidRequest:
+            return None
+        if mode == "generative" and self._writer is not None:
+            found = self._writer.fingerprint(request, context)
+            if found is None:
+                return None
+            # The same words of another version are another prompt: its answers are told apart.
+            use = request.prompt
+            written = found if use is None else repr((found, use.name, use.version, use.rendered))
+        if self._collection is not None:
+            versions = {self._collection.id: self._collections.version(self._collection)}
+        else:
+            versions = self._collections.versions(context.principal.tenant)
+        embedder = self._retriever.embedder
+        facts = (
+            sorted(versions.items()),
+            getattr(embedder, "fingerprint", embedder.name),
+            self._settings.model_dump_json(),
+            sorted(context.principal.groups),
+            mode,
+            written,
+            self._calibration,
+            None if self._reader is None else self._reader.fingerprint,
+        )
+        return hashlib.sha256(repr(facts).encode()).hexdigest()
+
+    async def respond(self, request: Request, context: Context) -> Response:
+        """Answer once the passages are found (extractive) or the first words are written (generative).
+
+        Raises ``InvalidRequest`` naming the option at fault, ``NotFound`` for a collection that the asker cannot
+        see, ``DeadlineExceeded``, ``Conflict`` where a collection has another embedding model, and what the
+        generating model raises.
+        """
+        if not isinstance(request, ChatRequest):
+            raise InvalidRequest(f"{self._name} answers chat requests only", param="model")
+        asked = self._asked(request)
+        refuse_unsupported(request, asked.mode)
+        kind = small_talk.talk(asked.question)
+        if kind is not None:
+            return await self._talked(kind, asked, context)
+        try:
+            async with asyncio.timeout(context.remaining()):
+                asked = await self._condensed(asked, context)
+                look = await self._look(asked, context)
+        except TimeoutError:
+            raise DeadlineExceeded("the deadline passed while the documents were searched") from None
+        found = look.found
+        if asked.graph == "global" and found.walked is not None and asked.mode == "extractive":
+            context.allowance.records.append(record(context, asked.mode, found, False, ()))
+            return Response(Head(model=self._name), replay(self._themes(asked, found.walked.themes)))
+        refused = not found.passages or found.evidence < self._refuse_below or bool(found.lacks)
+        if refused or asked.mode == "extractive" or self._writer is None:
+            return self._quoted(asked, look, refused, context)
+        if asked.free and self._writer.quotes(found.question, found.passages):
+            return self._quoted(replace(asked, mode="extractive"), look, False, context)
+        return await self._written(self._writer, request, asked, look, context)
+
+    def _quoted(self, asked: Asked, look: Look, refused: bool, context: Context, **more: Any) -> Response:
+        """An answer in the documents' own words, or a refusal."""
+        chosen = [] if refused else self._choose(look, asked)
+        quoted = chosen or refusal.closest(look.found.passages, look.found.evidence)
+        self._record(context, asked, look, refused, quoted, **more)
+        events = replay(self._extracted(asked, look, chosen))
+        return self._noticed(asked, look.found, Response(Head(model=self._name), events))
+
+    async def _written(
+        self, writer: Writer, request: ChatRequest, asked: Asked, look: Look, context: Context
+    ) -> Response:
+        """An answer that ``writer`` writes; a refusal where nothing may be read, or its model says no."""
+        found = look.found
+        question, passages, texts = found.question, found.passages, found.texts
+        with span_of(self._tracing, "assemble", context) as span:
+            reading = await writer.read(request, question, found.hits, passages, texts)
+            if self._sift is not None:
+                reading = await sifted(reading, self._sift, span.context)
+        response = None
+        if reading.sources:
+            notes = Notes(question, passages, texts, look.missing)
+            response = await writer.write(request, question, reading, passages, texts, context, notes)
+        if response is None:
+            return self._quoted(asked, look, True, context, reading=reading.facts())
+        self._record(context, asked, look, False, (), reading=reading.facts())
+        return self._noticed(asked, found, response.with_head(model=self._name).through(refusal.judged))
+
+    async def _talked(self, kind: small_talk.Talk, asked: Asked, context: Context) -> Response:
+        """What is said to what is no question to be searched, from the catalogue of documents."""
+        groups = context.principal.groups
+        try:
+            chosen = await self._scope(asked.names, context)
+        except NotFound:
+            if asked.names:
+                raise
+            chosen = []
+        listed = [await self._collections.documents(collection, groups) for collection in chosen]
+        said, named = await small_talk.reply(kind, [each for row in listed for each in row], self._retriever.text)
+        if named:
+            names = [document.document_id for document in named]
+            context.allowance.records.append(told_of(context, asked.mode, [each.id for each in chosen], names))
+        read, written = self._retriever.embedder.count_tokens([asked.question, said])
+        usage = Usage(prompt_tokens=read, completion_tokens=written)
+        return Response(Head(model=self._name), replay([Answered(True), Text(said), usage, Finish("stop")]))
+
+    def _noticed(self, asked: Asked, found: Findings, response: Response) -> Response:
+        """``response`` with what is to be known about it in front."""
+        texts = [hit.text for hit in found.hits if not hit.foreign]
+        said = language.unfamiliar(self._retriever.embedder, asked.question, texts)
+        if not said:
+            return response
+
+        async def noticed(events: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
+            yield Notice("unfamiliar_language", said)
+            async for event in events:
+                yield event
+
+        return response.through(noticed)
+
+    async def _condensed(self, asked: Asked, context: Context) -> Asked:
+        """The question of a follow-up, so that it stands alone."""
+        if not asked.history:
+            return asked
+        steps = Steps()
+        with steps.step("condense") as step:
+            ask = self._ask(context) if self._ask is not None else None
+            question = await condense.condensed(asked.question, asked.history, ask, step, MAX_TOKENS)
+        # What a model wrote is one new question, which may have parts of its own.
+        return replace(asked, question=question, condensed=step.changed and "\n" in question)
+
+    async def _look(self, asked: Asked, context: Context) -> Look:
+        """Search for the question, and for each of its parts."""
+        # Of a follow-up, the question before is part of what is searched, and not asked again.
+        pieces = [] if asked.condensed or asked.graph == "global" else parts(asked.question)
+        whole, *each = await asyncio.gather(
+            self.find(asked, context),
+            *(self.find(replace(asked, question=piece.searched), context) for piece in pieces),
+        )
+        return look(asked.question, whole, list(zip(pieces, each, strict=True)), self._refuse_below)
+
+    async def find(self, asked: Asked, context: Context) -> Findings:
+        """Search, and score the sentences of what was found."""
+        chosen = await self._scope(asked.names, context)
+        plan = await self._plan(asked, chosen, context)
+        question, top_k = plan.text, plan.top_k or asked.top_k
+        candidates = await self._retriever.candidates(
+            chosen,
+            question,
+            top_k,
+            asked.filters,
+            groups=context.principal.groups,
+            plan=plan,
+            options=_SEARCH,
+            context=context,
+            charged=self._charged,
+        )
+        walked: Walked | None = None
+        if asked.graph != "off" and self._graphs is not None:
+            groups = context.principal.groups
+            graphs = self._graphs if self._charged is None else self._graphs.charged(context, self._charged)
+            walked = await graphs.find(
+                asked.graph, chosen, question, candidates, top_k, groups=groups, filters=asked.filters
+            )
+            candidates = walked.hits
+        hits = shown(candidates, top_k)
+        with span_of(self._tracing, "select", context) as span:
+            texts = await self._retriever.texts(hits)
+            reader = self._retriever.reading(self._retriever.embedder, span.context, self._charged)
+            vector = (await reader.embed([question], "query")).vectors[0]
+            passages = await extract.passages(question, hits, candidates, texts, reader, vector)
+            passages = await self._reread(question, passages, span.context)
+        told = features(question, candidates, passages)
+        if self._calibration is None:
+            likely = evidence(question, candidates, passages)
+        else:
+            likely = self._calibration.evidence(told)
+        lacks = refusal.lacking(question, passages, texts)
+        return Findings(question, hits, passages, texts, likely, told, walked, plan.steps, lacks)
+
+    async def _reread(self, question: str, passages: list[Passage], context: Context) -> list[Passage]:
+        """``passages`` as the cross-encoder orders them, where there is one."""
+        if self._reader is None:
+            return passages
+        reader = self._reader if self._charged is None else self._charged.reranker(self._reader, context)
+        return await reread.reread(question, passages, reader)
+
+    async def _plan(self, asked: Asked, chosen: Sequence[Collection], context: Context) -> QueryPlan:
+        """What is searched in place of the question."""
+        if not asked.techniques:
+            return QueryPlan.of(asked.question)
+        if self._understanding is None:
+            raise Unsupported(f"{self._name} does nothing to questions", param="options.techniques")
+        ask = self._ask(context) if self._ask is not None else None
+        query = Query(asked.question, chosen, context.principal.groups, top_k=asked.top_k)
+        return await self._understanding.plan(query, asked.techniques, ask=ask, param="options.techniques")
+
+    async def _scope(self, names: Sequence[str], context: Context) -> list[Collection]:
+        principal = context.principal
+        if self._collection is not None:
+            if not self._collection.visible_to(principal.groups) or self._collection.tenant != principal.tenant:
+                raise NotFound(f"there is no collection {self._collection.name}")
+            return [self._collection]
+        if names:
+            return [await self._collections.get(principal.tenant, each, groups=principal.groups) for each in names]
+        found = await self._collections.list(principal.tenant, groups=principal.groups)
+        usable = [each for each in found if await self._retriever.embedders.has(each.embedder)]
+        if not usable:
+            raise NotFound("there are no documents to answer from", remedy="Run `mainspring ingest PATH` first")
+        return usable
+
+    def _asked(self, request: ChatRequest) -> Asked:
+        asked = understood(request, self._settings, name=self._name, one=self._collection is not None)
+        if asked.mode == "generative" and self._writer is None:
+            raise Unsupported("no chat model is loaded to write answers", param="options.mode")
+        return replace(asked, mode=self._mode(asked.mode))
+
+    def _mode(self, mode: str) -> str:
+        if mode == "auto":
+            return "generative" if self._grounded and self._writer is not None else "extractive"
+        return mode if self._writer is not None else "extractive"
+
+    def _choose(self, look: Look, asked: Asked) -> list[Passage]:
+        words = self._settings.max_words
+        if asked.max_tokens is not None:
+            words = min(words, max(1, int(asked.max_tokens * _WORDS_A_TOKEN)))
+        chosen = choose(look.each, max_sentences=self._settings.max_sentences, max_words=words)
+        room = max(0, words - sum(passage.words for passage in chosen))
+        return extract.apart([show.whole(each, asked.question, look.found.texts, each.words + room) for each in chosen])
+
+    def _record(
+        self, context: Context, asked: Asked, look: Look, refused: bool, cited: Sequence[Passage], **more: Any
+    ) -> None:
+        """Add the fact of this retrieval to what the request settles."""
+        if look.facts:
+            more["parts"] = list(look.facts)
+        if asked.condensed:
+            more["condensed"] = True
+        context.allowance.records.append(record(context, asked.mode, look.found, refused, cited, **more))
+
+    def _extracted(self, asked: Asked, look: Look, chosen: Sequence[Passage]) -> list[Event]:
+        """The events of an extractive answer; every quote is checked against the stored text here."""
+        found, numbers = look.found, Numbers()
+        events: list[Event] = [Progress("retrieve", f"{len(found.hits)} passages")]
+        quoted = list(show.pieces(chosen, asked.question))
+        if show.repeated(quoted, asked.history):
+            events.append(Notice("repeated_answer", "This was said before: nothing else in the documents is closer."))
+        sought = () if chosen else refusal.looked_for(asked.question, found.lacks, found.passages)
+        events.append(Answered(bool(chosen), sought))
+        block = False
+        for piece in quoted:
+            before = "" if not numbers.passages else "\n" if piece.block or block else " "
+            events.append(Text(f"{before}{piece.text}", grounds="verbatim"))
+            for passage in piece.passages:
+                number, _ = numbers.of(passage)
+                events.append(cite(number, passage, found.texts[passage.hit.document_id]))
+            block = piece.block
+        if not chosen:
+            events.append(Text(refusal.said(sought, found.passages, found.evidence)))
+        else:
+            events += Notes(found.question, found.passages, found.texts, look.missing).events(numbers)
+            events += told.paths(found.walked, found.hits, events)
+        text = "".join(event.text for event in events if isinstance(event, Text))
+        read, written = self._retriever.embedder.count_tokens([asked.question, text])
+        return [*events, Usage(prompt_tokens=read, completion_tokens=written), Finish("stop")]
+
+    def _themes(self, asked: Asked, themes: Sequence[Theme]) -> list[Event]:
+        """The events of an answer about what the collection is about."""
+        found = told.themes(themes)
+        events = [Answered(bool(found)), *(found or [Text(REFUSAL)])]
+        text = "".join(event.text for event in events if isinstance(event, Text))
+        read, written = self._retriever.embedder.count_tokens([asked.question, text])
+        return [*events, Usage(prompt_tokens=read, completion_tokens=written), Finish("stop")]

@@ -1,0 +1,277 @@
+"""The sentences that answer a question: taken from retrieved chunks, scored, and chosen within a small budget.
+
+A sentence's score is its cosine to the question, alone and under its heading, plus the rarity-weighted share of
+the question's words that it has, with smaller parts for what its neighbours, its heading and the rest of its chunk
+have, for offering the kind of thing asked for, and for its chunk's scores. The weights were set on questions that
+no report uses.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from mainspring.engines.base import Embedder
+from mainspring.rag.answer.evidence import named
+from mainspring.rag.answer.verbatim import rows
+from mainspring.rag.search.retrieve import Hit
+from mainspring.rag.text import sentences, terms
+
+_COSINE, _COSINE_UNDER_HEADING = 0.8, 0.7
+_OWN, _BEFORE, _AFTER, _HEADING, _AROUND = 0.9, 0.35, 0.12, 0.3, 0.28
+_OFFER, _FUSED, _CHUNK_COSINE = 0.07, 0.45, 0.5
+# What a row has for its key standing in the question, and for a range that a value of the question lies in or outside.
+_KEY, _RANGE = 0.3, 0.35
+# What a sentence has for the words of the follow-up itself.
+_LATEST = 0.6
+# What a sentence loses that lacks an identifier of the question which others have, and one whose document lacks a name.
+_IDENTIFIER, _NAME = 0.8, 0.5
+# What a sentence loses for each one already chosen from its document, times the doubt about that document: a second
+# source is worth more than a third sentence of the first only where the first may be the wrong one.
+_SAME_DOCUMENT = 0.5
+# A document whose best chunk scores this much less is 1/e times as likely the right one.
+_TEMPERATURE = 0.06
+# Beside the best one, a sentence that scores so much less is not shown.
+_NEAR = 0.4
+# Embedding is what an answer costs: sentences that share least with the question are left out beyond this many.
+_MAX_EMBEDDED = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A sentence, item or row of a retrieved chunk: ``text`` is ``[start:end]`` of the document.
+
+    ``heading`` is the nearest path above it, ``score`` orders passages of one question, ``cosine`` is to it.
+    ``before`` is the unit in front of it in its chunk. ``read`` is what a cross-encoder says of it in its context, in
+    [0, 1] (None: none has read it).
+    """
+
+    hit: Hit
+    text: str
+    start: int
+    end: int
+    kind: sentences.Kind
+    heading: str
+    score: float
+    cosine: float
+    before: str = ""
+    read: float | None = None
+
+    @property
+    def words(self) -> int:
+        return len(self.text.split())
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    hit: Hit
+    text: str
+    start: int
+    end: int
+    kind: sentences.Kind
+    heading: str
+    lexical: float
+    before: str = ""
+
+
+async def passages(
+    question: str,
+    shown: Sequence[Hit],
+    considered: Sequence[Hit],
+    texts: Mapping[str, str],
+    embedder: Embedder,
+    vector: Any,
+) -> list[Passage]:
+    """The sentences of ``shown``, best first.
+
+    ``considered`` are all candidates of the search (they tell which words are rare), ``texts`` the stored text of
+    each document id, ``vector`` the question's. Headings are context and never passages. Chunks whose text is not
+    what is stored at their place are left out.
+    """
+    asked = terms.content(question)
+    weights = terms.rarity(asked, [terms.content(f"{hit.heading} {hit.text}") for hit in considered])
+    kind = terms.asked(question)
+    units = [unit for hit in shown for unit in _units(hit, texts[hit.document_id], weights, kind, asked, question)]
+    units = _exact(question, units, texts)
+    best: dict[tuple[str, int, int], _Unit] = {}
+    for unit in units:
+        key = (unit.hit.document_id, unit.start, unit.end)
+        if key not in best or best[key].lexical < unit.lexical:
+            best[key] = unit
+    chosen = sorted(best.values(), key=lambda unit: -unit.lexical)[:_MAX_EMBEDDED]
+    if not chosen:
+        return []
+    bodies = [unit.text for unit in chosen]
+    headed = [f"{unit.heading}: {unit.text}" if unit.heading else unit.text for unit in chosen]
+    embedded = await embedder.embed(bodies + [text for text in headed if text not in bodies])
+    alone, under = _cosines(bodies, headed, np.asarray(embedded.vectors) @ np.asarray(vector))
+    ranked = [
+        Passage(
+            unit.hit,
+            unit.text,
+            unit.start,
+            unit.end,
+            unit.kind,
+            unit.heading,
+            unit.lexical + _COSINE * alone[number] + _COSINE_UNDER_HEADING * under[number],
+            max(alone[number], under[number]),
+            unit.before,
+        )
+        for number, unit in enumerate(chosen)
+    ]
+    return sorted(ranked, key=lambda passage: -passage.score)
+
+
+def choose(ranked: Sequence[Passage], *, max_sentences: int, max_words: int) -> list[Passage]:
+    """The best passages that fit, best first: those near the best one, none that says the same again. The first is cut
+    to the budget when it alone is longer."""
+    chosen: list[Passage] = []
+    room = max_words
+    waiting = list(ranked)
+    doubts = {name: _SAME_DOCUMENT * (1 - likely) for name, likely in likelihoods(ranked).items()}
+    while waiting and len(chosen) < max_sentences:
+        taken = Counter(passage.hit.document_id for passage in chosen)
+        best = max(
+            waiting,
+            key=lambda passage: passage.score - doubts[passage.hit.document_id] * taken[passage.hit.document_id],
+        )
+        waiting.remove(best)
+        if chosen and best.score < chosen[0].score - _NEAR:
+            continue
+        if best.words > room and not chosen:
+            best = _shortened(best, room)
+        if best.words <= room and not any(_overlap(best, other) for other in chosen):
+            chosen.append(best)
+            room -= best.words
+    return chosen
+
+
+def likelihoods(ranked: Sequence[Passage]) -> dict[str, float]:
+    """How likely each document of ``ranked`` is the one that answers, by id; they sum to 1.
+
+    A softmax over the score of each one's best chunk: near 1 where one document stands out, alike where several do.
+    """
+    scores: dict[str, float] = {}
+    for passage in ranked:
+        name = passage.hit.document_id
+        scores[name] = max(scores.get(name, passage.hit.score), passage.hit.score)
+    best = max(scores.values(), default=0.0)
+    weights = {name: math.exp((score - best) / _TEMPERATURE) for name, score in scores.items()}
+    total = sum(weights.values())
+    return {name: weight / total for name, weight in weights.items()}
+
+
+def apart(chosen: Sequence[Passage]) -> list[Passage]:
+    """``chosen`` in their order, without those that an earlier one overlaps."""
+    found: list[Passage] = []
+    for passage in chosen:
+        if not any(_overlap(passage, other) for other in found):
+            found.append(passage)
+    return found
+
+
+def _exact(question: str, units: Sequence[_Unit], texts: Mapping[str, str]) -> list[_Unit]:
+    """``units`` with less for those that lack what the question names and others have: an identifier in the unit, its
+    heading or what stands before it, a name or a year anywhere in the document or its name."""
+    asked = named.named(question)
+    if not asked or not units:
+        return list(units)
+    wanted = [each for each in asked if each.kind == "identifier"]
+    others = [each for each in asked if each.kind != "identifier"]
+    places = {unit.hit.document_id: f"{unit.hit.source} {texts[unit.hit.document_id]}" for unit in units}
+    known = {name: sum(named.has(text, each) for each in others) for name, text in places.items()}
+    own = [sum(named.has(f"{u.heading}\n{u.before}\n{u.text}", each) for each in wanted) for u in units]
+    most, most_known = max(own), max(known.values())
+    return [
+        replace(
+            unit,
+            lexical=unit.lexical
+            - _IDENTIFIER * (most - has) / max(1, len(wanted))
+            - _NAME * (most_known - known[unit.hit.document_id]) / max(1, len(others)),
+        )
+        for unit, has in zip(units, own, strict=True)
+    ]
+
+
+def _units(
+    hit: Hit, text: str, weights: Mapping[str, float], kind: terms.Asked, asked: frozenset[str], question: str
+) -> list[_Unit]:
+    if text[hit.start : hit.end] != hit.text:
+        return []
+    found = [(one, hit.text[one.start : one.end]) for one in sentences.split(hit.text)]
+    words = [terms.content(body) & asked for _, body in found]
+    path, above = hit.heading, terms.content(hit.heading) & asked
+    told, lead = False, ""
+    # A follow-up stands in the last line, behind what it leans on.
+    latest = terms.content(question.rpartition("\n")[2]) if "\n" in question else frozenset[str]()
+    everything = terms.content(f"{hit.heading} {hit.text}") & asked
+    units: list[_Unit] = []
+    for number, (sentence, body) in enumerate(found):
+        if sentence.kind == "heading":
+            # The path of the chunk is that of its first sentence; a heading behind that one opens another section.
+            path = _below(hit.heading, body) if told else path
+            above = terms.content(path) & asked
+            continue
+        told = True
+        # What leads in to a list is said of each of its items.
+        lead = body if sentence.role == "lead_in" else lead if sentence.kind == "item" else ""
+        if not sentence.showable:
+            continue
+        own = words[number]
+        previous = found[number - 1][1] if number and found[number - 1][0].kind != "heading" else ""
+        previous = lead if sentence.kind == "item" else previous
+        before = terms.content(previous) & asked - own if lead else words[number - 1] - own if number else frozenset()
+        after = words[number + 1] - own if number + 1 < len(found) else frozenset()
+        lexical = (
+            _OWN * terms.overlap(weights, own)
+            + _BEFORE * terms.overlap(weights, before)
+            + _AFTER * terms.overlap(weights, after)
+            + _HEADING * terms.overlap(weights, above - own)
+            + _AROUND * terms.overlap(weights, everything - own)
+            + _OFFER * terms.offers(kind, body, asked)
+            + _FUSED * hit.score
+            + _CHUNK_COSINE * hit.dense_score
+        )
+        if latest:
+            lexical += _LATEST * len(own & latest) / len(latest)
+        row = rows.parsed(body) if sentence.kind == "row" else None
+        if row is not None:
+            lexical += _KEY * rows.matched(row, asked) + _RANGE * rows.within(row, question)
+        start, end = hit.start + sentence.start, hit.start + sentence.end
+        units.append(_Unit(hit, body, start, end, sentence.kind, path, lexical, previous))
+    return units
+
+
+def _cosines(bodies: Sequence[str], headed: Sequence[str], cosines: Any) -> tuple[list[float], list[float]]:
+    """(cosine of each body, of each body under its heading); ``cosines`` has all bodies, then the other texts."""
+    others = iter(cosines[len(bodies) :].tolist())
+    known = dict(zip(bodies, cosines.tolist(), strict=False))
+    return [known[body] for body in bodies], [known[text] if text in known else next(others) for text in headed]
+
+
+def _below(path: str, title: str) -> str:
+    """The path of a section ``title`` of the document that ``path`` leads into."""
+    return f"{path.split(' > ', 1)[0]} > {title}" if path else title
+
+
+def _shortened(passage: Passage, words: int) -> Passage:
+    """The first ``words`` words of a passage, up to the last comma or semicolon among them if there is one."""
+    end = 0
+    for part in passage.text.split()[:words]:
+        end = passage.text.index(part, end) + len(part)
+    kept = passage.text[:end]
+    cut = max(kept.rfind(mark) for mark in (";", ",", ":", "|"))
+    kept = kept[:cut].rstrip() if cut > len(kept) // 2 else kept
+    return replace(passage, text=kept, end=passage.start + len(kept))
+
+
+def _overlap(one: Passage, other: Passage) -> bool:
+    if one.text == other.text or sentences.key(one.text) == sentences.key(other.text):
+        return True
+    same = one.hit.document_id == other.hit.document_id
+    return same and one.start < other.end and other.start < one.end

@@ -1,0 +1,69 @@
+"""Units of documents read again by a cross-encoder, each under its heading.
+
+Pairs are kept short, for reading is what an answer costs: few units, each with the end of its heading's path, a list
+item with what leads in to it, a row of a table with its key and the columns that the question names.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from mainspring.core.errors import EngineError
+from mainspring.engines.base import Reranker
+from mainspring.rag.answer.verbatim import rows, show
+from mainspring.rag.answer.verbatim.extract import Passage
+
+log = logging.getLogger("mainspring.rag")
+MOST = 16
+"""Units that are read."""
+_WORDS, _HEADING_PARTS, _BEFORE_WORDS = 60, 2, 24
+# What is read as surely right counts so much beside the score of words and cosines; a logit of so much is half of it.
+_WEIGHT, _HALF, _SLOPE = 1.0, 2.0, 0.4
+
+
+async def reread(question: str, ranked: Sequence[Passage], reranker: Reranker) -> list[Passage]:
+    """``ranked`` (best first) in a new order, the first ``MOST`` of them with ``read``. Where the reranker fails, the
+    order stays as it was."""
+    first = list(ranked[:MOST])
+    if not first:
+        return []
+    texts = [form(passage, question) for passage in first]
+    distinct = list(dict.fromkeys(texts))
+    try:
+        found = await reranker.rerank(question, distinct)
+    except EngineError as error:
+        # An answer by words and cosines is better than none.
+        log.warning("%s did not read what was found: %s", reranker.name, error.message)
+        return list(ranked)
+    said = dict(zip(distinct, map(float, found.scores), strict=True))
+    read = [
+        replace(passage, score=passage.score + _WEIGHT * _likely(said[text]), read=said[text])
+        for passage, text in zip(first, texts, strict=True)
+    ]
+    return sorted(read, key=lambda passage: -passage.score) + list(ranked[MOST:])
+
+
+def form(passage: Passage, question: str) -> str:
+    """What is read of a unit."""
+    body = passage.text
+    row = rows.parsed(body) if passage.kind == "row" else None
+    if row is not None:
+        cells = rows.columns(row, question)
+        body = rows.short(row, cells or row.cells, bold="")
+    elif passage.before and (passage.kind == "item" or show.leans(body)):
+        body = f"{' '.join(passage.before.split()[-_BEFORE_WORDS:])} {body}"
+    path = passage.heading.split(" > ")[-_HEADING_PARTS:]
+    words = f"{' > '.join(path)}: {body}".split() if passage.heading else body.split()
+    return " ".join(words[:_WORDS])
+
+
+def logit(read: float) -> float:
+    """The logit of a probability, within what a float tells apart."""
+    return math.log(max(read, 1e-7) / max(1 - read, 1e-7))
+
+
+def _likely(read: float) -> float:
+    return 1 / (1 + math.exp(-_SLOPE * (logit(read) - _HALF)))

@@ -1,0 +1,168 @@
+"""Rows of tables as answers: the row's key and the columns that a question names.
+
+A row is a line of cells between pipes, each with its column's name ("Zone 3: 23.95"); cells in front without a name
+are a caption. The first named cell is the key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mainspring.rag.answer.evidence.values import values
+from mainspring.rag.text import terms
+
+_BETWEEN = " | "
+_NAMED = re.compile(r"(?P<name>[^:|]{1,60}):\s+(?P<value>.+)", re.DOTALL)
+_NUMERIC = re.compile(r"[-+(]?\s*[$£€¥]?\s*[-+(]?\d[\d.,\s]*[%)]*(?:\s?[a-z%]{1,3})?|[-–—]", re.IGNORECASE)
+_SAYS_NOTHING = frozenset("value values amount answer description detail details result text content".split())
+_RANGES = (
+    ("up", re.compile(r"\b(?:up to|at most|under|below|less than|not over|max(?:imum)?\.?)\b|[<≤]", re.IGNORECASE)),
+    ("from", re.compile(r"\b(?:over|above|more than|at least|from|and (?:over|above|more|up))\b|[>≥+]", re.IGNORECASE)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """``name`` is its column's (empty: it has none), ``value`` what stands in it."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a table. ``caption`` are the cells in front of its key that have no name."""
+
+    caption: tuple[str, ...]
+    key: Cell
+    cells: tuple[Cell, ...]
+
+
+def parsed(text: str) -> Row | None:
+    """The row in ``text``, a passage of kind ``row``; None where its cells have no names or there are none."""
+    cells = []
+    for part in text.split(_BETWEEN):
+        match = _NAMED.fullmatch(part.strip())
+        cells.append(Cell(match["name"].strip(), match["value"].strip()) if match else Cell("", part.strip()))
+    first = next((number for number, cell in enumerate(cells) if cell.name), None)
+    if first is None or len(cells) < 2:
+        return None
+    captions = tuple(cell.value for cell in cells[:first])
+    if first and _NUMERIC.fullmatch(cells[first].value):
+        # "Net sales | 2023: 5": the column of keys has no name.
+        return Row(captions[:-1], cells[first - 1], tuple(cells[first:]))
+    return Row(captions, cells[first], tuple(cells[first + 1 :])) if len(cells) > first + 1 else None
+
+
+def columns(row: Row, question: str, most: int = 2) -> tuple[Cell, ...]:
+    """The cells of ``row`` that ``question`` asks for: those whose column it names best, in their order; where it
+    names none, the only one that has the kind of thing asked for. () where that does not tell them apart.
+
+    Of a follow-up, which stands in the last line, what it names itself counts before what it leans on.
+    """
+    if len(row.cells) == 1:
+        return row.cells
+    *before, last = question.split("\n")
+    return _columns(row, last, most) or (_columns(row, question, most) if before else ())
+
+
+def _columns(row: Row, question: str, most: int) -> tuple[Cell, ...]:
+    asked = terms.content(question)
+    names = [terms.content(cell.name) for cell in row.cells]
+    weights = terms.rarity(asked, names)
+    shared = frozenset.intersection(*names) if names else frozenset()
+    scores = [terms.overlap(weights, (words & asked) - shared) for words in names]
+    best = max(scores, default=0.0)
+    if best > 0:
+        # Of "Zone 1" and "Zone 3" the one whose other word is asked for as well.
+        chosen = [cell for cell, score in zip(row.cells, scores, strict=True) if score >= 0.99 * best]
+        return tuple(chosen) if len(chosen) <= most else ()
+    kind = terms.asked(question)
+    if kind in ("number", "date"):
+        offering = [cell for cell in row.cells if terms.offers(kind, f"{cell.name} {cell.value}", asked) > 0]
+        return tuple(offering) if len(offering) == 1 else ()
+    return ()
+
+
+def matched(row: Row, asked: frozenset[str]) -> float:
+    """The share of the words of the row's key that ``asked`` (the content words of a question) has."""
+    key = terms.content(row.key.value)
+    return len(key & asked) / len(key) if key else 0.0
+
+
+def within(row: Row, question: str) -> float:
+    """1 where a value of ``question`` lies in a range that a cell of the row gives, -1 where it lies outside of all,
+    0 where there are no such ranges."""
+    found = 0.0
+    for value in values(question):
+        amount = _number(value.amount)
+        if amount is None:
+            continue
+        for cell in (row.key, *row.cells):
+            if (
+                _NUMERIC.fullmatch(cell.value)
+                and cell is row.key
+                and terms.content(cell.name) & terms.content(question)
+            ):
+                # "Failures per day: 10" is the row of "fails ten times a day" alone.
+                found = max(found, 1.0) if _number(cell.value.replace(",", "")) == amount else min(found, -1.0)
+                if found == 1.0:
+                    return found
+                continue
+            bounds = [_number(each.amount) for each in values(cell.value) if each.key == value.key]
+            low, high = _range(f"{cell.name} {cell.value}", [each for each in bounds if each is not None])
+            if low is None and high is None:
+                continue
+            if (low is None or amount >= low) and (high is None or amount <= high):
+                return 1.0
+            found = -1.0
+    return found
+
+
+def short(row: Row, cells: Sequence[Cell], *, bold: str = "**") -> str:
+    """The row in a few words: caption, key and ``cells`` with their values between ``bold``."""
+    alone = len(row.cells) == 1
+    told = "; ".join(f"{_shown_name(cell, alone)}{bold}{cell.value}{bold}" for cell in cells)
+    return f"{', '.join((*row.caption, row.key.value))}: {told}"
+
+
+def _shown_name(cell: Cell, alone: bool) -> str:
+    """The name of a cell's column where it tells more than its value does."""
+    if not cell.name or cell.name.lower() in _SAYS_NOTHING or (alone and not _NUMERIC.fullmatch(cell.value)):
+        return ""
+    return f"{cell.name} "
+
+
+def table(rows: Sequence[Row], numbers: Sequence[int]) -> str:
+    """Rows as a Markdown table; ``numbers`` are those of their citations."""
+    names = list(dict.fromkeys(cell.name for row in rows for cell in (row.key, *row.cells)))
+    lines = [_line([*names, ""]), _line(["---"] * (len(names) + 1))]
+    for row, number in zip(rows, numbers, strict=True):
+        cells = {cell.name: cell.value for cell in (row.key, *row.cells)}
+        lines.append(_line([*(cells.get(name, "") for name in names), f"[{number}]"]))
+    return "\n".join(lines)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _range(text: str, numbers: Sequence[float]) -> tuple[float | None, float | None]:
+    """(least, most) of what a key stands for; (None, None) where it is no range."""
+    if not numbers:
+        return None, None
+    if len(numbers) >= 2:
+        return min(numbers[:2]), max(numbers[:2])
+    for kind, pattern in _RANGES:
+        if pattern.search(text):
+            return (None, numbers[0]) if kind == "up" else (numbers[0], None)
+    return None, None
+
+
+def _number(amount: str) -> float | None:
+    try:
+        return float(amount)
+    except ValueError:
+        return None

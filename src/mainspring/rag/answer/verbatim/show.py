@@ -1,0 +1,211 @@
+"""How chosen passages are shown: whole units, the value in bold, rows by their columns, code as code.
+
+What is shown of a passage are its own words, but for marks of Markdown; of a row they are its cells.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from mainspring.core.types import Message
+from mainspring.rag.answer.evidence.values import Value, values
+from mainspring.rag.answer.verbatim import rows
+from mainspring.rag.answer.verbatim.extract import Passage
+from mainspring.rag.answer.verbatim.roles import key
+from mainspring.rag.text import sentences, terms
+
+_LEANS = re.compile(
+    r"(?:this|that|these|those|it|its|they|their|he|she|his|her|such|both|however|but|otherwise|then|instead|therefore"
+    r"|so|also|in (?:that|this|these|such|both) cases?|if so|if not|the (?:former|latter|same)"
+    r"|after that|to do (?:so|this))\b",
+    re.IGNORECASE,
+)
+_SEVERAL = re.compile(
+    r"\b(?:all|every|each|list|name the|which (?:\w+ ){0,3}?\w+s\b|what (?:are|were) the|what \w+s (?:are|can|do|must)"
+    r"|steps|ways|reasons|conditions|requirements|exceptions|kinds)\b",
+    re.IGNORECASE,
+)
+_MONEY = re.compile(r"\bhow much\b|\b(?:price|cost|fee|pay|paid|charge|salary|revenue|amount)s?\b", re.IGNORECASE)
+_LASTS = re.compile(r"\bhow (?:long|soon|quickly|old|often|far in advance)\b|\bnotice\b|\bdeadline\b", re.IGNORECASE)
+_SHARE = re.compile(r"\bpercent|\bpercentage|\bshare\b|\brate\b|\bdiscount\b", re.IGNORECASE)
+_COUNTED = re.compile(r"\bhow many (?P<what>[a-z-]+(?: [a-z-]+)?)", re.IGNORECASE)
+_MARK = re.compile(r"\[\d+\]")
+_DATES = ("date", "year", "time")
+# A list is shown as a whole up to so many words, and looked for so far around its item.
+_LIST_WORDS, _AROUND = 60, 1500
+_MOST_BOLD, _CLOSE = 2, 40
+_LEADS_TO = re.compile(r"\b(?:until|by|within|up to|at most|no later than|no more than|takes?|costs?) $", re.IGNORECASE)
+# A row without named columns is a table where it has more than this many.
+_PLAIN_CELLS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What is shown of one or more passages. ``block``: it begins on a line of its own, and so does what follows."""
+
+    text: str
+    passages: tuple[Passage, ...]
+    block: bool
+
+
+def leans(sentence: str) -> bool:
+    """Whether a sentence is not understood without the one before it."""
+    return _LEANS.match(sentence) is not None
+
+
+def several(question: str) -> bool:
+    """Whether ``question`` asks for several things."""
+    return _SEVERAL.search(question) is not None
+
+
+def whole(passage: Passage, question: str, texts: Mapping[str, str], room: int) -> Passage:
+    """``passage`` with what it is not understood without, as far as that fits ``room`` words: the sentence before one
+    that leans on it, all items of its list where the question asks for several things."""
+    text = texts[passage.hit.document_id]
+    grown = passage
+    if passage.kind == "item" and several(question):
+        grown = _list(passage, text)
+    elif passage.kind == "sentence" and passage.before and leans(passage.text):
+        start = text.rfind(passage.before, max(0, passage.start - _AROUND), passage.start)
+        between = text[start + len(passage.before) : passage.start]
+        if start >= 0 and not between.strip() and "\n\n" not in between:
+            grown = _span(passage, text, start, passage.end)
+    return grown if grown.words <= max(room, passage.words) else passage
+
+
+def repeated(shown: Sequence[Piece], history: Sequence[Message]) -> bool:
+    """Whether all that is ``shown`` was said before in ``history``."""
+    said = [key(_MARK.sub("", message.content)) for message in history if message.role == "assistant"]
+    return bool(shown) and all(any(key(_MARK.sub("", piece.text)) in each for each in said) for piece in shown)
+
+
+def pieces(chosen: Sequence[Passage], question: str, first: int = 1) -> Iterator[Piece]:
+    """What is shown of ``chosen``, in their order; citations are numbered from ``first`` on."""
+    at = 0
+    while at < len(chosen):
+        passage = chosen[at]
+        row = rows.parsed(passage.text) if passage.kind == "row" else None
+        if row is None:
+            yield _prose(passage, question, first + at)
+            at += 1
+            continue
+        cells = rows.columns(row, question)
+        if cells:
+            yield Piece(f"{rows.short(row, cells)} [{first + at}]", (passage,), True)
+            at += 1
+            continue
+        like = _alike(chosen[at:], question)
+        if len(like) > 1 or len(row.cells) > _PLAIN_CELLS:
+            numbers = range(first + at, first + at + len(like))
+            yield Piece(rows.table([each for _, each in like], list(numbers)), tuple(one for one, _ in like), True)
+        else:
+            yield Piece(f"{rows.short(row, row.cells, bold='')} [{first + at}]", (passage,), True)
+        at += len(like) if len(like) > 1 else 1
+
+
+def bold(sentence: str, question: str) -> str:
+    """``sentence`` with the value that answers ``question`` in bold, where that asks for one."""
+    found = _answering(sentence, question)
+    if len(found) > _MOST_BOLD:
+        found = [max(found, key=lambda value: _around(sentence, value, terms.content(question)))]
+    parts, place = [], 0
+    for value in found:
+        start, end = value.start, value.start + len(value.text.rstrip())
+        before = sentence[:start]
+        # Not within code, an address, or what is bold already.
+        marked = before.count("`") % 2 or before.count("**") % 2 or "://" in before.rsplit(None, 1)[-1:][-1:]
+        if marked or (before and "://" in before.split()[-1] and not before[-1].isspace()):
+            continue
+        parts += [sentence[place:start], "**", sentence[start:end], "**"]
+        place = end
+    return "".join([*parts, sentence[place:]])
+
+
+def _around(sentence: str, value: Value, asked: frozenset[str]) -> int:
+    """How many words of the question stand close to ``value``."""
+    near = f"{sentence[max(0, value.start - _CLOSE) : value.start]} {sentence[value.end : value.end + _CLOSE]}"
+    return len(terms.content(near) & asked) + 2 * bool(_LEADS_TO.search(sentence[: value.start]))
+
+
+def _answering(sentence: str, question: str) -> list[Value]:
+    """The values of ``sentence`` of the kind that ``question`` asks for."""
+    kind = terms.asked(question)
+    if kind not in ("number", "date") and not _SHARE.search(question) and not _MONEY.search(question):
+        return []
+    asked = {value.amount for value in values(question)}
+    found = [value for value in values(sentence) if value.amount not in asked and any(map(str.isalnum, value.text))]
+    counted = _COUNTED.search(question)
+    if counted:
+        stems = terms.content(counted["what"])
+        units = [value for value in found if value.unit and terms.stem(value.unit.split()[-1]) in stems]
+        if units:
+            return units
+        return [value for value in found if value.kind in ("count", "duration") and any(map(str.isdigit, value.text))]
+    wanted: list[tuple[str, ...]] = []
+    if _LASTS.search(question):
+        wanted = [("duration",), _DATES]
+    elif kind == "date":
+        wanted = [("date",), ("time",), ("year",), ("duration",)]
+    elif _SHARE.search(question):
+        wanted = [("percent",), ("money",)]
+    elif _MONEY.search(question):
+        wanted = [("money",), ("percent",), ("duration",), ("measure",)]
+    else:
+        wanted = [("measure",), ("duration",), ("money",), ("percent",), ("count",)]
+    for kinds in wanted:
+        of_kind = [value for value in found if value.kind in kinds]
+        if of_kind:
+            return of_kind
+    return []
+
+
+def _prose(passage: Passage, question: str, number: int) -> Piece:
+    if passage.kind == "code":
+        return Piece(f"```\n{passage.text}\n```\n[{number}]", (passage,), True)
+    block = passage.kind != "sentence"
+    return Piece(f"{bold(passage.text, question)} [{number}]", (passage,), block)
+
+
+def _alike(passages: Sequence[Passage], question: str) -> list[tuple[Passage, rows.Row]]:
+    """The first of ``passages`` and those right behind it that are rows of the same table, none with chosen columns."""
+    found: list[tuple[Passage, rows.Row]] = []
+    for passage in passages:
+        row = rows.parsed(passage.text) if passage.kind == "row" else None
+        if row is None or rows.columns(row, question):
+            break
+        same = not found or (
+            passage.hit.document_id == found[0][0].hit.document_id
+            and [cell.name for cell in row.cells] == [cell.name for cell in found[0][1].cells]
+        )
+        if not same:
+            break
+        found.append((passage, row))
+    return found
+
+
+def _list(passage: Passage, text: str) -> Passage:
+    """All items of the list that ``passage`` is one of, with what leads in to it."""
+    begin = max(0, passage.start - _AROUND)
+    window = text[begin : passage.end + _AROUND]
+    units = [
+        replace(one, start=one.start + begin, end=one.end + begin, lead=one.lead + begin)
+        for one in sentences.split(window)
+    ]
+    at = next((n for n, one in enumerate(units) if one.start <= passage.start < one.end), None)
+    if at is None:
+        return passage
+    first = last = at
+    while first and units[first - 1].kind == "item":
+        first -= 1
+    while last + 1 < len(units) and units[last + 1].kind == "item":
+        last += 1
+    start = units[first].lead
+    if first and units[first - 1].role == "lead_in":
+        start = units[first - 1].start
+    return _span(passage, text, start, units[last].end)
+
+
+def _span(passage: Passage, text: str, start: int, end: int) -> Passage:
+    return replace(passage, text=text[start:end], start=start, end=end)

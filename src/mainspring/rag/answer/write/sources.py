@@ -1,0 +1,111 @@
+"""What a writer reads: the best sentences, items and rows, each a numbered note with the words that it leans on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mainspring.rag.answer.context import Candidate, Source
+from mainspring.rag.answer.verbatim import rows
+from mainspring.rag.answer.verbatim.extract import Passage
+from mainspring.rag.text import sentences
+
+MOST = 6
+"""Notes of one prompt: more of them cost time and make the choice worse."""
+TOKENS = 500
+"""Of all notes of one prompt."""
+# A sentence that begins so is not understood without the one before.
+_LEANS = re.compile(
+    r"(?:it|its|they|them|their|this|that|these|those|he|she|his|her|there|then|here|such|both|otherwise|in that case|"
+    r"however|but|and|so|also|instead|after that|if not|if so)\b",
+    re.IGNORECASE,
+)
+_LONGEST = 700
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What the model reads under one number (``text``: the words of ``source``, of a row its key and the columns that
+    the question names), and the passages in it, best first: what can be cited."""
+
+    source: Source
+    passages: tuple[Passage, ...]
+    text: str
+
+    @property
+    def best(self) -> Passage:
+        return self.passages[0]
+
+
+def candidates(passages: Sequence[Passage], most: int = MOST) -> list[Candidate]:
+    """A source for each of the first ``most`` of ``passages``, with the sentence before it where it leans on that."""
+    found = []
+    for rank, passage in enumerate(passages[:most]):
+        start = _begin(passage)
+        narrow = _source(passage, passage.start, passage.text, rank)
+        if start == passage.start:
+            found.append(Candidate(narrow))
+            continue
+        text = passage.hit.text[start - passage.hit.start : passage.end - passage.hit.start]
+        found.append(Candidate(_source(passage, start, text, rank), (narrow,)))
+    return found
+
+
+def notes(sources: Sequence[Source], passages: Sequence[Passage], question: str) -> list[Note]:
+    """``sources`` with the ``passages`` that stand in each; those without one are left out."""
+    found = []
+    for source in sources:
+        inside = tuple(
+            passage
+            for passage in passages
+            if passage.hit.document_id == source.document_id
+            and source.start <= passage.start
+            and passage.end <= source.end
+        )
+        if inside:
+            text = told(inside[0], question) if len(inside) == 1 and inside[0].kind == "row" else source.text
+            found.append(Note(source, inside, text))
+    return found
+
+
+def told(passage: Passage, question: str) -> str:
+    """The words of a passage as they are quoted: of a row its key and the columns that the question names, or all."""
+    row = rows.parsed(passage.text) if passage.kind == "row" else None
+    if row is None:
+        return passage.text
+    return rows.short(row, rows.columns(row, question) or row.cells, bold="")
+
+
+def numbered(found: Sequence[Note]) -> str:
+    """The notes as the model reads them, one a line, numbered from 1."""
+    return "\n".join(f"[{number}] {_named(note.source.name, note.text)}" for number, note in enumerate(found, 1))
+
+
+def block(source: Source) -> str:
+    """One note without its number: what its tokens are counted of, at most."""
+    return _named(source.name, source.text)
+
+
+def _named(name: str, text: str) -> str:
+    return f"{name.replace(' > ', ', ')}: {' '.join(text.split())}"
+
+
+def _source(passage: Passage, start: int, text: str, rank: int) -> Source:
+    name = passage.heading or passage.hit.source
+    return Source(passage.hit.document_id, name, text, start, passage.end, rank)
+
+
+def _begin(passage: Passage) -> int:
+    """Where the passage begins, or the sentence before it that it leans on."""
+    if passage.kind != "sentence" or not _LEANS.match(passage.text):
+        return passage.start
+    hit = passage.hit
+    if not hit.start <= passage.start < hit.end:
+        return passage.start
+    before = [one for one in sentences.split(hit.text) if hit.start + one.end <= passage.start]
+    if not before or before[-1].kind not in ("sentence", "item"):
+        return passage.start
+    start = hit.start + before[-1].start
+    between = hit.text[before[-1].end : passage.start - hit.start]
+    return passage.start if "\n\n" in between or passage.end - start > _LONGEST else start

@@ -1,0 +1,109 @@
+"""What a summary is written over: of each section of one document, or of one section, the sentences that say most.
+
+The document is the one whose name or title the question has, else that of the best passage. Long documents are not read
+by the model: what stands for a section are its sentences with most of the words that the section repeats.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from mainspring.rag.answer.verbatim.extract import Passage
+from mainspring.rag.text import sentences, terms
+from mainspring.rag.text.sentences import Sentence
+
+MOST = 14
+"""Sentences that stand for a document."""
+# So much of a text is looked at, and sentences between so many words say something by themselves.
+_CHARACTERS = 400_000
+_SHORTEST, _LONGEST = 5, 60
+_ABOUT = terms.content(
+    "summarise summarize summary sum overview key main points gist nutshell about cover document documents file policy "
+    "section chapter page please short brief give say says"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    heading: str
+    sentences: tuple[Sentence, ...]
+
+
+def passages(question: str, found: Sequence[Passage], texts: Mapping[str, str]) -> list[Passage]:
+    """The sentences to summarise, in the order of the document; empty where it has none. ``found`` are the passages of
+    the question, best first."""
+    if not found:
+        return []
+    asked = terms.content(question) - _ABOUT
+    best = max(found, key=lambda each: (_named(asked, each), -found.index(each)))
+    text = texts[best.hit.document_id][:_CHARACTERS]
+    sections = _sections(text)
+    within = asked - _names(best)
+    wanted = [each for each in sections if within and within <= terms.content(each.heading)]
+    chosen = _chosen(text, wanted or sections)
+    return [
+        replace(
+            best,
+            text=text[sentence.start : sentence.end],
+            start=sentence.start,
+            end=sentence.end,
+            kind=sentence.kind,
+            heading=heading,
+            before="",
+            read=None,
+        )
+        for heading, sentence in chosen
+    ]
+
+
+def _named(asked: frozenset[str], passage: Passage) -> float:
+    """The share of the question's words that the name or the title of the passage's document has."""
+    return len(asked & _names(passage)) / len(asked) if asked else 0.0
+
+
+def _names(passage: Passage) -> frozenset[str]:
+    """The words of the name and the title of the passage's document."""
+    title = passage.hit.heading.partition(" > ")[0]
+    return terms.content(f"{re.sub(r'[-_/.]', ' ', passage.hit.source)} {title}")
+
+
+def _sections(text: str) -> list[_Section]:
+    found: list[tuple[str, list[Sentence]]] = [("", [])]
+    for sentence in sentences.split(text):
+        body = text[sentence.start : sentence.end]
+        if sentence.kind == "heading":
+            found.append((body, []))
+        elif _SHORTEST <= len(body.split()) <= _LONGEST and not body.rstrip().endswith((":", "?")):
+            found[-1][1].append(sentence)
+    return [_Section(heading, tuple(each)) for heading, each in found if each]
+
+
+def _chosen(text: str, sections: Sequence[_Section]) -> list[tuple[str, Sentence]]:
+    """The best sentence of each section, then the second best, and so on, as long as there is room; in order."""
+    ranked = [(each.heading, _ranked(text, each.sentences)) for each in sections]
+    chosen: list[tuple[str, Sentence]] = []
+    for place in range(MOST):
+        row = [(heading, found[place]) for heading, found in ranked if place < len(found)]
+        room = MOST - len(chosen)
+        # Of more sections than there is room for, some from everywhere.
+        step = max(1.0, len(row) / room) if room else 0.0
+        chosen += [row[int(at * step)] for at in range(min(len(row), room))]
+    return sorted(chosen, key=lambda each: each[1].start)
+
+
+def _ranked(text: str, found: Sequence[Sentence]) -> list[Sentence]:
+    """``found`` with those first that have most of the words which are frequent among them; the first one, which often
+    says what it is about, counts half as much again."""
+    contents = [terms.content(text[each.start : each.end]) for each in found]
+    counts = Counter(word for words in contents for word in words)
+    weights = [
+        sum(counts[word] for word in words) / (len(words) + 4) * (1.5 if number == 0 else 1.0)
+        for number, words in enumerate(contents)
+    ]
+    return [
+        each
+        for _, _, each in sorted(zip(weights, range(len(found)), found, strict=True), key=lambda row: (-row[0], row[1]))
+    ]

@@ -1,0 +1,88 @@
+"""What kind of answer a question wishes for: its form, its plainness, its language. By rules, for English questions;
+the language is told for others too."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from mainspring.rag.parse import language
+from mainspring.rag.query import decompose
+
+Form = Literal["plain", "yes_no", "comparison", "summary", "arithmetic"]
+
+_YES_NO = re.compile(
+    r"^\W*(?:(?:and|but|so|also|then)\s+)?(?:is|are|was|were|am|do|does|did|can|could|may|might|must|should|shall|will|"
+    r"would|has|have|had|isn['’]t|aren['’]t|don['’]t|doesn['’]t|can['’]t)\s+(?!you\s+(?:explain|tell|summari[sz]e|show|"
+    r"give|list|describe|compare|help))\w",
+    re.IGNORECASE,
+)
+_ALTERNATIVE = re.compile(r"\bor\s+(?!not\b)\w", re.IGNORECASE)
+_COMPARED = re.compile(
+    r"\b(?:compare[ds]?|comparison|differ(?:s|ent|ence|ences)?|versus|vs\.?|rather than|better|cheaper|faster|longer)"
+    r"\b",
+    re.IGNORECASE,
+)
+_SIDES = re.compile(r"\b(?:and|or|than|from|to|vs|versus)\b", re.IGNORECASE)
+_SUMMARY = re.compile(
+    r"\b(?:summari[sz]e|summary|sum\s+up|overview|tl;?dr|key\s+points|main\s+points|gist|in\s+a\s+nutshell|"
+    r"what\s+(?:is|does)\s+(?:the|this|that)\s+[\w\s-]{0,40}?(?:about|cover)\b)",
+    re.IGNORECASE,
+)
+_ARITHMETIC = re.compile(
+    r"\b(?:how\s+(?:much|many)\s+(?:more|less|fewer|longer|cheaper|dearer|heavier|lighter|higher|lower)|"
+    r"in\s+total|altogether|sum\s+of|combined|added\s+up|how\s+(?:much|many)\b.*\btogether|average\s+of|mean\s+of|"
+    r"(?:percent(?:age)?|per\s+cent)\s+(?:change|increase|decrease|of)|by\s+how\s+(?:much|many)|"
+    r"for\s+(?:two|three|four|five|six|seven|eight|nine|ten|\d+)\s+\w+s\b.*\bcost|cost.*\bfor\s+(?:two|three|four|five|"
+    r"six|seven|eight|nine|ten|\d+)\s+\w+s)\b",
+    re.IGNORECASE,
+)
+_SIMPLE = re.compile(
+    r"\b(?:simply|in\s+(?:simple|plain|easy)\s+(?:words|terms|language|english)|simple\s+terms|eli5|like\s+i['’]?m\s+"
+    r"(?:five|5|ten|a\s+child)|for\s+a\s+(?:child|beginner|layperson)|without\s+jargon)\b",
+    re.IGNORECASE,
+)
+_CODES = {name.lower(): code for code, name in language.NAMES.items()}
+_ANSWERED_IN = re.compile(
+    rf"\b(?:(?:answer|reply|respond|write|explain|say\s+it|tell\s+me)\b[^.?!]{{0,60}}?\bin|in)\s+(?P<name>{'|'.join(_CODES)})"
+    r"(?:\s+(?:please|language))?\s*[.?!]*$",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """``form`` of the answer, whether in ``simple`` words, and the code of the ``language`` to write in ("en")."""
+
+    form: Form = "plain"
+    simple: bool = False
+    language: str = "en"
+
+
+def wish(question: str) -> Wish:
+    """What ``question`` (its last line, where earlier questions stand before it) wishes for."""
+    last = question.strip().rsplit("\n", 1)[-1]
+    asked = language.detect(last)
+    named = _ANSWERED_IN.search(last)
+    written = _CODES[named["name"].lower()] if named else "en" if asked in (language.UNKNOWN, "en") else asked
+    return Wish(_form(last), _SIMPLE.search(last) is not None, written)
+
+
+def _form(question: str) -> Form:
+    if _ARITHMETIC.search(question):
+        return "arithmetic"
+    if _SUMMARY.search(question):
+        return "summary"
+    if len(decompose.by_rules(question)) == 2 and _COMPARED.search(question):
+        return "comparison"
+    if _YES_NO.match(question):
+        return "comparison" if _COMPARED.search(question) and _ALTERNATIVE.search(question) else "yes_no"
+    return "comparison" if _COMPARED.search(question) and _SIDES.search(question) else "plain"
+
+
+def subject(question: str) -> str:
+    """``question`` without the words that say how to answer: what is searched for."""
+    stripped = _ANSWERED_IN.sub("", question)
+    stripped = _SIMPLE.sub("", stripped)
+    return re.sub(r"\s{2,}", " ", stripped).strip(" ,;:-") or question

@@ -1,0 +1,1 @@
+"""Strategies that cut documents into chunks; ``mainspring.rag.chunk.chunking`` chooses among them."""

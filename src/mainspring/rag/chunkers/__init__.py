@@ -1,1 +1,0 @@
-"""Strategies that cut documents into chunks; ``mainspring.rag.chunk`` chooses among them."""

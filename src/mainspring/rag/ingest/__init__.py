@@ -1,0 +1,1 @@
+"""Documents into collections, and out of them again."""

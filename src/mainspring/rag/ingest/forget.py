@@ -1,0 +1,131 @@
+"""Forgetting: what was deleted is taken out of every file, in the background, after the commit that deleted it.
+
+From that commit on nothing finds it. Then go, in this order: the answers that repeat it (with the session turns and the
+lines of batches' files that they are) and the cached ones of its tenant, its chunks, the versions of tables that still
+hold those, and what the logs of the databases remember. What was under way when it was deleted may still have written
+of it, so everything is looked at a second time once such requests must have ended; then the note goes. A process that
+dies leaves the notes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+from mainspring.core.errors import MainspringError, NotFound
+from mainspring.rag.ingest.publish import forget
+from mainspring.stores import Stores
+from mainspring.stores.documents.forgetting import Forgetting
+
+log = logging.getLogger("mainspring.rag")
+
+# How often notes of other processes are looked for, and how much longer than the last round the next one waits: a
+# large table takes long to write anew, and is not to be written all the time.
+_LOOK_S = 5.0
+_REST, _LONGEST_REST_S = 10, 60.0
+# How long a process that ends waits for what it has deleted.
+_CLOSING_S = 60.0
+
+Also = Callable[[Sequence[Forgetting]], Awaitable[None]]
+"""Forgets what another room derived from the documents of these notes. To be done more than once."""
+
+
+def cached_of(tenant: str) -> str:
+    """The tag of cached answers that were made of the tenant's documents."""
+    return f"documents:{tenant}"
+
+
+class Forgetter:
+    """Acts on notes of deletion. ``again_s`` is how long a request may take, ``also`` what other rooms forget."""
+
+    def __init__(self, stores: Stores, *, again_s: float, also: Sequence[Also] = ()) -> None:
+        self._stores = stores
+        self._again_s = again_s
+        self._also = also
+        self._seen: set[Forgetting] = set()
+        self._wake = asyncio.Event()
+        self._one = asyncio.Lock()
+        self._worker: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin, with what earlier processes left."""
+        self._worker = asyncio.create_task(self._work(), name="forget")
+
+    def soon(self) -> None:
+        """Something was deleted."""
+        self._wake.set()
+
+    async def close(self) -> None:
+        """Finish what was not looked at yet, within a minute; the rest is noted."""
+        if self._worker is not None:
+            self._worker.cancel()
+            await asyncio.wait((self._worker,))
+        try:
+            async with asyncio.timeout(_CLOSING_S):
+                await self.round()
+        except (MainspringError, TimeoutError) as error:
+            log.warning("what was deleted is taken out of the files at the next start: %s", error)
+
+    async def round(self) -> None:
+        """Act on all notes that are new, or old enough for the second look. Raises what a store raises."""
+        async with self._one:
+            now = time.time()
+            notes = await self._stores.forgetting.list_all()
+            due = [each for each in notes if each not in self._seen or now - each.at >= self._again_s]
+            if not due:
+                return
+            await self._answers(due)
+            for also in self._also:
+                await also(due)
+            await self._chunks(due)
+            await self._stores.database.compact()
+            await self._stores.cache.compact()
+            await self._stores.similar.compact()
+            self._seen |= set(due)
+            old = [each for each in due if now - each.at >= self._again_s]
+            await self._stores.forgetting.done(old)
+            self._seen -= set(old)
+
+    async def _answers(self, notes: Sequence[Forgetting]) -> None:
+        for tenant in sorted({each.tenant for each in notes}):
+            mine = [each for each in notes if each.tenant == tenant]
+            await self._stores.cache.invalidate(cached_of(tenant))
+            await self._stores.similar.invalidate(cached_of(tenant))
+            answers = await self._stores.forgetting.answers(tenant, mine)
+            for answer in answers:
+                await self._stores.events.erase(tenant, answer, compact=False)
+            await self._stores.batches.forget(tenant, answers)
+
+    async def _chunks(self, notes: Sequence[Forgetting]) -> None:
+        homes = {(each.tenant, each.collection_id) for each in notes if each.document_id}
+        for note in notes:
+            if not note.document_id:
+                homes.discard((note.tenant, note.collection_id))
+                for table in note.tables:
+                    await self._stores.vectors.drop(table)
+        for tenant, collection_id in sorted(homes):
+            try:
+                collection = await self._stores.collections.known(tenant, collection_id)
+            except NotFound:
+                continue
+            await forget(self._stores.collections, self._stores.vectors, collection)
+            for table in filter(None, (collection.table, collection.building)):
+                await self._stores.vectors.purge(table)
+
+    async def _work(self) -> None:
+        while True:
+            began = time.monotonic()
+            try:
+                self._wake.clear()
+                await self.round()
+            except MainspringError as error:
+                log.warning("what was deleted is not yet taken out of the files: %s", error)
+            took = time.monotonic() - began
+            await asyncio.sleep(min(_LONGEST_REST_S, _REST * took))
+            # Before Python 3.12 ``wait_for`` loses a cancellation that comes while it ends, and then this never would.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_S):
+                    await self._wake.wait()

@@ -1,0 +1,159 @@
+"""What goes between a parser's child process and its parent: JSON of known shape, and pictures behind it.
+
+A frame is the length of its head (8 bytes, big-endian), the head, and the bytes that the head announces. Nothing in an
+answer is executed or named by the child: a child that a document has taken over can say no more than a document could.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from typing import Annotated, Any
+
+import orjson
+from pydantic import Field, TypeAdapter
+
+from mainspring.core import errors, structure
+from mainspring.core.errors import MainspringError, UnreadableDocument
+from mainspring.rag.parse.parsed import Parsed
+from mainspring.rag.parse.reading_options import Options
+
+LENGTH = struct.Struct(">Q")
+MAX_REQUEST = 64 * 1024
+# What a document says, with its tables twice, takes some times its own bytes; packed ones a lot more.
+_LEAST, _TIMES, _MOST = 32 * 2**20, 16, 512 * 2**20
+_MAX_IMAGES = 128 * 2**20
+_MAX_VALUES = 4_000_000
+_ERRORS = {each.__name__: each for each in (UnreadableDocument, errors.MissingExtra, errors.ModelError)}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A document that is to be read; ``bytes`` of it follow."""
+
+    name: str
+    bytes: int
+    options: Options
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Why a document was not read: the name of an error of ``mainspring.core.errors``, and what it says."""
+
+    error: str
+    message: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An answer. ``images`` are the lengths of the figures' pictures, which follow in their order."""
+
+    parsed: Parsed | None = None
+    failed: Failed | None = None
+    images: Annotated[tuple[int, ...], Field(max_length=100_000)] = ()
+
+
+def most(size: int) -> int:
+    """Bytes that the head of an answer about a document of ``size`` bytes may have."""
+    return min(_MOST, _LEAST + _TIMES * size)
+
+
+def request(asked: Asked) -> bytes:
+    """A request's frame, without the document."""
+    return _framed(asdict(asked))
+
+
+def asked(head: bytes) -> Asked:
+    """A request from its head. Raises ``ValueError``."""
+    return _adapter(Asked).validate_json(head)  # type: ignore[no-any-return]
+
+
+def answer(found: Parsed | MainspringError, size: int) -> list[bytes]:
+    """The frame of an answer about a document of ``size`` bytes, in pieces. What is too large is told as an error."""
+    if isinstance(found, MainspringError):
+        return [_framed(asdict(Told(failed=_failed(found))))]
+    images = [figure.image for figure in found.figures]
+    plain = replace(found, figures=tuple(replace(figure, image=b"") for figure in found.figures))
+    told = Told(plain, images=tuple(map(len, images)))
+    frame = _framed(told)
+    if len(frame) > most(size) or sum(told.images) > _MAX_IMAGES or _crowded(frame[LENGTH.size :]):
+        problem = "it holds more text and tables than a document of its size has"
+        return answer(UnreadableDocument(problem, remedy="Split it into several files"), size)
+    return [frame, *images]
+
+
+def told(head: bytes) -> Told:
+    """An answer from its head. Raises ``ValueError`` for what no answer is."""
+    if _crowded(head):
+        raise ValueError("the answer holds too many values")
+    found: Told = _adapter(Told).validate_json(head)
+    figures = found.parsed.figures if found.parsed is not None else ()
+    if min(found.images, default=0) < 0 or sum(found.images) > _MAX_IMAGES or len(found.images) != len(figures):
+        raise ValueError("the answer announces pictures that it cannot have")
+    return found
+
+
+def document(found: Told, images: bytes) -> Parsed | MainspringError:
+    """What an answer and the pictures behind it say. Raises ``ValueError``."""
+    if found.failed is not None:
+        kind = _ERRORS.get(found.failed.error, UnreadableDocument)
+        return kind(found.failed.message, remedy=found.failed.remedy)
+    if found.parsed is None:
+        raise ValueError("the answer is empty")
+    if not images:
+        return found.parsed
+    figures, at = [], 0
+    for figure, length in zip(found.parsed.figures, found.images, strict=True):
+        figures.append(replace(figure, image=images[at : at + length]))
+        at += length
+    return replace(found.parsed, figures=tuple(figures))
+
+
+def _failed(error: MainspringError) -> Failed:
+    return Failed(type(error).__name__, _whole(error.message), _whole(error.remedy))
+
+
+def _framed(head: Any) -> bytes:
+    try:
+        encoded = orjson.dumps(head, default=_text)
+    except TypeError:
+        # Halves of surrogate pairs, which readers of broken files let through.
+        encoded = orjson.dumps(_scrubbed(head), default=_text)
+    return LENGTH.pack(len(encoded)) + encoded
+
+
+def _text(value: Any) -> str:
+    if value == b"":
+        return ""
+    raise TypeError
+
+
+def _scrubbed(value: Any) -> Any:
+    if isinstance(value, str):
+        return _whole(value)
+    if isinstance(value, dict):
+        return {_scrubbed(name): _scrubbed(inner) for name, inner in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, bytes):
+        return [_scrubbed(inner) for inner in value]
+    return _scrubbed(asdict(value)) if hasattr(value, "__dataclass_fields__") else value
+
+
+def _whole(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
+
+
+def _crowded(head: bytes) -> bool:
+    try:
+        structure.check(head, values=_MAX_VALUES)
+    except MainspringError:
+        return True
+    return False
+
+
+@cache
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)

@@ -1,0 +1,180 @@
+"""Markdown as it is parsed here: headings found, tables rewritten so that each row stands alone.
+
+A table row becomes one line, ``| Zone: 3 | Express: 23.95 |``: every cell with the name of its column, so that a
+row can be found, shown and cited without the rest of its table.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from mainspring.rag.parse.parsed import Heading
+
+_HEADING = re.compile(r"^(#{1,6})[ \t]+(.+?)[ \t]*#*[ \t]*$")
+_FENCE = re.compile(r"^[ \t]{0,3}(`{3,}|~{3,})")
+_CAPITALS = re.compile(r"(?:\d{1,2}(?:\.\d{1,2})*[.)]?\s+)?[A-Z][A-Z0-9 ,:&'’()/–-]{2,80}")
+_DIVIDER = re.compile(r"^[ \t]*\|?[ \t]*:?-{2,}:?[ \t]*(?:\|[ \t]*:?-{2,}:?[ \t]*)*\|?[ \t]*$")
+_CELL = re.compile(r"(?<!\\)\|")
+_ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+\-.!|~<>$&])")
+_EMPHASIS = re.compile(r"(\*{1,3}|__)(?=\S)(.+?)(?<=\S)\1")
+_YEAR = re.compile(r"(?:FY ?)?(?:19|20)\d\d[AE]?")
+_NUMERIC = re.compile(r"[\s\d.,:%£$€+\-/()]*\d[\s\d.,:%£$€+\-/()]*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table: its ``cells``, its text with one line a row, whether the first row of ``cells`` names the columns,
+    and the caption that opens each line."""
+
+    cells: list[list[str]]
+    lines: list[str]
+    header: bool
+    caption: str = ""
+
+
+def grid(cells: Sequence[Sequence[str]], caption: str = "") -> Grid:
+    """A table as lines, one a row. Its first row names the columns unless it holds numbers or gaps.
+
+    A first row with merged cells and a second one below it name the columns together: ``Q1`` over ``Price``.
+    """
+    table = [[_flat(cell) for cell in row] for row in cells]
+    table = [row for row in table if any(row)]
+    if not table:
+        return Grid([], [], False, caption)
+    if len(table) > 2 and _is_group(table[0], table[1]):
+        joined = [_joined(upper, lower) for upper, lower in zip(table[0], table[1], strict=True)]
+        return Grid([joined, *table[2:]], _lines(table[2:], joined, caption), True, caption)
+    header = len(table) > 1 and len(table[0]) > 1 and is_header(table[0])
+    names, body = (table[0], table[1:]) if header else ([], table)
+    return Grid(table, _lines(body, names, caption), header, caption)
+
+
+def _lines(body: Sequence[Sequence[str]], names: Sequence[str], caption: str) -> list[str]:
+    """A line a row; before them the names themselves where one of them names nothing but empty cells."""
+    lines = [_line(row, names, caption) for row in body]
+    told = {number for row in body for number, cell in enumerate(row) if cell}
+    unused = any(name and number not in told for number, name in enumerate(names))
+    return [_line(names, (), caption), *lines] if unused else lines
+
+
+def _is_group(upper: Sequence[str], lower: Sequence[str]) -> bool:
+    """Whether two rows are a header of two levels: the upper has cells merged across others of the lower."""
+    if len(upper) != len(lower) or not (is_header(upper) and is_header(lower)):
+        return False
+    spans = [a == b for a, b in pairwise(upper)]
+    differ = [a != b for a, b in pairwise(lower)]
+    return any(span and differs for span, differs in zip(spans, differ, strict=True))
+
+
+def _joined(upper: str, lower: str) -> str:
+    return upper if upper == lower else f"{upper} {lower}".strip()
+
+
+def parts(text: str, *, prefixed: bool = False) -> Iterator[str | Grid]:
+    """``text`` cut at its pipe tables. ``prefixed``: each row of a table opens with the heading above it."""
+    lines = text.split("\n")
+    out: list[str] = []
+    fence, caption = "", ""
+    index = 0
+    while index < len(lines):
+        line = lines[index]
+        mark = _FENCE.match(line)
+        if mark:
+            fence = "" if fence and mark[1].startswith(fence) else fence or mark[1][:3]
+        heading = None if fence else _HEADING.match(line)
+        if heading:
+            caption = _flat(heading[2])
+        following = lines[index + 1] if index + 1 < len(lines) else ""
+        if not fence and "|" in line and "|" in following + "|" and _DIVIDER.match(following) and "-" in following:
+            end = index + 2
+            while end < len(lines) and "|" in lines[end] and lines[end].strip():
+                end += 1
+            yield "\n".join(out)
+            out = []
+            yield grid([_cells(line), *(_cells(row) for row in lines[index + 2 : end])], caption if prefixed else "")
+            index = end
+            continue
+        out.append(line)
+        index += 1
+    yield "\n".join(out)
+
+
+def plain(text: str) -> str:
+    """``text``, written by a converter, without its escapes and emphasis."""
+    return _EMPHASIS.sub(r"\2", _ESCAPED.sub(r"\1", text))
+
+
+def headings(text: str) -> tuple[Heading, ...]:
+    """The ``#`` and underlined headings of ``text``, code fences left out."""
+    found: list[Heading] = []
+    fence, offset = "", 0
+    before, before_offset = "", 0
+    for line in text.split("\n"):
+        mark = _FENCE.match(line)
+        if mark:
+            fence = "" if fence and mark[1].startswith(fence) else fence or mark[1][:3]
+        elif not fence:
+            match = _HEADING.match(line)
+            underline = re.fullmatch(r"(={3,}|-{3,})[ \t]*", line)
+            if match:
+                found.append(Heading(len(match[1]), _flat(plain(match[2])), offset, offset + len(line)))
+            elif underline and _is_title(before):
+                level = 1 if line.startswith("=") else 2
+                found.append(Heading(level, _flat(plain(before)), before_offset, offset - 1))
+        before, before_offset = line, offset
+        offset += len(line) + 1
+    return tuple(found)
+
+
+def capitals(text: str) -> tuple[Heading, ...]:
+    """Headings of plain text: lines in capitals between blank lines; one in the first line is the title."""
+    found: list[Heading] = []
+    offset, blank = 0, True
+    lines = text.split("\n")
+    for number, line in enumerate(lines):
+        title = line.strip()
+        alone = blank and (number == 0 or number + 1 >= len(lines) or not lines[number + 1].strip())
+        if alone and _CAPITALS.fullmatch(title):
+            found.append(Heading(1 if offset == 0 else 2, _flat(title), offset, offset + len(line)))
+        blank = not title
+        offset += len(line) + 1
+    return tuple(found)
+
+
+def _is_title(line: str) -> bool:
+    return bool(line.strip()) and len(line) <= 120 and not line.lstrip().startswith(("|", "-", "*", ">", "#"))
+
+
+def is_header(row: Sequence[str]) -> bool:
+    """Whether a row names the columns below it: it has no gaps and no numbers, but for years."""
+    years = [cell for cell in row[1:] if _YEAR.fullmatch(cell)]
+    if len(years) > 1 and len(set(years)) == len(years) == len(row) - 1:
+        # Years in ascending or descending order name the columns of figures.
+        return years in (sorted(years), sorted(years, reverse=True)) and not _NUMERIC.match(row[0])
+    return all(row[1:]) and not any(_NUMERIC.match(cell) for cell in row)
+
+
+def _line(row: Sequence[str], names: Sequence[str], caption: str) -> str:
+    cells = []
+    for number, cell in enumerate(row):
+        name = names[number] if number < len(names) else ""
+        if cell:
+            cells.append(f"{name}: {cell}" if name else cell)
+    if caption:
+        cells.insert(0, caption)
+    return f"| {' | '.join(cells)} |"
+
+
+def _cells(line: str) -> list[str]:
+    inner = line.strip()
+    inner = inner.removeprefix("|")
+    if inner.endswith("|") and not inner.endswith("\\|"):
+        inner = inner[:-1]
+    return [plain(cell) for cell in _CELL.split(inner)]
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.replace("|", "/").replace("<br>", " ").split())

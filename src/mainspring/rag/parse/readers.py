@@ -1,0 +1,168 @@
+"""One function a format: bytes to ``Parsed``. They run in the parser's child process, never in the server's.
+
+Heavy libraries are imported where they are used: a worker that only sees PDFs loads nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from mainspring.core.errors import MissingExtra, UnreadableDocument
+from mainspring.rag.parse import ocr, structured
+from mainspring.rag.parse.compose import Composer, clean
+from mainspring.rag.parse.encoding import decode
+from mainspring.rag.parse.markup import asciidoc, html, markdown_extensions, roff, rst
+from mainspring.rag.parse.markup.markdown import plain
+from mainspring.rag.parse.office import docx, opc, pptx, xlsx
+from mainspring.rag.parse.parsed import Parsed
+from mainspring.rag.parse.pdf import layout
+from mainspring.rag.parse.pdf import reader as pdf
+from mainspring.rag.parse.reading_options import Options
+
+_OFFICE = {
+    "odt": "application/vnd.oasis.opendocument.text",
+    "ods": "application/vnd.oasis.opendocument.spreadsheet",
+    "epub": "application/epub+zip",
+    "rtf": "application/rtf",
+    "doc": "application/msword",
+    "xls": "application/vnd.ms-excel",
+    "ppt": "application/vnd.ms-powerpoint",
+}
+_ARCHIVES = ("odt", "ods", "epub")
+_FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|$)", re.DOTALL)
+_TITLE = re.compile(r"^title:[ \t]*[\"']?(.+?)[\"']?[ \t]*$", re.MULTILINE)
+
+
+def read(data: bytes, name: str, kind: str, options: Options | None = None) -> Parsed:
+    """Parse ``data``, whose format is ``kind``. Raises ``UnreadableDocument`` or ``MissingExtra``."""
+    options = options or Options()
+    if kind == "pdf":
+        return pdf.read(data, name, options)
+    if kind == "image":
+        return _image(data, name, options)
+    reader = _READERS.get(kind, _office)
+    return reader(data, name, kind)
+
+
+# --- text -----------------------------------------------------------------------------------------------------
+
+
+def _text(data: bytes, name: str, kind: str) -> Parsed:
+    text, warning = decode(data, name)
+    composer = Composer(name)
+    composer.warnings.append(warning)
+    composer.add(text)
+    return composer.parsed(kind, "text", headings="capitals" if kind == "text" else "none")
+
+
+def _markup(data: bytes, name: str, kind: str) -> Parsed:
+    """reStructuredText, AsciiDoc or a manual page, by way of Markdown."""
+    text, warning = decode(data, name)
+    composer = Composer(name)
+    composer.warnings.append(warning)
+    composer.markdown(markdown_extensions.gathered(_TO_MARKDOWN[kind](clean(text))))
+    return composer.parsed(kind, "text")
+
+
+def _markdown(data: bytes, name: str, kind: str) -> Parsed:
+    text, warning = decode(data, name)
+    text = clean(text).lstrip("\n")
+    composer = Composer(name)
+    composer.warnings.append(warning)
+    front = _FRONT_MATTER.match(text)
+    if front:
+        # Its title heads the document where no heading does; what else it says can be found as text.
+        text = text[front.end() :]
+        title = _TITLE.search(front[1])
+        if title and not re.match(r"\s*#\s", text):
+            composer.add(f"# {title[1]}")
+        text = f"{text.rstrip()}\n\n{_described(front[1])}"
+    composer.markdown(markdown_extensions.strip(text))
+    return composer.parsed(kind, "text")
+
+
+def _described(front: str) -> str:
+    """Front matter as lines of text, without its title and without marks of Markdown."""
+    lines = [line.rstrip() for line in front.split("\n") if line.strip() and not line.startswith(("title:", "#"))]
+    return "\n".join(line for line in lines if not re.match(r"[-=|]{3,}", line))
+
+
+# --- office ---------------------------------------------------------------------------------------------------
+
+
+def _docx(data: bytes, name: str, kind: str) -> Parsed:  # noqa: ARG001
+    return docx.read(data, name)
+
+
+def _pptx(data: bytes, name: str, kind: str) -> Parsed:  # noqa: ARG001
+    return pptx.read(data, name)
+
+
+def _xlsx(data: bytes, name: str, kind: str) -> Parsed:  # noqa: ARG001
+    return xlsx.read(data, name)
+
+
+def _office(data: bytes, name: str, kind: str) -> Parsed:
+    try:
+        import kreuzberg
+    except ImportError:
+        raise _missing("documents", f"{name} is {kind.upper()}") from None
+    if kind in _ARCHIVES:
+        opc.check(data, name)
+    settings: dict[str, Any] = {"output_format": "markdown", "use_cache": False, "disable_ocr": True}
+    config = kreuzberg.ExtractionConfig(**settings)
+    try:
+        result = kreuzberg.extract_bytes_sync(data, _OFFICE[kind], config=config)
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UnreadableDocument(
+            f"{name} cannot be read as {kind.upper()}: {reason}",
+            remedy="Open it in its program and save it again, or export it as PDF",
+        ) from None
+    composer = Composer(name)
+    composer.markdown(plain(clean(str(result.content))), prefixed=kind in ("xls", "ods"))
+    return composer.parsed(kind, "kreuzberg")
+
+
+# --- images ---------------------------------------------------------------------------------------------------
+
+
+def _image(data: bytes, name: str, options: Options) -> Parsed:
+    if not options.ocr:
+        raise UnreadableDocument(f"{name} is an image", remedy="Set rag.ocr to true")
+    recogniser = ocr.Recogniser(name)
+    recogniser.load()
+    sheet = recogniser.read(ocr.pixels_of(data, name), 1.0)
+    composer = Composer(name)
+    composer.warnings.append(recogniser.warning)
+    composer.page(1)
+    blocks, route = layout.render([sheet])
+    pdf.write(composer, blocks[0])
+    return composer.parsed("image", "rapidocr", route=route)
+
+
+def _missing(extra: str, reason: str) -> MissingExtra:
+    return MissingExtra(
+        f"{reason}, and the extra `{extra}` that reads it is not installed",
+        remedy=f"pip install 'mainspring[{extra}]'",
+    )
+
+
+_TO_MARKDOWN = {"rst": rst.to_markdown, "asciidoc": asciidoc.to_markdown, "roff": roff.to_markdown}
+_READERS: dict[str, Callable[[bytes, str, str], Parsed]] = {
+    "text": _text,
+    "code": _text,
+    "markdown": _markdown,
+    **dict.fromkeys(_TO_MARKDOWN, _markup),
+    "csv": structured.read_csv,
+    "json": structured.read_json,
+    "jsonl": structured.read_json_lines,
+    "xml": structured.read_xml,
+    "html": html.read_html,
+    "email": html.read_mail,
+    "docx": _docx,
+    "pptx": _pptx,
+    "xlsx": _xlsx,
+}

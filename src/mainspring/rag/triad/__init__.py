@@ -1,0 +1,1 @@
+"""The RAG triad: context relevance, groundedness and answer relevance."""

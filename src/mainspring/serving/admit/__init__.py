@@ -1,0 +1,1 @@
+"""Who gets in: limits, queues and forecasts."""

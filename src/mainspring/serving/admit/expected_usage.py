@@ -1,0 +1,75 @@
+"""What a request asks of an engine, and how much of what it may take it is expected to take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mainspring.core.types import Usage
+
+INPUT_COST = 0.5
+"""What a token that is read costs of one that is written (VTC's weights: 1 and 2)."""
+LEARNT = 0.1
+TENANTS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a request asks of an engine, estimated: tokens to read, the most to write in each of ``width``
+    sequences."""
+
+    prompt: int
+    output: int
+    width: int = 1
+
+    @property
+    def reads(self) -> float:
+        """What reading it costs."""
+        return INPUT_COST * self.prompt
+
+    @property
+    def most(self) -> float:
+        """The most that it can cost."""
+        return self.reads + self.output * self.width
+
+
+class Expected:
+    """How much of what requests may take they take, learnt from those that have ended."""
+
+    def __init__(self, prompt: float = 1.0, output: float = 1.0) -> None:
+        self.prompt = prompt
+        self.output = output
+
+    def cost(self, work: Work) -> float:
+        return work.reads * self.prompt + work.output * work.width * self.output
+
+    def tokens(self, work: Work) -> int:
+        """The most cache that it can occupy."""
+        return round(work.prompt * self.prompt) + work.output * work.width
+
+    def learn(self, work: Work, usage: Usage) -> None:
+        if work.prompt and usage.prompt_tokens:
+            self.prompt += LEARNT * (usage.prompt_tokens / work.prompt - self.prompt)
+        if work.output:
+            share = min(1.0, usage.completion_tokens / (work.output * work.width))
+            self.output += LEARNT * (share - self.output)
+
+
+class Expectations:
+    """Expectations by tenant: one whose answers are long says nothing about those of another. A new one is taken to be
+    like all together."""
+
+    def __init__(self) -> None:
+        self._all = Expected()
+        self._tenants: dict[str, Expected] = {}
+
+    def of(self, tenant: str) -> Expected:
+        return self._tenants.get(tenant, self._all)
+
+    def learn(self, tenant: str, work: Work, usage: Usage) -> None:
+        own = self._tenants.pop(tenant, None) or Expected(self._all.prompt, self._all.output)
+        # The last to be heard of stands last.
+        self._tenants[tenant] = own
+        if len(self._tenants) > TENANTS:
+            del self._tenants[next(iter(self._tenants))]
+        for each in (self._all, own):
+            each.learn(work, usage)

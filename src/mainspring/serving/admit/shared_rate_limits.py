@@ -1,0 +1,262 @@
+"""Limits of API keys that several servers share through Redis, and what each grants by itself while Redis is away.
+
+Redis holds the buckets, on its own clock, and all buckets of a request are taken in one script: servers cannot grant
+too much between them. While Redis does not answer each server grants its part of every limit (the limit over the
+servers that were last known to live), beginning with its part of what was last seen in the buckets. What it granted
+then, and what could not be settled, is taken from Redis' buckets when it is back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+from mainspring.core.errors import StoreError
+from mainspring.core.types import Principal
+from mainspring.serving.admit.rate_limits import (
+    DAY,
+    MINUTE,
+    REQUESTS,
+    REQUESTS_A_DAY,
+    TOKENS,
+    Bucket,
+    Clock,
+    Grant,
+    Limits,
+    Rates,
+    check_size,
+    headers_of,
+    refusal,
+)
+from mainspring.stores.cache.token_buckets import Asked, Taken
+
+BEAT_S = 10.0
+REMEMBERED = 4096
+_log = logging.getLogger(__name__)
+_Levels = tuple[float, ...]
+
+
+class Buckets(Protocol):
+    """``stores.buckets.SharedBuckets``. Every method raises ``StoreError`` where they cannot be reached."""
+
+    async def take(self, account: str, asked: Sequence[Asked]) -> Taken: ...
+
+    async def give(self, account: str, asked: Sequence[Asked]) -> Taken: ...
+
+    async def beat(self, worker: str) -> int: ...
+
+    async def leave(self, worker: str) -> None: ...
+
+
+class _Alone:
+    """The buckets of one account while Redis is away: this server's part of them."""
+
+    def __init__(self, asked: Sequence[Asked], workers: int, seen: _Levels | None, clock: Clock) -> None:
+        parts = [max(1, each.capacity // workers) for each in asked]
+        self._buckets = [Bucket(part, clock, each.period_s) for part, each in zip(parts, asked, strict=True)]
+        # What was taken here and has not been refilled since, beside what was missing before.
+        self._own = [Bucket(part, clock, each.period_s) for part, each in zip(parts, asked, strict=True)]
+        for bucket, level in zip(self._buckets, seen or (), strict=seen is not None):
+            # A part of what was there, not of what could have been.
+            bucket.give(min(0, int(level / workers) - bucket.capacity))
+
+    def take(self, asked: Sequence[Asked]) -> Taken:
+        """All amounts or nothing. What exceeds the part of a limit is granted when the part is full: else it never
+        would be."""
+        for index, (bucket, each) in enumerate(zip(self._buckets, asked, strict=True)):
+            if wait := bucket.lacks(min(each.amount, bucket.capacity)):
+                return Taken(index, wait, self.levels)
+        self.give([Asked(each.capacity, each.period_s, -each.amount) for each in asked])
+        return Taken(None, 0.0, self.levels)
+
+    def give(self, asked: Sequence[Asked]) -> None:
+        for buckets in (self._buckets, self._own):
+            for bucket, each in zip(buckets, asked, strict=True):
+                bucket.give(round(each.amount))
+
+    @property
+    def levels(self) -> _Levels:
+        return tuple(bucket.level for bucket in self._buckets)
+
+    @property
+    def taken(self) -> _Levels:
+        """What was taken here and has not been refilled."""
+        return tuple(bucket.capacity - bucket.level for bucket in self._own)
+
+
+class SharedGrant:
+    """What was set aside for one request."""
+
+    def __init__(self, owner: SharedLimits, principal: Principal, reserved: int, levels: _Levels) -> None:
+        self._owner = owner
+        self._principal = principal
+        self._reserved: int | None = reserved
+        self._levels = levels
+
+    async def settle(self, spent: int) -> None:
+        """Replace what was reserved by what was ``spent``; only the first call counts."""
+        if self._reserved is not None:
+            back, self._reserved = self._reserved - spent, None
+            await self._owner.settle(self._principal, back)
+
+    def headers(self) -> dict[str, str]:
+        """As they were when it was granted."""
+        return self._owner.headers_of(self._principal, self._levels)
+
+
+class SharedLimits:
+    """See the module. Implements ``serving.limit.RateLimits``. ``rates`` says what each key is granted."""
+
+    def __init__(self, buckets: Buckets, rates: Limits, *, clock: Clock = time.monotonic) -> None:
+        self._buckets = buckets
+        self._rates = rates
+        self._clock = clock
+        self._worker = f"{os.getpid()}-{secrets.token_hex(4)}"
+        self._seen: OrderedDict[str, _Levels] = OrderedDict()
+        self._alone: dict[str, _Alone] = {}
+        self._owed: dict[str, int] = {}
+        self.workers = 1
+        self.away = False
+        self.granted_alone = 0
+
+    async def grant(self, principal: Principal, tokens: int) -> Grant:
+        """See ``RateLimits.grant``."""
+        rates, name = self._rates.rates(principal), _name(principal)
+        check_size(tokens, rates)
+        asked = _asked(rates, 1, tokens)
+        try:
+            await self._make_up(name, rates)
+            taken = await self._buckets.take(name, asked)
+            self._note(name, taken.levels)
+            self._back()
+        except StoreError as error:
+            self._lost(error)
+            taken = self._by_itself(name, asked).take(asked)
+            self.granted_alone += taken.failed is None
+        if taken.failed is not None:
+            limit = (REQUESTS_A_DAY, REQUESTS, TOKENS)[-len(asked) :][taken.failed]
+            raise refusal(limit, asked[taken.failed].capacity, taken.wait_s, self.headers_of(principal, taken.levels))
+        return SharedGrant(self, principal, tokens, taken.levels)
+
+    async def settle(self, principal: Principal, back: int) -> None:
+        """Give ``back`` tokens; negative: take them."""
+        if not back:
+            return
+        rates, name = self._rates.rates(principal), _name(principal)
+        asked = _asked(rates, 0, back)
+        if name in self._alone:
+            self._alone[name].give(asked)
+            return
+        try:
+            self._note(name, (await self._buckets.give(name, asked)).levels)
+        except StoreError as error:
+            self._lost(error)
+            self._owed[name] = self._owed.get(name, 0) + back
+
+    def headers(self, principal: Principal) -> dict[str, str]:
+        """What was last known of the buckets of ``principal``."""
+        return self.headers_of(principal, self._seen.get(_name(principal)))
+
+    def headers_of(self, principal: Principal, levels: _Levels | None) -> dict[str, str]:
+        """The headers of such levels."""
+        asked = _asked(self._rates.rates(principal), 0, 0)
+        return headers_of([(each.capacity, each.period_s) for each in asked], levels)
+
+    async def beat(self) -> None:
+        """Say that this server lives, and learn how many do."""
+        try:
+            self.workers = max(1, await self._buckets.beat(self._worker))
+        except StoreError as error:
+            self._lost(error)
+
+    async def close(self) -> None:
+        with contextlib.suppress(StoreError):
+            await self._buckets.leave(self._worker)
+
+    async def _make_up(self, name: str, rates: Rates) -> None:
+        """Take from Redis what was granted without it."""
+        alone, owed = self._alone.get(name), self._owed.get(name, 0)
+        if alone is None and not owed:
+            return
+        empty = _asked(rates, 0, 0)
+        taken = alone.taken if alone is not None else (0.0,) * len(empty)
+        due = [Asked(each.capacity, each.period_s, -amount) for each, amount in zip(empty, taken, strict=True)]
+        due[-1] = Asked(due[-1].capacity, due[-1].period_s, due[-1].amount + owed)
+        # Before the answer is there others may come: whoever is first makes up for all.
+        self._alone.pop(name, None)
+        self._owed.pop(name, None)
+        try:
+            await self._buckets.give(name, due)
+        except BaseException:
+            if alone is not None:
+                self._alone.setdefault(name, alone)
+            if owed:
+                self._owed[name] = self._owed.get(name, 0) + owed
+            raise
+
+    def _by_itself(self, name: str, asked: Sequence[Asked]) -> _Alone:
+        alone = self._alone.get(name)
+        if alone is None:
+            if len(self._alone) >= REMEMBERED:
+                self._alone = {each: kept for each, kept in self._alone.items() if any(kept.taken)}
+            alone = self._alone[name] = _Alone(asked, self.workers, self._seen.get(name), self._clock)
+        return alone
+
+    def _note(self, name: str, levels: _Levels) -> None:
+        self._seen[name] = levels
+        self._seen.move_to_end(name)
+        if len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
+
+    def _lost(self, error: StoreError) -> None:
+        if not self.away:
+            _log.warning("limits: %s; each of %d servers grants its part", error.message, self.workers)
+        self.away = True
+
+    def _back(self) -> None:
+        if self.away:
+            _log.warning("limits are shared again")
+        self.away = False
+
+
+@asynccontextmanager
+async def opened(buckets: Buckets, rates: Limits) -> AsyncIterator[SharedLimits]:
+    """Shared limits that tell the others of this server while they are open."""
+    limits = SharedLimits(buckets, rates)
+    await limits.beat()
+
+    async def beat() -> None:
+        while True:
+            await asyncio.sleep(BEAT_S)
+            await limits.beat()
+
+    beating = asyncio.create_task(beat(), name="limits")
+    try:
+        yield limits
+    finally:
+        beating.cancel()
+        await asyncio.gather(beating, return_exceptions=True)
+        await limits.close()
+
+
+def _name(principal: Principal) -> str:
+    # The tier is part of the name: a key that is given another one begins anew.
+    return "\0".join((principal.tenant, principal.key_id, principal.tier))
+
+
+def _asked(rates: Rates, requests: int, tokens: int) -> list[Asked]:
+    """Requests a day where there is such a limit, requests and tokens a minute."""
+    today = [Asked(rates.requests_per_day, DAY, requests)] if rates.requests_per_day else []
+    return [
+        *today,
+        Asked(rates.requests_per_minute, MINUTE, requests),
+        Asked(rates.tokens_per_minute, MINUTE, tokens),
+    ]

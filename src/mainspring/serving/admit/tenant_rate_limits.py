@@ -1,0 +1,144 @@
+"""Limits of a tenant beside those of each of its keys: requests and tokens a minute, requests at a time.
+
+A key's own limit comes first: what that refuses takes nothing of the tenant's. Rates are shared by the servers that
+share the keys' ones; of requests at a time each server grants its part then (the limit over the servers that live).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from mainspring.core.errors import RateLimited
+from mainspring.core.types import Principal
+from mainspring.serving.admit.rate_limits import Clock, Grant, Limits, RateLimits, Rates
+
+CONCURRENT = "concurrent_requests"
+SOON_S = 1.0
+_ANY = 2**53
+
+
+class TenantQuotas(Protocol):
+    """``mainspring.stores.keys.quotas.Quotas``, as far as a request needs it."""
+
+    async def limits(self, tenant: str) -> Mapping[str, int]: ...
+
+
+class TenantRates(Limits):
+    """What each tenant is granted a minute, as ``Limits`` are of keys; ``note`` says how much that is."""
+
+    def __init__(self, *, clock: Clock = time.monotonic) -> None:
+        super().__init__(_ANY, _ANY, clock=clock)
+        self._known: dict[str, Rates] = {}
+
+    def note(self, tenant: str, limits: Mapping[str, int]) -> Principal | None:
+        """Whose buckets those of the tenant are; None where it is limited in neither."""
+        rates = Rates(limits["requests_per_minute"] or _ANY, limits["tokens_per_minute"] or _ANY)
+        if rates == Rates(_ANY, _ANY):
+            return None
+        self._known[tenant] = rates
+        # As with the tier of a key: one that is given other rates begins anew.
+        return Principal(tenant, "", tier=f"{rates.requests_per_minute} {rates.tokens_per_minute}")
+
+    def rates(self, principal: Principal) -> Rates:
+        return self._known.get(principal.tenant, Rates(_ANY, _ANY))
+
+
+class _Both:
+    """What was set aside of a key and of its tenant."""
+
+    def __init__(self, key: Grant, tenant: Grant | None, leave: Callable[[], None]) -> None:
+        self._key = key
+        self._tenant = tenant
+        self._leave: Callable[[], None] | None = leave
+
+    async def settle(self, spent: int) -> None:
+        if self._leave is not None:
+            leave, self._leave = self._leave, None
+            leave()
+        await self._key.settle(spent)
+        if self._tenant is not None:
+            await self._tenant.settle(spent)
+
+    def headers(self) -> dict[str, str]:
+        return self._key.headers()
+
+
+class KeysAndTenants:
+    """Implements ``serving.limit.RateLimits``: ``keys`` limits each key, ``tenants`` each tenant, with the ``rates``
+    that ``quotas`` tell. ``servers`` is how many share them."""
+
+    def __init__(
+        self,
+        keys: RateLimits,
+        tenants: RateLimits,
+        rates: TenantRates,
+        quotas: TenantQuotas,
+        servers: Callable[[], int] = lambda: 1,
+    ) -> None:
+        self._keys = keys
+        self._tenants = tenants
+        self._rates = rates
+        self._quotas = quotas
+        self._servers = servers
+        self._running: Counter[str] = Counter()
+
+    def running(self, tenant: str) -> int:
+        """Requests of the tenant that run or wait here now."""
+        return self._running[tenant]
+
+    async def grant(self, principal: Principal, tokens: int) -> Grant:
+        """See ``RateLimits.grant``; what is granted runs until it is settled."""
+        limits = await self._quotas.limits(principal.tenant)
+        key = await self._keys.grant(principal, tokens)
+        # Nothing waits between the look and the count: no two take the last place.
+        if refused := self._full(principal.tenant, limits[CONCURRENT]):
+            await key.settle(0)
+            raise refused
+        self._running[principal.tenant] += 1
+        try:
+            tenant = await self._of_tenant(principal, limits, tokens)
+        except BaseException:
+            self._left(principal.tenant)
+            await key.settle(0)
+            raise
+        return _Both(key, tenant, lambda: self._left(principal.tenant))
+
+    def headers(self, principal: Principal) -> dict[str, str]:
+        """See ``RateLimits.headers``."""
+        return self._keys.headers(principal)
+
+    async def _of_tenant(self, principal: Principal, limits: Mapping[str, int], tokens: int) -> Grant | None:
+        account = self._rates.note(principal.tenant, limits)
+        if account is None:
+            return None
+        try:
+            return await self._tenants.grant(account, tokens)
+        except RateLimited as error:
+            told = RateLimited(
+                f"of this tenant, all its keys together: {error.message}",
+                remedy=error.remedy,
+                param=error.param,
+                retry_after=error.retry_after,
+            )
+            told.headers = self._keys.headers(principal)
+            raise told from None
+
+    def _full(self, tenant: str, limit: int) -> RateLimited | None:
+        part = math.ceil(limit / max(1, self._servers()))
+        if not limit or self._running[tenant] < part:
+            return None
+        return RateLimited(
+            f"of this tenant, all its keys together, {self._running[tenant]} requests run of {part} that may at a time",
+            remedy="Try again when some have ended",
+            param=CONCURRENT,
+            retry_after=SOON_S,
+        )
+
+    def _left(self, tenant: str) -> None:
+        self._running[tenant] -= 1
+        if self._running[tenant] <= 0:
+            del self._running[tenant]

@@ -1,0 +1,100 @@
+"""How many tokens a request may take, estimated before any tokenizer has seen it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pydantic import ValidationError
+
+from mainspring.core.settings.serving.scaling import ScalingPlan
+from mainspring.core.types import ChatRequest, CompletionRequest, Message, Request, RerankRequest
+
+CHARACTERS_A_TOKEN = 4
+TOKENS_A_MESSAGE = 4
+# The most that templates add: to a message its role and its marks, to all of them a system message of their own.
+MOST_A_MESSAGE = 8
+TOKENS_A_TEMPLATE = 64
+
+
+def text_tokens(text: str) -> int:
+    """Tokens of ``text``, at four characters each, rounded up."""
+    return -(-len(text) // CHARACTERS_A_TOKEN)
+
+
+def message_tokens(messages: Iterable[Message]) -> int:
+    """Tokens of ``messages`` with their tool calls and what a template adds to each."""
+    return sum(
+        TOKENS_A_MESSAGE
+        + text_tokens(message.content)
+        + sum(text_tokens(call.arguments) for call in message.tool_calls)
+        for message in messages
+    )
+
+
+def prompt_tokens(request: Request) -> int:
+    """Tokens that ``request`` sends."""
+    if isinstance(request, ChatRequest):
+        tools = sum(text_tokens(f"{tool.name}{tool.description}{tool.parameters}") for tool in request.tools)
+        return message_tokens(request.messages) + tools
+    if isinstance(request, CompletionRequest):
+        return text_tokens(request.said)
+    if isinstance(request, RerankRequest):
+        return len(request.documents) * text_tokens(request.query) + sum(map(text_tokens, request.documents))
+    return sum(map(text_tokens, request.inputs))
+
+
+def most_prompt_tokens(request: Request) -> int:
+    """Tokens that ``request`` may send at most, for money: no token is shorter than a byte, and a template that nobody
+    here knows adds some to each message and some to all."""
+    texts = [*_texts(request)]
+    template = TOKENS_A_TEMPLATE if isinstance(request, ChatRequest) else 0
+    return sum(len(text.encode("utf-8", "replace")) for text in texts) + MOST_A_MESSAGE * len(texts) + template
+
+
+def _texts(request: Request) -> Iterable[str]:
+    if isinstance(request, ChatRequest):
+        for message in request.messages:
+            yield message.content
+            yield from (call.arguments for call in message.tool_calls)
+        yield from (f"{tool.name}{tool.description}{tool.parameters}" for tool in request.tools)
+    elif isinstance(request, CompletionRequest):
+        yield request.said
+    elif isinstance(request, RerankRequest):
+        yield from (f"{request.query}{document}" for document in request.documents)
+    else:
+        yield from request.inputs
+
+
+def output_tokens(request: Request, default_output: int) -> int:
+    """Tokens that one call of ``request`` may write at most."""
+    if not isinstance(request, ChatRequest | CompletionRequest):
+        return 0
+    sampling = request.sampling
+    return max(sampling.n, sampling.beams, 1) * (default_output if sampling.max_tokens is None else sampling.max_tokens)
+
+
+def request_tokens(request: Request, default_output: int) -> int:
+    """Tokens that a request may take at most, output included."""
+    return (prompt_tokens(request) + output_tokens(request, default_output)) * answers(request)
+
+
+def answers(request: Request) -> int:
+    """How many answers the request has written for its one; what is no such wish is refused further on."""
+    plan = _plan(request)
+    return 1 if plan is None else plan.calls
+
+
+def calls(request: Request) -> int:
+    """How many calls those take: a judge reads each of them again."""
+    plan = _plan(request)
+    return answers(request) * (2 if plan is not None and plan.score == "judge" else 1)
+
+
+def _plan(request: Request) -> ScalingPlan | None:
+    wish = request.options.get("scaling") if isinstance(request, ChatRequest) else None
+    if not isinstance(wish, dict):
+        return None
+    try:
+        return ScalingPlan.model_validate(wish)
+    except ValidationError:
+        return None

@@ -1,0 +1,54 @@
+"""Answers by meaning: when two questions may share an answer, and what is kept for it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from mainspring.core.settings import Settings
+from mainspring.engines import Engines
+from mainspring.serving.cache.exact import CacheMetrics
+from mainspring.serving.cache.semantic.layer import Meaning
+from mainspring.serving.money.charged_models import Charged
+from mainspring.serving.ring.background import Background
+from mainspring.stores import Stores
+
+__all__ = ["Meaning", "open"]
+
+
+@asynccontextmanager
+async def open(  # noqa: A001
+    settings: Settings,
+    stores: Stores,
+    engines: Engines,
+    charged: Charged,
+    background: Background,
+    metrics: CacheMetrics,
+) -> AsyncIterator[Meaning | None]:
+    """What the semantic cache works with; None where it is switched off."""
+    serving = settings.serving
+    if not serving.semantic_cache or not serving.cache_responses:
+        yield None
+        return
+    from mainspring.engines import builtin
+    from mainspring.engines.encode.late_interaction import LateInteraction
+
+    # The default reranker reads with the same model: one graph serves both.
+    shared = isinstance(engines.reranker, LateInteraction) and engines.reranker.name == f"late:{engines.embedder.name}"
+    words = engines.reranker if shared else builtin.words(settings)
+    assert isinstance(words, LateInteraction)
+    try:
+        yield Meaning(
+            embedder=engines.embedder,
+            words=words,
+            charged=charged,
+            index=stores.similar,
+            answers=stores.cache,
+            background=background,
+            metrics=metrics,
+            threshold=serving.semantic_threshold,
+            ttl_s=settings.stores.cache_ttl_s,
+        )
+    finally:
+        if not shared:
+            await words.close()

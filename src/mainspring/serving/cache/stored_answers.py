@@ -1,0 +1,117 @@
+"""Finished answers as bytes, for the answer cache."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mainspring.core import cards
+from mainspring.core.types import (
+    Answered,
+    Citation,
+    Claim,
+    Context,
+    Contradiction,
+    Event,
+    EventRecord,
+    Finish,
+    Head,
+    Missing,
+    Notice,
+    Reasoning,
+    Text,
+    TokenLogprob,
+    Usage,
+)
+from mainspring.stores.sql import ids
+
+VERSION = 3
+_KINDS: dict[str, type[Any]] = {
+    kind.__name__: kind for kind in (Text, Reasoning, Citation, Missing, Answered, Contradiction, Notice, Usage, Finish)
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A stored answer: what its head said, its events, neighbouring texts joined, and the facts of the retrievals that
+    it was made of."""
+
+    head: Head
+    events: list[Event]
+    retrieved: list[dict[str, Any]]
+
+
+def encode(head: Head, events: list[Event], retrieved: Sequence[Mapping[str, Any]] = ()) -> bytes:
+    """Bytes that ``decode`` reads. Progress is left out: there is none to watch in a replay."""
+    rows = [
+        [type(event).__name__, dataclasses.asdict(event)] for event in _joined(events) if type(event).__name__ in _KINDS
+    ]
+    content = {"version": VERSION, "model": head.model, "arm": head.arm, "events": rows}
+    whole = cards.scrubbed({**content, "retrieved": [dict(facts) for facts in retrieved]})
+    return json.dumps(whole).encode()
+
+
+def decode(value: bytes) -> Answer | None:
+    """The answer, or None where another version of this program wrote it."""
+    content = json.loads(value)
+    if content["version"] != VERSION:
+        return None
+    events = [_event(kind, fields) for kind, fields in content["events"]]
+    return Answer(Head(content["model"], arm=content["arm"]), events, content["retrieved"])
+
+
+def note(context: Context, retrieved: Iterable[Mapping[str, Any]]) -> None:
+    """Leave the retrievals of an answer that is given again with the facts of who gets it: its events are as
+    restricted as the first one's, and are erased with what it was made of."""
+    for facts in retrieved:
+        record = EventRecord(
+            id=ids.new("evt_"),
+            at=time.time(),
+            tenant=context.principal.tenant,
+            trace_id=context.trace.trace_id,
+            kind="retrieval",
+            subject="",
+            facts={**facts, "cached": True},
+            consent=context.consent,
+            retention=context.retention,
+        )
+        context.allowance.records.append(record)
+
+
+def _event(kind: str, fields: dict[str, Any]) -> Event:
+    if fields.get("logprobs"):
+        fields["logprobs"] = tuple(
+            TokenLogprob(each["token"], each["logprob"], tuple((token, value) for token, value in each["top"]))
+            for each in fields["logprobs"]
+        )
+    elif "logprobs" in fields:
+        fields["logprobs"] = ()
+    if "sought" in fields:
+        fields["sought"] = tuple(fields["sought"])
+    if "claims" in fields:
+        fields["claims"] = tuple(Claim(**claim) for claim in fields["claims"])
+    event: Event = _KINDS[kind](**fields)
+    return event
+
+
+def _joined(events: list[Event]) -> list[Event]:
+    joined: list[Event] = []
+    run: list[Text] = []
+    for event in [*events, None]:
+        if isinstance(event, Text) and (not run or run[0].choice == event.choice):
+            run.append(event)
+            continue
+        if run:
+            text = "".join(piece.text for piece in run)
+            logprobs = tuple(each for piece in run for each in piece.logprobs)
+            joined.append(Text(text, run[0].choice, sum(piece.tokens for piece in run), logprobs))
+            run = []
+        if isinstance(event, Text):
+            run.append(event)
+        elif event is not None:
+            joined.append(event)
+    return joined

@@ -1,0 +1,1 @@
+"""The guards as layers of the rings."""

@@ -1,0 +1,88 @@
+"""A conversation looked at as a whole: what no turn of it is by itself, several may be together.
+
+Beneath ``Session``, so that what the server remembers of a conversation is looked at like what a request brings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+
+from mainspring.core.path import Layer
+from mainspring.core.types import ChatRequest, Context, Request, Responder, Response
+from mainspring.guards.detect import conversation
+from mainspring.serving.guard.layers import Decision, Detect, GuardMetrics, Policies, Policy, note, tell
+from mainspring.serving.memory.layer import stored_name
+from mainspring.serving.ring.ports import EventLog, Tracing
+from mainspring.stores.sessions.conversations import SessionTurn
+
+
+class GuardTurns(Layer):
+    """Refuses a conversation whose turns together are an attack, as the policy says of ``injection``.
+
+    Decisions wait in the allowance like those of ``GuardInput``; those of a refused request are written at once, and
+    what was set aside of its session's budget is given back.
+    """
+
+    def __init__(
+        self,
+        inner: Responder,
+        policy: Policies,
+        events: EventLog,
+        metrics: GuardMetrics,
+        detect: Detect | None = None,
+        tracing: Tracing | None = None,
+    ) -> None:
+        super().__init__(inner)
+        self._policies = policy
+        self._events = events
+        self._metrics = metrics
+        self._detect = detect
+        self._tracing = tracing
+
+    async def respond(self, request: Request, context: Context) -> Response:
+        if isinstance(request, ChatRequest):
+            policy = self._policies.under(context.allowance.application or request.model)
+            said = [each.content for each in request.messages if each.role == "user" and each.content]
+            if policy.untrusted.turns > 1 and len(said) > 1:
+                await self._look(policy, said, request, context)
+        return await self.inner.respond(request, context)
+
+    async def _look(self, policy: Policy, said: Sequence[str], request: ChatRequest, context: Context) -> None:
+        if self._tracing is None:
+            found = await decided(policy, said, self._detect, context)
+        else:
+            with self._tracing.span("guard", context) as span:
+                found = await decided(policy, said, self._detect, span.context)
+                tell(span, [each.facts() for each in found])
+        note(context, found, "input", "conversation", self._metrics)
+        refused = [each for each in found if each.action == "refuse" and not each.dry_run]
+        if refused:
+            await self._write_down(request, context)
+            raise policy.refusal(refused)
+
+    async def _write_down(self, request: ChatRequest, context: Context) -> None:
+        records = list(context.allowance.records)
+        context.allowance.records.clear()
+        reserved, context.allowance.session_tokens = context.allowance.session_tokens, 0
+        back = []
+        if reserved and request.session_id is not None:
+            name = stored_name(context.principal, request.session_id)
+            tenant, trace = context.principal.tenant, context.trace.trace_id
+            back = [SessionTurn(tenant, name, (), trace, time.time(), 0, reserved)]
+        await self._events.settle(records, back)
+
+
+async def decided(policy: Policy, said: Sequence[str], detect: Detect | None, context: Context) -> list[Decision]:
+    """What is decided about what a user ``said``, turn by turn, as one text: by the rules about all of it and about
+    pieces put together, by the detector about neighbouring turns. Of each it is the worst."""
+    heard = conversation.heard(said)
+    scores: Sequence[Mapping[str, float]] = ()
+    if detect is not None and "injection" in policy.detecting:
+        scores = await detect(conversation.windows(heard, policy.untrusted.turns), context)
+    return list(
+        await asyncio.to_thread(
+            policy.judge_conversation, ["\n".join(heard), *conversation.put_together(heard)], scores
+        )
+    )

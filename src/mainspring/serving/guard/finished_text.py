@@ -1,0 +1,31 @@
+"""Finished texts that are shown outside of the request ring, redacted as an answer's are."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from mainspring.core.types import Context
+from mainspring.serving.guard.layers import GuardMetrics, Policies, note
+
+
+class Hiding:
+    """Redacts what is said in one response. ``note`` what was found when all of it is said."""
+
+    def __init__(self, policy: Policies, metrics: GuardMetrics, context: Context) -> None:
+        self._policy = policy.under(context.allowance.application)
+        self._metrics = metrics
+        self._context = context
+        self._counts: Counter[str] = Counter()
+
+    def __call__(self, text: str) -> str:
+        """The text as it may be shown."""
+        redactor = self._policy.output_stream()
+        if redactor is None or not text:
+            return text
+        shown = redactor.push(text) + redactor.flush()
+        self._counts.update(redactor.counts)
+        return shown
+
+    def note(self) -> None:
+        """Add the decisions to what the context settles."""
+        note(self._context, self._policy.output_decisions(self._counts), "output", "search", self._metrics)

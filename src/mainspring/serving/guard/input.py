@@ -1,0 +1,314 @@
+"""What guards do on the way in: what users and tools say is checked, rewritten or refused before it goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol
+
+import mainspring.serving.guard.tools as tool_guard
+import mainspring.serving.guard.untrusted as untrusted
+import mainspring.serving.judge.language as language
+from mainspring.core.errors import GuardRefused
+from mainspring.core.path import Layer
+from mainspring.core.types import (
+    ChatRequest,
+    CompletionRequest,
+    Context,
+    Message,
+    Request,
+    RerankRequest,
+    Responder,
+    Response,
+)
+from mainspring.guards.detect import bounds
+from mainspring.guards.detect.bounds import Beyond
+from mainspring.guards.rewrite.placeholders import Placeholders
+from mainspring.serving.guard.layers import (
+    About,
+    Decision,
+    Detect,
+    GuardMetrics,
+    Policies,
+    Policy,
+    note,
+    tell,
+)
+from mainspring.serving.guard.placeholder_return import Conversations, hidden, put_back
+from mainspring.serving.memory.base import Count
+from mainspring.serving.memory.tokens import estimated
+from mainspring.serving.ring.ports import EventLog, Tracing
+
+# Longer texts are checked in a thread: the event loop has other streams to serve.
+IN_LINE_CHARACTERS = 4096
+
+
+class Counts(Protocol):
+    """Counts tokens as a model does."""
+
+    def counter(self, model: str) -> Count: ...
+
+
+class GuardInput(Layer):
+    """Checks what users and tools say, rewrites what the policy redacts, and notes each decision.
+
+    Rules come first; detectors read what they let pass. Decisions wait in the allowance for the settling commit; those
+    of a request that is refused, here or before that commit, are written at once. Texts to be embedded pass: they are
+    data, and a vector of other words would be a wrong answer. So do documents to be reranked; their query is looked at
+    and stays as it is (see ``inspect``).
+    """
+
+    def __init__(
+        self,
+        inner: Responder,
+        policy: Policies,
+        events: EventLog,
+        metrics: GuardMetrics,
+        conversations: Conversations,
+        detect: Detect | None = None,
+        about: About | None = None,
+        tokens: Counts | None = None,
+        tracing: Tracing | None = None,
+    ) -> None:
+        super().__init__(inner)
+        self._tracing = tracing
+        self._policies = policy
+        self._events = events
+        self._conversations = conversations
+        self._tokens = tokens
+        self._guard = Guard(events, metrics, detect, about)
+
+    def attributes(self, request: Request) -> Mapping[str, Any]:
+        """For the layer's span: under which policy the request is, to the version."""
+        return {"mainspring.policy": self._policies.under(request.model).version}
+
+    async def respond(self, request: Request, context: Context) -> Response:
+        policy = self._policies.under(request.model)
+        context.allowance.application = request.model
+        placeholders = None
+        if policy.tokenising and isinstance(request, ChatRequest | CompletionRequest):
+            placeholders = await self._conversations.of(request, context)
+        if self._tracing is None:
+            request = await self._checked(policy, request, context, placeholders)
+        else:
+            with self._tracing.span("guard", context) as span:
+                noted = len(context.allowance.records)
+                request = await self._checked(policy, request, span.context, placeholders)
+                tell(span, [each.facts for each in context.allowance.records[noted:] if each.kind == "guard"])
+        if placeholders:
+            # Whoever keeps answers as they were shown must not keep this one.
+            context.allowance.private = True
+            context.allowance.put_back = partial(placeholders.put_back, within_json=True)
+        try:
+            response = await self.inner.respond(request, context)
+        except BaseException:
+            # What was refused before anybody settled it (a session that has spent its budget, say).
+            await self._write_down(context)
+            raise
+        if not placeholders:
+            return response
+        grammar = request.sampling.grammar if isinstance(request, ChatRequest) else None
+        within_json = grammar is not None and grammar.kind == "json_schema"
+        if isinstance(request, ChatRequest) and request.store:
+            self._conversations.keep(response.head.answer_id, placeholders, context)
+        return response.through(lambda events: put_back(events, placeholders, within_json=within_json))
+
+    async def _checked(
+        self, policy: Policy, request: Request, context: Context, placeholders: Placeholders | None
+    ) -> Request:
+        """The request as it may go on. Raises ``GuardRefused``."""
+        if isinstance(request, ChatRequest):
+            return await self._chat(policy, request, context, placeholders)
+        if isinstance(request, RerankRequest):
+            texts = [("query", request.query)]
+            await self._guard.check(policy, texts, context, param="query")
+            await self._guard.limit(policy, [Message("user", request.query)], context, param="query")
+        elif isinstance(request, CompletionRequest):
+            texts = [("prompt", request.prompt), *([("suffix", request.suffix)] if request.suffix else [])]
+            await self._guard.limit(policy, [Message("user", request.said)], context, param="prompt")
+            prompt, *suffix = await self._guard.check(policy, texts, context, param="prompt", placeholders=placeholders)
+            return dataclasses.replace(request, prompt=prompt, suffix="".join(suffix))
+        return request
+
+    async def _chat(
+        self, policy: Policy, request: ChatRequest, context: Context, placeholders: Placeholders | None
+    ) -> ChatRequest:
+        if (use := request.prompt) is not None and use.variables:
+            # What users said, put among the system's words.
+            given = [("variable", text) for text in use.variables.values()]
+            texts = await self._guard.check(policy, given, context, param="prompt.variables", placeholders=placeholders)
+            use = dataclasses.replace(use, variables=dict(zip(use.variables, texts, strict=True)))
+            request = dataclasses.replace(request, prompt=use)
+        asked = request.messages
+        request = await self._guard.tools(policy, request, context)
+        spoken = list(request.messages)
+        heard = [index for index, each in enumerate(spoken) if each.role in ("user", "tool") and each.content]
+        if placeholders is not None:
+            # Answers repeat what was put back into them. All in their order, so that it is the same each time.
+            spoken = await asyncio.to_thread(hidden, spoken, placeholders)
+        said = [(spoken[index].role, request.messages[index].content) for index in heard]
+        count = None if self._tokens is None else self._tokens.counter(request.model)
+        await self._guard.limit(policy, request.messages, context, count or estimated)
+        texts = await self._guard.check(policy, said, context, placeholders=placeholders)
+        await self._guard.untrusted(policy, request.messages, context)
+        for index, text in zip(heard, texts, strict=True):
+            if text is not spoken[index].content:
+                spoken[index] = dataclasses.replace(spoken[index], content=text)
+        if all(one is other for one, other in zip(spoken, asked, strict=True)):
+            return request
+        # Whoever has said already what of it is new, to be recorded, has said it in the caller's words.
+        new = dict(zip(asked, spoken, strict=True))
+        context.allowance.turn = tuple(new.get(each, each) for each in context.allowance.turn)
+        return dataclasses.replace(request, messages=tuple(spoken))
+
+    async def _write_down(self, context: Context) -> None:
+        records = list(context.allowance.records)
+        context.allowance.records.clear()
+        if records:
+            await self._events.append(*records)
+
+
+class Guard:
+    """What is done with texts on the way in, by the rules and the detectors of a policy."""
+
+    def __init__(
+        self, events: EventLog, metrics: GuardMetrics, detect: Detect | None, about: About | None = None
+    ) -> None:
+        self._events = events
+        self._metrics = metrics
+        self._detect = detect
+        self._about = about
+
+    async def limit(
+        self,
+        policy: Policy,
+        messages: Sequence[Message],
+        context: Context,
+        count: Count = estimated,
+        *,
+        param: str = "messages",
+    ) -> None:
+        """Whether so much, in these languages, about this may be said. Raises ``GuardRefused`` as ``check`` does."""
+        said = [each for each in messages if each.role == "user"]
+        beyond: list[Beyond] = []
+        if policy.length.action != "off":
+            beyond += bounds.messages(sum(each.role not in ("system", "developer") for each in messages), policy.length)
+            tokens = await count(said) if policy.length.tokens is not None else [0] * len(said)
+            for each, number in zip(said, tokens, strict=True):
+                beyond += bounds.length(each.content, number, policy.length)
+        if policy.languages.action != "off":
+            for each in said:
+                beyond += bounds.language(language.detect(each.content), policy.languages, unknown=language.UNKNOWN)
+        await self._decided(policy, policy.bound(beyond), "user", context, param)
+        if policy.topics.action != "off" and said and self._about is not None:
+            strange = await self._about([each.content for each in said], policy.topics, context)
+            await self._decided(policy, policy.bound(strange), "user", context, param)
+
+    async def check(
+        self,
+        policy: Policy,
+        texts: Sequence[tuple[str, str]],
+        context: Context,
+        *,
+        param: str = "messages",
+        placeholders: Placeholders | None = None,
+    ) -> list[str]:
+        """The texts, given with the role of who said them, as they may go on; ``placeholders`` are those of their
+        conversation.
+
+        Raises ``GuardRefused`` naming ``param``, after writing down what waits in the allowance.
+        """
+        passed = []
+        for role, text in texts:
+            if len(text) <= IN_LINE_CHARACTERS:
+                checked = policy.inspect(text, placeholders, role=role)
+            else:
+                checked = await asyncio.to_thread(partial(policy.inspect, text, placeholders, role=role))
+            await self._decided(policy, checked.decisions, role, context, param)
+            passed.append(checked.text)
+        if self._detect is not None and policy.detecting and texts:
+            scores = await self._detect([text for _, text in texts], context)
+            for (role, _), each in zip(texts, scores, strict=True):
+                judged = policy.judge({name: each[name] for name in policy.detecting})
+                await self._decided(policy, judged, role, context, param)
+        return passed
+
+    async def tools(self, policy: Policy, request: ChatRequest, context: Context) -> ChatRequest:
+        """The request with the tools that may be offered, and with what may come back of others.
+
+        Raises ``GuardRefused`` naming what is not allowed."""
+        offered, decisions = tool_guard.offered(policy, request)
+        note(context, decisions, "input", "tools", self._metrics)
+        if isinstance(offered, GuardRefused):
+            await self._write_down(context)
+            raise offered
+        returned = [each for each in offered.messages if each.role == "tool" and each.content]
+        limits = policy.tools.results
+        if not returned or (limits.characters is None and limits.injection == "off"):
+            return offered
+        scores: Sequence[Mapping[str, float]] = [{} for _ in returned]
+        if self._detect is not None and limits.injection != "off" and policy.dropping:
+            scores = await self._detect([each.content for each in returned], context, pieces=True)
+        changed: dict[int, Message] = {}
+        for each, found in zip(returned, scores, strict=True):
+            text, judged = tool_guard.result(policy, each.content, found)
+            await self._decided(policy, judged, "tool", context, "messages")
+            if text != each.content:
+                changed[id(each)] = dataclasses.replace(each, content=text)
+        if not changed:
+            return offered
+        return dataclasses.replace(offered, messages=tuple(changed.get(id(each), each) for each in offered.messages))
+
+    async def untrusted(self, policy: Policy, messages: Sequence[Message], context: Context) -> None:
+        """What users pasted. Raises ``GuardRefused``."""
+        for role, decisions in await untrusted.decided(policy, messages, self._detect, context):
+            await self._decided(policy, decisions, role, context, "messages")
+
+    async def sift(self, policy: Policy, texts: Sequence[str], context: Context) -> list[bool]:
+        """Whether each of these passages may be read by a model."""
+        if self._detect is None or not policy.dropping or not texts:
+            return [True] * len(texts)
+        kept = []
+        for text, scores in zip(texts, await self._detect(texts, context, pieces=True), strict=True):
+            decisions = policy.judge_passage(text, scores)
+            note(context, decisions, "retrieved", "passage", self._metrics)
+            kept.append(all(decision.action != "drop" or decision.dry_run for decision in decisions))
+        return kept
+
+    async def _decided(
+        self, policy: Policy, decisions: Sequence[Decision], role: str, context: Context, param: str
+    ) -> None:
+        note(context, decisions, "input", role, self._metrics)
+        refused = [decision for decision in decisions if decision.action == "refuse" and not decision.dry_run]
+        if refused:
+            await self._write_down(context)
+            error = policy.refusal(refused)
+            error.param = param
+            raise error
+
+    async def _write_down(self, context: Context) -> None:
+        records = list(context.allowance.records)
+        context.allowance.records.clear()
+        await self._events.append(*records)
+
+
+async def inspect(
+    guard: Guard,
+    policies: Policies,
+    texts: Sequence[str],
+    context: Context,
+    *,
+    role: str,
+    param: str = "query",
+) -> None:
+    """Look at texts that are searched by, and note each decision. They are searched as they are: a query of other words
+    would find something else, and is recorded nowhere.
+
+    Raises ``GuardRefused`` naming ``param``, after writing down what waits in the allowance.
+    """
+    policy = policies.under("")
+    await guard.check(policy, [(role, text) for text in texts], context, param=param)
+    for text in texts:
+        await guard.limit(policy, [Message("user", text)], context, param=param)

@@ -1,0 +1,251 @@
+"""What guards do on the way out: texts redacted, and answers judged, refused or asked for again."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import hmac
+import os
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
+from typing import Any, Protocol
+
+from mainspring.core.path import Layer
+from mainspring.core.types import (
+    ChatRequest,
+    CompletionRequest,
+    Context,
+    Event,
+    Events,
+    Finish,
+    Message,
+    Principal,
+    Request,
+    Responder,
+    Response,
+    Text,
+    Usage,
+)
+from mainspring.serving.guard.layers import Decision, GuardMetrics, Policies, Policy, note, tell
+from mainspring.serving.guard.redaction import Outgoing, Plain, Redactor, Rewriter
+from mainspring.serving.judge.answer_checks import Checked
+from mainspring.serving.judge.windows import Judge
+from mainspring.serving.ring.ports import Span, Tracing
+
+Make = Callable[[], Redactor]
+SHORT = 8
+"""Words below which what a user said last ("yes, please") does not say by itself what an answer should be about."""
+TOGETHER = 4
+"""Messages of a conversation, the last ones, that say it then together; of each the last ``READ`` characters."""
+READ = 600
+AGAIN = {
+    "toxicity": "its tone was hurtful",
+    "relevancy": "it did not answer the question",
+    "unsupported": "it said things that the sources do not say",
+}
+
+
+class Kinds(Protocol):
+    """Who answers under which name."""
+
+    async def find(self, name: str, principal: Principal) -> Any: ...
+
+
+class GuardOutput(Layer):
+    """Redacts text, reasoning, tool arguments and quotes, and holds back no more than a redactor does; with a ``judge``
+    it also sees to what a policy says of the content of answers. ``kinds`` says whether a name is a model's."""
+
+    def __init__(
+        self,
+        inner: Responder,
+        policy: Policies,
+        metrics: GuardMetrics,
+        *,
+        judge: Judge | None = None,
+        kinds: Kinds | None = None,
+        tracing: Tracing | None = None,
+    ) -> None:
+        super().__init__(inner)
+        self._tracing = tracing
+        self._policies = policy
+        self._metrics = metrics
+        self._judge = judge
+        self._kinds = kinds
+        self._secret = os.urandom(32)
+
+    async def respond(self, request: Request, context: Context) -> Response:
+        if not isinstance(request, ChatRequest | CompletionRequest):
+            return await self.inner.respond(request, context)
+        policy = self._policies.under(context.allowance.application or request.model)
+        system, said = _told(request)
+        if policy.canary and system and isinstance(request, ChatRequest):
+            request = marked(request, self._secret)
+        make = policy.output(system, said)
+        if self._kinds is not None and policy.answers.on:
+            return await self._judged(request, context, policy, make)
+        response = await self.inner.respond(request, context)
+        rules = self._rules(policy, request)
+        if make is None and rules is None:
+            return response
+        outgoing, running, span = Outgoing(make or Plain, rules=rules), *self._running(context)
+
+        async def finish() -> None:
+            with running:
+                self._note(context, policy.output_decisions(outgoing.counts), span)
+
+        return response.through(lambda events: _redacted(events, outgoing), on_close=finish)
+
+    def _rules(self, policy: Policy, request: ChatRequest | CompletionRequest) -> Callable[[], Rewriter] | None:
+        """What rewrites the answer: nothing where it must have a shape, and not before a search has used it."""
+        if self._kinds is None or request.sampling.grammar is not None:
+            return None
+        return policy.rewriter()
+
+    async def _judged(
+        self, request: ChatRequest | CompletionRequest, context: Context, policy: Policy, make: Make | None
+    ) -> Response:
+        """The answer as it may be shown. One that may be asked for again is returned when it is whole, or so long that
+        it may not."""
+        answers, asked, earlier = policy.answers, request, Usage()
+        again = "retry" in answers.actions and isinstance(request, ChatRequest) and not policy.dry_run
+        for left in range(answers.retries if again else 0, -1, -1):
+            response, checked = await self._attempt(asked, request, context, policy, make, final=left == 0)
+            read = await _read(response, answers.buffered) if left else []
+            if not checked.wrong:
+                checked.final = True
+                return response.through(partial(_after, read, earlier))
+            await response.aclose()
+            earlier = earlier + checked.spent
+            assert isinstance(request, ChatRequest)
+            asked = await self._asked_again(request, context, checked.wrong)
+        raise AssertionError("the last attempt is final")
+
+    async def _attempt(
+        self,
+        asked: ChatRequest | CompletionRequest,
+        request: ChatRequest | CompletionRequest,
+        context: Context,
+        policy: Policy,
+        make: Make | None,
+        *,
+        final: bool,
+    ) -> tuple[Response, Checked]:
+        response = await self.inner.respond(asked, context)
+        outgoing = Outgoing(make or Plain, rules=self._rules(policy, request))
+        checked = Checked(policy, self._judge, outgoing, question(request), context, final=final)
+        running, span = self._running(context)
+
+        async def finish() -> None:
+            with running:
+                await checked.close()
+                self._note(context, [*policy.output_decisions(outgoing.counts), *checked.decisions], span)
+
+        return response.through(checked.through, on_close=finish), checked
+
+    def _running(self, context: Context) -> tuple[ExitStack, Span | None]:
+        """The span of what is done with an answer while it streams."""
+        running = ExitStack()
+        if self._tracing is None:
+            return running, None
+        return running, running.enter_context(self._tracing.span("postprocess", context))
+
+    def _note(self, context: Context, decisions: Sequence[Decision], span: Span | None) -> None:
+        note(context, decisions, "output", "assistant", self._metrics)
+        if span is not None:
+            tell(span, [each.facts() for each in decisions])
+
+    async def _asked_again(self, request: ChatRequest, context: Context, wrong: str) -> ChatRequest:
+        """``request`` with what was wrong with the answer: an application is told, a model reads it."""
+        assert self._kinds is not None
+        served = await self._kinds.find(request.model, context.principal)
+        if served.kind in ("application", "collection"):
+            return dataclasses.replace(request, again=AGAIN[wrong])
+        told = f"(An earlier answer could not be shown: {AGAIN[wrong]}. Answer again, and avoid that.)"
+        messages = list(request.messages)
+        for place in range(len(messages) - 1, -1, -1):
+            if messages[place].role == "user":
+                messages[place] = dataclasses.replace(messages[place], content=f"{messages[place].content}\n\n{told}")
+                break
+        return dataclasses.replace(request, messages=tuple(messages))
+
+
+async def _read(response: Response, characters: int) -> list[Event]:
+    """What ``response`` says up to its end, or to so many characters."""
+    read: list[Event] = []
+    left = characters
+    while left > 0:
+        try:
+            event = await anext(response)
+        except StopAsyncIteration:
+            break
+        read.append(event)
+        if isinstance(event, Text):
+            left -= len(event.text)
+    return read
+
+
+async def _after(read: list[Event], earlier: Usage, events: Events) -> AsyncGenerator[Event, None]:
+    """What was ``read`` already, the rest, and what the attempts before took."""
+    told = earlier == Usage()
+    for event in read:
+        if isinstance(event, Finish) and not told:
+            told = True
+            yield earlier
+        yield event
+    async for event in events:
+        if isinstance(event, Finish) and not told:
+            told = True
+            yield earlier
+        yield event
+
+
+def question(request: ChatRequest | CompletionRequest) -> list[str]:
+    """What an answer is to be an answer to: the last thing that a user said and, where that is short, the same with
+    what either side said before it. Nothing where no user said anything."""
+    if isinstance(request, CompletionRequest):
+        return []
+    said = [each for each in request.messages if each.role in ("user", "assistant") and each.content.strip()]
+    while said and said[-1].role != "user":
+        said.pop()
+    if not said:
+        return []
+    last = said[-1].content
+    if len(said) == 1 or len(last.split()) >= SHORT:
+        return [last]
+    return [last, "\n".join(each.content.strip()[-READ:] for each in said[-TOGETHER:])]
+
+
+def _told(request: ChatRequest | CompletionRequest) -> tuple[list[str], list[str]]:
+    """The system prompts of a request, and all that was said in it."""
+    if isinstance(request, CompletionRequest):
+        return [], [request.said]
+    system = [each.content for each in request.messages if each.role in ("system", "developer") and each.content]
+    return system, [each.content for each in request.messages]
+
+
+def marked(request: ChatRequest, secret: bytes) -> ChatRequest:
+    """``request`` with a mark before each system prompt that nobody can guess who does not know ``secret``; the same
+    prompt gets the same mark, so that prompts go on to begin alike. Who repeats the prompt repeats the mark."""
+
+    def mark(message: Message) -> Message:
+        if message.role not in ("system", "developer") or not message.content:
+            return message
+        made = hmac.new(secret, message.content.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:16]
+        return dataclasses.replace(message, content=f"[canary-{made}]\n{message.content}")
+
+    return dataclasses.replace(request, messages=tuple(map(mark, request.messages)))
+
+
+async def _redacted(events: AsyncIterator[Event], outgoing: Outgoing) -> AsyncGenerator[Event, None]:
+    push = outgoing.text
+    async for event in events:
+        if type(event) is Text:
+            shown = push(event)
+            if shown is not None:
+                yield shown
+        else:
+            for other in outgoing.other(event):
+                yield other
+    for rest in outgoing.end():
+        yield rest

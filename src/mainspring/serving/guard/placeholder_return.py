@@ -1,0 +1,118 @@
+"""Personal data that a conversation holds as placeholders: kept for its length, put back into what the caller is shown.
+
+A request that belongs to no conversation here brings all that was said with it: its placeholders live as long as it
+does, and come out the same each time, for they are numbered in the order of the messages. Those of a session, and of
+answers that may be continued by name, are kept in memory for a while. Nothing of them is written anywhere.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+
+from cachetools import TTLCache
+
+from mainspring.core.types import (
+    ChatRequest,
+    Citation,
+    CompletionRequest,
+    Context,
+    Contradiction,
+    Event,
+    Message,
+    Text,
+)
+from mainspring.guards.rewrite.placeholders import Placeholders, Returning
+from mainspring.serving.guard.redaction import Outgoing
+from mainspring.serving.memory.layer import owner, stored_name
+from mainspring.serving.ring.ports import Histories
+
+CONVERSATIONS = 4096
+"""Conversations whose placeholders are kept at most, the latest ones."""
+# Of a session that is not known here so many messages are looked at for placeholders that stand for something already.
+_LOOKED_AT = 512
+Key = tuple[str, str, str]
+
+
+class Conversations:
+    """The placeholders of conversations that will go on: of a tenant, of a set of groups, by session or answer."""
+
+    def __init__(self, histories: Histories, keep_s: float) -> None:
+        self._histories = histories
+        self._kept: TTLCache[Key, Placeholders] = TTLCache(CONVERSATIONS, keep_s)
+
+    async def of(self, request: ChatRequest | CompletionRequest, context: Context) -> Placeholders:
+        """Those that ``request`` goes on with, or new ones. What its texts hold already is given out no more."""
+        if isinstance(request, CompletionRequest):
+            placeholders = Placeholders()
+            placeholders.reserve(request.said)
+            return placeholders
+        key = self._key(request, context)
+        known = None if key is None else self._kept.get(key)
+        placeholders = known or Placeholders()
+        for message in request.messages:
+            placeholders.reserve(message.content)
+        if known is None and request.session_id:
+            await self._reserve(placeholders, request.session_id, context)
+        if key is not None and request.session_id:
+            # At once: another request of the session may come before this one is answered.
+            self._kept[key] = placeholders
+        return placeholders
+
+    async def _reserve(self, placeholders: Placeholders, session_id: str, context: Context) -> None:
+        """Those of an earlier life of the session must not stand for something else in this one."""
+        name = stored_name(context.principal, session_id)
+        told = await self._histories.read(context.principal.tenant, name, limit=_LOOKED_AT)
+        for each in told.recent:
+            placeholders.reserve(each.message.content)
+
+    def keep(self, answer_id: str, placeholders: Placeholders, context: Context) -> None:
+        """The answer may be continued by its name."""
+        if answer_id and len(placeholders):
+            self._kept[context.principal.tenant, owner(context.principal), answer_id] = placeholders
+
+    @staticmethod
+    def _key(request: ChatRequest, context: Context) -> Key | None:
+        principal = context.principal
+        if request.session_id:
+            return principal.tenant, "", stored_name(principal, request.session_id)
+        if request.previous:
+            return principal.tenant, owner(principal), request.previous
+        return None
+
+
+def hidden(messages: Sequence[Message], placeholders: Placeholders) -> list[Message]:
+    """The messages with placeholders, the arguments of calls too; what was instructed stays as it is."""
+    return [each if each.role in ("system", "developer") else _hidden(each, placeholders) for each in messages]
+
+
+def _hidden(message: Message, placeholders: Placeholders) -> Message:
+    text, found = placeholders.hide(message.content)
+    hide = [placeholders.hide(call.arguments) for call in message.tool_calls]
+    if not found and not any(inside for _, inside in hide):
+        return message
+    pairs = zip(message.tool_calls, hide, strict=True)
+    calls = tuple(dataclasses.replace(call, arguments=arguments) for call, (arguments, _) in pairs)
+    return dataclasses.replace(message, content=text, tool_calls=calls)
+
+
+async def put_back(
+    events: AsyncIterator[Event], placeholders: Placeholders, *, within_json: bool = False
+) -> AsyncGenerator[Event, None]:
+    """``events`` as the caller is shown them. ``within_json``: the text is JSON. What is quoted of documents stays."""
+    outgoing = Outgoing(
+        lambda: Returning(placeholders, within_json=within_json),
+        lambda: Returning(placeholders, within_json=True),
+    )
+    async for event in events:
+        if type(event) is Text:
+            shown = outgoing.text(event)
+            if shown is not None:
+                yield shown
+        elif isinstance(event, Citation | Contradiction):
+            yield event
+        else:
+            for other in outgoing.other(event):
+                yield other
+    for rest in outgoing.end():
+        yield rest

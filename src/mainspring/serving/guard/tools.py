@@ -1,0 +1,196 @@
+"""Tools under a policy: which are offered, what calls of them are handed out, what may come back.
+
+A call is handed out when it is whole and was looked at: it fits its tool's schema and rules, and somebody has approved
+it where the policy says so. Until then it waits in the store, and the answer says under which id. Asked again with
+``options.approval`` the answer is the call, this once, or what became of it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from typing import Protocol
+
+from mainspring.core.errors import GuardRefused, InvalidRequest
+from mainspring.core.path import Layer, replay
+from mainspring.core.types import (
+    ChatRequest,
+    Context,
+    Event,
+    Finish,
+    Head,
+    Notice,
+    Request,
+    Responder,
+    Response,
+    Text,
+    Tool,
+    ToolCall,
+    ToolCallDelta,
+)
+from mainspring.guards.policy import tools as rules
+from mainspring.serving.guard.layers import Decision, GuardMetrics, Policies, Policy, note
+from mainspring.stores.work.approvals import Approval
+
+OPTION = "approval"
+WITHHELD = "[withheld: the result of this tool holds instructions]"
+
+
+class Waiting(Protocol):
+    """``mainspring.stores.work.approvals.Approvals``, as far as answers need it."""
+
+    async def request(self, call: ToolCall, application: str, context: Context, keep_s: float) -> Approval: ...
+
+    async def take(self, context: Context, approval_id: str, application: str) -> Approval: ...
+
+
+def offered(policy: Policy, request: ChatRequest) -> tuple[ChatRequest | GuardRefused, list[Decision]]:
+    """The request with the tools that the policy knows, or the error that tells of the others; and the decisions."""
+    settings = policy.tools
+    strange = [tool.name for tool in request.tools if not rules.listed(tool.name, settings)]
+    if not strange:
+        return request, []
+    decisions = [policy.decision("tools", settings.unlisted, "unlisted", len(strange))]
+    if policy.dry_run:
+        return request, decisions
+    kept = tuple(tool for tool in request.tools if tool.name not in strange)
+    forced = request.tool_choice in strange or (request.tool_choice == "required" and not kept)
+    if settings.unlisted == "refuse" or forced:
+        names = ", ".join(dict.fromkeys(strange))
+        remedy = "Leave them out, or have `guards.tools.allowed` changed"
+        return GuardRefused(
+            f"Policy {policy.name} does not allow the tools {names}", remedy=remedy, param="tools"
+        ), decisions
+    return dataclasses.replace(request, tools=kept), decisions
+
+
+def result(policy: Policy, text: str, scores: Mapping[str, float]) -> tuple[str, list[Decision]]:
+    """What came back from a tool, as it may go on, and the decisions about it."""
+    limits = policy.tools.results
+    decisions: list[Decision] = list(policy.judge_result(text, scores))
+    if decisions and limits.injection == "withhold" and not policy.dry_run:
+        return WITHHELD, decisions
+    if limits.characters is not None and len(text) > limits.characters:
+        decisions.append(policy.decision("result", limits.longer, "characters"))
+        if not policy.dry_run:
+            text = f"{text[: limits.characters]}\n[cut: {limits.characters} of {len(text)} characters]"
+    return text, decisions
+
+
+class GuardCalls(Layer):
+    """Hands out the calls that the policy of the application lets through. ``approvals`` is where others wait."""
+
+    def __init__(self, inner: Responder, policy: Policies, metrics: GuardMetrics, approvals: Waiting | None) -> None:
+        super().__init__(inner)
+        self._policies = policy
+        self._metrics = metrics
+        self._approvals = approvals
+
+    async def respond(self, request: Request, context: Context) -> Response:
+        if not isinstance(request, ChatRequest):
+            return await self.inner.respond(request, context)
+        if OPTION in request.options:
+            return await self._handed_out(request, context)
+        policy = self._policies.under(request.model)
+        response = await self.inner.respond(request, context)
+        if not policy.tools.watched or not request.tools:
+            return response
+        return response.through(lambda events: self._watched(events, request, policy, context))
+
+    async def _handed_out(self, request: ChatRequest, context: Context) -> Response:
+        wanted = request.options[OPTION]
+        if not isinstance(wanted, str) or self._approvals is None:
+            raise InvalidRequest("approval must be the id of an approval", param=f"options.{OPTION}")
+        found = await self._approvals.take(context, wanted, request.model)
+        call = found.call
+        events: list[Event]
+        if found.status == "approved":
+            events = [ToolCallDelta(0, 0, call.id, call.name, call.arguments), Finish("tool_calls")]
+        else:
+            words = {
+                "pending": "is waiting for approval",
+                "denied": "was denied",
+                "expired": "was not approved in time",
+            }
+            text = f"The call of {call.name} {words[found.status]}."
+            if found.note:
+                text += f" {found.note}"
+            events = [Notice(f"approval_{found.status}", text, id=found.id), Text(text), Finish("stop")]
+        return Response(Head(request.model), replay(events))
+
+    async def _watched(
+        self, events: AsyncIterator[Event], request: ChatRequest, policy: Policy, context: Context
+    ) -> AsyncGenerator[Event, None]:
+        """``events`` with whole calls, before the end of their choice, or what became of them."""
+        calls: dict[tuple[int, int], ToolCall] = {}
+        said: set[int] = set()
+        async for event in events:
+            if isinstance(event, ToolCallDelta):
+                known = calls.get((event.choice, event.index), ToolCall("", "", ""))
+                calls[event.choice, event.index] = ToolCall(
+                    event.id or known.id, event.name or known.name, known.arguments + event.arguments
+                )
+                continue
+            if isinstance(event, Finish):
+                mine = [call for place, call in sorted(calls.items()) if place[0] == event.choice]
+                for each in await self._judged(mine, event, request, policy, context, event.choice in said):
+                    yield each
+                continue
+            if isinstance(event, Text) and event.text.strip():
+                said.add(event.choice)
+            yield event
+
+    async def _judged(
+        self, calls: Sequence[ToolCall], end: Finish, request: ChatRequest, policy: Policy, context: Context, said: bool
+    ) -> list[Event]:
+        """What is shown of a choice's calls, and its end."""
+        kept: list[ToolCall] = []
+        notices: list[Notice] = []
+        for call in calls:
+            notice = await self._notice(call, request, policy, context)
+            if notice is None:
+                kept.append(call)
+            else:
+                notices.append(dataclasses.replace(notice, choice=end.choice))
+        events: list[Event] = [*notices]
+        if notices and not kept and not said:
+            events.append(Text(" ".join(notice.text for notice in notices), end.choice))
+        events += [
+            ToolCallDelta(end.choice, index, each.id, each.name, each.arguments) for index, each in enumerate(kept)
+        ]
+        if notices and not kept:
+            waits = any(notice.code == "approval_pending" for notice in notices)
+            end = dataclasses.replace(end, reason="stop" if waits else "content_filter")
+        return [*events, end]
+
+    async def _notice(self, call: ToolCall, request: ChatRequest, policy: Policy, context: Context) -> Notice | None:
+        """Why a call is not handed out; None: it is."""
+        settings = policy.tools
+        tool = next((each for each in request.tools if each.name == call.name), None)
+        refused = await self._refused(call, tool, policy, context)
+        if refused:
+            return Notice("tool_call_refused", f"A call of {call.name} was refused ({', '.join(refused)}).")
+        if not rules.named(call.name, settings.approval):
+            return None
+        self._note(context, policy.decision("tools", "hold", "approval"))
+        if policy.dry_run or self._approvals is None:
+            return None
+        waits = await self._approvals.request(call, request.model, context, settings.approval_s)
+        text = f"The call of {call.name} is waiting for approval ({waits.id})."
+        return Notice("approval_pending", text, id=waits.id)
+
+    async def _refused(self, call: ToolCall, tool: Tool | None, policy: Policy, context: Context) -> list[str]:
+        settings = policy.tools
+        if tool is None or not rules.listed(call.name, settings):
+            self._note(context, policy.decision("tools", "refuse", "unlisted"))
+            return [] if policy.dry_run else ["unlisted"]
+        if settings.arguments == "off":
+            return []
+        # What was hidden of a value, an address say, is what its tool will get.
+        found = rules.problems(tool, context.allowance.put_back(call.arguments), settings)
+        for kind in found:
+            self._note(context, policy.decision("tool_arguments", settings.arguments, kind))
+        return found if settings.arguments == "refuse" and not policy.dry_run else []
+
+    def _note(self, context: Context, decision: Decision) -> None:
+        note(context, [decision], "output", "assistant", self._metrics)

@@ -1,0 +1,1 @@
+"""What reads answers while they stream."""

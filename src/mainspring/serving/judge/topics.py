@@ -1,0 +1,58 @@
+"""What a text is about, by the embeddings of examples: those of a policy's topics are embedded once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from cachetools import LRUCache
+
+from mainspring.core.settings.guards.limits import Topic, TopicLimits
+from mainspring.core.types import Context
+from mainspring.engines.base import Embedder
+from mainspring.guards.detect.bounds import Beyond, Examples, Floats, topic
+from mainspring.serving.money.charged_models import Charged
+from mainspring.serving.ring.ports import Tracing
+
+_POLICIES = 256
+# What of a long text says what it is about.
+_READ = 2000
+
+
+class Topics:
+    """Judges texts by topics; what it embeds of texts is charged to whoever sent them, the examples to nobody."""
+
+    def __init__(self, embedder: Embedder, charged: Charged, tracing: Tracing) -> None:
+        self._embedder = embedder
+        self._charged = charged
+        self._tracing = tracing
+        self._examples: LRUCache[str, Examples] = LRUCache(_POLICIES)
+
+    async def __call__(self, said: Sequence[str], limits: TopicLimits, context: Context) -> list[Beyond]:
+        """What the last of ``said`` passes, which users said one after the other. Raises what the embedder raises."""
+        last = said[-1].strip()
+        if not last:
+            return []
+        examples = await self._known(limits)
+        # A question may go on with the one before it ("and for children?"), whose words say what both are about.
+        texts = [last[:_READ], *([f"{said[-2][-_READ:]}\n{last[:_READ]}"] if len(said) > 1 else [])]
+        with self._tracing.span("topics", context) as span:
+            reader = self._charged.embedder(self._embedder, span.context)
+            embedded = await reader.embed(texts, "query")
+            span.set("gen_ai.usage.input_tokens", embedded.tokens)
+        return topic(last, list(embedded.vectors), examples, limits)
+
+    async def _known(self, limits: TopicLimits) -> Examples:
+        key = limits.model_dump_json(include={"allowed", "forbidden"})
+        found = self._examples.get(key)
+        if found is None:
+            found = Examples(await self._embed(limits.allowed), await self._embed(limits.forbidden))
+            self._examples[key] = found
+        return found
+
+    async def _embed(self, topics: Mapping[str, Topic]) -> dict[str, Floats]:
+        vectors: dict[str, Any] = {}
+        for name, each in topics.items():
+            vectors[name] = np.asarray((await self._embedder.embed(each.texts, "query")).vectors, np.float64)
+        return vectors

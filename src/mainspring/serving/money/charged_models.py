@@ -1,0 +1,119 @@
+"""Embedders and rerankers as a search uses them: behind their call rings, so that what they read is charged."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from mainspring.core.errors import EngineError
+from mainspring.core.path import collect, replay
+from mainspring.core.types import (
+    Allowance,
+    Context,
+    EmbedRequest,
+    Finish,
+    Head,
+    Request,
+    RerankRequest,
+    Responder,
+    Response,
+    Usage,
+)
+from mainspring.engines.base import Embedded, Embedder, Reranked, Reranker
+from mainspring.engines.chat.responder import EmbedResponder
+from mainspring.engines.encode.reranker import RerankResponder
+
+Ring = Callable[[Responder, str, str], Responder]
+"""Puts a model, its name and its provider's into a call ring."""
+
+
+class Charged:
+    """Makes embedders and rerankers that leave a ``call`` event for each call and spend the context's allowance."""
+
+    def __init__(self, ring: Ring) -> None:
+        self._ring = ring
+        self._rings: dict[str, Responder] = {}
+
+    def embedder(self, inner: Embedder, context: Context) -> Embedder:
+        """``inner``, charged to ``context``."""
+        if inner.name not in self._rings:
+            made = EmbedResponder(inner, model_name=inner.name)
+            self._rings[inner.name] = self._ring(made, inner.name, "mainspring.openvino")
+        return _Embedder(inner, self._rings[inner.name], context)
+
+    def reranker(self, inner: Reranker, context: Context) -> Reranker:
+        """``inner``, charged to ``context``."""
+        if inner.name not in self._rings:
+            self._rings[inner.name] = self._ring(RerankResponder(inner), inner.name, "mainspring.reranker")
+        return _Reranker(inner, self._rings[inner.name], context)
+
+    async def spent(self, inner: Embedder, tokens: int, context: Context) -> None:
+        """Charge ``context`` the ``tokens`` that ``inner`` has read for it, in one ``call`` event."""
+        ring = self._ring(_Read(inner.name, tokens), inner.name, "mainspring.openvino")
+        # It is done, whatever bounds what is still to be done: an account without bounds takes it.
+        account, own = context.allowance, Allowance()
+        own.application, own.rate = account.application, account.rate
+        nested = dataclasses.replace(context.nested(), allowance=own, deadline=None)
+        await collect(await ring.respond(EmbedRequest(inner.name, ()), nested))
+        account.spend(own.spent)
+        account.records.extend(own.records)
+
+
+class _Read:
+    """A responder that has read so many tokens."""
+
+    def __init__(self, model: str, tokens: int) -> None:
+        self._model = model
+        self._tokens = tokens
+
+    async def respond(self, request: Request, context: Context) -> Response:  # noqa: ARG002
+        return Response(Head(self._model), replay([Usage(prompt_tokens=self._tokens), Finish("stop")]))
+
+    def fingerprint(self, request: Request, context: Context) -> None:
+        """Nothing is answered."""
+
+
+class _Embedder:
+    def __init__(self, inner: Embedder, ring: Responder, context: Context) -> None:
+        self._inner = inner
+        self._responder = ring
+        self._context = context
+        self.name = inner.name
+        self.dimensions = inner.dimensions
+        self.max_tokens = inner.max_tokens
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return self._inner.count_tokens(texts)
+
+    async def embed(self, texts: Sequence[str], kind: Literal["query", "passage"] = "passage") -> Embedded:
+        request = EmbedRequest(self.name, tuple(texts), kind)
+        answer = await collect(await self._responder.respond(request, self._context.nested()))
+        if answer.vectors is None:
+            raise EngineError(f"{self.name} gave no vectors")
+        return Embedded(answer.vectors.rows, answer.usage.prompt_tokens)
+
+    async def close(self) -> None:
+        """The inner one is its owner's to close."""
+
+
+class _Reranker:
+    def __init__(self, inner: Reranker, ring: Responder, context: Context) -> None:
+        self._inner = inner
+        self._responder = ring
+        self._context = context
+        self.name = inner.name
+
+    @property
+    def fingerprint(self) -> str:
+        return self._inner.fingerprint
+
+    async def rerank(self, query: str, passages: Sequence[str]) -> Reranked:
+        request = RerankRequest(self.name, query, tuple(passages))
+        answer = await collect(await self._responder.respond(request, self._context.nested()))
+        if answer.scores is None:
+            raise EngineError(f"{self.name} gave no scores")
+        return Reranked(answer.scores.values, answer.usage.prompt_tokens)
+
+    async def close(self) -> None:
+        """The inner one is its owner's to close."""

@@ -1,0 +1,229 @@
+"""Budgets before an answer: the most that it may cost is set aside of each, or it is refused.
+
+What it did cost is charged where it is settled, see ``mainspring.stores.money.spending``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import mainspring.serving.admit.token_estimate as estimate
+from mainspring.core.errors import BudgetExceeded, InvalidRequest, MainspringError
+from mainspring.core.path import Layer
+from mainspring.core.settings.serving.money import PricesSettings
+from mainspring.core.types import (
+    Allowance,
+    ChatRequest,
+    Context,
+    Principal,
+    Request,
+    Responder,
+    Response,
+    Usage,
+)
+from mainspring.serving.money.pricing import NANO
+from mainspring.serving.money.tariffs import Tariffs
+from mainspring.stores.money import spending
+from mainspring.stores.money.spending import Budget, Exhausted, Spending
+
+Count = Callable[[Request], Awaitable[int]]
+"""The tokens that a request sends. Raises what the model would."""
+
+
+class Counts(Protocol):
+    """What counts for each model."""
+
+    def get(self, model: str, /) -> Count | None: ...
+
+
+HEADER = "x-mainspring-budget"
+# What an application may read and write beside what it is asked, in tokens and in calls, where nothing is configured.
+APPLICATION_TOKENS = 4096
+APPLICATION_CALLS = 2
+# Tokens of what is asked beside the request's own words, in each of several calls: for steps, a rating, a valid answer.
+ASKED_BESIDE = 128
+# When what others have set aside may have come back, in seconds.
+SOON_S = 2.0
+
+
+class BudgetMetrics(Protocol):
+    def budget(self, outcome: str) -> None:
+        """Count one request that was ``refused`` or went on over a limit (``soft``)."""
+        ...
+
+
+class BudgetStore(Protocol):
+    """``mainspring.stores.money.budgets.Budgets``, as far as a request needs it."""
+
+    async def concerning(self, principal: Principal, application: str) -> Sequence[Budget]: ...
+
+    async def reserve(
+        self, wanted: Sequence[Budget], nanousd: int, tokens: int
+    ) -> tuple[str, Sequence[tuple[Budget, Spending]]]: ...
+
+    def done(self, reservation: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Purse:
+    """The budgets, and what requests may cost at most.
+
+    ``further`` is how many more calls the answer of a model may take when it must be repaired; with ``hedged`` any call
+    may be made twice, of which one is stopped when its prompt has been read. ``counts`` tell by the name of a model how
+    many tokens a request sends it, in its own vocabulary and within its template; of what has none the bytes count.
+    ``beside`` are tokens that are read of a request beside its prompt.
+    """
+
+    budgets: BudgetStore
+    tariffs: Tariffs
+    prices: PricesSettings
+    metrics: BudgetMetrics
+    default_output_tokens: int
+    further: Callable[[Request], int] = lambda _: 0
+    hedged: bool = False
+    counts: Counts = field(default_factory=dict[str, Count])
+    beside: Callable[[Request], int] = lambda _: 0
+
+    def calls(self, request: Request) -> int | None:
+        """How many calls the answer may take; None: it is of none of the models, but of something that calls them."""
+        if self.tariffs.find(request.model) is None:
+            return None
+        return estimate.calls(request) * (1 + self.further(request))
+
+    async def most(self, request: Request, context: Context) -> tuple[int, int]:
+        """The nano-US-dollars and tokens that ``request`` may take at most; for an application an estimate."""
+        prompt = await self._prompt(request) + self.beside(request)
+        output = estimate.output_tokens(request, self.default_output_tokens)
+        now, rate = time.time(), context.allowance.rate
+        tariff, calls = self.tariffs.find(request.model), self.calls(request)
+        if tariff is None or calls is None:
+            return self._application(request, prompt + APPLICATION_TOKENS, output, context)
+        if calls > 1:
+            prompt += ASKED_BESIDE
+        if further := self.further(request):
+            # A repair reads the schema, and what was written before.
+            grammar = request.sampling.grammar if isinstance(request, ChatRequest) else None
+            prompt += further * (output + ASKED_BESIDE) + (len(grammar.source) // 2 if grammar else 0)
+        price, read = tariff.price(now, rate), prompt if self.hedged else 0
+        nanousd = calls * (price.cost(Usage(prompt, output)) + price.cost(Usage(read)))
+        return nanousd, self._within(calls * (prompt + output + read), context)
+
+    async def _prompt(self, request: Request) -> int:
+        count = self.counts.get(request.model)
+        if count is None:
+            return estimate.most_prompt_tokens(request)
+        try:
+            return await count(request)
+        except MainspringError:
+            # What is wrong with it the model says itself, or else it has none.
+            return estimate.most_prompt_tokens(request)
+
+    async def hold(self, allowance: Allowance, found: Sequence[Budget], nanousd: int, tokens: int) -> Budget | None:
+        """Set that much aside of each of ``found``, and hold what works within ``allowance`` to it. Returns the budget
+        that does not have it, of which nothing is set aside then."""
+        try:
+            allowance.reservation, _ = await self.budgets.reserve(found, nanousd, tokens)
+        except Exhausted as full:
+            return full.budget
+        allowance.money, allowance.tokens, allowance.capped = nanousd, tokens, True
+        return None
+
+    def _application(self, request: Request, prompt: int, output: int, context: Context) -> tuple[int, int]:
+        now, rate, usage = time.time(), context.allowance.rate, Usage(prompt, output)
+        calls = APPLICATION_CALLS * (1 + self.further(request))
+        tokens = self.prices.application_tokens.get(request.model, calls * (prompt + output))
+        configured = self.prices.applications.get(request.model)
+        if configured is not None:
+            return round(configured * NANO), self._within(tokens, context)
+        dearest = max((tariff.price(now, rate).cost(usage) for _, tariff in self.tariffs.known()), default=0)
+        return calls * dearest, self._within(tokens, context)
+
+    @staticmethod
+    def _within(tokens: int, context: Context) -> int:
+        allowed = context.allowance.tokens
+        return tokens if allowed is None else min(tokens, allowed)
+
+
+class Reserve(Layer):
+    """Sets aside what a request may cost of every budget that it counts for; where there is none it costs nothing."""
+
+    def __init__(self, inner: Responder, purse: Purse) -> None:
+        super().__init__(inner)
+        self._purse = purse
+        self._budgets = purse.budgets
+
+    async def respond(self, request: Request, context: Context) -> Response:
+        found = await self._budgets.concerning(context.principal, request.model)
+        if not found:
+            return await self.inner.respond(request, context)
+        nanousd, tokens = await self._most(found, request, context)
+        try:
+            reservation, taken = await self._budgets.reserve(found, nanousd, tokens)
+        except Exhausted as full:
+            self._purse.metrics.budget("refused")
+            raise refusal(full, nanousd, tokens) from None
+        # Record gives it back in the commit that settles the request, however that ends.
+        context.allowance.reservation = reservation
+        try:
+            response = await self.inner.respond(request, context)
+        except BaseException:
+            self._budgets.done(reservation)
+            raise
+
+        async def done() -> None:
+            self._budgets.done(reservation)
+
+        if any(not budget.hard and spent.reaches(budget) for budget, spent in taken):
+            self._purse.metrics.budget("soft")
+            response.with_head(headers={**response.head.headers, HEADER: "soft-exceeded"})
+        return response.on_close(done)
+
+    async def _most(self, found: Sequence[Budget], request: Request, context: Context) -> tuple[int, int]:
+        purse, allowance = self._purse, context.allowance
+        nanousd, tokens = await purse.most(request, context)
+        hard = [budget for budget in found if budget.hard]
+        bounding = next((budget for budget in hard if budget.limit_nanousd is not None), None)
+        tariff = purse.tariffs.find(request.model)
+        if bounding is not None and tariff is not None and not tariff.priced:
+            raise InvalidRequest(
+                f"{request.model} has no known price, so that budget {bounding.name or bounding.id} cannot bound it",
+                remedy=f"Set prices.models.{request.model}, or give the budget limit_tokens instead of limit_usd",
+                param="model",
+            )
+        # However many calls it takes, it is held to what was set aside for them.
+        if bounding is not None:
+            allowance.money = nanousd if allowance.money is None else min(nanousd, allowance.money)
+        if any(budget.limit_tokens is not None for budget in hard):
+            allowance.capped = allowance.tokens is None or tokens < allowance.tokens
+            allowance.tokens = tokens
+        # What guards have read already is charged in the same commit.
+        spent = allowance.spent
+        return nanousd + spent.cost_nanousd, tokens + spent.total_tokens
+
+
+def refusal(full: Exhausted, nanousd: int, tokens: int) -> BudgetExceeded:
+    """What the caller is told."""
+    budget = full.budget
+    named = f"budget {budget.name or budget.id} of this {budget.scope if budget.scope != 'global' else 'server'}"
+    # Of the period that was full: at midnight another has begun meanwhile, which nobody need wait for the end of.
+    end = spending.ends(budget.window, full.at)
+    if full.soon:
+        wait: float | None = SOON_S
+        remedy = "Try again when the requests that run now have ended, or lower max_tokens"
+    else:
+        wait = None if end is None else max(0.0, end - time.time())
+        until = "" if end is None else time.strftime(", or wait until %Y-%m-%dT%H:%MZ", time.gmtime(end))
+        remedy = f"Lower max_tokens, raise the limit{until}"
+    money, most = budget.limit_nanousd, budget.limit_tokens
+    if money is not None and full.spent.spent_nanousd + full.spent.reserved_nanousd + nanousd > money:
+        left = max(0, money - full.spent.spent_nanousd)
+        detail = f"the request may cost ${nanousd / NANO:.6f} and ${left / NANO:.6f} of ${money / NANO:g} are left"
+    else:
+        left = max(0, (most or 0) - full.spent.spent_tokens)
+        detail = f"the request may take {tokens} tokens and {left} of {most} are left"
+    error = BudgetExceeded(f"{named}: {detail}", remedy=remedy, param="model", retry_after=wait)
+    error.headers = {HEADER: "exceeded", **({} if full.soon else {"x-should-retry": "false"})}
+    return error

@@ -1,0 +1,58 @@
+"""Hard budgets hold what is spent outside of the request ring, too: what searches and moderation have models read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+from mainspring.core.types import Context, Principal, Usage
+from mainspring.serving.money.reservation import BudgetMetrics, refusal
+from mainspring.serving.money.tariffs import Tariffs
+from mainspring.stores.money.spending import Budget, Exhausted, Spending
+
+
+class Store(Protocol):
+    """``mainspring.stores.money.budgets.Budgets``, as far as it is needed here."""
+
+    async def concerning(self, principal: Principal, application: str) -> Sequence[Budget]: ...
+
+    async def reserve(
+        self, wanted: Sequence[Budget], nanousd: int, tokens: int
+    ) -> tuple[str, Sequence[tuple[Budget, Spending]]]: ...
+
+    async def release(self, reservation: str) -> None: ...
+
+
+class Beside:
+    """Sets aside what the dearest of ``models`` may cost; it comes back when the work has ended, and its calls are
+    charged where they are settled."""
+
+    def __init__(self, budgets: Store, tariffs: Tariffs, metrics: BudgetMetrics, models: Sequence[str]) -> None:
+        self._budgets = budgets
+        self._tariffs = tariffs
+        self._metrics = metrics
+        self._models = models
+
+    @asynccontextmanager
+    async def __call__(self, context: Context, tokens: int) -> AsyncIterator[None]:
+        """Raises ``BudgetExceeded``. Where there is no hard budget it costs nothing."""
+        found = [each for each in await self._budgets.concerning(context.principal, "") if each.hard]
+        if not found:
+            yield
+            return
+        # Of what nobody estimates it is enough to know whether anything is left.
+        tokens = max(tokens, 1)
+        now, rate = time.time(), context.allowance.rate
+        tariffs = filter(None, map(self._tariffs.find, self._models))
+        nanousd = max((tariff.price(now, rate).cost(Usage(tokens)) for tariff in tariffs), default=0)
+        try:
+            reservation, _ = await self._budgets.reserve(found, nanousd, tokens)
+        except Exhausted as full:
+            self._metrics.budget("refused")
+            raise refusal(full, nanousd, tokens) from None
+        try:
+            yield
+        finally:
+            await self._budgets.release(reservation)

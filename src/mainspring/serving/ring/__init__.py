@@ -1,0 +1,1 @@
+"""Both rings, and what every request carries through them."""

@@ -1,0 +1,289 @@
+"""Both rings, each one list that reads from top to bottom in the order of a request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol
+
+from mainspring.core.path import LayerFactory, ring
+from mainspring.core.settings import Settings
+from mainspring.core.types import Responder
+from mainspring.engines.base import Capacity
+from mainspring.serving.admit.admission import Admit
+from mainspring.serving.admit.context_fit import Fits, Window
+from mainspring.serving.admit.gate import Gate, Waits
+from mainspring.serving.admit.load_shedding import Shed
+from mainspring.serving.admit.rate_limits import Limit, LimitMetrics, RateLimits
+from mainspring.serving.cache.exact import CacheMetrics, Keys, ResponseCache
+from mainspring.serving.cache.semantic.layer import Meaning, SemanticCache
+from mainspring.serving.guard.conversation import GuardTurns
+from mainspring.serving.guard.input import GuardInput
+from mainspring.serving.guard.layers import About, Detect, GuardMetrics, Policies
+from mainspring.serving.guard.output import GuardOutput
+from mainspring.serving.guard.placeholder_return import Conversations
+from mainspring.serving.guard.tools import GuardCalls, Waiting
+from mainspring.serving.guard.untrusted import Spotlit
+from mainspring.serving.judge.windows import Judge
+from mainspring.serving.memory.keeper import Keeper
+from mainspring.serving.memory.layer import Quotas, Session
+from mainspring.serving.money.meter import CallMetrics, Meter
+from mainspring.serving.money.pricing import Price, Tariff
+from mainspring.serving.money.reservation import Purse, Reserve
+from mainspring.serving.money.spending_bound import Bound
+from mainspring.serving.prompts.layer import Prompting, UsePrompt
+from mainspring.serving.prompts.registry import PromptRegistry
+from mainspring.serving.ring.assembled_prompt import Assembled, Render
+from mainspring.serving.ring.background import Background
+from mainspring.serving.ring.journal import Journal
+from mainspring.serving.ring.layer_span import steps
+from mainspring.serving.ring.ports import Answers, EventLog, Histories, Room, Tracing
+from mainspring.serving.ring.preset import ApplyPreset, Presets
+from mainspring.serving.ring.record import Record
+from mainspring.serving.ring.registry import Registry, Select
+from mainspring.serving.ring.trace import RequestMetrics, Trace
+from mainspring.serving.route.residency import Residency, Resident
+from mainspring.serving.route.retry import Retry, RetryMetrics
+from mainspring.serving.route.retry_budget import Budget
+from mainspring.serving.scaling.scale import Scale
+
+
+class Metrics(RequestMetrics, LimitMetrics, GuardMetrics, CacheMetrics, CallMetrics, RetryMetrics, Waits, Protocol):
+    """All that the layers measure."""
+
+
+AHEAD = 2
+"""So many requests wait in the engine's own line, so that no step runs with an empty slot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the layers of both rings work with. Whoever makes it closes ``background`` before the stores. Without
+    ``meaning`` there is no semantic cache, without ``detect`` the guards are rules alone, without ``about`` they know
+    no topics, and without ``judge`` nobody reads answers."""
+
+    settings: Settings
+    tracing: Tracing
+    metrics: Metrics
+    policy: Policies
+    events: EventLog
+    histories: Histories
+    answers: Answers
+    background: Background
+    keeper: Keeper | None = None
+    journal: Journal | None = None
+    assembled: Assembled | None = None
+    purse: Purse | None = None
+    meaning: Meaning | None = None
+    detect: Detect | None = None
+    residency: Residency = field(default_factory=Residency)
+    judge: Judge | None = None
+    prompts: PromptRegistry | None = None
+    about: About | None = None
+    approvals: Waiting | None = None
+    room: Room | None = None
+    quotas: Quotas | None = None
+
+
+def gate_before(services: Services, model: str, capacity: Capacity | None) -> Gate | None:
+    """The gate of an engine of that capacity; None where it is not known."""
+    if capacity is None:
+        return None
+    return Gate(
+        model,
+        capacity.sequences,
+        capacity.kv_tokens,
+        services.settings.serving.admission,
+        max_waiting=services.settings.engines.max_waiting,
+        ahead=AHEAD if capacity.sequences > AHEAD else 0,
+        spare=capacity.spare,
+        waits=services.metrics,
+    )
+
+
+def request_ring(
+    services: Services,
+    registry: Registry,
+    limits: RateLimits,
+    gates: Mapping[str, Gate] | None = None,
+    window: Window = lambda _: 0,
+) -> Responder:
+    """What every request passes, once. ``gates`` are those of names that lead to one engine and nothing else,
+    ``window`` tells of each name what it could take."""
+    serving = services.settings.serving
+    keys = Keys(registry, services.policy.version, enabled=serving.cache_responses)
+    outermost = partial(Trace, tracing=services.tracing, metrics=services.metrics, journal=services.journal)
+    preset = partial(ApplyPreset, presets=Presets(serving))
+    # It opens its own span, where there is a prompt.
+    prompting = Prompting(services.prompts, registry, services.settings)
+    prompt = partial(UsePrompt, prompting=prompting, tracing=services.tracing)
+    scale = partial(Scale, most=serving.max_samples)
+    above = steps(_before_record(services, registry, limits, gates or {}, keys), services.tracing)
+    below = steps(_from_record(services, registry, keys), services.tracing)
+    return ring([outermost, partial(Fits, window=window), preset, *above, prompt, *below, scale], Select(registry))
+
+
+def _before_record(
+    services: Services, registry: Registry, limits: RateLimits, gates: Mapping[str, Gate], keys: Keys
+) -> list[LayerFactory]:
+    """What leaves nothing behind but what it decided."""
+    serving = services.settings.serving
+    return [
+        partial(Limit, limits=limits, metrics=services.metrics, default_output_tokens=serving.default_output_tokens),
+        partial(
+            Shed,
+            gates=gates,
+            keys=keys,
+            events=services.events,
+            background=services.background,
+            default_output_tokens=serving.default_output_tokens,
+        ),
+        partial(
+            GuardInput,
+            policy=services.policy,
+            events=services.events,
+            metrics=services.metrics,
+            conversations=Conversations(services.histories, services.settings.guards.placeholders_kept_s),
+            detect=services.detect,
+            about=services.about,
+            tokens=None if services.keeper is None else services.keeper.tokens,
+            tracing=services.tracing,
+        ),
+        partial(
+            Session,
+            histories=services.histories,
+            settings=services.settings.sessions,
+            registry=registry,
+            quotas=services.quotas,
+            keeper=services.keeper,
+            default_output_tokens=serving.default_output_tokens,
+        ),
+        *(
+            [
+                partial(
+                    GuardTurns,
+                    policy=services.policy,
+                    events=services.events,
+                    metrics=services.metrics,
+                    detect=services.detect,
+                    tracing=services.tracing,
+                )
+            ]
+            if services.policy.conversing
+            else []
+        ),
+    ]
+
+
+def _from_record(services: Services, registry: Registry, keys: Keys) -> list[LayerFactory]:
+    """What is settled in one commit with the answer."""
+    return [
+        partial(
+            Record,
+            events=services.events,
+            background=services.background,
+            tracing=services.tracing,
+            room=services.room,
+        ),
+        *([partial(Reserve, purse=services.purse)] if services.purse else []),
+        *(
+            [partial(GuardCalls, policy=services.policy, metrics=services.metrics, approvals=services.approvals)]
+            if services.policy.calling
+            else []
+        ),
+        partial(
+            ResponseCache,
+            keys=keys,
+            answers=services.answers,
+            events=services.events,
+            background=services.background,
+            metrics=services.metrics,
+            ttl_s=services.settings.stores.cache_ttl_s,
+            hands_on=services.meaning is not None,
+        ),
+        *([] if services.meaning is None else [partial(SemanticCache, keys=keys, meaning=services.meaning)]),
+        partial(
+            GuardOutput,
+            policy=services.policy,
+            metrics=services.metrics,
+            judge=services.judge,
+            kinds=registry,
+            tracing=services.tracing,
+        ),
+        *([partial(Spotlit, policy=services.policy, registry=registry)] if services.policy.spotlighting else []),
+    ]
+
+
+def shown_ring(services: Services, inner: Responder) -> Responder:
+    """A model within its call ring, whose words are shown outside of the request ring: they are guarded here."""
+    return GuardOutput(inner, services.policy, services.metrics, tracing=services.tracing)
+
+
+def call_ring(
+    services: Services,
+    core: Responder,
+    *,
+    model: str,
+    provider: str,
+    price: Price | Tariff = Price(),  # noqa: B008 - frozen
+    gate: Gate | None = None,
+    balanced: bool = False,
+    budget: Budget | None = None,
+    sends: bool = False,
+    regions: Sequence[str] = (),
+) -> Responder:
+    """What every call of ``model`` passes, whoever makes it. ``core`` is the engine's own responder, before which
+    others wait at its ``gate``, or ``balanced`` ones of several engines, each of which admits by itself and pays into
+    the ``budget``, which bounds how many calls are tried again. ``sends`` is for ``Meter``, ``regions`` are those of
+    its endpoints."""
+    retries = services.settings.serving.retries
+    layers: list[LayerFactory] = [
+        partial(Resident, model=model, regions=regions or ("",), residency=services.residency),
+        meter(
+            services,
+            model=model,
+            provider=provider,
+            price=price,
+            sends=sends,
+            render=getattr(core, "rendered", None),
+        ),
+        partial(
+            Bound,
+            tariff=price,
+            count=getattr(core, "prompt_tokens", None),
+            default_output_tokens=services.settings.serving.default_output_tokens,
+        ),
+        partial(Retry, model=model, metrics=services.metrics, retries=retries, budget=budget, deposits=not balanced),
+    ]
+    if not balanced:
+        layers.append(admit(services, gate))
+    return ring(layers, core)
+
+
+def admit(services: Services, gate: Gate | None) -> LayerFactory:
+    """Admission to one engine."""
+    default = services.settings.serving.default_output_tokens
+    return partial(Admit, gate=gate, tracing=services.tracing, default_output_tokens=default)
+
+
+def meter(
+    services: Services,
+    *,
+    model: str,
+    provider: str,
+    price: Price | Tariff,
+    sends: bool = False,
+    render: Render | None = None,
+) -> LayerFactory:
+    """Accounts for every call of ``model``."""
+    return partial(
+        Meter,
+        model=model,
+        price=price,
+        metrics=services.metrics,
+        tracing=services.tracing,
+        provider=provider,
+        sends=sends,
+        assembled=None if services.assembled is None else partial(services.assembled.of, render=render),
+    )

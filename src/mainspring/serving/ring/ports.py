@@ -1,0 +1,74 @@
+"""What the layers ask of other rooms: no more than they use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from mainspring.core.types import Context, EventRecord
+from mainspring.stores.sessions.conversations import Conversation, SessionTurn
+
+
+class Span(Protocol):
+    """One timed step of a trace; ``context`` is the context of what happens below it."""
+
+    @property
+    def context(self) -> Context: ...
+
+    def set(self, key: str, value: Any) -> None: ...
+
+    def fail(self, error: BaseException) -> None: ...
+
+    def keep(self, reason: str) -> None:
+        """Have the whole trace kept."""
+        ...
+
+    def past(self, name: str, start_ns: int, end_ns: int, **attributes: Any) -> None:
+        """Add a step below this one that is over already; times are Unix nanoseconds."""
+        ...
+
+
+class Tracing(Protocol):
+    def span(self, name: str, context: Context, **attributes: Any) -> AbstractContextManager[Span]: ...
+
+
+class EventLog(Protocol):
+    """Facts, durable when a call returns."""
+
+    async def append(self, *records: EventRecord) -> None: ...
+
+    async def settle(
+        self, records: Sequence[EventRecord], turns: Sequence[SessionTurn] = (), released: str = ""
+    ) -> None:
+        """All of it in one commit, or none; with it what the reservation ``released`` set aside is given back."""
+        ...
+
+
+class Room(Protocol):
+    """The room on the disk."""
+
+    def admit_answer(self) -> None:
+        """Raises ``StorageFull`` where the facts of an answer may find none."""
+
+
+class Histories(Protocol):
+    """The conversations under their stored names."""
+
+    async def read(
+        self, tenant: str, session_id: str, *, limit: int, first: int = 0, summary: bool = False
+    ) -> Conversation:
+        """The latest ``limit`` messages (with ``summary`` of those that it does not cover) and the ``first`` ones."""
+        ...
+
+    async def reserve(self, tenant: str, session_id: str, tokens: int, budget: int, *, lease_s: float) -> int | None:
+        """Set ``tokens`` aside; what is left where that is too little, None where it was done."""
+        ...
+
+
+class Answers(Protocol):
+    """The store of finished answers; losing it loses nothing."""
+
+    async def get(self, key: str) -> bytes | None: ...
+
+    async def put(self, key: str, value: bytes, ttl_s: float, tags: frozenset[str]) -> None: ...

@@ -1,0 +1,333 @@
+"""The facts of a request, in one commit before its end is acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import logging
+import time
+from collections.abc import AsyncGenerator
+from contextlib import nullcontext
+from typing import Any
+
+import mainspring.serving.ring.request_snapshot as kept
+from mainspring.core import cards
+from mainspring.core.errors import MainspringError
+from mainspring.core.path import Answer, Layer
+from mainspring.core.types import (
+    TOKEN,
+    ChatRequest,
+    CompletionRequest,
+    Context,
+    Event,
+    EventRecord,
+    Events,
+    Finish,
+    Head,
+    Message,
+    Request,
+    RerankRequest,
+    Responder,
+    Response,
+    Text,
+    real,
+)
+from mainspring.serving.memory.layer import stored_name
+from mainspring.serving.ring.background import Background
+from mainspring.serving.ring.ports import EventLog, Room, Tracing
+from mainspring.stores.sessions.conversations import SessionTurn
+from mainspring.stores.sql import ids
+
+# Sentences that a model wrote over sources, by what the support check said of them.
+CHECKED = ("supported", "unsupported")
+_log = logging.getLogger(__name__)
+
+
+VERSION = 2
+"""Of answer events: from 2 on the sampling, the tools and the options of a request are kept."""
+
+
+class _Book:
+    """What is known so far about one request."""
+
+    __slots__ = (
+        "answer_id",
+        "at",
+        "context",
+        "ended",
+        "error",
+        "events",
+        "first",
+        "head",
+        "request",
+        "settled",
+        "started",
+    )
+
+    def __init__(self, request: Request, context: Context) -> None:
+        self.answer_id = ids.new("ans_")
+        self.request = request
+        self.context = context
+        self.at = time.time()
+        self.started = time.perf_counter()
+        self.first: float | None = None
+        self.head: Head | None = None
+        self.events: list[Event] = []
+        self.error: BaseException | None = None
+        self.ended = False
+        self.settled = False
+
+
+class Record(Layer):
+    """Names the answer, collects it, and settles call, guard, retrieval and answer events with the session's turn.
+
+    ``Finish`` is passed on only after that commit. A request that fails or whose client leaves settles what was
+    spent, with status ``failed`` or ``cancelled``, even while its task is being cancelled. Where the disk has no
+    ``room`` for the facts nothing is answered.
+    """
+
+    def __init__(
+        self,
+        inner: Responder,
+        events: EventLog,
+        background: Background,
+        tracing: Tracing | None = None,
+        room: Room | None = None,
+    ) -> None:
+        super().__init__(inner)
+        self._events = events
+        self._background = background
+        self._tracing = tracing
+        self._room = room
+
+    async def respond(self, request: Request, context: Context) -> Response:
+        if self._room is not None:
+            self._room.admit_answer()
+        book = _Book(request, context)
+        cards.refuse(request.user, "user")
+        context.allowance.application, context.allowance.answer_id = request.model, book.answer_id
+        try:
+            response = await self.inner.respond(request, context)
+        except BaseException as error:
+            book.error = error
+            await self._close(book)
+            raise
+        response.with_head(answer_id=book.answer_id)
+        book.head = response.head
+
+        return response.through(lambda events: self._until_settled(events, book), on_close=lambda: self._close(book))
+
+    async def _until_settled(self, events: Events, book: _Book) -> AsyncGenerator[Event, None]:
+        finishes: list[Finish] = []
+        keep = book.events.append
+        try:
+            async for event in events:
+                if type(event) is Finish:
+                    finishes.append(event)
+                    continue
+                if book.first is None:
+                    book.first = time.perf_counter()
+                keep(event)
+                yield event
+        except BaseException as error:
+            book.error = error
+            raise
+        # What the layers beneath note at their end belongs into this commit.
+        await events.aclose()
+        book.events.extend(finishes)
+        book.ended = True
+        await self._settle(book)
+        for finish in finishes:
+            yield finish
+
+    async def _close(self, book: _Book) -> None:
+        if book.settled:
+            return
+        try:
+            await self._settle(book)
+        except Exception as error:
+            if book.error is None:
+                raise
+            # The caller is told of the first failure; this one would hide it.
+            _log.error("answer %s could not be recorded: %s", book.answer_id, error)
+
+    async def _settle(self, book: _Book) -> None:
+        book.settled = True
+        answer = Answer(book.head or Head(book.request.model))
+        for event in book.events:
+            answer.add(event)
+        records = [*_stamped(book), _answer_record(book, answer)]
+        released = book.context.allowance.reservation
+        with nullcontext() if self._tracing is None else self._tracing.span("settle", book.context):
+            await self._background.finish(self._events.settle(records, _turns(book, answer), released))
+
+
+def _stored(request: Request) -> bool:
+    return request.store if isinstance(request, ChatRequest) else isinstance(request, CompletionRequest)
+
+
+def _status(book: _Book) -> str:
+    if book.ended:
+        return "completed"
+    if book.error is None or isinstance(book.error, asyncio.CancelledError | GeneratorExit):
+        return "cancelled"
+    return "failed"
+
+
+def _stamped(book: _Book) -> list[EventRecord]:
+    """The waiting records, now about this answer; without their text where the caller asked for that."""
+    waiting = book.context.allowance.records
+    records = [dataclasses.replace(record, subject=record.subject or book.answer_id) for record in waiting]
+    waiting.clear()
+    if replayed := book.context.replay:
+        # Whoever counts what users got leaves these out.
+        records = [dataclasses.replace(record, facts={**record.facts, "replay_of": replayed}) for record in records]
+    if not _stored(book.request):
+        records = [dataclasses.replace(record, content=None) for record in records]
+    return records
+
+
+def _answer_record(book: _Book, answer: Answer) -> EventRecord:
+    context = book.context
+    return EventRecord(
+        id=book.answer_id,
+        at=book.at,
+        tenant=context.principal.tenant,
+        trace_id=context.trace.trace_id,
+        kind="replay" if context.replay else "answer",
+        subject=book.answer_id,
+        parent_id=context.replay or None,
+        version=VERSION,
+        facts=_facts(book, answer),
+        content=_content(book, answer) if _stored(book.request) else None,
+        consent=context.consent,
+        retention=context.retention,
+        person=book.request.user or "",
+    )
+
+
+def _facts(book: _Book, answer: Answer) -> dict[str, Any]:
+    spent, now = book.context.allowance.spent, time.perf_counter()
+    facts: dict[str, Any] = {
+        "status": _status(book),
+        "operation": operation(book.request),
+        "requested": book.request.model,
+        "model": answer.head.model,
+        "key_id": book.context.principal.key_id,
+        "cache": answer.head.cache,
+        "prompt_tokens": answer.usage.prompt_tokens,
+        "completion_tokens": answer.usage.completion_tokens,
+        "spent_tokens": spent.total_tokens,
+        "cost_nanousd": spent.cost_nanousd,
+        "finish": [choice.finish for choice in answer.choices],
+        "citations": len(answer.citations),
+        "missing": len(answer.missing),
+        "conflicts": len(answer.contradictions),
+        **({} if answer.answered is None else {"answered": answer.answered}),
+        "duration_s": round(now - book.started, 6),
+        "ttft_s": None if book.first is None else round(book.first - book.started, 6),
+    }
+    if checked := [event.grounds for event in book.events if type(event) is Text and event.grounds in CHECKED]:
+        facts |= {"sentences": len(checked), "unsupported": checked.count("unsupported")}
+    if answer.usage.saved_nanousd:
+        facts["saved_nanousd"] = answer.usage.saved_nanousd
+    facts |= {name: value for name in ("arm", "replica", "instead") if (value := getattr(answer.head, name))}
+    if book.context.principal.key_id.startswith(TOKEN):
+        # Of a key it is looked up; a token leaves nothing else behind.
+        facts["groups"] = sorted(real(book.context.principal.groups))
+    asked = book.context.regions, book.context.principal.reach.regions
+    if any(asked):
+        # Whoever works on it later keeps to them, too.
+        facts["regions"] = [sorted(each) for each in asked]
+    if isinstance(book.request, ChatRequest) and book.request.session_id is not None:
+        facts["session_id"] = book.request.session_id
+    if isinstance(book.request, ChatRequest) and book.request.previous is not None:
+        facts["previous"] = book.request.previous
+    if isinstance(book.request, ChatRequest) and (use := book.request.prompt) is not None:
+        facts["prompt"] = {
+            "name": use.name,
+            "version": use.version,
+            "sha256": use.sha256,
+            "wanted": use.wanted,
+            "default": use.default,
+        }
+    if isinstance(book.request, ChatRequest | CompletionRequest) and (drawn := kept.sampling(book.request.sampling)):
+        facts["sampling"] = drawn
+    if book.request.user is not None:
+        facts["user"] = book.request.user
+    if _status(book) == "failed":
+        facts["error"] = error_code(book.error)
+    return facts
+
+
+def _content(book: _Book, answer: Answer) -> str:
+    """What was asked and answered, as JSON. Of a session only the new messages: the others have been kept."""
+    request = book.request
+    content: dict[str, Any] = {}
+    if isinstance(request, ChatRequest):
+        use = request.prompt
+        said = request.messages if use is None else use.asked
+        content["messages"] = [kept.plain(message) for message in book.context.allowance.turn or said]
+        if use is not None:
+            content["prompt"] = {
+                "variables": dict(use.variables),
+                "messages": [kept.plain(message) for message in use.rendered],
+            }
+        if shown := dict(book.context.allowance.shown):
+            if shown.get("instructions"):
+                # As the guard let them pass, which is not always as they were sent.
+                shown["instructions"] = next((each.content for each in said if each.role == "system"), "")
+            if use is not None and "prompt" in shown:
+                shown["prompt"] = {**shown["prompt"], "variables": dict(use.variables)}
+            content["shown"] = shown
+        content |= kept.beside(request)
+        if request.session_id is not None:
+            content["sent"] = kept.sent(said, book.context.allowance.turn)
+    elif isinstance(request, CompletionRequest):
+        content["prompt"] = request.prompt
+        if request.suffix:
+            content["suffix"] = request.suffix
+    content["choices"] = [
+        {
+            "text": choice.text,
+            "reasoning": choice.reasoning,
+            "tool_calls": [kept.plain(call) for call in choice.tool_calls],
+        }
+        for choice in answer.choices
+    ]
+    if answer.citations:
+        content["citations"] = [kept.plain(citation) for citation in answer.citations]
+    return json.dumps(content, ensure_ascii=False).encode("utf-8", "replace").decode()
+
+
+def _turns(book: _Book, answer: Answer) -> tuple[SessionTurn, ...]:
+    request, allowance = book.request, book.context.allowance
+    if not (isinstance(request, ChatRequest) and request.session_id is not None):
+        return ()
+    said: tuple[Message, ...] = ()
+    if allowance.turn and book.ended:
+        reply = (Message("assistant", each.text, tool_calls=tuple(each.tool_calls)) for each in answer.choices[:1])
+        said = (*allowance.turn, *reply)
+    elif not allowance.session_tokens:
+        return ()
+    principal = book.context.principal
+    name = stored_name(principal, request.session_id)
+    spent, reserved = allowance.spent.total_tokens, allowance.session_tokens
+    return (SessionTurn(principal.tenant, name, said, book.context.trace.trace_id, book.at, spent, reserved),)
+
+
+def operation(request: Request) -> str:
+    """The operation's name in OpenTelemetry's GenAI conventions."""
+    if isinstance(request, ChatRequest):
+        return "chat"
+    if isinstance(request, CompletionRequest):
+        return "text_completion"
+    return "rerank" if isinstance(request, RerankRequest) else "embeddings"
+
+
+def error_code(error: BaseException | None) -> str:
+    """The stable code of a failure."""
+    if isinstance(error, asyncio.CancelledError | GeneratorExit):
+        return "cancelled"
+    return error.code if isinstance(error, MainspringError) else MainspringError.code

@@ -1,0 +1,197 @@
+"""Who answers under which name: chat models, embedding models, applications and collections."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from mainspring.core.errors import Conflict, DeadlineExceeded, InvalidRequest, ModelNotPulled, UnknownModel
+from mainspring.core.nearest import MAX_NAME, MAX_NAMES
+from mainspring.core.types import (
+    ChatRequest,
+    CompletionRequest,
+    Context,
+    Principal,
+    Reach,
+    Request,
+    RerankRequest,
+    Responder,
+    Response,
+)
+
+Kind = Literal["chat", "embedding", "reranker", "application", "collection"]
+MAX_DEPTH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A name under which something answers.
+
+    ``groups`` restricts it to principals who are in one of them (empty: everybody). ``sampled`` is false where
+    the same request always gets the same answer, whatever its temperature. ``created`` is Unix seconds.
+    """
+
+    name: str
+    kind: Kind
+    responder: Responder
+    created: int = 0
+    owner: str = "mainspring"
+    groups: frozenset[str] = frozenset()
+    sampled: bool = True
+
+    def visible(self, principal: Principal) -> bool:
+        """Whether it is there for ``principal`` at all."""
+        return (not self.groups or bool(self.groups & principal.groups)) and self.within(principal.reach)
+
+    def within(self, reach: Reach) -> bool:
+        """Whether somebody limited to ``reach`` may name it: a list of models is one of collections too, where there is
+        no other."""
+        if not reach.models or self.name in reach.models:
+            return True
+        return self.kind == "collection" and bool(reach.collections)
+
+
+class Coming(Protocol):
+    """How far a model is that will be served; as text a sentence that begins with its name."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def state(self) -> str: ...
+
+    @property
+    def stage(self) -> str: ...
+
+    @property
+    def done(self) -> int: ...
+
+    @property
+    def total(self) -> int: ...
+
+    @property
+    def detail(self) -> str: ...
+
+
+class TenantCollections(Protocol):
+    """The collections that a principal may ask, looked up at each request: a version must never be stale."""
+
+    async def find(self, name: str, principal: Principal) -> Served | None: ...
+
+    async def visible(self, principal: Principal) -> list[Served]: ...
+
+
+class Registry:
+    """Everything that is served: fixed names, then the collections of the asking tenant."""
+
+    def __init__(self, collections: TenantCollections | None = None) -> None:
+        self._served: dict[str, Served] = {}
+        self._collections = collections
+        self.coming: dict[str, Callable[[], Coming]] = {}
+        """Chat models that are not served yet, and how far they are."""
+
+    def add(self, served: Served) -> None:
+        """Serve one more name. Raises ``Conflict`` when it is taken."""
+        if served.name in self._served:
+            raise Conflict(f"the name {served.name} is served already")
+        self._served[served.name] = served
+
+    def replace(self, served: Served) -> None:
+        """Serve it instead of what bears its name, where something does."""
+        self._served[served.name] = served
+
+    def attach(self, collections: TenantCollections) -> None:
+        """Serve the tenants' collections too: their room opens after this one."""
+        self._collections = collections
+
+    async def find(self, name: str, principal: Principal, *, inner: bool = False) -> Served:
+        """What answers under ``name`` for ``principal``. Raises ``UnknownModel`` with the nearest names.
+
+        ``inner``: it is named by what somebody asked who may ask that; what it is made of is not theirs to name.
+        """
+        if inner:
+            principal = _unlimited(principal)
+        served = self._served.get(name)
+        if served is not None and served.visible(principal):
+            return served
+        found = await self._collections.find(name, principal) if self._collections is not None else None
+        if found is not None and found.within(principal.reach):
+            return found
+        if name in self.coming:
+            remedy = "Ask again when GET /v1/models lists it, or ask another model"
+            raise ModelNotPulled(f"{self.coming[name]()}", remedy=remedy)
+        known = [served.name for served in await self.models(principal)]
+        close = difflib.get_close_matches(name[:MAX_NAME], known[:MAX_NAMES], n=3, cutoff=0.4)
+        remedy = f"Did you mean {' or '.join(close)}?" if close else "GET /v1/models lists what is served"
+        raise UnknownModel(f"no model, application or collection {name!r} is served", remedy=remedy, param="model")
+
+    def fixed(self, name: str, principal: Principal, *, inner: bool = False) -> Served | None:
+        """The same without the collections, which only ``find`` can look up."""
+        if inner:
+            principal = _unlimited(principal)
+        served = self._served.get(name)
+        return served if served is not None and served.visible(principal) else None
+
+    async def basis(self, request: Request, context: Context) -> str:
+        """What an answer to ``request`` is made of beside its model: the state of the documents that are read, as the
+        caller may see them, or empty where there are none. Raises ``UnknownModel``."""
+        served = await self.find(request.model, context.principal)
+        if served.kind not in ("application", "collection"):
+            return ""
+        # What has no fingerprint cannot be told to be the same: it is another each time.
+        return served.responder.fingerprint(request, context) or context.trace.span_id
+
+    async def models(self, principal: Principal) -> list[Served]:
+        """Everything that ``principal`` may name, in the order of registration."""
+        served = [served for served in self._served.values() if served.visible(principal)]
+        if self._collections is not None:
+            found = [each for each in await self._collections.visible(principal) if each.within(principal.reach)]
+            served += [each for each in found if each.name not in self._served]
+        return served
+
+
+class Select:
+    """The core of the request ring: hands a request to what is served under its model name. ``inner`` is for those that
+    ask models by names of their own."""
+
+    def __init__(self, registry: Registry, *, inner: bool = False) -> None:
+        self._registry = registry
+        self._inner = inner
+
+    async def respond(self, request: Request, context: Context) -> Response:
+        if context.depth > MAX_DEPTH:
+            raise InvalidRequest(f"applications call each other more than {MAX_DEPTH} levels deep", param="model")
+        remaining = context.remaining()
+        if remaining is not None and remaining <= 0:
+            raise DeadlineExceeded("the deadline passed before the request reached a model")
+        served = await self._registry.find(request.model, context.principal, inner=self._inner)
+        _check_kind(request, served)
+        return await served.responder.respond(request, context)
+
+    def fingerprint(self, request: Request, context: Context) -> str | None:
+        served = self._registry.fixed(request.model, context.principal, inner=self._inner)
+        return served.responder.fingerprint(request, context) if served else None
+
+
+def _unlimited(principal: Principal) -> Principal:
+    return dataclasses.replace(principal, reach=dataclasses.replace(principal.reach, models=frozenset()))
+
+
+def _check_kind(request: Request, served: Served) -> None:
+    if isinstance(request, ChatRequest):
+        fits = served.kind not in ("embedding", "reranker")
+        does = "chat"
+    elif isinstance(request, CompletionRequest):
+        fits = served.kind == "chat"
+        does = "complete raw text"
+    elif isinstance(request, RerankRequest):
+        fits = served.kind == "reranker"
+        does = "rerank"
+    else:
+        fits = served.kind == "embedding"
+        does = "embed"
+    if not fits:
+        raise InvalidRequest(f"{served.name} is of kind {served.kind} and does not {does}", param="model")

@@ -1,0 +1,133 @@
+"""What is kept of a request beside its messages, and how the request is made of it again.
+
+A turn of a session keeps references to the earlier messages that the model was shown: their texts lie with the session,
+and go when it goes. Notes and recalled turns are made anew from one request to the next, and are not kept.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mainspring.core.errors import Conflict
+from mainspring.core.types import ChatRequest, Grammar, Message, Sampling, Tool, ToolCall
+from mainspring.serving.memory.layer import NOTED, NOTES, RECALLED
+from mainspring.stores.sql import rows
+
+_UNSAID = Sampling()
+_REQUEST = ChatRequest("", ())
+# Wishes of a request that concern the server, not the answer.
+_NOT_AGAIN = ("cache", "session", "preset")
+
+
+def plain(noun: Any) -> dict[str, Any]:
+    """A noun as JSON, without what it leaves open."""
+    return {name: value for name, value in dataclasses.asdict(noun).items() if value not in (None, "", (), [])}
+
+
+def sampling(drawn: Sampling) -> dict[str, Any]:
+    """What a request says of the sampling; its grammar is text, and lies elsewhere."""
+    fields = {each.name: getattr(drawn, each.name) for each in dataclasses.fields(drawn) if each.name != "grammar"}
+    return {name: value for name, value in fields.items() if value != getattr(_UNSAID, name)}
+
+
+def beside(request: ChatRequest) -> dict[str, Any]:
+    """Tools, grammar and options: nothing where there are none."""
+    found: dict[str, Any] = {}
+    if request.tools:
+        found["tools"] = [plain(tool) for tool in request.tools]
+    for name in ("tool_choice", "parallel_tool_calls"):
+        if (value := getattr(request, name)) != getattr(_REQUEST, name):
+            found[name] = value
+    if request.sampling.grammar is not None:
+        found["grammar"] = plain(request.sampling.grammar)
+    if options := {name: value for name, value in request.options.items() if name not in _NOT_AGAIN}:
+        found["options"] = options
+    return found
+
+
+def sent(said: Sequence[Message], turn: Sequence[Message]) -> list[dict[str, Any]]:
+    """The messages of a session's turn as they were sent: new ones by their place in ``turn``, earlier ones by the
+    digest of their text, and what was made for this request by what it is."""
+    places = {id(message): number for number, message in enumerate(turn)}
+    texts = {message.content: number for number, message in enumerate(turn) if message.role == "user"}
+    found: list[dict[str, Any]] = []
+    noted = False
+    for message in said:
+        if noted and message.content == NOTED:
+            noted = False
+        elif id(message) in places:
+            found.append({"turn": places[id(message)]})
+        elif message.role == "user" and message.content.startswith(RECALLED):
+            # The new question with earlier turns in front of it.
+            number = next((at for text, at in texts.items() if message.content.endswith(f"\n\nNow: {text}")), None)
+            found += [{"made": "recalled turns"}, {"turn": number} if number is not None else {"made": "question"}]
+        elif message.role == "user" and message.content.startswith(NOTES):
+            noted = True
+            found.append({"made": "notes"})
+        else:
+            reference = plain(dataclasses.replace(message, content=""))
+            found.append(reference | {"sha256": rows.digest(rows.clean(message.content))})
+    return found
+
+
+def restored_sampling(facts: Mapping[str, Any], grammar: Mapping[str, Any] | None) -> Sampling:
+    """The sampling that was recorded."""
+    given = dict(facts.get("sampling", {}))
+    if "stop" in given:
+        given["stop"] = tuple(given["stop"])
+    return Sampling(**given, grammar=None if grammar is None else Grammar(**grammar))
+
+
+def message(facts: Mapping[str, Any]) -> Message:
+    """A message that was kept as JSON."""
+    calls = tuple(ToolCall(**call) for call in facts.get("tool_calls", ()))
+    return Message(facts["role"], facts.get("content", ""), facts.get("name"), calls, facts.get("tool_call_id"))
+
+
+def references(content: Mapping[str, Any]) -> list[str]:
+    """The digests of the earlier messages of a session's turn."""
+    return [each["sha256"] for each in content.get("sent", ()) if "sha256" in each]
+
+
+def restored_messages(content: Mapping[str, Any], texts: Mapping[str, str]) -> tuple[tuple[Message, ...], list[str]]:
+    """The messages of a request, and what of them is not kept. ``texts`` are those of ``references`` that are there.
+
+    Raises ``Conflict`` where earlier messages of the session are gone."""
+    turn = [message(each) for each in content.get("messages", ())]
+    if "sent" not in content:
+        return tuple(turn), []
+    found: list[Message] = []
+    made: dict[str, None] = {}
+    gone = 0
+    for each in content["sent"]:
+        if "turn" in each:
+            found.append(turn[each["turn"]])
+        elif "made" in each:
+            made[each["made"]] = None
+        elif each["sha256"] in texts:
+            found.append(message({**each, "content": texts[each["sha256"]]}))
+        else:
+            gone += 1
+    if gone:
+        raise Conflict(
+            f"{gone} of the {len(content['sent'])} messages of this turn's conversation are not kept any more",
+            remedy="What was erased cannot be asked again",
+        )
+    return tuple(found), [f"the {each} of the earlier conversation that the model was shown" for each in made]
+
+
+def restored(facts: Mapping[str, Any], content: Mapping[str, Any], messages: Sequence[Message]) -> ChatRequest:
+    """The recorded request, in no session, over ``messages``."""
+    tools = tuple(Tool(**tool) for tool in content.get("tools", ()))
+    return ChatRequest(
+        model=facts["requested"],
+        messages=tuple(messages),
+        sampling=restored_sampling(facts, content.get("grammar")),
+        tools=tools,
+        tool_choice=content.get("tool_choice", _REQUEST.tool_choice),
+        parallel_tool_calls=content.get("parallel_tool_calls", True),
+        user=facts.get("user"),
+        options=content.get("options", {}),
+    )

@@ -1,0 +1,1 @@
+"""One name, several models or replicas behind it."""

@@ -1,0 +1,65 @@
+"""What routing saves: what an answer would have cost with always the large model, less what its calls did cost.
+
+The large model is taken to read and to write as many tokens as the model that answered, and to find as many of them
+cached. What helped to decide, and attempts that were thrown away, count against it: an answer that was escalated has
+cost more than without a router, and its saving is negative.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from mainspring.core.types import Allowance, Context, EventRecord, Routed, Usage
+from mainspring.serving.money.pricing import Tariff
+from mainspring.stores.sql import ids
+
+
+class Bill:
+    """The calls of one decision: marked through their contexts, found again among the facts that wait to be settled.
+
+    Each call says what it saved (``routing_saved_nanousd``: less than nothing for all but the answer's); the call that
+    gave the answer says that it is ``routed``. Where the large model has no price, that is ``routing_unknown``, and
+    nothing is said of savings. A model of this machine without a price by the hour has none.
+    """
+
+    def __init__(self, allowance: Allowance, large: str, tariff: Tariff) -> None:
+        self._allowance = allowance
+        self._large = large
+        self._tariff = tariff
+        self._id = ids.new("rt_")
+
+    def asking(self, model: str, context: Context) -> Context:
+        """The context in which ``model`` is asked for the answer."""
+        return dataclasses.replace(context, routed=Routed(self._id, model))
+
+    def aside(self, context: Context) -> Context:
+        """The context of what only helps to decide."""
+        return dataclasses.replace(context, routed=Routed(self._id))
+
+    def settle(self, model: str = "") -> None:
+        """Write down what was saved. ``model`` gave the answer (empty: there is none)."""
+        records = self._allowance.records
+        mine = [index for index, record in enumerate(records) if self._is_mine(record)]
+        given = [index for index in mine if model and records[index].facts["route"]["asked"] == model]
+        known = self._tariff.known and not any("unpriced" in records[index].facts for index in mine)
+        for index in mine:
+            facts = dict(records[index].facts)
+            if known:
+                # Of rounds of the same model only the last was needed; the large one may have needed as many.
+                counted = given if model == self._large else given[-1:]
+                would = self._would_cost(records[index], model) if index in counted else 0
+                facts["routing_saved_nanousd"] = would - facts["cost_nanousd"]
+            if index in given[-1:]:
+                facts |= {"routed": True, "routing_large": self._large} | ({} if known else {"routing_unknown": True})
+            records[index] = dataclasses.replace(records[index], facts=facts)
+
+    def _is_mine(self, record: EventRecord) -> bool:
+        route = record.facts.get("route")
+        return record.kind == "call" and route is not None and route["id"] == self._id
+
+    def _would_cost(self, record: EventRecord, model: str) -> int:
+        facts = record.facts
+        if model == self._large:
+            return int(facts["cost_nanousd"])
+        usage = Usage(facts["prompt_tokens"], facts["completion_tokens"], facts["cached_tokens"])
+        return self._tariff.price(record.at, self._allowance.rate).cost(usage)

@@ -1,0 +1,43 @@
+"""Whether routing pays for a pair of models: where nobody graded a router for them, the large one answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mainspring.core.settings import AutoSettings
+from mainspring.serving.route.auto.classifier import Classifier
+
+LEAST_AUROC = 0.6
+"""Below it a classifier tells hardly more than a coin does (docs/auto.md)."""
+
+
+def why_off(settings: AutoSettings, small: str, large: str, classifier: Classifier | None = None) -> str:
+    """The reason for which ``auto`` does not route between ``small`` and ``large``; empty where it does.
+
+    A section `serving.auto` that sets something is a decision of whoever runs this, and is followed. A classifier is
+    of one small model, and no other; one whose own card shows that it tells nothing is not asked.
+    """
+    if small == large:
+        return ""
+    if not settings.model_fields_set:
+        return f"no router is graded for {small} and {large}, and serving.auto sets none"
+    if classifier is None:
+        return ""
+    if classifier.model != small:
+        return f"the classifier was fitted for {classifier.model}, not for {small}"
+    found = auroc(classifier.card)
+    if found is not None and found < LEAST_AUROC:
+        return f"the classifier tells good answers from bad hardly better than a coin (AUROC {found:.2f})"
+    return ""
+
+
+def auroc(card: Mapping[str, Any]) -> float | None:
+    """What a classifier is worth on prompts that it was not fitted on, over all sources; None where its card says
+    nothing of it."""
+    held: Mapping[str, Any] = card.get("held_out") or {}
+    if "all" in held:
+        pooled = held["all"].get("auroc")
+        return float(pooled[0]) if pooled else None
+    values = [float(each["value"]) for label, each in held.items() if label.endswith("AUROC")]
+    return max(values, default=None)

@@ -1,0 +1,141 @@
+"""What is known of one replica: its calls under way, how it answered, whether it may be asked."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from mainspring.core.settings.serving.routing import BalanceSettings
+from mainspring.core.types import Responder
+from mainspring.serving.route.breaker import Breaker
+from mainspring.serving.route.replica_choice import Known, Snapshot
+
+State = Literal["ready", "starting", "draining", "drained", "open", "half_open", "paused", "full"]
+DECAY_S = 10.0
+SAMPLES = 256
+# A quantile of fewer times says nothing.
+ENOUGH = 20
+LATEST = 5
+"""So many of the latest times tell what is usual now: one long prompt among them says nothing."""
+FEWEST = 3
+
+
+def _always() -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """One of several that answer alike. ``patience_s`` is how long it may take to its first token (None: until the
+    deadline), ``local`` whether it runs here, where its death is seen at once; ``ready`` tells whether it can answer
+    now, ``rate_limited`` ones of ``concurrency`` answers at a time are full at that (0: never). ``region`` is
+    where it is."""
+
+    name: str
+    responder: Responder
+    weight: float = 1.0
+    concurrency: int = 0
+    patience_s: float | None = None
+    local: bool = False
+    ready: Callable[[], bool] = _always
+    region: str = ""
+
+
+class Arm:
+    """A replica and its record."""
+
+    def __init__(self, replica: Replica, settings: BalanceSettings) -> None:
+        self.replica = replica
+        self.name = replica.name
+        self.breaker = Breaker(settings)
+        self.known = Known()
+        self.tokens = 0
+        self.running = 0
+        self.served = 0
+        self.last = 0
+        self.failures = 0
+        self.drained = False
+        self.paused_until = 0.0
+        self._expected_s = 0.0
+        self._expected_at = 0.0
+        self._firsts: deque[float] = deque(maxlen=SAMPLES)
+
+    def state(self, now: float) -> State:
+        """Why it may not be asked; ``ready`` or ``half_open`` where it may."""
+        if self.drained:
+            return "draining" if self.running else "drained"
+        if not self.replica.ready():
+            return "starting"
+        if now < self.paused_until:
+            return "paused"
+        if self.replica.concurrency and self.running >= self.replica.concurrency:
+            return "full"
+        state = self.breaker.state(now)
+        if state == "closed":
+            return "ready"
+        # Of a half-open one only the first call is let through.
+        return "half_open" if self.breaker.allows(now) else "open"
+
+    def snapshot(self, now: float, blocks: Sequence[int]) -> Snapshot:
+        """It, as a choice sees it."""
+        return Snapshot(
+            self.name,
+            self.replica.weight,
+            self.tokens,
+            self.running,
+            self.expected_s(now),
+            self.last,
+            self.known.held(blocks) if blocks else 0,
+        )
+
+    def expected_s(self, now: float) -> float:
+        """The time to the first token: up at once where one was slow, back within some ten seconds."""
+        # What was slow long ago must be tried again, or nothing would ever tell that it has become fast.
+        return self._expected_s * math.exp(-max(0.0, now - self._expected_at - DECAY_S) / DECAY_S)
+
+    def note_first(self, now: float, seconds: float) -> None:
+        """A first token took ``seconds``."""
+        self._firsts.append(seconds)
+        expected = self.expected_s(now)
+        if seconds >= expected:
+            self._expected_s = seconds
+        else:
+            keep = math.exp(-max(0.0, now - self._expected_at) / DECAY_S)
+            self._expected_s = expected * keep + seconds * (1 - keep)
+        self._expected_at = now
+
+    def usual_s(self, now: float) -> float | None:
+        """The median of the latest times to the first token; None where too few are known, or they are old: what was
+        slow must be tried again."""
+        if len(self._firsts) < FEWEST or now - self._expected_at > DECAY_S:
+            return None
+        latest = sorted(itertools.islice(reversed(self._firsts), LATEST))
+        return latest[len(latest) // 2]
+
+    def first_quantile(self, share: float) -> float | None:
+        """The time within which ``share`` of the latest first tokens came; None while too few have."""
+        if len(self._firsts) < ENOUGH:
+            return None
+        ordered = sorted(self._firsts)
+        return ordered[min(len(ordered) - 1, math.ceil(share * len(ordered)) - 1)]
+
+    def view(self, now: float) -> dict[str, Any]:
+        """It, for operators."""
+        median = self.first_quantile(0.5)
+        return {
+            "name": self.name,
+            "state": self.state(now),
+            "weight": self.replica.weight,
+            "running": self.running,
+            "outstanding_tokens": self.tokens,
+            "served": self.served,
+            "failures": self.failures,
+            "error_rate": round(self.breaker.rate(now), 4),
+            "breaker": self.breaker.state(now),
+            "asked_again_in_s": round(max(self.breaker.reopens_in(now), self.paused_until - now, 0.0), 3),
+            "first_token_s": None if median is None else round(median, 4),
+        }

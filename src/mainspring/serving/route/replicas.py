@@ -1,0 +1,151 @@
+"""The replicas and routes that are served: how they are made, what they are doing, and how one is drained."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from mainspring.core.errors import Conflict, EngineDied, NotFound
+from mainspring.core.path import Layer
+from mainspring.core.settings import ServingSettings
+from mainspring.core.types import Context, Request, Responder, Response
+from mainspring.engines import ChatModel
+from mainspring.engines import Replica as Engine
+from mainspring.serving.ring.ports import EventLog
+from mainspring.serving.route.balance import Balance
+from mainspring.serving.route.replica_state import Arm, Replica
+from mainspring.serving.route.residency import Residency
+from mainspring.serving.route.retry_budget import Budget
+from mainspring.serving.route.route import Route
+from mainspring.serving.route.shadow import Shadows
+from mainspring.telemetry.routing_metrics import ArmMetrics
+
+
+class Replicas:
+    """All that is balanced and routed, by name."""
+
+    def __init__(
+        self, settings: ServingSettings, metrics: ArmMetrics, events: EventLog, residency: Residency | None = None
+    ) -> None:
+        self._settings = settings
+        self._residency = residency or Residency()
+        self._metrics = metrics
+        self._balances: dict[str, Balance] = {}
+        self._routes: dict[str, Route] = {}
+        self._shadows = Shadows(events, metrics)
+
+    def budget(self) -> Budget:
+        """The further attempts of one model's calls."""
+        return Budget(self._settings.balance.retry_share, self._settings.balance.retry_burst)
+
+    def core(
+        self,
+        model: ChatModel,
+        budget: Budget,
+        *,
+        side: Callable[[Responder], Responder],
+        admit: Callable[[str, Responder], Responder],
+    ) -> Responder | None:
+        """A balancer over the replicas of ``model``; None where its only one runs here and needs none. ``admit`` puts
+        the admission of the replica of that name before its responder."""
+        every = model.all_replicas()
+        replicas = [
+            Replica(
+                each.name,
+                admit(each.name, _Alive(each, every) if each.local else each.responder),
+                each.weight,
+                each.concurrency,
+                each.patience_s,
+                each.local,
+                each.engine.healthy if each.local else (lambda: True),
+                each.region,
+            )
+            for each in every
+        ]
+        if len(replicas) == 1 and replicas[0].local:
+            return None
+        balance = Balance(
+            replicas,
+            model.name,
+            self._settings.balance,
+            self._metrics,
+            budget,
+            side=side,
+            default_output_tokens=self._settings.default_output_tokens,
+            residency=self._residency,
+        )
+        self._balances[model.name] = balance
+        self._metrics.watch(model.name, lambda: [arm.view(time.monotonic()) for arm in balance.arms])
+        return balance
+
+    def routes(self, models: Mapping[str, Responder], shown: Mapping[str, Responder]) -> dict[str, Route]:
+        """The configured routes over ``models`` in their call rings; ``shown`` are those within the output guard.
+
+        A route without all of its models is left out: commands that need no chat model load none.
+        """
+        self._routes = {
+            name: Route(name, settings, models, self._metrics, self._shadows, shown, self._residency)
+            for name, settings in self._settings.routes.items()
+            if models.keys() >= set(settings.models)
+        }
+        return self._routes
+
+    def view(self) -> dict[str, Any]:
+        """The replicas of each model and the arms of each route, as they are now."""
+        now = time.monotonic()
+        return {
+            "models": [
+                {"model": name, "policy": self._settings.balance.policy, "replicas": [a.view(now) for a in each.arms]}
+                for name, each in self._balances.items()
+            ],
+            "routes": [route.view() for route in self._routes.values()],
+        }
+
+    def drain(self, model: str, replica: str, *, force: bool = False) -> dict[str, Any]:
+        """Give ``replica`` no more calls; those that run end by themselves. Raises ``NotFound``, and ``Conflict`` for
+        the last one that takes calls unless ``force``."""
+        arm = self._find(model, replica)
+        others = [each for each in self._balances[model].arms if each is not arm and not each.drained]
+        if not others and not force:
+            raise Conflict(
+                f"{replica} is the last replica of {model} that takes calls",
+                remedy="Say force to do it all the same",
+            )
+        arm.drained = True
+        return arm.view(time.monotonic())
+
+    def undrain(self, model: str, replica: str) -> dict[str, Any]:
+        """Give ``replica`` calls again. Raises ``NotFound``."""
+        arm = self._find(model, replica)
+        arm.drained = False
+        return arm.view(time.monotonic())
+
+    async def close(self) -> None:
+        """End what runs in the shadows."""
+        await self._shadows.close()
+
+    def _find(self, model: str, replica: str) -> Arm:
+        balance = self._balances.get(model)
+        if balance is None:
+            names = ", ".join(self._balances) or "none"
+            raise NotFound(f"{model} has no replicas", remedy=f"Models that have: {names}", param="model")
+        for arm in balance.arms:
+            if arm.name == replica:
+                return arm
+        names = ", ".join(arm.name for arm in balance.arms)
+        raise NotFound(f"{model} has no replica {replica}", remedy=f"It has: {names}", param="replica")
+
+
+class _Alive(Layer):
+    """Sends those who waited at the gate of an engine that died meanwhile on to one that lives."""
+
+    def __init__(self, engine: Engine, every: Sequence[Engine]) -> None:
+        super().__init__(engine.responder)
+        self._engine = engine
+        self._others = [each for each in every if each is not engine]
+
+    async def respond(self, request: Request, context: Context) -> Response:
+        if not self._engine.engine.healthy() and any(each.engine.healthy() for each in self._others):
+            raise EngineDied(f"replica {self._engine.name} of {request.model} is restarting", retry_after=2.0)
+        return await self.inner.respond(request, context)

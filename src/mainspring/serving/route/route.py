@@ -1,0 +1,104 @@
+"""A served name whose requests are shared out among models: split, canary, shadow, fallback."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from mainspring.core.settings.serving.routing import RouteSettings
+from mainspring.core.types import Context, Request, Responder, Response
+from mainspring.serving.route.fallback import Fallback, FallbackMetrics
+from mainspring.serving.route.residency import Residency
+from mainspring.serving.route.shadow import ShadowMetrics, Shadows
+from mainspring.serving.route.traffic_split import arm_of, copied, unit
+
+
+class RouteMetrics(FallbackMetrics, ShadowMetrics, Protocol):
+    def routed(self, route: str, arm: str, code: str) -> None:
+        """One request was given to an arm, which committed (``code`` "") or failed."""
+        ...
+
+
+class Route:
+    """A responder over ``models`` by name, as ``settings`` say.
+
+    The arm is a function of the request and its context alone: so the fingerprint, under which answers are cached, is
+    that of the arm which would answer, and one arm's answer is never given as another's.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: RouteSettings,
+        models: Mapping[str, Responder],
+        metrics: RouteMetrics,
+        shadows: Shadows,
+        shown: Mapping[str, Responder],
+        residency: Residency | None = None,
+    ) -> None:
+        self.name = name
+        self.settings = settings
+        self._residency = residency or Residency()
+        self._metrics = metrics
+        self._shadows = shadows
+        # What is recorded of a shadow passes the same guard as what is shown.
+        self._copies = {each: shown[shadow.model] for each, shadow in settings.shadows.items()}
+        self._arms = {
+            each: Fallback(arm.model, models, metrics, failures=settings.fallback, too_long=settings.context_fallback)
+            for each, arm in settings.arms.items()
+        }
+        self.given = dict.fromkeys(settings.arms, 0)
+        self.models = tuple(arm.model for arm in settings.arms.values())
+
+    def fingerprint(self, request: Request, context: Context) -> str | None:
+        arm = self._arm(request, context)
+        found = self._arms[arm].fingerprint(request, context)
+        return None if found is None else f"{self.name}/{arm}:{found}"
+
+    async def respond(self, request: Request, context: Context) -> Response:
+        """Answer by the arm that the request belongs to."""
+        arm = self._arm(request, context)
+        self.given[arm] += 1
+        within = dataclasses.replace(context, arms={**context.arms, self.name: arm})
+        # What others make of this request beneath (an application's calls) is copied nowhere: its texts belong to
+        # documents that must be forgotten with them.
+        if context.depth == 0:
+            self._copy(request, context)
+        try:
+            response = await self._arms[arm].respond(request, within)
+        except Exception as error:
+            self._metrics.routed(self.name, arm, getattr(error, "code", "internal_error"))
+            raise
+        self._metrics.routed(self.name, arm, "")
+        return response.with_head(arm=arm)
+
+    def _arm(self, request: Request, context: Context) -> str:
+        settings = self.settings
+        near = {name: arm for name, arm in settings.arms.items() if self._residency.serves(arm.model, context)}
+        if len(near) < len(settings.arms) and any(arm.weight for arm in near.values()):
+            # Those that may not answer leave their share to the others.
+            settings = settings.model_copy(update={"arms": near})
+        return arm_of(settings, unit(self.name, settings, request, context))
+
+    def _copy(self, request: Request, context: Context) -> None:
+        for name, shadow in self.settings.shadows.items():
+            if not self._residency.serves(shadow.model, context):
+                self._metrics.shadowed(self.name, name, "region")
+            elif copied(shadow.share, name, context):
+                self._shadows.start(self.name, name, shadow, self._copies[name], request, context)
+
+    def view(self) -> dict[str, Any]:
+        """It, for operators."""
+        return {
+            "name": self.name,
+            "arms": [
+                {"name": name, "model": arm.model, "weight": arm.weight, "given": self.given[name]}
+                for name, arm in self.settings.arms.items()
+            ],
+            "shadows": [
+                {"name": name, "model": arm.model, "share": arm.share} for name, arm in self.settings.shadows.items()
+            ],
+            "fallback": list(self.settings.fallback),
+            "context_fallback": list(self.settings.context_fallback),
+        }

@@ -1,0 +1,1 @@
+"""A home saved and restored."""

@@ -1,0 +1,106 @@
+"""Answers to requests that may be sent again under one name, each made once by however many processes share a database.
+
+Whoever is first claims a name, for as long as it renews its lease; the others wait for what it answers. A process that
+dies leaves a claim that ends by itself.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+import mainspring.stores.sql.rows as rows
+from mainspring.stores.schema import repeat_tags, repeats
+from mainspring.stores.sql.database import Database
+
+LEASE_S = 15.0
+Claim = bytes | Literal["mine", "busy"]
+"""What was answered under the name, or whose turn it is."""
+
+
+class Repeats:
+    """The answers of all tenants. A claim may be lost with the power; what was answered not."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def claim(self, tenant: str, name: str, owner: str, ttl_s: float) -> Claim:
+        """Take the name for ``owner``, where nobody has it or answered under it."""
+        now = time.time()
+        new = {"tenant": tenant, "name": name, "owner": owner, "leased_until": now + LEASE_S, "expires_at": now + ttl_s}
+
+        def work(connection: sa.Connection) -> Claim:
+            _drop(connection, repeats.c.expires_at < now)
+            if connection.execute(rows.insert_new(connection, repeats), new).rowcount:
+                return "mine"
+            found = connection.execute(sa.select(repeats).where(_is(tenant, name))).one()
+            if found.value is not None:
+                return bytes(found.value)
+            if found.leased_until > now:
+                return "busy"
+            over = sa.update(repeats).where(_is(tenant, name), repeats.c.owner == found.owner)
+            return "mine" if connection.execute(over.values(**new)).rowcount else "busy"
+
+        return await self._database.write(work, durable=False)
+
+    async def retake(self, tenant: str, name: str, owner: str, value: bytes) -> bool:
+        """Take the name again for ``owner``, where ``value`` is still what was answered; it counts no more."""
+        there = sa.update(repeats).where(_is(tenant, name), repeats.c.value == value)
+        new: dict[str, Any] = {"value": None, "owner": owner, "leased_until": time.time() + LEASE_S}
+        return bool(await self._database.write(lambda connection: connection.execute(there.values(**new)).rowcount))
+
+    async def renew(self, tenant: str, name: str, owner: str) -> None:
+        """Keep the claim for another while."""
+        mine = sa.update(repeats).where(_is(tenant, name), repeats.c.owner == owner)
+        new = {"leased_until": time.time() + LEASE_S}
+        await self._database.write(lambda connection: connection.execute(mine.values(**new)) and None, durable=False)
+
+    async def done(self, tenant: str, name: str, owner: str, value: bytes, tags: frozenset[str]) -> None:
+        """Keep what was answered; durable when it returns."""
+
+        def work(connection: sa.Connection) -> None:
+            mine = sa.update(repeats).where(_is(tenant, name), repeats.c.owner == owner)
+            if connection.execute(mine.values(value=value)).rowcount:
+                new = [{"tenant": tenant, "tag": tag, "name": name} for tag in sorted(tags)]
+                connection.execute(sa.delete(repeat_tags).where(_of(tenant, name)))
+                connection.execute(sa.insert(repeat_tags), new)
+
+        await self._database.write(work, durable=True)
+
+    async def release(self, tenant: str, name: str, owner: str) -> None:
+        """Give the claim back: whoever asks again begins anew."""
+        mine = sa.and_(_is(tenant, name), repeats.c.owner == owner, repeats.c.value.is_(None))
+        await self._database.write(lambda connection: connection.execute(sa.delete(repeats).where(mine)) and None)
+
+    async def invalidate(self, tag: str) -> int:
+        """Drop every answer with this tag; how many there were."""
+        named = sa.select(repeat_tags.c.name).where(repeat_tags.c.tag == tag)
+        return await self._database.write(lambda connection: _drop(connection, repeats.c.name.in_(named)), durable=True)
+
+    async def count(self, tag: str) -> int:
+        """How many answers carry this tag."""
+        query = sa.select(sa.func.count()).select_from(repeat_tags).where(repeat_tags.c.tag == tag)
+        return int(await self._database.read(lambda connection: connection.execute(query).scalar_one()))
+
+    async def expire(self) -> int:
+        """Drop what has expired; how much that was."""
+        old = repeats.c.expires_at < time.time()
+        return await self._database.write(lambda connection: _drop(connection, old))
+
+
+def _is(tenant: str, name: str) -> sa.ColumnElement[bool]:
+    return sa.and_(repeats.c.tenant == tenant, repeats.c.name == name)
+
+
+def _of(tenant: str, name: str) -> sa.ColumnElement[bool]:
+    return sa.and_(repeat_tags.c.tenant == tenant, repeat_tags.c.name == name)
+
+
+def _drop(connection: sa.Connection, where: sa.ColumnElement[bool]) -> int:
+    gone = connection.execute(sa.select(repeats.c.tenant, repeats.c.name).where(where)).all()
+    for tenant, name in gone:
+        connection.execute(sa.delete(repeat_tags).where(_of(tenant, name)))
+        connection.execute(sa.delete(repeats).where(_is(tenant, name)))
+    return len(gone)

@@ -1,0 +1,1 @@
+"""Collections, documents, files and blobs."""

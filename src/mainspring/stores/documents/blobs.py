@@ -1,0 +1,175 @@
+"""Blobs: immutable bytes under their sha256, in a local directory.
+
+A blob is whole or absent: it is written beside its place, synced, renamed, and its directory synced. Who may read
+one is decided by the rows that name it (files and documents, under their tenant): nothing outside the stores
+asks for a blob by a hash that came from outside.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import os
+import re
+import tempfile
+import time
+from pathlib import Path
+
+import sqlalchemy as sa
+
+import mainspring.stores.sql.database as sql
+import mainspring.stores.sql.rows as rows
+from mainspring.core import private
+from mainspring.core.errors import NotFound, StoreError
+from mainspring.stores.schema import discarded, documents, files
+from mainspring.stores.sql.database import Database
+from mainspring.stores.sql.disk_space import Room
+
+# What a killed process left half written is nobody's after this long.
+ABANDONED_S = 3600.0
+
+_SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+_log = logging.getLogger(__name__)
+
+
+class Blobs:
+    """A directory of blobs."""
+
+    def __init__(self, directory: Path, room: Room | None = None) -> None:
+        self._directory = directory
+        self._room = room
+        self._unfinished = directory / "unfinished"
+
+    async def open(self) -> None:
+        """Make the directory and remove what was never finished."""
+        await asyncio.to_thread(self._open)
+
+    async def put(self, data: bytes) -> str:
+        """Keep ``data``, durable when it returns; its sha256. Raises ``StoreError`` (disk full, say)."""
+        return await asyncio.to_thread(self.write, data)
+
+    async def get(self, sha256: str) -> bytes:
+        """The bytes. Raises ``NotFound``, or ``StoreError`` when the file is damaged."""
+        return await asyncio.to_thread(self._read, sha256)
+
+    async def delete(self, sha256: str) -> None:
+        """Forget a blob; an absent one is no error. Rows that name it are the caller's concern."""
+        await asyncio.to_thread(self.unlink, sha256)
+
+    def path(self, sha256: str) -> Path:
+        """Where the blob lies or would lie. Raises ``NotFound`` for what is not a sha256."""
+        if not _SHA256.match(sha256):
+            raise NotFound(f"{sha256!r} is not the sha256 of a blob")
+        return self._directory / sha256[:2] / sha256
+
+    def holds(self, sha256: str) -> bool:
+        return self.path(sha256).is_file()
+
+    def write(self, data: bytes) -> str:
+        """``put``, in the calling thread."""
+        if self._room is not None:
+            self._room.admit(len(data))
+        sha256 = hashlib.sha256(data).hexdigest()
+        path = self.path(sha256)
+        try:
+            self._write(path, data)
+        except OSError as error:
+            raise StoreError(
+                f"a blob of {len(data)} bytes could not be written to {path.parent}: {error.strerror}",
+                remedy="Check the free space and the permissions of that directory",
+            ) from error
+        return sha256
+
+    def unlink(self, sha256: str) -> None:
+        """``delete``, in the calling thread."""
+        self.path(sha256).unlink(missing_ok=True)
+
+    def _open(self) -> None:
+        private.folder(self._unfinished)
+        for path in self._unfinished.iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_mtime < time.time() - ABANDONED_S:
+                    path.unlink()
+                    _log.info("removed %s, which was never finished", path)
+
+    def _write(self, path: Path, data: bytes) -> None:
+        if _holds(path, data):
+            return
+        if not path.parent.is_dir():
+            path.parent.mkdir(exist_ok=True)
+            _sync_directory(self._directory)
+        descriptor, temporary = tempfile.mkstemp(dir=self._unfinished)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        _sync_directory(path.parent)
+
+    def _read(self, sha256: str) -> bytes:
+        path = self.path(sha256)
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            raise NotFound(f"there is no blob {sha256}") from None
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise StoreError(f"the blob {path} is damaged", remedy="Restore it from a backup, or upload it again")
+        return data
+
+
+def discard(connection: sa.Connection, sha256: str) -> None:
+    """Note, in the transaction that lets go of a blob, that ``sweep`` has to look at it."""
+    if sha256:
+        connection.execute(rows.insert_new(connection, discarded), {"sha256": sha256})
+
+
+async def sweep(database: Database, blobs: Blobs) -> None:
+    """Delete the discarded blobs that no file and no document names any more.
+
+    Apart from, and after, the commit that let go of them: bytes that go before that commit would be missing
+    if it never came. A sweep that fails or dies is made up for by the next, at the latest at the next opening.
+    """
+
+    def work(connection: sa.Connection) -> None:
+        for sha256 in connection.execute(sa.select(discarded.c.sha256).order_by(discarded.c.sha256)).scalars().all():
+            sql.lock(connection, sha256)
+            named = sa.union_all(
+                sa.select(files.c.id).where(files.c.sha256 == sha256),
+                sa.select(documents.c.id).where(documents.c.text_blob == sha256),
+            )
+            if connection.execute(named.limit(1)).first() is None:
+                blobs.unlink(sha256)
+            connection.execute(sa.delete(discarded).where(discarded.c.sha256 == sha256))
+
+    try:
+        await database.write(work, durable=False)
+    except StoreError as error:
+        _log.warning("discarded blobs were not deleted, which the next deletion or start does: %s", error)
+
+
+def claim(connection: sa.Connection, blobs: Blobs, sha256: str) -> bool:
+    """Whether the blob is there; if so it stays, for no ``sweep`` looks before this transaction has named it."""
+    sql.lock(connection, sha256)
+    return blobs.holds(sha256)
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    # By content: a damaged blob has the right name and often the right size, and putting it again repairs it.
+    try:
+        return path.stat().st_size == len(data) and path.read_bytes() == data
+    except FileNotFoundError:
+        return False
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

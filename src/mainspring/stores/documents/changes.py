@@ -1,0 +1,79 @@
+"""What changed in a collection: its version grows, and each document keeps the version at which it last changed.
+
+So whoever knows a collection at one version reads only what changed since, unless a document was removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from mainspring.core.errors import NotFound
+from mainspring.stores.documents.records import Collection
+from mainspring.stores.documents.visibility import Generations
+from mainspring.stores.schema import collections, documents
+
+
+def require(connection: sa.Connection, collection: Collection, *, hold: bool = False) -> int:
+    """The collection's version. ``hold``: nobody deletes or changes it until this transaction ends.
+    Raises ``NotFound`` when it is gone."""
+    query = sa.select(collections.c.version).where(_row_of(collection))
+    if hold:
+        query = query.with_for_update()
+    version = connection.execute(query).scalar_one_or_none()
+    if version is None:
+        raise _gone(collection)
+    return int(version)
+
+
+def bump(connection: sa.Connection, collection: Collection, *, removing: bool = False) -> int:
+    """The collection's next version, at which a document is removed or not. Raises ``NotFound`` when it is gone."""
+    following = collections.c.version + 1
+    values = {"version": following, "removed": following} if removing else {"version": following}
+    bumped = sa.update(collections).where(_row_of(collection)).values(values).returning(collections.c.version)
+    version = connection.execute(bumped).scalar_one_or_none()
+    if version is None:
+        raise _gone(collection)
+    return int(version)
+
+
+def generations(connection: sa.Connection, collection: Collection, known: Generations | None) -> Generations:
+    """The generations that are read now. Raises ``NotFound`` when the collection is gone."""
+    # The version first: what is read after it is at least as new, and is read again next time.
+    version = require(connection, collection)
+    if known is not None and known.version == version:
+        return known
+    seen = ("id", "generation", "groups", "read_groups", "screening")
+    query = sa.select(*(documents.c[name] for name in seen)).where(within(collection), documents.c.generation > 0)
+    if known is None or known.version > version or _removed(connection, collection, known.version):
+        return Generations.of(version, connection.execute(query))
+    return known.follow(version, connection.execute(query.where(documents.c.changed > known.version)))
+
+
+def since(connection: sa.Connection, collection: Collection, version: int) -> Sequence[sa.Row[Any]] | None:
+    """The rows of documents that changed after ``version``; None: some were removed since."""
+    if _removed(connection, collection, version):
+        return None
+    query = sa.select(documents).where(within(collection), documents.c.changed > version)
+    return connection.execute(query).all()
+
+
+def _removed(connection: sa.Connection, collection: Collection, version: int) -> bool:
+    query = sa.select(collections.c.removed).where(_row_of(collection))
+    removed = connection.execute(query).scalar_one_or_none()
+    return removed is None or removed > version
+
+
+def _row_of(collection: Collection) -> sa.ColumnElement[bool]:
+    return sa.and_(collections.c.tenant == collection.tenant, collections.c.id == collection.id)
+
+
+def within(collection: Collection) -> sa.ColumnElement[bool]:
+    """The documents of a collection."""
+    return sa.and_(documents.c.tenant == collection.tenant, documents.c.collection_id == collection.id)
+
+
+def _gone(collection: Collection) -> NotFound:
+    return NotFound(f"the collection {collection.name} was deleted")

@@ -1,0 +1,218 @@
+"""Uploaded files: a row that says whose and what, and a blob with the bytes.
+
+Until it is attached a file is for the groups of the key that uploaded it (none: for the tenant). From then on it is
+as restricted as the documents that were made of it, each with its collection: who may read one of them may have the
+original. What a batch answered is for those who are in all groups of its key: any of them may have opened a document.
+"""
+
+from __future__ import annotations
+
+import builtins
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+import mainspring.stores.documents.blobs as blob_store
+import mainspring.stores.sql.ids as ids
+import mainspring.stores.sql.pages as pages
+import mainspring.stores.sql.rows as rows
+from mainspring.core import cards
+from mainspring.core.errors import Conflict, NotFound, StoreError
+from mainspring.stores.documents.blobs import Blobs
+from mainspring.stores.events.audit_log import Audit, By, Hidden
+from mainspring.stores.keys.quotas import Quotas
+from mainspring.stores.schema import collections, documents, files
+from mainspring.stores.sql.database import Database
+from mainspring.stores.sql.pages import Page, Slice
+from mainspring.stores.sql.row_access import IN_COLLECTION, Sight
+
+PREFIX = "file-"
+ANSWERS = "batch_output"
+"""The purpose of files that batches write."""
+REQUESTS = "batch"
+"""The purpose of files that batches read."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileInfo:
+    """What is known of an uploaded file. ``bytes`` is its size, ``created_at`` Unix seconds.
+
+    ``groups`` may see it while it is in no collection (empty: the tenant).
+    """
+
+    id: str
+    tenant: str
+    name: str
+    bytes: int
+    sha256: str
+    purpose: str
+    created_at: float
+    groups: frozenset[str] = frozenset()
+
+
+class Files:
+    """The files of each tenant. The requests of batches are kept without card numbers; with ``redact`` so is every
+    other file that is text."""
+
+    def __init__(
+        self,
+        database: Database,
+        blobs: Blobs,
+        audit: Audit | None = None,
+        quotas: Quotas | None = None,
+        *,
+        redact: bool = False,
+    ) -> None:
+        self._quotas = quotas or Quotas(database)
+        self._database = database
+        self._audit = audit or Audit(database)
+        self._blobs = blobs
+        self._redact = redact
+
+    async def add(
+        self, tenant: str, name: str, data: builtins.bytes, purpose: str, groups: frozenset[str] = frozenset()
+    ) -> FileInfo:
+        """Keep a file; durable when it returns. The same bytes twice are two files and one blob."""
+        name = cards.scrub(name)
+        if purpose == REQUESTS:
+            data = cards.scrub_lines(data)
+        elif self._redact:
+            data = cards.scrub_text(data)
+        # Before it is written: what is refused takes no disk.
+        for each, adding in (("files", 1), ("file_bytes", len(data))):
+            await self._quotas.check(tenant, each, adding=adding)
+        sha256 = await self._blobs.put(data)
+        info = FileInfo(ids.new(PREFIX), tenant, name, len(data), sha256, purpose, time.time(), groups)
+
+        def work(connection: sa.Connection) -> None:
+            self._quotas.hold(connection, tenant, "files")
+            self._quotas.hold(connection, tenant, "file_bytes", len(data))
+            # Deleting another file of the same bytes may have taken the blob since it was written.
+            if not blob_store.claim(connection, self._blobs, sha256):
+                self._blobs.write(data)
+            connection.execute(sa.insert(files).values(**_columns(info)))
+
+        await self._database.write(work, durable=True)
+        return info
+
+    async def get(self, tenant: str, file_id: str, *, groups: frozenset[str] = frozenset()) -> FileInfo:
+        """The file as ``groups`` may see it. Raises ``NotFound`` for what they may not, as for what is not there."""
+        found = await self._visible(tenant, groups, files.c.id == file_id)
+        if not found:
+            raise NotFound(f"there is no file {file_id}", remedy="GET /v1/files lists them")
+        return found[0]
+
+    async def list(self, tenant: str, *, groups: frozenset[str] = frozenset()) -> list[FileInfo]:
+        """All files of the tenant that ``groups`` may see, newest first."""
+        return await self._visible(tenant, groups, sa.true())
+
+    async def page(
+        self, tenant: str, page: Page, *, groups: frozenset[str] = frozenset(), purpose: str | None = None
+    ) -> Slice[FileInfo]:
+        """The page of ``list``, by age. Raises ``InvalidRequest`` for a cursor that is no file's id."""
+
+        def work(connection: sa.Connection) -> Slice[sa.Row[Any]]:
+            query = _seen(connection, tenant, groups, sa.true() if purpose is None else files.c.purpose == purpose)
+            return pages.read(connection, query, (files.c.id,), page, pages.by_id(PREFIX))
+
+        return (await self._database.read(work)).map(_info)
+
+    async def uses(self, tenant: str, file_id: str, *, groups: frozenset[str]) -> builtins.list[tuple[str, str]]:
+        """The collection and document ids that were made of a file. Raises ``NotFound``, and ``Conflict`` where
+        ``groups`` may not see all of them."""
+        made_of = sa.and_(documents.c.tenant == tenant, documents.c.file_id == file_id)
+        query = sa.select(documents.c.collection_id, documents.c.id).join(collections, IN_COLLECTION).where(made_of)
+        await self.get(tenant, file_id, groups=groups)
+
+        def work(connection: sa.Connection) -> builtins.list[tuple[str, str]]:
+            seen = connection.execute(query.where(Sight(connection, groups).sees_document())).all()
+            if len(connection.execute(query).all()) > len(seen):
+                raise Conflict(
+                    f"{file_id} is also held where this key may not delete it",
+                    remedy="Delete it with a key of more groups, or take it out of your own vector stores alone: "
+                    "DELETE /v1/vector_stores/{id}/files/{file_id}",
+                    param="file_id",
+                )
+            return [(row.collection_id, row.id) for row in seen]
+
+        return await self._database.read(work)
+
+    async def delete(
+        self,
+        tenant: str,
+        file_id: str,
+        *,
+        groups: frozenset[str] | None = frozenset(),
+        by: By | None = None,
+    ) -> None:
+        """Forget a file, and its bytes unless another file or document has the same. ``groups`` None: the caller has
+        looked who asks. ``by`` whom is written into the audit log; None: what it is a part of is written there.
+
+        Raises ``NotFound``, and ``Conflict`` while documents are made of it.
+        """
+        if groups is not None:
+            await self.get(tenant, file_id, groups=groups)
+        uses = sa.select(documents.c.id).where(documents.c.tenant == tenant, documents.c.file_id == file_id)
+
+        def work(connection: sa.Connection) -> None:
+            if connection.execute(uses.limit(1)).first() is not None:
+                raise Conflict(f"{file_id} is in a vector store", remedy="Delete it again", param="file_id")
+            deleted = sa.delete(files).where(files.c.tenant == tenant, files.c.id == file_id)
+            gone = connection.execute(deleted.returning(files)).one_or_none()
+            if gone is None:
+                raise NotFound(f"there is no file {file_id}", remedy="GET /v1/files lists them")
+            blob_store.discard(connection, gone.sha256)
+            if by is not None:
+                told = {"name": Hidden(gone.name), "bytes": gone.bytes, "purpose": gone.purpose}
+                self._audit.append(connection, tenant, "file.deleted", by, object=file_id, details=told)
+
+        await self._database.write(work, frees=True)
+        await blob_store.sweep(self._database, self._blobs)
+        # Its name may say something, too: the database's log still has it.
+        await self._database.compact()
+
+    async def content(self, tenant: str, file_id: str, *, groups: frozenset[str] = frozenset()) -> builtins.bytes:
+        """The bytes of a file. Raises ``NotFound``, or ``StoreError`` when they are lost or damaged."""
+        info = await self.get(tenant, file_id, groups=groups)
+        try:
+            return await self._blobs.get(info.sha256)
+        except NotFound:
+            raise StoreError(f"the bytes of {file_id} are lost", remedy="Delete the file and upload it again") from None
+
+    async def _visible(
+        self, tenant: str, groups: frozenset[str], where: sa.ColumnElement[bool]
+    ) -> builtins.list[FileInfo]:
+        def work(connection: sa.Connection) -> builtins.list[sa.Row[Any]]:
+            query = _seen(connection, tenant, groups, where).order_by(files.c.id.desc())
+            return builtins.list(connection.execute(query))
+
+        return [_info(row) for row in await self._database.read(work)]
+
+
+def _seen(
+    connection: sa.Connection, tenant: str, groups: frozenset[str], where: sa.ColumnElement[bool]
+) -> sa.Select[Any]:
+    # The one place where files are read for somebody.
+    sight = Sight(connection, groups)
+    uses = (
+        sa.select(documents.c.id)
+        .join(collections, IN_COLLECTION)
+        .where(documents.c.tenant == files.c.tenant, documents.c.file_id == files.c.id)
+    )
+    its_readers = sa.case((files.c.purpose == ANSWERS, sight.has_all(files.c.groups)), else_=sight.sees(files.c.groups))
+    unused = sa.and_(~sa.exists(uses), its_readers, sight.left(files.c.groups))
+    return sa.select(files).where(
+        files.c.tenant == tenant, where, sa.or_(unused, sa.exists(uses.where(sight.sees_document())))
+    )
+
+
+def _info(row: sa.Row[Any]) -> FileInfo:
+    fields = dict(row._mapping)
+    return FileInfo(**{**fields, "groups": frozenset(rows.load(fields["groups"]))})
+
+
+def _columns(info: FileInfo) -> dict[str, Any]:
+    fields = {column.name: getattr(info, column.name) for column in files.columns}
+    return {**fields, "groups": rows.names(info.groups)}

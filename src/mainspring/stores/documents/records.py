@@ -1,0 +1,183 @@
+"""What the stores know of collections and their documents: plain records, and how they become columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
+
+import sqlalchemy as sa
+
+import mainspring.stores.sql.rows as rows
+from mainspring.core.types import confinement
+
+Status = Literal["in_progress", "completed", "failed"]
+Screening = Literal["", "clean", "flagged", "quarantined", "released"]
+"""Empty: nobody has looked for instructions in it. Searches do not find what is ``quarantined``."""
+Attributes = Mapping[str, str | int | float | bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A set of documents that is searched as one. ``groups`` empty: the whole tenant may see it.
+
+    ``version`` grows with every change of what a search can find. ``embedder`` names the embedding model.
+    ``stored_in`` is the table of its chunks (empty: the one of its id) and ``building`` another that is filled or
+    to be dropped (empty: none).
+    """
+
+    id: str
+    tenant: str
+    name: str
+    groups: frozenset[str]
+    embedder: str
+    version: int
+    created_at: float
+    metadata: Mapping[str, str] = field(default_factory=dict, hash=False)
+    description: str = ""
+    stored_in: str = ""
+    building: str = ""
+
+    @property
+    def table(self) -> str:
+        """What the vector store calls the chunks of this collection."""
+        return self.stored_in or self.id
+
+    def visible_to(self, groups: frozenset[str]) -> bool:
+        only = confinement(groups)
+        return (not self.groups or bool(self.groups & groups)) and (not only or bool(only & {self.name, self.id}))
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a source says of a document beside its content.
+
+    ``groups`` is its access list (empty: everyone who sees the collection), ``modified_at`` the source's own time in
+    Unix seconds. ``mark`` is the source's name of this version (an ETag, a commit's blob), ``recipe`` the digest of
+    the settings that the content is read with, ``source_id`` the source that it came from (empty: none that is kept).
+    """
+
+    attributes: Attributes = field(default_factory=dict)
+    groups: frozenset[str] = frozenset()
+    modified_at: float | None = None
+    source_id: str = ""
+    mark: str = ""
+    recipe: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentVersion:
+    """A generation that an ingest has begun. ``current`` is the one that readers see meanwhile (0: none)."""
+
+    document_id: str
+    generation: int
+    current: int
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What is to be published of a document: see ``Documents.publish``.
+
+    With ``text`` its blob is written again where another document's removal took it meanwhile. ``graph`` is what the
+    text says of which entities (empty: that is not known).
+    """
+
+    document_id: str
+    generation: int
+    chars: int
+    chunks: int
+    parser: str
+    text_blob: str
+    pages: int | None = None
+    text: str = ""
+    graph: str = ""
+    screening: Screening = ""
+    findings: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document of a collection.
+
+    ``source_key`` names it within its collection (a path, a file id). ``status``, ``error``, ``sha256``, ``name``,
+    ``file_id`` and ``about`` are those of the latest ingest; ``generation`` (0: none yet), ``chars``, ``chunks``,
+    ``pages``, ``parser`` and ``text_blob`` those of what readers see, which stays when a later ingest fails; ``begun``
+    is the generation of the latest ingest.
+    So a source is unchanged when sha256 and recipe are these and the status is ``completed``.
+    """
+
+    document_id: str
+    source_key: str
+    name: str
+    sha256: str
+    generation: int
+    status: Status
+    error: str
+    chars: int
+    chunks: int
+    pages: int | None
+    parser: str
+    text_blob: str
+    file_id: str | None
+    created_at: float
+    updated_at: float
+    about: About = field(default_factory=About)
+    begun: int = 0
+    screening: Screening = ""
+    findings: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def attributes(self) -> Attributes:
+        return self.about.attributes
+
+    @property
+    def groups(self) -> frozenset[str]:
+        return self.about.groups
+
+    @property
+    def modified_at(self) -> float | None:
+        return self.about.modified_at
+
+
+def columns_of(about: About) -> dict[str, Any]:
+    """Columns of ``documents``."""
+    return {
+        "attributes": rows.dump(dict(about.attributes)),
+        "groups": rows.names(about.groups),
+        "modified_at": about.modified_at,
+        "source_id": about.source_id,
+        "mark": about.mark,
+        "recipe": about.recipe,
+    }
+
+
+def document_of(row: sa.Row[Any]) -> Document:
+    """A row of ``documents``."""
+    return Document(
+        document_id=row.id,
+        source_key=row.source_key,
+        name=row.name,
+        sha256=row.sha256,
+        generation=row.generation,
+        status=cast(Status, row.status),
+        error=row.error,
+        chars=row.chars,
+        chunks=row.chunks,
+        pages=row.pages,
+        parser=row.parser,
+        text_blob=row.text_blob,
+        file_id=row.file_id,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        about=About(
+            attributes=rows.load(row.attributes),
+            groups=frozenset(rows.load(row.groups)),
+            modified_at=row.modified_at,
+            source_id=row.source_id,
+            mark=row.mark,
+            recipe=row.recipe,
+        ),
+        begun=row.begun,
+        screening=cast(Screening, row.screening),
+        findings=rows.load(row.findings),
+    )

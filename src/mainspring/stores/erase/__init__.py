@@ -1,0 +1,1 @@
+"""What is deleted of somebody, and what is due to be deleted."""

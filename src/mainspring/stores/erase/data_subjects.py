@@ -1,0 +1,175 @@
+"""Whose data something is: the answers that were for a subject, and what hangs on them.
+
+A subject is a user by the name that requests give (OpenAI's ``user`` or ``safety_identifier``, Anthropic's
+``metadata.user_id``), a session, an API key, or the whole tenant. Its answers are those that name it, those of sessions
+in which it took part (whoever else did: what they were answered may repeat it), and those that continue one of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar, get_args
+
+import sqlalchemy as sa
+
+from mainspring.core.errors import InvalidRequest
+from mainspring.stores.schema import events, keys, sessions, turns
+from mainspring.stores.sql.row_access import Sight
+
+T = TypeVar("T")
+Kind = Literal["user", "session", "key", "tenant"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+AT_ONCE = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whose data is meant. ``id`` is the user's name, the session's, the key's id or the tenant's name."""
+
+    tenant: str
+    kind: Kind
+    id: str
+
+    def __post_init__(self) -> None:
+        if self.kind == "tenant" and self.id != self.tenant:
+            raise InvalidRequest("a tenant can be asked about by itself alone", remedy="Name it", param="subject_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An answer that was for a subject; ``at`` Unix seconds."""
+
+    id: str
+    trace_id: str
+    at: float
+
+
+@dataclass(slots=True)
+class Held:
+    """What is held of a subject: its answers by id, the stored names of its sessions, and its uploaded files."""
+
+    answers: dict[str, Given] = field(default_factory=dict)
+    sessions: set[str] = field(default_factory=set)
+
+    files: set[str] = field(default_factory=set)
+
+    def plan(self) -> dict[str, Any]:
+        """As JSON."""
+        answers = [[each.id, each.trace_id, each.at] for each in self.answers.values()]
+        return {"answers": answers, "sessions": sorted(self.sessions), "files": sorted(self.files)}
+
+    @classmethod
+    def of(cls, plan: Mapping[str, Any]) -> Held:
+        """What ``plan`` made."""
+        answers = {found[0]: Given(*found) for found in plan.get("answers", ())}
+        return cls(answers, set(plan.get("sessions", ())), set(plan.get("files", ())))
+
+
+def find(connection: sa.Connection, subject: Subject, upto: float, known: Held | None = None) -> Held:
+    """All that is from before ``upto`` (Unix seconds), with what was ``known`` before and what hangs on that."""
+    held = Held(dict(known.answers), set(known.sessions), set(known.files)) if known else Held()
+    _take(held, connection.execute(_named(connection, subject, upto)))
+    if subject.kind == "session":
+        mine = sa.select(sessions.c.session_id).where(
+            sessions.c.tenant == subject.tenant, sessions.c.name == subject.id
+        )
+        held.sessions.update(connection.execute(mine.where(sessions.c.created_at <= upto)).scalars())
+    if subject.kind == "tenant":
+        mine = sa.select(sessions.c.session_id).where(sessions.c.tenant == subject.tenant)
+        held.sessions.update(connection.execute(mine.where(sessions.c.created_at <= upto)).scalars())
+        return held
+    new, unread = list(held.answers.values()), set(held.sessions)
+    while True:
+        before = len(held.answers)
+        fresh = unread | (_sessions_of(connection, subject.tenant, new) - held.sessions)
+        held.sessions |= fresh
+        unread = set()
+        for part in parts(sorted(fresh)):
+            _take(held, connection.execute(_answers_in(subject.tenant, part, upto)))
+        _take(held, _continuing(connection, subject.tenant, held.answers, upto))
+        _take(held, _replayed(connection, subject.tenant, held.answers, upto))
+        new = list(held.answers.values())[before:]
+        if not new:
+            return held
+
+
+def visible(connection: sa.Connection, tenant: str, groups: frozenset[str]) -> sa.ColumnElement[bool]:
+    """Of answers: those whose asker's groups are all among ``groups``."""
+    sight = Sight(connection, groups)
+    asker = sa.and_(keys.c.tenant == tenant, keys.c.id == sight.field(events.c.facts, "key_id"))
+    beyond = sa.select(sa.literal(1)).select_from(keys).where(asker, ~sight.has_all(keys.c.groups))
+    return ~beyond.correlate(events).exists()
+
+
+def parts(values: Sequence[T], size: int = AT_ONCE) -> Iterator[Sequence[T]]:
+    """``values`` in pieces that fit into one statement."""
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
+
+
+def _take(held: Held, found: Iterable[sa.Row[Any]]) -> None:
+    for row in found:
+        held.answers.setdefault(row.id, Given(row.id, row.trace_id, row.at))
+
+
+def _answers(tenant: str, upto: float) -> sa.Select[Any]:
+    query = sa.select(events.c.id, events.c.trace_id, events.c.at)
+    return query.where(events.c.tenant == tenant, events.c.kind == "answer", events.c.at <= upto)
+
+
+def _named(connection: sa.Connection, subject: Subject, upto: float) -> sa.Select[Any]:
+    query = _answers(subject.tenant, upto)
+    field_of = Sight(connection, frozenset()).field
+    match subject.kind:
+        case "user":
+            # The second condition is what lets the index of named ones be used.
+            return query.where(events.c.person == subject.id, events.c.person != "")
+        case "session":
+            return query.where(field_of(events.c.facts, "session_id") == subject.id)
+        case "key":
+            return query.where(field_of(events.c.facts, "key_id") == subject.id)
+        case "tenant":
+            return query
+
+
+def _sessions_of(connection: sa.Connection, tenant: str, answers: Sequence[Given]) -> set[str]:
+    """The sessions, forks among them, that hold turns of these answers. A trace may be several requests', so a turn is
+    known by its moment, too."""
+    found: set[str] = set()
+    for part in parts(answers):
+        moments = {(each.trace_id, each.at) for each in part}
+        traces = sorted({each.trace_id for each in part if each.trace_id})
+        query = sa.select(turns.c.session_id, turns.c.trace_id, turns.c.at).distinct()
+        for row in connection.execute(query.where(turns.c.tenant == tenant, turns.c.trace_id.in_(traces))):
+            if (row.trace_id, row.at) in moments:
+                found.add(row.session_id)
+    return found
+
+
+def _answers_in(tenant: str, names: Sequence[str], upto: float) -> sa.Select[Any]:
+    """The answers of sessions."""
+    turn = sa.select(sa.literal(1)).where(
+        turns.c.tenant == tenant,
+        turns.c.session_id.in_(names),
+        turns.c.trace_id == events.c.trace_id,
+        turns.c.at == events.c.at,
+    )
+    return _answers(tenant, upto).where(turn.correlate(events).exists())
+
+
+def _replayed(connection: sa.Connection, tenant: str, answers: Iterable[str], upto: float) -> Iterator[sa.Row[Any]]:
+    """What came of asking again what led to ``answers``: it repeats what was asked. There are few of them."""
+    known = set(answers)
+    query: sa.Select[Any] = sa.select(events.c.id, events.c.trace_id, events.c.at, events.c.parent_id)
+    query = query.where(events.c.tenant == tenant, events.c.kind == "replay", events.c.at <= upto)
+    return (row for row in connection.execute(query).all() if row.parent_id in known and row.id not in known)
+
+
+def _continuing(connection: sa.Connection, tenant: str, answers: Iterable[str], upto: float) -> Iterator[sa.Row[Any]]:
+    """The answers that continue one of ``answers`` by its id."""
+    previous = Sight(connection, frozenset()).field(events.c.facts, "previous")
+    known = set(answers)
+    query = _answers(tenant, upto).add_columns(previous.label("previous")).where(previous.is_not(None))
+    # Those that continue any are few; asking for each of many ids would read all facts once for each part of them.
+    return (row for row in connection.execute(query).all() if row.previous in known and row.id not in known)

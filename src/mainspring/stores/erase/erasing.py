@@ -1,0 +1,81 @@
+"""Erasing in the database: texts of answers, what their facts tell of somebody, and conversations.
+
+Each function is one transaction's work, and can be done again. Sums of money stay what they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+import mainspring.stores.events.contents as contents
+import mainspring.stores.sql.rows as rows
+from mainspring.stores.erase.data_subjects import parts
+from mainspring.stores.events.log import forget_verdicts
+from mainspring.stores.events.retained_facts import bare
+from mainspring.stores.schema import approvals, events, sessions, turns
+from mainspring.stores.sessions.turns import delete_turns
+
+
+def answers(connection: sa.Connection, tenant: str, ids: Sequence[str]) -> dict[str, int]:
+    """Take the texts out of all events about these answers, and out of their facts what is somebody's, and delete the
+    verdicts on them; how many events were changed and how many texts went."""
+    contents.lock(connection)
+    about = sa.and_(events.c.tenant == tenant, events.c.subject.in_(ids))
+    # First those, so that they are not looked at.
+    changed, texts = forget_verdicts(connection, about), []
+    found = connection.execute(
+        sa.select(events.c.id, events.c.facts, events.c.content_id, events.c.person).where(about)
+    )
+    for row in found.all():
+        facts = rows.dump(bare(rows.load(row.facts)))
+        if row.content_id is None and row.person == "" and facts == row.facts:
+            continue
+        texts.append(row.content_id)
+        changed += 1
+        mine = sa.update(events).where(events.c.tenant == tenant, events.c.id == row.id)
+        connection.execute(mine.values(content_id=None, person="", facts=facts))
+    dropped = contents.drop_unreferenced(connection, tenant, [each for each in texts if each is not None])
+    return {"facts": changed, "texts": dropped}
+
+
+def conversations(connection: sa.Connection, tenant: str, names: Iterable[str], upto: float) -> dict[str, int]:
+    """Delete what was said in sessions until ``upto`` (Unix seconds), with what was derived from it; how many messages,
+    and how many sessions have nothing left."""
+    messages = gone = 0
+    for part in parts(sorted(names), 100):
+        mine = sa.and_(turns.c.tenant == tenant, turns.c.session_id.in_(part), turns.c.at <= upto)
+        messages += delete_turns(connection, tenant, mine)
+        left = sa.select(sa.literal(1)).where(
+            turns.c.tenant == sessions.c.tenant, turns.c.session_id == sessions.c.session_id
+        )
+        # One that was begun and has no turn (yet) says its name, nothing else.
+        empty = sa.and_(sessions.c.tenant == tenant, sessions.c.session_id.in_(part), ~left.exists())
+        connection.execute(sa.delete(sessions).where(empty))
+        # What their memory took is recorded under their names.
+        called = sa.and_(events.c.tenant == tenant, events.c.subject.in_(part), events.c.at <= upto)
+        connection.execute(sa.update(events).where(called).values(subject=""))
+        kept = sa.select(sa.func.count()).select_from(sessions)
+        still = connection.execute(kept.where(sessions.c.tenant == tenant, sessions.c.session_id.in_(part)))
+        gone += len(part) - int(still.scalar_one())
+    return {"messages": messages, "sessions": gone}
+
+
+def calls_that_wait(connection: sa.Connection, tenant: str, traces: Sequence[str]) -> int:
+    """Empty the calls of tools in these traces that wait to be approved, or whose note may say something; how many."""
+    mine = sa.and_(approvals.c.tenant == tenant, approvals.c.trace_id.in_(traces))
+    said = sa.or_(approvals.c.arguments != "", approvals.c.note != "")
+    ended = sa.case((approvals.c.status.in_(("pending", "approved")), "expired"), else_=approvals.c.status)
+    values = {"arguments": "", "note": "", "status": ended}
+    return connection.execute(sa.update(approvals).where(mine, said).values(**values)).rowcount
+
+
+def of_no_answer(connection: sa.Connection, tenant: str, upto: float) -> dict[str, int]:
+    """Of a whole tenant: also the texts of events that are about no answer."""
+    contents.lock(connection)
+    left = sa.and_(events.c.tenant == tenant, events.c.at <= upto, events.c.content_id.is_not(None))
+    found: Sequence[Any] = connection.execute(sa.select(events.c.content_id).where(left)).scalars().all()
+    connection.execute(sa.update(events).where(left).values(content_id=None))
+    return {"facts": len(found), "texts": contents.drop_unreferenced(connection, tenant, found)}

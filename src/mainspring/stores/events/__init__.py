@@ -1,0 +1,1 @@
+"""The event log, texts, and the audit log."""

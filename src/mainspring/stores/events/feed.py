@@ -1,0 +1,104 @@
+"""Events in the order in which they were settled, for readers that keep up with them without missing any."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+import mainspring.stores.events.commit_numbers as commits
+import mainspring.stores.sql.rows as rows
+from mainspring.stores.schema import contents, events, watermarks
+from mainspring.stores.sql.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """An event without its text: ``content_id`` names that."""
+
+    settled: int
+    at: float
+    tenant: str
+    id: str
+    trace_id: str
+    kind: str
+    subject: str
+    facts: Mapping[str, Any]
+    content_id: str | None
+
+
+class Feed:
+    """Reads the event log from a position on. A position is the number of a commit."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def begin(self, name: str) -> int:
+        """Where the reader ``name`` has come to; a new one begins with what is settled from now on that was not yet,
+        and one whose database was replaced by an older copy goes on from there."""
+
+        def work(connection: sa.Connection) -> int:
+            position = connection.execute(sa.select(watermarks.c.position).where(_is(name))).scalar_one_or_none()
+            return min(int(position or 0), commits.latest(connection))
+
+        return await self._database.read(work)
+
+    async def after(self, position: int, kinds: Sequence[str], limit: int) -> list[Fact]:
+        """The next events of these kinds: about ``limit`` of them, of whole commits."""
+        columns = (
+            *(events.c.settled, events.c.at, events.c.tenant, events.c.id, events.c.trace_id, events.c.kind),
+            *(events.c.subject, events.c.facts, events.c.content_id),
+        )
+
+        def work(connection: sa.Connection) -> list[Fact]:
+            wanted = sa.and_(events.c.kind.in_(kinds), commits.before_horizon(connection))
+            query = sa.select(*columns).where(wanted).order_by(events.c.settled)
+            found = list(connection.execute(query.where(events.c.settled > position).limit(limit)))
+            if len(found) == limit:
+                last = found[-1].settled
+                whole = [row for row in found if row.settled != last]
+                found = whole or list(connection.execute(query.where(events.c.settled == last)))
+            return [_fact(row) for row in found]
+
+        return await self._database.read(work)
+
+    async def applications(self, answers: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """What was asked for to get these answers, given as (tenant, id)."""
+        if not answers:
+            return {}
+        named = sa.tuple_(events.c.tenant, events.c.id).in_(list(answers))
+        query = sa.select(events.c.tenant, events.c.id, events.c.facts).where(named, events.c.kind == "answer")
+        found = await self._database.read(lambda connection: connection.execute(query).all())
+        return {(row.tenant, row.id): str(rows.load(row.facts).get("requested", "")) for row in found}
+
+    async def text(self, tenant: str, content_id: str) -> str | None:
+        """The text of an event; None where it is gone."""
+        query = sa.select(contents.c.text).where(contents.c.tenant == tenant, contents.c.sha256 == content_id)
+        return await self._database.read(lambda connection: connection.execute(query).scalar_one_or_none())
+
+
+def move(connection: sa.Connection, name: str, position: float, tenant: str = "") -> None:
+    """Note how far the reader ``name`` has come, in the transaction that writes what it made of it."""
+    place = sa.update(watermarks).where(_is(name, tenant)).values(position=position)
+    if not connection.execute(place).rowcount:
+        connection.execute(sa.insert(watermarks).values(tenant=tenant, name=name, position=position))
+
+
+def _is(name: str, tenant: str = "") -> sa.ColumnElement[bool]:
+    return sa.and_(watermarks.c.tenant == tenant, watermarks.c.name == name)
+
+
+def _fact(row: Any) -> Fact:
+    return Fact(
+        settled=row.settled,
+        at=row.at,
+        tenant=row.tenant,
+        id=row.id,
+        trace_id=row.trace_id,
+        kind=row.kind,
+        subject=row.subject,
+        facts=rows.load(row.facts),
+        content_id=row.content_id,
+    )

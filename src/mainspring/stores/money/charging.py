@@ -1,0 +1,52 @@
+"""From ``call`` events to the budgets that count them, and the events of limits that are reached by it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+import mainspring.stores.money.spending as spending
+import mainspring.stores.sql.ids as ids
+from mainspring.core.types import EventRecord
+from mainspring.stores.money.spending import Budget, Charge, Spending
+
+
+def settle(connection: sa.Connection, charges: Sequence[Charge], released: Sequence[str]) -> list[EventRecord]:
+    """Count ``charges``, whose events this transaction has written, and give back what was set aside.
+
+    Returns a ``cost`` event for each budget whose limit was reached by it, for this transaction to write.
+    """
+    return [_reached(*each) for each in spending.settle(connection, charges, released, time.time())]
+
+
+def charge(record: EventRecord) -> Charge:
+    """What budgets count of a ``call`` event."""
+    facts = record.facts
+    return Charge(
+        record.tenant,
+        str(facts.get("key_id", "")),
+        str(facts.get("application", "")),
+        record.at,
+        int(facts.get("cost_nanousd", 0)),
+        int(facts.get("prompt_tokens", 0)) + int(facts.get("completion_tokens", 0)),
+    )
+
+
+def _reached(budget: Budget, spent: Spending) -> EventRecord:
+    facts = {
+        "signal": "budget_reached",
+        "budget_id": budget.id,
+        "name": budget.name,
+        "scope": budget.scope,
+        "subject": budget.subject,
+        "hard": budget.hard,
+        "period": spent.period,
+        "limit_nanousd": budget.limit_nanousd,
+        "limit_tokens": budget.limit_tokens,
+        "spent_nanousd": spent.spent_nanousd,
+        "spent_tokens": spent.spent_tokens,
+    }
+    at = spent.crossed_at or 0.0
+    return EventRecord(ids.new("evt_"), at, budget.tenant, "", "cost", budget.id, facts)

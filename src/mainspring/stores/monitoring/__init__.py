@@ -1,0 +1,1 @@
+"""Spans, tallies and alerts."""

@@ -1,0 +1,1 @@
+"""The database and what tables are read and written with."""

@@ -1,0 +1,98 @@
+"""The room on the disk that holds the home: what is kept free so that a full disk can be emptied again.
+
+Documents and files are refused once less than ``stores.disk_reserve_mb`` is free, answers (whose facts could not be
+written) below a quarter of it. Deleting goes on. Where others filled the disk to its last byte, a deletion gives back
+a file of ours that lay there for that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from mainspring.core import private
+from mainspring.core.errors import StorageFull
+
+BALLAST = "ballast"
+BALLAST_BYTES = 8 * 2**20
+_FRESH_S = 1.0
+
+
+class Room:
+    """The free bytes of the disk under ``home``; ``reserve`` of them are kept free (0: nobody looks)."""
+
+    def __init__(self, home: Path, reserve: int, free: Callable[[Path], int] | None = None) -> None:
+        self._home = home
+        self._reserve = reserve
+        self._look = free or (lambda path: shutil.disk_usage(path).free)
+        self._looked = -_FRESH_S
+        self._free = 0
+
+    def free(self) -> int:
+        """Free bytes, looked up once a second at most."""
+        now = time.monotonic()
+        if now - self._looked >= _FRESH_S:
+            self._free, self._looked = self._look(self._home), now
+        return self._free
+
+    def admit(self, size: int = 0) -> None:
+        """Raises ``StorageFull`` where ``size`` more bytes of documents would leave less than the reserve."""
+        if self._reserve and self.free() - size < self._reserve:
+            raise StorageFull(
+                "the disk of this server is nearly full: nothing is added to it",
+                remedy="Delete documents, files or sessions, or ask who runs the server for space",
+            )
+
+    def admit_answer(self) -> None:
+        """Raises ``StorageFull`` where the facts of an answer may find no room any more."""
+        if self._reserve and self.free() < self._reserve // 4:
+            raise StorageFull(
+                "the disk of this server is full: what is answered could not be recorded",
+                remedy="Delete documents, files or sessions, or ask who runs the server for space",
+                retry_after=30.0,
+            )
+
+    def problem(self) -> str:
+        """What is to be said about the room; empty where there is enough."""
+        if not self._reserve or self.free() >= self._reserve:
+            return ""
+        left = f"{self.free() / 2**20:.0f} MiB are free"
+        if self.free() < self._reserve // 4:
+            return f"the disk is full, nothing is answered or added: {left}"
+        return f"the disk is nearly full, nothing is added: {left}"
+
+    @property
+    def full(self) -> bool:
+        """Whether not even answers are recorded any more."""
+        return bool(self._reserve) and self.free() < self._reserve // 4
+
+
+class Ballast:
+    """A file of ``BALLAST_BYTES`` that is given back to a full disk, so that deleting can write what it must."""
+
+    def __init__(self, home: Path) -> None:
+        self._path = home / BALLAST
+
+    def load(self) -> None:
+        """Make it, where it is not there and the disk has ten times as much."""
+        with contextlib.suppress(OSError):
+            if self._path.exists() or shutil.disk_usage(self._path.parent).free < 10 * BALLAST_BYTES:
+                return
+            private.file(self._path)
+            with self._path.open("r+b") as file:
+                if hasattr(os, "posix_fallocate"):
+                    os.posix_fallocate(file.fileno(), 0, BALLAST_BYTES)
+                else:
+                    file.write(bytes(BALLAST_BYTES))
+
+    def drop(self) -> bool:
+        """Give it back; whether there was any."""
+        try:
+            self._path.unlink()
+        except OSError:
+            return False
+        return True

@@ -1,0 +1,195 @@
+"""Durable work: rows that a process leases, works on and finishes; what it leaves behind another takes up.
+
+A job is ``waiting``, ``running`` under a lease, or over (``done``, ``failed``, ``cancelled``). Whoever holds a lease
+extends it while it works; a process that died does not, and when its lease has passed the job is leased to somebody
+else, ``attempts`` counted. All that work changes is to be written under the lease (``held``), so that somebody who lost
+it without noticing changes nothing any more.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+import mainspring.stores.sql.rows as rows
+from mainspring.core.errors import NotFound
+from mainspring.stores.schema import jobs
+from mainspring.stores.sql.database import Database
+
+WAITING, RUNNING, DONE, FAILED, CANCELLED = "waiting", "running", "done", "failed", "cancelled"
+OVER = (DONE, FAILED, CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as it was read. ``owner`` is the lease that runs it, ``cancelled`` that somebody wants it to stop."""
+
+    tenant: str
+    id: str
+    kind: str
+    state: str
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    owner: str = ""
+    lease_until: float | None = None
+    attempts: int = 0
+    cancelled: bool = False
+    error: str = ""
+    created_at: float = 0.0
+    updated_at: float = 0.0
+    priority: int = 0
+
+
+class Jobs:
+    """The jobs of all tenants."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def submit(
+        self, tenant: str, job_id: str, kind: str, payload: Mapping[str, Any], *, priority: int = 0
+    ) -> None:
+        """Queue a job; durable when it returns. Of jobs that wait those of higher ``priority`` run first."""
+        await self._database.write(
+            lambda connection: insert(connection, tenant, job_id, kind, payload, priority=priority), durable=True
+        )
+
+    async def ensure(self, tenant: str, job_id: str, kind: str) -> None:
+        """Queue a job that is never done, where it is not there yet: who leases it is the one that does its work."""
+        now = time.time()
+        values = {"kind": kind, "state": WAITING, "created_at": now, "updated_at": now}
+        await self._database.write(
+            lambda connection: (
+                connection.execute(rows.insert_new(connection, jobs).values(tenant=tenant, id=job_id, **values))
+                and None
+            ),
+            durable=True,
+        )
+
+    async def get(self, tenant: str, job_id: str) -> Job:
+        """Raises ``NotFound``."""
+        query = sa.select(jobs).where(jobs.c.tenant == tenant, jobs.c.id == job_id)
+        row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
+        if row is None:
+            raise NotFound(f"there is no job {job_id}")
+        return _job(row)
+
+    async def lease(self, kind: str, owner: str, lease_s: float) -> Job | None:
+        """The next job of ``kind`` that waits or whose lease has passed, leased to ``owner``; None where there is none.
+
+        ``owner`` is to be a new name each time: it tells this lease from every other.
+        """
+
+        def work(connection: sa.Connection) -> Job | None:
+            now = time.time()
+            free = sa.or_(jobs.c.state == WAITING, sa.and_(jobs.c.state == RUNNING, jobs.c.lease_until < now))
+            query = sa.select(jobs).where(jobs.c.kind == kind, free)
+            # Side by side, each takes another one; SQLite has one writer anyway.
+            query = query.order_by(jobs.c.priority.desc(), jobs.c.created_at).limit(1).with_for_update(skip_locked=True)
+            row = connection.execute(query).one_or_none()
+            if row is None:
+                return None
+            taken = {
+                "state": RUNNING,
+                "owner": owner,
+                "lease_until": now + lease_s,
+                "attempts": row.attempts + 1,
+                "updated_at": now,
+            }
+            connection.execute(sa.update(jobs).where(_is(row.tenant, row.id)).values(**taken))
+            return _job(row, **taken)
+
+        return await self._database.write(work, durable=False)
+
+    async def claim(self, kind: str, owner: str, every_s: float, lease_s: float) -> Job | None:
+        """The one job of ``kind`` that is done again and again, leased to ``owner``, where it was last done ``every_s``
+        ago or longer; None: it is not time, or somebody else is at it. ``release`` it when it is done."""
+
+        def work(connection: sa.Connection) -> Job | None:
+            now = time.time()
+            fresh = {"tenant": "", "id": kind, "kind": kind, "state": WAITING, "created_at": now, "updated_at": 0.0}
+            connection.execute(rows.insert_new(connection, jobs), fresh)
+            waits = sa.and_(jobs.c.state == WAITING, jobs.c.updated_at <= now - every_s)
+            left = sa.and_(jobs.c.state == RUNNING, jobs.c.lease_until < now)
+            values = {"state": RUNNING, "owner": owner, "lease_until": now + lease_s, "attempts": jobs.c.attempts + 1}
+            taken = sa.update(jobs).where(_is("", kind), sa.or_(waits, left)).values(**values)
+            row = connection.execute(taken.returning(*jobs.columns)).one_or_none()
+            return None if row is None else _job(row)
+
+        return await self._database.write(work, durable=False)
+
+    async def extend(self, job: Job, lease_s: float) -> Job | None:
+        """The job with a longer lease and as it is now; None where the lease is somebody else's."""
+
+        def work(connection: sa.Connection) -> Job | None:
+            now = time.time()
+            mine = sa.update(jobs).where(_is(job.tenant, job.id), jobs.c.state == RUNNING, jobs.c.owner == job.owner)
+            row = connection.execute(mine.values(lease_until=now + lease_s).returning(*jobs.columns)).one_or_none()
+            return None if row is None else _job(row)
+
+        return await self._database.write(work, durable=False)
+
+    async def release(self, job: Job) -> None:
+        """Give the lease back: the job waits again, for anybody."""
+        await self._end(job, WAITING, "")
+
+    async def finish(self, job: Job, state: str = DONE, error: str = "") -> bool:
+        """End the job; whether the lease still held."""
+        return await self._end(job, state, error)
+
+    async def cancel(self, tenant: str, job_id: str) -> None:
+        """Ask for the job to be stopped; whoever runs it learns of it when it extends its lease."""
+        wanted = sa.update(jobs).where(_is(tenant, job_id), jobs.c.state.not_in(OVER)).values(cancelled=True)
+        await self._database.write(lambda connection: connection.execute(wanted) and None, durable=True)
+
+    async def _end(self, job: Job, state: str, error: str) -> bool:
+        def work(connection: sa.Connection) -> bool:
+            if not held(connection, job):
+                return False
+            end(connection, job, state, error)
+            return True
+
+        return await self._database.write(work, durable=True)
+
+
+def insert(
+    connection: sa.Connection, tenant: str, job_id: str, kind: str, payload: Mapping[str, Any], *, priority: int = 0
+) -> None:
+    """``Jobs.submit``, in the transaction that writes what the job is about."""
+    now = time.time()
+    connection.execute(
+        sa.insert(jobs).values(
+            tenant=tenant,
+            id=job_id,
+            kind=kind,
+            state=WAITING,
+            priority=priority,
+            payload=rows.dump(dict(payload)),
+            created_at=now,
+            updated_at=now,
+        )
+    )
+
+
+def held(connection: sa.Connection, job: Job) -> bool:
+    """Whether the lease of ``job`` holds, and will until this transaction ends."""
+    mine = sa.select(jobs.c.id).where(_is(job.tenant, job.id), jobs.c.state == RUNNING, jobs.c.owner == job.owner)
+    return connection.execute(mine.with_for_update()).first() is not None
+
+
+def end(connection: sa.Connection, job: Job, state: str, error: str = "") -> None:
+    """``Jobs.finish``, in the transaction that writes what became of it; after ``held``."""
+    values = {"state": state, "owner": "", "lease_until": None, "error": error, "updated_at": time.time()}
+    connection.execute(sa.update(jobs).where(_is(job.tenant, job.id)).values(**values))
+
+
+def _is(tenant: str, job_id: str) -> sa.ColumnElement[bool]:
+    return sa.and_(jobs.c.tenant == tenant, jobs.c.id == job_id)
+
+
+def _job(row: sa.Row[Any], **changes: Any) -> Job:
+    fields = {**row._mapping, **changes}
+    return Job(**{**fields, "payload": rows.load(fields["payload"])})

@@ -1,0 +1,144 @@
+"""A worker of durable jobs: leases them, keeps their leases while they are worked on, and takes up what others left."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+
+import mainspring.stores.sql.ids as ids
+from mainspring.core.errors import MainspringError, StoreError
+from mainspring.stores.sql.jobs import FAILED, Job, Jobs
+
+_log = logging.getLogger(__name__)
+# A lease is extended so often within its time, and looked at so often for a wish to stop.
+_PATIENCE, _LOOK_S = 3, 2.0
+
+
+class Lease:
+    """A job that is being worked on. ``cancelled`` is set when it is to stop, ``lost`` when it is somebody else's."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.cancelled = asyncio.Event()
+        self.lost = asyncio.Event()
+        if job.cancelled:
+            self.cancelled.set()
+
+    @property
+    def stopped(self) -> bool:
+        return self.cancelled.is_set() or self.lost.is_set()
+
+
+Work = Callable[[Lease], Awaitable[None]]
+"""Does a job, and ends it under its lease (``Jobs.finish`` or ``jobs.end``). To be done again from any point of it."""
+
+
+GiveUp = Callable[[Lease, Exception], Awaitable[None]]
+"""Ends a job that broke off too often, with what it is about."""
+
+
+class Worker:
+    """Runs jobs of one kind, ``parallel`` at a time. A job that raises is tried again when its lease has passed; one
+    that was leased ``attempts`` times by then is given up: by ``give_up``, or failed."""
+
+    def __init__(
+        self,
+        jobs: Jobs,
+        kind: str,
+        work: Work,
+        *,
+        parallel: int = 1,
+        lease_s: float = 30.0,
+        poll_s: float = 1.0,
+        attempts: int = 20,
+        give_up: GiveUp | None = None,
+    ) -> None:
+        self._jobs = jobs
+        self._kind = kind
+        self._work = work
+        self._parallel = parallel
+        self._lease_s = lease_s
+        self._poll_s = poll_s
+        self._attempts = attempts
+        self._give_up = give_up
+        self._wake = asyncio.Event()
+        self._running: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin, with what earlier processes left."""
+        self._loop = asyncio.create_task(self._lease_all(), name=f"jobs: {self._kind}")
+
+    def soon(self) -> None:
+        """A job was queued here: it need not be looked for."""
+        self._wake.set()
+
+    async def close(self) -> None:
+        """Stop in the middle: leases are given back, and the jobs go on elsewhere or at the next start."""
+        tasks = [*self._running, *([self._loop] if self._loop else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _lease_all(self) -> None:
+        while True:
+            self._wake.clear()
+            job = None
+            try:
+                if len(self._running) < self._parallel:
+                    job = await self._jobs.lease(self._kind, ids.new("lease_"), self._lease_s)
+            except StoreError as error:
+                _log.warning("jobs cannot be looked for: %s", error)
+            if job is not None:
+                task = asyncio.create_task(self._run(Lease(job)), name=f"job {job.id}")
+                self._running.add(task)
+                task.add_done_callback(self._ended)
+                continue
+            # Not wait_for: woken and cancelled in one turn of the loop, that of Python 3.11 forgets the cancellation.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._poll_s):
+                    await self._wake.wait()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._wake.set()
+
+    async def _run(self, lease: Lease) -> None:
+        keeping = asyncio.create_task(self._keep(lease), name=f"lease {lease.job.id}")
+        try:
+            await self._work(lease)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._jobs.release(lease.job))
+            raise
+        except Exception as error:
+            # A bug in one job must not end the worker of all.
+            _log.error("job %s broke off: %s: %s", lease.job.id, type(error).__name__, error)
+            await self._broke_off(lease, error)
+        finally:
+            keeping.cancel()
+
+    async def _broke_off(self, lease: Lease, error: Exception) -> None:
+        try:
+            if lease.job.attempts < self._attempts:
+                return
+            if self._give_up is not None:
+                await self._give_up(lease, error)
+            else:
+                await self._jobs.finish(lease.job, FAILED, str(error))
+        except MainspringError as problem:
+            _log.warning("job %s could not be ended: %s", lease.job.id, problem)
+
+    async def _keep(self, lease: Lease) -> None:
+        while not lease.lost.is_set():
+            await asyncio.sleep(min(self._lease_s / _PATIENCE, _LOOK_S))
+            try:
+                job = await self._jobs.extend(lease.job, self._lease_s)
+            except StoreError as error:
+                _log.warning("the lease of job %s could not be extended: %s", lease.job.id, error)
+                continue
+            if job is None:
+                lease.lost.set()
+            elif job.cancelled:
+                lease.cancelled.set()

@@ -1,0 +1,1 @@
+"""Work that waits: batches, approvals, and prompts."""

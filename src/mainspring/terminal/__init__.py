@@ -1,0 +1,1 @@
+"""What every command is made of: output, completion, and the connection to a server."""

@@ -1,0 +1,90 @@
+"""A running server, as commands that speak to it see it."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+
+from mainspring.core.errors import MainspringError, NotFound, Unauthenticated
+
+_TIMEOUT_S = 30.0
+# Between two parts of an answer that a model writes.
+_ANSWER_S = 300.0
+# A server that listens everywhere is asked where it is.
+_HERE = frozenset({"localhost", "::1", "0.0.0.0", "::"})  # noqa: S104
+
+
+class ServerRefused(MainspringError):
+    """The server answered with an error, which is told in its own words."""
+
+    code = "server_refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where it listens and a key of it: ``MAINSPRING_URL`` (default: this configuration's address) and
+    ``MAINSPRING_API_KEY``."""
+
+    url: str
+    key: str
+
+    @classmethod
+    def of(cls, context: typer.Context) -> Server:
+        """Raises ``Unauthenticated`` without a key."""
+        from mainspring.core.settings import load
+
+        loaded = load(context.obj)
+        gateway = loaded.settings.gateway
+        key = loaded.environment.get("MAINSPRING_API_KEY", "")
+        if not key:
+            raise Unauthenticated(
+                "this command needs a key of the running server",
+                remedy="Set MAINSPRING_API_KEY to an admin key",
+            )
+        return cls(loaded.environment.get("MAINSPRING_URL") or gateway.url, key)
+
+    def call(self, method: str, path: str, body: object = None) -> Any:
+        """The JSON answer. Raises ``NotFound`` where nobody listens, ``ServerRefused`` for a refusal."""
+        with self.opened(method, path, body, _TIMEOUT_S) as answer:
+            return json.load(answer)
+
+    @contextmanager
+    def opened(self, method: str, path: str, body: object = None, timeout_s: float = _ANSWER_S) -> Iterator[Any]:
+        """The answer as it comes, within the block. Raises ``NotFound``, ``ServerRefused``."""
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"authorization": f"Bearer {self.key}", "content-type": "application/json"}
+        request = urllib.request.Request(self.url.rstrip("/") + path, data, headers, method=method)  # noqa: S310
+        try:
+            with reach(request, timeout_s) as answer:
+                yield answer
+        except urllib.error.HTTPError as error:
+            raise ServerRefused(_reason(error)) from None
+        except OSError as error:
+            raise NotFound(
+                f"no server answers at {self.url}: {getattr(error, 'reason', error)}",
+                remedy="Start it with `mainspring up`, or set MAINSPRING_URL",
+            ) from None
+
+
+def reach(request: urllib.request.Request, timeout_s: float) -> Any:
+    """The answer to ``request``. Raises ``OSError``; an answer that is an error is ``urllib.error.HTTPError``."""
+    host = (urllib.parse.urlsplit(request.full_url).hostname or "").lower()
+    # No proxy reaches this machine, and none is to be given its key.
+    proxies = urllib.request.ProxyHandler({} if host.startswith("127.") or host in _HERE else None)
+    # Not urlopen, which remembers the proxies of its first call for the whole process.
+    return urllib.request.build_opener(proxies).open(request, timeout=timeout_s)
+
+
+def _reason(error: urllib.error.HTTPError) -> str:
+    try:
+        return str(json.load(error)["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"the server answered {error.code}"

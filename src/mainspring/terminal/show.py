@@ -1,0 +1,115 @@
+"""How the command line speaks: failures, answers with citations, tables and progress."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from mainspring import __version__
+from mainspring.core.errors import MainspringError
+
+ProgressCallback = Callable[[str, int, int], None]
+
+
+# Controls but for tabs and line breaks: names and answers come from others, and are no commands to a terminal.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    """``text`` with control characters as their escapes."""
+    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
+
+
+# Exit codes: 0 is done, 1 not done, 2 a wrong command line or configuration.
+FAILED, USAGE, PARTLY = 1, 2, 3
+
+
+def failure(error: MainspringError) -> None:
+    """One line on stderr, with what to do next; with ``--json`` the envelope too, on stdout."""
+    sys.stderr.write(f"mainspring: {printable(str(error))}\n")
+    if running.as_json:
+        as_json(None, ok=False, errors=[problem(error.code, error.message, error.remedy, error.param)])
+
+
+def problem(code: str, message: str, remedy: str | None = None, param: str | None = None) -> dict[str, Any]:
+    """An error as JSON values."""
+    return {"code": code, "message": message, "remedy": remedy or None, "param": param or None}
+
+
+@dataclass(slots=True)
+class Run:
+    """The command that runs in this process, as it is called (``keys list``), and whether it is to answer in JSON."""
+
+    command: str = ""
+    as_json: bool = False
+
+
+# What failures are told under when they have left the command that raised them.
+running = Run()
+
+
+def as_json(
+    data: Any, *, ok: bool = True, warnings: Sequence[str] = (), errors: Sequence[Mapping[str, Any]] = ()
+) -> None:
+    """Machine-readable output on stdout: ``data`` in the envelope of all commands (docs/cli.md)."""
+    envelope = {
+        "command": running.command,
+        "version": __version__,
+        "ok": ok,
+        "data": data,
+        "warnings": list(warnings),
+        "errors": list(errors),
+    }
+    sys.stdout.write(json.dumps(envelope, indent=2, default=str) + "\n")
+
+
+def answer(found: Mapping[str, Any], *, told: bool = False) -> None:
+    """An answer (``places.facts``), then each citation with the place that it comes from; without its text if it was
+    ``told`` already."""
+    if not told:
+        print(printable(found["answer"].strip()))
+    if found["citations"]:
+        print("\nSources")
+    for citation in found["citations"]:
+        place = citation["source"] + (f", page {citation['page']}" if citation.get("page") else "")
+        heading = f" · {citation['heading']}" if citation.get("heading") else ""
+        print(printable(f"  [{citation['index']}] {place}{heading}"))
+    for notice in found["notices"]:
+        print(f"\nNote: {printable(notice)}")
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """A plain table that survives a pipe."""
+    texts = [[printable(str(cell)) for cell in row] for row in [columns, *rows]]
+    widths = [max(len(row[index]) for row in texts) for index in range(len(columns))]
+    for row in texts:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+@contextmanager
+def progress() -> Iterator[ProgressCallback]:
+    """A progress bar on stderr; the callback takes (stage, done, total), total 0 where it is unknown."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
+    bar = Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True))
+    tasks: dict[str, TaskID] = {}
+
+    def update(stage: str, done: int, total: int) -> None:
+        # What fails before its first step shows no bar.
+        bar.start()
+        if stage not in tasks:
+            tasks[stage] = bar.add_task(stage, total=total or None)
+        bar.update(tasks[stage], completed=done, total=total or None)
+
+    try:
+        yield update
+    finally:
+        if tasks:
+            bar.stop()

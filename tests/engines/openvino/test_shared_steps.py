@@ -1,0 +1,145 @@
+"""Which sequences run in a step, on a clock of the test's own; an engine of numbers instead of a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from mainspring.engines.openvino.shared_steps import FIRST_RATIO, STAYS_S, SharedSteps, StepTimes
+
+SELF, EACH = 7.0, 0.875
+"""Milliseconds that a step takes by itself, and more for each sequence."""
+
+
+@dataclass(eq=False)
+class One:
+    tenant: str
+    reads: int = 20
+    fixed: bool = False
+    running: bool = False
+    begun: bool = False
+    since: float = 0.0
+    written: int = 0
+
+
+class Steps:
+    """Plays steps: who runs writes a token, or reads; ``seconds`` is the clock."""
+
+    def __init__(self, batch: int = 512) -> None:
+        self.turns: SharedSteps[One] = SharedSteps(batch)
+        self.seconds = 0.0
+        self.there: list[One] = []
+        self.pauses = 0
+
+    def step(self) -> int:
+        aside, run = self.turns.choose(self.there, self.seconds)
+        for each in aside:
+            each.running, each.begun, each.since = False, False, self.seconds
+            self.pauses += 1
+        for each in run:
+            each.running = True
+        running = [each for each in self.there if each.running]
+        writing = all(each.begun for each in running)
+        lasts = (SELF + EACH * len(running)) / 1000
+        self.seconds += lasts
+        if writing and running:
+            self.turns.times.observe(len(running), lasts)
+        room = self.turns.batch
+        for each in running:
+            if each.begun:
+                each.written += 1
+            elif room >= each.reads:
+                room -= each.reads
+                each.begun = True
+                each.written += 1
+            else:
+                each.reads -= room
+                room = 0
+        return len(running)
+
+
+def test_alone_a_tenant_has_the_whole_engine() -> None:
+    play = Steps()
+    play.there = [One("a") for _ in range(32)]
+    assert [play.step() for _ in range(5)] == [32] * 5
+    assert play.pauses == 0
+
+
+def test_beside_another_tenant_each_has_its_part() -> None:
+    play = Steps()
+    play.there = [One("a") for _ in range(32)]
+    for _ in range(50):
+        play.step()
+    mine = One("b", since=play.seconds)
+    play.there.append(mine)
+    began, steps = play.seconds, 0
+    while mine.written < 4:
+        play.step()
+        steps += 1
+    # As many steps as tokens, and none longer than two of its own.
+    assert steps == 4
+    assert play.seconds - began <= 2 * 4 * (SELF + EACH) / 1000
+    # It is gone, and may come again: nothing changes for a while, and then all run.
+    play.there.remove(mine)
+    paused = play.pauses
+    assert play.step() < 32
+    play.seconds += STAYS_S
+    assert play.step() == 32
+    assert play.pauses == paused
+
+
+def test_those_that_run_first_are_the_oldest_and_all_end() -> None:
+    play = Steps()
+    play.there = [One("a") for _ in range(32)]
+    ends = []
+    for number in range(6000):
+        if not any(each.tenant == "b" for each in play.there):
+            play.there.append(One("b", since=play.seconds))
+        play.step()
+        for each in [each for each in play.there if each.written >= (4 if each.tenant == "b" else 200)]:
+            play.there.remove(each)
+            if each.tenant == "a":
+                ends.append(number)
+        if len(ends) == 32:
+            break
+    assert len(ends) == 32
+    # The first of them are not kept from their end by those behind them.
+    assert ends[0] <= 400
+
+
+def test_a_long_prompt_keeps_no_other_tenant_from_its_first_token() -> None:
+    play = Steps()
+    play.there = [One("a", reads=4000) for _ in range(8)]
+    play.step()
+    mine = One("b", since=play.seconds)
+    play.there.append(mine)
+    play.step()
+    assert mine.written == 1
+    # They get their turn while it goes on.
+    while not any(each.written for each in play.there[:8]):
+        play.step()
+    assert play.seconds < 5
+
+
+def test_what_cannot_stand_aside_does_not() -> None:
+    play = Steps()
+    play.there = [One("a", fixed=True) for _ in range(32)]
+    play.step()
+    play.there.append(One("b"))
+    assert play.step() == 33
+    assert play.pauses == 0
+
+
+def test_the_bound_comes_from_the_times_of_steps() -> None:
+    times = StepTimes()
+    assert times.ratio == FIRST_RATIO
+    for number in range(400):
+        n = 1 + number % 32
+        times.observe(n, 0.030 + 0.001 * n)
+    assert times.ratio == pytest.approx(30, rel=0.01)
+    assert times.most(2) == 32
+    for _ in range(4000):
+        times.observe(8, 1.0)
+    # Steps of one size tell nothing.
+    assert times.ratio == FIRST_RATIO

@@ -1,0 +1,47 @@
+"""What a question names exactly, and whether a text has it."""
+
+from __future__ import annotations
+
+import pytest
+
+from mainspring.rag.answer.evidence.named import Named, exact, has, missing, named
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("What is the default of --threshold in borg compact?", [("--threshold", "identifier")]),
+        ("What does BORG_EXIT_CODES=legacy do?", [("BORG_EXIT_CODES", "identifier")]),
+        ("What is the engine of N8770M, the Beech?", [("N8770M", "identifier"), ("Beech", "name")]),
+        ("What changed in version 2.1?", [("2.1", "identifier")]),
+        ("What did Amazon pay in the third quarter of 2023?", [("2023", "year"), ("Amazon", "name")]),
+        ("How much does Made Tech pay for a bike?", [("Made Tech", "name")]),
+        ("What's the price of a 4 kg box sent on the 3rd within a 90-day trial?", []),
+        ("Does Let's Encrypt issue wildcard certificates?", [("Let's Encrypt", "name")]),
+        ("Which of these apply in January?", []),
+    ],
+)
+def test_what_a_question_names(question: str, expected: list[tuple[str, str]]) -> None:
+    assert [(each.text, each.kind) for each in named(question)] == expected
+
+
+def test_an_identifier_is_met_by_itself_alone() -> None:
+    assert exact("set --threshold PERCENT", "--threshold")
+    assert not exact("set --threshold-low", "--threshold")
+    assert not exact("BORG_RSH_OLD", "BORG_RSH")
+    assert exact("The engine of N8770M.", "n8770m")
+
+
+def test_a_name_is_met_however_its_words_are_joined() -> None:
+    assert has("madetech/benefits/pension.md", Named("Made Tech", "name"))
+    assert not has("made of high tech", Named("Made Tech", "name"))
+
+
+def test_a_year_is_no_part_of_a_number() -> None:
+    assert has("2023 Q3 AMZN.pdf", Named("2023", "year"))
+    assert not has("It cost 12023 pounds.", Named("2023", "year"))
+
+
+def test_what_no_text_has_is_missing() -> None:
+    texts = ["Amazon's net sales rose in 2023."]
+    assert [each.text for each in missing("How many drivers did Amazon employ in India in 2023?", texts)] == ["India"]

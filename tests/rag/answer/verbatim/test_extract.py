@@ -1,0 +1,56 @@
+"""Which sentences are shown: within a budget, and from one document or several."""
+
+from __future__ import annotations
+
+import pytest
+
+from mainspring.rag.answer.verbatim.extract import Passage, choose, likelihoods
+from mainspring.rag.search.retrieve import Hit
+
+
+def passage(document: str, number: int, *, hit: float, score: float, words: int = 5) -> Passage:
+    text = " ".join([f"{document}{number}"] * words)
+    start = 1000 * number
+    end = start + len(text)
+    found = Hit("c", document, "vs", "name", text, start, end, None, "", hit, 0.5, 1.0, 1, 1, "blob")
+    return Passage(found, text, start, end, "sentence", "", score, 0.5)
+
+
+def documents(ranked: list[Passage]) -> list[str]:
+    return [each.hit.document_id for each in choose(ranked, max_sentences=3, max_words=90)]
+
+
+def two(first: float, second: float) -> list[Passage]:
+    """Three good sentences of document a and one of b that is a little worse, from chunks of these scores."""
+    return [
+        *(passage("a", number, hit=first, score=1.5 - number / 100) for number in range(3)),
+        passage("b", 9, hit=second, score=1.3),
+    ]
+
+
+def test_a_document_that_stands_out_is_shown_alone() -> None:
+    assert documents(two(0.9, 0.4)) == ["a", "a", "a"]
+
+
+def test_documents_that_score_alike_are_both_shown() -> None:
+    assert documents(two(0.8, 0.79)) == ["a", "b", "a"]
+
+
+def test_the_best_sentence_comes_first_whatever_its_document() -> None:
+    ranked = two(0.8, 0.9)
+    assert choose(ranked, max_sentences=1, max_words=90) == ranked[:1]
+
+
+def test_likelihoods_go_by_the_best_chunk_and_sum_to_one() -> None:
+    ranked = [passage("a", 0, hit=0.2, score=1), passage("a", 1, hit=0.8, score=1), passage("b", 2, hit=0.74, score=1)]
+    found = likelihoods(ranked)
+    assert sum(found.values()) == pytest.approx(1)
+    assert found["b"] / found["a"] == pytest.approx(0.3679, abs=1e-3)
+    assert likelihoods([]) == {}
+
+
+def test_what_does_not_fit_is_left_out_and_the_first_is_cut() -> None:
+    long = passage("a", 0, hit=0.9, score=2, words=50)
+    assert choose([long], max_sentences=3, max_words=20)[0].words == 20
+    short = passage("a", 1, hit=0.9, score=3)
+    assert choose([short, long], max_sentences=3, max_words=20) == [short]

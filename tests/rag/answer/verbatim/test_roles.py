@@ -1,0 +1,114 @@
+"""Roles: what may be shown as an answer, and what says nothing by itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from mainspring.rag.answer.verbatim.roles import Role, key, repeats, role_of
+from mainspring.rag.text.sentences import split
+
+
+@pytest.mark.parametrize(
+    ("text", "role"),
+    [
+        ("The warranty lasts three years.", "statement"),
+        ("Delivery takes 3 days", "statement"),
+        ("Call 020 7946 0018.", "statement"),
+        ("He asked: “Why?” and left.", "statement"),
+        ("See the manual, which says that the valve opens at nine bar when the boiler is hot.", "statement"),
+        ("保修期为两年", "statement"),
+        ("How long does the warranty last?", "question"),
+        ("**How long does it last?**", "question"),
+        ("“Why is that?”", "question"),
+        ("保修期是多久？", "question"),
+        ("The fees are:", "lead_in"),
+        ("Proceed as follows.", "lead_in"),
+        ("The exceptions are listed in the table below.", "lead_in"),
+        ("Fees of 30 euros apply as listed below.", "statement"),
+        ("Page 12 of 80", "footer"),
+        ("12 / 80", "footer"),
+        ("– 7 –", "footer"),
+        ("Acme Annual Report | 17", "footer"),
+        ("© 2024 Acme Inc. All rights reserved.", "footer"),
+        ("Copyright 1999 by the authors", "footer"),
+        ("Confidential", "footer"),
+        ("Table of Contents", "footer"),
+        ("https://example.org/help", "footer"),
+        ("Skip to main content", "footer"),
+        ("Risk Factors . . . . . . . . . . 14", "stub"),
+        ("See chapter 3 below.", "stub"),
+        ("(see Table 4)", "stub"),
+        ("(continued)", "stub"),
+        ("Read more about returns", "stub"),
+        ("None.", "stub"),
+        ("This page intentionally left blank", "stub"),
+        ("Very well.", "stub"),
+        ("12", "stub"),
+    ],
+)  # fmt: skip
+def test_the_role_of_a_sentence(text: str, role: Role) -> None:
+    assert role_of(text, "sentence") == role
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "role"),
+    [
+        ("Espresso machines", "item", "statement"),
+        ("Returns within 30 days. Why so long? We like you.", "item", "statement"),
+        ("What is covered?", "item", "question"),
+        ("Covered:", "item", "lead_in"),
+        ("How do I descale it?", "heading", "heading"),
+        ("Zone: 3 | Express: 23.95", "row", "statement"),
+        ("Total 4,512", "row", "statement"),
+        ("Current assets:", "row", "stub"),
+        ("Current assets", "row", "stub"),
+        ("how?", "code", "statement"),
+    ],
+)
+def test_the_role_of_other_kinds(text: str, kind: str, role: Role) -> None:
+    assert role_of(text, kind) == role
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["Management’s Discussion and Analysis", "ITEM 7. LIQUIDITY AND CAPITAL RESOURCES", "Note 4 Leases and Rent"],
+)
+def test_a_title_that_nothing_marks_is_a_heading_where_it_stands_alone(title: str) -> None:
+    first, second = split(f"{title}\n\nThe company leases its shops.")
+    assert (first.role, second.role) == ("heading", "statement")
+    assert split(f"{title}\nand more of it in the same paragraph.")[0].role == "statement"
+
+
+@pytest.mark.parametrize("line", ["Price: 30 euros", "Acme Inc. sells 12 Grinders", "the small print", "Ask for Anna."])
+def test_a_short_line_that_says_something_is_no_heading(line: str) -> None:
+    assert role_of(line, "sentence", alone=True) == "statement"
+
+
+def test_the_question_again_is_known_without_its_mark() -> None:
+    question = "How long does the Kestrel last?"
+    assert repeats("3. How long does the Kestrel last", question)
+    assert repeats("Q: How long does the Kestrel last?", question)
+    assert not repeats("The Kestrel lasts ten years.", question)
+    assert not repeats("", "")
+
+
+def test_duplicates_share_a_key() -> None:
+    assert key("The fee is **£30**.") == key("the fee is £30")
+    assert key("The fee is £30.") != key("The fee is £31.")
+
+
+def test_what_may_be_shown_of_a_page() -> None:
+    text = (
+        "# Returns\n\nHow long do I have?\n\nYou have 30 days. The conditions are:\n\n- unused\n- in its box\n\n"
+        "See below.\n\nPage 3 of 9"
+    )
+    assert [text[one.start : one.end] for one in split(text) if one.showable] == [
+        "You have 30 days.",
+        "unused",
+        "in its box",
+    ]
+
+
+@pytest.mark.parametrize("piece", [". . . . ", "see ", "copyright ", "a | ", "(c) ", ": ", "1.1", "page 1 "])
+def test_a_huge_sentence_is_judged_by_its_end(piece: str) -> None:
+    assert role_of(piece * 200_000 + "x", "sentence") == "statement"

@@ -1,0 +1,84 @@
+"""Rows of tables: the key, the columns that a question names, ranges, and how they are shown."""
+
+from __future__ import annotations
+
+import pytest
+
+from mainspring.rag.answer.verbatim import rows
+from mainspring.rag.text import terms
+
+BOUGHT = "How long can I return an unused grinder bought online in the UK?"
+RETURNS = (
+    "What was bought: Grinders, unused | Online, UK: 45 days | Online, EU and Ireland: 30 days | In a shop: 40 days"
+)
+EXPRESS = "Express | Weight band: Up to {} kg | Zone 1: 11.45 | Zone 2: 16.35 | Zone 3: 23.95"
+PAPER = "Denver Post | Daily Circulation, 2004: 340,168 | Daily Circulation, 2013: 416,676"
+
+
+def shown(text: str, question: str) -> str:
+    row = rows.parsed(text)
+    assert row is not None
+    return rows.short(row, rows.columns(row, question))
+
+
+@pytest.mark.parametrize(
+    ("text", "question", "expected"),
+    [
+        (RETURNS, BOUGHT, "Grinders, unused: Online, UK **45 days**"),
+        (RETURNS, "And in a shop?", "Grinders, unused: In a shop **40 days**"),
+        (EXPRESS.format(5), "What is the price of a 4 kg box to zone 3?", "Express, Up to 5 kg: Zone 3 **23.95**"),
+        ("Property: Widest pan | Value: 180 mm", "How wide may a pan be?", "Widest pan: **180 mm**"),
+        (PAPER, "What was the circulation in 2013?", "Denver Post: Daily Circulation, 2013 **416,676**"),
+        ("Group: Workshop | Days: 28", "How many days has the workshop?", "Workshop: Days **28**"),
+    ],
+)  # fmt: skip
+def test_a_row_answers_with_the_columns_that_are_named(text: str, question: str, expected: str) -> None:
+    assert shown(text, question) == expected
+
+
+def test_a_question_that_names_no_column_gets_none() -> None:
+    row = rows.parsed(RETURNS)
+    assert row is not None
+    assert rows.columns(row, "What about grinders?") == ()
+
+
+def test_ranges() -> None:
+    question = "What is the price of a 4 kg box?"
+    small, right = (rows.parsed(EXPRESS.format(weight)) for weight in (2, 5))
+    assert small is not None
+    assert right is not None
+    assert (rows.within(small, question), rows.within(right, question)) == (-1.0, 1.0)
+    assert rows.within(right, "What is the price of a box?") == 0.0
+    tier = rows.parsed("Tier: Gold | Annual purchases: £20,000 to £59,999 | Discount: 39%")
+    assert tier is not None
+    assert rows.within(tier, "We spend 30,000 pounds a year") == 1.0
+    assert rows.within(tier, "We spend ten thousand pounds a year") == -1.0
+
+
+def test_a_number_as_the_key_is_that_number_alone() -> None:
+    question = "If an identifier fails ten times a day, how long is it paused?"
+    paused = ((1, "never"), (10, "128 days"))
+    rows_of = [rows.parsed(f"Failures per Day: {number} | Time to Pause: {pause}") for number, pause in paused]
+    assert [rows.within(row, question) for row in rows_of if row is not None] == [-1.0, 1.0]
+
+
+def test_keys() -> None:
+    row = rows.parsed(PAPER)
+    assert row is not None
+    assert rows.matched(row, terms.content("the Denver Post in 2013")) == 1.0
+    assert rows.matched(row, terms.content("the Guardian in 2013")) == 0.0
+
+
+@pytest.mark.parametrize("text", ["no cells at all", "a | b | c", "Name: Alone"])
+def test_what_is_no_row_with_names(text: str) -> None:
+    assert rows.parsed(text) is None
+
+
+def test_a_table() -> None:
+    found = [rows.parsed(f"Group: {name} | Days: {days} | From: May") for name, days in (("Office", 25), ("Shop", 28))]
+    assert rows.table([row for row in found if row is not None], [1, 2]).splitlines() == [
+        "| Group | Days | From |  |",
+        "| --- | --- | --- | --- |",
+        "| Office | 25 | May | [1] |",
+        "| Shop | 28 | May | [2] |",
+    ]

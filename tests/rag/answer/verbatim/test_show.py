@@ -1,0 +1,67 @@
+"""How chosen passages are shown: values in bold, whole units, lists, tables and code."""
+
+from __future__ import annotations
+
+import pytest
+
+from mainspring.rag.answer.verbatim import show
+from mainspring.rag.answer.verbatim.extract import Passage
+from mainspring.rag.search.retrieve import Hit
+from mainspring.rag.text.sentences import Kind
+
+
+def passage(document: str, text: str, kind: Kind = "sentence", before: str = "") -> Passage:
+    start = document.index(text)
+    hit = Hit("c", "d", "vs", "a.md", document, 0, len(document), None, "", 1.0, 0.5, 1.0, 1, 1, "blob")
+    return Passage(hit, text, start, start + len(text), kind, "", 1.0, 0.5, before)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "question", "expected"),
+    [
+        ("You have 25 days in 2 blocks.", "How many days do I have?", "You have **25 days** in 2 blocks."),
+        ("It costs £3.50 within 3 days.", "How much does it cost?", "It costs **£3.50** within 3 days."),
+        ("Claims are due within 35 days.", "How long do I have for a claim?", "Claims are due within **35 days**."),
+        ("The shop opened in 1998.", "When did the shop open?", "The shop opened in **1998**."),
+        ("The shop opened in 1998.", "Who opened the shop?", "The shop opened in 1998."),
+        ("Set `limit 5 days` first.", "How many days is the limit?", "Set `limit 5 days` first."),
+        ("Ask within **5 days**.", "How many days do I have?", "Ask within **5 days**."),
+    ],
+)
+def test_the_value_that_answers_is_bold(sentence: str, question: str, expected: str) -> None:
+    assert show.bold(sentence, question) == expected
+
+
+def test_a_sentence_that_leans_is_shown_with_the_one_before() -> None:
+    text = "The press keeps coffee hot for two hours. It must not be used on a stove."
+    found = show.whole(passage(text, text[42:], before=text[:41]), "May I put it on a stove?", {"d": text}, 60)
+    assert (found.text, found.start) == (text, 0)
+    assert show.whole(passage(text, text[42:], before=text[:41]), "May I?", {"d": text}, 10).text == text[42:]
+
+
+LIST = "# Kit\n\nNot paid for are:\n\n- coffee machines\n- plants\n- sofas\n\nAsk first."
+
+
+def test_a_list_is_shown_whole_where_several_things_are_asked_for() -> None:
+    item = passage(LIST, "plants", "item")
+    found = show.whole(item, "Which items are not paid for?", {"d": LIST}, 60)
+    assert found.text == "Not paid for are:\n\n- coffee machines\n- plants\n- sofas"
+    assert show.whole(item, "Are plants paid for?", {"d": LIST}, 60) == item
+
+
+def test_rows_without_a_named_column_are_one_table() -> None:
+    rows = [
+        "Zone: North | Days: 2 | Price: 5 | Carrier: A | Track: yes",
+        "Zone: South | Days: 3 | Price: 9 | Carrier: B | Track: no",
+    ]
+    text = "\n".join(f"| {row} |" for row in rows)
+    (piece,) = show.pieces([passage(text, row, "row") for row in rows], "What about the zones?")
+    assert piece.text.splitlines()[0] == "| Zone | Days | Price | Carrier | Track |  |"
+    assert piece.text.count("[") == 2
+    assert len(piece.passages) == 2
+
+
+def test_code_stays_code() -> None:
+    text = "```\nborg compact\n```"
+    (piece,) = show.pieces([passage(text, "borg compact", "code")], "What do I run?")
+    assert piece.text == "```\nborg compact\n```\n[1]"
