@@ -5,7 +5,8 @@
 FOLDER holds `documents/` and `questions.jsonl` (docs/evaluation.md): documents of any kind and at least thirty
 questions that they answer, near misses and off-topic ones. Whoever tunes on a folder reports on another. Only questions
 of the split `reported` make a result that is kept; others are printed. `--out` writes every answer for reading; what
-two readers said of them (files by the rubric of `mainspring.features.evaluate.sets.readings`) is reported with their agreement.
+two readers said of them (files by the rubric of `mainspring.features.evaluate.sets.readings`) is reported with their
+agreement.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Conversions, each in a process of its own: ``python -m mainspring.engines.catalogue.convert`` with a job as JSON on stdin.
+"""Conversions, each in a process of its own.
+
+``python -m mainspring.engines.catalogue.convert`` reads a job as JSON from stdin.
 
 A damaged GGUF can end OpenVINO with SIGSEGV; the parent's ``run`` turns that, like any error, into ``ModelError``.
 The child writes one JSON object a line on the real stdout: progress, then a result or an error.
