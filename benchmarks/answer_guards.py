@@ -162,7 +162,7 @@ async def relevancy(data: Path, embedder: Embedder) -> dict[str, Figure]:
 
 async def nearest(pairs: Sequence[tuple[Sequence[str], str]], embedder: Embedder) -> list[float]:
     """How near the first sentences of each answer come to what was asked (each of some texts, of which the nearest
-    counts), as ``serving.checked`` judges it; 1 for answers that are too short to be judged."""
+    counts), as ``serving.judge.answer_checks`` judges it; 1 for answers that are too short to be judged."""
     texts = list(dict.fromkeys(text for asked, _ in pairs for text in asked))
     read = dict(zip(texts, np.asarray((await embedder.embed(texts, "query")).vectors), strict=True))
     parts = [windows(answer)[:SENTENCES] for _, answer in pairs]

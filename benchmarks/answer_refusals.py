@@ -5,10 +5,11 @@
 Answers: the gold answers of SQuAD's questions (the half of the articles that no threshold was chosen on), by themselves
 and as the sentence that holds them; replies of assistants in MT-Bench-101, in the half of Taskmaster-4's bookings that
 nothing was chosen on, and in SGD's, each with what was said before it; solutions of word problems. Toxicity and
-relevancy are judged by sentence as `serving.checked` judges them, at the shipped thresholds. What relevancy should find
-are replies out of other dialogues. Support is judged where there are sources, against the sentences of the paragraph
-that the question is about, as `document-qa` judges what it writes. What it should find are sentences of some other
-paragraph, and sentences one of whose numbers was changed. Writes ``benchmarks/results/answer_refusals.json``.
+relevancy are judged by sentence as `serving.judge.answer_checks` judges them, at the shipped thresholds. What
+relevancy should find are replies out of other dialogues. Support is judged where there are sources, against the
+sentences of the paragraph that the question is about, as `document-qa` judges what it writes. What it should find are
+sentences of some other paragraph, and sentences one of whose numbers was changed. Writes
+``benchmarks/results/answer_refusals.json``.
 """
 
 from __future__ import annotations

@@ -3,10 +3,10 @@
     python benchmarks/numeric_form.py MODEL SOURCE.gguf
 
 ``MODEL`` is a pulled chat model, ``SOURCE.gguf`` its file as its authors publish it. Both read the text of the pull's
-gate once. The source is dequantised and computed in float32 by ``engines.reference``; the pulled IR runs in bf16, as it
-is served, and in float32. ``agreement`` is the share of places at which the likeliest token is the same: what a greedy
-answer is made of, where perplexity is a mean. The cache of keys and values is not rounded to 8 bits here; the gate does
-that.
+gate once. The source is dequantised and computed in float32 by ``engines.catalogue.reference_forward``; the pulled IR
+runs in bf16, as it is served, and in float32. ``agreement`` is the share of places at which the likeliest token is
+the same: what a greedy answer is made of, where perplexity is a mean. The cache of keys and values is not rounded to
+8 bits here; the gate does that.
 """
 
 from __future__ import annotations

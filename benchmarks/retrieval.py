@@ -10,9 +10,9 @@ Medline, CISI and NPL were run once with the defaults: nothing was chosen on any
 BM25 is the store's own (Lance: k1 1.2, b 0.75) over the same chunks, stemmed and without English stop words, a document
 counted by its best chunk; BM25 (documents) has the same constants over whole documents (`_bm25.py`). Differences are
 paired by query and tested by randomisation (two-sided, `mainspring.features.evaluate.statistics.significance`);
-p-values of the collections are corrected by Holm. Pooled is the mean of the collections: a query weighs less where there are more of them.
-`--keep` leaves each collection's scores and vectors in a folder and takes them from there, so that it can be run in
-pieces.
+p-values of the collections are corrected by Holm. Pooled is the mean of the collections: a query weighs less where
+there are more of them. `--keep` leaves each collection's scores and vectors in a folder and takes them from there, so
+that it can be run in pieces.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Every field of ``Sampling`` is honoured or refused by every engine, and tokens are drawn as ``engines.sampling``
+"""Every field of ``Sampling`` is honoured or refused by every engine, and tokens are drawn as ``engines.chat.sampling``
 defines it.
 
 ``HONOURED`` has a way to see each field at work; ``REFUSED`` a value of each that an engine without it must refuse. A

@@ -57,7 +57,7 @@ class Answers(Protocol):
 
 
 class Claims(Protocol):
-    """``stores.repeats.Repeats``. All may raise ``StoreError``."""
+    """``stores.cache.idempotency.Repeats``. All may raise ``StoreError``."""
 
     async def claim(self, tenant: str, name: str, owner: str, ttl_s: float) -> Claim: ...
 

@@ -1,4 +1,5 @@
-"""``mainspring models grade``: asks a model of this machine, or a remote one, the questions of ``engines.grade``."""
+"""``mainspring models grade``: asks a model of this machine, or a remote one, the questions of
+``engines.catalogue.grade``."""
 
 from __future__ import annotations
 

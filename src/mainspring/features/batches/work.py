@@ -83,7 +83,7 @@ class Slots:
 
 
 class BatchWork:
-    """Answers one batch after its job was leased. Given to a ``stores.worker.Worker``."""
+    """Answers one batch after its job was leased. Given to a ``stores.sql.worker.Worker``."""
 
     def __init__(
         self,

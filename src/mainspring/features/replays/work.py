@@ -27,8 +27,8 @@ class Keys(Protocol):
 
 
 class ReplayWork:
-    """Asks the requests of one batch again. Given to a ``stores.worker.Worker``; what was asked before a crash is not
-    asked again."""
+    """Asks the requests of one batch again. Given to a ``stores.sql.worker.Worker``; what was asked before a crash is
+    not asked again."""
 
     def __init__(self, replays: Replays, jobs: Jobs, keys: Keys, *, timeout_s: float = 300.0) -> None:
         self._replays = replays

@@ -48,7 +48,7 @@ class FeedbackBody(Body):
 
 
 class Room(Protocol):
-    """``stores.quotas.Quotas``."""
+    """``stores.keys.quotas.Quotas``."""
 
     async def check(self, tenant: str, name: str, of: str) -> None:
         """Raises ``QuotaExceeded``."""

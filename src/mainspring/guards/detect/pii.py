@@ -5,7 +5,7 @@ phonenumbers), so that an order number is not taken for a card. Names and postal
 and are not found. Phone numbers are found in international form (``+44 ...``) and in the North American one.
 
 Whether a finding starts at a position depends on two characters before it and at most ``LONGEST`` after it, and
-overlaps are settled from left to right: that is what lets ``guards.stream`` redact pieces of a text exactly as
+overlaps are settled from left to right: that is what lets ``guards.rewrite.stream`` redact pieces of a text exactly as
 ``redact`` does the whole. ``Search.held_from`` is the other half of that promise: beside each pattern stands what may
 be its beginning at the end of a text. Change the two together.
 """

@@ -25,9 +25,9 @@ from mainspring.guards.rules.rewrite import Rewriter, Rewriting
 
 Action = Literal["flag", "redact", "tokenise", "refuse", "drop", "retry", "rewrite", "strip", "cut", "withhold", "hold"]
 PII_VERSION = 2
-"""Raise it whenever the patterns of ``guards.pii`` change."""
+"""Raise it whenever the patterns of ``guards.detect.pii`` change."""
 OUTPUT_VERSION = 1
-"""Raise it whenever ``guards.leak`` or ``guards.links`` finds something else."""
+"""Raise it whenever ``guards.detect.leak`` or ``guards.rewrite.links`` finds something else."""
 _PII = frozenset(pii.KINDS)
 
 

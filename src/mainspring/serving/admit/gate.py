@@ -2,8 +2,8 @@
 at once those whose turn would come too late.
 
 Who runs is bounded as well as who waits: some room is kept for tenants that hold less than their share
-(``engines.room``), so that nobody waits for the end of what another one began. How long somebody would wait is computed
-from what runs, how far that is and how fast it went, and from what waits before them (``forecast``).
+(``engines.openvino.slots``), so that nobody waits for the end of what another one began. How long somebody would wait
+is computed from what runs, how far that is and how fast it went, and from what waits before them (``forecast``).
 
 A burst may wait ``max_wait_s``; but a line that does not empty for ``burst_s`` adds to everybody's latency and nothing
 to what is served, so while it stands, and until nobody had to be refused for a while, only as much may wait as keeps

@@ -331,7 +331,7 @@ class Limit(Layer):
 
 
 class Held(Protocol):
-    """``serving.reserve_beside.Beside``."""
+    """``serving.money.side_reservation.Beside``."""
 
     def __call__(self, context: Context, tokens: int) -> AbstractAsyncContextManager[None]: ...
 

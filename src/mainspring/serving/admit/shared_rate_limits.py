@@ -45,7 +45,7 @@ _Levels = tuple[float, ...]
 
 
 class Buckets(Protocol):
-    """``stores.buckets.SharedBuckets``. Every method raises ``StoreError`` where they cannot be reached."""
+    """``stores.cache.token_buckets.SharedBuckets``. Every method raises ``StoreError`` where they cannot be reached."""
 
     async def take(self, account: str, asked: Sequence[Asked]) -> Taken: ...
 
@@ -113,7 +113,7 @@ class SharedGrant:
 
 
 class SharedLimits:
-    """See the module. Implements ``serving.limit.RateLimits``. ``rates`` says what each key is granted."""
+    """See the module. Implements ``serving.admit.rate_limits.RateLimits``. ``rates`` says what each key is granted."""
 
     def __init__(self, buckets: Buckets, rates: Limits, *, clock: Clock = time.monotonic) -> None:
         self._buckets = buckets

@@ -68,8 +68,8 @@ class _Both:
 
 
 class KeysAndTenants:
-    """Implements ``serving.limit.RateLimits``: ``keys`` limits each key, ``tenants`` each tenant, with the ``rates``
-    that ``quotas`` tell. ``servers`` is how many share them."""
+    """Implements ``serving.admit.rate_limits.RateLimits``: ``keys`` limits each key, ``tenants`` each tenant, with
+    the ``rates`` that ``quotas`` tell. ``servers`` is how many share them."""
 
     def __init__(
         self,

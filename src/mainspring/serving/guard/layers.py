@@ -1,4 +1,4 @@
-"""What guards are to the layers, and what they do on the way out. The way in is ``serving.guard_input``."""
+"""What guards are to the layers, and what they do on the way out. The way in is ``serving.guard.input``."""
 
 from __future__ import annotations
 

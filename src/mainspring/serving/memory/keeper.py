@@ -35,7 +35,7 @@ _TIMEOUT_S = 120.0
 
 
 class Store(Protocol):
-    """``stores.session_memory.SessionMemory``."""
+    """``stores.sessions.memory.SessionMemory``."""
 
     async def older(self, tenant: str, session_id: str, embedder: str, *, before: str, limit: int) -> list[Older]: ...
 

@@ -47,7 +47,7 @@ class KeyInfo:
     """A key without its secret; ``hint`` is how the secret begins. Times are Unix seconds. ``tier`` names its rate
     limits in ``serving.tiers`` (empty: those of everybody); ``consent``: what is asked with it may be learnt from;
     ``reach`` is what it is limited to; ``parent`` made it, and the budgets of ``lineage`` hold it: see
-    ``stores.lineage``."""
+    ``stores.keys.lineage``."""
 
     id: str
     tenant: str

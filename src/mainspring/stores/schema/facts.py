@@ -89,7 +89,7 @@ keys = sa.Table(
     json("models", "[]"),
     json("collections", "[]"),
     json("regions", "[]"),
-    # Who made it, and the keys whose budgets hold it: see ``stores.lineage``.
+    # Who made it, and the keys whose budgets hold it: see ``stores.keys.lineage``.
     optional("parent"),
     json("lineage", "[]"),
     sa.Index(None, "tenant", "parent"),

@@ -50,13 +50,13 @@ class Events(Protocol):
 
 
 class Passages(Protocol):
-    """``rag.passages.Passages``."""
+    """``rag.answer.passages.Passages``."""
 
     async def read(self, tenant: str, retrievals: Sequence[Mapping[str, Any]], most: int) -> list[str] | None: ...
 
 
 class Verdicts(Protocol):
-    """``stores.verdicts.Verdicts``."""
+    """``stores.events.verdicts.Verdicts``."""
 
     async def known(self, tenant: str, answers: Sequence[str]) -> set[str]: ...
 

@@ -22,7 +22,7 @@ of PAWS, PAWS-QQP, QQP and ParaQuality (docs/caching.md)."""
 
 
 class Words(Protocol):
-    """Reads texts token by token (``engines.late.LateInteraction``)."""
+    """Reads texts token by token (``engines.encode.late_interaction.LateInteraction``)."""
 
     async def tokens(self, texts: Sequence[str]) -> list[Tokens]: ...
 
