@@ -1,14 +1,16 @@
-"""What keeps the code readable: how long functions and modules are, and that no room imports itself by its face."""
+"""What keeps the code readable: how long functions and modules are and how many modules a folder has, and that no room
+imports itself by its face."""
 
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from tests.conftest import ROOT
 
-FUNCTION, MODULE = 60, 400
+FUNCTION, MODULE, FOLDER = 60, 400, 15
 SOURCE = ROOT / "src"
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -64,6 +66,21 @@ def test_modules_import_modules_and_not_the_face_of_their_room() -> None:
     faces -= {"mainspring", "mainspring.engines", "mainspring.rag"}
     found = {name: from_face(tree, name, faces) for name, tree in trees.items()}
     assert not {name: each for name, each in found.items() if each}
+
+
+def crowded(folders: dict[str, int], most: int) -> dict[str, int]:
+    """Folders with more modules than ``most``."""
+    return {folder: modules for folder, modules in folders.items() if modules > most}
+
+
+def test_a_folder_has_few_modules() -> None:
+    """``__init__`` apart. Migrations are one linear chain: nobody looks for his room there."""
+    counts = Counter(
+        str(path.parent.relative_to(SOURCE / "mainspring")) for path in sources("src") if path.name != "__init__.py"
+    )
+    del counts["stores/migrations/versions"]
+    assert not crowded(counts, FOLDER)
+    assert crowded({"a": FOLDER, "b": FOLDER + 1}, FOLDER) == {"b": FOLDER + 1}
 
 
 def test_the_looks_find_what_they_look_for() -> None:

@@ -14,7 +14,7 @@ from mainspring.core.settings import Settings
 from mainspring.stores.schema import HEAD
 from mainspring.stores.sql import database
 
-MIGRATIONS = Path(database.__file__).parent / "migrations"
+MIGRATIONS = Path(database.__file__).parents[1] / "migrations"
 FIRST = (
     "INSERT INTO files (tenant, id, name, bytes, sha256, purpose, created_at) VALUES ('a', 'f', 'n', 1, 's', 'p', 1)",
     "INSERT INTO collections (tenant, id, name, groups, embedder, version, created_at)"

@@ -1,6 +1,6 @@
 """The extension point: one hook by which built-ins and third parties register what the rooms are made of.
 
-A third party publishes the entry point group ``mainspring.core.plugins`` with a module that has
+A third party publishes the entry point group ``mainspring.plugins`` with a module that has
 
     @mainspring.core.plugins.hookimpl
     def mainspring_register(registry: Registry) -> None:
@@ -66,6 +66,6 @@ def load(*builtins: object) -> Registry:
     manager.hook.mainspring_register(registry=registry)
     for builtin in builtins:
         manager.unregister(builtin)
-    manager.load_setuptools_entrypoints("mainspring.core.plugins")
+    manager.load_setuptools_entrypoints("mainspring.plugins")
     manager.hook.mainspring_register(registry=registry)
     return registry

@@ -27,7 +27,7 @@ from mainspring.stores.erase.erasures import ERASED, NOTED, Erasure
 from mainspring.stores.events.audit_log import By
 from mainspring.telemetry.compliance_metrics import ComplianceMetrics
 
-log = logging.getLogger("mainspring.features.compliance")
+log = logging.getLogger("mainspring.compliance")
 # How often notes of other processes are looked for, and how long a process that ends goes on with its own.
 _LOOK_S, _CLOSING_S = 5.0, 60.0
 LIMITS = (

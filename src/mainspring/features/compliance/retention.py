@@ -26,7 +26,7 @@ from mainspring.stores.events.audit_log import ITSELF, By
 from mainspring.stores.sql import ids
 from mainspring.telemetry.compliance_metrics import ComplianceMetrics
 
-log = logging.getLogger("mainspring.features.compliance")
+log = logging.getLogger("mainspring.compliance")
 KIND = "retention"
 _DAY_S = 86_400.0
 _LEASE_S = 300.0

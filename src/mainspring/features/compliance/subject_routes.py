@@ -11,7 +11,7 @@ from starlette.responses import Response as HttpResponse
 from starlette.responses import StreamingResponse
 
 from mainspring.core.types import Context
-from mainspring.features.compliance import Compliance
+from mainspring.features.compliance.service import Compliance
 from mainspring.http.access import Access, acting
 from mainspring.http.pages import AskedPage, list_body
 from mainspring.http.request_body import JsonRoute

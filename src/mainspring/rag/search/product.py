@@ -38,8 +38,7 @@ from mainspring.telemetry.tracing import Span, Tracing
 
 Summarising = Literal["extractive", "generative"]
 """What a summary is made by."""
-_SUMMARY_SENTENCES, _SUMMARY_WORDS = 4, 120
-_SUMMARISED_HITS = 8
+_SUMMARY_SENTENCES, _SUMMARY_WORDS, _SUMMARISED_HITS = 4, 120, 8
 
 
 class Facts(Protocol):
@@ -367,14 +366,12 @@ class Search:
 
 
 def _all_shown(hits: Sequence[Hit], plan: QueryPlan, highlights: bool) -> tuple[Shown, ...]:
-    return tuple(_shown(hit, plan, highlights) for hit in hits)
-
-
-def _shown(hit: Hit, plan: QueryPlan, highlights: bool) -> Shown:
     if not highlights:
-        return Shown(hit)
+        return tuple(map(Shown, hits))
     asked = frozenset(word for query in plan.queries for word in terms.content(query.text))
-    return Shown(hit, tuple(highlight.spans(asked, hit.text)), highlight.snippet(asked, hit.text))
+    return tuple(
+        Shown(hit, tuple(highlight.spans(asked, hit.text)), highlight.snippet(asked, hit.text)) for hit in hits
+    )
 
 
 def _extracted(passages: Sequence[extract.Passage], texts: Mapping[str, str]) -> Summary:

@@ -1,0 +1,78 @@
+"""The services of compliance, opened and closed as one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from mainspring.core.errors import MainspringError
+from mainspring.core.settings import Settings
+from mainspring.features.compliance import startup_record
+from mainspring.features.compliance.documents import Documents
+from mainspring.features.compliance.erasure import LIMITS, Eraser
+from mainspring.features.compliance.guard_decisions import Decisions
+from mainspring.features.compliance.refusals import Refusals
+from mainspring.features.compliance.retention import Retention
+from mainspring.features.compliance.subjects import Subjects
+from mainspring.guards.policy.by_application import Policies
+from mainspring.rag.library import Library
+from mainspring.stores import Stores
+from mainspring.telemetry import Telemetry
+from mainspring.telemetry.compliance_metrics import ComplianceMetrics
+
+log = logging.getLogger("mainspring.compliance")
+
+
+@dataclass(frozen=True, slots=True)
+class Compliance:
+    """What the gateway is given."""
+
+    subjects: Subjects
+    eraser: Eraser
+    refusals: Refusals
+    metrics: ComplianceMetrics
+
+
+@asynccontextmanager
+async def open(  # noqa: A001
+    settings: Settings, stores: Stores, telemetry: Telemetry, library: Library, policies: Policies
+) -> AsyncIterator[Compliance]:
+    """The services, at work in the background until it is left."""
+    metrics = ComplianceMetrics(telemetry.metrics.registry)
+    documents = Documents(stores, library.forgetter)
+    limits = list(LIMITS)
+    if settings.stores.redis:
+        limits.append("what Redis keeps on its disk, until it has rewritten that")
+    # What answers under way is over by then; a stream may take a little longer than its request.
+    again_s = 2 * settings.gateway.request_timeout_s
+    eraser = Eraser(stores, documents, metrics, again_s=again_s, limits=limits)
+    retention = Retention(stores, settings.compliance.retention, metrics)
+    refusals = Refusals(stores.audit, metrics)
+    decisions = Decisions(stores.database, stores.audit, again_s)
+    versions = {"default": policies.default.version} | {name: each.version for name, each in policies.named.items()}
+    await startup_record.note(stores.audit, settings, versions)
+    eraser.start()
+    retention.start()
+    noting = asyncio.create_task(_note(refusals, decisions, settings.compliance.audit_flush_s), name="audit")
+    try:
+        yield Compliance(Subjects(stores, documents), eraser, refusals, metrics)
+    finally:
+        noting.cancel()
+        await asyncio.gather(noting, return_exceptions=True)
+        with suppress(MainspringError):
+            await refusals.flush()
+        await retention.close()
+        await eraser.close()
+
+
+async def _note(refusals: Refusals, decisions: Decisions, every_s: float) -> None:
+    while True:
+        await asyncio.sleep(every_s)
+        try:
+            await refusals.flush()
+            await decisions.seal()
+        except MainspringError as error:
+            log.warning("the audit log was not brought up to date, which the next round does: %s", error)
