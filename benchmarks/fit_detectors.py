@@ -1,4 +1,4 @@
-"""Fit the packaged detectors and write ``src/mainspring/guards/detectors.json``.
+"""Fit the packaged detectors and write ``src/mainspring/guards/detect/detectors.json``.
 
     MAINSPRING_DATA=... python benchmarks/fit_detectors.py [--only conversation]
 

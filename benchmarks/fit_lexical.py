@@ -1,4 +1,4 @@
-"""Fit the packaged detectors of words and write ``src/mainspring/guards/lexical.json``.
+"""Fit the packaged detectors of words and write ``src/mainspring/guards/detect/lexical.json``.
 
     MAINSPRING_DATA=... python benchmarks/fit_lexical.py
 

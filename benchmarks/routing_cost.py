@@ -33,7 +33,7 @@ from mainspring.features.evaluate.fit.routing import Priced, Question, Row
 from mainspring.serving.route.auto import confidence
 from mainspring.serving.route.auto.classifier import Classifier, Judged, fit
 
-SHIPPED = Path(__file__).parent.parent / "src/mainspring/serving/auto/router.json"
+SHIPPED = Path(__file__).parent.parent / "src/mainspring/serving/route/auto/router.json"
 LARGE_PRICE = 10
 RIDGES = (10.0, 30.0, 100.0, 300.0, 1000.0)
 SIZES = {"squad": 300, "gsm8k": 50}

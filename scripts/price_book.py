@@ -1,4 +1,4 @@
-"""Distils the price list of the package ``genai-prices`` into ``src/mainspring/serving/price_book.jsonl``.
+"""Distils the price list of the package ``genai-prices`` into ``src/mainspring/serving/money/price_book.jsonl``.
 
 Run it after that package was upgraded: ``python scripts/price_book.py``. It keeps what text costs: input, cached input,
 cache writes and output, in nano-US-dollars a million tokens, with thresholds, dates and the rates of batches. A test
@@ -28,7 +28,7 @@ from genai_prices.types import (
     TimeOfDateConstraint,
 )
 
-TARGET = Path(__file__).parents[1] / "src" / "mainspring" / "serving" / "price_book.jsonl"
+TARGET = Path(__file__).parents[1] / "src" / "mainspring" / "serving" / "money" / "price_book.jsonl"
 KEYS = {
     "input_mtok": "input",
     "output_mtok": "output",

@@ -209,7 +209,7 @@ class Catalogue:
 
         Raises ``ModelError`` naming file, entry and field.
         """
-        builtin = resources.files("mainspring.engines").joinpath("catalogue.yaml")
+        builtin = resources.files("mainspring.engines.catalogue").joinpath("catalogue.yaml")
         raw = _parse(builtin.read_text(encoding="utf-8"), "catalogue.yaml")
         origins = dict.fromkeys(raw, "the built-in catalogue")
         for path in settings.models.catalogues:

@@ -79,7 +79,9 @@ class Grade:
 
 def cases() -> list[Case]:
     """The packaged questions."""
-    raw = yaml.safe_load(resources.files("mainspring.engines").joinpath("grade.yaml").read_text(encoding="utf-8"))
+    raw = yaml.safe_load(
+        resources.files("mainspring.engines.catalogue").joinpath("grade.yaml").read_text(encoding="utf-8")
+    )
     return [
         Case(
             tuple(each["sources"]),

@@ -30,7 +30,7 @@ _DRAWN = ("temperature", "top_p", "top_k", "min_p", "seed")
 
 def builtin() -> dict[str, Preset]:
     """The presets that ship, by name."""
-    text = resources.files("mainspring.serving").joinpath("presets.yaml").read_text(encoding="utf-8")
+    text = resources.files("mainspring.serving.ring").joinpath("presets.yaml").read_text(encoding="utf-8")
     return {name: Preset.model_validate(values) for name, values in yaml.safe_load(text).items()}
 
 
