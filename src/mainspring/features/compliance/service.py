@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
+import mainspring.features.compliance.startup_record as startup_record
 from mainspring.core.errors import MainspringError
 from mainspring.core.settings import Settings
-from mainspring.features.compliance import startup_record
 from mainspring.features.compliance.documents import Documents
 from mainspring.features.compliance.erasure import LIMITS, Eraser
 from mainspring.features.compliance.guard_decisions import Decisions
