@@ -11,6 +11,7 @@ from mainspring.features.monitor import routes as monitor
 from mainspring.features.prompts import routes as prompts
 from mainspring.features.replays import routes as replays
 from mainspring.features.sessions import routes as sessions
+from mainspring.gateway import originals
 from mainspring.gateway.edge import console, health
 from mainspring.gateway.edge.app import create_app
 from mainspring.gateway.identity import key_routes, policy_routes, preset_routes, quota_routes
@@ -70,6 +71,7 @@ def mount(system: System) -> FastAPI:
         knowledge.stores_router(system.library, access, idempotency),
         knowledge.documents_router(system.library, access),
         sources.router(system.library, access),
+        originals.router(system.library, access),
         search.router(system.library.search, access, system.charge),
         moderations.router(system.moderator, access, system.charge, settings.max_embedding_inputs),
         policy_routes.router(system.policies, access),

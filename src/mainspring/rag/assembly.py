@@ -23,6 +23,7 @@ from mainspring.rag.ingest.pipeline import Ingestor
 from mainspring.rag.ingest.screening import Screener
 from mainspring.rag.ingest.vocabulary import Vocabularies
 from mainspring.rag.library import Library
+from mainspring.rag.originals import Originals
 from mainspring.rag.parse.card_masking import CoveringParser
 from mainspring.rag.parse.parser import Parser, layout_model
 from mainspring.rag.query.model import ModelAsk
@@ -97,6 +98,10 @@ class Assembly:
         forgetter = Forgetter(stores, again_s=2 * settings.gateway.request_timeout_s)
         library = Library(stores, ingestor, syncer, self._search(), self._answerer, forgetter)
         library.screener = screener
+        # Parsers of its own: who opens a page does not wait for documents that are being read.
+        # Where personal data are covered in what was read, no picture shows them.
+        covered = settings.compliance.documents == "redact"
+        library.originals = Originals(stores.blobs, stores.sources, Parser(settings.rag), shown=not covered)
         library.rewire = lambda: self._rewire(library)
         library.graphs = Builder(stores.collections, stores.graphs, self._retriever, self._reader)
         return library

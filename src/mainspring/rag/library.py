@@ -19,11 +19,14 @@ from mainspring.rag.answer.passage_view import Opened, opened
 from mainspring.rag.answer.responder import DocumentAnswerer
 from mainspring.rag.connect.registry import Spec
 from mainspring.rag.connect.sync import Syncer
+from mainspring.rag.connect.under_way import Sync, Syncs
 from mainspring.rag.graph.read.reader import Builder, Built
 from mainspring.rag.ingest.forget import Forgetter
 from mainspring.rag.ingest.intake import Intake
 from mainspring.rag.ingest.pipeline import Ingestor, IngestReport, Progress
 from mainspring.rag.ingest.screening import Screener
+from mainspring.rag.originals import Originals
+from mainspring.rag.parse.parsed import PagePicture
 from mainspring.rag.search.product import Search
 from mainspring.serving.ring.registry import Served
 from mainspring.stores import Stores
@@ -65,6 +68,8 @@ class Library:
         # Makes graphs of what was ingested without; the room's ``open`` sets it.
         self.graphs: Builder | None = None
         self.screener: Screener | None = None
+        self.originals: Originals | None = None
+        self.syncs = Syncs(syncer)
         # Has answers written by the best of the chat models that there are now.
         self.rewire: Callable[[], None] = lambda: None
         self.intake = Intake(stores, ingestor)
@@ -76,8 +81,11 @@ class Library:
 
     async def close(self) -> None:
         """Stop the background work; what it was at stays ``in_progress`` and is taken up at the next start."""
+        await self.syncs.close()
         await self.intake.close()
         await self.forgetter.close()
+        if self.originals is not None:
+            await self.originals.close()
 
     async def create(
         self,
@@ -164,6 +172,21 @@ class Library:
         if not document.text_blob:
             raise Conflict(f"{document.name} was not read: {document.error or document.status}")
         return opened(document, await self.search.text(document.text_blob), start, end, around)
+
+    async def open_page(
+        self, principal: Principal, id_or_name: str, file_id: str, number: int, start: int | None, end: int | None
+    ) -> PagePicture:
+        """Page ``number`` of the original of a PDF, with ``[start:end]`` of its text marked.
+
+        Raises as ``open_passage`` does, and ``Conflict`` where the original is not kept.
+        """
+        collection = await self.get(principal, id_or_name)
+        document = await self.document(principal, collection.id, file_id)
+        quote = ""
+        if start is not None:
+            quote = (await self.open_passage(principal, collection.id, file_id, start, end, 0)).text
+        assert self.originals is not None
+        return await self.originals.page(collection, document, number, quote)
 
     async def chunks(self, principal: Principal, id_or_name: str, file_id: str) -> tuple[Document, list[ChunkRow]]:
         """A document and the chunks that searches find of it, in the order of its text.
@@ -294,6 +317,14 @@ class Library:
     async def sources(self, principal: Principal, name: str) -> list[SourceRow]:
         """What a collection is filled from. Raises ``NotFound``."""
         return await self._syncer.sources(await self.get(principal, name))
+
+    async def begin_sync(self, principal: Principal, name: str, source_id: str) -> tuple[SourceRow, Sync]:
+        """Begin to follow a source; see ``Syncs.begin``. Raises ``NotFound``."""
+        collection = await self.get(principal, name)
+        for source in await self._syncer.sources(collection):
+            if source.id == source_id:
+                return source, self.syncs.begin(collection, source)
+        raise NotFound(f"{collection.name} has no source {source_id}", remedy="GET its sources lists them")
 
     async def sync(
         self, principal: Principal, name: str, source: SourceRow, progress: Progress | None = None

@@ -37,7 +37,7 @@ DOCUMENT = Parsed(
 )
 
 
-def heard(frame: list[bytes], size: int = 0) -> Parsed | MainspringError:
+def heard(frame: list[bytes], size: int = 0) -> frames.Answer:
     whole = b"".join(frame)
     (length,) = frames.LENGTH.unpack(whole[: frames.LENGTH.size])
     assert length <= frames.most(size)

@@ -12,7 +12,12 @@ from mainspring.core.types import Context, Principal
 from mainspring.http.access import Access
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
+from mainspring.rag.connect.under_way import Sync, Syncs
+from mainspring.rag.ingest.publish import IngestReport
 from mainspring.stores.documents.sources import SourceRow
+
+# Files that could not be read which one answer names.
+_FAILURES = 20
 
 
 class Followed(Protocol):
@@ -22,6 +27,13 @@ class Followed(Protocol):
         """The sources of a collection. Raises ``NotFound``."""
         ...
 
+    async def begin_sync(self, principal: Principal, name: str, source_id: str) -> tuple[SourceRow, Sync]:
+        """Begin to follow a source, or tell of the sync that is under way. Raises ``NotFound``."""
+        ...
+
+    @property
+    def syncs(self) -> Syncs: ...
+
 
 def router(library: Followed, access: Access) -> APIRouter:
     """The route over the sources of collections."""
@@ -30,15 +42,25 @@ def router(library: Followed, access: Access) -> APIRouter:
 
     @routes.get("/{store_id}/sources")
     async def list_sources(store_id: str, context: admins) -> HttpResponse:
-        """Where the documents come from, and when each source was followed last; `mainspring sync` follows them."""
-        found = [source_body(each) for each in await library.sources(context.principal, store_id)]
-        return json_response({"object": "list", "data": found, "has_more": False})
+        """Where the documents come from, when each source was followed last, and how far the sync is that follows it
+        now."""
+        tenant = context.principal.tenant
+        found = await library.sources(context.principal, store_id)
+        data = [source_body(each, library.syncs.of(tenant, each.id)) for each in found]
+        return json_response({"object": "list", "data": data, "has_more": False})
+
+    @routes.post("/{store_id}/sources/{source_id}/sync", status_code=202)
+    async def sync(store_id: str, source_id: str, context: admins) -> HttpResponse:
+        """Follow a source again in the background: what changed is read, what vanished is forgotten. Of a source that
+        is being followed it is the sync under way."""
+        source, begun = await library.begin_sync(context.principal, store_id, source_id)
+        return json_response(source_body(source, begun), status=202)
 
     return routes
 
 
-def source_body(source: SourceRow) -> dict[str, Any]:
-    """A source as JSON."""
+def source_body(source: SourceRow, sync: Sync | None = None) -> dict[str, Any]:
+    """A source as JSON, with the sync that follows it or did last, since the server started."""
     return {
         "id": source.id,
         "object": "vector_store.source",
@@ -47,4 +69,26 @@ def source_body(source: SourceRow) -> dict[str, Any]:
         "created_at": source.created_at,
         "synced_at": source.synced_at,
         "error": source.error or None,
+        "sync": None if sync is None else sync_body(sync),
     }
+
+
+def sync_body(sync: Sync) -> dict[str, Any]:
+    """A sync as JSON; ``report`` once it is done."""
+    report = sync.report
+    return {
+        "state": sync.state,
+        "began_at": sync.began_at,
+        "ended_at": sync.ended_at,
+        "done": sync.done,
+        "total": sync.total,
+        "error": sync.error or None,
+        "report": None if report is None else report_body(report),
+    }
+
+
+def report_body(report: IngestReport) -> dict[str, Any]:
+    """What a sync did as JSON, in numbers of documents; of those that were not read some with their reasons."""
+    names = ("added", "updated", "unchanged", "moved", "removed", "failed")
+    failures = [{"name": each.name, "error": each.error} for each in report.failed[:_FAILURES]]
+    return {**{name: len(getattr(report, name)) for name in names}, "failures": failures}

@@ -13,8 +13,8 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from mainspring.core.errors import MainspringError, UnreadableDocument
+from mainspring.rag import page_picture
 from mainspring.rag.parse import frames, kinds, readers
-from mainspring.rag.parse.parsed import Parsed
 
 _MAX_FILE_BYTES = 256 * 2**20
 _YIELDS = 10
@@ -43,9 +43,11 @@ def _answered(data: bytes, asked: frames.Asked) -> list[bytes]:
         return frames.answer(_no_memory(asked.name), len(data))
 
 
-def _answer(data: bytes, asked: frames.Asked) -> Parsed | MainspringError:
+def _answer(data: bytes, asked: frames.Asked) -> frames.Answer:
     name = asked.name
     try:
+        if asked.page:
+            return page_picture.drawn(data, name, asked.page, asked.quote, asked.options.max_pages)
         kind, warning = kinds.detect(data, name)
         found = readers.read(data, name, kind, asked.options)
         return replace(found, warnings=(warning, *found.warnings)) if warning else found

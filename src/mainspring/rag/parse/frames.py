@@ -17,8 +17,10 @@ from pydantic import Field, TypeAdapter
 
 from mainspring.core import errors, structure
 from mainspring.core.errors import MainspringError, UnreadableDocument
-from mainspring.rag.parse.parsed import Parsed
+from mainspring.rag.parse.parsed import MAX_PICTURE_BYTES, MAX_PIXELS, PNG, PagePicture, Parsed
 from mainspring.rag.parse.reading_options import Options
+
+Answer = Parsed | PagePicture | MainspringError
 
 LENGTH = struct.Struct(">Q")
 MAX_REQUEST = 64 * 1024
@@ -31,12 +33,15 @@ _ERRORS = {each.__name__: each for each in (UnreadableDocument, errors.MissingEx
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A document that is to be read; ``bytes`` of it follow."""
+    """A document that is to be read; ``bytes`` of it follow. With ``page`` (from 1) that page is to be drawn instead,
+    with ``quote`` marked."""
 
     name: str
     bytes: int
     options: Options
     timeout_s: float
+    page: int = 0
+    quote: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +54,23 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Drawn:
+    """A page as a picture: its measures in pixels, the document's pages, and the lines that are marked."""
+
+    width: Annotated[int, Field(ge=1, le=MAX_PIXELS)]
+    height: Annotated[int, Field(ge=1, le=MAX_PIXELS)]
+    pages: Annotated[int, Field(ge=1, le=10**7)]
+    marked: Annotated[int, Field(ge=0, le=10**4)]
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
-    """An answer. ``images`` are the lengths of the figures' pictures, which follow in their order."""
+    """An answer. ``images`` are the lengths of the figures' pictures, which follow in their order, or of the page's."""
 
     parsed: Parsed | None = None
     failed: Failed | None = None
     images: Annotated[tuple[int, ...], Field(max_length=100_000)] = ()
+    drawn: Drawn | None = None
 
 
 def most(size: int) -> int:
@@ -72,10 +88,13 @@ def asked(head: bytes) -> Asked:
     return _adapter(Asked).validate_json(head)  # type: ignore[no-any-return]
 
 
-def answer(found: Parsed | MainspringError, size: int) -> list[bytes]:
+def answer(found: Answer, size: int) -> list[bytes]:
     """The frame of an answer about a document of ``size`` bytes, in pieces. What is too large is told as an error."""
     if isinstance(found, MainspringError):
         return [_framed(asdict(Told(failed=_failed(found))))]
+    if isinstance(found, PagePicture):
+        head = Drawn(found.width, found.height, found.pages, found.marked)
+        return [_framed(asdict(Told(images=(len(found.png),), drawn=head))), found.png]
     images = [figure.image for figure in found.figures]
     plain = replace(found, figures=tuple(replace(figure, image=b"") for figure in found.figures))
     told = Told(plain, images=tuple(map(len, images)))
@@ -91,17 +110,22 @@ def told(head: bytes) -> Told:
     if _crowded(head):
         raise ValueError("the answer holds too many values")
     found: Told = _adapter(Told).validate_json(head)
-    figures = found.parsed.figures if found.parsed is not None else ()
-    if min(found.images, default=0) < 0 or sum(found.images) > _MAX_IMAGES or len(found.images) != len(figures):
+    count = 1 if found.drawn is not None else 0 if found.parsed is None else len(found.parsed.figures)
+    most = MAX_PICTURE_BYTES if found.drawn is not None else _MAX_IMAGES
+    if min(found.images, default=0) < 0 or sum(found.images) > most or len(found.images) != count:
         raise ValueError("the answer announces pictures that it cannot have")
     return found
 
 
-def document(found: Told, images: bytes) -> Parsed | MainspringError:
+def document(found: Told, images: bytes) -> Answer:
     """What an answer and the pictures behind it say. Raises ``ValueError``."""
     if found.failed is not None:
         kind = _ERRORS.get(found.failed.error, UnreadableDocument)
         return kind(found.failed.message, remedy=found.failed.remedy)
+    if (page := found.drawn) is not None:
+        if not images.startswith(PNG):
+            raise ValueError("the answer's picture is none")
+        return PagePicture(images, page.width, page.height, page.pages, page.marked)
     if found.parsed is None:
         raise ValueError("the answer is empty")
     if not images:

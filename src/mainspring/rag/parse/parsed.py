@@ -127,3 +127,19 @@ def heading_paths(headings: tuple[Heading, ...]) -> list[tuple[int, str]]:
         stack.append(heading)
         paths.append((heading.start, " > ".join(part.title for part in stack)))
     return paths
+
+
+# Of the picture of a page: pixels, bytes, the characters of what is marked in it, and how a PNG begins.
+MAX_PIXELS, MAX_PICTURE_BYTES, MAX_QUOTE = 1_500_000, 8 * 2**20, 4000
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@dataclass(frozen=True, slots=True)
+class PagePicture:
+    """A PNG of a page of a document of ``pages``; ``marked`` lines of it show the passage."""
+
+    png: bytes
+    width: int
+    height: int
+    pages: int
+    marked: int

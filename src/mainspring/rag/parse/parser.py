@@ -13,14 +13,15 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from mainspring.core.errors import MainspringError, ModelError, UnreadableDocument
 from mainspring.core.settings import RagSettings, Settings
 from mainspring.rag.parse import frames, kinds
-from mainspring.rag.parse.parsed import Parsed
+from mainspring.rag.parse.frames import Asked
+from mainspring.rag.parse.parsed import MAX_QUOTE, PagePicture, Parsed
 from mainspring.rag.parse.reading_options import Options
 
 # pdfium, lxml and OpenCV all leak a little; a fresh worker costs less than a second.
@@ -33,6 +34,8 @@ _PICTURES_SHARE = 0.3
 _LOOK_S = 2.0
 _STILL_S = 60.0
 _ENDING_S = 5.0
+# A page is waited for by somebody.
+_DRAWING_S = 10.0
 _T = TypeVar("_T")
 
 
@@ -70,21 +73,50 @@ class Parser:
             data = source
         if len(data) > kinds.MAX_BYTES:
             raise kinds.too_large(name, len(data))
-        async with self._slots:
-            try:
-                answer = await self._read(data, name, images)
-            except _Crashed:
-                # Somebody may have killed it, for memory say: a file that kills it does so twice.
-                answer = await self._read(data, name, images)
-        if isinstance(answer, MainspringError):
-            raise answer
+        answer = await self._answer(data, self._asked(data, name, images))
+        if not isinstance(answer, Parsed):
+            raise _broken(name)
         if not answer.text.strip():
             raise UnreadableDocument(f"{name} has no text", remedy="Check that it is the right file")
         return answer
 
-    async def _read(self, data: bytes, name: str, images: bool) -> Parsed | MainspringError:
+    async def draw(self, data: bytes, name: str, page: int, quote: str = "") -> PagePicture:
+        """Page ``page`` (from 1) of a PDF with ``quote`` marked. Raises ``UnreadableDocument``, as ``parse`` does, also
+        for what is no PDF and for a page that it does not have."""
+        asked = self._asked(data, name, images=False)
+        seconds = min(_DRAWING_S, self._settings.parse_timeout_s)
+        asked = replace(asked, page=page, quote=quote[:MAX_QUOTE], timeout_s=seconds)
+        answer = await self._answer(data, asked)
+        if not isinstance(answer, PagePicture):
+            raise _broken(name)
+        return answer
+
+    def _asked(self, data: bytes, name: str, images: bool) -> Asked:
+        options = Options(
+            self._settings.ocr,
+            self._settings.parser,
+            self._settings.parse_max_pages,
+            self._layout_model,
+            _PICTURES_SHARE * self._settings.parse_timeout_s,
+            images,
+        )
+        name = name.encode("utf-8", "replace").decode()[:_MAX_NAME]
+        return Asked(name, len(data), options, self._settings.parse_timeout_s)
+
+    async def _answer(self, data: bytes, asked: Asked) -> Parsed | PagePicture:
+        async with self._slots:
+            try:
+                answer = await self._read(data, asked)
+            except _Crashed:
+                # Somebody may have killed it, for memory say: a file that kills it does so twice.
+                answer = await self._read(data, asked)
+        if isinstance(answer, MainspringError):
+            raise answer
+        return answer
+
+    async def _read(self, data: bytes, asked: Asked) -> frames.Answer:
         async with self._worker() as worker:
-            return await self._ask(worker, data, name, images)
+            return await self._ask(worker, data, asked)
 
     async def close(self) -> None:
         """End the workers. Documents that are being parsed fail."""
@@ -120,9 +152,10 @@ class Parser:
         )
         return _Worker(process)
 
-    async def _ask(self, worker: _Worker, data: bytes, name: str, images: bool) -> Parsed | MainspringError:
+    async def _ask(self, worker: _Worker, data: bytes, asked: Asked) -> frames.Answer:
+        name = asked.name
         try:
-            return await _watched(worker.process, self._exchange(worker.process, data, name, images))
+            return await _watched(worker.process, self._exchange(worker.process, data, asked))
         except TimeoutError:
             await _end(worker)
             raise UnreadableDocument(
@@ -136,7 +169,7 @@ class Parser:
             await _end(worker)
             if worker.process.returncode == -signal.SIGXCPU:
                 raise UnreadableDocument(
-                    f"{name} took longer than {self._settings.parse_timeout_s:g} seconds of CPU to parse",
+                    f"{name} took longer than {asked.timeout_s:g} seconds of CPU to parse",
                     remedy="Raise rag.parse_timeout_s, or split the file",
                 ) from None
             raise _Crashed(
@@ -144,21 +177,9 @@ class Parser:
                 remedy="Raise rag.parse_memory_mb, or save the document anew",
             ) from None
 
-    async def _exchange(
-        self, process: asyncio.subprocess.Process, data: bytes, name: str, images: bool
-    ) -> Parsed | MainspringError:
+    async def _exchange(self, process: asyncio.subprocess.Process, data: bytes, asked: Asked) -> frames.Answer:
         if process.stdin is None or process.stdout is None:
             raise ConnectionError("the parser has no pipes")
-        options = Options(
-            self._settings.ocr,
-            self._settings.parser,
-            self._settings.parse_max_pages,
-            self._layout_model,
-            _PICTURES_SHARE * self._settings.parse_timeout_s,
-            images,
-        )
-        name = name.encode("utf-8", "replace").decode()[:_MAX_NAME]
-        asked = frames.Asked(name, len(data), options, self._settings.parse_timeout_s)
         process.stdin.write(frames.request(asked))
         process.stdin.write(data)
         await process.stdin.drain()
@@ -168,6 +189,10 @@ class Parser:
         head = await process.stdout.readexactly(length)
         told = await asyncio.to_thread(frames.told, head)
         return frames.document(told, await process.stdout.readexactly(sum(told.images)))
+
+
+def _broken(name: str) -> UnreadableDocument:
+    return UnreadableDocument(f"{name} was not read as was asked", remedy="Save the document anew")
 
 
 def layout_model(settings: Settings) -> str:

@@ -1,0 +1,131 @@
+"""The originals of documents, as far as they are kept: what was uploaded, and files of folders that have not changed;
+and the pages of PDFs among them as pictures."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Protocol
+
+from mainspring.core.errors import Conflict, MainspringError, Overloaded
+from mainspring.rag.parse.parsed import PagePicture
+from mainspring.rag.parse.parser import load
+from mainspring.stores.documents.blobs import Blobs
+from mainspring.stores.documents.records import Collection, Document
+from mainspring.stores.documents.sources import Sources
+
+_CACHED_BYTES = 32 * 2**20
+# Pictures of one tenant that are waited for: they are drawn one after the other.
+_WAITING = 8
+_RETRY_S = 2.0
+_Key = tuple[str, str, int, str]
+
+
+class Draws(Protocol):
+    """``rag.parse.Parser``."""
+
+    async def draw(self, data: bytes, name: str, page: int, quote: str = "") -> PagePicture: ...
+
+    async def close(self) -> None: ...
+
+
+class Originals:
+    """Finds the originals of documents. Who may see a document is decided before; unless ``shown`` nobody sees one."""
+
+    def __init__(self, blobs: Blobs, sources: Sources, parser: Draws, *, shown: bool = True) -> None:
+        self._shown = shown
+        self._blobs = blobs
+        self._sources = sources
+        self._parser = parser
+        self._cached: OrderedDict[_Key, PagePicture] = OrderedDict()
+        self._lines: dict[str, tuple[asyncio.Lock, int]] = {}
+
+    async def page(self, collection: Collection, document: Document, number: int, quote: str = "") -> PagePicture:
+        """Page ``number`` (from 1) of a PDF as a picture with ``quote`` marked.
+
+        Raises ``Conflict`` where the original is not kept, ``UnreadableDocument`` for what is no PDF or has no such
+        page, and ``Overloaded`` where the tenant waits for enough pictures already.
+        """
+        if not self._shown:
+            raise Conflict(
+                f"the original of {document.name} is not shown: what is personal in documents is covered here",
+                remedy="Open its text",
+            )
+        digest = hashlib.sha256(quote.encode("utf-8", "replace")).hexdigest()
+        key = (collection.tenant, document.sha256, number, digest)
+        if (found := self._known(key)) is not None:
+            return found
+        async with self._turn(collection.tenant):
+            if (found := self._known(key)) is not None:
+                return found
+            data = await self.data(collection, document)
+            drawn = await self._parser.draw(data, document.name, number, quote)
+            self._keep(key, drawn)
+            return drawn
+
+    async def data(self, collection: Collection, document: Document) -> bytes:
+        """The bytes that the document was read from. Raises ``Conflict`` where they are not kept."""
+        if document.file_id is not None:
+            with contextlib.suppress(MainspringError):
+                return await self._blobs.get(document.sha256)
+        elif (path := await self._path(collection, document)) is not None:
+            with contextlib.suppress(MainspringError):
+                data = await asyncio.to_thread(_unchanged, path, document.sha256)
+                if data is not None:
+                    return data
+        raise Conflict(
+            f"the original of {document.name} is not kept: there is the text that was read of it",
+            remedy="Upload the file, or read its source again",
+        )
+
+    async def close(self) -> None:
+        """Pictures that are being drawn fail."""
+        await self._parser.close()
+
+    async def _path(self, collection: Collection, document: Document) -> Path | None:
+        """Where the document lies in a folder that the collection follows."""
+        for source in await self._sources.list(collection):
+            path = Path(document.source_key)
+            if source.kind == "folder" and path.is_absolute() and path.is_relative_to(source.location):
+                return path
+        return None
+
+    def _known(self, key: _Key) -> PagePicture | None:
+        if (found := self._cached.get(key)) is not None:
+            self._cached.move_to_end(key)
+        return found
+
+    def _keep(self, key: _Key, drawn: PagePicture) -> None:
+        self._cached[key] = drawn
+        while sum(len(each.png) for each in self._cached.values()) > _CACHED_BYTES:
+            self._cached.popitem(last=False)
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, tenant: str) -> AsyncIterator[None]:
+        """The tenant's turn: what it asks for keeps nobody else waiting."""
+        lock, waiting = self._lines.get(tenant, (asyncio.Lock(), 0))
+        if waiting >= _WAITING:
+            problem = f"{waiting} pictures of pages are waited for already"
+            raise Overloaded(problem, remedy="Ask again in a moment", retry_after=_RETRY_S)
+        self._lines[tenant] = lock, waiting + 1
+        try:
+            async with lock:
+                yield
+        finally:
+            left = self._lines[tenant][1] - 1
+            if left:
+                self._lines[tenant] = lock, left
+            else:
+                del self._lines[tenant]
+
+
+def _unchanged(path: Path, sha256: str) -> bytes | None:
+    """The bytes of a file that still are those of ``sha256``. Links are not followed: they may lead elsewhere."""
+    if path.is_symlink() or not path.is_file() or path.resolve() != path:
+        return None
+    data = load(path)
+    return data if hashlib.sha256(data).hexdigest() == sha256 else None

@@ -1,0 +1,160 @@
+"""A page of a PDF as a picture with a passage marked. Over pypdfium2, in the parser's child process.
+
+Nothing but numpy is needed to write it: a PNG is its rows, packed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from mainspring.core.errors import UnreadableDocument
+from mainspring.rag.parse import kinds
+from mainspring.rag.parse.parsed import MAX_PIXELS, MAX_QUOTE, PNG, Box, PagePicture
+from mainspring.rag.parse.pdf import reader
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_DPI = 130
+_MAX_CHARACTERS = 100_000
+_MAX_MARKS = 500
+# What is shorter is found anywhere.
+_LEAST_RUN = 12
+# What white becomes under a mark, of 255 each.
+_MARKER = (255, 224, 102)
+
+
+def drawn(data: bytes, name: str, number: int, quote: str, max_pages: int) -> PagePicture:
+    """Page ``number`` (from 1) of a PDF with ``quote`` marked, as far as it is found there: a scan has no text.
+
+    Raises ``UnreadableDocument`` for what is no PDF, is damaged, or has no such page.
+    """
+    import pypdfium2 as pdfium
+
+    kind, _ = kinds.detect(data, name)
+    if kind != "pdf":
+        raise UnreadableDocument(f"{name} is no PDF: it has no pages to be shown", remedy="Open its text")
+    document = reader.opened(data, name, max_pages)
+    try:
+        if not 1 <= number <= len(document):
+            raise UnreadableDocument(f"{name} has {len(document)} pages", remedy="Ask for one of them")
+        page = document[number - 1]
+        try:
+            return _drawn(page, quote[:MAX_QUOTE], len(document))
+        finally:
+            page.close()
+    except pdfium.PdfiumError as error:
+        raise UnreadableDocument(f"{name} is damaged: {error}", remedy="Get the file again") from None
+    finally:
+        document.close()
+
+
+def _drawn(page: Any, quote: str, pages: int) -> PagePicture:
+    import numpy as np
+
+    width, height = page.get_size()
+    scale = min(_DPI / 72, (MAX_PIXELS / max(1.0, width * height)) ** 0.5)
+    pixels = np.array(page.render(scale=scale, rev_byteorder=True).to_numpy()[:, :, :3])
+    boxes = list(_marks(page, quote)) if quote.strip() else []
+    for box in boxes:
+        _mark(pixels, page, box)
+    return PagePicture(_png(pixels), pixels.shape[1], pixels.shape[0], pages, len(boxes))
+
+
+def _mark(pixels: np.ndarray, page: Any, box: Box) -> None:
+    """Colour a box of the page as a marker pen does: what is dark stays dark."""
+    import numpy as np
+    import pypdfium2.raw as raw
+
+    height, width = pixels.shape[:2]
+    x, y = ctypes.c_int(), ctypes.c_int()
+    corners = []
+    for left, top in ((box[0], box[3]), (box[2], box[1])):
+        raw.FPDF_PageToDevice(page.raw, 0, 0, width, height, 0, left, top, ctypes.byref(x), ctypes.byref(y))
+        corners.append((x.value, y.value))
+    rows = slice(max(0, min(c[1] for c in corners) - 1), max(0, max(c[1] for c in corners) + 1))
+    columns = slice(max(0, min(c[0] for c in corners) - 1), max(0, max(c[0] for c in corners) + 1))
+    part = pixels[rows, columns].astype(np.uint16) * np.array(_MARKER, dtype=np.uint16) // 255
+    pixels[rows, columns] = part.astype(np.uint8)
+
+
+def _marks(page: Any, quote: str) -> Iterator[Box]:
+    """The boxes of the lines, or parts of lines, in which ``quote`` stands on the page."""
+    text_page = page.get_textpage()
+    try:
+        written = text_page.get_text_range()
+        # Characters that count twice, or not at all, would move the marks.
+        if len(written) != text_page.count_chars() or len(written) > _MAX_CHARACTERS:
+            return
+        places = sorted({place for start, end in _found(written, quote) for place in range(start, end)})
+        yield from _lines(text_page.raw, written, places)
+    finally:
+        text_page.close()
+
+
+def _found(written: str, quote: str) -> Iterator[tuple[int, int]]:
+    """Spans of ``written`` that say what ``quote`` says; white space, hyphens and case may differ. Where the whole is
+    not there, as when it goes on overleaf, its lines, and of those that are not its sentences."""
+    signs = [(place, sign.casefold()[:1]) for place, sign in enumerate(written) if sign.isalnum()]
+    page = "".join(sign for _, sign in signs)
+    pieces = [quote]
+    for cut in ("\n", ". ", " | ", ": "):
+        missing = []
+        for piece in pieces:
+            wanted = "".join(sign.casefold()[:1] for sign in piece if sign.isalnum())
+            at = page.find(wanted) if wanted and (len(wanted) >= _LEAST_RUN or piece is quote) else -1
+            if at >= 0:
+                yield signs[at][0], signs[at + len(wanted) - 1][0] + 1
+            else:
+                missing.append(piece)
+        pieces = [part for piece in missing for part in piece.split(cut)]
+
+
+def _lines(handle: Any, written: str, places: list[int]) -> Iterator[Box]:
+    """The boxes of characters, those of one line as one."""
+    import pypdfium2.raw as raw
+
+    rect = raw.FS_RECTF()
+    line: Box | None = None
+    last, count = -2, 0
+    for place in places:
+        if written[place].isspace():
+            continue
+        raw.FPDFText_GetLooseCharBox(handle, place, ctypes.byref(rect))
+        box = (rect.left, rect.bottom, rect.right, rect.top)
+        middle = (box[1] + box[3]) / 2
+        if line is not None and place - last <= 3 and line[1] <= middle <= line[3] and box[2] >= line[0]:
+            line = (min(line[0], box[0]), min(line[1], box[1]), max(line[2], box[2]), max(line[3], box[3]))
+        else:
+            if line is not None:
+                yield line
+                count += 1
+            if count == _MAX_MARKS:
+                return
+            line = box
+        last = place
+    if line is not None:
+        yield line
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    """RGB rows as a PNG, each row as its difference to the one above, which packs better."""
+    import numpy as np
+
+    height, width = pixels.shape[:2]
+    rows = pixels.reshape(height, width * 3)
+    above = np.zeros_like(rows)
+    above[1:] = rows[:-1]
+    packed = np.full((height, width * 3 + 1), 2, dtype=np.uint8)
+    packed[:, 1:] = rows - above
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(packed.tobytes(), 6)), (b"IEND", b""))
+    return PNG + b"".join(_chunk(kind, data) for kind, data in parts)
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
