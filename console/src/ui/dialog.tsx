@@ -5,13 +5,14 @@ import { Button, IconButton } from "./controls";
 interface DialogProps {
   title: string;
   kind?: "dialog" | "drawer";
+  wide?: boolean;
   onClose: () => void;
   children: ReactNode;
   actions?: ReactNode;
   subtitle?: ReactNode;
 }
 
-export function Dialog({ title, subtitle, kind = "dialog", onClose, children, actions }: DialogProps): ReactNode {
+export function Dialog({ title, subtitle, kind = "dialog", wide = false, onClose, children, actions }: DialogProps): ReactNode {
   const ref = useRef<HTMLDialogElement>(null);
   const id = useId();
   // Closed while it is still in the page, or the focus would not go back to where it came from.
@@ -24,7 +25,7 @@ export function Dialog({ title, subtitle, kind = "dialog", onClose, children, ac
   return (
     <dialog
       ref={ref}
-      className={kind}
+      className={wide ? `${kind} wide` : kind}
       aria-labelledby={id}
       onCancel={(event) => {
         event.preventDefault();

@@ -5,8 +5,10 @@ import type { Citation, Passage } from "../api/types";
 import { place } from "../lib/citations";
 import { count } from "../lib/format";
 import { useResource } from "../lib/resource";
+import { pieces, type Cell } from "../lib/rows";
 import { Button } from "./controls";
 import { Dialog } from "./dialog";
+import { PagePicture } from "./page_picture";
 import { Loaded, Note } from "./states";
 
 export type Place = Pick<Citation, "source" | "page" | "heading" | "start" | "end" | "vector_store_id" | "file_id" | "document_id"> & { quote?: string };
@@ -17,12 +19,13 @@ const FAR = 20_000;
 export function PassageDrawer({ citation, onClose }: { citation: Place; onClose: () => void }): ReactNode {
   const [around, setAround] = useState(NEAR);
   const file = citation.file_id ?? citation.document_id;
-  const where = `/v1/vector_stores/${encodeURIComponent(citation.vector_store_id)}/files/${encodeURIComponent(file)}/content`;
-  const url = `${where}?start=${citation.start}&end=${citation.end}&around=${around}`;
+  const files = `/v1/vector_stores/${encodeURIComponent(citation.vector_store_id)}/files/${encodeURIComponent(file)}`;
+  const url = `${files}/content?start=${citation.start}&end=${citation.end}&around=${around}`;
   const passage = useResource(url, (signal) => get<Passage>(url, signal));
   return (
     <Dialog
       kind="drawer"
+      wide={Boolean(citation.page)}
       title={citation.source}
       subtitle={`${place({ ...citation, source: "" } as Citation) || "Passage"} · characters ${count(citation.start)} to ${count(citation.end)}`}
       onClose={onClose}
@@ -33,7 +36,10 @@ export function PassageDrawer({ citation, onClose }: { citation: Place; onClose:
             {citation.quote !== undefined && found.data[0]!.text !== citation.quote && (
               <Note tone="warn">The document has changed since it was cited. Then it said: “{citation.quote}”</Note>
             )}
-            <DocumentText found={found} />
+            <div className={citation.page ? "beside" : undefined}>
+              {citation.page && <PagePicture pages={`${files}/pages`} number={citation.page} span={`start=${citation.start}&end=${citation.end}`} label={citation.source} />}
+              <DocumentText found={found} />
+            </div>
             {around < FAR && (found.start - signs(found.before) > 0 || found.end + signs(found.after) < found.length) && (
               <Button onClick={() => setAround(FAR)}>Show more of the document</Button>
             )}
@@ -50,18 +56,38 @@ function signs(text: string): number {
 }
 
 function DocumentText({ found }: { found: Passage }): ReactNode {
-  const mark = useRef<HTMLElement>(null);
+  const box = useRef<HTMLDivElement>(null);
   useEffect(() => {
     // In braces: where it returns a promise, that would be taken for what is to be called at the end.
-    mark.current?.scrollIntoView({ block: "center" });
+    box.current?.querySelector("mark")?.scrollIntoView({ block: "center" });
   }, [found]);
+  const passage = found.data[0]!.text;
+  const from = found.before.length;
+  const marked = (text: string, start: number): ReactNode => {
+    const first = Math.min(Math.max(from - start, 0), text.length);
+    const last = Math.min(Math.max(from + passage.length - start, 0), text.length);
+    return first < last ? <>{text.slice(0, first)}<mark>{text.slice(first, last)}</mark>{text.slice(last)}</> : text;
+  };
   return (
-    <div className="document-text">
+    <div className="document-text" ref={box}>
       {found.start - signs(found.before) > 0 && <span className="muted">… </span>}
-      {found.before}
-      <mark ref={mark}>{found.data[0]!.text}</mark>
-      {found.after}
+      {pieces(found.before + passage + found.after).map((piece, index) =>
+        "columns" in piece ? <Rows key={index} columns={piece.columns} rows={piece.rows} marked={marked} /> : <span key={index}>{marked(piece.text, piece.start)}</span>,
+      )}
       {found.end + signs(found.after) < found.length && <span className="muted"> …</span>}
+    </div>
+  );
+}
+
+function Rows({ columns, rows, marked }: { columns: string[]; rows: Cell[][]; marked: (text: string, start: number) => ReactNode }): ReactNode {
+  return (
+    <div className="scroll" tabIndex={0} role="group" aria-label="Table">
+      <table className="table">
+        <thead><tr>{columns.map((name, index) => <th key={index}>{name}</th>)}</tr></thead>
+        <tbody>
+          {rows.map((row, index) => <tr key={index}>{row.map((cell, at) => <td key={at}>{marked(cell.text, cell.start)}</td>)}</tr>)}
+        </tbody>
+      </table>
     </div>
   );
 }

@@ -56,7 +56,7 @@ export function CollectionView({ id }: { id: string }): ReactNode {
                 {fills && <IconButton icon="trash" label="Delete the collection" onClick={() => setGoing(true)} />}
               </div>
             </header>
-            {may(me, "admin") && view === "documents" && <SourceList store={found} />}
+            {may(me, "admin") && view === "documents" && <SourceList store={found} onChange={files.reload} />}
             {view === "search" ? (
               <SearchDebugger store={found} />
             ) : (
