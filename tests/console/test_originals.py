@@ -1,4 +1,4 @@
-"""Where an answer comes from: the page of the original beside the text, tables as tables, and sources followed again."""
+"""Where an answer comes from: the page of the original beside the text, tables as such, and sources followed again."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from tests.console.browser import Browser
 from tests.console.test_chat import QUESTION, ask
 
 PIXELS = """
-const at = document.querySelector('dialog canvas'); const data = at.getContext('2d').getImageData(0, 0, at.width, at.height).data;
-let marked = 0; for (let i = 0; i < data.length; i += 4) if (data[i] > 240 && data[i + 1] > 200 && data[i + 2] < 140) marked++;
+const at = document.querySelector('dialog canvas');
+const data = at.getContext('2d').getImageData(0, 0, at.width, at.height).data;
+let marked = 0;
+for (let i = 0; i < data.length; i += 4) if (data[i] > 240 && data[i + 1] > 200 && data[i + 2] < 140) marked++;
 return marked
 """
 

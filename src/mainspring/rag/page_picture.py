@@ -84,14 +84,16 @@ def _mark(pixels: np.ndarray, page: Any, box: Box) -> None:
 
 def _marks(page: Any, quote: str) -> Iterator[Box]:
     """The boxes of the lines, or parts of lines, in which ``quote`` stands on the page."""
+    import pypdfium2.raw as raw
+
     text_page = page.get_textpage()
     try:
-        written = text_page.get_text_range()
-        # Characters that count twice, or not at all, would move the marks.
-        if len(written) != text_page.count_chars() or len(written) > _MAX_CHARACTERS:
-            return
+        # One sign for each of pdfium's characters, so that what is found stands where its box is.
+        handle, count = text_page.raw, min(_MAX_CHARACTERS, text_page.count_chars())
+        codes = (raw.FPDFText_GetUnicode(handle, place) for place in range(count))
+        written = "".join(chr(code) if 0 < code < 0x110000 else " " for code in codes)
         places = sorted({place for start, end in _found(written, quote) for place in range(start, end)})
-        yield from _lines(text_page.raw, written, places)
+        yield from _lines(handle, written, places)
     finally:
         text_page.close()
 
