@@ -32,9 +32,10 @@ export function Shell({ me, onLeave, children }: { me: Me; onLeave: () => void; 
     return () => removeEventListener("keydown", close);
   }, []);
 
-  const out = (forgetting: boolean): void => {
+  const out = async (forgetting: boolean): Promise<void> => {
+    // With the key, which goes next.
+    if (forgetting) await forgetAll();
     leaveAll();
-    if (forgetting) forgetAll();
     leave();
     go(path(), true);
     onLeave();
@@ -92,10 +93,10 @@ function SignOut({ onYes, onClose }: { onYes: (forgetting: boolean) => void; onC
   const [forgetting, setForgetting] = useState(false);
   return (
     <Confirm title="Sign out?" verb="Sign out" onYes={() => onYes(forgetting)} onClose={onClose}>
-      <p>All tabs of this browser are signed out. Your conversations stay in it, and are there again when the same key signs in.</p>
+      <p>All tabs of this browser are signed out. Your conversations stay on the server, and are there again when the same key signs in, here or elsewhere.</p>
       <label className="check">
         <input type="checkbox" checked={forgetting} onChange={(event) => setForgetting(event.target.checked)} />
-        <span>Delete them from this browser: others use it too</span>
+        <span>Delete them, here and on the server</span>
       </label>
     </Confirm>
   );

@@ -40,12 +40,13 @@ export type Piece =
 
 // Fields that are left empty are left to the server.
 // `fresh`: who asks for another answer does not want the one that is kept.
-export function body(model: string, said: Said[], set: Parameters, fresh = false): Record<string, unknown> {
+export function body(model: string, said: Said[], set: Parameters, fresh = false, session = ""): Record<string, unknown> {
   const messages = set.system.trim() ? [{ role: "system", content: set.system.trim() }, ...said] : said;
   const made: Record<string, unknown> = { model, messages, stream: true, stream_options: { include_usage: true } };
   for (const name of ["temperature", "top_p", "max_tokens", "seed"] as const) {
     if (set[name].trim() !== "") made[name] = Number(set[name]);
   }
+  if (session) made.session_id = session;
   const options = {
     ...(set.preset ? { preset: set.preset } : {}),
     ...(fresh ? { cache: false } : {}),
@@ -62,12 +63,13 @@ export async function* ask(
   set: Parameters,
   signal: AbortSignal,
   fresh = false,
+  session = "",
 ): AsyncGenerator<Piece> {
   const headers = { "content-type": "application/json" };
   const response = await send("/v1/chat/completions", {
     method: "POST",
     headers,
-    body: JSON.stringify(body(model, said, set, fresh)),
+    body: JSON.stringify(body(model, said, set, fresh, session)),
     signal,
   });
   const header = (name: string): string => response.headers.get(name) ?? "";

@@ -1,10 +1,12 @@
-// The conversations of whoever is signed in. They are kept in this browser, under the key that asked, and answers go on
-// being written while other pages are looked at.
+// The conversations of whoever is signed in. The server keeps what was said, under the key that asked; this browser what is
+// not there (yet), and how a conversation was set up. Answers go on being written while other pages are looked at.
 import { useSyncExternalStore } from "react";
 import { ask, NOTHING_SET, type Mode, type Parameters, type Piece } from "../api/ask";
-import { ApiError } from "../api/client";
+import { ApiError, remove } from "../api/client";
+import { toast } from "../ui/toast";
 import { ANSWERS, NO_FILES, settled as settledFiles, type Attached } from "./attached";
 import { newId } from "./ids";
+import * as server from "./server_kept";
 import { add, branch, change, emptyPane, messages, type Answer, type Pane, type Turn } from "./tree";
 
 export interface Conversation {
@@ -14,12 +16,19 @@ export interface Conversation {
   panes: Pane[];
   set: Parameters;
   attached?: Attached;
+  // The server keeps it; what was said in it is here only once it was `loaded`.
+  kept?: boolean;
+  loaded?: boolean;
+  // It was given a title that the server does not know yet.
+  untold?: boolean;
 }
 
 const MOST = 100;
 const PREFIX = "mainspring.conversations.";
 
 let owner = "";
+// The server's list has come, or cannot.
+let ready = false;
 let all: Conversation[] = [];
 const listeners = new Set<() => void>();
 const running = new Map<string, AbortController>();
@@ -32,10 +41,65 @@ export function open(keyId: string): void {
   } catch {
     all = [];
   }
+  ready = false;
   tell();
+  void meet(owner);
 }
 
-// What was said stays in the browser, for the next time that the same key signs in.
+// What the server keeps and this browser does not know is added, what it keeps no more is dropped.
+async function meet(who: string): Promise<void> {
+  try {
+    const { found, all: whole } = await server.listed("");
+    if (owner !== who) return;
+    const there = new Map(found.map((each) => [each.id, each]));
+    const here = all.filter((each) => !each.kept || !whole || there.has(each.id) || each.loaded).map((each) => {
+      const told = there.get(each.id);
+      there.delete(each.id);
+      return told ? { ...each, kept: true, title: each.untold ? each.title : told.title || each.title, at: Math.max(each.at, told.at) } : each;
+    });
+    all = [...here, ...[...there.values()].map(foreign)].sort((one, other) => other.at - one.at);
+  } catch {
+    // What this browser knows can be used meanwhile.
+  }
+  ready = true;
+  tell();
+  save();
+}
+
+function foreign(known: server.Known): Conversation {
+  return { ...known, panes: [emptyPane("")], set: NOTHING_SET, kept: true };
+}
+
+export function useReady(): boolean {
+  return useSyncExternalStore(listen, () => ready);
+}
+
+// Conversations in which words were said, also those that are not here yet.
+export async function search(words: string, signal: AbortSignal): Promise<Set<string>> {
+  const { found } = await server.listed(words, signal);
+  const news = found.filter((each) => !find(each.id)).map(foreign);
+  if (news.length > 0) set([...all, ...news]);
+  return new Set(found.map((each) => each.id));
+}
+
+// Brings what was said in a conversation from the server.
+export async function load(id: string): Promise<void> {
+  const conversation = find(id);
+  if (!conversation?.kept || conversation.loaded) return;
+  try {
+    const panes = await server.load(id);
+    update(id, (each) => {
+      if (each.loaded) return each;
+      const shown = panes.map((pane, index) => ({ ...pane, model: each.panes[index]?.model || pane.model }));
+      return { ...each, panes: [...shown, ...each.panes.slice(shown.length)], loaded: true };
+    });
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.status !== 404) throw error;
+    set(all.filter((each) => each.id !== id));
+  }
+}
+
+// What the server does not keep stays in the browser, for the next time that the same key signs in.
 export function leave(): void {
   for (const stopping of running.values()) stopping.abort();
   write();
@@ -54,7 +118,7 @@ function settled(conversation: Conversation): Conversation {
     ...pane,
     turns: Object.fromEntries(Object.entries(pane.turns).map(([id, turn]) => [id, ended(turn)])),
   }));
-  return { ...conversation, panes, attached: settledFiles(conversation.attached ?? NO_FILES) };
+  return { ...conversation, panes, loaded: false, attached: settledFiles(conversation.attached ?? NO_FILES) };
 }
 
 function tell(): void {
@@ -66,11 +130,17 @@ function save(): void {
   saving ??= setTimeout(write, 300);
 }
 
+// Text that the server keeps is kept nowhere else: what is erased there is gone.
+function stored(each: Conversation): Conversation {
+  const { loaded: _, ...rest } = each;
+  return each.kept ? { ...rest, panes: each.panes.map((pane) => emptyPane(pane.model)) } : rest;
+}
+
 function write(): void {
   clearTimeout(saving);
   saving = undefined;
   if (!owner) return;
-  for (let kept = all.slice(0, MOST); kept.length > 0; kept = kept.slice(0, -5)) {
+  for (let kept = all.slice(0, MOST).map(stored); kept.length > 0; kept = kept.slice(0, -5)) {
     try {
       localStorage.setItem(owner, JSON.stringify(kept));
       return;
@@ -91,14 +161,13 @@ function set(next: Conversation[]): void {
   save();
 }
 
+function listen(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
 export function useConversations(): Conversation[] {
-  return useSyncExternalStore(
-    (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    () => all,
-  );
+  return useSyncExternalStore(listen, () => all);
 }
 
 export function make(models: string[], parameters: Parameters = NOTHING_SET): Conversation {
@@ -122,28 +191,50 @@ export function updatePane(id: string, index: number, by: (pane: Pane) => Pane):
 }
 
 export function rename(id: string, title: string): void {
-  update(id, (each) => ({ ...each, title: title.trim() || each.title }));
+  update(id, (each) => ({ ...each, title: title.trim() || each.title, untold: true }));
+  tellTitle(id);
 }
 
-// Nothing of what was said stays behind in the browser.
-export function forgetAll(): void {
+function tellTitle(id: string): void {
+  const conversation = find(id);
+  if (!conversation?.kept || !conversation.untold) return;
+  server.entitle(id, conversation.title).then(
+    () => update(id, (each) => ({ ...each, untold: each.title !== conversation.title })),
+    (error: unknown) => toast(error instanceof ApiError ? error.message : "The title was not kept."),
+  );
+}
+
+// Nothing of what was said stays behind, in the browser or on the server.
+export async function forgetAll(): Promise<void> {
   for (const stopping of running.values()) stopping.abort();
   clearTimeout(saving);
   saving = undefined;
+  const gone = all.filter((each) => each.kept);
   if (owner) localStorage.removeItem(owner);
+  owner = "";
   all = [];
   tell();
+  for (const each of gone) await unkept(each.id);
+}
+
+async function unkept(id: string): Promise<void> {
+  try {
+    await remove(server.url(id));
+  } catch (error) {
+    if (!(error instanceof ApiError && error.status === 404)) toast(error instanceof ApiError ? error.message : "The conversation was not deleted on the server.");
+  }
 }
 
 export function forget(id: string): void {
   const gone = find(id);
   for (const pane of gone?.panes ?? []) for (const turn of Object.keys(pane.turns)) running.get(turn)?.abort();
   set(all.filter((each) => each.id !== id));
+  if (gone?.kept) void unkept(id);
 }
 
 export function branchOff(conversation: Conversation, index: number, turn: string): Conversation {
   const pane = branch(conversation.panes[index]!, turn);
-  const made = { ...conversation, id: newId(), title: conversation.title, at: Date.now() / 1000, panes: [pane] };
+  const made = { ...conversation, id: newId(), title: conversation.title, at: Date.now() / 1000, panes: [pane], kept: false, loaded: false, untold: conversation.title !== "" };
   put(made);
   return made;
 }
@@ -157,7 +248,7 @@ export function say(id: string, text: string, parents: string[]): void {
   update(id, (each) => ({
     ...each,
     at: Date.now() / 1000,
-    title: each.title || text.trim().replace(/\s+/g, " ").slice(0, 80),
+    title: each.title || server.short(text),
   }));
   parents.forEach((parent, index) => {
     const turn: Turn = { id: newId(), parent, role: "user", text };
@@ -189,9 +280,15 @@ export function answer(id: string, index: number, question: string, fresh = fals
   const set = parameters(conversation, pane.model, mode);
   if (set.mode) empty.mode = set.mode;
   const turn: Turn = { id: newId(), parent: question, role: "assistant", text: "", answer: empty };
-  const said = messages(pane, question);
+  const found = server.way(id, index, pane, question);
+  empty.session = found.session;
+  const all = messages(pane, question);
+  async function* asking(signal: AbortSignal, anew: boolean): AsyncGenerator<Piece> {
+    const { session, said } = await server.begun(found, all, signal);
+    yield* ask(pane!.model, said, set, signal, anew, session);
+  }
   updatePane(id, index, (each) => add(each, turn));
-  void follow(id, index, turn.id, ask.bind(null, pane.model, said, set), fresh);
+  void follow(id, index, turn.id, asking, fresh);
 }
 
 // Files that were attached bound what document-qa answers from.
@@ -238,6 +335,10 @@ async function follow(id: string, index: number, turn: string, asking: Asking, f
     draw();
     running.delete(turn);
     amend((answer, text) => [{ ...answer, ...end, stage: undefined, totalMs: performance.now() - began }, text]);
+    if (end.status === "done") {
+      update(id, (each) => ({ ...each, kept: true, loaded: true }));
+      tellTitle(id);
+    }
   }
 }
 

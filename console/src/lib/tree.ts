@@ -30,6 +30,9 @@ export interface Answer {
   totalMs?: number;
   rating?: "up" | "down";
   edited?: boolean;
+  // The session of the server that keeps it, and its turn there where that is known.
+  session?: string;
+  serverTurn?: string;
 }
 
 export interface Turn {
@@ -84,7 +87,7 @@ export function choose(pane: Pane, turn: Turn): Pane {
   return { ...pane, shown: { ...pane.shown, [turn.parent]: turn.id } };
 }
 
-function before(pane: Pane, id: string): Turn[] {
+export function before(pane: Pane, id: string): Turn[] {
   const found: Turn[] = [];
   for (let turn = pane.turns[id]; turn; turn = pane.turns[turn.parent]) found.unshift(turn);
   return found;

@@ -1,8 +1,8 @@
-// The conversations that are kept in this browser.
-import { useState, type ReactNode } from "react";
+// The conversations of whoever is signed in.
+import { useEffect, useState, type ReactNode } from "react";
 import { ApiError, remove } from "../../api/client";
 import { storeUrl } from "../../api/upload";
-import { forget, rename, type Conversation } from "../../lib/conversations";
+import { find, forget, load, rename, search, type Conversation } from "../../lib/conversations";
 import { moment } from "../../lib/format";
 import { go, Link, path } from "../../lib/route";
 import { contains, markdown, save } from "../../lib/written";
@@ -26,25 +26,48 @@ export function History({ all, current, onNew, onClose }: Props): ReactNode {
   const [naming, setNaming] = useState<Conversation>();
   const [words, setWords] = useState("");
   const [files, setFiles] = useState(false);
+  const [found, setFound] = useState<Set<string>>();
+  useEffect(() => {
+    setFound(undefined);
+    if (!words.trim()) return undefined;
+    const stopping = new AbortController();
+    // Not for every letter of a word.
+    const timer = setTimeout(() => {
+      search(words, stopping.signal).then(setFound, (error: unknown) => {
+        if (!stopping.signal.aborted) toast(error instanceof ApiError ? error.message : "Conversations cannot be searched.");
+      });
+    }, 250);
+    return () => {
+      clearTimeout(timer);
+      stopping.abort();
+    };
+  }, [words]);
+  const shown = all.filter((each) => found?.has(each.id) || contains(each, words));
+  const exported = (conversation: Conversation): void => {
+    load(conversation.id).then(
+      () => save(named(conversation), markdown(find(conversation.id) ?? conversation)),
+      (error: unknown) => toast(error instanceof ApiError ? error.message : "The conversation could not be read."),
+    );
+  };
   return (
     <section className="history" aria-label="Conversations">
       <div className="history-head">
         <Button icon="plus" onClick={onNew}>New conversation</Button>
         <IconButton className="only-narrow" icon="close" label="Close the list" onClick={onClose} />
       </div>
-      {all.length > 4 && <input type="search" aria-label="Find a conversation" placeholder="Find a conversation" value={words} onChange={(event) => setWords(event.target.value)} />}
-      {all.length === 0 && <p className="muted small pad">What you ask is kept in this browser, for your key alone.</p>}
+      {(all.length > 4 || words !== "") && <input type="search" aria-label="Find a conversation" placeholder="Find a conversation" value={words} onChange={(event) => setWords(event.target.value)} />}
+      {all.length === 0 && <p className="muted small pad">What you ask is kept on the server, for your key alone.</p>}
       <ul>
-        {all.filter((each) => contains(each, words)).map((each) => (
+        {shown.map((each) => (
           <li key={each.id}>
             <Link to={path("chat", each.id)} aria-current={each.id === current ? "page" : undefined} onClick={onClose}>
               <span className="history-title">{named(each)}</span>
               <span className="muted small">
-                {each.panes.map((pane) => pane.model).join(" and ")} · {moment(each.at)}
+                {[each.panes.map((pane) => pane.model).filter(Boolean).join(" and "), moment(each.at)].filter(Boolean).join(" · ")}
               </span>
             </Link>
             <IconButton icon="edit" size={14} label={`Rename “${named(each)}”`} onClick={() => setNaming(each)} />
-            <IconButton icon="file" size={14} label={`Export “${named(each)}”`} onClick={() => save(named(each), markdown(each))} />
+            <IconButton icon="file" size={14} label={`Export “${named(each)}”`} onClick={() => exported(each)} />
             <IconButton icon="trash" size={14} label={`Delete “${named(each)}”`} onClick={() => { setFiles(false); setGoing(each); }} />
           </li>
         ))}
@@ -65,7 +88,7 @@ export function History({ all, current, onNew, onClose }: Props): ReactNode {
             setGoing(undefined);
           }}
         >
-          <p>“{named(going)}” is removed from this browser. What the server recorded of it stays there.</p>
+          <p>“{named(going)}” is deleted with all its answers, here and on the server. That these were given, and what they cost, stays in the records.</p>
           {going.attached?.store?.own && (
             <label className="check">
               <input type="checkbox" checked={files} onChange={(event) => setFiles(event.target.checked)} />

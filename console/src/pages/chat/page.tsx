@@ -1,6 +1,6 @@
 // Chat: ask models, applications and collections, one or two side by side.
 import { useEffect, useMemo, useRef, useState, type ReactNode } from "react";
-import { get, may } from "../../api/client";
+import { ApiError, get, may } from "../../api/client";
 import type { Coming, List, Model, Models, Preset } from "../../api/types";
 import { ANSWERS, NO_FILES, pending } from "../../lib/attached";
 import { attach, leaveStore, resume } from "../../lib/attachments";
@@ -11,7 +11,7 @@ import { go, path, usePlace } from "../../lib/route";
 import { path as turnsOf, ROOT } from "../../lib/tree";
 import { useMe } from "../../session";
 import { IconButton } from "../../ui/controls";
-import { Empty, Failed, Loading } from "../../ui/states";
+import { Empty, Failed, Loading, Note } from "../../ui/states";
 import { AttachDialog, AttachedRow } from "./attach";
 import { ComingModels } from "./coming";
 import { Composer } from "./composer";
@@ -60,6 +60,7 @@ function asked(models: Model[], name: string | null): string | undefined {
 
 function Chat({ models, coming, presets }: { models: Model[]; coming: Coming[]; presets: Preset[] }): ReactNode {
   const all = conversations.useConversations();
+  const ready = conversations.useReady();
   const place = usePlace();
   const [draft, setDraft] = useState<Conversation>(() => conversations.make([asked(models, place.query.get("ask")) ?? preferred(models)]));
   const [settings, setSettings] = useState(false);
@@ -72,8 +73,14 @@ function Chat({ models, coming, presets }: { models: Model[]; coming: Coming[]; 
 
   useEffect(() => {
     // A conversation that is not here any more leaves a page for a new one.
-    if (place.rest[0] && !kept) go(path("chat"), true);
-  }, [place.rest, kept]);
+    if (place.rest[0] && !kept && ready) go(path("chat"), true);
+  }, [place.rest, kept, ready]);
+  const opening = Boolean(kept?.kept && !kept.loaded);
+  const [failed, setFailed] = useState("");
+  useEffect(() => {
+    setFailed("");
+    if (opening) conversations.load(current.id).catch((error: unknown) => setFailed(error instanceof ApiError ? error.message : "The conversation could not be read."));
+  }, [current.id, opening]);
   useEffect(() => {
     composer.current?.focus();
     resume(current.id);
@@ -167,14 +174,15 @@ function Chat({ models, coming, presets }: { models: Model[]; coming: Coming[]; 
         <ComingModels coming={coming} />
         {settings && <ParametersPanel value={current.set} presets={presets} onChange={(set) => change((each) => ({ ...each, set }))} />}
         <div className="panes">
-          {current.panes.map((pane, index) => (
+          {opening && (failed ? <div className="pane"><Note tone="bad">{failed}</Note></div> : <Loading what="Opening the conversation" />)}
+          {!opening && current.panes.map((pane, index) => (
             <Thread key={`${current.id}:${index}`} conversation={current} pane={pane} index={index} models={models} onExample={say} />
           ))}
         </div>
         <Composer
           input={composer}
           busy={busy.length > 0}
-          waiting={pending(attached) ? "The question can be sent when the files are read." : ""}
+          waiting={opening ? "The conversation is being opened." : pending(attached) ? "The question can be sent when the files are read." : ""}
           onAttach={fills ? () => setAttaching(true) : undefined}
           onFiles={fills ? (files) => send(files) : undefined}
           onSay={say}

@@ -1,1 +1,0 @@
-import{y as r}from"./index-Cimc2FkI.js";async function s(o,n){const e=[];let a="";for(;;){const t=await r(`${o}?limit=100${a}`,n);if(e.push(...t.data),!t.has_more||!t.last_id)return e;a=`&after=${encodeURIComponent(t.last_id)}`}}export{s as e};
