@@ -71,6 +71,17 @@ async def test_a_passage_is_marked_on_its_page_and_on_no_other(parser: Parser) -
     assert (await parser.draw(data, "warranty.pdf", 3, f"Nothing of this. {RECALL}")).marked == 2
 
 
+async def test_a_row_of_a_table_is_marked_without_the_names_of_its_columns(parser: Parser) -> None:
+    data = (HANDBOOK / "returns-and-refunds.pdf").read_bytes()
+    parsed = await parser.parse(data, "returns.pdf")
+    (table, *_) = parsed.tables
+    rows = [line for line in parsed.text[table.start : table.end].splitlines() if line.strip()]
+    assert rows[0].startswith("| What was bought: Grinders")
+    assert table.page is not None
+    for row in rows:
+        assert (await parser.draw(data, "returns.pdf", table.page, row)).marked >= 1, row
+
+
 async def test_no_page_makes_a_large_picture(parser: Parser) -> None:
     for width, height in ((14_400, 14_400), (14_400, 10), (3, 3)):
         drawn = await parser.draw(paper(width, height), "large.pdf", 1, "Hello there, world")

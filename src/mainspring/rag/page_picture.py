@@ -6,6 +6,7 @@ Nothing but numpy is needed to write it: a PNG is its rows, packed.
 from __future__ import annotations
 
 import ctypes
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ _MAX_CHARACTERS = 100_000
 _MAX_MARKS = 500
 # What is shorter is found anywhere.
 _LEAST_RUN = 12
+_COLUMN = re.compile(r"\| [^|:]+: ")
 # What white becomes under a mark, of 255 each.
 _MARKER = (255, 224, 102)
 
@@ -104,16 +106,23 @@ def _found(written: str, quote: str) -> Iterator[tuple[int, int]]:
     signs = [(place, sign.casefold()[:1]) for place, sign in enumerate(written) if sign.isalnum()]
     page = "".join(sign for _, sign in signs)
     pieces = [quote]
-    for cut in ("\n", ". ", " | ", ": "):
+    for cut in ("\n", ". ", " | ", ": ", ""):
         missing = []
         for piece in pieces:
-            wanted = "".join(sign.casefold()[:1] for sign in piece if sign.isalnum())
+            wanted = _signs(piece)
             at = page.find(wanted) if wanted and (len(wanted) >= _LEAST_RUN or piece is quote) else -1
+            if at < 0 and (wanted := _signs(_COLUMN.sub(" ", piece))):
+                # The names of a table's columns stand above it, not in each row.
+                at = page.find(wanted) if piece.startswith("| ") and len(wanted) >= _LEAST_RUN else -1
             if at >= 0:
                 yield signs[at][0], signs[at + len(wanted) - 1][0] + 1
             else:
                 missing.append(piece)
-        pieces = [part for piece in missing for part in piece.split(cut)]
+        pieces = [part for piece in missing for part in piece.split(cut)] if cut else []
+
+
+def _signs(text: str) -> str:
+    return "".join(sign.casefold()[:1] for sign in text if sign.isalnum())
 
 
 def _lines(handle: Any, written: str, places: list[int]) -> Iterator[Box]:
