@@ -244,6 +244,12 @@ def test_a_manual_page_is_read_as_such() -> None:
     assert "ls lists, with -a all of them." in read(mdoc, "ls.1").text
 
 
+def test_an_escaped_space_belongs_to_the_word_of_a_macro() -> None:
+    lines = [".TH T 1", ".SH OPTIONS", ".TP", r".BI \-\-limit \ PERCENT", "Stop at it.", ".TP"]
+    page = "\n".join([*lines, r".BI \-o \ FILE\fR,\fB \ \-\-out \ FILE", "Write.", ""])
+    assert shown(read(page, "t.1")) == ["--limit PERCENT: Stop at it.", "-o FILE, --out FILE: Write."]
+
+
 def test_what_only_looks_like_one_is_none() -> None:
     assert detect(b"Notes on release 1.1 of it.\n", "notes.1")[0] == "text"
     assert detect(b"-----BEGIN PGP SIGNATURE-----\n", "file.asc")[0] == "text"

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from mainspring.rag.parse import readers
 from mainspring.rag.parse.compose import Composer
+from mainspring.rag.parse.markup import markdown
 from mainspring.rag.parse.office import number_format
 from mainspring.rag.parse.parsed import Parsed
 
@@ -313,6 +314,30 @@ def test_front_matter_and_fences_of_markdown() -> None:
     assert "tags: [coffee]" in parsed.text
     assert "| a | b |\n|---|---|" in parsed.text
     assert parsed.tables == ()
+
+
+def test_pairs_of_front_matter_are_rows_and_switches_are_left_out() -> None:
+    text = "---\ntitle: The mill\ndate: 2024-03-01\nauthor: 'Ada'\ndraft: false\n---\nIt grinds.\n"
+    parsed = read(text, "a.md", "markdown")
+    assert parsed.text == "# The mill\n\nIt grinds.\n\n| date: 2024-03-01 |\n| author: Ada |"
+
+
+def test_a_form_has_a_line_for_each_pair_of_key_and_value() -> None:
+    form = [
+        ["Ship:", "Albatross", "Port:", "Kiel"],
+        ["Built:", "1931", "Masts:", ""],
+        ["Owner:", "Ms Rahn", "Crew:", "9"],
+    ]
+    assert markdown.grid(form).lines == [
+        "| Ship: Albatross |",
+        "| Port: Kiel |",
+        "| Built: 1931 |",
+        "| Masts: |",
+        "| Owner: Ms Rahn |",
+        "| Crew: 9 |",
+    ]
+    assert markdown.grid([["Ship", "Port"], ["Albatross", "Kiel"]]).lines == ["| Ship: Albatross | Port: Kiel |"]
+    assert len(markdown.grid([["Ship:", "Port:"], ["Albatross", "Kiel"]]).lines) == 1
 
 
 _WORDS = st.text(string.ascii_letters + " äé#|-\n\x00\ufeff", max_size=40)

@@ -32,6 +32,8 @@ _OFFICE = {
 }
 _ARCHIVES = ("odt", "ods", "epub")
 _FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|$)", re.DOTALL)
+_SWITCH = re.compile(r"[\w-]+:\s*(?:true|false|null|~)\s*$", re.IGNORECASE)
+_PAIR = re.compile(r"^([\w-]+):[ \t]+[\"']?(.*?)[\"']?$")
 _TITLE = re.compile(r"^title:[ \t]*[\"']?(.+?)[\"']?[ \t]*$", re.MULTILINE)
 
 
@@ -84,9 +86,10 @@ def _markdown(data: bytes, name: str, kind: str) -> Parsed:
 
 
 def _described(front: str) -> str:
-    """Front matter as lines of text, without its title and without marks of Markdown."""
+    """Front matter without its title, switches and marks of Markdown: a pair of key and value is a row by itself."""
     lines = [line.rstrip() for line in front.split("\n") if line.strip() and not line.startswith(("title:", "#"))]
-    return "\n".join(line for line in lines if not re.match(r"[-=|]{3,}", line))
+    kept = [line for line in lines if not re.match(r"[-=|]{3,}", line) and not _SWITCH.match(line)]
+    return "\n".join(_PAIR.sub(r"| \1: \2 |", line) if "|" not in line else line for line in kept)
 
 
 # --- office ---------------------------------------------------------------------------------------------------

@@ -21,6 +21,8 @@ _CELL = re.compile(r"(?<!\\)\|")
 _ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+\-.!|~<>$&])")
 _EMPHASIS = re.compile(r"(\*{1,3}|__)(?=\S)(.+?)(?<=\S)\1")
 _YEAR = re.compile(r"(?:FY ?)?(?:19|20)\d\d[AE]?")
+# Of the cells in the columns of keys of a form so many end with a colon, and of its values no more than the rest.
+_KEYS = 0.8
 _NUMERIC = re.compile(r"[\s\d.,:%£$€+\-/()]*\d[\s\d.,:%£$€+\-/()]*$")
 
 
@@ -38,12 +40,15 @@ class Grid:
 def grid(cells: Sequence[Sequence[str]], caption: str = "") -> Grid:
     """A table as lines, one a row. Its first row names the columns unless it holds numbers or gaps.
 
-    A first row with merged cells and a second one below it name the columns together: ``Q1`` over ``Price``.
+    A first row with merged cells and a second one below it name the columns together: ``Q1`` over ``Price``. A form,
+    whose keys and values stand side by side, has a line for each pair.
     """
     table = [[_flat(cell) for cell in row] for row in cells]
     table = [row for row in table if any(row)]
     if not table:
         return Grid([], [], False, caption)
+    if _is_form(table):
+        return Grid(table, _pairs(table, caption), False, caption)
     if len(table) > 2 and _is_group(table[0], table[1]):
         joined = [_joined(upper, lower) for upper, lower in zip(table[0], table[1], strict=True)]
         return Grid([joined, *table[2:]], _lines(table[2:], joined, caption), True, caption)
@@ -58,6 +63,24 @@ def _lines(body: Sequence[Sequence[str]], names: Sequence[str], caption: str) ->
     told = {number for row in body for number, cell in enumerate(row) if cell}
     unused = any(name and number not in told for number, name in enumerate(names))
     return [_line(names, (), caption), *lines] if unused else lines
+
+
+def _is_form(table: Sequence[Sequence[str]]) -> bool:
+    """Whether every second column has keys, which end with a colon, and the one behind it their values."""
+    if len(table) < 2 or any(len(row) % 2 for row in table):
+        return False
+    keys = [cell.endswith(":") for row in table for cell in row[::2] if cell]
+    values = [cell.endswith(":") for row in table for cell in row[1::2] if cell]
+    if not keys or not values:
+        return False
+    return sum(keys) >= _KEYS * len(keys) and sum(values) <= (1 - _KEYS) * len(values)
+
+
+def _pairs(table: Sequence[Sequence[str]], caption: str) -> list[str]:
+    """A line a pair of a form; keys without a value are kept, and say so by having none."""
+    pairs = [pair for row in table for pair in zip(row[::2], row[1::2], strict=True) if any(pair)]
+    told = [f"{key.removesuffix(':').rstrip()}: {value}".strip() if key else value for key, value in pairs]
+    return [f"| {caption} | {text} |" if caption else f"| {text} |" for text in told]
 
 
 def _is_group(upper: Sequence[str], lower: Sequence[str]) -> bool:

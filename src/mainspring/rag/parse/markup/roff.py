@@ -251,7 +251,8 @@ class _Reader:
 
 def _arguments(text: str) -> list[str]:
     """The words of a macro's line; quoted ones are one."""
-    words = re.findall(r'"((?:[^"]|"")*)"?|(\S+)', text)
+    # An escaped space is part of its word.
+    words = re.findall(r'"((?:[^"]|"")*)"?|((?:\\.|\S)+)', text)
     return [_shown((quoted or bare).replace('""', '"')) for quoted, bare in words]
 
 
