@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mainspring.rag.answer.verbatim.extract import Passage, choose, likelihoods
@@ -54,3 +56,12 @@ def test_what_does_not_fit_is_left_out_and_the_first_is_cut() -> None:
     assert choose([long], max_sentences=3, max_words=20)[0].words == 20
     short = passage("a", 1, hit=0.9, score=3)
     assert choose([short, long], max_sentences=3, max_words=20) == [short]
+
+
+def test_the_next_sentence_of_the_paragraph_is_shown_before_a_little_better_one_of_elsewhere() -> None:
+    first = passage("a", 0, hit=0.9, score=2.0)
+    behind = replace(passage("a", 1, hit=0.9, score=1.7), start=first.end + 1, end=first.end + 20)
+    elsewhere = passage("a", 7, hit=0.9, score=1.8)
+    assert choose([first, elsewhere, behind], max_sentences=2, max_words=90) == [first, behind]
+    apart = replace(behind, start=first.end + 2)
+    assert choose([first, elsewhere, apart], max_sentences=2, max_words=90) == [first, elsewhere]

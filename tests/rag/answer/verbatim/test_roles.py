@@ -112,3 +112,17 @@ def test_what_may_be_shown_of_a_page() -> None:
 @pytest.mark.parametrize("piece", [". . . . ", "see ", "copyright ", "a | ", "(c) ", ": ", "1.1", "page 1 "])
 def test_a_huge_sentence_is_judged_by_its_end(piece: str) -> None:
     assert role_of(piece * 200_000 + "x", "sentence") == "statement"
+
+
+@pytest.mark.parametrize(
+    ("row", "role"),
+    [
+        ("Three Months Ended June 30, 2021 | Six Months Ended June 30, 2021", "heading"),
+        ("June 30, June 29,: June 30, June 29,", "heading"),
+        ("Cost of sales | 410 | 395", "statement"),
+        ("Month: May | Year: 2020", "statement"),
+        ("Opening day: May 3", "statement"),
+    ],
+)
+def test_a_row_that_only_names_periods_is_a_header(row: str, role: str) -> None:
+    assert role_of(row, "row") == role

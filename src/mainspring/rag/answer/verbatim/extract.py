@@ -18,13 +18,21 @@ import numpy as np
 
 from mainspring.engines.base import Embedder
 from mainspring.rag.answer.evidence import named
-from mainspring.rag.answer.verbatim import rows
+from mainspring.rag.answer.verbatim import rows, wanted
 from mainspring.rag.search.retrieve import Hit
 from mainspring.rag.text import sentences, terms
 
 _COSINE, _COSINE_UNDER_HEADING = 0.8, 0.7
 _OWN, _BEFORE, _AFTER, _HEADING, _AROUND = 0.9, 0.35, 0.12, 0.3, 0.28
 _OFFER, _FUSED, _CHUNK_COSINE = 0.07, 0.45, 0.5
+# What a sentence has for what is wanted beyond the question's words, and for all that the question does not say.
+_WANTED, _NOVEL = 0.25, 0.2
+# What the first sentences below a heading have that asks what is asked: for a cosine of 1, less the further below.
+_ASKED, _ASKED_FROM, _FURTHER = 1.0, 0.5, 0.6
+# Sentences of one paragraph stand at most so many characters apart.
+_GAP = 1
+# What a sentence has that stands next to one already chosen: an answer is read on.
+_NEXT = 0.3
 # What a row has for its key standing in the question, and for a range that a value of the question lies in or outside.
 _KEY, _RANGE = 0.3, 0.35
 # What a sentence has for the words of the follow-up itself.
@@ -77,6 +85,9 @@ class _Unit:
     heading: str
     lexical: float
     before: str = ""
+    # What leads in to an item, and how many units stand between the heading and this (-1: unknown).
+    lead: str = ""
+    below: int = -1
 
 
 async def passages(
@@ -107,9 +118,17 @@ async def passages(
     if not chosen:
         return []
     bodies = [unit.text for unit in chosen]
-    headed = [f"{unit.heading}: {unit.text}" if unit.heading else unit.text for unit in chosen]
-    embedded = await embedder.embed(bodies + [text for text in headed if text not in bodies])
-    alone, under = _cosines(bodies, headed, np.asarray(embedded.vectors) @ np.asarray(vector))
+    headed = [": ".join(filter(None, (unit.heading, unit.lead, unit.text))) for unit in chosen]
+    titles = [unit.heading.rpartition(" > ")[2] if unit.below >= 0 else "" for unit in chosen]
+    titles = [title if wanted.asks(title) else "" for title in titles]
+    everything = list(dict.fromkeys([*bodies, *headed, *filter(None, titles)]))
+    embedded = await embedder.embed(everything)
+    cosines = dict(zip(everything, (np.asarray(embedded.vectors) @ np.asarray(vector)).tolist(), strict=True))
+    alone, under = [cosines[text] for text in bodies], [cosines[text] for text in headed]
+    asks = [
+        max(0.0, cosines[title] - _ASKED_FROM) / (1 - _ASKED_FROM) * _FURTHER**unit.below if title else 0.0
+        for title, unit in zip(titles, chosen, strict=True)
+    ]
     ranked = [
         Passage(
             unit.hit,
@@ -118,7 +137,7 @@ async def passages(
             unit.end,
             unit.kind,
             unit.heading,
-            unit.lexical + _COSINE * alone[number] + _COSINE_UNDER_HEADING * under[number],
+            unit.lexical + _COSINE * alone[number] + _COSINE_UNDER_HEADING * under[number] + _ASKED * asks[number],
             max(alone[number], under[number]),
             unit.before,
         )
@@ -136,12 +155,14 @@ def choose(ranked: Sequence[Passage], *, max_sentences: int, max_words: int) -> 
     doubts = {name: _SAME_DOCUMENT * (1 - likely) for name, likely in likelihoods(ranked).items()}
     while waiting and len(chosen) < max_sentences:
         taken = Counter(passage.hit.document_id for passage in chosen)
-        best = max(
-            waiting,
-            key=lambda passage: passage.score - doubts[passage.hit.document_id] * taken[passage.hit.document_id],
-        )
-        waiting.remove(best)
-        if chosen and best.score < chosen[0].score - _NEAR:
+        worth = [
+            passage.score
+            + _NEXT * any(follows(other, passage) for other in chosen)
+            - doubts[passage.hit.document_id] * taken[passage.hit.document_id]
+            for passage in waiting
+        ]
+        best = waiting.pop(worth.index(max(worth)))
+        if chosen and best.score + _NEXT * any(follows(each, best) for each in chosen) < chosen[0].score - _NEAR:
             continue
         if best.words > room and not chosen:
             best = _shortened(best, room)
@@ -149,6 +170,12 @@ def choose(ranked: Sequence[Passage], *, max_sentences: int, max_words: int) -> 
             chosen.append(best)
             room -= best.words
     return chosen
+
+
+def follows(one: Passage, other: Passage) -> bool:
+    """Whether ``other`` is the sentence behind ``one``, in the same paragraph."""
+    gap = other.start - one.end
+    return one.hit.document_id == other.hit.document_id and one.kind == other.kind == "sentence" and 0 <= gap <= _GAP
 
 
 def likelihoods(ranked: Sequence[Passage]) -> dict[str, float]:
@@ -207,14 +234,19 @@ def _units(
     words = [terms.content(body) & asked for _, body in found]
     path, above = hit.heading, terms.content(hit.heading) & asked
     told, lead = False, ""
+    title = hit.heading.rpartition(" > ")[2]
+    opens = bool(title) and text[: hit.start].rstrip().endswith(title)
+    below = 0 if opens else -1
     # A follow-up stands in the last line, behind what it leans on.
     latest = terms.content(question.rpartition("\n")[2]) if "\n" in question else frozenset[str]()
     everything = terms.content(f"{hit.heading} {hit.text}") & asked
+    want = wanted.wanted(question)
     units: list[_Unit] = []
     for number, (sentence, body) in enumerate(found):
         if sentence.kind == "heading":
             # The path of the chunk is that of its first sentence; a heading behind that one opens another section.
             path = _below(hit.heading, body) if told else path
+            below = 0
             above = terms.content(path) & asked
             continue
         told = True
@@ -234,6 +266,8 @@ def _units(
             + _HEADING * terms.overlap(weights, above - own)
             + _AROUND * terms.overlap(weights, everything - own)
             + _OFFER * terms.offers(kind, body, asked)
+            + _WANTED * wanted.has(want, body, question, asked)
+            + _NOVEL * wanted.novelty(body, asked)
             + _FUSED * hit.score
             + _CHUNK_COSINE * hit.dense_score
         )
@@ -243,15 +277,9 @@ def _units(
         if row is not None:
             lexical += _KEY * rows.matched(row, asked) + _RANGE * rows.within(row, question)
         start, end = hit.start + sentence.start, hit.start + sentence.end
-        units.append(_Unit(hit, body, start, end, sentence.kind, path, lexical, previous))
+        units.append(_Unit(hit, body, start, end, sentence.kind, path, lexical, previous, lead, below))
+        below += below >= 0
     return units
-
-
-def _cosines(bodies: Sequence[str], headed: Sequence[str], cosines: Any) -> tuple[list[float], list[float]]:
-    """(cosine of each body, of each body under its heading); ``cosines`` has all bodies, then the other texts."""
-    others = iter(cosines[len(bodies) :].tolist())
-    known = dict(zip(bodies, cosines.tolist(), strict=False))
-    return [known[body] for body in bodies], [known[text] if text in known else next(others) for text in headed]
 
 
 def _below(path: str, title: str) -> str:

@@ -44,6 +44,20 @@ _STUB = re.compile(
     r"|this (?:page|section) (?:is )?(?:intentionally )?(?:left )?(?:blank|empty))\)?\.?",
     re.IGNORECASE | re.DOTALL,
 )
+# Of the header of a statement: "Three Months Ended | Six Months Ended", "June 30, 2021 | June 30, 2020".
+_DATE = re.compile(
+    r"\b(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    r"|nov(?:ember)?|dec(?:ember)?)\b\.?(?:\s+\d{1,2}\b)?|\b(?:19|20)\d\d\b",
+    re.IGNORECASE,
+)
+_PERIOD = re.compile(
+    r"\b(?:(?:three|six|nine|twelve|thirteen|twenty-six|thirty-nine|fifty-two)?\s*(?:months?|weeks?)"
+    r"|(?:fiscal )?years?"
+    r"|quarters?|first|second|third|fourth|q[1-4]|fy|ended|ending|as of|and|change"
+    r"|un ?audited|\(?in (?:thousands|millions"
+    r"|billions)[^|]*)(?![\w-])|[$%]",
+    re.IGNORECASE,
+)
 _MAX_STUB_WORDS = 14
 _MAX_FORM = 400
 _MAX_END = 120
@@ -102,6 +116,11 @@ def repeats(text: str, question: str) -> bool:
 
 def _role_of_row(text: str) -> Role:
     cells = [cell.strip() for cell in text.split(" | ")]
+    pairs = [cell.partition(": ") for cell in cells]
+    names = all(not value or value.strip(" :") == name.strip(" :") for name, _, value in pairs)
+    if names and not _PERIOD.sub("", _DATE.sub("", text)).strip(" |:,;()*&–-"):
+        # Lines of a header say whose figures stand below.
+        return "heading"
     if len(cells) > 1:
         return "statement"
     _, named, value = cells[0].partition(": ")

@@ -10,10 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mainspring.core.types import Message
-from mainspring.rag.answer.evidence.values import Value, values
+from mainspring.rag.answer.evidence.values import Value
 from mainspring.rag.answer.verbatim import rows
 from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.answer.verbatim.roles import key
+from mainspring.rag.answer.verbatim.wanted import answering
 from mainspring.rag.text import sentences, terms
 
 _LEANS = re.compile(
@@ -27,12 +28,7 @@ _SEVERAL = re.compile(
     r"|steps|ways|reasons|conditions|requirements|exceptions|kinds)\b",
     re.IGNORECASE,
 )
-_MONEY = re.compile(r"\bhow much\b|\b(?:price|cost|fee|pay|paid|charge|salary|revenue|amount)s?\b", re.IGNORECASE)
-_LASTS = re.compile(r"\bhow (?:long|soon|quickly|old|often|far in advance)\b|\bnotice\b|\bdeadline\b", re.IGNORECASE)
-_SHARE = re.compile(r"\bpercent|\bpercentage|\bshare\b|\brate\b|\bdiscount\b", re.IGNORECASE)
-_COUNTED = re.compile(r"\bhow many (?P<what>[a-z-]+(?: [a-z-]+)?)", re.IGNORECASE)
 _MARK = re.compile(r"\[\d+\]")
-_DATES = ("date", "year", "time")
 # A list is shown as a whole up to so many words, and looked for so far around its item.
 _LIST_WORDS, _AROUND = 60, 1500
 _MOST_BOLD, _CLOSE = 2, 40
@@ -107,7 +103,7 @@ def pieces(chosen: Sequence[Passage], question: str, first: int = 1) -> Iterator
 
 def bold(sentence: str, question: str) -> str:
     """``sentence`` with the value that answers ``question`` in bold, where that asks for one."""
-    found = _answering(sentence, question)
+    found = answering(sentence, question)
     if len(found) > _MOST_BOLD:
         found = [max(found, key=lambda value: _around(sentence, value, terms.content(question)))]
     parts, place = [], 0
@@ -127,38 +123,6 @@ def _around(sentence: str, value: Value, asked: frozenset[str]) -> int:
     """How many words of the question stand close to ``value``."""
     near = f"{sentence[max(0, value.start - _CLOSE) : value.start]} {sentence[value.end : value.end + _CLOSE]}"
     return len(terms.content(near) & asked) + 2 * bool(_LEADS_TO.search(sentence[: value.start]))
-
-
-def _answering(sentence: str, question: str) -> list[Value]:
-    """The values of ``sentence`` of the kind that ``question`` asks for."""
-    kind = terms.asked(question)
-    if kind not in ("number", "date") and not _SHARE.search(question) and not _MONEY.search(question):
-        return []
-    asked = {value.amount for value in values(question)}
-    found = [value for value in values(sentence) if value.amount not in asked and any(map(str.isalnum, value.text))]
-    counted = _COUNTED.search(question)
-    if counted:
-        stems = terms.content(counted["what"])
-        units = [value for value in found if value.unit and terms.stem(value.unit.split()[-1]) in stems]
-        if units:
-            return units
-        return [value for value in found if value.kind in ("count", "duration") and any(map(str.isdigit, value.text))]
-    wanted: list[tuple[str, ...]] = []
-    if _LASTS.search(question):
-        wanted = [("duration",), _DATES]
-    elif kind == "date":
-        wanted = [("date",), ("time",), ("year",), ("duration",)]
-    elif _SHARE.search(question):
-        wanted = [("percent",), ("money",)]
-    elif _MONEY.search(question):
-        wanted = [("money",), ("percent",), ("duration",), ("measure",)]
-    else:
-        wanted = [("measure",), ("duration",), ("money",), ("percent",), ("count",)]
-    for kinds in wanted:
-        of_kind = [value for value in found if value.kind in kinds]
-        if of_kind:
-            return of_kind
-    return []
 
 
 def _prose(passage: Passage, question: str, number: int) -> Piece:

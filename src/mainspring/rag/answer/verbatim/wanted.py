@@ -1,0 +1,137 @@
+"""What kind of thing a question asks for beyond its words, and whether a sentence has it.
+
+The sentence that repeats a question often says nothing else. What answers has a reason where one is asked for, a value
+with its unit, a name or an identifier that the question does not have, or a yes or no.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from mainspring.rag.answer.evidence.values import Value, values
+from mainspring.rag.text import terms
+
+Wanted = Literal["reason", "value", "identifier", "name", "polarity", "anything"]
+
+_MONEY = re.compile(r"\bhow much\b|\b(?:price|cost|fee|pay|paid|charge|salary|revenue|amount)s?\b", re.IGNORECASE)
+_LASTS = re.compile(r"\bhow (?:long|soon|quickly|old|often|far in advance)\b|\bnotice\b|\bdeadline\b", re.IGNORECASE)
+_SHARE = re.compile(r"\bpercent|\bpercentage|\bshare\b|\brate\b|\bdiscount\b", re.IGNORECASE)
+_COUNTED = re.compile(r"\bhow many (?P<what>[a-z-]+(?: [a-z-]+)?)", re.IGNORECASE)
+_DATES = ("date", "year", "time")
+
+_ASKS_REASON = re.compile(
+    r"\bwhy\b|\bhow come\b|\bfor what reason\b|\bwhat(?:['’]s| is| was| are| were) the (?:reason|cause)"
+    r"|\bwhat (?:\w+ )?(?:caused|causes|explains|explained|led to)\b",
+    re.IGNORECASE,
+)
+_REASON = re.compile(
+    r"\b(?:because|due to|owing to|on account of|thanks to|so that|in order to|caused by|cause|reasons?|as a result of"
+    r"|to (?:avoid|prevent|protect|ensure|reduce|keep|make sure|save)|resulted? (?:in|from)|since|led to|driven by"
+    r"|reflecting|attributable to|which means|this means|therefore|otherwise)\b",
+    re.IGNORECASE,
+)
+_ASKS_POLARITY = re.compile(
+    r"\W*(?:and |but |so )?(?:can|could|may|might|must|should|shall|will|would|do|does|did|is|are|was|were|am|has|have"
+    r"|had)\b",
+    re.IGNORECASE,
+)
+_ASKS_OPENLY = re.compile(r"\b(?:how|what|which|who|whose|when|where|why)\b", re.IGNORECASE)
+_YES_OR_NO = re.compile(r"\W*(?:yes|no|nope|absolutely|certainly|of course|never|not (?:at all|yet))\b", re.IGNORECASE)
+_DENIES = re.compile(
+    r"\b(?:not|cannot|never|no longer|none|nobody|without|forbidden|prohibited|only)\b|n['’]t\b", re.IGNORECASE
+)
+_THINGS = (
+    "option|flag|switch|parameter|argument|variable|command|setting|directive|tag|attribute|property|field|key|value"
+    "|function|method|class|module|package|file|folder|directory|path|port|header|endpoint|address|domain|subdomain"
+    "|record|code|identifier|id|keyword|macro|environment"
+)
+_ASKS_IDENTIFIER = re.compile(
+    rf"\b(?:which|what)\b(?: (?!is\b|are\b|does\b|do\b)[\w'’/-]+){{0,4}}? (?:{_THINGS})s?\b"
+    rf"|\bwhat (?:is|are|was) the (?:[\w'’/-]+ ){{0,3}}?(?:{_THINGS})s?\b"
+    r"|\bwhat name\b|\bhow (?:is|are) .{1,60} (?:named|called)\b",
+    re.IGNORECASE,
+)
+_CODE = re.compile(
+    r"`[^`\n]+`|(?<![\w-])--?[a-z][\w-]+|\b\w+_\w[\w.]*|(?<!\w)_\w+|\b[A-Z]{2,}(?:[_-][A-Z0-9]+)+\b|\b\w+\.[a-z]\w+\b"
+    r"|(?<!\w)[~.]?/[\w.-]+|\b[a-z]+(?:[A-Z][a-z0-9]+)+\b|\b[a-z]+-\d+\b|:\d{2,5}\b|\b\d{2,5}/(?:tcp|udp)\b"
+)
+_ASKS_NAME = re.compile(
+    r"\bwh(?:o|om|ose)\b|\b(?:which|what) (?!year|day|date|month|time|is|are|was|were|do|does|did)\w+", re.IGNORECASE
+)
+_NAME = re.compile(r"(?<=[\w,;:)’'] )[`*_\"“]*(?P<name>[A-Z][\w’'&-]+)")
+
+
+def wanted(question: str) -> Wanted:
+    """What ``question`` asks for, as far as its wording tells."""
+    last = question.rpartition("\n")[2]
+    if _ASKS_REASON.search(last):
+        return "reason"
+    if _ASKS_POLARITY.match(last) and not _ASKS_OPENLY.search(last):
+        return "polarity"
+    if terms.asked(last) in ("number", "date") or _SHARE.search(last) or _MONEY.search(last):
+        return "value"
+    if _ASKS_IDENTIFIER.search(last):
+        return "identifier"
+    return "name" if _ASKS_NAME.search(last) else "anything"
+
+
+def asks(heading: str) -> bool:
+    """Whether ``heading`` is a question: what stands below it is the answer."""
+    return heading.rstrip(" *_`").endswith(("?", "？", "؟"))
+
+
+def has(kind: Wanted, text: str, question: str, asked: frozenset[str]) -> float:
+    """How far ``text`` has what is wanted beyond ``question`` (content words ``asked``): from 0 to 1.
+
+    Of a question that wants anything it is always 0, so that all sentences are alike.
+    """
+    if kind == "reason":
+        return float(_REASON.search(text) is not None)
+    if kind == "value":
+        return float(bool(answering(text, question)))
+    if kind == "identifier":
+        return float(any(not terms.content(match.group()) <= asked for match in _CODE.finditer(text)))
+    if kind == "name":
+        return float(any(terms.content(match["name"]) - asked for match in _NAME.finditer(text)))
+    if kind == "polarity":
+        return 1.0 if _YES_OR_NO.match(text) else 0.5 if _DENIES.search(text) else 0.0
+    return 0.0
+
+
+def novelty(text: str, asked: frozenset[str]) -> float:
+    """How much of ``text`` the question does not say: the share of its content words, from 0 to 1."""
+    own = terms.content(text)
+    return len(own - asked) / len(own) if own else 0.0
+
+
+def answering(sentence: str, question: str) -> list[Value]:
+    """The values of ``sentence`` of the kind that ``question`` asks for."""
+    kind = terms.asked(question)
+    if kind not in ("number", "date") and not _SHARE.search(question) and not _MONEY.search(question):
+        return []
+    asked = {value.amount for value in values(question)}
+    found = [value for value in values(sentence) if value.amount not in asked and any(map(str.isalnum, value.text))]
+    counted = _COUNTED.search(question)
+    if counted:
+        stems = terms.content(counted["what"])
+        units = [value for value in found if value.unit and terms.stem(value.unit.split()[-1]) in stems]
+        if units:
+            return units
+        return [value for value in found if value.kind in ("count", "duration") and any(map(str.isdigit, value.text))]
+    wanted_kinds: list[tuple[str, ...]] = []
+    if _LASTS.search(question):
+        wanted_kinds = [("duration",), _DATES]
+    elif kind == "date":
+        wanted_kinds = [("date",), ("time",), ("year",), ("duration",)]
+    elif _SHARE.search(question):
+        wanted_kinds = [("percent",), ("money",)]
+    elif _MONEY.search(question):
+        wanted_kinds = [("money",), ("percent",), ("duration",), ("measure",)]
+    else:
+        wanted_kinds = [("measure",), ("duration",), ("money",), ("percent",), ("count",)]
+    for kinds in wanted_kinds:
+        of_kind = [value for value in found if value.kind in kinds]
+        if of_kind:
+            return of_kind
+    return []

@@ -1,0 +1,69 @@
+"""What is asked for beyond a question's words, and which sentences have it."""
+
+from __future__ import annotations
+
+import pytest
+
+from mainspring.rag.answer.verbatim import wanted
+from mainspring.rag.text import terms
+
+
+@pytest.mark.parametrize(
+    ("question", "kind"),
+    [
+        ("Why is the greenhouse closed on Mondays?", "reason"),
+        ("What caused the flood in the cellar?", "reason"),
+        ("How long is the voucher valid?", "value"),
+        ("When does the ferry leave?", "value"),
+        ("By what time must I pay so that it goes out today?", "value"),
+        ("Which option turns the colours off?", "identifier"),
+        ("What name must the log file have?", "identifier"),
+        ("Can two ovens share one flue?", "polarity"),
+        ("Who keeps the keys?", "name"),
+        ("Which bakery delivers the bread?", "name"),
+        ("How do I clean the grate?", "anything"),
+    ],
+)
+def test_what_a_question_wants(question: str, kind: str) -> None:
+    assert wanted.wanted(question) == kind
+
+
+@pytest.mark.parametrize(
+    ("question", "repeats", "answers"),
+    [
+        (
+            "Why is the greenhouse closed on Mondays?",
+            "The greenhouse is closed on Mondays.",
+            "We water then, because the hoses would trip visitors.",
+        ),
+        ("How long is the voucher valid?", "The voucher is valid in both shops.", "It runs out after 18 months."),
+        (
+            "Which option turns the colours off?",
+            "An option turns the colours of the output off.",
+            "Give `--plain` for that.",
+        ),
+        (
+            "Can two ovens share one flue?",
+            "Two ovens in one room share one flue.",
+            "No, they may not: the draught fails.",
+        ),
+        ("Which bakery delivers the bread?", "The bread is delivered by a bakery.", "It comes from Hartmann each day."),
+    ],
+)
+def test_what_answers_has_what_is_wanted_and_what_repeats_has_not(question: str, repeats: str, answers: str) -> None:
+    kind, asked = wanted.wanted(question), terms.content(question)
+    assert wanted.has(kind, answers, question, asked) == 1
+    assert wanted.has(kind, repeats, question, asked) == 0
+    assert wanted.novelty(answers, asked) > wanted.novelty(repeats, asked)
+
+
+def test_a_value_of_the_question_itself_answers_nothing() -> None:
+    question = "How many guests may sleep in room 12?"
+    asked = terms.content(question)
+    assert wanted.has("value", "Guests of room 12 sleep on the second floor.", question, asked) == 0
+    assert wanted.has("value", "It sleeps 3 guests.", question, asked) == 1
+
+
+def test_a_heading_that_asks() -> None:
+    assert wanted.asks("Usage > Can I bring a dog?")
+    assert not wanted.asks("Dogs and other animals")
