@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from mainspring.rag.answer.verbatim.extract import Passage, choose, likelihoods
+from mainspring.rag.answer.verbatim.extract import Passage, choose, likelihoods, passages
 from mainspring.rag.search.retrieve import Hit
+from tests.rag.conftest import WordEmbedder
 
 
 def passage(document: str, number: int, *, hit: float, score: float, words: int = 5) -> Passage:
@@ -65,3 +66,36 @@ def test_the_next_sentence_of_the_paragraph_is_shown_before_a_little_better_one_
     assert choose([first, elsewhere, behind], max_sentences=2, max_words=90) == [first, behind]
     apart = replace(behind, start=first.end + 2)
     assert choose([first, elsewhere, apart], max_sentences=2, max_words=90) == [first, elsewhere]
+
+
+async def best(question: str, text: str, heading: str = "") -> str:
+    """The passage that comes first of a document of one chunk."""
+    hit = Hit("c", "d", "vs", "ship.txt", text, 0, len(text), None, heading, 0.9, 0.5, 1, 1, 1, "blob")
+    embedder = WordEmbedder()
+    vector = (await embedder.embed([question], "query")).vectors[0]
+    found = await passages(question, [hit], [hit], {"d": text}, embedder, vector)
+    return found[0].text
+
+
+async def test_the_pair_of_a_form_that_is_asked_for_comes_before_those_that_the_question_says() -> None:
+    form = "| Ship: Albatross |\n| Port: Kiel |\n| Masts: 3, of larch |\n| Owner: Ms Rahn |"
+    assert await best("How many masts has the Albatross of Kiel?", form) == "Masts: 3, of larch"
+
+
+async def test_the_reason_comes_before_what_repeats_the_question() -> None:
+    text = "The greenhouse is closed at dusk. The greenhouse is closed because panes may fall."
+    assert (await best("Why is the greenhouse closed?", text)).endswith("because panes may fall.")
+
+
+async def test_what_stands_below_a_heading_that_asks_is_the_answer() -> None:
+    text = "Yes, you may. Ask the porter for a second key to the bicycle cellar."
+    asked = "May guests keep bicycles in the cellar?"
+    page = f"# {asked}\n\n{text}\n\n# Bread\n\nBread is in the cellar."
+    assert await best(asked, page, asked) == "Yes, you may."
+
+
+async def test_a_sentence_of_the_document_that_has_the_identifier_is_not_left_out_for_naming_none() -> None:
+    text = (
+        "| Registration: QX-77B |\n\nThe pilot of the glider forgot to close the canopy, because a bee distracted him."
+    )
+    assert (await best("Why did the glider QX-77B lose its canopy?", text)).startswith("The pilot")

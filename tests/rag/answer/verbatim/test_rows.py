@@ -82,3 +82,9 @@ def test_a_table() -> None:
         "| Office | 25 | May | [1] |",
         "| Shop | 28 | May | [2] |",
     ]
+
+
+def test_a_line_of_a_form_is_a_pair() -> None:
+    assert rows.pair("Rated load: 40 kg") == rows.Cell("Rated load", "40 kg")
+    assert rows.pair("Rated load: 40 kg | Height: 2 m") is None
+    assert rows.pair("Rated load") is None

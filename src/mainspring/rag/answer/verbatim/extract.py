@@ -25,20 +25,24 @@ from mainspring.rag.text import sentences, terms
 _COSINE, _COSINE_UNDER_HEADING = 0.8, 0.7
 _OWN, _BEFORE, _AFTER, _HEADING, _AROUND = 0.9, 0.35, 0.12, 0.3, 0.28
 _OFFER, _FUSED, _CHUNK_COSINE = 0.07, 0.45, 0.5
-# What a sentence has for what is wanted beyond the question's words, and for all that the question does not say.
-_WANTED, _NOVEL = 0.25, 0.2
+# What a sentence has for what is wanted beyond the question's words.
+_WANTED = 0.2
 # What the first sentences below a heading have that asks what is asked: for a cosine of 1, less the further below.
 _ASKED, _ASKED_FROM, _FURTHER = 1.0, 0.5, 0.6
 # Sentences of one paragraph stand at most so many characters apart.
 _GAP = 1
 # What a sentence has that stands next to one already chosen: an answer is read on.
-_NEXT = 0.3
+_NEXT = 0.2
 # What a row has for its key standing in the question, and for a range that a value of the question lies in or outside.
 _KEY, _RANGE = 0.3, 0.35
 # What a sentence has for the words of the follow-up itself.
 _LATEST = 0.6
 # What a sentence loses that lacks an identifier of the question which others have, and one whose document lacks a name.
 _IDENTIFIER, _NAME = 0.8, 0.5
+# What of that a sentence loses that names no other identifier, in a document that has the one asked for.
+_SILENT = 0.4
+# What a pair of a form loses whose value the question has.
+_SAID = 0.6
 # What a sentence loses for each one already chosen from its document, times the doubt about that document: a second
 # source is worth more than a third sentence of the first only where the first may be the wrong one.
 _SAME_DOCUMENT = 0.5
@@ -208,20 +212,25 @@ def _exact(question: str, units: Sequence[_Unit], texts: Mapping[str, str]) -> l
     asked = named.named(question)
     if not asked or not units:
         return list(units)
-    wanted = [each for each in asked if each.kind == "identifier"]
+    exact = [each for each in asked if each.kind == "identifier"]
     others = [each for each in asked if each.kind != "identifier"]
     places = {unit.hit.document_id: f"{unit.hit.source} {texts[unit.hit.document_id]}" for unit in units}
     known = {name: sum(named.has(text, each) for each in others) for name, text in places.items()}
-    own = [sum(named.has(f"{u.heading}\n{u.before}\n{u.text}", each) for each in wanted) for u in units]
+    near = [f"{unit.heading}\n{unit.before}\n{unit.text}" for unit in units]
+    own = [sum(named.has(text, each) for each in exact) for text in near]
+    shares = [
+        _SILENT if not siblings and all(named.has(places[unit.hit.document_id], each) for each in exact) else 1.0
+        for unit, siblings in zip(units, (named.identifiers(unit.text) for unit in units), strict=True)
+    ]
     most, most_known = max(own), max(known.values())
     return [
         replace(
             unit,
             lexical=unit.lexical
-            - _IDENTIFIER * (most - has) / max(1, len(wanted))
+            - _IDENTIFIER * share * (most - has) / max(1, len(exact))
             - _NAME * (most_known - known[unit.hit.document_id]) / max(1, len(others)),
         )
-        for unit, has in zip(units, own, strict=True)
+        for unit, has, share in zip(units, own, shares, strict=True)
     ]
 
 
@@ -267,13 +276,16 @@ def _units(
             + _AROUND * terms.overlap(weights, everything - own)
             + _OFFER * terms.offers(kind, body, asked)
             + _WANTED * wanted.has(want, body, question, asked)
-            + _NOVEL * wanted.novelty(body, asked)
             + _FUSED * hit.score
             + _CHUNK_COSINE * hit.dense_score
         )
         if latest:
             lexical += _LATEST * len(own & latest) / len(latest)
         row = rows.parsed(body) if sentence.kind == "row" else None
+        pair = rows.pair(body) if sentence.kind == "row" else None
+        if pair is not None:
+            # "Port: Kiel" answers what the port is, and not what happened at Kiel.
+            lexical += _KEY * rows.share(pair.name, asked) - _SAID * rows.share(pair.value, asked)
         if row is not None:
             lexical += _KEY * rows.matched(row, asked) + _RANGE * rows.within(row, question)
         start, end = hit.start + sentence.start, hit.start + sentence.end

@@ -56,6 +56,12 @@ def parsed(text: str) -> Row | None:
     return Row(captions, cells[first], tuple(cells[first + 1 :])) if len(cells) > first + 1 else None
 
 
+def pair(text: str) -> Cell | None:
+    """The pair of key and value that ``text``, a line of a form, is; None where it is another row."""
+    match = _NAMED.fullmatch(text.strip()) if _BETWEEN not in text else None
+    return Cell(match["name"].strip(), match["value"].strip()) if match else None
+
+
 def columns(row: Row, question: str, most: int = 2) -> tuple[Cell, ...]:
     """The cells of ``row`` that ``question`` asks for: those whose column it names best, in their order; where it
     names none, the only one that has the kind of thing asked for. () where that does not tell them apart.
@@ -88,8 +94,13 @@ def _columns(row: Row, question: str, most: int) -> tuple[Cell, ...]:
 
 def matched(row: Row, asked: frozenset[str]) -> float:
     """The share of the words of the row's key that ``asked`` (the content words of a question) has."""
-    key = terms.content(row.key.value)
-    return len(key & asked) / len(key) if key else 0.0
+    return share(row.key.value, asked)
+
+
+def share(text: str, asked: frozenset[str]) -> float:
+    """The share of the content words of ``text`` that ``asked`` has."""
+    own = terms.content(text)
+    return len(own & asked) / len(own) if own else 0.0
 
 
 def within(row: Row, question: str) -> float:

@@ -20,6 +20,8 @@ _SHARE = re.compile(r"\bpercent|\bpercentage|\bshare\b|\brate\b|\bdiscount\b", r
 _COUNTED = re.compile(r"\bhow many (?P<what>[a-z-]+(?: [a-z-]+)?)", re.IGNORECASE)
 _DATES = ("date", "year", "time")
 
+_ASKS_AGE = re.compile(r"\bhow old\b|\b(?:what|which) age\b|\bage of\b", re.IGNORECASE)
+_AGE = re.compile(r"\bage[ds]?:? \d|\d[ -]years?[ -](?:old|of age)\b", re.IGNORECASE)
 _ASKS_REASON = re.compile(
     r"\bwhy\b|\bhow come\b|\bfor what reason\b|\bwhat(?:['’]s| is| was| are| were) the (?:reason|cause)"
     r"|\bwhat (?:\w+ )?(?:caused|causes|explains|explained|led to)\b",
@@ -89,6 +91,8 @@ def has(kind: Wanted, text: str, question: str, asked: frozenset[str]) -> float:
     if kind == "reason":
         return float(_REASON.search(text) is not None)
     if kind == "value":
+        if _ASKS_AGE.search(question) and _AGE.search(text):
+            return 1.0
         return float(bool(answering(text, question)))
     if kind == "identifier":
         return float(any(not terms.content(match.group()) <= asked for match in _CODE.finditer(text)))
@@ -97,12 +101,6 @@ def has(kind: Wanted, text: str, question: str, asked: frozenset[str]) -> float:
     if kind == "polarity":
         return 1.0 if _YES_OR_NO.match(text) else 0.5 if _DENIES.search(text) else 0.0
     return 0.0
-
-
-def novelty(text: str, asked: frozenset[str]) -> float:
-    """How much of ``text`` the question does not say: the share of its content words, from 0 to 1."""
-    own = terms.content(text)
-    return len(own - asked) / len(own) if own else 0.0
 
 
 def answering(sentence: str, question: str) -> list[Value]:
