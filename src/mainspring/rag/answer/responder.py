@@ -31,6 +31,7 @@ from mainspring.core.types import (
     Usage,
 )
 from mainspring.engines.base import Reranker
+from mainspring.rag import absent
 from mainspring.rag.answer import refusal, small_talk
 from mainspring.rag.answer.answer_notes import Notes
 from mainspring.rag.answer.cite import Numbers, cite
@@ -292,12 +293,13 @@ class DocumentAnswerer:
             vector = (await reader.embed([question], "query")).vectors[0]
             passages = await extract.passages(question, hits, candidates, texts, reader, vector)
             passages = await self._reread(question, passages, span.context)
+            unsaid = await absent.absent(question, passages, candidates, texts, reader)
         told = features(question, candidates, passages)
         if self._calibration is None:
             likely = evidence(question, candidates, passages)
         else:
             likely = self._calibration.evidence(told)
-        lacks = refusal.lacking(question, passages, texts)
+        lacks = refusal.lacking(question, passages, texts) + unsaid
         return Findings(question, hits, passages, texts, likely, told, walked, plan.steps, lacks)
 
     async def _reread(self, question: str, passages: list[Passage], context: Context) -> list[Passage]:

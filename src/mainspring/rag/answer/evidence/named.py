@@ -112,7 +112,19 @@ def has(text: str, each: Named) -> bool:
     state = _STATES.get(each.text.lower())
     if state and re.search(rf"\b{state}\b", text):
         return True
-    return squashed(each.text) in squashed(text) or _nearly(each.text, text)
+    if squashed(each.text) in squashed(text):
+        return True
+    owner, owned = _owned(each.text)
+    if owned and has(text, Named(owner, "name")):
+        # "Larkfield's Glasgow" is not met by what is only Larkfield's.
+        return has(text, Named(owned, "name"))
+    return _nearly(each.text, text)
+
+
+def _owned(name: str) -> tuple[str, str]:
+    """("Larkfield", "Glasgow") of "Larkfield's Glasgow"; empty where nothing is owned."""
+    owner, mark, owned = name.replace("’s ", "'s ").partition("'s ")
+    return (owner, owned) if mark else ("", "")
 
 
 def _nearly(name: str, text: str) -> bool:

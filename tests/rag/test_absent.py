@@ -1,0 +1,61 @@
+"""Things of a question that the documents never speak of."""
+
+from __future__ import annotations
+
+import pytest
+
+from mainspring.rag.absent import absent
+from mainspring.rag.answer.evidence.named import Named, has
+from mainspring.rag.answer.verbatim.extract import passages
+from mainspring.rag.search.retrieve import Hit
+from tests.rag.conftest import WordEmbedder
+
+TEXT = "The mill gives thirty days of leave a year. A bakery next door sells bread. The rota hangs in the office."
+
+
+async def found(question: str, text: str = TEXT) -> list[str]:
+    hit = Hit("c", "d", "vs", "mill.txt", text, 0, len(text), None, "", 0.9, 0.5, 1, 1, 1, "blob")
+    embedder = WordEmbedder()
+    vector = (await embedder.embed([question], "query")).vectors[0]
+    ranked = await passages(question, [hit], [hit], {"d": text}, embedder, vector)
+    embedder.embedded = 0
+    names = await absent(question, ranked, [hit], {"d": text}, embedder)
+    if not names:
+        return []
+    assert embedder.embedded > 0
+    return [each.text for each in names]
+
+
+@pytest.mark.parametrize(
+    ("question", "things"),
+    [
+        ("How many days of paid sabbatical does the mill give?", ["sabbatical"]),
+        ("How do I learn the violin?", ["violin"]),
+        ("How many days of leave does the mill give?", []),
+        # A letter amiss, the asker's own words, no noun.
+        ("Who runs the bakary?", []),
+        ("May I take my sabbatical in spring?", []),
+        ("What does leave entail?", []),
+        # Documents write it with a sign.
+        ("What is the price of bread in pounds?", []),
+    ],
+)
+async def test_what_is_asked_about_and_never_spoken_of(question: str, things: list[str]) -> None:
+    assert await found(question) == things
+
+
+async def test_what_is_in_the_document_costs_no_embedding() -> None:
+    hit = Hit("c", "d", "vs", "mill.txt", TEXT, 0, len(TEXT), None, "", 0.9, 0.5, 1, 1, 1, "blob")
+    embedder = WordEmbedder()
+    question = "How many days of leave are there?"
+    vector = (await embedder.embed([question], "query")).vectors[0]
+    ranked = await passages(question, [hit], [hit], {"d": TEXT}, embedder, vector)
+    before = embedder.embedded
+    assert await absent(question, ranked, [hit], {"d": TEXT}, embedder) == ()
+    assert embedder.embedded == before
+
+
+def test_what_somebody_owns_must_be_there_too() -> None:
+    assert not has("Old Mill has an office in Leeds.", Named("Old Mill's Glasgow", "name"))
+    assert has("Old Mill has an office in Glasgow.", Named("Old Mill's Glasgow", "name"))
+    assert has("Hunter's Moon is a song.", Named("Hunter’s Moon", "name"))
