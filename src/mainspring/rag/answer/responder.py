@@ -31,11 +31,11 @@ from mainspring.core.types import (
     Usage,
 )
 from mainspring.engines.base import Reranker
-from mainspring.rag import absent
 from mainspring.rag.answer import refusal, small_talk
 from mainspring.rag.answer.answer_notes import Notes
 from mainspring.rag.answer.cite import Numbers, cite
 from mainspring.rag.answer.context import Sift, sifted
+from mainspring.rag.answer.evidence import absent
 from mainspring.rag.answer.evidence.calibration import Calibration
 from mainspring.rag.answer.evidence.features import features
 from mainspring.rag.answer.evidence.score import evidence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mainspring.rag.absent import absent
+from mainspring.rag.answer.evidence.absent import absent
 from mainspring.rag.answer.evidence.named import Named, has
 from mainspring.rag.answer.verbatim.extract import passages
 from mainspring.rag.search.retrieve import Hit
