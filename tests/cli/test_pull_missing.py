@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from mainspring.cli.serve.up import pull_missing
 from mainspring.core.errors import ModelNotPulled
 from mainspring.core.settings import ModelsSettings, Settings
 from mainspring.core.settings.endpoints import RemoteReranker
 from mainspring.engines.catalogue import pull
+from mainspring.terminal.pulling import pull_missing
 
 
 @pytest.mark.parametrize(

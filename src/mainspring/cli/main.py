@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 
-from mainspring import __version__
 from mainspring.cli.ask import ask, chat, ingest, look, sync
 from mainspring.cli.evaluate import measure as evaluate
 from mainspring.cli.evaluate import redteam
@@ -31,6 +30,7 @@ from mainspring.cli.operate import (
 from mainspring.cli.rag import documents
 from mainspring.cli.serve import backup, doctor, replicas, up
 from mainspring.core.errors import InvalidRequest, MainspringError, SettingsError
+from mainspring.core.version import __version__
 from mainspring.features.approvals import cmd as approvals
 from mainspring.features.batches import cmd as batches
 from mainspring.features.compliance import audit_cmd, retention_cmd, subject_cmd

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-import mainspring
 from mainspring.core.settings import Settings, TelemetrySettings
+from mainspring.core.version import __version__
 from mainspring.telemetry import logs
 from mainspring.telemetry.metrics import Metrics
 from mainspring.telemetry.sampling import Slow
@@ -55,7 +55,7 @@ async def open(settings: Settings, spans: Spans) -> AsyncIterator[Telemetry]:  #
         if settings.telemetry.otlp_endpoint:
             from mainspring.telemetry.otlp import OtlpSink
 
-            sink = OtlpSink(settings.telemetry.otlp_endpoint, mainspring.__version__)
+            sink = OtlpSink(settings.telemetry.otlp_endpoint, __version__)
             stack.push_async_callback(sink.close)
             writers.append(BatchWriter(sink, lambda span: span))
         for writer in writers:

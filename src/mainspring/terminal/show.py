@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from mainspring import __version__
 from mainspring.core.errors import MainspringError
+from mainspring.core.version import __version__
 
 ProgressCallback = Callable[[str, int, int], None]
 

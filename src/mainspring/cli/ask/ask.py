@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mainspring.cli.ask.places import Here, nothing_kept, place
-from mainspring.cli.serve.up import fill, pull_missing
+from mainspring.cli.serve.up import fill
 from mainspring.core.errors import InvalidRequest, NotFound
 from mainspring.core.settings import Settings, load
 from mainspring.terminal import show
+from mainspring.terminal.pulling import pull_missing
 
 if TYPE_CHECKING:
     from mainspring.rag.ingest.pipeline import IngestReport

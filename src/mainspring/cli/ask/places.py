@@ -53,7 +53,7 @@ async def place(context: typer.Context, settings: Settings, groups: Collection[s
     if server is not None:
         yield There(server)
         return
-    from mainspring.cli.serve.up import pull_missing
+    from mainspring.terminal.pulling import pull_missing
 
     await asyncio.to_thread(pull_missing, settings)
     from mainspring.system import System

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mainspring.cli.serve.up import pull_missing, tell
+from mainspring.cli.serve.up import tell
 from mainspring.core.errors import MainspringError, NotFound
 from mainspring.core.settings import load
 from mainspring.terminal import show
+from mainspring.terminal.pulling import pull_missing
 
 if TYPE_CHECKING:
     from mainspring.core.types import Principal

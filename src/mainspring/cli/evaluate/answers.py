@@ -49,10 +49,10 @@ def answers(
     Nothing is judged by a model. Shares have Wilson's 95 % intervals.
     """
     from mainspring.cli.ask.ask import without_chat
-    from mainspring.cli.serve.up import pull_missing
     from mainspring.core.settings import load
     from mainspring.features.evaluate import answers as scoring
     from mainspring.features.evaluate.sets.collections import load as load_collection
+    from mainspring.terminal.pulling import pull_missing
 
     loaded = load(context.obj)
     known = loaded.environment.get("MAINSPRING_DATA")

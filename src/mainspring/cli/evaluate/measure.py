@@ -256,7 +256,7 @@ async def _refuse(settings: Settings, judged: Judged) -> Refusal:
 
 
 def _pull_rerankers(settings: Settings, grid: Sequence[Arm]) -> None:
-    from mainspring.cli.serve.up import pull_missing
+    from mainspring.terminal.pulling import pull_missing
 
     for name in dict.fromkeys(arm.reranker for arm in grid if arm.reranker):
         models = settings.models.model_copy(update={"chat": (), "reranker": name})
@@ -264,8 +264,8 @@ def _pull_rerankers(settings: Settings, grid: Sequence[Arm]) -> None:
 
 
 def _settings(context: typer.Context, *, chat: bool) -> Settings:
-    from mainspring.cli.serve.up import pull_missing
     from mainspring.features.evaluate.statistics.significance import stats_library
+    from mainspring.terminal.pulling import pull_missing
 
     # Before anything is pulled or indexed: nobody waits a minute to hear of a package that is missing.
     stats_library()

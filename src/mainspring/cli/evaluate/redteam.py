@@ -103,8 +103,8 @@ def _reads(settings: Settings, target: str) -> bool:
 
 def _settings(settings: Settings, target: str, url: str, key: str) -> Settings:
     """Those that serve the target alone where that can be told."""
-    from mainspring.cli.serve.up import pull_missing
     from mainspring.core.settings.endpoints import RemoteModel
+    from mainspring.terminal.pulling import pull_missing
 
     models = settings.models
     if url:

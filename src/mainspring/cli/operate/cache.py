@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mainspring.cli.serve.up import pull_missing
 from mainspring.core.errors import MainspringError, Unauthenticated, UpstreamError
 from mainspring.core.settings import Loaded, Settings, load
 from mainspring.terminal import show
+from mainspring.terminal.pulling import pull_missing
 from mainspring.terminal.remote import reach
 
 if TYPE_CHECKING:

@@ -221,8 +221,8 @@ async def _with(context: typer.Context, work: Callable[[System], Awaitable[T]]) 
 
 @asynccontextmanager
 async def _opened(context: typer.Context) -> AsyncIterator[System]:
-    from mainspring.cli.serve.up import pull_missing
     from mainspring.system import System
+    from mainspring.terminal.pulling import pull_missing
 
     settings = load(context.obj).settings
     pull_missing(settings)

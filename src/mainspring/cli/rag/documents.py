@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mainspring.cli.rag import graph, screening, store, transfer
-from mainspring.cli.serve.up import existing, pull_missing
+from mainspring.cli.serve.up import existing
 from mainspring.core.settings import Chunking, Settings, load
 from mainspring.terminal import show
+from mainspring.terminal.pulling import pull_missing
 
 if TYPE_CHECKING:
     from rich.console import Console

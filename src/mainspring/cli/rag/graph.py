@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from mainspring.cli.serve.up import pull_missing
 from mainspring.core.settings import load
 from mainspring.terminal import show
+from mainspring.terminal.pulling import pull_missing
 
 if TYPE_CHECKING:
     from mainspring.rag.graph.found import Cited

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mainspring.cli.serve.up import pull_missing
 from mainspring.core.settings import Settings, load
 from mainspring.terminal import show
+from mainspring.terminal.pulling import pull_missing
 
 if TYPE_CHECKING:
     from mainspring.stores.documents.collections import Collection

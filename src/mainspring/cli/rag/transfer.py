@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mainspring.cli.serve.up import existing, pull_missing
+from mainspring.cli.serve.up import existing
 from mainspring.core.settings import Settings, load
 from mainspring.terminal import show
+from mainspring.terminal.pulling import pull_missing
 
 if TYPE_CHECKING:
     from mainspring.rag.ingest.transfer import Exported, Imported

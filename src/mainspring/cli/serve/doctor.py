@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mainspring import __version__
 from mainspring.cli.serve import doctor_home, doctor_serving
 from mainspring.core.errors import MainspringError
+from mainspring.core.version import __version__
 from mainspring.terminal import show
 
 if TYPE_CHECKING:

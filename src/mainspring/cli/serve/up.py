@@ -22,6 +22,7 @@ from mainspring.core.settings import Settings, load
 from mainspring.gateway.edge import tls
 from mainspring.gateway.edge.listener import bind
 from mainspring.terminal import show
+from mainspring.terminal.pulling import pull_missing
 
 if TYPE_CHECKING:
     import uvicorn
@@ -73,21 +74,6 @@ def existing(paths: list[Path], usage: str) -> None:
         # Path.exists raises where a name is too long to be one.
         if not os.path.exists(path):
             raise NotFound(f"there is no {path}", remedy=f"Usage: {usage}")
-
-
-def pull_missing(settings: Settings) -> None:
-    """Pull every configured model that is not on this machine, with a progress bar."""
-    from mainspring.core.errors import ModelNotPulled
-    from mainspring.engines.catalogue.pull import Puller
-
-    puller = Puller(settings)
-    for name in settings.local_models:
-        try:
-            puller.local(name)
-        except ModelNotPulled:
-            sys.stderr.write(f"Pulling {name} (once) ...\n")
-            with show.progress() as progress:
-                puller.pull(name, progress)
 
 
 def _with_address(settings: Settings, host: str | None, port: int | None) -> Settings:

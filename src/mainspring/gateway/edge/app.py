@@ -14,9 +14,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response as HttpResponse
 
-from mainspring import __version__
 from mainspring.core.errors import InvalidRequest, MainspringError, NotFound, RateLimited
 from mainspring.core.settings import GatewaySettings
+from mainspring.core.version import __version__
 from mainspring.gateway.edge import reference
 from mainspring.gateway.edge.addresses import Addresses, AddressLimit
 from mainspring.gateway.edge.body_limits import BodyLimit

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urldefrag, urljoin
 
-from mainspring import __version__
 from mainspring.core.errors import Forbidden, InvalidRequest, MainspringError, UpstreamError
+from mainspring.core.version import __version__
 
 if TYPE_CHECKING:
     import socket

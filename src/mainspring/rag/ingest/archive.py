@@ -21,8 +21,8 @@ from typing import IO, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, FiniteFloat, NonNegativeInt, StrictBool, ValidationError
 
-from mainspring import __version__
 from mainspring.core.errors import InvalidRequest, StoreError
+from mainspring.core.version import __version__
 from mainspring.stores.sql.rows import clean
 from mainspring.stores.vectors.base import ChunkRow
 

@@ -32,9 +32,9 @@ import mainspring.stores.backup.files as files
 import mainspring.stores.backup.postgres as backup_postgres
 import mainspring.stores.backup.sqlite as backup_sqlite
 import mainspring.stores.sql.database as sql
-from mainspring import __version__
 from mainspring.core.errors import Conflict, StoreError
 from mainspring.core.settings import Settings
+from mainspring.core.version import __version__
 from mainspring.stores.backup.files import STAGING
 
 FORMAT = 1
