@@ -17,6 +17,7 @@ from mainspring.core.errors import Unauthenticated
 from mainspring.core.settings import GatewaySettings
 from mainspring.core.types import Context, Principal, Request, Responder, TraceParent
 from mainspring.gateway.edge.app import create_app
+from mainspring.gateway.pace import Pace
 from mainspring.gateway.routes import generate
 from mainspring.http.access import access_to
 from mainspring.http.idempotency import Idempotency
@@ -147,9 +148,10 @@ class Kept:
 def gateway(responder: Responder, *more: APIRouter, **settings: Any) -> FastAPI:
     """The application with the generating routes over ``responder``, and ``more`` routes."""
     chosen = GatewaySettings.model_validate(settings)
-    access = access_to(Keys(), chosen.request_timeout_s)
+    pace = Pace(chosen.quiet_share)
+    access = access_to(Keys(), chosen.request_timeout_s, pace=pace)
     routes = generate.router(responder, NoModels(), chosen, access, Idempotency(Kept()))
-    return create_app([routes, *more], chosen, lambda header: TraceParent.new())
+    return create_app([routes, *more], chosen, lambda header: TraceParent.new(), pace=pace)
 
 
 def events(stream: bytes) -> list[Any]:

@@ -16,6 +16,7 @@ from mainspring.gateway.edge import console, health
 from mainspring.gateway.edge.app import create_app
 from mainspring.gateway.identity import key_routes, policy_routes, preset_routes, quota_routes
 from mainspring.gateway.identity.oidc import Either, Tokens
+from mainspring.gateway.pace import Pace
 from mainspring.gateway.routes import (
     anthropic,
     cache,
@@ -48,7 +49,12 @@ def mount(system: System) -> FastAPI:
     if settings.oidc.issuer:
         keys_or_tokens = Either(system.stores.keys, Tokens(settings.oidc, settings.roles))
     refused = system.compliance.refusals.note
-    access = access_to(keys_or_tokens, settings.request_timeout_s, system.settings.serving.admission.tiers, refused)
+    pace = Pace(settings.quiet_share)
+    tiers = system.settings.serving.admission.tiers
+    access = access_to(keys_or_tokens, settings.request_timeout_s, tiers, refused, pace)
+    system.telemetry.metrics.watch_count(
+        "paced", "Requests that waited for those of other tenants.", lambda: pace.waited
+    )
     idempotency = Idempotency(system.stores.cache, system.stores.repeats)
     registry = PromptRegistry(system.stores.prompts, system.settings.serving.prompts_tenant)
     prompting = Prompting(registry, system.registry, system.settings)
@@ -98,4 +104,4 @@ def mount(system: System) -> FastAPI:
         health.router(system, system.telemetry.metrics, settings.metrics_key, access),
         console.router(console.built()),
     ]
-    return create_app(routers, settings, system.telemetry.tracing.root, system.telemetry.metrics.http)
+    return create_app(routers, settings, system.telemetry.tracing.root, system.telemetry.metrics.http, pace)

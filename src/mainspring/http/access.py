@@ -16,6 +16,7 @@ from fastapi.security import HTTPBearer
 from mainspring.core.errors import Forbidden, InvalidRequest, MainspringError, Unauthenticated, Unsupported
 from mainspring.core.settings.identity import OPERATE, brought
 from mainspring.core.types import TOKEN, Allowance, Arrival, Context, Principal, Priority
+from mainspring.gateway.pace import SPENT, Pace
 from mainspring.stores.events.audit_log import By
 
 
@@ -47,8 +48,10 @@ class Caller:
         timeout_s: float,
         classes: Mapping[str, Priority],
         refused: Refused | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self._refused = refused
+        self._pace = pace
         self._keys = keys
         self._classes = classes
         self._scope = scope
@@ -60,7 +63,8 @@ class Caller:
         self.__signature__ = inspect.Signature([http, key])
 
     async def admit(self, http: HttpRequest) -> Context:
-        """Raises ``Unauthenticated``, ``Forbidden``, or ``InvalidRequest`` naming a header."""
+        """Raises ``Unauthenticated``, ``Forbidden``, ``InvalidRequest`` naming a header, or ``Overloaded`` where its
+        tenant asks for more of the server's time than its share."""
         principal = None
         try:
             principal = await self._keys.authenticate(bearer(http))
@@ -69,6 +73,9 @@ class Caller:
             if self._refused is not None:
                 self._refused(error, http.client.host if http.client else "", self._scope, principal)
             raise
+        spent = getattr(http.state, SPENT, None)
+        if self._pace is not None and spent is not None and spent.tenant is None:
+            await self._pace.turn(principal.tenant, spent)
         context = Context(
             principal=principal,
             trace=http.state.trace,
@@ -105,12 +112,16 @@ anyone who has a key."""
 
 
 def access_to(
-    keys: Authenticator, timeout_s: float, tiers: Mapping[str, str] | None = None, refused: Refused | None = None
+    keys: Authenticator,
+    timeout_s: float,
+    tiers: Mapping[str, str] | None = None,
+    refused: Refused | None = None,
+    pace: Pace | None = None,
 ) -> Access:
     """The dependency factory over ``keys``; ``timeout_s`` bounds each request's deadline, ``tiers`` are the priority
-    classes of the keys' tiers (interactive where not named)."""
+    classes of the keys' tiers (interactive where not named), ``pace`` shares the event loop between tenants."""
     classes = {tier: Priority[name.upper()] for tier, name in (tiers or {}).items()}
-    return lambda scope: Caller(keys, scope, timeout_s, classes, refused)
+    return lambda scope: Caller(keys, scope, timeout_s, classes, refused, pace)
 
 
 def consenting(context: Context, metadata: Mapping[str, str] | None) -> Context:

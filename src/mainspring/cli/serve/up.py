@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from mainspring.system import System
 
 _MAX_WARNINGS = 20
+_SWITCH_S = 0.0005
+"""So long a thread may compute before one that waits goes on. The event loop waits for each other thread that runs
+Python whenever it wakes up, several times in each request: Python's own 5 ms would be most of what an answer takes."""
 
 
 def up(
@@ -114,6 +117,7 @@ async def _serve(
     ):
         _stop_on_signals(server)
         heap.started()
+        sys.setswitchinterval(_SWITCH_S)
         if ingest:
             await fill(system, collection, ingest)
         model = collection if ingest else "document-qa"

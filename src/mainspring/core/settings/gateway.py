@@ -83,6 +83,13 @@ class GatewaySettings(Section):
         description="for the headers of a request; beyond a second per 4 KiB for its body, and for reading its answer",
     )
     shutdown_grace_s: float = Field(30.0, ge=0)
+    quiet_share: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="of the server's time that tenants may take together while one that takes little is served, before"
+        " those that take more wait; 0: nobody waits",
+    )
     heartbeat_s: float = Field(15.0, ge=0, description="silence in a stream until a comment line is sent; 0: never")
 
     @field_validator("trusted_proxies")

@@ -81,6 +81,18 @@ _NEEDS_TYPE = {
 }
 
 
+_KNOWN = _ENFORCED | _NOTES
+_BOUNDS = frozenset({*_COUNTS, "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})
+_HOLDING = frozenset(
+    {
+        *("properties", "$defs", "definitions", "anyOf", "oneOf", "allOf", "prefixItems"),
+        *("additionalProperties", "items"),
+    }
+)
+# Of these nothing is to be looked at beside the children.
+_FREE = _NOTES | {"$ref", "type", "$defs", "definitions", "items", "additionalProperties"}
+
+
 def check(grammar: Grammar, *, param: str = PARAM) -> Grammar:
     """``grammar``, normalised, if an engine may have it. Raises ``InvalidSchema``, naming what is wrong with it
     and, as ``param``, the field that it came in."""
@@ -148,9 +160,9 @@ class _Walk:
             return
         if not isinstance(schema, dict):
             raise _invalid("a schema must be an object", place)
-        unknown = sorted(set(schema) - _ENFORCED - _NOTES)
-        if unknown:
-            raise _invalid(f"{unknown[0]!r} cannot be enforced while generating", place)
+        if not schema.keys() <= _KNOWN:
+            unknown = min(schema.keys() - _KNOWN)
+            raise _invalid(f"{unknown!r} cannot be enforced while generating", place)
         self._types(schema, place)
         self._keywords(schema, place)
         for child, name in _children(schema):
@@ -162,9 +174,11 @@ class _Walk:
         if not all(isinstance(kind, str) and kind in _TYPES for kind in types):
             raise _invalid(f"unknown type {found!r}", place)
         kinds = {"number" if kind == "integer" else kind for kind in types}
-        for name, kind in _NEEDS_TYPE.items():
-            if name in schema and kind not in kinds:
+        for name in schema:
+            if (kind := _NEEDS_TYPE.get(name, "")) and kind not in kinds:
                 raise _invalid(f'{name} needs "type": "{kind}" beside it', place)
+        if schema.keys().isdisjoint(_ALONE):
+            return
         beside = sorted(schema.keys() - _NOTES - {"$defs", "definitions"})
         for name in _ALONE:
             if name in schema and len(beside) > 1 and beside not in ([name, "type"], ["type", name]):
@@ -172,6 +186,10 @@ class _Walk:
                 raise _invalid(f"{other} beside {name} cannot be enforced while generating", place)
 
     def _keywords(self, schema: dict[str, Any], place: str) -> None:
+        if "$ref" in schema:
+            self._reference(schema["$ref"], place)
+        if schema.keys() <= _FREE:
+            return
         if "enum" in schema:
             values = _list(schema["enum"], "enum", place)
             if not 0 < len(values) <= MAX_ENUM:
@@ -192,9 +210,8 @@ class _Walk:
             check_pattern(schema["pattern"], "the pattern", place)
         if "format" in schema and schema["format"] not in _FORMATS:
             raise _invalid(f"format {schema['format']!r} cannot be enforced while generating", place)
-        self._bounds(schema, place)
-        if "$ref" in schema:
-            self._reference(schema["$ref"], place)
+        if not schema.keys().isdisjoint(_BOUNDS):
+            self._bounds(schema, place)
 
     def _bounds(self, schema: dict[str, Any], place: str) -> None:
         for name in _COUNTS:
@@ -250,6 +267,8 @@ class _Walk:
                 elif step in ahead:
                     raise _invalid(f"$ref {step!r} refers to itself", place)
                 else:
+                    if len(ahead) > MAX_CHAIN:
+                        raise _leads_too_far(start, place)
                     ahead[step] = self._next(step, place)
                     path.append((step, iter(ahead[step])))
 
@@ -257,8 +276,7 @@ class _Walk:
         chain = 1 + max((length for length, _ in behind), default=0)
         several = max(1, sum(count for _, count in behind))
         if chain > MAX_CHAIN or several > MAX_PATHS:
-            problem = f"$ref {reference!r} leads through more than {MAX_CHAIN} others, or in more than {MAX_PATHS} ways"
-            raise _invalid(problem, place)
+            raise _leads_too_far(reference, place)
         return chain, several
 
     def _next(self, reference: str, place: str) -> list[str]:
@@ -273,6 +291,8 @@ class _Walk:
 
 
 def _children(schema: dict[str, Any]) -> Iterator[tuple[Any, str]]:
+    if schema.keys().isdisjoint(_HOLDING):
+        return
     for name in ("properties", "$defs", "definitions"):
         for key, child in _map(schema, name, name).items():
             yield child, f"{name}/{key}"
@@ -324,6 +344,11 @@ def check_pattern(pattern: Any, what: str, place: str = "") -> None:
     for mark, meaning in _REFUSED:
         if mark.search(syntax):
             raise _invalid(f"{what} uses {meaning}, which cannot be enforced while generating", place)
+
+
+def _leads_too_far(reference: str, place: str) -> InvalidSchema:
+    problem = f"$ref {reference!r} leads through more than {MAX_CHAIN} others, or in more than {MAX_PATHS} ways"
+    return _invalid(problem, place)
 
 
 def _invalid(problem: str, place: str = "") -> InvalidSchema:

@@ -7,6 +7,7 @@ real tokenizer: it loads in a tenth of a second and may break. The parent bounds
 
 from __future__ import annotations
 
+import os
 import tempfile
 from itertools import count
 from pathlib import Path
@@ -17,6 +18,8 @@ from mainspring.engines.openvino.runtime import explain, structured
 from mainspring.engines.process.protocol import Channel, Message, run_child
 
 _WIDTH = 64
+_YIELDS = 10
+"""Niceness: a hostile grammar compiles for as long as it may, and the engine and the server need the same cores."""
 
 
 def write_empty_model(path: Path, vocabulary: int) -> None:
@@ -92,6 +95,7 @@ def serve(channel: Channel, configuration: Message) -> None:
     """Answer ``{"id", "kind", "source"}`` with ``{"id", "problem"}``, for ever."""
     import openvino_genai as runtime
 
+    os.nice(_YIELDS)
     trial = Trial(runtime, runtime.Tokenizer(configuration["model"]))
     # The compiler reads the vocabulary with its first grammar: that is no grammar's fault.
     trial.check("regex", "a")

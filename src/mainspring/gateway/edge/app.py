@@ -21,6 +21,7 @@ from mainspring.gateway.edge import reference
 from mainspring.gateway.edge.addresses import Addresses, AddressLimit
 from mainspring.gateway.edge.body_limits import BodyLimit
 from mainspring.gateway.edge.trace_headers import Counted, Edge, TraceOf
+from mainspring.gateway.pace import Pace
 from mainspring.gateway.routes import anthropic
 from mainspring.http.anthropic import encode as anthropic_encode
 from mainspring.http.field_errors import invalid
@@ -32,9 +33,13 @@ log = logging.getLogger("mainspring.gateway")
 
 
 def create_app(
-    routers: list[APIRouter], settings: GatewaySettings, trace_of: TraceOf, counted: Counted = lambda *_: None
+    routers: list[APIRouter],
+    settings: GatewaySettings,
+    trace_of: TraceOf,
+    counted: Counted = lambda *_: None,
+    pace: Pace | None = None,
 ) -> FastAPI:
-    """The application over ``routers``."""
+    """The application over ``routers``. ``pace`` is that of what gives them access."""
     app = FastAPI(
         title="mainspring",
         version=__version__,
@@ -58,7 +63,7 @@ def create_app(
     app.add_exception_handler(Exception, _on_bug)
     app.add_middleware(AddressLimit, addresses=Addresses(settings.addresses))
     app.add_middleware(BodyLimit, max_body=settings.max_body_bytes, max_upload=settings.max_upload_bytes)
-    app.add_middleware(Edge, trace_of=trace_of, settings=settings, counted=counted)
+    app.add_middleware(Edge, trace_of=trace_of, settings=settings, counted=counted, pace=pace)
     return app
 
 

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mainspring.core.settings import GatewaySettings
 from mainspring.core.types import TraceParent
+from mainspring.gateway.pace import SPENT, Pace, metered
 from mainspring.http.heartbeat import HEAD, SEND
 from mainspring.telemetry.tracing import parse_tracestate
 
@@ -72,9 +73,15 @@ class Edge:
     """Gives requests their trace and answers their headers; answers browsers that ask beforehand what they may."""
 
     def __init__(
-        self, app: ASGIApp, trace_of: TraceOf, settings: GatewaySettings, counted: Counted = lambda *_: None
+        self,
+        app: ASGIApp,
+        trace_of: TraceOf,
+        settings: GatewaySettings,
+        counted: Counted = lambda *_: None,
+        pace: Pace | None = None,
     ) -> None:
         self.app = app
+        self._pace = pace or Pace(0.0)
         self.trace_of = trace_of
         self._counted = counted
         self._hsts = f"max-age={settings.tls.hsts_s}".encode() if settings.tls.hsts_s else b""
@@ -100,7 +107,8 @@ class Edge:
         head = [(b"x-trace-id", trace.trace_id.encode()), *self._headers(scope, asked)]
         # What goes past the middlewares (frames of streams, heartbeats) finds here what it has to add itself.
         state = scope.setdefault("state", {})
-        state.update({"trace": trace, "came_ns": came_ns, SEND: send, HEAD: head})
+        spent = self._pace.spent()
+        state.update({"trace": trace, "came_ns": came_ns, SEND: send, HEAD: head, SPENT: spent})
 
         def complete(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
@@ -112,8 +120,9 @@ class Edge:
             if preflight := self._preflight(scope, asked):
                 await preflight(scope, receive, complete)
             else:
-                await self.app(scope, receive, complete)
+                await metered(_begun(self.app(scope, receive, complete)), spent.took)
         finally:
+            spent.settle()
             # The server's way to the client knows the request: in its state it would keep all of it in a circle, which
             # waits for the collector of garbage.
             state.pop(SEND, None)
@@ -143,6 +152,10 @@ class Edge:
         if "origin" not in asked:
             return None
         return self._cors.preflight_response(request_headers=asked)
+
+
+async def _begun(answering: Awaitable[None]) -> None:
+    await answering
 
 
 def completed(headers: Iterable[Header], more: Iterable[Header]) -> list[Header]:
