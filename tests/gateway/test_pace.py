@@ -152,6 +152,39 @@ async def test_what_a_request_takes_is_counted_for_its_tenant_refusals_too(monke
     assert not counted
 
 
+async def test_a_refusal_counts_for_more_than_it_took(clock: Clock) -> None:
+    answered, refused = Pace(0.5, clock), Pace(0.5, clock)
+    for it in (answered, refused):
+        for _ in range(40):
+            spent = it.spent()
+            await it.turn("loud", spent)
+            spent.took(0.005)
+            spent.refused = it is refused
+            spent.settle()
+            await served(it, "quiet", 0.0001)
+            clock.now += 0.02
+    assert answered.waited == 0
+    assert refused.waited > 0
+
+
+async def test_what_is_answered_429_or_503_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    ends = list[bool]()
+    settle = pace.Spent.settle
+
+    def noted(spent: pace.Spent) -> None:
+        ends.append(spent.refused)
+        settle(spent)
+
+    class Full(Recited):
+        async def respond(self, request: Any, context: Any) -> Any:
+            raise Overloaded("full", retry_after=1.0)
+
+    monkeypatch.setattr(pace.Spent, "settle", noted)
+    for model, refused in ((Recited(Text("Hello"), Finish("stop")), False), (Full(), True)):
+        await ask(gateway(model), "POST", "/v1/chat/completions", CHAT)
+        assert ends.pop() is refused
+
+
 async def test_who_waits_has_its_body_read_only_then(clock: Clock) -> None:
     it = Pace(0.5, clock)
     await served(it, "acme", 20.0)

@@ -32,6 +32,9 @@ ABOUT_S = 2.0
 """So long after its last request a tenant is still about."""
 QUIET = 0.5
 """Quiet is who takes less than this part of what is taken on average."""
+REFUSED = 4.0
+"""So many times what it took a refusal counts: it brings nothing to anybody, and who was told to come later and comes at
+once is not to have a part of the loop for that."""
 MOST_WAITING = 64
 MOST_WAIT_S = 5.0
 SHORTEST_S, LONGEST_S = 0.002, 0.25
@@ -53,12 +56,13 @@ class _Tenant:
 class Spent:
     """What one request has taken of the loop. Nobody's until ``Pace.turn`` said whose it is."""
 
-    __slots__ = ("_pace", "_prepaid", "seconds", "tenant")
+    __slots__ = ("_pace", "_prepaid", "refused", "seconds", "tenant")
 
     def __init__(self, pace: Pace) -> None:
         self._pace = pace
         self._prepaid = 0.0
         self.seconds = 0.0
+        self.refused = False
         self.tenant: _Tenant | None = None
 
     def took(self, seconds: float) -> None:
@@ -80,8 +84,9 @@ class Spent:
     def settle(self) -> None:
         """The request is over."""
         if self.tenant is not None:
-            self._pace.take(self.tenant, -self._prepaid)
-            self.tenant.typical += 0.1 * (self.seconds - self.tenant.typical)
+            more = (REFUSED - 1) * self.seconds if self.refused else 0.0
+            self._pace.take(self.tenant, more - self._prepaid)
+            self.tenant.typical += 0.1 * (self.seconds + more - self.tenant.typical)
             self._prepaid = 0.0
 
 

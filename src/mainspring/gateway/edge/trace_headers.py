@@ -114,6 +114,7 @@ class Edge:
             if message["type"] == "http.response.start":
                 message = {**message, "headers": completed(message.get("headers", ()), head)}
                 self._count(scope, message["status"])
+                spent.refused = message["status"] in (429, 503)
             return send(message)
 
         try:
