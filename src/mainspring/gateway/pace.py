@@ -33,8 +33,8 @@ ABOUT_S = 2.0
 QUIET = 0.5
 """Quiet is who takes less than this part of what is taken on average."""
 REFUSED = 4.0
-"""So many times what it took a refusal counts: it brings nothing to anybody, and who was told to come later and comes at
-once is not to have a part of the loop for that."""
+"""So many times what it took a refusal counts: it brings nothing to anybody, and who was told to come later and comes
+at once is not to have a part of the loop for that."""
 MOST_WAITING = 64
 MOST_WAIT_S = 5.0
 SHORTEST_S, LONGEST_S = 0.002, 0.25
