@@ -28,6 +28,8 @@ class Attacker:
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self.session = session
         self.seen: collections.Counter[str] = collections.Counter()
+        self.stores: list[object] = []
+        self.batches: list[object] = []
 
     async def post(self, path: str, body: object = None, data: object = None) -> dict[str, object]:
         """The JSON of the answer; {} where it is none. A stream is read to its end."""
@@ -41,6 +43,15 @@ class Attacker:
         except (aiohttp.ClientError, OSError) as error:
             self.seen[type(error).__name__] += 1
         return {}
+
+    async def undo(self) -> None:
+        """Ends what would go on without it: its batches, and what is still read into its stores."""
+        for batch in self.batches:
+            async with self.session.post(f"/v1/batches/{batch}/cancel") as cancelled:
+                await cancelled.read()
+        for store in self.stores:
+            async with self.session.delete(f"/v1/vector_stores/{store}") as deleted:
+                await deleted.read()
 
     async def for_ever(self, many: int, act: Callable[[int], Awaitable[object]]) -> None:
         """``many`` of them at a time, one after the other."""
@@ -81,6 +92,7 @@ async def chats(it: Attacker) -> None:
 async def ingest(it: Attacker) -> None:
     """A file of 12 MB after the other, attached to a store."""
     store = await it.post("/v1/vector_stores", {"name": f"tomes-{random.getrandbits(30)}"})
+    it.stores.append(store.get("id"))
     for number in itertools.count():
         form = aiohttp.FormData({"purpose": "assistants"})
         form.add_field("file", text(12 * MB, random.getrandbits(30)), filename=f"tome{number}.txt")
@@ -149,7 +161,9 @@ async def batches(it: Attacker) -> None:
         file = await it.post("/v1/files", data=form)
         made = {"input_file_id": file.get("id"), "endpoint": "/v1/chat/completions", "completion_window": "24h"}
         await asyncio.sleep(4)
-        return await it.post("/v1/batches", made)
+        answer = await it.post("/v1/batches", made)
+        it.batches.append(answer.get("id"))
+        return answer
 
     await it.for_ever(2, batch)
 
@@ -201,7 +215,10 @@ async def main(thing: str, url: str, key: str) -> None:
         await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-    print(json.dumps(it.seen), flush=True)
+        seen = dict(it.seen)
+        with contextlib.suppress(aiohttp.ClientError, OSError):
+            await it.undo()
+    print(json.dumps(seen), flush=True)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@
 One server with the default models and a remote model that answers at once. The quiet tenant calls, one after the other,
 that remote model (what the server itself costs), a search in its own store, and the small model (16 tokens). Each load
 stands between two phases without any, which are what it is compared with: the machine is never the same for long.
+What the load's own generator takes of the machine is measured as well: the same load, as many requests a second, is
+sent to a server that does nothing, and the quiet tenant's calls beside that are the floor that no server comes below.
 Results of one run are kept beside those of others of the same day. Exit status 1 where a p95 is more than twice that
 alone, or a call took more than ten seconds.
 """
@@ -18,8 +20,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -126,25 +128,55 @@ async def play(url: str, quiet_key: str, loud_key: str, things: Sequence[str], s
         await quiet.prepare()
         before = await quiet.phase(seconds)
         for thing in things:
-            command = [sys.executable, str(Path(__file__).with_name("_storm.py")), thing, url, loud_key]
-            storm = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-            assert storm.stdout is not None
-            assert storm.stdin is not None
-            storm.stdout.readline()
-            await asyncio.sleep(2.0)
-            beside = await quiet.phase(seconds)
-            storm.stdin.write("\n")
-            storm.stdin.flush()
-            did = await asyncio.to_thread(storm.stdout.readline)
-            storm.wait()
+            began = time.monotonic()
+            async with storming(thing, url, loud_key) as did:
+                await asyncio.sleep(2.0)
+                beside = await quiet.phase(seconds)
+                took = time.monotonic() - began
+            await _rest(session)
+            with sink(sum(did.values()) / took) as nothing:
+                async with storming(thing, nothing, loud_key):
+                    await asyncio.sleep(2.0)
+                    generator = await quiet.phase(seconds / 2)
             await _rest(session)
             after = await quiet.phase(seconds)
             alone = Phase()
             alone.add(before)
             alone.add(after)
             before = after
-            found |= figures(thing, alone, beside, json.loads(did or "{}"))
+            found |= figures(thing, alone, beside, generator, did)
     return found
+
+
+@asynccontextmanager
+async def storming(thing: str, url: str, key: str) -> AsyncIterator[dict[str, int]]:
+    """The load while the block runs; what it did is there behind it."""
+    command = [sys.executable, str(Path(__file__).with_name("_storm.py")), thing, url, key]
+    storm = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert storm.stdout is not None
+    assert storm.stdin is not None
+    await asyncio.to_thread(storm.stdout.readline)
+    did: dict[str, int] = {}
+    try:
+        yield did
+    finally:
+        storm.stdin.write("\n")
+        storm.stdin.flush()
+        did.update(json.loads(await asyncio.to_thread(storm.stdout.readline) or "{}"))
+        storm.wait()
+
+
+@contextmanager
+def sink(rate: float) -> Iterator[str]:
+    """The address of a server that does nothing, and answers ``rate`` requests a second."""
+    command = [sys.executable, str(Path(__file__).with_name("_sink.py")), str(rate)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+    finally:
+        process.kill()
+        process.wait()
 
 
 async def _rest(session: aiohttp.ClientSession) -> None:
@@ -158,12 +190,12 @@ async def _rest(session: aiohttp.ClientSession) -> None:
         await asyncio.sleep(0.5)
 
 
-def figures(thing: str, alone: Phase, beside: Phase, did: dict[str, int]) -> dict[str, Figure]:
+def figures(thing: str, alone: Phase, beside: Phase, generator: Phase, did: dict[str, int]) -> dict[str, Figure]:
     """What the load made of each probe."""
     found: dict[str, Figure] = {}
     for probe in PROBES:
         times, base = beside.seconds[probe], alone.seconds[probe]
-        ratio = _p(times, 95) / _p(base, 95)
+        ratio, least = (_p(each, 95) / _p(base, 95) for each in (times, generator.seconds[probe]))
         told = f"p95 {_p(times, 95):.3f} s, alone {_p(base, 95):.3f} s, longest {max(times):.2f} s; "
         told += (
             f"n {len(times)} and {len(base)}; failed {beside.failed[probe]}; {sum(did.values())} requests of the load"
@@ -172,7 +204,9 @@ def figures(thing: str, alone: Phase, beside: Phase, did: dict[str, int]) -> dic
         found[f"longest {probe} beside {thing}"] = Figure(
             round(max(times), 2), "s", "lower", floor=LONGEST_S, against=f"n {len(times)}"
         )
-        print(f"{probe} beside {thing}: {ratio:.2f}x, {told}", flush=True)
+        sent = f"p95 {_p(generator.seconds[probe], 95):.3f} s; n {len(generator.seconds[probe])}"
+        found[f"{probe} beside the generator of {thing}"] = Figure(round(least, 2), "x alone", "lower", against=sent)
+        print(f"{probe} beside {thing}: {ratio:.2f}x, its generator {least:.2f}x; {told}", flush=True)
     print(f"  the load: {did}", flush=True)
     return found
 
