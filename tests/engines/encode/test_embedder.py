@@ -93,9 +93,10 @@ async def test_prefixes_tell_queries_from_passages(pulled: PulledModel, tmp_path
 
 
 class Gate:
-    """Notes each batch that is run and holds the first one until ``open``."""
+    """Notes each batch that is run and holds the first one until ``open``. Small requests are recent for so long."""
 
-    def __init__(self, embedder: OpenVinoEmbedder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, embedder: OpenVinoEmbedder, monkeypatch: pytest.MonkeyPatch, recent_s: float = 0.0) -> None:
+        monkeypatch.setattr(encoder, "_RECENT_S", recent_s)
         self.embedder = embedder
         self.ran: list[tuple[int, int]] = []
         self.opened = threading.Event()
@@ -126,6 +127,29 @@ async def test_queries_do_not_wait_for_an_ingest(embedder: OpenVinoEmbedder, mon
     assert (await ingest).vectors.shape == (60, 384)
     assert len(gate.ran) == behind + 2
     assert all(texts * tokens <= encoder._BATCH_TOKENS for texts, tokens in gate.ran)
+
+
+async def test_while_queries_come_an_ingest_makes_room_within_its_batches(
+    embedder: OpenVinoEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [f"the wheel {number} turned half a revolution and stopped " * 10 for number in range(60)]
+    whole = (await embedder.embed(texts)).vectors
+    await embedder.start()
+    gate = Gate(embedder, monkeypatch, 3600.0)
+    ingest = asyncio.create_task(embedder.embed(texts))
+    await gate.waiting(4)
+    behind = embedder._runner._queue.qsize()
+    query = asyncio.create_task(embedder.embed(["What is larch?"], "query"))
+    await gate.waiting(behind + 1)
+    gate.opened.set()
+    await query
+    first, asked = gate.ran[:2]
+    assert asked[0] == 1
+    assert asked[1] < 16, "the query came second, within the batch of the first"
+    assert first[0] * first[1] <= encoder._SLICE_TOKENS
+    # The same vectors, whichever way the batches were cut.
+    assert ((await ingest).vectors * whole).sum(1).min() > 0.9999
+    assert sum(count for count, _ in gate.ran) == len(texts) + 1
 
 
 async def test_two_ingests_take_turns(embedder: OpenVinoEmbedder, monkeypatch: pytest.MonkeyPatch) -> None:
