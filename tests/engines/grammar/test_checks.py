@@ -225,6 +225,20 @@ def test_each_reference_is_followed_once(value: dict[str, Any], monkeypatch: pyt
     assert 0 < len(followed) == len(set(followed))
 
 
+def test_a_chain_that_leads_too_far_is_followed_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    followed: list[str] = []
+    resolve = checks._Walk._resolve
+
+    def counted(walk: Any, reference: str, place: str) -> Any:
+        followed.append(reference)
+        return resolve(walk, reference, place)
+
+    monkeypatch.setattr(checks._Walk, "_resolve", counted)
+    with pytest.raises(InvalidSchema, match="leads through more than"):
+        check(schema(chained(1_400)))
+    assert len(followed) <= checks.MAX_CHAIN + 1
+
+
 def test_what_is_referred_to_from_several_places_is_no_cycle() -> None:
     shared = {
         "$defs": {"x": {"type": "string"}, "y": {"$ref": "#/$defs/x"}},

@@ -3,15 +3,17 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import pytest_asyncio
 
 from mainspring.core.errors import InvalidSchema, RateLimited
 from mainspring.core.types import Grammar
-from mainspring.engines.grammar import trials
+from mainspring.engines.grammar import child, trials
 from mainspring.engines.grammar.trials import GrammarTrial
 
 # A compiler whose grammars say what becomes of it; it writes down what it was given.
@@ -168,3 +170,20 @@ async def test_nobody_waits_for_a_grammar_whose_caller_left(trial: Trial, monkey
             await asyncio.sleep(0.01)
     leaving.cancel()
     assert await trial.does("next") == ""
+
+
+def test_the_compiler_is_nice_to_whoever_is_served_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+
+    class Stopped(Exception):
+        pass
+
+    def tokenizer(_path: str) -> None:
+        raise Stopped
+
+    monkeypatch.setitem(sys.modules, "openvino_genai", SimpleNamespace(Tokenizer=tokenizer))
+    monkeypatch.setattr(child.os, "nice", seen.append)
+    with pytest.raises(Stopped):
+        child.serve(None, {"model": ""})  # type: ignore[arg-type]
+    assert len(seen) == 1
+    assert seen[0] >= 5
