@@ -182,7 +182,7 @@ def test_the_compiler_is_nice_to_whoever_is_served_meanwhile(monkeypatch: pytest
         raise Stopped
 
     monkeypatch.setitem(sys.modules, "openvino_genai", SimpleNamespace(Tokenizer=tokenizer))
-    monkeypatch.setattr(child.os, "nice", seen.append)
+    monkeypatch.setattr("os.nice", seen.append)
     with pytest.raises(Stopped):
         child.serve(None, {"model": ""})  # type: ignore[arg-type]
     assert len(seen) == 1
