@@ -1,8 +1,8 @@
 """Fair use of the event loop: whoever takes most of its time waits a little while others are served.
 
 Everything that a server does for its callers goes through one thread, and a request that costs ten milliseconds there
-delays those of everybody. The processor time of each request's steps is measured and counted for its tenant, and is
-forgotten with ``TAU_S``. While a tenant that takes little is about, all others together get ``busy`` of the loop's time
+delays those of everybody. The time of each request's steps is measured and counted for its tenant, and is forgotten
+with ``TAU_S``. (It is time by the clock: on a busy machine a loop that gets a third of a processor is full by then.) While a tenant that takes little is about, all others together get ``busy`` of the loop's time
 less what it takes: a request of one that took more waits, before its body is read, until that is so no more. The room
 that is left is what keeps the quick answers of the one quick; who is alone, or among equals, is not held up.
 """
@@ -179,9 +179,9 @@ class Pace:
 
 @coroutine
 def metered(
-    steps: Coroutine[Any, Any, Result], took: Callable[[float], None], clock: Clock = time.thread_time
+    steps: Coroutine[Any, Any, Result], took: Callable[[float], None], clock: Clock = time.perf_counter
 ) -> Generator[Any, Any, Result]:
-    """``steps``, with ``took`` told of the processor time of each of them."""
+    """``steps``, with ``took`` told of the time of each of them."""
     go: Callable[[Any], Any] = steps.send
     given: Any = None
     while True:

@@ -84,7 +84,7 @@ class GatewaySettings(Section):
     )
     shutdown_grace_s: float = Field(30.0, ge=0)
     quiet_share: float = Field(
-        0.5,
+        0.4,
         ge=0,
         le=1,
         description="of the server's time that tenants may take together while one that takes little is served, before"
