@@ -2,9 +2,10 @@
 
 Everything that a server does for its callers goes through one thread, and a request that costs ten milliseconds there
 delays those of everybody. The time of each request's steps is measured and counted for its tenant, and is forgotten
-with ``TAU_S``. (It is time by the clock: on a busy machine a loop that gets a third of a processor is full by then.) While a tenant that takes little is about, all others together get ``busy`` of the loop's time
-less what it takes: a request of one that took more waits, before its body is read, until that is so no more. The room
-that is left is what keeps the quick answers of the one quick; who is alone, or among equals, is not held up.
+with ``TAU_S``. (It is time by the clock: on a busy machine a loop that gets a third of a processor is full by then.)
+While a tenant that takes little is about, all others together get ``busy`` of the loop's time less what it takes: a
+request of one that took more waits, before its body is read, until that is so no more. The room that is left is what
+keeps the quick answers of the one quick; who is alone, or among equals, is not held up.
 """
 
 from __future__ import annotations
