@@ -17,10 +17,10 @@ from mainspring.core.errors import Unauthenticated
 from mainspring.core.settings import GatewaySettings
 from mainspring.core.types import Context, Principal, Request, Responder, TraceParent
 from mainspring.gateway.edge.app import create_app
-from mainspring.gateway.pace import Pace
 from mainspring.gateway.routes import generate
 from mainspring.http.access import access_to
 from mainspring.http.idempotency import Idempotency
+from mainspring.http.pace import Pace
 
 
 @dataclass

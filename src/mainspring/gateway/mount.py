@@ -16,7 +16,6 @@ from mainspring.gateway.edge import console, health
 from mainspring.gateway.edge.app import create_app
 from mainspring.gateway.identity import key_routes, policy_routes, preset_routes, quota_routes
 from mainspring.gateway.identity.oidc import Either, Tokens
-from mainspring.gateway.pace import Pace
 from mainspring.gateway.routes import (
     anthropic,
     cache,
@@ -33,6 +32,7 @@ from mainspring.gateway.routes import (
 )
 from mainspring.http.access import Authenticator, access_to
 from mainspring.http.idempotency import Idempotency
+from mainspring.http.pace import Pace
 from mainspring.rag.query.places import Places
 from mainspring.serving.prompts.layer import Prompting
 from mainspring.serving.prompts.registry import PromptRegistry
@@ -49,12 +49,9 @@ def mount(system: System) -> FastAPI:
     if settings.oidc.issuer:
         keys_or_tokens = Either(system.stores.keys, Tokens(settings.oidc, settings.roles))
     refused = system.compliance.refusals.note
-    pace = Pace(settings.quiet_share)
+    pace = _pace(system)
     tiers = system.settings.serving.admission.tiers
     access = access_to(keys_or_tokens, settings.request_timeout_s, tiers, refused, pace)
-    system.telemetry.metrics.watch_count(
-        "paced", "Requests that waited for those of other tenants.", lambda: pace.waited
-    )
     idempotency = Idempotency(system.stores.cache, system.stores.repeats)
     registry = PromptRegistry(system.stores.prompts, system.settings.serving.prompts_tenant)
     prompting = Prompting(registry, system.registry, system.settings)
@@ -105,3 +102,10 @@ def mount(system: System) -> FastAPI:
         console.router(console.built()),
     ]
     return create_app(routers, settings, system.telemetry.tracing.root, system.telemetry.metrics.http, pace)
+
+
+def _pace(system: System) -> Pace:
+    pace = Pace(system.settings.gateway.quiet_share)
+    text = "Requests that waited for those of other tenants."
+    system.telemetry.metrics.watch_count("paced", text, lambda: pace.waited)
+    return pace

@@ -21,12 +21,12 @@ from mainspring.gateway.edge import reference
 from mainspring.gateway.edge.addresses import Addresses, AddressLimit
 from mainspring.gateway.edge.body_limits import BodyLimit
 from mainspring.gateway.edge.trace_headers import Counted, Edge, TraceOf
-from mainspring.gateway.pace import Pace
 from mainspring.gateway.routes import anthropic
 from mainspring.http.anthropic import encode as anthropic_encode
 from mainspring.http.field_errors import invalid
 from mainspring.http.heartbeat import HEAD
 from mainspring.http.openai import encode
+from mainspring.http.pace import Pace
 from mainspring.http.respond import json_response
 
 log = logging.getLogger("mainspring.gateway")

@@ -11,12 +11,12 @@ import pytest
 from mainspring.core.errors import Overloaded
 from mainspring.core.settings import GatewaySettings
 from mainspring.core.types import Finish, Text, TraceParent
-from mainspring.gateway import pace
 from mainspring.gateway.edge.app import create_app
-from mainspring.gateway.pace import Pace, metered
 from mainspring.gateway.routes import generate
+from mainspring.http import pace
 from mainspring.http.access import access_to
 from mainspring.http.idempotency import Idempotency
+from mainspring.http.pace import Pace, metered
 from mainspring.http.request_body import JsonRequest
 from tests.gateway.asgi import Kept, Keys, NoModels, ask, gateway
 from tests.serving.house import Recited
