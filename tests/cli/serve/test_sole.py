@@ -38,10 +38,10 @@ def test_a_second_server_on_a_home_is_refused_until_the_first_is_gone(tmp_path: 
         assert (settings.home / NAME).read_text() == f"{os.getpid()}\n"
         assert (settings.home / NAME).stat().st_mode & 0o077 == 0
     with sole_server(settings):
-        pass
+        assert (settings.home / NAME).exists()
 
 
 def test_servers_on_one_database_may_share_a_home(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, stores=StoresSettings(database="postgresql://somewhere/x"))
     with sole_server(settings), sole_server(settings):
-        pass
+        assert not (settings.home / NAME).exists()

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path
-from pydantic import Field
 from starlette.responses import Response as HttpResponse
 
 from mainspring.core.errors import InvalidRequest
 from mainspring.core.settings.identity import OPERATE
+from mainspring.core.settings.serving.limits import OverriddenLimits
 from mainspring.core.types import Context
 from mainspring.http.access import Access, acting
 from mainspring.http.bodies import Body
@@ -19,25 +19,10 @@ from mainspring.http.respond import json_response
 from mainspring.stores.keys.quotas import QUOTAS, Quotas
 
 Tenant = Annotated[str, Path(pattern=r"^[^\x00-\x1f\x7f]{1,64}$")]
-Amount = Annotated[int, Field(ge=0, le=2**53)]
 
 
-class LimitsBody(Body):
+class LimitsBody(OverriddenLimits, Body):
     """``POST /v1/limits/tenants/{tenant}``: what is left out stays, 0 is no limit, null as the settings say."""
-
-    requests_per_minute: Amount | None = None
-    tokens_per_minute: Amount | None = None
-    concurrent_requests: Amount | None = None
-    keys: Amount | None = None
-    vector_stores: Amount | None = None
-    files: Amount | None = None
-    file_bytes: Amount | None = None
-    chunks: Amount | None = None
-    sessions: Amount | None = None
-    batches: Amount | None = None
-    prompts: Amount | None = None
-    budgets: Amount | None = None
-    feedback_per_answer: Amount | None = None
 
 
 def router(quotas: Quotas, access: Access) -> APIRouter:

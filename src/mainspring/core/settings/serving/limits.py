@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from mainspring.core.settings.section import Section
 
@@ -32,8 +32,8 @@ class TenantLimits(Section):
     feedback_per_answer: Amount = 100
 
 
-class TenantOverrides(Section):
-    """What one tenant may take; what is left out is as for all."""
+class OverriddenLimits(BaseModel):
+    """Fields of what sets limits of one tenant; None leaves a limit as it is."""
 
     requests_per_minute: Amount | None = None
     tokens_per_minute: Amount | None = None
@@ -48,6 +48,10 @@ class TenantOverrides(Section):
     prompts: Amount | None = None
     budgets: Amount | None = None
     feedback_per_answer: Amount | None = None
+
+
+class TenantOverrides(OverriddenLimits, Section):
+    """What one tenant may take; what is left out is as for all."""
 
 
 class LimitsSettings(Section):
