@@ -12,7 +12,7 @@ INSTALL := $(UV) pip install --quiet --python $(BIN)/python --constraints $(LOCK
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-writer test-neighbours check format test-services console console-check bench docs lock clean
+.PHONY: help run test test-fast test-kills test-writer test-services test-neighbours check format console console-check bench docs lock clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -40,6 +40,12 @@ run: $(VENV)/.run ## Set up, pull the default models, ingest the sample handbook
 test: $(VENV)/.test ## Set up and run the tests (ARGS=... goes to pytest, WORKERS=0 runs them in order)
 	@$(BIN)/mainspring models pull
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+test-fast: $(VENV)/.test ## The tests without servers, models and data sets: before each commit (under two minutes)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow and not kills and not writer" $(ARGS)
+
+test-kills: $(VENV)/.test ## Run the long tests that kill what they started again and again
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m kills $(ARGS)
 
 test-writer: $(VENV)/.test ## Run the tests that need the larger chat model; they are skipped where it cannot be had
 	@$(BIN)/mainspring models pull qwen2.5-coder-1.5b-instruct || true

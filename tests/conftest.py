@@ -17,8 +17,9 @@ from urllib.parse import urlsplit
 import hypothesis
 import pytest
 
-from tests import redis_server
+from tests import redis_server, slowness
 from tests.databases import migrated as migrated
+from tests.databases import schemas_made_once as schemas_made_once
 from tests.one_day import one_day as one_day
 from tests.surroundings import SMALL, neutral
 
@@ -32,6 +33,12 @@ ROOT = Path(__file__).parent.parent
 HANDBOOK = ROOT / "samples" / "handbook"
 ARMS = {"stable": {"model": "smollm2-135m-instruct"}, "canary": {"model": "smollm2-135m-instruct"}}
 """Of the route ``assistant``: both the default model, so that both can answer."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Before ``-m`` chooses."""
+    slowness.mark(items)
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -18,6 +19,7 @@ from mainspring import stores
 from mainspring.core import settings as configuration
 from mainspring.core.settings import Settings, StoresSettings
 from mainspring.stores import Stores
+from mainspring.stores.sql import database as database_module
 
 MISSING = "no Postgres is named: `make test-services` starts one and runs this"
 PREFIX = "mainspring_"
@@ -69,6 +71,40 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 async def _migrate(settings: Settings) -> None:
     async with stores.open(settings):
         pass
+
+
+@pytest.fixture(scope="session", autouse=True)
+def schemas_made_once() -> Iterator[None]:
+    """An empty SQLite file gets what the first one got from our migrations: that is made eight times as fast. Files
+    with anything in them are migrated."""
+    migrate = database_module._upgrade
+    made: list[tuple[str, tuple[Any, ...]]] = []
+
+    def upgrade(connection: sa.Connection, name: str) -> None:
+        if connection.dialect.name != "sqlite" or sa.inspect(connection).get_table_names():
+            migrate(connection, name)
+        elif made:
+            for statement, values in made:
+                connection.exec_driver_sql(statement, values)
+        else:
+            migrate(connection, name)
+            made[:] = _dump(connection)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database_module, "_upgrade", upgrade)
+        yield
+
+
+def _dump(connection: sa.Connection) -> list[tuple[str, tuple[Any, ...]]]:
+    """Statements and their values that make the same tables, indexes and rows."""
+    ours = "FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
+    made: list[tuple[str, tuple[Any, ...]]] = [
+        (sql, ()) for (sql,) in connection.exec_driver_sql(f"SELECT sql {ours} ORDER BY rowid")
+    ]
+    for (table,) in connection.exec_driver_sql(f"SELECT name {ours} AND type = 'table'").all():
+        for row in connection.exec_driver_sql(f'SELECT * FROM "{table}"'):
+            made.append((f'INSERT INTO "{table}" VALUES ({", ".join("?" * len(row))})', tuple(row)))
+    return made
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -17,6 +17,8 @@ def neutral(environment: MutableMapping[str, str]) -> None:
     for name in list(environment):
         if name in LOOKS or (name.startswith(ASIDE) and not name.startswith(KEPT)):
             del environment[name]
+    # Without kept bytecode each process that a test starts compiles all that it imports.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     environment["COLUMNS"] = "100"
     if any(name.lower().endswith("_proxy") for name in environment):
         environment["no_proxy"] = environment["NO_PROXY"] = "127.0.0.1,localhost"

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.command import data
+from tests.cli.command import data, run_within
 from tests.conftest import ROOT, Server, start_server, stop_server
 from tests.http.test_access import ask, run, upload
 from tests.postgres_server import databases, query
@@ -131,8 +131,7 @@ def test_a_running_server_on_postgres_is_copied_and_the_copy_serves(
         stop_server(first)
     environment = first.environment | {"MAINSPRING_STORES__DATABASE": urls[1]}
     new = tmp_path / "new"
-    command = [sys.executable, "-m", "mainspring", "restore", str(tmp_path / "home.tar.gz"), "--home", str(new)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = run_within(("restore", tmp_path / "home.tar.gz", "--home", new), environment)
     assert done.returncode == 0, done.stderr
     assert "stores.database has to name it" in done.stdout
     copy = started(new, urls[1], redis_url)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cli.command import data
+from tests.cli.command import Done, data, run_within
 from tests.conftest import ROOT, Server, start_server, stop_server
 
 
@@ -56,15 +54,8 @@ def test_other_words_same_answer_until_it_is_reported_wrong(server: Server) -> N
     assert 'mainspring_cache_total{cache="semantic",outcome="wrong"} 1.0' in page
 
 
-def run(server: Server, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "mainspring", "cache", *arguments],
-        env={**server.environment, "MAINSPRING_URL": server.url, **environment},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+def run(server: Server, *arguments: str, **environment: str) -> Done:
+    return run_within(("cache", *arguments), {**server.environment, "MAINSPRING_URL": server.url, **environment}, ROOT)
 
 
 def test_the_command_asks_the_running_server(server: Server) -> None:

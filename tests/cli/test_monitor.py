@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 
-from tests.cli.command import data
+from tests.cli.command import Done, data, run_within
 from tests.conftest import Server
 
 
-def mainspring(server: Server, *arguments: str) -> subprocess.CompletedProcess[str]:
+def mainspring(server: Server, *arguments: str) -> Done:
     environment = server.environment | {"MAINSPRING_URL": server.url, "MAINSPRING_API_KEY": server.key}
-    command = [sys.executable, "-m", "mainspring", *arguments]
-    return subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, timeout=120)
+    return run_within(arguments, os.environ | environment)
 
 
 def test_alerts_and_silences(server: Server) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.command import data
+from tests.cli.command import data, run_within
 from tests.conftest import HANDBOOK, Server, start_server, stop_server
 from tests.telemetry.collector import Collector, collecting
 
@@ -281,8 +279,7 @@ def test_the_command_lists_traces(world: World) -> None:
     world.listed(dear, "limit=200")
 
     def listed(*arguments: str) -> str:
-        command = [sys.executable, "-m", "mainspring", "traces", *arguments]
-        return subprocess.run(command, env=world.server.environment, capture_output=True, text=True, check=True).stdout
+        return run_within(("traces", *arguments), world.server.environment).stdout
 
     assert dear in {trace["id"] for trace in data(listed("--json"))["data"]}
     assert dear in listed("--model", "far", "--least-usd", "0.01", "--since", "1h")

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 import time
 import uuid
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from tests.cli.command import data
+from tests.cli.command import data, run_within
 from tests.conftest import Server
 
 CHAT = "smollm2-135m-instruct"
@@ -165,14 +162,7 @@ OUTSIDERS = ("worker", "seller", "stranger", "admin")
 
 def run(server: Server, *arguments: str) -> str:
     """What ``mainspring ARGUMENTS`` prints in the server's environment, while the server runs."""
-    done = subprocess.run(
-        [sys.executable, "-m", "mainspring", *arguments],
-        env=server.environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = run_within(arguments, server.environment)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -185,8 +175,7 @@ def made(server: Server) -> dict[str, dict[str, str]]:
         found: dict[str, str] = data(run(server, "keys", "create", name, *KEYS[name], "--json"))
         return found
 
-    with ThreadPoolExecutor(3) as pool:
-        return dict(zip(KEYS, pool.map(create, KEYS), strict=True))
+    return {name: create(name) for name in KEYS}
 
 
 @pytest.fixture(scope="module")

@@ -90,7 +90,7 @@ def run_and_kill(home: Path, round_: int, acknowledgements: int) -> list[list[st
     return [line.rstrip("\n").split("\t") for line in lines if line.endswith("\n")]
 
 
-@pytest.mark.parametrize("acknowledgements", [40, 400])
+@pytest.mark.parametrize("acknowledgements", [40, pytest.param(400, marks=pytest.mark.kills)])
 async def test_nothing_acknowledged_is_lost(tmp_path: Path, acknowledgements: int) -> None:
     said = [line for round_ in range(2) for line in run_and_kill(tmp_path, round_, acknowledgements)]
     kinds = {line[0] for line in said}
@@ -134,11 +134,14 @@ async def check_documents(opened: stores.Stores, newest: dict[tuple[str, str], t
     assert newest == {}
 
 
-def test_an_ingest_that_is_killed_leaves_no_trace() -> None:
+@pytest.mark.parametrize(
+    ("documents", "kills"), [(60, 2), pytest.param(200, 4, marks=pytest.mark.kills)], ids=["few", "many"]
+)
+def test_an_ingest_that_is_killed_leaves_no_trace(documents: int, kills: int) -> None:
     """What ``benchmarks/kill_ingest.py`` does with thousands of documents: killed while it adds and while it changes,
     and afterwards equal to what was made without kills."""
     script = Path(__file__).parents[2] / "benchmarks" / "kill_ingest.py"
-    sizes = ("--trial", "--documents", "200", "--kills", "4", "--seed", str(random.randrange(10**6)))
+    sizes = ("--trial", "--documents", str(documents), "--kills", str(kills), "--seed", str(random.randrange(10**6)))
     done = subprocess.run([sys.executable, str(script), *sizes], capture_output=True, text=True, check=False)
     assert done.returncode == 0, (sizes, done.stdout, done.stderr)
     assert "nothing left over" in done.stdout

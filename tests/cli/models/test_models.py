@@ -1,7 +1,6 @@
 """``mainspring models`` on a catalogue of one random encoder."""
 
-import subprocess
-import sys
+import os
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,7 @@ import yaml
 
 from mainspring.core.settings import Settings
 from mainspring.engines.catalogue.pull import Puller
-from tests.cli.command import data
+from tests.cli.command import Done, data, run_within
 from tests.engines import tiny_models as tiny
 
 
@@ -39,9 +38,8 @@ def config(tmp_path: Path) -> Path:
     return path
 
 
-def call(config: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "mainspring", "--config", str(config), "models", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+def call(config: Path, *arguments: str) -> Done:
+    return run_within(("--config", config, "models", *arguments), os.environ)
 
 
 def state(config: Path, name: str) -> str:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -52,16 +49,7 @@ def endpoint() -> Iterator[str]:
 
 
 def keep(command: Command, name: str, secret: str) -> None:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAINSPRING_")}
-    done = subprocess.run(
-        [sys.executable, "-m", "mainspring", "credentials", "set", name],
-        env=environment | {"MAINSPRING_HOME": str(command.place / "home")},
-        input=f"{secret}\n",
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
+    done = command("credentials", "set", name, typed=f"{secret}\n")
     assert done.returncode == 0, done.stderr
     assert secret not in done.stdout + done.stderr
 

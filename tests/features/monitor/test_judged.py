@@ -19,6 +19,9 @@ from mainspring.stores.money.ledger import Asked
 from tests.features.monitor.judging.test_live_judging import graded
 from tests.world import Key, World, echoing, opened, use_engines
 
+# Hours of traffic: seconds for each.
+pytestmark = pytest.mark.slow
+
 RED = frozenset({"red"})
 
 

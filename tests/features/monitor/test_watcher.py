@@ -13,6 +13,9 @@ from mainspring.stores.sql import ids
 from mainspring.stores.sql.pages import Page
 from tests.features.monitor.visitors import HOUR, MINUTE, Shape, World, world
 
+# Hours of traffic: seconds for each.
+pytestmark = pytest.mark.slow
+
 AVAILABILITY = {"availability": {"target": 0.999, "applications": ["bank"]}}
 
 

@@ -6,8 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +14,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.cli.command import data
+from tests.cli.command import Done, data, run_within
 from tests.conftest import Server, start_server, stop_server
 from tests.gateway.test_resilience import CHAT, frames, story
 
@@ -115,14 +113,7 @@ async def test_a_drained_replica_finishes_and_gets_no_more(pair: Server) -> None
 
 
 def test_only_admins_see_and_drain(pair: Server) -> None:
-    made = subprocess.run(
-        [sys.executable, "-m", "mainspring", "keys", "create", "chatter", "--json"],
-        env=pair.environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    secret = json.loads(made.stdout)["data"]["secret"]
+    secret = data(run_within(("keys", "create", "chatter", "--json"), pair.environment).stdout)["secret"]
     assert pair.call("GET", "/v1/replicas", key=secret)[0] == 403
     assert pair.call("POST", "/v1/replicas/drain", {"model": CHAT, "replica": "1"}, key=secret)[0] == 403
     status, found = pair.call("POST", "/v1/replicas/drain", {"model": CHAT, "replica": "7"})
@@ -140,8 +131,6 @@ def test_metrics_name_each_replica(pair: Server) -> None:
     assert f'mainspring_engine_restarts{{engine="{CHAT}/1"}}' in page
 
 
-def _command(server: Server, *arguments: str) -> subprocess.CompletedProcess[str]:
+def _command(server: Server, *arguments: str) -> Done:
     environment = server.environment | {"MAINSPRING_URL": server.url, "MAINSPRING_API_KEY": server.key}
-    return subprocess.run(
-        [sys.executable, "-m", "mainspring", "replicas", *arguments], env=environment, capture_output=True, text=True
-    )
+    return run_within(("replicas", *arguments), environment)

@@ -10,6 +10,9 @@ import pytest
 from tests.features.monitor.visitors import HOUR, Shape, World, world
 from tests.serving.talk import WordVectors
 
+# Hours of traffic: seconds for each.
+pytestmark = pytest.mark.slow
+
 SETTINGS: dict[str, Any] = {"drift": {"window_s": 2 * HOUR, "least": 100, "reference_least": 200}}
 USUAL = [f"how long is the warranty on the {thing}" for thing in ("grinder", "kettle", "scale", "boiler", "pump")]
 OTHER = [f"prove that every {thing} has a square root" for thing in ("matrix", "group", "field", "number", "ring")]
