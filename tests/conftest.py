@@ -26,7 +26,9 @@ from tests.surroundings import SMALL, neutral
 neutral(os.environ)
 
 # A busy machine must not fail a property by the clock.
-hypothesis.settings.register_profile("mainspring", deadline=None)
+hypothesis.settings.register_profile("mainspring", deadline=None, max_examples=50)
+# `make test ARGS=--hypothesis-profile=nightly`
+hypothesis.settings.register_profile("nightly", deadline=None, max_examples=1_000)
 hypothesis.settings.load_profile("mainspring")
 
 ROOT = Path(__file__).parent.parent
@@ -39,6 +41,7 @@ ARMS = {"stable": {"model": "smollm2-135m-instruct"}, "canary": {"model": "smoll
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Before ``-m`` chooses."""
     slowness.mark(items)
+    slowness.server_first(items)
 
 
 @pytest.fixture(scope="session")

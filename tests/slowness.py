@@ -1,5 +1,5 @@
 """Which tests are ``slow``: those that start processes, load real models or read the data sets. `make test-fast` leaves
-them out; a test that is slow for another reason says so with ``@pytest.mark.slow``."""
+them out; a test that is slow for another reason says so with ``@pytest.mark.slow``. And which tests come first."""
 
 from __future__ import annotations
 
@@ -30,3 +30,10 @@ def mark(items: list[pytest.Item]) -> None:
         fixtures = getattr(item, "fixturenames", ())
         if of_modules.get(module, False) or not FIXTURES.isdisjoint(fixtures):  # type: ignore[arg-type]
             item.add_marker(pytest.mark.slow)
+
+
+def server_first(items: list[pytest.Item]) -> None:
+    """Modules that share the session's server in front, all else as it was: the process of tests that begins with them
+    starts a server, and the others take what stands behind."""
+    sharing = {item.path for item in items if "server" in getattr(item, "fixturenames", ())}
+    items.sort(key=lambda item: item.path not in sharing)

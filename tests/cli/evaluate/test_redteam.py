@@ -25,7 +25,7 @@ def test_unknown_categories_are_named(command: Command) -> None:
 
 
 def test_what_gets_through_is_new_once(command: Command) -> None:
-    arguments = ("redteam", CHAT, "--categories", "plain,direct", "--most", "4", "--json")
+    arguments = ("redteam", CHAT, "--categories", "plain,direct", "--most", "2", "--json")
     weak = {"MAINSPRING_GUARDS__INJECTION": "off", "MAINSPRING_GUARDS__DETECTORS__INJECTION": "off"}
     first = command(*arguments, "--no-off", **weak)
     found = json.loads(first.stdout)["data"]
