@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mainspring import cards_long
 from mainspring.core import cards
 from mainspring.core.errors import InvalidRequest
 from mainspring.rag.parse.card_masking import covered
@@ -96,3 +98,37 @@ def test_documents_are_covered_where_they_say_it_again() -> None:
     assert found.text.endswith("paid with **** **** **** ****")
     innocent = Parsed("nothing")
     assert covered(innocent) is innocent
+
+
+_GROUPS = st.sampled_from(
+    [*"0123456789 -x\n\u00a0\u2010\u0663\ud800", CARD, OTHER, "378282246310005", "30569309025904", "4222222222222"]
+)
+
+
+@given(st.lists(_GROUPS, max_size=60).map("".join), st.sampled_from([7, 40, 1 << 16]))
+def test_long_texts_are_read_as_short_ones_are(text: str, piece: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cards_long, "PIECE", piece)
+        found = list(cards_long.spans(text))
+    assert found == list(cards.spans(text))
+
+
+@pytest.mark.parametrize("digits", ["1234 5678 ", "4111 1111 1111 1112 ", "22222222222a", "5" * 300 + " "])
+def test_a_long_text_of_digits_is_not_gone_through_in_steps_of_its_own(digits: str) -> None:
+    def calls(text: str) -> int:
+        count = 0
+
+        def counted(_frame: object, event: str, _what: object) -> None:
+            nonlocal count
+            count += event in ("call", "c_call")
+
+        sys.setprofile(counted)
+        try:
+            assert cards.scrub(text) == text
+        finally:
+            sys.setprofile(None)
+        return count
+
+    calls(digits * 1000)
+    # As many for a piece of the text, whatever is in it.
+    assert calls(digits * (260_000 // len(digits))) < 5_000

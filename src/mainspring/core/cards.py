@@ -25,6 +25,9 @@ _SHAPE = re.compile(rf"(?<![0-9A-Za-z])(?=([2-6][0-9](?:{SEPARATOR}?[0-9]){{11,1
 _MAYBE = re.compile(rf"[2-6][0-9](?:{SEPARATOR}?[0-9]){{11}}")
 # The same in JSON, where separators beyond ASCII may be escaped.
 _MAYBE_JSON = re.compile(rf"[2-6][0-9](?:(?:{SEPARATOR}|\\u[0-9a-f]{{4}})?[0-9]){{11}}")
+# Characters of a text that expressions go through one by one; what is longer goes through arrays.
+_LONG = 4_096
+_PIECE = 1 << 16
 _GROUP_END = re.compile(r"[0-9](?![0-9])")
 _VALUES = bytes(max(0, byte - 48) % 10 for byte in range(256))
 _DOUBLED = bytes(sum(divmod(2 * (value % 10), 10)) for value in range(256))
@@ -35,12 +38,22 @@ _DIGESTS = frozenset({"prefix", "sha256", "digest", "hash", "mark", "fingerprint
 
 def spans(text: str) -> Iterator[tuple[int, int]]:
     """Where card numbers stand, from left to right; they may overlap."""
+    if len(text) <= _LONG:
+        yield from _spans(text)
+        return
+    # Imported where it is needed: processes that see short texts alone start without it.
+    from mainspring.cards_long import spans as long_spans
+
+    yield from long_spans(text)
+
+
+def _spans(text: str) -> Iterator[tuple[int, int]]:
     # The longest run of groups may have swallowed what follows the number ("4111 ... 1111 12/27"): whole groups
     # are given back until the checksum holds.
     for match in _SHAPE.finditer(text):
         body = match[1]
         digits = body if body.isdecimal() else _NOT_DIGITS.sub("", body)
-        lengths = _lengths(digits)
+        lengths = lengths_of(digits)
         if not lengths:
             continue
         ends = [end.end() for end in _GROUP_END.finditer(body)]
@@ -51,14 +64,22 @@ def spans(text: str) -> Iterator[tuple[int, int]]:
                 break
 
 
+def _anywhere(shape: re.Pattern[str], text: str) -> bool:
+    """Whether ``shape``, of 128 characters at most, is in ``text``."""
+    # No other thread runs while an expression does, so it takes a piece at a time.
+    return any(
+        shape.search(text, begin, begin + _PIECE + 128) is not None for begin in range(0, max(1, len(text)), _PIECE)
+    )
+
+
 def holds(text: str) -> bool:
     """Whether a card number stands in ``text``."""
-    return _MAYBE.search(text) is not None and next(spans(text), None) is not None
+    return _anywhere(_MAYBE, text) and next(spans(text), None) is not None
 
 
 def scrub(text: str) -> str:
     """``text`` with ``[CREDIT_CARD]`` for each card number; the same object where there is none."""
-    if not _MAYBE.search(text):
+    if not _anywhere(_MAYBE, text):
         return text
     pieces, position = [], 0
     for start, end in spans(text):
@@ -71,7 +92,7 @@ def scrub(text: str) -> str:
 def cover(text: str) -> str:
     """``text`` with an asterisk for each digit of a card number: as long as it was. The same object where there is
     none."""
-    if not _MAYBE.search(text):
+    if not _anywhere(_MAYBE, text):
         return text
     pieces, position = [], 0
     for start, end in spans(text):
@@ -94,7 +115,7 @@ def scrubbed(value: Any) -> Any:
 
 def scrub_json(text: str) -> str:
     """A JSON text with the texts in it scrubbed; what is no JSON is scrubbed as it is."""
-    if not _MAYBE_JSON.search(text):
+    if not _anywhere(_MAYBE_JSON, text):
         return text
     try:
         value = orjson.loads(text)
@@ -106,7 +127,7 @@ def scrub_json(text: str) -> str:
 
 def scrub_lines(data: bytes) -> bytes:
     """Lines of JSON, each scrubbed; what is no text in UTF-8 is let alone."""
-    if not _MAYBE_JSON.search(text := data.decode("utf-8", "surrogateescape")):
+    if not _anywhere(_MAYBE_JSON, text := data.decode("utf-8", "surrogateescape")):
         return data
     lines = [scrub_json(line) for line in text.split("\n")]
     return "\n".join(lines).encode("utf-8", "surrogateescape")
@@ -127,8 +148,8 @@ def refuse(text: str | None, param: str) -> None:
         raise InvalidRequest(f"{param} holds a payment card number", remedy="Use another identifier", param=param)
 
 
-def _lengths(digits: str) -> range | tuple[int, ...]:
-    """How many digits a card number that begins like ``digits`` may have."""
+def lengths_of(digits: str) -> range | tuple[int, ...]:
+    """How many digits a card number that begins like ``digits``, at least four, may have."""
     first, two, four = digits[0], digits[:2], digits[:4]
     if first == "4":
         return (13, 16, 19)
