@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mainspring import stores
-from mainspring.core.errors import StorageFull, StoreError
+from mainspring.core.errors import StorageFull, StoreError, Unauthenticated
 from mainspring.core.settings import Settings, StoresSettings
 from mainspring.core.types import EventRecord, Message
 from mainspring.stores.sessions.conversations import SessionTurn
@@ -113,6 +113,18 @@ async def test_on_a_full_disk_one_can_delete(small: Path) -> None:
         assert await opened.problem() == ""
         assert await opened.weaknesses() == {}
         assert (home / BALLAST).exists()
+
+
+async def test_on_a_full_disk_a_key_that_got_out_is_revoked(small: Path) -> None:
+    async with stores.open(Settings(home=small / "home", stores=StoresSettings(disk_reserve_mb=1))) as opened:
+        made = [await opened.keys.create(f"k{n}", tenant="acme", scopes=frozenset({"chat"})) for n in range(40)]
+        fill(small)
+        for key, _ in made:
+            await opened.keys.revoke("acme", key.id)
+        assert not [key for key in await opened.keys.list("acme") if key.revoked_at is None]
+        for _, secret in made:
+            with pytest.raises(Unauthenticated):
+                await opened.keys.authenticate(secret)
 
 
 async def test_a_nearly_full_disk_takes_no_files_and_still_answers(small: Path) -> None:

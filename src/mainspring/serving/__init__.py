@@ -24,6 +24,7 @@ from mainspring.serving.guard.input import Guard, inspect
 from mainspring.serving.guard.layers import Policies as Guards
 from mainspring.serving.judge import detection
 from mainspring.serving.judge.topics import Topics
+from mainspring.serving.limit_running import SharedRunning
 from mainspring.serving.memory.open import keeper as open_keeper
 from mainspring.serving.money.charged_models import Charged
 from mainspring.serving.money.cost_watch import Watch
@@ -248,4 +249,6 @@ async def _limits(settings: Settings, stores: Stores, telemetry: Telemetry) -> A
         text = "Requests that this server granted by itself because Redis was away."
         telemetry.metrics.watch_count("limits_granted_alone", text, lambda: shared.granted_alone)
         tenants = SharedLimits(buckets, rates)
-        yield KeysAndTenants(shared, tenants, rates, stores.quotas, lambda: shared.workers)
+        running = SharedRunning(buckets, shared.worker, lambda: shared.workers)
+        shared.beside.append(running.beat)
+        yield KeysAndTenants(shared, tenants, rates, stores.quotas, running)

@@ -201,6 +201,7 @@ def test_what_is_verbatim_is_not_rewritten() -> None:
         ("patterns: [{find: '(a+)+b', replace: x}]", "more than"),
         ("patterns: [{find: '(a{1,9}){1,9}', replace: x}]", "repetition within"),
         ("patterns: [{find: 'a{0,20}a{0,20}a{0,20}a{0,20}b', replace: x}]", "steps"),
+        ("patterns: [{find: 'a(?:){1000000000}', replace: x}]", "repetition of nothing"),
         (r"patterns: [{find: '(a)\1', replace: x}]", "reference"),
         ("patterns: [{find: 'a(?=b)', replace: x}]", "ahead"),
         ("patterns: [{find: 'a*', replace: x}]", "empty"),

@@ -27,10 +27,10 @@ class Given:
         return LimitsSettings().of(tenant) | (self.given if tenant == "acme" else {})
 
 
-def limits(quotas: Given, *, key: int = 100, servers: int = 1) -> KeysAndTenants:
+def limits(quotas: Given, *, key: int = 100) -> KeysAndTenants:
     clock = Clock()
     rates = TenantRates(clock=clock)
-    return KeysAndTenants(Limits(key, 10_000, clock=clock), rates, rates, quotas, lambda: servers)
+    return KeysAndTenants(Limits(key, 10_000, clock=clock), rates, rates, quotas)
 
 
 def one(number: int, tenant: str = "acme") -> Principal:
@@ -94,13 +94,6 @@ async def test_what_the_tenant_is_refused_runs_not() -> None:
         with pytest.raises(RateLimited, match="limit of 1 requests"):
             await at.grant(one(number), 1)
     assert at.running("acme") == 1
-
-
-async def test_servers_have_a_part_each_of_what_may_run_at_a_time() -> None:
-    at = limits(Given(concurrent_requests=5), servers=2)
-    await granted(at, range(3))
-    with pytest.raises(RateLimited, match="3 requests run of 3"):
-        await at.grant(one(4), 1)
 
 
 async def test_other_rates_hold_from_the_next_request_on() -> None:

@@ -18,6 +18,7 @@ _REPEATS = ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT")
 _REFUSED = {
     "GROUPREF": "a reference to a group",
     "GROUPREF_EXISTS": "a reference to a group",
+    "EMPTY": "a repetition of nothing",
     "ASSERT": "looking ahead or behind",
     "ASSERT_NOT": "looking ahead or behind",
 }
@@ -66,6 +67,9 @@ def _walk(parsed: Any, *, nested: bool) -> Iterator[tuple[str, int, bool]]:
         name = str(operation)
         if name in _REPEATS:
             least, most, inner = value
+            # What matches nothing would be repeated as often as it says.
+            if inner.getwidth()[1] == 0 and int(most) > 1:
+                yield "EMPTY", 1, nested
             choices = int(most) - int(least) + 1
             yield name, choices, nested
             yield from _walk(inner, nested=nested or int(most) > 1)

@@ -15,7 +15,7 @@ import os
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
 
@@ -119,13 +119,15 @@ class SharedLimits:
         self._buckets = buckets
         self._rates = rates
         self._clock = clock
-        self._worker = f"{os.getpid()}-{secrets.token_hex(4)}"
+        self.worker = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._seen: OrderedDict[str, _Levels] = OrderedDict()
         self._alone: dict[str, _Alone] = {}
         self._owed: dict[str, int] = {}
         self.workers = 1
         self.away = False
         self.granted_alone = 0
+        self.beside: list[Callable[[], Awaitable[None]]] = []
+        """What is done with each beat that is heard."""
 
     async def grant(self, principal: Principal, tokens: int) -> Grant:
         """See ``RateLimits.grant``."""
@@ -173,13 +175,16 @@ class SharedLimits:
     async def beat(self) -> None:
         """Say that this server lives, and learn how many do."""
         try:
-            self.workers = max(1, await self._buckets.beat(self._worker))
+            self.workers = max(1, await self._buckets.beat(self.worker))
         except StoreError as error:
             self._lost(error)
+            return
+        for each in self.beside:
+            await each()
 
     async def close(self) -> None:
         with contextlib.suppress(StoreError):
-            await self._buckets.leave(self._worker)
+            await self._buckets.leave(self.worker)
 
     async def _make_up(self, name: str, rates: Rates) -> None:
         """Take from Redis what was granted without it."""

@@ -1,20 +1,19 @@
 """Limits of a tenant beside those of each of its keys: requests and tokens a minute, requests at a time.
 
 A key's own limit comes first: what that refuses takes nothing of the tenant's. Rates are shared by the servers that
-share the keys' ones; of requests at a time each server grants its part then (the limit over the servers that live).
+share the keys' ones, and so are requests at a time (``limit_running``).
 """
 
 from __future__ import annotations
 
-import math
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from mainspring.core.errors import RateLimited
 from mainspring.core.types import Principal
 from mainspring.serving.admit.rate_limits import Clock, Grant, Limits, RateLimits, Rates
+from mainspring.serving.limit_running import Running
 
 CONCURRENT = "concurrent_requests"
 SOON_S = 1.0
@@ -50,15 +49,15 @@ class TenantRates(Limits):
 class _Both:
     """What was set aside of a key and of its tenant."""
 
-    def __init__(self, key: Grant, tenant: Grant | None, leave: Callable[[], None]) -> None:
+    def __init__(self, key: Grant, tenant: Grant | None, leave: Callable[[], Awaitable[None]]) -> None:
         self._key = key
         self._tenant = tenant
-        self._leave: Callable[[], None] | None = leave
+        self._leave: Callable[[], Awaitable[None]] | None = leave
 
     async def settle(self, spent: int) -> None:
         if self._leave is not None:
             leave, self._leave = self._leave, None
-            leave()
+            await leave()
         await self._key.settle(spent)
         if self._tenant is not None:
             await self._tenant.settle(spent)
@@ -69,7 +68,7 @@ class _Both:
 
 class KeysAndTenants:
     """Implements ``serving.admit.rate_limits.RateLimits``: ``keys`` limits each key, ``tenants`` each tenant, with
-    the ``rates`` that ``quotas`` tell. ``servers`` is how many share them."""
+    the ``rates`` that ``quotas`` tell. ``running`` counts those of this process, or of all servers."""
 
     def __init__(
         self,
@@ -77,35 +76,35 @@ class KeysAndTenants:
         tenants: RateLimits,
         rates: TenantRates,
         quotas: TenantQuotas,
-        servers: Callable[[], int] = lambda: 1,
+        running: Running | None = None,
     ) -> None:
         self._keys = keys
         self._tenants = tenants
         self._rates = rates
         self._quotas = quotas
-        self._servers = servers
-        self._running: Counter[str] = Counter()
+        self._running = running or Running()
 
     def running(self, tenant: str) -> int:
         """Requests of the tenant that run or wait here now."""
-        return self._running[tenant]
+        return self._running.of(tenant)
 
     async def grant(self, principal: Principal, tokens: int) -> Grant:
         """See ``RateLimits.grant``; what is granted runs until it is settled."""
         limits = await self._quotas.limits(principal.tenant)
         key = await self._keys.grant(principal, tokens)
-        # Nothing waits between the look and the count: no two take the last place.
-        if refused := self._full(principal.tenant, limits[CONCURRENT]):
+        try:
+            if full := await self._running.enter(principal.tenant, limits[CONCURRENT]):
+                raise _full(*full)
+        except BaseException:
             await key.settle(0)
-            raise refused
-        self._running[principal.tenant] += 1
+            raise
         try:
             tenant = await self._of_tenant(principal, limits, tokens)
         except BaseException:
-            self._left(principal.tenant)
+            await self._running.leave(principal.tenant)
             await key.settle(0)
             raise
-        return _Both(key, tenant, lambda: self._left(principal.tenant))
+        return _Both(key, tenant, lambda: self._running.leave(principal.tenant))
 
     def headers(self, principal: Principal) -> dict[str, str]:
         """See ``RateLimits.headers``."""
@@ -127,18 +126,11 @@ class KeysAndTenants:
             told.headers = self._keys.headers(principal)
             raise told from None
 
-    def _full(self, tenant: str, limit: int) -> RateLimited | None:
-        part = math.ceil(limit / max(1, self._servers()))
-        if not limit or self._running[tenant] < part:
-            return None
-        return RateLimited(
-            f"of this tenant, all its keys together, {self._running[tenant]} requests run of {part} that may at a time",
-            remedy="Try again when some have ended",
-            param=CONCURRENT,
-            retry_after=SOON_S,
-        )
 
-    def _left(self, tenant: str) -> None:
-        self._running[tenant] -= 1
-        if self._running[tenant] <= 0:
-            del self._running[tenant]
+def _full(running: int, limit: int) -> RateLimited:
+    return RateLimited(
+        f"of this tenant, all its keys together, {running} requests run of {limit} that may at a time",
+        remedy="Try again when some have ended",
+        param=CONCURRENT,
+        retry_after=SOON_S,
+    )

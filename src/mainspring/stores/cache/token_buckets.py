@@ -15,8 +15,10 @@ from mainspring.stores.sql.redis import PREFIX, Redis
 
 ACCOUNTS = f"{PREFIX}limit:"
 WORKERS = f"{PREFIX}limit-workers"
+RUNNING = f"{PREFIX}running:"
 ALIVE_S = 30.0
 """A server that was not heard of for so long is none."""
+_RUNNING_S = 86_400
 
 # KEYS[1]: the account. ARGV: now ('' for the server's clock), 'take' or 'give', then capacity, period and amount of
 # each bucket. Answers with the number of the first bucket that lacks something (0: none, all is taken), the seconds
@@ -74,6 +76,39 @@ redis.call('EXPIRE', KEYS[1], 10 * ARGV[2])
 return redis.call('ZCARD', KEYS[1])
 """
 
+# KEYS[1]: how many requests of a tenant run at each worker, KEYS[2]: the workers. ARGV: this one's name, the number of
+# this message, how many run here, how many may run in all (0: it only says so), how long a worker counts, and how long
+# all this is kept. Answers with -1, or with how many run without the last one where that may not.
+_RUN = """
+local now = tonumber(redis.call('TIME')[1])
+redis.call('ZADD', KEYS[2], now, ARGV[1])
+local number, mine, limit = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local all, others, old = redis.call('HGETALL', KEYS[1]), 0, false
+for i = 1, #all, 2 do
+  local told, count = string.match(all[i + 1], '(%d+) (%d+)')
+  if all[i] == ARGV[1] then
+    if tonumber(told) > number then mine, old = tonumber(count), true end
+  else
+    local seen = redis.call('ZSCORE', KEYS[2], all[i])
+    if seen and tonumber(seen) > now - tonumber(ARGV[5]) then
+      others = others + tonumber(count)
+    else
+      redis.call('HDEL', KEYS[1], all[i])
+    end
+  end
+end
+if limit > 0 and others + mine > limit then return others + mine - 1 end
+if not old then
+  if mine > 0 then
+    redis.call('HSET', KEYS[1], ARGV[1], string.format('%d %d', number, mine))
+    redis.call('EXPIRE', KEYS[1], ARGV[6])
+  else
+    redis.call('HDEL', KEYS[1], ARGV[1])
+  end
+end
+return -1
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -115,6 +150,13 @@ class SharedBuckets:
     async def beat(self, worker: str) -> int:
         """Say that ``worker`` lives; how many do."""
         return int(await self._redis.run_script(_BEAT, [WORKERS], worker, int(ALIVE_S)))
+
+    async def run(self, tenant: str, worker: str, number: int, running: int, limit: int) -> int | None:
+        """Say that so many requests of ``tenant`` run at ``worker``, the last of which has just come; ``number`` grows
+        with each message. With a ``limit`` of all servers: None where it may run, else how many do without it."""
+        told = (worker, number, running, limit, int(ALIVE_S), _RUNNING_S)
+        ran = int(await self._redis.run_script(_RUN, [RUNNING + tenant, WORKERS], *told))
+        return None if ran < 0 else ran
 
     async def leave(self, worker: str) -> None:
         """``worker`` lives no more."""

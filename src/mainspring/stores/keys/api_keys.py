@@ -196,7 +196,8 @@ class Keys:
                 self._audit.append(connection, tenant, "key.revoked", by, object=each, details=told)
             return ended
 
-        ended = await self._database.write(work, durable=True)
+        # A secret that got out is taken back on a full disk, too.
+        ended = await self._database.write(work, frees=True)
         self._forget()
         return ended
 
