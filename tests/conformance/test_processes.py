@@ -197,7 +197,8 @@ async def test_what_could_not_be_told_is_told_with_the_next_beat(redis: redis_se
                 break
         # Redis came back empty: whoever beats says what runs.
         await first.beat()
-        assert await server.call("HGET", RUNNING + "acme", "a").endswith(b" 2")
+        told = await server.call("HGET", RUNNING + "acme", "a")
+        assert told.endswith(b" 2")
         await second.beat()
         assert await second.enter("acme", 5) is None
         assert await second.enter("acme", 5) is None
