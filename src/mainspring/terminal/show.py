@@ -68,6 +68,14 @@ def as_json(
     sys.stdout.write(json.dumps(envelope, indent=2, default=str) + "\n")
 
 
+def done(text: str, data: Any, machine: bool) -> None:
+    """What a command has done: in words, or where it speaks to a ``machine`` as ``data``."""
+    if machine:
+        as_json(data)
+    else:
+        print(printable(text))
+
+
 def answer(found: Mapping[str, Any], *, told: bool = False) -> None:
     """An answer (``places.facts``), then each citation with the place that it comes from; without its text if it was
     ``told`` already."""

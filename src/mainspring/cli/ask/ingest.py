@@ -53,6 +53,7 @@ def ingest(
     ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Stay, and follow changes until interrupted")] = False,
     every: Annotated[float, typer.Option(min=1, help="--watch: seconds between looks at what is no folder")] = 300.0,
+    as_json: sync.AsJson = False,
 ) -> None:
     """Ingest sources: what changed is read again, what vanished is forgotten. `mainspring sync` repeats it."""
     from mainspring.rag.connect.registry import GROUPS
@@ -74,7 +75,9 @@ def ingest(
         raise typer.BadParameter("give --group or --everyone")
     access: dict[str, Any] = {GROUPS: sorted(set(group or ()))} if group or everyone else {}
     chosen = _specs(sources, {name: value for name, value in given.items() if value not in (None, [])}, access)
-    asyncio.run(sync.follow(context.obj, collection, chosen, watching=watch, every=every, groups=group or ()))
+    asyncio.run(
+        sync.follow(context.obj, collection, chosen, watching=watch, every=every, groups=group or (), as_json=as_json)
+    )
 
 
 def _extras(specs: list[Spec]) -> None:

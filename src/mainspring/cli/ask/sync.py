@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mainspring.cli.serve.up import tell
+from mainspring.cli.serve.up import report_facts, tell
 from mainspring.core.errors import MainspringError, NotFound
 from mainspring.core.settings import load
 from mainspring.terminal import show
@@ -21,8 +21,10 @@ from mainspring.terminal.pulling import pull_missing
 if TYPE_CHECKING:
     from mainspring.core.types import Principal
     from mainspring.rag.connect.registry import Spec
+    from mainspring.rag.ingest.publish import IngestReport
     from mainspring.system import System
 
+AsJson = Annotated[bool, typer.Option("--json", help="What was done, as JSON on standard output")]
 # How long a watcher takes to begin.
 _STARTING_S = 0.5
 
@@ -33,9 +35,10 @@ def sync(
     watch: Annotated[bool, typer.Option("--watch", help="Stay, and follow changes until interrupted")] = False,
     every: Annotated[float, typer.Option(min=1, help="--watch: seconds between looks at what is no folder")] = 300.0,
     group: Annotated[list[str] | None, typer.Option(help="A group of yours; can be repeated")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Follow a collection's sources: what changed is read again, what vanished is forgotten."""
-    asyncio.run(follow(context.obj, collection, (), watching=watch, every=every, groups=group or ()))
+    asyncio.run(follow(context.obj, collection, (), watching=watch, every=every, groups=group or (), as_json=as_json))
 
 
 async def follow(
@@ -46,11 +49,14 @@ async def follow(
     watching: bool,
     every: float,
     groups: Collection[str] = (),
+    as_json: bool = False,
 ) -> None:
     """Add ``specs`` to the collection's sources, or follow all that it has where none are given; then stay if
     ``watching``. Done by somebody of these ``groups``.
 
-    Ends with exit code 3 where a file was not read."""
+    Ends with exit code 3 where a file was not read. ``as_json`` tells at the end what was done."""
+    if watching and as_json:
+        raise typer.BadParameter("--json tells what was done, and --watch is never done")
     settings = load(config).settings
     settings = settings.model_copy(update={"models": settings.models.model_copy(update={"chat": ()})})
     await asyncio.to_thread(pull_missing, settings)
@@ -59,29 +65,35 @@ async def follow(
 
     async with System.open(settings) as system:
         who = dataclasses.replace(system.local, groups=frozenset(groups))
-        unread = 0
+        reports: list[IngestReport] = []
         for spec in specs:
             with show.progress() as progress:
                 report = await system.library.add_source(
                     who, collection, spec, lambda done, total, _: progress("Reading", done, total)
                 )
             tell(collection, report)
-            unread += len(report.failed)
+            reports.append(report)
         if not specs:
-            unread += await _again(system, who, collection, patient=watching)
+            reports += await _again(system, who, collection, patient=watching)
         if watching:
             await _stay(system, who, collection, every)
-    if unread:
+    from mainspring.rag.ingest.publish import IngestReport
+
+    report = IngestReport.of(reports)
+    if as_json:
+        unread = [show.problem("not_read", f"{each.name}: {each.error}") for each in report.failed]
+        show.as_json({"collection": collection, **report_facts(report)}, ok=not unread, errors=unread)
+    if report.failed:
         raise typer.Exit(show.PARTLY)
 
 
-async def _again(system: System, who: Principal, collection: str, *, patient: bool) -> int:
-    """Follow all sources once; how many files were not read.
+async def _again(system: System, who: Principal, collection: str, *, patient: bool) -> list[IngestReport]:
+    """Follow all sources once.
 
     A source that fails does not keep the others; without ``patient`` its error is raised when all had their turn.
     """
     failed: MainspringError | None = None
-    unread = 0
+    reports: list[IngestReport] = []
     found = await system.library.sources(who, collection)
     if not found:
         raise NotFound(f"{collection} has no sources", remedy=f"Give it some: mainspring ingest {collection} SOURCE...")
@@ -96,10 +108,10 @@ async def _again(system: System, who: Principal, collection: str, *, patient: bo
             failed = error
             continue
         tell(collection, report)
-        unread += len(report.failed)
+        reports.append(report)
     if failed is not None and not patient:
         raise failed
-    return unread
+    return reports
 
 
 async def _stay(system: System, who: Principal, collection: str, every: float) -> None:

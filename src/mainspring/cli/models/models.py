@@ -93,10 +93,11 @@ def grade_model(context: typer.Context, name: Name, as_json: AsJson = False) -> 
 
 
 @app.command()
-def verify(context: typer.Context, name: Name) -> None:
+def verify(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
     """Compare every file of a pulled model with its sha256."""
-    _puller(context).verify(name)
-    print(f"{name} is whole: every file has the hash that its manifest names.")
+    found = _puller(context).verify(name)
+    text = f"{name} is whole: every file has the hash that its manifest names."
+    show.done(text, _pulled_facts(found), as_json)
 
 
 @app.command()

@@ -90,14 +90,20 @@ def change(
     tokens: Tokens = None,
     name: Annotated[str | None, typer.Option(help="What messages call it")] = None,
     tenant: Tenant = "default",
+    as_json: AsJson = False,
 ) -> None:
     """Change the limits or the name of a budget."""
     given = {"limit_nanousd": _nano(usd), "limit_tokens": tokens, "name": name}
     changes: dict[str, Any] = {field: value for field, value in given.items() if value is not None}
     if not changes:
         raise InvalidRequest("nothing to change was said", remedy="Give --usd, --tokens or --name")
-    _run(context, lambda opened: opened.budgets.change(tenant, budget_id, **changes))
-    print(f"{budget_id} is changed.")
+
+    async def work(opened: Stores) -> dict[str, Any]:
+        from mainspring.gateway.routes.costs import budget_now
+
+        return await budget_now(opened.budgets, await opened.budgets.change(tenant, budget_id, **changes))
+
+    show.done(f"{budget_id} is changed.", _run(context, work), as_json)
 
 
 @app.command()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mainspring.stores import Stores
 
 app = typer.Typer(help="Keep secrets of providers, encrypted.", no_args_is_help=True)
+AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
 Name = Annotated[str, typer.Argument(help="What the configuration calls it: api_key: credential:NAME")]
 
 
@@ -32,9 +33,7 @@ def set_credential(context: typer.Context, name: Name) -> None:
 
 
 @app.command("list")
-def list_credentials(
-    context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output")] = False
-) -> None:
+def list_credentials(context: typer.Context, as_json: AsJson = False) -> None:
     """List the credentials without their secrets."""
     rows = [
         {
@@ -61,10 +60,11 @@ def remove(context: typer.Context, name: Name) -> None:
 
 
 @app.command()
-def rotate(context: typer.Context) -> None:
+def rotate(context: typer.Context, as_json: AsJson = False) -> None:
     """Guard all credentials with another key: a new one in the key file, or the first of stores.credentials_key."""
     count, key_id = _run(context, lambda opened: opened.credentials.rotate())
-    print(f"{count} {'credential is' if count == 1 else 'credentials are'} guarded by the key {key_id}.")
+    text = f"{count} {'credential is' if count == 1 else 'credentials are'} guarded by the key {key_id}."
+    show.done(text, {"credentials": count, "key": key_id}, as_json)
 
 
 def _run(context: typer.Context, work: Callable[[Stores], Awaitable[Any]]) -> Any:

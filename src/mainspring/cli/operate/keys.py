@@ -123,6 +123,7 @@ def revoke(
         str, typer.Option(help="revoke or keep: what becomes of the usable keys that it made", show_default="asked for")
     ] = "",
     tenant: Tenant = "default",
+    as_json: AsJson = False,
 ) -> None:
     """Revoke a key; running servers notice within seconds."""
     if children not in ("", "revoke", "keep"):
@@ -135,8 +136,8 @@ def revoke(
         async with stores.open(load(context.obj).settings) as opened:
             return await opened.keys.revoke(tenant, key_id, children=children or None)  # type: ignore[arg-type]
 
-    for ended in asyncio.run(work()):
-        print(f"{ended} is revoked.")
+    ended = asyncio.run(work())
+    show.done("\n".join(f"{each} is revoked." for each in ended), {"revoked": ended}, as_json)
 
 
 @app.command()
@@ -145,6 +146,7 @@ def tier(
     key_id: Annotated[str, typer.Argument(help="The key's id, from `mainspring keys list`")],
     name: Annotated[str, typer.Argument(help="A name of serving.tiers; empty: everybody's limits")],
     tenant: Tenant = "default",
+    as_json: AsJson = False,
 ) -> None:
     """Give a key other rate limits, and those keys too that it made and that would be granted more than it; running
     servers notice within seconds."""
@@ -166,9 +168,10 @@ def tier(
                 await opened.keys.set_tier(tenant, each, name)
             return above
 
-    for each in asyncio.run(work()):
-        print(f"{each}, which it made, has it too.")
-    print(f"{key_id} has {'the limits of tier ' + name if name else 'no tier'}.")
+    above = asyncio.run(work())
+    lines = [f"{each}, which it made, has it too." for each in above]
+    lines.append(f"{key_id} has {'the limits of tier ' + name if name else 'no tier'}.")
+    show.done("\n".join(lines), {"id": key_id, "tier": name, "also": above}, as_json)
 
 
 @app.command()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mainspring.stores import Stores
 
 app = typer.Typer(help="Show and set what a tenant may take, all its keys together.", no_args_is_help=True)
+AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
 Tenant = Annotated[str, typer.Option(help="The tenant")]
 
 
@@ -21,7 +22,7 @@ Tenant = Annotated[str, typer.Option(help="The tenant")]
 def show_limits(
     context: typer.Context,
     tenant: Tenant = "default",
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show a tenant's limits with what it has."""
     found = asyncio.run(_changed(context, tenant, {}))
@@ -41,13 +42,14 @@ def set_limits(
         list[str], typer.Argument(help="NAME=AMOUNT; 0: any amount; nothing behind =: as the settings say")
     ],
     tenant: Tenant = "default",
+    as_json: AsJson = False,
 ) -> None:
     """Set limits of a tenant; running servers heed them within seconds."""
     found = asyncio.run(_changed(context, tenant, dict(_pair(each) for each in given)))
     names = [each.partition("=")[0] for each in given]
-    for row in found["data"]:
-        if row["name"] in names:
-            print(f"{tenant}: {row['name']} {row['limit'] or 'any'}")
+    rows = [row for row in found["data"] if row["name"] in names]
+    lines = [f"{tenant}: {row['name']} {row['limit'] or 'any'}" for row in rows]
+    show.done("\n".join(lines), found | {"data": rows}, as_json)
 
 
 async def _changed(context: typer.Context, tenant: str, changes: dict[str, int | None]) -> dict[str, Any]:

@@ -21,10 +21,15 @@ def quarantine(context: typer.Context, collection: Collection, as_json: AsJson =
     _listed([each for each in _files(Server.of(context), collection) if each["findings"]], as_json)
 
 
-def release(context: typer.Context, collection: Collection, file: File) -> None:
+def release(
+    context: typer.Context,
+    collection: Collection,
+    file: File,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output")] = False,
+) -> None:
     """Let searches find a document that is quarantined."""
     found = Server.of(context).call("POST", f"{_path(collection)}/{quote(file, safe='')}/release")
-    print(f"{found['filename']} is {found['screening']}: searches find it from now on.")
+    show.done(f"{found['filename']} is {found['screening']}: searches find it from now on.", found, as_json)
 
 
 def scan(

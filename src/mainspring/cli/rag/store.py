@@ -49,6 +49,7 @@ def reindex(
     embedder: Annotated[str, typer.Option(help="Embedding model to move to")],
     tenant: _TENANT = "default",
     groups: _GROUPS = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output")] = False,
 ) -> None:
     """Embed a collection anew with another model; it is searched with the old one until all is there, and with the new
     one from then on, by a running server too."""
@@ -57,7 +58,8 @@ def reindex(
     settings = settings.model_copy(update={"models": models})
     pull_missing(settings)
     moved = asyncio.run(_reindex(settings, tenant, frozenset(groups or ()), collection))
-    typer.echo(f"{moved.name} is now embedded with {moved.embedder}")
+    facts = {"name": moved.name, "id": moved.id, "embedder": moved.embedder}
+    show.done(f"{moved.name} is now embedded with {moved.embedder}", facts, as_json)
 
 
 async def _recall(

@@ -43,18 +43,19 @@ def drain(
     model: Model,
     name: Name,
     force: Annotated[bool, typer.Option("--force", help="Also where it is the last that takes calls")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Give a replica no more calls; those that run end by themselves."""
     body = {"model": model, "replica": name, "force": force}
     found = Server.of(context).call("POST", "/v1/replicas/drain", body)
-    print(f"{name} of {model} is {found['state']}: {found['running']} calls run on it.")
+    show.done(f"{name} of {model} is {found['state']}: {found['running']} calls run on it.", found, as_json)
 
 
 @app.command()
-def undrain(context: typer.Context, model: Model, name: Name) -> None:
+def undrain(context: typer.Context, model: Model, name: Name, as_json: AsJson = False) -> None:
     """Give a drained replica calls again."""
     found = Server.of(context).call("POST", "/v1/replicas/undrain", {"model": model, "replica": name})
-    print(f"{name} of {model} is {found['state']}.")
+    show.done(f"{name} of {model} is {found['state']}.", found, as_json)
 
 
 def _row(model: str, replica: dict[str, Any]) -> tuple[Any, ...]:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -149,17 +149,31 @@ async def fill(system: System, collection: str, paths: Sequence[Path]) -> Ingest
     return report
 
 
-def tell(collection: str, report: IngestReport) -> None:
-    """Say on stderr what an ingestion did."""
-    counts = {
+def _counts(report: IngestReport) -> dict[str, int]:
+    return {
         "read": len(report.added) + len(report.updated),
         "unchanged": len(report.unchanged),
-        "described anew": len(report.described),
+        "described_anew": len(report.described),
         "moved": len(report.moved),
         "removed": len(report.removed),
-        "not read": len(report.failed),
+        "not_read": len(report.failed),
     }
-    said = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+
+
+def report_facts(report: IngestReport) -> dict[str, Any]:
+    """What an ingestion did, as JSON values."""
+    told = {name: getattr(report, name) for name in ("failed", "warnings", "flagged", "quarantined")}
+    return {
+        **_counts(report),
+        "seconds": round(report.seconds, 3),
+        "notices": list(dict.fromkeys(report.notices)),
+        **{name: [{"name": each.name, "error": each.error} for each in found] for name, found in told.items()},
+    }
+
+
+def tell(collection: str, report: IngestReport) -> None:
+    """Say on stderr what an ingestion did."""
+    said = ", ".join(f"{count} {what.replace('_', ' ')}" for what, count in _counts(report).items() if count)
     sys.stderr.write(f"{collection}: {said or 'nothing to read'} ({report.seconds:.1f} s)\n")
     for notice in dict.fromkeys(report.notices):
         sys.stderr.write(f"  {notice}\n")

@@ -103,12 +103,13 @@ class Puller:
                 found.append(self.local(entry.name))
         return found
 
-    def verify(self, name: str) -> None:
-        """Compare every file with its sha256. Raises ``ModelError`` naming the first that differs."""
+    def verify(self, name: str) -> PulledModel:
+        """The model, every file of which has its sha256. Raises ``ModelError`` naming the first that differs."""
         pulled = self.local(name)
         for relative, facts in pulled.manifest["files"].items():
             if sha256_of(pulled.directory / relative) != facts["sha256"]:
                 raise _damaged(name, pulled.directory / relative)
+        return pulled
 
     def remove(self, name: str) -> int:
         """Delete the model and what an interrupted pull left; returns the bytes freed.

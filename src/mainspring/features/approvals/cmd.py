@@ -13,6 +13,7 @@ from mainspring.terminal.remote import Server
 
 app = typer.Typer(help="List, approve and deny calls of tools that wait at a running server.", no_args_is_help=True)
 Approval = Annotated[str, typer.Argument(help="Id, as `mainspring approvals list` shows it")]
+AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
 Note = Annotated[str, typer.Option(help="Told to whoever asks what became of the call")]
 
 
@@ -20,7 +21,7 @@ Note = Annotated[str, typer.Option(help="Told to whoever asks what became of the
 def list_approvals(
     context: typer.Context,
     every: Annotated[bool, typer.Option("--all", help="Those too that were decided or have expired")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List what waits, the latest hundred."""
     found = Server.of(context).call("GET", f"/v1/approvals?limit=100{'' if every else '&status=pending'}")["data"]
@@ -39,17 +40,17 @@ def list_approvals(
 
 
 @app.command()
-def approve(context: typer.Context, approval: Approval, note: Note = "") -> None:
+def approve(context: typer.Context, approval: Approval, note: Note = "", as_json: AsJson = False) -> None:
     """Let a call be handed out, once."""
-    _decide(context, approval, "approve", note)
+    _decide(context, approval, "approve", note, as_json)
 
 
 @app.command()
-def deny(context: typer.Context, approval: Approval, note: Note = "") -> None:
+def deny(context: typer.Context, approval: Approval, note: Note = "", as_json: AsJson = False) -> None:
     """Never hand a call out."""
-    _decide(context, approval, "deny", note)
+    _decide(context, approval, "deny", note, as_json)
 
 
-def _decide(context: typer.Context, approval: str, how: str, note: str) -> None:
+def _decide(context: typer.Context, approval: str, how: str, note: str, as_json: bool) -> None:
     found = Server.of(context).call("POST", f"/v1/approvals/{quote(approval, safe='')}/{how}", {"note": note})
-    print(f"The call of {found['tool_call']['function']['name']} is {found['status']}.")
+    show.done(f"The call of {found['tool_call']['function']['name']} is {found['status']}.", found, as_json)

@@ -130,14 +130,21 @@ def show_batch(
 
 
 @app.command()
-def cancel(context: typer.Context, batch_id: Id, tenant: Tenant = "default", group: Groups = None) -> None:
+def cancel(
+    context: typer.Context,
+    batch_id: Id,
+    tenant: Tenant = "default",
+    group: Groups = None,
+    as_json: AsJson = False,
+) -> None:
     """Stop a batch; what was answered is kept."""
 
-    async def work(opened: Stores, _: Settings) -> None:
-        await opened.batches.cancel(tenant, batch_id, groups=frozenset(group or ()))
+    async def work(opened: Stores, _: Settings) -> dict[str, Any]:
+        from mainspring.features.batches.routes import batch_body
 
-    _run(context, work)
-    print(f"{batch_id} is being cancelled.")
+        return batch_body(await opened.batches.cancel(tenant, batch_id, groups=frozenset(group or ())))
+
+    show.done(f"{batch_id} is being cancelled.", _run(context, work), as_json)
 
 
 @app.command()

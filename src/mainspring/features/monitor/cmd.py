@@ -40,10 +40,14 @@ def alerts(
 
 
 @app.command()
-def acknowledge(context: typer.Context, alert_id: Annotated[str, typer.Argument(help="The alert's id")]) -> None:
+def acknowledge(
+    context: typer.Context,
+    alert_id: Annotated[str, typer.Argument(help="The alert's id")],
+    as_json: AsJson = False,
+) -> None:
     """Say that somebody looks after an alert: only its end is told from now on."""
     found = Server.of(context).call("POST", f"/v1/alerts/{urllib.parse.quote(alert_id, safe='')}/acknowledge")
-    print(f"{alert_id} is acknowledged by {found['acknowledged_by']}.")
+    show.done(f"{alert_id} is acknowledged by {found['acknowledged_by']}.", found, as_json)
 
 
 @app.command()

@@ -134,6 +134,7 @@ def move_label(
     note: Note = "",
     seen: Annotated[int | None, typer.Option(min=0, help="Refuse if its revision is another by now")] = None,
     tenant: Tenant = "default",
+    as_json: AsJson = False,
 ) -> None:
     """Point a label to a version. Running servers heed it within a second."""
     from mainspring.serving.prompts.registry import check_label
@@ -142,6 +143,7 @@ def move_label(
     _tell(
         name,
         _run(context, lambda o: o.prompts.move(tenant, name, label, version, seen=seen, note=note, author=AUTHOR)),
+        as_json,
     )
 
 
@@ -153,9 +155,11 @@ def rollback(
     note: Note = "",
     seen: Annotated[int | None, typer.Option(min=0, help="Refuse if its revision is another by now")] = None,
     tenant: Tenant = "default",
+    as_json: AsJson = False,
 ) -> None:
     """Take back the last move of a label."""
-    _tell(name, _run(context, lambda o: o.prompts.rollback(tenant, name, label, seen=seen, note=note, author=AUTHOR)))
+    rolled = _run(context, lambda o: o.prompts.rollback(tenant, name, label, seen=seen, note=note, author=AUTHOR))
+    _tell(name, rolled, as_json)
 
 
 @app.command()
@@ -190,14 +194,18 @@ def delete(
     name: Name,
     version: Annotated[int | None, typer.Argument(min=1, help="Only this version")] = None,
     tenant: Tenant = "default",
+    as_json: AsJson = False,
 ) -> None:
     """Delete the texts of a prompt, or of one version. Refused while a label points there."""
     count = _run(context, lambda opened: opened.prompts.delete(tenant, name, version))
-    print(f"{count} version{'' if count == 1 else 's'} of {name} {'is' if count == 1 else 'are'} deleted.")
+    text = f"{count} version{'' if count == 1 else 's'} of {name} {'is' if count == 1 else 'are'} deleted."
+    show.done(text, {"name": name, "deleted": count}, as_json)
 
 
-def _tell(name: str, move: Move) -> None:
-    print(f"{name}: {move.label} points to version {move.version} (revision {move.revision}).")
+def _tell(name: str, move: Move, as_json: bool) -> None:
+    text = f"{name}: {move.label} points to version {move.version} (revision {move.revision})."
+    facts = {"name": name, "label": move.label, "version": move.version, "revision": move.revision}
+    show.done(text, facts, as_json)
 
 
 def _read(file: Path) -> tuple[Message, ...]:

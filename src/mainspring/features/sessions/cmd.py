@@ -147,7 +147,13 @@ def export(
 
 
 @app.command()
-def delete(context: typer.Context, session_id: Name, tenant: Tenant = "default", group: Groups = None) -> None:
+def delete(
+    context: typer.Context,
+    session_id: Name,
+    tenant: Tenant = "default",
+    group: Groups = None,
+    as_json: AsJson = False,
+) -> None:
     """Forget a session, with what was derived from it and the recorded texts of its answers."""
 
     async def work(opened: Stores, principal: Principal) -> int:
@@ -158,7 +164,8 @@ def delete(context: typer.Context, session_id: Name, tenant: Tenant = "default",
     count = _run(context, tenant, group, work)
     if not count:
         raise NotFound(f"there is no session {session_id!r}", remedy="`mainspring sessions list` shows them")
-    print(f"{session_id} is forgotten: {count} messages.")
+    facts = {"session_id": session_id, "deleted_messages": count}
+    show.done(f"{session_id} is forgotten: {count} messages.", facts, as_json)
 
 
 def _run(
