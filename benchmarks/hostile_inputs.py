@@ -17,6 +17,7 @@ import json
 import os
 import struct
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -50,28 +51,41 @@ class Probe:
     def __init__(self, pid: int, holds: Path) -> None:
         self._proc = Path("/proc") / str(pid)
         self._holds = holds / str(pid)
+        self._before = self._peak = 0.0
+        self._watching = threading.Event()
+        self._watcher = threading.Thread()
 
-    def begin(self) -> float:
-        """Forget what was; gives the resident MB."""
-        (self._proc / "clear_refs").write_text("5", encoding="ascii")
+    def begin(self) -> None:
+        """Forget what was."""
         with self._holds.open("rb+") as file:
             file.write(bytes(_FIGURES.size))
-        return self._status("VmRSS")
+        self._before = self._peak = self._memory()
+        self._watching.set()
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._watcher.start()
 
     def end(self) -> tuple[float, float, float]:
-        """(longest hold, CPU seconds of the loop's thread, peak of the resident MB) since ``begin``."""
+        """(longest hold, CPU seconds of the loop's thread, MB that the memory grew by at its peak) since ``begin``."""
+        self._watching.clear()
+        self._watcher.join()
         hold, total = _FIGURES.unpack(self._holds.read_bytes())
-        return hold, total, self._status("VmHWM")
+        return hold, total, self._peak - self._before
 
-    def _status(self, name: str) -> float:
-        lines = (self._proc / "status").read_text(encoding="utf-8").splitlines()
-        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{name}:"))
+    def _watch(self) -> None:
+        while self._watching.is_set():
+            self._peak = max(self._peak, self._memory())
+            time.sleep(0.005)
+
+    def _memory(self) -> float:
+        """MB of the process's own, wherever they are: what the system has put aside and brings back is no growth."""
+        told = dict(line.split(":", 1) for line in (self._proc / "status").read_text(encoding="utf-8").splitlines())
+        return sum(int(told[name].split()[0]) for name in ("RssAnon", "RssShmem", "VmSwap")) / 1024
 
 
 def send(server: Server, each: Input) -> int:
     """The status of the answer; 0 where the connection ended without one."""
     place = urlsplit(server.url)
-    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=30)
+    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=120)
     try:
         headers = {"authorization": f"Bearer {server.key}", **dict(each.headers)}
         connection.request(each.method, each.path, each.body(), headers)
@@ -85,11 +99,11 @@ def send(server: Server, each: Input) -> int:
 
 
 def measured(server: Server, probe: Probe, each: Input) -> Cost:
-    before = probe.begin()
+    probe.begin()
     status = send(server, each)
     time.sleep(0.05)
-    hold, total, peak = probe.end()
-    return Cost(each.name, status, total, hold, max(0.0, peak - before))
+    hold, total, grown = probe.end()
+    return Cost(each.name, status, total, hold, grown)
 
 
 # --- running ----------------------------------------------------------------------------------------------------------
