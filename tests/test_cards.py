@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring import cards_long
-from mainspring.core import cards
+from mainspring.core import cards, cards_long
 from mainspring.core.errors import InvalidRequest
 from mainspring.rag.parse.card_masking import covered
 from mainspring.rag.parse.parsed import Figure, Heading, Parsed, Table

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from mainspring.serving.limit_running import SharedRunning
+from mainspring.serving.admit.running_requests import SharedRunning
 from mainspring.stores.cache.token_buckets import RUNNING, SharedBuckets
 from mainspring.stores.sql.redis import Redis
 from tests import redis_server

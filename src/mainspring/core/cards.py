@@ -42,7 +42,7 @@ def spans(text: str) -> Iterator[tuple[int, int]]:
         yield from _spans(text)
         return
     # Imported where it is needed: processes that see short texts alone start without it.
-    from mainspring.cards_long import spans as long_spans
+    from mainspring.core.cards_long import spans as long_spans
 
     yield from long_spans(text)
 

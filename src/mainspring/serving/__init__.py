@@ -15,6 +15,7 @@ from mainspring.core.types import Context, Request, Responder
 from mainspring.engines import ChatModel, Engines
 from mainspring.guards.policy.by_application import Policies
 from mainspring.serving.admit.rate_limits import Charge, Limits, RateLimits
+from mainspring.serving.admit.running_requests import SharedRunning
 from mainspring.serving.admit.shared_rate_limits import SharedLimits, opened
 from mainspring.serving.admit.tenant_rate_limits import KeysAndTenants, TenantRates
 from mainspring.serving.admit.token_counts import ByModel, read_twice
@@ -24,7 +25,6 @@ from mainspring.serving.guard.input import Guard, inspect
 from mainspring.serving.guard.layers import Policies as Guards
 from mainspring.serving.judge import detection
 from mainspring.serving.judge.topics import Topics
-from mainspring.serving.limit_running import SharedRunning
 from mainspring.serving.memory.open import keeper as open_keeper
 from mainspring.serving.money.charged_models import Charged
 from mainspring.serving.money.cost_watch import Watch

@@ -1,7 +1,7 @@
 """Limits of a tenant beside those of each of its keys: requests and tokens a minute, requests at a time.
 
 A key's own limit comes first: what that refuses takes nothing of the tenant's. Rates are shared by the servers that
-share the keys' ones, and so are requests at a time (``limit_running``).
+share the keys' ones, and so are requests at a time (``running_requests``).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Protocol
 from mainspring.core.errors import RateLimited
 from mainspring.core.types import Principal
 from mainspring.serving.admit.rate_limits import Clock, Grant, Limits, RateLimits, Rates
-from mainspring.serving.limit_running import Running
+from mainspring.serving.admit.running_requests import Running
 
 CONCURRENT = "concurrent_requests"
 SOON_S = 1.0
