@@ -80,7 +80,10 @@ def test_an_answer_cites_and_a_citation_opens_its_passage(browser: Browser, serv
     browser.click(".cite", "1")
     body = {"model": "handbook", "messages": [{"role": "user", "content": QUESTION}]}
     (cited, *_) = server.call("POST", "/v1/chat/completions", body)[1]["choices"][0]["message"]["citations"]
-    assert browser.find("dialog mark").get_attribute("textContent") == cited["quote"]
+    # A row of a table is shown in its table: the values are marked, their columns' names stand above.
+    browser.find("dialog mark")
+    marks = [str(each.get_attribute("textContent")) for each in browser.all("dialog mark")]
+    assert marks == re.findall(r": ([^|]*) \|", cited["quote"]) if cited["quote"].startswith("| ") else [cited["quote"]]
     assert browser.find("dialog .document-text").get_attribute("textContent") != cited["quote"]
     assert browser.find("dialog h2").text in browser.run("return document.querySelector('.sources').innerText")
     browser.keys(Keys.ESCAPE)
@@ -122,7 +125,8 @@ def test_thumbs_and_a_better_answer_are_recorded(browser: Browser, server: Serve
 
 
 def test_answering_again_keeps_both_answers_and_a_branch_is_its_own(browser: Browser, server: Server) -> None:
-    browser.sign_in(server.key)
+    key = data(run(server, "keys", "create", "console brancher", "--scope", "chat", "--json"))["secret"]
+    browser.sign_in(key)
     ask(browser, "Say a word.", CHAT)
     browser.press("Answer again")
     browser.find(".versions", "2 of 2")

@@ -63,7 +63,6 @@ async function meet(who: string): Promise<void> {
   }
   ready = true;
   tell();
-  save();
 }
 
 function foreign(known: server.Known): Conversation {
@@ -217,19 +216,24 @@ export async function forgetAll(): Promise<void> {
   for (const each of gone) await unkept(each.id);
 }
 
-async function unkept(id: string): Promise<void> {
+// Whether the server has it no more; why not is told.
+async function unkept(id: string): Promise<boolean> {
   try {
     await remove(server.url(id));
+    return true;
   } catch (error) {
-    if (!(error instanceof ApiError && error.status === 404)) toast(error instanceof ApiError ? error.message : "The conversation was not deleted on the server.");
+    if (error instanceof ApiError && error.status === 404) return true;
+    toast(error instanceof ApiError ? error.message : "The conversation was not deleted on the server.");
+    return false;
   }
 }
 
-export function forget(id: string): void {
+// It is gone from the list when it is gone from the server.
+export async function forget(id: string): Promise<void> {
   const gone = find(id);
   for (const pane of gone?.panes ?? []) for (const turn of Object.keys(pane.turns)) running.get(turn)?.abort();
+  if (gone?.kept && !(await unkept(id))) return;
   set(all.filter((each) => each.id !== id));
-  if (gone?.kept) void unkept(id);
 }
 
 export function branchOff(conversation: Conversation, index: number, turn: string): Conversation {

@@ -83,7 +83,7 @@ export function History({ all, current, onNew, onClose }: Props): ReactNode {
             if (files && store?.own) {
               remove(storeUrl(store.id)).catch((error: unknown) => toast(error instanceof ApiError ? error.message : "The files were not deleted."));
             }
-            forget(going.id);
+            void forget(going.id);
             if (going.id === current) go(path("chat"), true);
             setGoing(undefined);
           }}
