@@ -153,13 +153,15 @@ class Here:
 
 
 def facts(found: Answer) -> dict[str, Any]:
-    """An answer as JSON values."""
+    """An answer as JSON values; citations and conflicts as a server tells them."""
+    from mainspring.http.openai.encode import citation_body, conflict_body
+
     return {
         "answer": found.text,
         "answered": found.answered,
-        "citations": [dataclasses.asdict(citation) for citation in found.citations],
+        "citations": [citation_body(each) for each in found.citations],
         "missing": [each.part for each in found.missing],
-        "conflicts": [dataclasses.asdict(each) for each in found.contradictions],
+        "conflicts": [conflict_body(each) for each in found.contradictions],
         "notices": [each.text for each in found.notices],
         "answer_id": found.head.answer_id,
     }
