@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import run_within
+from tests.cli.command import run_script, run_within
 from tests.conftest import ROOT, Server
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -45,7 +45,7 @@ def test_examples(server: Server, page: Path, tmp_path: Path) -> None:
     if program := "\n\n".join(_here(block, server) for block in blocks(page, "python")):
         script = tmp_path / "example.py"
         script.write_text(program, encoding="utf-8")
-        ran = _run([sys.executable, str(script)], server.environment)
+        ran = run_script(script, server.environment, ROOT)
         assert ran.returncode == 0, ran.stderr
     for block in blocks(page, "sh"):
         for command in _commands(_here(block, server)):

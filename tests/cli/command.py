@@ -10,10 +10,11 @@ import contextlib
 import io
 import json
 import os
+import runpy
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,19 +38,33 @@ def run_within(
     arguments: tuple[str | Path, ...], environment: Mapping[str, str], place: Path | None = None, typed: str = ""
 ) -> Done:
     """``mainspring ARGUMENTS`` in the folder ``place``, with ``typed`` on stdin; raises what it does not catch."""
-    command = ["mainspring", *map(str, arguments)]
+    return _within(run, ["mainspring", *map(str, arguments)], environment, place, typed)
+
+
+def run_script(script: Path, environment: Mapping[str, str], place: Path | None = None) -> Done:
+    """A Python program in the folder ``place``; raises what it does not catch."""
+
+    def program() -> None:
+        runpy.run_path(str(script), run_name="__main__")
+
+    return _within(program, [str(script)], environment, place)
+
+
+def _within(
+    call: Callable[[], None], command: list[str], environment: Mapping[str, str], place: Path | None, typed: str = ""
+) -> Done:
     encoding = environment.get("PYTHONIOENCODING", "utf-8")
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding, "backslashreplace", write_through=True) for _ in range(2))
     with ThreadPoolExecutor(1) as pool, _as_in(command, environment, place, (io.StringIO(typed), out, err)):
         # In a thread: where a test's own loop runs, the command could not run one.
-        status = pool.submit(_status).result()
+        status = pool.submit(_status, call).result()
     told = (stream.buffer.getvalue().decode(encoding) for stream in (out, err))
     return Done(command, status, *told)
 
 
-def _status() -> int:
+def _status(call: Callable[[], None]) -> int:
     try:
-        run()
+        call()
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0
