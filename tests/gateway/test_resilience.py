@@ -20,10 +20,10 @@ from tests.conftest import Server, start_server, stop_server, wait_ready
 CHAT = "smollm2-135m-instruct"
 
 
-@pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[Server]:
-    """A server that a test may break."""
-    running = start_server(tmp_path)
+@pytest.fixture(scope="module")
+def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that tests may break; the last of them stops it."""
+    running = start_server(tmp_path_factory.mktemp("own"))
     yield running
     if running.process.poll() is None:
         stop_server(running)
