@@ -149,6 +149,6 @@ async def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path) -> Non
 
 def _engine_pid(parent: int) -> int:
     for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
-        if b"openvino_child" in Path(f"/proc/{pid}/cmdline").read_bytes():
+        if b"openvino.child" in Path(f"/proc/{pid}/cmdline").read_bytes():
             return int(pid)
     raise AssertionError(f"process {parent} has no engine child")

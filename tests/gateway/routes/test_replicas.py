@@ -38,7 +38,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def children(server: Server) -> list[int]:
     parent = server.process.pid
     found = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    return [int(pid) for pid in found if b"openvino_child" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return [int(pid) for pid in found if b"openvino.child" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 def replicas(server: Server) -> dict[str, dict[str, Any]]:
