@@ -64,5 +64,5 @@ done
 export MAINSPRING_STORES__REDIS="redis://:$password@127.0.0.1:$redis_port/0"
 export MAINSPRING_STORES__DATABASE="postgresql://mainspring:$password@127.0.0.1:$port/postgres"
 # What needs one of both says so in its id. The rest of these suites is what `make test` runs.
-"$python" -m pytest -n "${WORKERS:-2}" --dist worksteal -k "postgres or redis" tests/compliance tests/conformance \
+"$python" -m pytest -n "${WORKERS:-2}" --dist worksteal -k "postgres or redis" tests/features tests/conformance \
     tests/rag tests/serving tests/stores tests/test_decoder.py tests/test_backup_services.py "$@"
