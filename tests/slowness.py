@@ -14,7 +14,7 @@ FIXTURES = frozenset(
 NAMES = frozenset(
     (
         *("subprocess", "start_server", "run_and_kill", "RedisServer", "Browser"),
-        *("Puller", "OpenVinoEmbedder", "Command", "run_within", "run_apart", "schemathesis"),
+        *("Puller", "OpenVinoEmbedder", "CliRunner", "Command", "run_within", "run_apart", "schemathesis"),
     )
 )
 """A module that imports one of these starts processes or loads models somewhere in it."""
