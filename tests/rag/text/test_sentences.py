@@ -188,3 +188,11 @@ def test_a_part_of_a_document_may_begin_or_end_within_code(text: str, kinds: lis
 
 def test_an_underlined_title_is_a_heading() -> None:
     assert [one.kind for one in split("the title\n=========\n\nProse that is not\none\n---")] == ["heading", "sentence"]
+
+
+def test_yes_or_no_is_shown_with_its_next_sentence() -> None:
+    text = "Yes. Once a year, for three months. Write to us."
+    assert [text[each.start : each.end] for each in split(text)] == [
+        "Yes. Once a year, for three months.",
+        "Write to us.",
+    ]

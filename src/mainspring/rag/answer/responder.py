@@ -350,7 +350,8 @@ class DocumentAnswerer:
             words = min(words, max(1, int(asked.max_tokens * _WORDS_A_TOKEN)))
         chosen = choose(look.each, max_sentences=self._settings.max_sentences, max_words=words)
         room = max(0, words - sum(passage.words for passage in chosen))
-        return extract.apart([show.whole(each, asked.question, look.found.texts, each.words + room) for each in chosen])
+        grown = [show.whole(each, asked.question, look.found.texts, each.words + room) for each in chosen]
+        return extract.apart(chosen, grown)
 
     def _record(
         self, context: Context, asked: Asked, look: Look, refused: bool, cited: Sequence[Passage], **more: Any

@@ -22,6 +22,7 @@ Kind = Literal["sentence", "heading", "item", "row", "code"]
 _WHOLE_ITEM = 600
 _WHOLE_CODE = 1500
 
+_SAYS_YES_OR_NO = re.compile(r"(?:yes|no)[.!]", re.IGNORECASE)
 _LINE = re.compile(r"[^\n]*\n?")
 _HEADING = re.compile(r"#{1,6}\s+\S")
 _ITEM = re.compile(
@@ -108,7 +109,11 @@ def _spans(text: str, block: Sentence) -> list[tuple[int, int]]:
         return [(block.start, block.end)]
     if block.kind == "code":
         return [(block.start, block.end)] if length <= _WHOLE_CODE else _parts(text, block.start, block.end)
-    return list(_sentences(text, block.start, block.end))
+    spans = list(_sentences(text, block.start, block.end))
+    if len(spans) > 1 and _SAYS_YES_OR_NO.fullmatch(text, *spans[0]):
+        # "Yes. Once a year." is one answer.
+        spans[:2] = [(spans[0][0], spans[1][1])]
+    return spans
 
 
 def _parts(text: str, start: int, end: int) -> list[tuple[int, int]]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from mainspring.rag.answer.verbatim.extract import Passage, choose, likelihoods, passages
+from mainspring.rag.answer.verbatim.extract import Passage, apart, choose, likelihoods, passages
 from mainspring.rag.search.retrieve import Hit
 from tests.rag.conftest import WordEmbedder
 
@@ -99,3 +99,24 @@ async def test_a_sentence_of_the_document_that_has_the_identifier_is_not_left_ou
         "| Registration: QX-77B |\n\nThe pilot of the glider forgot to close the canopy, because a bee distracted him."
     )
     assert (await best("Why did the glider QX-77B lose its canopy?", text)).startswith("The pilot")
+
+
+def test_a_sentence_behind_a_better_one_is_shown_behind_it() -> None:
+    first = passage("a", 1, hit=0.9, score=2.2)
+    behind = replace(passage("a", 2, hit=0.9, score=1.9), start=first.end + 1, end=first.end + 30)
+    elsewhere = passage("a", 7, hit=0.9, score=2.15)
+    shown = choose([first, elsewhere, behind], max_sentences=3, max_words=90)
+    assert shown == [first, behind, elsewhere]
+
+
+def test_what_would_overlap_when_it_is_grown_is_shown_as_it_is() -> None:
+    first = passage("a", 1, hit=0.9, score=2.2)
+    behind = replace(passage("a", 2, hit=0.9, score=1.9), start=first.end + 1, end=first.end + 30)
+    grown = replace(behind, start=first.start)
+    assert apart([first, behind], [first, grown]) == [first, behind]
+    assert apart([behind], [grown]) == [grown]
+
+
+async def test_the_title_of_a_document_is_no_answer() -> None:
+    text = "Laundry: to all tenants of the laundry\n\nTokens are with Mr Lindt."
+    assert await best("What about the laundry for tenants?", text) == "Tokens are with Mr Lindt."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mainspring.rag.answer.verbatim import show
@@ -65,3 +67,11 @@ def test_code_stays_code() -> None:
     text = "```\nborg compact\n```"
     (piece,) = show.pieces([passage(text, "borg compact", "code")], "What do I run?")
     assert piece.text == "```\nborg compact\n```\n[1]"
+
+
+def test_a_list_below_a_heading_that_asks_is_shown_as_a_whole() -> None:
+    text = "# What do I need?\n\n- a towel\n- clean shoes\n- a padlock\n"
+    item = replace(passage(text, "clean shoes", "item"), heading="FAQ > What do I need?")
+    assert show.whole(item, "What should I bring?", {item.hit.document_id: text}, 60).text.endswith("a padlock")
+    plain = replace(item, heading="FAQ > Things")
+    assert show.whole(plain, "What should I bring?", {item.hit.document_id: text}, 60) == plain

@@ -173,7 +173,16 @@ def choose(ranked: Sequence[Passage], *, max_sentences: int, max_words: int) -> 
         if best.words <= room and not any(_overlap(best, other) for other in chosen):
             chosen.append(best)
             room -= best.words
-    return chosen
+    return _read_on(chosen)
+
+
+def _read_on(chosen: Sequence[Passage]) -> list[Passage]:
+    """``chosen`` with a sentence that stands behind a better one right behind it."""
+    found: list[Passage] = []
+    for passage in chosen:
+        behind = next((number + 1 for number, each in enumerate(found) if follows(each, passage)), len(found))
+        found.insert(behind, passage)
+    return found
 
 
 def follows(one: Passage, other: Passage) -> bool:
@@ -197,12 +206,13 @@ def likelihoods(ranked: Sequence[Passage]) -> dict[str, float]:
     return {name: weight / total for name, weight in weights.items()}
 
 
-def apart(chosen: Sequence[Passage]) -> list[Passage]:
-    """``chosen`` in their order, without those that an earlier one overlaps."""
+def apart(chosen: Sequence[Passage], grown: Sequence[Passage] = ()) -> list[Passage]:
+    """``chosen`` in their order, without those that an earlier one overlaps; each as it is ``grown``, unless that
+    overlaps."""
     found: list[Passage] = []
-    for passage in chosen:
-        if not any(_overlap(passage, other) for other in found):
-            found.append(passage)
+    for passage, whole in zip(chosen, grown or chosen, strict=True):
+        fits = [each for each in (whole, passage) if not any(_overlap(each, other) for other in found)]
+        found += fits[:1]
     return found
 
 
@@ -261,7 +271,7 @@ def _units(
         told = True
         # What leads in to a list is said of each of its items.
         lead = body if sentence.role == "lead_in" else lead if sentence.kind == "item" else ""
-        if not sentence.showable:
+        if not sentence.showable or _titles(text, hit.start + sentence.start, hit.start + sentence.end):
             continue
         own = words[number]
         previous = found[number - 1][1] if number and found[number - 1][0].kind != "heading" else ""
@@ -292,6 +302,12 @@ def _units(
         units.append(_Unit(hit, body, start, end, sentence.kind, path, lexical, previous, lead, below))
         below += below >= 0
     return units
+
+
+def _titles(text: str, start: int, end: int) -> bool:
+    """Whether ``text[start:end]`` is the first line of a document, by itself and no sentence: its title."""
+    alone = text.startswith("\n\n", end) and "\n" not in text[start:end]
+    return alone and not text[:start].strip() and not text[start:end].rstrip("*_`").endswith((".", "!", "?", "。"))
 
 
 def _below(path: str, title: str) -> str:

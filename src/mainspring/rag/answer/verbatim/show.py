@@ -14,7 +14,7 @@ from mainspring.rag.answer.evidence.values import Value
 from mainspring.rag.answer.verbatim import rows
 from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.answer.verbatim.roles import key
-from mainspring.rag.answer.verbatim.wanted import answering
+from mainspring.rag.answer.verbatim.wanted import answering, asks
 from mainspring.rag.text import sentences, terms
 
 _LEANS = re.compile(
@@ -58,10 +58,10 @@ def several(question: str) -> bool:
 
 def whole(passage: Passage, question: str, texts: Mapping[str, str], room: int) -> Passage:
     """``passage`` with what it is not understood without, as far as that fits ``room`` words: the sentence before one
-    that leans on it, all items of its list where the question asks for several things."""
+    that leans on it, all items of its list where the question asks for several things or the heading above asks."""
     text = texts[passage.hit.document_id]
     grown = passage
-    if passage.kind == "item" and several(question):
+    if passage.kind == "item" and (several(question) or asks(passage.heading)):
         grown = _list(passage, text)
     elif passage.kind == "sentence" and passage.before and leans(passage.text):
         start = text.rfind(passage.before, max(0, passage.start - _AROUND), passage.start)
