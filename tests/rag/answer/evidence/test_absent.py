@@ -36,6 +36,7 @@ async def found(question: str, text: str = TEXT) -> list[str]:
         ("Who runs the bakary?", []),
         ("May I take my sabbatical in spring?", []),
         ("What does leave entail?", []),
+        ("Explain the leave of the mill as a limerick", []),
         # Documents write it with a sign.
         ("What is the price of bread in pounds?", []),
     ],

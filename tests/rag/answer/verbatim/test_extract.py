@@ -83,7 +83,7 @@ async def test_the_pair_of_a_form_that_is_asked_for_comes_before_those_that_the_
 
 
 async def test_the_reason_comes_before_what_repeats_the_question() -> None:
-    text = "The greenhouse is closed at dusk. The greenhouse is closed because panes may fall."
+    text = "The greenhouse is closed when panes may fall. The greenhouse is closed because panes may fall."
     assert (await best("Why is the greenhouse closed?", text)).endswith("because panes may fall.")
 
 

@@ -149,7 +149,7 @@ async def test_a_rare_word_of_the_question_is_not_given_to_what_the_source_speak
     await fill(room)
     model = Model("Everybody has 25 days of zymurgy holiday a year.")
     writer = NoteWriter(model, Pieces(), model="m", context_window=2048)
-    question = "How many days of zymurgy holiday does everybody have?"
+    question = "How many days of zymurgy holiday do we have?"
     found = await collect(await room.answerer(writer=writer, grounded=True).respond(written(question), asker))
     assert "zymurgy" not in found.text
     assert found.citations

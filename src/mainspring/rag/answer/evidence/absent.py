@@ -23,10 +23,17 @@ from mainspring.rag.text import terms
 # "How do I" and "can I" ask for what holds for everybody.
 _FOR_ALL = re.compile(r"\b(?:do|can|should|must|may|could|would) i\b", re.IGNORECASE)
 _PERSONAL = re.compile(r"\b(?:i|i['’]\w+|me|my|mine|we|us|our|ours|you|you['’]\w+|your|yours)\b", re.IGNORECASE)
+# Tasks ("Explain the rules in simple terms") are told in words of their own.
+_ASKS = re.compile(
+    r"\W*(?:[a-z]+ ){0,2}?(?:what|which|who|whom|whose|when|where|why|how|is|are|was|were|do|does|did|can|could|should"
+    r"|must|may|might|will|would|has|have|had)\b",
+    re.IGNORECASE,
+)
 # What stands before a noun, or before the word before it.
 _BEFORE_NOUNS = frozenset("a an the of for on with in about by any no".split())
 # Said of things and not things themselves; money stands in documents as a sign.
 _SAYS_NOTHING = frozenset(
+    "terms words word sentence sentences detail details example examples list summary document documents page pages "
     "person people thing things kind kinds sort sorts type types way ways case cases figure figures amount number "
     "value moment purpose reason result pounds pound dollars dollar euros euro percent percentage beginning "
     "middle".split()
@@ -54,7 +61,7 @@ async def absent(
 ) -> tuple[Named, ...]:
     """The nouns of ``question`` that are absent from what was found."""
     last = question.rpartition("\n")[2]
-    if not passages or _PERSONAL.search(_FOR_ALL.sub("", last)):
+    if not passages or not _ASKS.match(last) or _PERSONAL.search(_FOR_ALL.sub("", last)):
         return ()
     nouns = _nouns(last)
     if not nouns:

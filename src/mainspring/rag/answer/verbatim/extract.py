@@ -26,7 +26,7 @@ _COSINE, _COSINE_UNDER_HEADING = 0.8, 0.7
 _OWN, _BEFORE, _AFTER, _HEADING, _AROUND = 0.9, 0.35, 0.12, 0.3, 0.28
 _OFFER, _FUSED, _CHUNK_COSINE = 0.07, 0.45, 0.5
 # What a sentence has for what is wanted beyond the question's words.
-_WANTED = 0.2
+_WANTED = 0.12
 # What the first sentences below a heading have that asks what is asked: for a cosine of 1, less the further below.
 _ASKED, _ASKED_FROM, _FURTHER = 1.0, 0.5, 0.6
 # Sentences of one paragraph stand at most so many characters apart.
