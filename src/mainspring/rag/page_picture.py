@@ -6,7 +6,6 @@ Nothing but numpy is needed to write it: a PNG is its rows, packed.
 from __future__ import annotations
 
 import ctypes
-import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -25,7 +24,8 @@ _MAX_CHARACTERS = 100_000
 _MAX_MARKS = 500
 # What is shorter is found anywhere.
 _LEAST_RUN = 12
-_COLUMN = re.compile(r"\| [^|:]+: ")
+# Signs between two cells of a row: of a cell that goes on below.
+_ROW = 60
 # What white becomes under a mark, of 255 each.
 _MARKER = (255, 224, 102)
 
@@ -105,20 +105,51 @@ def _found(written: str, quote: str) -> Iterator[tuple[int, int]]:
     not there, as when it goes on overleaf, its lines, and of those that are not its sentences."""
     signs = [(place, sign.casefold()[:1]) for place, sign in enumerate(written) if sign.isalnum()]
     page = "".join(sign for _, sign in signs)
+
+    def span(at: int, wanted: str) -> tuple[int, int]:
+        return signs[at][0], signs[at + len(wanted) - 1][0] + 1
+
     pieces = [quote]
-    for cut in ("\n", ". ", " | ", ": ", ""):
+    for cut in ("\n", ". ", ""):
         missing = []
         for piece in pieces:
             wanted = _signs(piece)
             at = page.find(wanted) if wanted and (len(wanted) >= _LEAST_RUN or piece is quote) else -1
-            if at < 0 and (wanted := _signs(_COLUMN.sub(" ", piece))):
-                # The names of a table's columns stand above it, not in each row.
-                at = page.find(wanted) if piece.startswith("| ") and len(wanted) >= _LEAST_RUN else -1
             if at >= 0:
-                yield signs[at][0], signs[at + len(wanted) - 1][0] + 1
+                yield span(at, wanted)
+            elif values := _values(piece):
+                yield from (span(at, value) for at, value in _row(page, values))
             else:
                 missing.append(piece)
         pieces = [part for piece in missing for part in piece.split(cut)] if cut else []
+
+
+def _values(piece: str) -> list[str]:
+    """The signs of the values of a row of a table; none where it is no row. The names of its columns stand above the
+    table, not in each row."""
+    cells = [cell.strip() for cell in piece.strip().strip("|").split(" | ")]
+    if len(cells) < 2 or "\n" in piece.strip() or not all(": " in cell for cell in cells):
+        return []
+    return [value for cell in cells if (value := _signs(cell.partition(": ")[2]))]
+
+
+def _row(page: str, values: list[str]) -> Iterator[tuple[int, str]]:
+    """Where the values of a row stand: beside one of them that is there once, the longest first, in their order."""
+    for anchor in sorted(range(len(values)), key=lambda each: -len(values[each])):
+        at = page.find(values[anchor])
+        if at < 0 or page.find(values[anchor], at + 1) >= 0:
+            continue
+        end, start = at + len(values[anchor]), at
+        yield at, values[anchor]
+        for value in values[anchor + 1 :]:
+            if (next_at := page.find(value, end, end + _ROW + len(value))) >= 0:
+                yield next_at, value
+                end = next_at + len(value)
+        for value in reversed(values[:anchor]):
+            if (before := page.rfind(value, max(0, start - _ROW - len(value)), start)) >= 0:
+                yield before, value
+                start = before
+        return
 
 
 def _signs(text: str) -> str:

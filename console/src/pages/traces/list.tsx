@@ -192,7 +192,7 @@ function Table({ rows, names, onSession }: TableProps): ReactNode {
               <td>
                 <span className="nowrap" title={row.key_id ?? undefined}>{row.key_id ? (names.get(row.key_id) ?? row.key_id) : "–"}</span>
                 {row.session_id && (
-                  <button type="button" className="plain-link small block" title="All of this session" onClick={(event) => { event.stopPropagation(); onSession(row.session_id!); }}>{row.session_id}</button>
+                  <button type="button" className="plain-link small block" title="All of this session" onClick={(event) => { event.stopPropagation(); onSession(row.session_id!); }}>{named(row.session_id)}</button>
                 )}
               </td>
               <td><Outcome row={row} /></td>
@@ -233,4 +233,9 @@ function OpenById(): ReactNode {
       <Button type="submit" disabled={!id.trim()}>Open</Button>
     </form>
   );
+}
+
+// A conversation of the console has a long name, which says nothing.
+function named(session: string): string {
+  return session.startsWith("own:") ? `conversation ${session.slice(4, 10)}` : session;
 }
