@@ -19,6 +19,7 @@ from mainspring.core.settings import StoresSettings
 from mainspring.core.settings.serving.money import ModelPrice, PricesSettings
 from mainspring.features.batches.routes import working
 from mainspring.features.compliance.erasure import Eraser
+from mainspring.features.compliance.service import Compliance
 from mainspring.stores.erase import erasing
 from mainspring.stores.erase.erasures import check
 from mainspring.stores.money.ledger import Asked
@@ -196,10 +197,10 @@ async def test_a_person_is_in_no_store_any_more(tmp_path: Path, stores: StoresSe
         assert paid[0][0][2] > 0
 
         # What was under way may have written since: with no time for that, the second look comes at once.
-        world.system.compliance.eraser._again_s = 0
+        world.system.services[Compliance].eraser._again_s = 0
         reply = await world.call(key, "DELETE", f"/v1/subjects/{ana}")
         assert reply.status_code == 200, reply.text
-        await world.system.compliance.eraser.round()
+        await world.system.services[Compliance].eraser.round()
         await world.system.library.forgetter.round()
         world.system.library.forgetter._again_s = 0
         await world.system.library.forgetter.round()
@@ -229,7 +230,7 @@ async def test_a_person_is_in_no_store_any_more(tmp_path: Path, stores: StoresSe
         assert json.loads(shown[0])["type"] == "end"
         again = (await world.call(key, "DELETE", f"/v1/subjects/{ana}")).json()
         assert set(again["receipt"]["erased"].values()) == {0}
-        await world.system.compliance.eraser.round()
+        await world.system.services[Compliance].eraser.round()
         assert (
             json.loads((await world.call(key, "GET", f"/v1/subjects/{bob}")).text.strip().split("\n")[-1])["counts"][
                 "answers"
@@ -283,13 +284,13 @@ async def test_an_erasure_that_was_killed_is_taken_up_again(
                     await asyncio.sleep(0.01)
             reply.cancel()
             dying.setattr(Eraser, "close", _nothing)
-            worker = world.system.compliance.eraser._worker
+            worker = world.system.services[Compliance].eraser._worker
             assert worker is not None
             worker.cancel()
     assert await hers.found(home)
     async with opened(home, keys, prices=PRICES) as again:
-        again.system.compliance.eraser._again_s = 0
-        await again.system.compliance.eraser.round()
+        again.system.services[Compliance].eraser._again_s = 0
+        await again.system.services[Compliance].eraser.round()
         await again.system.library.forgetter.round()
         assert await hers.found(home) == {}
         assert sorted(await his.found(home)) == sorted(his.used)

@@ -12,10 +12,7 @@ from mainspring.core.settings import Settings, load
 from mainspring.core.settings.identity import OPERATE
 from mainspring.core.types import Context, Principal, Request, Responder, Response
 from mainspring.engines import ChatModel, Engines, Prepared
-from mainspring.features import compliance, monitor
-from mainspring.features.compliance import Compliance
-from mainspring.features.monitor import Monitor
-from mainspring.features.replays.service import Replays
+from mainspring.feature import Feature, Rooms, Services, features
 from mainspring.guards.policy.by_application import Policies
 from mainspring.rag.library import Library
 from mainspring.serving.admit.rate_limits import Charge
@@ -47,11 +44,11 @@ class System:
     replicas: Replicas
     caches: Caches
     moderator: Moderator
-    monitor: Monitor
     policies: Policies
-    compliance: Compliance
-    replays: Replays
     adopt: Callable[[ChatModel], None]
+    rooms: Rooms
+    services: Services
+    features: tuple[Feature, ...]
     local: Principal = LOCAL
 
     @classmethod
@@ -67,9 +64,11 @@ class System:
             opened_stores.events.heard.append(opened_telemetry.metrics.facts.count)
             path = await enter(serving.open(settings, opened_stores, opened_telemetry, opened_engines))
             library = await enter(rag.open(settings, opened_stores, opened_telemetry, opened_engines, path))
-            opened_compliance = await enter(
-                compliance.open(settings, opened_stores, opened_telemetry, library, path.policies)
-            )
+            rooms = Rooms(settings, opened_stores, opened_telemetry, opened_engines, path, library)
+            found, services = features(), Services()
+            for feature in found:
+                if feature.open is not None:
+                    services.add(await enter(feature.open(rooms)))
             yield cls(
                 settings,
                 opened_stores,
@@ -86,14 +85,21 @@ class System:
                     opened_stores.events,
                     opened_telemetry.metrics,
                 ),
-                monitor.make(settings, opened_stores, opened_telemetry, opened_engines, path),
                 path.policies,
-                opened_compliance,
-                Replays(
-                    opened_stores.events, path.responder, path.under_policy, path.registry, opened_engines.embedder
-                ),
                 path.adopt,
+                rooms,
+                services,
+                tuple(found),
             )
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """What features do in the background of a server, while the block runs."""
+        async with AsyncExitStack() as stack:
+            for feature in self.features:
+                if feature.work is not None:
+                    await stack.enter_async_context(feature.work(self.rooms, self.services))
+            yield
 
     async def respond(self, request: Request, context: Context) -> Response:
         """Answer through the whole request ring."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -31,14 +30,7 @@ from mainspring.cli.rag import documents
 from mainspring.cli.serve import backup, doctor, replicas, up
 from mainspring.core.errors import InvalidRequest, MainspringError, SettingsError
 from mainspring.core.version import __version__
-from mainspring.features.approvals import cmd as approvals
-from mainspring.features.batches import cmd as batches
-from mainspring.features.compliance import audit_cmd, retention_cmd, subject_cmd
-from mainspring.features.litellm import cmd as imports
-from mainspring.features.monitor import cmd as monitor
-from mainspring.features.prompts import cmd as prompts
-from mainspring.features.replays import cmd as replay
-from mainspring.features.sessions import cmd as sessions
+from mainspring.feature import ACCESS, DOCUMENTS, KEEP, MODELS, QUALITY, START, WATCH, Command, commands
 from mainspring.terminal import naming, show
 
 app = typer.Typer(
@@ -74,54 +66,39 @@ def main(
     context.obj = config
 
 
-START, DOCUMENTS, MODELS, ACCESS = "Start and ask", "Documents", "Models and routing", "Keys, money and limits"
-QUALITY, WATCH, KEEP = "Quality and safety", "Watch what happens", "Keep and comply"
-
-COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
-    ("up", up.up, START),
-    ("ask", ask.ask, START),
-    ("chat", chat.chat, START),
-    ("doctor", doctor.doctor, START),
-    ("ingest", ingest.ingest, DOCUMENTS),
-    ("sync", sync.sync, DOCUMENTS),
-    ("search", look.search, DOCUMENTS),
-    ("documents", look.documents, DOCUMENTS),
-    ("redteam", redteam.redteam, QUALITY),
-    ("replay", replay.replay, QUALITY),
-    ("traces", traces.traces, WATCH),
-    ("logs", logs.logs, WATCH),
-    ("slos", monitor.slos, WATCH),
-    ("retention", retention_cmd.retention, KEEP),
-    ("backup", backup.backup, KEEP),
-    ("restore", backup.restore, KEEP),
+COMMANDS = (
+    Command("up", up.up, START),
+    Command("ask", ask.ask, START),
+    Command("chat", chat.chat, START),
+    Command("doctor", doctor.doctor, START),
+    Command("ingest", ingest.ingest, DOCUMENTS),
+    Command("sync", sync.sync, DOCUMENTS),
+    Command("search", look.search, DOCUMENTS),
+    Command("documents", look.documents, DOCUMENTS),
+    Command("redteam", redteam.redteam, QUALITY),
+    Command("traces", traces.traces, WATCH),
+    Command("logs", logs.logs, WATCH),
+    Command("backup", backup.backup, KEEP),
+    Command("restore", backup.restore, KEEP),
+    Command("rag", documents.app, DOCUMENTS),
+    Command("models", models.app, MODELS),
+    Command("routes", routes.app, MODELS),
+    Command("replicas", replicas.app, MODELS),
+    Command("cache", cache.app, MODELS),
+    Command("keys", keys.app, ACCESS),
+    Command("credentials", credentials.app, ACCESS),
+    Command("budgets", budgets.app, ACCESS),
+    Command("limits", limits.app, ACCESS),
+    Command("costs", costs.app, ACCESS),
+    Command("eval", evaluate.app, QUALITY),
+    Command("guards", guards.app, QUALITY),
+    Command("telemetry", telemetry.app, WATCH),
 )
-GROUPS: tuple[tuple[str, typer.Typer, str], ...] = (
-    ("rag", documents.app, DOCUMENTS),
-    ("models", models.app, MODELS),
-    ("routes", routes.app, MODELS),
-    ("replicas", replicas.app, MODELS),
-    ("cache", cache.app, MODELS),
-    ("prompts", prompts.app, MODELS),
-    ("batches", batches.app, MODELS),
-    ("import", imports.app, MODELS),
-    ("keys", keys.app, ACCESS),
-    ("credentials", credentials.app, ACCESS),
-    ("budgets", budgets.app, ACCESS),
-    ("limits", limits.app, ACCESS),
-    ("costs", costs.app, ACCESS),
-    ("approvals", approvals.app, ACCESS),
-    ("eval", evaluate.app, QUALITY),
-    ("guards", guards.app, QUALITY),
-    ("alerts", monitor.app, WATCH),
-    ("telemetry", telemetry.app, WATCH),
-    ("sessions", sessions.app, KEEP),
-    ("audit", audit_cmd.app, KEEP),
-    ("subjects", subject_cmd.app, KEEP),
-)
-for called, command, panel in COMMANDS:
-    app.command(called, rich_help_panel=panel)(command)
-for called, group, panel in GROUPS:
-    app.add_typer(group, name=called, rich_help_panel=panel)
+for each in (*COMMANDS, *commands()):
+    if isinstance(each.run, typer.Typer):
+        app.add_typer(each.run, name=each.name, rich_help_panel=each.panel)
+    else:
+        app.command(each.name, rich_help_panel=each.panel)(each.run)
 naming.name(app)
 
 

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from mainspring.features.approvals import routes as approvals
-from mainspring.features.batches import routes as batches
-from mainspring.features.compliance import audit_routes, subject_routes
-from mainspring.features.monitor import routes as monitor
-from mainspring.features.prompts import routes as prompts
-from mainspring.features.replays import routes as replays
-from mainspring.features.sessions import routes as sessions
+from mainspring.feature import Http, routers
+from mainspring.features.compliance.service import Compliance
 from mainspring.gateway import originals
 from mainspring.gateway.edge import console, health
 from mainspring.gateway.edge.app import create_app
@@ -37,7 +32,6 @@ from mainspring.rag.query.places import Places
 from mainspring.serving.prompts.layer import Prompting
 from mainspring.serving.prompts.registry import PromptRegistry
 from mainspring.serving.ring.preset import Presets
-from mainspring.stores.session_answers import SessionAnswers
 from mainspring.stores.sql import ids
 from mainspring.system import System
 
@@ -48,7 +42,7 @@ def mount(system: System) -> FastAPI:
     keys_or_tokens: Authenticator = system.stores.keys
     if settings.oidc.issuer:
         keys_or_tokens = Either(system.stores.keys, Tokens(settings.oidc, settings.roles))
-    refused = system.compliance.refusals.note
+    refused = system.services[Compliance].refusals.note
     pace = _pace(system)
     tiers = system.settings.serving.admission.tiers
     access = access_to(keys_or_tokens, settings.request_timeout_s, tiers, refused, pace)
@@ -56,7 +50,7 @@ def mount(system: System) -> FastAPI:
     registry = PromptRegistry(system.stores.prompts, system.settings.serving.prompts_tenant)
     prompting = Prompting(registry, system.registry, system.settings)
     counter = anthropic.PromptCounter(system.registry, system.engines.chat, prompting.applied)
-    routers = [
+    own = [
         generate.router(system.responder, system.registry, settings, access, idempotency),
         responses.router(
             system.responder,
@@ -69,7 +63,6 @@ def mount(system: System) -> FastAPI:
         ),
         anthropic.router(system.responder, counter, settings, access, idempotency),
         preset_routes.router(Presets(system.settings.serving).named, access),
-        prompts.router(system.stores.prompts, registry, access, idempotency),
         knowledge.files_router(system.stores.files, system.library, access, idempotency),
         knowledge.stores_router(system.library, access, idempotency),
         knowledge.documents_router(system.library, access),
@@ -78,8 +71,6 @@ def mount(system: System) -> FastAPI:
         search.router(system.library.search, access, system.charge),
         moderations.router(system.moderator, access, system.charge, settings.max_embedding_inputs),
         policy_routes.router(system.policies, access),
-        batches.router(system.stores.batches, system.stores.files, system.settings.batches, access, idempotency),
-        sessions.router(system.stores.sessions, access, idempotency, SessionAnswers(system.stores.database)),
         costs.router(system.stores.budgets, system.stores.ledger, access, idempotency, system.stores.audit),
         feedback.router(system.stores.events, ids.new, access, idempotency, system.stores.quotas),
         traces.router(
@@ -89,19 +80,15 @@ def mount(system: System) -> FastAPI:
             Places(system.stores.collections, system.stores.vectors),
             access,
         ),
-        monitor.router(system.monitor, access),
         key_routes.router(system.stores.keys, system.settings.serving, access, settings.roles, settings.oidc.key_days),
         quota_routes.router(system.stores.quotas, access),
-        approvals.router(system.stores.approvals, access),
-        replays.router(system.replays, system.stores.jobs, access, idempotency),
         replicas.router(system.replicas, access, system.stores.audit),
         cache.router(system.caches, access, system.stores.audit),
-        audit_routes.router(system.stores.audit, access),
-        subject_routes.router(system.compliance, system.stores.erasures, access),
         health.router(system, system.telemetry.metrics, settings.metrics_key, access),
         console.router(console.built()),
     ]
-    return create_app(routers, settings, system.telemetry.tracing.root, system.telemetry.metrics.http, pace)
+    collected = routers(system.features, Http(system.rooms, system.services, access, idempotency))
+    return create_app([*own, *collected], settings, system.telemetry.tracing.root, system.telemetry.metrics.http, pace)
 
 
 def _pace(system: System) -> Pace:

@@ -14,6 +14,7 @@ from mainspring.core.settings.serving.money import ModelPrice, PricesSettings
 from mainspring.engines import ChatModel
 from mainspring.engines.chat.responder import ModelResponder
 from mainspring.engines.scripted import ScriptedEngine
+from mainspring.features.monitor.service import Monitor
 from mainspring.rag.answer.passages import Passages
 from mainspring.stores.money.ledger import Asked
 from tests.features.monitor.judging.test_live_judging import graded
@@ -50,7 +51,7 @@ async def metrics(world: World) -> str:
 
 
 async def test_a_verdict_is_seen_by_who_may_see_its_answer_and_goes_with_it(tmp_path: Path) -> None:
-    async with opened(tmp_path, monitor=judging()) as world, world.system.monitor.watching():
+    async with opened(tmp_path, monitor=judging()) as world, world.system.services[Monitor].watching():
         red, blue, stranger = (world.keys[name] for name in ("red", "blue", "stranger"))
         doc = await world.add(red, await world.store(red, "shelf", RED), RED)
         answer = await world.chat(red, doc)
@@ -81,7 +82,7 @@ async def test_a_verdict_is_seen_by_who_may_see_its_answer_and_goes_with_it(tmp_
 
 async def test_nothing_is_judged_unless_that_was_asked_for(tmp_path: Path) -> None:
     monitor = MonitorSettings.model_validate({"every_s": 0.05})
-    async with opened(tmp_path, monitor=monitor) as world, world.system.monitor.watching():
+    async with opened(tmp_path, monitor=monitor) as world, world.system.services[Monitor].watching():
         red = world.keys["red"]
         doc = await world.add(red, await world.store(red, "shelf", RED), RED)
         await world.chat(red, doc)
@@ -123,7 +124,7 @@ async def test_a_model_judges_behind_its_call_ring_and_is_charged_to_judging(
         # Else the judge, which is the only capable model here, would write the answer.
         "rag": RagSettings(refuse_below=0.0, mode="extractive"),
     }
-    async with opened(tmp_path, **sections) as world, world.system.monitor.watching():
+    async with opened(tmp_path, **sections) as world, world.system.services[Monitor].watching():
         red = world.keys["red"]
         doc = await world.add(red, await world.store(red, "shelf", RED), RED)
         answer = await world.chat(red, doc)

@@ -98,8 +98,6 @@ async def _serve(
     once: bool,
     coming: str = "",
 ) -> None:
-    from mainspring.features.batches.routes import working
-    from mainspring.features.replays.work import replaying
     from mainspring.gateway.edge.server import serving
     from mainspring.gateway.mount import mount
     from mainspring.system import System
@@ -110,9 +108,7 @@ async def _serve(
     async with (
         opening as system,
         AsyncExitStack() as stack,
-        working(system),
-        system.monitor.watching(),
-        replaying(system),
+        system.working(),
         serving(mount(system), settings.gateway, bound) as (server, url),
     ):
         _stop_on_signals(server)

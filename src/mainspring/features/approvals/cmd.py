@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import typer
 
+from mainspring.feature import ACCESS, Command
 from mainspring.terminal import show
 from mainspring.terminal.remote import Server
 
@@ -54,3 +55,6 @@ def deny(context: typer.Context, approval: Approval, note: Note = "", as_json: A
 def _decide(context: typer.Context, approval: str, how: str, note: str, as_json: bool) -> None:
     found = Server.of(context).call("POST", f"/v1/approvals/{quote(approval, safe='')}/{how}", {"note": note})
     show.done(f"The call of {found['tool_call']['function']['name']} is {found['status']}.", found, as_json)
+
+
+COMMANDS = (Command("approvals", app, ACCESS),)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from mainspring.core.errors import InvalidRequest, NotFound
+from mainspring.feature import MODELS, Command
 from mainspring.terminal import show
 
 if TYPE_CHECKING:
@@ -194,3 +195,6 @@ def _counts(body: dict[str, Any]) -> str:
 
 def _time(at: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
+
+
+COMMANDS = (Command("batches", app, MODELS),)

@@ -37,7 +37,7 @@ class Compliance:
 
 
 @asynccontextmanager
-async def open(  # noqa: A001
+async def opened(
     settings: Settings, stores: Stores, telemetry: Telemetry, library: Library, policies: Policies
 ) -> AsyncIterator[Compliance]:
     """The services, at work in the background until it is left."""

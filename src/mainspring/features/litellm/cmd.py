@@ -10,6 +10,7 @@ import typer
 import yaml
 
 from mainspring.core.errors import Conflict, NotFound, SettingsError
+from mainspring.feature import MODELS, Command
 from mainspring.terminal import show
 
 app = typer.Typer(help="Turn another server's configuration into mainspring.yaml.", no_args_is_help=True)
@@ -55,3 +56,6 @@ def _read(path: Path) -> object:
         raise NotFound(f"there is no {path}", remedy="Usage: mainspring import litellm CONFIG") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise SettingsError(f"{path} cannot be read as YAML: {error}") from None
+
+
+COMMANDS = (Command("import", app, MODELS),)

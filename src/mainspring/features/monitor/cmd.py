@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from mainspring.core.errors import InvalidRequest
+from mainspring.feature import WATCH, Command
 from mainspring.terminal import show
 from mainspring.terminal.remote import Server
 
@@ -130,3 +131,6 @@ def _seconds(text: str) -> float:
     if unit in UNITS and number.replace(".", "", 1).isdigit():
         return float(number) * UNITS[unit]
     raise InvalidRequest(f"{text!r} is no time", remedy="Write 30m, 2h or 7d", param="lasting")
+
+
+COMMANDS = (Command("alerts", app, WATCH), Command("slos", slos, WATCH))

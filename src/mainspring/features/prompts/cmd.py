@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mainspring.core.errors import InvalidRequest, NotFound
+from mainspring.feature import MODELS, Command
 from mainspring.terminal import show
 
 if TYPE_CHECKING:
@@ -238,3 +239,6 @@ def _run(context: typer.Context, work: Callable[[Stores], Awaitable[Any]]) -> An
             return await work(opened)
 
     return asyncio.run(within())
+
+
+COMMANDS = (Command("prompts", app, MODELS),)

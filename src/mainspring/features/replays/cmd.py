@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from mainspring.core.errors import InvalidRequest
+from mainspring.feature import QUALITY, Command
 from mainspring.terminal import show
 from mainspring.terminal.remote import Server
 
@@ -71,3 +72,6 @@ def _marked(pieces: Any) -> str:
     """Both texts in one: what only the original has in [-brackets-], what only the replay has in {+braces+}."""
     marks = {"same": "{}", "removed": "[-{}-]", "added": "{{+{}+}}"}
     return "".join(marks[piece["kind"]].format(piece["text"]) for piece in pieces)
+
+
+COMMANDS = (Command("replay", replay, QUALITY),)

@@ -91,23 +91,11 @@ def _changes(facts: dict[str, Any]) -> Changes:
     return Changes(facts["model"], prompt, facts["policy"], facts["parameters"])
 
 
-class Running(Protocol):
-    """What batches of replays need of an open system."""
-
-    @property
-    def settings(self) -> Settings: ...
-    @property
-    def stores(self) -> Stores: ...
-    @property
-    def replays(self) -> Replays: ...
-
-
 @asynccontextmanager
-async def replaying(system: Running) -> AsyncIterator[Worker]:
+async def replaying(replays: Replays, stores: Stores, settings: Settings) -> AsyncIterator[Worker]:
     """Batches of replays are worked on while the block runs; leaving it stops them where they are."""
-    stores = system.stores
-    work = ReplayWork(system.replays, stores.jobs, stores.keys, timeout_s=system.settings.gateway.request_timeout_s)
-    worker = Worker(stores.jobs, KIND, work, lease_s=system.settings.batches.lease_s)
+    work = ReplayWork(replays, stores.jobs, stores.keys, timeout_s=settings.gateway.request_timeout_s)
+    worker = Worker(stores.jobs, KIND, work, lease_s=settings.batches.lease_s)
     worker.start()
     try:
         yield worker

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from mainspring.core.errors import InvalidRequest, NotFound
+from mainspring.feature import KEEP, Command
 from mainspring.terminal import show
 
 if TYPE_CHECKING:
@@ -188,3 +189,6 @@ def _run(
 
 def _time(at: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
+
+
+COMMANDS = (Command("sessions", app, KEEP),)

@@ -1,0 +1,25 @@
+"""The feature: routes, and the worker that answers batches behind everybody else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter
+
+from mainspring.feature import Feature, Http, Rooms, Services
+from mainspring.features.batches.routes import router, working
+
+
+def _routes(http: Http) -> list[APIRouter]:
+    stores, settings = http.rooms.stores, http.rooms.settings
+    return [router(stores.batches, stores.files, settings.batches, http.access, http.idempotency)]
+
+
+@asynccontextmanager
+async def _work(rooms: Rooms, _: Services) -> AsyncIterator[None]:
+    async with working(rooms):
+        yield
+
+
+FEATURE = Feature("batches", routes=_routes, work=_work)

@@ -1,0 +1,10 @@
+"""The commands: what is held of somebody, for how long what is kept, and what was done by whom."""
+
+from mainspring.feature import KEEP, Command
+from mainspring.features.compliance import audit_cmd, retention_cmd, subject_cmd
+
+COMMANDS = (
+    Command("audit", audit_cmd.app, KEEP),
+    Command("retention", retention_cmd.retention, KEEP),
+    Command("subjects", subject_cmd.app, KEEP),
+)

@@ -1,0 +1,24 @@
+"""The feature: the monitor as a service, its routes, and its watch over the traffic of a server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from mainspring.feature import Feature, Rooms
+from mainspring.features.monitor.routes import router
+from mainspring.features.monitor.service import Monitor
+from mainspring.features.monitor.watching import make
+
+
+@asynccontextmanager
+async def _open(rooms: Rooms) -> AsyncIterator[Monitor]:
+    yield make(rooms.settings, rooms.stores, rooms.telemetry, rooms.engines, rooms.path)
+
+
+FEATURE = Feature(
+    "monitor",
+    open=_open,
+    routes=lambda http: [router(http.services[Monitor], http.access)],
+    work=lambda _, services: services[Monitor].watching(),
+)

@@ -1,0 +1,71 @@
+"""Watches the traffic: counts it, raises alerts and tells people, looks for drift, judges a share of the answers, keeps
+the budgets of objectives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from mainspring.core.errors import SettingsError
+from mainspring.core.settings import Settings
+from mainspring.engines import Engines
+from mainspring.features.monitor.judging.judges import JUDGING, ByEmbeddings, ByModel
+from mainspring.features.monitor.judging.live_judging import Bench, Judging
+from mainspring.features.monitor.service import Monitor
+from mainspring.rag.answer.passages import Passages
+from mainspring.serving import Path
+from mainspring.stores import Stores
+from mainspring.stores.events.verdicts import Verdicts
+from mainspring.telemetry import Telemetry
+
+__all__ = ["Monitor", "make"]
+
+
+def make(settings: Settings, stores: Stores, telemetry: Telemetry, engines: Engines, path: Path) -> Monitor:
+    """The monitor over the stores. It watches within ``Monitor.watching``; questions are embedded while no engine on
+    this machine has work, and answers are judged while nothing else is under way. Raises ``SettingsError``: no such
+    judge."""
+
+    def idle() -> bool:
+        replicas = (each for model in engines.chat.values() for each in model.all_replicas() if each.local)
+        found = (each.engine.statistics() for each in replicas)
+        return not any(gauges.get("running", 0.0) + gauges.get("waiting", 0.0) for gauges in found)
+
+    def free() -> bool:
+        return not telemetry.tracing.under_way and idle()
+
+    judging = None
+    if settings.monitor.judging.wanted:
+        # Those that were named are told by their names, as served ones are.
+        telemetry.metrics.serve(JUDGING, *settings.monitor.judging.applications)
+        judging = Judging(
+            settings.monitor.judging,
+            stores.events,
+            Verdicts(stores.database, stores.events),
+            Passages(stores.collections, stores.vectors),
+            _bench(settings, stores, engines, path, free),
+            idle=free,
+            count=telemetry.metrics.judged,
+        )
+    return Monitor(settings.monitor, stores.database, stores.jobs, engines.embedder, idle=idle, judging=judging)
+
+
+def _bench(settings: Settings, stores: Stores, engines: Engines, path: Path, idle: Callable[[], bool]) -> Bench:
+    wanted = settings.monitor.judging.model
+    if not wanted:
+        return ByEmbeddings(
+            engines.embedder,
+            path.charged,
+            stores.events,
+            idle=idle,
+            permits=partial(path.services.residency.permits, settings.models.region),
+        )
+    model = engines.chat.get(wanted)
+    if model is None or not model.grounded:
+        usable = [name for name, each in engines.chat.items() if each.grounded]
+        why = "is no chat model here" if model is None else "is not marked grounded: it is too weak to judge"
+        raise SettingsError(
+            f"monitor.judging.model: {wanted} {why}",
+            remedy=f"Use {' or '.join(usable)}" if usable else "Leave it empty to judge by embeddings",
+        )
+    return ByModel(path.chat[wanted], wanted, engines.embedder, stores.events, path.services.purse)
