@@ -106,7 +106,7 @@ def router(replays: Replays, jobs: Jobs, access: Access, idempotency: Idempotenc
     routes = APIRouter(route_class=JsonRoute, tags=["replays"], prefix=PREFIX)
     players = Annotated[Context, Depends(access("replay"))]
 
-    @routes.post("", status_code=201)
+    @routes.post("", status_code=201, responses={202: {"description": "The batch, queued"}})
     async def create_replay(
         http: HttpRequest, body: ReplayBody, context: players, key: IdempotencyKey = None
     ) -> HttpResponse:
