@@ -37,6 +37,7 @@ async def found(question: str, text: str = TEXT) -> list[str]:
         ("May I take my sabbatical in spring?", []),
         ("What does leave entail?", []),
         ("Explain the leave of the mill as a limerick", []),
+        ("What is the leave-to-labour ratio of the mill by percentage?", []),
         # Documents write it with a sign.
         ("What is the price of bread in pounds?", []),
     ],

@@ -29,6 +29,11 @@ _ASKS = re.compile(
     r"|must|may|might|will|would|has|have|had)\b",
     re.IGNORECASE,
 )
+# What is computed, or named by its place in a statement, is written in no document in these words.
+_COMPUTED = re.compile(
+    r"\b(?:increases?|decreases?|changes?|ratio|difference|average|mean|total|sum|percentage|growth|proportion|net)\b",
+    re.IGNORECASE,
+)
 # What stands before a noun, or before the word before it.
 _BEFORE_NOUNS = frozenset("a an the of for on with in about by any no".split())
 # Said of things and not things themselves; money stands in documents as a sign.
@@ -61,7 +66,7 @@ async def absent(
 ) -> tuple[Named, ...]:
     """The nouns of ``question`` that are absent from what was found."""
     last = question.rpartition("\n")[2]
-    if not passages or not _ASKS.match(last) or _PERSONAL.search(_FOR_ALL.sub("", last)):
+    if not passages or not _ASKS.match(last) or _COMPUTED.search(last) or _PERSONAL.search(_FOR_ALL.sub("", last)):
         return ()
     nouns = _nouns(last)
     if not nouns:
