@@ -14,11 +14,11 @@ import pytest
 
 from mainspring.core.errors import Conflict, Overloaded, UnreadableDocument
 from mainspring.core.settings import RagSettings
-from mainspring.rag import page_picture
 from mainspring.rag.originals import Originals
 from mainspring.rag.parse import frames
 from mainspring.rag.parse.parsed import MAX_PIXELS, PNG, PagePicture
 from mainspring.rag.parse.parser import Parser
+from mainspring.rag.parse.pdf import page_picture
 from mainspring.stores.documents.catalogue import Document
 from tests.rag.conftest import HANDBOOK, Room
 

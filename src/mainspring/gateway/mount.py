@@ -6,7 +6,6 @@ from fastapi import FastAPI
 
 from mainspring.feature import Http, routers
 from mainspring.features.compliance.service import Compliance
-from mainspring.gateway import originals
 from mainspring.gateway.edge import console, health
 from mainspring.gateway.edge.app import create_app
 from mainspring.gateway.identity import key_routes, policy_routes, preset_routes, quota_routes
@@ -19,6 +18,7 @@ from mainspring.gateway.routes import (
     generate,
     knowledge,
     moderations,
+    originals,
     replicas,
     responses,
     search,

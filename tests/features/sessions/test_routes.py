@@ -17,7 +17,7 @@ from mainspring.http.access import access_to
 from mainspring.http.idempotency import Idempotency
 from mainspring.serving.memory.layer import stored_name
 from mainspring.stores.schema import turns
-from mainspring.stores.session_answers import SessionAnswers
+from mainspring.stores.sessions.answers import SessionAnswers
 from mainspring.stores.sessions.turns import SessionTurn, delete_turns
 from tests.gateway.asgi import Kept, ask
 from tests.serving.talk import Talk, talk

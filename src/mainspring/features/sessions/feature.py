@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from mainspring.feature import Feature, Http
 from mainspring.features.sessions.routes import router
-from mainspring.stores.session_answers import SessionAnswers
+from mainspring.stores.sessions.answers import SessionAnswers
 
 
 def _routes(http: Http) -> list[APIRouter]:

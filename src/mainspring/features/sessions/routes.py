@@ -28,7 +28,7 @@ from mainspring.http.respond import json_response
 from mainspring.serving.memory import notes
 from mainspring.serving.memory.layer import OWN, owner, stored_name
 from mainspring.stores.events.audit_log import By
-from mainspring.stores.session_answers import SessionAnswer
+from mainspring.stores.sessions.answers import SessionAnswer
 from mainspring.stores.sessions.conversations import PART, Conversation, SessionInfo
 from mainspring.stores.sessions.turns import TurnMessage
 from mainspring.stores.sql.pages import Page, Slice
@@ -69,7 +69,7 @@ class Kept(Protocol):
 
 
 class Recorded(Protocol):
-    """``stores.session_answers.SessionAnswers``."""
+    """``stores.sessions.answers.SessionAnswers``."""
 
     async def of(self, principal: Principal, said: Sequence[TurnMessage]) -> dict[str, SessionAnswer]: ...
 

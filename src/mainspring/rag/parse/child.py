@@ -13,8 +13,8 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from mainspring.core.errors import MainspringError, UnreadableDocument
-from mainspring.rag import page_picture
 from mainspring.rag.parse import frames, kinds, readers
+from mainspring.rag.parse.pdf import page_picture
 
 _MAX_FILE_BYTES = 256 * 2**20
 _YIELDS = 10
