@@ -20,6 +20,7 @@ from mainspring.core.errors import SettingsError
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
+    from mainspring.core.plugins import Registry
     from mainspring.core.settings import Settings
     from mainspring.core.types import Responder
     from mainspring.engines import Engines
@@ -107,9 +108,10 @@ class Command:
     panel: str
 
 
-def features() -> list[Feature]:
-    """Those of this package, by name."""
-    found = (_attribute(name, "feature", "FEATURE") for name in _folders())
+def features(plugins: Registry | None = None) -> list[Feature]:
+    """Those of this package, by name, then those of ``plugins``."""
+    found = [_attribute(name, "feature", "FEATURE") for name in _folders()]
+    found += [made for _, made in plugins.made("feature")] if plugins is not None else []
     return [each for each in found if isinstance(each, Feature)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from mainspring.rag.library import Library
 from mainspring.serving.admit.rate_limits import Charge
 from mainspring.serving.cache.administration import Caches
 from mainspring.serving.judge.moderation import Moderator
-from mainspring.serving.ring.registry import Registry
+from mainspring.serving.ring.registry import Registry, Served
 from mainspring.serving.route.replicas import Replicas
 from mainspring.stores import Stores
 from mainspring.telemetry import Telemetry
@@ -65,10 +66,13 @@ class System:
             path = await enter(serving.open(settings, opened_stores, opened_telemetry, opened_engines))
             library = await enter(rag.open(settings, opened_stores, opened_telemetry, opened_engines, path))
             rooms = Rooms(settings, opened_stores, opened_telemetry, opened_engines, path, library)
-            found, services = features(), Services()
+            found, services = features(opened_engines.plugins), Services()
             for feature in found:
                 if feature.open is not None:
                     services.add(await enter(feature.open(rooms)))
+            for name, application in opened_engines.plugins.made("application", rooms):
+                path.registry.add(Served(name, "application", application, created=int(time.time())))
+                opened_telemetry.metrics.serve(name)
             yield cls(
                 settings,
                 opened_stores,

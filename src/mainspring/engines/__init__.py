@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,8 @@ log = logging.getLogger("mainspring.engines")
 class Engines:
     """What this room opens. ``load_embedder`` makes another embedder of the catalogue, for collections that were
     embedded with it (None: there is no other), ``reader`` is the reranker that reads the sentences of answers again.
-    ``load_chat`` starts a chat model of the catalogue that came later, which ends with the others."""
+    ``load_chat`` starts a chat model of the catalogue that came later, which ends with the others. ``plugins`` is what
+    is installed, of every kind."""
 
     chat: dict[str, ChatModel]
     embedder: Embedder
@@ -39,6 +40,7 @@ class Engines:
     load_embedder: Callable[[str], Embedder] | None = None
     reader: Reranker | None = None
     load_chat: Callable[[str], Awaitable[ChatModel]] | None = None
+    plugins: plugins.Registry = field(default_factory=plugins.Registry)
 
 
 class Prepared:
@@ -116,7 +118,7 @@ async def open(settings: Settings, prepared: Prepared | None = None) -> AsyncIte
             stack.push_async_callback(reader.close)
         chat = {model.name: model for model in prepared.models}
         load_chat = partial(_load_chat, settings, prepared)
-        yield Engines(chat, embedder, reranker, builtin.embedders(settings), reader, load_chat)
+        yield Engines(chat, embedder, reranker, builtin.embedders(settings), reader, load_chat, prepared.registry)
 
 
 async def _load_chat(settings: Settings, prepared: Prepared, name: str) -> ChatModel:

@@ -52,6 +52,7 @@ def doctor(
     checks = [
         _python(),
         *_extras(),
+        *_plugins(),
         *_models(context),
         *doctor_serving.names(loaded.settings),
         *doctor_serving.router(loaded.settings),
@@ -100,6 +101,18 @@ def _extras() -> list[Check]:
         detail = f"pip install 'mainspring[{extra}]' brings {', '.join(missing)}" if missing else ", ".join(packages)
         checks.append((f"extra {extra}", "absent" if missing else "ok", detail))
     return checks
+
+
+def _plugins() -> list[Check]:
+    from mainspring.core import plugins
+
+    failed = plugins.load().failed
+    return [
+        (f"plugin {each.name}", "wrong", failed[each.name])
+        if each.name in failed
+        else (f"plugin {each.name}", "ok", f"{each.value}, of {each.dist.name if each.dist else 'no package'}")
+        for each in plugins.installed()
+    ]
 
 
 def _models(context: typer.Context) -> list[Check]:
