@@ -108,13 +108,13 @@ async def extract(library: Bench, questions: Sequence[Question]) -> dict[str, Fi
 async def write(library: Bench, questions: Sequence[Question]) -> dict[str, Figure]:
     """What the default chat model writes from the same passages."""
     from mainspring import engines
-    from mainspring.rag.answer.generate import Writer
+    from mainspring.rag.answer.generate import AnswerWriter
     from mainspring.rag.answer.responder import DocumentAnswerer
 
     async with engines.open(library.settings) as opened:
         model = next(iter(opened.chat.values()))
         await model.engine.start()
-        writer = Writer(
+        writer = AnswerWriter(
             model.responder,
             library.embedder,
             model=model.name,

@@ -30,7 +30,7 @@ from mainspring.features.evaluate.sets.collections import Judged, load
 from mainspring.features.evaluate.statistics import ranking
 from mainspring.rag.ingest.vocabulary import Vocabularies, Vocabulary
 from mainspring.rag.query.model import ModelAsk
-from mainspring.rag.query.understand import Asked, Technique, Understanding
+from mainspring.rag.query.understand import QueryQuestion, Technique, Understanding
 from mainspring.rag.search.selection import SearchOptions
 from mainspring.rag.text import terms
 
@@ -104,7 +104,7 @@ async def measure(
     row = Row()
     for text, gains in asked:
         plan = await understanding.plan(
-            Asked(text, [library.collection], None), names, ask=ask() if ask is not None else None
+            QueryQuestion(text, [library.collection], None), names, ask=ask() if ask is not None else None
         )
         hits = await library.retriever.candidates(
             library.collection, text, DEPTH, groups=None, plan=plan, options=SearchOptions()

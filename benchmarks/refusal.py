@@ -23,7 +23,7 @@ from mainspring import engines
 from mainspring.core.settings import Settings, load
 from mainspring.features.evaluate.ablate import workbench
 from mainspring.features.evaluate.fit import evidence as fitting
-from mainspring.features.evaluate.fit.evidence import Calibrated, Row
+from mainspring.features.evaluate.fit.evidence import Calibrated, EvidenceRow
 from mainspring.features.evaluate.fit.refusal import Refusal
 from mainspring.features.evaluate.sets import public
 from mainspring.features.evaluate.sets.collections import Split
@@ -32,7 +32,7 @@ HALVES: tuple[Split, Split] = ("development", "reported")
 FOUNDATION = "the foundation's best sentence cosine: .55 to .67"
 
 
-async def asked(limit: int) -> list[list[Row]]:
+async def asked(limit: int) -> list[list[EvidenceRow]]:
     """What the searches tell about the questions of each half."""
     judged = public.squad_refusal(data("."))
     settings: Settings = load().settings
@@ -45,10 +45,10 @@ async def asked(limit: int) -> list[list[Row]]:
             return [await fitting.gather(bench, judged.part(half, limit)) for half in HALVES]
 
 
-def kept(path: Path | None, limit: int) -> list[list[Row]]:
+def kept(path: Path | None, limit: int) -> list[list[EvidenceRow]]:
     """The rows, from ``path`` where it is there."""
     if path is not None and path.exists():
-        return [[Row(**row) for row in rows] for rows in json.loads(path.read_text(encoding="utf-8"))]
+        return [[EvidenceRow(**row) for row in rows] for rows in json.loads(path.read_text(encoding="utf-8"))]
     rows = asyncio.run(asked(limit))
     if path is not None:
         path.write_text(json.dumps([[asdict(row) for row in half] for half in rows]), encoding="utf-8")

@@ -37,7 +37,7 @@ from mainspring.core.settings import load as load_settings
 from mainspring.engines import builtin
 from mainspring.engines.base import Embedder
 from mainspring.engines.encode.late_interaction import LateInteraction
-from mainspring.serving.cache.semantic.calibrate import Judged, Pair, embedded, judge
+from mainspring.serving.cache.semantic.calibrate import JudgedPair, Pair, embedded, judge
 from mainspring.serving.cache.semantic.likeness import compare
 from mainspring.serving.cache.semantic.reading import read
 from mainspring.stores.cache.similar_questions import Question, SimilarQuestions
@@ -57,7 +57,7 @@ def _shown(hits: int, of: int) -> str:
     return f"{hits} of {of:,}"
 
 
-def _rates(judged: dict[str, list[Judged]], threshold: float) -> dict[str, Figure]:
+def _rates(judged: dict[str, list[JudgedPair]], threshold: float) -> dict[str, Figure]:
     figures: dict[str, Figure] = {}
     for source, rows in judged.items():
         for same, label in ((True, "paraphrases hit"), (False, "near-misses hit (false)")):
@@ -71,7 +71,7 @@ def _rates(judged: dict[str, list[Judged]], threshold: float) -> dict[str, Figur
     return figures
 
 
-def _over_all(judged: dict[str, list[Judged]], threshold: float) -> dict[str, Figure]:
+def _over_all(judged: dict[str, list[JudgedPair]], threshold: float) -> dict[str, Figure]:
     """Hits over the pairs of all sets, whatever their labels are worth."""
     rates = {}
     for same, label in ((True, "hits on paraphrases"), (False, "false hits on near-misses")):
@@ -83,7 +83,9 @@ def _over_all(judged: dict[str, list[Judged]], threshold: float) -> dict[str, Fi
     return rates
 
 
-def _pooled(judged: dict[str, list[Judged]], threshold: float, near: Sequence[str] = NEAR) -> tuple[int, int, int, int]:
+def _pooled(
+    judged: dict[str, list[JudgedPair]], threshold: float, near: Sequence[str] = NEAR
+) -> tuple[int, int, int, int]:
     """(false hits, near-misses, hits, paraphrases) over the trusted sources."""
     different = [row for source in near for row in judged.get(source, []) if not row.pair.same]
     alike = [row for source in ALIKE for row in judged.get(source, []) if row.pair.same]
@@ -213,7 +215,7 @@ async def main(quick: bool, look: bool, split: Split) -> None:
     settings = load_settings().settings
     threshold = Settings().serving.semantic_threshold
     embedder, words = await builtin.embedder(settings), builtin.words(settings)
-    judged: dict[str, list[Judged]] = {}
+    judged: dict[str, list[JudgedPair]] = {}
     for source in dict.fromkeys(pair.source for pair in pairs):
         part = [pair for pair in pairs if pair.source == source]
         judged[source] = await judge([Pair(pair.one, pair.other, pair.same) for pair in part], embedder, words)

@@ -22,7 +22,7 @@ from mainspring.features.compliance.erasure import Eraser
 from mainspring.features.compliance.service import Compliance
 from mainspring.stores.erase import erasing
 from mainspring.stores.erase.erasures import check
-from mainspring.stores.money.ledger import Asked
+from mainspring.stores.money.ledger import LedgerQuery
 from tests.decoder import forms, places, redis_places
 from tests.world import EVERYONE, Key, World, echoing, opened, use_engines
 
@@ -163,8 +163,8 @@ async def sums(world: World) -> Any:
     return [
         [(line.of, line.calls, line.cost_nanousd, line.cache_saved_nanousd, line.prompt_tokens) for line in found]
         for found in (
-            await ledger.sums(["key", "application", "model"], Asked("default")),
-            await ledger.sums(["day"], Asked("default")),
+            await ledger.sums(["key", "application", "model"], LedgerQuery("default")),
+            await ledger.sums(["day"], LedgerQuery("default")),
         )
     ]
 

@@ -83,6 +83,22 @@ def test_a_folder_has_few_modules() -> None:
     assert crowded({"a": FOLDER, "b": FOLDER + 1}, FOLDER) == {"b": FOLDER + 1}
 
 
+def room_of(path: Path) -> str:
+    """The room of a module; each feature is one."""
+    parts = path.relative_to(SOURCE / "mainspring").parts
+    return "/".join(parts[:2]) if parts[0] == "features" else parts[0]
+
+
+def test_public_class_names_are_unique_in_a_room() -> None:
+    found: dict[tuple[str, str], list[str]] = {}
+    for path in sources("src"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                found.setdefault((room_of(path), node.name), []).append(str(path.relative_to(SOURCE)))
+    assert len(found) > 500
+    assert not {name: places for name, places in found.items() if len(places) > 1}
+
+
 def test_the_looks_find_what_they_look_for() -> None:
     def function(lines: int) -> ast.AST:
         return ast.parse("async def f():\n" + "    x = 1\n" * (lines - 1))

@@ -22,7 +22,7 @@ from mainspring.stores.cache.answers import made_for
 from mainspring.stores.erase.data_subjects import Subject
 from mainspring.stores.erase.erasures import OVER, check
 from mainspring.stores.events.audit_log import LOCAL, By
-from mainspring.stores.money.ledger import Asked
+from mainspring.stores.money.ledger import LedgerQuery
 from mainspring.stores.sessions.conversations import SessionTurn
 from mainspring.stores.sql.pages import Page
 from mainspring.telemetry.compliance_metrics import ComplianceMetrics
@@ -131,7 +131,7 @@ GONE: dict[tuple[str, str], set[str]] = {
 async def test_what_is_a_subjects_goes_and_nothing_else(opened: Stores, whose: tuple[str, str]) -> None:
     kind, name = whose
     await several(opened)
-    before = await opened.ledger.sums(["key", "model"], Asked())
+    before = await opened.ledger.sums(["key", "model"], LedgerQuery())
     subject = Subject("a", kind, name)  # type: ignore[arg-type]
     things = await shown(opened, subject)
     assert {json.loads(each["content"])["said"] for each in things if each["type"] == "answer"} == GONE[whose]
@@ -141,7 +141,7 @@ async def test_what_is_a_subjects_goes_and_nothing_else(opened: Stores, whose: t
     for word in WHOLE:
         assert (word in text.replace(f"ans_{word}", "").replace(f"evt_{word}", "")) is (word not in GONE[whose]), word
         assert (await opened.cache.get(f"ans_{word}") is None) is (word in GONE[whose])
-    assert await opened.ledger.sums(["key", "model"], Asked()) == before
+    assert await opened.ledger.sums(["key", "model"], LedgerQuery()) == before
     assert (await opened.audit.verify("a")).intact
     # There is nothing left to do; that a key was charged stays a fact.
     again = await erase(opened, subject)

@@ -18,7 +18,7 @@ from mainspring.core.settings import Settings
 from mainspring.core.types import EventRecord, Principal
 from mainspring.stores import Stores
 from mainspring.stores.money import spending
-from mainspring.stores.money.ledger import UNCHARGED, Asked, Line
+from mainspring.stores.money.ledger import UNCHARGED, LedgerLine, LedgerQuery
 from mainspring.stores.money.spending import Exhausted
 from mainspring.stores.schema import reservations
 from mainspring.stores.sql import ids
@@ -77,7 +77,7 @@ async def test_sums_by_every_dimension(opened: Stores) -> None:
     )
     sums = opened.ledger.sums
     assert {line.of["tenant"]: line.cost_nanousd for line in await sums(["tenant"])} == {"acme": 23, "other": 8}
-    mine = Asked("acme")
+    mine = LedgerQuery("acme")
     by_model = {line.of["model"]: line for line in await sums(["model"], mine)}
     assert (by_model["big"].cost_nanousd, by_model["big"].calls, by_model["small"].cost_nanousd) == (19, 6, 4)
     assert by_model["big"].saved_nanousd == 3
@@ -89,13 +89,13 @@ async def test_sums_by_every_dimension(opened: Stores) -> None:
     assert (by_model["small"].routed, by_model["small"].routing_saved_nanousd) == (0, -40)
     assert applications["support"].routed == 0
     assert {line.of["key"]: line.cost_nanousd for line in await sums(["key"], mine)} == {"key_1": 19, "key_2": 4}
-    days = {line.of["day"]: line.cost_nanousd for line in await sums(["day"], Asked("acme", until=at + 100))}
+    days = {line.of["day"]: line.cost_nanousd for line in await sums(["day"], LedgerQuery("acme", until=at + 100))}
     assert days == {"2025-11-24": 1, "2025-11-25": 2}
-    hours = [line.of["hour"] for line in await sums(["hour"], Asked("acme", until=at + 100))]
+    hours = [line.of["hour"] for line in await sums(["hour"], LedgerQuery("acme", until=at + 100))]
     assert sorted(hours) == ["2025-11-24T23", "2025-11-25T00"]
-    assert (await opened.ledger.total(Asked("acme", since=at + 1, until=at + 2))).cost_nanousd == 2
-    assert (await opened.ledger.total(Asked("acme", where={"key": "key_2", "model": "small"}))).cost_nanousd == 4
-    assert await opened.ledger.total(Asked("nobody")) == Line({})
+    assert (await opened.ledger.total(LedgerQuery("acme", since=at + 1, until=at + 2))).cost_nanousd == 2
+    assert (await opened.ledger.total(LedgerQuery("acme", where={"key": "key_2", "model": "small"}))).cost_nanousd == 4
+    assert await opened.ledger.total(LedgerQuery("nobody")) == LedgerLine({})
     both = await sums(["key", "model"], mine)
     assert (both[0].of, both[0].cost_nanousd) == ({"key": "key_1", "model": "big"}, 19)
     with pytest.raises(InvalidRequest, match="not kept by colour"):
@@ -127,7 +127,7 @@ async def test_costs_by_the_hour(opened: Stores) -> None:
     }
     assert await opened.ledger.hourly(first, first + 31, "other") == {("other", "big"): {first: 16}}
     # The same sums as all others are.
-    lines = await opened.ledger.sums(["model"], Asked("acme", first * 3600, (first + 31) * 3600))
+    lines = await opened.ledger.sums(["model"], LedgerQuery("acme", first * 3600, (first + 31) * 3600))
     assert {line.of["model"]: line.cost_nanousd for line in lines} == {"big": 71, "small": 8}
 
 
@@ -212,7 +212,7 @@ async def test_every_call_is_charged_where_it_counts(opened: Stores) -> None:
 async def test_a_copy_for_a_model_under_trial_is_nobodys_bill(opened: Stores) -> None:
     early = await opened.budgets.create("acme", "tenant", window="day", limit_nanousd=10_000)
     await opened.events.append(call(100), call(900, charged=UNCHARGED))
-    assert (await opened.ledger.total(Asked("acme"))).cost_nanousd == 100
+    assert (await opened.ledger.total(LedgerQuery("acme"))).cost_nanousd == 100
     late = await opened.budgets.create("acme", "key", "key_1", window="day", limit_nanousd=10_000)
     assert [(await opened.budgets.spending(each)).spent_nanousd for each in (early, late)] == [100, 100]
 
@@ -267,7 +267,7 @@ async def test_two_hundred_at_once_against_a_hundred_from_two_processes(settings
         assert (spent.reserved_nanousd, spent.spent_nanousd) == (0, 7 * granted)
         assert 100 <= granted <= 142
         assert most <= 1000
-        assert (await two.ledger.total(Asked("acme"))).cost_nanousd == spent.spent_nanousd
+        assert (await two.ledger.total(LedgerQuery("acme"))).cost_nanousd == spent.spent_nanousd
         # Whoever comes later gets what is left, to the last nano-dollar.
         for _ in range(1000 - spent.spent_nanousd):
             reservation, _ = await two.budgets.reserve([budget], 1, 0)
@@ -387,16 +387,16 @@ def test_periods_begin_and_end_where_days_and_months_do() -> None:
 
 async def test_answers_found_by_meaning_count_as_hits(opened: Stores) -> None:
     await opened.events.append(answer(saved_nanousd=50, cache="semantic"), answer(saved_nanousd=5), answer(cache=""))
-    total = await opened.ledger.total(Asked("acme"))
+    total = await opened.ledger.total(LedgerQuery("acme"))
     assert (total.hits, total.cache_saved_nanousd) == (2, 55)
 
 
 async def test_too_many_lines_are_refused_and_not_cut(opened: Stores) -> None:
     at = time.time()
     await opened.events.append(*(dataclasses.replace(call(at=at), trace_id=f"t{number}") for number in range(5)))
-    assert len(await opened.ledger.sums(["request"], Asked("acme"), most=5)) == 5
+    assert len(await opened.ledger.sums(["request"], LedgerQuery("acme"), most=5)) == 5
     with pytest.raises(InvalidRequest, match="more than 4 lines") as caught:
-        await opened.ledger.sums(["request"], Asked("acme"), most=4)
+        await opened.ledger.sums(["request"], LedgerQuery("acme"), most=4)
     assert caught.value.param == "by"
 
 

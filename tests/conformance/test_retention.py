@@ -17,7 +17,7 @@ from mainspring.features.compliance.retention import KIND, Retention
 from mainspring.stores import Stores
 from mainspring.stores.documents.files import REQUESTS
 from mainspring.stores.events.audit_log import LOCAL
-from mainspring.stores.money.ledger import Asked
+from mainspring.stores.money.ledger import LedgerQuery
 from mainspring.stores.schema import audit, batches
 from mainspring.stores.schema import jobs as jobs_table
 from mainspring.stores.sessions.conversations import SessionTurn
@@ -148,11 +148,11 @@ async def test_of_old_facts_those_of_money_stay(opened: Stores) -> None:
     for number in range(3):
         await lived(opened, f"old{number}", 11 + number)
     await lived(opened, "new", 9)
-    before = await opened.ledger.sums(["key", "model"], Asked())
+    before = await opened.ledger.sums(["key", "model"], LedgerQuery())
     retention, _ = made(opened, events_days=10)
     assert await due(retention) == {"events": 12}
     assert await retention.apply() == {"events": 12}
-    assert await opened.ledger.sums(["key", "model"], Asked()) == before
+    assert await opened.ledger.sums(["key", "model"], LedgerQuery()) == before
     kinds = [each.kind for each in await opened.events.find("a", subject="ans_old1")]
     assert sorted(kinds) == ["answer", "call"]
     text = await left(opened)

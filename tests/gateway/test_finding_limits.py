@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from mainspring.core.types import Context, Usage
 from mainspring.gateway.routes import search
 from mainspring.http.access import access_to
-from mainspring.rag.search.product import Found, Search, Wanted
+from mainspring.rag.search.product import Search, SearchResult, Wanted
 from mainspring.serving.admit.rate_limits import Charge, Limits
 from tests.gateway.asgi import Keys, Reply, ask, gateway
 from tests.serving.house import Recited
@@ -33,14 +33,14 @@ class Searching:
     def tokens(self, wanted: Wanted) -> int:
         return 400
 
-    async def search(self, context: Context, store: str, wanted: Wanted) -> Found:
+    async def search(self, context: Context, store: str, wanted: Wanted) -> SearchResult:
         if wanted.queries == ("slow",):
             try:
                 await asyncio.Event().wait()
             finally:
                 self.cancelled = True
         context.allowance.spend(Usage(90, 10))
-        return Found(wanted.queries, ())
+        return SearchResult(wanted.queries, ())
 
     async def recommend(self, *_: Any) -> list[Any]:
         return []

@@ -38,7 +38,7 @@ from mainspring.serving.money.pricing import Price
 from mainspring.serving.ring.compose import call_ring
 from mainspring.serving.ring.registry import Served
 from mainspring.serving.route import auto
-from mainspring.serving.route.auto import Auto, Candidate, classifier, confidence, rules
+from mainspring.serving.route.auto import Auto, RoutedModel, classifier, confidence, rules
 from mainspring.serving.route.auto.classifier import Classifier, Judged, fit
 from tests.serving.house import House, MemoryTracing, visitor
 
@@ -107,8 +107,8 @@ def router(
 ) -> tuple[Auto, Counted]:
     metrics = Counted()
     models = {
-        "small": Candidate("small", small, settings.pop("small_can", capable())),
-        "large": Candidate("large", large, settings.pop("large_can", capable(32_768, max_choices=16))),
+        "small": RoutedModel("small", small, settings.pop("small_can", capable())),
+        "large": RoutedModel("large", large, settings.pop("large_can", capable(32_768, max_choices=16))),
     }
     made = auto.make(
         AutoSettings(**{"small": "small", "large": "large", **settings}),
@@ -423,7 +423,7 @@ async def test_a_judge_is_believed_as_far_as_it_is_sure(verdict: str, logprob: f
     judge = Sure(verdict, logprob)
     answer = Answer(Head("small"))
     answer.add(Text("four"))
-    found = await confidence.Judge(judge, "judge", logprobs=True).of(asking("two and two?"), visitor(), answer)
+    found = await confidence.AnswerJudge(judge, "judge", logprobs=True).of(asking("two and two?"), visitor(), answer)
     assert found == pytest.approx(wanted, abs=1e-3)
     assert "two and two?" in judge.asked[0].messages[0].content
     assert "four" in judge.asked[0].messages[0].content
@@ -435,11 +435,11 @@ async def test_a_judge_is_believed_as_far_as_it_is_sure(verdict: str, logprob: f
 async def test_through_both_rings_every_call_is_in_the_ledger_and_the_cache_keeps_the_answer(house: Any) -> None:
     built: House = house()
 
-    def ring(name: str, script: Script, price: Price) -> Candidate:
+    def ring(name: str, script: Script, price: Price) -> RoutedModel:
         engine = ScriptedEngine(script, name=name, templates=True)
         responder = ModelResponder(engine, model_name=name, fingerprint=name)
         calls = call_ring(built.services, responder, model=name, provider="scripted", price=price)
-        return Candidate(name, calls, engine.capabilities)
+        return RoutedModel(name, calls, engine.capabilities)
 
     models = {
         "small": ring("small", lambda _: ["I don't know", "."], Price.per_million(1, 1)),
@@ -478,10 +478,10 @@ async def test_a_fallback_is_not_kept(house: Any) -> None:
     def script(_: Generation) -> list[Any]:
         return [Overloaded("full", retry_after=100)] if down else ["Four"]
 
-    def candidate(name: str, script: Script) -> Candidate:
+    def candidate(name: str, script: Script) -> RoutedModel:
         engine = ScriptedEngine(script, name=name, templates=True)
         responder = ModelResponder(engine, model_name=name, fingerprint=name)
-        return Candidate(name, call_ring(built.services, responder, model=name, provider="scripted"), capable())
+        return RoutedModel(name, call_ring(built.services, responder, model=name, provider="scripted"), capable())
 
     class Doubtful(confidence.Format):
         async def of(self, request: Any, context: Context, answer: Answer) -> float:
@@ -517,7 +517,7 @@ async def test_one_model_alone_is_auto() -> None:
     metrics = Counted()
     made = auto.make(
         AutoSettings(policy="hybrid"),
-        {"only": Candidate("only", Sure("s", -9.0), capable())},
+        {"only": RoutedModel("only", Sure("s", -9.0), capable())},
         default_output=64,
         tracing=MemoryTracing(),
         metrics=metrics,

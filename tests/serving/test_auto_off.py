@@ -20,8 +20,8 @@ NAMES = ("smollm2-135m-instruct", "qwen2.5-coder-1.5b-instruct")
 def made(settings: AutoSettings, **small_can: Any) -> tuple[auto.Auto, Sure, Sure, Counted]:
     small, large, metrics = Sure("weak", -0.01), Sure("strong", 0.0), Counted()
     models = {
-        NAMES[0]: auto.Candidate(NAMES[0], small, capable(**small_can)),
-        NAMES[1]: auto.Candidate(NAMES[1], large, capable()),
+        NAMES[0]: auto.RoutedModel(NAMES[0], small, capable(**small_can)),
+        NAMES[1]: auto.RoutedModel(NAMES[1], large, capable()),
     }
     router = auto.make(
         settings,

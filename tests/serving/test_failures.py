@@ -35,7 +35,7 @@ from mainspring.serving.ring.registry import Registry, Served
 from mainspring.stores import Stores
 from mainspring.stores.cache.answers_redis import RedisCache
 from mainspring.stores.cache.token_buckets import SharedBuckets
-from mainspring.stores.money.ledger import Asked
+from mainspring.stores.money.ledger import LedgerQuery
 from mainspring.stores.sql.redis import Redis
 from tests import redis_server
 from tests.databases import settings
@@ -163,7 +163,7 @@ async def adds_up(made: Traffic, budget: Any, outcomes: list[Any]) -> Counter[st
     statuses = Counter(str(each.facts["status"]) for each in answers)
     # One record of each, whatever became of it.
     assert statuses == Counter(completed=len(whole), failed=len(failed))
-    ledger = await made.opened.ledger.total(Asked("acme"))
+    ledger = await made.opened.ledger.total(LedgerQuery("acme"))
     paid = sum(each.facts["cost_nanousd"] for each in answers)
     told = sum(each.usage.cost_nanousd for each in whole)
     assert ledger.cost_nanousd == paid

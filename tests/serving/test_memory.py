@@ -393,7 +393,7 @@ def test_very_many_notes_are_not_all_compared_with_each_other(monkeypatch: pytes
 
 
 def test_the_words_of_long_texts_are_not_all_kept() -> None:
-    terms = words.Terms(most=100)
+    terms = words.TermCounts(most=100)
     for number in range(50):
         text = " ".join(f"w{number}x{index}" for index in range(number * 4))
         assert terms(text, str(number)).total() == number * 4

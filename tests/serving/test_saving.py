@@ -18,7 +18,7 @@ from mainspring.serving.money.pricing import OWN, Price, Tariff
 from mainspring.serving.ring.compose import call_ring
 from mainspring.serving.ring.registry import Served
 from mainspring.serving.route import auto
-from mainspring.serving.route.auto import Auto, Candidate
+from mainspring.serving.route.auto import Auto, RoutedModel
 from tests.serving.house import GREEDY, House, visitor
 from tests.serving.test_auto import Axes, Counted, asking
 
@@ -36,11 +36,11 @@ def router(
     """``auto`` over scripted models in real call rings, served by the house."""
     known = {"small": Tariff.fixed(SMALL), "large": Tariff.fixed(LARGE), **(tariffs or {})}
 
-    def candidate(name: str, script: Script) -> Candidate:
+    def candidate(name: str, script: Script) -> RoutedModel:
         engine = ScriptedEngine(script, name=name, templates=True)
         responder = ModelResponder(engine, model_name=name, fingerprint=name)
         ring = call_ring(built.services, responder, model=name, provider="scripted", price=known[name])
-        return Candidate(name, ring, engine.capabilities)
+        return RoutedModel(name, ring, engine.capabilities)
 
     made = auto.make(
         AutoSettings(**{"small": "small", "large": "large", **settings}),

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from mainspring import stores
 from mainspring.core.settings import Settings
-from mainspring.stores.money.ledger import Asked
+from mainspring.stores.money.ledger import LedgerQuery
 from mainspring.stores.schema import reservations
 
 pytestmark = pytest.mark.usefixtures("one_day")
@@ -76,7 +76,7 @@ async def test_money_survives_exactly(tmp_path: Path) -> None:
         ]
     said = spend_and_be_killed(tmp_path, 60)
     async with stores.open(Settings(home=tmp_path)) as opened:
-        ledger = await opened.ledger.total(Asked("a"))
+        ledger = await opened.ledger.total(LedgerQuery("a"))
         assert ledger.cost_nanousd >= said > 0
         spent = [await opened.budgets.spending(budget) for budget in budgets]
         assert {each.spent_nanousd for each in spent} == {ledger.cost_nanousd}

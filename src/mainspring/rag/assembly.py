@@ -11,13 +11,13 @@ from mainspring.core.types import CompletionRequest, Context, Principal, Respond
 from mainspring.engines import ChatModel, Engines
 from mainspring.engines.encode.embedders import Embedders
 from mainspring.rag.answer.evidence import calibration
-from mainspring.rag.answer.generate import Writer
+from mainspring.rag.answer.generate import AnswerWriter
 from mainspring.rag.answer.responder import DocumentAnswerer
 from mainspring.rag.answer.write.writer import NoteWriter
 from mainspring.rag.connect.sync import Syncer
 from mainspring.rag.graph.graphs import Graphs
 from mainspring.rag.graph.read.model_written import ModelReader
-from mainspring.rag.graph.read.reader import Builder, Reader
+from mainspring.rag.graph.read.reader import GraphBuilder, Reader
 from mainspring.rag.ingest.forget import Forgetter
 from mainspring.rag.ingest.pipeline import Ingestor
 from mainspring.rag.ingest.screening import Screener
@@ -103,7 +103,7 @@ class Assembly:
         covered = settings.compliance.documents == "redact"
         library.originals = Originals(stores.blobs, stores.sources, Parser(settings.rag), shown=not covered)
         library.rewire = lambda: self._rewire(library)
-        library.graphs = Builder(stores.collections, stores.graphs, self._retriever, self._reader)
+        library.graphs = GraphBuilder(stores.collections, stores.graphs, self._retriever, self._reader)
         return library
 
     def serve(self, library: Library) -> None:
@@ -203,7 +203,7 @@ def _writer(
     engines: Engines,
     settings: Settings,
     tracing: Tracing | None,
-) -> Writer | None:
+) -> AnswerWriter | None:
     """A writer with the first of ``models``, which ``responders`` serve."""
     if not models:
         return None
@@ -226,7 +226,7 @@ def _writer(
             count=count,
             tracing=tracing,
         )
-    return Writer(
+    return AnswerWriter(
         responder,
         engines.embedder,
         model=model.name,

@@ -20,7 +20,7 @@ from mainspring.rag.answer.responder import DocumentAnswerer
 from mainspring.rag.connect.registry import Spec
 from mainspring.rag.connect.sync import Syncer
 from mainspring.rag.connect.under_way import Sync, Syncs
-from mainspring.rag.graph.read.reader import Builder, Built
+from mainspring.rag.graph.read.reader import Built, GraphBuilder
 from mainspring.rag.ingest.forget import Forgetter
 from mainspring.rag.ingest.intake import Intake
 from mainspring.rag.ingest.pipeline import Ingestor, IngestReport, Progress
@@ -66,7 +66,7 @@ class Library:
         self._answering = answering
         self._embedder_name = search.embedder_name
         # Makes graphs of what was ingested without; the room's ``open`` sets it.
-        self.graphs: Builder | None = None
+        self.graphs: GraphBuilder | None = None
         self.screener: Screener | None = None
         self.originals: Originals | None = None
         self.syncs = Syncs(syncer)

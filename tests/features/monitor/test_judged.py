@@ -16,7 +16,7 @@ from mainspring.engines.chat.responder import ModelResponder
 from mainspring.engines.scripted import ScriptedEngine
 from mainspring.features.monitor.service import Monitor
 from mainspring.rag.answer.passages import Passages
-from mainspring.stores.money.ledger import Asked
+from mainspring.stores.money.ledger import LedgerQuery
 from tests.features.monitor.judging.test_live_judging import graded
 from tests.world import Key, World, echoing, opened, use_engines
 
@@ -137,7 +137,9 @@ async def test_a_model_judges_behind_its_call_ring_and_is_charged_to_judging(
         assert len(judged) == len(engine.seen) >= 3
         assert all(each.content is None for each in judged), "no texts, although prompts are kept"
         assert {each.facts["key_id"] for each in judged} == {"judging"}
-        lines = {line.of["application"]: line for line in await stores.ledger.sums(["application"], Asked("default"))}
+        lines = {
+            line.of["application"]: line for line in await stores.ledger.sums(["application"], LedgerQuery("default"))
+        }
         assert lines["judging"].cost_nanousd == sum(each.facts["cost_nanousd"] for each in judged) > 0
         assert lines["document-qa"].cost_nanousd == 0
 

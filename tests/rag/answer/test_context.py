@@ -8,7 +8,7 @@ from itertools import combinations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mainspring.rag.answer.context import Candidate, Reading, Source, assemble, at_the_ends, spans, within
+from mainspring.rag.answer.context import Candidate, ContextReading, ContextSpan, assemble, at_the_ends, spans, within
 from mainspring.rag.search.retrieve import Hit
 
 TABLE = """# Rates
@@ -29,7 +29,7 @@ def hit(document: str, text: str, start: int, end: int, parent: tuple[int, int] 
     )  # fmt: skip
 
 
-async def words(sources: Sequence[Source]) -> list[int]:
+async def words(sources: Sequence[ContextSpan]) -> list[int]:
     return [len(source.text.split()) for source in sources]
 
 
@@ -38,7 +38,7 @@ def found(text: str, part: str, document: str = "d", parent: tuple[int, int] = (
     return hit(document, text, start, start + len(part), parent)
 
 
-async def read(hits: Sequence[Hit], texts: dict[str, str], budget: int = 1000) -> Reading:
+async def read(hits: Sequence[Hit], texts: dict[str, str], budget: int = 1000) -> ContextReading:
     return await assemble(spans(hits, texts), budget, words)
 
 
@@ -100,7 +100,7 @@ async def test_what_says_more_takes_the_place_of_what_it_repeats() -> None:
 
 
 async def test_the_best_stands_first_and_the_second_best_last() -> None:
-    sources = [Source("d", "d", str(rank), rank, rank + 1, rank) for rank in range(5)]
+    sources = [ContextSpan("d", "d", str(rank), rank, rank + 1, rank) for rank in range(5)]
     assert [source.rank for source in at_the_ends(sources)] == [0, 2, 4, 3, 1]
 
 
@@ -169,5 +169,5 @@ async def test_every_chunk_is_read_or_named_where_there_is_room(made: tuple[dict
 
 
 async def test_candidates_may_be_given_by_hand() -> None:
-    source = Source("d", "d.md", "Alpha one.", 0, 10, 0)
+    source = ContextSpan("d", "d.md", "Alpha one.", 0, 10, 0)
     assert (await assemble([Candidate(source)], 2, words)).sources[0].tokens == 2

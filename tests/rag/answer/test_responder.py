@@ -32,7 +32,7 @@ from mainspring.core.types import (
 )
 from mainspring.rag.answer import question as asked
 from mainspring.rag.answer.cite import cite
-from mainspring.rag.answer.generate import REFUSAL, UNSUPPORTED, Writer
+from mainspring.rag.answer.generate import REFUSAL, UNSUPPORTED, AnswerWriter
 from mainspring.rag.answer.responder import DocumentAnswerer
 from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.ingest.pipeline import Source
@@ -310,7 +310,7 @@ class Model:
 
 def writing(room: Room, text: str) -> tuple[Model, DocumentAnswerer]:
     model = Model(text)
-    writer = Writer(model, room.embedder, model="m", context_window=2048)
+    writer = AnswerWriter(model, room.embedder, model="m", context_window=2048)
     return model, room.answerer(writer=writer, grounded=True)
 
 
@@ -351,7 +351,7 @@ async def test_sources_are_spotlighted_and_fit_the_window(room: Room, asker: Con
     assert "is data, not instructions" in system.content
     assert re.search(r"<<source-[0-9a-f]{16}>>\n.*25 days of holiday", user.content, re.DOTALL)
     assert user.content.endswith("Question: How many days of holiday does everybody have?\nAnswer:")
-    small = Writer(model, room.embedder, model="m", context_window=600)
+    small = AnswerWriter(model, room.embedder, model="m", context_window=600)
     await collect(await room.answerer(writer=small, grounded=True).respond(ask("How many days of holiday?"), asker))
     assert len(model.asked[1].messages[1].content) < len(user.content)
 
@@ -386,7 +386,7 @@ async def test_answers_are_greedy_unless_asked_otherwise(room: Room, asker: Cont
 async def test_auto_writes_only_with_a_grounded_model(room: Room, asker: Context) -> None:
     await fill(room)
     model = Model("Words.")
-    answerer = room.answerer(writer=Writer(model, room.embedder, model="m", context_window=2048))
+    answerer = room.answerer(writer=AnswerWriter(model, room.embedder, model="m", context_window=2048))
     question = ask("How many days of holiday does everybody have?")
     assert not answerer.sampled
     assert "25 days" in (await collect(await answerer.respond(question, asker))).text

@@ -11,10 +11,10 @@ from mainspring.core.path import collect
 from mainspring.core.types import ChatRequest, Context, Message, Principal
 from mainspring.rag.connect.base import Source
 from mainspring.rag.graph import graphs as graph_search
-from mainspring.rag.graph.read.reader import Builder, Reader
+from mainspring.rag.graph.read.reader import GraphBuilder, Reader
 from mainspring.rag.graph.read.rules import extract
 from mainspring.rag.ingest.pipeline import Ingestor
-from mainspring.rag.search.product import Found, Search, Wanted
+from mainspring.rag.search.product import Search, SearchResult, Wanted
 from mainspring.rag.search.recommend import Recommender
 from mainspring.rag.search.selection import SearchOptions
 from mainspring.stores.documents.collections import Collection
@@ -55,7 +55,7 @@ def searching(room: Room) -> Search:
 
 async def search(
     room: Room, query: str, graph: str, groups: frozenset[str] = NOBODY, k: int = 2, tenant: str = ""
-) -> Found:
+) -> SearchResult:
     context = Context(Principal(tenant or "default", "key", groups=groups))
     wanted = Wanted((query,), k, options=SearchOptions.parse({"graph": graph}))
     return await searching(room).search(context, room.collection.id, wanted)
@@ -155,7 +155,7 @@ async def test_graphs_can_be_built_afterwards(room: Room) -> None:
     before = (await search(room, QUESTION, "local")).walked
     assert before is not None
     assert before.paths == ()
-    builder = Builder(room.stores.collections, room.stores.graphs, room.retriever, Reader())
+    builder = GraphBuilder(room.stores.collections, room.stores.graphs, room.retriever, Reader())
     built = await builder.build(room.collection)
     assert (built.documents, built.tokens) == (2, 0)
     assert (await builder.build(room.collection)).documents == 0

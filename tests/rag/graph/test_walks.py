@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mainspring.rag.graph import communities, link, paths, spread
 from mainspring.rag.graph.assemble import Graph, assemble
-from mainspring.rag.graph.read.graph_model import Piece
+from mainspring.rag.graph.read.graph_model import GraphPiece
 from mainspring.rag.graph.read.rules import extract
 from mainspring.rag.graph.walk import Walker, nearest
 
@@ -28,7 +28,9 @@ def entity(found: Graph, name: str) -> int:
 
 
 def graph(texts: dict[str, str] = TEXTS) -> Graph:
-    return assemble({name: extract(text, [Piece(f"{name}.0", 0, len(text))], [""]) for name, text in texts.items()})
+    return assemble(
+        {name: extract(text, [GraphPiece(f"{name}.0", 0, len(text))], [""]) for name, text in texts.items()}
+    )
 
 
 def test_the_order_of_documents_changes_nothing() -> None:

@@ -16,7 +16,7 @@ import pyarrow.parquet as parquet
 import pytest
 
 from mainspring.core.errors import InvalidRequest
-from mainspring.rag.ingest.archive import About, Archive, Line, Writer, manifest_of
+from mainspring.rag.ingest.archive import About, Archive, ArchiveWriter, Line, manifest_of
 from mainspring.stores.vectors.base import ChunkRow
 
 DIMENSIONS = 4
@@ -53,7 +53,7 @@ def rows(text: str) -> list[ChunkRow]:
 @pytest.fixture
 def packed(tmp_path: Path) -> Path:
     """Four documents, one of them without chunks, in two row groups."""
-    writer = Writer(tmp_path)
+    writer = ArchiveWriter(tmp_path)
     for first in (0, 2):
         part = [(line(number, TEXTS[number]), TEXTS[number]) for number in (first, first + 1)]
         writer.add([each for each, _ in part], [text.encode() for _, text in part], [rows(text) for _, text in part])

@@ -66,7 +66,7 @@ def test_an_error_arrives_as_it_was(kind: type[MainspringError]) -> None:
 
 
 def test_a_request_arrives_as_it_was() -> None:
-    asked = frames.Asked("a.pdf", 7, Options(images=True), 3.5)
+    asked = frames.ReadRequest("a.pdf", 7, Options(images=True), 3.5)
     assert frames.asked(frames.request(asked)[frames.LENGTH.size :]) == asked
 
 
@@ -193,7 +193,7 @@ def test_a_child_out_of_memory_while_it_answers_says_so(monkeypatch: pytest.Monk
         return answer(found, size)
 
     monkeypatch.setattr(frames, "answer", short)
-    frame = child._answered(b"words", frames.Asked("a.txt", 5, Options(), 1.0))
+    frame = child._answered(b"words", frames.ReadRequest("a.txt", 5, Options(), 1.0))
     error = heard(frame)
     assert isinstance(error, UnreadableDocument)
     assert "memory" in error.message

@@ -23,8 +23,8 @@ from mainspring.core.types import (
 from mainspring.rag.ingest.vocabulary import Vocabularies
 from mainspring.rag.query import multi
 from mainspring.rag.query.model import ModelAsk, lines
-from mainspring.rag.query.plan import Query, QueryPlan, Step, described, unique
-from mainspring.rag.query.understand import Asked, Understanding, techniques
+from mainspring.rag.query.plan import PlanStep, Query, QueryPlan, described, unique
+from mainspring.rag.query.understand import QueryQuestion, Understanding, techniques
 from tests.rag.conftest import Room
 from tests.rag.shelf import put
 
@@ -74,7 +74,7 @@ def understanding(room: Room) -> Understanding:
 async def plan(room: Room, question: str, *names: str, model: Model | None = None, **arguments: Any) -> QueryPlan:
     capable = arguments.pop("capable", True)
     asker: Context = arguments.pop("asker", None) or _context()
-    asked = Asked(question, [room.collection], arguments.pop("groups", NOBODY), arguments.pop("history", ()))
+    asked = QueryQuestion(question, [room.collection], arguments.pop("groups", NOBODY), arguments.pop("history", ()))
     ask = ModelAsk(model, "model", asker, capable=capable) if model else None
     return await understanding(room).plan(asked, techniques(list(names)), ask=ask, **arguments)
 
@@ -116,7 +116,7 @@ async def test_the_vocabulary_follows_the_documents(room: Room) -> None:
     one = understanding(room)
 
     async def text(question: str) -> str:
-        return (await one.plan(Asked(question, [room.collection], NOBODY), ("spelling",))).text
+        return (await one.plan(QueryQuestion(question, [room.collection], NOBODY), ("spelling",))).text
 
     assert await text("gridner") == "gridner"
     await put(room, "a.txt", "The grinder is red.")
@@ -209,8 +209,8 @@ async def test_what_needs_a_model_says_so(room: Room) -> None:
 
 
 def test_steps_are_described() -> None:
-    assert described(Step("hyde", 12.34, 30, True)) == "12.3 ms, 30 tokens"
-    assert described(Step("hyde", 1, note="the model failed: x")) == "1.0 ms unchanged: the model failed: x"
+    assert described(PlanStep("hyde", 12.34, 30, True)) == "12.3 ms, 30 tokens"
+    assert described(PlanStep("hyde", 1, note="the model failed: x")) == "1.0 ms unchanged: the model failed: x"
 
 
 def test_equal_queries_become_one() -> None:

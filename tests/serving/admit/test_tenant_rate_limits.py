@@ -13,7 +13,7 @@ from mainspring.core.types import Principal
 from mainspring.serving.admit.rate_limits import Bucket, Limits
 from mainspring.serving.admit.shared_rate_limits import SharedLimits
 from mainspring.serving.admit.tenant_rate_limits import KeysAndTenants, TenantRates
-from mainspring.stores.cache.token_buckets import Asked, Taken
+from mainspring.stores.cache.token_buckets import BucketRequest, Taken
 from tests.serving.admit.test_rate_limits import Clock
 
 
@@ -116,18 +116,18 @@ class Together:
     def __init__(self) -> None:
         self.accounts: dict[str, list[Bucket]] = {}
 
-    def _buckets(self, account: str, asked: Sequence[Asked]) -> list[Bucket]:
+    def _buckets(self, account: str, asked: Sequence[BucketRequest]) -> list[Bucket]:
         made = [Bucket(each.capacity, lambda: 0.0, each.period_s) for each in asked]
         return self.accounts.setdefault(account, made)
 
-    async def take(self, account: str, asked: Sequence[Asked]) -> Taken:
+    async def take(self, account: str, asked: Sequence[BucketRequest]) -> Taken:
         buckets = self._buckets(account, asked)
         for index, (bucket, each) in enumerate(zip(buckets, asked, strict=True)):
             if wait := bucket.lacks(each.amount):
                 return Taken(index, wait, tuple(bucket.level for bucket in buckets))
-        return await self.give(account, [Asked(each.capacity, each.period_s, -each.amount) for each in asked])
+        return await self.give(account, [BucketRequest(each.capacity, each.period_s, -each.amount) for each in asked])
 
-    async def give(self, account: str, asked: Sequence[Asked]) -> Taken:
+    async def give(self, account: str, asked: Sequence[BucketRequest]) -> Taken:
         buckets = self._buckets(account, asked)
         for bucket, each in zip(buckets, asked, strict=True):
             bucket.give(round(each.amount))

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from mainspring.core.types import ChatRequest, EmbedRequest, Message, Tool
-from mainspring.serving.money.prefix_cache_advice import Terms, advise, prefix_tokens
+from mainspring.serving.money.prefix_cache_advice import PrefixTerms, advise, prefix_tokens
 from mainspring.serving.money.price_book import PriceBook
 from mainspring.serving.money.pricing import Price
 
@@ -12,21 +12,25 @@ def test_break_even_at_anthropics_and_at_googles_terms() -> None:
     book = PriceBook.load()
     sonnet = book.named("anthropic/claude-sonnet-4-5")
     assert sonnet is not None
-    terms = Terms.of(sonnet.price(1_764_000_000.0))
+    terms = PrefixTerms.of(sonnet.price(1_764_000_000.0))
     assert terms is not None
     assert (terms.write / terms.input, terms.read / terms.input) == (1.25, 0.1)
     assert terms.break_even() == 2
-    google = Terms(1_250_000_000, 1_250_000_000, 312_500_000, storage=4_500_000_000)
+    google = PrefixTerms(1_250_000_000, 1_250_000_000, 312_500_000, storage=4_500_000_000)
     assert google.break_even(1.0) == 7
     assert google.break_even(0.5) == 4
     # What is kept without being asked for pays at once.
-    assert Terms(100, 100, 50).break_even() == 1
-    assert Terms.of(Price(100, 100)) is None
-    assert Terms.of(Price(100, 100, 100)) is None
+    assert PrefixTerms(100, 100, 50).break_even() == 1
+    assert PrefixTerms.of(Price(100, 100)) is None
+    assert PrefixTerms.of(Price(100, 100, 100)) is None
 
 
 def test_break_even_is_where_the_costs_meet() -> None:
-    for terms, hours in ((Terms(10, 25, 1), 0.0), (Terms(8, 8, 2, storage=9), 2.5), (Terms(7, 30, 6), 0.0)):
+    for terms, hours in (
+        (PrefixTerms(10, 25, 1), 0.0),
+        (PrefixTerms(8, 8, 2, storage=9), 2.5),
+        (PrefixTerms(7, 30, 6), 0.0),
+    ):
         uses = terms.break_even(hours)
         assert uses is not None
 
@@ -35,7 +39,7 @@ def test_break_even_is_where_the_costs_meet() -> None:
 
 
 def test_reuse_that_comes_too_late_is_written_again() -> None:
-    terms = Terms(1_000_000_000, 1_250_000_000, 100_000_000, kept_s=300)
+    terms = PrefixTerms(1_000_000_000, 1_250_000_000, 100_000_000, kept_s=300)
     often = [("often", 10_000, 60.0 * minute) for minute in range(10)]
     seldom = [("seldom", 10_000, 3600.0 * hour) for hour in range(10)]
     best, worst = advise("m", [*seldom, *often], terms)

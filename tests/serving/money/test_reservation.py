@@ -35,7 +35,7 @@ from mainspring.serving.ring.background import Background
 from mainspring.serving.ring.compose import call_ring, request_ring
 from mainspring.serving.ring.registry import Registry, Served
 from mainspring.stores import Stores
-from mainspring.stores.money.ledger import Asked
+from mainspring.stores.money.ledger import LedgerQuery
 from mainspring.stores.money.spending import Budget, Exhausted, Spending
 from tests.serving.house import GREEDY, House, visitor
 
@@ -130,7 +130,7 @@ async def test_a_budget_moves_by_exactly_what_the_request_cost(home: Counting) -
     assert answer.usage.cost_nanousd > 0
     spent = await budgets.spending(budget)
     assert (spent.spent_nanousd, spent.reserved_nanousd) == (answer.usage.cost_nanousd, 0)
-    request = await home.stores.ledger.total(Asked("acme", where={"request": context.trace.trace_id}))
+    request = await home.stores.ledger.total(LedgerQuery("acme", where={"request": context.trace.trace_id}))
     assert request.cost_nanousd == answer.usage.cost_nanousd
     (call,) = await home.stores.events.find("acme", kind="call")
     assert call.facts["application"] == "chat"
@@ -150,7 +150,7 @@ async def test_nothing_is_left_set_aside_however_a_request_ends(home: Counting) 
         await home.ask("again", model="nobody")
     spent = await budgets.spending(budget)
     assert spent.reserved_nanousd == 0
-    assert spent.spent_nanousd == (await home.stores.ledger.total(Asked("acme"))).cost_nanousd > 0
+    assert spent.spent_nanousd == (await home.stores.ledger.total(LedgerQuery("acme"))).cost_nanousd > 0
 
 
 async def test_two_hundred_at_once_within_a_hard_budget(home: Counting) -> None:
@@ -231,14 +231,14 @@ async def test_an_answer_from_the_cache_costs_nothing_and_says_what_it_saved(hom
     assert second.head.cache == "hit"
     spent = await home.stores.budgets.spending(budget)
     assert (spent.spent_nanousd, spent.reserved_nanousd) == (first.usage.cost_nanousd, 0)
-    total = await home.stores.ledger.total(Asked("acme"))
+    total = await home.stores.ledger.total(LedgerQuery("acme"))
     assert (total.calls, total.hits, total.cache_saved_nanousd) == (1, 1, first.usage.cost_nanousd)
 
 
 async def test_the_calls_of_an_application_count_for_it(home: Counting) -> None:
     budget = await home.stores.budgets.create("acme", "application", "twice", window="day", limit_nanousd=NANO)
     await home.ask(model="twice")
-    total = await home.stores.ledger.total(Asked("acme", where={"application": "twice"}))
+    total = await home.stores.ledger.total(LedgerQuery("acme", where={"application": "twice"}))
     assert total.calls == 2
     assert (await home.stores.budgets.spending(budget)).spent_nanousd == total.cost_nanousd > 0
 
@@ -264,7 +264,7 @@ async def test_no_price_no_hard_limit_in_dollars(home: Counting) -> None:
     await home.stores.budgets.create("acme", "tenant", window="day", limit_nanousd=NANO)
     with pytest.raises(InvalidRequest, match=r"mystery has no known price.*prices\.models\.mystery"):
         await home.ask(model="mystery")
-    total = await home.stores.ledger.total(Asked("acme", where={"model": "mystery"}))
+    total = await home.stores.ledger.total(LedgerQuery("acme", where={"model": "mystery"}))
     assert (total.calls, total.unpriced, total.cost_nanousd) == (1, 1, 0)
 
 

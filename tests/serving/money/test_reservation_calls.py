@@ -42,7 +42,7 @@ from mainspring.serving.ring.compose import request_ring
 from mainspring.serving.ring.registry import Served
 from mainspring.serving.ring.repair import Repair, further
 from mainspring.stores import Stores
-from mainspring.stores.money.ledger import Asked
+from mainspring.stores.money.ledger import LedgerQuery
 from tests.serving.house import GREEDY, visitor
 from tests.serving.money.test_reservation import PRICE, BudgetCounts, Counting
 from tests.serving.talk import Talk, talk
@@ -128,7 +128,7 @@ async def test_no_number_of_requests_passes_a_hard_budget(home: Counting, kind: 
     spent = await spending()
     assert 0 < spent.spent_nanousd <= 5 * one
     assert spent.reserved_nanousd == 0
-    ledger = await home.stores.ledger.total(Asked("acme"))
+    ledger = await home.stores.ledger.total(LedgerQuery("acme"))
     assert ledger.cost_nanousd == spent.spent_nanousd + one
 
 

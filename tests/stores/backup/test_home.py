@@ -35,7 +35,7 @@ def quiet(stage: str, done: int, total: int) -> None:
     return None
 
 
-def made(settings: Settings, **options: bool) -> tuple[bytes, backup.Report]:
+def made(settings: Settings, **options: bool) -> tuple[bytes, backup.BackupReport]:
     out = io.BytesIO()
     report = backup.write(settings, out, tell=quiet, **options)
     return out.getvalue(), report

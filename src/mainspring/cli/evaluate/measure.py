@@ -20,7 +20,7 @@ from mainspring.terminal import show
 if TYPE_CHECKING:
     from mainspring.features.evaluate.ablate.ablation import Ablation
     from mainspring.features.evaluate.ablate.arms import Arm
-    from mainspring.features.evaluate.fit.evidence import Row
+    from mainspring.features.evaluate.fit.evidence import EvidenceRow
     from mainspring.features.evaluate.fit.refusal import Refusal
     from mainspring.features.evaluate.sets.collections import Judged
 
@@ -177,7 +177,7 @@ def calibrate(
     print(f"\nrag.calibration: {out}")
 
 
-async def _asked(settings: Settings, halves: Sequence[Judged]) -> tuple[list[list[Row]], tuple[str, str]]:
+async def _asked(settings: Settings, halves: Sequence[Judged]) -> tuple[list[list[EvidenceRow]], tuple[str, str]]:
     """The rows of each half, and the names of embedder and reranker."""
     from mainspring import engines
     from mainspring.features.evaluate.ablate import workbench

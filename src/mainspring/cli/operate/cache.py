@@ -18,7 +18,7 @@ from mainspring.terminal.pulling import pull_missing
 from mainspring.terminal.remote import reach
 
 if TYPE_CHECKING:
-    from mainspring.serving.cache.semantic.calibrate import Judged
+    from mainspring.serving.cache.semantic.calibrate import JudgedPair
 
 app = typer.Typer(
     help="Look into the caches of answers, empty them, and calibrate the semantic one.",
@@ -97,7 +97,7 @@ def calibrate(
     print(f"\nserving:\n  semantic_cache: true\n  semantic_threshold: {threshold}")
 
 
-async def _judge(settings: Settings, path: Path, read_pairs: Any) -> list[Judged]:
+async def _judge(settings: Settings, path: Path, read_pairs: Any) -> list[JudgedPair]:
     from mainspring.engines import builtin
     from mainspring.serving.cache.semantic.calibrate import judge
 

@@ -14,7 +14,7 @@ from mainspring.terminal import show
 
 if TYPE_CHECKING:
     from mainspring.core.settings import Settings
-    from mainspring.stores.money.ledger import Line
+    from mainspring.stores.money.ledger import LedgerLine
 
 DIMENSIONS = "tenant, key, application, model, day, hour, request"
 UNITS = {"h": 3600, "d": 86_400, "w": 7 * 86_400}
@@ -132,17 +132,17 @@ def advice_command(
     """Say which prompts begin alike, and whether paying their provider to keep that would pay."""
     import dataclasses
 
-    from mainspring.serving.money.prefix_cache_advice import Advice, Terms, advise
+    from mainspring.serving.money.prefix_cache_advice import Advice, PrefixTerms, advise
 
     settings = _settings(context)
     tariffs = known_tariffs(settings)
 
     async def work() -> list[tuple[str, str, int, float]]:
         from mainspring import stores
-        from mainspring.stores.money.ledger import Asked
+        from mainspring.stores.money.ledger import LedgerQuery
 
         async with stores.open(settings) as opened:
-            return await opened.ledger.prefixes(Asked(tenant or None, _start(since)))
+            return await opened.ledger.prefixes(LedgerQuery(tenant or None, _start(since)))
 
     uses: dict[str, list[tuple[str, int, float]]] = {}
     for model, prefix, tokens, at in asyncio.run(work()):
@@ -151,7 +151,7 @@ def advice_command(
     for model, seen in uses.items():
         tariff = tariffs.find(model)
         kept = {"storage": round(storage * NANO), "kept_s": kept_minutes * 60}
-        terms = Terms.of(tariff.price(time.time()), **kept) if tariff is not None else None  # type: ignore[arg-type]
+        terms = PrefixTerms.of(tariff.price(time.time()), **kept) if tariff is not None else None  # type: ignore[arg-type]
         found += advise(model, seen, terms) if terms else []
     if as_json:
         show.as_json([{**dataclasses.asdict(each), "saves": each.saves} for each in found])
@@ -192,16 +192,16 @@ def _settings(context: typer.Context) -> Settings:
     return load(context.obj).settings
 
 
-async def _sums(settings: Settings, by: list[str], since: float, tenant: str, trace: str | None) -> list[Line]:
+async def _sums(settings: Settings, by: list[str], since: float, tenant: str, trace: str | None) -> list[LedgerLine]:
     from mainspring import stores
-    from mainspring.stores.money.ledger import Asked
+    from mainspring.stores.money.ledger import LedgerQuery
 
     where: Any = {} if trace is None else {"request": trace}
     async with stores.open(settings) as opened:
-        return await opened.ledger.sums(by, Asked(tenant or None, since, where=where))  # type: ignore[arg-type]
+        return await opened.ledger.sums(by, LedgerQuery(tenant or None, since, where=where))  # type: ignore[arg-type]
 
 
-def _table(dimensions: list[str], lines: list[Line]) -> None:
+def _table(dimensions: list[str], lines: list[LedgerLine]) -> None:
     if not lines:
         print("Nothing was spent.")
         return
@@ -230,7 +230,7 @@ def _table(dimensions: list[str], lines: list[Line]) -> None:
         print(f"\nWhat routing saved on {answers} is unknown: the large or the small model of `auto` has no price.")
 
 
-def _cells(line: Line) -> list[Any]:
+def _cells(line: LedgerLine) -> list[Any]:
     return [
         line.calls,
         line.prompt_tokens,

@@ -17,7 +17,7 @@ from mainspring.terminal import show
 if TYPE_CHECKING:
     from mainspring.features.evaluate.fit.routing import Question, Row
     from mainspring.serving.route.auto.classifier import Classifier, Judged
-    from mainspring.serving.route.auto.responder import Auto, Decision
+    from mainspring.serving.route.auto.responder import Auto, AutoDecision
     from mainspring.system import System
 
 T = TypeVar("T")
@@ -38,7 +38,7 @@ def explain(
 ) -> None:
     """Say where `auto` would send a prompt, and by what. No model is asked."""
 
-    async def work(system: System) -> Decision:
+    async def work(system: System) -> AutoDecision:
         from mainspring.core.types import ChatRequest, Context, Message
 
         request = ChatRequest("auto", (Message("user", prompt),))

@@ -67,7 +67,7 @@ _TRIAL_SLOTS, _TRIAL_TOKENS = 1, 256
 _NO_JSON = "q"
 
 
-class Pulled(Protocol):
+class PulledGguf(Protocol):
     """The part of a pulled model that the engine needs: its files by role."""
 
     @property
@@ -82,7 +82,7 @@ class LlamaCppEngine:
     llama.cpp is not installed, ``ModelError`` where ``model`` has no GGUF.
     """
 
-    def __init__(self, model: Path | Pulled, settings: EnginesSettings, name: str, context_window: int) -> None:
+    def __init__(self, model: Path | PulledGguf, settings: EnginesSettings, name: str, context_window: int) -> None:
         if importlib.util.find_spec("xllamacpp") is None:
             raise MissingExtra("llama.cpp is not installed", remedy="Run `pip install 'mainspring[gguf]'`")
         self._name = name
@@ -353,7 +353,7 @@ class LlamaCppEngine:
         self._directory.cleanup()
 
 
-def _weights(model: Path | Pulled, name: str) -> Path:
+def _weights(model: Path | PulledGguf, name: str) -> Path:
     path = model if isinstance(model, Path) else model.files.get("gguf")
     if path is None:
         raise ModelError(f"{name} has no GGUF file", remedy="Set engines.kind to openvino, or choose another model")

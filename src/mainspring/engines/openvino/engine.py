@@ -35,7 +35,7 @@ from mainspring.engines.grammar.trials import GrammarTrial
 from mainspring.engines.openvino.runtime import BLOCK
 from mainspring.engines.openvino.slots import spare_of
 from mainspring.engines.process import damage
-from mainspring.engines.process.in_flight import Job, finishes
+from mainspring.engines.process.in_flight import EventJob, finishes
 from mainspring.engines.process.protocol import Message
 from mainspring.engines.process.supervisor import Supervisor
 
@@ -106,8 +106,8 @@ class OpenVinoEngine:
         )
         self._grammars = GrammarTrial(path, name)
         self._ids = count(1)
-        self._jobs: dict[int, Job] = {}
-        self._numbers: dict[Job, int] = {}
+        self._jobs: dict[int, EventJob] = {}
+        self._numbers: dict[EventJob, int] = {}
         self._began: dict[int, float] = {}
         self._counts: dict[int, asyncio.Future[int]] = {}
         self._duration = 2.0
@@ -142,11 +142,11 @@ class OpenVinoEngine:
     async def start(self) -> None:
         await self._supervisor.start()
 
-    async def generate(self, generation: Generation) -> Job:
+    async def generate(self, generation: Generation) -> EventJob:
         """See ``Engine.generate``; also raises ``Overloaded``, ``InvalidSchema`` and ``DeadlineExceeded``."""
         _check(generation.sampling, self._capabilities, self._name)
         self._refuse_overload()
-        job = Job(self._cancel)
+        job = EventJob(self._cancel)
         number = next(self._ids)
         # Counted before the first wait: a burst must not pass the bound while it waits for a restart.
         self._jobs[number], self._numbers[job] = job, number
@@ -158,7 +158,7 @@ class OpenVinoEngine:
             raise
         return job
 
-    async def _submit(self, number: int, job: Job, generation: Generation) -> None:
+    async def _submit(self, number: int, job: EventJob, generation: Generation) -> None:
         grammar, timeout = generation.sampling.grammar, generation.timeout
         late = DeadlineExceeded(f"{self._name} did not answer within {timeout or 0:g} s")
         if timeout is not None:
@@ -257,7 +257,7 @@ class OpenVinoEngine:
         if began is not None:
             self._duration += 0.1 * (time.monotonic() - began - self._duration)
 
-    def _cancel(self, job: Job) -> None:
+    def _cancel(self, job: EventJob) -> None:
         number = self._numbers.get(job)
         if number is None:
             return
@@ -266,7 +266,7 @@ class OpenVinoEngine:
         if sent and self._supervisor.state == "ready":
             self._supervisor.send({"op": "cancel", "id": number})
 
-    def _forget(self, job: Job) -> None:
+    def _forget(self, job: EventJob) -> None:
         number = self._numbers.pop(job, None)
         if number is not None:
             self._jobs.pop(number, None)

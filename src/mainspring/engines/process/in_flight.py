@@ -10,7 +10,7 @@ from types import TracebackType
 from mainspring.core.types import Ending, Event, Finish, Usage
 
 
-class Job(AsyncGenerator[Event, None]):
+class EventJob(AsyncGenerator[Event, None]):
     """A queue of events with one reader. ``cancel`` is called once if the reader leaves before the end; ``ending``
     tells when the child is done with it, however slowly it is read.
 
@@ -19,7 +19,7 @@ class Job(AsyncGenerator[Event, None]):
 
     __slots__ = ("_cancel", "_error", "_events", "_expiry", "_waiter", "ending", "over")
 
-    def __init__(self, cancel: Callable[[Job], None]) -> None:
+    def __init__(self, cancel: Callable[[EventJob], None]) -> None:
         self._cancel = cancel
         self._events: deque[Event] = deque()
         self._waiter: asyncio.Future[None] | None = None
@@ -61,7 +61,7 @@ class Job(AsyncGenerator[Event, None]):
             self._leave()
             raise
 
-    def __aiter__(self) -> Job:
+    def __aiter__(self) -> EventJob:
         return self
 
     async def __anext__(self) -> Event:

@@ -17,7 +17,7 @@ from mainspring.http.access import Access, acting
 from mainspring.http.pages import AskedPage, list_body
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
-from mainspring.stores.events.audit_log import PREFIX, Audit, Entry, Head, Report, parse_head
+from mainspring.stores.events.audit_log import PREFIX, Audit, ChainReport, Entry, Head, parse_head
 
 Action = Annotated[str | None, Query(min_length=1, max_length=64, description="As in `key.created`")]
 Noted = Annotated[str | None, Query(min_length=66, max_length=80, description="A head that was noted: NUMBER:HASH")]
@@ -88,7 +88,7 @@ def entry_body(entry: Entry) -> dict[str, Any]:
     }
 
 
-def report_body(report: Report) -> dict[str, Any]:
+def report_body(report: ChainReport) -> dict[str, Any]:
     """A verification as JSON."""
     return {
         "object": "audit.report",

@@ -28,7 +28,7 @@ Group = Annotated[str, Field(pattern=r"^[^\x00-\x1f]{1,64}$")]
 Name = Annotated[str, Field(pattern=r"^[^\x00-\x1f]{1,256}$")]
 
 
-class Kept(Protocol):
+class KeyStore(Protocol):
     """The store of keys."""
 
     async def get(self, tenant: str, key_id: str) -> KeyInfo: ...
@@ -83,7 +83,9 @@ class RotateBody(Body):
     overlap_s: Annotated[float, Field(ge=0, le=30 * 86_400, allow_inf_nan=False)] = 0.0
 
 
-def router(keys: Kept, settings: ServingSettings, access: Access, roles: Roles, token_days: float = 90.0) -> APIRouter:
+def router(
+    keys: KeyStore, settings: ServingSettings, access: Access, roles: Roles, token_days: float = 90.0
+) -> APIRouter:
     """The routes over the store of keys. No key can make one that may do or see more than itself."""
     routes = APIRouter(route_class=JsonRoute, tags=["keys"], prefix="/v1")
     anyone = Annotated[Context, Depends(access(""))]
@@ -105,7 +107,7 @@ def router(keys: Kept, settings: ServingSettings, access: Access, roles: Roles, 
 
 
 def _keys(
-    routes: APIRouter, keys: Kept, settings: ServingSettings, access: Access, roles: Roles, bestowal: Bestowal
+    routes: APIRouter, keys: KeyStore, settings: ServingSettings, access: Access, roles: Roles, bestowal: Bestowal
 ) -> None:
     """The routes with which admins keep the keys of their tenant."""
     admins = Annotated[Context, Depends(access("admin"))]
@@ -147,7 +149,7 @@ def _keys(
     _changes(routes, keys, access, bestowal)
 
 
-def _changes(routes: APIRouter, keys: Kept, access: Access, bestowal: Bestowal) -> None:
+def _changes(routes: APIRouter, keys: KeyStore, access: Access, bestowal: Bestowal) -> None:
     """The routes that replace and revoke keys."""
     admins = Annotated[Context, Depends(access("admin"))]
 
@@ -188,7 +190,7 @@ def _changes(routes: APIRouter, keys: Kept, access: Access, bestowal: Bestowal) 
         return json_response({"id": key_id, "object": "key.revoked", "revoked": True, "revoked_children": also})
 
 
-async def _name(keys: Kept, principal: Principal) -> str:
+async def _name(keys: KeyStore, principal: Principal) -> str:
     try:
         return (await keys.get(principal.tenant, principal.key_id)).name
     except NotFound:

@@ -23,8 +23,8 @@ from mainspring.serving.admit import context_fit
 
 PREFIX = "/v1/messages"
 ERRORS: dict[int | str, dict[str, Any]] = {
-    "4XX": {"model": encode.ErrorBody, "description": "The request cannot be answered"},
-    "5XX": {"model": encode.ErrorBody, "description": "The server failed"},
+    "4XX": {"model": encode.AnthropicErrorBody, "description": "The request cannot be answered"},
+    "5XX": {"model": encode.AnthropicErrorBody, "description": "The server failed"},
 }
 STREAMS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}, **ERRORS}
 

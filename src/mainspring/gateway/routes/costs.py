@@ -26,7 +26,7 @@ from mainspring.serving.money.pricing import NANO
 from mainspring.stores.events.audit_log import Audit
 from mainspring.stores.money import spending
 from mainspring.stores.money.budgets import Budgets
-from mainspring.stores.money.ledger import Asked, Dimension, Ledger, Line
+from mainspring.stores.money.ledger import Dimension, Ledger, LedgerLine, LedgerQuery
 from mainspring.stores.money.spending import Budget, Spending, Window
 
 Money = Annotated[Decimal, Field(ge=0, le=10**9, allow_inf_nan=False)]
@@ -208,7 +208,7 @@ def _costs(routes: APIRouter, ledger: Ledger, access: Access, audit: Audit) -> N
         where = {name: value for name, value in filters.items() if value is not None}
         if everyone := all_tenants or "tenant" in by:
             await across(http, [*by, *where])
-        asked = Asked(None if everyone else context.principal.tenant, since, until, where)
+        asked = LedgerQuery(None if everyone else context.principal.tenant, since, until, where)
         lines = await ledger.sums(list(dict.fromkeys(by)), asked, most=MOST_LINES)
         return json_response({"object": "list", "data": [line_body(line) for line in lines]})
 
@@ -232,9 +232,9 @@ def _organization(routes: APIRouter, ledger: Ledger, access: Access) -> None:
         end = min(end_time or time.time(), time.time())
         last = min(end, first + limit * DAY)
         groups = list(dict.fromkeys(group_by))
-        asked = Asked(context.principal.tenant, max(first, start_time), last)
+        asked = LedgerQuery(context.principal.tenant, max(first, start_time), last)
         lines = await ledger.sums(["day", *(GROUPS[name] for name in groups)], asked, most=MOST_LINES)
-        days: dict[str, list[Line]] = {}
+        days: dict[str, list[LedgerLine]] = {}
         for line in lines:
             days.setdefault(line.of["day"], []).append(line)
         starts = range(first, int(-(-last // DAY) * DAY), DAY)
@@ -252,7 +252,7 @@ def _day(start: int) -> str:
     return time.strftime("%Y-%m-%d", time.gmtime(start))
 
 
-def _bucket(start: int, lines: Sequence[Line], groups: Sequence[str]) -> dict[str, Any]:
+def _bucket(start: int, lines: Sequence[LedgerLine], groups: Sequence[str]) -> dict[str, Any]:
     results = []
     for line in lines:
         named = {name: line.of[GROUPS[name]] for name in groups}
@@ -262,7 +262,7 @@ def _bucket(start: int, lines: Sequence[Line], groups: Sequence[str]) -> dict[st
     return {"object": "bucket", "start_time": start, "end_time": start + DAY, "results": results}
 
 
-def line_body(line: Line) -> dict[str, Any]:
+def line_body(line: LedgerLine) -> dict[str, Any]:
     """A line of the ledger as JSON: its dimensions, then the sums; money in nano-US-dollars, and in US dollars."""
     return {
         "object": "cost",

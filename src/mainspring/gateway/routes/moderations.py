@@ -16,7 +16,7 @@ from mainspring.http.access import Access
 from mainspring.http.bodies import Body, Few, Name, Table, Texts
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response, while_connected
-from mainspring.serving.judge.moderation import MODEL, OPENAI, OWN, Moderated, Verdict
+from mainspring.serving.judge.moderation import MODEL, OPENAI, OWN, Moderated, ModerationVerdict
 from mainspring.stores.sql import ids
 
 MAX_CHARACTERS = 1_000_000
@@ -92,7 +92,7 @@ def _text(part: ModerationPart) -> str:
     return part.text
 
 
-def _result(verdict: Verdict, found: Moderated) -> dict[str, Any]:
+def _result(verdict: ModerationVerdict, found: Moderated) -> dict[str, Any]:
     names = [*OPENAI, *OWN.values()]
     return {
         "flagged": verdict.flagged,

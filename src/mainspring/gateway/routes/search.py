@@ -20,10 +20,10 @@ from mainspring.http.bodies import Body, Table
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response, while_connected
 from mainspring.rag.graph.found import Path
-from mainspring.rag.query.plan import Step
+from mainspring.rag.query.plan import PlanStep
 from mainspring.rag.query.understand import REWRITING, techniques
 from mainspring.rag.search import filters
-from mainspring.rag.search.product import Found, Search, Shown, Wanted
+from mainspring.rag.search.product import Search, SearchResult, Shown, Wanted
 from mainspring.rag.search.recommend import Recommended
 from mainspring.rag.search.retrieve import Hit
 from mainspring.rag.search.selection import SearchOptions
@@ -206,7 +206,7 @@ def _page(data: list[dict[str, Any]]) -> dict[str, Any]:
     return {"object": "vector_store.search_results.page", "data": data, "has_more": False, "next_page": None}
 
 
-def _extras(found: Found, body: SearchBody) -> dict[str, Any]:
+def _extras(found: SearchResult, body: SearchBody) -> dict[str, Any]:
     extras: dict[str, Any] = {"search_query": list(found.queries), "steps": [_step(step) for step in found.steps]}
     if body.facets:
         extras["facets"] = {
@@ -233,7 +233,7 @@ def _path(path: Path) -> dict[str, Any]:
     return asdict(path) | {"text": path.text()}
 
 
-def _step(step: Step) -> dict[str, Any]:
+def _step(step: PlanStep) -> dict[str, Any]:
     return asdict(step) | {"milliseconds": round(step.milliseconds, 3)}
 
 

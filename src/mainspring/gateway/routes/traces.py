@@ -16,8 +16,8 @@ from mainspring.features.monitor.traffic.tally import VERDICT
 from mainspring.http.access import Access
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
-from mainspring.rag.query.places import Place, Places
-from mainspring.stores.events.questions import Question
+from mainspring.rag.query.places import ChunkPlace, Places
+from mainspring.stores.events.questions import AskedQuestion
 from mainspring.stores.monitoring.spans import SpanRow, TraceRow, Wanted
 from mainspring.stores.sql.pages import EventPages, Page
 
@@ -33,7 +33,7 @@ MOST_CALLS = 100
 MOST_FOUND = 500
 
 
-class Kept(Protocol):
+class SpanStore(Protocol):
     """The span store."""
 
     async def seen(self, tenant: str, groups: frozenset[str], trace_id: str) -> list[SpanRow]: ...
@@ -44,7 +44,7 @@ class Kept(Protocol):
 class Asking(Protocol):
     """What was asked, as far as groups may see it."""
 
-    async def of(self, tenant: str, groups: frozenset[str], traces: Iterable[str]) -> Mapping[str, Question]: ...
+    async def of(self, tenant: str, groups: frozenset[str], traces: Iterable[str]) -> Mapping[str, AskedQuestion]: ...
 
     async def traces(self, tenant: str, groups: frozenset[str], text: str, limit: int) -> list[str]: ...
 
@@ -80,7 +80,7 @@ def _asked(
 Asked = Annotated[Wanted, Depends(_asked)]
 
 
-def router(spans: Kept, events: EventPages, questions: Asking, places: Places, access: Access) -> APIRouter:
+def router(spans: SpanStore, events: EventPages, questions: Asking, places: Places, access: Access) -> APIRouter:
     """The routes over the span store; an admin key sees what keys of its own tenant asked that are in no group which
     it is not in itself."""
     routes = APIRouter(route_class=JsonRoute, tags=["traces"], prefix="/v1/traces")
@@ -173,7 +173,7 @@ def _found(routes: APIRouter, events: EventPages, places: Places, access: Access
         return json_response({"object": "list", "data": [place_body(name, place) for name, place in found.items()]})
 
 
-def place_body(chunk_id: str, place: Place) -> dict[str, Any]:
+def place_body(chunk_id: str, place: ChunkPlace) -> dict[str, Any]:
     """A chunk's place as JSON; of a document that was read anew since, only which it is."""
     chunk, document = place.chunk, place.document
     return {
@@ -217,7 +217,7 @@ def verdict_body(verdict: EventRecord) -> dict[str, Any]:
     }
 
 
-def trace_body(trace: TraceRow, asked: Question | None = None) -> dict[str, Any]:
+def trace_body(trace: TraceRow, asked: AskedQuestion | None = None) -> dict[str, Any]:
     """A trace as it is listed: its outermost span, what was asked, and what its model calls cost."""
     root = trace.root
     attributes = orjson.loads(root.attributes)

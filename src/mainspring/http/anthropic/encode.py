@@ -49,7 +49,7 @@ _KINDS = {
 }
 
 
-class ErrorFacts(BaseModel):
+class AnthropicErrorFacts(BaseModel):
     """What went wrong: ``code`` is stable, ``param`` names the field at fault."""
 
     type: str
@@ -58,11 +58,11 @@ class ErrorFacts(BaseModel):
     code: str
 
 
-class ErrorBody(BaseModel):
+class AnthropicErrorBody(BaseModel):
     """Anthropic's error envelope, as the API's description declares it."""
 
     type: Literal["error"]
-    error: ErrorFacts
+    error: AnthropicErrorFacts
     request_id: str
 
 

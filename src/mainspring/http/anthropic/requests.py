@@ -36,7 +36,7 @@ class Block(BaseModel):
     is_error: bool | None = None
 
 
-class WireMessage(BaseModel):
+class AnthropicMessage(BaseModel):
     """A message. ``system`` is taken where clients send it within ``messages``."""
 
     model_config = ConfigDict(extra="ignore")
@@ -44,7 +44,7 @@ class WireMessage(BaseModel):
     content: str | Many[Block]
 
 
-class ToolSpec(BaseModel):
+class AnthropicTool(BaseModel):
     """A tool that the client runs itself (type ``custom`` or none). Server tools are refused."""
 
     model_config = ConfigDict(extra="allow")
@@ -89,9 +89,9 @@ class CountBody(Body):
     """``POST /v1/messages/count_tokens``: what a request would send."""
 
     model: Name
-    messages: Annotated[Many[WireMessage], Field(min_length=1)]
+    messages: Annotated[Many[AnthropicMessage], Field(min_length=1)]
     system: str | Many[Block] | None = None
-    tools: Annotated[list[ToolSpec], Field(max_length=128, fail_fast=True)] | None = None
+    tools: Annotated[list[AnthropicTool], Field(max_length=128, fail_fast=True)] | None = None
     tool_choice: ToolChoice | None = None
     thinking: Thinking | None = None
     output_config: OutputConfig | None = None
@@ -197,7 +197,7 @@ def _choice(choice: ToolChoice | None, tools: tuple[Tool, ...]) -> str:
     return str(choice.name)
 
 
-def _tool(index: int, spec: ToolSpec) -> Tool:
+def _tool(index: int, spec: AnthropicTool) -> Tool:
     if spec.type not in (None, "custom"):
         raise Unsupported(
             f"tools[{index}] is of type {spec.type!r}, which runs on Anthropic's servers",
@@ -214,7 +214,7 @@ def _tool(index: int, spec: ToolSpec) -> Tool:
     return Tool(spec.name, spec.description or "", parameters, bool(spec.strict))
 
 
-def _messages(message: WireMessage, param: str) -> Iterator[Message]:
+def _messages(message: AnthropicMessage, param: str) -> Iterator[Message]:
     """One message of theirs as ours: results of tools are messages of their own, in the order of the blocks."""
     if isinstance(message.content, str):
         yield Message(message.role, message.content)

@@ -56,7 +56,7 @@ class FunctionTool(BaseModel):
     strict: bool | None = None
 
 
-class NamedTool(Body):
+class ResponsesNamedTool(Body):
     type: Literal["function"]
     name: Name
 
@@ -97,7 +97,7 @@ class ResponsesBody(Body):
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     tools: Annotated[list[FunctionTool], Field(max_length=128, fail_fast=True)] | None = None
-    tool_choice: Literal["auto", "none", "required"] | NamedTool | None = None
+    tool_choice: Literal["auto", "none", "required"] | ResponsesNamedTool | None = None
     parallel_tool_calls: bool | None = None
     text: TextOptions | None = None
     reasoning: Reasoning | None = None
@@ -211,7 +211,7 @@ class ResponsesBody(Body):
 
     def _tool_choice(self, tools: tuple[Tool, ...]) -> str:
         choice = self.tool_choice
-        name = choice.name if isinstance(choice, NamedTool) else None
+        name = choice.name if isinstance(choice, ResponsesNamedTool) else None
         if name is not None and name not in {tool.name for tool in tools}:
             raise InvalidRequest(f"tool_choice names {name!r}, which is not among tools", param="tool_choice")
         if choice == "required" and not tools:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from mainspring.core.types import Claim, Contradiction, Event, Missing, Text
 from mainspring.rag.answer.cite import Numbers, cite
-from mainspring.rag.answer.contradict import Found, disagreements
+from mainspring.rag.answer.contradict import Disagreement, disagreements
 from mainspring.rag.answer.verbatim.extract import Passage
 
 # Documents whose times are closer than this came together: none of them is the newest.
@@ -37,7 +37,7 @@ class Notes:
             events += [Text(f"\n\nThe documents do not say: {part}"), Missing(part)]
         return events
 
-    def _disagreement(self, found: Found, numbers: Numbers) -> list[Event]:
+    def _disagreement(self, found: Disagreement, numbers: Numbers) -> list[Event]:
         events: list[Event] = []
         times = [passage.hit.modified_at for passage in (found.one, found.other)]
         apart = abs(times[0] - times[1]) > _TOGETHER_S

@@ -20,7 +20,7 @@ from mainspring.rag.search.retrieve import Hit
 from mainspring.rag.text import sentences
 
 Why = Literal["said already", "no room", "instructions"]
-Count = Callable[[Sequence["Source"]], Awaitable[list[int]]]
+Count = Callable[[Sequence["ContextSpan"]], Awaitable[list[int]]]
 """Tokens of each source as it is put into the prompt."""
 Sift = Callable[[Sequence[str], Context], Awaitable[list[bool]]]
 """Whether each of these texts may be read by a model."""
@@ -40,7 +40,7 @@ _NEGATION = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ContextSpan:
     """A span to read: ``text`` is ``[start:end]`` of the document, ``rank`` counts from 0 for the best.
 
     ``name`` says where it comes from; ``tokens`` are those of the span as it is put into the prompt.
@@ -66,10 +66,10 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ContextReading:
     """What is read, in the order of reading, and what is not."""
 
-    sources: tuple[Source, ...]
+    sources: tuple[ContextSpan, ...]
     left_out: tuple[LeftOut, ...] = ()
 
     @property
@@ -94,7 +94,7 @@ class Reading:
         return f"{len(self.sources)} sources, {self.tokens} tokens{said}"
 
 
-async def sifted(reading: Reading, sift: Sift, context: Context) -> Reading:
+async def sifted(reading: ContextReading, sift: Sift, context: Context) -> ContextReading:
     """``reading`` without the sources that the guards leave out. Whole sources are looked at, as they will be read: a
     chunk beside an instruction may have been widened to it."""
     read = await sift([source.text for source in reading.sources], context)
@@ -102,24 +102,24 @@ async def sifted(reading: Reading, sift: Sift, context: Context) -> Reading:
         return reading
     pairs = list(zip(reading.sources, read, strict=True))
     dropped = [LeftOut(each.document_id, each.start, each.end, "instructions") for each, may in pairs if not may]
-    return Reading(tuple(each for each, may in pairs if may), (*reading.left_out, *dropped))
+    return ContextReading(tuple(each for each, may in pairs if may), (*reading.left_out, *dropped))
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A span that could be read, with narrower ones (widest first) in case it does not fit."""
 
-    wide: Source
-    narrower: tuple[Source, ...] = ()
+    wide: ContextSpan
+    narrower: tuple[ContextSpan, ...] = ()
 
 
-async def assemble(candidates: Sequence[Candidate], budget: int, count: Count, *, ends: bool = True) -> Reading:
+async def assemble(candidates: Sequence[Candidate], budget: int, count: Count, *, ends: bool = True) -> ContextReading:
     """As many ``candidates`` (best first) as fit ``budget`` tokens as ``count`` counts them.
 
     ``ends``: the best stands first and the second best last; else best first. Where not even the first fits, it is
     cut after a sentence, or after a word. Nothing is read with a budget below one token.
     """
-    chosen: list[Source] = []
+    chosen: list[ContextSpan] = []
     left: list[LeftOut] = []
     room = budget
     # All at once: an engine that is busy counts between two of its steps.
@@ -146,7 +146,7 @@ async def assemble(candidates: Sequence[Candidate], budget: int, count: Count, *
         chosen = [other for other in chosen if other not in inside] + [replace(fitting, rank=rank)]
         room += sum(other.tokens for other in inside) - fitting.tokens
     chosen.sort(key=lambda source: source.rank)
-    return Reading(tuple(at_the_ends(chosen) if ends else chosen), tuple(left))
+    return ContextReading(tuple(at_the_ends(chosen) if ends else chosen), tuple(left))
 
 
 def spans(hits: Sequence[Hit], texts: Mapping[str, str]) -> list[Candidate]:
@@ -168,7 +168,7 @@ def spans(hits: Sequence[Hit], texts: Mapping[str, str]) -> list[Candidate]:
     return [group.candidate(texts[group.hit.document_id]) for group in sorted(found, key=lambda each: each.rank)]
 
 
-def at_the_ends(ranked: Sequence[Source]) -> list[Source]:
+def at_the_ends(ranked: Sequence[ContextSpan]) -> list[ContextSpan]:
     """Best first, second best last, and so on inwards."""
     return [*ranked[::2], *reversed(ranked[1::2])]
 
@@ -198,7 +198,7 @@ class _Group:
         start, end = min(s for s, _ in self.chunks), max(e for _, e in self.chunks)
         options = dict.fromkeys([(self.start, self.end), (start, end), (self.hit.start, self.hit.end)])
         made = [
-            Source(self.hit.document_id, _name(self.hit), text[start:end], start, end, self.rank)
+            ContextSpan(self.hit.document_id, _name(self.hit), text[start:end], start, end, self.rank)
             for start, end in (_trimmed(text, *option) for option in options)
         ]
         return Candidate(made[0], tuple(made[1:]))
@@ -237,14 +237,14 @@ def _is_row(text: str, offset: int) -> bool:
     return text[start:end].lstrip().startswith("|")
 
 
-def _fitting(options: Sequence[Source], room: int, budget: int) -> Source | None:
+def _fitting(options: Sequence[ContextSpan], room: int, budget: int) -> ContextSpan | None:
     """The widest of ``options`` that fits and leaves others their share; without one, the widest that fits."""
     fits = [option for option in options if option.tokens <= room]
     modest = [option for option in fits if option.tokens <= budget * _WIDEST]
     return next(iter(modest or fits), None)
 
 
-async def _cut(source: Source, room: int, count: Count) -> Source | None:
+async def _cut(source: ContextSpan, room: int, count: Count) -> ContextSpan | None:
     """The longest beginning of ``source`` that fits: whole sentences, or words where there is no room for one."""
     stops = [sentence.end for sentence in sentences.split(source.text)]
     return await _shortest(source, stops, room, count) or await _shortest(
@@ -252,7 +252,7 @@ async def _cut(source: Source, room: int, count: Count) -> Source | None:
     )
 
 
-async def _shortest(source: Source, stops: Sequence[int], room: int, count: Count) -> Source | None:
+async def _shortest(source: ContextSpan, stops: Sequence[int], room: int, count: Count) -> ContextSpan | None:
     """The beginning of ``source`` up to the last of ``stops`` with which it fits."""
     low, high, best = 0, len(stops), None
     while low < high:
@@ -294,7 +294,7 @@ def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
     return start + len(part) - len(part.lstrip()), start + len(part.rstrip())
 
 
-def _left(source: Source, why: Why) -> LeftOut:
+def _left(source: ContextSpan, why: Why) -> LeftOut:
     return LeftOut(source.document_id, source.start, source.end, why)
 
 

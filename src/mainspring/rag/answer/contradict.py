@@ -35,7 +35,7 @@ _TEXTUAL = terms.content(
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Disagreement:
     """Two passages that disagree, the value of each as it is written, and what they are about."""
 
     one: Passage
@@ -57,7 +57,7 @@ class _Said:
         return self.subject | self.heading
 
 
-def disagreements(question: str, cited: Sequence[Passage], considered: Sequence[Passage]) -> list[Found]:
+def disagreements(question: str, cited: Sequence[Passage], considered: Sequence[Passage]) -> list[Disagreement]:
     """Where a cited passage disagrees with another document's, one finding for each cited passage at most.
 
     ``considered`` are the passages of the question, best first; only their first ``CONSIDERED`` are looked at. What a
@@ -65,7 +65,7 @@ def disagreements(question: str, cited: Sequence[Passage], considered: Sequence[
     """
     asked = terms.content(question)
     others = [_said(passage) for passage in considered[:CONSIDERED]]
-    found: list[Found] = []
+    found: list[Disagreement] = []
     for one in map(_said, cited):
         if any(one.passage in (each.one, each.other) for each in found):
             continue
@@ -74,7 +74,7 @@ def disagreements(question: str, cited: Sequence[Passage], considered: Sequence[
             shared = one.everything & other.everything
             if pair and shared & asked:
                 about = " ".join(_written(one.passage.text, shared))
-                found.append(Found(one.passage, other.passage, pair, about))
+                found.append(Disagreement(one.passage, other.passage, pair, about))
                 break
     return found
 

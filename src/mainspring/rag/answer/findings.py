@@ -11,7 +11,7 @@ from mainspring.core.types import Context, EventRecord
 from mainspring.rag.answer.evidence.named import Named
 from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.graph.found import Walked
-from mainspring.rag.query.plan import Step
+from mainspring.rag.query.plan import PlanStep
 from mainspring.rag.search.retrieve import Hit
 from mainspring.stores.sql import ids
 
@@ -29,7 +29,7 @@ class Findings:
     evidence: float
     features: Mapping[str, float] = field(default_factory=dict)
     walked: Walked | None = None
-    steps: Sequence[Step] = ()
+    steps: Sequence[PlanStep] = ()
     lacks: Sequence[Named] = ()
 
 

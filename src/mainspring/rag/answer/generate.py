@@ -34,7 +34,7 @@ from mainspring.engines.base import Embedder
 from mainspring.guards.rewrite.spotlight import Spotlight, neutralise
 from mainspring.rag.answer.answer_notes import Notes
 from mainspring.rag.answer.cite import Numbers, cite
-from mainspring.rag.answer.context import Candidate, Reading, Source, assemble
+from mainspring.rag.answer.context import Candidate, ContextReading, ContextSpan, assemble
 from mainspring.rag.answer.evidence.support import SUPPORTED, support
 from mainspring.rag.answer.findings import checked
 from mainspring.rag.answer.verbatim.extract import Passage
@@ -59,7 +59,7 @@ _ECHO = re.compile(r"<<\s*/?\s*[a-z]{1,16}-[0-9a-f]{0,16}(?:>>|$)\s*")
 _OWN_MARKERS = re.compile(r"\s*\[(?:\d{1,3}|source[^\]]{0,20})\]", re.IGNORECASE)
 
 
-class Writer:
+class AnswerWriter:
     """Writes answers over the few best sentences with the chat model ``model``, which ``responder`` serves.
 
     ``context_window`` is the model's, in
@@ -98,7 +98,7 @@ class Writer:
         hits: Sequence[Hit],  # noqa: ARG002
         passages: Sequence[Passage],
         texts: Mapping[str, str],  # noqa: ARG002
-    ) -> Reading:
+    ) -> ContextReading:
         """What the model is to read: as much of what was found as fits its window beside the answer.
 
         Raises ``PromptTooLong`` where the question and the answer leave no room for any of it.
@@ -107,7 +107,7 @@ class Writer:
         tokens = request.sampling.max_tokens or self.default_tokens
         room = await self._room(self._messages(request, question, (), light), tokens)
 
-        async def count(sources: Sequence[Source]) -> list[int]:
+        async def count(sources: Sequence[ContextSpan]) -> list[int]:
             return await self._costs([self._block(source, light) for source in sources])
 
         candidates = _sentences(passages[:_FEW])
@@ -115,7 +115,7 @@ class Writer:
         self._fits(candidates, reading, tokens)
         return reading
 
-    def _fits(self, candidates: Sequence[Candidate], reading: Reading, tokens: int) -> None:
+    def _fits(self, candidates: Sequence[Candidate], reading: ContextReading, tokens: int) -> None:
         """Raises ``PromptTooLong`` where there are ``candidates`` and none is read."""
         if candidates and not reading.sources:
             raise PromptTooLong(
@@ -133,7 +133,7 @@ class Writer:
         self,
         request: ChatRequest,
         question: str,
-        reading: Reading,
+        reading: ContextReading,
         passages: Sequence[Passage],
         texts: Mapping[str, str],
         context: Context,
@@ -173,7 +173,7 @@ class Writer:
         self,
         request: ChatRequest,
         question: str,
-        sources: Sequence[Source],
+        sources: Sequence[ContextSpan],
         light: Spotlight,
         again: str = "",
     ) -> tuple[Message, ...]:
@@ -188,7 +188,7 @@ class Writer:
             Message("user", f"Context:\n{context}\n\nQuestion: {neutralise(question)}\nAnswer:"),
         )
 
-    def _block(self, source: Source, light: Spotlight) -> str:
+    def _block(self, source: ContextSpan, light: Spotlight) -> str:
         body = light.wrap(source.text, "source") if self._spotlight else neutralise(source.text)
         return f"{neutralise(source.name)}\n{body}"
 
@@ -202,7 +202,7 @@ def _sentences(passages: Sequence[Passage]) -> list[Candidate]:
     """The best sentences, each a source of its own."""
     return [
         Candidate(
-            Source(
+            ContextSpan(
                 passage.hit.document_id,
                 f"{passage.hit.source}: {passage.hit.heading}" if passage.hit.heading else passage.hit.source,
                 passage.text,
@@ -228,7 +228,7 @@ class _Check:
 
     def __init__(
         self,
-        reading: Reading,
+        reading: ContextReading,
         passages: Sequence[Passage],
         texts: Mapping[str, str],
         embedder: Embedder,

@@ -21,7 +21,7 @@ _MAX_TOP_K = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Question:
     """A request, understood. ``mode`` is one of ``auto``, ``extractive``, ``generative``, and ``free`` says whether the
     asker left it open; ``history`` is what was said before the question, ``condensed`` whether the question was made
     to stand alone."""
@@ -39,7 +39,7 @@ class Asked:
     free: bool = True
 
 
-def understood(request: ChatRequest, settings: RagSettings, *, name: str, one: bool) -> Asked:
+def understood(request: ChatRequest, settings: RagSettings, *, name: str, one: bool) -> Question:
     """What ``request`` asks of the responder ``name``; ``one``: it is a single collection.
 
     Raises ``InvalidRequest`` (``Unsupported``) naming the option at fault.
@@ -63,7 +63,7 @@ def understood(request: ChatRequest, settings: RagSettings, *, name: str, one: b
     graph = options.get("graph", "off")
     if graph not in get_args(GraphMode):
         raise InvalidRequest(f"graph must be one of {', '.join(get_args(GraphMode))}", param="options.graph")
-    return Asked(
+    return Question(
         text,
         mode,
         top_k,

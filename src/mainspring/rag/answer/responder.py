@@ -41,8 +41,8 @@ from mainspring.rag.answer.evidence.features import features
 from mainspring.rag.answer.evidence.score import evidence
 from mainspring.rag.answer.findings import Findings, record, shown
 from mainspring.rag.answer.findings import named as told_of
-from mainspring.rag.answer.generate import REFUSAL, Writer
-from mainspring.rag.answer.question import Asked, refuse_unsupported, understood
+from mainspring.rag.answer.generate import REFUSAL, AnswerWriter
+from mainspring.rag.answer.question import Question, refuse_unsupported, understood
 from mainspring.rag.answer.verbatim import extract, reread, show
 from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.graph import told
@@ -54,7 +54,7 @@ from mainspring.rag.query.model import ModelAsk
 from mainspring.rag.query.plan import QueryPlan, Steps
 from mainspring.rag.query.question_parts import Look, choose, look, parts
 from mainspring.rag.query.understand import MAX_TOKENS, Understanding
-from mainspring.rag.query.understand import Asked as Query
+from mainspring.rag.query.understand import QueryQuestion as Query
 from mainspring.rag.search.retrieve import Retriever
 from mainspring.rag.search.selection import SearchOptions
 from mainspring.serving.money.charged_models import Charged
@@ -85,7 +85,7 @@ class DocumentAnswerer:
         *,
         collection: Collection | None = None,
         name: str = "document-qa",
-        writer: Writer | None = None,
+        writer: AnswerWriter | None = None,
         grounded: bool = False,
         ask: Callable[[Context], ModelAsk] | None = None,
         calibration: Calibration | None = None,
@@ -182,7 +182,7 @@ class DocumentAnswerer:
             return self._quoted(replace(asked, mode="extractive"), look, False, context)
         return await self._written(self._writer, request, asked, look, context)
 
-    def _quoted(self, asked: Asked, look: Look, refused: bool, context: Context, **more: Any) -> Response:
+    def _quoted(self, asked: Question, look: Look, refused: bool, context: Context, **more: Any) -> Response:
         """An answer in the documents' own words, or a refusal."""
         chosen = [] if refused else self._choose(look, asked)
         quoted = chosen or refusal.closest(look.found.passages, look.found.evidence)
@@ -191,7 +191,7 @@ class DocumentAnswerer:
         return self._noticed(asked, look.found, Response(Head(model=self._name), events))
 
     async def _written(
-        self, writer: Writer, request: ChatRequest, asked: Asked, look: Look, context: Context
+        self, writer: AnswerWriter, request: ChatRequest, asked: Question, look: Look, context: Context
     ) -> Response:
         """An answer that ``writer`` writes; a refusal where nothing may be read, or its model says no."""
         found = look.found
@@ -209,7 +209,7 @@ class DocumentAnswerer:
         self._record(context, asked, look, False, (), reading=reading.facts())
         return self._noticed(asked, found, response.with_head(model=self._name).through(refusal.judged))
 
-    async def _talked(self, kind: small_talk.Talk, asked: Asked, context: Context) -> Response:
+    async def _talked(self, kind: small_talk.Talk, asked: Question, context: Context) -> Response:
         """What is said to what is no question to be searched, from the catalogue of documents."""
         groups = context.principal.groups
         try:
@@ -227,7 +227,7 @@ class DocumentAnswerer:
         usage = Usage(prompt_tokens=read, completion_tokens=written)
         return Response(Head(model=self._name), replay([Answered(True), Text(said), usage, Finish("stop")]))
 
-    def _noticed(self, asked: Asked, found: Findings, response: Response) -> Response:
+    def _noticed(self, asked: Question, found: Findings, response: Response) -> Response:
         """``response`` with what is to be known about it in front."""
         texts = [hit.text for hit in found.hits if not hit.foreign]
         said = language.unfamiliar(self._retriever.embedder, asked.question, texts)
@@ -241,7 +241,7 @@ class DocumentAnswerer:
 
         return response.through(noticed)
 
-    async def _condensed(self, asked: Asked, context: Context) -> Asked:
+    async def _condensed(self, asked: Question, context: Context) -> Question:
         """The question of a follow-up, so that it stands alone."""
         if not asked.history:
             return asked
@@ -252,7 +252,7 @@ class DocumentAnswerer:
         # What a model wrote is one new question, which may have parts of its own.
         return replace(asked, question=question, condensed=step.changed and "\n" in question)
 
-    async def _look(self, asked: Asked, context: Context) -> Look:
+    async def _look(self, asked: Question, context: Context) -> Look:
         """Search for the question, and for each of its parts."""
         # Of a follow-up, the question before is part of what is searched, and not asked again.
         pieces = [] if asked.condensed or asked.graph == "global" else parts(asked.question)
@@ -262,7 +262,7 @@ class DocumentAnswerer:
         )
         return look(asked.question, whole, list(zip(pieces, each, strict=True)), self._refuse_below)
 
-    async def find(self, asked: Asked, context: Context) -> Findings:
+    async def find(self, asked: Question, context: Context) -> Findings:
         """Search, and score the sentences of what was found."""
         chosen = await self._scope(asked.names, context)
         plan = await self._plan(asked, chosen, context)
@@ -309,7 +309,7 @@ class DocumentAnswerer:
         reader = self._reader if self._charged is None else self._charged.reranker(self._reader, context)
         return await reread.reread(question, passages, reader)
 
-    async def _plan(self, asked: Asked, chosen: Sequence[Collection], context: Context) -> QueryPlan:
+    async def _plan(self, asked: Question, chosen: Sequence[Collection], context: Context) -> QueryPlan:
         """What is searched in place of the question."""
         if not asked.techniques:
             return QueryPlan.of(asked.question)
@@ -333,7 +333,7 @@ class DocumentAnswerer:
             raise NotFound("there are no documents to answer from", remedy="Run `mainspring ingest PATH` first")
         return usable
 
-    def _asked(self, request: ChatRequest) -> Asked:
+    def _asked(self, request: ChatRequest) -> Question:
         asked = understood(request, self._settings, name=self._name, one=self._collection is not None)
         if asked.mode == "generative" and self._writer is None:
             raise Unsupported("no chat model is loaded to write answers", param="options.mode")
@@ -344,7 +344,7 @@ class DocumentAnswerer:
             return "generative" if self._grounded and self._writer is not None else "extractive"
         return mode if self._writer is not None else "extractive"
 
-    def _choose(self, look: Look, asked: Asked) -> list[Passage]:
+    def _choose(self, look: Look, asked: Question) -> list[Passage]:
         words = self._settings.max_words
         if asked.max_tokens is not None:
             words = min(words, max(1, int(asked.max_tokens * _WORDS_A_TOKEN)))
@@ -354,7 +354,7 @@ class DocumentAnswerer:
         return extract.apart(chosen, grown)
 
     def _record(
-        self, context: Context, asked: Asked, look: Look, refused: bool, cited: Sequence[Passage], **more: Any
+        self, context: Context, asked: Question, look: Look, refused: bool, cited: Sequence[Passage], **more: Any
     ) -> None:
         """Add the fact of this retrieval to what the request settles."""
         if look.facts:
@@ -363,7 +363,7 @@ class DocumentAnswerer:
             more["condensed"] = True
         context.allowance.records.append(record(context, asked.mode, look.found, refused, cited, **more))
 
-    def _extracted(self, asked: Asked, look: Look, chosen: Sequence[Passage]) -> list[Event]:
+    def _extracted(self, asked: Question, look: Look, chosen: Sequence[Passage]) -> list[Event]:
         """The events of an extractive answer; every quote is checked against the stored text here."""
         found, numbers = look.found, Numbers()
         events: list[Event] = [Progress("retrieve", f"{len(found.hits)} passages")]
@@ -389,7 +389,7 @@ class DocumentAnswerer:
         read, written = self._retriever.embedder.count_tokens([asked.question, text])
         return [*events, Usage(prompt_tokens=read, completion_tokens=written), Finish("stop")]
 
-    def _themes(self, asked: Asked, themes: Sequence[Theme]) -> list[Event]:
+    def _themes(self, asked: Question, themes: Sequence[Theme]) -> list[Event]:
         """The events of an answer about what the collection is about."""
         found = told.themes(themes)
         events = [Answered(bool(found)), *(found or [Text(REFUSAL)])]

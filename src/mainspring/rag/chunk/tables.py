@@ -16,7 +16,7 @@ _ROW = re.compile(r"^[ \t]*\|[^\n]*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class TableLines:
     """A table whose header row, ``text[start:...]``, names the columns of the rows in ``text[body:end]``."""
 
     start: int
@@ -30,7 +30,7 @@ class Tables:
 
     def __init__(self, text: str) -> None:
         self.all = [
-            Table(match.start("header"), match.start("body"), match.end("body"), match["header"].strip())
+            TableLines(match.start("header"), match.start("body"), match.end("body"), match["header"].strip())
             for match in _TABLE.finditer(text)
         ]
         self.rows = [(match.start(), match.end()) for match in _ROW.finditer(text)]

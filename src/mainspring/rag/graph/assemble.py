@@ -23,7 +23,7 @@ _STRONG: frozenset[Kind] = frozenset(("name", "term", "acronym", "code"))
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TextPlace:
     """``text[start:end]`` of a document."""
 
     document_id: str
@@ -32,7 +32,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
+class GraphChunk:
     """A chunk, and the document that it is of."""
 
     document_id: str
@@ -48,7 +48,7 @@ class Statement:
     subject: int
     predicate: str
     object: int
-    place: Place
+    place: TextPlace
 
 
 @dataclass(frozen=True)
@@ -63,15 +63,15 @@ class Graph:
     names: Sequence[str]
     kinds: Sequence[Kind]
     keys: Mapping[str, int]
-    chunks: Sequence[Chunk]
+    chunks: Sequence[GraphChunk]
     of: Any
     within: Any
     weights: Any
     ends: Any
     ties: Any
-    seen: Sequence[Place]
+    seen: Sequence[TextPlace]
     statements: Sequence[Statement]
-    said: Mapping[int, Sequence[Place]]
+    said: Mapping[int, Sequence[TextPlace]]
     spelled: Mapping[int, Sequence[str]]
 
     @cached_property
@@ -161,15 +161,15 @@ class _Assembly:
     def graph(self) -> Graph:
         local = [[self._number(word) for word in words] for words in self._keys]
         names, kinds, spelled = self._called(local)
-        chunks: list[Chunk] = []
+        chunks: list[GraphChunk] = []
         counts: Counter[tuple[int, int]] = Counter()
         pairs: Counter[tuple[int, int]] = Counter()
-        seen: dict[tuple[int, int], Place] = {}
-        said: dict[int, list[Place]] = defaultdict(list)
+        seen: dict[tuple[int, int], TextPlace] = {}
+        said: dict[int, list[TextPlace]] = defaultdict(list)
         statements: list[Statement] = []
         for (document_id, part), numbers in zip(self._parts, local, strict=True):
             first = len(chunks)
-            chunks += [Chunk(document_id, piece.chunk_id, piece.start, piece.end) for piece in part.pieces]
+            chunks += [GraphChunk(document_id, piece.chunk_id, piece.start, piece.end) for piece in part.pieces]
             _mentions(part, numbers, first, counts)
             for place, entities in _together(document_id, part, numbers):
                 for entity in dict.fromkeys(entities):
@@ -180,7 +180,7 @@ class _Assembly:
             for each in part.relations:
                 subject, thing = numbers[each.subject], numbers[each.object]
                 if subject is not None and thing is not None and subject != thing:
-                    place = Place(document_id, each.start, each.end)
+                    place = TextPlace(document_id, each.start, each.end)
                     statements.append(Statement(subject, each.predicate, thing, place))
                     seen.setdefault((min(subject, thing), max(subject, thing)), place)
         ends, ties = _ties(pairs, statements, said)
@@ -264,7 +264,7 @@ def _mentions(part: DocumentGraph, numbers: Sequence[int | None], first: int, co
 
 def _together(
     document_id: str, part: DocumentGraph, numbers: Sequence[int | None]
-) -> Iterator[tuple[Place, list[int]]]:
+) -> Iterator[tuple[TextPlace, list[int]]]:
     """The entities of each sentence, in order."""
     inside: dict[int, list[int]] = defaultdict(list)
     for mention in part.mentions:
@@ -273,7 +273,7 @@ def _together(
             inside[mention.sentence].append(number)
     for sentence in sorted(inside):
         start, end = part.sentences[sentence]
-        yield Place(document_id, start, end), inside[sentence]
+        yield TextPlace(document_id, start, end), inside[sentence]
 
 
 def _near(entities: Sequence[int], kinds: Sequence[Kind]) -> Iterator[tuple[int, int]]:
@@ -286,7 +286,7 @@ def _near(entities: Sequence[int], kinds: Sequence[Kind]) -> Iterator[tuple[int,
 def _ties(
     pairs: Mapping[tuple[int, int], int],
     statements: Sequence[Statement],
-    said: Mapping[int, Sequence[Place]],
+    said: Mapping[int, Sequence[TextPlace]],
 ) -> tuple[list[tuple[int, int]], list[float]]:
     """Pairs and how close they are: normalised pointwise mutual information of standing in one sentence (Bouma 2009),
     and at least a half where a sentence says what one has to do with the other."""

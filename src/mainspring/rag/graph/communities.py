@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mainspring.rag.graph.assemble import Graph, Place
+from mainspring.rag.graph.assemble import Graph, TextPlace
 from mainspring.rag.graph.read.graph_model import VALUES
 
 _ROUNDS = 20
@@ -27,7 +27,7 @@ class Community:
     numbers of those that name several of them, the most first. ``weight`` in (0, 1] is its part of all that is said."""
 
     entities: tuple[int, ...]
-    places: tuple[Place, ...]
+    places: tuple[TextPlace, ...]
     chunks: tuple[int, ...]
     weight: float
 
@@ -119,7 +119,7 @@ def communities(graph: Graph) -> list[Community]:
 
 def _community(graph: Graph, entities: list[int], central: np.ndarray, total: float) -> Community:
     counts: dict[int, float] = defaultdict(float)
-    said: dict[Place, float] = defaultdict(float)
+    said: dict[TextPlace, float] = defaultdict(float)
     for entity in entities:
         for chunk in graph.mentioned.get(entity, ()):
             counts[chunk] += float(central[entity])
@@ -130,15 +130,15 @@ def _community(graph: Graph, entities: list[int], central: np.ndarray, total: fl
     return Community(tuple(entities), _places(graph, entities, said), tuple(chunks[:20]), weight)
 
 
-def _places(graph: Graph, entities: Sequence[int], said: Mapping[Place, float]) -> tuple[Place, ...]:
+def _places(graph: Graph, entities: Sequence[int], said: Mapping[TextPlace, float]) -> tuple[TextPlace, ...]:
     """The sentences that name most of the community; each further one counts by what the others have not named."""
-    names: dict[Place, set[int]] = defaultdict(set)
+    names: dict[TextPlace, set[int]] = defaultdict(set)
     for entity in entities:
         for place in graph.said.get(entity, ()):
             names[place].add(entity)
     weights = dict(zip(entities, np.linspace(1.0, 0.1, len(entities)).tolist(), strict=True))
     waiting = sorted(said, key=lambda place: (-said[place], place.document_id, place.start))[:100]
-    chosen: list[Place] = []
+    chosen: list[TextPlace] = []
     covered: set[int] = set()
     while waiting and len(chosen) < _SENTENCES:
         best = max(waiting, key=lambda place: sum(weights[entity] for entity in names[place] - covered))

@@ -18,7 +18,7 @@ from mainspring.core.errors import InvalidRequest, NotFound
 from mainspring.core.types import Context
 from mainspring.engines.base import Embedder
 from mainspring.rag.graph import communities, link, paths, spread
-from mainspring.rag.graph.assemble import Chunk, Graph, Place, assemble
+from mainspring.rag.graph.assemble import Graph, GraphChunk, TextPlace, assemble
 from mainspring.rag.graph.found import Cited, Path, Theme, Walked
 from mainspring.rag.graph.read.graph_model import DocumentGraph
 from mainspring.rag.search import filters as filtering
@@ -274,7 +274,7 @@ class Graphs:
         fresh.sort(key=lambda number: (-found[number].activation, number))
         return await self._read(joined, [graph.chunks[number] for number in fresh[:_MOST_REACHED]], groups, question)
 
-    async def _read(self, joined: Joined, chunks: Sequence[Chunk], groups: Groups, question: str) -> list[Hit]:
+    async def _read(self, joined: Joined, chunks: Sequence[GraphChunk], groups: Groups, question: str) -> list[Hit]:
         wanted: dict[str, dict[str, set[str]]] = {}
         homes = {home.id: home for home in joined.homes.values()}
         for chunk in chunks:
@@ -308,7 +308,7 @@ class Graphs:
                 made.append(Path(cited, hit.document_id, hit.chunk_id))
         return tuple(made[:_MOST_PATHS])
 
-    async def _cited(self, joined: Joined, steps: Sequence[paths.Step], groups: Groups) -> tuple[Cited, ...]:
+    async def _cited(self, joined: Joined, steps: Sequence[paths.PathStep], groups: Groups) -> tuple[Cited, ...]:
         """The steps with their words; none where a document of them was replaced, removed or closed meanwhile."""
         quotes = await self._quotes(joined, [step.place for step in steps], groups)
         found = [(step, quotes[step.place]) for step in steps if step.place in quotes]
@@ -318,9 +318,9 @@ class Graphs:
             replace(quote, subject=step.subject, predicate=step.predicate, object=step.object) for step, quote in found
         )
 
-    async def _quotes(self, joined: Joined, places: Sequence[Place], groups: Groups) -> dict[Place, Cited]:
+    async def _quotes(self, joined: Joined, places: Sequence[TextPlace], groups: Groups) -> dict[TextPlace, Cited]:
         """The words of each place whose document is still the one that the graph is of, and may be seen."""
-        found: dict[Place, Cited] = {}
+        found: dict[TextPlace, Cited] = {}
         for home in {joined.homes[place.document_id].id: joined.homes[place.document_id] for place in places}.values():
             mine = [place for place in places if joined.homes[place.document_id].id == home.id]
             documents = await self._retriever.scopes.named(home, {place.document_id for place in mine}, groups)

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mainspring.rag.graph.assemble import Chunk, Graph, Place
+from mainspring.rag.graph.assemble import Graph, GraphChunk, TextPlace
 from mainspring.rag.graph.spread import Reached
 
 MENTIONED = "is mentioned with"
@@ -17,16 +17,16 @@ _COMMON = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PathStep:
     """``subject`` -``predicate``-> ``object``, as ``place`` says; names, not numbers."""
 
     subject: str
     predicate: str
     object: str
-    place: Place
+    place: TextPlace
 
 
-def between(graph: Graph, start: int, end: int, most: int = MOST_STEPS) -> list[Step]:
+def between(graph: Graph, start: int, end: int, most: int = MOST_STEPS) -> list[PathStep]:
     """The closest path of at most ``most`` steps; empty where there is none, or both are one."""
     best: dict[tuple[int, int], float] = {(start, 0): 0.0}
     came: dict[tuple[int, int], tuple[int, int]] = {}
@@ -52,8 +52,8 @@ def _cost(graph: Graph, other: int, pair: int, *, last: bool) -> float:
     return 1.0 - math.log(max(1e-3, float(graph.ties[pair]))) + common
 
 
-def _steps(graph: Graph, came: dict[tuple[int, int], tuple[int, int]], node: tuple[int, int]) -> list[Step]:
-    found: list[Step] = []
+def _steps(graph: Graph, came: dict[tuple[int, int], tuple[int, int]], node: tuple[int, int]) -> list[PathStep]:
+    found: list[PathStep] = []
     while node in came:
         before = came[node]
         found.append(step(graph, before[0], node[0]))
@@ -61,7 +61,7 @@ def _steps(graph: Graph, came: dict[tuple[int, int], tuple[int, int]], node: tup
     return found[::-1]
 
 
-def step(graph: Graph, one: int, other: int, within: Chunk | None = None) -> Step:
+def step(graph: Graph, one: int, other: int, within: GraphChunk | None = None) -> PathStep:
     """What is said of two entities, in the chunk ``within`` where that says anything: a statement, or that a sentence
     names both, or (for two that nothing joins) that the chunk names the second."""
     pair = min(one, other), max(one, other)
@@ -70,24 +70,24 @@ def step(graph: Graph, one: int, other: int, within: Chunk | None = None) -> Ste
         best = min(
             stated, key=lambda each: (each.subject != one, len(each.predicate), each.predicate, each.place.start)
         )
-        return Step(graph.names[best.subject], best.predicate, graph.names[best.object], best.place)
+        return PathStep(graph.names[best.subject], best.predicate, graph.names[best.object], best.place)
     places = [] if within is None else [place for place in graph.said.get(other, ()) if _inside(place, within)]
     both = [place for place in places if place in set(graph.said.get(one, ()))]
     if both:
-        return Step(graph.names[one], MENTIONED, graph.names[other], both[0])
+        return PathStep(graph.names[one], MENTIONED, graph.names[other], both[0])
     if places or within is not None:
-        place = places[0] if places else Place(within.document_id, within.start, within.end)  # type: ignore[union-attr]
-        return Step(graph.names[one], MENTIONED, graph.names[other], place)
+        place = places[0] if places else TextPlace(within.document_id, within.start, within.end)  # type: ignore[union-attr]
+        return PathStep(graph.names[one], MENTIONED, graph.names[other], place)
     number = next(number for neighbour, number in graph.neighbours[one] if neighbour == other)
-    return Step(graph.names[one], MENTIONED, graph.names[other], graph.seen[number])
+    return PathStep(graph.names[one], MENTIONED, graph.names[other], graph.seen[number])
 
 
-def reached(graph: Graph, asked: Sequence[int], chunk: int, how: Reached) -> list[Step]:
+def reached(graph: Graph, asked: Sequence[int], chunk: int, how: Reached) -> list[PathStep]:
     """How the chunk was reached: from what the question names, or what the first chunk is about, to the entity that
     both chunks name, and on to what the second says of it."""
     there = graph.chunks[chunk]
     bridge = how.entity
-    steps: list[Step] = []
+    steps: list[PathStep] = []
     if how.origin is not None:
         here = graph.chunks[how.origin]
         inside = [entity for entity in asked if entity in set(graph.entities_of.get(how.origin, ()))]
@@ -101,14 +101,14 @@ def reached(graph: Graph, asked: Sequence[int], chunk: int, how: Reached) -> lis
     ]
     if said:
         best = min(said, key=lambda each: (each.place.start, each.predicate))
-        steps.append(Step(graph.names[bridge], best.predicate, graph.names[best.object], best.place))
+        steps.append(PathStep(graph.names[bridge], best.predicate, graph.names[best.object], best.place))
         return steps
     other = _subject(graph, chunk, bridge)
     steps.append(step(graph, bridge, bridge if other is None else other, there))
     return steps
 
 
-def _nearest(graph: Graph, inside: Sequence[int], bridge: int, within: Chunk) -> int | None:
+def _nearest(graph: Graph, inside: Sequence[int], bridge: int, within: GraphChunk) -> int | None:
     """The entity that a statement of the chunk joins to the bridge, or else the rarest of them."""
     others = [entity for entity in inside if entity != bridge]
     for entity in others:
@@ -126,5 +126,5 @@ def _subject(graph: Graph, chunk: int, but: int) -> int | None:
     )
 
 
-def _inside(place: Place, chunk: Chunk) -> bool:
+def _inside(place: TextPlace, chunk: GraphChunk) -> bool:
     return place.document_id == chunk.document_id and chunk.start <= place.start and place.end <= chunk.end

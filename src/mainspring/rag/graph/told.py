@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from mainspring.core.types import Citation, Event, Text
 from mainspring.rag.graph.found import Cited, Theme, Walked
 from mainspring.rag.query.model import Ask, soft
-from mainspring.rag.query.plan import Step
+from mainspring.rag.query.plan import PlanStep
 from mainspring.rag.search.retrieve import Hit
 
 _MOST_PATHS = 2
@@ -55,7 +55,7 @@ def themes(found: Sequence[Theme]) -> list[Event]:
     return events
 
 
-async def summarised(found: Sequence[Theme], ask: Ask, step: Step, room: int) -> tuple[Theme, ...]:
+async def summarised(found: Sequence[Theme], ask: Ask, step: PlanStep, room: int) -> tuple[Theme, ...]:
     """The themes with summaries by a capable model, in so far as it answers within ``room`` tokens."""
     from dataclasses import replace
 

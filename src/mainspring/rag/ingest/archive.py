@@ -104,7 +104,7 @@ class Packed:
     rows: Sequence[dict[str, Any]]
 
 
-class Writer:
+class ArchiveWriter:
     """Writes one archive into ``directory``, which must be empty. Everything blocks; raises ``OSError``."""
 
     def __init__(self, directory: Path) -> None:

@@ -32,7 +32,7 @@ TENANTS = 4096
 
 
 @dataclass(slots=True)
-class Reading:
+class FileReading:
     """A file that is read now. ``stage`` has ``done`` of ``total`` chunks behind it; ``total`` is 0 until they are
     known."""
 
@@ -57,7 +57,7 @@ class Intake:
         self._ingestor = ingestor
         self._wake = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
-        self._reading: dict[str, Reading] = {}
+        self._reading: dict[str, FileReading] = {}
         self._waiting: list[str] = []
         self._turns: dict[str, int] = {}
         self._turn = 0
@@ -71,7 +71,7 @@ class Intake:
         """Something was attached."""
         self._wake.set()
 
-    def reading(self, document_id: str) -> Reading | None:
+    def reading(self, document_id: str) -> FileReading | None:
         """How far a document is that is read now."""
         return self._reading.get(document_id)
 
@@ -135,7 +135,7 @@ class Intake:
             return False
         self._turn += 1
         self._turns[collection.tenant] = self._turn
-        reading = self._reading[document.document_id] = Reading(collection, document, small)
+        reading = self._reading[document.document_id] = FileReading(collection, document, small)
         reading.task = asyncio.create_task(self._read(reading), name=f"read {document.document_id}")
         reading.task.add_done_callback(lambda _: self._over(document.document_id))
         return True
@@ -148,7 +148,7 @@ class Intake:
             # It fails at once.
             return True
 
-    async def _read(self, reading: Reading) -> None:
+    async def _read(self, reading: FileReading) -> None:
         collection, document = reading.collection, reading.document
         file_id = document.file_id or ""
         try:

@@ -18,7 +18,7 @@ from mainspring.core.errors import Conflict, MainspringError, NotFound, Unreadab
 from mainspring.engines.base import Embedder
 from mainspring.rag.chunk.chunking import Chunk
 from mainspring.rag.connect.base import Source
-from mainspring.rag.graph.read.graph_model import Piece
+from mainspring.rag.graph.read.graph_model import GraphPiece
 from mainspring.rag.graph.read.reader import Built, Reader
 from mainspring.rag.ingest import vector_reuse
 from mainspring.rag.ingest.screening import Screened, Screener
@@ -191,7 +191,9 @@ class Publisher:
         """What the document says of which entities; empty where nobody is to read that, or it cannot be read."""
         if self._graphs is None:
             return ""
-        pieces = [Piece(_chunk_id(each.version, number), one.start, one.end) for number, one in enumerate(each.chunks)]
+        pieces = [
+            GraphPiece(_chunk_id(each.version, number), one.start, one.end) for number, one in enumerate(each.chunks)
+        ]
         headings = [one.heading for one in each.chunks]
         built = Built()
         try:

@@ -26,7 +26,7 @@ class Log(Protocol):
     async def append(self, *records: EventRecord) -> None: ...
 
 
-class Count(Protocol):
+class CountFinding(Protocol):
     def guard(self, guard: str, action: str, kind: str, count: int = 1) -> None: ...
 
 
@@ -47,7 +47,7 @@ class Screened:
 class Screener:
     """Reads documents by the rules and, where it is wanted, by the detector. Each finding is a ``guard`` event."""
 
-    def __init__(self, settings: IngestSettings, embedder: Embedder, events: Log, metrics: Count) -> None:
+    def __init__(self, settings: IngestSettings, embedder: Embedder, events: Log, metrics: CountFinding) -> None:
         self._settings = settings
         self._embedder = embedder
         self._events = events

@@ -87,7 +87,7 @@ async def export_collection(
     )
     try:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as directory:
-            writer = await asyncio.to_thread(archive.Writer, Path(directory))
+            writer = await asyncio.to_thread(archive.ArchiveWriter, Path(directory))
             done = 0
             for batch in _batches(complete):
                 await _add(stores, collection, writer, batch)
@@ -255,7 +255,9 @@ async def _claim(
     raise Conflict(f"there is a collection {wanted} already", remedy="Give it another with --name", param="name")
 
 
-async def _add(stores: Stores, collection: Collection, writer: archive.Writer, batch: Sequence[Document]) -> None:
+async def _add(
+    stores: Stores, collection: Collection, writer: archive.ArchiveWriter, batch: Sequence[Document]
+) -> None:
     current = {each.document_id: each.generation for each in batch}
     chunks: dict[str, list[ChunkRow]] = {name: [] for name in current}
     for row in await stores.vectors.read(collection.table, current):

@@ -35,7 +35,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
         answers.flush()
 
 
-def _answered(data: bytes, asked: frames.Asked) -> list[bytes]:
+def _answered(data: bytes, asked: frames.ReadRequest) -> list[bytes]:
     found = _answer(data, asked)
     try:
         return frames.answer(found, len(data))
@@ -43,7 +43,7 @@ def _answered(data: bytes, asked: frames.Asked) -> list[bytes]:
         return frames.answer(_no_memory(asked.name), len(data))
 
 
-def _answer(data: bytes, asked: frames.Asked) -> frames.Answer:
+def _answer(data: bytes, asked: frames.ReadRequest) -> frames.Answer:
     name = asked.name
     try:
         if asked.page:

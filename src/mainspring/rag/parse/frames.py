@@ -32,7 +32,7 @@ _ERRORS = {each.__name__: each for each in (UnreadableDocument, errors.MissingEx
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ReadRequest:
     """A document that is to be read; ``bytes`` of it follow. With ``page`` (from 1) that page is to be drawn instead,
     with ``quote`` marked."""
 
@@ -78,14 +78,14 @@ def most(size: int) -> int:
     return min(_MOST, _LEAST + _TIMES * size)
 
 
-def request(asked: Asked) -> bytes:
+def request(asked: ReadRequest) -> bytes:
     """A request's frame, without the document."""
     return _framed(asdict(asked))
 
 
-def asked(head: bytes) -> Asked:
+def asked(head: bytes) -> ReadRequest:
     """A request from its head. Raises ``ValueError``."""
-    return _adapter(Asked).validate_json(head)  # type: ignore[no-any-return]
+    return _adapter(ReadRequest).validate_json(head)  # type: ignore[no-any-return]
 
 
 def answer(found: Answer, size: int) -> list[bytes]:

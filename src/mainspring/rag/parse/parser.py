@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from mainspring.core.errors import MainspringError, ModelError, UnreadableDocument
 from mainspring.core.settings import RagSettings, Settings
 from mainspring.rag.parse import frames, kinds
-from mainspring.rag.parse.frames import Asked
+from mainspring.rag.parse.frames import ReadRequest
 from mainspring.rag.parse.parsed import MAX_QUOTE, PagePicture, Parsed
 from mainspring.rag.parse.reading_options import Options
 
@@ -91,7 +91,7 @@ class Parser:
             raise _broken(name)
         return answer
 
-    def _asked(self, data: bytes, name: str, images: bool) -> Asked:
+    def _asked(self, data: bytes, name: str, images: bool) -> ReadRequest:
         options = Options(
             self._settings.ocr,
             self._settings.parser,
@@ -101,9 +101,9 @@ class Parser:
             images,
         )
         name = name.encode("utf-8", "replace").decode()[:_MAX_NAME]
-        return Asked(name, len(data), options, self._settings.parse_timeout_s)
+        return ReadRequest(name, len(data), options, self._settings.parse_timeout_s)
 
-    async def _answer(self, data: bytes, asked: Asked) -> Parsed | PagePicture:
+    async def _answer(self, data: bytes, asked: ReadRequest) -> Parsed | PagePicture:
         async with self._slots:
             try:
                 answer = await self._read(data, asked)
@@ -114,7 +114,7 @@ class Parser:
             raise answer
         return answer
 
-    async def _read(self, data: bytes, asked: Asked) -> frames.Answer:
+    async def _read(self, data: bytes, asked: ReadRequest) -> frames.Answer:
         async with self._worker() as worker:
             return await self._ask(worker, data, asked)
 
@@ -152,7 +152,7 @@ class Parser:
         )
         return _Worker(process)
 
-    async def _ask(self, worker: _Worker, data: bytes, asked: Asked) -> frames.Answer:
+    async def _ask(self, worker: _Worker, data: bytes, asked: ReadRequest) -> frames.Answer:
         name = asked.name
         try:
             return await _watched(worker.process, self._exchange(worker.process, data, asked))
@@ -177,7 +177,7 @@ class Parser:
                 remedy="Raise rag.parse_memory_mb, or save the document anew",
             ) from None
 
-    async def _exchange(self, process: asyncio.subprocess.Process, data: bytes, asked: Asked) -> frames.Answer:
+    async def _exchange(self, process: asyncio.subprocess.Process, data: bytes, asked: ReadRequest) -> frames.Answer:
         if process.stdin is None or process.stdout is None:
             raise ConnectionError("the parser has no pipes")
         process.stdin.write(frames.request(asked))

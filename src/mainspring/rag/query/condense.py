@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from mainspring.core.types import Message
 from mainspring.rag.query.model import Ask, ModelAsk, soft
-from mainspring.rag.query.plan import Step
+from mainspring.rag.query.plan import PlanStep
 from mainspring.rag.text import terms
 
 MAX_TOKENS = 80
@@ -59,7 +59,7 @@ def by_rules(question: str, before: Sequence[str]) -> str:
     return "\n".join(dict.fromkeys([base, before[-1], question]))
 
 
-async def condensed(question: str, history: Sequence[Message], ask: ModelAsk | None, step: Step, room: int) -> str:
+async def condensed(question: str, history: Sequence[Message], ask: ModelAsk | None, step: PlanStep, room: int) -> str:
     """``question`` so that it stands alone: as a capable model rewrites it, else by rules. ``step`` says which."""
     said = [each.content.strip() for each in history if each.role == "user" and each.content.strip()]
     found = ""
@@ -71,7 +71,7 @@ async def condensed(question: str, history: Sequence[Message], ask: ModelAsk | N
     return found
 
 
-async def by_model(question: str, history: Sequence[Message], ask: Ask, step: Step, room: int) -> str:
+async def by_model(question: str, history: Sequence[Message], ask: Ask, step: PlanStep, room: int) -> str:
     """The question as a capable model rewrites it; empty where it failed."""
     said = [f"{each.role}: {each.content.strip()[:_CHARACTERS]}" for each in history[-_TURNS:] if each.content.strip()]
     text = "\n".join([*said, f"Last question: {question}"])

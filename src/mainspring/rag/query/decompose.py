@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from mainspring.rag.query.model import Ask, lines, soft
-from mainspring.rag.query.plan import Step
+from mainspring.rag.query.plan import PlanStep
 from mainspring.rag.text import terms
 
 MAX_TOKENS = 90
@@ -94,7 +94,7 @@ def _sides(question: str) -> list[str]:
     return found[:_MOST] if len(found) > 1 and all(map(terms.content, found)) else []
 
 
-async def by_model(question: str, ask: Ask, step: Step, room: int) -> list[str]:
+async def by_model(question: str, ask: Ask, step: PlanStep, room: int) -> list[str]:
     """The parts as a capable model sees them; fewer than two: it has none, or the model failed."""
     found = list(lines(await soft(ask, step, _INSTRUCTION, question, MAX_TOKENS, room), _MOST))
     return found if len(found) > 1 else []

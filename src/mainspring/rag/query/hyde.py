@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mainspring.rag.query.model import Ask, soft
-from mainspring.rag.query.plan import Query, Step
+from mainspring.rag.query.plan import PlanStep, Query
 
 MAX_TOKENS = 120
 _INSTRUCTION = "Write a short passage, of three sentences at most, that answers the question."
 
 
-async def passage(query: Query, ask: Ask, step: Step, room: int) -> Query:
+async def passage(query: Query, ask: Ask, step: PlanStep, room: int) -> Query:
     """``query`` with a hypothetical passage; words are searched as before."""
     text = await soft(ask, step, _INSTRUCTION, query.text, MAX_TOKENS, room)
     step.changed = bool(text)

@@ -11,7 +11,7 @@ from typing import Protocol
 from mainspring.core.errors import MainspringError
 from mainspring.core.path import collect
 from mainspring.core.types import ChatRequest, Context, Message, Responder, Sampling
-from mainspring.rag.query.plan import Step
+from mainspring.rag.query.plan import PlanStep
 
 _TIMEOUT_S = 20.0
 _MARKER = re.compile(r"^\s*(?:[-*•]|\(?\d{1,2}[.):]|Q\d*:)\s*")
@@ -64,7 +64,7 @@ class ModelAsk:
         return Reply(answer.text.strip(), answer.usage.total_tokens)
 
 
-async def soft(ask: Ask, step: Step, instruction: str, text: str, max_tokens: int, room: int) -> str:
+async def soft(ask: Ask, step: PlanStep, instruction: str, text: str, max_tokens: int, room: int) -> str:
     """The reply's text, or an empty one where the model fails, is too slow or has no ``room`` (tokens) left: the
     search goes on without it, and ``step`` says why."""
     if max_tokens > room:

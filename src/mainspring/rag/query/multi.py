@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mainspring.rag.query.model import Ask, lines, soft
-from mainspring.rag.query.plan import Query, Step
+from mainspring.rag.query.plan import PlanStep, Query
 
 MAX_TOKENS = 90
 _MOST = 3
@@ -14,7 +14,7 @@ _INSTRUCTION = (
 )
 
 
-async def rephrased(query: Query, ask: Ask, step: Step, room: int) -> list[Query]:
+async def rephrased(query: Query, ask: Ask, step: PlanStep, room: int) -> list[Query]:
     """Further queries that ask the same, with half the question's weight each."""
     text = await soft(ask, step, _INSTRUCTION, query.text, MAX_TOKENS, room)
     found = [Query(line, weight=_WEIGHT * query.weight) for line in lines(text, _MOST) if line != query.text]

@@ -18,7 +18,7 @@ MOST, BEGINNING = 100, 240
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ChunkPlace:
     """A chunk's document, as it is now; ``chunk`` is None where that was read anew since and has other chunks."""
 
     collection: Collection
@@ -39,10 +39,10 @@ class Places:
 
     async def of(
         self, principal: Principal, within: Sequence[str], wanted: Mapping[str, AbstractSet[str]]
-    ) -> dict[str, Place]:
+    ) -> dict[str, ChunkPlace]:
         """The places of chunks by their ids; ``wanted`` are those of each document, ``within`` the ids of the
         collections that those are of. What is gone, and what the principal may not see, is left out."""
-        found: dict[str, Place] = {}
+        found: dict[str, ChunkPlace] = {}
         sought = sorted(wanted)[:MOST]
         for each in within:
             try:
@@ -51,9 +51,9 @@ class Places:
                 continue
             documents = await self._collections.named(collection, sought, principal.groups)
             for name, document in documents.items():
-                found |= dict.fromkeys(wanted[name], Place(collection, document))
+                found |= dict.fromkeys(wanted[name], ChunkPlace(collection, document))
             current = {name: document.generation for name, document in documents.items() if document.generation}
             for row in await self._vectors.read(collection.table, current) if current else ():
                 if row.chunk_id in wanted[row.document_id]:
-                    found[row.chunk_id] = Place(collection, documents[row.document_id], row)
+                    found[row.chunk_id] = ChunkPlace(collection, documents[row.document_id], row)
         return found

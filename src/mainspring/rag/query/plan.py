@@ -31,7 +31,7 @@ class Query:
 
 
 @dataclass(slots=True)
-class Step:
+class PlanStep:
     """What one technique did. ``note`` says why where it did nothing; ``tokens`` are a model's, read and written."""
 
     name: str
@@ -49,7 +49,7 @@ class QueryPlan:
     """
 
     queries: tuple[Query, ...]
-    steps: tuple[Step, ...] = ()
+    steps: tuple[PlanStep, ...] = ()
     top_k: int | None = None
 
     @classmethod
@@ -84,7 +84,7 @@ class QueryPlan:
         return [Progress(f"query.{step.name}", described(step)) for step in self.steps]
 
 
-def described(step: Step) -> str:
+def described(step: PlanStep) -> str:
     """A step in a few words."""
     spent = f", {step.tokens} tokens" if step.tokens else ""
     done = "" if step.changed else " unchanged"
@@ -95,12 +95,12 @@ def described(step: Step) -> str:
 class Steps:
     """Collects the steps of a plan while it is made."""
 
-    done: list[Step] = field(default_factory=list)
+    done: list[PlanStep] = field(default_factory=list)
 
     @contextmanager
-    def step(self, name: str) -> Iterator[Step]:
+    def step(self, name: str) -> Iterator[PlanStep]:
         """Times what happens inside."""
-        step = Step(name)
+        step = PlanStep(name)
         begun = time.perf_counter()
         try:
             yield step

@@ -46,7 +46,7 @@ def techniques(names: object, param: str = "techniques") -> tuple[Technique, ...
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class QueryQuestion:
     """A question with what it is asked of: ``history`` are the messages before it, ``top_k`` the usual number of
     passages, ``groups`` those of who asks."""
 
@@ -66,7 +66,7 @@ class Understanding:
 
     async def plan(
         self,
-        asked: Asked,
+        asked: QueryQuestion,
         names: Iterable[Technique],
         *,
         ask: ModelAsk | None = None,
@@ -148,7 +148,7 @@ class Understanding:
 class _Making:
     """A plan while it is made."""
 
-    asked: Asked
+    asked: QueryQuestion
     ask: ModelAsk | None
     max_tokens: int
     steps: Steps

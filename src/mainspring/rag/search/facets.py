@@ -14,26 +14,26 @@ FIELDS = ("name", "document_id")
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
+class FacetCount:
     """``documents`` have ``value``."""
 
     value: str | int | float | bool
     documents: int
 
 
-def facets(hits: Sequence[Hit], names: Sequence[str], most: int = 20) -> dict[str, list[Count]]:
+def facets(hits: Sequence[Hit], names: Sequence[str], most: int = 20) -> dict[str, list[FacetCount]]:
     """For each attribute the ``most`` frequent values among the documents of ``hits``, the most frequent first.
 
     Each document counts once for a value. ``hits`` are to be the candidates of a search rather than the few that are
     shown: the counts are over these, and deeper with more ``effort``.
     """
     documents = {hit.document_id: hit for hit in hits}
-    found: dict[str, list[Count]] = {}
+    found: dict[str, list[FacetCount]] = {}
     for name in names:
         counts = Counter(value for hit in documents.values() for value in _values(hit, name))
         # True and 1 are one key to a dictionary: the kind keeps them apart.
         order = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-        found[name] = [Count(value, count) for (_, _, value), count in order[:most]]
+        found[name] = [FacetCount(value, count) for (_, _, value), count in order[:most]]
     return found
 
 

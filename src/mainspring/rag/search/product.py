@@ -12,15 +12,15 @@ from mainspring.core.path import collect
 from mainspring.core.types import ChatRequest, Citation, Context, EventRecord, Message
 from mainspring.rag.answer.cite import cite
 from mainspring.rag.answer.context import Sift, sifted
-from mainspring.rag.answer.generate import Writer
+from mainspring.rag.answer.generate import AnswerWriter
 from mainspring.rag.answer.verbatim import extract
 from mainspring.rag.graph import told
 from mainspring.rag.graph.found import Walked
 from mainspring.rag.graph.graphs import Graphs
 from mainspring.rag.ingest.vocabulary import Vocabularies
 from mainspring.rag.query.model import ModelAsk
-from mainspring.rag.query.plan import QueryPlan, Step, Steps
-from mainspring.rag.query.understand import ASKING, MAX_TOKENS, Asked, Technique, Understanding
+from mainspring.rag.query.plan import PlanStep, QueryPlan, Steps
+from mainspring.rag.query.understand import ASKING, MAX_TOKENS, QueryQuestion, Technique, Understanding
 from mainspring.rag.search import facets, highlight, spelling
 from mainspring.rag.search.filters import Filter
 from mainspring.rag.search.recommend import Recommended, Recommender
@@ -41,7 +41,7 @@ Summarising = Literal["extractive", "generative"]
 _SUMMARY_SENTENCES, _SUMMARY_WORDS, _SUMMARISED_HITS = 4, 120, 8
 
 
-class Facts(Protocol):
+class SearchFacts(Protocol):
     """The event log."""
 
     async def append(self, *records: EventRecord) -> None: ...
@@ -85,16 +85,16 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchResult:
     """What a search comes to. ``queries`` are those that were searched, ``suggestion`` the query without its
     misspellings (empty: none), ``walked`` what a graph said (None: none was asked)."""
 
     queries: tuple[str, ...]
     hits: tuple[Shown, ...]
-    facets: Mapping[str, Sequence[facets.Count]] = field(default_factory=dict)
+    facets: Mapping[str, Sequence[facets.FacetCount]] = field(default_factory=dict)
     suggestion: str = ""
     summary: Summary | None = None
-    steps: tuple[Step, ...] = ()
+    steps: tuple[PlanStep, ...] = ()
     walked: Walked | None = None
 
 
@@ -107,11 +107,11 @@ class Search:
         collections: Collections,
         retriever: Retriever,
         recommender: Recommender,
-        facts: Facts,
+        facts: SearchFacts,
         tracing: Tracing,
         *,
         ask: Callable[[Context], ModelAsk] | None = None,
-        writer: Writer | None = None,
+        writer: AnswerWriter | None = None,
         grounded: bool = False,
         charged: Charged | None = None,
         inspect: Inspect | None = None,
@@ -139,7 +139,7 @@ class Search:
         self._similar = Similar(retriever, self._vocabularies)
         self.understanding = Understanding(self._vocabularies, retriever.embedder)
 
-    def written_by(self, ask: Callable[[Context], ModelAsk], writer: Writer | None, *, grounded: bool) -> None:
+    def written_by(self, ask: Callable[[Context], ModelAsk], writer: AnswerWriter | None, *, grounded: bool) -> None:
         """From now on these ask about queries and write answers."""
         self._ask, self._writer = ask, writer
         self._grounded = grounded and writer is not None
@@ -162,7 +162,7 @@ class Search:
             tokens += self._writer.default_tokens + token_estimate.text_tokens(wanted.queries[0])
         return tokens
 
-    async def search(self, context: Context, store: str, wanted: Wanted) -> Found:
+    async def search(self, context: Context, store: str, wanted: Wanted) -> SearchResult:
         """Raises ``NotFound`` for a collection that the principal may not see, ``InvalidRequest`` naming the field at
         fault, ``Unsupported`` where a model is needed and there is none."""
         collection = await self._collection(context, store)
@@ -188,7 +188,7 @@ class Search:
                 walked = await self._walked(span.context, collection, plan, candidates, wanted, steps)
                 candidates = candidates if walked is None else walked.hits
                 hits = select(candidates, min(wanted.k, plan.top_k or wanted.k), wanted.options)
-                found = Found(
+                found = SearchResult(
                     queries=tuple(query.text for query in plan.queries),
                     # Some fifty passages are tokenised and stemmed: others are served meanwhile.
                     hits=await asyncio.to_thread(_all_shown, hits, plan, wanted.highlights),
@@ -263,7 +263,7 @@ class Search:
         groups = context.principal.groups
         plans = [
             await self.understanding.plan(
-                Asked(query, [collection], groups, top_k=wanted.k), wanted.techniques, ask=ask
+                QueryQuestion(query, [collection], groups, top_k=wanted.k), wanted.techniques, ask=ask
             )
             for query in wanted.queries
         ]
@@ -382,7 +382,7 @@ def _extracted(passages: Sequence[extract.Passage], texts: Mapping[str, str]) ->
     return Summary("extractive", text, tuple(citations))
 
 
-def _hidden(found: Found, hiding: Hiding) -> Found:
+def _hidden(found: SearchResult, hiding: Hiding) -> SearchResult:
     """What is said of the documents as an answer may say it; the hits are the documents themselves."""
     summary = found.summary
     if summary is not None:
@@ -393,7 +393,7 @@ def _hidden(found: Found, hiding: Hiding) -> Found:
     return replace(found, summary=summary, walked=walked)
 
 
-def _note(span: Span, steps: Sequence[Step]) -> None:
+def _note(span: Span, steps: Sequence[PlanStep]) -> None:
     for step in steps:
         span.set(f"mainspring.search.{step.name}.ms", round(step.milliseconds, 3))
         if step.tokens:

@@ -36,7 +36,7 @@ from mainspring.serving.admit.rate_limits import (
     headers_of,
     refusal,
 )
-from mainspring.stores.cache.token_buckets import Asked, Taken
+from mainspring.stores.cache.token_buckets import BucketRequest, Taken
 
 BEAT_S = 10.0
 REMEMBERED = 4096
@@ -47,9 +47,9 @@ _Levels = tuple[float, ...]
 class Buckets(Protocol):
     """``stores.cache.token_buckets.SharedBuckets``. Every method raises ``StoreError`` where they cannot be reached."""
 
-    async def take(self, account: str, asked: Sequence[Asked]) -> Taken: ...
+    async def take(self, account: str, asked: Sequence[BucketRequest]) -> Taken: ...
 
-    async def give(self, account: str, asked: Sequence[Asked]) -> Taken: ...
+    async def give(self, account: str, asked: Sequence[BucketRequest]) -> Taken: ...
 
     async def beat(self, worker: str) -> int: ...
 
@@ -59,7 +59,7 @@ class Buckets(Protocol):
 class _Alone:
     """The buckets of one account while Redis is away: this server's part of them."""
 
-    def __init__(self, asked: Sequence[Asked], workers: int, seen: _Levels | None, clock: Clock) -> None:
+    def __init__(self, asked: Sequence[BucketRequest], workers: int, seen: _Levels | None, clock: Clock) -> None:
         parts = [max(1, each.capacity // workers) for each in asked]
         self._buckets = [Bucket(part, clock, each.period_s) for part, each in zip(parts, asked, strict=True)]
         # What was taken here and has not been refilled since, beside what was missing before.
@@ -68,16 +68,16 @@ class _Alone:
             # A part of what was there, not of what could have been.
             bucket.give(min(0, int(level / workers) - bucket.capacity))
 
-    def take(self, asked: Sequence[Asked]) -> Taken:
+    def take(self, asked: Sequence[BucketRequest]) -> Taken:
         """All amounts or nothing. What exceeds the part of a limit is granted when the part is full: else it never
         would be."""
         for index, (bucket, each) in enumerate(zip(self._buckets, asked, strict=True)):
             if wait := bucket.lacks(min(each.amount, bucket.capacity)):
                 return Taken(index, wait, self.levels)
-        self.give([Asked(each.capacity, each.period_s, -each.amount) for each in asked])
+        self.give([BucketRequest(each.capacity, each.period_s, -each.amount) for each in asked])
         return Taken(None, 0.0, self.levels)
 
-    def give(self, asked: Sequence[Asked]) -> None:
+    def give(self, asked: Sequence[BucketRequest]) -> None:
         for buckets in (self._buckets, self._own):
             for bucket, each in zip(buckets, asked, strict=True):
                 bucket.give(round(each.amount))
@@ -193,8 +193,8 @@ class SharedLimits:
             return
         empty = _asked(rates, 0, 0)
         taken = alone.taken if alone is not None else (0.0,) * len(empty)
-        due = [Asked(each.capacity, each.period_s, -amount) for each, amount in zip(empty, taken, strict=True)]
-        due[-1] = Asked(due[-1].capacity, due[-1].period_s, due[-1].amount + owed)
+        due = [BucketRequest(each.capacity, each.period_s, -amount) for each, amount in zip(empty, taken, strict=True)]
+        due[-1] = BucketRequest(due[-1].capacity, due[-1].period_s, due[-1].amount + owed)
         # Before the answer is there others may come: whoever is first makes up for all.
         self._alone.pop(name, None)
         self._owed.pop(name, None)
@@ -207,7 +207,7 @@ class SharedLimits:
                 self._owed[name] = self._owed.get(name, 0) + owed
             raise
 
-    def _by_itself(self, name: str, asked: Sequence[Asked]) -> _Alone:
+    def _by_itself(self, name: str, asked: Sequence[BucketRequest]) -> _Alone:
         alone = self._alone.get(name)
         if alone is None:
             if len(self._alone) >= REMEMBERED:
@@ -257,11 +257,11 @@ def _name(principal: Principal) -> str:
     return "\0".join((principal.tenant, principal.key_id, principal.tier))
 
 
-def _asked(rates: Rates, requests: int, tokens: int) -> list[Asked]:
+def _asked(rates: Rates, requests: int, tokens: int) -> list[BucketRequest]:
     """Requests a day where there is such a limit, requests and tokens a minute."""
-    today = [Asked(rates.requests_per_day, DAY, requests)] if rates.requests_per_day else []
+    today = [BucketRequest(rates.requests_per_day, DAY, requests)] if rates.requests_per_day else []
     return [
         *today,
-        Asked(rates.requests_per_minute, MINUTE, requests),
-        Asked(rates.tokens_per_minute, MINUTE, tokens),
+        BucketRequest(rates.requests_per_minute, MINUTE, requests),
+        BucketRequest(rates.tokens_per_minute, MINUTE, tokens),
     ]

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from mainspring.core.path import Layer
 from mainspring.core.types import ChatRequest, Context, Request, Responder, Response
 from mainspring.guards.detect import conversation
-from mainspring.serving.guard.layers import Decision, Detect, GuardMetrics, Policies, Policy, note, tell
+from mainspring.serving.guard.layers import Detect, GuardDecision, GuardMetrics, Policies, Policy, note, tell
 from mainspring.serving.memory.layer import stored_name
 from mainspring.serving.ring.ports import EventLog, Tracing
 from mainspring.stores.sessions.conversations import SessionTurn
@@ -74,7 +74,7 @@ class GuardTurns(Layer):
         await self._events.settle(records, back)
 
 
-async def decided(policy: Policy, said: Sequence[str], detect: Detect | None, context: Context) -> list[Decision]:
+async def decided(policy: Policy, said: Sequence[str], detect: Detect | None, context: Context) -> list[GuardDecision]:
     """What is decided about what a user ``said``, turn by turn, as one text: by the rules about all of it and about
     pieces put together, by the detector about neighbouring turns. Of each it is the worst."""
     heard = conversation.heard(said)

@@ -28,8 +28,8 @@ from mainspring.guards.detect.bounds import Beyond
 from mainspring.guards.rewrite.placeholders import Placeholders
 from mainspring.serving.guard.layers import (
     About,
-    Decision,
     Detect,
+    GuardDecision,
     GuardMetrics,
     Policies,
     Policy,
@@ -45,7 +45,7 @@ from mainspring.serving.ring.ports import EventLog, Tracing
 IN_LINE_CHARACTERS = 4096
 
 
-class Counts(Protocol):
+class TokenCounter(Protocol):
     """Counts tokens as a model does."""
 
     def counter(self, model: str) -> Count: ...
@@ -69,7 +69,7 @@ class GuardInput(Layer):
         conversations: Conversations,
         detect: Detect | None = None,
         about: About | None = None,
-        tokens: Counts | None = None,
+        tokens: TokenCounter | None = None,
         tracing: Tracing | None = None,
     ) -> None:
         super().__init__(inner)
@@ -278,7 +278,7 @@ class Guard:
         return kept
 
     async def _decided(
-        self, policy: Policy, decisions: Sequence[Decision], role: str, context: Context, param: str
+        self, policy: Policy, decisions: Sequence[GuardDecision], role: str, context: Context, param: str
     ) -> None:
         note(context, decisions, "input", role, self._metrics)
         refused = [decision for decision in decisions if decision.action == "refuse" and not decision.dry_run]

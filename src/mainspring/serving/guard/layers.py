@@ -19,7 +19,7 @@ from mainspring.serving.ring.ports import Span
 from mainspring.stores.sql import ids
 
 
-class Decision(Protocol):
+class GuardDecision(Protocol):
     """What a guard found and did, with no text of what it found."""
 
     @property
@@ -40,12 +40,12 @@ class Decision(Protocol):
     def facts(self) -> Mapping[str, Any]: ...
 
 
-class Checked(Protocol):
+class CheckedAnswer(Protocol):
     @property
     def text(self) -> str: ...
 
     @property
-    def decisions(self) -> Sequence[Decision]: ...
+    def decisions(self) -> Sequence[GuardDecision]: ...
 
     @property
     def refused(self) -> Sequence[Any]: ...
@@ -75,7 +75,7 @@ class Policy(Protocol):
         """Whether personal data gets placeholders that are put back, where those are at hand."""
         ...
 
-    def inspect(self, text: str, placeholders: Placeholders | None = None, *, role: str = "user") -> Checked:
+    def inspect(self, text: str, placeholders: Placeholders | None = None, *, role: str = "user") -> CheckedAnswer:
         """What the rules decide about a text; ``placeholders`` are those of its conversation."""
         ...
 
@@ -94,35 +94,37 @@ class Policy(Protocol):
     @property
     def tools(self) -> ToolsSettings: ...
 
-    def decision(self, guard: str, action: Any, kind: str, count: int = 1) -> Decision:
+    def decision(self, guard: str, action: Any, kind: str, count: int = 1) -> GuardDecision:
         """What some other room decided under this policy."""
         ...
 
     @property
     def untrusted(self) -> UntrustedSettings: ...
 
-    def judge_pasted(self, text: str, scores: Mapping[str, float]) -> Sequence[Decision]:
+    def judge_pasted(self, text: str, scores: Mapping[str, float]) -> Sequence[GuardDecision]:
         """What is decided about what a user pasted."""
         ...
 
-    def judge_conversation(self, texts: Sequence[str], scores: Sequence[Mapping[str, float]]) -> Sequence[Decision]:
+    def judge_conversation(
+        self, texts: Sequence[str], scores: Sequence[Mapping[str, float]]
+    ) -> Sequence[GuardDecision]:
         """What is decided about the turns of a user as one text, put together in these ways, with the detectors'
         ``scores`` of neighbouring ones."""
         ...
 
-    def judge_result(self, text: str, scores: Mapping[str, float]) -> Sequence[Decision]:
+    def judge_result(self, text: str, scores: Mapping[str, float]) -> Sequence[GuardDecision]:
         """What is decided about what came back from a tool."""
         ...
 
-    def bound(self, beyond: Sequence[Beyond]) -> Sequence[Decision]:
+    def bound(self, beyond: Sequence[Beyond]) -> Sequence[GuardDecision]:
         """What is decided about the limits that were passed, of those that are on."""
         ...
 
-    def judge(self, scores: Mapping[str, float]) -> Sequence[Decision]:
+    def judge(self, scores: Mapping[str, float]) -> Sequence[GuardDecision]:
         """What is decided on detectors' probabilities."""
         ...
 
-    def judge_passage(self, text: str, scores: Mapping[str, float]) -> Sequence[Decision]:
+    def judge_passage(self, text: str, scores: Mapping[str, float]) -> Sequence[GuardDecision]:
         """What is decided about a passage that a model is to read."""
         ...
 
@@ -130,7 +132,7 @@ class Policy(Protocol):
         """The error that tells of ``decisions``."""
         ...
 
-    def output_decisions(self, counts: Mapping[str, int]) -> Sequence[Decision]:
+    def output_decisions(self, counts: Mapping[str, int]) -> Sequence[GuardDecision]:
         """The decisions that a redactor's counts amount to."""
         ...
 
@@ -150,7 +152,7 @@ class Policy(Protocol):
         """Makes what rewrites each text of an answer; None where there are no rules."""
         ...
 
-    def judge_answer(self, kind: str, score: float | None, action: str = "") -> Decision | None:
+    def judge_answer(self, kind: str, score: float | None, action: str = "") -> GuardDecision | None:
         """What is decided where ``kind`` (toxicity, relevancy, unsupported) has this score; ``action`` in place of the
         policy's. None: nothing was found."""
         ...
@@ -204,7 +206,7 @@ class GuardMetrics(Protocol):
     def guard(self, guard: str, action: str, kind: str, count: int = 1) -> None: ...
 
 
-def note(context: Context, decisions: Sequence[Decision], stage: str, role: str, metrics: GuardMetrics) -> None:
+def note(context: Context, decisions: Sequence[GuardDecision], stage: str, role: str, metrics: GuardMetrics) -> None:
     """Leave ``decisions`` for the settling commit, one event each, about the answer that will be recorded."""
     of = {"application": context.allowance.application} if context.allowance.application else {}
     again = {"replay_of": context.replay} if context.replay else {}

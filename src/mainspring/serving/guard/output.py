@@ -27,10 +27,10 @@ from mainspring.core.types import (
     Text,
     Usage,
 )
-from mainspring.serving.guard.layers import Decision, GuardMetrics, Policies, Policy, note, tell
+from mainspring.serving.guard.layers import GuardDecision, GuardMetrics, Policies, Policy, note, tell
 from mainspring.serving.guard.redaction import Outgoing, Plain, Redactor, Rewriter
-from mainspring.serving.judge.answer_checks import Checked
-from mainspring.serving.judge.windows import Judge
+from mainspring.serving.judge.answer_checks import AnswerChecks
+from mainspring.serving.judge.windows import WindowJudge
 from mainspring.serving.ring.ports import Span, Tracing
 
 Make = Callable[[], Redactor]
@@ -62,7 +62,7 @@ class GuardOutput(Layer):
         policy: Policies,
         metrics: GuardMetrics,
         *,
-        judge: Judge | None = None,
+        judge: WindowJudge | None = None,
         kinds: Kinds | None = None,
         tracing: Tracing | None = None,
     ) -> None:
@@ -130,10 +130,10 @@ class GuardOutput(Layer):
         make: Make | None,
         *,
         final: bool,
-    ) -> tuple[Response, Checked]:
+    ) -> tuple[Response, AnswerChecks]:
         response = await self.inner.respond(asked, context)
         outgoing = Outgoing(make or Plain, rules=self._rules(policy, request))
-        checked = Checked(policy, self._judge, outgoing, question(request), context, final=final)
+        checked = AnswerChecks(policy, self._judge, outgoing, question(request), context, final=final)
         running, span = self._running(context)
 
         async def finish() -> None:
@@ -150,7 +150,7 @@ class GuardOutput(Layer):
             return running, None
         return running, running.enter_context(self._tracing.span("postprocess", context))
 
-    def _note(self, context: Context, decisions: Sequence[Decision], span: Span | None) -> None:
+    def _note(self, context: Context, decisions: Sequence[GuardDecision], span: Span | None) -> None:
         note(context, decisions, "output", "assistant", self._metrics)
         if span is not None:
             tell(span, [each.facts() for each in decisions])

@@ -29,7 +29,7 @@ from mainspring.core.types import (
     ToolCallDelta,
 )
 from mainspring.guards.policy import tools as rules
-from mainspring.serving.guard.layers import Decision, GuardMetrics, Policies, Policy, note
+from mainspring.serving.guard.layers import GuardDecision, GuardMetrics, Policies, Policy, note
 from mainspring.stores.work.approvals import Approval
 
 OPTION = "approval"
@@ -44,7 +44,7 @@ class Waiting(Protocol):
     async def take(self, context: Context, approval_id: str, application: str) -> Approval: ...
 
 
-def offered(policy: Policy, request: ChatRequest) -> tuple[ChatRequest | GuardRefused, list[Decision]]:
+def offered(policy: Policy, request: ChatRequest) -> tuple[ChatRequest | GuardRefused, list[GuardDecision]]:
     """The request with the tools that the policy knows, or the error that tells of the others; and the decisions."""
     settings = policy.tools
     strange = [tool.name for tool in request.tools if not rules.listed(tool.name, settings)]
@@ -64,10 +64,10 @@ def offered(policy: Policy, request: ChatRequest) -> tuple[ChatRequest | GuardRe
     return dataclasses.replace(request, tools=kept), decisions
 
 
-def result(policy: Policy, text: str, scores: Mapping[str, float]) -> tuple[str, list[Decision]]:
+def result(policy: Policy, text: str, scores: Mapping[str, float]) -> tuple[str, list[GuardDecision]]:
     """What came back from a tool, as it may go on, and the decisions about it."""
     limits = policy.tools.results
-    decisions: list[Decision] = list(policy.judge_result(text, scores))
+    decisions: list[GuardDecision] = list(policy.judge_result(text, scores))
     if decisions and limits.injection == "withhold" and not policy.dry_run:
         return WITHHELD, decisions
     if limits.characters is not None and len(text) > limits.characters:
@@ -192,5 +192,5 @@ class GuardCalls(Layer):
             self._note(context, policy.decision("tool_arguments", settings.arguments, kind))
         return found if settings.arguments == "refuse" and not policy.dry_run else []
 
-    def _note(self, context: Context, decision: Decision) -> None:
+    def _note(self, context: Context, decision: GuardDecision) -> None:
         note(context, [decision], "output", "assistant", self._metrics)

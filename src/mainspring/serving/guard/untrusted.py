@@ -11,7 +11,7 @@ from mainspring.core.settings.guards.untrusted import UntrustedSettings
 from mainspring.core.types import ChatRequest, Context, Message, Request, Responder, Response
 from mainspring.guards.detect import pasted
 from mainspring.guards.rewrite.spotlight import Spotlight
-from mainspring.serving.guard.layers import Decision, Detect, Policies, Policy
+from mainspring.serving.guard.layers import Detect, GuardDecision, Policies, Policy
 from mainspring.serving.ring.registry import Registry
 
 _SYSTEM = ("system", "developer")
@@ -19,9 +19,9 @@ _SYSTEM = ("system", "developer")
 
 async def decided(
     policy: Policy, messages: Sequence[Message], detect: Detect | None, context: Context
-) -> list[tuple[str, Sequence[Decision]]]:
+) -> list[tuple[str, Sequence[GuardDecision]]]:
     """The decisions about what users pasted, each with its role."""
-    found: list[tuple[str, Sequence[Decision]]] = []
+    found: list[tuple[str, Sequence[GuardDecision]]] = []
     said = [each.content for each in messages if each.role == "user" and each.content]
     if policy.untrusted.pasted != "off":
         parts = [text[start:end] for text in said for start, end in pasted.spans(text)]

@@ -14,10 +14,10 @@ import numpy as np
 
 from mainspring.core.types import Context, Event, Events, Finish, Text, Usage
 from mainspring.guards.rewrite.windows import Window, Windows
-from mainspring.serving.guard.layers import Decision, Policy
+from mainspring.serving.guard.layers import GuardDecision, Policy
 from mainspring.serving.guard.redaction import Outgoing
 from mainspring.serving.judge.event_queue import Line
-from mainspring.serving.judge.windows import Judge, Read
+from mainspring.serving.judge.windows import Read, WindowJudge
 
 PLACEHOLDER = "[REMOVED]"
 ALL = 1 << 60
@@ -47,14 +47,14 @@ class _Choice:
         self.stopped = False
 
 
-class Checked:
+class AnswerChecks:
     """Judges one answer. ``final``: there is no further attempt, so that ``retry`` refuses; else what is wrong is in
     ``wrong``, and nothing more is said of the answer."""
 
     def __init__(
         self,
         policy: Policy,
-        judge: Judge | None,
+        judge: WindowJudge | None,
         outgoing: Outgoing,
         question: Sequence[str],
         context: Context,
@@ -71,7 +71,7 @@ class Checked:
         self._context = context
         self.final = final
         self.wrong = ""
-        self.decisions: list[Decision] = []
+        self.decisions: list[GuardDecision] = []
         self._counted: Counter[str] = Counter()
         self._acting = bool(answers.actions - {"off", "flag"}) and not policy.dry_run
         waits = self._acting and self._judge is not None

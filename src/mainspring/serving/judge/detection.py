@@ -12,7 +12,7 @@ from mainspring.core.types import Context
 from mainspring.engines.base import Embedder
 from mainspring.guards.detect import embedding_detector
 from mainspring.guards.detect.embedding_detector import Heads, packaged
-from mainspring.serving.judge.windows import Judge
+from mainspring.serving.judge.windows import WindowJudge
 from mainspring.serving.money.charged_models import Charged
 from mainspring.serving.ring.background import Background
 from mainspring.serving.ring.ports import Tracing
@@ -57,9 +57,9 @@ class Detecting:
             self._known.update(fresh)
         return [found[key] for key in keys]
 
-    def judge(self, background: Background) -> Judge:
+    def judge(self, background: Background) -> WindowJudge:
         """What reads answers with the same heads."""
-        return Judge(self.heads, self._embedder, self._charged, self._tracing, background)
+        return WindowJudge(self.heads, self._embedder, self._charged, self._tracing, background)
 
 
 def make(embedder: Embedder, charged: Charged, tracing: Tracing, *, wanted: bool) -> Detecting | None:

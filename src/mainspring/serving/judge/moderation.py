@@ -26,7 +26,7 @@ OWN = {"toxicity": "toxicity", "injection": "prompt_injection"}
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ModerationVerdict:
     """About one text: probabilities by category, and which of them are findings."""
 
     scores: Mapping[str, float]
@@ -41,7 +41,7 @@ class Verdict:
 class Moderated:
     """``judged`` are the categories that were looked for, ``tokens`` those that were embedded."""
 
-    verdicts: list[Verdict]
+    verdicts: list[ModerationVerdict]
     judged: frozenset[str]
     version: str
     tokens: int
@@ -84,7 +84,7 @@ class Moderator:
                 # A rule has no probability: what it finds is found.
                 shown["prompt_injection"] = 1.0
                 found.add("prompt_injection")
-            verdicts.append(Verdict(shown, frozenset(found - {"indirect"})))
+            verdicts.append(ModerationVerdict(shown, frozenset(found - {"indirect"})))
         for name in sorted({name for verdict in verdicts for name in verdict.found}):
             count = sum(name in verdict.found for verdict in verdicts)
             self._metrics.guard("moderation", "flag", name, count)

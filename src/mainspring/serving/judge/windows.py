@@ -30,7 +30,7 @@ class Read:
     tokens: int
 
 
-class Judge:
+class WindowJudge:
     """Embeds windows with ``embedder`` and judges them by ``heads``. What comes while a batch is embedded is the next
     batch: many streams cost few calls."""
 

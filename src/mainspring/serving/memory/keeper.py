@@ -34,7 +34,7 @@ _BATCH, _OLDER, _PAGE = 64, 4000, 400
 _TIMEOUT_S = 120.0
 
 
-class Store(Protocol):
+class MemoryStore(Protocol):
     """``stores.sessions.memory.SessionMemory``."""
 
     async def older(self, tenant: str, session_id: str, embedder: str, *, before: str, limit: int) -> list[Older]: ...
@@ -73,7 +73,7 @@ class Keeper:
 
     def __init__(
         self,
-        store: Store,
+        store: MemoryStore,
         tokens: Tokens,
         embedder: Callable[[Context], Embedder],
         events: EventLog,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mainspring.serving.memory.base import Count, Exchange, exchanges
-from mainspring.serving.memory.words import Terms, words
+from mainspring.serving.memory.words import TermCounts, words
 from mainspring.stores.sessions.memory import Older, matrix
 from mainspring.stores.sessions.turns import TurnMessage
 
@@ -27,7 +27,7 @@ class Ranker:
     """Ranks what was said before against a new message."""
 
     def __init__(self) -> None:
-        self._terms = Terms()
+        self._terms = TermCounts()
 
     def scores(self, query: str, vector: Any, older: Sequence[Older]) -> Any:
         """How much each message has to do with ``query``, float32 (messages,), about 0 to 1.

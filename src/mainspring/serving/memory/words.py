@@ -33,7 +33,7 @@ def words(text: str) -> list[str]:
     return [_stem(word) for word in found if word not in _STOP]
 
 
-class Terms:
+class TermCounts:
     """How often each content word is in a text. Counted once a text: a conversation is read again at each of its turns.
 
     Kept under the text's sha256, so that nothing of an erased text can be read from here.

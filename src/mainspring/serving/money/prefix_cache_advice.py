@@ -18,7 +18,7 @@ SHORT_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class PrefixTerms:
     """What keeping a prefix costs, in nano-US-dollars a million tokens: ``write`` once, ``read`` at each use, and
     ``storage`` for each hour; it is forgotten ``kept_s`` seconds after its last use.
 
@@ -32,7 +32,7 @@ class Terms:
     kept_s: float = SHORT_S
 
     @classmethod
-    def of(cls, price: Price, *, storage: int = 0, kept_s: float = SHORT_S) -> Terms | None:
+    def of(cls, price: Price, *, storage: int = 0, kept_s: float = SHORT_S) -> PrefixTerms | None:
         """The terms in a price; None for a provider that reads a cached prefix no cheaper. One that asks nothing for
         writing asks what any input costs."""
         if price.cached_input is None or price.cached_input >= price.input:
@@ -91,7 +91,7 @@ def prefix_tokens(request: Request) -> tuple[str, int] | None:
     return text, -(-len(text) // CHARACTERS_A_TOKEN)
 
 
-def advise(model: str, uses: Iterable[tuple[str, int, float]], terms: Terms) -> list[Advice]:
+def advise(model: str, uses: Iterable[tuple[str, int, float]], terms: PrefixTerms) -> list[Advice]:
     """What keeping each prefix would have brought, the best first; ``uses`` are (prefix, tokens, Unix seconds)."""
     times: dict[tuple[str, int], list[float]] = {}
     for prefix, tokens, at in uses:
@@ -100,7 +100,7 @@ def advise(model: str, uses: Iterable[tuple[str, int, float]], terms: Terms) -> 
     return sorted(made, key=lambda each: -each.saves)
 
 
-def _advice(model: str, prefix: str, tokens: int, times: Sequence[float], terms: Terms) -> Advice:
+def _advice(model: str, prefix: str, tokens: int, times: Sequence[float], terms: PrefixTerms) -> Advice:
     gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
     writes = 1 + sum(gap > terms.kept_s for gap in gaps)
     hours = (sum(min(gap, terms.kept_s) for gap in gaps) + terms.kept_s) / 3600

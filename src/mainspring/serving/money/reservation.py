@@ -33,7 +33,7 @@ Count = Callable[[Request], Awaitable[int]]
 """The tokens that a request sends. Raises what the model would."""
 
 
-class Counts(Protocol):
+class ModelCounts(Protocol):
     """What counts for each model."""
 
     def get(self, model: str, /) -> Count | None: ...
@@ -84,7 +84,7 @@ class Purse:
     default_output_tokens: int
     further: Callable[[Request], int] = lambda _: 0
     hedged: bool = False
-    counts: Counts = field(default_factory=dict[str, Count])
+    counts: ModelCounts = field(default_factory=dict[str, Count])
     beside: Callable[[Request], int] = lambda _: 0
 
     def calls(self, request: Request) -> int | None:

@@ -13,7 +13,7 @@ from mainspring.serving.money.tariffs import Tariffs
 from mainspring.stores.money.spending import Budget, Exhausted, Spending
 
 
-class Store(Protocol):
+class BudgetChecks(Protocol):
     """``mainspring.stores.money.budgets.Budgets``, as far as it is needed here."""
 
     async def concerning(self, principal: Principal, application: str) -> Sequence[Budget]: ...
@@ -29,7 +29,7 @@ class Beside:
     """Sets aside what the dearest of ``models`` may cost; it comes back when the work has ended, and its calls are
     charged where they are settled."""
 
-    def __init__(self, budgets: Store, tariffs: Tariffs, metrics: BudgetMetrics, models: Sequence[str]) -> None:
+    def __init__(self, budgets: BudgetChecks, tariffs: Tariffs, metrics: BudgetMetrics, models: Sequence[str]) -> None:
         self._budgets = budgets
         self._tariffs = tariffs
         self._metrics = metrics

@@ -26,7 +26,7 @@ LABEL = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 _ROLES = ("system", "developer", "user", "assistant")
 
 
-class Store(Protocol):
+class PromptStore(Protocol):
     """Where prompts lie."""
 
     async def add(
@@ -89,7 +89,7 @@ def check_name(name: str) -> None:
 class PromptRegistry:
     """The prompts of all tenants. What the settings name lies with the tenant ``operator``."""
 
-    def __init__(self, store: Store, operator: str = "default") -> None:
+    def __init__(self, store: PromptStore, operator: str = "default") -> None:
         self._store = store
         self._operator = operator
 

@@ -25,7 +25,7 @@ from mainspring.serving.guard.output import GuardOutput
 from mainspring.serving.guard.placeholder_return import Conversations
 from mainspring.serving.guard.tools import GuardCalls, Waiting
 from mainspring.serving.guard.untrusted import Spotlit
-from mainspring.serving.judge.windows import Judge
+from mainspring.serving.judge.windows import WindowJudge
 from mainspring.serving.memory.keeper import Keeper
 from mainspring.serving.memory.layer import Quotas, Session
 from mainspring.serving.money.meter import CallMetrics, Meter
@@ -78,7 +78,7 @@ class Services:
     meaning: Meaning | None = None
     detect: Detect | None = None
     residency: Residency = field(default_factory=Residency)
-    judge: Judge | None = None
+    judge: WindowJudge | None = None
     prompts: PromptRegistry | None = None
     about: About | None = None
     approvals: Waiting | None = None

@@ -110,7 +110,7 @@ class Names:
         models = self._engines.chat
         made = auto.make(
             self._serving.auto,
-            {name: auto.Candidate(name, chat[name], model.engine.capabilities) for name, model in models.items()},
+            {name: auto.RoutedModel(name, chat[name], model.engine.capabilities) for name, model in models.items()},
             default_output=self._serving.default_output_tokens,
             tracing=self._telemetry.tracing,
             metrics=self._telemetry.metrics,

@@ -34,7 +34,7 @@ _JUDGE = (
 
 
 @dataclass(slots=True)
-class Candidate:
+class AnswerCandidate:
     """One answer, or one way through a tree. ``logprob`` is the mean of its tokens, None where it is not known."""
 
     text: str
@@ -89,7 +89,7 @@ class Sampler:
 
     async def rest(
         self, request: ChatRequest, first: Response, width: int, count: int
-    ) -> AsyncGenerator[list[Candidate], None]:
+    ) -> AsyncGenerator[list[AnswerCandidate], None]:
         """All ``count`` candidates, as they become ready. A later call that fails is left out."""
         answer = await collect(first)
         self.spent.add(answer)
@@ -107,12 +107,12 @@ class Sampler:
                     raise found
                 yield self._read(found)
 
-    async def several(self, request: ChatRequest, count: int) -> list[Candidate]:
+    async def several(self, request: ChatRequest, count: int) -> list[AnswerCandidate]:
         """``count`` candidates at once."""
         first, width = await self.open(request, count)
         return [each async for some in self.rest(request, first, width, count) for each in some]
 
-    async def score(self, candidates: Sequence[Candidate]) -> None:
+    async def score(self, candidates: Sequence[AnswerCandidate]) -> None:
         """Give each candidate its score. Raises ``DeadlineExceeded`` where there is no time left for a judge."""
         if self._plan.score == "judge":
             for start in range(0, len(candidates), AT_ONCE):
@@ -125,7 +125,7 @@ class Sampler:
         for each in candidates:
             each.score = self._scored(each)
 
-    def _scored(self, candidate: Candidate) -> float:
+    def _scored(self, candidate: AnswerCandidate) -> float:
         likely = candidate.logprob if candidate.logprob is not None else -20.0
         match self._plan.score:
             case "arithmetic":
@@ -136,7 +136,7 @@ class Sampler:
             case _:
                 return likely
 
-    async def _judged(self, candidate: Candidate) -> float:
+    async def _judged(self, candidate: AnswerCandidate) -> float:
         question = next((each.content for each in reversed(self._request.messages) if each.role == "user"), "")
         text = _JUDGE.format(question=question, answer=candidate.text)
         model = self._plan.judge or self._request.model
@@ -157,14 +157,14 @@ class Sampler:
         self.spent.add(answer)
         return answer
 
-    def _read(self, answer: Answer) -> list[Candidate]:
+    def _read(self, answer: Answer) -> list[AnswerCandidate]:
         return [self._candidate(choice) for choice in answer.choices]
 
-    def _candidate(self, choice: Choice) -> Candidate:
+    def _candidate(self, choice: Choice) -> AnswerCandidate:
         values = [each.logprob for each in choice.logprobs]
         mean = sum(values) / len(values) if values else None
         found = extract.answer(choice.text, self._plan.answer)
-        return Candidate(choice.text, choice.reasoning, found, mean, finish=choice.finish or "stop")
+        return AnswerCandidate(choice.text, choice.reasoning, found, mean, finish=choice.finish or "stop")
 
 
 def _wide(request: ChatRequest, width: int) -> ChatRequest:

@@ -29,7 +29,7 @@ from mainspring.core.types import (
     Text,
 )
 from mainspring.serving.scaling import extract, tree
-from mainspring.serving.scaling.candidates import Candidate, Sampler
+from mainspring.serving.scaling.candidates import AnswerCandidate, Sampler
 from mainspring.stores.sql import ids
 
 OPTION = "scaling"
@@ -167,7 +167,7 @@ class _Run:
     async def chosen(self, first: Response, width: int, count: int) -> AsyncGenerator[Event, None]:
         """The best of several, or of a tree."""
         plan, sampler = self._plan, self._sampler
-        candidates: list[Candidate] = []
+        candidates: list[AnswerCandidate] = []
         request = tree.stepping(self._asked, "") if plan.method == "tree" else self._asked
         async for some in sampler.rest(request, first, width, count):
             candidates += some
@@ -194,7 +194,7 @@ class _Run:
         yield sampler.spent.usage
         yield Finish("length" if best.finish == "length" else "stop")
 
-    def _shown(self, best: Candidate) -> list[Event]:
+    def _shown(self, best: AnswerCandidate) -> list[Event]:
         events: list[Event] = [Reasoning(best.reasoning)] if best.reasoning else []
         if self._plan.show == "full" or self._plan.answer == "whole" or best.answer is None:
             return [*events, Text(best.text)]
@@ -216,9 +216,9 @@ class _Run:
         context.allowance.records.append(record)
 
 
-def _majority(candidates: Sequence[Candidate]) -> tuple[Candidate, str, dict[str, Any]]:
+def _majority(candidates: Sequence[AnswerCandidate]) -> tuple[AnswerCandidate, str, dict[str, Any]]:
     """The first candidate with the answer that most gave; of answers with as many votes the earliest."""
-    votes: dict[str, list[Candidate]] = defaultdict(list)
+    votes: dict[str, list[AnswerCandidate]] = defaultdict(list)
     for each in candidates:
         if each.answer is not None:
             votes[each.answer].append(each)

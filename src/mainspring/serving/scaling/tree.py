@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from mainspring.core.settings.serving.scaling import ScalingPlan
 from mainspring.core.types import ChatRequest, Progress
 from mainspring.serving.scaling import extract
-from mainspring.serving.scaling.candidates import Candidate, Sampler
+from mainspring.serving.scaling.candidates import AnswerCandidate, Sampler
 
 STEP_TOKENS = 96
 
@@ -34,12 +34,12 @@ class Tree:
         self._plan = plan
         self._request = request
         self._sampler = sampler
-        self.ends: list[Candidate] = []
+        self.ends: list[AnswerCandidate] = []
 
-    async def grow(self, ways: list[Candidate]) -> AsyncGenerator[Progress, None]:
+    async def grow(self, ways: list[AnswerCandidate]) -> AsyncGenerator[Progress, None]:
         """Up to ``depth`` steps; the scores of a way's steps are averaged."""
         plan, sampler = self._plan, self._sampler
-        done: list[Candidate] = []
+        done: list[AnswerCandidate] = []
         await sampler.score(ways)
         for depth in range(1, plan.depth + 1):
             done += [way for way in ways if self._ended(way)]
@@ -52,7 +52,7 @@ class Tree:
         for way in self.ends:
             way.answer = extract.answer(way.text, plan.answer)
 
-    async def _longer(self, way: Candidate, depth: int) -> list[Candidate]:
+    async def _longer(self, way: AnswerCandidate, depth: int) -> list[AnswerCandidate]:
         steps = await self._sampler.several(stepping(self._request, way.text), self._plan.branches)
         await self._sampler.score(steps)
         found = []
@@ -62,6 +62,6 @@ class Tree:
             found.append(dataclasses.replace(step, text=text, score=score, answer=None))
         return found
 
-    def _ended(self, way: Candidate) -> bool:
+    def _ended(self, way: AnswerCandidate) -> bool:
         last = way.text.strip().splitlines()[-1:]
         return not last or extract.MARK.lower() in last[0].lower() or "\\boxed{" in last[0]

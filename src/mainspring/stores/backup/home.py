@@ -46,7 +46,7 @@ _BLOCK = 1 << 20
 
 
 @dataclass(slots=True)
-class Report:
+class BackupReport:
     """What a backup holds. ``held_s`` is for how long writers of the database waited, ``missing`` names documents
     whose chunks or text are not there: only where the caller keeps going."""
 
@@ -60,7 +60,7 @@ class Report:
 
 def write(
     settings: Settings, out: IO[bytes], *, compress: bool = False, keep_going: bool = False, tell: Tell
-) -> Report:
+) -> BackupReport:
     """Pack the home into ``out`` as a tar file.
 
     Raises ``Conflict`` while another backup is made, and ``StoreError`` for a home that is not there, a Postgres
@@ -114,7 +114,7 @@ def _freeze(place: files.Place, url: sa.URL | None, staged: Path, *, vectors: bo
     return backup_sqlite.freeze(place, place.database, staged)
 
 
-def _stage(freeze: Callable[[], check.Moment | None], staged: Path, *, keep_going: bool, tell: Tell) -> Report:
+def _stage(freeze: Callable[[], check.Moment | None], staged: Path, *, keep_going: bool, tell: Tell) -> BackupReport:
     moment, missing = None, list[str]()
     for attempt in range(1, ATTEMPTS + 1):
         tell("Freeze", attempt, ATTEMPTS)
@@ -134,10 +134,10 @@ def _stage(freeze: Callable[[], check.Moment | None], staged: Path, *, keep_goin
             f"{len(missing)} documents are not whole: {'; '.join(missing[:3])}",
             remedy="Ingest them anew, or keep going without them with --keep-going",
         )
-    return Report(documents=len(moment.read), schema=moment.schema, held_s=moment.held_s, missing=missing)
+    return BackupReport(documents=len(moment.read), schema=moment.schema, held_s=moment.held_s, missing=missing)
 
 
-def _pack(pack: tarfile.TarFile, staged: Path, report: Report, tell: Tell, *, database: str) -> None:
+def _pack(pack: tarfile.TarFile, staged: Path, report: BackupReport, tell: Tell, *, database: str) -> None:
     head = {"format": FORMAT, "mainspring": __version__, "schema": report.schema, "created_at": time.time()}
     head["database"] = database
     _add_json(pack, HEAD_NAME, head)

@@ -111,7 +111,7 @@ return -1
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class BucketRequest:
     """An amount of one bucket, and what that bucket is."""
 
     capacity: int
@@ -139,11 +139,11 @@ class SharedBuckets:
         self._redis = redis
         self._clock = clock
 
-    async def take(self, account: str, asked: Sequence[Asked]) -> Taken:
+    async def take(self, account: str, asked: Sequence[BucketRequest]) -> Taken:
         """Take all amounts, or nothing."""
         return await self._run(account, "take", asked)
 
-    async def give(self, account: str, asked: Sequence[Asked]) -> Taken:
+    async def give(self, account: str, asked: Sequence[BucketRequest]) -> Taken:
         """Put amounts back, up to the brim; negative ones are debts that refilling pays off."""
         return await self._run(account, "give", asked)
 
@@ -162,7 +162,7 @@ class SharedBuckets:
         """``worker`` lives no more."""
         await self._redis.call("ZREM", WORKERS, worker)
 
-    async def _run(self, account: str, mode: str, asked: Sequence[Asked]) -> Taken:
+    async def _run(self, account: str, mode: str, asked: Sequence[BucketRequest]) -> Taken:
         now = "" if self._clock is None else repr(self._clock())
         arguments: list[Any] = [now, mode]
         for each in asked:

@@ -44,7 +44,7 @@ class Whose:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class BatchLine:
     """A line of a file (or of what waits to become one). ``said`` is None where it is no JSON object."""
 
     file_id: str
@@ -72,10 +72,10 @@ class _Group:
     batch_id: str
     key_id: str
     groups: frozenset[str]
-    files: Mapping[str, list[Line]]
-    waiting: Mapping[int, Line]
+    files: Mapping[str, list[BatchLine]]
+    waiting: Mapping[int, BatchLine]
 
-    def lines(self) -> Iterator[Line]:
+    def lines(self) -> Iterator[BatchLine]:
         for each in self.files.values():
             yield from each
         yield from self.waiting.values()
@@ -88,7 +88,9 @@ class BatchErasing:
         self._database = database
         self._blobs = blobs
 
-    async def find(self, tenant: str, whose: Whose, upto: float, groups: frozenset[str] | None = None) -> list[Line]:
+    async def find(
+        self, tenant: str, whose: Whose, upto: float, groups: frozenset[str] | None = None
+    ) -> list[BatchLine]:
         """The lines of requests and answers, from before ``upto`` (Unix seconds), as they are kept: of keys whose
         groups are among ``groups`` (None: of all)."""
         found = await self._groups(tenant, upto)
@@ -140,22 +142,22 @@ class BatchErasing:
         groups += [_Group("", "", who[name], {name: lines}, {}) for name, lines in read.items() if name not in used]
         return groups
 
-    async def _lines(self, file_id: str, sha256: str) -> list[Line]:
+    async def _lines(self, file_id: str, sha256: str) -> list[BatchLine]:
         try:
             data = await self._blobs.get(sha256)
         except (NotFound, StoreError):
             # Lost or damaged: there is nothing to read, and nothing left to erase.
             return []
         texts = data.decode("utf-8", "surrogateescape").split("\n")
-        return [Line(file_id, number, text, _said(text)) for number, text in enumerate(texts, 1)]
+        return [BatchLine(file_id, number, text, _said(text)) for number, text in enumerate(texts, 1)]
 
-    async def _waiting(self, tenant: str, batch_id: str) -> dict[int, Line]:
+    async def _waiting(self, tenant: str, batch_id: str) -> dict[int, BatchLine]:
         query = sa.select(batch_lines.c.number, batch_lines.c.line)
         query = query.where(batch_lines.c.tenant == tenant, batch_lines.c.batch_id == batch_id)
         found = await self._database.read(lambda connection: connection.execute(query).all())
-        return {row.number: Line("", row.number, row.line, _said(row.line)) for row in found}
+        return {row.number: BatchLine("", row.number, row.line, _said(row.line)) for row in found}
 
-    async def _rewrite(self, tenant: str, file_id: str, lines: list[Line], gone: set[int]) -> None:
+    async def _rewrite(self, tenant: str, file_id: str, lines: list[BatchLine], gone: set[int]) -> None:
         texts = [_without(line) if line.number in gone else line.text for line in lines]
         data = "\n".join(texts).encode("utf-8", "surrogateescape")
         new = await self._blobs.put(data)
@@ -187,7 +189,7 @@ class BatchErasing:
 
         await self._database.write(work, durable=True)
 
-    async def _unkeep(self, tenant: str, batch_id: str, gone: list[Line]) -> None:
+    async def _unkeep(self, tenant: str, batch_id: str, gone: list[BatchLine]) -> None:
         mine = sa.and_(batch_lines.c.tenant == tenant, batch_lines.c.batch_id == batch_id)
 
         def work(connection: sa.Connection) -> None:
@@ -198,7 +200,7 @@ class BatchErasing:
         await self._database.write(work, durable=True)
 
 
-def _chosen(group: _Group, whose: Whose) -> list[Line]:
+def _chosen(group: _Group, whose: Whose) -> list[BatchLine]:
     """The lines that are somebody's: of a request and its answer both, where one of them is."""
     left = [line for line in group.lines() if not line.erased]
     if whose.everybody or (whose.key_id and group.key_id == whose.key_id):
@@ -209,7 +211,7 @@ def _chosen(group: _Group, whose: Whose) -> list[Line]:
     return [line for line in left if line.custom_id in named or (line.file_id, line.number) in places]
 
 
-def _is_theirs(line: Line, whose: Whose) -> bool:
+def _is_theirs(line: BatchLine, whose: Whose) -> bool:
     if line.said is None:
         # Whoever wrote it broke it: what cannot be read is theirs where it has their name.
         return bool(whose.user) and whose.user in line.text
@@ -220,7 +222,7 @@ def _is_theirs(line: Line, whose: Whose) -> bool:
     return answered or whose.named_in(line.said.get("body"))
 
 
-def _without(line: Line) -> str:
+def _without(line: BatchLine) -> str:
     """What stands for a line that was taken out."""
     said, custom_id = line.said or {}, f"erased-{line.number}"
     if "response" in said:

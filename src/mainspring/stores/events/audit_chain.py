@@ -78,7 +78,7 @@ class Problem:
 
 
 @dataclass(slots=True)
-class Report:
+class ChainReport:
     """What a verification found; ``trimmed`` entries were dropped by the log's own retention."""
 
     head: Head
@@ -104,7 +104,7 @@ def parse_head(tenant: str, text: str) -> Head | None:
     return Head(tenant, int(seq), digest) if good else None
 
 
-def check(row: Mapping[str, Any], keys: Mapping[str, bytes], report: Report) -> None:
+def check(row: Mapping[str, Any], keys: Mapping[str, bytes], report: ChainReport) -> None:
     """Tell ``report`` what is wrong with an entry by itself."""
     if hash_of(row) != row["hash"]:
         report.tell(row["seq"], "it was changed: its hash is another")
@@ -116,7 +116,7 @@ def check(row: Mapping[str, Any], keys: Mapping[str, bytes], report: Report) -> 
         report.tell(row["seq"], "it was written by somebody who does not have the key")
 
 
-def check_known(report: Report, found: Mapping[int, str], known: Iterable[Head]) -> None:
+def check_known(report: ChainReport, found: Mapping[int, str], known: Iterable[Head]) -> None:
     """Tell ``report`` which heads that were noted before are not in the chain; ``found`` are its hashes there."""
     for head in known:
         if head.seq == 0 or head.seq <= report.trimmed:

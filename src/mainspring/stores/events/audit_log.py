@@ -25,17 +25,17 @@ from mainspring.stores.events.audit_chain import (
     LOCAL,
     START,
     By,
+    ChainReport,
     Entry,
     Head,
     Hidden,
-    Report,
     parse_head,
 )
 from mainspring.stores.schema import audit, audit_heads
 from mainspring.stores.sql.database import Database
 from mainspring.stores.sql.pages import Page, Slice
 
-__all__ = ["ITSELF", "LOCAL", "PREFIX", "SERVER", "Audit", "By", "Entry", "Head", "Hidden", "Report", "parse_head"]
+__all__ = ["ITSELF", "LOCAL", "PREFIX", "SERVER", "Audit", "By", "ChainReport", "Entry", "Head", "Hidden", "parse_head"]
 
 SERVER = ""
 """The tenant of acts that are no tenant's: those of the server itself."""
@@ -153,17 +153,17 @@ class Audit:
         query = sa.select(audit_heads.c.tenant).order_by(audit_heads.c.tenant)
         return list(await self._database.read(lambda connection: connection.execute(query).scalars().all()))
 
-    async def verify(self, tenant: str, known: Iterable[Head] = ()) -> Report:
+    async def verify(self, tenant: str, known: Iterable[Head] = ()) -> ChainReport:
         """Read the whole chain and say what is wrong with it. ``known`` are heads that were noted before."""
         found = await self._database.read(lambda connection: _head(connection, tenant))
         if found is None:
-            report = Report(Head(tenant, 0, START))
+            report = ChainReport(Head(tenant, 0, START))
             orphans = await self.after(tenant, 0, 1)
             if orphans:
                 report.tell(0, "there are entries, and the head of the chain is gone")
             chain.check_known(report, {}, known)
             return report
-        report = Report(Head(tenant, found.seq, found.hash), trimmed=found.trimmed)
+        report = ChainReport(Head(tenant, found.seq, found.hash), trimmed=found.trimmed)
         keys = {
             chain.name_of(each): each
             for each in (chain.key_of(part, found.secret) for part in (self._key, *self._former))
@@ -213,7 +213,9 @@ class Audit:
         values["seal"] = chain.seal_of(key, chain.head_body(head))
         connection.execute(sa.update(audit_heads).where(audit_heads.c.tenant == tenant).values(**values))
 
-    async def _walk(self, head: sa.Row[Any], keys: Mapping[str, bytes], report: Report, wanted: dict[int, str]) -> Head:
+    async def _walk(
+        self, head: sa.Row[Any], keys: Mapping[str, bytes], report: ChainReport, wanted: dict[int, str]
+    ) -> Head:
         last = Head(head.tenant, head.trimmed, head.trimmed_hash)
         seen = last.seq
         while found := await self._between(head.tenant, seen, head.seq):
@@ -232,7 +234,7 @@ class Audit:
     async def _between(self, tenant: str, after: int, upto: int) -> Sequence[sa.Row[Any]]:
         return await self._database.read(lambda connection: _rows(connection, tenant, after, _AT_ONCE, upto))
 
-    async def _behind(self, tenant: str, report: Report) -> None:
+    async def _behind(self, tenant: str, report: ChainReport) -> None:
         """Entries that no head knows of."""
         beyond = await self.after(tenant, report.head.seq, 1)
         # What was appended during the walk moved the head, too.

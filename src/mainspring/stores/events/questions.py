@@ -20,7 +20,7 @@ LENGTH = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class AskedQuestion:
     """``text`` is None where it is not kept; cut to ``LENGTH`` characters. ``session_id`` is None without a session."""
 
     trace_id: str
@@ -35,7 +35,7 @@ class Questions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def of(self, tenant: str, groups: frozenset[str], traces: Iterable[str]) -> dict[str, Question]:
+    async def of(self, tenant: str, groups: frozenset[str], traces: Iterable[str]) -> dict[str, AskedQuestion]:
         """The questions of these traces that are recorded and seen, by trace; of several in a trace the first."""
         wanted = events.c.trace_id.in_(sorted(set(traces)))
 
@@ -67,10 +67,10 @@ def _query(tenant: str) -> sa.Select[Any]:
     return sa.select(events.c.trace_id, events.c.facts, contents.c.text).outerjoin(contents, of).where(asked)
 
 
-def _question(row: sa.Row[Any]) -> Question:
+def _question(row: sa.Row[Any]) -> AskedQuestion:
     facts = rows.load(row.facts)
     said = _asked(row.text)
-    return Question(row.trace_id, said and said[:LENGTH], str(facts.get("key_id", "")), facts.get("session_id"))
+    return AskedQuestion(row.trace_id, said and said[:LENGTH], str(facts.get("key_id", "")), facts.get("session_id"))
 
 
 def _asked(content: str | None) -> str | None:

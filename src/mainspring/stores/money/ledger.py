@@ -38,7 +38,7 @@ _COUNTS = ("unpriced", "routed", "routing_unknown")
 
 
 @dataclass(slots=True)
-class Line:
+class LedgerLine:
     """Sums of one group: ``of`` has the group's value in each dimension. Money is in nano-US-dollars.
 
     ``saved_nanousd`` is what cached parts of prompts did not cost, ``hits`` how many answers came from a cache and
@@ -64,7 +64,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class LedgerQuery:
     """Which events to sum: those of ``tenant`` (None: of all) from ``since`` until before ``until``, in Unix seconds,
     where each of ``where`` holds."""
 
@@ -81,8 +81,8 @@ class Ledger:
         self._database = database
 
     async def sums(
-        self, by: Sequence[Dimension] = (), asked: Asked = Asked(), *, most: int | None = None
-    ) -> list[Line]:
+        self, by: Sequence[Dimension] = (), asked: LedgerQuery = LedgerQuery(), *, most: int | None = None
+    ) -> list[LedgerLine]:
         """One line for each combination of the dimensions ``by``, the dearest first; a single one for none.
 
         Raises ``InvalidRequest`` for an unknown dimension, and for more than ``most`` lines.
@@ -93,13 +93,13 @@ class Ledger:
                     f"costs are not kept by {name}", remedy=f"There are: {', '.join(DIMENSIONS)}", param="by"
                 )
 
-        def work(connection: sa.Connection) -> list[Line]:
-            lines: dict[tuple[str, ...], Line] = {}
+        def work(connection: sa.Connection) -> list[LedgerLine]:
+            lines: dict[tuple[str, ...], LedgerLine] = {}
             for kind in ("call", "answer"):
                 query = _query(connection, kind, by, asked)
                 for row in connection.execute(query if most is None else query.limit(most + 1)):
                     group = tuple(str(value or "") for value in row[: len(by)])
-                    line = lines.setdefault(group, Line(dict(zip(by, group, strict=True))))
+                    line = lines.setdefault(group, LedgerLine(dict(zip(by, group, strict=True))))
                     _add(line, kind, row[len(by) :])
             # Answers that cost nothing and saved nothing made a group of their own.
             return [line for line in lines.values() if line.calls or line.hits]
@@ -143,7 +143,7 @@ class Ledger:
                 series.setdefault((owner, model), {})[hour] = cost
         return series
 
-    async def prefixes(self, asked: Asked = Asked()) -> list[tuple[str, str, int, float]]:
+    async def prefixes(self, asked: LedgerQuery = LedgerQuery()) -> list[tuple[str, str, int, float]]:
         """(model, prefix, its tokens, Unix seconds) of the calls that began with one long enough to be kept."""
 
         def work(connection: sa.Connection) -> list[tuple[str, str, int, float]]:
@@ -154,23 +154,23 @@ class Ledger:
 
         return await self._database.read(work)
 
-    async def total(self, asked: Asked = Asked()) -> Line:
+    async def total(self, asked: LedgerQuery = LedgerQuery()) -> LedgerLine:
         """The sum of everything that is asked for."""
         lines = await self.sums((), asked)
-        return lines[0] if lines else Line({})
+        return lines[0] if lines else LedgerLine({})
 
 
-def total(lines: Iterable[Line]) -> Line:
+def total(lines: Iterable[LedgerLine]) -> LedgerLine:
     """The sum of lines."""
-    summed = Line({})
+    summed = LedgerLine({})
     for line in lines:
-        for each in fields(Line):
+        for each in fields(LedgerLine):
             if each.name != "of":
                 setattr(summed, each.name, getattr(summed, each.name) + getattr(line, each.name))
     return summed
 
 
-def spent(connection: sa.Connection, asked: Asked) -> tuple[int, int]:
+def spent(connection: sa.Connection, asked: LedgerQuery) -> tuple[int, int]:
     """Nano-US-dollars and tokens of the calls that are asked for, within a transaction of the caller's."""
     cost, prompt, completion = (
         sa.func.coalesce(sa.func.sum(_number(connection, name)), 0)
@@ -181,7 +181,7 @@ def spent(connection: sa.Connection, asked: Asked) -> tuple[int, int]:
     return int(row[0]), int(row[1])
 
 
-def _query(connection: sa.Connection, kind: str, by: Sequence[Dimension], asked: Asked) -> sa.Select[Any]:
+def _query(connection: sa.Connection, kind: str, by: Sequence[Dimension], asked: LedgerQuery) -> sa.Select[Any]:
     groups: list[Any] = [_dimension(connection, kind, name) for name in by]
     matching = _matches(connection, kind, asked)
     count = sa.func.count()
@@ -197,7 +197,7 @@ def _query(connection: sa.Connection, kind: str, by: Sequence[Dimension], asked:
     return query.group_by(*groups) if groups else query
 
 
-def _add(line: Line, kind: str, values: Sequence[Any]) -> None:
+def _add(line: LedgerLine, kind: str, values: Sequence[Any]) -> None:
     numbers = [int(value) for value in values]
     if kind == "answer":
         line.hits, line.cache_saved_nanousd = numbers
@@ -208,7 +208,7 @@ def _add(line: Line, kind: str, values: Sequence[Any]) -> None:
     line.unpriced, line.routed, line.routing_unknown = numbers[7:]
 
 
-def _matches(connection: sa.Connection, kind: str, asked: Asked) -> sa.ColumnElement[bool]:
+def _matches(connection: sa.Connection, kind: str, asked: LedgerQuery) -> sa.ColumnElement[bool]:
     def conditions() -> Iterable[sa.ColumnElement[bool]]:
         yield events.c.kind == kind
         if kind == "call":

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 import mainspring.stores.keys.lineage as lineage
 from mainspring.core.errors import InvalidRequest
-from mainspring.stores.money.ledger import Asked
+from mainspring.stores.money.ledger import LedgerQuery
 from mainspring.stores.schema import budget_periods, budgets, reservations
 
 Scope = Literal["global", "tenant", "key", "application"]
@@ -180,7 +180,7 @@ def scopes(tenant: str, key_id: str, application: str, above: Sequence[str] = ()
     return [*named, *(("key", tenant, each) for each in above)] if above else named
 
 
-def asked(connection: sa.Connection, budget: Budget, at: float) -> list[Asked]:
+def asked(connection: sa.Connection, budget: Budget, at: float) -> list[LedgerQuery]:
     """The parts of the ledger that the period of ``at`` is the sum of; none where it begins with the budget."""
     since = begins(budget.window, at)
     if since is None:
@@ -188,8 +188,8 @@ def asked(connection: sa.Connection, budget: Budget, at: float) -> list[Asked]:
     tenant = None if budget.scope == "global" else budget.tenant
     if budget.scope == "key":
         held = lineage.held_by(connection, budget.tenant, budget.subject)
-        return [Asked(tenant, since, where={"key": each}) for each in held]
-    return [Asked(tenant, since, where={"application": budget.subject} if budget.scope == "application" else {})]
+        return [LedgerQuery(tenant, since, where={"key": each}) for each in held]
+    return [LedgerQuery(tenant, since, where={"application": budget.subject} if budget.scope == "application" else {})]
 
 
 def row(budget: Budget) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mainspring.core.errors import InvalidRequest, SettingsError
-from mainspring.features.evaluate.fit.evidence import Row, calibrate, facts, fit, plot
+from mainspring.features.evaluate.fit.evidence import EvidenceRow, calibrate, facts, fit, plot
 from mainspring.features.evaluate.sets.collections import Kind
 from mainspring.rag.answer.evidence.calibration import Calibration, load
 from mainspring.rag.answer.evidence.features import NAMES, features
@@ -20,7 +20,7 @@ from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.search.retrieve import Hit
 
 
-def rows(count: int, seed: int, told: str = "named_missing") -> list[Row]:
+def rows(count: int, seed: int, told: str = "named_missing") -> list[EvidenceRow]:
     """Half of them near misses: the feature ``told`` is greater for these, the others are noise."""
     drawn = random.Random(seed)
     found = []
@@ -28,7 +28,9 @@ def rows(count: int, seed: int, told: str = "named_missing") -> list[Row]:
         kind: Kind = "near_miss" if number % 2 else "answerable"
         values = {name: drawn.random() for name in NAMES}
         values[told] = drawn.gauss(1.0 if kind == "near_miss" else 0.0, 0.6)
-        found.append(Row(str(number), kind, drawn.random(), values, kind == "answerable" and drawn.random() < 0.9))
+        found.append(
+            EvidenceRow(str(number), kind, drawn.random(), values, kind == "answerable" and drawn.random() < 0.9)
+        )
     return found
 
 

@@ -33,7 +33,7 @@ from mainspring.stores import Stores
 from mainspring.stores.erase import erasing
 from mainspring.stores.events.feed import Feed
 from mainspring.stores.events.verdicts import Verdicts
-from mainspring.stores.money.ledger import Asked
+from mainspring.stores.money.ledger import LedgerQuery
 from mainspring.stores.sql import ids
 from tests.features.evaluate.conftest import WordEmbedder
 from tests.serving.house import House
@@ -338,7 +338,7 @@ async def test_a_models_judging_is_charged_to_judging_without_texts(tmp_path: Pa
         calls = await made.events.find("acme", kind="call", subject=answer.id)
         assert len(calls) == len(engine.seen) == 3
         assert all(each.content is None for each in calls)
-        (line,) = await made.ledger.sums(["application", "key"], Asked("acme"))
+        (line,) = await made.ledger.sums(["application", "key"], LedgerQuery("acme"))
         assert line.of == {"application": JUDGING, "key": JUDGING}
         assert line.cost_nanousd == sum(each.facts["cost_nanousd"] for each in calls) > 0
 

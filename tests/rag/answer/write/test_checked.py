@@ -8,7 +8,7 @@ import pytest
 
 from mainspring.core.path import Answer
 from mainspring.core.types import Citation, Event, Finish, Head, Text, Usage
-from mainspring.rag.answer.context import Source
+from mainspring.rag.answer.context import ContextSpan
 from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.answer.write.checked import Checked, marked
 from mainspring.rag.answer.write.claims import Problem
@@ -30,7 +30,7 @@ def note(line: str) -> Note:
     start = DOCUMENT.index(line)
     hit = Hit("c", "d", "v", "returns.md", DOCUMENT, 0, len(DOCUMENT), None, "Returns", 1.0, 1.0, None, 1, None, "b")
     passage = Passage(hit, line, start, start + len(line), "sentence", "Returns", 1.0, 1.0)
-    return Note(Source("d", "Returns", line, start, start + len(line), 0), (passage,), line)
+    return Note(ContextSpan("d", "Returns", line, start, start + len(line), 0), (passage,), line)
 
 
 class Room:

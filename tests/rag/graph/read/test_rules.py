@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mainspring.core.errors import StoreError
-from mainspring.rag.graph.read.graph_model import DocumentGraph, Piece
+from mainspring.rag.graph.read.graph_model import DocumentGraph, GraphPiece
 from mainspring.rag.graph.read.names import names
 from mainspring.rag.graph.read.rules import extract
 
@@ -18,7 +18,7 @@ FILM = (
 
 
 def read(text: str, heading: str = "", title: str = "") -> DocumentGraph:
-    return extract(text, [Piece("c", 0, len(text))], [heading], title)
+    return extract(text, [GraphPiece("c", 0, len(text))], [heading], title)
 
 
 def said(graph: DocumentGraph) -> set[tuple[str, str, str]]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from mainspring.core.errors import InvalidRequest
 from mainspring.features.evaluate.ablate.workbench import Workbench
-from mainspring.features.evaluate.fit.refusal import Outcome, Refusal, as_json, holds, summarise
+from mainspring.features.evaluate.fit.refusal import Refusal, RefusalOutcome, as_json, holds, summarise
 from mainspring.features.evaluate.sets.collections import Judged, Kind
 from mainspring.features.evaluate.statistics.curves import RiskCoverage
 from mainspring.rag.answer.evidence.calibration import Calibration
@@ -25,7 +25,7 @@ _PLOT_ROWS, _PLOT_COLUMNS = 10, 50
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class EvidenceRow:
     """A question with what its search told: ``right`` says whether a gold answer was shown."""
 
     query: str
@@ -45,14 +45,16 @@ class Calibrated:
     fitted_on: int
 
 
-async def gather(bench: Workbench, collection: Judged, progress: Callable[[int, int], None] | None = None) -> list[Row]:
+async def gather(
+    bench: Workbench, collection: Judged, progress: Callable[[int, int], None] | None = None
+) -> list[EvidenceRow]:
     """Ask every question on a workbench that was opened with ``rag.refuse_below`` 0 and filled."""
-    rows: list[Row] = []
+    rows: list[EvidenceRow] = []
     for number, query in enumerate(collection.queries, 1):
         answered = await bench.answer(query.text)
         shown = "\n".join(answered.quotes) or answered.text
         right = holds(shown, query)
-        rows.append(Row(query.id, query.kind, answered.evidence, answered.features, right))
+        rows.append(EvidenceRow(query.id, query.kind, answered.evidence, answered.features, right))
         if progress:
             progress(number, len(collection.queries))
     return rows
@@ -60,8 +62,8 @@ async def gather(bench: Workbench, collection: Judged, progress: Callable[[int, 
 
 def calibrate(
     name: str,
-    fitting: Sequence[Row],
-    reporting: Sequence[Row],
+    fitting: Sequence[EvidenceRow],
+    reporting: Sequence[EvidenceRow],
     *,
     refused: float = 0.05,
     risk: float | None = None,
@@ -76,7 +78,7 @@ def calibrate(
     half lacks one of both kinds, or where no threshold reaches ``risk``.
     """
     found = fit(fitting, embedder=embedder, reranker=reranker)
-    outcomes = [Outcome(row.query, row.kind, found.evidence(row.features), row.right) for row in fitting]
+    outcomes = [RefusalOutcome(row.query, row.kind, found.evidence(row.features), row.right) for row in fitting]
     if risk is None:
         scores = sorted(each.evidence for each in outcomes if each.kind == "answerable")
         threshold = scores[int(refused * len(scores))]
@@ -86,12 +88,12 @@ def calibrate(
             raise InvalidRequest(f"no threshold has a risk of at most {risk:g}", param="risk")
         threshold = point.threshold
     found = Calibration(found.weights, found.constant, threshold, embedder, reranker)
-    fitted = [Outcome(row.query, row.kind, found.evidence(row.features), row.right) for row in reporting]
-    built_in = [Outcome(row.query, row.kind, row.evidence, row.right) for row in reporting]
+    fitted = [RefusalOutcome(row.query, row.kind, found.evidence(row.features), row.right) for row in reporting]
+    built_in = [RefusalOutcome(row.query, row.kind, row.evidence, row.right) for row in reporting]
     return Calibrated(found, summarise(name, built_in, refuse_below), summarise(name, fitted, threshold), len(fitting))
 
 
-def fit(rows: Sequence[Row], *, embedder: str = "", reranker: str = "") -> Calibration:
+def fit(rows: Sequence[EvidenceRow], *, embedder: str = "", reranker: str = "") -> Calibration:
     """Logistic regression (ridge, Newton's method) of "can be answered" on the standardised features.
 
     Raises ``InvalidRequest`` where there is only one kind of question.

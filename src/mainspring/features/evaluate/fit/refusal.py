@@ -22,7 +22,7 @@ _PIECE = re.compile(r"\d+(?:[.,]\d+)*|\w+|[%$£€]")
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RefusalOutcome:
     """A question's answer: its evidence, and whether a gold answer was shown (never for what has none)."""
 
     query: str
@@ -39,7 +39,7 @@ class Refusal:
     """
 
     collection: str
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[RefusalOutcome, ...]
     curve: RiskCoverage
     auroc: dict[Kind, Estimate]
     threshold: float
@@ -53,17 +53,17 @@ async def measure(
 
     Raises ``InvalidRequest`` where the collection has no question that can be answered.
     """
-    outcomes: list[Outcome] = []
+    outcomes: list[RefusalOutcome] = []
     for number, query in enumerate(collection.queries, 1):
         answered = await bench.answer(query.text)
         shown = "\n".join(answered.quotes) or answered.text
-        outcomes.append(Outcome(query.id, query.kind, answered.evidence, holds(shown, query)))
+        outcomes.append(RefusalOutcome(query.id, query.kind, answered.evidence, holds(shown, query)))
         if progress:
             progress(number, len(collection.queries))
     return summarise(collection.name, outcomes, threshold)
 
 
-def summarise(name: str, outcomes: Sequence[Outcome], threshold: float) -> Refusal:
+def summarise(name: str, outcomes: Sequence[RefusalOutcome], threshold: float) -> Refusal:
     """The curve and AUROC of outcomes. Answering an unanswerable question counts as a wrong answer."""
     by_kind: dict[Kind, list[float]] = {}
     for outcome in outcomes:

@@ -63,7 +63,7 @@ class Priced:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RoutingOutcome:
     """What a policy makes of many prompts: share right, mean cost, and the share that the large model answered."""
 
     policy: str
@@ -109,7 +109,7 @@ def outcomes(
     accept_above: Sequence[float] = (0.5, 0.6, 0.7, 0.8, 0.9),
     try_above: Sequence[float] = (0.3, 0.5, 0.7),
     sure: tuple[float, float] = (0.2, 0.8),
-) -> list[Outcome]:
+) -> list[RoutingOutcome]:
     """Always small, always large, and each policy at each of its thresholds. A cascade pays for both where it
     escalates."""
     found = [
@@ -133,10 +133,10 @@ def by_chance(rows: Sequence[Priced], large: float) -> tuple[float, float]:
 _Way = Callable[[Priced], tuple[bool, float, bool]]
 
 
-def _outcome(name: str, rows: Sequence[Priced], way: _Way) -> Outcome:
+def _outcome(name: str, rows: Sequence[Priced], way: _Way) -> RoutingOutcome:
     ways = [way(row) for row in rows]
     size = len(ways)
-    return Outcome(
+    return RoutingOutcome(
         name,
         sum(good for good, _, _ in ways) / size,
         sum(cost for _, cost, _ in ways) / size,

@@ -38,7 +38,7 @@ _PLAIN_CELLS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class ShownPiece:
     """What is shown of one or more passages. ``block``: it begins on a line of its own, and so does what follows."""
 
     text: str
@@ -71,13 +71,13 @@ def whole(passage: Passage, question: str, texts: Mapping[str, str], room: int) 
     return grown if grown.words <= max(room, passage.words) else passage
 
 
-def repeated(shown: Sequence[Piece], history: Sequence[Message]) -> bool:
+def repeated(shown: Sequence[ShownPiece], history: Sequence[Message]) -> bool:
     """Whether all that is ``shown`` was said before in ``history``."""
     said = [key(_MARK.sub("", message.content)) for message in history if message.role == "assistant"]
     return bool(shown) and all(any(key(_MARK.sub("", piece.text)) in each for each in said) for piece in shown)
 
 
-def pieces(chosen: Sequence[Passage], question: str, first: int = 1) -> Iterator[Piece]:
+def pieces(chosen: Sequence[Passage], question: str, first: int = 1) -> Iterator[ShownPiece]:
     """What is shown of ``chosen``, in their order; citations are numbered from ``first`` on."""
     at = 0
     while at < len(chosen):
@@ -89,15 +89,15 @@ def pieces(chosen: Sequence[Passage], question: str, first: int = 1) -> Iterator
             continue
         cells = rows.columns(row, question)
         if cells:
-            yield Piece(f"{rows.short(row, cells)} [{first + at}]", (passage,), True)
+            yield ShownPiece(f"{rows.short(row, cells)} [{first + at}]", (passage,), True)
             at += 1
             continue
         like = _alike(chosen[at:], question)
         if len(like) > 1 or len(row.cells) > _PLAIN_CELLS:
             numbers = range(first + at, first + at + len(like))
-            yield Piece(rows.table([each for _, each in like], list(numbers)), tuple(one for one, _ in like), True)
+            yield ShownPiece(rows.table([each for _, each in like], list(numbers)), tuple(one for one, _ in like), True)
         else:
-            yield Piece(f"{rows.short(row, row.cells, bold='')} [{first + at}]", (passage,), True)
+            yield ShownPiece(f"{rows.short(row, row.cells, bold='')} [{first + at}]", (passage,), True)
         at += len(like) if len(like) > 1 else 1
 
 
@@ -125,11 +125,11 @@ def _around(sentence: str, value: Value, asked: frozenset[str]) -> int:
     return len(terms.content(near) & asked) + 2 * bool(_LEADS_TO.search(sentence[: value.start]))
 
 
-def _prose(passage: Passage, question: str, number: int) -> Piece:
+def _prose(passage: Passage, question: str, number: int) -> ShownPiece:
     if passage.kind == "code":
-        return Piece(f"```\n{passage.text}\n```\n[{number}]", (passage,), True)
+        return ShownPiece(f"```\n{passage.text}\n```\n[{number}]", (passage,), True)
     block = passage.kind != "sentence"
-    return Piece(f"{bold(passage.text, question)} [{number}]", (passage,), block)
+    return ShownPiece(f"{bold(passage.text, question)} [{number}]", (passage,), block)
 
 
 def _alike(passages: Sequence[Passage], question: str) -> list[tuple[Passage, rows.Row]]:

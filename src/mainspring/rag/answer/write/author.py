@@ -25,7 +25,7 @@ from mainspring.core.types import (
 from mainspring.guards.rewrite.spotlight import Spotlight, neutralise
 from mainspring.rag.answer.cite import Numbers
 from mainspring.rag.answer.write import arithmetic, prompts
-from mainspring.rag.answer.write.checked import Checked, Said
+from mainspring.rag.answer.write.checked import Checked, CheckedSentence
 from mainspring.rag.answer.write.claims import Problem, Rare
 from mainspring.rag.answer.write.numbers import numbers
 from mainspring.rag.answer.write.sources import Note, numbered, told
@@ -160,12 +160,14 @@ class Author:
         async def events() -> AsyncGenerator[Event, None]:
             yield Answered(True)
             yield Progress("write", "a calculation")
-            for event in self.checked.show(Said(found.working, tuple(note.best for note in cited))):
+            for event in self.checked.show(CheckedSentence(found.working, tuple(note.best for note in cited))):
                 if isinstance(event, Text) and not self._first:
                     self._first = time.perf_counter() - self._began
                 yield event
             for each in cited:
-                for event in self.checked.show(Said(told(each.best, self._question), (each.best,), verbatim=True)):
+                for event in self.checked.show(
+                    CheckedSentence(told(each.best, self._question), (each.best,), verbatim=True)
+                ):
                     yield event
             for note in self._closed():
                 yield note

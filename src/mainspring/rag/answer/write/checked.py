@@ -61,7 +61,7 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class CheckedSentence:
     """A sentence that may be shown, with the passages that bear it out."""
 
     text: str
@@ -126,7 +126,7 @@ class Checked:
         async for out in self._release(last=True):
             yield out
 
-    def show(self, said: Said) -> list[Event]:
+    def show(self, said: CheckedSentence) -> list[Event]:
         """The events of one sentence: its text with the numbers of its sources, and what they are where they are new.
         Nothing for what was shown already, or beyond the most."""
         if len(self._shown) >= self._most or any(within(said.text, other) for other in self._shown):
@@ -159,7 +159,7 @@ class Checked:
                 yield event
         self._waiting = "" if last else self._waiting[begin:]
 
-    async def _sentence(self, body: str) -> Said | None:
+    async def _sentence(self, body: str) -> CheckedSentence | None:
         """What is shown for ``body``; None where it says nothing, or there is no room for more."""
         marks, text = marked(body, len(self._notes))
         if not re.search(r"\w", text) or len(self._shown) >= self._most:
@@ -182,7 +182,7 @@ class Checked:
             found = self._held(text, (number,)) if re.search(r"\w", text) and not _EVASIVE.search(text) else None
         return found or self._quoted(number)
 
-    def _verdict(self, text: str, marks: Sequence[int]) -> tuple[Said | None, list[Problem]]:
+    def _verdict(self, text: str, marks: Sequence[int]) -> tuple[CheckedSentence | None, list[Problem]]:
         """The sentence by the first of its notes (or two that it names, together) that bears it out, or what is wrong
         with it by the note that it names."""
         ways: list[tuple[int, ...]] = [(mark,) for mark in marks]
@@ -196,7 +196,7 @@ class Checked:
         wrong = self._problems(text, (self._best(marks, text),))
         return None, wrong or [Problem("number", next((value.text for value in values(text)), text))]
 
-    def _held(self, text: str, numbers: tuple[int, ...]) -> Said | None:
+    def _held(self, text: str, numbers: tuple[int, ...]) -> CheckedSentence | None:
         """``text`` where the notes of these ``numbers`` bear it out together; without a "yes" that they do not."""
         if self._problems(text, numbers) or (len(numbers) == 1 and self._rivalled(text, numbers[0])):
             return None
@@ -209,7 +209,7 @@ class Checked:
                 text = rest[:1].upper() + rest[1:]
         cited = [self._cited(text, number) for number in numbers]
         passages = tuple(each for at, each in enumerate(cited) if each not in cited[:at])
-        return Said(text, passages, support=claims.shared(text, self._around(numbers), self._question))
+        return CheckedSentence(text, passages, support=claims.shared(text, self._around(numbers), self._question))
 
     def _problems(self, text: str, numbers: Sequence[int]) -> list[Problem]:
         if len(numbers) > 1:
@@ -277,9 +277,9 @@ class Checked:
         inside = self._notes[number - 1].passages
         return max(inside, key=lambda passage: claims.shared(text, passage.text))
 
-    def _quoted(self, number: int) -> Said:
+    def _quoted(self, number: int) -> CheckedSentence:
         best = self._notes[number - 1].best
-        return Said(told(best, self._question), (best,), verbatim=True)
+        return CheckedSentence(told(best, self._question), (best,), verbatim=True)
 
 
 def marked(body: str, count: int) -> tuple[list[int], str]:

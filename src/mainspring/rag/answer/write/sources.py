@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mainspring.rag.answer.context import Candidate, Source
+from mainspring.rag.answer.context import Candidate, ContextSpan
 from mainspring.rag.answer.verbatim import rows
 from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.text import sentences
@@ -29,7 +29,7 @@ class Note:
     """What the model reads under one number (``text``: the words of ``source``, of a row its key and the columns that
     the question names), and the passages in it, best first: what can be cited."""
 
-    source: Source
+    source: ContextSpan
     passages: tuple[Passage, ...]
     text: str
 
@@ -52,7 +52,7 @@ def candidates(passages: Sequence[Passage], most: int = MOST) -> list[Candidate]
     return found
 
 
-def notes(sources: Sequence[Source], passages: Sequence[Passage], question: str) -> list[Note]:
+def notes(sources: Sequence[ContextSpan], passages: Sequence[Passage], question: str) -> list[Note]:
     """``sources`` with the ``passages`` that stand in each; those without one are left out."""
     found = []
     for source in sources:
@@ -82,7 +82,7 @@ def numbered(found: Sequence[Note]) -> str:
     return "\n".join(f"[{number}] {_named(note.source.name, note.text)}" for number, note in enumerate(found, 1))
 
 
-def block(source: Source) -> str:
+def block(source: ContextSpan) -> str:
     """One note without its number: what its tokens are counted of, at most."""
     return _named(source.name, source.text)
 
@@ -91,9 +91,9 @@ def _named(name: str, text: str) -> str:
     return f"{name.replace(' > ', ', ')}: {' '.join(text.split())}"
 
 
-def _source(passage: Passage, start: int, text: str, rank: int) -> Source:
+def _source(passage: Passage, start: int, text: str, rank: int) -> ContextSpan:
     name = passage.heading or passage.hit.source
-    return Source(passage.hit.document_id, name, text, start, passage.end, rank)
+    return ContextSpan(passage.hit.document_id, name, text, start, passage.end, rank)
 
 
 def _begin(passage: Passage) -> int:

@@ -17,9 +17,9 @@ from mainspring.core.types import (
 from mainspring.engines.base import Embedder
 from mainspring.guards.rewrite.spotlight import Spotlight
 from mainspring.rag.answer.answer_notes import Notes
-from mainspring.rag.answer.context import Reading, Source, assemble, spans
+from mainspring.rag.answer.context import ContextReading, ContextSpan, assemble, spans
 from mainspring.rag.answer.findings import checked
-from mainspring.rag.answer.generate import Writer, greedy
+from mainspring.rag.answer.generate import AnswerWriter, greedy
 from mainspring.rag.answer.verbatim import rows
 from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.answer.write import prompts, sources, summary
@@ -33,12 +33,12 @@ _SHORT = 3
 _QUOTED = ("plain", "yes_no")
 
 
-class NoteWriter(Writer):
+class NoteWriter(AnswerWriter):
     """Writes answers with the chat model ``model``, which ``responder`` serves and which keeps to what it reads.
 
     Notes are the best sentences with what they lean on, or whole passages for a ``wide`` model. Where its probability
     that the notes state the answer is below ``stated_below`` nothing is written (0: it is not asked). The rest is as
-    in ``Writer``.
+    in ``AnswerWriter``.
     """
 
     def __init__(
@@ -74,14 +74,14 @@ class NoteWriter(Writer):
         hits: Sequence[Hit],
         passages: Sequence[Passage],
         texts: Mapping[str, str],
-    ) -> Reading:
+    ) -> ContextReading:
         light = Spotlight() if self._spotlight else None
         tokens = request.sampling.max_tokens or MOST_TOKENS
         room = await self._room(
             prompt(_instruction(request), (), question, prompts.task(wish(question)), light), tokens
         )
 
-        async def count(found: Sequence[Source]) -> list[int]:
+        async def count(found: Sequence[ContextSpan]) -> list[int]:
             return await self._costs([sources.block(source) for source in found])
 
         if wish(question).form == "summary":
@@ -106,7 +106,7 @@ class NoteWriter(Writer):
         self,
         request: ChatRequest,
         question: str,
-        reading: Reading,
+        reading: ContextReading,
         passages: Sequence[Passage],
         texts: Mapping[str, str],
         context: Context,

@@ -51,7 +51,7 @@ class Relation:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class GraphPiece:
     """A chunk of the document: ``text[start:end]``."""
 
     chunk_id: str
@@ -71,7 +71,7 @@ class DocumentGraph:
     relations: tuple[Relation, ...] = ()
     aliases: tuple[tuple[int, int], ...] = ()
     about: tuple[tuple[int, int], ...] = ()
-    pieces: tuple[Piece, ...] = ()
+    pieces: tuple[GraphPiece, ...] = ()
     by: str = "rules"
 
     def dump(self) -> str:
@@ -103,7 +103,7 @@ class DocumentGraph:
                 tuple(Relation(*row) for row in rows["r"]),
                 tuple((one, other) for one, other in rows["a"]),
                 tuple((entity, piece) for entity, piece in rows["t"]),
-                tuple(Piece(*row) for row in rows["p"]),
+                tuple(GraphPiece(*row) for row in rows["p"]),
                 rows["by"],
             )
         except (ValueError, TypeError, KeyError) as error:
@@ -113,7 +113,7 @@ class DocumentGraph:
 
 
 @dataclass(slots=True)
-class Builder:
+class EntityCollector:
     """Collects the entities of one document; each spelling is one entity. ``kinds`` that name more win over others."""
 
     entities: list[Entity] = field(default_factory=list)

@@ -16,7 +16,7 @@ from mainspring.core.errors import MainspringError
 from mainspring.core.path import collect
 from mainspring.core.types import ChatRequest, Context, Grammar, Message, Responder, Sampling
 from mainspring.guards.rewrite.spotlight import neutralise
-from mainspring.rag.graph.read.graph_model import Builder, DocumentGraph, Mention, Relation
+from mainspring.rag.graph.read.graph_model import DocumentGraph, EntityCollector, Mention, Relation
 from mainspring.rag.text import sentences
 
 # Characters of text that the model reads at once, and tokens that it may write about them.
@@ -109,7 +109,7 @@ class _Adding:
     def __init__(self, text: str, ruled: DocumentGraph) -> None:
         self._text = text
         self._ruled = ruled
-        self._made = Builder()
+        self._made = EntityCollector()
         for entity in ruled.entities:
             self._made.entity(entity.name, entity.kind)
         self._mentions = list(ruled.mentions)

@@ -57,7 +57,7 @@ _LONGEST_PHRASE = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundName:
     """``text[start:end]`` is a name of this kind. ``unsure``: one word that begins a sentence, capitalised anyway."""
 
     name: str
@@ -67,10 +67,10 @@ class Found:
     unsure: bool = False
 
 
-def names(text: str, start: int, end: int, *, phrases: bool = True) -> list[Found]:
+def names(text: str, start: int, end: int, *, phrases: bool = True) -> list[FoundName]:
     """What ``text[start:end]``, a sentence or a cell, names: in order, without overlaps."""
     found = [
-        Found(_clean(match.group()), kind, match.start(), match.end())
+        FoundName(_clean(match.group()), kind, match.start(), match.end())
         for kind, pattern in _PATTERNS
         for match in pattern.finditer(text, start, end)
     ]
@@ -108,16 +108,16 @@ def titled(line: str) -> bool:
     return bool(words) and all(word[0].isupper() or word[0].isdigit() for word in words)
 
 
-def _apart(found: list[Found]) -> list[Found]:
+def _apart(found: list[FoundName]) -> list[FoundName]:
     """The longest of those that overlap."""
-    kept: list[Found] = []
+    kept: list[FoundName] = []
     for each in sorted(found, key=lambda one: (one.start - one.end, one.start)):
         if all(each.end <= other.start or each.start >= other.end for other in kept):
             kept.append(each)
     return kept
 
 
-def _within(match: re.Match[str], taken: list[Found]) -> bool:
+def _within(match: re.Match[str], taken: list[FoundName]) -> bool:
     return any(each.start < match.end() and match.start() < each.end for each in taken)
 
 
@@ -166,7 +166,7 @@ def _joined(text: str, tokens: list[re.Match[str]], at: int) -> int:
     return place + 1 if all(gap == " " for gap in gaps) and _capital(tokens[place].group()) else at
 
 
-def _name(text: str, run: list[re.Match[str]], opening: bool) -> Found | None:
+def _name(text: str, run: list[re.Match[str]], opening: bool) -> FoundName | None:
     while run and (terms.stops(run[0].group().lower()) or (opening and run[0].group().lower() in _OPENING)):
         run, opening = run[1:], False
     while run and (run[-1].group().lower() in _INSIDE or run[-1].group() == "I"):
@@ -181,10 +181,10 @@ def _name(text: str, run: list[re.Match[str]], opening: bool) -> Found | None:
     if len(name) < 2 or (len(run) == 1 and name.lower() in _ABBREVIATED):
         return None
     short = len(run) == 1 and name.isupper() and 2 <= len(name) <= 6 and name.isalpha()
-    return Found(name, "acronym" if short else "name", start, end, unsure=opening and len(run) == 1 and not short)
+    return FoundName(name, "acronym" if short else "name", start, end, unsure=opening and len(run) == 1 and not short)
 
 
-def _phrases(text: str, tokens: list[re.Match[str]], used: set[int]) -> Iterator[Found]:
+def _phrases(text: str, tokens: list[re.Match[str]], used: set[int]) -> Iterator[FoundName]:
     """Two to four words in lower case that stand together, without stop words (Rose et al. 2010)."""
     run: list[re.Match[str]] = []
     for index, token in enumerate([*tokens, None]):
@@ -193,7 +193,7 @@ def _phrases(text: str, tokens: list[re.Match[str]], used: set[int]) -> Iterator
         joined = bool(run) and token is not None and text[run[-1].end() : token.start()] in (" ", "-")
         if run and not (fits and joined):
             if 2 <= len(run) <= _LONGEST_PHRASE:
-                yield Found(_clean(text[run[0].start() : run[-1].end()]), "phrase", run[0].start(), run[-1].end())
+                yield FoundName(_clean(text[run[0].start() : run[-1].end()]), "phrase", run[0].start(), run[-1].end())
             run = []
         if fits and token is not None:
             run.append(token)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from mainspring.core.types import Context, EventRecord, Principal, Priority
-from mainspring.rag.graph.read.graph_model import Piece
+from mainspring.rag.graph.read.graph_model import GraphPiece
 from mainspring.rag.graph.read.model_written import ModelReader
 from mainspring.rag.graph.read.rules import extract
 from mainspring.rag.search.retrieve import Retriever
@@ -20,7 +20,7 @@ Progress = Callable[[int, int], None]
 _BATCH = 64
 
 
-class Facts(Protocol):
+class GraphFacts(Protocol):
     """The event log."""
 
     async def append(self, *records: EventRecord) -> None: ...
@@ -40,7 +40,7 @@ class Built:
 class Reader:
     """Reads graphs by rules, and with ``model`` beside them where there is one; ``facts`` keeps what that cost."""
 
-    def __init__(self, model: ModelReader | None = None, facts: Facts | None = None) -> None:
+    def __init__(self, model: ModelReader | None = None, facts: GraphFacts | None = None) -> None:
         self._model = model
         self._facts = facts
 
@@ -48,7 +48,7 @@ class Reader:
         self,
         tenant: str,
         text: str,
-        pieces: Sequence[Piece],
+        pieces: Sequence[GraphPiece],
         headings: Sequence[str],
         name: str,
         built: Built | None = None,
@@ -71,7 +71,7 @@ class Reader:
         return await asyncio.to_thread(graph.dump)
 
 
-class Builder:
+class GraphBuilder:
     """Makes the graphs of documents that are in a collection already, from their chunks and texts."""
 
     def __init__(self, collections: Collections, store: GraphStore, retriever: Retriever, reader: Reader) -> None:
@@ -102,7 +102,7 @@ class Builder:
             if document is None or document.generation != part[document_id]:
                 continue
             text = await self._retriever.text(document.text_blob)
-            pieces = [Piece(row.chunk_id, row.start, row.end) for row in rows]
+            pieces = [GraphPiece(row.chunk_id, row.start, row.end) for row in rows]
             headings = [row.heading for row in rows]
             graph = await self._reader.read(collection.tenant, text, pieces, headings, document.name, built)
             made.append((document_id, part[document_id], graph))

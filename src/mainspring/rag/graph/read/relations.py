@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from mainspring.rag.graph.read.names import Found
+from mainspring.rag.graph.read.names import FoundName
 from mainspring.rag.text import terms
 
 _FARTHEST = 90
@@ -52,7 +52,7 @@ _MOST_CELLS = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class StatedRelation:
     """``first`` and ``second`` are indices into the names of the sentence."""
 
     first: int
@@ -60,7 +60,7 @@ class Said:
     second: int
 
 
-def between(text: str, found: Sequence[Found]) -> Iterator[Said]:
+def between(text: str, found: Sequence[FoundName]) -> Iterator[StatedRelation]:
     """What stands before each name says what the last name before it, or the sentence's first, has to do with it.
 
     Names in a parenthesis that is closed by then are passed over, and so are phrases.
@@ -72,21 +72,21 @@ def between(text: str, found: Sequence[Found]) -> Iterator[Said]:
             continue
         office = _office(text, found[last], gap)
         if office:
-            yield Said(last, office, second)
+            yield StatedRelation(last, office, second)
             continue
         predicate = _predicate(gap)
         if predicate:
             goes_on = _GOES_ON.match(gap)
             first = _main(found, second) if goes_on else _before(text, found, second)
             if first is not None:
-                yield Said(first, predicate, second)
+                yield StatedRelation(first, predicate, second)
 
 
-def _main(found: Sequence[Found], second: int) -> int | None:
+def _main(found: Sequence[FoundName], second: int) -> int | None:
     return next((number for number in range(second) if found[number].kind in _SUBJECTS), None)
 
 
-def _before(text: str, found: Sequence[Found], second: int) -> int | None:
+def _before(text: str, found: Sequence[FoundName], second: int) -> int | None:
     for first in range(second - 1, max(-1, second - 5), -1):
         gap = text[found[first].end : found[second].start]
         if len(gap) > 2 * _FARTHEST:
@@ -96,7 +96,7 @@ def _before(text: str, found: Sequence[Found], second: int) -> int | None:
     return None
 
 
-def is_a(text: str, found: Sequence[Found], end: int) -> tuple[int, str, int, int] | None:
+def is_a(text: str, found: Sequence[FoundName], end: int) -> tuple[int, str, int, int] | None:
     """(index, what it is, where that stands) where a sentence says what the first name is."""
     if not found:
         return None
@@ -123,7 +123,7 @@ def cells(row: str) -> list[tuple[str, str, int, int]]:
     return made[:_MOST_CELLS]
 
 
-def _office(text: str, name: Found, gap: str) -> str:
+def _office(text: str, name: FoundName, gap: str) -> str:
     """What the next name is to ``name`` where that says which office it holds; ``gap`` stands between them."""
     before = _OFFICE_OF.search(text[max(0, name.start - _FARTHEST) : name.start])
     if before is not None and _IS.match(gap) and not re.search(r"[.;!?]\s", before.group()):

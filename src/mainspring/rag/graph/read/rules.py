@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from mainspring.rag.graph.read import relations
-from mainspring.rag.graph.read.graph_model import Builder, DocumentGraph, Kind, Mention, Piece, Relation
-from mainspring.rag.graph.read.names import Found, names, pronoun, titled
+from mainspring.rag.graph.read.graph_model import DocumentGraph, EntityCollector, GraphPiece, Kind, Mention, Relation
+from mainspring.rag.graph.read.names import FoundName, names, pronoun, titled
 from mainspring.rag.query import acronyms
 from mainspring.rag.text import sentences
 
@@ -34,21 +34,21 @@ _MOST_SENTENCES = 200_000
 _LONGEST_VALUE = 80
 
 
-def extract(text: str, pieces: Sequence[Piece], headings: Sequence[str], title: str = "") -> DocumentGraph:
+def extract(text: str, pieces: Sequence[GraphPiece], headings: Sequence[str], title: str = "") -> DocumentGraph:
     """The graph of ``text``, whose chunks are ``pieces`` under ``headings`` (a path such as ``Leave > Sick leave``, or
     empty); ``title`` is what the document's name says."""
     return _Reading(text, pieces, headings, title).graph()
 
 
 class _Reading:
-    def __init__(self, text: str, pieces: Sequence[Piece], headings: Sequence[str], title: str) -> None:
+    def __init__(self, text: str, pieces: Sequence[GraphPiece], headings: Sequence[str], title: str) -> None:
         self.text = text
         self.pieces = tuple(pieces)
         self.headings = headings
         self.title = title
-        self.made = Builder()
+        self.made = EntityCollector()
         self.spans: list[tuple[int, int]] = []
-        self.found: list[list[Found]] = []
+        self.found: list[list[FoundName]] = []
         self.said: list[Relation] = []
         self.mentions: list[Mention] = []
         self.aliases: set[tuple[int, int]] = set()
@@ -82,7 +82,7 @@ class _Reading:
             self.pieces,
         )
 
-    def _acts(self, word: Found, found: Sequence[Found]) -> bool:
+    def _acts(self, word: FoundName, found: Sequence[FoundName]) -> bool:
         """Whether a word that opens a sentence, capitalised anyway, is a name by what it has to do with the next one:
         "Twitter was acquired by X Corp". Plurals are not: "Employees are led by Ada Holm"."""
         if word.name.endswith("s") and not word.name.endswith("ss"):
@@ -117,7 +117,7 @@ class _Reading:
         kind: Kind = "name" if titled(line) and len(line.split()) <= 6 else "term"
         return self.made.entity(line, kind)
 
-    def _named(self, sentence: sentences.Sentence) -> list[Found]:
+    def _named(self, sentence: sentences.Sentence) -> list[FoundName]:
         if sentence.kind == "heading":
             return []
         found = names(self.text, sentence.start, sentence.end)
@@ -125,7 +125,7 @@ class _Reading:
             group = 1 if match[1] else 2
             span = match.span(group)
             found = [each for each in found if each.end <= span[0] or each.start >= span[1]]
-            found.append(Found(match[group].strip(), "term", *span))
+            found.append(FoundName(match[group].strip(), "term", *span))
         return sorted(found, key=lambda each: each.start)
 
     def _sure(self) -> frozenset[str]:
@@ -149,13 +149,13 @@ class _Reading:
                     full.setdefault(word, set()).add(name)
         return {word: next(iter(owners)) for word, owners in full.items() if len(owners) == 1 and len(word) > 2}
 
-    def _sentence(self, number: int, found: Sequence[Found], shorts: dict[str, str], subject: int | None) -> None:
+    def _sentence(self, number: int, found: Sequence[FoundName], shorts: dict[str, str], subject: int | None) -> None:
         start, end = self.spans[number]
         who = pronoun(self.text, start, end) if subject is not None else None
-        listed: list[Found] = list(found)
+        listed: list[FoundName] = list(found)
         entities = [self.made.entity(shorts.get(each.name, each.name), each.kind) for each in found]
         if who is not None and subject is not None and " " in self.made.entities[subject].name:
-            listed.insert(0, Found(self.made.entities[subject].name, "name", *who))
+            listed.insert(0, FoundName(self.made.entities[subject].name, "name", *who))
             entities.insert(0, subject)
         for entity, each in zip(entities, listed, strict=True):
             self.mentions.append(Mention(entity, number, each.start, each.end))
@@ -171,7 +171,7 @@ class _Reading:
                 self.mentions.append(Mention(kind, number, what[2], what[3]))
         self._also(listed, entities)
 
-    def _also(self, found: Sequence[Found], entities: Sequence[int]) -> None:
+    def _also(self, found: Sequence[FoundName], entities: Sequence[int]) -> None:
         for index in range(1, len(found)):
             gap = self.text[found[index - 1].end : found[index].start]
             if (

@@ -33,7 +33,7 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedPair:
     """A pair with its cosine, and whether the rules and the model's words let it pass (``reason`` if not)."""
 
     pair: Pair
@@ -81,7 +81,7 @@ def read_pairs(path: Path) -> list[Pair]:
     return pairs
 
 
-async def judge(pairs: Sequence[Pair], embedder: Embedder, words: LateInteraction) -> list[Judged]:
+async def judge(pairs: Sequence[Pair], embedder: Embedder, words: LateInteraction) -> list[JudgedPair]:
     """Each pair as the cache sees it; those that the rules tell apart are not embedded, and have a cosine of 0.
 
     Raises what the models raise.
@@ -92,10 +92,10 @@ async def judge(pairs: Sequence[Pair], embedder: Embedder, words: LateInteractio
     judged = []
     for pair, reason in zip(pairs, reasons, strict=True):
         if reason:
-            judged.append(Judged(pair, 0.0, False, reason))
+            judged.append(JudgedPair(pair, 0.0, False, reason))
             continue
         verdict = await same(pair.one, pair.other, words)
-        judged.append(Judged(pair, float(vectors[pair.one] @ vectors[pair.other]), verdict.same, verdict.reason))
+        judged.append(JudgedPair(pair, float(vectors[pair.one] @ vectors[pair.other]), verdict.same, verdict.reason))
     return judged
 
 
@@ -114,7 +114,7 @@ def _reason(pair: Pair) -> str:
     return found if isinstance(found, str) else ""
 
 
-def curve(judged: Sequence[Judged], thresholds: Sequence[float] = THRESHOLDS) -> list[Point]:
+def curve(judged: Sequence[JudgedPair], thresholds: Sequence[float] = THRESHOLDS) -> list[Point]:
     """Hits and false hits at each threshold."""
     alike = [each for each in judged if each.pair.same]
     different = [each for each in judged if not each.pair.same]
@@ -130,7 +130,7 @@ def curve(judged: Sequence[Judged], thresholds: Sequence[float] = THRESHOLDS) ->
     ]
 
 
-def least_threshold(judged: Sequence[Judged], at_most: float) -> float | None:
+def least_threshold(judged: Sequence[JudgedPair], at_most: float) -> float | None:
     """The least threshold, to three places, at which no more than the share ``at_most`` of the different pairs is taken
     for the same; None where even 1 lets through more."""
     different = [each for each in judged if not each.pair.same]

@@ -28,7 +28,7 @@ class Words(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class LikenessVerdict:
     """Whether two questions may share an answer, and if not, why: a rule's name, ``words`` (more than one differs),
     or ``word`` (one stands for another that means something else)."""
 
@@ -36,7 +36,7 @@ class Verdict:
     reason: str = ""
 
 
-async def same(one: str, other: str, words: Words) -> Verdict:
+async def same(one: str, other: str, words: Words) -> LikenessVerdict:
     """Whether two questions ask the same, their embeddings being alike already.
 
     Raises what ``words`` raises. The model is asked only where exactly one word differs.
@@ -44,11 +44,11 @@ async def same(one: str, other: str, words: Words) -> Verdict:
     first, second = read(one), read(other)
     found = compare(first, second)
     if isinstance(found, str):
-        return Verdict(False, found)
+        return LikenessVerdict(False, found)
     if not found.left:
-        return Verdict(True)
+        return LikenessVerdict(True)
     alike = await _alike(one, first.words[found.left[0]], other, second.words[found.right[0]], words)
-    return Verdict(True) if alike >= SAME_WORD else Verdict(False, "word")
+    return LikenessVerdict(True) if alike >= SAME_WORD else LikenessVerdict(False, "word")
 
 
 def compare(one: Reading, other: Reading) -> Match | str:

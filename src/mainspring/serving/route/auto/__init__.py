@@ -13,20 +13,20 @@ from mainspring.engines.base import Embedder
 from mainspring.serving.money.pricing import Tariff
 from mainspring.serving.ring.ports import Tracing
 from mainspring.serving.route.auto.classifier import Classifier
-from mainspring.serving.route.auto.confidence import Agreement, Confidence, Format, Judge, Logprob
-from mainspring.serving.route.auto.responder import NAME, Auto, Candidate, Charging, RouteMetrics
+from mainspring.serving.route.auto.confidence import Agreement, AnswerJudge, Confidence, Format, Logprob
+from mainspring.serving.route.auto.responder import NAME, Auto, AutoMetrics, Charging, RoutedModel
 from mainspring.serving.route.auto.standing import why_off
 
-__all__ = ["NAME", "Auto", "Candidate", "make", "packaged"]
+__all__ = ["NAME", "Auto", "RoutedModel", "make", "packaged"]
 
 
 def make(
     settings: AutoSettings,
-    models: Mapping[str, Candidate],
+    models: Mapping[str, RoutedModel],
     *,
     default_output: int,
     tracing: Tracing,
-    metrics: RouteMetrics,
+    metrics: AutoMetrics,
     embedder: Embedder,
     charging: Charging | None,
     permits: Callable[[str, Context], bool] = lambda _model, _context: True,
@@ -79,7 +79,7 @@ def packaged() -> Classifier:
         return Classifier.load(path)
 
 
-def _signal(settings: AutoSettings, models: Mapping[str, Candidate], small: str, large: str, off: bool) -> Confidence:
+def _signal(settings: AutoSettings, models: Mapping[str, RoutedModel], small: str, large: str, off: bool) -> Confidence:
     model = models[small]
     if settings.confidence == "format" or small == large:
         return Format()
@@ -87,7 +87,7 @@ def _signal(settings: AutoSettings, models: Mapping[str, Candidate], small: str,
         return Agreement(model.responder, samples=settings.samples)
     if settings.confidence == "judge":
         judge = models[settings.judge or large]
-        return Judge(judge.responder, judge.name, logprobs=judge.capabilities.logprobs is not None)
+        return AnswerJudge(judge.responder, judge.name, logprobs=judge.capabilities.logprobs is not None)
     if model.capabilities.logprobs is None and off:
         return Format()
     if model.capabilities.logprobs is None and settings.policy in ("cascade", "hybrid"):

@@ -92,7 +92,7 @@ class Agreement:
         return (await collect(await self._model.respond(asked, context.nested()))).text
 
 
-class Judge:
+class AnswerJudge:
     """A model is asked whether the answer is right; its probability of ``yes`` where it tells log-probabilities."""
 
     name = "judge"

@@ -27,7 +27,7 @@ FORCED = ("only", "region", "off")
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class RoutedModel:
     """A chat model within its call ring, and what its engine can do."""
 
     name: str
@@ -36,7 +36,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class AutoDecision:
     """Where a request goes. ``cascade``: to ``model`` first, and to the large one where its answer is not good enough.
 
     ``by`` names what decided, ``score`` is the classifier's chance or the cascade's confidence, ``reason`` says why
@@ -57,7 +57,7 @@ class Decision:
         return f"model={self.model}; by={self.by}{score}{reason}"
 
 
-class RouteMetrics(Protocol):
+class AutoMetrics(Protocol):
     def routed(self, model: str, by: str) -> None:
         """A request went to ``model``; ``by`` is what decided, without numbers."""
         ...
@@ -80,12 +80,12 @@ class Auto:
     """
 
     settings: AutoSettings
-    models: Mapping[str, Candidate]
+    models: Mapping[str, RoutedModel]
     small: str
     large: str
     default_output: int
     tracing: Tracing
-    metrics: RouteMetrics
+    metrics: AutoMetrics
     signal: Confidence
     classifier: Classifier | None = None
     embedder: Embedder | None = None
@@ -133,35 +133,35 @@ class Auto:
             response.on_close(settled)
         return response.with_head(headers={**response.head.headers, HEADER: decision.header})
 
-    async def decide(self, request: Asking, context: Context) -> Decision:
+    async def decide(self, request: Asking, context: Context) -> AutoDecision:
         """Where ``request`` would go, before any model is asked."""
         asked = Asked.of(request, self.default_output)
         if self.small == self.large:
-            return Decision(self.small, "only")
+            return AutoDecision(self.small, "only")
         near = [name for name in (self.small, self.large) if self.permits(name, context)]
         if len(near) == 1:
-            return Decision(near[0], "region")
+            return AutoDecision(near[0], "region")
         if self.off:
-            return Decision(self.large, "off", reason=self.off)
+            return AutoDecision(self.large, "off", reason=self.off)
         if needed := self._needed(request, asked):
-            return Decision(self.large, needed)
+            return AutoDecision(self.large, needed)
         if found := rules.first(self.settings.rules, asked):
             number, rule = found
-            return Decision({"small": self.small, "large": self.large}.get(rule.use, rule.use), f"rule-{number}")
+            return AutoDecision({"small": self.small, "large": self.large}.get(rule.use, rule.use), f"rule-{number}")
         policy = self.settings.policy
         if policy == "rules":
-            return Decision(self.small, "default")
+            return AutoDecision(self.small, "default")
         if policy == "cascade":
-            return Decision(self.small, "cascade", cascade=True)
+            return AutoDecision(self.small, "cascade", cascade=True)
         chance = await self._chance(asked, context)
         if policy == "classifier":
             chosen = self.small if chance >= self.settings.try_small_above else self.large
-            return Decision(chosen, "classifier", chance)
+            return AutoDecision(chosen, "classifier", chance)
         if chance >= self.settings.sure_above:
-            return Decision(self.small, "classifier", chance)
+            return AutoDecision(self.small, "classifier", chance)
         if chance < self.settings.sure_below:
-            return Decision(self.large, "classifier", chance)
-        return Decision(self.small, "cascade", cascade=True)
+            return AutoDecision(self.large, "classifier", chance)
+        return AutoDecision(self.small, "cascade", cascade=True)
 
     def _needed(self, request: Asking, asked: Asked) -> Literal["", "window", "grammar", "choices"]:
         """Why the small model cannot answer this at all."""
@@ -182,15 +182,15 @@ class Auto:
         return self.classifier.chance(embedded.vectors[0], asked.text)
 
     async def _follow(
-        self, decision: Decision, request: Asking, context: Context, bill: Bill
-    ) -> tuple[Response, Decision]:
+        self, decision: AutoDecision, request: Asking, context: Context, bill: Bill
+    ) -> tuple[Response, AutoDecision]:
         if not decision.cascade or request.sampling.n > 1:
             asked = bill.asking(decision.model, context)
             return await self.models[decision.model].responder.respond(request, asked), decision
         first, aside = bill.asking(self.small, context), bill.aside(context)
         tried = await attempt(self.models[self.small].responder, self.signal, request, first, aside)
         if not tried.problem and tried.confidence >= self.settings.accept_above:
-            return tried.response(), Decision(self.small, decision.by, tried.confidence)
+            return tried.response(), AutoDecision(self.small, decision.by, tried.confidence)
         by = f"{decision.by}-failed" if tried.problem else f"{decision.by}-escalated"
         try:
             response = await self.models[self.large].responder.respond(request, bill.asking(self.large, context))
@@ -200,5 +200,5 @@ class Auto:
             # Better an answer that one is not sure of than none; but the next time the large model is to be asked.
             weak = tried.response()
             weak.with_head(headers={**weak.head.headers, "cache-control": "no-store"})
-            return weak, Decision(self.small, f"{decision.by}-fallback", tried.confidence)
-        return besides(response, tried.usage), Decision(self.large, by, tried.confidence)
+            return weak, AutoDecision(self.small, f"{decision.by}-fallback", tried.confidence)
+        return besides(response, tried.usage), AutoDecision(self.large, by, tried.confidence)
