@@ -27,7 +27,8 @@ from mainspring.core.settings import Settings
 from mainspring.core.settings import load as load_settings
 from mainspring.features.evaluate import answers as scoring
 from mainspring.features.evaluate.answers import wilson
-from mainspring.features.evaluate.sets.collections import Judged, load
+from mainspring.features.evaluate.sets.collections import Judged
+from mainspring.features.evaluate.sets.loading import load
 from mainspring.features.evaluate.statistics.significance import compare
 
 BASE = "defaults"

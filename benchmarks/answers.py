@@ -23,7 +23,7 @@ from _report import Figure, report, table
 from mainspring.core.path import collect
 from mainspring.core.types import ChatRequest, Message
 from mainspring.rag.answer.generate import UNSUPPORTED
-from mainspring.rag.search.retrieve import Hit
+from mainspring.rag.search.hit import Hit
 
 SAMPLE = 500
 SEED = 2024

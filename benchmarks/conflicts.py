@@ -23,7 +23,7 @@ from mainspring.core.path import Answer, collect
 from mainspring.features.evaluate.sets import public
 from mainspring.rag.answer.contradict import disagreements
 from mainspring.rag.answer.verbatim.extract import Passage
-from mainspring.rag.search.retrieve import Hit
+from mainspring.rag.search.hit import Hit
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 QUESTIONS, PAIRS = 150, 30

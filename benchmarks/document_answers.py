@@ -19,7 +19,8 @@ from _asked import Goals, answered, figures, write
 from _library import data
 from _report import Figure, report, table
 from mainspring.features.evaluate.answers import Scored, wilson
-from mainspring.features.evaluate.sets.collections import Judged, load
+from mainspring.features.evaluate.sets.collections import Judged
+from mainspring.features.evaluate.sets.loading import load
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 NAMES = ("squad", "squad-articles", "tatqa", "handbook")

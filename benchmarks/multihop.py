@@ -26,7 +26,7 @@ from mainspring.core.errors import ModelNotPulled, NotFound
 from mainspring.core.settings import load
 from mainspring.features.evaluate.ablate import arms
 from mainspring.features.evaluate.ablate.ablation import Ablation, ablate
-from mainspring.features.evaluate.sets import collections
+from mainspring.features.evaluate.sets import loading
 from mainspring.features.evaluate.sets.collections import Judged, Split
 from mainspring.features.evaluate.statistics.significance import compare, interval
 
@@ -113,7 +113,7 @@ def sets(data: Path | None, only: str) -> tuple[list[Judged], list[str]]:
         if only and name != only:
             continue
         try:
-            found.append(collections.load(name, SAMPLES if name == "handbook-2hop" else data))
+            found.append(loading.load(name, SAMPLES if name == "handbook-2hop" else data))
         except NotFound as error:
             missing.append(f"{name}: {error}")
     return found, missing

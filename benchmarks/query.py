@@ -26,7 +26,8 @@ from _report import Figure, report, table
 from mainspring import engines
 from mainspring.core.settings import ModelsSettings, Settings
 from mainspring.engines import Engines
-from mainspring.features.evaluate.sets.collections import Judged, load
+from mainspring.features.evaluate.sets.collections import Judged
+from mainspring.features.evaluate.sets.loading import load
 from mainspring.features.evaluate.statistics import ranking
 from mainspring.rag.ingest.vocabulary import Vocabularies, Vocabulary
 from mainspring.rag.query.model import ModelAsk

@@ -28,10 +28,11 @@ from pathlib import Path
 from _bm25 import Bm25
 from _library import Bench, bench, data
 from _report import Figure, report, table
-from mainspring.features.evaluate.sets.collections import Judged, Split, load
+from mainspring.features.evaluate.sets.collections import Judged, Split
+from mainspring.features.evaluate.sets.loading import load
 from mainspring.features.evaluate.statistics import ranking
 from mainspring.features.evaluate.statistics.significance import Estimate, holm, interval, permutation
-from mainspring.rag.search.retrieve import Hit
+from mainspring.rag.search.hit import Hit
 from mainspring.rag.search.selection import SearchOptions
 
 DEPTH = 50

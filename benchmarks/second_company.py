@@ -19,7 +19,7 @@ from _asked import Goals, answered, figures, write
 from _report import Figure, report, skip, table
 from mainspring.features.evaluate.answers import wilson
 from mainspring.features.evaluate.sets import readings
-from mainspring.features.evaluate.sets.collections import load
+from mainspring.features.evaluate.sets.loading import load
 
 GOALS: Goals = {
     "right source cited first": (0.85, 0.95),

@@ -35,7 +35,8 @@ from mainspring.core.settings import load as load_settings
 from mainspring.engines.catalogue.pull import Puller
 from mainspring.engines.encode.embedder import OpenVinoEmbedder
 from mainspring.features.evaluate.ablate.vector_cache import KeptEmbedder
-from mainspring.features.evaluate.sets.collections import Split, load
+from mainspring.features.evaluate.sets.collections import Split
+from mainspring.features.evaluate.sets.loading import load
 from mainspring.features.evaluate.statistics import ranking
 from mainspring.features.evaluate.statistics.curves import auroc
 from mainspring.features.evaluate.statistics.significance import stats_library

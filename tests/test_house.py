@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from tests.conftest import ROOT
@@ -97,6 +98,40 @@ def test_public_class_names_are_unique_in_a_room() -> None:
                 found.setdefault((room_of(path), node.name), []).append(str(path.relative_to(SOURCE)))
     assert len(found) > 500
     assert not {name: places for name, places in found.items() if len(places) > 1}
+
+
+def imported(tree: ast.AST, modules: set[str]) -> set[str]:
+    """The modules that ``tree`` imports, wherever in it; the face of a package counts where no module is named."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= names & modules or {node.module}
+    return found & modules
+
+
+def circle(imports: dict[str, set[str]]) -> list[str]:
+    """One circle of imports; empty where there is none."""
+    try:
+        list(TopologicalSorter(imports).static_order())
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    trees = {
+        ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__"): ast.parse(
+            path.read_text(encoding="utf-8")
+        )
+        for path in sources("src")
+    }
+    # The face of the whole says lazily where its modules are; nobody below imports it.
+    del trees["mainspring"]
+    assert not circle({name: imported(tree, set(trees)) - {name} for name, tree in trees.items()})
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"a"}})
 
 
 def test_the_looks_find_what_they_look_for() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mainspring.core.errors import InvalidRequest, Unsupported
 from mainspring.rag.search import diversity, highlight
 from mainspring.rag.search.facets import facets
-from mainspring.rag.search.retrieve import Hit
+from mainspring.rag.search.hit import Hit
 from mainspring.rag.search.selection import SearchOptions, decay, largest_drop, select
 from mainspring.rag.text import terms
 

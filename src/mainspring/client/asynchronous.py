@@ -6,38 +6,15 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
+from mainspring.client.backend import Backend, Pieces
 from mainspring.client.results import Ingested, Passage, Reply, Said, Turn, turns_of
 from mainspring.core.errors import InvalidRequest, NotFound
 from mainspring.core.types import Sampling
 
 if TYPE_CHECKING:
     from mainspring.core.settings import Settings
-
-Pieces = AsyncGenerator[str | Reply, None]
-"""The text of an answer as it comes, then the whole answer."""
-
-
-class Backend(Protocol):
-    """What answers."""
-
-    chat_model: str
-    embedding_model: str
-
-    def answer(self, model: str, turns: Sequence[Turn], sampling: Sampling) -> Pieces:
-        """Raises the errors of ``core.errors`` before the first piece."""
-        ...
-
-    async def embed(self, model: str, texts: Sequence[str]) -> list[list[float]]: ...
-
-    async def search(self, collection: str, query: str, k: int) -> list[Passage]: ...
-
-    async def ingest(self, collection: str, paths: Sequence[Path]) -> Ingested: ...
-
-    async def collections(self) -> list[str]: ...
-
-    async def documents(self, collection: str) -> list[str]: ...
 
 
 class Stream:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from mainspring.client.asynchronous import Pieces
+from mainspring.client.backend import Pieces
 from mainspring.client.results import Ingested, Passage, Reply, Source, Turn
 from mainspring.core.errors import ModelError
 from mainspring.core.path import Answer, collect

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import aiohttp
 
-from mainspring.client.asynchronous import Pieces
+from mainspring.client.backend import Pieces
 from mainspring.client.results import Ingested, Passage, Reply, Source, Turn, source_of
 from mainspring.core.errors import NotFound, Unauthenticated
 from mainspring.core.settings import load

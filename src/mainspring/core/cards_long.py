@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from mainspring.core.cards import DASHES, SPACES, lengths_of
+from mainspring.core.card_numbers import DASHES, SPACES, lengths_of
 
 PIECE = 1 << 16
 # A number has 19 digits, as many separators, and one character beyond.

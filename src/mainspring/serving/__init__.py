@@ -37,9 +37,9 @@ from mainspring.serving.ring.assembled_prompt import Assembled
 from mainspring.serving.ring.background import Background
 from mainspring.serving.ring.compose import Services, request_ring
 from mainspring.serving.ring.journal import Journal, opened_key
-from mainspring.serving.ring.names import Names
 from mainspring.serving.ring.registry import Registry
 from mainspring.serving.ring.repair import further
+from mainspring.serving.ring.served_names import Names
 from mainspring.serving.route.replicas import Replicas
 from mainspring.serving.route.residency import Residency
 from mainspring.stores import Stores

@@ -14,7 +14,7 @@ from mainspring.rag.answer.generate import REFUSAL
 from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.connect.base import Source
 from mainspring.rag.query.question_parts import Part, parts, supported
-from mainspring.rag.search.retrieve import Hit
+from mainspring.rag.search.hit import Hit
 from mainspring.serving.cache import stored_answers
 from tests.rag.answer.test_responder import answer, ask, check_citations, fill, writing
 from tests.rag.conftest import Room

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mainspring.rag.answer.context import Candidate, ContextReading, ContextSpan, assemble, at_the_ends, spans, within
-from mainspring.rag.search.retrieve import Hit
+from mainspring.rag.search.hit import Hit
 
 TABLE = """# Rates
 

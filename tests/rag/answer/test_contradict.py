@@ -10,7 +10,7 @@ import yaml
 from mainspring.rag.answer.contradict import disagreements
 from mainspring.rag.answer.evidence.values import negative, values
 from mainspring.rag.answer.verbatim.extract import Passage
-from mainspring.rag.search.retrieve import Hit
+from mainspring.rag.search.hit import Hit
 from tests.conftest import ROOT
 
 PAIRS = yaml.safe_load((ROOT / "samples" / "contradictions.yaml").read_text(encoding="utf-8"))["pairs"]

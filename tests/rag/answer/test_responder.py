@@ -37,7 +37,7 @@ from mainspring.rag.answer.responder import DocumentAnswerer
 from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.ingest.pipeline import Source
 from mainspring.rag.query.model import ModelAsk
-from mainspring.rag.search.retrieve import Hit
+from mainspring.rag.search.hit import Hit
 from tests.rag.conftest import HANDBOOK, Room
 
 LEAVE = """# Leave

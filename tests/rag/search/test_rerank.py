@@ -10,8 +10,8 @@ import pytest
 from mainspring.core.errors import UpstreamError
 from mainspring.core.settings import RagSettings
 from mainspring.engines.base import Reranked
+from mainspring.rag.search.hit import Hit
 from mainspring.rag.search.rerank import rerank
-from mainspring.rag.search.retrieve import Hit
 
 
 @dataclass

@@ -15,7 +15,7 @@ from mainspring.core.settings import RagSettings
 from mainspring.engines.base import Reranked
 from mainspring.rag.query.plan import Query, QueryPlan
 from mainspring.rag.search.fusion import combine, fuse
-from mainspring.rag.search.retrieve import Hit
+from mainspring.rag.search.hit import Hit
 from mainspring.rag.search.selection import SearchOptions
 from mainspring.stores.vectors.base import SearchHit
 from tests.rag.conftest import Room

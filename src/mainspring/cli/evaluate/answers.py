@@ -51,7 +51,7 @@ def answers(
     from mainspring.cli.ask.ask import without_chat
     from mainspring.core.settings import load
     from mainspring.features.evaluate import answers as scoring
-    from mainspring.features.evaluate.sets.collections import load as load_collection
+    from mainspring.features.evaluate.sets.loading import load as load_collection
     from mainspring.terminal.pulling import pull_missing
 
     loaded = load(context.obj)

@@ -45,7 +45,7 @@ app.command("answers")(answers.answers)
 @app.command("collections")
 def collections(as_json: AsJson = False) -> None:
     """List the judged collections that are known by name."""
-    from mainspring.features.evaluate.sets.collections import named
+    from mainspring.features.evaluate.sets.loading import named
 
     rows = [(name, about) for name, (about, _) in named().items()]
     if as_json:
@@ -278,7 +278,7 @@ def _settings(context: typer.Context, *, chat: bool) -> Settings:
 
 
 def _judged(context: typer.Context, name: str, data: Path | None, split: Split, limit: int) -> Judged:
-    from mainspring.features.evaluate.sets.collections import load as load_collection
+    from mainspring.features.evaluate.sets.loading import load as load_collection
 
     known = load(context.obj).environment.get("MAINSPRING_DATA")
     return load_collection(name, data or (Path(known) if known else None)).part(split, limit)

@@ -23,9 +23,9 @@ from mainspring.rag.graph.found import Path
 from mainspring.rag.query.plan import PlanStep
 from mainspring.rag.query.understand import REWRITING, techniques
 from mainspring.rag.search import filters
+from mainspring.rag.search.hit import Hit
 from mainspring.rag.search.product import Search, SearchResult, Shown, Wanted
 from mainspring.rag.search.recommend import Recommended
-from mainspring.rag.search.retrieve import Hit
 from mainspring.rag.search.selection import SearchOptions
 from mainspring.stores.documents.catalogue import Document
 

@@ -22,7 +22,7 @@ from typing import Any, get_args
 from stdnum import iban
 from stdnum.us import ssn
 
-from mainspring.core import cards
+from mainspring.core import card_numbers, cards
 from mainspring.core.settings import PiiKind
 from mainspring.telemetry import secrets
 from mainspring.telemetry.secrets import beginning
@@ -33,7 +33,7 @@ KINDS: tuple[str, ...] = get_args(PiiKind)
 LONGEST = 184
 """Characters of the longest pattern (the head of it, for credentials) with what it looks at beyond its end."""
 
-_SPACES, _DASHES, _SEP = cards.SPACES, cards.DASHES, cards.SEPARATOR
+_SPACES, _DASHES, _SEP = card_numbers.SPACES, card_numbers.DASHES, cards.SEPARATOR
 _PHONE_SEP = rf"[ ().{_SPACES}{_DASHES}/-]"
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 

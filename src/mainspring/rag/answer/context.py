@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Literal, get_args
 
 from mainspring.core.types import Context
-from mainspring.rag.search.retrieve import Hit
+from mainspring.rag.search.hit import Hit
 from mainspring.rag.text import sentences
 
 Why = Literal["said already", "no room", "instructions"]

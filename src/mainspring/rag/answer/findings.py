@@ -12,7 +12,7 @@ from mainspring.rag.answer.evidence.named import Named
 from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.graph.found import Walked
 from mainspring.rag.query.plan import PlanStep
-from mainspring.rag.search.retrieve import Hit
+from mainspring.rag.search.hit import Hit
 from mainspring.stores.sql import ids
 
 

@@ -38,7 +38,7 @@ from mainspring.rag.answer.context import Candidate, ContextReading, ContextSpan
 from mainspring.rag.answer.evidence.support import SUPPORTED, support
 from mainspring.rag.answer.findings import checked
 from mainspring.rag.answer.verbatim.extract import Passage
-from mainspring.rag.search.retrieve import Hit
+from mainspring.rag.search.hit import Hit
 from mainspring.rag.text import sentences
 
 REFUSAL = "The documents do not say."

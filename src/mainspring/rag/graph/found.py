@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mainspring.rag.search.retrieve import Hit
+    from mainspring.rag.search.hit import Hit
 
 
 @dataclass(frozen=True, slots=True)

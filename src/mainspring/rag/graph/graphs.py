@@ -22,7 +22,8 @@ from mainspring.rag.graph.assemble import Graph, GraphChunk, TextPlace, assemble
 from mainspring.rag.graph.found import Cited, Path, Theme, Walked
 from mainspring.rag.graph.read.graph_model import DocumentGraph
 from mainspring.rag.search import filters as filtering
-from mainspring.rag.search.retrieve import Filters, Hit, Retriever
+from mainspring.rag.search.hit import Hit
+from mainspring.rag.search.retrieve import Filters, Retriever
 from mainspring.rag.search.scope import Groups, Scope
 from mainspring.rag.search.selection import GraphMode
 from mainspring.serving.money.charged_models import Charged

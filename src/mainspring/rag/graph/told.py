@@ -8,7 +8,7 @@ from mainspring.core.types import Citation, Event, Text
 from mainspring.rag.graph.found import Cited, Theme, Walked
 from mainspring.rag.query.model import Ask, soft
 from mainspring.rag.query.plan import PlanStep
-from mainspring.rag.search.retrieve import Hit
+from mainspring.rag.search.hit import Hit
 
 _MOST_PATHS = 2
 _MOST_THEMES = 5

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mainspring.rag.search.retrieve import Hit
+from mainspring.rag.search.hit import Hit
 
 # Fields of a document that can be counted beside its attributes.
 FIELDS = ("name", "document_id")

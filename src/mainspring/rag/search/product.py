@@ -23,8 +23,9 @@ from mainspring.rag.query.plan import PlanStep, QueryPlan, Steps
 from mainspring.rag.query.understand import ASKING, MAX_TOKENS, QueryQuestion, Technique, Understanding
 from mainspring.rag.search import facets, highlight, spelling
 from mainspring.rag.search.filters import Filter
+from mainspring.rag.search.hit import Hit
 from mainspring.rag.search.recommend import Recommended, Recommender
-from mainspring.rag.search.retrieve import Hit, Retriever
+from mainspring.rag.search.retrieve import Retriever
 from mainspring.rag.search.selection import SearchOptions, select
 from mainspring.rag.search.similar import Similar
 from mainspring.rag.text import terms
@@ -37,7 +38,6 @@ from mainspring.stores.documents.collections import Collection, Collections
 from mainspring.telemetry.tracing import Span, Tracing
 
 Summarising = Literal["extractive", "generative"]
-"""What a summary is made by."""
 _SUMMARY_SENTENCES, _SUMMARY_WORDS, _SUMMARISED_HITS = 4, 120, 8
 
 

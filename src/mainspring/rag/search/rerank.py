@@ -14,7 +14,7 @@ from mainspring.core.settings import RagSettings
 from mainspring.engines.base import Reranker
 
 if TYPE_CHECKING:
-    from mainspring.rag.search.retrieve import Hit
+    from mainspring.rag.search.hit import Hit
 
 log = logging.getLogger("mainspring.rag")
 

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Collection as AnyCollection
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,12 +22,13 @@ from mainspring.engines.base import Embedder, Reranker
 from mainspring.engines.encode.embedders import Embedders, embedders_of
 from mainspring.rag.query.plan import Query, QueryPlan
 from mainspring.rag.query.rounds import best_of, embedded, fused, key, mean
+from mainspring.rag.query.vector_memo import Remembered
 from mainspring.rag.search import filters as filtering
 from mainspring.rag.search.fusion import combine, fuse, ranks
+from mainspring.rag.search.hit import Hit
 from mainspring.rag.search.rerank import rerank
 from mainspring.rag.search.scope import Groups, Scope, Scopes
 from mainspring.rag.search.selection import SearchOptions, decay, select
-from mainspring.rag.search.vector_memo import Remembered
 from mainspring.serving.money.charged_models import Charged
 from mainspring.stores.documents.blobs import Blobs
 from mainspring.stores.documents.catalogue import Document
@@ -42,43 +43,6 @@ Filters = Mapping[str, Any] | filtering.Filter
 # Parsed texts of documents that were shown lately are kept in memory, up to this many characters in all.
 _TEXT_CHARACTERS = 20_000_000
 _DEFAULT = SearchOptions()
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A chunk that was found. ``source`` is its document's name, ``text`` is ``[start:end]`` of that document.
-
-    ``score`` is the fused score in [0, 1]: comparable within one search only. ``dense_score`` is the cosine to
-    the query and ``lexical_score`` the BM25 score (None: not found by words), of several queries the greatest; ranks
-    count from 1 among the candidates. ``attributes`` are the document's, ``modified_at`` Unix seconds.
-    ``[parent_start:parent_end]`` is the larger passage around the chunk (-1: there is none). ``file_id`` is the
-    uploaded file that the document was made of (None: it came from elsewhere). ``rerank_score`` is what the reranker
-    said (None: it did not read the chunk). ``foreign``: the cosine is by another model than ``models.embedding``, and
-    means something only beside others of that model.
-    """
-
-    chunk_id: str
-    document_id: str
-    collection_id: str
-    source: str
-    text: str
-    start: int
-    end: int
-    page: int | None
-    heading: str
-    score: float
-    dense_score: float
-    lexical_score: float | None
-    dense_rank: int
-    lexical_rank: int | None
-    text_blob: str
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-    modified_at: float = 0.0
-    parent_start: int = -1
-    parent_end: int = -1
-    file_id: str | None = None
-    rerank_score: float | None = None
-    foreign: bool = False
 
 
 class Retriever:

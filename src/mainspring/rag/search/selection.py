@@ -13,7 +13,7 @@ from mainspring.rag.search.fusion import Mode
 from mainspring.stores.vectors.base import EFFORT
 
 if TYPE_CHECKING:
-    from mainspring.rag.search.retrieve import Hit
+    from mainspring.rag.search.hit import Hit
 
 # With all effort so many times as many candidates are looked at as usual, with none so many times fewer.
 _DEEPEST = 4.0

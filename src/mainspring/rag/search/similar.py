@@ -14,7 +14,8 @@ from mainspring.core.errors import InvalidRequest, NotFound
 from mainspring.engines.base import Embedder
 from mainspring.rag.ingest.vocabulary import Vocabularies, Vocabulary
 from mainspring.rag.query.plan import Query, QueryPlan
-from mainspring.rag.search.retrieve import Filters, Hit, Retriever
+from mainspring.rag.search.hit import Hit
+from mainspring.rag.search.retrieve import Filters, Retriever
 from mainspring.rag.search.scope import Groups
 from mainspring.rag.search.selection import SearchOptions
 from mainspring.rag.text import terms

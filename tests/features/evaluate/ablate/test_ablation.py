@@ -19,7 +19,8 @@ from mainspring.features.evaluate.ablate.ablation import Measured, ablate
 from mainspring.features.evaluate.ablate.arms import Arm, grid
 from mainspring.features.evaluate.ablate.workbench import Index, Tokens
 from mainspring.features.evaluate.fit import refusal
-from mainspring.features.evaluate.sets.collections import Query, load
+from mainspring.features.evaluate.sets.collections import Query
+from mainspring.features.evaluate.sets.loading import load
 from mainspring.rag.search.selection import SearchOptions
 from tests.features.evaluate.conftest import FACTS
 

@@ -17,7 +17,7 @@ from mainspring.features.evaluate.sets.collections import Kind
 from mainspring.rag.answer.evidence.calibration import Calibration, load
 from mainspring.rag.answer.evidence.features import NAMES, features
 from mainspring.rag.answer.verbatim.extract import Passage
-from mainspring.rag.search.retrieve import Hit
+from mainspring.rag.search.hit import Hit
 
 
 def rows(count: int, seed: int, told: str = "named_missing") -> list[EvidenceRow]:

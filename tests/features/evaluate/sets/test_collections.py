@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mainspring.core.errors import InvalidRequest, NotFound
-from mainspring.features.evaluate.sets.collections import load
+from mainspring.features.evaluate.sets.loading import load
 from tests.conftest import ROOT
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mainspring.core.errors import InvalidRequest, NotFound
-from mainspring.features.evaluate.sets.collections import load
+from mainspring.features.evaluate.sets.loading import load
 
 
 def put(folder: Path, name: str, questions: object, corpus: object) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mainspring.core.errors import InvalidRequest
-from mainspring.features.evaluate.sets.collections import load
+from mainspring.features.evaluate.sets.loading import load
 from mainspring.features.evaluate.sets.multihop import Passage, build, plain
 
 FILM = "The Long Pier (film) is a 1951 drama film directed by Ada Holm and starring Bo Lind."

@@ -10,7 +10,7 @@ import pytest
 
 from mainspring.core.errors import InvalidRequest, NotFound
 from mainspring.features.evaluate.sets import labelled, scifact
-from mainspring.features.evaluate.sets.collections import load
+from mainspring.features.evaluate.sets.loading import load
 
 CORPUS_CSV = """doc_id,title,abstract,structured
 11,On otters,"['Otters hold ""hands"".'

@@ -7,7 +7,7 @@ import pytest
 from mainspring.rag.answer.evidence.absent import absent
 from mainspring.rag.answer.evidence.named import Named, has
 from mainspring.rag.answer.verbatim.extract import passages
-from mainspring.rag.search.retrieve import Hit
+from mainspring.rag.search.hit import Hit
 from tests.rag.conftest import WordEmbedder
 
 TEXT = "The mill gives thirty days of leave a year. A bakery next door sells bread. The rota hangs in the office."

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from mainspring.rag.answer.verbatim.extract import Passage, apart, choose, likelihoods, passages
-from mainspring.rag.search.retrieve import Hit
+from mainspring.rag.search.hit import Hit
 from tests.rag.conftest import WordEmbedder
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from mainspring.rag.answer.verbatim import show
 from mainspring.rag.answer.verbatim.extract import Passage
-from mainspring.rag.search.retrieve import Hit
+from mainspring.rag.search.hit import Hit
 from mainspring.rag.text.sentences import Kind
 
 

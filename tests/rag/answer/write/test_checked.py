@@ -14,7 +14,7 @@ from mainspring.rag.answer.write.checked import Checked, marked
 from mainspring.rag.answer.write.claims import Problem
 from mainspring.rag.answer.write.sources import Note
 from mainspring.rag.answer.write.wish import Wish
-from mainspring.rag.search.retrieve import Hit
+from mainspring.rag.search.hit import Hit
 
 LINES = (
     "Unused grinders can be returned within 45 days.",

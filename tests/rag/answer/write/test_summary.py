@@ -8,7 +8,7 @@ from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.answer.write import summary
 from mainspring.rag.answer.write.writer import NoteWriter
 from mainspring.rag.ingest.pipeline import Source
-from mainspring.rag.search.retrieve import Hit
+from mainspring.rag.search.hit import Hit
 from tests.rag.answer.test_responder import ask
 from tests.rag.answer.write.test_writer import Model
 from tests.rag.conftest import Room

@@ -46,7 +46,7 @@ class _Claim:
 
 
 def scifact(data: Path) -> Judged:
-    """The judged collection. Raises ``NotFound`` and ``InvalidRequest`` as ``collections.load`` does."""
+    """The judged collection. Raises ``NotFound`` and ``InvalidRequest`` as ``loading.load`` does."""
     folder = _home(data)
     documents = tuple(
         text_document(name, "\n\n".join(part for part in (title, " ".join(sentences)) if part))

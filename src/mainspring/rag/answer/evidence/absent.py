@@ -17,7 +17,7 @@ import numpy as np
 from mainspring.engines.base import Embedder
 from mainspring.rag.answer.evidence.named import Named
 from mainspring.rag.answer.verbatim.extract import Passage
-from mainspring.rag.search.retrieve import Hit
+from mainspring.rag.search.hit import Hit
 from mainspring.rag.text import terms
 
 # "How do I" and "can I" ask for what holds for everybody.

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from mainspring.rag.answer.evidence.values import negative
 from mainspring.rag.answer.verbatim.extract import Passage
-from mainspring.rag.search.retrieve import Hit
+from mainspring.rag.search.hit import Hit
 from mainspring.rag.text import terms
 
 NAMES = (

@@ -13,7 +13,7 @@ import math
 from collections.abc import Sequence
 
 from mainspring.rag.answer.verbatim.extract import Passage
-from mainspring.rag.search.retrieve import Hit
+from mainspring.rag.search.hit import Hit
 from mainspring.rag.text import terms
 
 _CHUNK, _SENTENCE, _COVERAGE, _CONSTANT = 7.71, 6.69, 4.21, -7.23

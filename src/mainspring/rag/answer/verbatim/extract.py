@@ -19,7 +19,7 @@ import numpy as np
 from mainspring.engines.base import Embedder
 from mainspring.rag.answer.evidence import named
 from mainspring.rag.answer.verbatim import rows, wanted
-from mainspring.rag.search.retrieve import Hit
+from mainspring.rag.search.hit import Hit
 from mainspring.rag.text import sentences, terms
 
 _COSINE, _COSINE_UNDER_HEADING = 0.8, 0.7

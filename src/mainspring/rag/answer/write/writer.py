@@ -25,7 +25,7 @@ from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.answer.write import prompts, sources, summary
 from mainspring.rag.answer.write.author import MOST_TOKENS, Author, prompt
 from mainspring.rag.answer.write.wish import wish
-from mainspring.rag.search.retrieve import Hit
+from mainspring.rag.search.hit import Hit
 from mainspring.telemetry.tracing import Tracing, span_of
 
 _SHORT = 3

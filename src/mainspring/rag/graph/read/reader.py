@@ -11,6 +11,7 @@ from mainspring.core.types import Context, EventRecord, Principal, Priority
 from mainspring.rag.graph.read.graph_model import GraphPiece
 from mainspring.rag.graph.read.model_written import ModelReader
 from mainspring.rag.graph.read.rules import extract
+from mainspring.rag.parse.title import title_of
 from mainspring.rag.search.retrieve import Retriever
 from mainspring.stores.documents.collections import Collection, Collections
 from mainspring.stores.documents.graphs import Graphs as GraphStore
@@ -54,8 +55,6 @@ class Reader:
         built: Built | None = None,
     ) -> str:
         """The graph of the text of the document ``name``, as it is stored."""
-        from mainspring.rag.ingest.pipeline import title_of
-
         graph = await asyncio.to_thread(extract, text, pieces, headings, title_of(name))
         built = built or Built()
         if self._model is not None:

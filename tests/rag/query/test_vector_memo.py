@@ -8,8 +8,8 @@ import pytest
 
 from mainspring.core.errors import EngineError
 from mainspring.engines.base import Embedded
-from mainspring.rag.search import vector_memo
-from mainspring.rag.search.vector_memo import Remembered
+from mainspring.rag.query import vector_memo
+from mainspring.rag.query.vector_memo import Remembered
 
 
 class Counting:

@@ -1,0 +1,34 @@
+"""What a client asks: the system in this process or a server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from mainspring.client.results import Ingested, Passage, Reply, Turn
+from mainspring.core.types import Sampling
+
+Pieces = AsyncGenerator[str | Reply, None]
+"""The text of an answer as it comes, then the whole answer."""
+
+
+class Backend(Protocol):
+    """What answers."""
+
+    chat_model: str
+    embedding_model: str
+
+    def answer(self, model: str, turns: Sequence[Turn], sampling: Sampling) -> Pieces:
+        """Raises the errors of ``core.errors`` before the first piece."""
+        ...
+
+    async def embed(self, model: str, texts: Sequence[str]) -> list[list[float]]: ...
+
+    async def search(self, collection: str, query: str, k: int) -> list[Passage]: ...
+
+    async def ingest(self, collection: str, paths: Sequence[Path]) -> Ingested: ...
+
+    async def collections(self) -> list[str]: ...
+
+    async def documents(self, collection: str) -> list[str]: ...
