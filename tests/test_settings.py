@@ -154,3 +154,15 @@ def test_a_user_without_a_home_is_told_what_to_set(tmp_path: Path, monkeypatch: 
             load(environment=environment)
         environment[name] = str(tmp_path)
     assert load(environment=environment).settings.home == tmp_path
+
+
+@pytest.mark.parametrize("name", ["MODELS__REPLICAS__SMALL", "SERVING__TIERS__GOLD__REQUESTS_PER_DAY"])
+def test_the_environment_sets_what_has_names_of_the_users(name: str) -> None:
+    """No list names these settings: what is a mapping is one."""
+    with pytest.raises(SettingsError, match="unknown environment variable"):
+        load(environment={f"MAINSPRING_{name.replace('__', '__NO_SUCH_', 1)}": "2"})
+    loaded = load(environment={f"MAINSPRING_{name}": "2", "MAINSPRING_MODELS__CHAT": "[small]"}).settings
+    assert 2 in (
+        loaded.models.replicas.get("small"),
+        *(each.requests_per_day for each in loaded.serving.tiers.values()),
+    )

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -24,14 +24,6 @@ CONFIG_NAME = "mainspring.yaml"
 
 # Names with our prefix that are not settings: where the configuration lies, and the benchmarks' data sets.
 OTHER_NAMES = frozenset({"MAINSPRING_CONFIG", "MAINSPRING_DATA", "MAINSPRING_API_KEY", "MAINSPRING_URL"})
-
-
-# Settings whose keys are names of the user's.
-_MAPPINGS = (
-    *("models.remote.", "models.remote_rerankers.", "models.replicas.", "models.vllm."),
-    *("serving.presets.", "serving.default_presets.", "serving.scaled.", "serving.routes.", "serving.residency."),
-    *("serving.admission.shares.", "serving.admission.tiers.", "monitor.slos.", "monitor.webhooks."),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +107,12 @@ def _note_origins(values: Mapping[str, Any], prefix: str, origin: str, origins: 
 
 def _read_environment(environment: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
     known = {name for name, _ in _known_keys(Settings, "")}
+    mappings = tuple(_mappings(Settings, ""))
     for name, text in sorted(environment.items()):
         if not name.startswith(PREFIX) or name in OTHER_NAMES:
             continue
         dotted = name[len(PREFIX) :].lower().replace("__", ".")
-        if dotted not in known and not dotted.startswith(_MAPPINGS):
+        if dotted not in known and not dotted.startswith(mappings):
             names = [PREFIX + key.upper().replace(".", "__") for key in known] + sorted(OTHER_NAMES)
             raise SettingsError(f"unknown environment variable {name}", remedy=_nearest(name, names))
         yield name, dotted, text
@@ -131,6 +124,15 @@ def _known_keys(section: type[BaseModel], prefix: str) -> Iterator[tuple[str, ty
             yield from _known_keys(info.annotation, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", section
+
+
+def _mappings(section: type[BaseModel], prefix: str) -> Iterator[str]:
+    """Where the keys of settings are names of the user's."""
+    for name, info in section.model_fields.items():
+        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
+            yield from _mappings(info.annotation, f"{prefix}{name}.")
+        elif get_origin(info.annotation) is dict:
+            yield f"{prefix}{name}."
 
 
 def _parse(text: str, name: str) -> Any:
