@@ -323,7 +323,7 @@ def main() -> None:
     if not options.dry:
         against = f"{acknowledged}; {counted}"
         figures = {
-            "kills": Figure(kills, "kills", "higher", floor=100),
+            "kills": Figure(kills, "kills", "higher", floor=100, against="what was asked for"),
             "acknowledgements": Figure(told.count, "acknowledged", "higher", against=acknowledged),
             "lost, doubled or not in agreement": Figure(len(problems), "found", "lower", floor=0, against=against),
         }
