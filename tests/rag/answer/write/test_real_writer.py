@@ -12,6 +12,7 @@ from mainspring.core.errors import ModelNotPulled
 from mainspring.core.path import Answer, collect
 from mainspring.core.settings import Settings
 from mainspring.core.types import ChatRequest, Context, Message
+from mainspring.engines.catalogue import grade
 from mainspring.engines.catalogue.pull import Puller
 from mainspring.rag.answer.write import claims
 from mainspring.system import System
@@ -30,12 +31,27 @@ Boats are let from 10 to 18 on every day from May to September. The pier is clos
 """
 
 
+def ungraded(directory: Path, place: Path) -> Path:
+    """The models of ``directory`` at ``place``, without the grade that somebody may have given the writing one: it
+    counts for more than a catalogue."""
+    (place / NAME).mkdir(parents=True)
+    for each in directory.iterdir() if directory.exists() else ():
+        if each.name != NAME:
+            (place / each.name).symlink_to(each)
+            continue
+        for file in each.iterdir():
+            if file.name != grade.FILE:
+                (place / NAME / file.name).symlink_to(file)
+    return place
+
+
 @pytest.fixture
 async def system(tmp_path: Path) -> AsyncIterator[System]:
     """One whose catalogue trusts the model with answers from documents."""
     trusted = tmp_path / "catalogue.yaml"
     trusted.write_text(f"models:\n  {NAME}:\n    grounded: true\n", encoding="utf-8")
-    models = Settings().models.model_copy(update={"chat": (NAME,), "catalogues": (trusted,)})
+    directory = ungraded(Settings().models.directory, tmp_path / "models")
+    models = Settings().models.model_copy(update={"chat": (NAME,), "catalogues": (trusted,), "directory": directory})
     settings = Settings(home=tmp_path / "home", models=models)
     try:
         Puller(settings).local(NAME)
