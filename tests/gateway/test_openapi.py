@@ -86,8 +86,9 @@ def test_every_reply_is_as_the_document_says(server: Server, api: Api, route: st
         statuses.add(response.status_code)
         case.validate_response(response, checks=CHECKS)
         if response.status_code >= 400:
-            envelope = anthropic_encode if case.path.startswith(anthropic.PREFIX) else encode
-            envelope.ErrorBody.model_validate_json(response.content)
+            theirs = case.path.startswith(anthropic.PREFIX)
+            envelope = anthropic_encode.AnthropicErrorBody if theirs else encode.ErrorBody
+            envelope.model_validate_json(response.content)
         assert response.headers["x-trace-id"]
 
     drawn: Callable[[], None] = given(case=cases, real=st.booleans(), kept=st.sets(st.integers(0, 24), max_size=4))(
