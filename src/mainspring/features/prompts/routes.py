@@ -109,7 +109,9 @@ def _versions(
     """The routes of versions."""
     editors = Annotated[Context, Depends(access("prompts"))]
 
-    @routes.post("/{name}/versions", status_code=201)
+    @routes.post(
+        "/{name}/versions", status_code=201, responses={200: {"description": "The newest version, which says the same"}}
+    )
     async def add_version(
         http: HttpRequest, name: str, body: VersionBody, context: editors, key: IdempotencyKey = None
     ) -> HttpResponse:
