@@ -257,7 +257,8 @@ async def test_limits_fall_back_to_the_share_of_each_server(tmp_path: Path, monk
         assert {type(each) for each in refused} == {RateLimited}
         assert all(each.retry_after for each in refused if isinstance(each, RateLimited))
         granted = len(outcomes) - len(refused)
-        assert 90 <= granted <= 101
+        # What was under way when it died may have been granted there, too.
+        assert 90 <= granted <= 106
     finally:
         await redis.close()
         server.kill()
