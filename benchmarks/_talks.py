@@ -18,7 +18,7 @@ import _public_talks as public
 import _talk_templates as made
 from _detector_templates import attacks, look_alikes
 from _detectors import Sets, Task, digest, even, resembles, some
-from mainspring.features.redteam import talks as red
+from mainspring.features.redteam import multi_turn as red
 from mainspring.guards.detect import conversation
 
 Talk = list[str]

@@ -33,7 +33,7 @@ from mainspring.serving.ring.background import Background
 from mainspring.serving.ring.compose import Services, call_ring, request_ring
 from mainspring.serving.ring.registry import Registry, Served
 from mainspring.stores import Stores
-from mainspring.stores.money import charging, spending
+from mainspring.stores.money import budget_charges, spending
 from mainspring.telemetry.metrics import Metrics
 from mainspring.telemetry.tracing import Tracing
 
@@ -76,7 +76,7 @@ async def cost(ring: Responder) -> float:
 
 
 async def main(rounds: int) -> None:
-    look: Callable[..., Any] = charging.settle
+    look: Callable[..., Any] = budget_charges.settle
     async with AsyncExitStack() as stack:
         homes = [Path(stack.enter_context(tempfile.TemporaryDirectory())) for _ in range(4)]
         opened = [await stack.enter_async_context(stores.open(Settings(home=home))) for home in homes]
@@ -90,11 +90,11 @@ async def main(rounds: int) -> None:
         for number in range(rounds + 1):
             for index, ring in enumerate(rings):
                 # The first has neither layer nor look.
-                charging.settle = look if index else lambda *_: []
+                budget_charges.settle = look if index else lambda *_: []
                 spent = await cost(ring)
                 if number:
                     taken[index].append(spent)
-        charging.settle = look
+        budget_charges.settle = look
     without, none, one, four = (statistics.median(each) for each in taken)
     report(
         "budget_overhead",

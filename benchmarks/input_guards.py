@@ -24,8 +24,8 @@ from mainspring.core.settings.guards.limits import TopicLimits
 from mainspring.core.settings.guards.tools import ToolRule, ToolsSettings
 from mainspring.core.types import Tool
 from mainspring.engines import builtin
-from mainspring.guards.detect import embedding_detector, injection, pasted, pii
-from mainspring.guards.detect.bounds import Examples, topic
+from mainspring.guards.detect import embedding_detector, injection, pii, quoted_text
+from mainspring.guards.detect.question_limits import Examples, topic
 from mainspring.guards.policy import tools
 from mainspring.guards.rewrite.placeholders import Placeholders, Returning
 from mainspring.serving.judge import language
@@ -49,7 +49,7 @@ async def embedded(data: Path) -> dict[str, Figure]:
             ("encyclopaedia", paragraphs, False),
         ):
             messages = [QUESTION + text for text in texts]
-            parts = [[text[start:end] for start, end in pasted.spans(text)] for text in messages]
+            parts = [[text[start:end] for start, end in quoted_text.spans(text)] for text in messages]
             kind, better = ("found", "higher") if attack else ("false alarms", "lower")
             told = f"{len(texts)} texts"
             seen = sum(bool(part) for part in parts) / len(parts)
@@ -91,7 +91,7 @@ def latencies(long: str) -> dict[str, Figure]:
     work: dict[str, Callable[[], object]] = {
         "personal data redacted": lambda: pii.redact(held),
         "personal data tokenised": lambda: Placeholders().hide(held),
-        "pasted texts told": lambda: pasted.spans(QUESTION + long),
+        "pasted texts told": lambda: quoted_text.spans(QUESTION + long),
         "language": lambda: language.detect(long),
     }
     figures = {

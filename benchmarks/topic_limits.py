@@ -27,7 +27,7 @@ from _report import Figure, data_sets, report
 from mainspring.core.settings import load
 from mainspring.core.settings.guards.limits import TopicLimits
 from mainspring.engines import builtin
-from mainspring.guards.detect.bounds import likeness
+from mainspring.guards.detect.question_limits import likeness
 
 EXAMPLES, MOST = 10, 120
 SAMPLES = Path(__file__).parent.parent / "samples"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mainspring.cli.serve.arrivals import arriving
+from mainspring.cli.serve.larger_model import arriving
 from mainspring.core.errors import MainspringError, ModelNotPulled, NotFound, UnknownModel
 from mainspring.core.path import collect
 from mainspring.core.settings import ModelsSettings, Settings
@@ -43,7 +43,7 @@ async def test_a_model_is_brought_in(tmp_path: Path, monkeypatch: pytest.MonkeyP
         del system.registry.coming[SMALL]
 
         said: list[str] = []
-        monkeypatch.setattr("mainspring.cli.serve.arrivals._say", said.append)
+        monkeypatch.setattr("mainspring.cli.serve.larger_model._say", said.append)
         states: list[str] = []
         tell = Behind.tell
 

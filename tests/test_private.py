@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mainspring import stores
-from mainspring.core import private
+from mainspring.core import private_files
 from mainspring.core.settings import Settings
 from mainspring.core.settings.telemetry import TelemetrySettings
 from mainspring.stores.cache import answers
@@ -67,8 +67,8 @@ def test_commands_make_it_private_and_say_where_it_is_not(tmp_path: Path) -> Non
 def test_folders_that_are_there_stay_as_they_are(tmp_path: Path) -> None:
     shared = tmp_path / "shared"
     shared.mkdir(mode=0o755)
-    private.folder(shared / "a" / "b")
+    private_files.folder(shared / "a" / "b")
     assert [mode(each) for each in (shared, shared / "a", shared / "a" / "b")] == [0o755, 0o700, 0o700]
-    assert private.shown(shared)
-    assert not private.shown(shared / "a")
-    assert not private.shown(shared / "nothing")
+    assert private_files.shown(shared)
+    assert not private_files.shown(shared / "a")
+    assert not private_files.shown(shared / "nothing")

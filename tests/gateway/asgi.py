@@ -20,7 +20,7 @@ from mainspring.gateway.edge.app import create_app
 from mainspring.gateway.routes import generate
 from mainspring.http.access import access_to
 from mainspring.http.idempotency import Idempotency
-from mainspring.http.pace import Pace
+from mainspring.http.loop_fairness import Pace
 
 
 @dataclass

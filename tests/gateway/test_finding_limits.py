@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from mainspring.core.types import Context, Usage
 from mainspring.gateway.routes import search
 from mainspring.http.access import access_to
-from mainspring.rag.search.product import Search, SearchResult, Wanted
+from mainspring.rag.search.search_service import Search, SearchResult, Wanted
 from mainspring.serving.admit.rate_limits import Charge, Limits
 from tests.gateway.asgi import Keys, Reply, ask, gateway
 from tests.serving.house import Recited

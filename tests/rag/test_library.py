@@ -17,7 +17,7 @@ from mainspring.rag.ingest import intake as module
 from mainspring.rag.ingest.reindex import reindex
 from mainspring.rag.library import Answering, Library
 from mainspring.rag.parse.parsed import Parsed
-from mainspring.rag.search.product import Search
+from mainspring.rag.search.search_service import Search
 from mainspring.stores.documents.catalogue import About
 from mainspring.stores.documents.collections import Collection
 from tests.rag.conftest import Room

@@ -24,9 +24,9 @@ from mainspring.guards.detect import pii
 from mainspring.guards.policy.policies import GuardPolicy
 from mainspring.serving.admit.rate_limits import Limits
 from mainspring.serving.memory.keeper import Keeper
+from mainspring.serving.memory.model_summary import Writer
+from mainspring.serving.memory.terms import words
 from mainspring.serving.memory.tokens import Tokens
-from mainspring.serving.memory.words import words
-from mainspring.serving.memory.written import Writer
 from mainspring.serving.money.charged_models import Charged
 from mainspring.serving.money.pricing import Price
 from mainspring.serving.prompts.registry import PromptRegistry

@@ -10,7 +10,7 @@ import pytest
 import mainspring.serving.route.auto as auto
 from mainspring.core.settings import AutoSettings
 from mainspring.serving.route.auto.classifier import Classifier, Judged, fit
-from mainspring.serving.route.auto.standing import auroc, why_off
+from mainspring.serving.route.auto.routing_payoff import auroc, why_off
 from tests.serving.house import MemoryTracing, visitor
 from tests.serving.test_auto import HEADER, Axes, Counted, Sure, asking, capable, told
 

@@ -15,10 +15,11 @@ import sqlalchemy as sa
 from _dialogues import DEVELOPMENT, planted, written
 from mainspring.core.errors import EngineError, InvalidRequest, SessionSpent, StoreError
 from mainspring.core.types import Context, Message, Sampling
-from mainspring.serving.memory import extract, notes, words
+from mainspring.serving.memory import extract, notes
+from mainspring.serving.memory import terms as words
 from mainspring.serving.memory.keeper import Kept
 from mainspring.serving.memory.layer import stored_name
-from mainspring.serving.memory.written import Writer
+from mainspring.serving.memory.model_summary import Writer
 from mainspring.stores.sessions.conversations import Summary
 from mainspring.stores.sessions.turns import SessionTurn
 from tests.serving.house import visitor

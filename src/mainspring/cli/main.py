@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from mainspring.cli.ask import ask, chat, ingest, look, sync
+from mainspring.cli.ask import ask, chat, ingest, search, sync
 from mainspring.cli.evaluate import measure as evaluate
 from mainspring.cli.evaluate import redteam
 from mainspring.cli.models import models
@@ -31,11 +31,11 @@ from mainspring.cli.serve import backup, doctor, replicas, up
 from mainspring.core.errors import InvalidRequest, MainspringError, SettingsError
 from mainspring.core.version import __version__
 from mainspring.feature import ACCESS, DOCUMENTS, KEEP, MODELS, QUALITY, START, WATCH, Command, commands
-from mainspring.terminal import naming, show
+from mainspring.terminal import named_commands, show
 
 app = typer.Typer(
     name="mainspring",
-    cls=naming.Root,
+    cls=named_commands.Root,
     help="A production GenAI platform in one install: ask documents, serve models, keep one trace through it all.",
     epilog="Start with `mainspring up`, or `mainspring ask PATH 'question'` for an answer without a server.",
     no_args_is_help=True,
@@ -73,8 +73,8 @@ COMMANDS = (
     Command("doctor", doctor.doctor, START),
     Command("ingest", ingest.ingest, DOCUMENTS),
     Command("sync", sync.sync, DOCUMENTS),
-    Command("search", look.search, DOCUMENTS),
-    Command("documents", look.documents, DOCUMENTS),
+    Command("search", search.search, DOCUMENTS),
+    Command("documents", search.documents, DOCUMENTS),
     Command("redteam", redteam.redteam, QUALITY),
     Command("traces", traces.traces, WATCH),
     Command("logs", logs.logs, WATCH),
@@ -99,7 +99,7 @@ for each in (*COMMANDS, *commands()):
         app.add_typer(each.run, name=each.name, rich_help_panel=each.panel)
     else:
         app.command(each.name, rich_help_panel=each.panel)(each.run)
-naming.name(app)
+named_commands.name(app)
 
 
 def run() -> None:

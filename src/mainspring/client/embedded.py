@@ -13,7 +13,7 @@ from mainspring.core.errors import ModelError
 from mainspring.core.path import Answer, collect
 from mainspring.core.settings import Settings, load
 from mainspring.core.types import ChatRequest, Context, EmbedRequest, Message, Sampling, Text
-from mainspring.rag.search.product import Wanted
+from mainspring.rag.search.search_service import Wanted
 from mainspring.system import System
 from mainspring.terminal.pulling import pull_missing
 

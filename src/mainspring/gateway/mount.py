@@ -27,8 +27,8 @@ from mainspring.gateway.routes import (
 )
 from mainspring.http.access import Authenticator, access_to
 from mainspring.http.idempotency import Idempotency
-from mainspring.http.pace import Pace
-from mainspring.rag.query.places import Places
+from mainspring.http.loop_fairness import Pace
+from mainspring.rag.query.chunk_locations import Places
 from mainspring.serving.prompts.layer import Prompting
 from mainspring.serving.prompts.registry import PromptRegistry
 from mainspring.serving.ring.preset import Presets

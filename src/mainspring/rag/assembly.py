@@ -29,9 +29,9 @@ from mainspring.rag.parse.parser import Parser, layout_model
 from mainspring.rag.query.model import ModelAsk
 from mainspring.rag.query.understand import Understanding
 from mainspring.rag.search.listwise import Listwise, ListwiseResponder
-from mainspring.rag.search.product import Search
 from mainspring.rag.search.recommend import Recommender
 from mainspring.rag.search.retrieve import Retriever
+from mainspring.rag.search.search_service import Search
 from mainspring.serving import Path
 from mainspring.serving.ring.registry import Served
 from mainspring.stores import Stores

@@ -18,8 +18,8 @@ from mainspring.rag.answer import small_talk
 from mainspring.rag.answer.passage_view import Opened, opened
 from mainspring.rag.answer.responder import DocumentAnswerer
 from mainspring.rag.connect.registry import Spec
+from mainspring.rag.connect.running_syncs import Sync, Syncs
 from mainspring.rag.connect.sync import Syncer
-from mainspring.rag.connect.under_way import Sync, Syncs
 from mainspring.rag.graph.read.reader import Built, GraphBuilder
 from mainspring.rag.ingest.forget import Forgetter
 from mainspring.rag.ingest.intake import Intake
@@ -27,7 +27,7 @@ from mainspring.rag.ingest.pipeline import Ingestor, IngestReport, Progress
 from mainspring.rag.ingest.screening import Screener
 from mainspring.rag.originals import Originals
 from mainspring.rag.parse.parsed import PagePicture
-from mainspring.rag.search.product import Search
+from mainspring.rag.search.search_service import Search
 from mainspring.serving.ring.registry import Served
 from mainspring.stores import Stores
 from mainspring.stores.documents.catalogue import About, Attributes, Status

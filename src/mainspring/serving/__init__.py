@@ -25,7 +25,7 @@ from mainspring.serving.guard.input import Guard, inspect
 from mainspring.serving.guard.layers import Policies as Guards
 from mainspring.serving.judge import detection
 from mainspring.serving.judge.topics import Topics
-from mainspring.serving.memory.open import keeper as open_keeper
+from mainspring.serving.memory.build_keeper import keeper as open_keeper
 from mainspring.serving.money.charged_models import Charged
 from mainspring.serving.money.cost_watch import Watch
 from mainspring.serving.money.pricing import NANO

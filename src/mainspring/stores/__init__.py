@@ -16,14 +16,14 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from mainspring.core import private
+from mainspring.core import private_files
 from mainspring.core.errors import SettingsError, StoreError
 from mainspring.core.settings import Settings
 from mainspring.stores.cache import answers as cache_store
 from mainspring.stores.cache import similar_questions as similar_store
 from mainspring.stores.cache.answers import AnswerCache, AnswerStore
+from mainspring.stores.cache.answers_and_idempotency import CacheAndRepeats
 from mainspring.stores.cache.answers_redis import RedisCache
-from mainspring.stores.cache.combined import CacheAndRepeats
 from mainspring.stores.cache.idempotency import Repeats
 from mainspring.stores.cache.similar_questions import SimilarQuestions, SimilarStore
 from mainspring.stores.cache.similar_questions_redis import RedisSimilar
@@ -228,7 +228,7 @@ def open_vectors(settings: Settings) -> VectorStore:
 
 def _make_home(home: Path) -> None:
     try:
-        private.folder(home)
+        private_files.folder(home)
     except OSError as error:
         raise StoreError(
             f"the directory {home} cannot be made: {error.strerror}", remedy="Choose another `home` in the settings"

@@ -18,7 +18,7 @@ from typing import Any, TextIO
 import orjson
 
 import mainspring.telemetry.secrets as secrets
-from mainspring.core import cards, private
+from mainspring.core import cards, private_files
 from mainspring.core.settings.telemetry import TelemetrySettings
 from mainspring.core.types import Context
 
@@ -76,7 +76,7 @@ class FileHandler(RotatingFileHandler):
     """Lines as JSON in ``folder``; a file is put aside when it is full, and at the end of its day."""
 
     def __init__(self, folder: Path, settings: TelemetrySettings) -> None:
-        private.folder(folder)
+        private_files.folder(folder)
         size = max(1, round(settings.log_file_mb * 1e6))
         super().__init__(folder / FILE, maxBytes=size, backupCount=settings.log_files, encoding="utf-8", delay=True)
         self.setFormatter(JsonFormatter())

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mainspring.core.errors import EngineDied, InvalidRequest, ModelError
-from mainspring.engines.process import damage
+from mainspring.engines.process import file_damage
 from mainspring.engines.process.protocol import Frames, Message, encode
 from mainspring.engines.process.supervisor import RestartPolicy, Supervisor
 
@@ -241,7 +241,7 @@ async def test_a_crash_is_told_from_a_broken_file(child: Child, whole: bool) -> 
         directory=child.directory,
         manifest={"files": {"weights.bin": {"sha256": hashlib.sha256(b"as pulled").hexdigest()}}},
     )
-    supervisor = child.supervise(BROKEN_WHILE, damaged=damage.of(pulled), remedy="pull it again")
+    supervisor = child.supervise(BROKEN_WHILE, damaged=file_damage.of(pulled), remedy="pull it again")
     await supervisor.start()
     (child.directory / "broken").touch()
     if not whole:

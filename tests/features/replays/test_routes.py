@@ -184,7 +184,7 @@ async def test_what_was_replayed_before_a_crash_is_not_replayed_again(
         Principal("acme", keys["me"], frozenset({"chat", "replay"})),
         TraceParent(job.payload["trace_id"], "1" * 16),
     )
-    from mainspring.features.replays.recorded import Changes
+    from mainspring.features.replays.recorded_requests import Changes
 
     await home.replays.run(job.payload["answers"][1], Changes("other"), context)
     worker = Worker(home.stores.jobs, KIND, ReplayWork(home.replays, home.stores.jobs, home.stores.keys))

@@ -30,7 +30,7 @@ from mainspring.core.types import (
 )
 from mainspring.engines.base import Generation
 from mainspring.features.replays.agreement import words
-from mainspring.features.replays.recorded import Changes
+from mainspring.features.replays.recorded_requests import Changes
 from mainspring.features.replays.service import Filter, Replay
 from mainspring.serving.memory.layer import stored_name
 from mainspring.stores.erase.data_subjects import Subject, find

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from mainspring.core.errors import SettingsError
 from mainspring.guards.rules.file import DEFAULT, Rules, parse, read
+from mainspring.guards.rules.prose_scan import Scan
 from mainspring.guards.rules.rewrite import Rewriting
-from mainspring.guards.rules.scan import Scan
 
 NEUTRAL = read(DEFAULT)
 EVERYTHING = parse(

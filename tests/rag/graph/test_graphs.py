@@ -14,8 +14,8 @@ from mainspring.rag.graph import graphs as graph_search
 from mainspring.rag.graph.read.reader import GraphBuilder, Reader
 from mainspring.rag.graph.read.rules import extract
 from mainspring.rag.ingest.pipeline import Ingestor
-from mainspring.rag.search.product import Search, SearchResult, Wanted
 from mainspring.rag.search.recommend import Recommender
+from mainspring.rag.search.search_service import Search, SearchResult, Wanted
 from mainspring.rag.search.selection import SearchOptions
 from mainspring.stores.documents.collections import Collection
 from mainspring.telemetry.tracing import Tracing

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.rag.graph import communities, link, paths, spread
+from mainspring.rag.graph import communities, entity_linking, paths, spreading_activation
 from mainspring.rag.graph.assemble import Graph, assemble
+from mainspring.rag.graph.pagerank import Walker, nearest
 from mainspring.rag.graph.read.graph_model import GraphPiece
 from mainspring.rag.graph.read.rules import extract
-from mainspring.rag.graph.walk import Walker, nearest
 
 TEXTS = {
     "pier": "Long Pier\n\nLong Pier was directed by Ada Holm.",
@@ -22,7 +22,7 @@ TEXTS = {
 
 
 def entity(found: Graph, name: str) -> int:
-    number = link.entity(found, name)
+    number = entity_linking.entity(found, name)
     assert number is not None
     return number
 
@@ -61,12 +61,14 @@ def test_a_walk_stays_a_distribution_and_is_near_where_it_began() -> None:
 def test_activation_goes_through_what_two_documents_name_and_not_within_one() -> None:
     found = graph()
     number = {chunk.document_id: place for place, chunk in enumerate(found.chunks)}
-    reached = spread.spread(found, [entity(found, "Long Pier")], {number["pier"]: 1.0})
+    reached = spreading_activation.spread(found, [entity(found, "Long Pier")], {number["pier"]: 1.0})
     assert set(reached) == {number["pier"], number["ada"]}
     assert reached[number["ada"]].origin == number["pier"]
     assert reached[number["pier"]].origin is None
-    assert all(0 <= spread.gain(how, 1.0) <= 1 for how in reached.values())
-    assert spread.gain(reached[number["ada"]], 0.9) > spread.gain(reached[number["ada"]], 0.1)
+    assert all(0 <= spreading_activation.gain(how, 1.0) <= 1 for how in reached.values())
+    assert spreading_activation.gain(reached[number["ada"]], 0.9) > spreading_activation.gain(
+        reached[number["ada"]], 0.1
+    )
 
 
 def test_a_path_has_no_more_steps_than_it_may() -> None:
@@ -80,9 +82,9 @@ def test_a_path_has_no_more_steps_than_it_may() -> None:
 
 def test_questions_name_entities_in_any_case() -> None:
     found = graph()
-    named = {found.names[each] for each in link.linked(found, "where was the director of long pier born?")}
+    named = {found.names[each] for each in entity_linking.linked(found, "where was the director of long pier born?")}
     assert named == {"Long Pier"}
-    assert link.linked(found, "who?") == []
+    assert entity_linking.linked(found, "who?") == []
 
 
 def test_communities_follow_what_hangs_together() -> None:

@@ -21,7 +21,7 @@ from mainspring.core.types import (
     Usage,
 )
 from mainspring.rag.ingest.vocabulary import Vocabularies
-from mainspring.rag.query import multi
+from mainspring.rag.query import multi_query
 from mainspring.rag.query.model import ModelAsk, lines
 from mainspring.rag.query.plan import PlanStep, Query, QueryPlan, described, unique
 from mainspring.rag.query.understand import QueryQuestion, Understanding, techniques
@@ -219,4 +219,4 @@ def test_equal_queries_become_one() -> None:
 
 def test_lines_of_a_reply() -> None:
     assert lines('1) "one"\n2. two\n\n* two\n---\nthree', 3) == ["one", "two", "three"]
-    assert multi.MAX_TOKENS > 0
+    assert multi_query.MAX_TOKENS > 0

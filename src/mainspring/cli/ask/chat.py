@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from mainspring.cli.ask.ask import with_larger, without_chat
-from mainspring.cli.ask.places import Place, place
+from mainspring.cli.ask.target import Place, place
 from mainspring.core.errors import MainspringError
 from mainspring.core.settings import Settings, load
 from mainspring.terminal import complete, show

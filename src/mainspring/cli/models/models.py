@@ -80,7 +80,7 @@ def grade_model(context: typer.Context, name: Name, as_json: AsJson = False) -> 
     import asyncio
     from dataclasses import asdict
 
-    from mainspring.cli.models.graded import graded
+    from mainspring.cli.models.grade import graded
 
     found, kept = asyncio.run(graded(context.obj, name))
     if as_json:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mainspring.core import private
+from mainspring.core import private_files
 from mainspring.core.errors import InvalidRequest, NotFound
 from mainspring.terminal import show
 
@@ -107,7 +107,7 @@ def calibrate(
             )
 
     measured = asyncio.run(work())
-    private.folder(settings.home)
+    private_files.folder(settings.home)
     keep_throughput(settings.home, model, measured)
     if as_json:
         show.as_json({"model": model, **dataclasses.asdict(measured)})

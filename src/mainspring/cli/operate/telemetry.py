@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from mainspring.core import private
+from mainspring.core import private_files
 from mainspring.core.errors import Conflict
 from mainspring.core.settings import Settings, load
 
@@ -90,5 +90,5 @@ def _write(text: str, out: Path | None, force: bool, *, secret: bool = False) ->
     if out.exists() and not force:
         raise Conflict(f"{out} exists", remedy="Give another name, or --force")
     if secret:
-        private.file(out)
+        private_files.file(out)
     out.write_text(text, encoding="utf-8")

@@ -15,7 +15,7 @@ from mainspring.terminal import show
 from mainspring.terminal.pulling import pull_missing
 
 if TYPE_CHECKING:
-    from mainspring.rag.graph.found import Cited
+    from mainspring.rag.graph.results import Cited
     from mainspring.system import System
 
 T = TypeVar("T")
@@ -105,7 +105,7 @@ def search(
 
     async def work(system: System) -> Any:
         from mainspring.core.types import Context
-        from mainspring.rag.search.product import Wanted
+        from mainspring.rag.search.search_service import Wanted
 
         return await system.library.search.search(
             Context(system.local), collection, Wanted((query,), k, options=options)

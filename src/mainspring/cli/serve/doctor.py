@@ -274,11 +274,11 @@ def _residency(context: typer.Context) -> list[Check]:
 
 
 def _home(context: typer.Context) -> list[Check]:
-    from mainspring.core import private
+    from mainspring.core import private_files
     from mainspring.core.settings import load
 
     home = load(context.obj).settings.home
-    if not private.shown(home):
+    if not private_files.shown(home):
         return []
     return [("home", "weak", f"others on this machine may look into it: chmod 700 {home}")]
 

@@ -40,7 +40,7 @@ def router(settings: Settings) -> list[Check]:
     from mainspring.engines.catalogue import larger_model
     from mainspring.serving.route.auto import packaged
     from mainspring.serving.route.auto.classifier import Classifier
-    from mainspring.serving.route.auto.standing import why_off
+    from mainspring.serving.route.auto.routing_payoff import why_off
 
     auto = settings.serving.auto
     try:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mainspring.cli.serve import heap, welcome
-from mainspring.cli.serve.arrivals import arriving
-from mainspring.cli.serve.sole import sole_server
+from mainspring.cli.serve.home_lock import sole_server
+from mainspring.cli.serve.larger_model import arriving
 from mainspring.core.errors import NotFound
 from mainspring.core.settings import Settings, load
 from mainspring.gateway.edge import tls

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mainspring.cli.ask.places import Here
+from mainspring.cli.ask.target import Here
 from mainspring.terminal import show
 
 if TYPE_CHECKING:

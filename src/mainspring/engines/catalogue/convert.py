@@ -21,7 +21,7 @@ from typing import IO, Any
 
 from mainspring.core import errors
 from mainspring.core.errors import ConversionRejected, ModelError
-from mainspring.engines.process import output
+from mainspring.engines.process import child_output
 from mainspring.engines.process.protocol import die_with_parent
 
 Progress = Callable[[str, int, int], None]
@@ -88,7 +88,7 @@ class _Watchdog:
 def _listen(stream: IO[bytes], progress: Progress, stage: str) -> dict[str, Any]:
     outcome: dict[str, Any] = {}
     last: list[Any] = [stage, 0, 0]
-    for line in output.lines(stream, lambda: progress(*last)):
+    for line in child_output.lines(stream, lambda: progress(*last)):
         said = json.loads(line)
         if "progress" in said:
             last[:] = said["progress"]

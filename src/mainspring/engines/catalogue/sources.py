@@ -32,7 +32,7 @@ from typing import IO, Any, Literal
 from mainspring.core.errors import ChecksumMismatch, ModelError
 from mainspring.engines.catalogue import split_files
 from mainspring.engines.catalogue.entries import FileEntry
-from mainspring.engines.process import output
+from mainspring.engines.process import child_output
 
 Progress = Callable[[str, int, int], None]
 HUB = "https://huggingface.co"
@@ -278,7 +278,7 @@ class Fetcher:
             assert process.stdout is not None
             last = [0, 0]
             try:
-                for line in output.lines(process.stdout, lambda: self._progress("download", *last)):
+                for line in child_output.lines(process.stdout, lambda: self._progress("download", *last)):
                     if match := re.match(r"Progress (\d+) of (\d+)", line):
                         last[:] = int(match[1]), int(match[2])
                         self._progress("download", *last)

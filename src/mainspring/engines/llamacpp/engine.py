@@ -41,7 +41,7 @@ from mainspring.engines.chat.stops import stopped
 from mainspring.engines.llamacpp import wire as llamacpp_wire
 from mainspring.engines.openvino.admission import Admission
 from mainspring.engines.openvino.slots import spare_of
-from mainspring.engines.process import damage, sockets
+from mainspring.engines.process import file_damage, sockets
 from mainspring.engines.process.protocol import Message
 from mainspring.engines.process.supervisor import Supervisor
 from mainspring.engines.process.turn_taking import Turns
@@ -103,7 +103,7 @@ class LlamaCppEngine:
             on_message=lambda _: None,
             on_death=lambda _: None,
             start_timeout=settings.start_timeout_s,
-            damaged=damage.of(model),
+            damaged=file_damage.of(model),
             remedy=f"Run `mainspring models remove {name}` and `mainspring models pull {name}`",
         )
         self._client = StreamClient(

@@ -34,7 +34,7 @@ from mainspring.engines.chat import limits
 from mainspring.engines.grammar.trials import GrammarTrial
 from mainspring.engines.openvino.runtime import BLOCK
 from mainspring.engines.openvino.slots import spare_of
-from mainspring.engines.process import damage
+from mainspring.engines.process import file_damage
 from mainspring.engines.process.in_flight import EventJob, finishes
 from mainspring.engines.process.protocol import Message
 from mainspring.engines.process.supervisor import Supervisor
@@ -99,7 +99,7 @@ class OpenVinoEngine:
             on_message=self._on_message,
             on_death=self._on_death,
             start_timeout=settings.start_timeout_s,
-            damaged=damage.of(model),
+            damaged=file_damage.of(model),
             remedy=_pull_again(name),
             busy=lambda: bool(self._began or self._counts),
             silence=settings.step_timeout_s,

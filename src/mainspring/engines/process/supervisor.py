@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-import mainspring.engines.process.damage as damage
+import mainspring.engines.process.file_damage as damage
 from mainspring.core.errors import EngineDied, InvalidRequest, MainspringError, ModelError
 from mainspring.engines.process.protocol import Frames, Message, encode
 

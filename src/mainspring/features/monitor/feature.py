@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from mainspring.feature import Feature, Rooms
+from mainspring.features.monitor.monitoring import make
 from mainspring.features.monitor.routes import router
 from mainspring.features.monitor.service import Monitor
-from mainspring.features.monitor.watching import make
 
 
 @asynccontextmanager

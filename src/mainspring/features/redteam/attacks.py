@@ -17,7 +17,7 @@ from typing import Any, Literal, get_args
 
 from mainspring.core.errors import InvalidRequest
 from mainspring.features.redteam import calls
-from mainspring.features.redteam.talks import carried, talks
+from mainspring.features.redteam.multi_turn import carried, talks
 from mainspring.guards.detect import lexical
 from mainspring.guards.detect.embedding_detector import packaged
 

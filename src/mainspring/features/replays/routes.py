@@ -19,7 +19,7 @@ from mainspring.core.errors import Forbidden, InvalidRequest, NotFound
 from mainspring.core.settings.identity import OPERATE
 from mainspring.core.types import Context, EventRecord, TraceParent
 from mainspring.features.replays.agreement import words
-from mainspring.features.replays.recorded import Changes
+from mainspring.features.replays.recorded_requests import Changes
 from mainspring.features.replays.service import Filter, Replay, Replays, Side
 from mainspring.http.access import Access, check_lasting
 from mainspring.http.bodies import Body, Name

@@ -18,7 +18,7 @@ from mainspring.core.path import collect
 from mainspring.core.types import Context, EventRecord, Principal, Responder
 from mainspring.engines.base import Embedder
 from mainspring.features.replays.agreement import Agreement, agreement
-from mainspring.features.replays.recorded import Changes, Events, Names, Recorded
+from mainspring.features.replays.recorded_requests import Changes, Events, Names, Recorded
 from mainspring.stores.sql import ids
 from mainspring.stores.sql.pages import Page, Slice
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from mainspring.core.errors import MainspringError, NotFound, Overloaded, RateLimited
 from mainspring.core.settings import Settings
 from mainspring.core.types import Context, Principal, Priority, PromptUse, TraceParent
-from mainspring.features.replays.recorded import Changes
+from mainspring.features.replays.recorded_requests import Changes
 from mainspring.features.replays.routes import KIND
 from mainspring.features.replays.service import Replays
 from mainspring.stores import Stores

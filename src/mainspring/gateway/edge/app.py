@@ -25,8 +25,8 @@ from mainspring.gateway.routes import anthropic
 from mainspring.http.anthropic import encode as anthropic_encode
 from mainspring.http.field_errors import invalid
 from mainspring.http.heartbeat import HEAD
+from mainspring.http.loop_fairness import Pace
 from mainspring.http.openai import encode
-from mainspring.http.pace import Pace
 from mainspring.http.respond import json_response
 
 log = logging.getLogger("mainspring.gateway")

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mainspring.core.settings import GatewaySettings
 from mainspring.core.types import TraceParent
 from mainspring.http.heartbeat import HEAD, SEND
-from mainspring.http.pace import SPENT, Pace, metered
+from mainspring.http.loop_fairness import SPENT, Pace, metered
 from mainspring.telemetry.tracing import parse_tracestate
 
 TraceOf = Callable[[str | None], TraceParent]

@@ -16,7 +16,7 @@ from mainspring.core.settings import ServingSettings
 from mainspring.core.settings.identity import OPERATE, Roles, Scope
 from mainspring.core.settings.serving.rings import Region
 from mainspring.core.types import Context, Principal, Reach, real
-from mainspring.gateway.identity.bestowal import Bestowal
+from mainspring.gateway.identity.key_delegation import Bestowal
 from mainspring.http.access import Access, acting
 from mainspring.http.bodies import Body
 from mainspring.http.request_body import JsonRoute

@@ -19,13 +19,13 @@ from mainspring.http.access import Access
 from mainspring.http.bodies import Body, Table
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response, while_connected
-from mainspring.rag.graph.found import Path
+from mainspring.rag.graph.results import Path
 from mainspring.rag.query.plan import PlanStep
 from mainspring.rag.query.understand import REWRITING, techniques
 from mainspring.rag.search import filters
 from mainspring.rag.search.hit import Hit
-from mainspring.rag.search.product import Search, SearchResult, Shown, Wanted
 from mainspring.rag.search.recommend import Recommended
+from mainspring.rag.search.search_service import Search, SearchResult, Shown, Wanted
 from mainspring.rag.search.selection import SearchOptions
 from mainspring.stores.documents.catalogue import Document
 

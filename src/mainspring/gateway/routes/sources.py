@@ -12,7 +12,7 @@ from mainspring.core.types import Context, Principal
 from mainspring.http.access import Access
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
-from mainspring.rag.connect.under_way import Sync, Syncs
+from mainspring.rag.connect.running_syncs import Sync, Syncs
 from mainspring.rag.ingest.publish import IngestReport
 from mainspring.stores.documents.sources import SourceRow
 

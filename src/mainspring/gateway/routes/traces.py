@@ -16,7 +16,7 @@ from mainspring.features.monitor.traffic.tally import VERDICT
 from mainspring.http.access import Access
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
-from mainspring.rag.query.places import ChunkPlace, Places
+from mainspring.rag.query.chunk_locations import ChunkPlace, Places
 from mainspring.stores.events.questions import AskedQuestion
 from mainspring.stores.monitoring.spans import SpanRow, TraceRow, Wanted
 from mainspring.stores.sql.pages import EventPages, Page

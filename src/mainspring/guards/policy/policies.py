@@ -14,7 +14,7 @@ from mainspring.core.settings import AnswersSettings, DetectorsSettings, GuardsS
 from mainspring.core.settings.guards.limits import LanguageLimits, LengthLimits, Limited, TopicLimits
 from mainspring.core.settings.guards.tools import ToolsSettings
 from mainspring.core.settings.guards.untrusted import UntrustedSettings
-from mainspring.guards.detect import bounds, harm, injection, leak, lexical, pii
+from mainspring.guards.detect import harm, injection, leak, lexical, pii, question_limits
 from mainspring.guards.detect.embedding_detector import packaged
 from mainspring.guards.policy.output import Chain, Part, Watching, WatchingRules
 from mainspring.guards.rewrite import links
@@ -195,7 +195,7 @@ class GuardPolicy:
     def _limits(self) -> dict[str, Limited]:
         return {"length": self.length, "language": self.languages, "topic": self.topics}
 
-    def bound(self, beyond: Sequence[bounds.Beyond]) -> tuple[GuardDecision, ...]:
+    def bound(self, beyond: Sequence[question_limits.Beyond]) -> tuple[GuardDecision, ...]:
         """What is decided about the limits that were passed, of those that are on."""
         return tuple(
             GuardDecision(each.guard, limits.action, each.kind, 1, self.version, each.score, self.dry_run)

@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from mainspring.core.errors import SettingsError
 from mainspring.core.settings.section import Section
-from mainspring.guards.rules import safe
+from mainspring.guards.rules import safe_patterns
 
 DEFAULT = "default"
 """The name of the file that comes with the package."""
@@ -93,7 +93,7 @@ class Rules(Section):
     @cached_property
     def expressions(self) -> tuple[tuple[re.Pattern[str], int, str], ...]:
         """Each pattern compiled, with its width and what takes its place. Raises ``SettingsError``."""
-        return tuple((*safe.checked(each.find, "patterns"), each.replace) for each in self.patterns)
+        return tuple((*safe_patterns.checked(each.find, "patterns"), each.replace) for each in self.patterns)
 
     @property
     def changing(self) -> bool:

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mainspring.guards.rules import pronouns
-from mainspring.guards.rules.cut import Characters, Sentences
+from mainspring.guards.rules.answer_length import Characters, Sentences
 from mainspring.guards.rules.file import Rules, Term
-from mainspring.guards.rules.scan import Kind, Scan
+from mainspring.guards.rules.prose_scan import Kind, Scan
 
 KINDS = ("pronoun", "term", "nsfw", "pattern", "markdown", "length", "disclaimer")
 # Characters before a place that may decide about it.

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mainspring.core.types import Context, EventRecord
-from mainspring.rag.answer.evidence.named import Named
+from mainspring.rag.answer.evidence.exact_names import Named
 from mainspring.rag.answer.verbatim.extract import Passage
-from mainspring.rag.graph.found import Walked
+from mainspring.rag.graph.results import Walked
 from mainspring.rag.query.plan import PlanStep
 from mainspring.rag.search.hit import Hit
 from mainspring.stores.sql import ids

@@ -11,8 +11,8 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 
 from mainspring.core.types import Answered, Event, Finish, Text, Usage
-from mainspring.rag.answer.evidence import named
-from mainspring.rag.answer.evidence.named import Named
+from mainspring.rag.answer.evidence import exact_names
+from mainspring.rag.answer.evidence.exact_names import Named
 from mainspring.rag.answer.generate import REFUSAL
 from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.text import terms
@@ -29,7 +29,7 @@ def lacking(question: str, passages: Sequence[Passage], texts: Mapping[str, str]
     """What ``question`` names and no document of the best of ``passages`` has beside all else that is named: nowhere
     in its text, its name and headings. Identifiers and years, and names where the question is not personal."""
     personal = _PERSONAL.search(question) is not None
-    asked = [each for each in named.named(question) if not (personal and each.kind == "name")]
+    asked = [each for each in exact_names.named(question) if not (personal and each.kind == "name")]
     if not asked or not passages:
         return ()
     first: dict[str, list[Passage]] = {}
@@ -42,7 +42,7 @@ def lacking(question: str, passages: Sequence[Passage], texts: Mapping[str, str]
             # Of a book what was found of it is looked at.
             text = "\n".join(each.hit.text for each in own)
         place = f"{own[0].hit.source}\n{own[0].heading}\n{text}"
-        fewest = min(fewest, tuple(each for each in asked if not named.has(place, each)), key=len)
+        fewest = min(fewest, tuple(each for each in asked if not exact_names.has(place, each)), key=len)
     return fewest
 
 

@@ -35,7 +35,7 @@ from mainspring.rag.answer import refusal, small_talk
 from mainspring.rag.answer.answer_notes import Notes
 from mainspring.rag.answer.cite import Numbers, cite
 from mainspring.rag.answer.context import Sift, sifted
-from mainspring.rag.answer.evidence import absent
+from mainspring.rag.answer.evidence import missing_topics
 from mainspring.rag.answer.evidence.calibration import Calibration
 from mainspring.rag.answer.evidence.features import features
 from mainspring.rag.answer.evidence.score import evidence
@@ -43,11 +43,11 @@ from mainspring.rag.answer.findings import Findings, record, shown
 from mainspring.rag.answer.findings import named as told_of
 from mainspring.rag.answer.generate import REFUSAL, AnswerWriter
 from mainspring.rag.answer.question import Question, refuse_unsupported, understood
-from mainspring.rag.answer.verbatim import extract, reread, show
+from mainspring.rag.answer.verbatim import display, extract, unit_rerank
 from mainspring.rag.answer.verbatim.extract import Passage
-from mainspring.rag.graph import told
-from mainspring.rag.graph.found import Theme, Walked
+from mainspring.rag.graph import citations as told
 from mainspring.rag.graph.graphs import Graphs
+from mainspring.rag.graph.results import Theme, Walked
 from mainspring.rag.parse import language
 from mainspring.rag.query import condense
 from mainspring.rag.query.model import ModelAsk
@@ -293,7 +293,7 @@ class DocumentAnswerer:
             vector = (await reader.embed([question], "query")).vectors[0]
             passages = await extract.passages(question, hits, candidates, texts, reader, vector)
             passages = await self._reread(question, passages, span.context)
-            unsaid = await absent.absent(question, passages, candidates, texts, reader)
+            unsaid = await missing_topics.absent(question, passages, candidates, texts, reader)
         told = features(question, candidates, passages)
         if self._calibration is None:
             likely = evidence(question, candidates, passages)
@@ -307,7 +307,7 @@ class DocumentAnswerer:
         if self._reader is None:
             return passages
         reader = self._reader if self._charged is None else self._charged.reranker(self._reader, context)
-        return await reread.reread(question, passages, reader)
+        return await unit_rerank.reread(question, passages, reader)
 
     async def _plan(self, asked: Question, chosen: Sequence[Collection], context: Context) -> QueryPlan:
         """What is searched in place of the question."""
@@ -350,7 +350,7 @@ class DocumentAnswerer:
             words = min(words, max(1, int(asked.max_tokens * _WORDS_A_TOKEN)))
         chosen = choose(look.each, max_sentences=self._settings.max_sentences, max_words=words)
         room = max(0, words - sum(passage.words for passage in chosen))
-        grown = [show.whole(each, asked.question, look.found.texts, each.words + room) for each in chosen]
+        grown = [display.whole(each, asked.question, look.found.texts, each.words + room) for each in chosen]
         return extract.apart(chosen, grown)
 
     def _record(
@@ -367,8 +367,8 @@ class DocumentAnswerer:
         """The events of an extractive answer; every quote is checked against the stored text here."""
         found, numbers = look.found, Numbers()
         events: list[Event] = [Progress("retrieve", f"{len(found.hits)} passages")]
-        quoted = list(show.pieces(chosen, asked.question))
-        if show.repeated(quoted, asked.history):
+        quoted = list(display.pieces(chosen, asked.question))
+        if display.repeated(quoted, asked.history):
             events.append(Notice("repeated_answer", "This was said before: nothing else in the documents is closer."))
         sought = () if chosen else refusal.looked_for(asked.question, found.lacks, found.passages)
         events.append(Answered(bool(chosen), sought))

@@ -17,10 +17,10 @@ from cachetools import LRUCache
 from mainspring.core.errors import InvalidRequest, NotFound
 from mainspring.core.types import Context
 from mainspring.engines.base import Embedder
-from mainspring.rag.graph import communities, link, paths, spread
+from mainspring.rag.graph import communities, entity_linking, paths, spreading_activation
 from mainspring.rag.graph.assemble import Graph, GraphChunk, TextPlace, assemble
-from mainspring.rag.graph.found import Cited, Path, Theme, Walked
 from mainspring.rag.graph.read.graph_model import DocumentGraph
+from mainspring.rag.graph.results import Cited, Path, Theme, Walked
 from mainspring.rag.search import filters as filtering
 from mainspring.rag.search.hit import Hit
 from mainspring.rag.search.retrieve import Filters, Retriever
@@ -136,15 +136,19 @@ class Graphs:
         graph = joined.graph
         numbers = graph.numbers
         scores = {numbers[_id(hit)]: hit.score for hit in hits if _id(hit) in numbers}
-        asked = link.linked(graph, question)
-        found = await asyncio.to_thread(spread.spread, graph, asked, scores)
+        asked = entity_linking.linked(graph, question)
+        found = await asyncio.to_thread(spreading_activation.spread, graph, asked, scores)
         known = {_id(hit): hit for hit in hits}
         new = await self._fetched(joined, found, known, groups, question)
         merged = []
         for hit in [*hits, *new]:
             how = found.get(numbers.get(_id(hit), -1))
-            gained = 0.0 if how is None else spread.gain(how, hit.dense_score)
-            merged.append(replace(hit, score=(hit.score + spread.WEIGHT * gained) / (1 + spread.WEIGHT)))
+            gained = 0.0 if how is None else spreading_activation.gain(how, hit.dense_score)
+            merged.append(
+                replace(
+                    hit, score=(hit.score + spreading_activation.WEIGHT * gained) / (1 + spreading_activation.WEIGHT)
+                )
+            )
         merged.sort(key=lambda hit: (-hit.score, hit.chunk_id))
         before = {_id(hit): place for place, hit in enumerate(hits)}
         lifted = [hit for place, hit in enumerate(merged[:_LOOKED_AT]) if place < before.get(_id(hit), len(merged))]
@@ -166,7 +170,7 @@ class Graphs:
         self, within: Collection | Sequence[Collection], name: str, k: int, *, groups: Groups
     ) -> tuple[str, list[Cited]]:
         """The entity called ``name`` as it is written most, and what is said of it and its ``k`` nearest."""
-        from mainspring.rag.graph.walk import nearest
+        from mainspring.rag.graph.pagerank import nearest
 
         joined = await self.of(within, groups)
         entity = self._entity(joined.graph, name, "name")
@@ -252,7 +256,7 @@ class Graphs:
     def _entity(self, graph: Graph, name: str, param: str) -> int:
         if not name.strip():
             raise InvalidRequest(f"{param} is empty", param=param)
-        found = link.entity(graph, name)
+        found = entity_linking.entity(graph, name)
         if found is None:
             raise NotFound(
                 f"no document names {name!r}", remedy="Ask `mainspring rag graph show` for what is named", param=param
@@ -262,7 +266,7 @@ class Graphs:
     async def _fetched(
         self,
         joined: Joined,
-        found: dict[int, spread.Reached],
+        found: dict[int, spreading_activation.Reached],
         known: dict[tuple[str, str], Hit],
         groups: Groups,
         question: str,
@@ -294,7 +298,7 @@ class Graphs:
         joined: Joined,
         asked: Sequence[int],
         hits: Sequence[Hit],
-        found: dict[int, spread.Reached],
+        found: dict[int, spreading_activation.Reached],
         groups: Groups,
     ) -> tuple[Path, ...]:
         made = []

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mainspring.rag.graph.assemble import Graph, GraphChunk, TextPlace
-from mainspring.rag.graph.spread import Reached
+from mainspring.rag.graph.spreading_activation import Reached
 
 MENTIONED = "is mentioned with"
 MOST_STEPS = 4

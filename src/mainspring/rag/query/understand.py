@@ -15,7 +15,7 @@ from mainspring.core.errors import InvalidRequest, Unsupported
 from mainspring.core.types import Message
 from mainspring.engines.base import Embedder
 from mainspring.rag.ingest.vocabulary import Vocabularies
-from mainspring.rag.query import acronyms, complexity, condense, decompose, hyde, multi, query2doc
+from mainspring.rag.query import acronyms, complexity, condense, decompose, hyde, multi_query, query2doc
 from mainspring.rag.query.model import ModelAsk
 from mainspring.rag.query.plan import Query, QueryPlan, Steps, unique
 from mainspring.rag.search import spelling
@@ -126,7 +126,7 @@ class Understanding:
     async def _multi_query(self, making: _Making) -> None:
         assert making.ask is not None
         with making.steps.step("multi_query") as step:
-            making.others += await multi.rephrased(making.query, making.ask, step, making.room)
+            making.others += await multi_query.rephrased(making.query, making.ask, step, making.room)
 
     async def _query2doc(self, making: _Making) -> None:
         assert making.ask is not None

@@ -21,7 +21,7 @@ from mainspring.core.types import Context
 from mainspring.engines.base import Embedder, Reranker
 from mainspring.engines.encode.embedders import Embedders, embedders_of
 from mainspring.rag.query.plan import Query, QueryPlan
-from mainspring.rag.query.rounds import best_of, embedded, fused, key, mean
+from mainspring.rag.query.query_results import best_of, embedded, fused, key, mean
 from mainspring.rag.query.vector_memo import Remembered
 from mainspring.rag.search import filters as filtering
 from mainspring.rag.search.fusion import combine, fuse, ranks

@@ -23,8 +23,8 @@ from mainspring.core.types import (
     Responder,
     Response,
 )
-from mainspring.guards.detect import bounds
-from mainspring.guards.detect.bounds import Beyond
+from mainspring.guards.detect import question_limits
+from mainspring.guards.detect.question_limits import Beyond
 from mainspring.guards.rewrite.placeholders import Placeholders
 from mainspring.serving.guard.layers import (
     About,
@@ -194,13 +194,17 @@ class Guard:
         said = [each for each in messages if each.role == "user"]
         beyond: list[Beyond] = []
         if policy.length.action != "off":
-            beyond += bounds.messages(sum(each.role not in ("system", "developer") for each in messages), policy.length)
+            beyond += question_limits.messages(
+                sum(each.role not in ("system", "developer") for each in messages), policy.length
+            )
             tokens = await count(said) if policy.length.tokens is not None else [0] * len(said)
             for each, number in zip(said, tokens, strict=True):
-                beyond += bounds.length(each.content, number, policy.length)
+                beyond += question_limits.length(each.content, number, policy.length)
         if policy.languages.action != "off":
             for each in said:
-                beyond += bounds.language(language.detect(each.content), policy.languages, unknown=language.UNKNOWN)
+                beyond += question_limits.language(
+                    language.detect(each.content), policy.languages, unknown=language.UNKNOWN
+                )
         await self._decided(policy, policy.bound(beyond), "user", context, param)
         if policy.topics.action != "off" and said and self._about is not None:
             strange = await self._about([each.content for each in said], policy.topics, context)

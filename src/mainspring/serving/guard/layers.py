@@ -12,7 +12,7 @@ from mainspring.core.settings.guards.limits import LanguageLimits, LengthLimits,
 from mainspring.core.settings.guards.tools import ToolsSettings
 from mainspring.core.settings.guards.untrusted import UntrustedSettings
 from mainspring.core.types import Context, EventRecord
-from mainspring.guards.detect.bounds import Beyond
+from mainspring.guards.detect.question_limits import Beyond
 from mainspring.guards.rewrite.placeholders import Placeholders
 from mainspring.serving.guard.redaction import Redactor, Rewriter
 from mainspring.serving.ring.ports import Span

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from mainspring.core.path import Layer
 from mainspring.core.settings.guards.untrusted import UntrustedSettings
 from mainspring.core.types import ChatRequest, Context, Message, Request, Responder, Response
-from mainspring.guards.detect import pasted
+from mainspring.guards.detect import quoted_text
 from mainspring.guards.rewrite.spotlight import Spotlight
 from mainspring.serving.guard.layers import Detect, GuardDecision, Policies, Policy
 from mainspring.serving.ring.registry import Registry
@@ -24,7 +24,7 @@ async def decided(
     found: list[tuple[str, Sequence[GuardDecision]]] = []
     said = [each.content for each in messages if each.role == "user" and each.content]
     if policy.untrusted.pasted != "off":
-        parts = [text[start:end] for text in said for start, end in pasted.spans(text)]
+        parts = [text[start:end] for text in said for start, end in quoted_text.spans(text)]
         scores: Sequence[Mapping[str, float]] = [{} for _ in parts]
         if detect is not None and policy.dropping and parts:
             scores = await detect(parts, context, pieces=True)
@@ -83,7 +83,7 @@ def _wrapped(message: Message, wanted: UntrustedSettings, light: Spotlight, said
         said.append(light.spoken)
         return dataclasses.replace(message, content=light.wrap(text, "user"))
     parts, position = [], 0
-    for start, end in pasted.spans(text) if wanted.user == "pasted" else ():
+    for start, end in quoted_text.spans(text) if wanted.user == "pasted" else ():
         parts += [text[position:start], light.wrap(text[start:end], "pasted")]
         position = end
     if not parts:

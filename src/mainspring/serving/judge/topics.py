@@ -11,7 +11,7 @@ from cachetools import LRUCache
 from mainspring.core.settings.guards.limits import Topic, TopicLimits
 from mainspring.core.types import Context
 from mainspring.engines.base import Embedder
-from mainspring.guards.detect.bounds import Beyond, Examples, Floats, topic
+from mainspring.guards.detect.question_limits import Beyond, Examples, Floats, topic
 from mainspring.serving.money.charged_models import Charged
 from mainspring.serving.ring.ports import Tracing
 

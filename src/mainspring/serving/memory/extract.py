@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from mainspring.serving.memory.base import Exchange
 from mainspring.serving.memory.notes import Note
-from mainspring.serving.memory.words import sentences, words
+from mainspring.serving.memory.terms import sentences, words
 
 _MAX_CHARACTERS = 320
 _FACT = re.compile(

@@ -18,9 +18,9 @@ from mainspring.engines.base import Embedder
 from mainspring.serving.memory import notes
 from mainspring.serving.memory.base import Count, Exchange, Shares, Strategy, exchanges, latest
 from mainspring.serving.memory.extract import notes_of
+from mainspring.serving.memory.model_summary import Writer
 from mainspring.serving.memory.recall import Ranker, choose
 from mainspring.serving.memory.tokens import Tokens
-from mainspring.serving.memory.written import Writer
 from mainspring.serving.money.reservation import Purse
 from mainspring.serving.ring.ports import EventLog
 from mainspring.stores.sessions.conversations import Summary

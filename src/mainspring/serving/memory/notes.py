@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 import mainspring.serving.admit.token_estimate as estimate
 from mainspring.core.types import Message
 from mainspring.serving.memory.base import BYTES_A_TOKEN, Count
-from mainspring.serving.memory.words import words
+from mainspring.serving.memory.terms import words
 
 # Notes that are kept: more than are shown, so that a larger budget shows more.
 KEPT = 96

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mainspring.serving.memory.base import Count, Exchange, exchanges
-from mainspring.serving.memory.words import TermCounts, words
+from mainspring.serving.memory.terms import TermCounts, words
 from mainspring.stores.sessions.memory import Older, matrix
 from mainspring.stores.sessions.turns import TurnMessage
 

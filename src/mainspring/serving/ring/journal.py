@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mainspring.core import cards, private
+from mainspring.core import cards, private_files
 from mainspring.core.settings import TelemetrySettings
 from mainspring.core.types import (
     ChatRequest,
@@ -129,7 +129,7 @@ def opened_key(settings: TelemetrySettings, folder: Path) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         pass
-    private.folder(folder)
+    private_files.folder(folder)
     key = secrets.token_bytes(32)
     path.touch(mode=0o600)
     path.write_bytes(key)

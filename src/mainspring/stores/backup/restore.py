@@ -22,7 +22,7 @@ import sqlalchemy as sa
 import mainspring.stores.backup.postgres as backup_postgres
 import mainspring.stores.backup.postgres_tools as postgres_tools
 import mainspring.stores.sql.database as sql
-from mainspring.core import private
+from mainspring.core import private_files
 from mainspring.core.errors import Conflict, SettingsError, StoreError
 from mainspring.stores.backup.files import DUMP_NAME
 from mainspring.stores.backup.home import FORMAT, HEAD_NAME, MANIFEST_NAME, Tell
@@ -162,7 +162,7 @@ def _name(member: str) -> str:
 
 
 def _write(file: IO[bytes], path: Path) -> tuple[int, str]:
-    private.folder(path.parent)
+    private_files.folder(path.parent)
     digest, size = hashlib.sha256(), 0
     with path.open("xb") as copy:
         os.chmod(path, 0o600)

@@ -21,7 +21,7 @@ import sqlalchemy as sa
 
 import mainspring.stores.sql.database as sql
 import mainspring.stores.sql.rows as rows
-from mainspring.core import private
+from mainspring.core import private_files
 from mainspring.core.errors import NotFound, StoreError
 from mainspring.stores.schema import discarded, documents, files
 from mainspring.stores.sql.database import Database
@@ -87,7 +87,7 @@ class Blobs:
         self.path(sha256).unlink(missing_ok=True)
 
     def _open(self) -> None:
-        private.folder(self._unfinished)
+        private_files.folder(self._unfinished)
         for path in self._unfinished.iterdir():
             with contextlib.suppress(FileNotFoundError):
                 if path.stat().st_mtime < time.time() - ABANDONED_S:

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 import mainspring.stores.events.commit_numbers as commits
 import mainspring.stores.events.contents as contents
-import mainspring.stores.money.charging as charging
+import mainspring.stores.money.budget_charges as charging
 import mainspring.stores.sql.ids as ids
 import mainspring.stores.sql.pages as pages
 import mainspring.stores.sql.rows as rows

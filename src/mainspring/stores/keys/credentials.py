@@ -21,7 +21,7 @@ import sqlalchemy as sa
 
 import mainspring.stores.keys.keyring as keyrings
 import mainspring.stores.sql.database as sql
-from mainspring.core import private
+from mainspring.core import private_files
 from mainspring.core.errors import InvalidRequest, MissingExtra, NotFound, SettingsError, StoreError
 from mainspring.core.settings import Settings, references
 from mainspring.stores.events.audit_log import LOCAL, SERVER, Audit, By
@@ -145,7 +145,7 @@ class Credentials:
     def _locked(self) -> Iterator[None]:
         """One process at a time writes: what is encrypted while the key changes would be lost."""
         path = keyrings.path_of(self._settings)
-        private.folder(path.parent)
+        private_files.folder(path.parent)
         handle = os.open(path.with_name(f"{path.name}.lock"), os.O_CREAT | os.O_RDWR, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
@@ -165,7 +165,7 @@ async def resolved(settings: Settings) -> Settings:
     for place in named:
         if place.startswith("stores."):
             raise SettingsError(f"{place} cannot be a credential: they are kept there", remedy="Use env:NAME")
-    private.folder(settings.home)
+    private_files.folder(settings.home)
     async with sql.open(settings) as database:
         kept = Credentials(database, settings)
         secrets_by_name = {}

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mainspring.core import private
+from mainspring.core import private_files
 from mainspring.core.errors import SettingsError
 from mainspring.core.settings import Settings
 
@@ -97,7 +97,7 @@ def _ring(written: Sequence[str], place: str) -> Keyring:
 
 
 def _write(path: Path, keys: Sequence[str], *, replace: bool) -> None:
-    private.folder(path.parent)
+    private_files.folder(path.parent)
     # Made whole beside it: nobody reads half a key, and of two that begin at once one wins. 0600 from its first byte.
     handle, made = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:

@@ -26,7 +26,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from mainspring.core import private
+from mainspring.core import private_files
 from mainspring.core.errors import MainspringError, MissingExtra, SettingsError, StoreError
 from mainspring.core.settings import Settings
 from mainspring.stores.schema import HEAD
@@ -264,7 +264,7 @@ def _sqlite_engine(path: Path, *, readers: int) -> sa.Engine:
 
     @sa.event.listens_for(engine, "do_connect")
     def keep_private(*_: Any) -> None:
-        private.file(path)
+        private_files.file(path)
 
     @sa.event.listens_for(engine, "connect")
     def prepare(raw: Any, _record: Any) -> None:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from mainspring.core import private
+from mainspring.core import private_files
 from mainspring.core.errors import StorageFull
 
 BALLAST = "ballast"
@@ -82,7 +82,7 @@ class Ballast:
         with contextlib.suppress(OSError):
             if self._path.exists() or shutil.disk_usage(self._path.parent).free < 10 * BALLAST_BYTES:
                 return
-            private.file(self._path)
+            private_files.file(self._path)
             with self._path.open("r+b") as file:
                 if hasattr(os, "posix_fallocate"):
                     os.posix_fallocate(file.fileno(), 0, BALLAST_BYTES)

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from mainspring.core import private
+from mainspring.core import private_files
 from mainspring.core.errors import StoreError
 
 T = TypeVar("T")
@@ -71,7 +71,7 @@ class Sidecar:
             return work(connection)
 
     def _connect(self) -> sqlite3.Connection:
-        private.file(self._path)
+        private_files.file(self._path)
         connection = sqlite3.connect(self._path, timeout=BUSY_S, check_same_thread=False)
         try:
             connection.execute("PRAGMA journal_mode=WAL")

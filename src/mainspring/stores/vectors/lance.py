@@ -16,7 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mainspring.core import private
+from mainspring.core import private_files
 from mainspring.core.errors import StoreError
 from mainspring.stores.vectors.base import EFFORT, ChunkRow, SearchHit, Stages, Stale
 from mainspring.stores.vectors.lance_index import index, index_text, kinds, rewrite, waits
@@ -271,7 +271,7 @@ class LanceVectors:
             if self._connection is None:
                 # lancedb takes over a second to import: only who stores or searches pays for it.
                 lancedb = await asyncio.to_thread(__import__, "lancedb")
-                private.folder(self._directory)
+                private_files.folder(self._directory)
                 self._connection = await lancedb.connect_async(
                     str(self._directory), read_consistency_interval=timedelta(0)
                 )

@@ -22,9 +22,9 @@ from mainspring.core.types import (
     Usage,
 )
 from mainspring.guards.rewrite.spotlight import Spotlight
+from mainspring.rag.answer.write.answer_form import wish
 from mainspring.rag.answer.write.author import MOST_TOKENS, Author
-from mainspring.rag.answer.write.wish import wish
-from tests.rag.answer.write.test_checked import DOCUMENT, LINES, note
+from tests.rag.answer.write.test_checked_sentences import DOCUMENT, LINES, note
 
 
 class Model:

@@ -24,7 +24,7 @@ from mainspring.features.evaluate.ablate.arms import Arm
 from mainspring.features.evaluate.sets.collections import Document
 from mainspring.rag.answer.generate import REFUSAL
 from mainspring.rag.library import Library
-from mainspring.rag.search.product import Wanted
+from mainspring.rag.search.search_service import Wanted
 from mainspring.rag.search.selection import SearchOptions
 
 COLLECTION = "evaluated"

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from mainspring.engines.base import Embedder
-from mainspring.rag.answer.evidence import named
-from mainspring.rag.answer.verbatim import rows, wanted
+from mainspring.rag.answer.evidence import exact_names
+from mainspring.rag.answer.verbatim import question_kind, rows
 from mainspring.rag.search.hit import Hit
 from mainspring.rag.text import sentences, terms
 
@@ -124,7 +124,7 @@ async def passages(
     bodies = [unit.text for unit in chosen]
     headed = [": ".join(filter(None, (unit.heading, unit.lead, unit.text))) for unit in chosen]
     titles = [unit.heading.rpartition(" > ")[2] if unit.below >= 0 else "" for unit in chosen]
-    titles = [title if wanted.asks(title) else "" for title in titles]
+    titles = [title if question_kind.asks(title) else "" for title in titles]
     everything = list(dict.fromkeys([*bodies, *headed, *filter(None, titles)]))
     embedded = await embedder.embed(everything)
     cosines = dict(zip(everything, (np.asarray(embedded.vectors) @ np.asarray(vector)).tolist(), strict=True))
@@ -219,18 +219,18 @@ def apart(chosen: Sequence[Passage], grown: Sequence[Passage] = ()) -> list[Pass
 def _exact(question: str, units: Sequence[_Unit], texts: Mapping[str, str]) -> list[_Unit]:
     """``units`` with less for those that lack what the question names and others have: an identifier in the unit, its
     heading or what stands before it, a name or a year anywhere in the document or its name."""
-    asked = named.named(question)
+    asked = exact_names.named(question)
     if not asked or not units:
         return list(units)
     exact = [each for each in asked if each.kind == "identifier"]
     others = [each for each in asked if each.kind != "identifier"]
     places = {unit.hit.document_id: f"{unit.hit.source} {texts[unit.hit.document_id]}" for unit in units}
-    known = {name: sum(named.has(text, each) for each in others) for name, text in places.items()}
+    known = {name: sum(exact_names.has(text, each) for each in others) for name, text in places.items()}
     near = [f"{unit.heading}\n{unit.before}\n{unit.text}" for unit in units]
-    own = [sum(named.has(text, each) for each in exact) for text in near]
+    own = [sum(exact_names.has(text, each) for each in exact) for text in near]
     shares = [
-        _SILENT if not siblings and all(named.has(places[unit.hit.document_id], each) for each in exact) else 1.0
-        for unit, siblings in zip(units, (named.identifiers(unit.text) for unit in units), strict=True)
+        _SILENT if not siblings and all(exact_names.has(places[unit.hit.document_id], each) for each in exact) else 1.0
+        for unit, siblings in zip(units, (exact_names.identifiers(unit.text) for unit in units), strict=True)
     ]
     most, most_known = max(own), max(known.values())
     return [
@@ -259,7 +259,7 @@ def _units(
     # A follow-up stands in the last line, behind what it leans on.
     latest = terms.content(question.rpartition("\n")[2]) if "\n" in question else frozenset[str]()
     everything = terms.content(f"{hit.heading} {hit.text}") & asked
-    want = wanted.wanted(question)
+    want = question_kind.wanted(question)
     units: list[_Unit] = []
     for number, (sentence, body) in enumerate(found):
         if sentence.kind == "heading":
@@ -285,7 +285,7 @@ def _units(
             + _HEADING * terms.overlap(weights, above - own)
             + _AROUND * terms.overlap(weights, everything - own)
             + _OFFER * terms.offers(kind, body, asked)
-            + _WANTED * wanted.has(want, body, question, asked)
+            + _WANTED * question_kind.has(want, body, question, asked)
             + _FUSED * hit.score
             + _CHUNK_COSINE * hit.dense_score
         )

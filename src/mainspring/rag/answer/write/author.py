@@ -25,11 +25,11 @@ from mainspring.core.types import (
 from mainspring.guards.rewrite.spotlight import Spotlight, neutralise
 from mainspring.rag.answer.cite import Numbers
 from mainspring.rag.answer.write import arithmetic, prompts
-from mainspring.rag.answer.write.checked import Checked, CheckedSentence
+from mainspring.rag.answer.write.answer_form import Wish
+from mainspring.rag.answer.write.checked_sentences import Checked, CheckedSentence
 from mainspring.rag.answer.write.claims import Problem, Rare
 from mainspring.rag.answer.write.numbers import numbers
 from mainspring.rag.answer.write.sources import Note, numbered, told
-from mainspring.rag.answer.write.wish import Wish
 
 Call = Callable[[Sequence[Message], Sampling], Awaitable[Response]]
 """Asks the model; raises what it raises."""

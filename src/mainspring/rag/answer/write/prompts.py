@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mainspring.rag.answer.write.wish import Wish
+from mainspring.rag.answer.write.answer_form import Wish
 from mainspring.rag.parse.language import NAMES
 
 INSTRUCTION = "You answer questions from notes. Use only what the notes say, and add nothing that is not in them."

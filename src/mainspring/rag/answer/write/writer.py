@@ -23,8 +23,8 @@ from mainspring.rag.answer.generate import AnswerWriter, greedy
 from mainspring.rag.answer.verbatim import rows
 from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.answer.write import prompts, sources, summary
+from mainspring.rag.answer.write.answer_form import wish
 from mainspring.rag.answer.write.author import MOST_TOKENS, Author, prompt
-from mainspring.rag.answer.write.wish import wish
 from mainspring.rag.search.hit import Hit
 from mainspring.telemetry.tracing import Tracing, span_of
 

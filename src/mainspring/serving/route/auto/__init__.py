@@ -15,7 +15,7 @@ from mainspring.serving.ring.ports import Tracing
 from mainspring.serving.route.auto.classifier import Classifier
 from mainspring.serving.route.auto.confidence import Agreement, AnswerJudge, Confidence, Format, Logprob
 from mainspring.serving.route.auto.responder import NAME, Auto, AutoMetrics, Charging, RoutedModel
-from mainspring.serving.route.auto.standing import why_off
+from mainspring.serving.route.auto.routing_payoff import why_off
 
 __all__ = ["NAME", "Auto", "RoutedModel", "make", "packaged"]
 

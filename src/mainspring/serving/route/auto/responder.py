@@ -18,7 +18,7 @@ from mainspring.serving.route.auto.cascade import attempt, besides
 from mainspring.serving.route.auto.classifier import Classifier
 from mainspring.serving.route.auto.confidence import Asking, Confidence
 from mainspring.serving.route.auto.rules import Asked
-from mainspring.serving.route.auto.saving import Bill
+from mainspring.serving.route.auto.savings import Bill
 
 NAME = "auto"
 HEADER = "x-mainspring-route"

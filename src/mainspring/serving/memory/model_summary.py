@@ -14,7 +14,7 @@ from mainspring.core.errors import MainspringError
 from mainspring.core.path import collect
 from mainspring.core.types import ChatRequest, Context, Message, Responder, Sampling
 from mainspring.serving.memory.base import Exchange
-from mainspring.serving.memory.words import sentences
+from mainspring.serving.memory.terms import sentences
 
 _log = logging.getLogger(__name__)
 _INSTRUCTION = (

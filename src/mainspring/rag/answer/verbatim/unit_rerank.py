@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from mainspring.core.errors import EngineError
 from mainspring.engines.base import Reranker
-from mainspring.rag.answer.verbatim import rows, show
+from mainspring.rag.answer.verbatim import display, rows
 from mainspring.rag.answer.verbatim.extract import Passage
 
 log = logging.getLogger("mainspring.rag")
@@ -53,7 +53,7 @@ def form(passage: Passage, question: str) -> str:
     if row is not None:
         cells = rows.columns(row, question)
         body = rows.short(row, cells or row.cells, bold="")
-    elif passage.before and (passage.kind == "item" or show.leans(body)):
+    elif passage.before and (passage.kind == "item" or display.leans(body)):
         body = f"{' '.join(passage.before.split()[-_BEFORE_WORDS:])} {body}"
     path = passage.heading.split(" > ")[-_HEADING_PARTS:]
     words = f"{' > '.join(path)}: {body}".split() if passage.heading else body.split()

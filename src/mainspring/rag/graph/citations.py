@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mainspring.core.types import Citation, Event, Text
-from mainspring.rag.graph.found import Cited, Theme, Walked
+from mainspring.rag.graph.results import Cited, Theme, Walked
 from mainspring.rag.query.model import Ask, soft
 from mainspring.rag.query.plan import PlanStep
 from mainspring.rag.search.hit import Hit

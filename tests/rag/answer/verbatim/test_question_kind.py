@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mainspring.rag.answer.verbatim import wanted
+from mainspring.rag.answer.verbatim import question_kind
 from mainspring.rag.text import terms
 
 
@@ -25,7 +25,7 @@ from mainspring.rag.text import terms
     ],
 )
 def test_what_a_question_wants(question: str, kind: str) -> None:
-    assert wanted.wanted(question) == kind
+    assert question_kind.wanted(question) == kind
 
 
 @pytest.mark.parametrize(
@@ -51,18 +51,18 @@ def test_what_a_question_wants(question: str, kind: str) -> None:
     ],
 )
 def test_what_answers_has_what_is_wanted_and_what_repeats_has_not(question: str, repeats: str, answers: str) -> None:
-    kind, asked = wanted.wanted(question), terms.content(question)
-    assert wanted.has(kind, answers, question, asked) == 1
-    assert wanted.has(kind, repeats, question, asked) == 0
+    kind, asked = question_kind.wanted(question), terms.content(question)
+    assert question_kind.has(kind, answers, question, asked) == 1
+    assert question_kind.has(kind, repeats, question, asked) == 0
 
 
 def test_a_value_of_the_question_itself_answers_nothing() -> None:
     question = "How many guests may sleep in room 12?"
     asked = terms.content(question)
-    assert wanted.has("value", "Guests of room 12 sleep on the second floor.", question, asked) == 0
-    assert wanted.has("value", "It sleeps 3 guests.", question, asked) == 1
+    assert question_kind.has("value", "Guests of room 12 sleep on the second floor.", question, asked) == 0
+    assert question_kind.has("value", "It sleeps 3 guests.", question, asked) == 1
 
 
 def test_a_heading_that_asks() -> None:
-    assert wanted.asks("Usage > Can I bring a dog?")
-    assert not wanted.asks("Dogs and other animals")
+    assert question_kind.asks("Usage > Can I bring a dog?")
+    assert not question_kind.asks("Dogs and other animals")

@@ -11,8 +11,8 @@ from mainspring.core.errors import InvalidRequest, NotFound, Unsupported
 from mainspring.core.types import Context, EventRecord, Principal
 from mainspring.rag.query.model import ModelAsk
 from mainspring.rag.search import filters
-from mainspring.rag.search.product import Search, Wanted
 from mainspring.rag.search.recommend import Recommender, count, recommend
+from mainspring.rag.search.search_service import Search, Wanted
 from mainspring.rag.search.selection import SearchOptions
 from mainspring.stores.sql import ids
 from mainspring.telemetry.tracing import Span, Tracing

@@ -13,8 +13,8 @@ from mainspring.core.types import Message
 from mainspring.rag.answer.evidence.values import Value
 from mainspring.rag.answer.verbatim import rows
 from mainspring.rag.answer.verbatim.extract import Passage
+from mainspring.rag.answer.verbatim.question_kind import answering, asks
 from mainspring.rag.answer.verbatim.roles import key
-from mainspring.rag.answer.verbatim.wanted import answering, asks
 from mainspring.rag.text import sentences, terms
 
 _LEANS = re.compile(

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from mainspring.guards.detect.pasted import LEAST, spans
+from mainspring.guards.detect.quoted_text import LEAST, spans
 
 LONG = "The harvest was good this year, and the mill ran every day until the frost came and the river froze over. " * 2
 MAIL = f"Subject: Harvest\nFrom: ana@example.org\n\n{LONG}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mainspring.rag.answer.write.wish import Wish, subject, wish
+from mainspring.rag.answer.write.answer_form import Wish, subject, wish
 
 
 @pytest.mark.parametrize(

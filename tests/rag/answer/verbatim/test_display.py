@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from mainspring.rag.answer.verbatim import show
+from mainspring.rag.answer.verbatim import display
 from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.search.hit import Hit
 from mainspring.rag.text.sentences import Kind
@@ -31,14 +31,14 @@ def passage(document: str, text: str, kind: Kind = "sentence", before: str = "")
     ],
 )
 def test_the_value_that_answers_is_bold(sentence: str, question: str, expected: str) -> None:
-    assert show.bold(sentence, question) == expected
+    assert display.bold(sentence, question) == expected
 
 
 def test_a_sentence_that_leans_is_shown_with_the_one_before() -> None:
     text = "The press keeps coffee hot for two hours. It must not be used on a stove."
-    found = show.whole(passage(text, text[42:], before=text[:41]), "May I put it on a stove?", {"d": text}, 60)
+    found = display.whole(passage(text, text[42:], before=text[:41]), "May I put it on a stove?", {"d": text}, 60)
     assert (found.text, found.start) == (text, 0)
-    assert show.whole(passage(text, text[42:], before=text[:41]), "May I?", {"d": text}, 10).text == text[42:]
+    assert display.whole(passage(text, text[42:], before=text[:41]), "May I?", {"d": text}, 10).text == text[42:]
 
 
 LIST = "# Kit\n\nNot paid for are:\n\n- coffee machines\n- plants\n- sofas\n\nAsk first."
@@ -46,9 +46,9 @@ LIST = "# Kit\n\nNot paid for are:\n\n- coffee machines\n- plants\n- sofas\n\nAs
 
 def test_a_list_is_shown_whole_where_several_things_are_asked_for() -> None:
     item = passage(LIST, "plants", "item")
-    found = show.whole(item, "Which items are not paid for?", {"d": LIST}, 60)
+    found = display.whole(item, "Which items are not paid for?", {"d": LIST}, 60)
     assert found.text == "Not paid for are:\n\n- coffee machines\n- plants\n- sofas"
-    assert show.whole(item, "Are plants paid for?", {"d": LIST}, 60) == item
+    assert display.whole(item, "Are plants paid for?", {"d": LIST}, 60) == item
 
 
 def test_rows_without_a_named_column_are_one_table() -> None:
@@ -57,7 +57,7 @@ def test_rows_without_a_named_column_are_one_table() -> None:
         "Zone: South | Days: 3 | Price: 9 | Carrier: B | Track: no",
     ]
     text = "\n".join(f"| {row} |" for row in rows)
-    (piece,) = show.pieces([passage(text, row, "row") for row in rows], "What about the zones?")
+    (piece,) = display.pieces([passage(text, row, "row") for row in rows], "What about the zones?")
     assert piece.text.splitlines()[0] == "| Zone | Days | Price | Carrier | Track |  |"
     assert piece.text.count("[") == 2
     assert len(piece.passages) == 2
@@ -65,13 +65,13 @@ def test_rows_without_a_named_column_are_one_table() -> None:
 
 def test_code_stays_code() -> None:
     text = "```\nborg compact\n```"
-    (piece,) = show.pieces([passage(text, "borg compact", "code")], "What do I run?")
+    (piece,) = display.pieces([passage(text, "borg compact", "code")], "What do I run?")
     assert piece.text == "```\nborg compact\n```\n[1]"
 
 
 def test_a_list_below_a_heading_that_asks_is_shown_as_a_whole() -> None:
     text = "# What do I need?\n\n- a towel\n- clean shoes\n- a padlock\n"
     item = replace(passage(text, "clean shoes", "item"), heading="FAQ > What do I need?")
-    assert show.whole(item, "What should I bring?", {item.hit.document_id: text}, 60).text.endswith("a padlock")
+    assert display.whole(item, "What should I bring?", {item.hit.document_id: text}, 60).text.endswith("a padlock")
     plain = replace(item, heading="FAQ > Things")
-    assert show.whole(plain, "What should I bring?", {item.hit.document_id: text}, 60) == plain
+    assert display.whole(plain, "What should I bring?", {item.hit.document_id: text}, 60) == plain

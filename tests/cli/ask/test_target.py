@@ -91,7 +91,7 @@ def test_what_is_not_there_is_told_in_the_server_s_words(there: Run) -> None:
 
 
 def test_lists_are_read_to_their_end(there: Run, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mainspring.cli.ask.places._PAGE", 2)
+    monkeypatch.setattr("mainspring.cli.ask.target._PAGE", 2)
     made = [server.call("POST", "/v1/vector_stores", {"name": f"page {number}"})[1]["id"] for number in range(5)]
     calls: list[str] = []
     call = Remote.call

@@ -10,10 +10,10 @@ from mainspring.core.path import Answer
 from mainspring.core.types import Citation, Event, Finish, Head, Text, Usage
 from mainspring.rag.answer.context import ContextSpan
 from mainspring.rag.answer.verbatim.extract import Passage
-from mainspring.rag.answer.write.checked import Checked, marked
+from mainspring.rag.answer.write.answer_form import Wish
+from mainspring.rag.answer.write.checked_sentences import Checked, marked
 from mainspring.rag.answer.write.claims import Problem
 from mainspring.rag.answer.write.sources import Note
-from mainspring.rag.answer.write.wish import Wish
 from mainspring.rag.search.hit import Hit
 
 LINES = (

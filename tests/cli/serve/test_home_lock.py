@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from mainspring.cli.serve.sole import NAME, sole_server
+from mainspring.cli.serve.home_lock import NAME, sole_server
 from mainspring.core.errors import Conflict
 from mainspring.core.settings import Settings, StoresSettings
 
 HOLDS = """
 import sys
 from pathlib import Path
-from mainspring.cli.serve.sole import sole_server
+from mainspring.cli.serve.home_lock import sole_server
 from mainspring.core.settings import Settings
 with sole_server(Settings(home=Path(sys.argv[1]))):
     print("held", flush=True)

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mainspring.engines.base import Embedder
-from mainspring.rag.answer.evidence.named import Named
+from mainspring.rag.answer.evidence.exact_names import Named
 from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.search.hit import Hit
 from mainspring.rag.text import terms

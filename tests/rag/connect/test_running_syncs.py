@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 
 from mainspring.core.errors import UpstreamError
-from mainspring.rag.connect.under_way import Syncs
+from mainspring.rag.connect.running_syncs import Syncs
 from mainspring.rag.ingest.pipeline import Progress
 from mainspring.rag.ingest.publish import IngestReport
 from mainspring.stores.documents.records import Collection

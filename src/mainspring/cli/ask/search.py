@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mainspring.cli.ask.places import nothing_kept, place
+from mainspring.cli.ask.target import nothing_kept, place
 from mainspring.core.errors import NotFound
 from mainspring.core.settings import Settings, load
 from mainspring.terminal import complete, show
@@ -15,7 +15,7 @@ from mainspring.terminal import complete, show
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from mainspring.cli.ask.places import Place
+    from mainspring.cli.ask.target import Place
 
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
 Groups = Annotated[

@@ -10,8 +10,8 @@ from mainspring.core.settings import SessionsSettings
 from mainspring.core.types import Responder
 from mainspring.engines import ChatModel, Engines
 from mainspring.serving.memory.keeper import Keeper
+from mainspring.serving.memory.model_summary import Writer
 from mainspring.serving.memory.tokens import Tokens
-from mainspring.serving.memory.written import Writer
 from mainspring.serving.money.charged_models import Charged
 from mainspring.serving.money.reservation import Purse
 from mainspring.stores import Stores

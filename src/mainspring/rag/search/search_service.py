@@ -14,9 +14,9 @@ from mainspring.rag.answer.cite import cite
 from mainspring.rag.answer.context import Sift, sifted
 from mainspring.rag.answer.generate import AnswerWriter
 from mainspring.rag.answer.verbatim import extract
-from mainspring.rag.graph import told
-from mainspring.rag.graph.found import Walked
+from mainspring.rag.graph import citations as told
 from mainspring.rag.graph.graphs import Graphs
+from mainspring.rag.graph.results import Walked
 from mainspring.rag.ingest.vocabulary import Vocabularies
 from mainspring.rag.query.model import ModelAsk
 from mainspring.rag.query.plan import PlanStep, QueryPlan, Steps

@@ -11,7 +11,7 @@ import pytest
 from mainspring.engines.catalogue import convert
 from mainspring.engines.catalogue.entries import FileEntry
 from mainspring.engines.catalogue.sources import Fetcher, sha256_of
-from mainspring.engines.process import output
+from mainspring.engines.process import child_output
 
 
 class Stopped(Exception):
@@ -37,7 +37,7 @@ def test_lines_come_whole_and_beats_between_them() -> None:
     command = [sys.executable, "-X", "utf8", "-c", script]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        found = list(output.lines(process.stdout, lambda: beats.append(1), every_s=0.02))
+        found = list(child_output.lines(process.stdout, lambda: beats.append(1), every_s=0.02))
     assert found == ["one", "twö", "end"]
     assert len(beats) >= 3
 

@@ -107,7 +107,7 @@ class Here:
 
     async def search(self, collection: str, query: str, k: int) -> list[dict[str, Any]]:
         from mainspring.core.types import Context
-        from mainspring.rag.search.product import Wanted
+        from mainspring.rag.search.search_service import Wanted
 
         found = await self._system.library.search.search(Context(self._who), collection, Wanted((query,), k))
         return [

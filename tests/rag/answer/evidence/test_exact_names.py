@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mainspring.rag.answer.evidence.named import Named, exact, has, missing, named
+from mainspring.rag.answer.evidence.exact_names import Named, exact, has, missing, named
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mainspring.rag.graph.found import Cited, Path, Theme, Walked
+from mainspring.rag.graph.results import Cited, Path, Theme, Walked
 
 
 def step(subject: str, predicate: str, thing: str, quote: str) -> Cited:

@@ -13,10 +13,10 @@ from mainspring.core.settings import GatewaySettings
 from mainspring.core.types import Finish, Text, TraceParent
 from mainspring.gateway.edge.app import create_app
 from mainspring.gateway.routes import generate
-from mainspring.http import pace
+from mainspring.http import loop_fairness
 from mainspring.http.access import access_to
 from mainspring.http.idempotency import Idempotency
-from mainspring.http.pace import Pace, metered
+from mainspring.http.loop_fairness import Pace, metered
 from mainspring.http.request_body import JsonRequest
 from tests.gateway.asgi import Kept, Keys, NoModels, ask, gateway
 from tests.serving.house import Recited
@@ -41,7 +41,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
         clock.now += seconds
         await asyncio.sleep(0)
 
-    monkeypatch.setattr(pace, "sleep", sleep)
+    monkeypatch.setattr(loop_fairness, "sleep", sleep)
     return clock
 
 
@@ -86,7 +86,7 @@ async def test_what_was_taken_is_forgotten_and_who_left_holds_up_nobody(clock: C
         await served(it, "loud", 0.05)
     waited = it.waited
     assert waited
-    clock.now += pace.ABOUT_S + 0.1
+    clock.now += loop_fairness.ABOUT_S + 0.1
     for _ in range(100):
         await served(it, "loud", 0.05)
     assert it.waited == waited
@@ -110,10 +110,10 @@ async def test_so_many_of_a_tenant_wait_and_no_longer_than_the_bound(clock: Cloc
 
     quiets = asyncio.create_task(quiet())
     await asyncio.sleep(0)
-    came = await asyncio.gather(*(one() for _ in range(pace.MOST_WAITING + 5)))
+    came = await asyncio.gather(*(one() for _ in range(loop_fairness.MOST_WAITING + 5)))
     await quiets
-    assert came[pace.MOST_WAITING :] == ["overloaded"] * 5
-    assert "overloaded" in came[: pace.MOST_WAITING]
+    assert came[loop_fairness.MOST_WAITING :] == ["overloaded"] * 5
+    assert "overloaded" in came[: loop_fairness.MOST_WAITING]
     assert it.refused == came.count("overloaded")
 
 
@@ -169,9 +169,9 @@ async def test_a_refusal_counts_for_more_than_it_took(clock: Clock) -> None:
 
 async def test_what_is_answered_429_or_503_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
     ends = list[bool]()
-    settle = pace.Spent.settle
+    settle = loop_fairness.Spent.settle
 
-    def noted(spent: pace.Spent) -> None:
+    def noted(spent: loop_fairness.Spent) -> None:
         ends.append(spent.refused)
         settle(spent)
 
@@ -179,7 +179,7 @@ async def test_what_is_answered_429_or_503_is_a_refusal(monkeypatch: pytest.Monk
         async def respond(self, request: Any, context: Any) -> Any:
             raise Overloaded("full", retry_after=1.0)
 
-    monkeypatch.setattr(pace.Spent, "settle", noted)
+    monkeypatch.setattr(loop_fairness.Spent, "settle", noted)
     for model, refused in ((Recited(Text("Hello"), Finish("stop")), False), (Full(), True)):
         await ask(gateway(model), "POST", "/v1/chat/completions", CHAT)
         assert ends.pop() is refused

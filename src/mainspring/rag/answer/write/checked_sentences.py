@@ -18,9 +18,9 @@ from mainspring.rag.answer.context import within
 from mainspring.rag.answer.evidence.values import values
 from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.answer.write import claims
+from mainspring.rag.answer.write.answer_form import Wish
 from mainspring.rag.answer.write.claims import Problem, Rare
 from mainspring.rag.answer.write.sources import Note, told
-from mainspring.rag.answer.write.wish import Wish
 from mainspring.rag.text import sentences
 
 Again = Callable[[str, Sequence[Problem], int], Awaitable[tuple[str, Usage]]]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mainspring.rag.answer.evidence.absent import absent
-from mainspring.rag.answer.evidence.named import Named, has
+from mainspring.rag.answer.evidence.exact_names import Named, has
+from mainspring.rag.answer.evidence.missing_topics import absent
 from mainspring.rag.answer.verbatim.extract import passages
 from mainspring.rag.search.hit import Hit
 from tests.rag.conftest import WordEmbedder

@@ -7,8 +7,8 @@ from pydantic import ValidationError
 from mainspring.core.errors import GuardRefused
 from mainspring.core.settings import GuardsSettings
 from mainspring.core.settings.guards.limits import LanguageLimits, LengthLimits, Topic, TopicLimits
-from mainspring.guards.detect import bounds
-from mainspring.guards.detect.bounds import Beyond, Examples
+from mainspring.guards.detect import question_limits
+from mainspring.guards.detect.question_limits import Beyond, Examples
 from mainspring.guards.policy.policies import GuardPolicy
 
 AXES = np.eye(3)
@@ -16,11 +16,11 @@ AXES = np.eye(3)
 
 def test_lengths() -> None:
     limits = LengthLimits(action="refuse", characters=5, tokens=2, messages=3)
-    assert bounds.length("12345", 2, limits) == []
-    assert bounds.length("123456", 3, limits) == [Beyond("length", "characters"), Beyond("length", "tokens")]
-    assert bounds.messages(3, limits) == []
-    assert bounds.messages(4, limits) == [Beyond("length", "messages")]
-    assert bounds.length("x" * 10**6, 10**6, LengthLimits(action="refuse")) == []
+    assert question_limits.length("12345", 2, limits) == []
+    assert question_limits.length("123456", 3, limits) == [Beyond("length", "characters"), Beyond("length", "tokens")]
+    assert question_limits.messages(3, limits) == []
+    assert question_limits.messages(4, limits) == [Beyond("length", "messages")]
+    assert question_limits.length("x" * 10**6, 10**6, LengthLimits(action="refuse")) == []
 
 
 @pytest.mark.parametrize(
@@ -35,28 +35,32 @@ def test_lengths() -> None:
     ],
 )
 def test_languages(code: str, limits: LanguageLimits, passes: bool) -> None:
-    assert (bounds.language(code, limits, unknown="und") == []) is passes
+    assert (question_limits.language(code, limits, unknown="und") == []) is passes
 
 
 def test_topics() -> None:
     examples = Examples({"bread": AXES[:1]}, {"war": AXES[1:2]})
     limits = TopicLimits(allowed_above=0.3, forbidden_above=0.6, least_words=2)
-    assert bounds.topic("how much bread", [AXES[0]], examples, limits) == []
-    assert bounds.topic("who won the war", [AXES[1]], examples, limits) == [Beyond("topic", "war", 1.0)]
-    assert bounds.topic("which is third", [AXES[2]], examples, limits) == [Beyond("topic", "none_allowed", 0.0)]
+    assert question_limits.topic("how much bread", [AXES[0]], examples, limits) == []
+    assert question_limits.topic("who won the war", [AXES[1]], examples, limits) == [Beyond("topic", "war", 1.0)]
+    assert question_limits.topic("which is third", [AXES[2]], examples, limits) == [
+        Beyond("topic", "none_allowed", 0.0)
+    ]
     # A word alone may go on with anything; with what was asked before a question may be about something allowed.
-    assert bounds.topic("third", [AXES[2]], examples, limits) == []
-    assert bounds.topic("and the third", [AXES[2], AXES[0]], examples, limits) == []
-    assert bounds.topic("and the second", [AXES[2], AXES[1]], examples, limits) == [Beyond("topic", "war", 1.0)]
+    assert question_limits.topic("third", [AXES[2]], examples, limits) == []
+    assert question_limits.topic("and the third", [AXES[2], AXES[0]], examples, limits) == []
+    assert question_limits.topic("and the second", [AXES[2], AXES[1]], examples, limits) == [
+        Beyond("topic", "war", 1.0)
+    ]
     # Nearer to what is allowed than to what is forbidden.
     both = np.array([0.75, 0.66, 0.0])
-    assert bounds.topic("bread in the war", [both], examples, limits) == []
+    assert question_limits.topic("bread in the war", [both], examples, limits) == []
 
 
 def test_more_examples_of_one_thing_do_not_make_it_nearer() -> None:
     one, other = AXES[:1], AXES[[0, 0, 0]]
-    assert bounds.likeness(AXES[0], one) == bounds.likeness(AXES[0], other) == 1.0
-    assert bounds.nearest(AXES[0], {}) == ("", 0.0)
+    assert question_limits.likeness(AXES[0], one) == question_limits.likeness(AXES[0], other) == 1.0
+    assert question_limits.nearest(AXES[0], {}) == ("", 0.0)
 
 
 def test_who_is_refused_is_told_the_reason() -> None:
