@@ -8,15 +8,7 @@ from itertools import combinations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mainspring.rag.answer.context import (
-    Candidate,
-    ContextReading,
-    ContextSpan,
-    assemble,
-    at_the_ends,
-    spans,
-    within,
-)
+from mainspring.rag.answer.context import Candidate, ContextReading, ContextSpan, assemble, at_the_ends, spans, within
 from mainspring.rag.search.hit import Hit
 
 TABLE = """# Rates

@@ -8,18 +8,7 @@ from typing import Any
 import pytest
 
 from mainspring.core.errors import EngineError, InvalidRequest, Unsupported
-from mainspring.core.types import (
-    ChatRequest,
-    Context,
-    Event,
-    Finish,
-    Head,
-    Message,
-    Request,
-    Response,
-    Text,
-    Usage,
-)
+from mainspring.core.types import ChatRequest, Context, Event, Finish, Head, Message, Request, Response, Text, Usage
 from mainspring.rag.ingest.vocabulary import Vocabularies
 from mainspring.rag.query import multi_query
 from mainspring.rag.query.model import ModelAsk, lines

@@ -35,14 +35,7 @@ from mainspring.engines.openvino.runtime import (
     penalised,
     speculating_blocks,
 )
-from mainspring.engines.openvino.sequences import (
-    Job,
-    Rejected,
-    Sequence,
-    drain,
-    reason_of,
-    release_logprobs,
-)
+from mainspring.engines.openvino.sequences import Job, Rejected, Sequence, drain, reason_of, release_logprobs
 from mainspring.engines.openvino.shared_steps import SharedSteps
 from mainspring.engines.openvino.speculation import Speculation
 from mainspring.engines.process.protocol import Channel, Message, run_child

@@ -12,15 +12,7 @@ from collections.abc import Mapping, Sequence
 from mainspring.core.path import Layer
 from mainspring.core.types import ChatRequest, Context, Request, Responder, Response
 from mainspring.guards.detect import conversation
-from mainspring.serving.guard.layers import (
-    Detect,
-    GuardDecision,
-    GuardMetrics,
-    Policies,
-    Policy,
-    note,
-    tell,
-)
+from mainspring.serving.guard.layers import Detect, GuardDecision, GuardMetrics, Policies, Policy, note, tell
 from mainspring.serving.memory.layer import stored_name
 from mainspring.serving.ring.ports import EventLog, Tracing
 from mainspring.stores.sessions.conversations import SessionTurn

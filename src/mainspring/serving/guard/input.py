@@ -26,16 +26,7 @@ from mainspring.core.types import (
 from mainspring.guards.detect import question_limits
 from mainspring.guards.detect.question_limits import Beyond
 from mainspring.guards.rewrite.placeholders import Placeholders
-from mainspring.serving.guard.layers import (
-    About,
-    Detect,
-    GuardDecision,
-    GuardMetrics,
-    Policies,
-    Policy,
-    note,
-    tell,
-)
+from mainspring.serving.guard.layers import About, Detect, GuardDecision, GuardMetrics, Policies, Policy, note, tell
 from mainspring.serving.guard.placeholder_return import Conversations, hidden, put_back
 from mainspring.serving.memory.base import Count
 from mainspring.serving.memory.tokens import estimated

@@ -16,15 +16,7 @@ from typing import Any
 
 from mainspring.core import cards, private_files
 from mainspring.core.settings import TelemetrySettings
-from mainspring.core.types import (
-    ChatRequest,
-    CompletionRequest,
-    Context,
-    EventRecord,
-    Head,
-    Request,
-    RerankRequest,
-)
+from mainspring.core.types import ChatRequest, CompletionRequest, Context, EventRecord, Head, Request, RerankRequest
 from mainspring.telemetry.logs import REQUESTS, extra
 
 _log = logging.getLogger(REQUESTS)

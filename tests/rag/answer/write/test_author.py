@@ -9,18 +9,7 @@ import pytest
 
 from mainspring.core.errors import EngineDied
 from mainspring.core.path import collect
-from mainspring.core.types import (
-    Event,
-    Finish,
-    Head,
-    Message,
-    Notice,
-    Response,
-    Sampling,
-    Text,
-    TokenLogprob,
-    Usage,
-)
+from mainspring.core.types import Event, Finish, Head, Message, Notice, Response, Sampling, Text, TokenLogprob, Usage
 from mainspring.guards.rewrite.spotlight import Spotlight
 from mainspring.rag.answer.write.answer_form import wish
 from mainspring.rag.answer.write.author import MOST_TOKENS, Author

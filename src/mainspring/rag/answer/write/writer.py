@@ -4,16 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
-from mainspring.core.types import (
-    ChatRequest,
-    Context,
-    Event,
-    Finish,
-    Message,
-    Responder,
-    Response,
-    Sampling,
-)
+from mainspring.core.types import ChatRequest, Context, Event, Finish, Message, Responder, Response, Sampling
 from mainspring.engines.base import Embedder
 from mainspring.guards.rewrite.spotlight import Spotlight
 from mainspring.rag.answer.answer_notes import Notes
