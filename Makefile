@@ -58,7 +58,7 @@ check: $(VENV)/.test ## Lint, format check, strict types, import contracts
 	@$(BIN)/lint-imports
 	@$(BIN)/python scripts/settings_page.py --check
 
-format: $(VENV)/.test ## Format the code, and write docs/settings.md anew
+format: $(VENV)/.test ## Format the code, and write docs/reference/settings.md anew
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format .
 	@$(BIN)/python scripts/settings_page.py
@@ -79,7 +79,7 @@ console-check: ## Test the console's parts, and that a build of its sources is w
 	@cd console && npm run --silent build -- --logLevel warn --outDir node_modules/.built
 	@$(PYTHON) scripts/console_built.py same console/node_modules/.built
 
-bench: $(VENV)/.test ## Run the benchmarks (NAME=retrieval for one) and rewrite docs/benchmarks.md
+bench: $(VENV)/.test ## Run the benchmarks (NAME=retrieval for one) and rewrite docs/reference/benchmarks.md
 	@$(BIN)/python benchmarks/run.py $(NAME)
 
 docs: $(VENV)/.test ## Run every example of the documentation

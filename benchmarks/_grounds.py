@@ -30,8 +30,8 @@ class Ground:
 
 
 _DESIGN = "the design"
-_ALARMS = "docs/detectors.md, at most 5 % false alarms"
-_VERBATIM = "docs/documents.md, quotes looked up in the stored text"
+_ALARMS = "docs/reference/detectors.md, at most 5 % false alarms"
+_VERBATIM = "docs/guides/documents.md, quotes looked up in the stored text"
 GROUNDS = (
     Ground("path_overhead", ("throughput, 32", "added time to first token"), "baseline", "the bare engine", _DESIGN),
     Ground("proxy_overhead", ("requests a second",), "peer", "LiteLLM 1.105", _DESIGN),

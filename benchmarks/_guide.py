@@ -125,7 +125,7 @@ SAID = (
         "E.7",
         "price of a request",
         "$0.0028 a request, $84,000 a month at a million a day",
-        remark="arithmetic: $0.0028125 and $84,375 exactly, which the price book gives (docs/costs.md, tested)",
+        remark="arithmetic: $0.0028125 and $84,375 exactly, which the price book gives (docs/guides/costs.md, tested)",
     ),
     Said(
         "E.7",

@@ -38,7 +38,7 @@ def load() -> list[Labelled]:
     """All pairs. Skips the benchmark where a set is missing."""
     root = Path(os.environ.get("MAINSPRING_DATA", "")) / "paraphrase"
     if not root.is_dir():
-        skip("MAINSPRING_DATA names no folder with paraphrase/ in it (docs/caching.md says what belongs there)")
+        skip("MAINSPRING_DATA names no folder with paraphrase/ in it (docs/guides/caching.md says what belongs there)")
     pairs = [*_paws_wiki(root), *_paws_qqp(root), *_squad(root), *_paraquality(root), *_medical(root)]
     taken = {_plain(text) for pair in pairs if pair.source == "PAWS-QQP" for text in (pair.one, pair.other)}
     pairs += _quora(root, taken)

@@ -1,4 +1,4 @@
-"""The table that `docs/benchmarks.md` begins with: what is claimed, ours beside the peer or the baseline."""
+"""The table that `docs/reference/benchmarks.md` begins with: what is claimed, ours beside the peer or the baseline."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ async def main(given: argparse.Namespace) -> None:
     for reason in missing:
         print(f"left out: {reason}")
     if not any(each.name in PUBLIC for each in found) and given.only != "handbook-2hop":
-        skip("none of the public sets is here: docs/evaluation.md says where they come from")
+        skip("none of the public sets is here: docs/guides/evaluation.md says where they come from")
     if given.questions is not None:
         rows = [row for each in found if each.name == "2wiki" for row in written(each)]
         given.questions.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Run the benchmarks, all or those named, one after the other, and write ``docs/benchmarks.md`` and its details.
+"""Run the benchmarks, all or those named, one after the other, and write their pages below ``docs/reference``.
 
     python benchmarks/run.py [NAME ...]
     python benchmarks/run.py --docs-only
@@ -27,7 +27,7 @@ from _grounds import compared, interval, observations, verdict
 from _report import BUSY, RESULTS, SKIPPED, Clock, Figure, number
 
 BENCHMARKS = Path(__file__).parent
-PAGE = BENCHMARKS.parent / "docs" / "benchmarks.md"
+PAGE = BENCHMARKS.parent / "docs" / "reference" / "benchmarks.md"
 DETAILS = PAGE.with_name("benchmarks-details.md")
 # In the order of the page; what is not named here follows by name.
 ORDER = ("path_overhead", "cold_start", "ingest", "retrieval", "answers", "handbook", "guards", "install")
@@ -65,7 +65,7 @@ DATA_SETS = (
     ("qa/qags", "QAGS: sentences of summaries judged by three people each", "W4ngatang/qags", "none"),
     (
         "paraphrase",
-        "paraphrases and near-misses of seven public sets: see docs/caching.md",
+        "paraphrases and near-misses of seven public sets: see docs/guides/caching.md",
         "nusnlp/paraphrasing-squad",
         "none",
     ),

@@ -2,7 +2,7 @@
 
     python benchmarks/second_company.py FOLDER [--mode extractive] [--home KEPT] [--out FOLDER] [--readings A B]
 
-FOLDER holds `documents/` and `questions.jsonl` (docs/evaluation.md): documents of any kind and at least thirty
+FOLDER holds `documents/` and `questions.jsonl` (docs/guides/evaluation.md): documents of any kind and at least thirty
 questions that they answer, near misses and off-topic ones. Whoever tunes on a folder reports on another. Only questions
 of the split `reported` make a result that is kept; others are printed. `--out` writes every answer for reading; what
 two readers said of them (files by the rubric of `mainspring.features.evaluate.sets.readings`) is reported with their

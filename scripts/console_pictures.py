@@ -1,6 +1,6 @@
 """Pictures of the console for its page in docs/: a server of its own with the sample handbook, asked and looked at.
 
-python scripts/console_pictures.py docs/console [PAGE ...]
+python scripts/console_pictures.py docs/pictures [PAGE ...]
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Writes docs/settings.md, every setting with its default and meaning, from the classes in src/mainspring/settings.
+"""Writes docs/reference/settings.md, every setting with its default and meaning, from the settings' classes.
 
 python scripts/settings_page.py            # write it
 python scripts/settings_page.py --check    # exit status 1 where it is not what the classes say
@@ -22,7 +22,7 @@ from pydantic_core import PydanticUndefined
 
 from mainspring.core.settings import Settings
 
-PAGE = Path(__file__).parent.parent / "docs" / "settings.md"
+PAGE = Path(__file__).parent.parent / "docs" / "reference" / "settings.md"
 HEAD = """# All settings
 
 How they are given, and where: [configuration](configuration.md). Written from the code by `python
@@ -143,7 +143,7 @@ def main() -> int:
         return 0
     if PAGE.read_text(encoding="utf-8") == page():
         return 0
-    sys.stderr.write("docs/settings.md is not what the settings say: run `python scripts/settings_page.py`\n")
+    sys.stderr.write("docs/reference/settings.md is not what the settings say: run `python scripts/settings_page.py`\n")
     return 1
 
 

@@ -151,7 +151,7 @@ def test_a_running_server_on_postgres_is_copied_and_the_copy_serves(
 
 
 def test_the_commands_for_postgres_on_the_page_run(tmp_path: Path, urls: list[str], redis_url: str) -> None:
-    page = (ROOT / "docs" / "backup.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "operate" / "backup.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"^```bash\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     address, new = "postgresql://mainspring:secret@db.example.com/", f"mainspring_{uuid.uuid4().hex}"
     assert block.count(address) == 2

@@ -14,7 +14,9 @@ import pytest
 from tests.cli.command import run_script, run_within
 from tests.conftest import ROOT, Server
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+LINK = re.compile(r"\]\(([^)#:\s]*)(?:#([^)\s]*))?\)")
 BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # Commands that set up the machine, stop the reader's server or need a hub; `make` targets are what CI runs itself.
 NOT_HERE = (
@@ -36,9 +38,17 @@ def blocks(page: Path, kind: str) -> list[str]:
     return [body for found, body in BLOCK.findall(page.read_text(encoding="utf-8")) if found == kind]
 
 
+def headings(page: Path) -> set[str]:
+    """The names under which a page's headings are linked to, as GitHub makes them."""
+    lines = re.findall(r"^#+ +(.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", line.lower().replace("`", "")).strip().replace(" ", "-") for line in lines}
+
+
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
-    "page", [page for page in PAGES if blocks(page, "python") or blocks(page, "sh")], ids=lambda page: page.name
+    "page",
+    [page for page in PAGES if blocks(page, "python") or blocks(page, "sh")],
+    ids=lambda page: str(page.relative_to(ROOT)),
 )
 def test_examples(server: Server, page: Path, tmp_path: Path) -> None:
     """The program first: a page's commands look at what it has made."""
@@ -54,12 +64,40 @@ def test_examples(server: Server, page: Path, tmp_path: Path) -> None:
 
 
 def test_links_between_pages_lead_somewhere() -> None:
+    """To a file that is there, and to a heading that the page has."""
     broken = []
     for page in PAGES:
-        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
-            if not (page.parent / target).exists():
-                broken.append(f"{page.name}: {target}")
+        for target, heading in LINK.findall(page.read_text(encoding="utf-8")):
+            there = (page.parent / target).resolve() if target else page
+            if not there.exists() or (heading and heading not in headings(there)):
+                broken.append(f"{page.relative_to(ROOT)}: {target}#{heading}")
     assert not broken
+
+
+def test_the_contents_name_every_page() -> None:
+    contents = DOCS / "README.md"
+    named = {(DOCS / target).resolve() for target, _ in LINK.findall(contents.read_text(encoding="utf-8"))}
+    assert {page for page in DOCS.rglob("*.md") if page != contents} == named
+
+
+def test_every_picture_is_shown() -> None:
+    shown = {
+        (page.parent / target).resolve()
+        for page in PAGES
+        for target, _ in LINK.findall(page.read_text(encoding="utf-8"))
+    }
+    assert not [path.name for path in (DOCS / "pictures").iterdir() if path not in shown]
+
+
+def test_pages_that_code_names_are_there() -> None:
+    """Errors and help send their readers to pages by path."""
+    named: dict[str, str] = {}
+    for folder in ("src", "scripts", "benchmarks"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for page in re.findall(r"(?<![\w/])docs/[a-z/-]+\.md", path.read_text(encoding="utf-8")):
+                named.setdefault(page, str(path.relative_to(ROOT)))
+    assert len(named) > 10
+    assert not {page: by for page, by in named.items() if not (ROOT / page).exists()}
 
 
 def _run(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:

@@ -18,7 +18,7 @@ def loaded(tmp_path: Path, text: str, **environment: str) -> object:
     return load(path, environment).settings
 
 
-@pytest.mark.parametrize("page", ["routing.md", "engines.md"])
+@pytest.mark.parametrize("page", ["guides/routing.md", "reference/engines.md"])
 def test_examples_are_settings(tmp_path: Path, page: str) -> None:
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     blocks = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)

@@ -12,8 +12,8 @@ from pydantic import BaseModel
 from mainspring.core.settings import Settings, describe, load
 from tests.conftest import ROOT
 
-CONFIGURATION = ROOT / "docs" / "configuration.md"
-REFERENCE = ROOT / "docs" / "settings.md"
+CONFIGURATION = ROOT / "docs" / "reference" / "configuration.md"
+REFERENCE = ROOT / "docs" / "reference" / "settings.md"
 
 
 def test_the_reference_is_what_the_classes_say() -> None:

@@ -56,7 +56,7 @@ running = Run()
 def as_json(
     data: Any, *, ok: bool = True, warnings: Sequence[str] = (), errors: Sequence[Mapping[str, Any]] = ()
 ) -> None:
-    """Machine-readable output on stdout: ``data`` in the envelope of all commands (docs/cli.md)."""
+    """Machine-readable output on stdout: ``data`` in the envelope of all commands (docs/reference/cli.md)."""
     envelope = {
         "command": running.command,
         "version": __version__,

@@ -193,7 +193,7 @@ async def test_pages_may_send_what_requests_may_say() -> None:
 
 def test_pages_may_read_every_header_of_ours() -> None:
     code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "src" / "mainspring").rglob("*.py"))
-    pages = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md"))
+    pages = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").rglob("*.md"))
     named = set(re.findall(r'"(x-mainspring-[a-z-]+)"', code)) | set(re.findall(r"`(x-mainspring-[a-z-]+)`", pages))
     # Those of notices that are sent to webhooks.
     assert named - set(SHOWN) == {"x-mainspring-delivery", "x-mainspring-signature", "x-mainspring-timestamp"}

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help="Measure retrieval and refusal on judged collections: public ones, or a folder of your own.",
-    epilog="Layouts, measures and what they are worth: docs/evaluation.md. Needs the extra `eval`.",
+    epilog="Layouts, measures and what they are worth: docs/guides/evaluation.md. Needs the extra `eval`.",
     no_args_is_help=True,
 )
 Split = Literal["development", "reported", "all"]

@@ -58,8 +58,8 @@ def redteam(
     A TARGET that is no model or route is a collection, which is filled with poisoned documents there.
 
     Attacks that the file knows are always repeated. The exit status is 1 where one gets through with the guards on that
-    the file does not know, where no attack was made, and where all of them failed. docs/security.md says what counts
-    as getting through.
+    the file does not know, where no attack was made, and where all of them failed. docs/operate/security.md says
+    what counts as getting through.
     """
     loaded = load(context.obj)
     settings = _settings(loaded.settings, target, url, key)

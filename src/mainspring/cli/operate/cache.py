@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help="Look into the caches of answers, empty them, and calibrate the semantic one.",
-    epilog="What is cached, for whom and how long: docs/caching.md.",
+    epilog="What is cached, for whom and how long: docs/guides/caching.md.",
     no_args_is_help=True,
 )
 _TENANT = Annotated[str, typer.Option(help="Whose answers, where no server runs (else those of the key's tenant)")]

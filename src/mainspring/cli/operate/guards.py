@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help="Files of rules for answers, and what a policy does to a text.",
-    epilog="What the guards do and what a file of rules says: docs/security.md.",
+    epilog="What the guards do and what a file of rules says: docs/operate/security.md.",
     no_args_is_help=True,
 )
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]

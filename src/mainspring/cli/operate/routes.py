@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 app = typer.Typer(
     help="Where the model `auto` sends a prompt; judging a small model and fitting the classifier.",
-    epilog="Policies and what they are worth: docs/auto.md.",
+    epilog="Policies and what they are worth: docs/guides/auto.md.",
     no_args_is_help=True,
 )
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]

@@ -55,7 +55,7 @@ def router(settings: Settings) -> list[Check]:
     except MainspringError as error:
         return [("auto", "wrong", str(error))]
     if reason := why_off(auto, small, large, classifier):
-        return [("auto", "off", f"{large} answers: {reason} (docs/auto.md)")]
+        return [("auto", "off", f"{large} answers: {reason} (docs/guides/auto.md)")]
     return [("auto", "ok", f"{auto.policy} between {small} and {large}")]
 
 

@@ -26,7 +26,7 @@ def list_replicas(context: typer.Context, as_json: AsJson = False) -> None:
     if rows:
         show.table(("MODEL", "REPLICA", "STATE", "RUNNING", "TOKENS", "SERVED", "FAILED", "FIRST TOKEN"), rows)
     else:
-        print("No model has replicas: see docs/routing.md")
+        print("No model has replicas: see docs/guides/routing.md")
     arms = [
         (route["name"], arm["name"], arm["model"], arm["weight"], arm["given"])
         for route in found["routes"]

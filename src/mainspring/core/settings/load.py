@@ -92,7 +92,7 @@ def _read_file(path: Path | None, environment: Mapping[str, str], origins: dict[
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SettingsError(f"{chosen} is not valid YAML: {error}") from None
     if not isinstance(content, dict):
-        raise SettingsError(f"{chosen} must hold a mapping of sections", remedy="See docs/configuration.md")
+        raise SettingsError(f"{chosen} must hold a mapping of sections", remedy="See docs/reference/configuration.md")
     _note_origins(content, "", str(chosen), origins)
     return references.resolved(content, environment)
 

@@ -208,7 +208,7 @@ class MonitorSettings(Section):
     repeat_s: float = Field(14_400.0, ge=0)
     keep_days: float = Field(35.0, ge=1)
     lease_s: float = Field(30.0, ge=1)
-    runbooks: str = Field("docs/runbooks.md", description="address of the runbooks' page")
+    runbooks: str = Field("docs/operate/runbooks.md", description="address of the runbooks' page")
     latency: LatencyRule = Field(default_factory=LatencyRule)
     errors: ErrorsRule = Field(default_factory=ErrorsRule)
     cost: CostRule = Field(default_factory=CostRule)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 app = typer.Typer(
     help="List, verify and export the audit log.",
-    epilog="What is in it and what it can prove: docs/compliance.md.",
+    epilog="What is in it and what it can prove: docs/operate/compliance.md.",
     no_args_is_help=True,
 )
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help="Show what is held of somebody, and erase it.",
-    epilog="What is reached and what is not: docs/compliance.md.",
+    epilog="What is reached and what is not: docs/operate/compliance.md.",
     no_args_is_help=True,
 )
 _KINDS = ("user", "session", "key", "tenant")

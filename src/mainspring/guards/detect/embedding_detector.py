@@ -1,4 +1,4 @@
-"""Detectors: linear heads over embeddings. What each was fitted and judged on: docs/detectors.md.
+"""Detectors: linear heads over embeddings. What each was fitted and judged on: docs/reference/detectors.md.
 
 A long text is read in windows that overlap, a document in pieces of two sentences (an instruction is short, and lost
 in a long window); it counts as its worst one. Weights are kept as JSON beside this module and say which embedding

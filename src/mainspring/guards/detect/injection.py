@@ -4,7 +4,7 @@ The rules are high-precision patterns for attacks that announce themselves; they
 what hides it (compatibility forms, zero-width and tag characters, look-alike letters) and decode base64 and
 hexadecimal runs to read those too. Instructions that merely ask for something else (most indirect injections)
 look like any other text and are not found: spotlighting, not this module, is the measure against them.
-``benchmarks/guards.py`` measures both rates; docs/security.md has the figures.
+``benchmarks/guards.py`` measures both rates; docs/operate/security.md has the figures.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 It costs some microseconds a message and needs no model, so it is part of the default policy. ``injection`` finds the
 long attempts to take a model over for which the rules of ``guards.detect.injection`` have no pattern. Short texts
-have too few words to tell by, and are left to the rules. It was fitted on English; docs/detectors.md says on what.
+have too few words to tell by, and are left to the rules. It was fitted on English (docs/reference/detectors.md).
 """
 
 from __future__ import annotations

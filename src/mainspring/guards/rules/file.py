@@ -131,7 +131,7 @@ def parse(text: str, source: str) -> Rules:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         raise SettingsError(
-            f"{source}: {place}: {first['msg']}", remedy="docs/security.md lists what a file says"
+            f"{source}: {place}: {first['msg']}", remedy="docs/operate/security.md lists what a file says"
         ) from None
     try:
         assert rules.expressions is not None

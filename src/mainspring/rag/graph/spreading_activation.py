@@ -14,7 +14,7 @@ from mainspring.rag.graph.assemble import Graph
 from mainspring.rag.graph.read.graph_model import VALUES
 
 # Hits that are gone on from, and the part of a chunk's score that comes from there, beside 1 for its own.
-# These were chosen on development questions of HotpotQA, MuSiQue and the sample handbook: docs/graph.md.
+# These were chosen on development questions of HotpotQA, MuSiQue and the sample handbook: docs/guides/graph.md.
 SEEDS = 5
 WEIGHT = 0.6
 # A chunk that stands under the name of an entity counts up to twice, and the rarity of the entity counts so often.

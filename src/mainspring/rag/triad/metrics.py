@@ -4,7 +4,7 @@ Everything is computed from an embedding model and shared words; a chat model as
 and answer relevancy are logistic models over features that anyone can check (``evidence``, ``relevancy``), fitted on
 development questions of SQuAD. None of these numbers establishes truth. What each one is worth was measured against
 labels on other questions and on claims that people judged (``benchmarks/triad.py``, AUROC with intervals in
-docs/evaluation.md). In short:
+docs/guides/evaluation.md). In short:
 
 - *Context relevance* tells the paragraph that answers a question from others, even of the same subject.
 - *Context precision and recall* compare lists for one question; between questions they say nothing of the true ones.

@@ -1,4 +1,4 @@
-"""The strategies: truncation, window, summary, hierarchical. What each promises is in docs/sessions.md."""
+"""The strategies: truncation, window, summary, hierarchical. What each promises is in docs/guides/sessions.md."""
 
 from __future__ import annotations
 

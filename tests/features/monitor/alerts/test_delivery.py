@@ -103,7 +103,7 @@ async def test_a_webhook_is_signed_and_says_what_alertmanager_says(tmp_path: Pat
         (told,) = body["alerts"]
         assert told["labels"]["alertname"] == "latency"
         assert told["startsAt"] == "2027-01-15T08:00:00.250Z"
-        assert told["annotations"]["runbook_url"] == "docs/runbooks.md#latency"
+        assert told["annotations"]["runbook_url"] == "docs/operate/runbooks.md#latency"
         assert told["annotations"]["traces"] == "trace-1"
 
 
@@ -185,7 +185,7 @@ async def test_mail_says_what_is_wrong_and_what_to_do(tmp_path: Path) -> None:
         first, second = there.messages
         assert "Subject: [firing] support: latency 1" in first
         assert "To: d@e.f" in first
-        assert "docs/runbooks.md#latency" in first
+        assert "docs/operate/runbooks.md#latency" in first
         assert "Subject: [resolved]" in second
 
 

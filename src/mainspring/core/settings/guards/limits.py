@@ -58,7 +58,7 @@ class Topic(Section):
 
 class TopicLimits(Limited):
     """A question must be near one of the ``allowed`` topics (none: any will do) and near none of the ``forbidden``.
-    Near is a likeness from ``allowed_above`` or ``forbidden_above`` on (docs/security.md says where those come from).
+    Near is a likeness from ``allowed_above`` or ``forbidden_above`` on (docs/operate/security.md tells their source).
     Texts of fewer than ``least_words`` words are not judged for being about something allowed."""
 
     allowed: dict[str, Topic] = Field(default_factory=dict)

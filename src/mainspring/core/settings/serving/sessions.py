@@ -10,7 +10,7 @@ from mainspring.core.settings.section import Section
 
 
 class SessionsSettings(Section):
-    """How conversations are remembered. Sizes in tokens of the model that is asked (docs/sessions.md)."""
+    """How conversations are remembered. Sizes in tokens of the model that is asked (docs/guides/sessions.md)."""
 
     strategy: Literal["truncation", "window", "summary", "hierarchical"] = "truncation"
     max_tokens: int = Field(4096, ge=64, description="of history in a prompt, its summary and recalled turns included")
@@ -29,7 +29,7 @@ class SessionsSettings(Section):
 
 
 class BatchesSettings(Section):
-    """Batch jobs (docs/batches.md): how many of their lines are answered at once in a process."""
+    """Batch jobs (docs/guides/batches.md): how many of their lines are answered at once in a process."""
 
     concurrency: int = Field(8, ge=1, description="while nobody else asks the engines")
     concurrency_busy: int = Field(1, ge=0, description="while somebody does; 0: batches wait")

@@ -104,7 +104,7 @@ def fit(rows: Sequence[EvidenceRow], *, embedder: str = "", reranker: str = "") 
     if not 0 < labels.sum() < len(labels):
         raise InvalidRequest(
             "calibrating needs questions that can be answered and others that cannot",
-            remedy="Label questions with kind: near_miss or off_topic (docs/evaluation.md)",
+            remedy="Label questions with kind: near_miss or off_topic (docs/guides/evaluation.md)",
             param="collection",
         )
     values = np.array([[row.features[name] for name in NAMES] for row in rows], np.float64)

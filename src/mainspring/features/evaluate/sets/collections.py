@@ -97,7 +97,7 @@ def own(folder: Path) -> Judged:
     home, questions = folder / "documents", folder / "questions.jsonl"
     for path in (home, questions):
         if not path.exists():
-            raise NotFound(f"{folder} has no {path.name}", remedy="See docs/evaluation.md for the layout")
+            raise NotFound(f"{folder} has no {path.name}", remedy="See docs/guides/evaluation.md for the layout")
     documents = files(home)
     queries = read_queries(questions, {document.id for document in documents})
     return Judged(folder.resolve().name, documents, tuple(queries))
@@ -188,4 +188,4 @@ def _gains(sources: object, fail: Callable[[str, str], InvalidRequest]) -> dict[
 
 
 def _fail(where: str, what: str, param: str) -> InvalidRequest:
-    return InvalidRequest(f"{where} {what}", remedy="See docs/evaluation.md for the layout", param=param)
+    return InvalidRequest(f"{where} {what}", remedy="See docs/guides/evaluation.md for the layout", param=param)

@@ -55,7 +55,7 @@ def _files(data: Path, name: str) -> tuple[list[Any], Any]:
     paths = [folder / f"{name}.json", folder / f"{name}_corpus.json"]
     for path in paths:
         if not path.exists():
-            raise NotFound(f"there is no {path}", remedy="docs/evaluation.md says where the data sets come from")
+            raise NotFound(f"there is no {path}", remedy="docs/guides/evaluation.md says where the data sets come from")
     questions, corpus = (json.loads(path.read_text(encoding="utf-8")) for path in paths)
     if not isinstance(questions, list):
         raise InvalidRequest(f"{paths[0]} is not a list of questions", param="data")

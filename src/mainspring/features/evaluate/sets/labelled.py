@@ -1,6 +1,6 @@
 """Claims of which people have said whether a text supports them: what measures of faithfulness are checked against.
 
-Where the files come from is told in docs/evaluation.md; nothing is downloaded and none of it is part of this package.
+docs/guides/evaluation.md says where the files come from. Nothing is downloaded, none of it is part of this package.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ def qags(data: Path, part: str) -> tuple[LabelledClaim, ...]:
     path = data / "qa" / "qags" / f"mturk_{part}.jsonl"
     if part not in QAGS or not path.exists():
         raise NotFound(
-            f"{data} has no qa/qags/mturk_{part}.jsonl", remedy="docs/evaluation.md says where the data sets come from"
+            f"{data} has no qa/qags/mturk_{part}.jsonl",
+            remedy="docs/guides/evaluation.md says where the data sets come from",
         )
     found: list[LabelledClaim] = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):

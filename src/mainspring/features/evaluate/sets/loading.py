@@ -41,7 +41,7 @@ def load(name_or_folder: str, data: Path | None = None) -> Judged:
         if data is None:
             raise NotFound(
                 f"the data of {name_or_folder} is not known to lie anywhere",
-                remedy="Give its folder with --data, or set MAINSPRING_DATA (docs/evaluation.md)",
+                remedy="Give its folder with --data, or set MAINSPRING_DATA (docs/guides/evaluation.md)",
             )
         return known[name_or_folder][1](data)
     folder = Path(name_or_folder)

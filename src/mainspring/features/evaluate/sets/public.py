@@ -1,6 +1,6 @@
 """Loaders of the public collections and of the sample handbook, each from the folder that holds its files.
 
-Nothing is downloaded and no text of theirs is part of this package: docs/evaluation.md says where to get them.
+Nothing is downloaded and no text of theirs is part of this package: docs/guides/evaluation.md says where to get them.
 """
 
 from __future__ import annotations
@@ -208,7 +208,7 @@ def two_wiki(data: Path) -> Judged:
     if not path.exists() and (data / "qa" / "hipporag" / multihop.FILE_NAME).exists():
         path = data / "qa" / "hipporag" / multihop.FILE_NAME
     if not path.exists():
-        raise NotFound(f"there is no {path}", remedy="docs/evaluation.md says where the corpus comes from")
+        raise NotFound(f"there is no {path}", remedy="docs/guides/evaluation.md says where the corpus comes from")
     return multihop.judged(multihop.read(path))
 
 
@@ -227,7 +227,9 @@ def _handbook(data: Path, name: str, questions: str) -> Judged:
 def _folder(data: Path, part: str, file: str) -> Path:
     folder = data / part
     if not (folder / file).exists():
-        raise NotFound(f"{data} has no {part}/{file}", remedy="docs/evaluation.md says where the data sets come from")
+        raise NotFound(
+            f"{data} has no {part}/{file}", remedy="docs/guides/evaluation.md says where the data sets come from"
+        )
     return folder
 
 

@@ -56,7 +56,7 @@ def read(path: Path) -> dict[str, Reading]:
         except (KeyError, TypeError, ValueError) as error:
             raise InvalidRequest(
                 f"{path.name} line {number} is no reading: {error!r}",
-                remedy='Write {"id": "q1", "readable": 2, "false": false} a line (docs/evaluation.md)',
+                remedy='Write {"id": "q1", "readable": 2, "false": false} a line (docs/guides/evaluation.md)',
                 param="readings",
             ) from None
     return found

@@ -79,7 +79,7 @@ def _home(data: Path) -> Path:
     if not any((folder / name).exists() for name in ("corpus.jsonl", "corpus_train.csv")):
         raise NotFound(
             f"{data} has no {_PART} with corpus.jsonl or corpus_train.csv",
-            remedy="docs/evaluation.md says where the data sets come from",
+            remedy="docs/guides/evaluation.md says where the data sets come from",
         )
     return folder
 
@@ -100,7 +100,7 @@ def _halves(folder: Path) -> Iterator[tuple[Split, list[_Claim]]]:
         files = [folder / f"{name}{ending}" for name in names for ending in (".jsonl", ".csv")]
         found = next((path for path in files if path.exists()), None)
         if found is None:
-            raise NotFound(f"{folder} has no {names[0]}.jsonl", remedy="See docs/evaluation.md for the files")
+            raise NotFound(f"{folder} has no {names[0]}.jsonl", remedy="See docs/guides/evaluation.md for the files")
         yield half, (_released(found) if found.suffix == ".jsonl" else _merged(found))
 
 

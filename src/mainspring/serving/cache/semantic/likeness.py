@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 LONGEST_CHARS = 400
 SAME_WORD = 0.85
 """The least cosine of two words, each in its question, one of which stands for the other. Chosen on the fitting halves
-of PAWS, PAWS-QQP, QQP and ParaQuality (docs/caching.md)."""
+of PAWS, PAWS-QQP, QQP and ParaQuality (docs/guides/caching.md)."""
 
 
 class Words(Protocol):
