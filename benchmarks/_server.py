@@ -52,11 +52,13 @@ def spawn(
     port: int = 0,
     python: Sequence[str] = (),
     settings: Mapping[str, str] | None = None,
+    interpreter: str = sys.executable,
 ) -> subprocess.Popen[str]:
-    """Start ``mainspring up``, which writes to a pipe. ``python`` are arguments before ``-m mainspring``."""
+    """Start ``mainspring up``, which writes to a pipe. ``python`` are arguments before ``-m mainspring``;
+    ``interpreter`` may belong to another installation, which is started then."""
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     return subprocess.Popen(
-        [sys.executable, *python, "-m", "mainspring", "up", "--port", str(port), *arguments],
+        [interpreter, *python, "-m", "mainspring", "up", "--port", str(port), *arguments],
         env=environment(home, settings),
         # A mainspring.yaml of the caller's folder is not what is measured.
         cwd=home,
@@ -74,9 +76,10 @@ def serving(
     python: Sequence[str] = (),
     settings: Mapping[str, str] | None = None,
     patience_s: float = 180.0,
+    interpreter: str = sys.executable,
 ) -> Iterator[Server]:
     """A ready server while the block runs. Raises ``RuntimeError`` with its output when it does not start."""
-    process = spawn(home, *arguments, python=python, settings=settings)
+    process = spawn(home, *arguments, python=python, settings=settings, interpreter=interpreter)
     watchdog = threading.Timer(patience_s, process.kill)
     watchdog.start()
     try:

@@ -13,6 +13,7 @@ import argparse
 import http.client
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -38,11 +39,12 @@ class Start:
     first_token: float
 
 
-def start(home: Path, key: str, model: str = MODEL) -> Start:
+def start(home: Path, key: str, model: str = MODEL, interpreter: str = sys.executable) -> Start:
     """Start a server, ask ``model`` once, stop it. Raises ``RuntimeError`` when it ends or takes too long."""
     port = _free_port()
     began = time.perf_counter()
-    process = spawn(home, port=port, settings={"MAINSPRING_MODELS__LARGER": LARGER if model == LARGER else ""})
+    larger = {"MAINSPRING_MODELS__LARGER": LARGER if model == LARGER else ""}
+    process = spawn(home, port=port, settings=larger, interpreter=interpreter)
     try:
         connection = _connected(process, port, began + PATIENCE_S)
         alive = time.perf_counter() - began

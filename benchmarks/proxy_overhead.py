@@ -145,7 +145,11 @@ BARE = {
 
 @contextmanager
 def ours(
-    home: Path, upstream: str, python: Sequence[str] = (), changes: Mapping[str, str] | None = None
+    home: Path,
+    upstream: str,
+    python: Sequence[str] = (),
+    changes: Mapping[str, str] | None = None,
+    interpreter: str = sys.executable,
 ) -> Iterator[Proxy]:
     """Our gateway before ``upstream``."""
     settings = {
@@ -154,7 +158,7 @@ def ours(
         "MAINSPRING_MODELS__CHAT": "[]",
         "MAINSPRING_MODELS__REMOTE": json.dumps({"stub": {"url": upstream, "model": "stub", "api_key": "sk-up"}}),
     }
-    with serving(home, settings=settings, python=python) as server:
+    with serving(home, settings=settings, python=python, interpreter=interpreter) as server:
         yield Proxy(server.url, server.key, server.pid)
 
 
