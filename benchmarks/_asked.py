@@ -13,15 +13,15 @@ from mainspring.cli.evaluate.answers import asked
 from mainspring.core.errors import ModelNotPulled
 from mainspring.core.settings import load
 from mainspring.features.evaluate import answers as scoring
-from mainspring.features.evaluate.answers import Scored
-from mainspring.features.evaluate.sets.collections import Judged
+from mainspring.features.evaluate.answers import ScoredAnswer
+from mainspring.features.evaluate.sets.collections import JudgedCollection
 
 Goals = Mapping[str, tuple[float, float]]
 """Floor and aim by label."""
 _FALLS = ("answerable refused", "false", "to be read")
 
 
-def answered(judged: Judged, mode: str, home: Path | None) -> list[Scored]:
+def answered(judged: JudgedCollection, mode: str, home: Path | None) -> list[ScoredAnswer]:
     """Ask every question of ``judged`` with the default settings and ``rag.mode``."""
     settings = load().settings
     if mode:
@@ -32,7 +32,7 @@ def answered(judged: Judged, mode: str, home: Path | None) -> list[Scored]:
         skip(str(error))
 
 
-def figures(found: Sequence[Scored], goals: Goals, prefix: str = "") -> dict[str, Figure]:
+def figures(found: Sequence[ScoredAnswer], goals: Goals, prefix: str = "") -> dict[str, Figure]:
     """The shares and spreads of ``found``, and AUROC of the evidence."""
     measured: dict[str, Figure] = {}
     for label, each in scoring.shares(found).items():
@@ -55,7 +55,7 @@ def figures(found: Sequence[Scored], goals: Goals, prefix: str = "") -> dict[str
     return measured
 
 
-def write(folder: Path | None, name: str, found: Sequence[Scored]) -> None:
+def write(folder: Path | None, name: str, found: Sequence[ScoredAnswer]) -> None:
     """Every answer into ``folder`` as ``NAME.json`` and, for reading, ``NAME.md`` (None: nowhere)."""
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)

@@ -27,7 +27,7 @@ from mainspring.core.settings import Settings
 from mainspring.core.settings import load as load_settings
 from mainspring.features.evaluate import answers as scoring
 from mainspring.features.evaluate.answers import wilson
-from mainspring.features.evaluate.sets.collections import Judged
+from mainspring.features.evaluate.sets.collections import JudgedCollection
 from mainspring.features.evaluate.sets.loading import load
 from mainspring.features.evaluate.statistics.significance import compare
 
@@ -63,7 +63,7 @@ def changed(settings: Settings, arm: Mapping[str, Any]) -> Settings:
     return Settings.model_validate(facts)
 
 
-def measure(judged: Judged, label: str, keep: Path) -> Kept | None:
+def measure(judged: JudgedCollection, label: str, keep: Path) -> Kept | None:
     """The answers of one arm, or what an earlier run left; None where a model that it needs is not there."""
     path = keep / f"{judged.name}-{label.replace(' ', '-')}.json"
     if path.exists():

@@ -27,7 +27,7 @@ from mainspring.engines.scripted import ScriptedEngine
 from mainspring.guards.policy.policies import GuardPolicy
 from mainspring.serving.admit.rate_limits import Limits
 from mainspring.serving.money.pricing import Price
-from mainspring.serving.money.reservation import Purse
+from mainspring.serving.money.reservation import BudgetReservations
 from mainspring.serving.money.tariffs import Tariffs
 from mainspring.serving.ring.background import Background
 from mainspring.serving.ring.compose import Services, call_ring, request_ring
@@ -55,7 +55,7 @@ def ring_over(opened: Stores, home: Path, *, budgets: bool) -> Responder:
         histories=opened.sessions,
         answers=opened.cache,
         background=Background(),
-        purse=Purse(opened.budgets, tariffs, settings.prices, metrics, 512),
+        purse=BudgetReservations(opened.budgets, tariffs, settings.prices, metrics, 512),
     )
     services = services if budgets else replace(services, purse=None)
     engine = ScriptedEngine(lambda _: ["All", " is", " well", "."], templates=True)

@@ -27,8 +27,8 @@ from mainspring.core.settings import Settings, load
 from mainspring.engines import builtin
 from mainspring.guards.detect import embedding_detector, injection, pii
 from mainspring.guards.detect.leak import LeakRedactor, Prompt
-from mainspring.guards.policy.output import Part
-from mainspring.guards.rewrite.links import Known, LinkRedactor
+from mainspring.guards.policy.output import PieceFilter
+from mainspring.guards.rewrite.links import AllowedLinks, LinkRedactor
 from mainspring.guards.rewrite.stream import StreamRedactor
 
 Floats = NDArray[np.float64]
@@ -150,10 +150,10 @@ async def latency(settings: Settings, paragraphs: Sequence[str]) -> dict[str, Fi
         await embedder.close()
     pieces = [long[index : index + 4] for index in range(0, len(long), 4)]
     prompt = Prompt([f"You are the assistant of a shop. {SHORT} " * 4])
-    makers: dict[str, Callable[[], Part]] = {
+    makers: dict[str, Callable[[], PieceFilter]] = {
         "personal data": StreamRedactor,
         "prompt leak": lambda: LeakRedactor(prompt),
-        "links": lambda: LinkRedactor(Known()),
+        "links": lambda: LinkRedactor(AllowedLinks()),
     }
     for label, make in makers.items():
         figures[f"streamed: {label}"] = Figure(streamed(make, pieces), "us/piece of 4 characters", "lower")
@@ -169,7 +169,7 @@ def median(work: Callable[[], object], turns: int = 41) -> float:
     return statistics.median(times)
 
 
-def streamed(make: Callable[[], Part], pieces: Sequence[str]) -> float:
+def streamed(make: Callable[[], PieceFilter], pieces: Sequence[str]) -> float:
     def run() -> None:
         redactor = make()
         for piece in pieces:

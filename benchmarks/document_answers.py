@@ -18,8 +18,8 @@ from pathlib import Path
 from _asked import Goals, answered, figures, write
 from _library import data
 from _report import Figure, report, table
-from mainspring.features.evaluate.answers import Scored, wilson
-from mainspring.features.evaluate.sets.collections import Judged
+from mainspring.features.evaluate.answers import ScoredAnswer, wilson
+from mainspring.features.evaluate.sets.collections import JudgedCollection
 from mainspring.features.evaluate.sets.loading import load
 
 SAMPLES = Path(__file__).parent.parent / "samples"
@@ -34,13 +34,13 @@ SHORT = 60
 """Words that a short answer has at most."""
 
 
-def half(name: str, development: bool) -> Judged:
+def half(name: str, development: bool) -> JudgedCollection:
     """The questions of one half; the handbook's are all development."""
     judged = load(name, SAMPLES if name == "handbook" else data(""))
     return judged if name == "handbook" else judged.part("development" if development else "reported")
 
 
-def short(found: Sequence[Scored]) -> dict[str, Figure]:
+def short(found: Sequence[ScoredAnswer]) -> dict[str, Figure]:
     """Answers that hold the gold string in few words, and how many numbers have no source."""
     asked = [each for each in found if each.query.kind == "answerable"]
     held = wilson(sum(each.contained and each.words <= SHORT for each in asked), len(asked))

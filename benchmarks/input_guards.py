@@ -27,7 +27,7 @@ from mainspring.engines import builtin
 from mainspring.guards.detect import embedding_detector, injection, pii, quoted_text
 from mainspring.guards.detect.question_limits import Examples, topic
 from mainspring.guards.policy import tools
-from mainspring.guards.rewrite.placeholders import Placeholders, Returning
+from mainspring.guards.rewrite.placeholders import PlaceholderReturn, Placeholders
 from mainspring.serving.judge import language
 
 QUESTION = "What does the following text say?\n\n"
@@ -105,7 +105,7 @@ def latencies(long: str) -> dict[str, Figure]:
     pieces = [long[index : index + 4] for index in range(0, len(long), 4)]
 
     def stream() -> None:
-        returning = Returning(placeholders)
+        returning = PlaceholderReturn(placeholders)
         for piece in pieces:
             returning.push(piece)
         returning.flush()

@@ -50,7 +50,7 @@ from mainspring.features.monitor.alerts import signals
 from mainspring.features.monitor.judging.score_means import Moments
 from mainspring.features.monitor.traffic.tally import Tally
 from mainspring.rag.text import sentences, terms
-from mainspring.rag.triad.live import Given, verdict
+from mainspring.rag.triad.live import GivenAnswer, verdict
 
 USUAL = {
     "wrong passages": "extracted",
@@ -118,7 +118,7 @@ async def judged(found: Sequence[Case], groups: dict[str, str], embedder: Any) -
         }
         for kind, (answer, passages) in rows.items():
             if answer:
-                told = await verdict(Given(case.question, answer, passages), embedder)
+                told = await verdict(GivenAnswer(case.question, answer, passages), embedder)
                 made.append(Judged(group, kind, dict(told.scores)))  # type: ignore[arg-type]
     return made, right
 
@@ -232,10 +232,10 @@ def figure(found: Sequence[int | None]) -> Figure:
 
 async def cost(found: Sequence[Case], embedder: OpenVinoEmbedder) -> Figure:
     """CPU time of a verdict of which nothing is known beforehand."""
-    await verdict(Given(found[0].question, found[0].sentence, [found[0].paragraph]), embedder)
+    await verdict(GivenAnswer(found[0].question, found[0].sentence, [found[0].paragraph]), embedder)
     began = time.process_time()
     for case in found:
-        await verdict(Given(case.question, case.sentence, [case.paragraph, *case.near]), embedder)
+        await verdict(GivenAnswer(case.question, case.sentence, [case.paragraph, *case.near]), embedder)
     spent = 1e3 * (time.process_time() - began) / len(found)
     return Figure(spent, "CPU ms", "lower", against=f"five paragraphs and a sentence, {len(found)} answers")
 

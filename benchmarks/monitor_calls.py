@@ -28,7 +28,7 @@ from mainspring.core.settings import Settings
 from mainspring.core.types import EventRecord
 from mainspring.features.monitor.service import Monitor
 from mainspring.features.monitor.traffic.tally import KINDS, Tally, ended
-from mainspring.serving.money.cost_watch import Watch
+from mainspring.serving.money.cost_watch import CostWatch
 from mainspring.stores import Stores
 from mainspring.stores.events.feed import Fact
 from mainspring.stores.monitoring.tallies import TallyRow
@@ -169,7 +169,7 @@ async def measure(settings: Settings, now: float) -> dict[str, Figure]:
         hour = int(now // 3600) - 1
         said = f"{REQUESTS} model calls of {DAYS} days"
         for when in ("the first of this database", "of the next process"):
-            watch = Watch(opened.ledger, opened.events, Counts(), least=10**15)
+            watch = CostWatch(opened.ledger, opened.events, Counts(), least=10**15)
             figures |= shown(f"costs, {when}", [await meter.of(partial(watch.look, hour - 1))], said)
         figures |= shown("costs, an hour later", [await meter.of(partial(watch.look, hour))], said)
     return figures

@@ -27,7 +27,7 @@ from mainspring.core.settings import load
 from mainspring.features.evaluate.ablate import arms
 from mainspring.features.evaluate.ablate.ablation import Ablation, ablate
 from mainspring.features.evaluate.sets import loading
-from mainspring.features.evaluate.sets.collections import Judged, Split
+from mainspring.features.evaluate.sets.collections import JudgedCollection, Split
 from mainspring.features.evaluate.statistics.significance import compare, interval
 
 SAMPLES = Path(__file__).parent.parent / "samples"
@@ -92,7 +92,7 @@ def together(found: Sequence[Ablation]) -> dict[str, Figure]:
     return made
 
 
-def written(collection: Judged) -> list[Mapping[str, object]]:
+def written(collection: JudgedCollection) -> list[Mapping[str, object]]:
     """The questions with the ids of their passages, without any text of the corpus but the answers."""
     return [
         {
@@ -106,7 +106,7 @@ def written(collection: Judged) -> list[Mapping[str, object]]:
     ]
 
 
-def sets(data: Path | None, only: str) -> tuple[list[Judged], list[str]]:
+def sets(data: Path | None, only: str) -> tuple[list[JudgedCollection], list[str]]:
     """What can be measured here, and why the rest cannot."""
     found, missing = [], []
     for name in (*PUBLIC, "handbook-2hop"):

@@ -26,7 +26,7 @@ from _report import Figure, report, table
 from mainspring import engines
 from mainspring.core.settings import ModelsSettings, Settings
 from mainspring.engines import Engines
-from mainspring.features.evaluate.sets.collections import Judged
+from mainspring.features.evaluate.sets.collections import JudgedCollection
 from mainspring.features.evaluate.sets.loading import load
 from mainspring.features.evaluate.statistics import ranking
 from mainspring.rag.ingest.vocabulary import Vocabularies, Vocabulary
@@ -118,7 +118,9 @@ async def measure(
     return row
 
 
-async def compare(library: Bench, collection: Judged, texts: Mapping[str, str], ask: AskOf) -> dict[str, Figure]:
+async def compare(
+    library: Bench, collection: JudgedCollection, texts: Mapping[str, str], ask: AskOf
+) -> dict[str, Figure]:
     """The on/off table of one collection that has been ingested."""
     vocabulary = await Vocabularies(library.retriever.scopes, library.retriever.text).of([library.collection], None)
     half = int(collection.queries[0].id) % 2

@@ -28,7 +28,7 @@ from pathlib import Path
 from _bm25 import Bm25
 from _library import Bench, bench, data
 from _report import Figure, report, table
-from mainspring.features.evaluate.sets.collections import Judged, Split
+from mainspring.features.evaluate.sets.collections import JudgedCollection, Split
 from mainspring.features.evaluate.sets.loading import load
 from mainspring.features.evaluate.statistics import ranking
 from mainspring.features.evaluate.statistics.significance import Estimate, holm, interval, permutation
@@ -74,7 +74,7 @@ def orders(whole: Sequence[str], hits: Sequence[Hit], reranked: Sequence[Hit]) -
     return dict(zip(WAYS, [named[0], list(whole), *named[1:]], strict=True))
 
 
-async def measure(library: Bench, collection: Judged) -> Scored:
+async def measure(library: Bench, collection: JudgedCollection) -> Scored:
     """Every way to rank on every query of ``collection``."""
     texts = {document.id: document.read().decode() for document in collection.documents}
     await library.fill(texts.items())

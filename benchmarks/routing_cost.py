@@ -31,7 +31,7 @@ from mainspring.engines.base import Embedder
 from mainspring.features.evaluate.fit import routing
 from mainspring.features.evaluate.fit.routing import Priced, Question, Row
 from mainspring.serving.route.auto import confidence
-from mainspring.serving.route.auto.classifier import Classifier, Judged, fit
+from mainspring.serving.route.auto.classifier import Classifier, JudgedPrompt, fit
 
 SHIPPED = Path(__file__).parent.parent / "src/mainspring/serving/route/auto/router.json"
 LARGE_PRICE = 10
@@ -91,12 +91,12 @@ async def asked(
     return list(await asyncio.gather(*map(one, questions)))
 
 
-async def judged(embedder: Embedder, rows: Sequence[Row]) -> list[Judged]:
+async def judged(embedder: Embedder, rows: Sequence[Row]) -> list[JudgedPrompt]:
     vectors = (await embedder.embed([row.prompt for row in rows], "query")).vectors
-    return [Judged(vector, row.prompt, row.good) for vector, row in zip(vectors, rows, strict=True)]
+    return [JudgedPrompt(vector, row.prompt, row.good) for vector, row in zip(vectors, rows, strict=True)]
 
 
-def chosen_ridge(rows: Sequence[Judged]) -> float:
+def chosen_ridge(rows: Sequence[JudgedPrompt]) -> float:
     """The prior that predicts best in five-fold cross-validation (log-loss)."""
     order = random.Random(3).sample(range(len(rows)), len(rows))
     losses: dict[float, float] = {}
@@ -112,7 +112,7 @@ def chosen_ridge(rows: Sequence[Judged]) -> float:
     return min(losses, key=losses.__getitem__)
 
 
-def priced(rows: Sequence[Row], model: Classifier, of: Sequence[Judged]) -> list[Priced]:
+def priced(rows: Sequence[Row], model: Classifier, of: Sequence[JudgedPrompt]) -> list[Priced]:
     return [
         Priced(
             row.source,
@@ -181,7 +181,7 @@ def rights(rows: Sequence[Row]) -> dict[str, Figure]:
 
 
 def signals(
-    rows: Sequence[Row], of: Sequence[Judged], agreement: Sequence[Row], model: Classifier, alone: Classifier
+    rows: Sequence[Row], of: Sequence[JudgedPrompt], agreement: Sequence[Row], model: Classifier, alone: Classifier
 ) -> dict[str, Figure]:
     """How well each tells right from wrong, on what nothing was fitted on."""
     logprobs = [(row.confidence or 0.0, row.good) for row in rows]

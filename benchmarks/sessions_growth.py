@@ -29,7 +29,7 @@ from _report import Figure, report
 from mainspring.core.path import collect, replay
 from mainspring.core.settings import Settings
 from mainspring.core.types import ChatRequest, Context, Finish, Head, Message, Request, Response, Sampling
-from mainspring.serving.memory.keeper import Keeper, Kept
+from mainspring.serving.memory.keeper import Keeper, KeptConversation
 from mainspring.serving.memory.layer import Session, stored_name
 from mainspring.serving.memory.strategies import STRATEGIES
 from mainspring.stores.sessions.turns import SessionTurn
@@ -81,7 +81,7 @@ class Conversation:
         chosen = STRATEGIES[strategy]  # type: ignore[index]
         shares = chosen.shares(settings.max_tokens, settings.summary_tokens, settings.recalled_tokens)
         stored = stored_name(LOCAL, name)
-        self.kept = Kept(LOCAL.tenant, stored, MODEL, chosen, shares, Context(LOCAL))
+        self.kept = KeptConversation(LOCAL.tenant, stored, MODEL, chosen, shares, Context(LOCAL))
         self.before: tuple[Message, ...] = ()
         self.early: list[int] = []
         seen.early.append(self.early)

@@ -12,7 +12,7 @@ from mainspring.core.errors import MainspringError, ModelNotPulled, NotFound, Un
 from mainspring.core.path import collect
 from mainspring.core.settings import ModelsSettings, Settings
 from mainspring.core.types import ChatRequest, Context, Message, Sampling
-from mainspring.engines.catalogue.larger_model import Behind, Progress, State
+from mainspring.engines.catalogue.larger_model import BackgroundPull, Progress, State
 from mainspring.system import System
 
 SMALL = "smollm2-135m-instruct"
@@ -45,13 +45,13 @@ async def test_a_model_is_brought_in(tmp_path: Path, monkeypatch: pytest.MonkeyP
         said: list[str] = []
         monkeypatch.setattr("mainspring.cli.serve.larger_model._say", said.append)
         states: list[str] = []
-        tell = Behind.tell
+        tell = BackgroundPull.tell
 
-        def told(self: Behind, state: State, detail: str = "") -> None:
+        def told(self: BackgroundPull, state: State, detail: str = "") -> None:
             states.append(state)
             tell(self, state, detail)
 
-        monkeypatch.setattr(Behind, "tell", told)
+        monkeypatch.setattr(BackgroundPull, "tell", told)
         async with arriving(system, SMALL):
             while SMALL in system.registry.coming:
                 await asyncio.sleep(0.01)

@@ -13,13 +13,13 @@ import second_company
 from _asked import figures
 from mainspring.core.errors import InvalidRequest
 from mainspring.core.settings import Settings
-from mainspring.features.evaluate.answers import Scored, Shown, as_json, score
+from mainspring.features.evaluate.answers import ScoredAnswer, ShownAnswer, as_json, score
 from mainspring.features.evaluate.sets.collections import Query
 
 
-def answer(name: str, text: str, gold: str = "45 days") -> Scored:
+def answer(name: str, text: str, gold: str = "45 days") -> ScoredAnswer:
     query = Query(name, "How long?", {"a.md": 1}, (gold,))
-    return score(query, Shown(text, ("a.md",), (text,), False, 0.1, 0.2))
+    return score(query, ShownAnswer(text, ("a.md",), (text,), False, 0.1, 0.2))
 
 
 def test_figures_have_their_goal_interval_and_direction() -> None:

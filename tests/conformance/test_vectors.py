@@ -16,7 +16,7 @@ import pytest
 
 from mainspring.core.errors import StoreError
 from mainspring.stores.vectors import index_recall, lance_index, lance_search, pgvector, pgvector_search
-from mainspring.stores.vectors.base import ChunkRow, SearchHit, Stale, VectorStore
+from mainspring.stores.vectors.base import ChunkRow, SearchHit, StaleChunks, VectorStore
 from mainspring.stores.vectors.lance import LanceVectors
 from mainspring.stores.vectors.pgvector import PostgresVectors
 from tests.databases import database
@@ -156,10 +156,10 @@ async def test_delete_and_forget(vectors: VectorStore) -> None:
     await vectors.delete(C, "d'", [])
     await vectors.delete(C, "absent")
     assert await vectors.count(C) == 4
-    await vectors.forget(C, [Stale("d'", 5, 4), Stale("absent", 9)])
+    await vectors.forget(C, [StaleChunks("d'", 5, 4), StaleChunks("absent", 9)])
     assert await vectors.count(C) == 3
     assert await vectors.search(C, text="words", k=5, current={"d'": 3}) == []
-    await vectors.forget(C, [Stale("d'", 9), Stale("d9", 1)])
+    await vectors.forget(C, [StaleChunks("d'", 9), StaleChunks("d9", 1)])
     assert texts(await vectors.search(C, text="words kept", k=5, current={"d'": 5, "d9": 1})) == ["kept"]
     await vectors.delete(C, "d9")
     assert await vectors.count(C) == 0
@@ -179,7 +179,7 @@ async def test_collections_are_apart_and_can_be_dropped(vectors: VectorStore) ->
 async def test_what_is_not_there_is_no_error(vectors: VectorStore) -> None:
     await vectors.drop(C)
     await vectors.delete(C, "d")
-    await vectors.forget(C, [Stale("d", 3)])
+    await vectors.forget(C, [StaleChunks("d", 3)])
     await vectors.settle(C)
     await vectors.write(C, [])
     assert await vectors.search(C, vector=unit(1), text="words", k=5, current={"d": 1}) == []

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from mainspring.core.types import Context, Usage
 from mainspring.gateway.routes import search
 from mainspring.http.access import access_to
-from mainspring.rag.search.search_service import Search, SearchResult, Wanted
+from mainspring.rag.search.search_service import Search, SearchRequest, SearchResult
 from mainspring.serving.admit.rate_limits import Charge, Limits
 from tests.gateway.asgi import Keys, Reply, ask, gateway
 from tests.serving.house import Recited
@@ -30,10 +30,10 @@ class Searching:
     def __init__(self) -> None:
         self.cancelled = False
 
-    def tokens(self, wanted: Wanted) -> int:
+    def tokens(self, wanted: SearchRequest) -> int:
         return 400
 
-    async def search(self, context: Context, store: str, wanted: Wanted) -> SearchResult:
+    async def search(self, context: Context, store: str, wanted: SearchRequest) -> SearchResult:
         if wanted.queries == ("slow",):
             try:
                 await asyncio.Event().wait()
@@ -98,8 +98,8 @@ def test_what_a_search_may_take_is_estimated() -> None:
     anything: Any = Writer()
     made: Any = Search.__new__(Search)
     made._ask, made._writer = anything, anything
-    assert made.tokens(Wanted(("four",), 3, techniques=("spelling", "acronyms"))) == 1
-    assert made.tokens(Wanted(("four", "more"), 3, techniques=("hyde",))) == 802
-    assert made.tokens(Wanted(("four",), 3, summary="generative")) == 258
+    assert made.tokens(SearchRequest(("four",), 3, techniques=("spelling", "acronyms"))) == 1
+    assert made.tokens(SearchRequest(("four", "more"), 3, techniques=("hyde",))) == 802
+    assert made.tokens(SearchRequest(("four",), 3, summary="generative")) == 258
     made._ask = made._writer = None
-    assert made.tokens(Wanted(("four",), 3, techniques=("condense",), summary="generative")) == 1
+    assert made.tokens(SearchRequest(("four",), 3, techniques=("condense",), summary="generative")) == 1

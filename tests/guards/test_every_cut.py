@@ -10,7 +10,7 @@ import pytest
 from mainspring.core.types import Finish, Text
 from mainspring.guards.detect.leak import LeakRedactor, Prompt
 from mainspring.guards.policy.policies import GuardPolicy
-from mainspring.guards.rewrite.links import Known, LinkRedactor
+from mainspring.guards.rewrite.links import AllowedLinks, LinkRedactor
 from mainspring.guards.rewrite.stream import StreamRedactor
 from mainspring.guards.rewrite.windows import Windows
 from mainspring.serving.guard.redaction import Outgoing
@@ -57,7 +57,7 @@ def windows(pieces: list[str]) -> str:
 GUARDS: dict[str, Callable[[list[str]], str]] = {
     "personal data": single(StreamRedactor),
     "prompt leak": single(lambda: LeakRedactor(Prompt([SYSTEM]))),
-    "links": single(lambda: LinkRedactor(Known())),
+    "links": single(lambda: LinkRedactor(AllowedLinks())),
     "windows": windows,
     "together": together,
 }

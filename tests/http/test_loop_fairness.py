@@ -169,9 +169,9 @@ async def test_a_refusal_counts_for_more_than_it_took(clock: Clock) -> None:
 
 async def test_what_is_answered_429_or_503_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
     ends = list[bool]()
-    settle = loop_fairness.Spent.settle
+    settle = loop_fairness.LoopTime.settle
 
-    def noted(spent: loop_fairness.Spent) -> None:
+    def noted(spent: loop_fairness.LoopTime) -> None:
         ends.append(spent.refused)
         settle(spent)
 
@@ -179,7 +179,7 @@ async def test_what_is_answered_429_or_503_is_a_refusal(monkeypatch: pytest.Monk
         async def respond(self, request: Any, context: Any) -> Any:
             raise Overloaded("full", retry_after=1.0)
 
-    monkeypatch.setattr(loop_fairness.Spent, "settle", noted)
+    monkeypatch.setattr(loop_fairness.LoopTime, "settle", noted)
     for model, refused in ((Recited(Text("Hello"), Finish("stop")), False), (Full(), True)):
         await ask(gateway(model), "POST", "/v1/chat/completions", CHAT)
         assert ends.pop() is refused

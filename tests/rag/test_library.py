@@ -15,7 +15,7 @@ from mainspring.engines.encode.embedders import Embedders, embedders_of
 from mainspring.rag.connect.sync import Syncer
 from mainspring.rag.ingest import intake as module
 from mainspring.rag.ingest.reindex import reindex
-from mainspring.rag.library import Answering, Library
+from mainspring.rag.library import AnswererFactory, Library
 from mainspring.rag.parse.parsed import Parsed
 from mainspring.rag.search.search_service import Search
 from mainspring.stores.documents.catalogue import About
@@ -36,7 +36,7 @@ def made(room: Room) -> Library:
         room.ingestor,
         Syncer(room.ingestor, room.stores.sources, room.stores.blobs.path("0" * 64).parent),
         cast(Search, NoSearch()),
-        cast(Answering, None),
+        cast(AnswererFactory, None),
     )
 
 

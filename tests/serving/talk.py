@@ -27,7 +27,7 @@ from mainspring.serving.memory.keeper import Keeper
 from mainspring.serving.memory.model_summary import Writer
 from mainspring.serving.memory.terms import words
 from mainspring.serving.memory.tokens import Tokens
-from mainspring.serving.money.charged_models import Charged
+from mainspring.serving.money.charged_models import ChargedModels
 from mainspring.serving.money.pricing import Price
 from mainspring.serving.prompts.registry import PromptRegistry
 from mainspring.serving.ring.background import Background
@@ -95,7 +95,7 @@ class Talk:
             settings, self.tracing, CountingMetrics(), policy, *stored, self.background, prompts=self.prompts
         )
         calls = call_ring(services, model, model="chat", provider="scripted")
-        charged = Charged(lambda inner, name, provider: call_ring(services, inner, model=name, provider=provider))
+        charged = ChargedModels(lambda inner, name, provider: call_ring(services, inner, model=name, provider=provider))
         self.keeper = Keeper(
             opened.memory,
             Tokens({"chat": chat}),

@@ -29,7 +29,7 @@ from mainspring.guards.detect.embedding_detector import Head, Heads
 from mainspring.guards.policy.policies import GuardPolicy
 from mainspring.serving.admit.rate_limits import Limits
 from mainspring.serving.judge.windows import WindowJudge
-from mainspring.serving.money.charged_models import Charged
+from mainspring.serving.money.charged_models import ChargedModels
 from mainspring.serving.money.pricing import Price
 from mainspring.serving.ring.compose import call_ring, request_ring
 from mainspring.serving.ring.registry import Served
@@ -85,7 +85,7 @@ def judged(home: House) -> House:
         return call_ring(home.services, responder, model=model, provider=provider, price=Price.per_million(1.0, 0.0))  # type: ignore[arg-type]
 
     reader = Reader()
-    judge = WindowJudge(HEADS, reader, Charged(ring), home.tracing, home.background)  # type: ignore[arg-type]
+    judge = WindowJudge(HEADS, reader, ChargedModels(ring), home.tracing, home.background)  # type: ignore[arg-type]
     home.services = dataclasses.replace(home.services, judge=judge)
     home.reader = reader  # type: ignore[attr-defined]
     home.ring = request_ring(home.services, home.registry, Limits.of(home.services.settings.serving))

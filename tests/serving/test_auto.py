@@ -39,7 +39,7 @@ from mainspring.serving.ring.compose import call_ring
 from mainspring.serving.ring.registry import Served
 from mainspring.serving.route import auto
 from mainspring.serving.route.auto import Auto, RoutedModel, classifier, confidence, rules
-from mainspring.serving.route.auto.classifier import Classifier, Judged, fit
+from mainspring.serving.route.auto.classifier import Classifier, JudgedPrompt, fit
 from tests.serving.house import House, MemoryTracing, visitor
 
 HEADER = "x-mainspring-route"
@@ -258,7 +258,7 @@ async def test_rules_come_first_in_their_order() -> None:
 
 
 def test_every_condition_of_a_rule() -> None:
-    asked = rules.Asked("Translate this", 120, 50, 3, tools=False, grammar="json_schema")
+    asked = rules.RouterInput("Translate this", 120, 50, 3, tools=False, grammar="json_schema")
     for rule, wanted in (
         (RouteRule(use="large", tokens_above=119), True),
         (RouteRule(use="large", tokens_above=120), False),
@@ -300,7 +300,7 @@ async def test_completions_are_routed_by_their_prompt() -> None:
 
 def easy_ones(path: Path | None = None) -> Classifier:
     texts = [f"a sum number {n}" for n in range(20)] + [f"a tale number {n}" for n in range(20)]
-    rows = [Judged(np.array([1.0, 0.0] if "sum" in t else [0.0, 1.0]), t, "tale" in t) for t in texts]
+    rows = [JudgedPrompt(np.array([1.0, 0.0] if "sum" in t else [0.0, 1.0]), t, "tale" in t) for t in texts]
     found = fit(rows, embedder="axes", model="small", ridge=0.5, card={"prompts": 40})
     if path is not None:
         found.save(path)
@@ -350,7 +350,7 @@ def test_a_classifier_is_what_it_was_when_it_is_read_again(tmp_path: Path) -> No
 def test_a_number_that_hardly_varies_tells_nothing_and_breaks_nothing(tmp_path: Path) -> None:
     draw = np.random.default_rng(3)
     vectors = np.column_stack([draw.normal(size=200), draw.normal(scale=3e-7, size=200)])
-    rows = [Judged(vector, "text", bool(vector[0] > 0)) for vector in vectors]
+    rows = [JudgedPrompt(vector, "text", bool(vector[0] > 0)) for vector in vectors]
     made = fit(rows, embedder="e", model="m", ridge=1.0)
     path = tmp_path / "router.json"
     made.save(path)
@@ -380,7 +380,7 @@ def test_fitting_finds_a_direction_and_refuses_one_kind_of_rows() -> None:
     truth = np.array([2.0, -1.0, 0.0, 0.5])
     vectors = draw.normal(size=(400, 4))
     goods = draw.random(400) < 1 / (1 + np.exp(-(vectors @ truth)))
-    rows = [Judged(vector, "text", bool(good)) for vector, good in zip(vectors, goods, strict=True)]
+    rows = [JudgedPrompt(vector, "text", bool(good)) for vector, good in zip(vectors, goods, strict=True)]
     found = fit(rows[:300], embedder="e", model="m", ridge=1.0)
     chances = [found.chance(row.vector, row.text) for row in rows[300:]]
     assert np.corrcoef(chances, 1 / (1 + np.exp(-(vectors[300:] @ truth))))[0, 1] > 0.9

@@ -9,7 +9,7 @@ import pytest
 
 import mainspring.serving.route.auto as auto
 from mainspring.core.settings import AutoSettings
-from mainspring.serving.route.auto.classifier import Classifier, Judged, fit
+from mainspring.serving.route.auto.classifier import Classifier, JudgedPrompt, fit
 from mainspring.serving.route.auto.routing_payoff import auroc, why_off
 from tests.serving.house import MemoryTracing, visitor
 from tests.serving.test_auto import HEADER, Axes, Counted, Sure, asking, capable, told
@@ -37,7 +37,7 @@ def made(settings: AutoSettings, **small_can: Any) -> tuple[auto.Auto, Sure, Sur
 
 
 def card(held_out: dict[str, Any], model: str = "small") -> Classifier:
-    rows = [Judged(np.array([float(n % 2), 1.0]), "text", bool(n % 2)) for n in range(8)]
+    rows = [JudgedPrompt(np.array([float(n % 2), 1.0]), "text", bool(n % 2)) for n in range(8)]
     return fit(rows, embedder="axes", model=model, card={"held_out": held_out})
 
 

@@ -27,7 +27,7 @@ from mainspring.serving.admit.rate_limits import Limits
 from mainspring.serving.admit.shared_rate_limits import SharedLimits
 from mainspring.serving.money.meter import Meter
 from mainspring.serving.money.pricing import Tariff
-from mainspring.serving.money.reservation import Purse
+from mainspring.serving.money.reservation import BudgetReservations
 from mainspring.serving.money.tariffs import Tariffs
 from mainspring.serving.ring.background import Background
 from mainspring.serving.ring.compose import call_ring, request_ring
@@ -89,7 +89,7 @@ class Traffic:
             house.services,
             events=opened.events,
             answers=opened.cache if redis is None else RedisCache(redis, 1000),
-            purse=Purse(opened.budgets, tariffs, settings.prices, BudgetCounts(), 512),
+            purse=BudgetReservations(opened.budgets, tariffs, settings.prices, BudgetCounts(), 512),
             background=self.background,
         )
         registry = Registry()

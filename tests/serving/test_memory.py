@@ -17,7 +17,7 @@ from mainspring.core.errors import EngineError, InvalidRequest, SessionSpent, St
 from mainspring.core.types import Context, Message, Sampling
 from mainspring.serving.memory import extract, notes
 from mainspring.serving.memory import terms as words
-from mainspring.serving.memory.keeper import Kept
+from mainspring.serving.memory.keeper import KeptConversation
 from mainspring.serving.memory.layer import stored_name
 from mainspring.serving.memory.model_summary import Writer
 from mainspring.stores.sessions.conversations import Summary
@@ -221,9 +221,9 @@ async def test_a_summary_keeps_the_region_and_the_rate_of_its_turn(
     assert set(seen) == {(frozenset({"eu"}), "batch")}
 
 
-async def _kept(home: Talk) -> Kept:
+async def _kept(home: Talk) -> KeptConversation:
     """What is kept of the conversation after a turn."""
-    held: list[Kept] = []
+    held: list[KeptConversation] = []
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(home.keeper, "after", held.append)
         await home.say("Go on.")

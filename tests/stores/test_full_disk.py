@@ -16,7 +16,7 @@ from mainspring.core.errors import StorageFull, StoreError, Unauthenticated
 from mainspring.core.settings import Settings, StoresSettings
 from mainspring.core.types import EventRecord, Message
 from mainspring.stores.sessions.conversations import SessionTurn
-from mainspring.stores.sql.disk_space import BALLAST, BALLAST_BYTES, Ballast, Room
+from mainspring.stores.sql.disk_space import BALLAST, BALLAST_BYTES, Ballast, DiskRoom
 
 MIB = 2**20
 
@@ -49,8 +49,8 @@ def fill(place: Path) -> Path:
     return path
 
 
-def room(free: int, reserve: int = 100) -> Room:
-    return Room(Path("/"), reserve, lambda _: free)
+def room(free: int, reserve: int = 100) -> DiskRoom:
+    return DiskRoom(Path("/"), reserve, lambda _: free)
 
 
 def test_documents_are_refused_before_answers() -> None:
@@ -75,7 +75,7 @@ def test_the_disk_is_asked_once_a_second_at_most() -> None:
         asked.append(path)
         return 10
 
-    watched = Room(Path("/"), 1, look)
+    watched = DiskRoom(Path("/"), 1, look)
     for _ in range(50):
         watched.admit()
     assert len(asked) == 1

@@ -10,7 +10,7 @@ import pytest
 from mainspring.core.errors import Overloaded
 from mainspring.core.types import Arrival, Context, Principal
 from mainspring.telemetry import tracing
-from mainspring.telemetry.sampling import Slow
+from mainspring.telemetry.sampling import SlowRequests
 from mainspring.telemetry.tracing import KEPT, LOST, Span, Tracing, parse_traceparent, parse_tracestate
 
 HEADER = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -147,7 +147,7 @@ def timed(traces: Tracing, seconds: float, operation: str = "chat", model: str =
 
 def test_slow_requests_are_kept_by_the_limit_of_their_operation() -> None:
     kept = Kept()
-    traces = Tracing(0.0, [kept], slow=Slow({"chat": 2.0, "embeddings": 0.1}, 1.0))
+    traces = Tracing(0.0, [kept], slow=SlowRequests({"chat": 2.0, "embeddings": 0.1}, 1.0))
     for operation, seconds in (("chat", 1.9), ("chat", 2.1), ("embeddings", 0.2), ("rerank", 99.0)):
         timed(traces, seconds, operation)
     assert [span.attributes[tracing.OPERATION] for span in kept.spans] == ["chat", "embeddings"]
@@ -156,7 +156,7 @@ def test_slow_requests_are_kept_by_the_limit_of_their_operation() -> None:
 
 def test_slow_requests_are_those_above_the_running_quantile_of_their_like() -> None:
     kept = Kept()
-    traces = Tracing(0.0, [kept], slow=Slow({}, 0.99))
+    traces = Tracing(0.0, [kept], slow=SlowRequests({}, 0.99))
     for number in range(400):
         timed(traces, 1 + (number % 100) / 100, model="slow one")
         timed(traces, 0.01 + (number % 100) / 10_000, model="fast one")
@@ -169,7 +169,7 @@ def test_slow_requests_are_those_above_the_running_quantile_of_their_like() -> N
 
 
 def test_names_that_callers_make_up_do_not_pile_up() -> None:
-    slow = Slow({}, 0.99)
+    slow = SlowRequests({}, 0.99)
     for number in range(2_000):
         slow("chat", f"made up {number}", 1)
     assert len(slow._usual) <= 500

@@ -13,7 +13,7 @@ from mainspring.core.errors import ModelError
 from mainspring.core.path import Answer, collect
 from mainspring.core.settings import Settings, load
 from mainspring.core.types import ChatRequest, Context, EmbedRequest, Message, Sampling, Text
-from mainspring.rag.search.search_service import Wanted
+from mainspring.rag.search.search_service import SearchRequest
 from mainspring.system import System
 from mainspring.terminal.pulling import pull_missing
 
@@ -57,7 +57,7 @@ class Embedded:
         return [[float(value) for value in row] for row in found.vectors.rows]
 
     async def search(self, collection: str, query: str, k: int) -> list[Passage]:
-        found = await self._system.library.search.search(Context(self._who), collection, Wanted((query,), k))
+        found = await self._system.library.search.search(Context(self._who), collection, SearchRequest((query,), k))
         hits = (shown.hit for shown in found.hits)
         return [Passage(hit.source, hit.text, hit.score, hit.page, hit.heading) for hit in hits]
 

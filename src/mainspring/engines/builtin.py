@@ -207,7 +207,7 @@ def reranker(settings: Settings) -> Reranker | None:
 
     Raises ``ModelNotPulled``, ``UnknownModel``, and ``ModelError`` for a model of another kind.
     """
-    from mainspring.engines.encode.late_interaction import LateInteraction, Together
+    from mainspring.engines.encode.late_interaction import CombinedReranker, LateInteraction
     from mainspring.engines.encode.reranker import CrossEncoder, RemoteReranker
 
     name = settings.models.reranker
@@ -219,7 +219,7 @@ def reranker(settings: Settings) -> Reranker | None:
     puller = Puller(settings)
     if settings.models.late:
         parts = [LateInteraction(puller.local(each), settings.engines.threads) for each in settings.models.late]
-        return parts[0] if len(parts) == 1 else Together(parts)
+        return parts[0] if len(parts) == 1 else CombinedReranker(parts)
     return CrossEncoder(puller.local(name), settings.engines.threads)
 
 

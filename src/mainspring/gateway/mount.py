@@ -29,7 +29,7 @@ from mainspring.http.access import Authenticator, access_to
 from mainspring.http.idempotency import Idempotency
 from mainspring.http.loop_fairness import Pace
 from mainspring.rag.query.chunk_locations import Places
-from mainspring.serving.prompts.layer import Prompting
+from mainspring.serving.prompts.layer import PromptChoice
 from mainspring.serving.prompts.registry import PromptRegistry
 from mainspring.serving.ring.preset import Presets
 from mainspring.stores.sql import ids
@@ -48,7 +48,7 @@ def mount(system: System) -> FastAPI:
     access = access_to(keys_or_tokens, settings.request_timeout_s, tiers, refused, pace)
     idempotency = Idempotency(system.stores.cache, system.stores.repeats)
     registry = PromptRegistry(system.stores.prompts, system.settings.serving.prompts_tenant)
-    prompting = Prompting(registry, system.registry, system.settings)
+    prompting = PromptChoice(registry, system.registry, system.settings)
     counter = anthropic.PromptCounter(system.registry, system.engines.chat, prompting.applied)
     own = [
         generate.router(system.responder, system.registry, settings, access, idempotency),

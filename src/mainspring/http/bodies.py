@@ -67,7 +67,7 @@ class Body(BaseModel):
         return values
 
 
-class Part(BaseModel):
+class ContentPart(BaseModel):
     """One part of a message's content; only text is read by chat models here."""
 
     model_config = ConfigDict(extra="allow")

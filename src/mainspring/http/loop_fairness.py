@@ -54,7 +54,7 @@ class _Tenant:
     line: Lock = field(default_factory=Lock)
 
 
-class Spent:
+class LoopTime:
     """What one request has taken of the loop. Nobody's until ``Pace.turn`` said whose it is."""
 
     __slots__ = ("_pace", "_prepaid", "refused", "seconds", "tenant")
@@ -104,11 +104,11 @@ class Pace:
         """Requests that had to wait."""
         self.refused = 0
 
-    def spent(self) -> Spent:
+    def spent(self) -> LoopTime:
         """The account of a request that begins."""
-        return Spent(self)
+        return LoopTime(self)
 
-    async def turn(self, name: str, spent: Spent) -> None:
+    async def turn(self, name: str, spent: LoopTime) -> None:
         """Return when the request of ``spent`` may go on for the tenant ``name``. Raises ``Overloaded`` where too many
         of its requests wait, or one waited too long."""
         tenant = self._known(name)

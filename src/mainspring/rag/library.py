@@ -15,12 +15,12 @@ from typing import Protocol
 from mainspring.core.errors import Conflict, Forbidden, NotFound
 from mainspring.core.types import Principal
 from mainspring.rag.answer import small_talk
-from mainspring.rag.answer.passage_view import Opened, opened
+from mainspring.rag.answer.passage_view import PassageView, opened
 from mainspring.rag.answer.responder import DocumentAnswerer
 from mainspring.rag.connect.registry import Spec
 from mainspring.rag.connect.running_syncs import Sync, Syncs
 from mainspring.rag.connect.sync import Syncer
-from mainspring.rag.graph.read.reader import Built, GraphBuilder
+from mainspring.rag.graph.read.reader import BuildReport, GraphBuilder
 from mainspring.rag.ingest.forget import Forgetter
 from mainspring.rag.ingest.intake import Intake
 from mainspring.rag.ingest.pipeline import Ingestor, IngestReport, Progress
@@ -31,14 +31,14 @@ from mainspring.rag.search.search_service import Search
 from mainspring.serving.ring.registry import Served
 from mainspring.stores import Stores
 from mainspring.stores.documents.catalogue import About, Attributes, Status
-from mainspring.stores.documents.collections import Collection, Document, Tally
+from mainspring.stores.documents.collections import Collection, Document, DocumentCounts
 from mainspring.stores.documents.sources import SourceRow
 from mainspring.stores.events.audit_log import LOCAL, By
 from mainspring.stores.sql.pages import Page, Slice
 from mainspring.stores.vectors.base import ChunkRow
 
 
-class Answering(Protocol):
+class AnswererFactory(Protocol):
     """Makes the answerer of a collection."""
 
     def __call__(self, *, collection: Collection) -> DocumentAnswerer: ...
@@ -53,7 +53,7 @@ class Library:
         ingestor: Ingestor,
         syncer: Syncer,
         search: Search,
-        answering: Answering,
+        answering: AnswererFactory,
         forgetter: Forgetter | None = None,
     ) -> None:
         self._collections = stores.collections
@@ -129,7 +129,7 @@ class Library:
         """By age. Raises ``InvalidRequest`` for a cursor that is no id."""
         return await self._collections.page(principal.tenant, page, groups=principal.groups)
 
-    async def tallies(self, principal: Principal, found: Sequence[Collection]) -> dict[str, Tally]:
+    async def tallies(self, principal: Principal, found: Sequence[Collection]) -> dict[str, DocumentCounts]:
         """What each collection holds that the principal may see, by id."""
         return await self._collections.tallies(found, groups=principal.groups)
 
@@ -162,7 +162,7 @@ class Library:
 
     async def open_passage(
         self, principal: Principal, id_or_name: str, file_id: str, start: int, end: int | None, around: int
-    ) -> Opened:
+    ) -> PassageView:
         """``[start:end]`` of a document's parsed text and what stands around it.
 
         Raises ``NotFound`` for what the principal may not see, ``Conflict`` for a document that was never read, and
@@ -339,7 +339,7 @@ class Library:
         *,
         again: bool = False,
         progress: Callable[[int, int], None] | None = None,
-    ) -> Built:
+    ) -> BuildReport:
         """Read the graphs of a collection's documents that have none, or of all ``again``. Raises ``NotFound``."""
         collection = await self.get(principal, name)
         assert self.graphs is not None

@@ -25,7 +25,7 @@ _RETRY_S = 2.0
 _Key = tuple[str, str, int, str]
 
 
-class Draws(Protocol):
+class PageDrawer(Protocol):
     """``rag.parse.Parser``."""
 
     async def draw(self, data: bytes, name: str, page: int, quote: str = "") -> PagePicture: ...
@@ -36,7 +36,7 @@ class Draws(Protocol):
 class Originals:
     """Finds the originals of documents. Who may see a document is decided before; unless ``shown`` nobody sees one."""
 
-    def __init__(self, blobs: Blobs, sources: Sources, parser: Draws, *, shown: bool = True) -> None:
+    def __init__(self, blobs: Blobs, sources: Sources, parser: PageDrawer, *, shown: bool = True) -> None:
         self._shown = shown
         self._blobs = blobs
         self._sources = sources

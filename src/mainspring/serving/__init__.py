@@ -20,17 +20,17 @@ from mainspring.serving.admit.shared_rate_limits import SharedLimits, opened
 from mainspring.serving.admit.tenant_rate_limits import KeysAndTenants, TenantRates
 from mainspring.serving.admit.token_counts import ByModel, read_twice
 from mainspring.serving.cache import semantic
-from mainspring.serving.guard.finished_text import Hiding
+from mainspring.serving.guard.finished_text import FinishedTextRedactor
 from mainspring.serving.guard.input import Guard, inspect
 from mainspring.serving.guard.layers import Policies as Guards
 from mainspring.serving.judge import detection
 from mainspring.serving.judge.topics import Topics
 from mainspring.serving.memory.build_keeper import keeper as open_keeper
-from mainspring.serving.money.charged_models import Charged
-from mainspring.serving.money.cost_watch import Watch
+from mainspring.serving.money.charged_models import ChargedModels
+from mainspring.serving.money.cost_watch import CostWatch
 from mainspring.serving.money.pricing import NANO
-from mainspring.serving.money.reservation import Purse
-from mainspring.serving.money.side_reservation import Beside
+from mainspring.serving.money.reservation import BudgetReservations
+from mainspring.serving.money.side_reservation import SideReservation
 from mainspring.serving.money.tariffs import Tariffs
 from mainspring.serving.prompts.registry import PromptRegistry
 from mainspring.serving.ring.assembled_prompt import Assembled
@@ -39,7 +39,7 @@ from mainspring.serving.ring.compose import Services, request_ring
 from mainspring.serving.ring.journal import Journal, opened_key
 from mainspring.serving.ring.registry import Registry
 from mainspring.serving.ring.repair import further
-from mainspring.serving.ring.served_names import Names
+from mainspring.serving.ring.served_names import ServedNames
 from mainspring.serving.route.replicas import Replicas
 from mainspring.serving.route.residency import Residency
 from mainspring.stores import Stores
@@ -98,14 +98,14 @@ class Path:
     shown: dict[str, Responder]
     embedding: Responder
     charge: Charge
-    charged: Charged
+    charged: ChargedModels
     inspect: Inspect
     sift: Sift
     redact: Callable[[str], str]
-    hiding: Callable[[Context], Hiding]
+    hiding: Callable[[Context], FinishedTextRedactor]
     replicas: Replicas
     meaning: semantic.Meaning | None
-    detecting: detection.Detecting | None
+    detecting: detection.Detection | None
     policies: Policies
     under_policy: UnderPolicy
     adopt: Callable[[ChatModel], None]
@@ -121,7 +121,7 @@ async def open(  # noqa: A001
     purse = _purse(settings, stores, telemetry, tariffs, engines, policies)
     services = _services(settings, stores, telemetry, policies, purse, residency)
     replicas = Replicas(settings.serving, ArmMetrics(telemetry.metrics.registry), stores.events, residency)
-    names = Names(services, engines, tariffs, replicas, telemetry)
+    names = ServedNames(services, engines, tariffs, replicas, telemetry)
     chat = names.chat()
     names.router(chat)
     names.scaled()
@@ -144,7 +144,7 @@ async def open(  # noqa: A001
         stack.push_async_callback(services.background.close)
         stack.push_async_callback(replicas.close)
         stack.push_async_callback(keeper.close)
-        watch = Watch(stores.ledger, stores.events, telemetry.metrics, least=round(settings.prices.anomaly_usd * NANO))
+        watch = _cost_watch(settings, stores, telemetry)
         stack.push_async_callback(watch.close)
         watch.start()
 
@@ -164,7 +164,7 @@ async def open(  # noqa: A001
             partial(inspect, guard, policies, role="query"),
             partial(_sift, guard, policies),
             redact,
-            partial(Hiding, policies, services.metrics),
+            partial(FinishedTextRedactor, policies, services.metrics),
             replicas,
             meaning,
             detecting,
@@ -174,9 +174,14 @@ async def open(  # noqa: A001
         )
 
 
-def _beside(stores: Stores, tariffs: Tariffs, telemetry: Telemetry, engines: Engines) -> Beside:
+def _cost_watch(settings: Settings, stores: Stores, telemetry: Telemetry) -> CostWatch:
+    least = round(settings.prices.anomaly_usd * NANO)
+    return CostWatch(stores.ledger, stores.events, telemetry.metrics, least=least)
+
+
+def _beside(stores: Stores, tariffs: Tariffs, telemetry: Telemetry, engines: Engines) -> SideReservation:
     models = [each.name for each in (engines.embedder, engines.reranker) if each is not None]
-    return Beside(stores.budgets, tariffs, telemetry.metrics, models)
+    return SideReservation(stores.budgets, tariffs, telemetry.metrics, models)
 
 
 def _residency(settings: Settings, engines: Engines) -> Residency:
@@ -185,7 +190,12 @@ def _residency(settings: Settings, engines: Engines) -> Residency:
 
 
 def _services(
-    settings: Settings, stores: Stores, telemetry: Telemetry, policies: Policies, purse: Purse, residency: Residency
+    settings: Settings,
+    stores: Stores,
+    telemetry: Telemetry,
+    policies: Policies,
+    purse: BudgetReservations,
+    residency: Residency,
 ) -> Services:
     return Services(
         settings=settings,
@@ -208,8 +218,8 @@ def _services(
 
 def _purse(
     settings: Settings, stores: Stores, telemetry: Telemetry, tariffs: Tariffs, engines: Engines, policies: Policies
-) -> Purse:
-    return Purse(
+) -> BudgetReservations:
+    return BudgetReservations(
         stores.budgets,
         tariffs,
         settings.prices,

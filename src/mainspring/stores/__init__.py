@@ -30,7 +30,7 @@ from mainspring.stores.cache.similar_questions_redis import RedisSimilar
 from mainspring.stores.documents.blobs import Blobs, sweep
 from mainspring.stores.documents.collections import Collections
 from mainspring.stores.documents.files import Files
-from mainspring.stores.documents.forgetting import Pending
+from mainspring.stores.documents.forgetting import PendingErasure
 from mainspring.stores.documents.graphs import Graphs
 from mainspring.stores.documents.sources import Sources
 from mainspring.stores.erase.batch_lines import BatchErasing
@@ -51,7 +51,7 @@ from mainspring.stores.sessions.memory import SessionMemory
 from mainspring.stores.sql import database as databases
 from mainspring.stores.sql import redis as redis_store
 from mainspring.stores.sql.database import Database
-from mainspring.stores.sql.disk_space import Room
+from mainspring.stores.sql.disk_space import DiskRoom
 from mainspring.stores.sql.jobs import Jobs
 from mainspring.stores.sql.redis import Redis
 from mainspring.stores.vectors.base import VectorStore
@@ -89,7 +89,7 @@ class Stores:
     redis: Redis | None
     spans: Spans
     vectors: VectorStore
-    forgetting: Pending
+    forgetting: PendingErasure
     graphs: Graphs
     jobs: Jobs
     batches: Batches
@@ -97,7 +97,7 @@ class Stores:
     erasures: Erasures
     prompts: Prompts
     approvals: Approvals
-    room: Room
+    room: DiskRoom
 
     async def problem(self) -> str:
         """What keeps the database from being read or written; empty when nothing does."""
@@ -137,7 +137,7 @@ async def open(settings: Settings) -> AsyncIterator[Stores]:  # noqa: A001
     _make_home(home := settings.home)
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(databases.open(settings))
-        blobs = Blobs(home / "blobs", room := Room(home, settings.stores.disk_reserve_mb * 2**20))
+        blobs = Blobs(home / "blobs", room := DiskRoom(home, settings.stores.disk_reserve_mb * 2**20))
         await blobs.open()
         await sweep(database, blobs)
         audit = Audit(database, settings.compliance.audit_key, settings.compliance.audit_keys_before)
@@ -178,7 +178,7 @@ async def open(settings: Settings) -> AsyncIterator[Stores]:  # noqa: A001
             redis=redis,
             spans=spans,
             vectors=vectors,
-            forgetting=Pending(database),
+            forgetting=PendingErasure(database),
             graphs=Graphs(database),
             jobs=Jobs(database),
             batches=Batches(database, blobs, quotas),

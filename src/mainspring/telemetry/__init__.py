@@ -15,7 +15,7 @@ from mainspring.core.settings import Settings, TelemetrySettings
 from mainspring.core.version import __version__
 from mainspring.telemetry import logs
 from mainspring.telemetry.metrics import Metrics
-from mainspring.telemetry.sampling import Slow
+from mainspring.telemetry.sampling import SlowRequests
 from mainspring.telemetry.tracing import Tracing
 from mainspring.telemetry.writer import BatchWriter
 
@@ -77,7 +77,7 @@ def _tracing(settings: TelemetrySettings, writers: Sequence[BatchWriter]) -> Tra
     return Tracing(
         settings.sample,
         writers,
-        slow=Slow(settings.slow_s, settings.slow_quantile),
+        slow=SlowRequests(settings.slow_s, settings.slow_quantile),
         waiting=settings.waiting_spans,
         enabled=settings.tracing,
     )

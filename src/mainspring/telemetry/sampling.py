@@ -11,7 +11,7 @@ _EVERY = 50
 _KINDS = 500
 
 
-class Usual:
+class DurationQuantile:
     """The running quantile of the last thousand durations of one kind of request; None before it has seen 200."""
 
     __slots__ = ("_left", "_quantile", "_seen", "limit_ns")
@@ -32,14 +32,14 @@ class Usual:
             self.limit_ns = ordered[min(len(ordered) - 1, int(len(ordered) * self._quantile))]
 
 
-class Slow:
+class SlowRequests:
     """Which requests are slow: those over the limit of their operation, where one is set; else those above the running
     ``quantile`` of requests of the same operation to the same model (1: none)."""
 
     def __init__(self, limits_s: Mapping[str, float], quantile: float) -> None:
         self._limits = {operation: round(seconds * 1e9) for operation, seconds in limits_s.items()}
         self._quantile = quantile
-        self._usual: OrderedDict[tuple[str, str], Usual] = OrderedDict()
+        self._usual: OrderedDict[tuple[str, str], DurationQuantile] = OrderedDict()
 
     def __call__(self, operation: str, model: str, duration_ns: int) -> bool:
         """Whether it was slow; what is learnt of it counts for those after it."""
@@ -53,7 +53,7 @@ class Slow:
             # Names come from callers: whoever makes many up pushes out what was not asked for longest.
             if len(self._usual) >= _KINDS:
                 self._usual.popitem(last=False)
-            usual = self._usual[(operation, model)] = Usual(self._quantile)
+            usual = self._usual[(operation, model)] = DurationQuantile(self._quantile)
         else:
             self._usual.move_to_end((operation, model))
         slow = usual.limit_ns is not None and duration_ns > usual.limit_ns

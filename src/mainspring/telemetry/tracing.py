@@ -188,7 +188,7 @@ class Span:
         self.end()
 
 
-class Nothing(Span):
+class NoTracing(Span):
     """What there is where nothing is traced: the context as it was."""
 
     __slots__ = ()
@@ -258,7 +258,7 @@ class Tracing:
         The outermost span of a request that came over HTTP began when that came in.
         """
         if not self._enabled:
-            return Nothing(context)
+            return NoTracing(context)
         trace_id = context.trace.trace_id
         trace = self._open.get(trace_id)
         if trace is not None:
@@ -320,5 +320,5 @@ def span_of(tracing: Tracing | None, name: str, context: Context | None, **attri
     """``tracing``'s span below ``context``; where either is missing, one that is kept nowhere and whose context is
     nobody's."""
     if tracing is None or context is None:
-        return Nothing(context or _NOBODY)
+        return NoTracing(context or _NOBODY)
     return tracing.span(name, context, **attributes)

@@ -10,7 +10,7 @@ import pytest
 from mainspring.core.errors import Conflict, ModelError, ModelNotPulled
 from mainspring.core.settings import ModelsSettings, Settings
 from mainspring.engines.catalogue import larger_model
-from mainspring.engines.catalogue.larger_model import Behind, Progress, choose, memory_bytes
+from mainspring.engines.catalogue.larger_model import BackgroundPull, Progress, choose, memory_bytes
 from mainspring.engines.catalogue.pull import Puller
 
 NAME = "qwen2.5-coder-1.5b-instruct"
@@ -83,8 +83,8 @@ class Pulls:
         return "pulled"
 
 
-def behind(pulls: Pulls, arrived: Any) -> Behind:
-    return Behind(pulls, NAME, arrived)  # type: ignore[arg-type]
+def behind(pulls: Pulls, arrived: Any) -> BackgroundPull:
+    return BackgroundPull(pulls, NAME, arrived)  # type: ignore[arg-type]
 
 
 def test_it_waits_for_others_and_tries_again(monkeypatch: pytest.MonkeyPatch) -> None:

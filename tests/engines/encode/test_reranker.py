@@ -21,7 +21,7 @@ from mainspring.engines.catalogue import convert
 from mainspring.engines.catalogue.pull import PulledModel, Puller
 from mainspring.engines.catalogue.sources import silent
 from mainspring.engines.encode import bert, late_interaction
-from mainspring.engines.encode.late_interaction import LateInteraction, Together, mean_of_ranges
+from mainspring.engines.encode.late_interaction import CombinedReranker, LateInteraction, mean_of_ranges
 from mainspring.engines.encode.reranker import CrossEncoder, RemoteReranker, RerankResponder
 
 QUERY = "How long is the guarantee on a grinder?"
@@ -241,7 +241,7 @@ async def test_two_together(minilm: PulledModel) -> None:
     entry = minilm.entry.model_copy(update={"name": "other", "query_prefix": "ask: "})
     other = dataclasses.replace(minilm, entry=entry)
     parts = [LateInteraction(minilm, 1), LateInteraction(other, 1)]
-    both = Together(parts)
+    both = CombinedReranker(parts)
     await both.start()
     assert both.name == "late:all-minilm-l6-v2+other"
     assert both.fingerprint == f"{parts[0].fingerprint}+{parts[1].fingerprint}"

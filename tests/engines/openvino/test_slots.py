@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 from mainspring.engines.openvino.admission import Admission
-from mainspring.engines.openvino.slots import Room, spare_of
+from mainspring.engines.openvino.slots import SlotCapacity, spare_of
 
 
-def fill(room: Room, tenant: str, tokens: int) -> int:
+def fill(room: SlotCapacity, tenant: str, tokens: int) -> int:
     """Take as much as fits for ``tenant``, one after the other; how many."""
     taken = 0
     while room.fits(tenant, 1, tokens):
@@ -14,7 +14,7 @@ def fill(room: Room, tenant: str, tokens: int) -> int:
 
 
 def test_one_tenant_alone_has_all_slots_but_the_spare_ones() -> None:
-    room = Room(32, 65_536, spare=spare_of(32))
+    room = SlotCapacity(32, 65_536, spare=spare_of(32))
     assert fill(room, "a", 100) == 32
     assert fill(room, "b", 100) == 4
     assert (room.slots, room.tokens) == (36, 3600)
@@ -26,15 +26,15 @@ def test_one_tenant_alone_has_all_slots_but_the_spare_ones() -> None:
 
 
 def test_long_answers_leave_an_eighth_of_the_cache() -> None:
-    room = Room(32, 65_536, spare=4)
+    room = SlotCapacity(32, 65_536, spare=4)
     assert fill(room, "a", 2100) * 2100 <= 65_536 * 7 / 8
     assert room.fits("b", 1, 8000)
     # One that holds nothing may have what is there, and one that is alone everything.
-    assert Room(32, 65_536, spare=4).fits("a", 1, 65_536)
+    assert SlotCapacity(32, 65_536, spare=4).fits("a", 1, 65_536)
 
 
 def test_shares_go_by_weight() -> None:
-    room = Room(12, 1200, spare=4, weigh=lambda tenant: 3.0 if tenant == "gold" else 1.0)
+    room = SlotCapacity(12, 1200, spare=4, weigh=lambda tenant: 3.0 if tenant == "gold" else 1.0)
     assert fill(room, "tin", 1) == 12
     assert fill(room, "gold", 1) == 4
     for _ in range(8):
@@ -44,7 +44,7 @@ def test_shares_go_by_weight() -> None:
 
 
 def test_without_spare_slots_everything_is_for_everybody() -> None:
-    room = Room(2, 100)
+    room = SlotCapacity(2, 100)
     assert fill(room, "a", 50) == 2
     assert not room.fits("b", 1, 1)
 

@@ -58,7 +58,7 @@ class Desk:
             stores.jobs,
             stores.files,
             stores.keys,
-            batch_lines.Answering(home.ring, PastResponses(stores.events, 64), GatewaySettings()),
+            batch_lines.LineAnswerer(home.ring, PastResponses(stores.events, 64), GatewaySettings()),
             self.settings,
             running=lambda: float(home.engine.live + home.engine.waiting),
         )

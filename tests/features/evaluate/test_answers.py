@@ -7,20 +7,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from mainspring.core.types import (
-    Citation,
-    Context,
-    Event,
-    Finish,
-    Head,
-    Principal,
-    Request,
-    Response,
-    Text,
-)
+from mainspring.core.types import Citation, Context, Event, Finish, Head, Principal, Request, Response, Text
 from mainspring.features.evaluate.answers import (
-    Scored,
-    Shown,
+    ScoredAnswer,
+    ShownAnswer,
     as_json,
     ask,
     holds,
@@ -36,8 +26,8 @@ from mainspring.features.evaluate.sets.collections import Kind, Query
 from mainspring.rag.answer.generate import REFUSAL
 
 
-def shown(text: str, *quotes: str, cited: tuple[str, ...] = ("a.md",), refused: bool = False) -> Shown:
-    return Shown(text, cited, quotes, refused, 0.1, 0.2, 0.5)
+def shown(text: str, *quotes: str, cited: tuple[str, ...] = ("a.md",), refused: bool = False) -> ShownAnswer:
+    return ShownAnswer(text, cited, quotes, refused, 0.1, 0.2, 0.5)
 
 
 def query(*answers: str, kind: Kind = "answerable", **more: object) -> Query:
@@ -112,7 +102,7 @@ def test_wilsons_interval_is_that_of_the_literature() -> None:
     assert wilson(0, 0).n == 0
 
 
-def outcomes() -> list[Scored]:
+def outcomes() -> list[ScoredAnswer]:
     return [
         score(query("45 days", form="number"), shown("45 days [1]", "It is 45 days.")),
         score(query("45 days", form="number"), shown("46 days [1]", "It is 45 days.", cited=("b.md",))),
@@ -139,8 +129,8 @@ def test_shares_are_of_the_questions_they_are_about() -> None:
 
 
 def test_the_curve_of_refusals_counts_what_lies_below() -> None:
-    def told(kind: Kind, value: float) -> Scored:
-        return score(query("x", kind=kind), Shown("x", (), (), False, 0.1, 0.1, value))
+    def told(kind: Kind, value: float) -> ScoredAnswer:
+        return score(query("x", kind=kind), ShownAnswer("x", (), (), False, 0.1, 0.1, value))
 
     curve = refusing([told("answerable", 0.4), told("answerable", 0.8), told("near_miss", 0.5), told("off_topic", 0.1)])
     assert curve == [

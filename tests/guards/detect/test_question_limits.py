@@ -8,7 +8,7 @@ from mainspring.core.errors import GuardRefused
 from mainspring.core.settings import GuardsSettings
 from mainspring.core.settings.guards.limits import LanguageLimits, LengthLimits, Topic, TopicLimits
 from mainspring.guards.detect import question_limits
-from mainspring.guards.detect.question_limits import Beyond, Examples
+from mainspring.guards.detect.question_limits import Examples, ExceededLimit
 from mainspring.guards.policy.policies import GuardPolicy
 
 AXES = np.eye(3)
@@ -17,9 +17,12 @@ AXES = np.eye(3)
 def test_lengths() -> None:
     limits = LengthLimits(action="refuse", characters=5, tokens=2, messages=3)
     assert question_limits.length("12345", 2, limits) == []
-    assert question_limits.length("123456", 3, limits) == [Beyond("length", "characters"), Beyond("length", "tokens")]
+    assert question_limits.length("123456", 3, limits) == [
+        ExceededLimit("length", "characters"),
+        ExceededLimit("length", "tokens"),
+    ]
     assert question_limits.messages(3, limits) == []
-    assert question_limits.messages(4, limits) == [Beyond("length", "messages")]
+    assert question_limits.messages(4, limits) == [ExceededLimit("length", "messages")]
     assert question_limits.length("x" * 10**6, 10**6, LengthLimits(action="refuse")) == []
 
 
@@ -42,15 +45,15 @@ def test_topics() -> None:
     examples = Examples({"bread": AXES[:1]}, {"war": AXES[1:2]})
     limits = TopicLimits(allowed_above=0.3, forbidden_above=0.6, least_words=2)
     assert question_limits.topic("how much bread", [AXES[0]], examples, limits) == []
-    assert question_limits.topic("who won the war", [AXES[1]], examples, limits) == [Beyond("topic", "war", 1.0)]
+    assert question_limits.topic("who won the war", [AXES[1]], examples, limits) == [ExceededLimit("topic", "war", 1.0)]
     assert question_limits.topic("which is third", [AXES[2]], examples, limits) == [
-        Beyond("topic", "none_allowed", 0.0)
+        ExceededLimit("topic", "none_allowed", 0.0)
     ]
     # A word alone may go on with anything; with what was asked before a question may be about something allowed.
     assert question_limits.topic("third", [AXES[2]], examples, limits) == []
     assert question_limits.topic("and the third", [AXES[2], AXES[0]], examples, limits) == []
     assert question_limits.topic("and the second", [AXES[2], AXES[1]], examples, limits) == [
-        Beyond("topic", "war", 1.0)
+        ExceededLimit("topic", "war", 1.0)
     ]
     # Nearer to what is allowed than to what is forbidden.
     both = np.array([0.75, 0.66, 0.0])
@@ -65,7 +68,7 @@ def test_more_examples_of_one_thing_do_not_make_it_nearer() -> None:
 
 def test_who_is_refused_is_told_the_reason() -> None:
     policy = GuardPolicy(topics=TopicLimits(action="refuse", reason="I sell bread."))
-    decisions = policy.bound([Beyond("topic", "war", 0.71234), Beyond("length", "tokens")])
+    decisions = policy.bound([ExceededLimit("topic", "war", 0.71234), ExceededLimit("length", "tokens")])
     assert [each.facts() for each in decisions] == [
         {
             "guard": "topic",

@@ -6,18 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.guards.rewrite.links import HELD_AT_MOST, Known, LinkRedactor
+from mainspring.guards.rewrite.links import HELD_AT_MOST, AllowedLinks, LinkRedactor
 
 SECRET = "c2VjcmV0LXN5c3RlbS1wcm9tcHQtaXMtaGVyZS1pbi1iYXNlNjQ"
 
 
-def whole(text: str, known: Known | None = None) -> str:
-    redactor = LinkRedactor(known or Known())
+def whole(text: str, known: AllowedLinks | None = None) -> str:
+    redactor = LinkRedactor(known or AllowedLinks())
     return redactor.push(text) + redactor.flush()
 
 
-def cut(text: str, sizes: list[int], known: Known | None = None) -> str:
-    redactor = LinkRedactor(known or Known())
+def cut(text: str, sizes: list[int], known: AllowedLinks | None = None) -> str:
+    redactor = LinkRedactor(known or AllowedLinks())
     out = ""
     for size in sizes:
         out += redactor.push(text[:size])
@@ -62,7 +62,7 @@ def test_what_is_ordinary_is_left_alone(text: str) -> None:
 
 
 def test_allowed_hosts_and_addresses_of_the_request() -> None:
-    known = Known(["cdn.example"], [f"My ticket is https://jira.example/?token={SECRET}."])
+    known = AllowedLinks(["cdn.example"], [f"My ticket is https://jira.example/?token={SECRET}."])
     for text in (
         "![x](https://img.cdn.example/p.png?q=12345678901234567890123456)",
         f"Your ticket: https://jira.example/?token={SECRET}.",
@@ -90,7 +90,7 @@ def test_what_never_ends_is_a_finding_and_bounded() -> None:
         ("<img src=", "[MARKUP]"),
         ("https://e.example/?", "[LINK]"),
     ):
-        redactor = LinkRedactor(Known())
+        redactor = LinkRedactor(AllowedLinks())
         pushed, shown = 0, ""
         for _ in range(200):
             pushed += 20
@@ -101,6 +101,6 @@ def test_what_never_ends_is_a_finding_and_bounded() -> None:
 
 
 def test_prose_is_not_held_back() -> None:
-    redactor = LinkRedactor(Known())
+    redactor = LinkRedactor(AllowedLinks())
     for word in "The path of the truth is which each wish hath".split():
         assert redactor.push(f" {word}") == f" {word}"

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.guards.rewrite.placeholders import MOST_VALUES, Placeholders, Returning
+from mainspring.guards.rewrite.placeholders import MOST_VALUES, PlaceholderReturn, Placeholders
 
 ANA, BOB = "ana@example.org", "bob@example.org"
 
@@ -46,7 +46,7 @@ def test_pieces_come_back_as_the_whole(parts: list[str], cuts: list[int]) -> Non
     held = Placeholders()
     held.hide(" ".join(f"a{number}@example.org" for number in range(12)))
     text = "".join(parts)
-    returning, shown, rest = Returning(held), "", text
+    returning, shown, rest = PlaceholderReturn(held), "", text
     for size in cuts:
         shown += returning.push(rest[:size])
         rest = rest[size:]
@@ -57,7 +57,7 @@ def test_pieces_come_back_as_the_whole(parts: list[str], cuts: list[int]) -> Non
 def test_prose_is_not_held_back() -> None:
     held = Placeholders()
     held.hide(ANA)
-    returning = Returning(held)
+    returning = PlaceholderReturn(held)
     assert returning.push("See [1] and [EM") == "See [1] and "
     assert returning.push("IT]") == "[EMIT]"
     assert returning.push("[EMAIL_1") == ""

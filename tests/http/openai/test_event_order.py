@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mainspring.core.types import Event, Finish, Text, ToolCallDelta
-from mainspring.http.openai.event_order import InTurn
+from mainspring.http.openai.event_order import EventOrder
 
 
 def told(*events: Event) -> list[Event]:
-    turn = InTurn()
+    turn = EventOrder()
     return [*itertools.chain.from_iterable(map(turn.take, events)), *turn.rest()]
 
 
@@ -22,7 +22,7 @@ def piece(index: int, arguments: str, name: str | None = None) -> ToolCallDelta:
 
 
 def test_calls_that_come_one_after_the_other_pass_as_they_come() -> None:
-    turn = InTurn()
+    turn = EventOrder()
     events: list[Event] = [
         Text("so"),
         piece(0, "", "a"),

@@ -13,7 +13,7 @@ from mainspring.rag.answer.findings import Findings
 from mainspring.rag.answer.generate import REFUSAL
 from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.connect.base import Source
-from mainspring.rag.query.question_parts import Part, parts, supported
+from mainspring.rag.query.question_parts import QuestionPart, parts, supported
 from mainspring.rag.search.hit import Hit
 from mainspring.serving.cache import stored_answers
 from tests.rag.answer.test_responder import answer, ask, check_citations, fill, writing
@@ -143,7 +143,7 @@ async def test_odd_questions_are_answered_or_refused(room: Room, asker: Context,
     assert (await answer(room, ask(question), asker)).text
 
 
-def looked(part: Part, evidence: float, *texts: str) -> bool:
+def looked(part: QuestionPart, evidence: float, *texts: str) -> bool:
     hits = [shelved(text) for text in texts]
     passages = [Passage(hit, hit.text, 0, len(hit.text), "sentence", "", 1.0, 0.5) for hit in hits]
     return supported(part, Findings(part.searched, hits, passages, {}, evidence, {}), 0.3)
@@ -163,11 +163,11 @@ def shelved(text: str) -> Hit:
     ],
 )
 def test_a_part_takes_much_evidence_or_its_own_words(evidence: float, text: str, told: bool) -> None:
-    part = Part("Which pears are green in autumn?", "Which pears are green in autumn?")
+    part = QuestionPart("Which pears are green in autumn?", "Which pears are green in autumn?")
     assert looked(part, evidence, text, "Something else.") is told
 
 
 def test_evidence_for_what_a_part_leans_on_is_none_for_the_part() -> None:
-    part = Part("does it come in purple velvet?", "How heavy is the chair, does it come in purple velvet?")
+    part = QuestionPart("does it come in purple velvet?", "How heavy is the chair, does it come in purple velvet?")
     assert not looked(part, 1.0, "The chair weighs nine kilograms.")
     assert looked(part, 1.0, "The chair weighs nine kilograms.", "The chair comes in purple and in grey.")

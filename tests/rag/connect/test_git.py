@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mainspring.core.errors import InvalidRequest, NotFound, UpstreamError
-from mainspring.rag.connect.base import Batch, Seen
+from mainspring.rag.connect.base import Batch, SyncState
 from mainspring.rag.connect.git import Git
 from mainspring.rag.ingest.pipeline import IngestReport
 from tests.rag.conftest import Room, WordEmbedder
@@ -90,7 +90,7 @@ async def test_patterns_choose_and_links_are_left_out(repository: Repository, tm
     (repository.path / "passwords.md").symlink_to("/etc/passwd")
     repository.commit()
     connector = Git(repository.path.as_uri(), tmp_path / "s", include=["*.md"], exclude=["docs/b*"])
-    (batch,) = [each async for each in connector.changes(Seen())]
+    (batch,) = [each async for each in connector.changes(SyncState())]
     assert [source.name for source in batch.sources] == ["docs/a.md"]
     assert batch.sources[0].load() == b"a"
 
@@ -99,7 +99,7 @@ async def test_a_killed_git_leaves_a_lock_that_does_not_matter(repository: Repos
     connector = Git(repository.path.as_uri(), tmp_path / "s")
 
     async def batches() -> list[Batch]:
-        return [each async for each in connector.changes(Seen())]
+        return [each async for each in connector.changes(SyncState())]
 
     (first,) = await batches()
     repository.commit(three="Plums.")
@@ -128,6 +128,6 @@ def test_dangerous_urls_are_refused(url: str, ref: str, tmp_path: Path) -> None:
 
 async def test_what_is_not_there_is_named(repository: Repository, tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="nothing"):
-        await anext(Git(repository.path.as_uri(), tmp_path / "s", ref="nothing").changes(Seen()))
+        await anext(Git(repository.path.as_uri(), tmp_path / "s", ref="nothing").changes(SyncState()))
     with pytest.raises(UpstreamError, match="absent"):
-        await anext(Git((tmp_path / "absent").as_uri(), tmp_path / "s").changes(Seen()))
+        await anext(Git((tmp_path / "absent").as_uri(), tmp_path / "s").changes(SyncState()))

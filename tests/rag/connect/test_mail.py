@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mainspring.core.errors import InvalidRequest, NotFound
-from mainspring.rag.connect.base import Seen
+from mainspring.rag.connect.base import SyncState
 from mainspring.rag.connect.mail import Mail
 from mainspring.rag.parse import kinds
 from tests.rag.conftest import Room
@@ -70,7 +70,7 @@ async def test_maildirs_and_folders_are_read_too(tmp_path: Path) -> None:
     (tmp_path / "eml" / "deep").mkdir(parents=True)
     (tmp_path / "eml" / "deep" / "x.eml").write_bytes(message(2, "Pears.").as_bytes())
     for form, name in (("maildir", "dir"), ("eml", "eml")):
-        found = [each async for batch in Mail(form, tmp_path / name).changes(Seen()) for each in batch.sources]
+        found = [each async for batch in Mail(form, tmp_path / name).changes(SyncState()) for each in batch.sources]
         assert len(found) == 1
 
 
@@ -90,13 +90,13 @@ async def test_one_message_is_a_source_and_one_that_is_too_large_is_told_of(
 async def test_damaged_messages_are_still_messages(tmp_path: Path) -> None:
     (tmp_path / "a.eml").write_bytes(b"Subject: =?utf-8?q?broken\nDate: never\nFrom: <<>>,;\n\nText\xff\xfe.")
     (tmp_path / "b.eml").write_bytes(b"\x00\x01 no headers at all")
-    found = [each async for batch in Mail("eml", tmp_path).changes(Seen()) for each in batch.sources]
+    found = [each async for batch in Mail("eml", tmp_path).changes(SyncState()) for each in batch.sources]
     assert len(found) == 2
     assert {each.modified_at for each in found} == {None}
 
 
 async def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match=r"absent\.mbox"):
-        await anext(Mail("mbox", tmp_path / "absent.mbox").changes(Seen()))
+        await anext(Mail("mbox", tmp_path / "absent.mbox").changes(SyncState()))
     with pytest.raises(InvalidRequest, match="pst"):
         Mail("pst", tmp_path)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mainspring.core.errors import InvalidRequest, MissingExtra, UpstreamError
-from mainspring.rag.connect.base import Seen
+from mainspring.rag.connect.base import SyncState
 from mainspring.rag.connect.sql import Sql
 from mainspring.rag.ingest.pipeline import IngestReport
 from tests.rag.conftest import Room
@@ -86,11 +86,11 @@ async def test_without_a_changing_column_rows_are_compared(
 async def test_a_sync_that_ends_early_begins_where_it_stopped(database: sqlite3.Connection, tmp_path: Path) -> None:
     for n in range(3, 1203):
         put(database, n, "Apples.", f"2025-01-01T00:{n // 60:02d}:{n % 60:02d}")
-    batches = rows(tmp_path).changes(Seen())
+    batches = rows(tmp_path).changes(SyncState())
     cursor = (await anext(batches)).cursor
     await batches.aclose()  # type: ignore[attr-defined]
     assert cursor
-    rest = [source.key async for batch in rows(tmp_path).changes(Seen(cursor)) for source in batch.sources]
+    rest = [source.key async for batch in rows(tmp_path).changes(SyncState(cursor)) for source in batch.sources]
     assert len(rest) == 1203 - 500 + 1
 
 
@@ -105,21 +105,21 @@ def test_only_a_select_is_accepted(query: str, tmp_path: Path) -> None:
 async def test_nothing_is_written_even_by_a_query_that_could(database: sqlite3.Connection, tmp_path: Path) -> None:
     hidden = "WITH x AS (SELECT 1) INSERT INTO articles (id) SELECT 99"
     with pytest.raises(UpstreamError):
-        _ = [each async for each in rows(tmp_path, query=hidden).changes(Seen())]
+        _ = [each async for each in rows(tmp_path, query=hidden).changes(SyncState())]
     assert database.execute("SELECT count(*) FROM articles").fetchone() == (3,)
     absent = Sql(f"sqlite:///{tmp_path / 'absent.db'}", query="SELECT 1 AS id", id="id", text=["id"])
     with pytest.raises(UpstreamError):
-        _ = [each async for each in absent.changes(Seen())]
+        _ = [each async for each in absent.changes(SyncState())]
     assert not (tmp_path / "absent.db").exists()
 
 
 async def test_what_is_wrong_is_named(database: sqlite3.Connection, tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest, match="summary"):
-        _ = [each async for each in rows(tmp_path, text=["summary"]).changes(Seen())]
+        _ = [each async for each in rows(tmp_path, text=["summary"]).changes(SyncState())]
     with pytest.raises(InvalidRequest, match="column name"):
         rows(tmp_path, id="id; DROP TABLE articles")
     with pytest.raises(MissingExtra):
-        _ = [each async for each in Sql("oracle://x/y", query="SELECT 1", id="a", text=["b"]).changes(Seen())]
+        _ = [each async for each in Sql("oracle://x/y", query="SELECT 1", id="a", text=["b"]).changes(SyncState())]
 
 
 def test_secrets_in_the_query_of_a_url_are_refused() -> None:

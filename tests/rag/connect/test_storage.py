@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mainspring.core.errors import InvalidRequest, MissingExtra, NotFound
-from mainspring.rag.connect.base import Seen
+from mainspring.rag.connect.base import SyncState
 from mainspring.rag.connect.storage import Storage
 from tests.rag.conftest import Room
 
@@ -46,9 +46,9 @@ async def test_what_is_old_and_unchanged_is_not_read(tmp_path: Path) -> None:
         (tmp_path / name).write_text("Apples.")
     os.utime(tmp_path / "old.txt", (time.time() - 100,) * 2)
     connector = Storage(tmp_path.as_uri())
-    (batch,) = [each async for each in connector.changes(Seen())]
+    (batch,) = [each async for each in connector.changes(SyncState())]
     marks = {source.key: source.mark for source in batch.sources}
-    (again,) = [each async for each in connector.changes(Seen(marks=marks))]
+    (again,) = [each async for each in connector.changes(SyncState(marks=marks))]
     # What was written just now may be written again within the clock's tick: it is looked at once more.
     assert [source.name for source in again.sources] == ["new.txt"]
     assert [key.rpartition("/")[2] for key in again.kept] == ["old.txt"]
@@ -63,9 +63,9 @@ def test_urls_that_are_none_are_refused(url: str) -> None:
 
 async def test_what_is_not_there_is_named(memory: Any) -> None:
     with pytest.raises(NotFound, match="memory://nothing"):
-        await anext(Storage("memory://nothing").changes(Seen()))
+        await anext(Storage("memory://nothing").changes(SyncState()))
     with pytest.raises(InvalidRequest, match="unheard"):
-        await anext(Storage("unheard://x").changes(Seen()))
+        await anext(Storage("unheard://x").changes(SyncState()))
 
 
 async def test_a_storage_without_its_package_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,4 +74,4 @@ async def test_a_storage_without_its_package_names_it(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(fsspec, "url_to_fs", absent)
     with pytest.raises(MissingExtra, match="s3fs"):
-        await anext(Storage("s3://bucket").changes(Seen()))
+        await anext(Storage("s3://bucket").changes(SyncState()))

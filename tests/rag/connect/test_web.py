@@ -13,7 +13,7 @@ from aiohttp import web
 from mainspring.core.errors import Forbidden, InvalidRequest, NotFound, UpstreamError
 from mainspring.rag.connect import pages
 from mainspring.rag.connect import web as web_connector
-from mainspring.rag.connect.base import Seen
+from mainspring.rag.connect.base import SyncState
 from mainspring.rag.connect.fetch import Fetcher, public
 from mainspring.rag.connect.web import Web
 from mainspring.rag.ingest.pipeline import IngestReport
@@ -90,10 +90,10 @@ async def sync(room: Room, connector: Web, cursor: str = "") -> tuple[IngestRepo
     return report, cursors[-1]
 
 
-async def keys(connector: Web, seen: Seen | None = None) -> set[str]:
+async def keys(connector: Web, seen: SyncState | None = None) -> set[str]:
     """Paths of what a crawl finds, new or unchanged."""
     found: set[str] = set()
-    async for batch in connector.changes(seen or Seen()):
+    async for batch in connector.changes(seen or SyncState()):
         found |= {source.key for source in batch.sources} | set(batch.kept)
     return {key.removeprefix(pages.site(connector.url)) for key in found}
 
@@ -193,11 +193,11 @@ async def test_limits_end_a_crawl_and_remove_nothing(site: Site) -> None:
     for n in range(20):
         site.page(f"/{n}", f"Page {n}.")
     marks = {f"{site.url}/{n}": "etag:x" for n in range(20)}
-    batches = [each async for each in crawler(site, max_pages=5).changes(Seen(marks=marks))]
+    batches = [each async for each in crawler(site, max_pages=5).changes(SyncState(marks=marks))]
     assert sum(len(each.sources) for each in batches) == 5
     assert [each.gone for each in batches if each.gone] == []
     site.pages["/0"] = "<html>" + "x" * 5000
-    found = [each async for each in crawler(site, max_bytes=4000).changes(Seen())]
+    found = [each async for each in crawler(site, max_bytes=4000).changes(SyncState())]
     assert [(name, "4000" in why) for each in found for name, why in each.problems] == [(f"{site.url}/0", True)]
 
 

@@ -15,7 +15,7 @@ from mainspring.rag.graph.read.reader import GraphBuilder, Reader
 from mainspring.rag.graph.read.rules import extract
 from mainspring.rag.ingest.pipeline import Ingestor
 from mainspring.rag.search.recommend import Recommender
-from mainspring.rag.search.search_service import Search, SearchResult, Wanted
+from mainspring.rag.search.search_service import Search, SearchRequest, SearchResult
 from mainspring.rag.search.selection import SearchOptions
 from mainspring.stores.documents.collections import Collection
 from mainspring.telemetry.tracing import Tracing
@@ -57,7 +57,7 @@ async def search(
     room: Room, query: str, graph: str, groups: frozenset[str] = NOBODY, k: int = 2, tenant: str = ""
 ) -> SearchResult:
     context = Context(Principal(tenant or "default", "key", groups=groups))
-    wanted = Wanted((query,), k, options=SearchOptions.parse({"graph": graph}))
+    wanted = SearchRequest((query,), k, options=SearchOptions.parse({"graph": graph}))
     return await searching(room).search(context, room.collection.id, wanted)
 
 

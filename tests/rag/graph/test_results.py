@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from mainspring.rag.graph.results import Cited, Path, Theme, Walked
+from mainspring.rag.graph.results import CitedStep, GraphResult, Path, Theme
 
 
-def step(subject: str, predicate: str, thing: str, quote: str) -> Cited:
-    return Cited(subject, predicate, thing, "d", "d.txt", quote, 3, 9)
+def step(subject: str, predicate: str, thing: str, quote: str) -> CitedStep:
+    return CitedStep(subject, predicate, thing, "d", "d.txt", quote, 3, 9)
 
 
 def test_every_word_that_is_shown_is_changed_and_no_place() -> None:
-    walked = Walked(
+    walked = GraphResult(
         [],
         (Path((step("a", "is", "b", "a is b"), step("b", "has", "c", "b has c")), "d", "d.1"),),
         (Theme(("a", "b"), (step("", "", "", "a and b"),), 0.5, 2, 0.25, "of a and b"),),

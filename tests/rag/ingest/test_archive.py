@@ -16,7 +16,7 @@ import pyarrow.parquet as parquet
 import pytest
 
 from mainspring.core.errors import InvalidRequest
-from mainspring.rag.ingest.archive import About, Archive, ArchiveWriter, Line, manifest_of
+from mainspring.rag.ingest.archive import Archive, ArchiveEntry, ArchiveWriter, CollectionInfo, manifest_of
 from mainspring.stores.vectors.base import ChunkRow
 
 DIMENSIONS = 4
@@ -24,10 +24,10 @@ TEXTS = ("Otters sleep.", "", "Ürchins are eaten.", "They\u2028sleep.")
 Members = dict[str, bytes]
 
 
-def line(number: int, text: str) -> Line:
+def line(number: int, text: str) -> ArchiveEntry:
     sha256 = hashlib.sha256(text.encode()).hexdigest()
     attributes: dict[str, str | bool | int | float] = {"text": "1", "yes": True, "whole": 2**60, "part": 0.5}
-    return Line(
+    return ArchiveEntry(
         source_key=f"k{number}",
         name=f"n{number}\u2028",
         sha256="",
@@ -57,7 +57,7 @@ def packed(tmp_path: Path) -> Path:
     for first in (0, 2):
         part = [(line(number, TEXTS[number]), TEXTS[number]) for number in (first, first + 1)]
         writer.add([each for each, _ in part], [text.encode() for _, text in part], [rows(text) for _, text in part])
-    writer.finish(About(name="c", groups=(), metadata={}, description=""), "e", "")
+    writer.finish(CollectionInfo(name="c", groups=(), metadata={}, description=""), "e", "")
     return writer.path
 
 

@@ -15,7 +15,7 @@ from mainspring.core.errors import Conflict, InvalidRequest, ModelNotPulled, Not
 from mainspring.core.settings import Settings, StoresSettings
 from mainspring.engines.catalogue.pull import Puller
 from mainspring.rag.ingest import transfer
-from mainspring.rag.ingest.transfer import Imported, export_collection, fingerprint_of, import_collection
+from mainspring.rag.ingest.transfer import ImportReport, export_collection, fingerprint_of, import_collection
 from mainspring.stores import Stores
 from mainspring.stores.documents.collections import Collection
 from tests.databases import database
@@ -51,7 +51,7 @@ async def exported(room: Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     return path
 
 
-async def bring(stores: Stores, path: Path, embedder: WordEmbedder | None = None, **more: Any) -> Imported:
+async def bring(stores: Stores, path: Path, embedder: WordEmbedder | None = None, **more: Any) -> ImportReport:
     return await import_collection(stores, path, embedder or WordEmbedder(), tenant="theirs", **more)
 
 

@@ -9,7 +9,7 @@ import pytest
 from mainspring.core.errors import EngineError
 from mainspring.engines.base import Embedded
 from mainspring.rag.query import vector_memo
-from mainspring.rag.query.vector_memo import Remembered
+from mainspring.rag.query.vector_memo import CachingEmbedder
 
 
 class Counting:
@@ -39,7 +39,7 @@ class Counting:
 
 async def test_a_text_is_read_once_and_each_kind_for_itself() -> None:
     inner = Counting()
-    embedder = Remembered(inner)
+    embedder = CachingEmbedder(inner)
     first = await embedder.embed(["one", "three", "one"])
     assert inner.read == ["one", "three"]
     assert first.vectors.tolist() == [[3, 0], [5, 0], [3, 0]]
@@ -53,7 +53,7 @@ async def test_a_text_is_read_once_and_each_kind_for_itself() -> None:
 
 
 async def test_what_a_caller_does_to_its_vectors_changes_nothing_kept() -> None:
-    embedder = Remembered(Counting())
+    embedder = CachingEmbedder(Counting())
     given = await embedder.embed(["one"])
     given.vectors[:] = 9
     again = await embedder.embed(["one"])
@@ -64,7 +64,7 @@ async def test_what_a_caller_does_to_its_vectors_changes_nothing_kept() -> None:
 async def test_long_texts_and_old_ones_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vector_memo, "_KEPT", 2)
     inner = Counting()
-    embedder = Remembered(inner)
+    embedder = CachingEmbedder(inner)
     long = "x" * (vector_memo._LONGEST + 1)
     for text in (long, long, "a", "b", "c", "b", "a"):
         await embedder.embed([text])
@@ -72,7 +72,7 @@ async def test_long_texts_and_old_ones_are_not_kept(monkeypatch: pytest.MonkeyPa
 
 
 async def test_each_owner_reads_for_himself_by_his_own_embedder() -> None:
-    shared, mine, yours = Remembered(Counting()), Counting(), Counting()
+    shared, mine, yours = CachingEmbedder(Counting()), Counting(), Counting()
     for _ in range(2):
         await shared.of("me", mine).embed(["one"])
     given = await shared.of("you", yours).embed(["one"])
@@ -83,7 +83,7 @@ async def test_each_owner_reads_for_himself_by_his_own_embedder() -> None:
 
 async def test_it_is_the_embedder_otherwise() -> None:
     inner = Counting()
-    embedder = Remembered(inner)
+    embedder = CachingEmbedder(inner)
     assert (embedder.name, embedder.dimensions, embedder.max_tokens) == ("counting", 2, 128)
     assert embedder.count_tokens(["two words"]) == [2]
     assert (await embedder.embed([])).vectors.shape == (0, 2)

@@ -12,7 +12,7 @@ from mainspring.core.types import Context, EventRecord, Principal
 from mainspring.rag.query.model import ModelAsk
 from mainspring.rag.search import filters
 from mainspring.rag.search.recommend import Recommender, count, recommend
-from mainspring.rag.search.search_service import Search, Wanted
+from mainspring.rag.search.search_service import Search, SearchRequest
 from mainspring.rag.search.selection import SearchOptions
 from mainspring.stores.sql import ids
 from mainspring.telemetry.tracing import Span, Tracing
@@ -85,7 +85,7 @@ async def shelf(room: Room) -> dict[str, str]:
 @pytest.mark.usefixtures("shelf")
 async def test_a_page_has_everything_that_was_asked_for(room: Room) -> None:
     spans = Spans()
-    wanted = Wanted(
+    wanted = SearchRequest(
         ("grinder waranty",),
         2,
         filters=filters.parse({"type": "eq", "key": "kind", "value": "manual"}),
@@ -115,7 +115,7 @@ async def test_a_page_has_everything_that_was_asked_for(room: Room) -> None:
 
 @pytest.mark.usefixtures("shelf")
 async def test_a_plain_search_is_plain(room: Room) -> None:
-    found = await searching(room).search(asker(), "handbook", Wanted(("grinder waranty",), 5, highlights=False))
+    found = await searching(room).search(asker(), "handbook", SearchRequest(("grinder waranty",), 5, highlights=False))
     assert found.queries == ("grinder waranty",)
     assert (found.suggestion, found.facets, found.summary) == ("", {}, None)
     assert all(shown.spans == () and shown.snippet is None for shown in found.hits)
@@ -123,13 +123,15 @@ async def test_a_plain_search_is_plain(room: Room) -> None:
 
 @pytest.mark.usefixtures("shelf")
 async def test_several_queries_are_fused(room: Room) -> None:
-    found = await searching(room).search(asker(), "handbook", Wanted(("kettle water", "Leeds shop"), 2))
+    found = await searching(room).search(asker(), "handbook", SearchRequest(("kettle water", "Leeds shop"), 2))
     assert {shown.hit.source for shown in found.hits} == {"kettle.txt", "shop.txt"}
 
 
 async def test_what_another_group_has_is_nowhere(room: Room, shelf: dict[str, str]) -> None:
     search = searching(room)
-    wanted = Wanted(("grinder Nightjat warranty",), 10, facets=("kind", "name"), spelling=True, summary="extractive")
+    wanted = SearchRequest(
+        ("grinder Nightjat warranty",), 10, facets=("kind", "name"), spelling=True, summary="extractive"
+    )
     hidden = await search.search(asker(), "handbook", wanted)
     shown = await search.search(asker(BOARD), "handbook", wanted)
     assert "board.txt" in {each.hit.source for each in shown.hits}
@@ -151,7 +153,7 @@ async def test_what_another_group_has_is_nowhere(room: Room, shelf: dict[str, st
 
 async def test_a_removed_document_is_nowhere(room: Room, shelf: dict[str, str]) -> None:
     search = searching(room)
-    wanted = Wanted(("kettle boils watr",), 10, facets=("name",), spelling=True)
+    wanted = SearchRequest(("kettle boils watr",), 10, facets=("name",), spelling=True)
     before = await search.search(asker(), "handbook", wanted)
     assert before.suggestion == "kettle boils water"
     await room.stores.collections.remove(room.collection, shelf["kettle.txt"])
@@ -183,26 +185,26 @@ async def test_models_are_asked_where_they_are_wanted_and_written_down(room: Roo
     record = EventRecord(ids.new("evt_"), time.time(), "default", context.trace.trace_id, "call", "", {})
     context.allowance.records.append(record)
     found = await searching(room, model=model).search(
-        context, "handbook", Wanted(("opening",), 1, techniques=("hyde",))
+        context, "handbook", SearchRequest(("opening",), 1, techniques=("hyde",))
     )
     assert found.hits[0].hit.source == "shop.txt"
     assert found.steps[0].tokens == 30
     assert await room.stores.events.get("default", record.id)
     assert context.allowance.records == []
     with pytest.raises(Unsupported):
-        await searching(room).search(context, "handbook", Wanted(("opening",), 1, techniques=("hyde",)))
+        await searching(room).search(context, "handbook", SearchRequest(("opening",), 1, techniques=("hyde",)))
     with pytest.raises(Unsupported):
-        await searching(room).search(context, "handbook", Wanted(("opening",), 1, summary="generative"))
+        await searching(room).search(context, "handbook", SearchRequest(("opening",), 1, summary="generative"))
 
 
 @pytest.mark.usefixtures("shelf")
 async def test_options_reach_the_search(room: Room) -> None:
     search = searching(room)
     options = SearchOptions(mode="sparse", score_threshold=0.99)
-    found = await search.search(asker(), "handbook", Wanted(("kettle",), 5, options=options))
+    found = await search.search(asker(), "handbook", SearchRequest(("kettle",), 5, options=options))
     assert [shown.hit.source for shown in found.hits] == ["kettle.txt"]
     with pytest.raises(NotFound):
-        await search.search(asker(), "elsewhere", Wanted(("kettle",), 5))
+        await search.search(asker(), "elsewhere", SearchRequest(("kettle",), 5))
 
 
 def test_pairs_need_their_support() -> None:

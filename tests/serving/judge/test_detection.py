@@ -13,8 +13,8 @@ from mainspring.core.types import Context
 from mainspring.engines.base import Embedded, Embedder
 from mainspring.guards.detect.embedding_detector import Head, Heads
 from mainspring.serving.judge import detection
-from mainspring.serving.judge.detection import Detecting
-from mainspring.serving.money.charged_models import Charged
+from mainspring.serving.judge.detection import Detection
+from mainspring.serving.money.charged_models import ChargedModels
 from tests.serving.house import MemoryTracing, visitor
 
 
@@ -48,9 +48,9 @@ class Free:
 HEADS = Heads("letters", {"injection": Head("injection", np.array([20.0]), -10.0, 0.5)})
 
 
-def made() -> tuple[Detecting, Letters, Free, MemoryTracing]:
+def made() -> tuple[Detection, Letters, Free, MemoryTracing]:
     letters, free, tracing = Letters(), Free(), MemoryTracing()
-    return Detecting(HEADS, cast(Any, letters), cast(Charged, free), tracing), letters, free, tracing
+    return Detection(HEADS, cast(Any, letters), cast(ChargedModels, free), tracing), letters, free, tracing
 
 
 async def test_a_text_is_embedded_once_for_each_tenant() -> None:

@@ -12,7 +12,7 @@ from mainspring.core.types import Message
 from mainspring.engines.base import Embedded
 from mainspring.guards.policy.policies import GuardPolicy
 from mainspring.serving.judge.topics import Topics
-from mainspring.serving.money.charged_models import Charged
+from mainspring.serving.money.charged_models import ChargedModels
 from tests.serving.house import Build, MemoryTracing, visitor
 
 WORDS = ("bread", "war", "price", "oven")
@@ -46,7 +46,7 @@ class Counted:
 
 def judging() -> tuple[Topics, Counted]:
     embedder = Counted()
-    return Topics(embedder, Charged(lambda inner, *_: inner), MemoryTracing()), embedder
+    return Topics(embedder, ChargedModels(lambda inner, *_: inner), MemoryTracing()), embedder
 
 
 async def test_examples_are_embedded_once() -> None:

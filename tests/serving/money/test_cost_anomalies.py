@@ -12,7 +12,7 @@ from mainspring.core.settings import Settings
 from mainspring.core.types import EventRecord
 from mainspring.serving.money import cost_anomalies as anomaly
 from mainspring.serving.money.cost_anomalies import DAY, HISTORY, HOUR, WEEK, judge
-from mainspring.serving.money.cost_watch import Watch, look
+from mainspring.serving.money.cost_watch import CostWatch, look
 from mainspring.stores.sql import ids
 
 START = 490_000
@@ -86,7 +86,7 @@ async def test_each_hour_is_told_once_by_whoever_comes_first(tmp_path: Path) -> 
             calls.append(EventRecord(ids.new("evt_"), hour * HOUR + 60.0, "acme", "t", "call", "a", facts))
         await opened.events.append(*calls)
         one, two = Counts(), Counts()
-        watches = [Watch(opened.ledger, opened.events, counts, least=10**9) for counts in (one, two)]
+        watches = [CostWatch(opened.ledger, opened.events, counts, least=10**9) for counts in (one, two)]
         # The first look tells of the last hour alone: the one before is old news.
         assert [await watch.look(now) for watch in watches] == [1, 0]
         assert [await watch.look(now + 1) for watch in reversed(watches)] == [1, 0]

@@ -15,21 +15,12 @@ from mainspring import stores
 from mainspring.core.errors import BudgetExceeded, EngineError, InvalidRequest, QuotaExceeded, UnknownModel
 from mainspring.core.path import collect
 from mainspring.core.settings import Settings
-from mainspring.core.types import (
-    Allowance,
-    ChatRequest,
-    Context,
-    Message,
-    Request,
-    Responder,
-    Response,
-    Sampling,
-)
+from mainspring.core.types import Allowance, ChatRequest, Context, Message, Request, Responder, Response, Sampling
 from mainspring.engines.base import Generation
 from mainspring.engines.chat.responder import ModelResponder
 from mainspring.serving.admit.rate_limits import Limits
 from mainspring.serving.money.pricing import NANO, Price, Tariff
-from mainspring.serving.money.reservation import Purse, refusal
+from mainspring.serving.money.reservation import BudgetReservations, refusal
 from mainspring.serving.money.tariffs import Tariffs
 from mainspring.serving.ring.background import Background
 from mainspring.serving.ring.compose import call_ring, request_ring
@@ -82,7 +73,7 @@ class Counting:
         self.house = House(script or _well)
         settings = Settings.model_validate({"home": home, "prices": prices})
         self.tariffs = Tariffs(settings)
-        purse = Purse(opened.budgets, self.tariffs, settings.prices, self.counts, 512)
+        purse = BudgetReservations(opened.budgets, self.tariffs, settings.prices, self.counts, 512)
         self.services = dataclasses.replace(
             self.house.services, events=opened.events, purse=purse, background=Background()
         )

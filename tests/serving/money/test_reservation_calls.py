@@ -34,9 +34,9 @@ from mainspring.core.types import (
 )
 from mainspring.engines.base import Generation
 from mainspring.serving.admit.rate_limits import Limits
-from mainspring.serving.cache.single_flight import Flight
+from mainspring.serving.cache.single_flight import SingleFlight
 from mainspring.serving.money.pricing import NANO, Tariff
-from mainspring.serving.money.reservation import ASKED_BESIDE, Purse
+from mainspring.serving.money.reservation import ASKED_BESIDE, BudgetReservations
 from mainspring.serving.money.tariffs import Tariffs
 from mainspring.serving.ring.compose import request_ring
 from mainspring.serving.ring.registry import Served
@@ -135,7 +135,7 @@ async def test_no_number_of_requests_passes_a_hard_budget(home: Counting, kind: 
 async def test_what_is_set_aside_is_for_all_calls(opened: Stores, tmp_path: Path) -> None:
     tariffs = Tariffs(Settings(home=tmp_path))
     tariffs.of("chat", PRICE)
-    purse = Purse(opened.budgets, tariffs, Settings(home=tmp_path).prices, BudgetCounts(), 512)
+    purse = BudgetReservations(opened.budgets, tariffs, Settings(home=tmp_path).prices, BudgetCounts(), 512)
     asked = ChatRequest("chat", (Message("user", "x" * 300),), TWENTY)
     plain, tokens = await purse.most(asked, visitor())
     scaled = dataclasses.replace(asked, options={"scaling": VOTE})
@@ -237,9 +237,9 @@ async def test_who_hears_a_shared_answer_to_its_end_pays_for_it(
     home: Counting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     listeners: list[Context] = []
-    join = Flight.join
+    join = SingleFlight.join
 
-    def noted(flight: Flight, context: Context) -> Any:
+    def noted(flight: SingleFlight, context: Context) -> Any:
         listeners.append(context)
         return join(flight, context)
 
@@ -248,7 +248,7 @@ async def test_who_hears_a_shared_answer_to_its_end_pays_for_it(
             while len(listeners) < count or not home.engine.live:
                 await asyncio.sleep(0.01)
 
-    monkeypatch.setattr(Flight, "join", noted)
+    monkeypatch.setattr(SingleFlight, "join", noted)
     go = asyncio.Event()
     home.engine.script = lambda _: ["One", go, " two"]
     budgets = {
@@ -282,7 +282,9 @@ def writing(generation: Generation) -> list[str]:
 def with_purse(home: Talk, tmp_path: Path) -> None:
     tariffs = Tariffs(Settings(home=tmp_path))
     tariffs._known["chat"] = Tariff.fixed(PRICE)
-    home.keeper._purse = Purse(home.stores.budgets, tariffs, Settings(home=tmp_path).prices, BudgetCounts(), 512)
+    home.keeper._purse = BudgetReservations(
+        home.stores.budgets, tariffs, Settings(home=tmp_path).prices, BudgetCounts(), 512
+    )
 
 
 @pytest.mark.parametrize("held", [True, False])

@@ -20,7 +20,7 @@ from mainspring.engines.chat.template import ChatTemplate
 from mainspring.engines.scripted import ScriptedEngine
 from mainspring.serving.admit.rate_limits import Limits
 from mainspring.serving.admit.token_counts import generated
-from mainspring.serving.money.reservation import Purse
+from mainspring.serving.money.reservation import BudgetReservations
 from mainspring.serving.ring.compose import call_ring, request_ring
 from mainspring.serving.ring.registry import Registry, Served
 from mainspring.stores import Stores
@@ -73,7 +73,7 @@ def _home(opened: Stores, settings: Settings, far: bool) -> Counting:
     template = None if far else ChatTemplate(TEMPLATE)
     responder = ModelResponder(made.engine, model_name="chat", fingerprint="weights", template=template)
     counts: dict[str, Any] = {} if far else {"chat": partial(generated, responder)}
-    purse = Purse(opened.budgets, made.tariffs, settings.prices, BudgetCounts(), 512, counts=counts)
+    purse = BudgetReservations(opened.budgets, made.tariffs, settings.prices, BudgetCounts(), 512, counts=counts)
     made.services = dataclasses.replace(made.services, purse=purse)
     made.registry = Registry()
     tariff = made.tariffs.of("chat", PRICE)

@@ -15,7 +15,7 @@ from mainspring.core.settings import Settings
 from mainspring.core.types import EventRecord
 from mainspring.serving.admit.rate_limits import Charge, Limits
 from mainspring.serving.money.pricing import Price
-from mainspring.serving.money.side_reservation import Beside
+from mainspring.serving.money.side_reservation import SideReservation
 from mainspring.serving.money.tariffs import Tariffs
 from mainspring.stores import Stores
 from mainspring.stores.sql import ids
@@ -41,7 +41,7 @@ class Searches:
         tariffs = Tariffs(Settings())
         tariffs.of("embedder", Price.per_million(0.01, 0) if priced else Price())
         self.cost = 10 * 10 if priced else 0
-        beside = Beside(opened.budgets, tariffs, self.counts, ["embedder"])
+        beside = SideReservation(opened.budgets, tariffs, self.counts, ["embedder"])
         self.charge = Charge(Limits(10**6, 10**9), Counts(), beside)  # type: ignore[arg-type]
 
     async def one(self, tokens: int = 10) -> None:

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from mainspring.core.settings.serving.routing import RouteArm, RouteSettings
 from mainspring.core.types import ChatRequest, Message
 from mainspring.serving.route import replica_choice
-from mainspring.serving.route.replica_choice import BLOCK, Known, Snapshot
+from mainspring.serving.route.replica_choice import BLOCK, KnownBlocks, ReplicaSnapshot
 from mainspring.serving.route.traffic_split import arm_of, copied, unit
 from tests.serving.house import visitor
 
 SNAPSHOTS = st.lists(
     st.builds(
-        Snapshot,
+        ReplicaSnapshot,
         name=st.uuids().map(str),
         weight=st.floats(0.1, 10),
         tokens=st.integers(0, 10_000),
@@ -33,7 +33,7 @@ SNAPSHOTS = st.lists(
 
 
 @given(SNAPSHOTS, st.integers(1, 5000), st.lists(st.integers(), max_size=4))
-def test_every_policy_chooses_one_of_them(arms: list[Snapshot], tokens: int, blocks: list[int]) -> None:
+def test_every_policy_chooses_one_of_them(arms: list[ReplicaSnapshot], tokens: int, blocks: list[int]) -> None:
     for choose in (
         replica_choice.least_tokens,
         replica_choice.latency,
@@ -44,13 +44,13 @@ def test_every_policy_chooses_one_of_them(arms: list[Snapshot], tokens: int, blo
 
 
 @given(SNAPSHOTS, st.integers(1, 5000))
-def test_least_tokens_is_least(arms: list[Snapshot], tokens: int) -> None:
+def test_least_tokens_is_least(arms: list[ReplicaSnapshot], tokens: int) -> None:
     chosen = arms[replica_choice.least_tokens(arms, tokens, [])]
     assert all(chosen.tokens / chosen.weight <= each.tokens / each.weight for each in arms)
 
 
 @given(SNAPSHOTS, st.integers(1, 5000), st.lists(st.integers(), min_size=1, max_size=4))
-def test_a_popular_prefix_heaps_up_nowhere(arms: list[Snapshot], tokens: int, blocks: list[int]) -> None:
+def test_a_popular_prefix_heaps_up_nowhere(arms: list[ReplicaSnapshot], tokens: int, blocks: list[int]) -> None:
     chosen = arms[replica_choice.prefix(1.25)(arms, tokens, blocks)]
     mean = (sum(each.tokens for each in arms) + tokens) / sum(each.weight for each in arms)
     assert chosen.tokens / chosen.weight <= 1.25 * mean
@@ -61,22 +61,22 @@ def test_a_popular_prefix_heaps_up_nowhere(arms: list[Snapshot], tokens: int, bl
 def test_equal_replicas_take_turns() -> None:
     last, given = [0, 0, 0], []
     for number in range(1, 31):
-        arms = [Snapshot(str(index), last=count) for index, count in enumerate(last)]
+        arms = [ReplicaSnapshot(str(index), last=count) for index, count in enumerate(last)]
         given.append(replica_choice.least_tokens(arms, 10, []))
         last[given[-1]] = number
     assert given == [0, 1, 2] * 10
 
 
 def test_latency_prefers_the_quick_until_it_is_busy() -> None:
-    quick, slow = Snapshot("quick", expected_s=0.1, running=1), Snapshot("slow", expected_s=0.5)
+    quick, slow = ReplicaSnapshot("quick", expected_s=0.1, running=1), ReplicaSnapshot("slow", expected_s=0.5)
     assert replica_choice.latency([quick, slow], 1, []) == 0
-    assert replica_choice.latency([Snapshot("quick", expected_s=0.1, running=9), slow], 1, []) == 1
-    assert replica_choice.latency([quick, Snapshot("new")], 1, []) == 1
+    assert replica_choice.latency([ReplicaSnapshot("quick", expected_s=0.1, running=9), slow], 1, []) == 1
+    assert replica_choice.latency([quick, ReplicaSnapshot("new")], 1, []) == 1
 
 
 def test_weights_are_kept() -> None:
     choose = replica_choice.weighted(random.Random(7))
-    arms = [Snapshot("a", weight=3), Snapshot("b", weight=1)]
+    arms = [ReplicaSnapshot("a", weight=3), ReplicaSnapshot("b", weight=1)]
     counts = Counter(choose(arms, 1, []) for _ in range(4000))
     # Four standard deviations of a binomial.
     assert abs(counts[0] - 3000) < 4 * (4000 * 0.75 * 0.25) ** 0.5
@@ -84,17 +84,17 @@ def test_weights_are_kept() -> None:
 
 def test_a_prompt_goes_where_its_beginning_is() -> None:
     system = "You are a patient clerk of the lending library. " * 20
-    known = [Known(), Known()]
+    known = [KnownBlocks(), KnownBlocks()]
     known[1].add(replica_choice.block_keys(system + "first question"))
     blocks = replica_choice.block_keys(system + "another question")
-    arms = [Snapshot(str(index), held=each.held(blocks)) for index, each in enumerate(known)]
+    arms = [ReplicaSnapshot(str(index), held=each.held(blocks)) for index, each in enumerate(known)]
     assert arms[0].held == 0
     assert arms[1].held == len(system) // BLOCK
     assert replica_choice.prefix(1.25)(arms, 10, blocks) == 1
 
 
 def test_new_beginnings_are_spread_and_stay() -> None:
-    arms = [Snapshot("a"), Snapshot("b"), Snapshot("c")]
+    arms = [ReplicaSnapshot("a"), ReplicaSnapshot("b"), ReplicaSnapshot("c")]
     choose = replica_choice.prefix(1.25)
     places = {text: choose(arms, 10, [text]) for text in range(300)}
     assert {count > 60 for count in Counter(places.values()).values()} == {True}
@@ -110,7 +110,7 @@ def test_blocks_depend_on_all_before_them() -> None:
 
 
 def test_what_is_known_is_bounded() -> None:
-    known = Known(most=4)
+    known = KnownBlocks(most=4)
     known.add([1, 2, 3, 4, 5])
     assert known.held([1]) == 0
     assert known.held([2, 3, 9]) == 2

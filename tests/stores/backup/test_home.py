@@ -28,7 +28,7 @@ from mainspring.stores.backup.files import STAGING
 from mainspring.stores.documents.collections import Collection
 from mainspring.stores.schema import HEAD
 from mainspring.stores.sql import ids
-from mainspring.stores.vectors.base import ChunkRow, Stale
+from mainspring.stores.vectors.base import ChunkRow, StaleChunks
 
 
 def quiet(stage: str, done: int, total: int) -> None:
@@ -61,7 +61,7 @@ async def publish(opened: Stores, collection: Collection, name: str, text: str, 
     await opened.collections.publish(
         collection, document, generation, chars=len(text), chunks=chunks, parser="test", text_blob=blob
     )
-    await opened.vectors.forget(collection.id, [Stale(document, generation, generation)])
+    await opened.vectors.forget(collection.id, [StaleChunks(document, generation, generation)])
 
 
 async def answer(opened: Stores, number: int) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mainspring.stores.monitoring.spans import SpanRow, Spans, Wanted
+from mainspring.stores.monitoring.spans import SpanRow, Spans, TraceFilter
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ async def test_traces_are_those_of_the_tenant_and_of_groups_that_hold_the_askers
     )
 
     async def seen(*groups: str) -> list[str]:
-        return [each.root.trace_id for each in await spans.traces("a", frozenset(groups), Wanted(), 10)]
+        return [each.root.trace_id for each in await spans.traces("a", frozenset(groups), TraceFilter(), 10)]
 
     assert await seen() == ["t1"]
     assert await seen("red") == ["t2", "t1"]
@@ -82,7 +82,7 @@ async def test_traces_are_those_of_the_tenant_and_of_groups_that_hold_the_askers
     assert [row.span_id for row in await spans.seen("a", frozenset(), "t1")] == ["1", "6"]
     assert [row.span_id for row in await spans.seen("b", frozenset(), "t1")] == ["5"]
     assert await spans.seen("a", frozenset({"red"}), "t3") == []
-    (listed,) = await spans.traces("a", frozenset(), Wanted(), 10)
+    (listed,) = await spans.traces("a", frozenset(), TraceFilter(), 10)
     assert (listed.spans, listed.cost_nanousd) == (2, 14)
 
 
@@ -90,7 +90,7 @@ async def test_traces_are_filtered_and_counted_out(spans: Spans) -> None:
     await spans.write([kept("t1", "1", 10), kept("t2", "2", 20, status="error"), kept("t3", "3", 30, end_ns=99)])
 
     async def ids(limit: int = 10, **wanted: object) -> list[str]:
-        return [each.root.trace_id for each in await spans.traces("a", frozenset(), Wanted(**wanted), limit)]  # type: ignore[arg-type]
+        return [each.root.trace_id for each in await spans.traces("a", frozenset(), TraceFilter(**wanted), limit)]  # type: ignore[arg-type]
 
     assert await ids(2) == ["t3", "t2"]
     assert await ids(status="error") == ["t2"]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mainspring.stores.vectors import lance_search, lance_view
-from mainspring.stores.vectors.base import ChunkRow, Current, Stale
+from mainspring.stores.vectors.base import ChunkRow, CurrentGenerations, StaleChunks
 from mainspring.stores.vectors.lance import LanceVectors
 from mainspring.stores.vectors.lance_rows import halves
 
@@ -37,12 +37,12 @@ def row(document: int, generation: int = 1) -> ChunkRow:
     return ChunkRow(f"{name}.{generation}.0", name, generation, text, 0, len(text), None, "", unit(seed))
 
 
-async def nearest(vectors: LanceVectors, current: Current, seed: int, k: int = 5) -> list[str]:
+async def nearest(vectors: LanceVectors, current: CurrentGenerations, seed: int, k: int = 5) -> list[str]:
     hits = await vectors.search(C, vector=unit(seed), k=k, current=current)
     return [hit.chunk_id for hit in sorted(hits, key=lambda hit: -(hit.dense or 0))]
 
 
-def expected(current: Current, seed: int, k: int = 5) -> list[str]:
+def expected(current: CurrentGenerations, seed: int, k: int = 5) -> list[str]:
     chunks = [row(int(name[1:]), generation) for name, generation in current.items()]
     return [each.chunk_id for each in sorted(chunks, key=lambda each: -float(each.vector @ unit(seed)))[:k]]
 
@@ -56,16 +56,16 @@ async def test_it_follows_writes_deletions_and_compaction(vectors: LanceVectors)
         await vectors.write(C, rows)
         generations |= {each.document_id: each.generation for each in rows}
         if step % 3 == 1:
-            await vectors.forget(C, [Stale(name, generation) for name, generation in generations.items()])
+            await vectors.forget(C, [StaleChunks(name, generation) for name, generation in generations.items()])
         if step % 5 == 2:
             gone = draw.choice(sorted(generations))
             del generations[gone]
             await vectors.delete(C, gone)
         if step % 7 == 6:
             await vectors.settle(C)
-        current = Current(generations)
+        current = CurrentGenerations(generations)
         assert await nearest(vectors, current, step) == expected(current, step)
-        some = Current({name: generations[name] for name in draw.sample(sorted(generations), 5)})
+        some = CurrentGenerations({name: generations[name] for name in draw.sample(sorted(generations), 5)})
         assert await nearest(vectors, some, step) == expected(some, step)
     view = vectors._views._views[C]
     assert view.rows.compared
@@ -74,7 +74,7 @@ async def test_it_follows_writes_deletions_and_compaction(vectors: LanceVectors)
 
 async def test_another_writer_is_followed(vectors: LanceVectors, tmp_path: Path) -> None:
     other = LanceVectors(tmp_path / "vectors")
-    current = Current({f"d{n}": 1 for n in range(20)})
+    current = CurrentGenerations({f"d{n}": 1 for n in range(20)})
     await vectors.write(C, [row(n) for n in range(10)])
     assert len(await nearest(vectors, current, 1, 20)) == 10
     await other.write(C, [row(n) for n in range(10, 20)])
@@ -91,7 +91,7 @@ async def test_another_writer_is_followed(vectors: LanceVectors, tmp_path: Path)
 async def test_a_table_under_the_same_name_is_not_taken_for_the_old_one(vectors: LanceVectors, tmp_path: Path) -> None:
     other = LanceVectors(tmp_path / "vectors")
     await vectors.write(C, [row(1), row(2)])
-    current = Current({"d1": 1, "d2": 1, "d3": 1})
+    current = CurrentGenerations({"d1": 1, "d2": 1, "d3": 1})
     assert sorted(await nearest(vectors, current, 1)) == ["d1.1.0", "d2.1.0"]
     await other.drop(C)
     # As many rows under the same numbers, of other documents: the one that may not be seen is not shown.
@@ -105,7 +105,7 @@ async def test_vectors_that_do_not_fit_in_memory_are_compared_on_disk(
 ) -> None:
     monkeypatch.setattr(lance_view, "VECTOR_BYTES", 100)
     await vectors.write(C, [row(n) for n in range(30)])
-    current = Current({f"d{n}": 1 for n in range(0, 30, 2)})
+    current = CurrentGenerations({f"d{n}": 1 for n in range(0, 30, 2)})
     assert await nearest(vectors, current, 3) == expected(current, 3)
     assert vectors._views._views[C].rows.matrix is None
 
@@ -114,7 +114,7 @@ async def test_memory_goes_to_the_tables_that_were_used_last(
     vectors: LanceVectors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lance_view, "VECTOR_BYTES", 30 * 16 * 2 + 10)
-    current = Current({f"d{n}": 1 for n in range(20)})
+    current = CurrentGenerations({f"d{n}": 1 for n in range(20)})
     for table in ("vs_a", "vs_b"):
         await vectors.write(table, [row(n) for n in range(20)])
         await vectors.search(table, vector=unit(1), k=5, current=current)
@@ -124,7 +124,7 @@ async def test_memory_goes_to_the_tables_that_were_used_last(
 
 
 def test_a_current_is_not_to_be_changed() -> None:
-    current = Current({"d1": 1})
+    current = CurrentGenerations({"d1": 1})
     assert (current["d1"], dict(current), current | {"d2": 2}) == (1, {"d1": 1}, {"d1": 1, "d2": 2})
     changes: list[Callable[[], object]] = [
         lambda: current.update(d2=1),

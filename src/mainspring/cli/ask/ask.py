@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mainspring.cli.ask.target import Here, nothing_kept, place
+from mainspring.cli.ask.target import LocalHome, nothing_kept, place
 from mainspring.cli.serve.up import fill
 from mainspring.core.errors import InvalidRequest, NotFound
 from mainspring.core.settings import Settings, load
@@ -74,7 +74,7 @@ async def _of_paths(settings: Settings, paths: Sequence[Path], question: str, as
     async with System.open(settings) as system:
         report = await fill(system, name, paths)
         await _something(system, name, paths, report)
-        found = await Here(system, system.local).answer(name, [{"role": "user", "content": question}])
+        found = await LocalHome(system, system.local).answer(name, [{"role": "user", "content": question}])
     _tell(found, as_json, [f"not read: {each.name}: {each.error}" for each in report.failed])
     return len(report.failed)
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from mainspring.cli.ask.ask import with_larger, without_chat
-from mainspring.cli.ask.target import Place, place
+from mainspring.cli.ask.target import Target, place
 from mainspring.core.errors import MainspringError
 from mainspring.core.settings import Settings, load
 from mainspring.terminal import complete, show
@@ -72,7 +72,7 @@ async def _talk(
     return asked, failed
 
 
-async def _turn(where: Place, model: str, turns: list[dict[str, str]]) -> str:
+async def _turn(where: Target, model: str, turns: list[dict[str, str]]) -> str:
     found = await where.answer(model, turns, _tell)
     print()
     show.answer(found, told=True)

@@ -15,7 +15,7 @@ from mainspring.terminal import complete, show
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from mainspring.cli.ask.target import Place
+    from mainspring.cli.ask.target import Target
 
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
 Groups = Annotated[
@@ -72,7 +72,7 @@ def documents(
 
 
 def _asked(
-    context: typer.Context, groups: list[str] | None, ask: Callable[[Place], Awaitable[list[dict[str, Any]]]]
+    context: typer.Context, groups: list[str] | None, ask: Callable[[Target], Awaitable[list[dict[str, Any]]]]
 ) -> list[dict[str, Any]]:
     settings = _without_chat(load(context.obj).settings)
     if nothing_kept(context, settings):

@@ -25,7 +25,7 @@ Turn = Mapping[str, str]
 _PAGE = 100
 
 
-class Place(Protocol):
+class Target(Protocol):
     """What answers. Turns have ``role`` and ``content``; rows and answers are JSON values."""
 
     async def answer(self, model: str, turns: Sequence[Turn], told: Told | None = None) -> dict[str, Any]:
@@ -44,14 +44,14 @@ class Place(Protocol):
 
 
 @asynccontextmanager
-async def place(context: typer.Context, settings: Settings, groups: Collection[str] = ()) -> AsyncIterator[Place]:
+async def place(context: typer.Context, settings: Settings, groups: Collection[str] = ()) -> AsyncIterator[Target]:
     """The running server where there is a key for it and it answers, else the home of ``settings``, opened here.
 
     Raises ``NotFound`` where ``MAINSPRING_URL`` names a server that does not answer.
     """
     server = await asyncio.to_thread(_server, context)
     if server is not None:
-        yield There(server)
+        yield RemoteServer(server)
         return
     from mainspring.terminal.pulling import pull_missing
 
@@ -59,7 +59,7 @@ async def place(context: typer.Context, settings: Settings, groups: Collection[s
     from mainspring.system import System
 
     async with System.open(settings) as system:
-        yield Here(system, dataclasses.replace(system.local, groups=frozenset(groups)))
+        yield LocalHome(system, dataclasses.replace(system.local, groups=frozenset(groups)))
 
 
 def nothing_kept(context: typer.Context, settings: Settings) -> bool:
@@ -83,7 +83,7 @@ def _server(context: typer.Context) -> Server | None:
     return server
 
 
-class Here:
+class LocalHome:
     """This machine's home, without a server."""
 
     def __init__(self, system: System, who: Principal) -> None:
@@ -107,9 +107,9 @@ class Here:
 
     async def search(self, collection: str, query: str, k: int) -> list[dict[str, Any]]:
         from mainspring.core.types import Context
-        from mainspring.rag.search.search_service import Wanted
+        from mainspring.rag.search.search_service import SearchRequest
 
-        found = await self._system.library.search.search(Context(self._who), collection, Wanted((query,), k))
+        found = await self._system.library.search.search(Context(self._who), collection, SearchRequest((query,), k))
         return [
             {
                 "source": hit.source,
@@ -167,7 +167,7 @@ def facts(found: Answer) -> dict[str, Any]:
     }
 
 
-class There:
+class RemoteServer:
     """A running server."""
 
     def __init__(self, server: Server) -> None:

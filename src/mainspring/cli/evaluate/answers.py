@@ -16,8 +16,8 @@ from mainspring.terminal import show
 if TYPE_CHECKING:
     from mainspring.core.settings import Settings
     from mainspring.core.types import Context
-    from mainspring.features.evaluate.answers import Scored
-    from mainspring.features.evaluate.sets.collections import Judged
+    from mainspring.features.evaluate.answers import ScoredAnswer
+    from mainspring.features.evaluate.sets.collections import JudgedCollection
     from mainspring.system import System
 
 Mode = Literal["auto", "extractive", "generative"]
@@ -79,7 +79,7 @@ def answers(
         print(f"{label}: median {middle:.0f}, 95th percentile {high:.0f}")
 
 
-async def asked(settings: Settings, judged: Judged, home: Path | None) -> list[Scored]:
+async def asked(settings: Settings, judged: JudgedCollection, home: Path | None) -> list[ScoredAnswer]:
     """Ingest the documents into a library of its own under ``home`` (None: a temporary one) and ask everything."""
     from mainspring.features.evaluate import answers as scoring
     from mainspring.features.evaluate.ablate.ablation import apart
@@ -92,7 +92,7 @@ async def asked(settings: Settings, judged: Judged, home: Path | None) -> list[S
         write_documents(judged, files)
         async with System.open(apart(settings, place, settings.rag)) as system:
             await _fill(system, judged.name, files)
-            found: list[Scored] = []
+            found: list[ScoredAnswer] = []
             evidence = _evidence(system)
             with show.progress() as progress:
                 for number, query in enumerate(judged.queries, 1):
@@ -101,7 +101,7 @@ async def asked(settings: Settings, judged: Judged, home: Path | None) -> list[S
             return found
 
 
-def write_documents(judged: Judged, folder: Path) -> None:
+def write_documents(judged: JudgedCollection, folder: Path) -> None:
     """The documents as files, each at its name below ``folder``, which holds nothing else afterwards."""
     named = {folder / document.name: document for document in judged.documents}
     for path in folder.rglob("*"):

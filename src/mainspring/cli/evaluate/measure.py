@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mainspring.features.evaluate.ablate.arms import Arm
     from mainspring.features.evaluate.fit.evidence import EvidenceRow
     from mainspring.features.evaluate.fit.refusal import Refusal
-    from mainspring.features.evaluate.sets.collections import Judged
+    from mainspring.features.evaluate.sets.collections import JudgedCollection
 
 app = typer.Typer(
     help="Measure retrieval and refusal on judged collections: public ones, or a folder of your own.",
@@ -177,7 +177,9 @@ def calibrate(
     print(f"\nrag.calibration: {out}")
 
 
-async def _asked(settings: Settings, halves: Sequence[Judged]) -> tuple[list[list[EvidenceRow]], tuple[str, str]]:
+async def _asked(
+    settings: Settings, halves: Sequence[JudgedCollection]
+) -> tuple[list[list[EvidenceRow]], tuple[str, str]]:
     """The rows of each half, and the names of embedder and reranker."""
     from mainspring import engines
     from mainspring.features.evaluate.ablate import workbench
@@ -204,7 +206,7 @@ async def _asked(settings: Settings, halves: Sequence[Judged]) -> tuple[list[lis
 
 async def _ablate(
     settings: Settings,
-    judged: Judged,
+    judged: JudgedCollection,
     grid: Sequence[Arm],
     k: int,
     metrics: tuple[str, ...],
@@ -234,7 +236,7 @@ async def _ablate(
             )
 
 
-async def _refuse(settings: Settings, judged: Judged) -> Refusal:
+async def _refuse(settings: Settings, judged: JudgedCollection) -> Refusal:
     from mainspring import engines
     from mainspring.features.evaluate.ablate import workbench
     from mainspring.features.evaluate.ablate.ablation import apart
@@ -277,7 +279,7 @@ def _settings(context: typer.Context, *, chat: bool) -> Settings:
     return settings
 
 
-def _judged(context: typer.Context, name: str, data: Path | None, split: Split, limit: int) -> Judged:
+def _judged(context: typer.Context, name: str, data: Path | None, split: Split, limit: int) -> JudgedCollection:
     from mainspring.features.evaluate.sets.loading import load as load_collection
 
     known = load(context.obj).environment.get("MAINSPRING_DATA")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mainspring.core.errors import MainspringError, Unauthenticated, UpstreamError
-from mainspring.core.settings import Loaded, Settings, load
+from mainspring.core.settings import LoadedSettings, Settings, load
 from mainspring.terminal import show
 from mainspring.terminal.pulling import pull_missing
 from mainspring.terminal.remote import reach
@@ -123,7 +123,7 @@ async def _stored(settings: Settings, tenant: str, *, clear: bool) -> dict[str, 
         return {"object": "cache", "answers": state.answers, "questions": state.questions, "semantic": None}
 
 
-def _served(loaded: Loaded, method: str) -> dict[str, Any] | None:
+def _served(loaded: LoadedSettings, method: str) -> dict[str, Any] | None:
     """What the running server says; None where none runs. What it has in memory only it can tell and drop.
 
     Raises ``Unauthenticated`` where there is no key to ask it with, ``UpstreamError`` for what it refuses.

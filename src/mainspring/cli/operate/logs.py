@@ -51,12 +51,12 @@ def logs(
         "code": code,
         "logger": REQUESTS if requests else None,
     }
-    chosen = Chosen({name: value for name, value in wanted.items() if value}, LEVELS.index(level), _since(since))
+    chosen = LineFilter({name: value for name, value in wanted.items() if value}, LEVELS.index(level), _since(since))
     folder = load(context.obj).settings.home / "logs"
     found = files(folder)
     if not found and not follow:
         raise NotFound(f"there are no lines in {folder}", remedy="`mainspring up` writes them")
-    kept = Kept()
+    kept = LogFiles()
     for entry in deque(chosen.of(kept.read(found)), lines):
         _print(entry, as_json)
     if follow:
@@ -64,7 +64,7 @@ def logs(
             _print(entry, as_json)
 
 
-class Chosen:
+class LineFilter:
     """Which lines are wanted: equal in all ``fields``, of a level or above, not older than ``since``."""
 
     def __init__(self, fields: dict[str, str], level: int, since: str) -> None:
@@ -104,7 +104,7 @@ def moment(text: str | None) -> float | None:
         raise InvalidRequest(f"{text} is no time", remedy=remedy, param="since") from None
 
 
-class Kept:
+class LogFiles:
     """Lines in files: those that are there, then those that come. Between the two none is lost, and none told twice."""
 
     def __init__(self) -> None:

@@ -16,7 +16,7 @@ from mainspring.terminal import show
 
 if TYPE_CHECKING:
     from mainspring.features.evaluate.fit.routing import Question, Row
-    from mainspring.serving.route.auto.classifier import Classifier, Judged
+    from mainspring.serving.route.auto.classifier import Classifier, JudgedPrompt
     from mainspring.serving.route.auto.responder import Auto, AutoDecision
     from mainspring.system import System
 
@@ -138,14 +138,14 @@ def train(
 
 async def _fit(settings: Settings, rows: Sequence[Row], model: str, ridge: float) -> Classifier:
     from mainspring.engines import builtin
-    from mainspring.serving.route.auto.classifier import Judged, fit
+    from mainspring.serving.route.auto.classifier import JudgedPrompt, fit
 
     embedder = await builtin.embedder(settings)
     try:
         vectors = (await embedder.embed([row.prompt for row in rows], "query")).vectors
     finally:
         await embedder.close()
-    judged = [Judged(vector, row.prompt, row.good) for vector, row in zip(vectors, rows, strict=True)]
+    judged = [JudgedPrompt(vector, row.prompt, row.good) for vector, row in zip(vectors, rows, strict=True)]
     held = [_held_out(row.prompt) for row in rows]
     half = fit([each for each, out in zip(judged, held, strict=True) if not out], embedder="", model="", ridge=ridge)
     sources = [row.source for row, out in zip(rows, held, strict=True) if out]
@@ -164,7 +164,7 @@ def _held_out(prompt: str) -> bool:
     return hashlib.sha256(prompt.encode()).digest()[0] % 2 == 1
 
 
-def _worth(half: Classifier, judged: Sequence[Judged], sources: Sequence[str]) -> dict[str, Any]:
+def _worth(half: Classifier, judged: Sequence[JudgedPrompt], sources: Sequence[str]) -> dict[str, Any]:
     from mainspring.features.evaluate.fit.routing import signal_quality
 
     found: dict[str, Any] = {}

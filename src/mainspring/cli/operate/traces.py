@@ -14,7 +14,7 @@ from mainspring.core.settings import load
 from mainspring.terminal import show
 
 if TYPE_CHECKING:
-    from mainspring.stores.monitoring.spans import Wanted
+    from mainspring.stores.monitoring.spans import TraceFilter
 
 
 def traces(
@@ -35,10 +35,10 @@ def traces(
     """Show the spans and the recorded facts of one trace, or list the latest traces."""
     if trace_id is None:
         # With its room come libraries that take a second to import.
-        from mainspring.stores.monitoring.spans import Wanted
+        from mainspring.stores.monitoring.spans import TraceFilter
 
         begun = moment(since)
-        wanted = Wanted(
+        wanted = TraceFilter(
             model=model,
             operation=operation,
             status="error" if failed else None,
@@ -104,7 +104,7 @@ def _list(found: list[dict[str, Any]], as_json: bool) -> None:
     show.table(["at", "trace", "operation", "model", "took ms", "tokens", "USD", "status"], rows)
 
 
-async def _latest(context: typer.Context, tenant: str, wanted: Wanted, limit: int) -> list[dict[str, Any]]:
+async def _latest(context: typer.Context, tenant: str, wanted: TraceFilter, limit: int) -> list[dict[str, Any]]:
     from mainspring import stores
     from mainspring.gateway.routes.traces import trace_body
 

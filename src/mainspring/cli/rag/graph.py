@@ -15,7 +15,7 @@ from mainspring.terminal import show
 from mainspring.terminal.pulling import pull_missing
 
 if TYPE_CHECKING:
-    from mainspring.rag.graph.results import Cited
+    from mainspring.rag.graph.results import CitedStep
     from mainspring.system import System
 
 T = TypeVar("T")
@@ -105,10 +105,10 @@ def search(
 
     async def work(system: System) -> Any:
         from mainspring.core.types import Context
-        from mainspring.rag.search.search_service import Wanted
+        from mainspring.rag.search.search_service import SearchRequest
 
         return await system.library.search.search(
-            Context(system.local), collection, Wanted((query,), k, options=options)
+            Context(system.local), collection, SearchRequest((query,), k, options=options)
         )
 
     found = _with(context.obj, work)
@@ -162,7 +162,7 @@ def path(
         typer.echo(f"  {' '.join(each.quote.split())[:200]}  [{each.source}]")
 
 
-def _row(each: Cited) -> tuple[str, str, str, str]:
+def _row(each: CitedStep) -> tuple[str, str, str, str]:
     return each.subject, each.predicate, each.object, each.source
 
 

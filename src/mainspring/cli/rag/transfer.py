@@ -16,7 +16,7 @@ from mainspring.terminal import show
 from mainspring.terminal.pulling import pull_missing
 
 if TYPE_CHECKING:
-    from mainspring.rag.ingest.transfer import Exported, Imported
+    from mainspring.rag.ingest.transfer import ExportReport, ImportReport
 
 _TENANT = Annotated[str, typer.Option(help="Whose collection it is")]
 _GROUPS = Annotated[list[str] | None, typer.Option("--group", help="A group that may see it; can be repeated")]
@@ -76,7 +76,7 @@ def import_(
     typer.echo(f"{done.collection.name}: {done.documents + done.kept} documents, {done.chunks} chunks {how}{there}")
 
 
-async def _export(settings: Settings, tenant: str, groups: frozenset[str], name: str, file: Path) -> Exported:
+async def _export(settings: Settings, tenant: str, groups: frozenset[str], name: str, file: Path) -> ExportReport:
     from mainspring import stores
     from mainspring.rag.ingest.transfer import export_collection
 
@@ -95,7 +95,7 @@ async def _export(settings: Settings, tenant: str, groups: frozenset[str], name:
 
 async def _import(
     settings: Settings, tenant: str, groups: frozenset[str], file: Path, name: str | None, reembed: bool
-) -> Imported:
+) -> ImportReport:
     from mainspring import stores
     from mainspring.core.errors import UnknownModel
     from mainspring.engines import builtin

@@ -21,7 +21,7 @@ async def arriving(system: System, name: str) -> AsyncIterator[None]:
     if not name:
         yield
         return
-    from mainspring.engines.catalogue.larger_model import Behind
+    from mainspring.engines.catalogue.larger_model import BackgroundPull
     from mainspring.engines.catalogue.pull import Puller
 
     loop, tasks = asyncio.get_running_loop(), set[asyncio.Task[None]]()
@@ -40,7 +40,7 @@ async def arriving(system: System, name: str) -> AsyncIterator[None]:
     def arrived(_: PulledModel) -> None:
         loop.call_soon_threadsafe(lambda: tasks.add(asyncio.create_task(bring_in())))
 
-    behind = Behind(Puller(system.settings), name, arrived)
+    behind = BackgroundPull(Puller(system.settings), name, arrived)
     system.registry.coming[name] = lambda: behind.progress
     size = behind.size_bytes
     _say(f"{name} ({size / 1e9:.1f} GB) is pulled behind this server, which answers meanwhile with what it has")

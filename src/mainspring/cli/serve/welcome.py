@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mainspring.cli.ask.target import Here
+from mainspring.cli.ask.target import LocalHome
 from mainspring.terminal import show
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ RULE = "-" * 72
 async def answered(system: System, model: str, question: str) -> None:
     """Ask as the local user and print question and answer."""
     print(f"\n{RULE}\nQ: {show.printable(question)}\n")
-    show.answer(await Here(system, system.local).answer(model, [{"role": "user", "content": question}]))
+    show.answer(await LocalHome(system, system.local).answer(model, [{"role": "user", "content": question}]))
 
 
 def onward(model: str) -> str:

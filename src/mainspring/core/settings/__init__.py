@@ -11,13 +11,8 @@ from mainspring.core.settings.compliance import ComplianceSettings, RetentionSet
 from mainspring.core.settings.engines import EnginesSettings
 from mainspring.core.settings.gateway import GatewaySettings
 from mainspring.core.settings.guards.answers import AnswersSettings
-from mainspring.core.settings.guards.policies import (
-    DetectorsSettings,
-    GuardsSettings,
-    NamedPolicy,
-    PiiKind,
-)
-from mainspring.core.settings.load import CONFIG_NAME, OTHER_NAMES, PREFIX, Loaded, describe, load
+from mainspring.core.settings.guards.policies import DetectorsSettings, GuardsSettings, NamedPolicy, PiiKind
+from mainspring.core.settings.load import CONFIG_NAME, OTHER_NAMES, PREFIX, LoadedSettings, describe, load
 from mainspring.core.settings.models import ModelsSettings
 from mainspring.core.settings.monitor import MonitorSettings
 from mainspring.core.settings.rag import Chunking, RagSettings
@@ -44,7 +39,7 @@ __all__ = [
     "GatewaySettings",
     "GuardsSettings",
     "LimitsSettings",
-    "Loaded",
+    "LoadedSettings",
     "ModelsSettings",
     "MonitorSettings",
     "NamedPolicy",

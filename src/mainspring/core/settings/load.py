@@ -27,7 +27,7 @@ OTHER_NAMES = frozenset({"MAINSPRING_CONFIG", "MAINSPRING_DATA", "MAINSPRING_API
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedSettings:
     """Settings with the origin of each dotted key that is not a default."""
 
     settings: Settings
@@ -35,7 +35,7 @@ class Loaded:
     environment: Mapping[str, str]
 
 
-def load(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Loaded:
+def load(path: Path | None = None, environment: Mapping[str, str] | None = None) -> LoadedSettings:
     """Read the configuration.
 
     ``path`` defaults to ``$MAINSPRING_CONFIG``, then ``./mainspring.yaml`` where it exists.
@@ -48,12 +48,12 @@ def load(path: Path | None = None, environment: Mapping[str, str] | None = None)
         _assign(values, dotted, _parse(text, name))
         origins[dotted] = f"environment {name}"
     try:
-        return Loaded(Settings.model_validate(values), origins, dict(environment))
+        return LoadedSettings(Settings.model_validate(values), origins, dict(environment))
     except ValidationError as error:
         raise _explain(error, origins) from None
 
 
-def describe(loaded: Loaded) -> Iterator[tuple[str, str, str]]:
+def describe(loaded: LoadedSettings) -> Iterator[tuple[str, str, str]]:
     """(dotted key, value, origin) of every setting, secrets masked, in the order of definition."""
 
     def walk(section: BaseModel, prefix: str) -> Iterator[tuple[str, str, str]]:

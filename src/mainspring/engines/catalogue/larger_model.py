@@ -1,7 +1,7 @@
 """The larger chat model: served beside those of ``models.chat`` where nobody set these and the machine has the memory.
 
 ``mainspring up`` does not wait for it. Where it is on this machine it is served from the start; else it is pulled
-behind the server that runs, by ``Behind``, and brought in when it is whole.
+behind the server that runs, by ``BackgroundPull``, and brought in when it is whole.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class _Stopped(Exception):
     """The server ends."""
 
 
-class Behind:
+class BackgroundPull:
     """Pulls a model in a thread of its own, which ends with the process; a later one goes on with what is whole.
 
     ``arrived`` is called in that thread with the model once it is there.

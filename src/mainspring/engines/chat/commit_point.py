@@ -10,7 +10,7 @@ from mainspring.core.errors import EngineError
 from mainspring.core.types import Event
 
 
-class Committed(AsyncGenerator[Event, None]):
+class CommittedStream(AsyncGenerator[Event, None]):
     """A started generator with its first event put back in front.
 
     A bare async generator that was never iterated does not run its ``finally`` on ``aclose()``; this one's
@@ -43,7 +43,7 @@ class Committed(AsyncGenerator[Event, None]):
         await self._rest.aclose()
 
 
-async def commit(events: AsyncGenerator[Event, None]) -> Committed:
+async def commit(events: AsyncGenerator[Event, None]) -> CommittedStream:
     """Wait for the first event of ``events``; whatever fails before it is raised here, with all freed.
 
     Raises ``EngineError`` where the generator ends without any event.
@@ -55,4 +55,4 @@ async def commit(events: AsyncGenerator[Event, None]) -> Committed:
     except BaseException:
         await events.aclose()
         raise
-    return Committed(first, events)
+    return CommittedStream(first, events)

@@ -157,7 +157,7 @@ class LateInteraction:
         return bert.build(bert.load(self._pulled.directory), "tokens", _LAYERS)
 
 
-class Together:
+class CombinedReranker:
     """Several rerankers as one, each asked at once. Implements ``engines.base.Reranker``.
 
     Cosines of different models lie in different ranges, so it is where a passage stands between the worst and the best

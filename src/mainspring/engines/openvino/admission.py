@@ -10,7 +10,7 @@ import heapq
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from mainspring.engines.openvino.slots import Room
+from mainspring.engines.openvino.slots import SlotCapacity
 
 Job = TypeVar("Job")
 
@@ -25,14 +25,14 @@ class _Waiting(Generic[Job]):
 
 class Admission(Generic[Job]):
     """Admits by priority (higher first), then by order of arrival; the head of a tenant's line is never overtaken by
-    its own, and by another tenant's only where that one is below its share and this one is not (``Room``).
+    its own, and by another tenant's only where that one is below its share and this one is not (``SlotCapacity``).
 
     ``width`` is how many sequences a job runs at once (beams), ``tokens`` the most KV tokens it can occupy. ``spare``
     slots beyond ``max_sequences`` are for tenants below their share.
     """
 
     def __init__(self, max_sequences: int, kv_tokens: int, *, spare: int = 0) -> None:
-        self.room = Room(max_sequences, kv_tokens, spare=spare)
+        self.room = SlotCapacity(max_sequences, kv_tokens, spare=spare)
         self._lines: dict[str, list[_Waiting[Job]]] = {}
         self._order = 0
 

@@ -20,14 +20,14 @@ def spare_of(sequences: int) -> int:
 
 
 @dataclass(slots=True)
-class Held:
+class TenantShare:
     """What one tenant holds: slots and tokens of cache."""
 
     slots: int = 0
     tokens: int = 0
 
 
-class Room:
+class SlotCapacity:
     """``sequences`` slots and ``kv_tokens`` of cache, and ``spare`` slots beyond for tenants below their share.
 
     A tenant's share goes by its weight among those that hold something; one that is alone counts with another one,
@@ -42,15 +42,15 @@ class Room:
         self.spare = spare
         self.slots = 0
         self.tokens = 0
-        self.held: dict[str, Held] = {}
+        self.held: dict[str, TenantShare] = {}
         self._weigh = weigh
         self._kept = int(kv_tokens * KEPT_TOKENS) if spare else 0
 
-    def copy(self) -> Room:
+    def copy(self) -> SlotCapacity:
         """The same, to try out what would become of it."""
-        twin = Room(self.sequences, self.kv_tokens, spare=self.spare, weigh=self._weigh)
+        twin = SlotCapacity(self.sequences, self.kv_tokens, spare=self.spare, weigh=self._weigh)
         twin.slots, twin.tokens = self.slots, self.tokens
-        twin.held = {tenant: Held(held.slots, held.tokens) for tenant, held in self.held.items()}
+        twin.held = {tenant: TenantShare(held.slots, held.tokens) for tenant, held in self.held.items()}
         return twin
 
     def below(self, tenant: str, width: int, tokens: int) -> bool:
@@ -73,7 +73,7 @@ class Room:
 
     def take(self, tenant: str, width: int, tokens: int) -> None:
         """It begins."""
-        held = self.held.setdefault(tenant, Held())
+        held = self.held.setdefault(tenant, TenantShare())
         for each in (self, held):
             each.slots += width
             each.tokens += tokens

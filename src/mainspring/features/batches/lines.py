@@ -38,7 +38,7 @@ _FIELDS = ("custom_id", "method", "url", "body")
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class InputLine:
     """A line of an input file; ``number`` counts from 1. What is parsed takes many times the bytes of its ``text``."""
 
     number: int
@@ -56,14 +56,14 @@ class Line:
 class Read:
     """An input file: its lines, or OpenAI's objects of what is wrong with it."""
 
-    lines: tuple[Line, ...] = ()
+    lines: tuple[InputLine, ...] = ()
     errors: tuple[Mapping[str, Any], ...] = ()
 
 
 def read(data: bytes, endpoint: str, max_lines: int, max_bytes: int = MAX_LINE) -> Read:
     """The lines of an input file, if all of them are good and none has more than ``max_bytes``; at most ``MAX_ERRORS``
     errors else."""
-    lines: list[Line] = []
+    lines: list[InputLine] = []
     errors: list[Mapping[str, Any]] = []
     seen: set[str] = set()
     for number, text in enumerate(io.BytesIO(data), 1):
@@ -74,7 +74,7 @@ def read(data: bytes, endpoint: str, max_lines: int, max_bytes: int = MAX_LINE) 
         if len(lines) == max_lines:
             return Read(errors=(_error("too_many_requests", f"a batch has at most {max_lines} lines", None, number),))
         found = _line(number, text, endpoint, seen) if len(text) <= max_bytes else _long(number, max_bytes)
-        if isinstance(found, Line):
+        if isinstance(found, InputLine):
             lines.append(found)
             seen.add(found.custom_id)
         else:
@@ -88,7 +88,7 @@ def read(data: bytes, endpoint: str, max_lines: int, max_bytes: int = MAX_LINE) 
     return Read(tuple(lines))
 
 
-def _line(number: int, text: bytes, endpoint: str, seen: set[str]) -> Line | Mapping[str, Any]:
+def _line(number: int, text: bytes, endpoint: str, seen: set[str]) -> InputLine | Mapping[str, Any]:
     try:
         found = structure.loads(text, "this line")
     except orjson.JSONDecodeError:
@@ -113,7 +113,7 @@ def _line(number: int, text: bytes, endpoint: str, seen: set[str]) -> Line | Map
         return _error("mismatched_url", f"url must be the batch's endpoint, {endpoint}", "url", number)
     if not isinstance(body, dict):
         return _error("invalid_body", "body must be a JSON object", "body", number)
-    return Line(number, custom_id, text)
+    return InputLine(number, custom_id, text)
 
 
 def _long(number: int, most: int) -> Mapping[str, Any]:
@@ -124,7 +124,7 @@ def _error(code: str, message: str, param: str | None, line: int | None) -> Mapp
     return {"code": code, "message": message, "param": param, "line": line}
 
 
-class Answering:
+class LineAnswerer:
     """Answers lines through ``responder``, the request ring; ``stored`` are the responses that may be continued."""
 
     def __init__(self, responder: Responder, stored: PastResponses, settings: GatewaySettings) -> None:
@@ -192,14 +192,14 @@ def _checked(kind: type[T], body: Mapping[str, Any]) -> T:
         raise invalid(first, first["loc"]) from None
 
 
-def answered(request_id: str, line: Line, trace_id: str, status: int, body: bytes) -> str:
+def answered(request_id: str, line: InputLine, trace_id: str, status: int, body: bytes) -> str:
     """A line of an output or error file: the answer to ``line``."""
     head = orjson.dumps({"id": request_id, "custom_id": line.custom_id}).decode()
     response = f'{{"status_code":{status},"request_id":"{trace_id}","body":{body.decode()}}}'
     return f'{head[:-1]},"response":{response},"error":null}}'
 
 
-def refused(request_id: str, line: Line, code: str, message: str) -> str:
+def refused(request_id: str, line: InputLine, code: str, message: str) -> str:
     """A line of an error file: ``line`` was not answered."""
     error = {"code": code, "message": message}
     return orjson.dumps({"id": request_id, "custom_id": line.custom_id, "response": None, "error": error}).decode()

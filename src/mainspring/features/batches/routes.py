@@ -16,7 +16,7 @@ from mainspring.core.errors import Forbidden, InvalidRequest, TooLarge
 from mainspring.core.settings import BatchesSettings, Settings
 from mainspring.core.types import Context, Principal, Responder
 from mainspring.engines import Engines
-from mainspring.features.batches.lines import SCOPES, Answering, Endpoint
+from mainspring.features.batches.lines import SCOPES, Endpoint, LineAnswerer
 from mainspring.features.batches.work import BatchWork
 from mainspring.http.access import Access, check_lasting
 from mainspring.http.bodies import Body, Metadata
@@ -201,7 +201,9 @@ class Running(Protocol):
 async def working(system: Running) -> AsyncIterator[Worker]:
     """Batches are answered while the block runs; leaving it stops them where they are, to go on elsewhere or later."""
     settings, stores = system.settings, system.stores
-    answer = Answering(system.responder, PastResponses(stores.events, settings.gateway.max_messages), settings.gateway)
+    answer = LineAnswerer(
+        system.responder, PastResponses(stores.events, settings.gateway.max_messages), settings.gateway
+    )
 
     def running() -> float:
         found = (each.engine.statistics() for model in system.engines.chat.values() for each in model.all_replicas())

@@ -27,7 +27,7 @@ from mainspring.core.errors import (
 )
 from mainspring.core.settings import BatchesSettings
 from mainspring.core.types import Allowance, Context, Principal, Priority
-from mainspring.features.batches.lines import Answering, Line, answered, failure, read, refused
+from mainspring.features.batches.lines import InputLine, LineAnswerer, answered, failure, read, refused
 from mainspring.http.openai import encode
 from mainspring.stores.documents.files import Files
 from mainspring.stores.keys.api_keys import KeyInfo
@@ -91,7 +91,7 @@ class BatchWork:
         jobs: Jobs,
         files: Files,
         keys: Keys,
-        answer: Answering,
+        answer: LineAnswerer,
         settings: BatchesSettings,
         *,
         running: Callable[[], float] = lambda: 0.0,
@@ -186,13 +186,13 @@ class _Run:
     work: BatchWork
     batch: Batch
     lease: Lease
-    waiting: deque[Line]
+    waiting: deque[InputLine]
     stop: Stop = ""
     errors: Sequence[Mapping[str, Any]] = ()
     _principal: Principal | None = None
     _believed: float = 0.0
 
-    def id_of(self, line: Line) -> str:
+    def id_of(self, line: InputLine) -> str:
         """The same for a line however often it is answered."""
         return f"batch_req_{self.batch.id.removeprefix(PREFIX)}_{line.number}"
 
@@ -229,7 +229,7 @@ class _Run:
             self.stop = "expired"
         return self.stop
 
-    async def _line(self, line: Line) -> bool:
+    async def _line(self, line: InputLine) -> bool:
         """Answer a line and keep that; False where the batch was stopped before it was answered."""
         died = 0
         for attempt in itertools.count():
@@ -249,7 +249,7 @@ class _Run:
                 return False
         raise AssertionError("counting has no end")
 
-    async def _attempt(self, line: Line, context: Context) -> _Outcome:
+    async def _attempt(self, line: InputLine, context: Context) -> _Outcome:
         try:
             return _Outcome(200, await self.work._answer(self.batch.endpoint, line.body, context))
         except BudgetExceeded as error:

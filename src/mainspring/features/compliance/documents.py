@@ -13,7 +13,7 @@ from mainspring.rag.ingest.forget import Forgetter
 from mainspring.stores import Stores
 from mainspring.stores.erase.data_subjects import Subject
 from mainspring.stores.schema import documents, files
-from mainspring.stores.sql.row_access import Sight
+from mainspring.stores.sql.row_access import RowAccess
 
 ATTRIBUTE = "subject"
 
@@ -43,7 +43,7 @@ class Documents:
             return []
 
         def work(connection: sa.Connection) -> list[Theirs]:
-            sight = Sight(connection, groups or frozenset())
+            sight = RowAccess(connection, groups or frozenset())
             where = [documents.c.tenant == subject.tenant, documents.c.created_at <= upto]
             if subject.kind == "user":
                 where.append(sight.field(documents.c.attributes, ATTRIBUTE) == subject.id)

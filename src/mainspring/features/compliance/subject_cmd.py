@@ -18,7 +18,7 @@ from mainspring.terminal import show
 from mainspring.terminal.remote import reach
 
 if TYPE_CHECKING:
-    from mainspring.core.settings import Loaded
+    from mainspring.core.settings import LoadedSettings
     from mainspring.features.compliance.documents import Documents
     from mainspring.stores import Stores
 
@@ -115,7 +115,7 @@ def erase(
 
 
 @asynccontextmanager
-async def _opened(loaded: Loaded) -> AsyncIterator[tuple[Stores, Documents]]:
+async def _opened(loaded: LoadedSettings) -> AsyncIterator[tuple[Stores, Documents]]:
     from mainspring import stores
     from mainspring.features.compliance.documents import Documents
     from mainspring.rag.ingest.forget import Forgetter
@@ -125,7 +125,7 @@ async def _opened(loaded: Loaded) -> AsyncIterator[tuple[Stores, Documents]]:
         yield opened, Documents(opened, Forgetter(opened, again_s=again_s))
 
 
-def _serves(loaded: Loaded) -> bool:
+def _serves(loaded: LoadedSettings) -> bool:
     """Whether a server of this configuration runs."""
     gateway = loaded.settings.gateway
     url = loaded.environment.get("MAINSPRING_URL") or gateway.url

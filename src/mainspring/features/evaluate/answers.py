@@ -37,7 +37,7 @@ Z = 1.959964
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownAnswer:
     """What became of a question. ``cited`` are the sources in the order of the citations, ``quotes`` what they quote.
 
     ``first`` and ``seconds`` are the times to the first text and to the end.
@@ -53,7 +53,7 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
+class ScoredAnswer:
     """A question with its answer and what can be told of it without a reader.
 
     ``unsupported`` are numbers of the answer that neither a quote nor the question has; ``opposite`` says that it
@@ -62,7 +62,7 @@ class Scored:
     """
 
     query: Query
-    shown: Shown
+    shown: ShownAnswer
     right_first: bool
     right_any: bool
     contained: bool
@@ -74,7 +74,7 @@ class Scored:
 
 async def ask(
     respond: Respond, collection: str, query: Query, principal: Principal, evidence: Evidence | None = None
-) -> Scored:
+) -> ScoredAnswer:
     """Ask ``collection`` one question, past the caches, and score the answer."""
     options: dict[str, Any] = {"cache": False}
     if query.within:
@@ -91,7 +91,7 @@ async def ask(
                 first = time.perf_counter() - began
             answer.add(event)
     seconds = time.perf_counter() - began
-    shown = Shown(
+    shown = ShownAnswer(
         answer.text.strip(),
         tuple(citation.source for citation in answer.citations),
         tuple(citation.quote for citation in answer.citations),
@@ -111,12 +111,12 @@ def refused(answer: Answer) -> bool:
     return not text or text.startswith(REFUSAL)
 
 
-def score(query: Query, shown: Shown) -> Scored:
+def score(query: Query, shown: ShownAnswer) -> ScoredAnswer:
     """What can be told of an answer from its text, its citations and the gold strings."""
     contained = not shown.refused and holds(shown.text, query)
     opening = _OPENING.match(shown.text)
     said = opening.group(1).lower() if opening and not shown.refused else ""
-    return Scored(
+    return ScoredAnswer(
         query,
         shown,
         bool(shown.cited) and shown.cited[0] in query.gains and not shown.refused,
@@ -144,7 +144,7 @@ def holds(text: str, query: Query) -> bool:
     )
 
 
-def unsupported(question: str, shown: Shown) -> tuple[str, ...]:
+def unsupported(question: str, shown: ShownAnswer) -> tuple[str, ...]:
     """The numbers in digits of an answer that stand in no quote and not in the question, in either notation."""
     sources = "\n".join((question, *shown.quotes))
     known = {piece for joined in (False, True) for piece in _plain(sources, joined).split()}
@@ -171,9 +171,9 @@ def wilson(hits: int, n: int) -> Estimate:
     return Estimate(share, max(0.0, middle - half), min(1.0, middle + half), n)
 
 
-def shares(found: Sequence[Scored]) -> dict[str, Estimate]:
+def shares(found: Sequence[ScoredAnswer]) -> dict[str, Estimate]:
     """The figures that are shares, each of the questions that it is about; those about no question are left out."""
-    kinds: dict[Kind, list[Scored]] = {"answerable": [], "near_miss": [], "off_topic": []}
+    kinds: dict[Kind, list[ScoredAnswer]] = {"answerable": [], "near_miss": [], "off_topic": []}
     for each in found:
         kinds[each.query.kind].append(each)
     asked = kinds["answerable"]
@@ -193,7 +193,7 @@ def shares(found: Sequence[Scored]) -> dict[str, Estimate]:
     return {label: wilson(sum(values), len(values)) for label, values in counted.items() if values}
 
 
-def spreads(found: Sequence[Scored]) -> dict[str, tuple[float, float]]:
+def spreads(found: Sequence[ScoredAnswer]) -> dict[str, tuple[float, float]]:
     """Median and 95th percentile of the words of an answer and of the times, in milliseconds."""
     answered = [each for each in found if not each.shown.refused]
     columns = {
@@ -204,14 +204,14 @@ def spreads(found: Sequence[Scored]) -> dict[str, tuple[float, float]]:
     return {label: (_quantile(values, 0.5), _quantile(values, 0.95)) for label, values in columns.items() if values}
 
 
-def separation(found: Sequence[Scored]) -> dict[Kind, Estimate]:
+def separation(found: Sequence[ScoredAnswer]) -> dict[Kind, Estimate]:
     """AUROC of the evidence: answerable questions against each other kind. Needs the extra ``eval``."""
     by_kind = _evidence(found)
     asked = by_kind.pop("answerable", [])
     return {kind: auroc(asked, values) for kind, values in by_kind.items() if asked}
 
 
-def refusing(found: Sequence[Scored]) -> list[tuple[float, dict[Kind, float]]]:
+def refusing(found: Sequence[ScoredAnswer]) -> list[tuple[float, dict[Kind, float]]]:
     """The curve of refusals: thresholds of the evidence, and the share of each kind whose evidence is below.
 
     The thresholds are those at which one more answerable question would be refused. Empty where no evidence is told.
@@ -226,7 +226,7 @@ def refusing(found: Sequence[Scored]) -> list[tuple[float, dict[Kind, float]]]:
     ]
 
 
-def _evidence(found: Sequence[Scored]) -> dict[Kind, list[float]]:
+def _evidence(found: Sequence[ScoredAnswer]) -> dict[Kind, list[float]]:
     by_kind: dict[Kind, list[float]] = {}
     for each in found:
         if each.shown.evidence is not None:
@@ -239,7 +239,7 @@ def _quantile(values: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, max(0, round(share * len(ordered) + 0.5) - 1))]
 
 
-def as_json(name: str, found: Sequence[Scored], more: Mapping[str, Any]) -> dict[str, Any]:
+def as_json(name: str, found: Sequence[ScoredAnswer], more: Mapping[str, Any]) -> dict[str, Any]:
     """Figures, curve and every answer; ``more`` are further facts of the run."""
     return {
         "collection": name,
@@ -251,7 +251,7 @@ def as_json(name: str, found: Sequence[Scored], more: Mapping[str, Any]) -> dict
     }
 
 
-def facts(each: Scored) -> dict[str, Any]:
+def facts(each: ScoredAnswer) -> dict[str, Any]:
     """One question with its answer, as JSON."""
     return {
         "id": each.query.id,
@@ -275,7 +275,7 @@ def facts(each: Scored) -> dict[str, Any]:
     }
 
 
-def markdown(name: str, found: Sequence[Scored]) -> str:
+def markdown(name: str, found: Sequence[ScoredAnswer]) -> str:
     """The figures as a table, and every answer for reading."""
     lines = [f"# {name}: {len(found)} questions", "", "| Figure | Share | Interval | n |", "|---|---:|---|---:|"]
     lines += [
@@ -298,7 +298,7 @@ def markdown(name: str, found: Sequence[Scored]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _read(each: Scored) -> list[str]:
+def _read(each: ScoredAnswer) -> list[str]:
     marks = {
         "right first": each.right_first,
         "right among": each.right_any and not each.right_first,

@@ -45,7 +45,7 @@ _REASONS = {
 
 
 @dataclass(slots=True)
-class Imported:
+class ImportedConfig:
     """``settings`` as ``mainspring.yaml`` holds them; ``notes`` are (place in the source, why it is not in them)."""
 
     settings: dict[str, Any] = field(default_factory=dict)
@@ -63,14 +63,14 @@ class Imported:
         target[key] = value
 
 
-def convert(document: Any) -> Imported:
+def convert(document: Any) -> ImportedConfig:
     """The settings that ``document``, a parsed ``config.yaml``, stands for. Raises ``InvalidRequest`` for others."""
     if not isinstance(document, Mapping) or not isinstance(document.get("model_list"), list):
         raise InvalidRequest(
             "this is no LiteLLM configuration: it has no model_list",
             remedy="Give the config.yaml that `litellm --config` reads",
         )
-    found = Imported()
+    found = ImportedConfig()
     models = _models(document["model_list"], found)
     if models:
         found.put("models.remote", models)
@@ -88,7 +88,7 @@ def convert(document: Any) -> Imported:
     return found
 
 
-def _setting(found: Imported, routes: _Routes, place: str, name: str, value: Any) -> None:
+def _setting(found: ImportedConfig, routes: _Routes, place: str, name: str, value: Any) -> None:
     """One of ``router_settings`` or ``litellm_settings``."""
     match name:
         case "num_retries" if isinstance(value, int):
@@ -119,7 +119,7 @@ def _setting(found: Imported, routes: _Routes, place: str, name: str, value: Any
 class _Routes:
     """Fallbacks and aliases, gathered before the routes are made of them."""
 
-    def __init__(self, models: Mapping[str, Any], found: Imported) -> None:
+    def __init__(self, models: Mapping[str, Any], found: ImportedConfig) -> None:
         self._models = models
         self._found = found
         self._aliases: dict[str, str] = {}
@@ -179,7 +179,7 @@ class _Routes:
         return route
 
 
-def _models(entries: Sequence[Any], found: Imported) -> dict[str, Any]:
+def _models(entries: Sequence[Any], found: ImportedConfig) -> dict[str, Any]:
     """Remote models by name, each with the deployments of that name as its replicas."""
     models: dict[str, Any] = {}
     for index, entry in enumerate(entries):
@@ -203,7 +203,7 @@ def _models(entries: Sequence[Any], found: Imported) -> dict[str, Any]:
     return models
 
 
-def _deployment(entry: Mapping[str, Any], place: str, found: Imported) -> dict[str, Any] | None:
+def _deployment(entry: Mapping[str, Any], place: str, found: ImportedConfig) -> dict[str, Any] | None:
     parameters, info = dict(entry["litellm_params"]), dict(entry.get("model_info") or {})
     _note_all(found, place, {k: v for k, v in entry.items() if k not in ("model_name", "litellm_params", "model_info")})
     problem = _problem(str(entry.get("model_name", "")), parameters, info)
@@ -291,7 +291,7 @@ def _value(value: Any) -> Any:
     return value
 
 
-def _note_all(found: Imported, place: str, value: Any) -> None:
+def _note_all(found: ImportedConfig, place: str, value: Any) -> None:
     """Note ``value``, which is not imported: each of its keys where it is a mapping."""
     if isinstance(value, Mapping) and place.rpartition(".")[2] not in _REASONS:
         for name in value:
@@ -300,7 +300,7 @@ def _note_all(found: Imported, place: str, value: Any) -> None:
         found.note(place)
 
 
-def lines(imported: Imported) -> Iterator[str]:
+def lines(imported: ImportedConfig) -> Iterator[str]:
     """The notes, a line each."""
     for place, reason in imported.notes:
         yield f"{place}: {reason}"

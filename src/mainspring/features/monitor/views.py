@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from mainspring.features.monitor.alerts.notices import runbook
-from mainspring.features.monitor.alerts.slo import Spent
+from mainspring.features.monitor.alerts.slo import ObjectiveBudget
 from mainspring.features.monitor.traffic.drift import Feature
 from mainspring.features.monitor.traffic.tally import Tally, merged
 from mainspring.stores.monitoring.alerts import Alert, Silence
@@ -54,7 +54,7 @@ def drift(application: str, features: Sequence[Feature], accepted: float, raised
     }
 
 
-def slo(found: Spent) -> dict[str, Any]:
+def slo(found: ObjectiveBudget) -> dict[str, Any]:
     """An objective of an application and its error budget. ``burn_rates`` are by window in seconds."""
     return {
         "object": "slo",

@@ -76,7 +76,7 @@ class Changes:
         return {name: value for name, value in facts.items() if value}
 
 
-class Recorded:
+class RecordedRequests:
     """Makes requests of answer events."""
 
     def __init__(self, events: Events, names: Names) -> None:

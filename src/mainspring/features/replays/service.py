@@ -18,7 +18,7 @@ from mainspring.core.path import collect
 from mainspring.core.types import Context, EventRecord, Principal, Responder
 from mainspring.engines.base import Embedder
 from mainspring.features.replays.agreement import Agreement, agreement
-from mainspring.features.replays.recorded_requests import Changes, Events, Names, Recorded
+from mainspring.features.replays.recorded_requests import Changes, Events, Names, RecordedRequests
 from mainspring.stores.sql import ids
 from mainspring.stores.sql.pages import Page, Slice
 
@@ -83,7 +83,7 @@ class Replays:
         self._events = events
         self._responder = responder
         self._under_policy = under_policy
-        self._recorded = Recorded(events, names)
+        self._recorded = RecordedRequests(events, names)
         self._embedder = embedder
 
     async def run(self, answer_id: str, changes: Changes, context: Context) -> Replay:

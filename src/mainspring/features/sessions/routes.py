@@ -44,7 +44,7 @@ PartOf = Annotated[str | None, Query(min_length=1, max_length=128, description="
 Include = Annotated[Literal["answers"] | None, Query(description="What was recorded of answers")]
 
 
-class Kept(Protocol):
+class ConversationStore(Protocol):
     """The store of sessions, under their stored names."""
 
     async def get(self, tenant: str, session_id: str) -> SessionInfo: ...
@@ -68,7 +68,7 @@ class Kept(Protocol):
     async def delete(self, tenant: str, session_id: str, *, by: By) -> int: ...
 
 
-class Recorded(Protocol):
+class RecordedAnswers(Protocol):
     """``stores.sessions.answers.SessionAnswers``."""
 
     async def of(self, principal: Principal, said: Sequence[TurnMessage]) -> dict[str, SessionAnswer]: ...
@@ -87,7 +87,9 @@ class SessionBody(Body):
     title: Annotated[str, Field(max_length=200)]
 
 
-def router(sessions: Kept, access: Access, idempotency: Idempotency, answers: Recorded | None = None) -> APIRouter:
+def router(
+    sessions: ConversationStore, access: Access, idempotency: Idempotency, answers: RecordedAnswers | None = None
+) -> APIRouter:
     """The routes over the store of sessions, and over what was recorded of their answers."""
     routes = APIRouter(route_class=JsonRoute, tags=["sessions"], prefix=PREFIX)
     chats = Annotated[Context, Depends(access("chat"))]
@@ -144,7 +146,7 @@ def router(sessions: Kept, access: Access, idempotency: Idempotency, answers: Re
     return routes
 
 
-async def _parts(sessions: Kept, context: Context, session_id: str) -> list[str]:
+async def _parts(sessions: ConversationStore, context: Context, session_id: str) -> list[str]:
     """The names of the sessions that are parts of one of the caller's own."""
     if not session_id.startswith(OWN) or PART in session_id:
         return []
@@ -158,7 +160,7 @@ async def _parts(sessions: Kept, context: Context, session_id: str) -> list[str]
     return found
 
 
-def _told(routes: APIRouter, sessions: Kept, access: Access, answers: Recorded | None) -> None:
+def _told(routes: APIRouter, sessions: ConversationStore, access: Access, answers: RecordedAnswers | None) -> None:
     """The routes of what was said in a session, and what it is called."""
     chats = Annotated[Context, Depends(access("chat"))]
 

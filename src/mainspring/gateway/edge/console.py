@@ -43,7 +43,7 @@ PACKED = frozenset(TYPES) | {"svg", "json", "webmanifest"}
 
 
 @dataclass(frozen=True)
-class Built:
+class BuiltFile:
     """A built file as it is served."""
 
     name: str
@@ -71,18 +71,18 @@ class Built:
         return self.name.rpartition(".")[2]
 
 
-def built() -> dict[str, Built]:
+def built() -> dict[str, BuiltFile]:
     """The files of the build by their names below ``PREFIX``; empty where the package was made without them."""
     folder = resources.files("mainspring.gateway").joinpath("static")
-    found: dict[str, Built] = {}
+    found: dict[str, BuiltFile] = {}
     for place, prefix in ((folder, ""), (folder.joinpath("assets"), HASHED)):
         for each in place.iterdir() if place.is_dir() else ():
             if each.is_file():
-                found[prefix + each.name] = Built(prefix + each.name, each.read_bytes())
+                found[prefix + each.name] = BuiltFile(prefix + each.name, each.read_bytes())
     return found
 
 
-def router(files: dict[str, Built]) -> APIRouter:
+def router(files: dict[str, BuiltFile]) -> APIRouter:
     """The routes of the console over ``files``; they are no part of the API's description."""
     routes = APIRouter(include_in_schema=False)
 
@@ -103,7 +103,7 @@ def router(files: dict[str, Built]) -> APIRouter:
     return routes
 
 
-def answer(file: Built, http: HttpRequest) -> HttpResponse:
+def answer(file: BuiltFile, http: HttpRequest) -> HttpResponse:
     """``file`` as ``http`` takes it: not again where it is known, compressed where that is understood."""
     headers = dict(file.headers)
     if http.headers.get("if-none-match") == headers["etag"]:

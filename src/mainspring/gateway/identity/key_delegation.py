@@ -15,17 +15,17 @@ from mainspring.stores.keys.api_keys import KeyInfo
 DAY_S = 86_400
 
 
-class Known(Protocol):
+class KeyLookup(Protocol):
     """The store of keys."""
 
     async def get(self, tenant: str, key_id: str) -> KeyInfo: ...
 
 
-class Bestowal:
+class KeyDelegation:
     """Checks what a key would give to one that it makes or replaces. ``token_days``: how long what a token makes lasts
     at most."""
 
-    def __init__(self, keys: Known, settings: ServingSettings, token_days: float) -> None:
+    def __init__(self, keys: KeyLookup, settings: ServingSettings, token_days: float) -> None:
         self._keys = keys
         self._settings = settings
         self._token_days = token_days

@@ -16,7 +16,7 @@ from mainspring.core.settings import ServingSettings
 from mainspring.core.settings.identity import OPERATE, Roles, Scope
 from mainspring.core.settings.serving.rings import Region
 from mainspring.core.types import Context, Principal, Reach, real
-from mainspring.gateway.identity.key_delegation import Bestowal
+from mainspring.gateway.identity.key_delegation import KeyDelegation
 from mainspring.http.access import Access, acting
 from mainspring.http.bodies import Body
 from mainspring.http.request_body import JsonRoute
@@ -102,12 +102,12 @@ def router(
         """What one key may ask for: of everybody, and of the tiers that differ."""
         return json_response(limits_body(settings))
 
-    _keys(routes, keys, settings, access, roles, Bestowal(keys, settings, token_days))
+    _keys(routes, keys, settings, access, roles, KeyDelegation(keys, settings, token_days))
     return routes
 
 
 def _keys(
-    routes: APIRouter, keys: KeyStore, settings: ServingSettings, access: Access, roles: Roles, bestowal: Bestowal
+    routes: APIRouter, keys: KeyStore, settings: ServingSettings, access: Access, roles: Roles, bestowal: KeyDelegation
 ) -> None:
     """The routes with which admins keep the keys of their tenant."""
     admins = Annotated[Context, Depends(access("admin"))]
@@ -149,7 +149,7 @@ def _keys(
     _changes(routes, keys, access, bestowal)
 
 
-def _changes(routes: APIRouter, keys: KeyStore, access: Access, bestowal: Bestowal) -> None:
+def _changes(routes: APIRouter, keys: KeyStore, access: Access, bestowal: KeyDelegation) -> None:
     """The routes that replace and revoke keys."""
     admins = Annotated[Context, Depends(access("admin"))]
 

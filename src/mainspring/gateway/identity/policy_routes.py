@@ -14,7 +14,7 @@ from mainspring.http.access import Access
 from mainspring.http.respond import json_response
 
 
-class InForce(Protocol):
+class PoliciesInForce(Protocol):
     """The policies of the guards."""
 
     @property
@@ -25,7 +25,7 @@ class InForce(Protocol):
         ...
 
 
-def router(policies: InForce, access: Access) -> APIRouter:
+def router(policies: PoliciesInForce, access: Access) -> APIRouter:
     """The routes over what is in force."""
     routes = APIRouter(tags=["operate"])
     admins = Annotated[Context, Depends(access("admin"))]

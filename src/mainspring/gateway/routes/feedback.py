@@ -47,7 +47,7 @@ class FeedbackBody(Body):
     consent: bool = False
 
 
-class Room(Protocol):
+class QuotaCheck(Protocol):
     """``stores.keys.quotas.Quotas``."""
 
     async def check(self, tenant: str, name: str, of: str) -> None:
@@ -55,7 +55,7 @@ class Room(Protocol):
         ...
 
 
-def router(events: Facts, new_id: NewId, access: Access, idempotency: Idempotency, quotas: Room) -> APIRouter:
+def router(events: Facts, new_id: NewId, access: Access, idempotency: Idempotency, quotas: QuotaCheck) -> APIRouter:
     """The feedback routes over the event log."""
     routes = APIRouter(route_class=JsonRoute, tags=["feedback"])
     chats = Annotated[Context, Depends(access("chat"))]

@@ -38,7 +38,7 @@ class ServedModel(Protocol):
     def created(self) -> int: ...
 
 
-class Coming(Protocol):
+class ModelArrival(Protocol):
     """How far a model is that will be served."""
 
     @property
@@ -55,7 +55,7 @@ class Models(Protocol):
     async def models(self, principal: Principal) -> Sequence[ServedModel]: ...
 
     @property
-    def coming(self) -> Mapping[str, Callable[[], Coming]]:
+    def coming(self) -> Mapping[str, Callable[[], ModelArrival]]:
         """Models that are not served yet."""
         ...
 
@@ -165,7 +165,7 @@ def _model_body(model: ServedModel) -> dict[str, object]:
     }
 
 
-def _coming_body(model: Coming) -> dict[str, object]:
+def _coming_body(model: ModelArrival) -> dict[str, object]:
     fields = ("state", "stage", "done", "total", "detail")
     return {"id": model.name, **{name: getattr(model, name) for name in fields}}
 

@@ -17,11 +17,11 @@ from mainspring.http.idempotency import Idempotency, IdempotencyKey
 from mainspring.http.pages import AskedPage, list_body
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
-from mainspring.rag.answer.passage_view import Opened
+from mainspring.rag.answer.passage_view import PassageView
 from mainspring.rag.ingest.intake import Intake
 from mainspring.rag.library import Library
 from mainspring.stores.documents.catalogue import Status
-from mainspring.stores.documents.collections import Collection, Document, Tally
+from mainspring.stores.documents.collections import Collection, Document, DocumentCounts
 from mainspring.stores.documents.files import FileInfo, Files
 from mainspring.stores.vectors.base import ChunkRow
 
@@ -308,7 +308,7 @@ async def _one(library: Library, context: Context, collection: Collection) -> di
     return _store(collection, tallies[collection.id])
 
 
-def _store(collection: Collection, tally: Tally) -> dict[str, Any]:
+def _store(collection: Collection, tally: DocumentCounts) -> dict[str, Any]:
     counts = {status: tally.counts.get(status, 0) for status in ("in_progress", "completed", "failed", "cancelled")}
     return {
         "id": collection.id,
@@ -326,7 +326,7 @@ def _store(collection: Collection, tally: Tally) -> dict[str, Any]:
     }
 
 
-def _passage(store_id: str, found: Opened) -> dict[str, Any]:
+def _passage(store_id: str, found: PassageView) -> dict[str, Any]:
     """OpenAI's page of a file's content; from ``file_id`` on these are extensions."""
     document = found.document
     return {

@@ -11,7 +11,7 @@ from starlette.responses import Response as HttpResponse
 
 from mainspring.core.errors import InvalidRequest, TooLarge, UnknownModel, Unsupported
 from mainspring.core.types import Context
-from mainspring.gateway.routes.search import Charging
+from mainspring.gateway.routes.search import KeyLimits
 from mainspring.http.access import Access
 from mainspring.http.bodies import Body, Few, Name, Table, Texts
 from mainspring.http.request_body import JsonRoute
@@ -68,7 +68,7 @@ class Judge(Protocol):
     async def judge(self, texts: Sequence[str], context: Context) -> Moderated: ...
 
 
-def router(judge: Judge, access: Access, charge: Charging, max_inputs: int) -> APIRouter:
+def router(judge: Judge, access: Access, charge: KeyLimits, max_inputs: int) -> APIRouter:
     """The route over what judges; each request counts to the key's limits."""
     routes = APIRouter(route_class=JsonRoute, tags=["generate"])
     chats = Annotated[Context, Depends(access("chat"))]

@@ -18,7 +18,7 @@ Marked = Annotated[int | None, Query(ge=0, le=2**53, description="Of the passage
 PICTURE: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}}}}
 
 
-class Opens(Protocol):
+class OriginalsLibrary(Protocol):
     """The library."""
 
     async def open_page(
@@ -28,7 +28,7 @@ class Opens(Protocol):
         ...
 
 
-def router(library: Opens, access: Access) -> APIRouter:
+def router(library: OriginalsLibrary, access: Access) -> APIRouter:
     """The route over the library's originals."""
     routes = APIRouter(route_class=JsonRoute, tags=["vector stores"], prefix="/v1/vector_stores")
     chats = Annotated[Context, Depends(access("chat"))]

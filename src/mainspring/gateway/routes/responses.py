@@ -18,13 +18,7 @@ from mainspring.core.types import ChatRequest, Context, EventRecord, Message, Re
 from mainspring.http.access import Access, consenting
 from mainspring.http.idempotency import Idempotency, IdempotencyKey, refuse_key
 from mainspring.http.openai import responses_encode as encode
-from mainspring.http.openai.past_responses import (
-    PastResponses,
-    Recorded,
-    answer_of,
-    content_of,
-    messages_of,
-)
+from mainspring.http.openai.past_responses import PastResponses, ResponseEvents, answer_of, content_of, messages_of
 from mainspring.http.openai.responses_requests import ResponsesBody
 from mainspring.http.pages import AskedPage, cut, list_body
 from mainspring.http.request_body import JsonRoute
@@ -42,7 +36,7 @@ Basis = Callable[[Request, Context], Awaitable[str]]
 
 def router(
     responder: Responder,
-    events: Recorded,
+    events: ResponseEvents,
     settings: GatewaySettings,
     access: Access,
     idempotency: Idempotency,

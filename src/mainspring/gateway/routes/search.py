@@ -25,7 +25,7 @@ from mainspring.rag.query.understand import REWRITING, techniques
 from mainspring.rag.search import filters
 from mainspring.rag.search.hit import Hit
 from mainspring.rag.search.recommend import Recommended
-from mainspring.rag.search.search_service import Search, SearchResult, Shown, Wanted
+from mainspring.rag.search.search_service import Search, SearchRequest, SearchResult, ShownHit
 from mainspring.rag.search.selection import SearchOptions
 from mainspring.stores.documents.catalogue import Document
 
@@ -100,7 +100,7 @@ class RecommendationsBody(Body):
     min_support: Annotated[int, Field(ge=2, le=1000, description="Sessions that must say so")] = 2
 
 
-class Charging(Protocol):
+class KeyLimits(Protocol):
     """The limits of a key."""
 
     def __call__(self, context: Context, tokens: int) -> AbstractAsyncContextManager[None]:
@@ -110,7 +110,7 @@ class Charging(Protocol):
     def headers(self, principal: Principal) -> dict[str, str]: ...
 
 
-def router(searching: Search, access: Access, charge: Charging) -> APIRouter:
+def router(searching: Search, access: Access, charge: KeyLimits) -> APIRouter:
     """The finding routes over ``searching``; each is a request to the key's limits."""
     routes = APIRouter(route_class=JsonRoute, tags=["vector stores"], prefix="/v1/vector_stores")
     chats = Annotated[Context, Depends(access("chat"))]
@@ -172,7 +172,7 @@ async def _in_time(http: HttpRequest, context: Context, work: Callable[[], Await
         raise DeadlineExceeded("the search took longer than the request has time") from None
 
 
-def _wanted(body: SearchBody) -> Wanted:
+def _wanted(body: SearchBody) -> SearchRequest:
     ranking = body.ranking_options or RankingBody()
     options = dict(body.options)
     if ranking.score_threshold:
@@ -182,7 +182,7 @@ def _wanted(body: SearchBody) -> Wanted:
     names = techniques(body.techniques)
     if body.rewrite_query:
         names = techniques([*REWRITING, *names])
-    return Wanted(
+    return SearchRequest(
         queries=(body.query,) if isinstance(body.query, str) else body.query,
         k=body.max_num_results,
         filters=filters.parse(body.filters),
@@ -237,7 +237,7 @@ def _step(step: PlanStep) -> dict[str, Any]:
     return asdict(step) | {"milliseconds": round(step.milliseconds, 3)}
 
 
-def _shown(shown: Shown) -> dict[str, Any]:
+def _shown(shown: ShownHit) -> dict[str, Any]:
     row = _hit(shown.hit)
     if shown.snippet is not None:
         snippet = shown.snippet

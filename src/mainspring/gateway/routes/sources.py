@@ -20,7 +20,7 @@ from mainspring.stores.documents.sources import SourceRow
 _FAILURES = 20
 
 
-class Followed(Protocol):
+class SourceLibrary(Protocol):
     """The library."""
 
     async def sources(self, principal: Principal, name: str) -> Sequence[SourceRow]:
@@ -35,7 +35,7 @@ class Followed(Protocol):
     def syncs(self) -> Syncs: ...
 
 
-def router(library: Followed, access: Access) -> APIRouter:
+def router(library: SourceLibrary, access: Access) -> APIRouter:
     """The route over the sources of collections."""
     routes = APIRouter(route_class=JsonRoute, tags=["vector stores"], prefix="/v1/vector_stores")
     admins = Annotated[Context, Depends(access("admin"))]

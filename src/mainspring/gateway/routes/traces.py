@@ -18,7 +18,7 @@ from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
 from mainspring.rag.query.chunk_locations import ChunkPlace, Places
 from mainspring.stores.events.questions import AskedQuestion
-from mainspring.stores.monitoring.spans import SpanRow, TraceRow, Wanted
+from mainspring.stores.monitoring.spans import SpanRow, TraceFilter, TraceRow
 from mainspring.stores.sql.pages import EventPages, Page
 
 Filter = Annotated[str | None, Query(min_length=1, max_length=256)]
@@ -38,10 +38,10 @@ class SpanStore(Protocol):
 
     async def seen(self, tenant: str, groups: frozenset[str], trace_id: str) -> list[SpanRow]: ...
 
-    async def traces(self, tenant: str, groups: frozenset[str], wanted: Wanted, limit: int) -> list[TraceRow]: ...
+    async def traces(self, tenant: str, groups: frozenset[str], wanted: TraceFilter, limit: int) -> list[TraceRow]: ...
 
 
-class Asking(Protocol):
+class QuestionStore(Protocol):
     """What was asked, as far as groups may see it."""
 
     async def of(self, tenant: str, groups: frozenset[str], traces: Iterable[str]) -> Mapping[str, AskedQuestion]: ...
@@ -61,9 +61,9 @@ def _asked(
     key_id: Filter = None,
     session_id: Filter = None,
     answered: bool | None = None,
-) -> Wanted:
+) -> TraceFilter:
     ends = [each for each in (before, None if until is None else round(until * NANO)) if each is not None]
-    return Wanted(
+    return TraceFilter(
         model=model,
         operation=operation,
         status=status,
@@ -77,10 +77,10 @@ def _asked(
     )
 
 
-Asked = Annotated[Wanted, Depends(_asked)]
+Asked = Annotated[TraceFilter, Depends(_asked)]
 
 
-def router(spans: SpanStore, events: EventPages, questions: Asking, places: Places, access: Access) -> APIRouter:
+def router(spans: SpanStore, events: EventPages, questions: QuestionStore, places: Places, access: Access) -> APIRouter:
     """The routes over the span store; an admin key sees what keys of its own tenant asked that are in no group which
     it is not in itself."""
     routes = APIRouter(route_class=JsonRoute, tags=["traces"], prefix="/v1/traces")

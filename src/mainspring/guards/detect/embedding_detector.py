@@ -141,7 +141,7 @@ def _spread(items: list[T]) -> list[T]:
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
+class HeadScores:
     """Probabilities by head, one mapping a text; ``tokens`` were embedded in ``windows``."""
 
     scores: list[dict[str, float]]
@@ -155,15 +155,15 @@ async def score(
     names: Sequence[str],
     embedder: Embedder,
     cut: Callable[[str], list[str]] = windows,
-) -> Scored:
+) -> HeadScores:
     """What ``names`` of ``heads`` say about ``texts``; time is bounded, and linear in their length below that."""
     parts = [cut(text) for text in texts]
     owners = [owner for owner, part in enumerate(parts) for _ in part]
     flat = [window for part in parts for window in part]
     if not flat:
-        return Scored([dict.fromkeys(names, 0.0) for _ in texts])
+        return HeadScores([dict.fromkeys(names, 0.0) for _ in texts])
     embedded = await embedder.embed(flat, "passage")
-    return Scored(heads.score(embedded.vectors, owners, len(texts), names), embedded.tokens, len(flat))
+    return HeadScores(heads.score(embedded.vectors, owners, len(texts), names), embedded.tokens, len(flat))
 
 
 def sigmoid(values: Any) -> Floats:

@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Beyond:
+class ExceededLimit:
     """A limit that was passed: which guard's, what of it, and a likeness where that decided."""
 
     guard: str
@@ -23,27 +23,27 @@ class Beyond:
     score: float | None = None
 
 
-def length(text: str, tokens: int, limits: LengthLimits) -> list[Beyond]:
+def length(text: str, tokens: int, limits: LengthLimits) -> list[ExceededLimit]:
     """What one message passes; ``tokens`` is what it has of them."""
     beyond = []
     if limits.characters is not None and len(text) > limits.characters:
-        beyond.append(Beyond("length", "characters"))
+        beyond.append(ExceededLimit("length", "characters"))
     if limits.tokens is not None and tokens > limits.tokens:
-        beyond.append(Beyond("length", "tokens"))
+        beyond.append(ExceededLimit("length", "tokens"))
     return beyond
 
 
-def messages(count: int, limits: LengthLimits) -> list[Beyond]:
+def messages(count: int, limits: LengthLimits) -> list[ExceededLimit]:
     """What a conversation of so many messages passes."""
-    return [Beyond("length", "messages")] if limits.messages is not None and count > limits.messages else []
+    return [ExceededLimit("length", "messages")] if limits.messages is not None and count > limits.messages else []
 
 
-def language(code: str, limits: LanguageLimits, *, unknown: str) -> list[Beyond]:
+def language(code: str, limits: LanguageLimits, *, unknown: str) -> list[ExceededLimit]:
     """What a text of the language ``code`` passes; ``unknown`` is the code of what cannot be told."""
     if code == unknown:
-        return [] if limits.unknown else [Beyond("language", code)]
+        return [] if limits.unknown else [ExceededLimit("language", code)]
     strange = bool(limits.allowed) and code not in limits.allowed
-    return [Beyond("language", code)] if strange or code in limits.forbidden else []
+    return [ExceededLimit("language", code)] if strange or code in limits.forbidden else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +71,15 @@ def nearest(vector: Any, topics: Mapping[str, Floats]) -> tuple[str, float]:
     return name, score
 
 
-def topic(text: str, vectors: Sequence[Any], examples: Examples, limits: TopicLimits) -> list[Beyond]:
+def topic(text: str, vectors: Sequence[Any], examples: Examples, limits: TopicLimits) -> list[ExceededLimit]:
     """What a text passes. ``vectors`` are its own and, of a question that may go on with another, of both together: the
     forbidden counts in either, for the allowed one will do."""
     forbidden = max((nearest(vector, examples.forbidden) for vector in vectors), key=lambda pair: pair[1])
     allowed = max((nearest(vector, examples.allowed) for vector in vectors), key=lambda pair: pair[1])
     # What is nearer to something allowed is not meant by what is forbidden.
     if forbidden[1] >= limits.forbidden_above and forbidden[1] > allowed[1]:
-        return [Beyond("topic", forbidden[0], forbidden[1])]
+        return [ExceededLimit("topic", forbidden[0], forbidden[1])]
     judged = bool(examples.allowed) and len(text.split()) >= limits.least_words
     if judged and allowed[1] < limits.allowed_above:
-        return [Beyond("topic", "none_allowed", allowed[1])]
+        return [ExceededLimit("topic", "none_allowed", allowed[1])]
     return []

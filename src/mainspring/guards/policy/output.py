@@ -9,7 +9,7 @@ from typing import Protocol
 from mainspring.guards.rules.rewrite import Rewriter
 
 
-class Part(Protocol):
+class PieceFilter(Protocol):
     """Takes a text in pieces and gives it back without what it finds; ``counts`` is how often each kind was found."""
 
     @property
@@ -25,7 +25,7 @@ class Chain:
 
     __slots__ = ("_parts",)
 
-    def __init__(self, parts: Sequence[Part]) -> None:
+    def __init__(self, parts: Sequence[PieceFilter]) -> None:
         self._parts = parts
 
     @property
@@ -48,12 +48,12 @@ class Chain:
         return rest
 
 
-class Watching:
+class DryRunFilter:
     """Counts what ``part`` would replace, and shows every piece as it came, at once."""
 
     __slots__ = ("_part",)
 
-    def __init__(self, part: Part) -> None:
+    def __init__(self, part: PieceFilter) -> None:
         self._part = part
 
     @property
@@ -71,7 +71,7 @@ class Watching:
         return ""
 
 
-class WatchingRules:
+class DryRunRules:
     """Counts what ``rules`` would rewrite, and shows every piece as it came, at once."""
 
     __slots__ = ("_rules",)

@@ -16,7 +16,7 @@ from mainspring.core.settings.guards.tools import ToolsSettings
 from mainspring.core.settings.guards.untrusted import UntrustedSettings
 from mainspring.guards.detect import harm, injection, leak, lexical, pii, question_limits
 from mainspring.guards.detect.embedding_detector import packaged
-from mainspring.guards.policy.output import Chain, Part, Watching, WatchingRules
+from mainspring.guards.policy.output import Chain, DryRunFilter, DryRunRules, PieceFilter
 from mainspring.guards.rewrite import links
 from mainspring.guards.rewrite.placeholders import Placeholders
 from mainspring.guards.rewrite.stream import StreamRedactor
@@ -195,7 +195,7 @@ class GuardPolicy:
     def _limits(self) -> dict[str, Limited]:
         return {"length": self.length, "language": self.languages, "topic": self.topics}
 
-    def bound(self, beyond: Sequence[question_limits.Beyond]) -> tuple[GuardDecision, ...]:
+    def bound(self, beyond: Sequence[question_limits.ExceededLimit]) -> tuple[GuardDecision, ...]:
         """What is decided about the limits that were passed, of those that are on."""
         return tuple(
             GuardDecision(each.guard, limits.action, each.kind, 1, self.version, each.score, self.dry_run)
@@ -292,26 +292,26 @@ class GuardPolicy:
 
     # --- on the way out --------------------------------------------------------------------------------------
 
-    def output(self, system: Sequence[str] = (), said: Sequence[str] = ()) -> Callable[[], Part] | None:
+    def output(self, system: Sequence[str] = (), said: Sequence[str] = ()) -> Callable[[], PieceFilter] | None:
         """Makes the redactor of each text of an answer; None where nothing is looked for. ``system`` are the prompts
         that must not be repeated, ``said`` all texts of the request."""
-        makers: list[Callable[[], Part]] = []
+        makers: list[Callable[[], PieceFilter]] = []
         if self._output_kinds:
             makers.append(self._made(lambda: StreamRedactor(self._output_kinds), watch=False))
         prompt = leak.Prompt(system) if self.prompt_leak != "off" and system else None
         if prompt is not None and not prompt.short:
             makers.append(self._made(lambda: leak.LeakRedactor(prompt), watch=self.prompt_leak == "flag"))
         if self.links != "off":
-            known = links.Known(self.allowed_hosts, said)
+            known = links.AllowedLinks(self.allowed_hosts, said)
             makers.append(self._made(lambda: links.LinkRedactor(known), watch=self.links == "flag"))
         if not makers:
             return None
         return makers[0] if len(makers) == 1 else lambda: Chain([make() for make in makers])
 
-    def _made(self, make: Callable[[], Part], *, watch: bool) -> Callable[[], Part]:
-        return (lambda: Watching(make())) if watch or self.dry_run else make
+    def _made(self, make: Callable[[], PieceFilter], *, watch: bool) -> Callable[[], PieceFilter]:
+        return (lambda: DryRunFilter(make())) if watch or self.dry_run else make
 
-    def output_stream(self) -> Part | None:
+    def output_stream(self) -> PieceFilter | None:
         """A redactor for one text that belongs to no request; None where output is not guarded."""
         make = replace(self, prompt_leak="off", links="off").output()
         return make() if make is not None else None
@@ -338,12 +338,12 @@ class GuardPolicy:
         """The rules for answers, made ready. Raises ``SettingsError`` where their file is wrong."""
         return Rewriting(file.read(self.rules)) if self.rules else None
 
-    def rewriter(self) -> Callable[[], Rewriter | WatchingRules] | None:
+    def rewriter(self) -> Callable[[], Rewriter | DryRunRules] | None:
         """Makes what rewrites each text of an answer; None where there are no rules."""
         ready = self.rewriting
         if ready is None:
             return None
-        return (lambda: WatchingRules(ready.part())) if self.dry_run else ready.part
+        return (lambda: DryRunRules(ready.part())) if self.dry_run else ready.part
 
     def judge_answer(self, kind: str, score: float | None, action: str = "") -> GuardDecision | None:
         """What is decided where an answer is ``toxicity``, ``relevancy`` or ``unsupported`` to this score; ``action``

@@ -49,7 +49,7 @@ _BEGUN = re.compile(
 _SOURCE = re.compile(r"https?://[^\s<>()\[\]\"'`\\]+", re.IGNORECASE)
 
 
-class Known:
+class AllowedLinks:
     """Hosts that are allowed, with their subdomains, and addresses that were in the request."""
 
     __slots__ = ("_hosts", "_urls")
@@ -93,7 +93,7 @@ class LinkRedactor:
 
     __slots__ = ("_behind", "_held", "_known", "_swallowing", "counts")
 
-    def __init__(self, known: Known) -> None:
+    def __init__(self, known: AllowedLinks) -> None:
         self.counts: Counter[str] = Counter()
         self._known = known
         self._behind = ""

@@ -83,7 +83,7 @@ class Placeholders:
         return start if start >= 0 and text[start:] in self._prefixes else len(text)
 
 
-class Returning:
+class PlaceholderReturn:
     """Takes a text in pieces and gives it back with the values in it; holds back the beginning of a placeholder alone.
 
     What it gives, joined, is ``put_back`` of the whole. ``counts`` is how many of each kind were put back.

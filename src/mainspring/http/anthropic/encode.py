@@ -28,7 +28,7 @@ from mainspring.core.types import (
     Usage,
 )
 from mainspring.http.openai.encode import bug, dumps
-from mainspring.http.openai.event_order import InTurn
+from mainspring.http.openai.event_order import EventOrder
 
 log = logging.getLogger("mainspring.gateway")
 _STOPPED: dict[FinishReason, str] = {
@@ -161,7 +161,7 @@ class _Encoder:
 
     def __init__(self) -> None:
         self._documents = _Documents()
-        self._turn = InTurn()
+        self._turn = EventOrder()
         self._index = -1
         # What the open block holds: ("text", 0), ("thinking", 0) or ("tool_use", the call's index).
         self._open: tuple[str, int] | None = None

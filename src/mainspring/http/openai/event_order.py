@@ -15,7 +15,7 @@ from mainspring.core.types import Citation, Event, Reasoning, Text, ToolCallDelt
 _Held = Text | Reasoning | Citation | ToolCallDelta
 
 
-class InTurn:
+class EventOrder:
     """Holds what comes while a call is open, until that call's arguments are whole JSON or the answer ends."""
 
     def __init__(self) -> None:

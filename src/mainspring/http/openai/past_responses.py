@@ -13,7 +13,7 @@ from mainspring.http.access import acting
 from mainspring.stores.events.audit_log import By
 
 
-class Recorded(Protocol):
+class ResponseEvents(Protocol):
     """The event log."""
 
     async def answer_for(self, principal: Principal, answer_id: str) -> EventRecord:
@@ -26,7 +26,7 @@ class Recorded(Protocol):
 class PastResponses:
     """Responses of the past, as their events tell them."""
 
-    def __init__(self, events: Recorded, max_messages: int) -> None:
+    def __init__(self, events: ResponseEvents, max_messages: int) -> None:
         self._events = events
         self._max_messages = max_messages
 

@@ -26,11 +26,11 @@ from mainspring.core.types import (
 from mainspring.http.bodies import (
     AtMost,
     Body,
+    ContentPart,
     Few,
     Free,
     Many,
     Name,
-    Part,
     ServiceTier,
     Table,
     Texts,
@@ -62,7 +62,7 @@ class WireMessage(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
     role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: str | Many[Part] | None = None
+    content: str | Many[ContentPart] | None = None
     name: str | None = None
     tool_calls: Few[WireToolCall] | None = None
     tool_call_id: str | None = None
@@ -358,7 +358,7 @@ def _message(index: int, message: WireMessage) -> Message:
     return Message(message.role, content or "", message.name, calls, message.tool_call_id)
 
 
-def _part_text(index: int, part: Part) -> str:
+def _part_text(index: int, part: ContentPart) -> str:
     if part.type not in ("text", "input_text", "output_text"):
         param = f"messages[{index}].content"
         raise Unsupported(f"{param} has a part of type {part.type!r}; only text is read", param=param)

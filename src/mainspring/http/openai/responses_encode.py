@@ -27,7 +27,7 @@ from mainspring.core.types import (
     Usage,
 )
 from mainspring.http.openai.encode import bug, dumps, logprob_body
-from mainspring.http.openai.event_order import InTurn
+from mainspring.http.openai.event_order import EventOrder
 
 log = logging.getLogger("mainspring.gateway")
 _INCOMPLETE: dict[FinishReason, str] = {"length": "max_output_tokens", "content_filter": "content_filter"}
@@ -193,7 +193,7 @@ class _Encoder:
         self._annotations: list[dict[str, Any]] = []
         self._logprobs: list[dict[str, Any]] = []
         self._call = ("", "")
-        self._turn = InTurn()
+        self._turn = EventOrder()
         self._done: list[dict[str, Any]] = []
 
     def items(self) -> list[dict[str, Any]]:

@@ -12,18 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mainspring.core.errors import InvalidRequest, InvalidSchema, TooLarge, Unsupported
 from mainspring.core.types import ChatRequest, Grammar, Message, Sampling, Tool, ToolCall
-from mainspring.http.bodies import (
-    Body,
-    Few,
-    Free,
-    Many,
-    Name,
-    Part,
-    ServiceTier,
-    Table,
-    bounded,
-    json_text,
-)
+from mainspring.http.bodies import Body, ContentPart, Few, Free, Many, Name, ServiceTier, Table, bounded, json_text
 from mainspring.http.openai.requests import PromptBody, StreamOptions
 
 _REPEATED = ("instructions", "metadata", "prompt", "tools", "tool_choice", "text")
@@ -38,11 +27,11 @@ class Item(BaseModel):
     model_config = ConfigDict(extra="allow")
     type: str = "message"
     role: Literal["system", "developer", "user", "assistant"] | None = None
-    content: str | Many[Part] | None = None
+    content: str | Many[ContentPart] | None = None
     call_id: str | None = None
     name: str | None = None
     arguments: str | None = None
-    output: str | Many[Part] | None = None
+    output: str | Many[ContentPart] | None = None
 
 
 class FunctionTool(BaseModel):
@@ -272,7 +261,7 @@ def _call(item: Item, place: str) -> ToolCall:
     return ToolCall(item.call_id, item.name, item.arguments or "{}")
 
 
-def _text(content: str | list[Part], place: str) -> str:
+def _text(content: str | list[ContentPart], place: str) -> str:
     if isinstance(content, str):
         return content
     for part in content:

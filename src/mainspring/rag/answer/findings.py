@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mainspring.core.types import Context, EventRecord
-from mainspring.rag.answer.evidence.exact_names import Named
+from mainspring.rag.answer.evidence.exact_names import ExactName
 from mainspring.rag.answer.verbatim.extract import Passage
-from mainspring.rag.graph.results import Walked
+from mainspring.rag.graph.results import GraphResult
 from mainspring.rag.query.plan import PlanStep
 from mainspring.rag.search.hit import Hit
 from mainspring.stores.sql import ids
@@ -28,9 +28,9 @@ class Findings:
     texts: dict[str, str]
     evidence: float
     features: Mapping[str, float] = field(default_factory=dict)
-    walked: Walked | None = None
+    walked: GraphResult | None = None
     steps: Sequence[PlanStep] = ()
-    lacks: Sequence[Named] = ()
+    lacks: Sequence[ExactName] = ()
 
 
 def shown(candidates: Sequence[Hit], top_k: int) -> list[Hit]:

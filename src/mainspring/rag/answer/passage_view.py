@@ -12,7 +12,7 @@ MOST = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class PassageView:
     """``text[start:end]`` of a document of ``length`` characters, with ``before`` and ``after`` it."""
 
     document: Document
@@ -24,7 +24,7 @@ class Opened:
     length: int
 
 
-def opened(document: Document, text: str, start: int, end: int | None, around: int) -> Opened:
+def opened(document: Document, text: str, start: int, end: int | None, around: int) -> PassageView:
     """Open ``text[start:end]`` (None: as much as one answer holds) with about ``around`` characters on either side, cut
     between words.
 
@@ -38,7 +38,7 @@ def opened(document: Document, text: str, start: int, end: int | None, around: i
     if last - start > MOST:
         raise InvalidRequest(f"{last - start} characters at once, the most is {MOST}", param="end")
     first, final = _edge(text, start - around, start, 1), _edge(text, last + around, last, -1)
-    return Opened(document, text[start:last], start, last, text[first:start], text[last:final], len(text))
+    return PassageView(document, text[start:last], start, last, text[first:start], text[last:final], len(text))
 
 
 def _edge(text: str, at: int, inner: int, step: int) -> int:

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 
 from mainspring.core.types import Answered, Event, Finish, Text, Usage
 from mainspring.rag.answer.evidence import exact_names
-from mainspring.rag.answer.evidence.exact_names import Named
+from mainspring.rag.answer.evidence.exact_names import ExactName
 from mainspring.rag.answer.generate import REFUSAL
 from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.text import terms
@@ -25,7 +25,7 @@ _LONGEST_TEXT = 2_000_000
 _LOOKED_AT, _DOCUMENTS = 16, 3
 
 
-def lacking(question: str, passages: Sequence[Passage], texts: Mapping[str, str]) -> tuple[Named, ...]:
+def lacking(question: str, passages: Sequence[Passage], texts: Mapping[str, str]) -> tuple[ExactName, ...]:
     """What ``question`` names and no document of the best of ``passages`` has beside all else that is named: nowhere
     in its text, its name and headings. Identifiers and years, and names where the question is not personal."""
     personal = _PERSONAL.search(question) is not None
@@ -46,7 +46,7 @@ def lacking(question: str, passages: Sequence[Passage], texts: Mapping[str, str]
     return fewest
 
 
-def looked_for(question: str, lacks: Sequence[Named], passages: Sequence[Passage]) -> tuple[str, ...]:
+def looked_for(question: str, lacks: Sequence[ExactName], passages: Sequence[Passage]) -> tuple[str, ...]:
     """What was looked for and not found, as the question writes it: what it names, else its words that the closest
     passage and its heading lack."""
     if lacks:

@@ -47,17 +47,17 @@ from mainspring.rag.answer.verbatim import display, extract, unit_rerank
 from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.graph import citations as told
 from mainspring.rag.graph.graphs import Graphs
-from mainspring.rag.graph.results import Theme, Walked
+from mainspring.rag.graph.results import GraphResult, Theme
 from mainspring.rag.parse import language
 from mainspring.rag.query import condense
 from mainspring.rag.query.model import ModelAsk
 from mainspring.rag.query.plan import QueryPlan, Steps
-from mainspring.rag.query.question_parts import Look, choose, look, parts
+from mainspring.rag.query.question_parts import Lookup, choose, look, parts
 from mainspring.rag.query.understand import MAX_TOKENS, Understanding
 from mainspring.rag.query.understand import QueryQuestion as Query
 from mainspring.rag.search.retrieve import Retriever
 from mainspring.rag.search.selection import SearchOptions
-from mainspring.serving.money.charged_models import Charged
+from mainspring.serving.money.charged_models import ChargedModels
 from mainspring.stores.documents.collections import Collection, Collections
 from mainspring.telemetry.tracing import Tracing, span_of
 
@@ -90,7 +90,7 @@ class DocumentAnswerer:
         ask: Callable[[Context], ModelAsk] | None = None,
         calibration: Calibration | None = None,
         graphs: Graphs | None = None,
-        charged: Charged | None = None,
+        charged: ChargedModels | None = None,
         understanding: Understanding | None = None,
         sift: Sift | None = None,
         reader: Reranker | None = None,
@@ -182,7 +182,7 @@ class DocumentAnswerer:
             return self._quoted(replace(asked, mode="extractive"), look, False, context)
         return await self._written(self._writer, request, asked, look, context)
 
-    def _quoted(self, asked: Question, look: Look, refused: bool, context: Context, **more: Any) -> Response:
+    def _quoted(self, asked: Question, look: Lookup, refused: bool, context: Context, **more: Any) -> Response:
         """An answer in the documents' own words, or a refusal."""
         chosen = [] if refused else self._choose(look, asked)
         quoted = chosen or refusal.closest(look.found.passages, look.found.evidence)
@@ -191,7 +191,7 @@ class DocumentAnswerer:
         return self._noticed(asked, look.found, Response(Head(model=self._name), events))
 
     async def _written(
-        self, writer: AnswerWriter, request: ChatRequest, asked: Question, look: Look, context: Context
+        self, writer: AnswerWriter, request: ChatRequest, asked: Question, look: Lookup, context: Context
     ) -> Response:
         """An answer that ``writer`` writes; a refusal where nothing may be read, or its model says no."""
         found = look.found
@@ -252,7 +252,7 @@ class DocumentAnswerer:
         # What a model wrote is one new question, which may have parts of its own.
         return replace(asked, question=question, condensed=step.changed and "\n" in question)
 
-    async def _look(self, asked: Question, context: Context) -> Look:
+    async def _look(self, asked: Question, context: Context) -> Lookup:
         """Search for the question, and for each of its parts."""
         # Of a follow-up, the question before is part of what is searched, and not asked again.
         pieces = [] if asked.condensed or asked.graph == "global" else parts(asked.question)
@@ -278,7 +278,7 @@ class DocumentAnswerer:
             context=context,
             charged=self._charged,
         )
-        walked: Walked | None = None
+        walked: GraphResult | None = None
         if asked.graph != "off" and self._graphs is not None:
             groups = context.principal.groups
             graphs = self._graphs if self._charged is None else self._graphs.charged(context, self._charged)
@@ -344,7 +344,7 @@ class DocumentAnswerer:
             return "generative" if self._grounded and self._writer is not None else "extractive"
         return mode if self._writer is not None else "extractive"
 
-    def _choose(self, look: Look, asked: Question) -> list[Passage]:
+    def _choose(self, look: Lookup, asked: Question) -> list[Passage]:
         words = self._settings.max_words
         if asked.max_tokens is not None:
             words = min(words, max(1, int(asked.max_tokens * _WORDS_A_TOKEN)))
@@ -354,7 +354,7 @@ class DocumentAnswerer:
         return extract.apart(chosen, grown)
 
     def _record(
-        self, context: Context, asked: Question, look: Look, refused: bool, cited: Sequence[Passage], **more: Any
+        self, context: Context, asked: Question, look: Lookup, refused: bool, cited: Sequence[Passage], **more: Any
     ) -> None:
         """Add the fact of this retrieval to what the request settles."""
         if look.facts:
@@ -363,7 +363,7 @@ class DocumentAnswerer:
             more["condensed"] = True
         context.allowance.records.append(record(context, asked.mode, look.found, refused, cited, **more))
 
-    def _extracted(self, asked: Question, look: Look, chosen: Sequence[Passage]) -> list[Event]:
+    def _extracted(self, asked: Question, look: Lookup, chosen: Sequence[Passage]) -> list[Event]:
         """The events of an extractive answer; every quote is checked against the stored text here."""
         found, numbers = look.found, Numbers()
         events: list[Event] = [Progress("retrieve", f"{len(found.hits)} passages")]

@@ -39,7 +39,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SyncState:
     """What is known of a source from earlier syncs.
 
     ``cursor`` is that of the last batch that was applied (empty: read everything); ``marks`` has each document's key
@@ -79,7 +79,7 @@ class Connector(Protocol):
         """Whether a document of this key, which says of no source that it came from it, would be this one's."""
         ...
 
-    def changes(self, seen: Seen) -> AsyncIterator[Batch]:
+    def changes(self, seen: SyncState) -> AsyncIterator[Batch]:
         """What the source has, as far as it may differ from ``seen``.
 
         Raises ``NotFound`` (no such source), ``UpstreamError`` (it does not answer), ``InvalidRequest`` (its options

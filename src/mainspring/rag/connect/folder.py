@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from mainspring.core.errors import NotFound, UpstreamError
-from mainspring.rag.connect.base import Batch, Seen, Source, split
+from mainspring.rag.connect.base import Batch, Source, SyncState, split
 from mainspring.rag.parse.parser import load
 
 _IGNORED_SUFFIXES = (".tmp", ".swp", ".lock", ".part", "~")
@@ -38,7 +38,7 @@ class Folder:
     def owns(self, key: str) -> bool:
         return os.path.isabs(key) and Path(key).is_relative_to(self.path)
 
-    async def changes(self, seen: Seen) -> AsyncIterator[Batch]:
+    async def changes(self, seen: SyncState) -> AsyncIterator[Batch]:
         """One batch with everything; files are read when it is their turn. Raises ``NotFound``."""
         sources = await asyncio.to_thread(self.sources)
         yield Batch(sources, gone=split(seen.marks, {source.key for source in sources}))

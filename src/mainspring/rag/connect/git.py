@@ -17,14 +17,8 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 import mainspring.stores.sql.rows as rows
-from mainspring.core.errors import (
-    InvalidRequest,
-    MissingExtra,
-    NotFound,
-    UnreadableDocument,
-    UpstreamError,
-)
-from mainspring.rag.connect.base import Batch, Seen, Source, split
+from mainspring.core.errors import InvalidRequest, MissingExtra, NotFound, UnreadableDocument, UpstreamError
+from mainspring.rag.connect.base import Batch, Source, SyncState, split
 from mainspring.rag.parse import kinds
 
 PREFIX = "git+"
@@ -96,7 +90,7 @@ class Git:
     def owns(self, key: str) -> bool:
         return key.startswith(f"{self.location}#")
 
-    async def changes(self, seen: Seen) -> AsyncIterator[Batch]:
+    async def changes(self, seen: SyncState) -> AsyncIterator[Batch]:
         """One batch with what has another blob than it had; none where the commit is the last one's."""
         commit = await self._fetch()
         if commit == seen.cursor:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import mainspring.stores.sql.rows as rows
 from mainspring.core.errors import InvalidRequest, NotFound
-from mainspring.rag.connect.base import Batch, Seen, Source, split
+from mainspring.rag.connect.base import Batch, Source, SyncState, split
 from mainspring.rag.parse import kinds
 from mainspring.stores.documents.records import Attributes
 
@@ -45,7 +45,7 @@ class Mail:
     def owns(self, key: str) -> bool:
         return key.startswith(f"{self.location}#")
 
-    async def changes(self, seen: Seen) -> AsyncIterator[Batch]:
+    async def changes(self, seen: SyncState) -> AsyncIterator[Batch]:
         """Batches of new messages with their attachments, then what is gone. Nothing where an mbox is as it was.
         Where a file is too large to be read nothing is gone, for its message may be known. Raises ``NotFound``."""
         if not self.path.exists():

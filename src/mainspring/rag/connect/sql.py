@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 import mainspring.stores.sql.rows as rows
 from mainspring.core.errors import InvalidRequest, MissingExtra, UpstreamError
-from mainspring.rag.connect.base import Batch, Seen, Source, split
+from mainspring.rag.connect.base import Batch, Source, SyncState, split
 
 PREFIX = "sql+"
 _BATCH_ROWS = 500
@@ -92,7 +92,7 @@ class Sql:
     def owns(self, key: str) -> bool:
         return key.startswith(self._prefix)
 
-    async def changes(self, seen: Seen) -> AsyncIterator[Batch]:
+    async def changes(self, seen: SyncState) -> AsyncIterator[Batch]:
         """Batches of changed rows, then what is gone. Raises ``UpstreamError``, ``InvalidRequest``."""
         engine = self._engine()
         try:

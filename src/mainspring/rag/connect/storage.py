@@ -10,14 +10,8 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
-from mainspring.core.errors import (
-    InvalidRequest,
-    MissingExtra,
-    NotFound,
-    UnreadableDocument,
-    UpstreamError,
-)
-from mainspring.rag.connect.base import Batch, Seen, Source, split
+from mainspring.core.errors import InvalidRequest, MissingExtra, NotFound, UnreadableDocument, UpstreamError
+from mainspring.rag.connect.base import Batch, Source, SyncState, split
 from mainspring.rag.parse import kinds
 
 # Names under which file systems tell the version of an object, and the time of its last change.
@@ -51,7 +45,7 @@ class Storage:
     def owns(self, key: str) -> bool:
         return key == self._url or key.startswith(f"{self._url.rstrip('/')}/")
 
-    async def changes(self, seen: Seen) -> AsyncIterator[Batch]:
+    async def changes(self, seen: SyncState) -> AsyncIterator[Batch]:
         """One batch with what has another version than it had. Raises ``NotFound``, ``UpstreamError``,
         ``MissingExtra``."""
         files, root, found = await asyncio.to_thread(self._listed)

@@ -16,16 +16,9 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from mainspring.core.errors import (
-    Forbidden,
-    InvalidRequest,
-    MainspringError,
-    MissingExtra,
-    NotFound,
-    UpstreamError,
-)
+from mainspring.core.errors import Forbidden, InvalidRequest, MainspringError, MissingExtra, NotFound, UpstreamError
 from mainspring.rag.connect import pages
-from mainspring.rag.connect.base import Batch, Seen, Source, split
+from mainspring.rag.connect.base import Batch, Source, SyncState, split
 from mainspring.rag.connect.fetch import AGENT, Fetched, Fetcher
 
 _HTML = ("text/html", "application/xhtml+xml")
@@ -53,7 +46,7 @@ _MAX_CRAWL_DELAY_S = 30.0
 class _Crawl:
     """One crawl: what is to be visited, what was, and what came of it."""
 
-    seen: Seen
+    seen: SyncState
     robots: Any
     follows: bool
     leads: dict[str, list[str]]
@@ -116,7 +109,7 @@ class Web:
     def owns(self, key: str) -> bool:  # noqa: ARG002 - several starts may lead to one page
         return False
 
-    async def changes(self, seen: Seen) -> AsyncIterator[Batch]:
+    async def changes(self, seen: SyncState) -> AsyncIterator[Batch]:
         """Batches of pages, then one of what is not there any more.
 
         Pages that cannot be read now are problems and stay as they were. Raises ``UpstreamError`` (no answer),
@@ -136,7 +129,7 @@ class Web:
         gone = set(split(seen.marks, crawl.there)) if crawl.whole else crawl.absent & seen.marks.keys()
         yield crawl.take(gone, _cursor(crawl) if crawl.follows else None)
 
-    async def _begin(self, fetcher: Fetcher, seen: Seen) -> _Crawl:
+    async def _begin(self, fetcher: Fetcher, seen: SyncState) -> _Crawl:
         robots = await self._robots(fetcher)
         delay = robots.crawl_delay(AGENT)
         if delay:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mainspring.core.types import Citation, Event, Text
-from mainspring.rag.graph.results import Cited, Theme, Walked
+from mainspring.rag.graph.results import CitedStep, GraphResult, Theme
 from mainspring.rag.query.model import Ask, soft
 from mainspring.rag.query.plan import PlanStep
 from mainspring.rag.search.hit import Hit
@@ -19,7 +19,7 @@ _INSTRUCTION = (
 )
 
 
-def paths(found: Walked | None, hits: Sequence[Hit], before: Sequence[Event]) -> list[Event]:
+def paths(found: GraphResult | None, hits: Sequence[Hit], before: Sequence[Event]) -> list[Event]:
     """Lines such as ``Path: A -directed by-> B [3]; B -born-> 3 May 1912 [4]`` for the paths that lead to documents of
     ``hits``, with citations numbered on from those of the events ``before``."""
     if found is None:
@@ -72,11 +72,11 @@ async def summarised(found: Sequence[Theme], ask: Ask, step: PlanStep, room: int
     return tuple(made)
 
 
-def steps(found: Walked) -> str:
+def steps(found: GraphResult) -> str:
     """What the graph did, in a few words."""
     parts = [f"{len(found.paths)} paths" if found.paths else "", f"{len(found.themes)} themes" if found.themes else ""]
     return ", ".join(filter(None, parts))
 
 
-def _citation(number: int, step: Cited) -> Citation:
+def _citation(number: int, step: CitedStep) -> Citation:
     return Citation(number, step.document_id, step.source, step.quote, step.start, step.end)

@@ -20,16 +20,16 @@ from mainspring.engines.base import Embedder
 from mainspring.rag.graph import communities, entity_linking, paths, spreading_activation
 from mainspring.rag.graph.assemble import Graph, GraphChunk, TextPlace, assemble
 from mainspring.rag.graph.read.graph_model import DocumentGraph
-from mainspring.rag.graph.results import Cited, Path, Theme, Walked
+from mainspring.rag.graph.results import CitedStep, GraphResult, Path, Theme
 from mainspring.rag.search import filters as filtering
 from mainspring.rag.search.hit import Hit
 from mainspring.rag.search.retrieve import Filters, Retriever
 from mainspring.rag.search.scope import Groups, Scope
 from mainspring.rag.search.selection import GraphMode
-from mainspring.serving.money.charged_models import Charged
+from mainspring.serving.money.charged_models import ChargedModels
 from mainspring.stores.documents.collections import Collection
 from mainspring.stores.documents.graphs import Graphs as GraphStore
-from mainspring.stores.vectors.base import Current
+from mainspring.stores.vectors.base import CurrentGenerations
 
 # Mentions that are kept in memory: of single documents, and of joined graphs.
 _PART_MENTIONS = 4_000_000
@@ -42,13 +42,13 @@ _LOOKED_AT = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class JoinedGraph:
     """The graph of what may be seen of some collections; ``homes`` and ``generations`` are those of each document."""
 
     graph: Graph
     homes: dict[str, Collection]
     generations: dict[str, int]
-    currents: tuple[Current, ...]
+    currents: tuple[CurrentGenerations, ...]
     themes: list[communities.Community] | None = None
 
 
@@ -61,13 +61,13 @@ class Graphs:
         self._parts: LRUCache[tuple[str, str, str], DocumentGraph] = LRUCache(
             _PART_MENTIONS, getsizeof=lambda part: len(part.mentions) + 1
         )
-        self._joined: LRUCache[Any, Joined] = LRUCache(
+        self._joined: LRUCache[Any, JoinedGraph] = LRUCache(
             _GRAPH_MENTIONS, getsizeof=lambda joined: len(joined.graph.of) + 1
         )
         self._joining = asyncio.Lock()
         self._read_by: Callable[[Embedder], Embedder] = retriever.reading
 
-    def charged(self, context: Context, charged: Charged) -> Graphs:
+    def charged(self, context: Context, charged: ChargedModels) -> Graphs:
         """These graphs, with what is kept of them; what they embed is charged to ``context``."""
         bound = copy.copy(self)
         bound._read_by = lambda embedder: self._retriever.reading(embedder, context, charged)
@@ -75,7 +75,7 @@ class Graphs:
 
     async def of(
         self, within: Collection | Sequence[Collection], groups: Groups, filters: Filters | None = None
-    ) -> Joined:
+    ) -> JoinedGraph:
         """The graph of the documents that ``groups`` may see and a filter keeps, of all collections together."""
         chosen = [within] if isinstance(within, Collection) else list(within)
         tree = filtering.parse(filters)
@@ -98,7 +98,7 @@ class Graphs:
                     parts.update(found)
                     homes.update(dict.fromkeys(found, scope.collection))
                     generations.update({name: scope.current[name] for name in found})
-                joined = Joined(
+                joined = JoinedGraph(
                     await asyncio.to_thread(assemble, parts), homes, generations, tuple(each.current for each in scopes)
                 )
                 self._keep(key, joined)
@@ -114,10 +114,10 @@ class Graphs:
         *,
         groups: Groups,
         filters: Filters | None = None,
-    ) -> Walked:
+    ) -> GraphResult:
         """``local`` or ``globally``, as ``mode`` says; the hits as they are where it is off."""
         if mode == "off":
-            return Walked(list(hits))
+            return GraphResult(list(hits))
         if mode == "local":
             return await self.local(within, question, hits, groups=groups, filters=filters)
         return await self.globally(within, question, hits, k, groups=groups, filters=filters)
@@ -130,7 +130,7 @@ class Graphs:
         *,
         groups: Groups,
         filters: Filters | None = None,
-    ) -> Walked:
+    ) -> GraphResult:
         """``hits`` (best first) with what the graph reaches from them, in a new order; scores stay in [0, 1]."""
         joined = await self.of(within, groups, filters)
         graph = joined.graph
@@ -152,7 +152,7 @@ class Graphs:
         merged.sort(key=lambda hit: (-hit.score, hit.chunk_id))
         before = {_id(hit): place for place, hit in enumerate(hits)}
         lifted = [hit for place, hit in enumerate(merged[:_LOOKED_AT]) if place < before.get(_id(hit), len(merged))]
-        return Walked(merged, await self._paths_to(joined, asked, lifted, found, groups))
+        return GraphResult(merged, await self._paths_to(joined, asked, lifted, found, groups))
 
     async def path(
         self, within: Collection | Sequence[Collection], start: str, end: str, *, groups: Groups, most: int = 4
@@ -168,7 +168,7 @@ class Graphs:
 
     async def around(
         self, within: Collection | Sequence[Collection], name: str, k: int, *, groups: Groups
-    ) -> tuple[str, list[Cited]]:
+    ) -> tuple[str, list[CitedStep]]:
         """The entity called ``name`` as it is written most, and what is said of it and its ``k`` nearest."""
         from mainspring.rag.graph.pagerank import nearest
 
@@ -186,7 +186,7 @@ class Graphs:
         groups: Groups,
         filters: Filters | None = None,
         question: str = "",
-    ) -> tuple[Joined, list[tuple[communities.Community, Theme]]]:
+    ) -> tuple[JoinedGraph, list[tuple[communities.Community, Theme]]]:
         """The ``k`` weightiest communities in words, or with a ``question`` those that say most about it."""
         joined = await self.of(within, groups, filters)
         found = joined.themes
@@ -204,7 +204,7 @@ class Graphs:
         *,
         groups: Groups,
         filters: Filters | None = None,
-    ) -> Walked:
+    ) -> GraphResult:
         """The themes that say most about ``question``, and as hits the chunk of each that says most of it, before the
         ``hits`` of the plain search."""
         joined, found = await self.themes(within, k, groups=groups, filters=filters, question=question)
@@ -220,7 +220,7 @@ class Graphs:
         lead.sort(key=lambda hit: (-hit.score, hit.chunk_id))
         taken = {_id(hit) for hit in lead}
         rest = [replace(hit, score=hit.score / 2) for hit in hits if _id(hit) not in taken]
-        return Walked([*lead, *rest], themes=tuple(theme for _, theme in found))
+        return GraphResult([*lead, *rest], themes=tuple(theme for _, theme in found))
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
@@ -244,11 +244,11 @@ class Graphs:
                 self._parts[collection.id, document_id, marks[document_id][1]] = part
         return found | read
 
-    def _keep(self, key: Any, joined: Joined) -> None:
+    def _keep(self, key: Any, joined: JoinedGraph) -> None:
         if len(joined.graph.of) < _GRAPH_MENTIONS:
             self._joined[key] = joined
 
-    def _remember(self, joined: Joined, found: list[communities.Community]) -> None:
+    def _remember(self, joined: JoinedGraph, found: list[communities.Community]) -> None:
         for key, known in list(self._joined.items()):
             if known is joined:
                 self._joined[key] = replace(joined, themes=found)
@@ -265,8 +265,8 @@ class Graphs:
 
     async def _fetched(
         self,
-        joined: Joined,
-        found: dict[int, spreading_activation.Reached],
+        joined: JoinedGraph,
+        found: dict[int, spreading_activation.ReachedChunk],
         known: dict[tuple[str, str], Hit],
         groups: Groups,
         question: str,
@@ -279,7 +279,9 @@ class Graphs:
         fresh.sort(key=lambda number: (-found[number].activation, number))
         return await self._read(joined, [graph.chunks[number] for number in fresh[:_MOST_REACHED]], groups, question)
 
-    async def _read(self, joined: Joined, chunks: Sequence[GraphChunk], groups: Groups, question: str) -> list[Hit]:
+    async def _read(
+        self, joined: JoinedGraph, chunks: Sequence[GraphChunk], groups: Groups, question: str
+    ) -> list[Hit]:
         wanted: dict[str, dict[str, set[str]]] = {}
         homes = {home.id: home for home in joined.homes.values()}
         for chunk in chunks:
@@ -295,10 +297,10 @@ class Graphs:
 
     async def _paths_to(
         self,
-        joined: Joined,
+        joined: JoinedGraph,
         asked: Sequence[int],
         hits: Sequence[Hit],
-        found: dict[int, spreading_activation.Reached],
+        found: dict[int, spreading_activation.ReachedChunk],
         groups: Groups,
     ) -> tuple[Path, ...]:
         made = []
@@ -313,7 +315,9 @@ class Graphs:
                 made.append(Path(cited, hit.document_id, hit.chunk_id))
         return tuple(made[:_MOST_PATHS])
 
-    async def _cited(self, joined: Joined, steps: Sequence[paths.PathStep], groups: Groups) -> tuple[Cited, ...]:
+    async def _cited(
+        self, joined: JoinedGraph, steps: Sequence[paths.PathStep], groups: Groups
+    ) -> tuple[CitedStep, ...]:
         """The steps with their words; none where a document of them was replaced, removed or closed meanwhile."""
         quotes = await self._quotes(joined, [step.place for step in steps], groups)
         found = [(step, quotes[step.place]) for step in steps if step.place in quotes]
@@ -323,9 +327,11 @@ class Graphs:
             replace(quote, subject=step.subject, predicate=step.predicate, object=step.object) for step, quote in found
         )
 
-    async def _quotes(self, joined: Joined, places: Sequence[TextPlace], groups: Groups) -> dict[TextPlace, Cited]:
+    async def _quotes(
+        self, joined: JoinedGraph, places: Sequence[TextPlace], groups: Groups
+    ) -> dict[TextPlace, CitedStep]:
         """The words of each place whose document is still the one that the graph is of, and may be seen."""
-        found: dict[TextPlace, Cited] = {}
+        found: dict[TextPlace, CitedStep] = {}
         for home in {joined.homes[place.document_id].id: joined.homes[place.document_id] for place in places}.values():
             mine = [place for place in places if joined.homes[place.document_id].id == home.id]
             documents = await self._retriever.scopes.named(home, {place.document_id for place in mine}, groups)
@@ -338,12 +344,12 @@ class Graphs:
                 except NotFound:
                     continue
                 quote = text[place.start : place.end]
-                found[place] = Cited("", "", "", place.document_id, document.name, quote, place.start, place.end)
+                found[place] = CitedStep("", "", "", place.document_id, document.name, quote, place.start, place.end)
         return found
 
     async def _worded(
         self,
-        joined: Joined,
+        joined: JoinedGraph,
         found: Sequence[communities.Community],
         k: int,
         question: str,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mainspring.rag.graph.assemble import Graph, GraphChunk, TextPlace
-from mainspring.rag.graph.spreading_activation import Reached
+from mainspring.rag.graph.spreading_activation import ReachedChunk
 
 MENTIONED = "is mentioned with"
 MOST_STEPS = 4
@@ -82,7 +82,7 @@ def step(graph: Graph, one: int, other: int, within: GraphChunk | None = None) -
     return PathStep(graph.names[one], MENTIONED, graph.names[other], graph.seen[number])
 
 
-def reached(graph: Graph, asked: Sequence[int], chunk: int, how: Reached) -> list[PathStep]:
+def reached(graph: Graph, asked: Sequence[int], chunk: int, how: ReachedChunk) -> list[PathStep]:
     """How the chunk was reached: from what the question names, or what the first chunk is about, to the entity that
     both chunks name, and on to what the second says of it."""
     there = graph.chunks[chunk]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Cited:
+class CitedStep:
     """A step of a path with its words: ``quote`` is ``text[start:end]`` of the document ``source``."""
 
     subject: str
@@ -23,7 +23,7 @@ class Cited:
     start: int
     end: int
 
-    def worded(self, change: Callable[[str], str]) -> Cited:
+    def worded(self, change: Callable[[str], str]) -> CitedStep:
         """With ``change`` made to what is said."""
         said = (self.subject, self.predicate, self.object, self.quote)
         subject, predicate, thing, quote = (change(each) for each in said)
@@ -34,7 +34,7 @@ class Cited:
 class Path:
     """How the chunk ``chunk_id`` of a document (both empty: it is no search's) was reached."""
 
-    steps: tuple[Cited, ...]
+    steps: tuple[CitedStep, ...]
     document_id: str = ""
     chunk_id: str = ""
 
@@ -59,7 +59,7 @@ class Theme:
     """A community in words: its most central entities, the sentences that say most of them, and its part of all."""
 
     entities: tuple[str, ...]
-    sentences: tuple[Cited, ...]
+    sentences: tuple[CitedStep, ...]
     weight: float
     size: int
     score: float = 0.0
@@ -67,19 +67,19 @@ class Theme:
 
 
 @dataclass(frozen=True, slots=True)
-class Walked:
+class GraphResult:
     """Hits after the graph had its say, the paths to those that it brought, and themes."""
 
     hits: list[Hit]
     paths: tuple[Path, ...] = ()
     themes: tuple[Theme, ...] = ()
 
-    def cited(self) -> list[Cited]:
+    def cited(self) -> list[CitedStep]:
         """All that paths and themes quote."""
         steps = [step for path in self.paths for step in path.steps]
         return steps + [sentence for theme in self.themes for sentence in theme.sentences]
 
-    def worded(self, change: Callable[[str], str]) -> Walked:
+    def worded(self, change: Callable[[str], str]) -> GraphResult:
         """With ``change`` made to what paths and themes say; the hits are as they were."""
         paths = tuple(replace(path, steps=tuple(step.worded(change) for step in path.steps)) for path in self.paths)
         themes = tuple(
@@ -91,4 +91,4 @@ class Walked:
             )
             for theme in self.themes
         )
-        return Walked(self.hits, paths, themes)
+        return GraphResult(self.hits, paths, themes)

@@ -29,7 +29,7 @@ _MOST_CHUNKS = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Reached:
+class ReachedChunk:
     """How a chunk was reached: ``activation`` in [0, 2], through ``entity`` from the chunk ``origin`` (None: the
     question names the entity itself)."""
 
@@ -38,15 +38,15 @@ class Reached:
     origin: int | None
 
 
-def gain(how: Reached, dense: float) -> float:
+def gain(how: ReachedChunk, dense: float) -> float:
     """What a chunk gains by being reached, in [0, 1]; more where its cosine to the question (``dense``) is high."""
     return min(1.0, how.activation * (1 - _MEANING + _MEANING * max(0.0, dense)))
 
 
-def spread(graph: Graph, asked: Sequence[int], scores: Mapping[int, float]) -> dict[int, Reached]:
+def spread(graph: Graph, asked: Sequence[int], scores: Mapping[int, float]) -> dict[int, ReachedChunk]:
     """What is reached from the chunks of ``scores`` (score by number, the best ``SEEDS`` of them count) and from the
     entities ``asked`` for, by number of the chunk. Within one document nothing is gained by going on."""
-    found: dict[int, Reached] = {}
+    found: dict[int, ReachedChunk] = {}
     about = graph.about
     best = sorted(scores, key=lambda number: (-scores[number], number))[:SEEDS]
     named = set(asked)
@@ -62,7 +62,7 @@ def spread(graph: Graph, asked: Sequence[int], scores: Mapping[int, float]) -> d
 def _reach(
     graph: Graph,
     about: Mapping[tuple[int, int], float],
-    found: dict[int, Reached],
+    found: dict[int, ReachedChunk],
     entity: int,
     origin: int | None,
     base: float,
@@ -78,4 +78,4 @@ def _reach(
         activation = base * (1 + _ABOUT * about[entity, chunk])
         known = found.get(chunk)
         if known is None or activation > known.activation:
-            found[chunk] = Reached(activation, entity, origin)
+            found[chunk] = ReachedChunk(activation, entity, origin)

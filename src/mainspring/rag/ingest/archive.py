@@ -56,7 +56,7 @@ class MadeBy(BaseModel):
     dimensions: Annotated[int, Field(ge=1, le=2**16)]
 
 
-class About(BaseModel):
+class CollectionInfo(BaseModel):
     """What the collection was called, who might see it, and what was said of it."""
 
     name: str
@@ -70,14 +70,14 @@ class Manifest(BaseModel):
 
     format: Literal[1]
     written_by: str
-    collection: About
+    collection: CollectionInfo
     embedder: MadeBy
     documents: NonNegativeInt
     chunks: NonNegativeInt
     members: dict[str, Member]
 
 
-class Line(BaseModel):
+class ArchiveEntry(BaseModel):
     """A document. ``sha256`` is that of the bytes it was read from, ``text`` that of what was read."""
 
     source_key: Text
@@ -95,11 +95,11 @@ class Line(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Packed:
+class PackedDocument:
     """A document with its text, and with the columns of its chunks by the names that ``ChunkRow`` gives them;
     ``vector`` is float32 (dimensions,)."""
 
-    line: Line
+    line: ArchiveEntry
     text: str
     rows: Sequence[dict[str, Any]]
 
@@ -112,11 +112,11 @@ class ArchiveWriter:
         self._chunks = directory / _CHUNKS
         self._zip = zipfile.ZipFile(self.path, "w", zipfile.ZIP_DEFLATED)
         self._members: dict[str, Member] = {}
-        self._lines: list[Line] = []
+        self._lines: list[ArchiveEntry] = []
         self._parquet: Any = None
         self._dimensions = self._count = 0
 
-    def add(self, lines: Sequence[Line], texts: Sequence[bytes], rows: Sequence[Sequence[ChunkRow]]) -> None:
+    def add(self, lines: Sequence[ArchiveEntry], texts: Sequence[bytes], rows: Sequence[Sequence[ChunkRow]]) -> None:
         """Some documents, whole: for each its line, text and chunks."""
         import pyarrow.parquet as parquet
 
@@ -132,7 +132,7 @@ class ArchiveWriter:
         self._parquet.write_table(table, row_group_size=table.num_rows)
         self._count += table.num_rows
 
-    def finish(self, about: About, embedder: str, fingerprint: str) -> Manifest:
+    def finish(self, about: CollectionInfo, embedder: str, fingerprint: str) -> Manifest:
         """Close the archive; its manifest. At least one chunk must have been added."""
         self._parquet.close()
         self._put(_DOCUMENTS, "".join(f"{line.model_dump_json()}\n" for line in self._lines).encode())
@@ -185,7 +185,7 @@ class Archive:
     def close(self) -> None:
         self._stack.close()
 
-    def batches(self) -> Generator[Sequence[Packed]]:
+    def batches(self) -> Generator[Sequence[PackedDocument]]:
         """All documents in order, some at a time."""
         import pyarrow as pa
         import pyarrow.parquet as parquet
@@ -208,7 +208,7 @@ class Archive:
                 yield [self._packed(self.lines[number], found.get(number, [])) for number in numbers]
                 done = end
 
-    def _packed(self, line: Line, rows: Sequence[dict[str, Any]]) -> Packed:
+    def _packed(self, line: ArchiveEntry, rows: Sequence[dict[str, Any]]) -> PackedDocument:
         if len(rows) != line.chunks:
             raise ValueError(f"{line.name} has {len(rows)} chunks and not {line.chunks}")
         text = self._read(f"texts/{line.text}").decode()
@@ -217,7 +217,7 @@ class Archive:
             inside = 0 <= row["start"] <= row["end"] <= len(text)
             if not inside or (outer != (-1, -1) and not 0 <= outer[0] <= outer[1] <= len(text)):
                 raise ValueError(f"a chunk of {line.name} lies outside its text")
-        return Packed(line, text, rows)
+        return PackedDocument(line, text, rows)
 
     def _check_names(self) -> None:
         there, named = self._zip.namelist(), {_MANIFEST, *self.manifest.members}
@@ -253,9 +253,9 @@ class Archive:
         with self._zip.open(name) as file:
             return file.read(self.manifest.members[name].bytes)
 
-    def _read_lines(self) -> list[Line]:
+    def _read_lines(self) -> list[ArchiveEntry]:
         with _damaged(self._path):
-            lines = [Line.model_validate_json(line) for line in self._read(_DOCUMENTS).splitlines()]
+            lines = [ArchiveEntry.model_validate_json(line) for line in self._read(_DOCUMENTS).splitlines()]
             if not len(lines) == len({line.source_key for line in lines}) == self.manifest.documents:
                 raise ValueError(f"{_DOCUMENTS} has not one line for each of {self.manifest.documents} documents")
             if sum(line.chunks for line in lines) != self.manifest.chunks:

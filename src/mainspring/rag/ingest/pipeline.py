@@ -20,7 +20,7 @@ from mainspring.core.settings import RagSettings
 from mainspring.engines.base import Embedder
 from mainspring.engines.encode.embedders import Embedders, embedders_of
 from mainspring.rag.chunk.chunking import Chunker, chunker, narrowed
-from mainspring.rag.connect.base import Batch, Connector, Seen, Source
+from mainspring.rag.connect.base import Batch, Connector, Source, SyncState
 from mainspring.rag.connect.folder import Folder
 from mainspring.rag.graph.read.reader import Reader
 from mainspring.rag.ingest.publish import Failure, IngestReport, Prepared, Publisher, Told, forget
@@ -239,7 +239,7 @@ class Ingestor:
         if any(document.about.recipe != run.recipe for document in mine.values()):
             cursor = ""
         marks = {key: document.about.mark if run.current(document) else "" for key, document in mine.items()}
-        async for batch in connector.changes(Seen(cursor, marks)):
+        async for batch in connector.changes(SyncState(cursor, marks)):
             await self._apply(run, batch)
             if batch.cursor is not None and advance is not None:
                 await advance(batch.cursor)

@@ -19,7 +19,7 @@ from mainspring.engines.base import Embedder
 from mainspring.rag.chunk.chunking import Chunk
 from mainspring.rag.connect.base import Source
 from mainspring.rag.graph.read.graph_model import GraphPiece
-from mainspring.rag.graph.read.reader import Built, Reader
+from mainspring.rag.graph.read.reader import BuildReport, Reader
 from mainspring.rag.ingest import vector_reuse
 from mainspring.rag.ingest.screening import Screened, Screener
 from mainspring.rag.parse import language
@@ -195,7 +195,7 @@ class Publisher:
             GraphPiece(_chunk_id(each.version, number), one.start, one.end) for number, one in enumerate(each.chunks)
         ]
         headings = [one.heading for one in each.chunks]
-        built = Built()
+        built = BuildReport()
         try:
             graph = await self._graphs.read(
                 collection.tenant, each.parsed.text, pieces, headings, each.source.name, built

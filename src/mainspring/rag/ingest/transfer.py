@@ -20,7 +20,7 @@ from mainspring.core.errors import Conflict, InvalidRequest, MainspringError, No
 from mainspring.engines.base import Embedder
 from mainspring.engines.catalogue.pull import PulledModel
 from mainspring.rag.ingest import archive
-from mainspring.rag.ingest.archive import Archive, Line, Manifest, Packed
+from mainspring.rag.ingest.archive import Archive, ArchiveEntry, Manifest, PackedDocument
 from mainspring.rag.ingest.publish import forget
 from mainspring.rag.ingest.reindex import reembedded
 from mainspring.stores import Stores
@@ -41,7 +41,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Exported:
+class ExportReport:
     """What was written. ``left_out`` names documents whose latest ingest is not complete."""
 
     manifest: Manifest
@@ -50,7 +50,7 @@ class Exported:
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
+class ImportReport:
     """The new collection; ``documents`` of it were imported now, ``kept`` by an earlier run of the same import."""
 
     collection: Collection
@@ -66,7 +66,7 @@ async def export_collection(
     *,
     fingerprint: str = "",
     progress: Progress | None = None,
-) -> Exported:
+) -> ExportReport:
     """Write all of ``collection``, whoever may see its documents, to the new file ``path``, which only its owner can
     read. ``fingerprint`` is that of the collection's embedder (empty: unknown).
 
@@ -79,7 +79,7 @@ async def export_collection(
     complete = [each for each in found if each.status == "completed"]
     if not any(each.chunks for each in complete):
         raise InvalidRequest(f"collection {collection.name} has no chunks to export", remedy="Ingest documents first")
-    about = archive.About(
+    about = archive.CollectionInfo(
         name=collection.name,
         groups=tuple(sorted(collection.groups)),
         metadata=dict(collection.metadata),
@@ -101,7 +101,7 @@ async def export_collection(
             f"{path} cannot be written: {error.strerror or error}", remedy="Check its folder and the free space"
         ) from error
     left_out = tuple(each.name for each in found if each.status != "completed")
-    return Exported(manifest, size, left_out)
+    return ExportReport(manifest, size, left_out)
 
 
 async def import_collection(
@@ -115,7 +115,7 @@ async def import_collection(
     fingerprint: str = "",
     reembed: bool = False,
     progress: Progress | None = None,
-) -> Imported:
+) -> ImportReport:
     """Make a collection of ``tenant`` from the file ``path``, under ``name`` (None: its own). Access lists stay as
     they were; ``groups`` are those of whoever imports. With ``reembed`` the vectors are made anew by ``embedder``,
     whose fingerprint is ``fingerprint`` (empty: unknown).
@@ -133,7 +133,7 @@ async def import_collection(
         about = source.manifest.collection
         seen_by = groups | collection.groups
         done = await stores.collections.update(collection, seen_by=seen_by, metadata=about.metadata)
-        return Imported(done, run.documents, run.kept, source.manifest.chunks)
+        return ImportReport(done, run.documents, run.kept, source.manifest.chunks)
     finally:
         await asyncio.to_thread(source.close)
 
@@ -206,7 +206,7 @@ class _Import:
                 remedy="See that no other import of it runs, and run this one again",
             )
 
-    async def _publish(self, batch: Sequence[Packed]) -> None:
+    async def _publish(self, batch: Sequence[PackedDocument]) -> None:
         stores, collection = self._stores, self._collection
         begun = [await self._begin(each.line) for each in batch]
         try:
@@ -231,7 +231,7 @@ class _Import:
             else:
                 self.documents += 1
 
-    async def _begin(self, line: Line) -> DocumentVersion:
+    async def _begin(self, line: ArchiveEntry) -> DocumentVersion:
         about = About(line.attributes, frozenset(line.groups), line.modified_at, mark=line.mark, recipe=line.recipe)
         return await self._stores.collections.begin(
             self._collection, line.source_key, line.sha256, line.name, about=about
@@ -292,9 +292,9 @@ def _batches(documents: Sequence[Document]) -> list[list[Document]]:
     return batches
 
 
-def _line(document: Document) -> Line:
+def _line(document: Document) -> ArchiveEntry:
     about = document.about
-    return Line(
+    return ArchiveEntry(
         source_key=document.source_key,
         name=document.name,
         sha256=document.sha256,
@@ -310,11 +310,11 @@ def _line(document: Document) -> Line:
     )
 
 
-def _same(document: Document | None, line: Line) -> bool:
+def _same(document: Document | None, line: ArchiveEntry) -> bool:
     return document is not None and document.status == "completed" and _line(document) == line
 
 
-def _rows(packed: Packed, version: DocumentVersion) -> list[ChunkRow]:
+def _rows(packed: PackedDocument, version: DocumentVersion) -> list[ChunkRow]:
     name, generation = version.document_id, version.generation
     return [
         ChunkRow(
@@ -328,7 +328,7 @@ def _rows(packed: Packed, version: DocumentVersion) -> list[ChunkRow]:
     ]
 
 
-def _publication(packed: Packed, version: DocumentVersion) -> Publication:
+def _publication(packed: PackedDocument, version: DocumentVersion) -> Publication:
     line = packed.line
     return Publication(
         *(version.document_id, version.generation, len(packed.text), line.chunks, line.parser, line.text, line.pages)

@@ -45,7 +45,7 @@ class ReadRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class ReadFailure:
     """Why a document was not read: the name of an error of ``mainspring.core.errors``, and what it says."""
 
     error: str
@@ -54,7 +54,7 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class DrawnPage:
     """A page as a picture: its measures in pixels, the document's pages, and the lines that are marked."""
 
     width: Annotated[int, Field(ge=1, le=MAX_PIXELS)]
@@ -64,13 +64,13 @@ class Drawn:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ReadReply:
     """An answer. ``images`` are the lengths of the figures' pictures, which follow in their order, or of the page's."""
 
     parsed: Parsed | None = None
-    failed: Failed | None = None
+    failed: ReadFailure | None = None
     images: Annotated[tuple[int, ...], Field(max_length=100_000)] = ()
-    drawn: Drawn | None = None
+    drawn: DrawnPage | None = None
 
 
 def most(size: int) -> int:
@@ -91,13 +91,13 @@ def asked(head: bytes) -> ReadRequest:
 def answer(found: Answer, size: int) -> list[bytes]:
     """The frame of an answer about a document of ``size`` bytes, in pieces. What is too large is told as an error."""
     if isinstance(found, MainspringError):
-        return [_framed(asdict(Told(failed=_failed(found))))]
+        return [_framed(asdict(ReadReply(failed=_failed(found))))]
     if isinstance(found, PagePicture):
-        head = Drawn(found.width, found.height, found.pages, found.marked)
-        return [_framed(asdict(Told(images=(len(found.png),), drawn=head))), found.png]
+        head = DrawnPage(found.width, found.height, found.pages, found.marked)
+        return [_framed(asdict(ReadReply(images=(len(found.png),), drawn=head))), found.png]
     images = [figure.image for figure in found.figures]
     plain = replace(found, figures=tuple(replace(figure, image=b"") for figure in found.figures))
-    told = Told(plain, images=tuple(map(len, images)))
+    told = ReadReply(plain, images=tuple(map(len, images)))
     frame = _framed(told)
     if len(frame) > most(size) or sum(told.images) > _MAX_IMAGES or _crowded(frame[LENGTH.size :]):
         problem = "it holds more text and tables than a document of its size has"
@@ -105,11 +105,11 @@ def answer(found: Answer, size: int) -> list[bytes]:
     return [frame, *images]
 
 
-def told(head: bytes) -> Told:
+def told(head: bytes) -> ReadReply:
     """An answer from its head. Raises ``ValueError`` for what no answer is."""
     if _crowded(head):
         raise ValueError("the answer holds too many values")
-    found: Told = _adapter(Told).validate_json(head)
+    found: ReadReply = _adapter(ReadReply).validate_json(head)
     count = 1 if found.drawn is not None else 0 if found.parsed is None else len(found.parsed.figures)
     most = MAX_PICTURE_BYTES if found.drawn is not None else _MAX_IMAGES
     if min(found.images, default=0) < 0 or sum(found.images) > most or len(found.images) != count:
@@ -117,7 +117,7 @@ def told(head: bytes) -> Told:
     return found
 
 
-def document(found: Told, images: bytes) -> Answer:
+def document(found: ReadReply, images: bytes) -> Answer:
     """What an answer and the pictures behind it say. Raises ``ValueError``."""
     if found.failed is not None:
         kind = _ERRORS.get(found.failed.error, UnreadableDocument)
@@ -137,8 +137,8 @@ def document(found: Told, images: bytes) -> Answer:
     return replace(found.parsed, figures=tuple(figures))
 
 
-def _failed(error: MainspringError) -> Failed:
-    return Failed(type(error).__name__, _whole(error.message), _whole(error.remedy))
+def _failed(error: MainspringError) -> ReadFailure:
+    return ReadFailure(type(error).__name__, _whole(error.message), _whole(error.remedy))
 
 
 def _framed(head: Any) -> bytes:

@@ -21,7 +21,7 @@ _SHARE, _LEANING_SHARE = 0.4, 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class QuestionPart:
     """A part of a question: ``written`` as the asker wrote it, ``searched`` so that it stands alone."""
 
     written: str
@@ -29,7 +29,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Lookup:
     """What a question found: all of it, what each part found that the documents answer, and the parts that they do
     not (as the asker wrote them). ``facts`` are for the retrieval event."""
 
@@ -39,7 +39,7 @@ class Look:
     facts: tuple[dict[str, Any], ...] = ()
 
 
-def look(question: str, whole: Findings, found: Sequence[tuple[Part, Findings]], refuse_below: float) -> Look:
+def look(question: str, whole: Findings, found: Sequence[tuple[QuestionPart, Findings]], refuse_below: float) -> Lookup:
     """``whole`` is what the question found as one, ``found`` what its parts found. Where no part is answered it is the
     whole that counts: the parts may have been no questions."""
     kept = [findings for part, findings in found if supported(part, findings, refuse_below)]
@@ -48,18 +48,18 @@ def look(question: str, whole: Findings, found: Sequence[tuple[Part, Findings]],
         for part, findings in found
     )
     if not kept:
-        return Look(whole, (whole,), (), facts)
+        return Lookup(whole, (whole,), (), facts)
     missing = tuple(part.written for part, findings in found if findings not in kept)
-    return Look(joined(question, kept), tuple(kept), missing, facts)
+    return Lookup(joined(question, kept), tuple(kept), missing, facts)
 
 
-def parts(question: str) -> list[Part]:
+def parts(question: str) -> list[QuestionPart]:
     """The parts of ``question``; none where it asks one thing, or compares two."""
-    found = [Part(*clause) for clause in decompose.clauses(question)]
+    found = [QuestionPart(*clause) for clause in decompose.clauses(question)]
     return found if len(found) > 1 else []
 
 
-def supported(part: Part, found: Findings, refuse_below: float) -> bool:
+def supported(part: QuestionPart, found: Findings, refuse_below: float) -> bool:
     """Whether the documents speak of a part: much evidence, or enough and a good part of its own words in one place.
 
     It takes more than for a whole question, which is refused where it is wrong: here the rest is answered. A part that

@@ -18,7 +18,7 @@ _LONGEST = 600
 _KEPT = 10_000
 
 
-class Remembered:
+class CachingEmbedder:
     """Implements ``engines.base.Embedder`` over another. Usable from any thread and event loop.
 
     ``tokens`` and ``truncated`` count what was read now: nothing for a text that is kept. A vector depends on its
@@ -31,7 +31,7 @@ class Remembered:
         self._lock = threading.Lock()
         self._owner = ""
 
-    def of(self, owner: str, embedder: Embedder) -> Remembered:
+    def of(self, owner: str, embedder: Embedder) -> CachingEmbedder:
         """What is kept for ``owner``; what is not is read by ``embedder``, which makes the same vectors as this one's.
         There is one bound for all owners together."""
         bound = copy.copy(self)

@@ -48,7 +48,7 @@ class Recommended:
 
 
 @dataclass(frozen=True, slots=True)
-class Together:
+class CoCitations:
     """In how many sessions each document was cited, and each pair of them."""
 
     alone: Mapping[str, int]
@@ -60,7 +60,7 @@ class Recommender:
 
     def __init__(self, events: EventPages) -> None:
         self._events = events
-        self._counted: TTLCache[tuple[str, frozenset[str]], Together] = TTLCache(_TENANTS, _KEPT_S)
+        self._counted: TTLCache[tuple[str, frozenset[str]], CoCitations] = TTLCache(_TENANTS, _KEPT_S)
 
     async def recommend(
         self,
@@ -112,18 +112,18 @@ class Recommender:
         return found
 
 
-def count(sessions: Iterable[frozenset[str]]) -> Together:
+def count(sessions: Iterable[frozenset[str]]) -> CoCitations:
     """Counts documents and pairs of them over sessions; a pair is in the order of its ids."""
     alone: Counter[str] = Counter()
     pairs: Counter[tuple[str, str]] = Counter()
     for documents in sessions:
         alone.update(documents)
         pairs.update(combinations(sorted(documents)[:_SESSION_DOCUMENTS], 2))
-    return Together(alone, pairs)
+    return CoCitations(alone, pairs)
 
 
 def recommend(
-    together: Together, seeds: Sequence[str], allowed: Set[str], k: int, min_support: int = MIN_SUPPORT
+    together: CoCitations, seeds: Sequence[str], allowed: Set[str], k: int, min_support: int = MIN_SUPPORT
 ) -> list[Recommended]:
     """The best ``k`` of ``allowed``. The score is the mean cosine to the seeds; without seeds the share of the most
     cited document's sessions."""

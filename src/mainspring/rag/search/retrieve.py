@@ -22,14 +22,14 @@ from mainspring.engines.base import Embedder, Reranker
 from mainspring.engines.encode.embedders import Embedders, embedders_of
 from mainspring.rag.query.plan import Query, QueryPlan
 from mainspring.rag.query.query_results import best_of, embedded, fused, key, mean
-from mainspring.rag.query.vector_memo import Remembered
+from mainspring.rag.query.vector_memo import CachingEmbedder
 from mainspring.rag.search import filters as filtering
 from mainspring.rag.search.fusion import combine, fuse, ranks
 from mainspring.rag.search.hit import Hit
 from mainspring.rag.search.rerank import rerank
 from mainspring.rag.search.scope import Groups, Scope, Scopes
 from mainspring.rag.search.selection import SearchOptions, decay, select
-from mainspring.serving.money.charged_models import Charged
+from mainspring.serving.money.charged_models import ChargedModels
 from mainspring.stores.documents.blobs import Blobs
 from mainspring.stores.documents.catalogue import Document
 from mainspring.stores.documents.collections import Collection, Collections
@@ -70,7 +70,7 @@ class Retriever:
         self.scopes = Scopes(collections)
         self.embedders = embedders_of(embedder)
         self.embedder = self.embedders.default
-        self.remembered = Remembered(self.embedder)
+        self.remembered = CachingEmbedder(self.embedder)
         self.reranker = reranker
 
     async def search(
@@ -104,7 +104,7 @@ class Retriever:
         plan: QueryPlan | None = None,
         options: SearchOptions = _DEFAULT,
         context: Context | None = None,
-        charged: Charged | None = None,
+        charged: ChargedModels | None = None,
     ) -> list[Hit]:
         """All that was considered for ``search``: ``rag.candidates`` (or ``k``, if more) by vector and as many
         by words, for each query of ``plan`` (None: ``query`` alone), best first. A reranker that asks a model does so
@@ -126,7 +126,7 @@ class Retriever:
         plan: QueryPlan | None,
         options: SearchOptions,
         context: Context | None,
-        charged: Charged | None,
+        charged: ChargedModels | None,
         span: Span,
     ) -> list[Hit]:
         plan = QueryPlan.of(query) if plan is None else plan.checked()
@@ -155,7 +155,9 @@ class Retriever:
                 reranker = charged.reranker(reranker, context)
             return await rerank(reranker, plan.queries[0].text, ranked, self._settings)
 
-    def reading(self, embedder: Embedder, context: Context | None = None, charged: Charged | None = None) -> Embedder:
+    def reading(
+        self, embedder: Embedder, context: Context | None = None, charged: ChargedModels | None = None
+    ) -> Embedder:
         """``embedder`` as it reads for one request: what ``charged`` makes of it is charged to ``context``, and what
         the default one has read for the same tenant it does not read again."""
         inner = embedder if context is None or charged is None else charged.embedder(embedder, context)
@@ -239,7 +241,7 @@ class Retriever:
         options: SearchOptions,
         chosen: Sequence[Collection],
         context: Context | None,
-        charged: Charged | None,
+        charged: ChargedModels | None,
     ) -> dict[str, list[Any]]:
         """The vector of each query by each embedder of ``chosen``, by its name; None in sparse mode."""
         names = {collection.embedder: collection for collection in chosen}

@@ -12,7 +12,7 @@ from mainspring.rag.ingest.attributes import Attributes
 from mainspring.rag.search.filters import Filter
 from mainspring.stores.documents.catalogue import Document
 from mainspring.stores.documents.collections import Collection, Collections
-from mainspring.stores.vectors.base import Current
+from mainspring.stores.vectors.base import CurrentGenerations
 
 Groups = frozenset[str] | None
 """The groups of who asks; None is for maintenance and measurements."""
@@ -34,7 +34,7 @@ class Scope:
     """The generation to read of each document that may be searched."""
 
     collection: Collection
-    current: Current
+    current: CurrentGenerations
 
 
 class Scopes:
@@ -45,7 +45,7 @@ class Scopes:
         self._documents: LRUCache[tuple[str, str], _Known] = LRUCache(
             _DOCUMENTS, getsizeof=lambda known: max(1, len(known.attributes))
         )
-        self._kept: LRUCache[tuple[str, str, int, str, int], tuple[Current, Current]] = LRUCache(
+        self._kept: LRUCache[tuple[str, str, int, str, int], tuple[CurrentGenerations, CurrentGenerations]] = LRUCache(
             _KEPT, getsizeof=lambda pair: max(1, len(pair[1]))
         )
 
@@ -99,6 +99,6 @@ class Scopes:
         return known
 
 
-def _within(attributes: Attributes, tree: Filter, current: Current) -> Current:
+def _within(attributes: Attributes, tree: Filter, current: CurrentGenerations) -> CurrentGenerations:
     kept = attributes.matching(tree)
-    return Current({name: current[name] for name in kept if name in current})
+    return CurrentGenerations({name: current[name] for name in kept if name in current})

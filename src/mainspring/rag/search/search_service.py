@@ -16,7 +16,7 @@ from mainspring.rag.answer.generate import AnswerWriter
 from mainspring.rag.answer.verbatim import extract
 from mainspring.rag.graph import citations as told
 from mainspring.rag.graph.graphs import Graphs
-from mainspring.rag.graph.results import Walked
+from mainspring.rag.graph.results import GraphResult
 from mainspring.rag.ingest.vocabulary import Vocabularies
 from mainspring.rag.query.model import ModelAsk
 from mainspring.rag.query.plan import PlanStep, QueryPlan, Steps
@@ -31,8 +31,8 @@ from mainspring.rag.search.similar import Similar
 from mainspring.rag.text import terms
 from mainspring.serving import Inspect
 from mainspring.serving.admit import token_estimate
-from mainspring.serving.guard.finished_text import Hiding
-from mainspring.serving.money.charged_models import Charged
+from mainspring.serving.guard.finished_text import FinishedTextRedactor
+from mainspring.serving.money.charged_models import ChargedModels
 from mainspring.stores.documents.catalogue import Document
 from mainspring.stores.documents.collections import Collection, Collections
 from mainspring.telemetry.tracing import Span, Tracing
@@ -48,7 +48,7 @@ class SearchFacts(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class SearchRequest:
     """What is searched, and what is to come with the hits.
 
     ``queries`` are fused with equal weights. ``facets`` names attributes, ``techniques`` are done to each query,
@@ -67,7 +67,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownHit:
     """A hit, the matched words as offsets into its text, and the part of it to show."""
 
     hit: Hit
@@ -90,12 +90,12 @@ class SearchResult:
     misspellings (empty: none), ``walked`` what a graph said (None: none was asked)."""
 
     queries: tuple[str, ...]
-    hits: tuple[Shown, ...]
+    hits: tuple[ShownHit, ...]
     facets: Mapping[str, Sequence[facets.FacetCount]] = field(default_factory=dict)
     suggestion: str = ""
     summary: Summary | None = None
     steps: tuple[PlanStep, ...] = ()
-    walked: Walked | None = None
+    walked: GraphResult | None = None
 
 
 class Search:
@@ -113,10 +113,10 @@ class Search:
         ask: Callable[[Context], ModelAsk] | None = None,
         writer: AnswerWriter | None = None,
         grounded: bool = False,
-        charged: Charged | None = None,
+        charged: ChargedModels | None = None,
         inspect: Inspect | None = None,
         redact: Callable[[str], str] | None = None,
-        hiding: Callable[[Context], Hiding] | None = None,
+        hiding: Callable[[Context], FinishedTextRedactor] | None = None,
         graphs: Graphs | None = None,
         vocabularies: Vocabularies | None = None,
         sift: Sift | None = None,
@@ -153,7 +153,7 @@ class Search:
         """A document's parsed text. Raises ``NotFound`` where it was removed."""
         return await self._retriever.text(text_blob)
 
-    def tokens(self, wanted: Wanted) -> int:
+    def tokens(self, wanted: SearchRequest) -> int:
         """Tokens that models may read and write for it, estimated."""
         tokens = sum(token_estimate.text_tokens(query) for query in wanted.queries)
         if self._ask is not None and ASKING.intersection(wanted.techniques):
@@ -162,7 +162,7 @@ class Search:
             tokens += self._writer.default_tokens + token_estimate.text_tokens(wanted.queries[0])
         return tokens
 
-    async def search(self, context: Context, store: str, wanted: Wanted) -> SearchResult:
+    async def search(self, context: Context, store: str, wanted: SearchRequest) -> SearchResult:
         """Raises ``NotFound`` for a collection that the principal may not see, ``InvalidRequest`` naming the field at
         fault, ``Unsupported`` where a model is needed and there is none."""
         collection = await self._collection(context, store)
@@ -258,7 +258,7 @@ class Search:
         principal = context.principal
         return await self._collections.get(principal.tenant, store, groups=principal.groups)
 
-    async def _plan(self, context: Context, collection: Collection, wanted: Wanted) -> QueryPlan:
+    async def _plan(self, context: Context, collection: Collection, wanted: SearchRequest) -> QueryPlan:
         ask = self._ask(context) if self._ask is not None else None
         groups = context.principal.groups
         plans = [
@@ -278,9 +278,9 @@ class Search:
         collection: Collection,
         plan: QueryPlan,
         candidates: Sequence[Hit],
-        wanted: Wanted,
+        wanted: SearchRequest,
         steps: Steps,
-    ) -> Walked | None:
+    ) -> GraphResult | None:
         mode = wanted.options.graph
         if mode == "off":
             return None
@@ -305,7 +305,7 @@ class Search:
             step.changed, step.note = bool(found.paths or found.themes), told.steps(found)
         return found
 
-    async def _suggestion(self, collection: Collection, context: Context, wanted: Wanted, steps: Steps) -> str:
+    async def _suggestion(self, collection: Collection, context: Context, wanted: SearchRequest, steps: Steps) -> str:
         if not wanted.spelling:
             return ""
         with steps.step("suggest") as step:
@@ -321,7 +321,7 @@ class Search:
         plan: QueryPlan,
         hits: Sequence[Hit],
         candidates: Sequence[Hit],
-        wanted: Wanted,
+        wanted: SearchRequest,
         steps: Steps,
     ) -> Summary | None:
         kind = self._kind(wanted)
@@ -351,7 +351,7 @@ class Search:
                     return Summary("generative", answer.text, tuple(answer.citations))
             return _extracted(passages, texts)
 
-    def _kind(self, wanted: Wanted) -> Summarising | None:
+    def _kind(self, wanted: SearchRequest) -> Summarising | None:
         if wanted.summary == "auto":
             return "generative" if self._grounded else "extractive"
         return wanted.summary
@@ -365,12 +365,12 @@ class Search:
             await self._facts.append(*waiting)
 
 
-def _all_shown(hits: Sequence[Hit], plan: QueryPlan, highlights: bool) -> tuple[Shown, ...]:
+def _all_shown(hits: Sequence[Hit], plan: QueryPlan, highlights: bool) -> tuple[ShownHit, ...]:
     if not highlights:
-        return tuple(map(Shown, hits))
+        return tuple(map(ShownHit, hits))
     asked = frozenset(word for query in plan.queries for word in terms.content(query.text))
     return tuple(
-        Shown(hit, tuple(highlight.spans(asked, hit.text)), highlight.snippet(asked, hit.text)) for hit in hits
+        ShownHit(hit, tuple(highlight.spans(asked, hit.text)), highlight.snippet(asked, hit.text)) for hit in hits
     )
 
 
@@ -382,7 +382,7 @@ def _extracted(passages: Sequence[extract.Passage], texts: Mapping[str, str]) ->
     return Summary("extractive", text, tuple(citations))
 
 
-def _hidden(found: SearchResult, hiding: Hiding) -> SearchResult:
+def _hidden(found: SearchResult, hiding: FinishedTextRedactor) -> SearchResult:
     """What is said of the documents as an answer may say it; the hits are the documents themselves."""
     summary = found.summary
     if summary is not None:

@@ -19,7 +19,7 @@ MOST_CHARACTERS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class GivenAnswer:
     """An answer with what it was given to. ``passages`` are empty where it was made of none."""
 
     question: str
@@ -37,7 +37,7 @@ class Verdict:
     supported: int = 0
 
 
-async def verdict(given: Given, embedder: Embedder, judge: Judge | None = None) -> Verdict:
+async def verdict(given: GivenAnswer, embedder: Embedder, judge: Judge | None = None) -> Verdict:
     """Judge an answer by embeddings, or by ``judge``. Raises what either raises.
 
     ``context_relevance`` is that of the best passage; ``faithfulness`` the mean support of the answer's statements;

@@ -6,7 +6,7 @@ CALM = 5.0
 """So many times ``burst_s`` must pass without a refusal until a burst may wait again."""
 
 
-class Standing:
+class StandingQueue:
     """Whether a line stands: it has not been empty for longer than a burst lasts, or somebody had to be refused a
     short while ago. Times in seconds, on one clock."""
 

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from mainspring.engines.openvino.slots import Room
+from mainspring.engines.openvino.slots import SlotCapacity
 from mainspring.serving.admit.fair_queue import MOST_OVERTAKEN, Ticket
 from mainspring.serving.admit.service_rate import FIRST_DURATION_S, ServiceRate
 
@@ -29,7 +29,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class RunRemainder:
     """One that runs, and the seconds that it is expected to run yet."""
 
     ticket: Ticket
@@ -37,7 +37,7 @@ class Left:
 
 
 def predicted(
-    room: Room,
+    room: SlotCapacity,
     runs: Mapping[Ticket, Run],
     rate: ServiceRate,
     before: Iterator[Ticket],
@@ -68,7 +68,7 @@ def predicted(
     def lasts(each: Ticket) -> float:
         return each.cost / (speed * each.width) if speed else rate.duration_s
 
-    return wait(room.copy(), [Left(each, left_s(each)) for each in runs], before, ticket, lasts)
+    return wait(room.copy(), [RunRemainder(each, left_s(each)) for each in runs], before, ticket, lasts)
 
 
 def left(expected: float, most: float, done: float) -> float:
@@ -78,8 +78,8 @@ def left(expected: float, most: float, done: float) -> float:
 
 
 def wait(
-    room: Room,
-    running: Iterable[Left],
+    room: SlotCapacity,
+    running: Iterable[RunRemainder],
     before: Iterator[Ticket],
     ticket: Ticket,
     lasts: Callable[[Ticket], float],
@@ -112,7 +112,7 @@ class _Line:
         self._stuck: dict[str, deque[Ticket]] = {}
         self._passed = 0
 
-    def next(self, room: Room) -> Ticket | None:
+    def next(self, room: SlotCapacity) -> Ticket | None:
         """Who begins now; None: nobody until another ends."""
         for tenant, tickets in self._stuck.items():
             if self._fits(room, tickets[0]):
@@ -131,7 +131,7 @@ class _Line:
             self._stuck.setdefault(ticket.tenant, deque()).append(ticket)
         return None
 
-    def _fits(self, room: Room, ticket: Ticket) -> bool:
+    def _fits(self, room: SlotCapacity, ticket: Ticket) -> bool:
         if not room.fits(ticket.tenant, ticket.width, ticket.tokens):
             return False
         first = next(iter(self._stuck.values()), None)

@@ -24,8 +24,8 @@ from typing import Literal, NoReturn, Protocol
 from mainspring.core.errors import DeadlineExceeded, EngineDied, Overloaded
 from mainspring.core.settings.serving.queueing import AdmissionSettings
 from mainspring.core.types import Context, Priority, Usage
-from mainspring.engines.openvino.slots import Room
-from mainspring.serving.admit.controlled_delay import Standing
+from mainspring.engines.openvino.slots import SlotCapacity
+from mainspring.serving.admit.controlled_delay import StandingQueue
 from mainspring.serving.admit.expected_usage import INPUT_COST, Expectations, Work
 from mainspring.serving.admit.fair_queue import FairQueue, Ticket
 from mainspring.serving.admit.forecast import Run, predicted
@@ -39,7 +39,7 @@ OTHERS = 2.0
 PURGE_ABOVE = 1024
 
 
-class Waits(Protocol):
+class WaitMetrics(Protocol):
     """What the gate tells of each request: its class, the seconds that it waited, and how that ended."""
 
     def queued(self, model: str, priority: str, seconds: float, outcome: Outcome) -> None: ...
@@ -87,13 +87,13 @@ class Gate:
         max_waiting: int,
         ahead: int = 0,
         spare: int = 0,
-        waits: Waits | None = None,
+        waits: WaitMetrics | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.model = model
         self.sequences = sequences
         self.kv_tokens = kv_tokens
-        self._room = Room(sequences + ahead, kv_tokens, spare=spare, weigh=self._weigh)
+        self._room = SlotCapacity(sequences + ahead, kv_tokens, spare=spare, weigh=self._weigh)
         self._running: dict[Ticket, Run] = {}
         self._settings = settings
         self._max_waiting = max_waiting
@@ -105,8 +105,8 @@ class Gate:
         self._expected = Expectations()
         self._area, self._area_at = 0.0, clock()
         self._promised = clock()
-        self._all = Standing(settings.burst_s)
-        self._tenants: dict[str, Standing] = {}
+        self._all = StandingQueue(settings.burst_s)
+        self._tenants: dict[str, StandingQueue] = {}
         self._closed = False
 
     def enter(self, work: Work, context: Context) -> Place | None:
@@ -269,7 +269,7 @@ class Gate:
         self._line.remove(ticket)
         self._part(ticket)
 
-    def _lines(self, ticket: Ticket) -> list[Standing]:
+    def _lines(self, ticket: Ticket) -> list[StandingQueue]:
         """The lines that it stands in: everybody's and its tenant's. Those of lower classes keep nobody waiting."""
         if ticket.priority is not Priority.INTERACTIVE:
             return []
@@ -277,7 +277,7 @@ class Gate:
             if len(self._tenants) >= PURGE_ABOVE:
                 now = self._clock()
                 self._tenants = {name: line for name, line in self._tenants.items() if line.stands(now) or line.count}
-            self._tenants[ticket.tenant] = Standing(self._settings.burst_s)
+            self._tenants[ticket.tenant] = StandingQueue(self._settings.burst_s)
         return [self._all, self._tenants[ticket.tenant]]
 
     def _part(self, ticket: Ticket) -> None:

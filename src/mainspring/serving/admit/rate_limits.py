@@ -331,7 +331,7 @@ class Limit(Layer):
 
 
 class Held(Protocol):
-    """``serving.money.side_reservation.Beside``."""
+    """``serving.money.side_reservation.SideReservation``."""
 
     def __call__(self, context: Context, tokens: int) -> AbstractAsyncContextManager[None]: ...
 

@@ -15,7 +15,7 @@ from typing import Protocol
 from mainspring.core.errors import StoreError
 
 
-class Told(Protocol):
+class SharedCounters(Protocol):
     """``stores.buckets.SharedBuckets``. Raises ``StoreError`` where it cannot be reached."""
 
     async def run(self, tenant: str, worker: str, number: int, running: int, limit: int) -> int | None:
@@ -52,7 +52,7 @@ class Running:
 class SharedRunning(Running):
     """Those of ``worker`` and of all that tell ``shared``; ``workers`` is how many live."""
 
-    def __init__(self, shared: Told, worker: str, workers: Callable[[], int]) -> None:
+    def __init__(self, shared: SharedCounters, worker: str, workers: Callable[[], int]) -> None:
         super().__init__()
         self._shared = shared
         self._worker = worker

@@ -27,9 +27,9 @@ from mainspring.core.types import (
     Response,
     Usage,
 )
-from mainspring.serving.cache.single_flight import Flight, free
+from mainspring.serving.cache.single_flight import SingleFlight, free
 from mainspring.serving.ring.background import Background
-from mainspring.serving.ring.ports import Answers, EventLog
+from mainspring.serving.ring.ports import EventLog, FinishedAnswers
 from mainspring.serving.ring.registry import Registry
 from mainspring.stores.cache.answers import made_for
 
@@ -49,7 +49,7 @@ class CacheMetrics(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Keyed:
+class CacheKey:
     """What an answer is kept under, its tags, what its responder depends on, and whether it was drawn at random."""
 
     key: str
@@ -74,7 +74,7 @@ class Keys:
             return False
         return bool(wish) or request.sampling.temperature == 0
 
-    async def of(self, request: Request, context: Context) -> tuple[Request, Keyed | None]:
+    async def of(self, request: Request, context: Context) -> tuple[Request, CacheKey | None]:
         """``request`` without our own option, which no application need know, and its key; None: it is not kept.
 
         Raises ``InvalidRequest`` naming the option."""
@@ -97,7 +97,7 @@ class Keys:
         if context.allowance.answer_id:
             tags.add(made_for(context.allowance.answer_id))
         key = cache_key(request, context, fingerprint, self.policy)
-        return request, Keyed(key, frozenset(tags), fingerprint, drawn)
+        return request, CacheKey(key, frozenset(tags), fingerprint, drawn)
 
 
 class ResponseCache(Layer):
@@ -113,7 +113,7 @@ class ResponseCache(Layer):
         self,
         inner: Responder,
         keys: Keys,
-        answers: Answers,
+        answers: FinishedAnswers,
         events: EventLog,
         background: Background,
         metrics: CacheMetrics,
@@ -129,7 +129,7 @@ class ResponseCache(Layer):
         self._metrics = metrics
         self._ttl_s = ttl_s
         self._hands_on = hands_on
-        self._flights: dict[tuple[str, Priority], Flight] = {}
+        self._flights: dict[tuple[str, Priority], SingleFlight] = {}
         self._lost = False
 
     async def respond(self, request: Request, context: Context) -> Response:
@@ -157,26 +157,26 @@ class ResponseCache(Layer):
         self._lost = False
         return None if value is None else stored.decode(value)
 
-    def _start(self, key: str, tags: frozenset[str], request: Request, context: Context) -> Flight:
+    def _start(self, key: str, tags: frozenset[str], request: Request, context: Context) -> SingleFlight:
         # The flight outlives its first listener, so it has an account of its own and nobody's deadline.
         allowance = context.allowance.fork()
         own = dataclasses.replace(context, allowance=allowance, deadline=None)
         place = key, _urgency(context)
-        flight = Flight(allowance, self._background, self._events, forget=lambda: self._forget(place, flight))
+        flight = SingleFlight(allowance, self._background, self._events, forget=lambda: self._forget(place, flight))
         self._flights[place] = flight
         flight.start(lambda: self.inner.respond(request, own), lambda: self._keep(key, tags, flight))
         return flight
 
-    def _flying(self, key: str, context: Context) -> Flight | None:
+    def _flying(self, key: str, context: Context) -> SingleFlight | None:
         """The flight to be joined: never one that waits behind those that the caller goes before."""
         classes = (each for each in sorted(Priority, reverse=True) if each >= _urgency(context))
         return next((found for each in classes if (found := self._flights.get((key, each)))), None)
 
-    def _forget(self, place: tuple[str, Priority], flight: Flight) -> None:
+    def _forget(self, place: tuple[str, Priority], flight: SingleFlight) -> None:
         if self._flights.get(place) is flight:
             del self._flights[place]
 
-    async def _keep(self, key: str, tags: frozenset[str], flight: Flight) -> None:
+    async def _keep(self, key: str, tags: frozenset[str], flight: SingleFlight) -> None:
         events = [*flight.events, *flight.closing]
         reasons = {event.reason for event in events if isinstance(event, Finish)}
         if reasons != {"stop"} or flight.head is None or flight.head.instead:

@@ -28,7 +28,7 @@ class Listener:
         self.gone = False
 
 
-class Flight:
+class SingleFlight:
     """``events`` so far; ``closing`` (usage and finish) are heard only when ``allowance`` has been charged."""
 
     def __init__(

@@ -8,7 +8,7 @@ from mainspring.core.types import Context
 from mainspring.serving.guard.layers import GuardMetrics, Policies, note
 
 
-class Hiding:
+class FinishedTextRedactor:
     """Redacts what is said in one response. ``note`` what was found when all of it is said."""
 
     def __init__(self, policy: Policies, metrics: GuardMetrics, context: Context) -> None:

@@ -24,7 +24,7 @@ from mainspring.core.types import (
     Response,
 )
 from mainspring.guards.detect import question_limits
-from mainspring.guards.detect.question_limits import Beyond
+from mainspring.guards.detect.question_limits import ExceededLimit
 from mainspring.guards.rewrite.placeholders import Placeholders
 from mainspring.serving.guard.layers import About, Detect, GuardDecision, GuardMetrics, Policies, Policy, note, tell
 from mainspring.serving.guard.placeholder_return import Conversations, hidden, put_back
@@ -183,7 +183,7 @@ class Guard:
     ) -> None:
         """Whether so much, in these languages, about this may be said. Raises ``GuardRefused`` as ``check`` does."""
         said = [each for each in messages if each.role == "user"]
-        beyond: list[Beyond] = []
+        beyond: list[ExceededLimit] = []
         if policy.length.action != "off":
             beyond += question_limits.messages(
                 sum(each.role not in ("system", "developer") for each in messages), policy.length

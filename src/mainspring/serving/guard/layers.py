@@ -12,7 +12,7 @@ from mainspring.core.settings.guards.limits import LanguageLimits, LengthLimits,
 from mainspring.core.settings.guards.tools import ToolsSettings
 from mainspring.core.settings.guards.untrusted import UntrustedSettings
 from mainspring.core.types import Context, EventRecord
-from mainspring.guards.detect.question_limits import Beyond
+from mainspring.guards.detect.question_limits import ExceededLimit
 from mainspring.guards.rewrite.placeholders import Placeholders
 from mainspring.serving.guard.redaction import Redactor, Rewriter
 from mainspring.serving.ring.ports import Span
@@ -116,7 +116,7 @@ class Policy(Protocol):
         """What is decided about what came back from a tool."""
         ...
 
-    def bound(self, beyond: Sequence[Beyond]) -> Sequence[GuardDecision]:
+    def bound(self, beyond: Sequence[ExceededLimit]) -> Sequence[GuardDecision]:
         """What is decided about the limits that were passed, of those that are on."""
         ...
 
@@ -199,7 +199,7 @@ class Detect(Protocol):
 class About(Protocol):
     """What the last of texts passes of a policy's limits of topics; they were said one after the other."""
 
-    async def __call__(self, said: Sequence[str], limits: TopicLimits, context: Context) -> Sequence[Beyond]: ...
+    async def __call__(self, said: Sequence[str], limits: TopicLimits, context: Context) -> Sequence[ExceededLimit]: ...
 
 
 class GuardMetrics(Protocol):

@@ -28,7 +28,7 @@ from mainspring.core.types import (
     Usage,
 )
 from mainspring.serving.guard.layers import GuardDecision, GuardMetrics, Policies, Policy, note, tell
-from mainspring.serving.guard.redaction import Outgoing, Plain, Redactor, Rewriter
+from mainspring.serving.guard.redaction import Outgoing, Passthrough, Redactor, Rewriter
 from mainspring.serving.judge.answer_checks import AnswerChecks
 from mainspring.serving.judge.windows import WindowJudge
 from mainspring.serving.ring.ports import Span, Tracing
@@ -88,7 +88,7 @@ class GuardOutput(Layer):
         rules = self._rules(policy, request)
         if make is None and rules is None:
             return response
-        outgoing, running, span = Outgoing(make or Plain, rules=rules), *self._running(context)
+        outgoing, running, span = Outgoing(make or Passthrough, rules=rules), *self._running(context)
 
         async def finish() -> None:
             with running:
@@ -132,7 +132,7 @@ class GuardOutput(Layer):
         final: bool,
     ) -> tuple[Response, AnswerChecks]:
         response = await self.inner.respond(asked, context)
-        outgoing = Outgoing(make or Plain, rules=self._rules(policy, request))
+        outgoing = Outgoing(make or Passthrough, rules=self._rules(policy, request))
         checked = AnswerChecks(policy, self._judge, outgoing, question(request), context, final=final)
         running, span = self._running(context)
 

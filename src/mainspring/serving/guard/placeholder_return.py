@@ -12,17 +12,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 from cachetools import TTLCache
 
-from mainspring.core.types import (
-    ChatRequest,
-    Citation,
-    CompletionRequest,
-    Context,
-    Contradiction,
-    Event,
-    Message,
-    Text,
-)
-from mainspring.guards.rewrite.placeholders import Placeholders, Returning
+from mainspring.core.types import ChatRequest, Citation, CompletionRequest, Context, Contradiction, Event, Message, Text
+from mainspring.guards.rewrite.placeholders import PlaceholderReturn, Placeholders
 from mainspring.serving.guard.redaction import Outgoing
 from mainspring.serving.memory.layer import owner, stored_name
 from mainspring.serving.ring.ports import Histories
@@ -101,8 +92,8 @@ async def put_back(
 ) -> AsyncGenerator[Event, None]:
     """``events`` as the caller is shown them. ``within_json``: the text is JSON. What is quoted of documents stays."""
     outgoing = Outgoing(
-        lambda: Returning(placeholders, within_json=within_json),
-        lambda: Returning(placeholders, within_json=True),
+        lambda: PlaceholderReturn(placeholders, within_json=within_json),
+        lambda: PlaceholderReturn(placeholders, within_json=True),
     )
     async for event in events:
         if type(event) is Text:

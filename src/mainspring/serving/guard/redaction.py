@@ -51,7 +51,7 @@ class Rewriter(Protocol):
     def flush(self) -> str: ...
 
 
-class Plain:
+class Passthrough:
     """Gives every piece back as it came."""
 
     __slots__ = ("counts",)

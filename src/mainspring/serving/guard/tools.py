@@ -36,7 +36,7 @@ OPTION = "approval"
 WITHHELD = "[withheld: the result of this tool holds instructions]"
 
 
-class Waiting(Protocol):
+class ApprovalStore(Protocol):
     """``mainspring.stores.work.approvals.Approvals``, as far as answers need it."""
 
     async def request(self, call: ToolCall, application: str, context: Context, keep_s: float) -> Approval: ...
@@ -80,7 +80,9 @@ def result(policy: Policy, text: str, scores: Mapping[str, float]) -> tuple[str,
 class GuardCalls(Layer):
     """Hands out the calls that the policy of the application lets through. ``approvals`` is where others wait."""
 
-    def __init__(self, inner: Responder, policy: Policies, metrics: GuardMetrics, approvals: Waiting | None) -> None:
+    def __init__(
+        self, inner: Responder, policy: Policies, metrics: GuardMetrics, approvals: ApprovalStore | None
+    ) -> None:
         super().__init__(inner)
         self._policies = policy
         self._metrics = metrics

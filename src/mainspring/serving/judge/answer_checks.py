@@ -1,6 +1,6 @@
 """An answer on its way out whose content is judged while it streams: toxic, beside the question, unsupported.
 
-What may have to be left out waits in a ``Line`` until it is judged; where findings are only to be told nothing waits.
+Text that may be removed waits in an ``EventQueue`` until it is judged. Nothing waits where findings are only noted.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from mainspring.core.types import Context, Event, Events, Finish, Text, Usage
 from mainspring.guards.rewrite.windows import Window, Windows
 from mainspring.serving.guard.layers import GuardDecision, Policy
 from mainspring.serving.guard.redaction import Outgoing
-from mainspring.serving.judge.event_queue import Line
+from mainspring.serving.judge.event_queue import EventQueue
 from mainspring.serving.judge.windows import Read, WindowJudge
 
 PLACEHOLDER = "[REMOVED]"
@@ -75,7 +75,7 @@ class AnswerChecks:
         self._counted: Counter[str] = Counter()
         self._acting = bool(answers.actions - {"off", "flag"}) and not policy.dry_run
         waits = self._acting and self._judge is not None
-        self._line = Line(answers.held if waits else 0)
+        self._line = EventQueue(answers.held if waits else 0)
         self._waits = waits
         self._whole = False
         self._choices: dict[int, _Choice] = {}

@@ -13,7 +13,7 @@ from mainspring.engines.base import Embedder
 from mainspring.guards.detect import embedding_detector
 from mainspring.guards.detect.embedding_detector import Heads, packaged
 from mainspring.serving.judge.windows import WindowJudge
-from mainspring.serving.money.charged_models import Charged
+from mainspring.serving.money.charged_models import ChargedModels
 from mainspring.serving.ring.background import Background
 from mainspring.serving.ring.ports import Tracing
 
@@ -22,10 +22,10 @@ REMEMBERED = 2048
 Key = tuple[str, bool, bytes]
 
 
-class Detecting:
+class Detection:
     """All ``heads`` over the embeddings of ``embedder``, whose model they were fitted on."""
 
-    def __init__(self, heads: Heads, embedder: Embedder, charged: Charged, tracing: Tracing) -> None:
+    def __init__(self, heads: Heads, embedder: Embedder, charged: ChargedModels, tracing: Tracing) -> None:
         self.heads = heads
         self._embedder = embedder
         self._charged = charged
@@ -62,14 +62,14 @@ class Detecting:
         return WindowJudge(self.heads, self._embedder, self._charged, self._tracing, background)
 
 
-def make(embedder: Embedder, charged: Charged, tracing: Tracing, *, wanted: bool) -> Detecting | None:
+def make(embedder: Embedder, charged: ChargedModels, tracing: Tracing, *, wanted: bool) -> Detection | None:
     """The packaged detectors; None where another embedding model is loaded than they were fitted on.
 
     Raises ``SettingsError`` where they are ``wanted`` then.
     """
     heads = packaged()
     if heads.embedder == embedder.name:
-        return Detecting(heads, embedder, charged, tracing)
+        return Detection(heads, embedder, charged, tracing)
     if wanted:
         raise SettingsError(
             f"guards.detectors were fitted on embeddings of {heads.embedder}, and models.embedding is {embedder.name}",

@@ -18,7 +18,7 @@ SLACK = 8
 _PIECE = re.compile(r"\s*\S+|\s+")
 
 
-class Line:
+class EventQueue:
     """Holds about ``held`` pieces of text. ``judged`` says how much of each choice's text may be shown."""
 
     def __init__(self, held: int) -> None:

@@ -11,7 +11,7 @@ from mainspring.core.errors import Unsupported
 from mainspring.core.types import Context
 from mainspring.guards.detect import injection
 from mainspring.serving.guard.layers import GuardMetrics
-from mainspring.serving.judge.detection import Detecting
+from mainspring.serving.judge.detection import Detection
 from mainspring.serving.ring.ports import EventLog
 
 MODEL = "mainspring-moderation"
@@ -52,7 +52,7 @@ class Moderator:
 
     def __init__(
         self,
-        detecting: Detecting | None,
+        detecting: Detection | None,
         events: EventLog,
         metrics: GuardMetrics,
     ) -> None:

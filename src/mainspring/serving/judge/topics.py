@@ -11,8 +11,8 @@ from cachetools import LRUCache
 from mainspring.core.settings.guards.limits import Topic, TopicLimits
 from mainspring.core.types import Context
 from mainspring.engines.base import Embedder
-from mainspring.guards.detect.question_limits import Beyond, Examples, Floats, topic
-from mainspring.serving.money.charged_models import Charged
+from mainspring.guards.detect.question_limits import Examples, ExceededLimit, Floats, topic
+from mainspring.serving.money.charged_models import ChargedModels
 from mainspring.serving.ring.ports import Tracing
 
 _POLICIES = 256
@@ -23,13 +23,13 @@ _READ = 2000
 class Topics:
     """Judges texts by topics; what it embeds of texts is charged to whoever sent them, the examples to nobody."""
 
-    def __init__(self, embedder: Embedder, charged: Charged, tracing: Tracing) -> None:
+    def __init__(self, embedder: Embedder, charged: ChargedModels, tracing: Tracing) -> None:
         self._embedder = embedder
         self._charged = charged
         self._tracing = tracing
         self._examples: LRUCache[str, Examples] = LRUCache(_POLICIES)
 
-    async def __call__(self, said: Sequence[str], limits: TopicLimits, context: Context) -> list[Beyond]:
+    async def __call__(self, said: Sequence[str], limits: TopicLimits, context: Context) -> list[ExceededLimit]:
         """What the last of ``said`` passes, which users said one after the other. Raises what the embedder raises."""
         last = said[-1].strip()
         if not last:

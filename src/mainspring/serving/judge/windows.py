@@ -12,7 +12,7 @@ import numpy as np
 from mainspring.core.types import Context
 from mainspring.engines.base import Embedder
 from mainspring.guards.detect.embedding_detector import Heads
-from mainspring.serving.money.charged_models import Charged
+from mainspring.serving.money.charged_models import ChargedModels
 from mainspring.serving.ring.background import Background
 from mainspring.serving.ring.ports import Tracing
 
@@ -35,7 +35,7 @@ class WindowJudge:
     batch: many streams cost few calls."""
 
     def __init__(
-        self, heads: Heads, embedder: Embedder, charged: Charged, tracing: Tracing, background: Background
+        self, heads: Heads, embedder: Embedder, charged: ChargedModels, tracing: Tracing, background: Background
     ) -> None:
         self.heads = heads
         self._embedder = embedder

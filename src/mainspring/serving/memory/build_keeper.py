@@ -12,8 +12,8 @@ from mainspring.engines import ChatModel, Engines
 from mainspring.serving.memory.keeper import Keeper
 from mainspring.serving.memory.model_summary import Writer
 from mainspring.serving.memory.tokens import Tokens
-from mainspring.serving.money.charged_models import Charged
-from mainspring.serving.money.reservation import Purse
+from mainspring.serving.money.charged_models import ChargedModels
+from mainspring.serving.money.reservation import BudgetReservations
 from mainspring.stores import Stores
 
 _log = logging.getLogger(__name__)
@@ -24,9 +24,9 @@ def keeper(
     stores: Stores,
     engines: Engines,
     chat: Mapping[str, Responder],
-    charged: Charged,
+    charged: ChargedModels,
     redact: Callable[[str], str],
-    purse: Purse | None = None,
+    purse: BudgetReservations | None = None,
 ) -> Keeper:
     """The keeper; ``chat`` are the models within their call rings. Raises ``SettingsError``: an unknown summariser."""
     name = _summariser(settings.summariser, engines.chat)

@@ -21,10 +21,10 @@ from mainspring.serving.memory.extract import notes_of
 from mainspring.serving.memory.model_summary import Writer
 from mainspring.serving.memory.recall import Ranker, choose
 from mainspring.serving.memory.tokens import Tokens
-from mainspring.serving.money.reservation import Purse
+from mainspring.serving.money.reservation import BudgetReservations
 from mainspring.serving.ring.ports import EventLog
 from mainspring.stores.sessions.conversations import Summary
-from mainspring.stores.sessions.memory import Older, Uncovered
+from mainspring.stores.sessions.memory import EmbeddedMessage, UncoveredMessages
 
 _log = logging.getLogger(__name__)
 # A summary is written anew when the exchanges since have filled this share of their room, and leaves that one.
@@ -37,11 +37,13 @@ _TIMEOUT_S = 120.0
 class MemoryStore(Protocol):
     """``stores.sessions.memory.SessionMemory``."""
 
-    async def older(self, tenant: str, session_id: str, embedder: str, *, before: str, limit: int) -> list[Older]: ...
+    async def older(
+        self, tenant: str, session_id: str, embedder: str, *, before: str, limit: int
+    ) -> list[EmbeddedMessage]: ...
 
-    async def unembedded(self, tenant: str, session_id: str, embedder: str, limit: int) -> Uncovered: ...
+    async def unembedded(self, tenant: str, session_id: str, embedder: str, limit: int) -> UncoveredMessages: ...
 
-    async def uncovered(self, tenant: str, session_id: str, limit: int) -> Uncovered: ...
+    async def uncovered(self, tenant: str, session_id: str, limit: int) -> UncoveredMessages: ...
 
     async def embed(
         self, tenant: str, session_id: str, embedder: str, vectors: dict[tuple[str, int], object], revision: int
@@ -53,7 +55,7 @@ class MemoryStore(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptConversation:
     """A conversation that went on: under which strategy, in which room, for which model, and for whom."""
 
     tenant: str
@@ -80,7 +82,7 @@ class Keeper:
         *,
         writer: Writer | None = None,
         recalled: int = 6,
-        purse: Purse | None = None,
+        purse: BudgetReservations | None = None,
     ) -> None:
         self._store = store
         self._embedder = embedder
@@ -90,10 +92,12 @@ class Keeper:
         self._purse = purse
         self._ranker = Ranker()
         self._running: dict[tuple[str, str], asyncio.Task[None]] = {}
-        self._again: dict[tuple[str, str], Kept] = {}
+        self._again: dict[tuple[str, str], KeptConversation] = {}
         self.tokens = tokens
 
-    async def recall(self, kept: Kept, query: str, before: str, tokens: int, *, hidden: int) -> Sequence[Exchange]:
+    async def recall(
+        self, kept: KeptConversation, query: str, before: str, tokens: int, *, hidden: int
+    ) -> Sequence[Exchange]:
         """The exchanges before turn ``before`` (``hidden`` turns) that have most to do with ``query``."""
         embedder = self._embedder(kept.context)
         older = await self._store.older(kept.tenant, kept.session_id, embedder.name, before=before, limit=_OLDER)
@@ -110,7 +114,7 @@ class Keeper:
         said = [each.said for each in older]
         return await choose(said, scores, count, tokens=tokens, most=self._recalled, turns=hidden)
 
-    def after(self, kept: Kept) -> None:
+    def after(self, kept: KeptConversation) -> None:
         """Make ready what the next turn of this conversation needs; one at a time a conversation."""
         key = kept.tenant, kept.session_id
         if key in self._running:
@@ -138,7 +142,7 @@ class Keeper:
         if (kept := self._again.pop(key, None)) is not None:
             self.after(kept)
 
-    async def _keep(self, kept: Kept) -> None:
+    async def _keep(self, kept: KeptConversation) -> None:
         allowance = Allowance()
         allowance.application = kept.context.allowance.application
         # At the rate of the work that it is part of.
@@ -161,7 +165,7 @@ class Keeper:
             # What was called was paid for, whatever came of it.
             await self._settle(kept, allowance)
 
-    async def _embed(self, kept: Kept, context: Context) -> None:
+    async def _embed(self, kept: KeptConversation, context: Context) -> None:
         embedder = self._embedder(context)
         while True:
             found = await self._store.unembedded(kept.tenant, kept.session_id, embedder.name, _BATCH)
@@ -174,7 +178,7 @@ class Keeper:
             if len(found.said) < _BATCH:
                 return
 
-    async def _summarise(self, kept: Kept, context: Context) -> None:
+    async def _summarise(self, kept: KeptConversation, context: Context) -> None:
         count = self.tokens.counter(kept.model)
         while True:
             found = await self._store.uncovered(kept.tenant, kept.session_id, _PAGE)
@@ -190,7 +194,9 @@ class Keeper:
             if not await self._store.summarise(kept.tenant, kept.session_id, summary, found.revision) or not more:
                 return
 
-    async def _summary(self, found: Uncovered, covered: Sequence[Exchange], kept: Kept, context: Context) -> Summary:
+    async def _summary(
+        self, found: UncoveredMessages, covered: Sequence[Exchange], kept: KeptConversation, context: Context
+    ) -> Summary:
         old = notes.load(found.summary.notes) if found.summary else notes.Notes()
         noted = await asyncio.to_thread(_noted, old.notes, covered)
         wrote, method = old.wrote, "extractive"
@@ -217,7 +223,7 @@ class Keeper:
             _log.info("a summary is not written: budget %s holds no more", full.id)
         return full is None
 
-    async def _settle(self, kept: Kept, allowance: Allowance) -> None:
+    async def _settle(self, kept: KeptConversation, allowance: Allowance) -> None:
         """What this took, as facts and on the session's account."""
         records = [dataclasses.replace(each, subject=each.subject or kept.session_id) for each in allowance.records]
         try:

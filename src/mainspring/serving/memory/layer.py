@@ -11,19 +11,10 @@ from mainspring.core import cards
 from mainspring.core.errors import InvalidRequest, SessionSpent
 from mainspring.core.path import Layer
 from mainspring.core.settings import SessionsSettings
-from mainspring.core.types import (
-    ChatRequest,
-    Context,
-    Message,
-    Principal,
-    Request,
-    Responder,
-    Response,
-    Sampling,
-)
+from mainspring.core.types import ChatRequest, Context, Message, Principal, Request, Responder, Response, Sampling
 from mainspring.serving.memory.base import Composed, Count, Exchange, Material, Shares
-from mainspring.serving.memory.keeper import Keeper, Kept
-from mainspring.serving.memory.options import OPTION, Wanted, wanted
+from mainspring.serving.memory.keeper import Keeper, KeptConversation
+from mainspring.serving.memory.options import OPTION, MemoryOptions, wanted
 from mainspring.serving.memory.strategies import STRATEGIES
 from mainspring.serving.memory.tokens import estimated
 from mainspring.serving.ring.ports import Histories
@@ -104,13 +95,13 @@ class Session(Layer):
             response.on_close(after)
         return response
 
-    def _kept(self, request: ChatRequest, context: Context, choice: Wanted, tokens: int) -> Kept:
+    def _kept(self, request: ChatRequest, context: Context, choice: MemoryOptions, tokens: int) -> KeptConversation:
         strategy = STRATEGIES[choice.strategy]
         shares = strategy.shares(tokens, self._settings.summary_tokens, self._settings.recalled_tokens)
         name = stored_name(context.principal, request.session_id or "")
-        return Kept(context.principal.tenant, name, request.model, strategy, shares, context)
+        return KeptConversation(context.principal.tenant, name, request.model, strategy, shares, context)
 
-    async def _room(self, request: ChatRequest, choice: Wanted, count: Count) -> int:
+    async def _room(self, request: ChatRequest, choice: MemoryOptions, count: Count) -> int:
         """Tokens of history that fit: by the settings, and beside what is new in the model's window."""
         window = None if self._keeper is None else self._keeper.tokens.window(request.model)
         if window is None:
@@ -128,7 +119,9 @@ class Session(Layer):
         sampling = request.sampling
         return self._default_output if sampling.max_tokens is None else sampling.max_tokens
 
-    async def _compose(self, request: ChatRequest, kept: Kept, choice: Wanted, count: Count) -> _History:
+    async def _compose(
+        self, request: ChatRequest, kept: KeptConversation, choice: MemoryOptions, count: Count
+    ) -> _History:
         conversation = await self._histories.read(
             kept.tenant,
             kept.session_id,
@@ -151,8 +144,8 @@ class Session(Layer):
     async def _reserve(
         self,
         request: ChatRequest,
-        kept: Kept,
-        choice: Wanted,
+        kept: KeptConversation,
+        choice: MemoryOptions,
         history: _History,
         count: Count,
     ) -> tuple[ChatRequest, _History]:
@@ -183,7 +176,7 @@ class Session(Layer):
         kept.context.allowance.session_tokens = need if history.known else 0
         return request, history
 
-    async def _set_aside(self, kept: Kept, choice: Wanted, need: int, known: bool) -> int | None:
+    async def _set_aside(self, kept: KeptConversation, choice: MemoryOptions, need: int, known: bool) -> int | None:
         if not known:
             return choice.token_budget if need > choice.token_budget else None
         return await self._histories.reserve(kept.tenant, kept.session_id, need, choice.token_budget, lease_s=_LEASE_S)

@@ -18,7 +18,7 @@ _LEAST = 64
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Wanted:
+class MemoryOptions:
     """The strategy and bounds of one request, as ``SessionsSettings`` has them."""
 
     strategy: StrategyName
@@ -28,12 +28,12 @@ class Wanted:
     trim: bool
 
 
-def wanted(request: ChatRequest, settings: SessionsSettings) -> tuple[ChatRequest, Wanted]:
+def wanted(request: ChatRequest, settings: SessionsSettings) -> tuple[ChatRequest, MemoryOptions]:
     """The request without ``options.session``, which no application need know, and what it wants.
 
     Raises ``InvalidRequest`` naming the option at fault.
     """
-    chosen = Wanted(
+    chosen = MemoryOptions(
         settings.strategy,
         settings.max_tokens,
         settings.first_turns,

@@ -11,7 +11,7 @@ import numpy as np
 
 from mainspring.serving.memory.base import Count, Exchange, exchanges
 from mainspring.serving.memory.terms import TermCounts, words
-from mainspring.stores.sessions.memory import Older, matrix
+from mainspring.stores.sessions.memory import EmbeddedMessage, matrix
 from mainspring.stores.sessions.turns import TurnMessage
 
 _K1, _B = 1.2, 0.6
@@ -29,7 +29,7 @@ class Ranker:
     def __init__(self) -> None:
         self._terms = TermCounts()
 
-    def scores(self, query: str, vector: Any, older: Sequence[Older]) -> Any:
+    def scores(self, query: str, vector: Any, older: Sequence[EmbeddedMessage]) -> Any:
         """How much each message has to do with ``query``, float32 (messages,), about 0 to 1.
 
         ``vector`` is the query's embedding, float32 (dimensions,), or None: then words alone count.
@@ -46,7 +46,7 @@ class Ranker:
         asked = np.array([each.said.message.content.rstrip().endswith("?") for each in older], dtype=bool)
         return np.where(asked, found * _ASKED, found).astype(np.float32)
 
-    def _bm25(self, query: Counter[str], older: Sequence[Older]) -> Any:
+    def _bm25(self, query: Counter[str], older: Sequence[EmbeddedMessage]) -> Any:
         bags = [self._terms(each.said.message.content, each.said.digest) for each in older]
         lengths = np.array([sum(bag.values()) for bag in bags], dtype=np.float32)
         mean = float(lengths.mean()) if len(bags) else 1.0

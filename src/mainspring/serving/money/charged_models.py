@@ -28,7 +28,7 @@ Ring = Callable[[Responder, str, str], Responder]
 """Puts a model, its name and its provider's into a call ring."""
 
 
-class Charged:
+class ChargedModels:
     """Makes embedders and rerankers that leave a ``call`` event for each call and spend the context's allowance."""
 
     def __init__(self, ring: Ring) -> None:

@@ -39,7 +39,7 @@ async def look(
     ]
 
 
-class Watch:
+class CostWatch:
     """Looks once an hour. Every process does; the first tells. ``least`` is in nano-US-dollars."""
 
     def __init__(self, ledger: Ledger, events: EventLog, metrics: AnomalyMetrics, *, least: int) -> None:

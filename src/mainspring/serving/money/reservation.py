@@ -14,16 +14,7 @@ import mainspring.serving.admit.token_estimate as estimate
 from mainspring.core.errors import BudgetExceeded, InvalidRequest, MainspringError
 from mainspring.core.path import Layer
 from mainspring.core.settings.serving.money import PricesSettings
-from mainspring.core.types import (
-    Allowance,
-    ChatRequest,
-    Context,
-    Principal,
-    Request,
-    Responder,
-    Response,
-    Usage,
-)
+from mainspring.core.types import Allowance, ChatRequest, Context, Principal, Request, Responder, Response, Usage
 from mainspring.serving.money.pricing import NANO
 from mainspring.serving.money.tariffs import Tariffs
 from mainspring.stores.money import spending
@@ -68,7 +59,7 @@ class BudgetStore(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Purse:
+class BudgetReservations:
     """The budgets, and what requests may cost at most.
 
     ``further`` is how many more calls the answer of a model may take when it must be repaired; with ``hedged`` any call
@@ -150,7 +141,7 @@ class Purse:
 class Reserve(Layer):
     """Sets aside what a request may cost of every budget that it counts for; where there is none it costs nothing."""
 
-    def __init__(self, inner: Responder, purse: Purse) -> None:
+    def __init__(self, inner: Responder, purse: BudgetReservations) -> None:
         super().__init__(inner)
         self._purse = purse
         self._budgets = purse.budgets

@@ -25,7 +25,7 @@ class BudgetChecks(Protocol):
     async def release(self, reservation: str) -> None: ...
 
 
-class Beside:
+class SideReservation:
     """Sets aside what the dearest of ``models`` may cost; it comes back when the work has ended, and its calls are
     charged where they are settled."""
 

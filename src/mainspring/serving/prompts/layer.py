@@ -18,7 +18,7 @@ _SYSTEM = ("system", "developer")
 _OWN = ("application", "collection")
 
 
-class Prompting:
+class PromptChoice:
     """Which prompt a request is put under, and how: by what it names, else by the settings."""
 
     def __init__(self, prompts: PromptRegistry | None, registry: Registry, settings: Settings) -> None:
@@ -79,7 +79,7 @@ class UsePrompt(Layer):
     """Below the session: what it remembers are the messages as they were sent, and the prompt is always the one that
     the label points to now. Above the record and the caches: both hold which version it was."""
 
-    def __init__(self, inner: Responder, prompting: Prompting, tracing: Tracing) -> None:
+    def __init__(self, inner: Responder, prompting: PromptChoice, tracing: Tracing) -> None:
         super().__init__(inner)
         self._prompting = prompting
         self._tracing = tracing

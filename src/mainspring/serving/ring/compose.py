@@ -13,7 +13,7 @@ from mainspring.core.types import Responder
 from mainspring.engines.base import Capacity
 from mainspring.serving.admit.admission import Admit
 from mainspring.serving.admit.context_fit import Fits, Window
-from mainspring.serving.admit.gate import Gate, Waits
+from mainspring.serving.admit.gate import Gate, WaitMetrics
 from mainspring.serving.admit.load_shedding import Shed
 from mainspring.serving.admit.rate_limits import Limit, LimitMetrics, RateLimits
 from mainspring.serving.cache.exact import CacheMetrics, Keys, ResponseCache
@@ -23,22 +23,22 @@ from mainspring.serving.guard.input import GuardInput
 from mainspring.serving.guard.layers import About, Detect, GuardMetrics, Policies
 from mainspring.serving.guard.output import GuardOutput
 from mainspring.serving.guard.placeholder_return import Conversations
-from mainspring.serving.guard.tools import GuardCalls, Waiting
+from mainspring.serving.guard.tools import ApprovalStore, GuardCalls
 from mainspring.serving.guard.untrusted import Spotlit
 from mainspring.serving.judge.windows import WindowJudge
 from mainspring.serving.memory.keeper import Keeper
 from mainspring.serving.memory.layer import Quotas, Session
 from mainspring.serving.money.meter import CallMetrics, Meter
 from mainspring.serving.money.pricing import Price, Tariff
-from mainspring.serving.money.reservation import Purse, Reserve
+from mainspring.serving.money.reservation import BudgetReservations, Reserve
 from mainspring.serving.money.spending_bound import Bound
-from mainspring.serving.prompts.layer import Prompting, UsePrompt
+from mainspring.serving.prompts.layer import PromptChoice, UsePrompt
 from mainspring.serving.prompts.registry import PromptRegistry
 from mainspring.serving.ring.assembled_prompt import Assembled, Render
 from mainspring.serving.ring.background import Background
 from mainspring.serving.ring.journal import Journal
 from mainspring.serving.ring.layer_span import steps
-from mainspring.serving.ring.ports import Answers, EventLog, Histories, Room, Tracing
+from mainspring.serving.ring.ports import DiskRoom, EventLog, FinishedAnswers, Histories, Tracing
 from mainspring.serving.ring.preset import ApplyPreset, Presets
 from mainspring.serving.ring.record import Record
 from mainspring.serving.ring.registry import Registry, Select
@@ -49,7 +49,9 @@ from mainspring.serving.route.retry_budget import Budget
 from mainspring.serving.scaling.scale import Scale
 
 
-class Metrics(RequestMetrics, LimitMetrics, GuardMetrics, CacheMetrics, CallMetrics, RetryMetrics, Waits, Protocol):
+class Metrics(
+    RequestMetrics, LimitMetrics, GuardMetrics, CacheMetrics, CallMetrics, RetryMetrics, WaitMetrics, Protocol
+):
     """All that the layers measure."""
 
 
@@ -69,20 +71,20 @@ class Services:
     policy: Policies
     events: EventLog
     histories: Histories
-    answers: Answers
+    answers: FinishedAnswers
     background: Background
     keeper: Keeper | None = None
     journal: Journal | None = None
     assembled: Assembled | None = None
-    purse: Purse | None = None
+    purse: BudgetReservations | None = None
     meaning: Meaning | None = None
     detect: Detect | None = None
     residency: Residency = field(default_factory=Residency)
     judge: WindowJudge | None = None
     prompts: PromptRegistry | None = None
     about: About | None = None
-    approvals: Waiting | None = None
-    room: Room | None = None
+    approvals: ApprovalStore | None = None
+    room: DiskRoom | None = None
     quotas: Quotas | None = None
 
 
@@ -116,7 +118,7 @@ def request_ring(
     outermost = partial(Trace, tracing=services.tracing, metrics=services.metrics, journal=services.journal)
     preset = partial(ApplyPreset, presets=Presets(serving))
     # It opens its own span, where there is a prompt.
-    prompting = Prompting(services.prompts, registry, services.settings)
+    prompting = PromptChoice(services.prompts, registry, services.settings)
     prompt = partial(UsePrompt, prompting=prompting, tracing=services.tracing)
     scale = partial(Scale, most=serving.max_samples)
     above = steps(_before_record(services, registry, limits, gates or {}, keys), services.tracing)

@@ -10,7 +10,7 @@ from mainspring.core.types import Context, Request, Responder, Response
 from mainspring.serving.ring.ports import Tracing
 
 
-class Step(Layer):
+class LayerSpan(Layer):
     """Opens a span named after ``layer``'s class around it, up to the commit point; what it calls goes below. A layer
     with a method ``attributes`` has them of each request on its span."""
 
@@ -30,6 +30,6 @@ def steps(layers: Sequence[LayerFactory], tracing: Tracing) -> list[LayerFactory
     """Each of ``layers`` within a span."""
 
     def step(layer: LayerFactory) -> LayerFactory:
-        return lambda inner: Step(layer(inner), tracing)
+        return lambda inner: LayerSpan(layer(inner), tracing)
 
     return [step(layer) for layer in layers]

@@ -45,7 +45,7 @@ class EventLog(Protocol):
         ...
 
 
-class Room(Protocol):
+class DiskRoom(Protocol):
     """The room on the disk."""
 
     def admit_answer(self) -> None:
@@ -66,7 +66,7 @@ class Histories(Protocol):
         ...
 
 
-class Answers(Protocol):
+class FinishedAnswers(Protocol):
     """The store of finished answers; losing it loses nothing."""
 
     async def get(self, key: str) -> bytes | None: ...

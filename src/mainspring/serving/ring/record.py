@@ -35,7 +35,7 @@ from mainspring.core.types import (
 )
 from mainspring.serving.memory.layer import stored_name
 from mainspring.serving.ring.background import Background
-from mainspring.serving.ring.ports import EventLog, Room, Tracing
+from mainspring.serving.ring.ports import DiskRoom, EventLog, Tracing
 from mainspring.stores.sessions.conversations import SessionTurn
 from mainspring.stores.sql import ids
 
@@ -93,7 +93,7 @@ class Record(Layer):
         events: EventLog,
         background: Background,
         tracing: Tracing | None = None,
-        room: Room | None = None,
+        room: DiskRoom | None = None,
     ) -> None:
         super().__init__(inner)
         self._events = events

@@ -54,7 +54,7 @@ class Served:
         return self.kind == "collection" and bool(reach.collections)
 
 
-class Coming(Protocol):
+class ModelArrival(Protocol):
     """How far a model is that will be served; as text a sentence that begins with its name."""
 
     @property
@@ -90,7 +90,7 @@ class Registry:
     def __init__(self, collections: TenantCollections | None = None) -> None:
         self._served: dict[str, Served] = {}
         self._collections = collections
-        self.coming: dict[str, Callable[[], Coming]] = {}
+        self.coming: dict[str, Callable[[], ModelArrival]] = {}
         """Chat models that are not served yet, and how far they are."""
 
     def add(self, served: Served) -> None:

@@ -10,7 +10,7 @@ from mainspring.engines import ChatModel, Engines, Replica
 from mainspring.engines.chat.responder import EmbedResponder
 from mainspring.engines.encode.reranker import RerankResponder
 from mainspring.serving.admit.gate import Gate
-from mainspring.serving.money.charged_models import Charged
+from mainspring.serving.money.charged_models import ChargedModels
 from mainspring.serving.money.pricing import Price
 from mainspring.serving.money.tariffs import Tariffs
 from mainspring.serving.ring.compose import Services, admit, call_ring, gate_before, meter, shown_ring
@@ -24,7 +24,7 @@ from mainspring.telemetry import Telemetry
 _APPLICATION = 65_536
 
 
-class Names:
+class ServedNames:
     """Fills ``registry``; ``gates`` are those before the engines, by model and replica (None: it bounds itself).
 
     ``charged`` makes embedders and rerankers leave call events; what the models of ``shown`` write passes the output
@@ -47,7 +47,7 @@ class Names:
         for model in engines.chat.values():
             self._gate(model)
         self._reranker = "" if engines.reranker is None else engines.reranker.name
-        self.charged = Charged(self._priced_ring)
+        self.charged = ChargedModels(self._priced_ring)
 
     def chat(self) -> dict[str, Responder]:
         """Serve the chat models and the routes over them; both in their call rings."""

@@ -19,7 +19,7 @@ MAX_KNOWN = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class ReplicaSnapshot:
     """A replica as a choice sees it. ``tokens`` are under way in ``running`` calls, ``expected_s`` is the time to the
     first token that is to be expected when nothing else runs (0: not known yet), ``last`` grows with each call that
     is given, ``held`` is how many leading blocks of the prompt it has read before."""
@@ -33,16 +33,16 @@ class Snapshot:
     held: int = 0
 
 
-Choose = Callable[[Sequence[Snapshot], int, Sequence[int]], int]
+Choose = Callable[[Sequence[ReplicaSnapshot], int, Sequence[int]], int]
 """(replicas, tokens of the call, block keys of its prompt) -> index of the chosen one. There is at least one."""
 
 
-def least_tokens(replicas: Sequence[Snapshot], tokens: int, blocks: Sequence[int]) -> int:  # noqa: ARG001
+def least_tokens(replicas: Sequence[ReplicaSnapshot], tokens: int, blocks: Sequence[int]) -> int:  # noqa: ARG001
     """The fewest tokens under way by weight; of equal ones that which has waited longest."""
     return min(range(len(replicas)), key=lambda i: (_load(replicas[i]), replicas[i].last))
 
 
-def latency(replicas: Sequence[Snapshot], tokens: int, blocks: Sequence[int]) -> int:  # noqa: ARG001
+def latency(replicas: Sequence[ReplicaSnapshot], tokens: int, blocks: Sequence[int]) -> int:  # noqa: ARG001
     """The lowest expected time to the first token times the calls that stand before; unknown ones are tried first."""
 
     def cost(index: int) -> tuple[float, float]:
@@ -55,7 +55,7 @@ def latency(replicas: Sequence[Snapshot], tokens: int, blocks: Sequence[int]) ->
 def weighted(rng: random.Random) -> Choose:
     """At random, by weight."""
 
-    def choose(replicas: Sequence[Snapshot], tokens: int, blocks: Sequence[int]) -> int:  # noqa: ARG001
+    def choose(replicas: Sequence[ReplicaSnapshot], tokens: int, blocks: Sequence[int]) -> int:  # noqa: ARG001
         return rng.choices(range(len(replicas)), [each.weight for each in replicas])[0]
 
     return choose
@@ -68,7 +68,7 @@ def prefix(slack: float) -> Choose:
     beginning must not heap up on one replica. Prompts shorter than a block go to the least load.
     """
 
-    def choose(replicas: Sequence[Snapshot], tokens: int, blocks: Sequence[int]) -> int:
+    def choose(replicas: Sequence[ReplicaSnapshot], tokens: int, blocks: Sequence[int]) -> int:
         if not blocks:
             return least_tokens(replicas, tokens, blocks)
         mean = (sum(each.tokens for each in replicas) + tokens) / sum(each.weight for each in replicas)
@@ -102,7 +102,7 @@ def block_keys(text: str) -> list[int]:
     return keys
 
 
-class Known:
+class KnownBlocks:
     """The blocks that one replica has read, the latest of them: about what its prefix cache can hold."""
 
     def __init__(self, most: int = MAX_KNOWN) -> None:
@@ -131,5 +131,5 @@ class Known:
         self._keys.clear()
 
 
-def _load(replica: Snapshot) -> float:
+def _load(replica: ReplicaSnapshot) -> float:
     return replica.tokens / replica.weight

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from mainspring.core.settings.serving.routing import BalanceSettings
 from mainspring.core.types import Responder
 from mainspring.serving.route.breaker import Breaker
-from mainspring.serving.route.replica_choice import Known, Snapshot
+from mainspring.serving.route.replica_choice import KnownBlocks, ReplicaSnapshot
 
 State = Literal["ready", "starting", "draining", "drained", "open", "half_open", "paused", "full"]
 DECAY_S = 10.0
@@ -52,7 +52,7 @@ class Arm:
         self.replica = replica
         self.name = replica.name
         self.breaker = Breaker(settings)
-        self.known = Known()
+        self.known = KnownBlocks()
         self.tokens = 0
         self.running = 0
         self.served = 0
@@ -80,9 +80,9 @@ class Arm:
         # Of a half-open one only the first call is let through.
         return "half_open" if self.breaker.allows(now) else "open"
 
-    def snapshot(self, now: float, blocks: Sequence[int]) -> Snapshot:
+    def snapshot(self, now: float, blocks: Sequence[int]) -> ReplicaSnapshot:
         """It, as a choice sees it."""
-        return Snapshot(
+        return ReplicaSnapshot(
             self.name,
             self.replica.weight,
             self.tokens,

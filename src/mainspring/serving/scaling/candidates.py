@@ -11,16 +11,7 @@ from dataclasses import dataclass, field
 from mainspring.core.errors import DeadlineExceeded, MainspringError, Unsupported
 from mainspring.core.path import Answer, Choice, collect, together
 from mainspring.core.settings.serving.scaling import ScalingPlan
-from mainspring.core.types import (
-    ChatRequest,
-    Context,
-    Grammar,
-    Message,
-    Responder,
-    Response,
-    Sampling,
-    Usage,
-)
+from mainspring.core.types import ChatRequest, Context, Grammar, Message, Responder, Response, Sampling, Usage
 from mainspring.serving.ring.repair import Validator, validator
 from mainspring.serving.scaling import extract
 
@@ -46,7 +37,7 @@ class AnswerCandidate:
 
 
 @dataclass(slots=True)
-class Spent:
+class CallTotals:
     """What the calls of one answer took, and how many there were."""
 
     usage: Usage = field(default_factory=Usage)
@@ -61,7 +52,7 @@ class Sampler:
     """Asks ``inner`` for candidates of ``request`` within the caller's allowance and deadline."""
 
     def __init__(self, inner: Responder, request: ChatRequest, context: Context, plan: ScalingPlan) -> None:
-        self.spent = Spent()
+        self.spent = CallTotals()
         self._inner = inner
         self._request = request
         self._context = context.nested()

@@ -22,7 +22,7 @@ Counts = Mapping[tuple[str, int], int]
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class FrozenState:
     """What was frozen: rows of ``READ`` and of ``UPLOADS``, and ``counted`` of a table. ``held_s`` is for how long
     writers of the database waited."""
 
@@ -33,7 +33,7 @@ class Moment:
     held_s: float
 
 
-def missing(staged: Path, moment: Moment) -> list[str]:
+def missing(staged: Path, moment: FrozenState) -> list[str]:
     """The documents that are read and whose text or chunks are not in the copy."""
     found = [f"file {name}: its bytes" for name, sha256 in moment.uploads if not (staged / blob(sha256)).is_file()]
     tables: dict[str, list[tuple[str, str, int, int]]] = {}

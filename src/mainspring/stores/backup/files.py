@@ -24,7 +24,7 @@ _SQLITE = b"SQLite format 3\x00"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class BackupScope:
     """What is copied; models, which may lie under the home, are not. ``database``: its file; None for Postgres."""
 
     home: Path
@@ -37,7 +37,7 @@ def blob(sha256: str) -> Path:
     return Path("blobs") / sha256[:2] / sha256
 
 
-def link_files(place: Place, staged: Path, blobs: set[str]) -> None:
+def link_files(place: BackupScope, staged: Path, blobs: set[str]) -> None:
     """Second names under ``staged`` for the files of the home, of its blobs those that are named."""
     for path in _files(place):
         relative = path.relative_to(place.home)
@@ -49,7 +49,7 @@ def link_files(place: Place, staged: Path, blobs: set[str]) -> None:
             _link(path, staged / relative)
 
 
-def _files(place: Place) -> Iterator[Path]:
+def _files(place: BackupScope) -> Iterator[Path]:
     for folder, names, files in os.walk(place.home):
         here = Path(folder)
         names[:] = [name for name in names if here / name != place.models]

@@ -97,24 +97,26 @@ def _alone(home: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _place_of(settings: Settings) -> tuple[files.Place, sa.URL | None]:
+def _place_of(settings: Settings) -> tuple[files.BackupScope, sa.URL | None]:
     """What is copied, and the address of the database where it is a Postgres."""
     home, models, url = settings.home, settings.models.directory, sql.url_of(settings)
     if url is None:
-        return files.Place(home, home / sql.FILE_NAME, models), None
+        return files.BackupScope(home, home / sql.FILE_NAME, models), None
     if url.get_backend_name() == "sqlite" and url.database:
-        return files.Place(home, Path(url.database), models), None
-    return files.Place(home, None, models), url
+        return files.BackupScope(home, Path(url.database), models), None
+    return files.BackupScope(home, None, models), url
 
 
-def _freeze(place: files.Place, url: sa.URL | None, staged: Path, *, vectors: bool) -> check.Moment | None:
+def _freeze(place: files.BackupScope, url: sa.URL | None, staged: Path, *, vectors: bool) -> check.FrozenState | None:
     if url is not None:
         return backup_postgres.freeze(place, url, staged, vectors=vectors)
     assert place.database is not None
     return backup_sqlite.freeze(place, place.database, staged)
 
 
-def _stage(freeze: Callable[[], check.Moment | None], staged: Path, *, keep_going: bool, tell: Tell) -> BackupReport:
+def _stage(
+    freeze: Callable[[], check.FrozenState | None], staged: Path, *, keep_going: bool, tell: Tell
+) -> BackupReport:
     moment, missing = None, list[str]()
     for attempt in range(1, ATTEMPTS + 1):
         tell("Freeze", attempt, ATTEMPTS)

@@ -36,7 +36,7 @@ WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_s
 """
 
 
-def freeze(place: files.Place, url: sa.URL, staged: Path, *, vectors: bool) -> check.Moment | None:
+def freeze(place: files.BackupScope, url: sa.URL, staged: Path, *, vectors: bool) -> check.FrozenState | None:
     """Second names for all files, and a dump, of one moment; None where a collection was dropped meanwhile, so that it
     has to be begun again. ``vectors``: chunks are in the database too.
 
@@ -54,7 +54,7 @@ def restore(url: sa.URL, dump: Path) -> None:
     asyncio.run(_restore(url, dump))
 
 
-async def _freeze(place: files.Place, url: sa.URL, staged: Path, vectors: bool) -> check.Moment | None:
+async def _freeze(place: files.BackupScope, url: sa.URL, staged: Path, vectors: bool) -> check.FrozenState | None:
     async with (
         _connected(url) as reader,
         _connected(url) as holder,
@@ -87,7 +87,7 @@ async def _freeze(place: files.Place, url: sa.URL, staged: Path, vectors: bool) 
             if "does not exist" in str(error):
                 return None
             raise
-    return check.Moment(schema, read, uploads, counted, held_s)
+    return check.FrozenState(schema, read, uploads, counted, held_s)
 
 
 async def _counted(url: sa.URL, snapshot: str, names: set[str]) -> Any:

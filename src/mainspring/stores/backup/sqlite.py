@@ -15,7 +15,7 @@ import mainspring.stores.sql.database as sql
 from mainspring.core.errors import StoreError
 
 
-def freeze(place: files.Place, database: Path, staged: Path) -> check.Moment:
+def freeze(place: files.BackupScope, database: Path, staged: Path) -> check.FrozenState:
     """Second names for all files, and the database, of one moment. Raises ``StoreError``."""
     with contextlib.closing(_connect(database)) as reader, contextlib.closing(_connect(database)) as writer:
         try:
@@ -37,10 +37,10 @@ def freeze(place: files.Place, database: Path, staged: Path) -> check.Moment:
                 f"the database {database} cannot be copied: {error}", remedy="Look at it with `mainspring doctor`"
             ) from error
     copy_others(place, staged)
-    return check.Moment(schema, read, uploads, functools.partial(check.counted_in_files, staged), held_s)
+    return check.FrozenState(schema, read, uploads, functools.partial(check.counted_in_files, staged), held_s)
 
 
-def copy_others(place: files.Place, staged: Path) -> None:
+def copy_others(place: files.BackupScope, staged: Path) -> None:
     """Further SQLite files of the home."""
     for name in files.databases(place.home, place.database):
         with contextlib.closing(_connect(place.home / name)) as other:

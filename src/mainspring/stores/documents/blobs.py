@@ -25,7 +25,7 @@ from mainspring.core import private_files
 from mainspring.core.errors import NotFound, StoreError
 from mainspring.stores.schema import discarded, documents, files
 from mainspring.stores.sql.database import Database
-from mainspring.stores.sql.disk_space import Room
+from mainspring.stores.sql.disk_space import DiskRoom
 
 # What a killed process left half written is nobody's after this long.
 ABANDONED_S = 3600.0
@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 class Blobs:
     """A directory of blobs."""
 
-    def __init__(self, directory: Path, room: Room | None = None) -> None:
+    def __init__(self, directory: Path, room: DiskRoom | None = None) -> None:
         self._directory = directory
         self._room = room
         self._unfinished = directory / "unfinished"

@@ -41,7 +41,7 @@ from mainspring.stores.documents.visibility import Generations, visible
 from mainspring.stores.events.audit_log import Audit, By, Hidden
 from mainspring.stores.schema import documents
 from mainspring.stores.sql.database import Database
-from mainspring.stores.vectors.base import Current, Stale
+from mainspring.stores.vectors.base import CurrentGenerations, StaleChunks
 
 __all__ = [
     "About",
@@ -295,11 +295,11 @@ class Documents:
         """Whether ``collection`` was re-indexed since it was read, or is gone."""
         return await self._database.read(lambda connection: moves.moved(connection, collection)) is not None
 
-    async def stale(self, collection: Collection) -> list[Stale]:
+    async def stale(self, collection: Collection) -> list[StaleChunks]:
         """Chunks that the vector store has still to forget; ``settled`` says that it has."""
         return await self._database.read(lambda connection: stale_chunks.read(connection, collection))
 
-    async def settled(self, collection: Collection, forgotten: Sequence[Stale]) -> None:
+    async def settled(self, collection: Collection, forgotten: Sequence[StaleChunks]) -> None:
         """Note that these chunks are forgotten."""
         if forgotten:
             await self._database.write(lambda connection: stale_chunks.clear(connection, collection, forgotten))
@@ -327,7 +327,7 @@ class Documents:
         found = await self._database.read(lambda connection: connection.execute(query).all())
         return {row.id: document_of(row) for row in found if visible(row, groups)}
 
-    async def current(self, collection: Collection, groups: frozenset[str] | None) -> Current:
+    async def current(self, collection: Collection, groups: frozenset[str] | None) -> CurrentGenerations:
         """The generation that is read of each document that has one and that ``groups`` may see.
 
         This is what a search passes to ``VectorStore.search``: with ``principal.groups``, so that what those may not

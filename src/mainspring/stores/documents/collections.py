@@ -29,22 +29,15 @@ import mainspring.stores.sql.pages as pages
 import mainspring.stores.sql.rows as rows
 from mainspring.core.errors import Conflict, InvalidRequest, MainspringError, NotFound
 from mainspring.stores.documents.blobs import Blobs
-from mainspring.stores.documents.catalogue import (
-    Collection,
-    Document,
-    Documents,
-    DocumentVersion,
-    Status,
-    document_of,
-)
+from mainspring.stores.documents.catalogue import Collection, Document, Documents, DocumentVersion, Status, document_of
 from mainspring.stores.events.audit_log import LOCAL, Audit, By, Hidden
 from mainspring.stores.keys.quotas import Quotas
 from mainspring.stores.schema import collections, document_graphs, documents, sources, stale_chunks
 from mainspring.stores.sql.database import Database
 from mainspring.stores.sql.pages import Page, Place, Slice
-from mainspring.stores.sql.row_access import IN_COLLECTION, Sight
+from mainspring.stores.sql.row_access import IN_COLLECTION, RowAccess
 
-__all__ = ["Collection", "Collections", "Document", "DocumentVersion", "Tally"]
+__all__ = ["Collection", "Collections", "Document", "DocumentCounts", "DocumentVersion"]
 
 PREFIX = "vs_"
 # How long ``version`` may lag behind what another process has published.
@@ -54,7 +47,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class DocumentCounts:
     """How many documents of a collection have each status, and how many characters they hold."""
 
     counts: Mapping[str, int]
@@ -172,7 +165,7 @@ class Collections(Documents):
 
         return (await self._database.read(work)).map(_collection)
 
-    async def tallies(self, found: Sequence[Collection], *, groups: frozenset[str]) -> dict[str, Tally]:
+    async def tallies(self, found: Sequence[Collection], *, groups: frozenset[str]) -> dict[str, DocumentCounts]:
         """What each collection holds that ``groups`` may see, by id. Takes some hundred at most."""
 
         def work(connection: sa.Connection) -> builtins.list[Any]:
@@ -184,7 +177,7 @@ class Collections(Documents):
                     documents.c.collection_id, documents.c.status, sa.func.count(), sa.func.sum(documents.c.chars)
                 )
                 .join(collections, IN_COLLECTION)
-                .where(mine, Sight(connection, groups).sees_document())
+                .where(mine, RowAccess(connection, groups).sees_document())
                 .group_by(documents.c.collection_id, documents.c.status)
             )
             return builtins.list(connection.execute(query))
@@ -193,7 +186,7 @@ class Collections(Documents):
         for collection_id, status, count, chars in await self._database.read(work):
             tallied[collection_id][status] = (count, int(chars))
         return {
-            collection_id: Tally(
+            collection_id: DocumentCounts(
                 {status: count for status, (count, _) in statuses.items()}, sum(chars for _, chars in statuses.values())
             )
             for collection_id, statuses in tallied.items()
@@ -323,13 +316,13 @@ def _seen(
 ) -> sa.Select[Any]:
     # The one place where collections are read for somebody.
     return sa.select(collections).where(
-        collections.c.tenant == tenant, where, Sight(connection, groups).sees_collection()
+        collections.c.tenant == tenant, where, RowAccess(connection, groups).sees_collection()
     )
 
 
 def _documents_seen(connection: sa.Connection, collection: Collection, groups: frozenset[str]) -> sa.Select[Any]:
     within = sa.and_(documents.c.tenant == collection.tenant, documents.c.collection_id == collection.id)
-    seen = Sight(connection, groups).sees_document()
+    seen = RowAccess(connection, groups).sees_document()
     return sa.select(documents).join(collections, IN_COLLECTION).where(within, seen)
 
 

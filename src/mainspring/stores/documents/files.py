@@ -26,7 +26,7 @@ from mainspring.stores.keys.quotas import Quotas
 from mainspring.stores.schema import collections, documents, files
 from mainspring.stores.sql.database import Database
 from mainspring.stores.sql.pages import Page, Slice
-from mainspring.stores.sql.row_access import IN_COLLECTION, Sight
+from mainspring.stores.sql.row_access import IN_COLLECTION, RowAccess
 
 PREFIX = "file-"
 ANSWERS = "batch_output"
@@ -127,7 +127,7 @@ class Files:
         await self.get(tenant, file_id, groups=groups)
 
         def work(connection: sa.Connection) -> builtins.list[tuple[str, str]]:
-            seen = connection.execute(query.where(Sight(connection, groups).sees_document())).all()
+            seen = connection.execute(query.where(RowAccess(connection, groups).sees_document())).all()
             if len(connection.execute(query).all()) > len(seen):
                 raise Conflict(
                     f"{file_id} is also held where this key may not delete it",
@@ -195,7 +195,7 @@ def _seen(
     connection: sa.Connection, tenant: str, groups: frozenset[str], where: sa.ColumnElement[bool]
 ) -> sa.Select[Any]:
     # The one place where files are read for somebody.
-    sight = Sight(connection, groups)
+    sight = RowAccess(connection, groups)
     uses = (
         sa.select(documents.c.id)
         .join(collections, IN_COLLECTION)

@@ -83,7 +83,7 @@ def _narrow_files(connection: sa.Connection, gone: Sequence[sa.Row[Any]], groups
         connection.execute(sa.update(files).where(mine).values(groups=rows.names(narrowed)))
 
 
-class Pending:
+class PendingErasure:
     """The notes, and the answers that they concern."""
 
     def __init__(self, database: Database) -> None:

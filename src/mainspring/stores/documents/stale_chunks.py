@@ -13,7 +13,7 @@ import sqlalchemy as sa
 import mainspring.stores.sql.rows as rows
 from mainspring.stores.documents.records import Collection
 from mainspring.stores.schema import documents, stale_chunks
-from mainspring.stores.vectors.base import Stale
+from mainspring.stores.vectors.base import StaleChunks
 
 
 def note(connection: sa.Connection, collection: Collection, document_id: str, below: int) -> None:
@@ -27,7 +27,7 @@ def note(connection: sa.Connection, collection: Collection, document_id: str, be
     connection.execute(rows.insert_new(connection, stale_chunks), entry)
 
 
-def read(connection: sa.Connection, collection: Collection) -> list[Stale]:
+def read(connection: sa.Connection, collection: Collection) -> list[StaleChunks]:
     """The notes of a collection."""
     kept = sa.and_(
         documents.c.tenant == stale_chunks.c.tenant,
@@ -40,10 +40,10 @@ def read(connection: sa.Connection, collection: Collection) -> list[Stale]:
         .select_from(stale_chunks.outerjoin(documents, kept))
         .where(_within(collection))
     )
-    return [Stale(*row) for row in connection.execute(query)]
+    return [StaleChunks(*row) for row in connection.execute(query)]
 
 
-def clear(connection: sa.Connection, collection: Collection, forgotten: Sequence[Stale]) -> None:
+def clear(connection: sa.Connection, collection: Collection, forgotten: Sequence[StaleChunks]) -> None:
     """Delete the notes that were acted on; those that were written since stay."""
     gone = sa.delete(stale_chunks).where(
         _within(collection),

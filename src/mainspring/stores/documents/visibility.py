@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from cachetools import LRUCache
 
 import mainspring.stores.sql.rows as rows
-from mainspring.stores.vectors.base import Current
+from mainspring.stores.vectors.base import CurrentGenerations
 
 # Sets of groups whose view of a collection is kept.
 _VIEWS = 64
@@ -35,11 +35,11 @@ class Generations:
     """The generations that are read at one version of a collection, as each set of groups may see them."""
 
     version: int
-    everything: Current = field(default_factory=Current)
+    everything: CurrentGenerations = field(default_factory=CurrentGenerations)
     _restricted: dict[str, tuple[frozenset[str], frozenset[str]]] = field(default_factory=dict)
     _mentioned: frozenset[str] = frozenset()
     _quarantined: frozenset[str] = frozenset()
-    _views: LRUCache[frozenset[str], Current] = field(default_factory=lambda: LRUCache(_VIEWS))
+    _views: LRUCache[frozenset[str], CurrentGenerations] = field(default_factory=lambda: LRUCache(_VIEWS))
 
     @classmethod
     def of(cls, version: int, found: Iterable[sa.Row[Any]]) -> Generations:
@@ -57,9 +57,9 @@ class Generations:
             if row.groups != "[]" or row.read_groups != "[]":
                 restricted[row.id] = _groups(row.groups), _groups(row.read_groups)
         mentioned = frozenset().union(*(each for lists in restricted.values() for each in lists))
-        return Generations(version, Current(everything), restricted, mentioned, frozenset(quarantined))
+        return Generations(version, CurrentGenerations(everything), restricted, mentioned, frozenset(quarantined))
 
-    def view(self, groups: frozenset[str] | None) -> Current:
+    def view(self, groups: frozenset[str] | None) -> CurrentGenerations:
         """What ``groups`` may find, by document id: nothing that is quarantined."""
         if groups is None or not (self._restricted or self._quarantined):
             return self.everything
@@ -70,7 +70,7 @@ class Generations:
                 name for name, lists in self._restricted.items() if not all(admits(each, known) for each in lists)
             }
             closed |= self._quarantined
-            view = Current({name: number for name, number in self.everything.items() if name not in closed})
+            view = CurrentGenerations({name: number for name, number in self.everything.items() if name not in closed})
             self._views[known] = view
         return view
 

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from mainspring.core.errors import InvalidRequest
 from mainspring.stores.schema import events, keys, sessions, turns
-from mainspring.stores.sql.row_access import Sight
+from mainspring.stores.sql.row_access import RowAccess
 
 T = TypeVar("T")
 Kind = Literal["user", "session", "key", "tenant"]
@@ -96,7 +96,7 @@ def find(connection: sa.Connection, subject: Subject, upto: float, known: Held |
 
 def visible(connection: sa.Connection, tenant: str, groups: frozenset[str]) -> sa.ColumnElement[bool]:
     """Of answers: those whose asker's groups are all among ``groups``."""
-    sight = Sight(connection, groups)
+    sight = RowAccess(connection, groups)
     asker = sa.and_(keys.c.tenant == tenant, keys.c.id == sight.field(events.c.facts, "key_id"))
     beyond = sa.select(sa.literal(1)).select_from(keys).where(asker, ~sight.has_all(keys.c.groups))
     return ~beyond.correlate(events).exists()
@@ -120,7 +120,7 @@ def _answers(tenant: str, upto: float) -> sa.Select[Any]:
 
 def _named(connection: sa.Connection, subject: Subject, upto: float) -> sa.Select[Any]:
     query = _answers(subject.tenant, upto)
-    field_of = Sight(connection, frozenset()).field
+    field_of = RowAccess(connection, frozenset()).field
     match subject.kind:
         case "user":
             # The second condition is what lets the index of named ones be used.
@@ -168,7 +168,7 @@ def _replayed(connection: sa.Connection, tenant: str, answers: Iterable[str], up
 
 def _continuing(connection: sa.Connection, tenant: str, answers: Iterable[str], upto: float) -> Iterator[sa.Row[Any]]:
     """The answers that continue one of ``answers`` by its id."""
-    previous = Sight(connection, frozenset()).field(events.c.facts, "previous")
+    previous = RowAccess(connection, frozenset()).field(events.c.facts, "previous")
     known = set(answers)
     query = _answers(tenant, upto).add_columns(previous.label("previous")).where(previous.is_not(None))
     # Those that continue any are few; asking for each of many ids would read all facts once for each part of them.

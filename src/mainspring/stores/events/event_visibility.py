@@ -11,16 +11,16 @@ import sqlalchemy as sa
 
 from mainspring.stores.money.ledger import GIVEN_AGAIN
 from mainspring.stores.schema import collections, documents, events, keys
-from mainspring.stores.sql.row_access import IN_COLLECTION, Sight
+from mainspring.stores.sql.row_access import IN_COLLECTION, RowAccess
 
 
 def seen(connection: sa.Connection, groups: frozenset[str]) -> sa.ColumnElement[bool]:
     """The condition of rows of ``events`` that ``groups`` may see."""
-    sight = Sight(connection, groups)
+    sight = RowAccess(connection, groups)
     return sa.and_(~_came_upon_hidden(sight), sa.or_(~_untold(sight), ~_asked_with_more(sight)))
 
 
-def _came_upon_hidden(sight: Sight) -> sa.ColumnElement[bool]:
+def _came_upon_hidden(sight: RowAccess) -> sa.ColumnElement[bool]:
     retrieval, about = _retrieval()
     stores, hits = _found(sight, retrieval)
     store = sa.and_(collections.c.tenant == retrieval.c.tenant, collections.c.id == stores.c.value)
@@ -33,7 +33,7 @@ def _came_upon_hidden(sight: Sight) -> sa.ColumnElement[bool]:
     )
 
 
-def _untold(sight: Sight) -> sa.ColumnElement[bool]:
+def _untold(sight: RowAccess) -> sa.ColumnElement[bool]:
     retrieval, about = _retrieval()
     stores, hits = _found(sight, retrieval)
     within, _ = _found(sight, retrieval)
@@ -53,7 +53,7 @@ def _untold(sight: Sight) -> sa.ColumnElement[bool]:
     )
 
 
-def _asked_with_more(sight: Sight) -> sa.ColumnElement[bool]:
+def _asked_with_more(sight: RowAccess) -> sa.ColumnElement[bool]:
     answer, of_answer = _answer()
     asker = sa.and_(keys.c.tenant == answer.c.tenant, keys.c.id == sight.field(answer.c.facts, "key_id"))
     # Who came with a token has no row: its groups stand with the answer.
@@ -78,7 +78,7 @@ def _answer() -> tuple[sa.FromClause, sa.ColumnElement[bool]]:
     return answer, sa.and_(answer.c.tenant == events.c.tenant, answer.c.id == events.c.subject)
 
 
-def _found(sight: Sight, retrieval: sa.FromClause) -> tuple[sa.TableValuedAlias, sa.TableValuedAlias]:
+def _found(sight: RowAccess, retrieval: sa.FromClause) -> tuple[sa.TableValuedAlias, sa.TableValuedAlias]:
     """The ids of the collections that a retrieval came upon, and its hits."""
     facts = retrieval.c.facts
     return sight.items(sight.field(facts, "collections")), sight.items(sight.field(facts, "hits"))

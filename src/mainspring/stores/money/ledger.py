@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from mainspring.core.errors import InvalidRequest
 from mainspring.stores.schema import events
 from mainspring.stores.sql.database import Database
-from mainspring.stores.sql.row_access import Sight
+from mainspring.stores.sql.row_access import RowAccess
 
 Dimension = Literal["tenant", "key", "application", "model", "day", "hour", "request"]
 UNCHARGED = "no"
@@ -187,11 +187,11 @@ def _query(connection: sa.Connection, kind: str, by: Sequence[Dimension], asked:
     count = sa.func.count()
     if kind == "answer":
         saved = sa.func.coalesce(sa.func.sum(_number(connection, "saved_nanousd")), 0)
-        hit = Sight(connection, frozenset()).field(events.c.facts, "cache").in_(GIVEN_AGAIN)
+        hit = RowAccess(connection, frozenset()).field(events.c.facts, "cache").in_(GIVEN_AGAIN)
         query: sa.Select[Any] = sa.select(*groups, count, saved).where(matching, hit)
     else:
         sums = [sa.func.coalesce(sa.func.sum(_number(connection, name)), 0) for name in _SUMS]
-        sight = Sight(connection, frozenset())
+        sight = RowAccess(connection, frozenset())
         counts = [sa.func.count(sight.field(events.c.facts, name)) for name in _COUNTS]
         query = sa.select(*groups, count, *sums, *counts).where(matching)
     return query.group_by(*groups) if groups else query
@@ -250,4 +250,4 @@ def _field(connection: sa.Connection, name: str) -> sa.ColumnElement[str]:
 
 
 def _number(connection: sa.Connection, name: str) -> sa.ColumnElement[int]:
-    return sa.cast(Sight(connection, frozenset()).field(events.c.facts, name), sa.BigInteger)
+    return sa.cast(RowAccess(connection, frozenset()).field(events.c.facts, name), sa.BigInteger)

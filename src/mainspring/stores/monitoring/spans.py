@@ -49,7 +49,7 @@ class SpanRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class TraceFilter:
     """Which traces are listed. ``model`` is what was asked for; ``least_ns`` nanoseconds or more; ``before_ns``: begun
     before this Unix time in nanoseconds; ``least_nanousd``: all of it cost that much or more; ``answered``: whether
     documents answered; ``traces``: one of these, as JSON. None: any."""
@@ -136,7 +136,7 @@ class Spans:
         found = await self._file.run(lambda connection: connection.execute(query, (tenant,)).fetchall())
         return frozenset(name for (name,) in found)
 
-    async def traces(self, tenant: str, groups: frozenset[str], wanted: Wanted, limit: int) -> list[TraceRow]:
+    async def traces(self, tenant: str, groups: frozenset[str], wanted: TraceFilter, limit: int) -> list[TraceRow]:
         """The latest traces that a key of ``tenant`` in ``groups`` may see, newest first, ``limit`` at most."""
         given = {name: getattr(wanted, name) for name in _FILTERS if getattr(wanted, name) is not None}
         where = " AND ".join(["root", _SEEN, *(_FILTERS[name] for name in given)])

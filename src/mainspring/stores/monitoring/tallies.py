@@ -28,7 +28,7 @@ class TallyRow:
     counted: Mapping[str, Any]
 
 
-class Kept(Sequence[TallyRow]):
+class StoredTallies(Sequence[TallyRow]):
     """Rows whose JSON is parsed by whoever looks at them, in a thread of its own where they are many."""
 
     def __init__(self, found: Sequence[sa.Row[Any]]) -> None:
@@ -75,7 +75,7 @@ class Tallies:
         *,
         tenant: str | None = None,
         application: str | None = None,
-    ) -> Kept:
+    ) -> StoredTallies:
         """The same, still to be parsed."""
         query = sa.select(tallies).where(tallies.c.span == span, tallies.c.at >= since).order_by(tallies.c.at)
         if until is not None:
@@ -83,7 +83,7 @@ class Tallies:
         for column, value in ((tallies.c.tenant, tenant), (tallies.c.application, application)):
             if value is not None:
                 query = query.where(column == value)
-        return Kept(await self._database.read(lambda connection: connection.execute(query).all()))
+        return StoredTallies(await self._database.read(lambda connection: connection.execute(query).all()))
 
     async def known(self, tenant: str | None = None) -> list[tuple[str, str]]:
         """(tenant, application) of all that is counted."""

@@ -29,7 +29,7 @@ from mainspring.stores.sessions.turns import (
 )
 from mainspring.stores.sql.database import Database
 from mainspring.stores.sql.pages import Page, Place, Slice
-from mainspring.stores.sql.row_access import Sight
+from mainspring.stores.sql.row_access import RowAccess
 
 __all__ = ["Conversation", "SessionInfo", "SessionTurn", "Sessions", "Summary", "TurnMessage"]
 
@@ -350,7 +350,7 @@ def _copy(connection: sa.Connection, table: sa.Table, column: str, what: tuple[s
 
 def _forget_answers(connection: sa.Connection, tenant: str, where: sa.ColumnElement[bool], name: str) -> Sequence[str]:
     """Take the texts of the answers of a session out of their events; what those referred to."""
-    field = Sight(connection, frozenset()).field
+    field = RowAccess(connection, frozenset()).field
     traces = sa.select(turns.c.trace_id).where(where, turns.c.trace_id != "")
     answers = sa.select(events.c.subject).where(
         events.c.tenant == tenant,

@@ -23,7 +23,7 @@ _SPOKEN = ("user", "assistant")
 
 
 @dataclass(frozen=True, slots=True)
-class Older:
+class EmbeddedMessage:
     """A message of the past with its embedding, a float32 array of ``dimensions`` (None: not made yet)."""
 
     said: TurnMessage
@@ -31,7 +31,7 @@ class Older:
 
 
 @dataclass(frozen=True, slots=True)
-class Uncovered:
+class UncoveredMessages:
     """Messages of which something is still to be derived, oldest first, at a ``revision`` of their session (None: there
     is no such session), and the summary that covers what was before."""
 
@@ -46,7 +46,9 @@ class SessionMemory:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def older(self, tenant: str, session_id: str, embedder: str, *, before: str, limit: int) -> list[Older]:
+    async def older(
+        self, tenant: str, session_id: str, embedder: str, *, before: str, limit: int
+    ) -> list[EmbeddedMessage]:
         """What users and assistants said before turn ``before``, oldest first; the latest ``limit`` of it."""
         query = (
             messages_query()
@@ -58,9 +60,9 @@ class SessionMemory:
             .limit(limit)
         )
         found = await self._database.read(lambda connection: connection.execute(query).all())
-        return [Older(turn_message(row), _vector(row.vector)) for row in reversed(found)]
+        return [EmbeddedMessage(turn_message(row), _vector(row.vector)) for row in reversed(found)]
 
-    async def unembedded(self, tenant: str, session_id: str, embedder: str, limit: int) -> Uncovered:
+    async def unembedded(self, tenant: str, session_id: str, embedder: str, limit: int) -> UncoveredMessages:
         """Messages of users and assistants that have no embedding yet, the first ``limit``."""
         query = (
             messages_query()
@@ -69,10 +71,10 @@ class SessionMemory:
         )
         return await self._database.read(lambda connection: _first(connection, tenant, session_id, query, limit))
 
-    async def uncovered(self, tenant: str, session_id: str, limit: int) -> Uncovered:
+    async def uncovered(self, tenant: str, session_id: str, limit: int) -> UncoveredMessages:
         """The messages behind the summary, the first ``limit``."""
 
-        def work(connection: sa.Connection) -> Uncovered:
+        def work(connection: sa.Connection) -> UncoveredMessages:
             summary = summary_of(connection, tenant, session_id)
             query = messages_query().where(turns.c.id > summary.upto) if summary else messages_query()
             return _first(connection, tenant, session_id, query, limit, summary)
@@ -143,13 +145,13 @@ def _first(
     query: sa.Select[Any],
     limit: int,
     summary: Summary | None = None,
-) -> Uncovered:
+) -> UncoveredMessages:
     mine = sa.and_(sessions.c.tenant == tenant, sessions.c.session_id == session_id)
     # Read before the messages: what is deleted after it changes it.
     revision = connection.execute(sa.select(sessions.c.revision).where(mine)).scalar_one_or_none()
     wanted = query.where(turns.c.tenant == tenant, turns.c.session_id == session_id)
     found = connection.execute(wanted.order_by(turns.c.id, turns.c.position).limit(limit)).all()
-    return Uncovered(revision, tuple(turn_message(row) for row in found), summary)
+    return UncoveredMessages(revision, tuple(turn_message(row) for row in found), summary)
 
 
 def _unchanged(connection: sa.Connection, tenant: str, session_id: str, revision: int) -> bool:
@@ -168,7 +170,7 @@ def _vector(data: bytes | None) -> Any:
     return None if data is None else np.frombuffer(data, dtype="<f2").astype(np.float32)
 
 
-def matrix(older: Sequence[Older], dimensions: int) -> Any:
+def matrix(older: Sequence[EmbeddedMessage], dimensions: int) -> Any:
     """The embeddings as a float32 array (messages, dimensions), zeros where there is none yet."""
     found = np.zeros((len(older), dimensions), dtype=np.float32)
     for index, each in enumerate(older):

@@ -22,7 +22,7 @@ BALLAST_BYTES = 8 * 2**20
 _FRESH_S = 1.0
 
 
-class Room:
+class DiskRoom:
     """The free bytes of the disk under ``home``; ``reserve`` of them are kept free (0: nobody looks)."""
 
     def __init__(self, home: Path, reserve: int, free: Callable[[Path], int] | None = None) -> None:

@@ -9,7 +9,7 @@ from mainspring.core.types import confinement, real
 from mainspring.stores.schema import collections, documents
 
 
-class Sight:
+class RowAccess:
     """What ``groups`` may see, as conditions of queries on ``connection``.
 
     Who is confined to some collections sees no others, and of what is in none only what those left who are confined in

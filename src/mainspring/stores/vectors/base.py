@@ -81,7 +81,7 @@ class SearchHit:
     parent_end: int = -1
 
 
-class Current(dict[str, int]):
+class CurrentGenerations(dict[str, int]):
     """The generation that is read of each document, by id; never changed once it is made.
 
     So a store may remember what it derives from one for as long as it is asked with the very same object.
@@ -96,7 +96,7 @@ class Current(dict[str, int]):
 
 
 @dataclass(frozen=True, slots=True)
-class Stale:
+class StaleChunks:
     """Chunks that nothing shows any more: of ``document_id`` the generations below ``below``, but not ``kept``
     (0: none of them is kept)."""
 
@@ -120,7 +120,7 @@ class VectorStore(Protocol):
         """Forget these generations of a document, all of them with None. Absent ones are no error."""
         ...
 
-    async def forget(self, collection_id: str, stale: Sequence[Stale]) -> None:
+    async def forget(self, collection_id: str, stale: Sequence[StaleChunks]) -> None:
         """Delete the chunks of all ``stale`` in one go. Absent ones are no error."""
         ...
 

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from mainspring.core import private_files
 from mainspring.core.errors import StoreError
-from mainspring.stores.vectors.base import EFFORT, ChunkRow, SearchHit, Stages, Stale
+from mainspring.stores.vectors.base import EFFORT, ChunkRow, SearchHit, Stages, StaleChunks
 from mainspring.stores.vectors.lance_index import index, index_text, kinds, rewrite, waits
 from mainspring.stores.vectors.lance_search import find, quoted
 from mainspring.stores.vectors.lance_sync import sync_since
@@ -84,7 +84,7 @@ class LanceVectors:
             if table is not None:
                 await table.delete(condition)
 
-    async def forget(self, collection_id: str, stale: Sequence[Stale]) -> None:
+    async def forget(self, collection_id: str, stale: Sequence[StaleChunks]) -> None:
         """Delete the chunks of all ``stale``, some hundred documents a statement."""
         async with self._lock(collection_id), self._errors(collection_id, "written"):
             table = await self._table(collection_id)
@@ -378,7 +378,7 @@ def _by_digest(found: Any) -> dict[str, Any]:
     return dict(zip(rows["digest"].to_pylist(), matrix, strict=True))
 
 
-def _condition(stale: Stale) -> str:
+def _condition(stale: StaleChunks) -> str:
     condition = f"document_id = {quoted(stale.document_id)} AND generation < {int(stale.below)}"
     return f"({condition} AND generation <> {int(stale.kept)})" if stale.kept else f"({condition})"
 

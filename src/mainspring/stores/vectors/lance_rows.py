@@ -16,7 +16,7 @@ import numpy as np
 from cachetools import LRUCache
 from numpy.typing import NDArray
 
-from mainspring.stores.vectors.base import Current
+from mainspring.stores.vectors.base import CurrentGenerations
 
 # Sets of documents whose rows are remembered.
 _MASKS = 64
@@ -50,7 +50,7 @@ class Rows:
     generations: NDArray[np.int64]
     names: dict[str, int]
     matrix: NDArray[np.uint16] | None = None
-    _masks: LRUCache[int, tuple[Current, Allowed]] = field(default_factory=lambda: LRUCache(_MASKS))
+    _masks: LRUCache[int, tuple[CurrentGenerations, Allowed]] = field(default_factory=lambda: LRUCache(_MASKS))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def allowed(self, current: Mapping[str, int]) -> Allowed:
@@ -66,7 +66,7 @@ class Rows:
         wanted[places] = np.fromiter(current.values(), np.int64, len(current))
         mask = wanted[self.documents] == self.generations
         allowed = Allowed(mask, int(np.count_nonzero(mask)), len(current))
-        if isinstance(current, Current):
+        if isinstance(current, CurrentGenerations):
             with self._lock:
                 self._masks[id(current)] = (current, allowed)
         return allowed

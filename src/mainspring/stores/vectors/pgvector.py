@@ -15,7 +15,7 @@ from typing import Any
 import mainspring.stores.vectors.pgvector_sql as sql
 from mainspring.core.errors import MainspringError, MissingExtra, StoreError
 from mainspring.stores.sql.rows import clean
-from mainspring.stores.vectors.base import EFFORT, ChunkRow, SearchHit, Stages, Stale
+from mainspring.stores.vectors.base import EFFORT, ChunkRow, SearchHit, Stages, StaleChunks
 from mainspring.stores.vectors.pgvector_search import find
 from mainspring.stores.vectors.pgvector_sql import SCHEMA, Tables
 
@@ -70,7 +70,7 @@ class PostgresVectors:
             collection_id, condition, document_id, None if generations is None else [int(each) for each in generations]
         )
 
-    async def forget(self, collection_id: str, stale: Sequence[Stale]) -> None:
+    async def forget(self, collection_id: str, stale: Sequence[StaleChunks]) -> None:
         """Delete the chunks of all ``stale`` in one transaction."""
         if not stale:
             return

@@ -14,7 +14,7 @@ from mainspring.core.settings import Settings
 from mainspring.core.settings.monitor import Objective
 from mainspring.features.monitor.alerts import slo
 from mainspring.features.monitor.alerts.error_budgets import LATE, ErrorBudgets
-from mainspring.features.monitor.alerts.slo import Spent
+from mainspring.features.monitor.alerts.slo import ObjectiveBudget
 from mainspring.features.monitor.traffic.series import Series
 from mainspring.features.monitor.traffic.tally import Tally
 from mainspring.stores import Stores
@@ -54,7 +54,7 @@ async def fill(kept: Tallies, begin: float, end: float, span: int, seed: int) ->
     await kept.write(rows, "test", 1, None)
 
 
-async def summed(kept: Tallies, now: float) -> list[Spent]:
+async def summed(kept: Tallies, now: float) -> list[ObjectiveBudget]:
     """From the sums over all counts."""
     series = Series(kept, FINE)
     await series.open(now, "acme")
@@ -68,7 +68,7 @@ async def summed(kept: Tallies, now: float) -> list[Spent]:
             key = ("acme", application)
             total, bad = await since(now - slo.PERIOD_STEPS * FINE, key, objective)
             burn = {each: slo.rate(objective, *await since(now - each, key, objective)) for each in slo.windows(FINE)}
-            found.append(Spent(name, *key, objective, total, bad, burn))
+            found.append(ObjectiveBudget(name, *key, objective, total, bad, burn))
     return found
 
 

@@ -25,8 +25,8 @@ from mainspring.engines.chat.responder import ModelResponder
 from mainspring.engines.scripted import ScriptedEngine, words
 from mainspring.features.monitor.judging.judges import JUDGING, ByEmbeddings, ByModel, context_of
 from mainspring.features.monitor.judging.live_judging import Judging, Outcome, chosen
-from mainspring.rag.triad.live import Given, Verdict
-from mainspring.serving.money.charged_models import Charged
+from mainspring.rag.triad.live import GivenAnswer, Verdict
+from mainspring.serving.money.charged_models import ChargedModels
 from mainspring.serving.money.pricing import NANO, Price
 from mainspring.serving.ring.compose import call_ring
 from mainspring.stores import Stores
@@ -48,11 +48,11 @@ class Said:
     name = "said@1"
 
     def __init__(self) -> None:
-        self.given: list[Given] = []
+        self.given: list[GivenAnswer] = []
         self.before: Callable[[EventRecord], Any] | None = None
         self.verdict: Verdict | None = Verdict({"faithfulness": 0.5, "answer_relevancy": 0.75}, 2, 1)
 
-    async def judge(self, answer: EventRecord, given: Given) -> Verdict | None:
+    async def judge(self, answer: EventRecord, given: GivenAnswer) -> Verdict | None:
         self.given.append(given)
         if self.before is not None:
             await self.before(answer)
@@ -150,7 +150,7 @@ async def test_a_verdict_stands_under_the_trace_of_its_answer_and_has_no_texts(t
         }
         assert verdict.content is None
         assert verdict.consent
-        assert here.bench.given == [Given("How long is the return window?", "It is 30 days.", [PASSAGE])]
+        assert here.bench.given == [GivenAnswer("How long is the return window?", "It is 30 days.", [PASSAGE])]
         assert here.counts == {"judged": 1}
 
 
@@ -304,7 +304,7 @@ async def test_embeddings_judge_and_what_they_read_is_charged_to_judging(tmp_pat
     async with opened(tmp_path) as made:
         embedder = WordEmbedder()
         bench = ByEmbeddings(
-            embedder, Charged(priced), made.events, idle=lambda: True, permits=lambda context: not context.regions
+            embedder, ChargedModels(priced), made.events, idle=lambda: True, permits=lambda context: not context.regions
         )
         here = World(made, bench)
         answer = await here.answer("How long is the return window for a grinder?")

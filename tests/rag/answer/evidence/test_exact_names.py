@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mainspring.rag.answer.evidence.exact_names import Named, exact, has, missing, named
+from mainspring.rag.answer.evidence.exact_names import ExactName, exact, has, missing, named
 
 
 @pytest.mark.parametrize(
@@ -33,13 +33,13 @@ def test_an_identifier_is_met_by_itself_alone() -> None:
 
 
 def test_a_name_is_met_however_its_words_are_joined() -> None:
-    assert has("madetech/benefits/pension.md", Named("Made Tech", "name"))
-    assert not has("made of high tech", Named("Made Tech", "name"))
+    assert has("madetech/benefits/pension.md", ExactName("Made Tech", "name"))
+    assert not has("made of high tech", ExactName("Made Tech", "name"))
 
 
 def test_a_year_is_no_part_of_a_number() -> None:
-    assert has("2023 Q3 AMZN.pdf", Named("2023", "year"))
-    assert not has("It cost 12023 pounds.", Named("2023", "year"))
+    assert has("2023 Q3 AMZN.pdf", ExactName("2023", "year"))
+    assert not has("It cost 12023 pounds.", ExactName("2023", "year"))
 
 
 def test_what_no_text_has_is_missing() -> None:

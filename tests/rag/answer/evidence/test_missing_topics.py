@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mainspring.rag.answer.evidence.exact_names import Named, has
+from mainspring.rag.answer.evidence.exact_names import ExactName, has
 from mainspring.rag.answer.evidence.missing_topics import absent
 from mainspring.rag.answer.verbatim.extract import passages
 from mainspring.rag.search.hit import Hit
@@ -58,6 +58,6 @@ async def test_what_is_in_the_document_costs_no_embedding() -> None:
 
 
 def test_what_somebody_owns_must_be_there_too() -> None:
-    assert not has("Old Mill has an office in Leeds.", Named("Old Mill's Glasgow", "name"))
-    assert has("Old Mill has an office in Glasgow.", Named("Old Mill's Glasgow", "name"))
-    assert has("Hunter's Moon is a song.", Named("Hunter’s Moon", "name"))
+    assert not has("Old Mill has an office in Leeds.", ExactName("Old Mill's Glasgow", "name"))
+    assert has("Old Mill has an office in Glasgow.", ExactName("Old Mill's Glasgow", "name"))
+    assert has("Hunter's Moon is a song.", ExactName("Hunter’s Moon", "name"))

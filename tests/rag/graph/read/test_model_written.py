@@ -9,8 +9,8 @@ from mainspring.core.settings import RagSettings, Settings
 from mainspring.core.types import Context, EventRecord, Principal
 from mainspring.rag.assembly import graph_reader
 from mainspring.rag.graph.read.graph_model import DocumentGraph, GraphPiece
-from mainspring.rag.graph.read.model_written import ModelReader, Spent, passages
-from mainspring.rag.graph.read.reader import Built, Reader
+from mainspring.rag.graph.read.model_written import ModelReader, ReadingCost, passages
+from mainspring.rag.graph.read.reader import BuildReport, Reader
 from mainspring.rag.graph.read.rules import extract
 from tests.rag.query.test_understand import Model
 
@@ -25,7 +25,7 @@ REPLY = {
 }
 
 
-async def read(*replies: str | Exception) -> tuple[Model, DocumentGraph, DocumentGraph, Spent]:
+async def read(*replies: str | Exception) -> tuple[Model, DocumentGraph, DocumentGraph, ReadingCost]:
     model = Model(*replies)
     ruled = extract(TEXT, [GraphPiece("c", 0, len(TEXT))], [""])
     graph, spent = await ModelReader(model, "big").read(TEXT, ruled, Context(Principal("a", "ingest")))
@@ -73,7 +73,7 @@ class _Facts:
 
 
 async def test_tokens_are_counted_in_what_was_built() -> None:
-    built = Built()
+    built = BuildReport()
     reader = Reader(ModelReader(Model(json.dumps(REPLY)), "big"), _Facts())
     await reader.read("a", TEXT, [GraphPiece("c", 0, len(TEXT))], [""], "parts.txt", built)
     assert (built.documents, built.tokens) == (1, 30)

@@ -19,7 +19,7 @@ from mainspring.engines.encode.late_interaction import Tokens
 from mainspring.serving.admit.rate_limits import Limits
 from mainspring.serving.cache.administration import Caches
 from mainspring.serving.cache.semantic.layer import Meaning
-from mainspring.serving.money.charged_models import Charged
+from mainspring.serving.money.charged_models import ChargedModels
 from mainspring.serving.ring.compose import call_ring, request_ring
 from mainspring.stores.cache.similar_questions import SimilarQuestions
 from tests.serving.house import GREEDY, Build, House, visitor
@@ -83,7 +83,7 @@ class Home:
         self.house = house
         self.embedder, self.words = Embedder(), Words()
         self.index = SimilarQuestions(folder / "similar.db", 100)
-        charged = Charged(
+        charged = ChargedModels(
             lambda responder, name, provider: call_ring(house.services, responder, model=name, provider=provider)
         )
         self.meaning = Meaning(

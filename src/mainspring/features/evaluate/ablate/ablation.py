@@ -20,7 +20,7 @@ from mainspring.engines.base import Reranker
 from mainspring.features.evaluate.ablate import workbench
 from mainspring.features.evaluate.ablate.arms import Arm
 from mainspring.features.evaluate.ablate.workbench import Index, Tokens, Workbench
-from mainspring.features.evaluate.sets.collections import Judged, Query
+from mainspring.features.evaluate.sets.collections import JudgedCollection, Query
 from mainspring.features.evaluate.statistics import ranking
 from mainspring.features.evaluate.statistics.significance import Comparison, Estimate, compare, interval
 
@@ -66,7 +66,7 @@ class Ablation:
 
 
 async def ablate(
-    collection: Judged,
+    collection: JudgedCollection,
     arms: Sequence[Arm],
     settings: Settings,
     engines: Engines,
@@ -129,7 +129,7 @@ def default_metrics(k: int) -> tuple[str, ...]:
 async def _measure(
     bench: Workbench,
     arm: Arm,
-    collection: Judged,
+    collection: JudgedCollection,
     queries: Sequence[Query],
     index: Index,
     metrics: Sequence[str],
@@ -155,7 +155,7 @@ async def _measure(
 
 @asynccontextmanager
 async def _indexed(
-    collection: Judged, arm: Arm, settings: Settings, engines: Engines, progress: Progress | None
+    collection: JudgedCollection, arm: Arm, settings: Settings, engines: Engines, progress: Progress | None
 ) -> AsyncIterator[tuple[Path, Index]]:
     """A temporary home with the collection ingested as ``arm`` says."""
     with tempfile.TemporaryDirectory(prefix="mainspring-eval-") as name:

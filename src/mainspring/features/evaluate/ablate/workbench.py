@@ -24,7 +24,7 @@ from mainspring.features.evaluate.ablate.arms import Arm
 from mainspring.features.evaluate.sets.collections import Document
 from mainspring.rag.answer.generate import REFUSAL
 from mainspring.rag.library import Library
-from mainspring.rag.search.search_service import Wanted
+from mainspring.rag.search.search_service import SearchRequest
 from mainspring.rag.search.selection import SearchOptions
 
 COLLECTION = "evaluated"
@@ -61,7 +61,7 @@ class Index:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class WorkbenchAnswer:
     """An answer: its text, the quotes that it cites, the answerer's evidence in [0, 1], and whether it refused."""
 
     text: str
@@ -174,13 +174,13 @@ class Workbench:
     async def search(self, query: str, arm: Arm, depth: int) -> list[str]:
         """The file names of the documents found for ``query``, best first, each once, from ``depth`` chunks."""
         techniques: Any = arm.techniques
-        wanted = Wanted(
+        wanted = SearchRequest(
             (query,), depth, options=SearchOptions.parse(_options(arm)), techniques=techniques, highlights=False
         )
         found = await self._library.search.search(Context(EVALUATOR), COLLECTION, wanted)
         return list(dict.fromkeys(shown.hit.source for shown in found.hits))
 
-    async def answer(self, question: str, options: Mapping[str, Any] | None = None) -> Answered:
+    async def answer(self, question: str, options: Mapping[str, Any] | None = None) -> WorkbenchAnswer:
         """What the collection, asked as a model, answers. ``options`` are the request's."""
         served = await self._library.find(COLLECTION, EVALUATOR)
         assert served is not None
@@ -188,7 +188,7 @@ class Workbench:
         request = ChatRequest(COLLECTION, (Message("user", question),), options=dict(options or {}), store=False)
         answer = await collect(await served.responder.respond(request, context))
         facts = next(record.facts for record in reversed(context.allowance.records) if record.kind == "retrieval")
-        return Answered(
+        return WorkbenchAnswer(
             answer.text,
             tuple(citation.quote for citation in answer.citations),
             float(facts["evidence"]),

@@ -13,7 +13,7 @@ from typing import Any
 from mainspring.core.errors import InvalidRequest
 from mainspring.features.evaluate.ablate.workbench import Workbench
 from mainspring.features.evaluate.fit.refusal import Refusal, RefusalOutcome, as_json, holds, summarise
-from mainspring.features.evaluate.sets.collections import Judged, Kind
+from mainspring.features.evaluate.sets.collections import JudgedCollection, Kind
 from mainspring.features.evaluate.statistics.curves import RiskCoverage
 from mainspring.rag.answer.evidence.calibration import Calibration
 from mainspring.rag.answer.evidence.features import NAMES
@@ -46,7 +46,7 @@ class Calibrated:
 
 
 async def gather(
-    bench: Workbench, collection: Judged, progress: Callable[[int, int], None] | None = None
+    bench: Workbench, collection: JudgedCollection, progress: Callable[[int, int], None] | None = None
 ) -> list[EvidenceRow]:
     """Ask every question on a workbench that was opened with ``rag.refuse_below`` 0 and filled."""
     rows: list[EvidenceRow] = []

@@ -12,7 +12,7 @@ from mainspring.features.evaluate.fit.routing import Row
 _PAGE = 500
 
 
-class Recorded(Protocol):
+class RecordedEvents(Protocol):
     """The event log."""
 
     async def find(
@@ -28,7 +28,7 @@ class Recorded(Protocol):
     async def get(self, tenant: str, event_id: str) -> EventRecord: ...
 
 
-async def from_feedback(events: Recorded, tenant: str, model: str, *, consented: bool) -> list[Row]:
+async def from_feedback(events: RecordedEvents, tenant: str, model: str, *, consented: bool) -> list[Row]:
     """Prompts that ``model`` answered and somebody rated or edited. Good: rated up, and not edited; the latest counts.
 
     Left out are conversations of several turns, answers whose text was not kept, and with ``consented`` whatever
@@ -48,7 +48,7 @@ async def from_feedback(events: Recorded, tenant: str, model: str, *, consented:
     return rows
 
 
-async def _all(events: Recorded, tenant: str) -> AsyncIterator[EventRecord]:
+async def _all(events: RecordedEvents, tenant: str) -> AsyncIterator[EventRecord]:
     after: str | None = None
     while page := await events.find(tenant, kind="feedback", after=after, limit=_PAGE):
         for event in page:

@@ -14,7 +14,7 @@ from typing import Any
 
 from mainspring.core.errors import InvalidRequest
 from mainspring.features.evaluate.ablate.workbench import Workbench
-from mainspring.features.evaluate.sets.collections import Judged, Kind, Query
+from mainspring.features.evaluate.sets.collections import JudgedCollection, Kind, Query
 from mainspring.features.evaluate.statistics.curves import RiskCoverage, auroc, risk_coverage
 from mainspring.features.evaluate.statistics.significance import Estimate
 
@@ -47,7 +47,7 @@ class Refusal:
 
 
 async def measure(
-    bench: Workbench, collection: Judged, threshold: float, progress: Callable[[int, int], None] | None = None
+    bench: Workbench, collection: JudgedCollection, threshold: float, progress: Callable[[int, int], None] | None = None
 ) -> Refusal:
     """Ask every question of ``collection`` on a workbench that was opened with ``rag.refuse_below`` 0 and filled.
 

@@ -63,14 +63,14 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedCollection:
     """A judged collection."""
 
     name: str
     documents: tuple[Document, ...]
     queries: tuple[Query, ...]
 
-    def part(self, split: Split | Literal["all"], limit: int = 0) -> Judged:
+    def part(self, split: Split | Literal["all"], limit: int = 0) -> JudgedCollection:
         """The same documents with the queries of one half; ``limit`` (0: none) keeps evenly spaced ones.
 
         Raises ``InvalidRequest`` where no query is left.
@@ -92,7 +92,7 @@ def text_document(name: str, text: str) -> Document:
     return Document(name, f"{name}.txt", text.encode)
 
 
-def own(folder: Path) -> Judged:
+def own(folder: Path) -> JudgedCollection:
     """The collection in a folder of one's own. Raises ``NotFound`` and ``InvalidRequest`` as ``load`` does."""
     home, questions = folder / "documents", folder / "questions.jsonl"
     for path in (home, questions):
@@ -100,7 +100,7 @@ def own(folder: Path) -> Judged:
             raise NotFound(f"{folder} has no {path.name}", remedy="See docs/guides/evaluation.md for the layout")
     documents = files(home)
     queries = read_queries(questions, {document.id for document in documents})
-    return Judged(folder.resolve().name, documents, tuple(queries))
+    return JudgedCollection(folder.resolve().name, documents, tuple(queries))
 
 
 def files(folder: Path) -> tuple[Document, ...]:

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from mainspring.core.errors import InvalidRequest, NotFound
-from mainspring.features.evaluate.sets.collections import Judged, Query, Split, text_document
+from mainspring.features.evaluate.sets.collections import JudgedCollection, Query, Split, text_document
 
 FOLDER = "qa/hipporag"
 
 
-def hotpotqa(data: Path) -> Judged:
+def hotpotqa(data: Path) -> JudgedCollection:
     """HotpotQA's sample: 994 passages, 100 questions that need two of them."""
     questions, corpus = _files(data, "hotpotqa_train")
     if not isinstance(corpus, Mapping):
@@ -31,10 +31,10 @@ def hotpotqa(data: Path) -> Judged:
     for number, row in enumerate(questions, 1):
         gains = {names[title]: 1 for title, _ in row["supporting_facts"]}
         queries.append(Query(row["_id"], row["question"], gains, (row["answer"],), split=_split(number)))
-    return Judged("hotpotqa", documents, tuple(queries))
+    return JudgedCollection("hotpotqa", documents, tuple(queries))
 
 
-def musique(data: Path) -> Judged:
+def musique(data: Path) -> JudgedCollection:
     """MuSiQue's sample: 1,890 passages; those 68 of its 100 questions that need two of them."""
     questions, corpus = _files(data, "musique_train")
     if not isinstance(corpus, list):
@@ -47,7 +47,7 @@ def musique(data: Path) -> Judged:
         gains = {names[part["title"], part["paragraph_text"]]: 1 for part in relevant}
         answers = (row["answer"], *row["answer_aliases"])
         queries.append(Query(row["id"], row["question"], gains, answers, split=_split(len(queries) + 1)))
-    return Judged("musique", documents, tuple(queries))
+    return JudgedCollection("musique", documents, tuple(queries))
 
 
 def _files(data: Path, name: str) -> tuple[list[Any], Any]:

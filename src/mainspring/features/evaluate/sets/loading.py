@@ -7,10 +7,10 @@ from pathlib import Path
 
 from mainspring.core.errors import NotFound
 from mainspring.features.evaluate.sets import hops, public, scifact
-from mainspring.features.evaluate.sets.collections import Judged, own
+from mainspring.features.evaluate.sets.collections import JudgedCollection, own
 
 
-def named() -> dict[str, tuple[str, Callable[[Path], Judged]]]:
+def named() -> dict[str, tuple[str, Callable[[Path], JudgedCollection]]]:
     """What ``load`` knows by name: a line about it, and its loader, which takes the folder of data sets."""
     return {
         "cranfield": ("1,400 abstracts on aerodynamics, 225 queries, graded", public.cranfield),
@@ -31,7 +31,7 @@ def named() -> dict[str, tuple[str, Callable[[Path], Judged]]]:
     }
 
 
-def load(name_or_folder: str, data: Path | None = None) -> Judged:
+def load(name_or_folder: str, data: Path | None = None) -> JudgedCollection:
     """A collection by name, from the folder of data sets ``data``, or from a folder of one's own.
 
     Raises ``NotFound`` for what is neither or lacks its files, ``InvalidRequest`` naming the line at fault.

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mainspring.core.errors import InvalidRequest
-from mainspring.features.evaluate.sets.collections import Judged, Query, text_document
+from mainspring.features.evaluate.sets.collections import JudgedCollection, Query, text_document
 
 FILE_NAME = "2wikimultihopqa_corpus.json"
 _SEED = 2024
@@ -99,10 +99,10 @@ def read(path: Path) -> list[Passage]:
     return [Passage(f"w{number:05}", row["title"], row["text"]) for number, row in enumerate(rows)]
 
 
-def judged(passages: Sequence[Passage]) -> Judged:
+def judged(passages: Sequence[Passage]) -> JudgedCollection:
     """The corpus with the questions built over it: two relevant passages each, odd ones for development."""
     documents = tuple(text_document(each.id, f"{each.title}\n\n{each.text}") for each in passages)
-    return Judged("2wiki", documents, tuple(build(passages)))
+    return JudgedCollection("2wiki", documents, tuple(build(passages)))
 
 
 def build(passages: Sequence[Passage]) -> list[Query]:

@@ -19,7 +19,7 @@ import yaml
 from mainspring.core.errors import NotFound
 from mainspring.features.evaluate.sets.collections import (
     Document,
-    Judged,
+    JudgedCollection,
     Query,
     Split,
     files,
@@ -36,7 +36,7 @@ _ARTICLES_SAMPLE = 400
 _LEFT_OUT = 5
 
 
-def cranfield(data: Path) -> Judged:
+def cranfield(data: Path) -> JudgedCollection:
     """Cranfield: gains 1 (minimum interest) to 4 (complete answer); odd queries are development."""
     folder = _folder(data, "retrieval/cranfield", "cran.all.1400")
     texts = _smart((folder / "cran.all.1400").read_text(encoding="latin-1"))
@@ -51,10 +51,10 @@ def cranfield(data: Path) -> Judged:
         (place, " ".join(fields["W"].split()))
         for place, (_, fields) in enumerate(_smart((folder / "cran.qry").read_text(encoding="latin-1")), 1)
     ]
-    return Judged("cranfield", documents, _halves(queries, gains))
+    return JudgedCollection("cranfield", documents, _halves(queries, gains))
 
 
-def cacm(data: Path) -> Judged:
+def cacm(data: Path) -> JudgedCollection:
     """CACM: binary judgements; odd queries are development, and queries without judgements are left out."""
     folder = _folder(data, "retrieval/cacm", "cacm.all")
     texts = _smart((folder / "cacm.all").read_text(encoding="latin-1"))
@@ -68,10 +68,10 @@ def cacm(data: Path) -> Judged:
         for number, fields in _smart((folder / "query.text").read_text(encoding="latin-1"))
         if "W" in fields
     ]
-    return Judged("cacm", documents, _halves(queries, gains))
+    return JudgedCollection("cacm", documents, _halves(queries, gains))
 
 
-def med(data: Path) -> Judged:
+def med(data: Path) -> JudgedCollection:
     """Medline: binary judgements of its 30 queries; all are reported, none was looked at to choose anything."""
     folder = _folder(data, "retrieval/med", "MED.ALL")
     gains: dict[int, dict[str, int]] = {}
@@ -81,7 +81,7 @@ def med(data: Path) -> Judged:
     return _untouched("med", _smart((folder / "MED.ALL").read_text(encoding="latin-1")), folder / "MED.QRY", gains)
 
 
-def cisi(data: Path) -> Judged:
+def cisi(data: Path) -> JudgedCollection:
     """CISI: binary judgements; all queries that have some are reported."""
     folder = _folder(data, "retrieval/cisi", "CISI.ALL")
     gains: dict[int, dict[str, int]] = {}
@@ -91,7 +91,7 @@ def cisi(data: Path) -> Judged:
     return _untouched("cisi", _smart((folder / "CISI.ALL").read_text(encoding="latin-1")), folder / "CISI.QRY", gains)
 
 
-def npl(data: Path) -> Judged:
+def npl(data: Path) -> JudgedCollection:
     """NPL: titles and short abstracts of electronics, binary judgements; all queries are reported."""
     folder = _folder(data, "retrieval/npl", "doc-text")
     texts, asked, judged = (
@@ -100,17 +100,17 @@ def npl(data: Path) -> Judged:
     gains = {int(number): dict.fromkeys(names.split(), 1) for number, names in judged}
     queries = [(int(number), text.lower()) for number, text in asked]
     documents = tuple(text_document(name, text) for name, text in texts if text)
-    return Judged("npl", documents, _all_reported(queries, gains))
+    return JudgedCollection("npl", documents, _all_reported(queries, gains))
 
 
-def squad(data: Path) -> Judged:
+def squad(data: Path) -> JudgedCollection:
     """SQuAD 2.0 (dev) as a corpus: each paragraph a document; 500 answerable questions a half, drawn by seed."""
     documents, questions = _squad_rows(articles(data))
     answerable = sorted((each for each in questions if each.kind == "answerable"), key=lambda each: each.id)
-    return Judged("squad", documents, _draw(answerable, _SQUAD_SAMPLE))
+    return JudgedCollection("squad", documents, _draw(answerable, _SQUAD_SAMPLE))
 
 
-def squad_refusal(data: Path) -> Judged:
+def squad_refusal(data: Path) -> JudgedCollection:
     """What there is to refuse: SQuAD without every fifth article. 500 answerable, 500 adversarially unanswerable
     (``near_miss``) and 200 ``off_topic`` questions (of the articles that were left out) a half."""
     everything = articles(data)
@@ -125,10 +125,10 @@ def squad_refusal(data: Path) -> Judged:
         ("off_topic", away, 200),
     ):
         queries += _draw(sorted((each for each in rows if each.kind == kind), key=lambda each: each.id), size)
-    return Judged("squad-refusal", documents, tuple(queries))
+    return JudgedCollection("squad-refusal", documents, tuple(queries))
 
 
-def squad_articles(data: Path) -> Judged:
+def squad_articles(data: Path) -> JudgedCollection:
     """SQuAD halved by article, for readers that are trained: articles 4, 8, 12 and 16 are reported, the others are
     development. 400 answerable and 400 adversarially unanswerable questions (``near_miss``) a half, drawn by seed."""
     documents, queries = _squad_rows(articles(data))
@@ -144,10 +144,10 @@ def squad_articles(data: Path) -> Judged:
             rows = [each for each in queries if each.kind == kind and halves[each.id] == split]
             rows = random.Random(seed).sample(sorted(rows, key=lambda each: each.id), min(_ARTICLES_SAMPLE, len(rows)))
             drawn += [replace(each, split=split) for each in rows]
-    return Judged("squad-articles", documents, tuple(drawn))
+    return JudgedCollection("squad-articles", documents, tuple(drawn))
 
 
-def tatqa(data: Path) -> Judged:
+def tatqa(data: Path) -> JudgedCollection:
     """TAT-QA: tables of financial reports with the text around them, each a document to which its questions are
     confined, for they name no company. Questions of a single cell have the form ``cell``; others ``comparison``,
     ``arithmetic``, ``list``, ``count`` and ``text``. The published dev part is development, the test part reported."""
@@ -164,7 +164,7 @@ def tatqa(data: Path) -> Judged:
             documents.append(Document(name, name, text.encode))
             cells = {_bare(cell) for line in row["table"]["table"] for cell in line}
             queries += [_tatqa_query(each, name, cells, split) for each in row["questions"]]
-    return Judged("tatqa", tuple(documents), tuple(queries))
+    return JudgedCollection("tatqa", tuple(documents), tuple(queries))
 
 
 def _tatqa_query(row: Mapping[str, Any], name: str, cells: set[str], split: Split) -> Query:
@@ -189,17 +189,17 @@ def _bare(cell: str) -> str:
     return cell.strip().strip("$ ").strip()
 
 
-def handbook(data: Path) -> Judged:
+def handbook(data: Path) -> JudgedCollection:
     """The sample handbook with its development questions. ``data`` is the folder ``samples``, or one that holds it."""
     return _handbook(data, "handbook", "questions.yaml")
 
 
-def handbook_2hop(data: Path) -> Judged:
+def handbook_2hop(data: Path) -> JudgedCollection:
     """The sample handbook with questions whose answer needs two of its documents; all are development."""
     return _handbook(data, "handbook-2hop", "twohop.yaml")
 
 
-def two_wiki(data: Path) -> Judged:
+def two_wiki(data: Path) -> JudgedCollection:
     """2WikiMultihopQA's passages with the two-hop questions that ``multihop.build`` makes of them; questions of odd
     number are development. ``data`` is the corpus file, or a folder that holds ``2wikimultihopqa_corpus.json``."""
     from mainspring.features.evaluate.sets import multihop
@@ -212,14 +212,14 @@ def two_wiki(data: Path) -> Judged:
     return multihop.judged(multihop.read(path))
 
 
-def _handbook(data: Path, name: str, questions: str) -> Judged:
+def _handbook(data: Path, name: str, questions: str) -> JudgedCollection:
     samples = data / "samples" if (data / "samples").is_dir() else data
     if not (samples / "handbook").is_dir() or not (samples / questions).exists():
         raise NotFound(f"{data} does not hold handbook and {questions}", remedy="Give --data samples")
     documents: tuple[Document, ...] = files(samples / "handbook")
     known = {document.id for document in documents}
     rows = yaml.safe_load((samples / questions).read_text(encoding="utf-8"))["questions"]
-    return Judged(
+    return JudgedCollection(
         name, documents, tuple(query_of(row, f"q{n}", f"{questions} {n}", known) for n, row in enumerate(rows, 1))
     )
 
@@ -256,7 +256,7 @@ def _halves(queries: list[tuple[int, str]], gains: Mapping[int, Mapping[str, int
 
 def _untouched(
     name: str, records: Iterator[tuple[str, dict[str, str]]], queries: Path, gains: Mapping[int, Mapping[str, int]]
-) -> Judged:
+) -> JudgedCollection:
     """A collection in SMART files all of whose judged queries are reported."""
     documents = tuple(text_document(number, text) for number, text in ((n, _abstract(f)) for n, f in records) if text)
     asked = [
@@ -264,7 +264,7 @@ def _untouched(
         for number, fields in _smart(queries.read_text(encoding="latin-1"))
         if "W" in fields
     ]
-    return Judged(name, documents, _all_reported(asked, gains))
+    return JudgedCollection(name, documents, _all_reported(asked, gains))
 
 
 def _all_reported(queries: list[tuple[int, str]], gains: Mapping[int, Mapping[str, int]]) -> tuple[Query, ...]:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from mainspring.core.errors import InvalidRequest, NotFound
-from mainspring.features.evaluate.sets.collections import Judged, Query, Split, text_document
+from mainspring.features.evaluate.sets.collections import JudgedCollection, Query, Split, text_document
 from mainspring.features.evaluate.sets.labelled import LabelledClaim
 
 _PART = "retrieval/scifact"
@@ -45,7 +45,7 @@ class _Claim:
     verdicts: Mapping[str, str]
 
 
-def scifact(data: Path) -> Judged:
+def scifact(data: Path) -> JudgedCollection:
     """The judged collection. Raises ``NotFound`` and ``InvalidRequest`` as ``loading.load`` does."""
     folder = _home(data)
     documents = tuple(
@@ -58,7 +58,7 @@ def scifact(data: Path) -> Judged:
         for half, claims in _halves(folder)
         for claim in claims
     ]
-    return Judged("scifact", documents, tuple(query for query in queries if query.gains))
+    return JudgedCollection("scifact", documents, tuple(query for query in queries if query.gains))
 
 
 def labelled(data: Path) -> tuple[LabelledClaim, ...]:

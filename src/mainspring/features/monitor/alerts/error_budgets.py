@@ -15,7 +15,7 @@ from cachetools import LRUCache
 
 import mainspring.features.monitor.alerts.slo as slo
 from mainspring.core.settings.monitor import Objective
-from mainspring.features.monitor.alerts.slo import Spent
+from mainspring.features.monitor.alerts.slo import ObjectiveBudget
 from mainspring.features.monitor.traffic.series import COARSE
 from mainspring.features.monitor.traffic.tally import Tally
 from mainspring.stores.monitoring.tallies import Tallies, TallyRow
@@ -44,7 +44,7 @@ class ErrorBudgets:
         self._fine, self._coarse = fine, fine * COARSE
         self._kept: LRUCache[str, _Hours] = LRUCache(TENANTS)
 
-    async def spent(self, tenant: str, applications: Sequence[str], now: float) -> list[Spent]:
+    async def spent(self, tenant: str, applications: Sequence[str], now: float) -> list[ObjectiveBudget]:
         """What of each application's budgets is spent."""
         start = int(now // self._coarse) * self._coarse - self._coarse
         begin = int((now - slo.PERIOD_STEPS * self._fine) // self._coarse) * self._coarse
@@ -53,7 +53,7 @@ class ErrorBudgets:
         old = await self._tallies.rows(self._coarse, first, start, tenant=tenant)
         new = await self._tallies.rows(self._fine, start, now + self._fine, tenant=tenant)
 
-        def work() -> tuple[_Hours, list[Spent]]:
+        def work() -> tuple[_Hours, list[ObjectiveBudget]]:
             steps = _within(kept.steps, begin, first)
             for place, counts in self._steps(old).items():
                 steps.setdefault(place, {}).update(counts)
@@ -79,7 +79,7 @@ class ErrorBudgets:
 
     def _spent(
         self, tenant: str, name: str, objective: Objective, application: str, hours: Steps, recent: Steps, now: float
-    ) -> Spent:
+    ) -> ObjectiveBudget:
         before, lately = hours.get((application, name), {}), recent.get((application, name), {})
 
         def since(begin: float) -> tuple[int, int]:
@@ -91,7 +91,7 @@ class ErrorBudgets:
 
         total, bad = since(now - slo.PERIOD_STEPS * self._fine)
         burn = {window: slo.rate(objective, *since(now - window)) for window in slo.windows(self._fine)}
-        return Spent(name, tenant, application, objective, total, bad, burn)
+        return ObjectiveBudget(name, tenant, application, objective, total, bad, burn)
 
 
 def _within(steps: Steps, begin: int, end: int) -> Steps:

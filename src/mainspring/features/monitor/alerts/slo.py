@@ -40,7 +40,7 @@ _LEAST = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
+class ObjectiveBudget:
     """An objective of one application over the period. ``left`` is the share of the budget that is left (negative: it
     is overspent), ``burn`` the rates by window in seconds."""
 

@@ -17,7 +17,7 @@ Group = tuple[str, str]
 
 
 @dataclass(slots=True)
-class Told:
+class AlertGroup:
     """Alerts of one group that receivers are to hear of, as they are now."""
 
     group: Group
@@ -112,7 +112,7 @@ class States:
                 by, at = found[alert.id]
                 self.open[key] = replace(alert, acknowledged_by=by, acknowledged_at=at)
 
-    def tell(self, silences: Sequence[Silence], now: float) -> list[Told]:
+    def tell(self, silences: Sequence[Silence], now: float) -> list[AlertGroup]:
         """The groups that receivers are to hear of, with the alerts marked as told."""
         groups: dict[Group, list[Alert]] = {}
         for alert in [*self.open.values(), *self._ended]:
@@ -132,7 +132,7 @@ class States:
                     self.open[alert.key] = alert
             ended = {alert.id for alert in marked if alert.state == "resolved"}
             self._ended = [alert for alert in self._ended if alert.id not in ended]
-            told.append(Told(group, marked))
+            told.append(AlertGroup(group, marked))
         return told
 
     def _due(self, alert: Alert, now: float) -> bool:

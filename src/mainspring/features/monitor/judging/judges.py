@@ -23,10 +23,10 @@ from mainspring.core.types import (
 )
 from mainspring.engines.base import Embedder
 from mainspring.features.monitor.judging.live_judging import Piecewise
-from mainspring.rag.triad.live import MOST_CLAIMS, Given, Verdict, judged_by, verdict
+from mainspring.rag.triad.live import MOST_CLAIMS, GivenAnswer, Verdict, judged_by, verdict
 from mainspring.rag.triad.model_judge import ChatJudge
-from mainspring.serving.money.charged_models import Charged
-from mainspring.serving.money.reservation import Purse
+from mainspring.serving.money.charged_models import ChargedModels
+from mainspring.serving.money.reservation import BudgetReservations
 from mainspring.serving.ring.ports import EventLog
 
 JUDGING = "judging"
@@ -44,7 +44,7 @@ class ByEmbeddings:
     def __init__(
         self,
         embedder: Embedder,
-        charged: Charged,
+        charged: ChargedModels,
         events: EventLog,
         *,
         idle: Callable[[], bool],
@@ -57,7 +57,7 @@ class ByEmbeddings:
         self._permits = permits
         self.name = judged_by(embedder)
 
-    async def judge(self, answer: EventRecord, given: Given) -> Verdict:
+    async def judge(self, answer: EventRecord, given: GivenAnswer) -> Verdict:
         """Raises ``NoRegion``, and what the embedder raises."""
         context = context_of(answer)
         if not self._permits(context):
@@ -75,7 +75,7 @@ class ByModel:
     """Judges with the chat model ``name`` behind its call ring, as far as the budgets of ``purse`` hold it."""
 
     def __init__(
-        self, responder: Responder, model: str, embedder: Embedder, events: EventLog, purse: Purse | None
+        self, responder: Responder, model: str, embedder: Embedder, events: EventLog, purse: BudgetReservations | None
     ) -> None:
         self._responder = responder
         self._model = model
@@ -84,7 +84,7 @@ class ByModel:
         self._purse = purse
         self.name = judged_by(embedder, model)
 
-    async def judge(self, answer: EventRecord, given: Given) -> Verdict | None:
+    async def judge(self, answer: EventRecord, given: GivenAnswer) -> Verdict | None:
         """None where a budget holds no more. Raises ``NoRegion``, and what the model raises."""
         context = context_of(answer)
         try:
@@ -97,7 +97,7 @@ class ByModel:
             if self._purse is not None and context.allowance.reservation:
                 self._purse.budgets.done(context.allowance.reservation)
 
-    async def _set_aside(self, context: Context, given: Given) -> bool:
+    async def _set_aside(self, context: Context, given: GivenAnswer) -> bool:
         """Whether the budgets hold what all questions to the model may cost; they are held to it then."""
         allowance, purse = context.allowance, self._purse
         found = [] if purse is None else await purse.budgets.concerning(context.principal, allowance.application)

@@ -22,7 +22,7 @@ from mainspring.engines.base import Embedded, Embedder
 from mainspring.features.monitor.traffic.series import Key
 from mainspring.features.monitor.traffic.tally import VERDICT
 from mainspring.rag.query.condense import by_rules
-from mainspring.rag.triad.live import Given, Verdict
+from mainspring.rag.triad.live import GivenAnswer, Verdict
 from mainspring.stores.events import verdicts
 from mainspring.stores.events.feed import Fact
 
@@ -69,7 +69,7 @@ class Bench(Protocol):
     @property
     def name(self) -> str: ...
 
-    async def judge(self, answer: EventRecord, given: Given) -> Verdict | None:
+    async def judge(self, answer: EventRecord, given: GivenAnswer) -> Verdict | None:
         """None where a budget holds no more. Raises ``NoRegion`` where the answer may not be worked on here, and what
         judging raises. What it took is settled when it returns."""
         ...
@@ -171,14 +171,14 @@ class Judging:
 
     async def _given(
         self, tenant: str, content: Mapping[str, Any], retrievals: Sequence[Mapping[str, Any]]
-    ) -> Given | Literal["gone", "nothing"]:
+    ) -> GivenAnswer | Literal["gone", "nothing"]:
         said = [str(each.get("content") or "") for each in content.get("messages", ()) if each.get("role") == "user"]
         said = [each.strip() for each in said if each.strip()]
         answer = "".join(str(each.get("text", "")) for each in content.get("choices", ())[:1]).strip()
         if not said or not answer or any(facts.get("refused") for facts in retrievals):
             return "nothing"
         passages = await self._passages.read(tenant, retrievals, self._settings.passages) if retrievals else []
-        return "gone" if passages is None else Given(by_rules(said[-1], said[:-1]), answer, passages)
+        return "gone" if passages is None else GivenAnswer(by_rules(said[-1], said[:-1]), answer, passages)
 
 
 class Piecewise:

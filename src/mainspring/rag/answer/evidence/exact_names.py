@@ -67,7 +67,7 @@ _SQUASH = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class ExactName:
     """Something that a question names: ``text`` is how it is written there."""
 
     text: str
@@ -75,15 +75,15 @@ class Named:
 
 
 @lru_cache(1024)
-def named(question: str) -> tuple[Named, ...]:
+def named(question: str) -> tuple[ExactName, ...]:
     """What ``question`` names, each once, in the order of kinds: identifiers, years, names."""
-    found: dict[str, Named] = {}
+    found: dict[str, ExactName] = {}
     taken: list[tuple[int, int]] = []
 
     def add(text: str, kind: Kind, span: tuple[int, int]) -> None:
         if not any(span[0] < end and start < span[1] for start, end in taken):
             taken.append(span)
-            found.setdefault(text.lower(), Named(text, kind))
+            found.setdefault(text.lower(), ExactName(text, kind))
 
     for pattern in (_OPTION, _CONSTANT, _VERSION, _MIXED):
         for match in pattern.finditer(question):
@@ -102,7 +102,7 @@ def identifiers(question: str) -> tuple[str, ...]:
     return tuple(each.text for each in named(question) if each.kind == "identifier")
 
 
-def has(text: str, each: Named) -> bool:
+def has(text: str, each: ExactName) -> bool:
     """Whether ``text`` has what is named."""
     if each.kind == "identifier":
         return exact(text, each.text)
@@ -115,9 +115,9 @@ def has(text: str, each: Named) -> bool:
     if squashed(each.text) in squashed(text):
         return True
     owner, owned = _owned(each.text)
-    if owned and has(text, Named(owner, "name")):
+    if owned and has(text, ExactName(owner, "name")):
         # "Larkfield's Glasgow" is not met by what is only Larkfield's.
-        return has(text, Named(owned, "name"))
+        return has(text, ExactName(owned, "name"))
     return _nearly(each.text, text)
 
 
@@ -166,7 +166,7 @@ def exact(text: str, identifier: str) -> bool:
     return re.search(rf"(?<![\w-]){re.escape(identifier)}(?![\w]|-\w)", text, re.IGNORECASE) is not None
 
 
-def missing(question: str, texts: Iterable[str]) -> tuple[Named, ...]:
+def missing(question: str, texts: Iterable[str]) -> tuple[ExactName, ...]:
     """What ``question`` names that none of ``texts`` has."""
     kept = list(texts)
     return tuple(each for each in named(question) if not any(has(text, each) for text in kept))

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mainspring.engines.base import Embedder
-from mainspring.rag.answer.evidence.exact_names import Named
+from mainspring.rag.answer.evidence.exact_names import ExactName
 from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.search.hit import Hit
 from mainspring.rag.text import terms
@@ -63,7 +63,7 @@ async def absent(
     candidates: Sequence[Hit],
     texts: Mapping[str, str],
     embedder: Embedder,
-) -> tuple[Named, ...]:
+) -> tuple[ExactName, ...]:
     """The nouns of ``question`` that are absent from what was found."""
     last = question.rpartition("\n")[2]
     if not passages or not _ASKS.match(last) or _COMPUTED.search(last) or _PERSONAL.search(_FOR_ALL.sub("", last)):
@@ -87,7 +87,7 @@ async def absent(
         return ()
     vectors = np.asarray((await embedder.embed([*(noun.lower() for noun in left), *said])).vectors)
     closest = (vectors[: len(left)] @ vectors[len(left) :].T).max(axis=1)
-    return tuple(Named(noun, "name") for noun, close in zip(left, closest.tolist(), strict=True) if close < _CLOSE)
+    return tuple(ExactName(noun, "name") for noun, close in zip(left, closest.tolist(), strict=True) if close < _CLOSE)
 
 
 def _nouns(question: str) -> list[str]:

@@ -40,7 +40,7 @@ _TOGETHER = 3
 
 
 @dataclass(slots=True)
-class Tally:
+class SentenceTally:
     """What became of the sentences of one answer."""
 
     written: int = 0
@@ -102,7 +102,7 @@ class Checked:
         # A plain sentence that is written again is seldom right (3 of 12 passed, none of them was): it is quoted.
         self._rewrites = wish.form not in ("plain", "yes_no") or wish.simple or wish.language != "en"
         self.numbers = Numbers()
-        self.tally = Tally()
+        self.tally = SentenceTally()
 
     async def through(self, events: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
         """``Text`` comes out a sentence at a time, each with its citations behind it; all else passes in its place."""

@@ -50,7 +50,7 @@ SCHEMA = json.dumps(_Reply.model_json_schema())
 
 
 @dataclass(slots=True)
-class Spent:
+class ReadingCost:
     """What reading a document cost: calls, tokens read and written, and what went wrong with passages."""
 
     calls: int = 0
@@ -65,9 +65,9 @@ class ModelReader:
         self._responder = responder
         self.model = model
 
-    async def read(self, text: str, ruled: DocumentGraph, context: Context) -> tuple[DocumentGraph, Spent]:
+    async def read(self, text: str, ruled: DocumentGraph, context: Context) -> tuple[DocumentGraph, ReadingCost]:
         """``ruled`` with what the model adds. A passage that the model fails on keeps what the rules found there."""
-        spent = Spent()
+        spent = ReadingCost()
         adding = _Adding(text, ruled)
         for start, end in passages(text):
             try:
@@ -79,7 +79,7 @@ class ModelReader:
             adding.add(reply, start, end)
         return adding.graph(self.model), spent
 
-    async def _asked(self, passage: str, context: Context, spent: Spent) -> _Reply:
+    async def _asked(self, passage: str, context: Context, spent: ReadingCost) -> _Reply:
         request = ChatRequest(
             self.model,
             (Message("system", _INSTRUCTION), Message("user", f"Passage:\n{neutralise(passage)}\n\nJSON:")),

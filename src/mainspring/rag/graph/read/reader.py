@@ -28,7 +28,7 @@ class GraphFacts(Protocol):
 
 
 @dataclass(slots=True)
-class Built:
+class BuildReport:
     """What building graphs did; ``tokens`` are a model's."""
 
     documents: int = 0
@@ -52,11 +52,11 @@ class Reader:
         pieces: Sequence[GraphPiece],
         headings: Sequence[str],
         name: str,
-        built: Built | None = None,
+        built: BuildReport | None = None,
     ) -> str:
         """The graph of the text of the document ``name``, as it is stored."""
         graph = await asyncio.to_thread(extract, text, pieces, headings, title_of(name))
-        built = built or Built()
+        built = built or BuildReport()
         if self._model is not None:
             context = Context(Principal(tenant, "ingest"), priority=Priority.BATCH)
             graph, spent = await self._model.read(text, graph, context)
@@ -79,12 +79,14 @@ class GraphBuilder:
         self._retriever = retriever
         self._reader = reader
 
-    async def build(self, collection: Collection, *, again: bool = False, progress: Progress | None = None) -> Built:
+    async def build(
+        self, collection: Collection, *, again: bool = False, progress: Progress | None = None
+    ) -> BuildReport:
         """Make the graphs that are missing, or all of them ``again``. What is replaced or removed meanwhile is left
         out. Raises ``NotFound`` where the collection is gone."""
         current = dict(await self._collections.current(collection, None))
         wanted = current if again else await self._store.missing(collection, current)
-        built = Built()
+        built = BuildReport()
         names = sorted(wanted)
         for start in range(0, len(names), _BATCH):
             part = {name: wanted[name] for name in names[start : start + _BATCH]}
@@ -93,7 +95,9 @@ class GraphBuilder:
                 progress(min(len(names), start + _BATCH), len(names))
         return built
 
-    async def _batch(self, collection: Collection, part: dict[str, int], built: Built) -> list[tuple[str, int, str]]:
+    async def _batch(
+        self, collection: Collection, part: dict[str, int], built: BuildReport
+    ) -> list[tuple[str, int, str]]:
         documents = await self._collections.named(collection, part, None)
         made = []
         for document_id, rows in (await self._retriever.spans(collection, part)).items():

@@ -49,7 +49,7 @@ class Block:
 
 
 @dataclass(slots=True)
-class Arranged:
+class ArrangedPage:
     """A page cut up: its text in regions in reading order; pieces with ``block`` stand for tables and figures.
 
     ``roles`` are what a layout model takes regions for, by their number: then nothing else is a heading.
@@ -79,7 +79,7 @@ class _Line:
 
 
 def render(
-    sheets: Sequence[Sheet], route: Route = "auto", arranged: Sequence[Arranged] = ()
+    sheets: Sequence[Sheet], route: Route = "auto", arranged: Sequence[ArrangedPage] = ()
 ) -> tuple[list[list[Block]], str]:
     """(the blocks of each page, the route taken and why). Running headers must have been removed.
 
@@ -99,7 +99,7 @@ def render(
     return blocks, f"{chosen}: {why or 'one column'}{asked}"
 
 
-def arrange(sheet: Sheet) -> Arranged:
+def arrange(sheet: Sheet) -> ArrangedPage:
     """Cut a page into regions, and say what it has that needs more than rules."""
     em = geometry.em(sheet.pieces)
     placed: list[tables.PlacedTable | Picture] = []
@@ -131,7 +131,7 @@ def arrange(sheet: Sheet) -> Arranged:
         reasons.append("text read from images")
     elif not as_drawn:
         reasons.append("text drawn out of order")
-    return Arranged(regions, placed, tuple(reasons), as_drawn=as_drawn, torn=frozenset(torn))
+    return ArrangedPage(regions, placed, tuple(reasons), as_drawn=as_drawn, torn=frozenset(torn))
 
 
 def _side_by_side(pieces: Sequence[Piece], em: float) -> bool:
@@ -154,7 +154,7 @@ def _side_by_side(pieces: Sequence[Piece], em: float) -> bool:
 # --- lines ----------------------------------------------------------------------------------------------------
 
 
-def _lines(sheet: Sheet, page: Arranged, route: Route, chosen: str) -> list[_Line]:
+def _lines(sheet: Sheet, page: ArrangedPage, route: Route, chosen: str) -> list[_Line]:
     """The lines of a page in the order of the route that was asked for, and chosen."""
     if chosen == "rules":
         grids = [n for n, each in enumerate(page.placed) if isinstance(each, tables.PlacedTable) and each.ruled]
@@ -165,7 +165,7 @@ def _lines(sheet: Sheet, page: Arranged, route: Route, chosen: str) -> list[_Lin
     return _by_layout(page)
 
 
-def _by_layout(page: Arranged) -> list[_Line]:
+def _by_layout(page: ArrangedPage) -> list[_Line]:
     lines: list[_Line] = []
     for number, region in enumerate(page.regions):
         for row in geometry.rows(region):
@@ -175,7 +175,9 @@ def _by_layout(page: Arranged) -> list[_Line]:
     return lines
 
 
-def _as_drawn(sheet: Sheet, page: Arranged, shown: Sequence[int], regions: Sequence[Sequence[Piece]]) -> list[_Line]:
+def _as_drawn(
+    sheet: Sheet, page: ArrangedPage, shown: Sequence[int], regions: Sequence[Sequence[Piece]]
+) -> list[_Line]:
     """In the order in which the page is drawn. Of the tables and figures those with numbers in ``shown``: tables where
     their first cell is drawn, figures before what is first drawn below them."""
     tabled = [number for number in shown if isinstance(page.placed[number], tables.PlacedTable)]
@@ -244,7 +246,7 @@ def _heading_levels(pages: Sequence[Sequence[_Line]]) -> dict[float, int]:
 
 def _blocks(
     lines: Sequence[_Line],
-    page: Arranged,
+    page: ArrangedPage,
     levels: dict[float, int],
     mender: Mender,
 ) -> Iterator[Block]:

@@ -86,7 +86,7 @@ def regions(found: Sequence[picodet.Region], sheet: Sheet) -> list[Region]:
     return kept
 
 
-def arrange(sheet: Sheet, found: Sequence[Region], page: int) -> tuple[layout.Arranged, list[Dropped]]:
+def arrange(sheet: Sheet, found: Sequence[Region], page: int) -> tuple[layout.ArrangedPage, list[Dropped]]:
     """Cut ``sheet`` into ``found``, as ``layout.arrange`` does without a model; and what was left out as furniture."""
     em = geometry.em(sheet.pieces)
     pieces, dropped = _without_furniture(sheet, found, page)
@@ -113,7 +113,9 @@ def arrange(sheet: Sheet, found: Sequence[Region], page: int) -> tuple[layout.Ar
     notes = [group for group in ordered if _is_note(group, ordered)]
     ordered = [group for group in ordered if not any(group is note for note in notes)] + notes
     roles = {number: group.label for number, group in enumerate(ordered)}
-    return layout.Arranged([group.pieces for group in ordered], placed, ("read by the layout model",), roles), dropped
+    return layout.ArrangedPage(
+        [group.pieces for group in ordered], placed, ("read by the layout model",), roles
+    ), dropped
 
 
 def _share(one: Box, other: Box) -> float:

@@ -102,7 +102,7 @@ def _read(document: Any, name: str, options: Options) -> Parsed:
     return figures.with_images(document, parsed, sheets) if options.images else parsed
 
 
-def _by_model(document: Any, sheets: list[Sheet], composer: Composer, options: Options) -> list[layout.Arranged]:
+def _by_model(document: Any, sheets: list[Sheet], composer: Composer, options: Options) -> list[layout.ArrangedPage]:
     """The pages as the layout model cuts them up; those that lie on their side, as they are without it."""
     detector = layout_model.load(options.layout_model)
     arranged = []

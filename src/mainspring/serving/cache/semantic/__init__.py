@@ -9,7 +9,7 @@ from mainspring.core.settings import Settings
 from mainspring.engines import Engines
 from mainspring.serving.cache.exact import CacheMetrics
 from mainspring.serving.cache.semantic.layer import Meaning
-from mainspring.serving.money.charged_models import Charged
+from mainspring.serving.money.charged_models import ChargedModels
 from mainspring.serving.ring.background import Background
 from mainspring.stores import Stores
 
@@ -21,7 +21,7 @@ async def open(  # noqa: A001
     settings: Settings,
     stores: Stores,
     engines: Engines,
-    charged: Charged,
+    charged: ChargedModels,
     background: Background,
     metrics: CacheMetrics,
 ) -> AsyncIterator[Meaning | None]:

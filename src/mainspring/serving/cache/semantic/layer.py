@@ -20,12 +20,12 @@ from mainspring.core import cards
 from mainspring.core.errors import MainspringError, NotFound
 from mainspring.core.path import Layer
 from mainspring.core.types import ChatRequest, Context, Principal, Request, Responder, Response
-from mainspring.serving.cache.exact import CacheMetrics, Keyed, Keys, cache_key, given_again
+from mainspring.serving.cache.exact import CacheKey, CacheMetrics, Keys, cache_key, given_again
 from mainspring.serving.cache.semantic.likeness import LONGEST_CHARS, same
 from mainspring.serving.judge.language import detect
-from mainspring.serving.money.charged_models import Charged
+from mainspring.serving.money.charged_models import ChargedModels
 from mainspring.serving.ring.background import Background
-from mainspring.serving.ring.ports import Answers
+from mainspring.serving.ring.ports import FinishedAnswers
 from mainspring.stores.cache.similar_questions import Floats, Question, SimilarStore
 from mainspring.stores.sql import ids
 
@@ -51,9 +51,9 @@ class Meaning:
 
     embedder: Embedder
     words: LateInteraction
-    charged: Charged
+    charged: ChargedModels
     index: SimilarStore
-    answers: Answers
+    answers: FinishedAnswers
     background: Background
     metrics: CacheMetrics
     threshold: float
@@ -113,7 +113,7 @@ class SemanticCache(Layer):
 
         return response.on_close(remember)
 
-    async def _read(self, request: ChatRequest, question: str, keyed: Keyed, context: Context) -> Question:
+    async def _read(self, request: ChatRequest, question: str, keyed: CacheKey, context: Context) -> Question:
         vector = await self._meaning.vector(question, context)
         blank = dataclasses.replace(request.messages[-1], content="")
         frame = dataclasses.replace(request, messages=(*request.messages[:-1], blank))

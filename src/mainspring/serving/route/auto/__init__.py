@@ -14,7 +14,7 @@ from mainspring.serving.money.pricing import Tariff
 from mainspring.serving.ring.ports import Tracing
 from mainspring.serving.route.auto.classifier import Classifier
 from mainspring.serving.route.auto.confidence import Agreement, AnswerJudge, Confidence, Format, Logprob
-from mainspring.serving.route.auto.responder import NAME, Auto, AutoMetrics, Charging, RoutedModel
+from mainspring.serving.route.auto.responder import NAME, Auto, AutoMetrics, ChargedEmbedders, RoutedModel
 from mainspring.serving.route.auto.routing_payoff import why_off
 
 __all__ = ["NAME", "Auto", "RoutedModel", "make", "packaged"]
@@ -28,7 +28,7 @@ def make(
     tracing: Tracing,
     metrics: AutoMetrics,
     embedder: Embedder,
-    charging: Charging | None,
+    charging: ChargedEmbedders | None,
     permits: Callable[[str, Context], bool] = lambda _model, _context: True,
     tariff: Callable[[str], Tariff] = lambda _model: Tariff.unknown(),
 ) -> Auto | None:

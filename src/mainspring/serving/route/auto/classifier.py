@@ -31,7 +31,7 @@ _CONSTANT = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedPrompt:
     """A prompt's embedding, its text, and whether the small model's answer was good."""
 
     vector: Any
@@ -116,7 +116,12 @@ class Classifier:
 
 
 def fit(
-    rows: Sequence[Judged], *, embedder: str, model: str, ridge: float = 1.0, card: Mapping[str, Any] | None = None
+    rows: Sequence[JudgedPrompt],
+    *,
+    embedder: str,
+    model: str,
+    ridge: float = 1.0,
+    card: Mapping[str, Any] | None = None,
 ) -> Classifier:
     """Maximum a posteriori under a Gaussian prior on standardised weights, by Newton's method.
 

@@ -17,7 +17,7 @@ from mainspring.serving.ring.ports import Tracing
 from mainspring.serving.route.auto.cascade import attempt, besides
 from mainspring.serving.route.auto.classifier import Classifier
 from mainspring.serving.route.auto.confidence import Asking, Confidence
-from mainspring.serving.route.auto.rules import Asked
+from mainspring.serving.route.auto.rules import RouterInput
 from mainspring.serving.route.auto.savings import Bill
 
 NAME = "auto"
@@ -63,7 +63,7 @@ class AutoMetrics(Protocol):
         ...
 
 
-class Charging(Protocol):
+class ChargedEmbedders(Protocol):
     """Makes an embedder whose calls are charged to a context."""
 
     def embedder(self, inner: Embedder, context: Context) -> Embedder: ...
@@ -89,7 +89,7 @@ class Auto:
     signal: Confidence
     classifier: Classifier | None = None
     embedder: Embedder | None = None
-    charging: Charging | None = None
+    charging: ChargedEmbedders | None = None
     permits: Callable[[str, Context], bool] = lambda _model, _context: True
     basis: tuple[str, ...] = field(default=())
     tariff: Tariff = field(default_factory=Tariff.unknown)
@@ -135,7 +135,7 @@ class Auto:
 
     async def decide(self, request: Asking, context: Context) -> AutoDecision:
         """Where ``request`` would go, before any model is asked."""
-        asked = Asked.of(request, self.default_output)
+        asked = RouterInput.of(request, self.default_output)
         if self.small == self.large:
             return AutoDecision(self.small, "only")
         near = [name for name in (self.small, self.large) if self.permits(name, context)]
@@ -163,7 +163,7 @@ class Auto:
             return AutoDecision(self.large, "classifier", chance)
         return AutoDecision(self.small, "cascade", cascade=True)
 
-    def _needed(self, request: Asking, asked: Asked) -> Literal["", "window", "grammar", "choices"]:
+    def _needed(self, request: Asking, asked: RouterInput) -> Literal["", "window", "grammar", "choices"]:
         """Why the small model cannot answer this at all."""
         small, large = self.models[self.small].capabilities, self.models[self.large].capabilities
         if asked.tokens + asked.output_tokens > small.context_window < large.context_window:
@@ -174,7 +174,7 @@ class Auto:
             return "choices"
         return ""
 
-    async def _chance(self, asked: Asked, context: Context) -> float:
+    async def _chance(self, asked: RouterInput, context: Context) -> float:
         assert self.classifier is not None
         assert self.embedder is not None
         embedder = self.charging.embedder(self.embedder, context) if self.charging else self.embedder

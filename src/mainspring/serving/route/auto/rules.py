@@ -11,7 +11,7 @@ from mainspring.core.types import ChatRequest, CompletionRequest
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RouterInput:
     """``text`` is the last user message, or the prompt; ``tokens`` an estimate of the whole prompt."""
 
     text: str
@@ -22,7 +22,7 @@ class Asked:
     grammar: str
 
     @classmethod
-    def of(cls, request: ChatRequest | CompletionRequest, default_output: int) -> Asked:
+    def of(cls, request: ChatRequest | CompletionRequest, default_output: int) -> RouterInput:
         """``default_output`` is what an answer may take where the request does not say."""
         sampling = request.sampling
         wanted = default_output if sampling.max_tokens is None else sampling.max_tokens
@@ -34,7 +34,7 @@ class Asked:
         return cls(said[-1] if said else "", tokens, wanted, len(said), tools=bool(request.tools), grammar=grammar)
 
 
-def holds(rule: RouteRule, asked: Asked) -> bool:
+def holds(rule: RouteRule, asked: RouterInput) -> bool:
     """Whether every condition of ``rule`` holds."""
     if rule.words and not any(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", asked.text, re.I) for word in rule.words):
         return False
@@ -49,6 +49,6 @@ def holds(rule: RouteRule, asked: Asked) -> bool:
     return rule.structured is None or rule.structured == bool(asked.grammar)
 
 
-def first(rules: tuple[RouteRule, ...], asked: Asked) -> tuple[int, RouteRule] | None:
+def first(rules: tuple[RouteRule, ...], asked: RouterInput) -> tuple[int, RouteRule] | None:
     """The first rule that holds, with its number from 1."""
     return next(((number, rule) for number, rule in enumerate(rules, 1) if holds(rule, asked)), None)
