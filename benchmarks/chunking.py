@@ -18,23 +18,25 @@ import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
 from _library import bench, data
 from _report import Figure, report, table
 from answers import Question, draw, holds, squad
-from mainspring.core.settings import Chunking, RagSettings
+from mainspring.core import plugins
+from mainspring.core.settings import RagSettings
 from mainspring.engines.base import Embedder
 from mainspring.features.evaluate.statistics.significance import compare
+from mainspring.rag.chunk.base import CHUNKER
 from mainspring.rag.chunk.chunking import Chunk, chunker
 from mainspring.rag.parse.parsed import Parsed
 
 BUDGET = 512
 SMALL_ARTICLES = 3
 # ``code`` and ``auto`` are ``structure`` for prose.
-STRATEGIES: tuple[Chunking, ...] = tuple(name for name in get_args(Chunking) if name not in ("code", "auto"))
+STRATEGIES = tuple(name for name in plugins.registry().names(CHUNKER) if name not in ("code", "auto"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +97,7 @@ class Measured:
     held: dict[str, float]
 
 
-async def measure(
-    strategy: Chunking, texts: dict[str, str], questions: Sequence[Question], embedder: Embedder
-) -> Measured:
+async def measure(strategy: str, texts: dict[str, str], questions: Sequence[Question], embedder: Embedder) -> Measured:
     index = await fill(texts, embedder, RagSettings(chunker=strategy))
     queries = (await embedder.embed([question.text for question in questions], "query")).vectors
     found = Measured(index, {}, {})

@@ -182,7 +182,7 @@ async def opened(arguments: Sequence[str]) -> AsyncIterator[Target]:
     if "instant" in arguments:
         _instant.install()
     settings = load().settings
-    models = {each.name: each for each in builtin.local_models(settings, plugins.load(builtin))}
+    models = {each.name: each for each in builtin.local_models(settings, plugins.registry())}
     chosen = models[arguments[1]]
     await chosen.engine.start()
     try:

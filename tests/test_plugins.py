@@ -7,57 +7,162 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import pytest
+from pydantic import BaseModel, ConfigDict
 
+from mainspring import kinds
 from mainspring.core import plugins
 from mainspring.core.errors import SettingsError
+from mainspring.core.plugins import Kind, Registry
+from mainspring.feature import FEATURE, Feature
 from tests.conftest import ROOT, Server, start_server, stop_server
 
 
-class Builtin:
+class Thing(Protocol):
+    """What the kind of these tests makes."""
+
+    @property
+    def name(self) -> str: ...
+
+    def weigh(self, text: str) -> int: ...
+
+
+@dataclass
+class Scale:
+    name: str
+
+    def weigh(self, text: str) -> int:
+        return len(text)
+
+
+THING: Kind[[str], Thing] = Kind("chunker", Thing, ("name",), builtins="tests.builtin_things", setting="rag.chunker")
+
+
+def of(plugin: object, name: str = "mine") -> Registry:
+    registry = Registry()
+    registry.take(name, plugin)
+    return registry
+
+
+class Adds:
+    def __init__(self, *added: tuple[Any, str, Any]) -> None:
+        self.added = added
+
     @plugins.hookimpl
-    def mainspring_register(self, registry: plugins.Registry) -> None:
-        registry.add("engine", "openvino", dict)
-        registry.add("engine", "llamacpp", list)
+    def mainspring_register(self, registry: Registry) -> None:
+        for kind, name, factory in self.added:
+            registry.add(kind, name, factory)
 
 
-def test_builtins_register_through_the_hook() -> None:
-    registry = plugins.load(Builtin())
-    assert registry.get("engine", "openvino") is dict
-    assert registry.names("engine") == ["openvino", "llamacpp"]
+def test_builtins_are_registered_by_the_hook_of_their_room_when_they_are_looked_at() -> None:
+    sys.modules.pop("tests.builtin_things", None)
+    registry = of(Adds((THING, "mine", Scale)))
+    assert "tests.builtin_things" not in sys.modules
+    assert registry.brought(THING) == ["mine"]
+    assert registry.names(THING) == ["kitchen", "letter", "mine"]
+    assert registry.make(THING, "kitchen", "k").weigh("abc") == 3
 
 
 def test_an_unknown_name_suggests_the_nearest() -> None:
-    registry = plugins.load(Builtin())
-    with pytest.raises(SettingsError, match="Did you mean openvino"):
-        registry.get("engine", "openvno")
-    with pytest.raises(SettingsError, match="There are: openvino, llamacpp"):
-        registry.get("engine", "zzz")
+    registry = Registry()
+    with pytest.raises(SettingsError, match=r"no chunker named 'kitchn'.*rag\.chunker.*Did you mean kitchen"):
+        registry.get(THING, "kitchn")
+    with pytest.raises(SettingsError, match="There are: kitchen, letter"):
+        registry.get(THING, "zzz")
 
 
 def test_an_unknown_kind_suggests_the_nearest() -> None:
     with pytest.raises(SettingsError, match=r"no kind of plugin 'engin'.*Did you mean engine"):
-        plugins.Registry().add("engin", "mine", dict)
+        Registry().add("engin", "mine", dict)
 
 
-def test_a_later_registration_replaces_an_earlier_one() -> None:
-    registry = plugins.load(Builtin())
-    registry.add("engine", "openvino", set)
-    assert registry.get("engine", "openvino") is set
+def test_a_plugin_replaces_what_mainspring_has_whichever_came_first() -> None:
+    registry = of(Adds((THING, "kitchen", lambda name: Scale(f"better {name}"))))
+    assert registry.make(THING, "kitchen", "k").name == "better k"
+    assert registry.names(THING) == ["kitchen", "letter"]
+
+
+def test_a_factory_that_cannot_be_called_is_refused_where_it_is_registered() -> None:
+    with pytest.raises(SettingsError, match=r"chunker 'none'.*factory\(name\) -> Thing.*too many positional"):
+        Registry().add(THING, "none", lambda: Scale("x"))  # type: ignore[misc, arg-type]
+    by_name = of(Adds(("chunker", "none", lambda: Scale("x"))))
+    with pytest.raises(SettingsError, match="too many positional"):
+        by_name.get(THING, "none")
+
+
+def test_what_a_plugin_makes_has_all_that_its_kind_asks_for() -> None:
+    registry = of(Adds(("chunker", "stone", lambda name: object())))
+    with pytest.raises(
+        SettingsError, match=r"chunker 'stone' is a object, which lacks name, weigh.*test_plugins\.Thing"
+    ):
+        registry.make(THING, "stone", "s")
+
+
+def test_a_factory_of_a_plugin_that_fails_is_an_error_that_names_the_plugin() -> None:
+    def fails(name: str) -> Thing:
+        raise ValueError("no wings")
+
+    registry = of(Adds((THING, "bird", fails)), "aviary")
+    with pytest.raises(
+        SettingsError, match=r"chunker 'bird' of the plugin aviary cannot be made: ValueError: no wings"
+    ):
+        registry.make(THING, "bird", "b")
 
 
 def test_what_fails_is_left_out_and_named() -> None:
-    def fails() -> object:
+    def fails() -> Feature:
         raise ValueError("no wings")
 
-    registry = plugins.Registry()
-    registry.add("feature", "one", dict)
-    registry.add("feature", "two", fails)
-    registry.add("feature", "three", list)
-    assert list(registry.made("feature")) == [("one", {}), ("three", [])]
+    registry = Registry()
+    one, three = Feature("one"), Feature("three")
+    registry.add(FEATURE, "one", lambda: one)
+    registry.add(FEATURE, "two", fails)
+    registry.add(FEATURE, "three", lambda: three)
+    assert list(registry.made(FEATURE)) == [("one", one), ("three", three)]
     assert registry.failed == {"feature two": "ValueError: no wings"}
+
+
+def test_what_a_hook_registered_before_it_failed_is_forgotten() -> None:
+    registry = Registry()
+    with pytest.raises(SettingsError):
+        registry.take("half", Adds((THING, "mine", Scale), ("engin", "x", dict)))
+    assert registry.brought(THING) == []
+    assert registry.added() == {}
+
+
+class Greeting(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    words: int = 1
+
+
+def test_a_plugin_has_settings_of_its_own() -> None:
+    registry = Registry()
+    registry.settings("sample", Greeting)
+    registry.check({"sample": {"words": 3}})
+    assert plugins.section({"sample": {"words": 3}}, "sample", Greeting).words == 3
+    assert plugins.section({}, "sample", Greeting).words == 1
+    with pytest.raises(SettingsError, match=r"no plugin has settings plugins\.sampel.*Did you mean sample"):
+        registry.check({"sampel": {}})
+    with pytest.raises(SettingsError, match=r"plugins\.sample\.word: .*Did you mean words"):
+        registry.check({"sample": {"word": 3}})
+    with pytest.raises(SettingsError, match=r"plugins\.sample\.words: .*valid integer"):
+        registry.check({"sample": {"words": "many"}})
+    registry.failed["gone"] = "ImportError"
+    registry.check({"gone": {"words": 3}})
+
+
+def test_every_kind_is_declared_once_and_mainsprings_own_parts_fit_it() -> None:
+    declared = kinds.every()
+    assert sorted(kind.name for kind in declared) == sorted(plugins.KINDS)
+    registry = Registry()
+    for kind in declared:
+        for name in registry.names(kind):
+            kind.fits(name, registry.get(kind, name))
+    assert {"openvino", "llamacpp"} <= set(registry.names(kinds.ENGINE))
 
 
 def publish(place: Path, name: str, module: str) -> None:
@@ -119,8 +224,9 @@ def test_its_engine_may_serve_all_models(sample: Path) -> None:
     code = textwrap.dedent(
         """
         from mainspring.core import plugins
+        from mainspring.kinds import ENGINE
         registry = plugins.load()
-        print(registry.names("engine"), sorted(registry.failed))
+        print(registry.brought(ENGINE), sorted(registry.failed))
         """
     )
     environment = {**os.environ, "PYTHONPATH": path_of(sample)}

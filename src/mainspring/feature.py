@@ -16,13 +16,14 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mainspring.core.errors import SettingsError
+from mainspring.core.plugins import Kind
+from mainspring.core.types import Responder
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
     from mainspring.core.plugins import Registry
     from mainspring.core.settings import Settings
-    from mainspring.core.types import Responder
     from mainspring.engines import Engines
     from mainspring.http.access import Access
     from mainspring.http.idempotency import Idempotency
@@ -108,10 +109,15 @@ class Command:
     panel: str
 
 
+APPLICATION: Kind[[Rooms], Responder] = Kind("application", Responder, ("rooms",))
+"""A model that is served under the name of the application."""
+FEATURE: Kind[[], Feature] = Kind("feature", Feature)
+
+
 def features(plugins: Registry | None = None) -> list[Feature]:
     """Those of this package, by name, then those of ``plugins``."""
     found = [_attribute(name, "feature", "FEATURE") for name in _folders()]
-    found += [made for _, made in plugins.made("feature")] if plugins is not None else []
+    found += [made for _, made in plugins.made(FEATURE)] if plugins is not None else []
     return [each for each in found if isinstance(each, Feature)]
 
 

@@ -13,7 +13,7 @@ from mainspring.core.settings import Settings, load
 from mainspring.core.settings.identity import OPERATE
 from mainspring.core.types import Context, Principal, Request, Responder, Response
 from mainspring.engines import ChatModel, Engines, Prepared
-from mainspring.feature import Feature, Rooms, Services, features
+from mainspring.feature import APPLICATION, Feature, Rooms, Services, features
 from mainspring.guards.policy.by_application import Policies
 from mainspring.rag.library import Library
 from mainspring.serving.admit.rate_limits import Charge
@@ -70,7 +70,7 @@ class System:
             for feature in found:
                 if feature.open is not None:
                     services.add(await enter(feature.open(rooms)))
-            for name, application in opened_engines.plugins.made("application", rooms):
+            for name, application in opened_engines.plugins.made(APPLICATION, rooms):
                 path.registry.add(Served(name, "application", application, created=int(time.time())))
                 opened_telemetry.metrics.serve(name)
             yield cls(

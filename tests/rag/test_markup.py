@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from mainspring.rag.parse import readers
+from mainspring.rag.parse import formats
 from mainspring.rag.parse.kinds import detect
 from mainspring.rag.parse.markup import asciidoc, markdown_extensions, roff, rst
 from mainspring.rag.parse.parsed import Parsed
@@ -82,7 +82,7 @@ size   -1
 
 def read(text: str, name: str) -> Parsed:
     kind, _ = detect(text.encode(), name)
-    parsed = readers.read(text.encode(), name, kind)
+    parsed = formats.read(text.encode(), name, kind)
     for heading in parsed.headings:
         assert heading.title in " ".join(parsed.text[heading.start : heading.end].split())
     for table in parsed.tables:

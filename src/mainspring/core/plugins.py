@@ -1,83 +1,226 @@
-"""The extension point: one hook by which built-ins and third parties register what the rooms are made of.
+"""The registry: each part that has a name is found here, whether mainspring or a plugin brings it.
 
-A third party publishes the entry point group ``mainspring.plugins`` with a module that has
+A room declares the ``Kind`` of what it looks up by name, and registers its own parts with the same hook as plugins do.
+A plugin publishes, under the entry point group ``mainspring.plugins``, a module that has
 
     @mainspring.core.plugins.hookimpl
     def mainspring_register(registry: Registry) -> None:
-        registry.add("engine", "mine", MyEngine)
+        registry.add(CHUNKER, "lines", MyChunker)
 
-What the factory of each kind is given and makes, ``KINDS`` says. A plugin that cannot be imported, or whose hook fails,
-is left out: ``Registry.failed`` says why, and so does ``mainspring doctor``.
+``mainspring.kinds`` has all kinds. The registry leaves out a plugin that cannot be imported or whose hook fails;
+``Registry.failed`` says why, and so does ``mainspring doctor``.
 """
 
 from __future__ import annotations
 
 import difflib
+import inspect
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from types import MappingProxyType
-from typing import Any
+from typing import Any, Generic, ParamSpec, TypeVar
 
 import pluggy
+from pydantic import BaseModel, ValidationError
 
 from mainspring.core.errors import MainspringError, SettingsError
 
 PROJECT = "mainspring"
 GROUP = "mainspring.plugins"
-KINDS: Mapping[str, str] = MappingProxyType(
-    {
-        "engine": "factory(pulled: PulledModel, settings: Settings) -> Engine",
-        "application": "factory(rooms: Rooms) -> Responder, served as a model under the name",
-        "feature": "factory() -> Feature",
-    }
+KINDS = (
+    "engine",
+    "parser",
+    "chunker",
+    "application",
+    "feature",
 )
-"""The kinds that there are, each with what its factory is given and makes."""
+"""The names of all kinds; ``mainspring.kinds`` says where each is declared."""
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 Factory = Callable[..., Any]
+P = ParamSpec("P")
+T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
 log = logging.getLogger("mainspring.plugins")
 
 
-class Registry:
-    """Factories by kind and name. A later registration replaces an earlier one: plugins may override.
+class Kind(Generic[P, T]):
+    """A kind of part: ``Kind[[Settings], Thing]`` has factories that make a ``Thing`` of ``Settings``.
 
-    ``failed`` says of each plugin that was left out why.
+    ``makes`` is the class or the protocol of ``Thing``, ``given`` names what a factory is given, in its order.
+    ``builtins`` is the module whose hook registers mainspring's own parts; the registry imports it when the kind is
+    first looked at. ``setting`` is the setting that names one part of this kind, where there is one.
+    """
+
+    def __init__(self, name: str, makes: Any, given: Sequence[str] = (), *, builtins: str = "", setting: str = ""):
+        self.name = name
+        self.makes = makes
+        self.given = tuple(given)
+        self.builtins = builtins
+        self.setting = setting
+
+    def fits(self, name: str, factory: Callable[..., Any]) -> None:
+        """Raises ``SettingsError`` for a factory that cannot be called with what this kind gives."""
+        try:
+            signature = inspect.signature(factory)
+        except (TypeError, ValueError):
+            # Some classes of C do not tell what they take.
+            return
+        try:
+            signature.bind(*self.given)
+        except TypeError as error:
+            raise SettingsError(
+                f"the factory of the {self.name} {name!r} cannot be called as {self.called()}: {error}",
+                remedy="Give it these parameters",
+            ) from None
+
+    def checked(self, name: str, made: T) -> T:
+        """``made``, if it has all that this kind asks for. Raises ``SettingsError`` that names what it lacks."""
+        lacking = [each for each in _members(self.makes) if not hasattr(type(made), each) and not hasattr(made, each)]
+        if lacking:
+            raise SettingsError(
+                f"the {self.name} {name!r} is a {type(made).__name__}, which lacks {', '.join(sorted(lacking))}",
+                remedy=f"It needs all of {self.makes.__module__}.{self.makes.__qualname__}",
+            )
+        return made
+
+    def called(self) -> str:
+        """How a factory of this kind is called, for people to read."""
+        return f"factory({', '.join(self.given)}) -> {self.makes.__name__}"
+
+
+class Registry:
+    """Factories by kind and name. What a plugin registers replaces what mainspring has under that name.
+
+    ``failed`` says of each plugin that was left out why; ``added`` says what each of the others brought.
     """
 
     def __init__(self) -> None:
         self._factories: dict[tuple[str, str], Factory] = {}
+        self._builtin: dict[tuple[str, str], Factory] = {}
+        self._origins: dict[tuple[str, str], str] = {}
+        self._sections: dict[str, type[BaseModel]] = {}
+        self._read: set[str] = set()
+        self._reading = ""
+        self._loading = ""
         self.failed: dict[str, str] = {}
 
-    def add(self, kind: str, name: str, factory: Factory) -> None:
-        """Raises ``SettingsError`` for a kind that there is not."""
-        if kind not in KINDS:
-            raise SettingsError(f"there is no kind of plugin {kind!r}", remedy=_nearest(kind, list(KINDS)))
-        self._factories[kind, name] = factory
+    def add(self, kind: Kind[P, T] | str, name: str, factory: Callable[P, T]) -> None:
+        """Raises ``SettingsError`` for a kind that there is not, and for a factory that its kind cannot call. A kind
+        that is given by its name is checked when the part is first used."""
+        named = kind if isinstance(kind, str) else kind.name
+        if named not in KINDS:
+            raise SettingsError(f"there is no kind of plugin {named!r}", remedy=nearest(named, KINDS))
+        if isinstance(kind, Kind):
+            kind.fits(name, factory)
+        if self._reading:
+            self._builtin[named, name] = factory
+            return
+        self._factories[named, name] = factory
+        self._origins[named, name] = self._loading
 
-    def names(self, kind: str) -> list[str]:
-        """What is registered as ``kind``, in the order of registration."""
-        return [name for known, name in self._factories if known == kind]
+    def settings(self, name: str, model: type[BaseModel]) -> None:
+        """``model`` is what the section ``plugins.NAME`` of the settings holds; ``section`` gives it."""
+        self._sections[name] = model
 
-    def get(self, kind: str, name: str) -> Factory:
-        """The factory. Raises ``SettingsError`` naming those that exist."""
-        factory = self._factories.get((kind, name))
+    def names(self, kind: Kind[P, T]) -> list[str]:
+        """What there is of ``kind``: mainspring's own first, then those of plugins."""
+        self._read_builtins(kind)
+        both = dict.fromkeys([*self._builtin, *self._factories])
+        return [name for known, name in both if known == kind.name]
+
+    def brought(self, kind: Kind[P, T]) -> list[str]:
+        """What plugins have of ``kind``; mainspring's own parts are not imported for it."""
+        return [name for known, name in self._factories if known == kind.name]
+
+    def added(self) -> dict[str, list[str]]:
+        """What each plugin registered: ``chunker lines``."""
+        found: dict[str, list[str]] = {}
+        for key, origin in self._origins.items():
+            found.setdefault(origin, []).append(" ".join(key))
+        return found
+
+    def has(self, kind: Kind[P, T], name: str) -> bool:
+        """Whether there is a part of that name."""
+        self._read_builtins(kind)
+        return (kind.name, name) in self._factories or (kind.name, name) in self._builtin
+
+    def get(self, kind: Kind[P, T], name: str) -> Callable[P, T]:
+        """The factory. Raises ``SettingsError`` that names the nearest part that there is."""
+        self._read_builtins(kind)
+        key = (kind.name, name)
+        factory = self._factories.get(key) or self._builtin.get(key)
         if factory is None:
-            raise SettingsError(f"no {kind} named {name!r} is installed", remedy=_nearest(name, self.names(kind)))
+            raise SettingsError(
+                f"no {kind.name} named {name!r} is installed" + (f" ({kind.setting})" if kind.setting else ""),
+                remedy=nearest(name, self.names(kind)),
+            )
+        if key in self._factories:
+            kind.fits(name, factory)
         return factory
 
-    def made(self, kind: str, *given: object) -> Iterator[tuple[str, Any]]:
-        """What each factory of ``kind`` makes of what it is ``given``, with its name; one that fails is left out."""
+    def make(self, kind: Kind[P, T], name: str, /, *given: P.args, **named: P.kwargs) -> T:
+        """What the factory makes, checked. Raises ``SettingsError``: there is none, or a plugin's fails."""
+        factory = self.get(kind, name)
+        if (origin := self._origins.get((kind.name, name))) is None:
+            return factory(*given, **named)
+        try:
+            return kind.checked(name, factory(*given, **named))
+        except MainspringError:
+            raise
+        except Exception as error:
+            raise SettingsError(
+                f"the {kind.name} {name!r} of the plugin {origin} cannot be made: {_told(error)}",
+                remedy=f"Mend the plugin or remove it: pip uninstall {origin}",
+            ) from error
+
+    def made(self, kind: Kind[P, T], /, *given: P.args, **named: P.kwargs) -> Iterator[tuple[str, T]]:
+        """What each factory of ``kind`` makes, with its name; one that fails is left out."""
         for name in self.names(kind):
             try:
-                yield name, self.get(kind, name)(*given)
+                yield name, kind.checked(name, self.get(kind, name)(*given, **named))
             except Exception as error:
-                self._leave_out(f"{kind} {name}", error)
+                self.leave_out(f"{kind.name} {name}", error)
 
-    def _leave_out(self, what: str, error: Exception) -> None:
-        told = str(error) if isinstance(error, MainspringError) else f"{type(error).__name__}: {error}"
-        self.failed[what] = told
-        log.warning("the plugin %s is left out: %s", what, told)
+    def leave_out(self, what: str, error: Exception) -> None:
+        """Note that ``what`` is not there, and why."""
+        self.failed[what] = _told(error)
+        log.warning("the plugin %s is left out: %s", what, _told(error))
+
+    def check(self, sections: Mapping[str, Any]) -> None:
+        """Raises ``SettingsError`` for a section of the settings that no plugin declares, or that is wrong."""
+        for name in sections:
+            if name in self.failed:
+                continue
+            if name not in self._sections:
+                raise SettingsError(
+                    f"no plugin has settings plugins.{name}", remedy=nearest(name, list(self._sections))
+                )
+            section(sections, name, self._sections[name])
+
+    def take(self, name: str, plugin: object) -> None:
+        """Call the hook of ``plugin``. What it registered before it failed is forgotten again."""
+        before = dict(self._factories), dict(self._origins), dict(self._sections)
+        self._loading = name
+        try:
+            _register(plugin, self)
+        except Exception:
+            self._factories, self._origins, self._sections = before
+            raise
+        finally:
+            self._loading = ""
+
+    def _read_builtins(self, kind: Kind[P, T]) -> None:
+        if not kind.builtins or kind.builtins in self._read:
+            return
+        self._read.add(kind.builtins)
+        self._reading = kind.builtins
+        try:
+            _register(import_module(kind.builtins), self)
+        finally:
+            self._reading = ""
 
 
 class Hooks:
@@ -88,22 +231,47 @@ class Hooks:
         """Add factories to ``registry``."""
 
 
-def load(*builtins: object) -> Registry:
-    """The registry of ``builtins`` (modules or objects with the hook), then of every installed plugin."""
-    registry = Registry()
-    for builtin in builtins:
-        _register(builtin, registry)
+def section(sections: Mapping[str, Any], name: str, model: type[M]) -> M:
+    """The section ``plugins.NAME`` as ``model``: ``section(settings.plugins, "sample", SampleSettings)``.
+
+    Raises ``SettingsError`` that names the key at fault.
+    """
+    try:
+        return model.model_validate(sections.get(name, {}))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in ("plugins", name, *first["loc"]))
+        known = [str(part) for part in model.model_fields]
+        remedy = nearest(str(first["loc"][-1]), known) if first["type"] == "extra_forbidden" else "Correct it"
+        raise SettingsError(f"{place}: {first['msg']}", remedy=remedy) from None
+
+
+@cache
+def registry() -> Registry:
+    """The registry of this process, with every plugin that is installed."""
+    return load()
+
+
+def load() -> Registry:
+    """A registry with every plugin that is installed; one that fails is named in ``failed``."""
+    made = Registry()
     for found in installed():
         try:
-            _register(found.load(), registry)
+            made.take(found.name, found.load())
         except Exception as error:
-            registry._leave_out(found.name, error)
-    return registry
+            made.leave_out(found.name, error)
+    return made
 
 
 def installed() -> list[EntryPoint]:
     """The plugins that are installed here, by name."""
     return sorted(entry_points(group=GROUP), key=lambda found: found.name)
+
+
+def nearest(name: str, names: Sequence[str]) -> str:
+    """What to say to whoever wrote ``name`` where there are only ``names``."""
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"Did you mean {close[0]}?" if close else f"There are: {', '.join(names) or 'none'}"
 
 
 def _register(plugin: object, registry: Registry) -> None:
@@ -113,6 +281,17 @@ def _register(plugin: object, registry: Registry) -> None:
     manager.hook.mainspring_register(registry=registry)
 
 
-def _nearest(name: str, names: list[str]) -> str:
-    close = difflib.get_close_matches(name, names, n=1)
-    return f"Did you mean {close[0]}?" if close else f"There are: {', '.join(names) or 'none'}"
+def _told(error: Exception) -> str:
+    return str(error) if isinstance(error, MainspringError) else f"{type(error).__name__}: {error}"
+
+
+@cache
+def _members(makes: Any) -> frozenset[str]:
+    """What a protocol asks for: its methods and attributes. A plain class asks for nothing: mypy checks it."""
+    if not getattr(makes, "_is_protocol", False):
+        return frozenset()
+    found: set[str] = set()
+    for each in makes.__mro__[:-1]:
+        if each.__module__ != "typing":
+            found |= {name for name in (*vars(each), *getattr(each, "__annotations__", ())) if not name.startswith("_")}
+    return frozenset(found)

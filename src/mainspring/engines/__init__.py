@@ -73,7 +73,8 @@ def prepare(settings: Settings) -> Prepared:
 
     if named := references.credentials_in(settings):
         raise SettingsError(f"{next(iter(named))} names a credential that was not filled in")
-    registry = plugins.load(builtin)
+    registry = plugins.registry()
+    registry.check(settings.plugins)
     models = [
         *builtin.local_models(settings, registry),
         *builtin.remote_models(settings),

@@ -19,6 +19,7 @@ from mainspring.engines.chat.chat_model import ChatModel, Replica
 from mainspring.engines.chat.responder import ModelResponder
 from mainspring.engines.chat.template import ChatTemplate
 from mainspring.engines.encode.embedder import OpenVinoEmbedder
+from mainspring.engines.kinds import ENGINE
 
 if TYPE_CHECKING:
     from mainspring.engines.encode.late_interaction import LateInteraction
@@ -29,8 +30,8 @@ log = logging.getLogger("mainspring.engines")
 @hookimpl
 def mainspring_register(registry: Registry) -> None:
     """``factory(pulled, settings) -> Engine``."""
-    registry.add("engine", "openvino", _openvino)
-    registry.add("engine", "llamacpp", _llamacpp)
+    registry.add(ENGINE, "openvino", _openvino)
+    registry.add(ENGINE, "llamacpp", _llamacpp)
 
 
 def local_models(settings: Settings, registry: Registry) -> list[ChatModel]:
@@ -38,14 +39,13 @@ def local_models(settings: Settings, registry: Registry) -> list[ChatModel]:
 
     Raises ``ModelNotPulled``, ``UnknownModel``, ``SettingsError``.
     """
-    factory = registry.get("engine", settings.engines.kind)
     puller = Puller(settings)
     models = []
     for name in settings.models.chat:
         pulled = puller.local(name)
         count = settings.models.replicas.get(name, 1)
         shared = _divided(_cached(settings, pulled.entry), count)
-        engines: list[Engine] = [factory(pulled, shared) for _ in range(count)]
+        engines: list[Engine] = [registry.make(ENGINE, settings.engines.kind, pulled, shared) for _ in range(count)]
         template = None
         if pulled.chat_template is not None:
             special = pulled.special_tokens

@@ -17,7 +17,7 @@ import pytest
 
 from mainspring.core.errors import MissingExtra, UnreadableDocument
 from mainspring.core.settings import RagSettings
-from mainspring.rag.parse import kinds, ocr, readers
+from mainspring.rag.parse import formats, kinds, ocr
 from mainspring.rag.parse import parser as parse
 from mainspring.rag.parse.parser import Parser
 from tests.rag.conftest import HANDBOOK
@@ -81,9 +81,9 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "kreuzberg", None)
     monkeypatch.setitem(__import__("sys").modules, "rapidocr", None)
     with pytest.raises(MissingExtra, match=r"mainspring\[documents\]"):
-        readers.read(b"PK", "a.odt", "odt")
+        formats.read(b"PK", "a.odt", "odt")
     with pytest.raises(MissingExtra, match=r"mainspring\[ocr\]"):
-        readers.read((HANDBOOK / "repair-centre-notice.pdf").read_bytes(), "scan.pdf", "pdf")
+        formats.read((HANDBOOK / "repair-centre-notice.pdf").read_bytes(), "scan.pdf", "pdf")
 
 
 async def test_one_worker_serves_a_batch(parser: Parser) -> None:

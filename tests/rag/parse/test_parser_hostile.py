@@ -14,7 +14,7 @@ import pytest
 
 from mainspring.core.errors import UnreadableDocument
 from mainspring.core.settings import RagSettings
-from mainspring.rag.parse import kinds, ocr, readers
+from mainspring.rag.parse import formats, kinds, ocr
 from mainspring.rag.parse.office import opc
 from mainspring.rag.parse.parser import Parser
 from mainspring.rag.parse.reading_options import Options
@@ -102,7 +102,7 @@ def test_a_member_that_is_larger_than_it_says(monkeypatch: pytest.MonkeyPatch) -
     assert lying != data
     for each in (data, lying):
         with pytest.raises(UnreadableDocument, match=r"unpacks to more|damaged"):
-            readers.read(each, "a.docx", "docx")
+            formats.read(each, "a.docx", "docx")
 
 
 def test_all_members_together_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +122,7 @@ def test_too_many_pages() -> None:
         ]
     )
     with pytest.raises(UnreadableDocument, match=r"60 pages, more than rag\.parse_max_pages \(50\)"):
-        readers.read(data, "long.pdf", "pdf", Options(max_pages=50))
+        formats.read(data, "long.pdf", "pdf", Options(max_pages=50))
 
 
 async def test_a_page_tree_that_contains_itself() -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.rag.parse import readers
+from mainspring.rag.parse import formats
 from mainspring.rag.parse.compose import Composer
 from mainspring.rag.parse.markup import markdown
 from mainspring.rag.parse.office import number_format
@@ -26,7 +26,7 @@ def saved(document: Any) -> bytes:
 
 
 def read(data: bytes | str, name: str, kind: str) -> Parsed:
-    parsed = readers.read(data.encode() if isinstance(data, str) else data, name, kind)
+    parsed = formats.read(data.encode() if isinstance(data, str) else data, name, kind)
     for table in parsed.tables:
         assert all(line.startswith("| ") for line in parsed.text[table.start : table.end].split("\n"))
     return parsed

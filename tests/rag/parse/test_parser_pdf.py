@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mainspring.rag.parse import readers
+from mainspring.rag.parse import formats
 from mainspring.rag.parse.parsed import Parsed
 from mainspring.rag.parse.pdf.hyphens import Mender
 from mainspring.rag.parse.reading_options import Options
@@ -31,7 +31,7 @@ def made(*pages: Callable[[Any], None]) -> bytes:
 
 
 def read(*pages: Callable[[Any], None], options: Options = WITHOUT_OCR) -> Parsed:
-    parsed = readers.read(made(*pages), "made.pdf", "pdf", options)
+    parsed = formats.read(made(*pages), "made.pdf", "pdf", options)
     parts: list[Any] = [*parsed.tables, *parsed.figures, *parsed.headings, *parsed.pages]
     for part in parts:
         assert 0 <= part.start <= part.end <= len(parsed.text)

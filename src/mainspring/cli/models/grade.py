@@ -6,8 +6,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from mainspring.core import plugins
 from mainspring.core.errors import InvalidRequest
-from mainspring.core.plugins import load as load_plugins
 from mainspring.core.settings import load
 from mainspring.engines import builtin, filled
 from mainspring.engines.catalogue import grade
@@ -31,7 +31,7 @@ async def graded(config: Path | None, name: str) -> tuple[grade.Grade, bool]:
         pulled = Puller(settings).local(name)
         if pulled.entry.kind != "chat":
             raise InvalidRequest(f"{name} is a {pulled.entry.kind} model and writes nothing", param="name")
-        (model,) = builtin.local_models(with_chat(settings, (name,)), load_plugins(builtin))
+        (model,) = builtin.local_models(with_chat(settings, (name,)), plugins.registry())
     engines = [replica.engine for each in {name: model, **elsewhere}.values() for replica in each.all_replicas()]
     try:
         await model.engine.start()

@@ -12,7 +12,7 @@ import typer
 
 from mainspring.cli.rag import graph, screening, store, transfer
 from mainspring.cli.serve.up import existing
-from mainspring.core.settings import Chunking, Settings, load
+from mainspring.core.settings import Settings, load
 from mainspring.terminal import show
 from mainspring.terminal.pulling import pull_missing
 
@@ -37,7 +37,7 @@ app.command("import")(transfer.import_)
 def chunks(
     context: typer.Context,
     path: Annotated[Path, typer.Argument(metavar="FILE", help="A document of any kind that can be ingested")],
-    strategy: Annotated[Chunking | None, typer.Option(help="How it is cut", show_default="rag.chunker")] = None,
+    strategy: Annotated[str | None, typer.Option(help="The chunker that cuts it", show_default="rag.chunker")] = None,
     size: Annotated[
         int | None, typer.Option(min=32, help="Most tokens of a chunk", show_default="rag.chunk_tokens")
     ] = None,

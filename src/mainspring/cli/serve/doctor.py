@@ -106,11 +106,12 @@ def _extras() -> list[Check]:
 def _plugins() -> list[Check]:
     from mainspring.core import plugins
 
-    failed = plugins.load().failed
+    registry = plugins.registry()
+    failed, added = registry.failed, registry.added()
     return [
         (f"plugin {each.name}", "wrong", failed[each.name])
         if each.name in failed
-        else (f"plugin {each.name}", "ok", f"{each.value}, of {each.dist.name if each.dist else 'no package'}")
+        else (f"plugin {each.name}", "ok", f"{each.value}: {', '.join(added.get(each.name, ['nothing']))}")
         for each in plugins.installed()
     ]
 

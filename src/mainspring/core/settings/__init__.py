@@ -15,7 +15,7 @@ from mainspring.core.settings.guards.policies import DetectorsSettings, GuardsSe
 from mainspring.core.settings.load import CONFIG_NAME, OTHER_NAMES, PREFIX, LoadedSettings, describe, load
 from mainspring.core.settings.models import ModelsSettings
 from mainspring.core.settings.monitor import MonitorSettings
-from mainspring.core.settings.rag import Chunking, RagSettings
+from mainspring.core.settings.rag import RagSettings
 from mainspring.core.settings.section import Section
 from mainspring.core.settings.serving.auto import AutoSettings, RouteRule
 from mainspring.core.settings.serving.limits import LimitsSettings
@@ -32,7 +32,6 @@ __all__ = [
     "AnswersSettings",
     "AutoSettings",
     "BatchesSettings",
-    "Chunking",
     "ComplianceSettings",
     "DetectorsSettings",
     "EnginesSettings",

@@ -10,26 +10,13 @@ from pydantic import Field
 from mainspring.core.settings.section import Section
 from mainspring.core.settings.serving.prompts import PromptReference
 
-Chunking = Literal[
-    "structure",
-    "fixed",
-    "recursive",
-    "sentence",
-    "semantic",
-    "code",
-    "parent_child",
-    "sentence_window",
-    "auto",
-]
-"""How documents are cut into chunks; see ``mainspring.rag.chunk.chunking``."""
-
 
 class RagSettings(Section):
     """Chunking and retrieval. Sizes in tokens of the embedding model."""
 
     chunk_tokens: int = Field(128, ge=32)
     chunk_overlap: int = Field(24, ge=0)
-    chunker: Chunking = "structure"
+    chunker: str = Field("structure", description="how documents are cut: a chunker of mainspring or of a plugin")
     parent_tokens: int = Field(512, ge=32, description="what is read around a chunk that only is embedded")
     window_sentences: int = Field(2, ge=0, description="sentences on either side that sentence_window reads")
     semantic_percentile: float = Field(20.0, gt=0, le=100, description="share of boundaries where semantic may break")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, model_validator
 
@@ -42,6 +43,9 @@ class Settings(Section):
     telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)
     compliance: ComplianceSettings = Field(default_factory=ComplianceSettings)
     monitor: MonitorSettings = Field(default_factory=MonitorSettings)
+    plugins: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="a section for each plugin that has one"
+    )
 
     @model_validator(mode="after")
     def _routes_lead_to_models(self) -> Settings:

@@ -11,6 +11,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from mainspring.core.plugins import Kind
+from mainspring.core.settings import RagSettings
+from mainspring.engines.base import Embedder
 from mainspring.rag.chunk.tables import Tables
 from mainspring.rag.parse.parsed import Parsed, heading_paths
 
@@ -58,6 +61,16 @@ class Chunker(Protocol):
         no heading of level 1. Raises ``MissingExtra`` where the strategy needs one for this document.
         """
         ...
+
+
+CHUNKER: Kind[[RagSettings, Embedder], Chunker] = Kind(
+    "chunker",
+    Chunker,
+    ("settings", "embedder"),
+    builtins="mainspring.rag.chunk.chunking",
+    setting="rag.chunker",
+)
+"""Sizes are in the tokens of the embedder, which may also embed what is to be cut."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from mainspring.core import plugins
+from mainspring.core.plugins import Registry, hookimpl
 from mainspring.core.settings import RagSettings
 from mainspring.engines.base import Embedder
-from mainspring.rag.chunk.base import Chunk, Chunker, CountTokens, Limits, Material, Span
+from mainspring.rag.chunk import parents
+from mainspring.rag.chunk.base import CHUNKER, Chunk, Chunker, CountTokens, Limits, Material, Span
 from mainspring.rag.chunk.structure import sentence, structure, tiles
 from mainspring.rag.chunk.windows import fixed, recursive
 from mainspring.rag.parse.parsed import Parsed
@@ -24,6 +27,7 @@ __all__ = ["Chunk", "Chunker", "CountTokens", "chunk", "chunker", "narrowed"]
 RESERVED_TOKENS = 8
 
 _Strategy = Callable[[Material], list[Span]]
+_Choose = Callable[[Parsed, str], _Strategy]
 
 
 def chunk(
@@ -38,11 +42,28 @@ def chunk(
 
 
 def chunker(settings: RagSettings, embedder: Embedder) -> Chunker:
-    """The chunker that ``rag.chunker`` names, with sizes in the tokens of ``embedder``; ``semantic`` embeds with it."""
-    limits = Limits(settings.chunk_tokens, settings.chunk_overlap, embedder.max_tokens - RESERVED_TOKENS)
-    if settings.chunker == "semantic":
-        return _Semantic(limits, embedder, settings.semantic_percentile)
-    return _Plain(settings.chunker, limits, embedder, settings)
+    """The chunker that ``rag.chunker`` names, with sizes in the tokens of ``embedder``.
+
+    Raises ``SettingsError`` naming the nearest where there is none of that name.
+    """
+    return plugins.registry().make(CHUNKER, settings.chunker, settings, embedder)
+
+
+@hookimpl
+def mainspring_register(registry: Registry) -> None:
+    """``factory(settings, embedder) -> Chunker``."""
+    for name, strategy in (
+        ("structure", structure),
+        ("sentence", sentence),
+        ("fixed", fixed),
+        ("recursive", recursive),
+    ):
+        registry.add(CHUNKER, name, _along(name, strategy))
+    registry.add(CHUNKER, "semantic", _Semantic)
+    registry.add(CHUNKER, "code", lambda settings, embedder: _Plain("code", _code(always=True), settings, embedder))
+    registry.add(CHUNKER, "auto", lambda settings, embedder: _Plain("auto", _code(always=False), settings, embedder))
+    registry.add(CHUNKER, "parent_child", _parent_child)
+    registry.add(CHUNKER, "sentence_window", _sentence_window)
 
 
 def narrowed(settings: RagSettings, embedder: Embedder) -> str:
@@ -61,37 +82,22 @@ def _cut(strategy: _Strategy, material: Material) -> list[Chunk]:
 
 
 class _Plain:
-    """A strategy that needs no vectors, run in a thread."""
+    """A chunker that needs no vectors and works in a thread; ``choose`` says how a document of that name is cut."""
 
-    def __init__(self, name: str, limits: Limits, embedder: Embedder, settings: RagSettings) -> None:
+    def __init__(self, name: str, choose: _Choose, settings: RagSettings, embedder: Embedder) -> None:
         self.name = name
-        self._limits = limits
+        self._choose = choose
+        self._limits = _limits(settings, embedder)
         self._embedder = embedder
-        self._settings = settings
 
     async def chunk(self, parsed: Parsed, *, name: str = "", title: str = "") -> list[Chunk]:
         """See ``Chunker``."""
 
         def work() -> list[Chunk]:
-            strategy = self._strategy(parsed, name)
-            return _cut(strategy, Material(parsed, self._embedder.count_tokens, self._limits, name=name, title=title))
+            material = Material(parsed, self._embedder.count_tokens, self._limits, name=name, title=title)
+            return _cut(self._choose(parsed, name), material)
 
         return await asyncio.to_thread(work)
-
-    def _strategy(self, parsed: Parsed, name: str) -> _Strategy:
-        from mainspring.rag.chunk import parents, syntax
-        from mainspring.rag.chunk.code import code
-
-        settings = self._settings
-        if self.name in ("code", "auto"):
-            source = parsed.kind == "code" and (self.name == "code" or syntax.available(name))
-            return code if source else structure
-        simple = {"structure": structure, "sentence": sentence, "fixed": fixed, "recursive": recursive}
-        if self.name == "parent_child":
-            return lambda material: parents.parent_child(material, settings.parent_tokens)
-        if self.name == "sentence_window":
-            return lambda material: parents.sentence_window(material, settings.window_sentences, settings.parent_tokens)
-        return simple[self.name]
 
 
 class _Semantic:
@@ -99,10 +105,10 @@ class _Semantic:
 
     name = "semantic"
 
-    def __init__(self, limits: Limits, embedder: Embedder, percentile: float) -> None:
-        self._limits = limits
+    def __init__(self, settings: RagSettings, embedder: Embedder) -> None:
+        self._limits = _limits(settings, embedder)
         self._embedder = embedder
-        self._percentile = percentile
+        self._percentile = settings.semantic_percentile
 
     async def chunk(self, parsed: Parsed, *, name: str = "", title: str = "") -> list[Chunk]:
         """See ``Chunker``."""
@@ -116,3 +122,37 @@ class _Semantic:
         cosines = semantic.similarities(await semantic.embedded(material, found, self._embedder))
         spans = semantic.semantic(material, found, cosines, self._percentile)
         return await asyncio.to_thread(material.chunks, spans)
+
+
+def _along(name: str, strategy: _Strategy) -> Callable[[RagSettings, Embedder], Chunker]:
+    return lambda settings, embedder: _Plain(name, lambda _parsed, _name: strategy, settings, embedder)
+
+
+def _code(*, always: bool) -> _Choose:
+    """Source files along their syntax, ``always`` or where their grammar is installed; everything else by structure."""
+
+    def choose(parsed: Parsed, name: str) -> _Strategy:
+        from mainspring.rag.chunk import syntax
+        from mainspring.rag.chunk.code import code
+
+        return code if parsed.kind == "code" and (always or syntax.available(name)) else structure
+
+    return choose
+
+
+def _parent_child(settings: RagSettings, embedder: Embedder) -> Chunker:
+    def strategy(material: Material) -> list[Span]:
+        return parents.parent_child(material, settings.parent_tokens)
+
+    return _along("parent_child", strategy)(settings, embedder)
+
+
+def _sentence_window(settings: RagSettings, embedder: Embedder) -> Chunker:
+    def strategy(material: Material) -> list[Span]:
+        return parents.sentence_window(material, settings.window_sentences, settings.parent_tokens)
+
+    return _along("sentence_window", strategy)(settings, embedder)
+
+
+def _limits(settings: RagSettings, embedder: Embedder) -> Limits:
+    return Limits(settings.chunk_tokens, settings.chunk_overlap, embedder.max_tokens - RESERVED_TOKENS)

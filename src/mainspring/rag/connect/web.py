@@ -20,6 +20,7 @@ from mainspring.core.errors import Forbidden, InvalidRequest, MainspringError, M
 from mainspring.rag.connect import pages
 from mainspring.rag.connect.base import Batch, Source, SyncState, split
 from mainspring.rag.connect.fetch import AGENT, Fetched, Fetcher
+from mainspring.rag.parse import formats
 
 _HTML = ("text/html", "application/xhtml+xml")
 _SUFFIXES = {
@@ -35,6 +36,13 @@ _SUFFIXES = {
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": ".xlsx",
     "application/vnd.oasis.opendocument.text": ".odt",
 }
+
+
+def _suffixes() -> dict[str, str]:
+    """The media types of what is kept, each with the ending of its name; with those that plugins read."""
+    return {**_SUFFIXES, **formats.by_content_type()}
+
+
 # What is remembered of a site between crawls.
 _CURSOR_CHARACTERS = 1_000_000
 _BATCH_PAGES = 16
@@ -187,7 +195,7 @@ class Web:
             name, _, value = mark.partition(":")
             headers = {"If-None-Match" if name == "etag" else "If-Modified-Since": value}
         try:
-            answer = await fetcher.get(url, headers, wanted=_SUFFIXES, redirects=0)
+            answer = await fetcher.get(url, headers, wanted=_suffixes(), redirects=0)
         except MainspringError as error:
             if url == self.url:
                 raise
@@ -221,7 +229,7 @@ class Web:
             crawl.enqueue(target, depth)
 
     async def _read(self, crawl: _Crawl, url: str, answer: Fetched, depth: int) -> None:
-        if answer.content_type not in _SUFFIXES:
+        if answer.content_type not in _suffixes():
             crawl.absent.add(url)
             return
         found = pages.Links()
@@ -276,7 +284,7 @@ def _name(url: str, content_type: str) -> str:
     parts = urlsplit(url)
     path = unquote(parts.path).strip("/")
     name = "/".join(filter(None, (parts.netloc, path))) + (f"?{parts.query}" if parts.query else "")
-    suffix = _SUFFIXES[content_type]
+    suffix = _suffixes()[content_type]
     known = PurePosixPath(name).suffix.lower()
     return name if path and known in (suffix, ".htm") else name + suffix
 

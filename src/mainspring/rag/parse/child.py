@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from mainspring.core.errors import MainspringError, UnreadableDocument
-from mainspring.rag.parse import frames, kinds, readers
+from mainspring.rag.parse import formats, frames, kinds
 from mainspring.rag.parse.pdf import page_picture
 
 _MAX_FILE_BYTES = 256 * 2**20
@@ -48,8 +48,8 @@ def _answer(data: bytes, asked: frames.ReadRequest) -> frames.Answer:
     try:
         if asked.page:
             return page_picture.drawn(data, name, asked.page, asked.quote, asked.options.max_pages)
-        kind, warning = kinds.detect(data, name)
-        found = readers.read(data, name, kind, asked.options)
+        kind, warning = kinds.detect(data, name, formats.by_suffix())
+        found = formats.read(data, name, kind, asked.options)
         return replace(found, warnings=(warning, *found.warnings)) if warning else found
     except MainspringError as error:
         return error

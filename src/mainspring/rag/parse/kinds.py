@@ -6,6 +6,7 @@ import io
 import posixpath
 import re
 import zipfile
+from collections.abc import Mapping
 from pathlib import PurePath
 
 from mainspring.core.errors import UnreadableDocument
@@ -19,7 +20,7 @@ _ENTRY = b"PK\x01\x02"
 _MAX_RATIO = 300
 _RATIO_COUNTS_FROM = 64 * 2**20
 
-_SUFFIXES = {
+SUFFIXES = {
     "md": "markdown",
     "markdown": "markdown",
     "mdx": "markdown",
@@ -59,15 +60,20 @@ _MAIL = re.compile(rb"(?:received|return-path|delivered-to|mime-version|message-
 _MEMBERS = (("word/", "docx"), ("ppt/", "pptx"), ("xl/", "xlsx"))
 
 
-def detect(data: bytes, name: str) -> tuple[str, str]:
-    """(kind, warning) of a file. Raises ``UnreadableDocument``: empty, too large, encrypted, an archive, or not
-    what its name says."""
+def detect(data: bytes, name: str, further: Mapping[str, str] | None = None) -> tuple[str, str]:
+    """(kind, warning) of a file. ``further`` are kinds by endings of names that tell before the content does: those
+    that plugins read.
+
+    Raises ``UnreadableDocument``: empty, too large, encrypted, an archive, or not what its name says.
+    """
     if not data.strip():
         raise UnreadableDocument(f"{name} is empty", remedy="Check that the file was saved or uploaded completely")
     if len(data) > MAX_BYTES:
         raise too_large(name, len(data))
     suffix = PurePath(name).suffix.lower().lstrip(".")
-    named = _SUFFIXES.get(suffix, "code" if suffix in _CODE else "")
+    if further and suffix in further:
+        return further[suffix], ""
+    named = SUFFIXES.get(suffix, "code" if suffix in _CODE else "")
     found = _by_content(data, name)
     if found:
         kind = _resolved(found, named, name)

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from mainspring.core.errors import MissingExtra, UnreadableDocument
-from mainspring.rag.parse import ocr, structured
+from mainspring.core.plugins import Registry, hookimpl
+from mainspring.rag.parse import kinds, ocr, structured
 from mainspring.rag.parse.compose import Composer, clean
 from mainspring.rag.parse.encoding import decode
+from mainspring.rag.parse.formats import PARSER
 from mainspring.rag.parse.markup import asciidoc, html, markdown_extensions, roff, rst
 from mainspring.rag.parse.markup.markdown import plain
 from mainspring.rag.parse.office import docx, opc, pptx, xlsx
@@ -37,15 +40,50 @@ _PAIR = re.compile(r"^([\w-]+):[ \t]+[\"']?(.*?)[\"']?$")
 _TITLE = re.compile(r"^title:[ \t]*[\"']?(.+?)[\"']?[ \t]*$", re.MULTILINE)
 
 
-def read(data: bytes, name: str, kind: str, options: Options | None = None) -> Parsed:
-    """Parse ``data``, whose format is ``kind``. Raises ``UnreadableDocument`` or ``MissingExtra``."""
-    options = options or Options()
-    if kind == "pdf":
-        return pdf.read(data, name, options)
-    if kind == "image":
-        return _image(data, name, options)
-    reader = _READERS.get(kind, _office)
-    return reader(data, name, kind)
+@dataclass(frozen=True, slots=True)
+class BuiltinReader:
+    """A function as a ``DocumentReader``."""
+
+    kind: str
+    function: Callable[[bytes, str, Options], Parsed]
+    content_types: frozenset[str] = frozenset()
+
+    @property
+    def suffixes(self) -> frozenset[str]:
+        return frozenset(suffix for suffix, kind in kinds.SUFFIXES.items() if kind == self.kind)
+
+    def read(self, data: bytes, name: str, options: Options) -> Parsed:
+        return self.function(data, name, options)
+
+
+@hookimpl
+def mainspring_register(registry: Registry) -> None:
+    """``factory() -> DocumentReader``."""
+
+    def add(kind: str, function: Callable[[bytes, str, Options], Parsed]) -> None:
+        registry.add(PARSER, kind, lambda: BuiltinReader(kind, function))
+
+    def plain(kind: str, function: Callable[[bytes, str, str], Parsed]) -> None:
+        add(kind, lambda data, name, _options: function(data, name, kind))
+
+    add("pdf", pdf.read)
+    add("image", _image)
+    for kind in ("text", "code"):
+        plain(kind, _text)
+    for kind in _TO_MARKDOWN:
+        plain(kind, _markup)
+    for kind in _OFFICE:
+        plain(kind, _office)
+    plain("markdown", _markdown)
+    plain("csv", structured.read_csv)
+    plain("json", structured.read_json)
+    plain("jsonl", structured.read_json_lines)
+    plain("xml", structured.read_xml)
+    plain("html", html.read_html)
+    plain("email", html.read_mail)
+    plain("docx", lambda data, name, _kind: docx.read(data, name))
+    plain("pptx", lambda data, name, _kind: pptx.read(data, name))
+    plain("xlsx", lambda data, name, _kind: xlsx.read(data, name))
 
 
 # --- text -----------------------------------------------------------------------------------------------------
@@ -95,18 +133,6 @@ def _described(front: str) -> str:
 # --- office ---------------------------------------------------------------------------------------------------
 
 
-def _docx(data: bytes, name: str, kind: str) -> Parsed:  # noqa: ARG001
-    return docx.read(data, name)
-
-
-def _pptx(data: bytes, name: str, kind: str) -> Parsed:  # noqa: ARG001
-    return pptx.read(data, name)
-
-
-def _xlsx(data: bytes, name: str, kind: str) -> Parsed:  # noqa: ARG001
-    return xlsx.read(data, name)
-
-
 def _office(data: bytes, name: str, kind: str) -> Parsed:
     try:
         import kreuzberg
@@ -154,18 +180,3 @@ def _missing(extra: str, reason: str) -> MissingExtra:
 
 
 _TO_MARKDOWN = {"rst": rst.to_markdown, "asciidoc": asciidoc.to_markdown, "roff": roff.to_markdown}
-_READERS: dict[str, Callable[[bytes, str, str], Parsed]] = {
-    "text": _text,
-    "code": _text,
-    "markdown": _markdown,
-    **dict.fromkeys(_TO_MARKDOWN, _markup),
-    "csv": structured.read_csv,
-    "json": structured.read_json,
-    "jsonl": structured.read_json_lines,
-    "xml": structured.read_xml,
-    "html": html.read_html,
-    "email": html.read_mail,
-    "docx": _docx,
-    "pptx": _pptx,
-    "xlsx": _xlsx,
-}

@@ -10,7 +10,7 @@ import pytest
 from mainspring.core.errors import ModelError, ModelNotPulled
 from mainspring.core.settings import ModelsSettings, RagSettings, Settings
 from mainspring.engines.encode import picodet
-from mainspring.rag.parse import readers
+from mainspring.rag.parse import formats
 from mainspring.rag.parse.parser import Parser
 from mainspring.rag.parse.parser import layout_model as graph_of
 from mainspring.rag.parse.pdf import layout, layout_model
@@ -129,7 +129,7 @@ def test_without_a_model_the_error_says_what_to_run(tmp_path: Any) -> None:
     assert settings.local_models[-1] == "pp-layout-cdla"
     assert graph_of(Settings(models=ModelsSettings(directory=tmp_path))) == ""
     with pytest.raises(ModelError, match="no layout model was given"):
-        readers.read(made(lambda paper: write(paper, 60, 700, LEFT)), "a.pdf", "pdf", Options(parser="layout-model"))
+        formats.read(made(lambda paper: write(paper, 60, 700, LEFT)), "a.pdf", "pdf", Options(parser="layout-model"))
 
 
 def test_a_file_that_is_no_such_model_is_refused(tmp_path: Any) -> None:
@@ -167,7 +167,7 @@ def _paper(paper: Any) -> None:
 
 def test_a_page_through_the_real_model(graph: str) -> None:
     options = Options(ocr=False, parser="layout-model", layout_model=graph)
-    parsed = readers.read(made(_paper), "paper.pdf", "pdf", options)
+    parsed = formats.read(made(_paper), "paper.pdf", "pdf", options)
     titles = [heading.title for heading in parsed.headings]
     assert [title for title in titles if "Section" in title] == ["1 Section in left", "2 Section in right"]
     flat = " ".join(parsed.text.split())

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mainspring.rag.parse import readers
+from mainspring.rag.parse import formats
 from mainspring.rag.parse.pdf import completeness, layout
 from mainspring.rag.parse.pdf.geometry import Sheet
 from mainspring.rag.parse.pdf.layout import Block
@@ -26,7 +26,7 @@ def numbers(text: str) -> Counter[str]:
 @pytest.mark.parametrize("way", list(_stress.WAYS))
 def test_no_number_and_no_word_is_lost(way: str) -> None:
     made = _stress.make(way)
-    parsed = readers.read(made.data, "made.pdf", "pdf", WITHOUT_OCR)
+    parsed = formats.read(made.data, "made.pdf", "pdf", WITHOUT_OCR)
     assert not numbers(made.text) - numbers(parsed.text)
     words = re.compile(r"[A-Za-z]{3,}")
     assert not set(words.findall(made.text)) - set(words.findall(parsed.text))
@@ -35,7 +35,7 @@ def test_no_number_and_no_word_is_lost(way: str) -> None:
 
 def test_an_amount_is_one_word_in_its_row() -> None:
     made = _stress.make("glyphs")
-    parsed = readers.read(made.data, "made.pdf", "pdf", WITHOUT_OCR)
+    parsed = formats.read(made.data, "made.pdf", "pdf", WITHOUT_OCR)
     rows = [line.split() for line in made.pages[0] if re.search(r"\d\)?$", line) and "," in line][-8:]
     found = [line for line in parsed.text.splitlines() if line.startswith("| ")]
     for row in rows:
@@ -43,7 +43,7 @@ def test_an_amount_is_one_word_in_its_row() -> None:
 
 
 def test_footers_that_count_are_left_out() -> None:
-    parsed = readers.read(_stress.make("footers").data, "made.pdf", "pdf", WITHOUT_OCR)
+    parsed = formats.read(_stress.make("footers").data, "made.pdf", "pdf", WITHOUT_OCR)
     assert [each.text for each in parsed.dropped] == [f"Annual report 2023 | {number}" for number in (101, 102, 103)]
 
 
@@ -57,7 +57,7 @@ def test_glyphs_make_few_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(layout, "render", watched)
     made = _stress.make("glyphs", pages=1)
-    readers.read(made.data, "made.pdf", "pdf", WITHOUT_OCR)
+    formats.read(made.data, "made.pdf", "pdf", WITHOUT_OCR)
     # What layout does grows with the square of the pieces: a page has its lines and cells, not its glyphs.
     assert sum(len(sheet.pieces) for sheet in seen) <= 60 < len(made.text) / 5
 
@@ -74,7 +74,7 @@ def test_a_page_whose_layout_loses_a_number_is_given_as_plain_text(monkeypatch: 
         return pages, route
 
     monkeypatch.setattr(layout, "render", careless)
-    parsed = readers.read(made.data, "made.pdf", "pdf", WITHOUT_OCR)
+    parsed = formats.read(made.data, "made.pdf", "pdf", WITHOUT_OCR)
     assert not numbers(made.text) - numbers(parsed.text)
     assert parsed.warnings == ("the layout of page 2 lost words or numbers: given as plain text instead",)
     first, second = (parsed.text[page.start : page.end] for page in parsed.pages[:2])

@@ -24,8 +24,10 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from mainspring.core.errors import InvalidRequest
+from mainspring.core import plugins
+from mainspring.core.errors import InvalidRequest, SettingsError
 from mainspring.core.settings import RagSettings
+from mainspring.rag.chunk.base import CHUNKER
 
 NOTHING = frozenset({"default", "none"})
 """Values that change nothing: the arm has what the settings say. Of the rerankers only ``default`` is one."""
@@ -171,7 +173,11 @@ def _assigned(axis: str, label: str, parts: Sequence[str]) -> _Value:
 
 def _changed(base: RagSettings, changes: Mapping[str, Any]) -> RagSettings:
     try:
-        return RagSettings.model_validate({**base.model_dump(), **changes})
+        changed = RagSettings.model_validate({**base.model_dump(), **changes})
+        plugins.registry().get(CHUNKER, changed.chunker)
+        return changed
+    except SettingsError as error:
+        raise InvalidRequest(f"rag.chunker: {error.message}", remedy=error.remedy, param="chunkers") from None
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])

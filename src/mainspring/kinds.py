@@ -1,0 +1,52 @@
+"""All kinds of parts that a plugin may bring, each from the room that declares it.
+
+    from mainspring.kinds import CHUNKER, ENGINE
+
+What is named here is imported when it is used: a plugin that brings an engine loads no store.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from mainspring.core.plugins import Kind
+
+if TYPE_CHECKING:
+    from mainspring.engines.kinds import ENGINE
+    from mainspring.feature import APPLICATION, FEATURE
+    from mainspring.rag.chunk.base import CHUNKER
+    from mainspring.rag.parse.formats import PARSER
+
+__all__ = [
+    "APPLICATION",
+    "CHUNKER",
+    "ENGINE",
+    "FEATURE",
+    "PARSER",
+    "every",
+]
+
+_MODULES = {
+    "APPLICATION": "feature",
+    "CHUNKER": "rag.chunk.base",
+    "ENGINE": "engines.kinds",
+    "FEATURE": "feature",
+    "PARSER": "rag.parse.formats",
+}
+
+
+def every() -> list[Kind[Any, Any]]:
+    """All kinds, for whoever looks at the whole registry."""
+    return [__getattr__(name) for name in _MODULES]
+
+
+def __getattr__(name: str) -> Any:
+    module = _MODULES.get(name)
+    if module is None:
+        raise AttributeError(f"module 'mainspring.kinds' has no attribute {name!r}")
+    return getattr(import_module(f"mainspring.{module}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__
