@@ -150,7 +150,7 @@ def gateway(responder: Responder, *more: APIRouter, **settings: Any) -> FastAPI:
     chosen = GatewaySettings.model_validate(settings)
     pace = Pace(chosen.quiet_share)
     access = access_to(Keys(), chosen.request_timeout_s, pace=pace)
-    routes = generate.router(responder, NoModels(), chosen, access, Idempotency(Kept()))
+    routes = generate.router(responder, NoModels(), chosen, access, Idempotency(Kept()))  # type: ignore[arg-type]
     return create_app([routes, *more], chosen, lambda header: TraceParent.new(), pace=pace)
 
 

@@ -81,7 +81,7 @@ def app(responder: Slow, **settings: Any) -> FastAPI:
     access, idempotency = access_to(Keys(), 30.0), Idempotency(Kept())
     return gateway(
         responder,
-        responses.router(responder, NoEvents(), chosen, access, idempotency, unchanged, counted),
+        responses.router(responder, NoEvents(), chosen, access, idempotency, unchanged, counted),  # type: ignore[arg-type]
         anthropic.router(responder, Counter(), chosen, access, idempotency),
         **settings,
     )

@@ -131,7 +131,7 @@ class Draws:
 
 async def test_a_picture_is_drawn_once_and_a_tenant_waits_for_itself_alone(room: Room, tmp_path: Path) -> None:
     draws = Draws()
-    originals = Originals(room.stores.blobs, room.stores.sources, draws)
+    originals = Originals(room.stores.blobs, room.stores.sources, draws)  # type: ignore[arg-type]
     document = await uploaded(room)
     other = replace(room.collection, tenant="other")
     first = [asyncio.create_task(originals.page(room.collection, document, 1)) for _ in range(3)]
@@ -161,7 +161,7 @@ async def kept(room: Room, key: str, sha256: str, file_id: str | None = None) ->
 
 
 async def test_a_file_of_a_folder_is_shown_while_it_is_what_was_read(room: Room, tmp_path: Path) -> None:
-    originals = Originals(room.stores.blobs, room.stores.sources, Draws())
+    originals = Originals(room.stores.blobs, room.stores.sources, Draws())  # type: ignore[arg-type]
     folder, secret = tmp_path / "docs", tmp_path / "secret"
     folder.mkdir()
     secret.write_bytes(b"one")
@@ -186,7 +186,7 @@ async def test_a_file_of_a_folder_is_shown_while_it_is_what_was_read(room: Room,
 
 async def test_nothing_is_shown_where_what_is_personal_is_covered(room: Room) -> None:
     draws = Draws()
-    originals = Originals(room.stores.blobs, room.stores.sources, draws, shown=False)
+    originals = Originals(room.stores.blobs, room.stores.sources, draws, shown=False)  # type: ignore[arg-type]
     with pytest.raises(Conflict, match="covered"):
         await originals.page(room.collection, await uploaded(room), 1)
     assert draws.drawn == []

@@ -27,7 +27,7 @@ from mainspring.core import cards
 from mainspring.core.errors import Conflict, StoreError, Unsupported
 from mainspring.core.types import Context
 from mainspring.stores.cache.answers import made_for
-from mainspring.stores.cache.idempotency import Claim
+from mainspring.stores.cache.idempotency import Repeats
 from mainspring.stores.sql import rows
 
 KEPT_S = 24 * 3600.0
@@ -56,25 +56,11 @@ class Answers(Protocol):
     async def put(self, key: str, value: bytes, ttl_s: float, tags: frozenset[str]) -> None: ...
 
 
-class Claims(Protocol):
-    """``stores.cache.idempotency.Repeats``. All may raise ``StoreError``."""
-
-    async def claim(self, tenant: str, name: str, owner: str, ttl_s: float) -> Claim: ...
-
-    async def retake(self, tenant: str, name: str, owner: str, value: bytes) -> bool: ...
-
-    async def renew(self, tenant: str, name: str, owner: str) -> None: ...
-
-    async def done(self, tenant: str, name: str, owner: str, value: bytes, tags: frozenset[str]) -> None: ...
-
-    async def release(self, tenant: str, name: str, owner: str) -> None: ...
-
-
 class Idempotency:
     """Answers each key once: in all processes where there are ``claims``, which keep the answers then; else in this
     one, which keeps them in ``answers``."""
 
-    def __init__(self, answers: Answers, claims: Claims | None = None) -> None:
+    def __init__(self, answers: Answers, claims: Repeats | None = None) -> None:
         self._answers = answers
         self._claims = claims
         self._beside: set[asyncio.Task[None]] = set()
@@ -121,7 +107,7 @@ class Idempotency:
 
     async def _claimed(
         self,
-        claims: Claims,
+        claims: Repeats,
         name: str,
         digest: str,
         basis: str,
@@ -179,14 +165,14 @@ class Idempotency:
             _log.warning("an answer cannot be kept under its Idempotency-Key: %s", error)
 
 
-async def _renew(claims: Claims, tenant: str, name: str, owner: str) -> None:
+async def _renew(claims: Repeats, tenant: str, name: str, owner: str) -> None:
     while True:
         await asyncio.sleep(RENEW_S)
         with suppress(StoreError):
             await claims.renew(tenant, name, owner)
 
 
-async def _end(claims: Claims, tenant: str, name: str, owner: str, value: tuple[bytes, frozenset[str]] | None) -> None:
+async def _end(claims: Repeats, tenant: str, name: str, owner: str, value: tuple[bytes, frozenset[str]] | None) -> None:
     try:
         if value is None:
             await claims.release(tenant, name, owner)

@@ -9,11 +9,10 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Protocol
 
 from mainspring.core.errors import Conflict, MainspringError, Overloaded
 from mainspring.rag.parse.parsed import PagePicture
-from mainspring.rag.parse.parser import load
+from mainspring.rag.parse.parser import Parser, load
 from mainspring.stores.documents.blobs import Blobs
 from mainspring.stores.documents.records import Collection, Document
 from mainspring.stores.documents.sources import Sources
@@ -25,18 +24,10 @@ _RETRY_S = 2.0
 _Key = tuple[str, str, int, str]
 
 
-class PageDrawer(Protocol):
-    """``rag.parse.Parser``."""
-
-    async def draw(self, data: bytes, name: str, page: int, quote: str = "") -> PagePicture: ...
-
-    async def close(self) -> None: ...
-
-
 class Originals:
     """Finds the originals of documents. Who may see a document is decided before; unless ``shown`` nobody sees one."""
 
-    def __init__(self, blobs: Blobs, sources: Sources, parser: PageDrawer, *, shown: bool = True) -> None:
+    def __init__(self, blobs: Blobs, sources: Sources, parser: Parser, *, shown: bool = True) -> None:
         self._shown = shown
         self._blobs = blobs
         self._sources = sources

@@ -226,7 +226,7 @@ async def test_the_batch_of_a_key_that_is_revoked_meanwhile_ends_there(
             return await home.stores.keys.get(tenant, key_id)
 
     job = await home.stores.jobs.get("acme", queued["id"])
-    worker = Worker(home.stores.jobs, KIND, ReplayWork(home.replays, home.stores.jobs, Revoking()))
+    worker = Worker(home.stores.jobs, KIND, ReplayWork(home.replays, home.stores.jobs, Revoking()))  # type: ignore[arg-type]
     worker.start()
     try:
         done = await finished(app, queued["id"])

@@ -49,7 +49,7 @@ class Counted:
 def counted(keys: Counted, **addresses: Any) -> Any:
     settings = GatewaySettings.model_validate({"addresses": addresses})
     access = access_to(keys, 30.0)
-    routes = generate.router(Recited(Text("Hello"), Finish("stop")), NoModels(), settings, access, Idempotency(Kept()))
+    routes = generate.router(Recited(Text("Hello"), Finish("stop")), NoModels(), settings, access, Idempotency(Kept()))  # type: ignore[arg-type]
     return create_app([routes], settings, lambda _: TraceParent.new())
 
 

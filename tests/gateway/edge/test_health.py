@@ -47,7 +47,7 @@ class Health:
 
 @pytest.mark.parametrize(("down", "status", "said"), [(0, 200, "alive"), (30, 200, "alive"), (200, 503, "dead")])
 async def test_liveness_names_an_engine_that_does_not_come_back(down: float, status: int, said: str) -> None:
-    routes = health.router(Health(down), Metrics(["m"]), "", access_to(Keys(), 1.0))
+    routes = health.router(Health(down), Metrics(["m"]), "", access_to(Keys(), 1.0))  # type: ignore[arg-type]
     app = create_app([routes], GatewaySettings(), lambda header: TraceParent.new())
     reply = await ask(app, "GET", "/healthz")
     assert (reply.status, reply.json["status"]) == (status, said)
@@ -58,7 +58,7 @@ async def metrics(metrics_key: str = "", who: str = "", address: str = "127.0.0.
     counted = Metrics(["m"])
     counted.facts.count([EventRecord("e1", 0.0, "hush-hush", "t", "call", "a", {"prompt_tokens": 7})])
 
-    routes = health.router(Health(), counted, metrics_key, access_to(Keys(), 1.0))
+    routes = health.router(Health(), counted, metrics_key, access_to(Keys(), 1.0))  # type: ignore[arg-type]
     app = create_app([routes], GatewaySettings(), lambda header: TraceParent.new())
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
     sent["authorization"] = f"Bearer {who}" if who else ""

@@ -373,7 +373,7 @@ class NoKeys:
 async def test_the_gateway_takes_tokens_and_says_what_is_wrong_with_one() -> None:
     settings = GatewaySettings()
     access = access_to(Either(NoKeys(), checking()), 30.0)
-    routes = router(Recited(Text("Hello"), Finish("stop")), NoModels(), settings, access, Idempotency(Kept()))
+    routes = router(Recited(Text("Hello"), Finish("stop")), NoModels(), settings, access, Idempotency(Kept()))  # type: ignore[arg-type]
     app = create_app([routes], settings, lambda _: TraceParent.new())
 
     async def sent(text: str) -> Any:

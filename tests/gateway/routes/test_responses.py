@@ -72,7 +72,7 @@ def app(*said: Event | MainspringError) -> FastAPI:
     chosen = GatewaySettings()
     responder = Recited(*said)
     access = access_to(Keys(), chosen.request_timeout_s)
-    made = responses.router(responder, NoEvents(), chosen, access, Idempotency(Kept()), unchanged, counted)
+    made = responses.router(responder, NoEvents(), chosen, access, Idempotency(Kept()), unchanged, counted)  # type: ignore[arg-type]
     return gateway(responder, made)
 
 

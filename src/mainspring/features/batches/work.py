@@ -12,7 +12,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from mainspring.core.errors import (
     BudgetExceeded,
@@ -30,7 +30,7 @@ from mainspring.core.types import Allowance, Context, Principal, Priority
 from mainspring.features.batches.lines import InputLine, LineAnswerer, answered, failure, read, refused
 from mainspring.http.openai import encode
 from mainspring.stores.documents.files import Files
-from mainspring.stores.keys.api_keys import KeyInfo
+from mainspring.stores.keys.api_keys import Keys
 from mainspring.stores.sql.jobs import Jobs
 from mainspring.stores.sql.worker import Lease
 from mainspring.stores.work.batches import OVER, PREFIX, Batch, Batches
@@ -44,10 +44,6 @@ _UNANSWERED: Mapping[str, tuple[str, str]] = {
     "cancelled": ("batch_cancelled", "the batch was cancelled before this line was answered"),
     "expired": ("batch_expired", "the batch's completion window ended before this line was answered"),
 }
-
-
-class Keys(Protocol):
-    async def get(self, tenant: str, key_id: str) -> KeyInfo: ...
 
 
 class Slots:

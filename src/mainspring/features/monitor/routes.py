@@ -3,7 +3,7 @@
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
 import time
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field
@@ -12,47 +12,17 @@ from starlette.responses import Response as HttpResponse
 from mainspring.core.errors import InvalidRequest
 from mainspring.core.settings.identity import OPERATE
 from mainspring.core.types import Context
+from mainspring.features.monitor.service import Monitor
 from mainspring.http.access import Access
 from mainspring.http.bodies import Body
 from mainspring.http.pages import AskedPage, list_body
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
-from mainspring.stores.sql.pages import Page, Slice
 
 Name = Annotated[str | None, Query(min_length=1, max_length=256)]
 Moment = Annotated[float | None, Query(ge=0, le=9e9, allow_inf_nan=False, description="Unix seconds")]
 Step = Annotated[int, Query(ge=60, le=30 * 86_400, description="Seconds of each row")]
 _DAY_S, _MOST_ROWS = 86_400.0, 1000
-
-
-class Watched(Protocol):
-    """The monitor."""
-
-    async def alerts(
-        self, tenant: str, page: Page, state: str | None = None, rule: str | None = None
-    ) -> Slice[dict[str, Any]]: ...
-
-    async def alert(self, tenant: str, alert_id: str) -> dict[str, Any]: ...
-
-    async def acknowledge(self, tenant: str, alert_id: str, by: str) -> dict[str, Any]: ...
-
-    async def silences(self, tenant: str) -> list[dict[str, Any]]: ...
-
-    async def silence(
-        self, tenant: str, by: str, *, seconds: float, rule: str = "", application: str = "", comment: str = ""
-    ) -> dict[str, Any]: ...
-
-    async def speak(self, tenant: str, silence_id: str) -> None: ...
-
-    async def drift(self, tenant: str, application: str | None = None) -> list[dict[str, Any]]: ...
-
-    async def accept(self, tenant: str, application: str) -> dict[str, Any]: ...
-
-    async def slos(self, tenant: str, application: str | None = None) -> list[dict[str, Any]]: ...
-
-    async def quality(
-        self, tenant: str, since: float, until: float, step: int, application: str | None = None
-    ) -> dict[str, Any]: ...
 
 
 class SilenceBody(Body):
@@ -70,7 +40,7 @@ class AcceptBody(Body):
     application: Annotated[str, Field(min_length=1, max_length=256)]
 
 
-def router(monitor: Watched, access: Access) -> APIRouter:
+def router(monitor: Monitor, access: Access) -> APIRouter:
     """The routes over the monitor, for admin keys, each of its own tenant."""
     routes = APIRouter(route_class=JsonRoute, tags=["monitor"], prefix="/v1")
     admins = Annotated[Context, Depends(access("admin"))]
@@ -113,7 +83,7 @@ def router(monitor: Watched, access: Access) -> APIRouter:
     return routes
 
 
-def _measures(routes: APIRouter, monitor: Watched, access: Access) -> None:
+def _measures(routes: APIRouter, monitor: Monitor, access: Access) -> None:
     """The routes of what is measured: drift, objectives and quality."""
     admins = Annotated[Context, Depends(access("admin"))]
 

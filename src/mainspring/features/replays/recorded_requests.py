@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any
 
 from mainspring.core.errors import Conflict, Unsupported
 from mainspring.core.types import (
@@ -15,47 +15,16 @@ from mainspring.core.types import (
     Context,
     EventRecord,
     Message,
-    Principal,
     PromptUse,
     Request,
 )
 from mainspring.serving.ring import request_snapshot
 from mainspring.serving.ring.record import VERSION
-from mainspring.stores.sql.pages import EventPages
+from mainspring.serving.ring.registry import Registry
+from mainspring.stores.events.log import EventLog
 
 _APPLICATIONS = ("application", "collection")
 _SYSTEM = ("system", "developer")
-
-
-class Events(EventPages, Protocol):
-    """The event log."""
-
-    async def append(self, *records: EventRecord) -> None: ...
-
-    async def answer_for(
-        self, principal: Principal, answer_id: str, kind: Literal["answer", "replay"] = "answer"
-    ) -> EventRecord: ...
-
-    async def find(
-        self,
-        tenant: str,
-        *,
-        kind: str | None = None,
-        subject: str | None = None,
-        trace_id: str | None = None,
-        limit: int = 100,
-    ) -> list[EventRecord]: ...
-
-    async def texts(self, tenant: str, digests: Sequence[str]) -> dict[str, str]: ...
-
-
-class Served(Protocol):
-    @property
-    def kind(self) -> str: ...
-
-
-class Names(Protocol):
-    async def find(self, name: str, principal: Principal) -> Served: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +48,7 @@ class Changes:
 class RecordedRequests:
     """Makes requests of answer events."""
 
-    def __init__(self, events: Events, names: Names) -> None:
+    def __init__(self, events: EventLog, names: Registry) -> None:
         self._events = events
         self._names = names
 

@@ -7,8 +7,8 @@ caller may not see is not there for it.
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, Protocol
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
 from fastapi import Request as HttpRequest
@@ -29,7 +29,7 @@ from mainspring.http.pages import AskedPage, list_body
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response, while_connected
 from mainspring.stores.sql import ids
-from mainspring.stores.sql.jobs import Job
+from mainspring.stores.sql.jobs import Job, Jobs
 from mainspring.stores.sql.pages import Page
 
 PREFIX = "/v1/replays"
@@ -38,18 +38,6 @@ KIND = "replay"
 MOST = 1000
 NANO = 1e9
 Identifier = Annotated[str, Field(min_length=1, max_length=128)]
-
-
-class Jobs(Protocol):
-    """Durable work."""
-
-    async def submit(
-        self, tenant: str, job_id: str, kind: str, payload: Mapping[str, Any], *, priority: int = 0
-    ) -> None: ...
-
-    async def get(self, tenant: str, job_id: str) -> Job: ...
-
-    async def cancel(self, tenant: str, job_id: str) -> None: ...
 
 
 class Parameters(Body):

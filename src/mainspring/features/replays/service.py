@@ -18,7 +18,9 @@ from mainspring.core.path import collect
 from mainspring.core.types import Context, EventRecord, Principal, Responder
 from mainspring.engines.base import Embedder
 from mainspring.features.replays.agreement import Agreement, agreement
-from mainspring.features.replays.recorded_requests import Changes, Events, Names, RecordedRequests
+from mainspring.features.replays.recorded_requests import Changes, RecordedRequests
+from mainspring.serving.ring.registry import Registry
+from mainspring.stores.events.log import EventLog
 from mainspring.stores.sql import ids
 from mainspring.stores.sql.pages import Page, Slice
 
@@ -74,10 +76,10 @@ class Replays:
 
     def __init__(
         self,
-        events: Events,
+        events: EventLog,
         responder: Responder,
         under_policy: Callable[[str], Responder],
-        names: Names,
+        names: Registry,
         embedder: Embedder,
     ) -> None:
         self._events = events

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from typing import Any
 
 from mainspring.core.errors import MainspringError, NotFound, Overloaded, RateLimited
 from mainspring.core.settings import Settings
@@ -15,15 +15,11 @@ from mainspring.features.replays.recorded_requests import Changes
 from mainspring.features.replays.routes import KIND
 from mainspring.features.replays.service import Replays
 from mainspring.stores import Stores
-from mainspring.stores.keys.api_keys import KeyInfo
+from mainspring.stores.keys.api_keys import Keys
 from mainspring.stores.sql.jobs import CANCELLED, DONE, FAILED, Job, Jobs
 from mainspring.stores.sql.worker import Lease, Worker
 
 _TRIES, _LONGEST_WAIT_S = 5, 30.0
-
-
-class Keys(Protocol):
-    async def get(self, tenant: str, key_id: str) -> KeyInfo: ...
 
 
 class ReplayWork:

@@ -9,7 +9,7 @@ a chat request).
 
 import json
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
 from fastapi import Request as HttpRequest
@@ -18,7 +18,7 @@ from starlette.responses import Response as HttpResponse
 
 from mainspring.core import cards
 from mainspring.core.errors import InvalidRequest, NotFound
-from mainspring.core.types import Context, Principal
+from mainspring.core.types import Context
 from mainspring.http.access import Access, acting
 from mainspring.http.bodies import Body
 from mainspring.http.idempotency import Idempotency, IdempotencyKey
@@ -27,11 +27,10 @@ from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
 from mainspring.serving.memory import notes
 from mainspring.serving.memory.layer import OWN, owner, stored_name
-from mainspring.stores.events.audit_log import By
-from mainspring.stores.sessions.answers import SessionAnswer
-from mainspring.stores.sessions.conversations import PART, Conversation, SessionInfo
+from mainspring.stores.sessions.answers import SessionAnswer, SessionAnswers
+from mainspring.stores.sessions.conversations import PART, SessionInfo, Sessions
 from mainspring.stores.sessions.turns import TurnMessage
-from mainspring.stores.sql.pages import Page, Slice
+from mainspring.stores.sql.pages import Page
 
 PREFIX = "/v1/sessions"
 EXPORTS: dict[int | str, dict[str, Any]] = {200: {"content": {"application/jsonl": {}, "text/markdown": {}}}}
@@ -42,36 +41,6 @@ Words = Annotated[str | None, Query(min_length=1, max_length=256, description="E
 Own = Annotated[bool, Query(description="Those of this key or user alone, whose ids begin with own:")]
 PartOf = Annotated[str | None, Query(min_length=1, max_length=128, description="A session of one's own")]
 Include = Annotated[Literal["answers"] | None, Query(description="What was recorded of answers")]
-
-
-class ConversationStore(Protocol):
-    """The store of sessions, under their stored names."""
-
-    async def get(self, tenant: str, session_id: str) -> SessionInfo: ...
-
-    async def page(
-        self, tenant: str, owner: str, page: Page, *, words: str = "", part_of: str | None = None, whole: bool = False
-    ) -> Slice[SessionInfo]: ...
-
-    async def entitle(self, tenant: str, session_id: str, title: str) -> SessionInfo: ...
-
-    async def messages(self, tenant: str, session_id: str, page: Page) -> Slice[TurnMessage]: ...
-
-    async def all_messages(self, tenant: str, session_id: str) -> list[TurnMessage]: ...
-
-    async def read(
-        self, tenant: str, session_id: str, *, limit: int, first: int = 0, summary: bool = False
-    ) -> Conversation: ...
-
-    async def fork(self, tenant: str, session_id: str, into: str, *, upto: str | None = None) -> SessionInfo: ...
-
-    async def delete(self, tenant: str, session_id: str, *, by: By) -> int: ...
-
-
-class RecordedAnswers(Protocol):
-    """``stores.sessions.answers.SessionAnswers``."""
-
-    async def of(self, principal: Principal, said: Sequence[TurnMessage]) -> dict[str, SessionAnswer]: ...
 
 
 class ForkBody(Body):
@@ -88,7 +57,7 @@ class SessionBody(Body):
 
 
 def router(
-    sessions: ConversationStore, access: Access, idempotency: Idempotency, answers: RecordedAnswers | None = None
+    sessions: Sessions, access: Access, idempotency: Idempotency, answers: SessionAnswers | None = None
 ) -> APIRouter:
     """The routes over the store of sessions, and over what was recorded of their answers."""
     routes = APIRouter(route_class=JsonRoute, tags=["sessions"], prefix=PREFIX)
@@ -146,7 +115,7 @@ def router(
     return routes
 
 
-async def _parts(sessions: ConversationStore, context: Context, session_id: str) -> list[str]:
+async def _parts(sessions: Sessions, context: Context, session_id: str) -> list[str]:
     """The names of the sessions that are parts of one of the caller's own."""
     if not session_id.startswith(OWN) or PART in session_id:
         return []
@@ -160,7 +129,7 @@ async def _parts(sessions: ConversationStore, context: Context, session_id: str)
     return found
 
 
-def _told(routes: APIRouter, sessions: ConversationStore, access: Access, answers: RecordedAnswers | None) -> None:
+def _told(routes: APIRouter, sessions: Sessions, access: Access, answers: SessionAnswers | None) -> None:
     """The routes of what was said in a session, and what it is called."""
     chats = Annotated[Context, Depends(access("chat"))]
 

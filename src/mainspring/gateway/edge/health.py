@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-from typing import Protocol
 
 from fastapi import APIRouter
 from fastapi import Request as HttpRequest
@@ -13,34 +12,11 @@ from starlette.responses import Response as HttpResponse
 from mainspring.core.errors import Unauthenticated
 from mainspring.http.access import Access, bearer
 from mainspring.http.respond import json_response
+from mainspring.system import System
+from mainspring.telemetry.metrics import Metrics
 
 
-class Metrics(Protocol):
-    """What is counted."""
-
-    def render(self, *, tenants: bool) -> tuple[bytes, str]: ...
-
-
-class Health(Protocol):
-    """What is known of the server's parts."""
-
-    @property
-    def dead(self) -> bool: ...
-
-    async def readiness(self) -> dict[str, str]:
-        """What is not ready, by part; empty when everything is."""
-        ...
-
-    async def weaknesses(self) -> dict[str, str]:
-        """What is wrong and leaves the rest working, by part."""
-        ...
-
-    def liveness(self) -> dict[str, float]:
-        """Models whose engine is down, and for how many seconds."""
-        ...
-
-
-def router(health: Health, metrics: Metrics, metrics_key: str, access: Access) -> APIRouter:
+def router(health: System, metrics: Metrics, metrics_key: str, access: Access) -> APIRouter:
     """The health routes. With ``metrics_key`` the metrics are for those who bring it, or an admin key."""
     routes = APIRouter(tags=["health"])
     admins = access("admin")

@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import time
-from typing import Protocol
 
 from mainspring.core.errors import Forbidden, NotFound
 from mainspring.core.settings import ServingSettings
 from mainspring.core.settings.identity import OPERATE, brought
 from mainspring.core.types import TOKEN, Principal, Reach
 from mainspring.serving.money import tiers
-from mainspring.stores.keys.api_keys import KeyInfo
+from mainspring.stores.keys.api_keys import Keys
 
 DAY_S = 86_400
-
-
-class KeyLookup(Protocol):
-    """The store of keys."""
-
-    async def get(self, tenant: str, key_id: str) -> KeyInfo: ...
 
 
 class KeyDelegation:
     """Checks what a key would give to one that it makes or replaces. ``token_days``: how long what a token makes lasts
     at most."""
 
-    def __init__(self, keys: KeyLookup, settings: ServingSettings, token_days: float) -> None:
+    def __init__(self, keys: Keys, settings: ServingSettings, token_days: float) -> None:
         self._keys = keys
         self._settings = settings
         self._token_days = token_days

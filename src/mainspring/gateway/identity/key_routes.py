@@ -4,8 +4,8 @@
 
 import math
 import time
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Protocol
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field
@@ -21,38 +21,10 @@ from mainspring.http.access import Access, acting
 from mainspring.http.bodies import Body
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
-from mainspring.stores.events.audit_log import By
-from mainspring.stores.keys.api_keys import Children, KeyInfo
+from mainspring.stores.keys.api_keys import Children, KeyInfo, Keys
 
 Group = Annotated[str, Field(pattern=r"^[^\x00-\x1f]{1,64}$")]
 Name = Annotated[str, Field(pattern=r"^[^\x00-\x1f]{1,256}$")]
-
-
-class KeyStore(Protocol):
-    """The store of keys."""
-
-    async def get(self, tenant: str, key_id: str) -> KeyInfo: ...
-
-    async def list(self, tenant: str) -> list[KeyInfo]: ...
-
-    async def create(
-        self,
-        name: str,
-        *,
-        tenant: str,
-        scopes: frozenset[str],
-        groups: frozenset[str],
-        expires_at: float | None,
-        tier: str,
-        consent: bool,
-        reach: Reach,
-        maker: Principal | None,
-        by: By,
-    ) -> tuple[KeyInfo, str]: ...
-
-    async def rotate(self, tenant: str, key_id: str, *, overlap_s: float, by: By) -> tuple[KeyInfo, str]: ...
-
-    async def revoke(self, tenant: str, key_id: str, *, children: Children | None, by: By) -> Sequence[str]: ...
 
 
 class KeyBody(Body):
@@ -83,9 +55,7 @@ class RotateBody(Body):
     overlap_s: Annotated[float, Field(ge=0, le=30 * 86_400, allow_inf_nan=False)] = 0.0
 
 
-def router(
-    keys: KeyStore, settings: ServingSettings, access: Access, roles: Roles, token_days: float = 90.0
-) -> APIRouter:
+def router(keys: Keys, settings: ServingSettings, access: Access, roles: Roles, token_days: float = 90.0) -> APIRouter:
     """The routes over the store of keys. No key can make one that may do or see more than itself."""
     routes = APIRouter(route_class=JsonRoute, tags=["keys"], prefix="/v1")
     anyone = Annotated[Context, Depends(access(""))]
@@ -107,7 +77,7 @@ def router(
 
 
 def _keys(
-    routes: APIRouter, keys: KeyStore, settings: ServingSettings, access: Access, roles: Roles, bestowal: KeyDelegation
+    routes: APIRouter, keys: Keys, settings: ServingSettings, access: Access, roles: Roles, bestowal: KeyDelegation
 ) -> None:
     """The routes with which admins keep the keys of their tenant."""
     admins = Annotated[Context, Depends(access("admin"))]
@@ -149,7 +119,7 @@ def _keys(
     _changes(routes, keys, access, bestowal)
 
 
-def _changes(routes: APIRouter, keys: KeyStore, access: Access, bestowal: KeyDelegation) -> None:
+def _changes(routes: APIRouter, keys: Keys, access: Access, bestowal: KeyDelegation) -> None:
     """The routes that replace and revoke keys."""
     admins = Annotated[Context, Depends(access("admin"))]
 
@@ -190,7 +160,7 @@ def _changes(routes: APIRouter, keys: KeyStore, access: Access, bestowal: KeyDel
         return json_response({"id": key_id, "object": "key.revoked", "revoked": True, "revoked_children": also})
 
 
-async def _name(keys: KeyStore, principal: Principal) -> str:
+async def _name(keys: Keys, principal: Principal) -> str:
     try:
         return (await keys.get(principal.tenant, principal.key_id)).name
     except NotFound:

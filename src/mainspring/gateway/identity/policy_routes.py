@@ -2,30 +2,20 @@
 
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Protocol
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 from starlette.responses import Response as HttpResponse
 
 from mainspring.core.errors import NotFound
 from mainspring.core.types import Context
+from mainspring.guards.policy.by_application import Policies
 from mainspring.http.access import Access
 from mainspring.http.respond import json_response
 
 
-class PoliciesInForce(Protocol):
-    """The policies of the guards."""
-
-    @property
-    def version(self) -> str: ...
-
-    def described(self) -> Sequence[Mapping[str, Any]]:
-        """Each policy: its name, its version, its applications, and what it says."""
-        ...
-
-
-def router(policies: PoliciesInForce, access: Access) -> APIRouter:
+def router(policies: Policies, access: Access) -> APIRouter:
     """The routes over what is in force."""
     routes = APIRouter(tags=["operate"])
     admins = Annotated[Context, Depends(access("admin"))]

@@ -3,27 +3,16 @@
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 from starlette.responses import Response as HttpResponse
 
 from mainspring.core.errors import NotFound
+from mainspring.core.settings.serving.rings import Preset
 from mainspring.core.types import Context
 from mainspring.http.access import Access
 from mainspring.http.respond import json_response
-
-
-class Preset(Protocol):
-    """Sampling parameters for a task."""
-
-    @property
-    def description(self) -> str: ...
-
-    @property
-    def source(self) -> str: ...
-
-    def parameters(self) -> Mapping[str, float]: ...
 
 
 def router(presets: Mapping[str, Preset], access: Access) -> APIRouter:

@@ -11,7 +11,7 @@ from starlette.responses import Response as HttpResponse
 
 from mainspring.core.errors import Unsupported
 from mainspring.core.settings import GatewaySettings
-from mainspring.core.types import ChatRequest, Context, Principal, Request, Responder
+from mainspring.core.types import ChatRequest, Context, Request, Responder
 from mainspring.engines import ChatModel
 from mainspring.http.access import Access
 from mainspring.http.anthropic import encode
@@ -20,6 +20,7 @@ from mainspring.http.idempotency import Idempotency, IdempotencyKey, refuse_key
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import collected, head_headers, json_response, streamed
 from mainspring.serving.admit import context_fit
+from mainspring.serving.ring.registry import Registry
 
 PREFIX = "/v1/messages"
 ERRORS: dict[int | str, dict[str, Any]] = {
@@ -27,23 +28,6 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     "5XX": {"model": encode.AnthropicErrorBody, "description": "The server failed"},
 }
 STREAMS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}, **ERRORS}
-
-
-class Named(Protocol):
-    @property
-    def name(self) -> str: ...
-
-
-class Names(Protocol):
-    """What a principal may ask by name."""
-
-    async def find(self, name: str, principal: Principal) -> Named:
-        """Raises ``UnknownModel``."""
-        ...
-
-    async def basis(self, request: Request, context: Context) -> str:
-        """What an answer is made of beside the model. Raises ``UnknownModel``."""
-        ...
 
 
 @runtime_checkable
@@ -60,13 +44,13 @@ Applied = Callable[[ChatRequest, Context], Awaitable[ChatRequest]]
 class PromptCounter:
     """Counts the tokens that a request would send to its chat model, which is not asked."""
 
-    def __init__(self, names: Names, chat: Mapping[str, ChatModel], applied: Applied | None = None) -> None:
+    def __init__(self, names: Registry, chat: Mapping[str, ChatModel], applied: Applied | None = None) -> None:
         self._names = names
         self._chat = chat
         self._applied = applied
 
     async def basis(self, request: Request, context: Context) -> str:
-        """See ``Names``."""
+        """See ``Registry``."""
         return await self._names.basis(request, context)
 
     async def count(self, request: ChatRequest, context: Context) -> int:

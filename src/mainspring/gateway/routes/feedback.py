@@ -3,7 +3,8 @@
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
 import time
-from typing import Annotated, Any, Literal, Protocol
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
 from fastapi import Request as HttpRequest
@@ -18,23 +19,11 @@ from mainspring.http.idempotency import Idempotency, IdempotencyKey
 from mainspring.http.pages import AskedPage, list_body
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
-from mainspring.stores.sql.pages import EventPages, Page
+from mainspring.stores.events.log import EventLog
+from mainspring.stores.keys.quotas import Quotas
+from mainspring.stores.sql.pages import Page
 
 Filter = Annotated[str | None, Query(min_length=1, max_length=128)]
-
-
-class Facts(EventPages, Protocol):
-    """The event log."""
-
-    async def append(self, *records: EventRecord) -> None: ...
-
-    async def answer_for(self, principal: Principal, answer_id: str) -> EventRecord:
-        """The answer as the principal may see it. Raises ``NotFound``."""
-        ...
-
-
-class NewId(Protocol):
-    def __call__(self, prefix: str) -> str: ...
 
 
 class FeedbackBody(Body):
@@ -47,15 +36,9 @@ class FeedbackBody(Body):
     consent: bool = False
 
 
-class QuotaCheck(Protocol):
-    """``stores.keys.quotas.Quotas``."""
-
-    async def check(self, tenant: str, name: str, of: str) -> None:
-        """Raises ``QuotaExceeded``."""
-        ...
-
-
-def router(events: Facts, new_id: NewId, access: Access, idempotency: Idempotency, quotas: QuotaCheck) -> APIRouter:
+def router(
+    events: EventLog, new_id: Callable[[str], str], access: Access, idempotency: Idempotency, quotas: Quotas
+) -> APIRouter:
     """The feedback routes over the event log."""
     routes = APIRouter(route_class=JsonRoute, tags=["feedback"])
     chats = Annotated[Context, Depends(access("chat"))]
@@ -112,7 +95,7 @@ def router(events: Facts, new_id: NewId, access: Access, idempotency: Idempotenc
     return routes
 
 
-async def _facts(events: Facts, principal: Principal, body: FeedbackBody) -> dict[str, Any]:
+async def _facts(events: EventLog, principal: Principal, body: FeedbackBody) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "key_id": principal.key_id,
         "rating": body.rating,
@@ -124,7 +107,7 @@ async def _facts(events: Facts, principal: Principal, body: FeedbackBody) -> dic
     return facts
 
 
-async def _rated(events: Facts, principal: Principal, answer_id: str) -> str | None:
+async def _rated(events: EventLog, principal: Principal, answer_id: str) -> str | None:
     """What the key said of the answer last, "up" or "down"; it is changed by what is said now."""
     page = Page(limit=100, order="desc")
     found = await events.page(principal.tenant, page, groups=principal.groups, kind="feedback", subject=answer_id)

@@ -3,9 +3,9 @@
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
 import dataclasses
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Sequence
 from functools import partial
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 from fastapi import Request as HttpRequest
@@ -14,54 +14,20 @@ from starlette.responses import Response as HttpResponse
 from mainspring.core.errors import UnknownModel, Unsupported
 from mainspring.core.path import Answer, together
 from mainspring.core.settings import GatewaySettings
-from mainspring.core.types import Context, Principal, Request, Responder
+from mainspring.core.types import Context, Request, Responder
 from mainspring.http.access import Access, consenting
 from mainspring.http.idempotency import Idempotency, IdempotencyKey, refuse_key
 from mainspring.http.openai import encode
 from mainspring.http.openai.requests import ChatBody, CompletionBody, EmbeddingBody, RerankBody
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import collected, head_headers, json_response, streamed
+from mainspring.serving.ring.registry import ModelArrival, Registry, Served
 
 STREAMS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
 
 
-class ServedModel(Protocol):
-    """A name that can be asked."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def kind(self) -> str: ...
-
-    @property
-    def created(self) -> int: ...
-
-
-class ModelArrival(Protocol):
-    """How far a model is that will be served."""
-
-    @property
-    def name(self) -> str: ...
-
-
-class Models(Protocol):
-    """What a principal may ask."""
-
-    async def basis(self, request: Request, context: Context) -> str:
-        """What an answer is made of beside the model: empty, or it changes with what the caller may read."""
-        ...
-
-    async def models(self, principal: Principal) -> Sequence[ServedModel]: ...
-
-    @property
-    def coming(self) -> Mapping[str, Callable[[], ModelArrival]]:
-        """Models that are not served yet."""
-        ...
-
-
 def router(
-    responder: Responder, models: Models, settings: GatewaySettings, access: Access, idempotency: Idempotency
+    responder: Responder, models: Registry, settings: GatewaySettings, access: Access, idempotency: Idempotency
 ) -> APIRouter:
     """The generating routes over one responder: the request ring."""
     routes = APIRouter(route_class=JsonRoute, tags=["generate"])
@@ -136,7 +102,7 @@ def _embed(routes: APIRouter, responder: Responder, settings: GatewaySettings, a
         return json_response(found, head_headers(answer.head))
 
 
-def _list_models(routes: APIRouter, models: Models, access: Access) -> None:
+def _list_models(routes: APIRouter, models: Registry, access: Access) -> None:
     chats = Annotated[Context, Depends(access("chat"))]
 
     @routes.get("/v1/models")
@@ -155,7 +121,7 @@ def _list_models(routes: APIRouter, models: Models, access: Access) -> None:
         raise UnknownModel(f"no model named {name!r} is served", remedy="GET /v1/models lists them", param="model")
 
 
-def _model_body(model: ServedModel) -> dict[str, object]:
+def _model_body(model: Served) -> dict[str, object]:
     return {
         "id": model.name,
         "object": "model",

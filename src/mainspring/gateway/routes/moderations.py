@@ -2,8 +2,7 @@
 
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
-from collections.abc import Sequence
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 from fastapi import Request as HttpRequest
@@ -11,12 +10,12 @@ from starlette.responses import Response as HttpResponse
 
 from mainspring.core.errors import InvalidRequest, TooLarge, UnknownModel, Unsupported
 from mainspring.core.types import Context
-from mainspring.gateway.routes.search import KeyLimits
 from mainspring.http.access import Access
 from mainspring.http.bodies import Body, Few, Name, Table, Texts
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response, while_connected
-from mainspring.serving.judge.moderation import MODEL, OPENAI, OWN, Moderated, ModerationVerdict
+from mainspring.serving.admit.rate_limits import Charge
+from mainspring.serving.judge.moderation import MODEL, OPENAI, OWN, Moderated, ModerationVerdict, Moderator
 from mainspring.stores.sql import ids
 
 MAX_CHARACTERS = 1_000_000
@@ -62,13 +61,7 @@ class ModerationBody(Body):
         return texts
 
 
-class Judge(Protocol):
-    def tokens(self, texts: Sequence[str]) -> int: ...
-
-    async def judge(self, texts: Sequence[str], context: Context) -> Moderated: ...
-
-
-def router(judge: Judge, access: Access, charge: KeyLimits, max_inputs: int) -> APIRouter:
+def router(judge: Moderator, access: Access, charge: Charge, max_inputs: int) -> APIRouter:
     """The route over what judges; each request counts to the key's limits."""
     routes = APIRouter(route_class=JsonRoute, tags=["generate"])
     chats = Annotated[Context, Depends(access("chat"))]

@@ -2,33 +2,23 @@
 
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 from fastapi import Path as PathParameter
 from starlette.responses import Response as HttpResponse
 
-from mainspring.core.types import Context, Principal
+from mainspring.core.types import Context
 from mainspring.http.access import Access
 from mainspring.http.request_body import JsonRoute
-from mainspring.rag.parse.parsed import PagePicture
+from mainspring.rag.library import Library
 
 PageNumber = Annotated[int, PathParameter(ge=1, le=10**6)]
 Marked = Annotated[int | None, Query(ge=0, le=2**53, description="Of the passage that is marked, in characters")]
 PICTURE: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}}}}
 
 
-class OriginalsLibrary(Protocol):
-    """The library."""
-
-    async def open_page(
-        self, principal: Principal, id_or_name: str, file_id: str, number: int, start: int | None, end: int | None
-    ) -> PagePicture:
-        """Raises ``NotFound``, ``Conflict``, ``UnreadableDocument``, ``InvalidRequest`` and ``Overloaded``."""
-        ...
-
-
-def router(library: OriginalsLibrary, access: Access) -> APIRouter:
+def router(library: Library, access: Access) -> APIRouter:
     """The route over the library's originals."""
     routes = APIRouter(route_class=JsonRoute, tags=["vector stores"], prefix="/v1/vector_stores")
     chats = Annotated[Context, Depends(access("chat"))]

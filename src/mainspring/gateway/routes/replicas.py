@@ -2,7 +2,7 @@
 
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
-from typing import Annotated, Any, Protocol
+from typing import Annotated
 
 from fastapi import APIRouter, Depends
 from pydantic import Field
@@ -14,21 +14,8 @@ from mainspring.http.access import Access, acting
 from mainspring.http.bodies import Body
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
+from mainspring.serving.route.replicas import Replicas
 from mainspring.stores.events.audit_log import Audit
-
-
-class Service(Protocol):
-    """What is balanced and routed."""
-
-    def view(self) -> dict[str, Any]: ...
-
-    def drain(self, model: str, replica: str, *, force: bool = False) -> dict[str, Any]:
-        """Raises ``NotFound``, ``Conflict``."""
-        ...
-
-    def undrain(self, model: str, replica: str) -> dict[str, Any]:
-        """Raises ``NotFound``."""
-        ...
 
 
 class DrainBody(Body):
@@ -46,7 +33,7 @@ class UndrainBody(Body):
     replica: str = Field(min_length=1, max_length=200)
 
 
-def router(service: Service, access: Access, audit: Audit) -> APIRouter:
+def router(service: Replicas, access: Access, audit: Audit) -> APIRouter:
     """The routes over ``service``: admin keys look; to drain, which all tenants feel, takes the scope ``operate``."""
     routes = APIRouter(route_class=JsonRoute, tags=["replicas"])
     admins = Annotated[Context, Depends(access("admin"))]

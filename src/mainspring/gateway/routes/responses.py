@@ -18,11 +18,12 @@ from mainspring.core.types import ChatRequest, Context, EventRecord, Message, Re
 from mainspring.http.access import Access, consenting
 from mainspring.http.idempotency import Idempotency, IdempotencyKey, refuse_key
 from mainspring.http.openai import responses_encode as encode
-from mainspring.http.openai.past_responses import PastResponses, ResponseEvents, answer_of, content_of, messages_of
+from mainspring.http.openai.past_responses import PastResponses, answer_of, content_of, messages_of
 from mainspring.http.openai.responses_requests import ResponsesBody
 from mainspring.http.pages import AskedPage, cut, list_body
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import collected, head_headers, json_response, streamed
+from mainspring.stores.events.log import EventLog
 
 PREFIX = "/v1/responses"
 STREAMS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
@@ -36,7 +37,7 @@ Basis = Callable[[Request, Context], Awaitable[str]]
 
 def router(
     responder: Responder,
-    events: ResponseEvents,
+    events: EventLog,
     settings: GatewaySettings,
     access: Access,
     idempotency: Idempotency,

@@ -4,9 +4,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict
-from typing import Annotated, Any, Literal, Protocol, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, Depends
 from fastapi import Request as HttpRequest
@@ -14,7 +13,7 @@ from pydantic import Field
 from starlette.responses import Response as HttpResponse
 
 from mainspring.core.errors import DeadlineExceeded, InvalidRequest
-from mainspring.core.types import Context, Principal
+from mainspring.core.types import Context
 from mainspring.http.access import Access
 from mainspring.http.bodies import Body, Table
 from mainspring.http.request_body import JsonRoute
@@ -27,6 +26,7 @@ from mainspring.rag.search.hit import Hit
 from mainspring.rag.search.recommend import Recommended
 from mainspring.rag.search.search_service import Search, SearchRequest, SearchResult, ShownHit
 from mainspring.rag.search.selection import SearchOptions
+from mainspring.serving.admit.rate_limits import Charge
 from mainspring.stores.documents.catalogue import Document
 
 T = TypeVar("T")
@@ -100,17 +100,7 @@ class RecommendationsBody(Body):
     min_support: Annotated[int, Field(ge=2, le=1000, description="Sessions that must say so")] = 2
 
 
-class KeyLimits(Protocol):
-    """The limits of a key."""
-
-    def __call__(self, context: Context, tokens: int) -> AbstractAsyncContextManager[None]:
-        """Counts a request and sets tokens aside while it runs. Raises ``RateLimited``, ``TooLarge``."""
-        ...
-
-    def headers(self, principal: Principal) -> dict[str, str]: ...
-
-
-def router(searching: Search, access: Access, charge: KeyLimits) -> APIRouter:
+def router(searching: Search, access: Access, charge: Charge) -> APIRouter:
     """The finding routes over ``searching``; each is a request to the key's limits."""
     routes = APIRouter(route_class=JsonRoute, tags=["vector stores"], prefix="/v1/vector_stores")
     chats = Annotated[Context, Depends(access("chat"))]

@@ -2,40 +2,25 @@
 
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
-from collections.abc import Sequence
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 from starlette.responses import Response as HttpResponse
 
-from mainspring.core.types import Context, Principal
+from mainspring.core.types import Context
 from mainspring.http.access import Access
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
-from mainspring.rag.connect.running_syncs import Sync, Syncs
+from mainspring.rag.connect.running_syncs import Sync
 from mainspring.rag.ingest.publish import IngestReport
+from mainspring.rag.library import Library
 from mainspring.stores.documents.sources import SourceRow
 
 # Files that could not be read which one answer names.
 _FAILURES = 20
 
 
-class SourceLibrary(Protocol):
-    """The library."""
-
-    async def sources(self, principal: Principal, name: str) -> Sequence[SourceRow]:
-        """The sources of a collection. Raises ``NotFound``."""
-        ...
-
-    async def begin_sync(self, principal: Principal, name: str, source_id: str) -> tuple[SourceRow, Sync]:
-        """Begin to follow a source, or tell of the sync that is under way. Raises ``NotFound``."""
-        ...
-
-    @property
-    def syncs(self) -> Syncs: ...
-
-
-def router(library: SourceLibrary, access: Access) -> APIRouter:
+def router(library: Library, access: Access) -> APIRouter:
     """The route over the sources of collections."""
     routes = APIRouter(route_class=JsonRoute, tags=["vector stores"], prefix="/v1/vector_stores")
     admins = Annotated[Context, Depends(access("admin"))]

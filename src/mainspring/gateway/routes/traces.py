@@ -2,9 +2,8 @@
 
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
-from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter, Depends, Query
@@ -17,9 +16,10 @@ from mainspring.http.access import Access
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
 from mainspring.rag.query.chunk_locations import ChunkPlace, Places
-from mainspring.stores.events.questions import AskedQuestion
-from mainspring.stores.monitoring.spans import SpanRow, TraceFilter, TraceRow
-from mainspring.stores.sql.pages import EventPages, Page
+from mainspring.stores.events.log import EventLog
+from mainspring.stores.events.questions import AskedQuestion, Questions
+from mainspring.stores.monitoring.spans import SpanRow, Spans, TraceFilter, TraceRow
+from mainspring.stores.sql.pages import Page
 
 Filter = Annotated[str | None, Query(min_length=1, max_length=256)]
 # In nanoseconds they must fit 64 bits.
@@ -31,22 +31,6 @@ Limit = Annotated[int, Query(ge=1, le=200)]
 NANO = 1e9
 MOST_CALLS = 100
 MOST_FOUND = 500
-
-
-class SpanStore(Protocol):
-    """The span store."""
-
-    async def seen(self, tenant: str, groups: frozenset[str], trace_id: str) -> list[SpanRow]: ...
-
-    async def traces(self, tenant: str, groups: frozenset[str], wanted: TraceFilter, limit: int) -> list[TraceRow]: ...
-
-
-class QuestionStore(Protocol):
-    """What was asked, as far as groups may see it."""
-
-    async def of(self, tenant: str, groups: frozenset[str], traces: Iterable[str]) -> Mapping[str, AskedQuestion]: ...
-
-    async def traces(self, tenant: str, groups: frozenset[str], text: str, limit: int) -> list[str]: ...
 
 
 def _asked(
@@ -80,7 +64,7 @@ def _asked(
 Asked = Annotated[TraceFilter, Depends(_asked)]
 
 
-def router(spans: SpanStore, events: EventPages, questions: QuestionStore, places: Places, access: Access) -> APIRouter:
+def router(spans: Spans, events: EventLog, questions: Questions, places: Places, access: Access) -> APIRouter:
     """The routes over the span store; an admin key sees what keys of its own tenant asked that are in no group which
     it is not in itself."""
     routes = APIRouter(route_class=JsonRoute, tags=["traces"], prefix="/v1/traces")
@@ -129,7 +113,7 @@ def router(spans: SpanStore, events: EventPages, questions: QuestionStore, place
     return routes
 
 
-def _sent(routes: APIRouter, events: EventPages, access: Access) -> None:
+def _sent(routes: APIRouter, events: EventLog, access: Access) -> None:
     admins = Annotated[Context, Depends(access("admin"))]
 
     @routes.get("/{trace_id}/prompt")
@@ -149,7 +133,7 @@ def _sent(routes: APIRouter, events: EventPages, access: Access) -> None:
         return json_response({"id": trace_id, "object": "trace.prompt", "calls": told})
 
 
-def _found(routes: APIRouter, events: EventPages, places: Places, access: Access) -> None:
+def _found(routes: APIRouter, events: EventLog, places: Places, access: Access) -> None:
     admins = Annotated[Context, Depends(access("admin"))]
 
     @routes.get("/{trace_id}/found")

@@ -4,29 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from mainspring.core.errors import NotFound, TooLarge
 from mainspring.core.path import Answer, Choice
 from mainspring.core.types import Citation, Context, EventRecord, Head, Message, Principal, ToolCall, Usage
 from mainspring.http.access import acting
-from mainspring.stores.events.audit_log import By
-
-
-class ResponseEvents(Protocol):
-    """The event log."""
-
-    async def answer_for(self, principal: Principal, answer_id: str) -> EventRecord:
-        """The answer as the principal may see it. Raises ``NotFound``."""
-        ...
-
-    async def erase(self, tenant: str, subject: str, *, by: By) -> EventRecord: ...
+from mainspring.stores.events.log import EventLog
 
 
 class PastResponses:
     """Responses of the past, as their events tell them."""
 
-    def __init__(self, events: ResponseEvents, max_messages: int) -> None:
+    def __init__(self, events: EventLog, max_messages: int) -> None:
         self._events = events
         self._max_messages = max_messages
 

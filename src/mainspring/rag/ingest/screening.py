@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from mainspring.core.errors import SettingsError
 from mainspring.core.settings.guards.ingest import IngestSettings
@@ -15,19 +14,13 @@ from mainspring.engines.base import Embedder
 from mainspring.guards.detect import embedding_detector, injection
 from mainspring.stores.documents.collections import Collection
 from mainspring.stores.documents.records import Screening
+from mainspring.stores.events.log import EventLog
 from mainspring.stores.sql import ids
+from mainspring.telemetry.metrics import Metrics
 
 # A detector reads so many characters at once: of longer texts it would take samples.
 _AT_ONCE = 4000
 _HEAD = "indirect"
-
-
-class Log(Protocol):
-    async def append(self, *records: EventRecord) -> None: ...
-
-
-class CountFinding(Protocol):
-    def guard(self, guard: str, action: str, kind: str, count: int = 1) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +40,7 @@ class Screened:
 class Screener:
     """Reads documents by the rules and, where it is wanted, by the detector. Each finding is a ``guard`` event."""
 
-    def __init__(self, settings: IngestSettings, embedder: Embedder, events: Log, metrics: CountFinding) -> None:
+    def __init__(self, settings: IngestSettings, embedder: Embedder, events: EventLog, metrics: Metrics) -> None:
         self._settings = settings
         self._embedder = embedder
         self._events = events

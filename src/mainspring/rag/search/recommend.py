@@ -14,12 +14,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Protocol
 
 from cachetools import TTLCache
 
 from mainspring.core.types import EventRecord
-from mainspring.stores.sql.pages import Page, Slice
+from mainspring.stores.events.log import EventLog
+from mainspring.stores.sql.pages import Page
 
 MIN_SUPPORT = 2
 # The latest events of each kind that are read, so many at a time, and how long what was counted stays.
@@ -28,14 +28,6 @@ _KEPT_S = 30.0
 _TENANTS = 64
 # Documents of one session beyond this many say little about each other.
 _SESSION_DOCUMENTS = 40
-
-
-class EventPages(Protocol):
-    """Reads recorded events as some groups may see them."""
-
-    async def page(
-        self, tenant: str, page: Page, *, groups: frozenset[str], kind: str | None = None
-    ) -> Slice[EventRecord]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +50,7 @@ class CoCitations:
 class Recommender:
     """Recommends documents from the events of a tenant."""
 
-    def __init__(self, events: EventPages) -> None:
+    def __init__(self, events: EventLog) -> None:
         self._events = events
         self._counted: TTLCache[tuple[str, frozenset[str]], CoCitations] = TTLCache(_TENANTS, _KEPT_S)
 

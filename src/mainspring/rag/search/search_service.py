@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol
+from typing import Literal
 
 from mainspring.core.errors import NotFound, Unsupported
 from mainspring.core.path import collect
-from mainspring.core.types import ChatRequest, Citation, Context, EventRecord, Message
+from mainspring.core.types import ChatRequest, Citation, Context, Message
 from mainspring.rag.answer.cite import cite
 from mainspring.rag.answer.context import Sift, sifted
 from mainspring.rag.answer.generate import AnswerWriter
@@ -35,16 +35,11 @@ from mainspring.serving.guard.finished_text import FinishedTextRedactor
 from mainspring.serving.money.charged_models import ChargedModels
 from mainspring.stores.documents.catalogue import Document
 from mainspring.stores.documents.collections import Collection, Collections
+from mainspring.stores.events.log import EventLog
 from mainspring.telemetry.tracing import Span, Tracing
 
 Summarising = Literal["extractive", "generative"]
 _SUMMARY_SENTENCES, _SUMMARY_WORDS, _SUMMARISED_HITS = 4, 120, 8
-
-
-class SearchFacts(Protocol):
-    """The event log."""
-
-    async def append(self, *records: EventRecord) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +102,7 @@ class Search:
         collections: Collections,
         retriever: Retriever,
         recommender: Recommender,
-        facts: SearchFacts,
+        facts: EventLog,
         tracing: Tracing,
         *,
         ask: Callable[[Context], ModelAsk] | None = None,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import sqlalchemy as sa
 
 import mainspring.stores.sql.ids as ids
 from mainspring.core.errors import InvalidRequest
-from mainspring.core.types import EventRecord
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -40,21 +39,6 @@ class Slice(Generic[T]):
 
     def map(self, function: Callable[[T], S]) -> Slice[S]:
         return Slice([function(row) for row in self.rows], self.more)
-
-
-class EventPages(Protocol):
-    """The event log, page by page, as those in ``groups`` may see it."""
-
-    async def page(
-        self,
-        tenant: str,
-        page: Page,
-        *,
-        groups: frozenset[str],
-        kind: str | None = None,
-        subject: str | None = None,
-        trace_id: str | None = None,
-    ) -> Slice[EventRecord]: ...
 
 
 def read(

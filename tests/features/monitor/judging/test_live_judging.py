@@ -82,7 +82,7 @@ class World:
             JudgingSettings(**{"share": 1.0, **settings}),
             opened.events,
             Verdicts(opened.database, opened.events),
-            self.passages,
+            self.passages,  # type: ignore[arg-type]
             self.bench,
             idle=lambda: self.free,
             count=lambda outcome: self.counts.update([outcome]),

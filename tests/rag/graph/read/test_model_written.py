@@ -74,7 +74,7 @@ class _Facts:
 
 async def test_tokens_are_counted_in_what_was_built() -> None:
     built = BuildReport()
-    reader = Reader(ModelReader(Model(json.dumps(REPLY)), "big"), _Facts())
+    reader = Reader(ModelReader(Model(json.dumps(REPLY)), "big"), _Facts())  # type: ignore[arg-type]
     await reader.read("a", TEXT, [GraphPiece("c", 0, len(TEXT))], [""], "parts.txt", built)
     assert (built.documents, built.tokens) == (1, 30)
 

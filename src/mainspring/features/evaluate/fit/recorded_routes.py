@@ -4,31 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from typing import Any, Protocol
+from typing import Any
 
 from mainspring.core.types import EventRecord
 from mainspring.features.evaluate.fit.routing import Row
+from mainspring.stores.events.log import EventLog
 
 _PAGE = 500
 
 
-class RecordedEvents(Protocol):
-    """The event log."""
-
-    async def find(
-        self,
-        tenant: str,
-        *,
-        kind: str | None = None,
-        subject: str | None = None,
-        after: str | None = None,
-        limit: int = 100,
-    ) -> list[EventRecord]: ...
-
-    async def get(self, tenant: str, event_id: str) -> EventRecord: ...
-
-
-async def from_feedback(events: RecordedEvents, tenant: str, model: str, *, consented: bool) -> list[Row]:
+async def from_feedback(events: EventLog, tenant: str, model: str, *, consented: bool) -> list[Row]:
     """Prompts that ``model`` answered and somebody rated or edited. Good: rated up, and not edited; the latest counts.
 
     Left out are conversations of several turns, answers whose text was not kept, and with ``consented`` whatever
@@ -48,7 +33,7 @@ async def from_feedback(events: RecordedEvents, tenant: str, model: str, *, cons
     return rows
 
 
-async def _all(events: RecordedEvents, tenant: str) -> AsyncIterator[EventRecord]:
+async def _all(events: EventLog, tenant: str) -> AsyncIterator[EventRecord]:
     after: str | None = None
     while page := await events.find(tenant, kind="feedback", after=after, limit=_PAGE):
         for event in page:

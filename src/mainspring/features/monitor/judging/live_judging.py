@@ -21,10 +21,13 @@ from mainspring.core.types import EventRecord
 from mainspring.engines.base import Embedded, Embedder
 from mainspring.features.monitor.traffic.series import Key
 from mainspring.features.monitor.traffic.tally import VERDICT
+from mainspring.rag.answer.passages import Passages
 from mainspring.rag.query.condense import by_rules
 from mainspring.rag.triad.live import GivenAnswer, Verdict
 from mainspring.stores.events import verdicts
 from mainspring.stores.events.feed import Fact
+from mainspring.stores.events.log import EventLog
+from mainspring.stores.events.verdicts import Verdicts
 
 _log = logging.getLogger(__name__)
 _LOOK_S = 0.2
@@ -37,30 +40,6 @@ Outcome = Literal["judged", "dropped", "late", "gone", "nothing", "withheld", "e
 """``dropped``: there was no room in the queue. ``late``: nobody had time for it within an hour. ``gone``: its text or
 what it was made of is not kept. ``nothing``: there is nothing to judge. ``withheld``: without consent. ``elsewhere``:
 not where the judge works. ``unpaid``: a budget holds no more."""
-
-
-class Events(Protocol):
-    """The event log."""
-
-    async def get(self, tenant: str, event_id: str) -> EventRecord: ...
-
-    async def find(
-        self, tenant: str, *, kind: str | None = None, subject: str | None = None, limit: int = 100
-    ) -> list[EventRecord]: ...
-
-
-class Passages(Protocol):
-    """``rag.answer.passages.Passages``."""
-
-    async def read(self, tenant: str, retrievals: Sequence[Mapping[str, Any]], most: int) -> list[str] | None: ...
-
-
-class Verdicts(Protocol):
-    """``stores.events.verdicts.Verdicts``."""
-
-    async def known(self, tenant: str, answers: Sequence[str]) -> set[str]: ...
-
-    async def write(self, record: EventRecord, content_id: str) -> bool: ...
 
 
 class Bench(Protocol):
@@ -91,7 +70,7 @@ class Judging:
     def __init__(
         self,
         settings: JudgingSettings,
-        events: Events,
+        events: EventLog,
         verdicts: Verdicts,
         passages: Passages,
         bench: Bench,

@@ -7,7 +7,6 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from mainspring.core.settings.monitor import DriftSettings
 from mainspring.engines.base import Embedder
 from mainspring.features.monitor.traffic.drift import packed
 from mainspring.features.monitor.traffic.series import Key
-from mainspring.stores.events.feed import Fact
+from mainspring.stores.events.feed import Fact, Feed
 
 _log = logging.getLogger(__name__)
 # At most so many questions wait to be embedded; more are left out, which is what sampling is.
@@ -24,10 +23,6 @@ _WAITING = 256
 _TOGETHER = 8
 _LONGEST_CHARS = 2000
 _LOOK_S, _PATIENCE_S = 0.2, 5.0
-
-
-class Texts(Protocol):
-    async def text(self, tenant: str, content_id: str) -> str | None: ...
 
 
 Keep = Callable[[Key, float, str], None]
@@ -40,7 +35,7 @@ class Sampler:
     ``keep`` is given the mean of each ``block`` of them. Those of a block that is not full are forgotten at the end.
     """
 
-    def __init__(self, texts: Texts, embedder: Embedder, settings: DriftSettings, *, idle: Callable[[], bool]) -> None:
+    def __init__(self, texts: Feed, embedder: Embedder, settings: DriftSettings, *, idle: Callable[[], bool]) -> None:
         self._texts = texts
         self._embedder = embedder
         self._settings = settings

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
-from mainspring.core.types import Context, EventRecord, Principal, Priority
+from mainspring.core.types import Context, Principal, Priority
 from mainspring.rag.graph.read.graph_model import GraphPiece
 from mainspring.rag.graph.read.model_written import ModelReader
 from mainspring.rag.graph.read.rules import extract
@@ -15,16 +14,11 @@ from mainspring.rag.parse.title import title_of
 from mainspring.rag.search.retrieve import Retriever
 from mainspring.stores.documents.collections import Collection, Collections
 from mainspring.stores.documents.graphs import Graphs as GraphStore
+from mainspring.stores.events.log import EventLog
 
 Progress = Callable[[int, int], None]
 """Called with (documents done, documents in all)."""
 _BATCH = 64
-
-
-class GraphFacts(Protocol):
-    """The event log."""
-
-    async def append(self, *records: EventRecord) -> None: ...
 
 
 @dataclass(slots=True)
@@ -41,7 +35,7 @@ class BuildReport:
 class Reader:
     """Reads graphs by rules, and with ``model`` beside them where there is one; ``facts`` keeps what that cost."""
 
-    def __init__(self, model: ModelReader | None = None, facts: GraphFacts | None = None) -> None:
+    def __init__(self, model: ModelReader | None = None, facts: EventLog | None = None) -> None:
         self._model = model
         self._facts = facts
 
