@@ -22,6 +22,7 @@ from _report import Figure, report
 from mainspring.core.settings import Settings
 from mainspring.core.types import ChatRequest, Context, Message, Principal, Sampling
 from mainspring.features.batches.routes import create, working
+from mainspring.features.batches.settings import BatchesSettings
 from mainspring.stores.documents.files import REQUESTS
 from mainspring.stores.work.batches import OVER, Batch
 from mainspring.system import System
@@ -82,7 +83,7 @@ async def submit(system: System, who: Principal, numbers: Sequence[int], tokens:
     return await create(
         system.stores.batches,
         system.stores.files,
-        system.settings.batches,
+        system.settings.section(BatchesSettings),
         who,
         input_file_id=file.id,
         endpoint=ENDPOINT,

@@ -32,8 +32,8 @@ from numpy.typing import NDArray
 
 from _report import Figure, report, skip
 from mainspring.core.settings import load
-from mainspring.core.settings.monitor import DriftSettings
 from mainspring.engines import builtin
+from mainspring.features.monitor.settings import DriftSettings
 from mainspring.features.monitor.traffic import drift
 from mainspring.features.monitor.traffic.tally import Tally
 from mainspring.guards.detect import injection

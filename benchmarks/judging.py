@@ -39,7 +39,7 @@ from _claims import Case, cases
 from _library import data
 from _report import Figure, report, skip
 from mainspring.core.errors import ModelNotPulled
-from mainspring.core.settings import MonitorSettings, load
+from mainspring.core.settings import load
 from mainspring.engines.catalogue.pull import Puller
 from mainspring.engines.encode.embedder import OpenVinoEmbedder
 from mainspring.features.evaluate.ablate.vector_cache import KeptEmbedder
@@ -48,6 +48,7 @@ from mainspring.features.evaluate.sets.collections import Split
 from mainspring.features.evaluate.statistics.curves import auroc
 from mainspring.features.monitor.alerts import signals
 from mainspring.features.monitor.judging.score_means import Moments
+from mainspring.features.monitor.settings import MonitorSettings
 from mainspring.features.monitor.traffic.tally import Tally
 from mainspring.rag.text import sentences, terms
 from mainspring.rag.triad.live import GivenAnswer, verdict

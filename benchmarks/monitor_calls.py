@@ -27,6 +27,7 @@ from mainspring import stores
 from mainspring.core.settings import Settings
 from mainspring.core.types import EventRecord
 from mainspring.features.monitor.service import Monitor
+from mainspring.features.monitor.settings import MonitorSettings
 from mainspring.features.monitor.traffic.tally import KINDS, Tally, ended
 from mainspring.serving.money.cost_watch import CostWatch
 from mainspring.stores import Stores
@@ -145,7 +146,7 @@ async def measure(settings: Settings, now: float) -> dict[str, Figure]:
     clock = [now]
 
     def monitor(opened: Stores) -> Monitor:
-        return Monitor(settings.monitor, opened.database, opened.jobs, clock=lambda: clock[0])
+        return Monitor(settings.section(MonitorSettings), opened.database, opened.jobs, clock=lambda: clock[0])
 
     async with stores.open(settings) as opened:
         meter = Meter(opened)
@@ -183,7 +184,8 @@ async def main() -> None:
             pass
         rows = fill(settings.home / "mainspring.db", now)
         async with stores.open(settings) as opened:
-            await Monitor(settings.monitor, opened.database, opened.jobs)._tallies.write(rows, "monitor", 1, None)
+            monitor = Monitor(settings.section(MonitorSettings), opened.database, opened.jobs)
+            await monitor._tallies.write(rows, "monitor", 1, None)
         report("monitor_calls", await measure(settings, now))
 
 

@@ -24,6 +24,7 @@ from mainspring import stores
 from mainspring.core.settings import Settings
 from mainspring.core.types import EventRecord
 from mainspring.features.monitor.service import Monitor
+from mainspring.features.monitor.settings import MonitorSettings
 from mainspring.stores import Stores
 from mainspring.stores.events import commit_numbers
 from mainspring.stores.schema import events
@@ -98,6 +99,7 @@ async def counting(folder: Path) -> dict[str, Figure]:
     now = time.time()
     figures: dict[str, Figure] = {}
     settings = Settings(home=folder / "counted")
+    monitor = settings.section(MonitorSettings)
     async with stores.open(settings) as opened:
         chosen = random.Random(1)
         for at in range(0, REQUESTS, AT_ONCE):
@@ -106,7 +108,7 @@ async def counting(folder: Path) -> dict[str, Figure]:
                 for number in range(at, at + AT_ONCE)
             ]
             await asyncio.gather(*(opened.events.settle(each) for each in records))
-        watcher = Monitor(settings.monitor, opened.database, opened.jobs, clock=lambda: now).watcher()
+        watcher = Monitor(monitor, opened.database, opened.jobs, clock=lambda: now).watcher()
         await watcher.open(now)
         begun = time.process_time()
         await watcher.look(now)
@@ -125,15 +127,15 @@ async def counting(folder: Path) -> dict[str, Figure]:
         drifts: list[float] = []
         for step in range(1, 9):
             begun = time.process_time()
-            await watcher.look(now + settings.monitor.every_s * step)
+            await watcher.look(now + monitor.every_s * step)
             # Every fourth looks for drift as well.
             (drifts if step % 4 == 0 else looks).append(time.process_time() - begun)
-        said = f"{APPLICATIONS} applications that are all in use, every {settings.monitor.every_s:g} s"
+        said = f"{APPLICATIONS} applications that are all in use, every {monitor.every_s:g} s"
         figures["a look"] = Figure(1e3 * statistics.median(looks), "CPU ms", "lower", against=said)
         figures["a look with drift"] = Figure(
             1e3 * statistics.median(drifts), "CPU ms", "lower", against="every minute"
         )
-        share = (0.75 * statistics.median(looks) + 0.25 * statistics.median(drifts)) / settings.monitor.every_s
+        share = (0.75 * statistics.median(looks) + 0.25 * statistics.median(drifts)) / monitor.every_s
         figures["of one core"] = Figure(share, "share", "lower", 0.02, against="both, without requests")
         hours = await watcher._tallies.load(3600, 0)
         size = sum(len(str(row.counted)) for row in hours) / len(hours)

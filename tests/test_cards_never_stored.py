@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 
 from mainspring.core import cards
-from mainspring.core.settings import ComplianceSettings, GuardsSettings
+from mainspring.core.settings import GuardsSettings
 from mainspring.features.batches.routes import working
+from mainspring.features.compliance.settings import ComplianceSettings
 from mainspring.telemetry import logs
 from tests.decoder import matching
 from tests.world import EVERYONE, Key, World, echoing, opened, use_engines

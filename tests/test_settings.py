@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from mainspring.core import slices
 from mainspring.core.errors import SettingsError
-from mainspring.core.settings import ModelsSettings, Settings, describe, load
+from mainspring.core.settings import ModelsSettings, Section, Settings, describe, load, tree
+from mainspring.features.compliance.settings import ComplianceSettings
+from mainspring.features.monitor.settings import MonitorSettings
 
 
 def write(folder: Path, text: str) -> Path:
@@ -166,3 +169,33 @@ def test_the_environment_sets_what_has_names_of_the_users(name: str) -> None:
         loaded.models.replicas.get("small"),
         *(each.requests_per_day for each in loaded.serving.tiers.values()),
     )
+
+
+def test_a_feature_declares_its_section_in_its_own_folder() -> None:
+    """Nobody lists it: names of the environment, mappings and the doctor know it all the same."""
+    environment = {
+        "MAINSPRING_MONITOR__WEBHOOKS__OPS__URL": "https://ops.example/",
+        "MAINSPRING_COMPLIANCE__AUDIT_KEY": "k",
+    }
+    loaded = load(environment=environment)
+    assert loaded.settings.section(MonitorSettings).webhooks["ops"].url == "https://ops.example/"
+    # A section of which a room reads a part is one: the feature's class extends the room's.
+    assert loaded.settings.section(ComplianceSettings) is loaded.settings.compliance
+    assert loaded.settings.compliance.audit_key == "k"
+    assert {"batches.lease_s", "monitor.slos", "replays.lease_s"} <= {key for key, _, _ in describe(loaded)}
+    with pytest.raises(SettingsError, match="no feature declares AnotherSettings"):
+        loaded.settings.section(AnotherSettings)
+
+
+class AnotherSettings(Section):
+    """Nobody's."""
+
+
+def test_two_features_do_not_declare_one_section(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = [("one", {"mine": AnotherSettings}), ("two", {"mine": AnotherSettings})]
+    monkeypatch.setattr(slices, "declared", lambda *_: iter(both))
+    with pytest.raises(SettingsError, match="two declares the settings mine, which are somebody else's"):
+        tree.sections()
+    monkeypatch.setattr(slices, "declared", lambda *_: iter([("one", {"gateway": AnotherSettings})]))
+    with pytest.raises(SettingsError, match="one declares the settings gateway"):
+        tree.sections()

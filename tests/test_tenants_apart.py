@@ -23,10 +23,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
+from mainspring.core.scopes import SCOPES
 from mainspring.core.settings import RagSettings, ServingSettings, Settings
 from mainspring.features.batches.routes import working
 from mainspring.gateway.mount import mount
-from mainspring.stores.keys.api_keys import SCOPES
 from mainspring.system import System
 from tests.world import echoing, use_engines
 
@@ -339,7 +339,7 @@ async def opened(home: Path, stack: AsyncExitStack) -> House:
     parties = [Party("acme", "red"), Party("acme", "blue"), Party("other", "red")]
     for party in parties:
         keys, groups = system.stores.keys, frozenset({party.group})
-        working_scopes = SCOPES - {"admin", "operate"}
+        working_scopes = frozenset(SCOPES) - {"admin", "operate"}
         _, party.worker = await keys.create("worker", tenant=party.tenant, scopes=working_scopes, groups=groups)
         _, party.admin = await keys.create("admin", tenant=party.tenant, scopes=frozenset({"admin"}), groups=groups)
     house = House(client, app.openapi()["paths"], parties)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from mainspring import engines, rag, serving, stores, telemetry
 from mainspring.core.errors import ModelError
+from mainspring.core.scopes import OPERATE
 from mainspring.core.settings import Settings, load
-from mainspring.core.settings.identity import OPERATE
 from mainspring.core.types import Context, Principal, Request, Responder, Response
 from mainspring.engines import ChatModel, Engines, Prepared
 from mainspring.feature import APPLICATION, Feature, Rooms, Services, features

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import pytest
 
 from mainspring.core.errors import NotFound
-from mainspring.core.settings import MonitorSettings
 from mainspring.core.types import EventRecord
 from mainspring.features.monitor.service import Monitor
+from mainspring.features.monitor.settings import MonitorSettings
 from mainspring.stores import Stores
 from mainspring.stores.events import commit_numbers
 from mainspring.stores.events.feed import Feed, move

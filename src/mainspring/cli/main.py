@@ -23,7 +23,6 @@ from mainspring.cli.operate import (
     limits,
     logs,
     routes,
-    telemetry,
     traces,
 )
 from mainspring.cli.rag import documents
@@ -92,7 +91,6 @@ COMMANDS = (
     Command("costs", costs.app, ACCESS),
     Command("eval", evaluate.app, QUALITY),
     Command("guards", guards.app, QUALITY),
-    Command("telemetry", telemetry.app, WATCH),
 )
 for each in (*COMMANDS, *commands()):
     if isinstance(each.run, typer.Typer):

@@ -14,7 +14,7 @@ from fastapi import Security
 from fastapi.security import HTTPBearer
 
 from mainspring.core.errors import Forbidden, InvalidRequest, MainspringError, Unauthenticated, Unsupported
-from mainspring.core.settings.identity import OPERATE, brought
+from mainspring.core.scopes import OPERATE, brought
 from mainspring.core.types import TOKEN, Allowance, Arrival, Context, Principal, Priority
 from mainspring.http.loop_fairness import SPENT, Pace
 from mainspring.stores.events.audit_log import By

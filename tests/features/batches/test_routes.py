@@ -26,11 +26,12 @@ from mainspring.core.errors import (
     Overloaded,
     TooLarge,
 )
-from mainspring.core.settings import BatchesSettings, GatewaySettings
+from mainspring.core.settings import GatewaySettings
 from mainspring.core.types import Principal
 from mainspring.engines.base import Generation
 from mainspring.features.batches import lines as batch_lines
 from mainspring.features.batches import routes
+from mainspring.features.batches.settings import BatchesSettings
 from mainspring.features.batches.work import BatchWork, Slots
 from mainspring.http.openai.past_responses import PastResponses
 from mainspring.stores.sql.worker import Lease, Worker

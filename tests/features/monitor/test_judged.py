@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from mainspring.core.errors import SettingsError
-from mainspring.core.settings import MonitorSettings, RagSettings, TelemetrySettings
+from mainspring.core.settings import RagSettings, TelemetrySettings
 from mainspring.core.settings.serving.money import ModelPrice, PricesSettings
 from mainspring.engines import ChatModel
 from mainspring.engines.chat.responder import ModelResponder
 from mainspring.engines.scripted import ScriptedEngine
 from mainspring.features.monitor.service import Monitor
+from mainspring.features.monitor.settings import MonitorSettings
 from mainspring.rag.answer.passages import Passages
 from mainspring.stores.money.ledger import LedgerQuery
 from tests.features.monitor.judging.test_live_judging import graded

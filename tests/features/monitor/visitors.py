@@ -15,6 +15,7 @@ from mainspring.core.settings import Settings
 from mainspring.core.types import EventRecord
 from mainspring.engines.base import Embedder
 from mainspring.features.monitor.service import Monitor
+from mainspring.features.monitor.settings import MonitorSettings
 from mainspring.features.monitor.traffic.question_sample import Sampler
 from mainspring.features.monitor.watcher import Watcher
 from mainspring.stores import Stores
@@ -177,13 +178,19 @@ async def world(home: Path, embedder: Embedder | None = None, seed: int = 7, **m
     async with stores.open(settings) as opened:
         made: list[World] = []
         service = Monitor(
-            settings.monitor, opened.database, opened.jobs, embedder, clock=lambda: made[0].now if made else BEGIN
+            settings.section(MonitorSettings),
+            opened.database,
+            opened.jobs,
+            embedder,
+            clock=lambda: made[0].now if made else BEGIN,
         )
         sampler = None
         if embedder is not None:
             from mainspring.stores.events.feed import Feed
 
-            sampler = Sampler(Feed(opened.database), embedder, settings.monitor.drift, idle=lambda: True)
+            sampler = Sampler(
+                Feed(opened.database), embedder, settings.section(MonitorSettings).drift, idle=lambda: True
+            )
         watcher = service.watcher(sampler=sampler)
         await watcher.open(BEGIN)
         made.append(World(opened, settings, watcher, service, sampler, seed=seed))

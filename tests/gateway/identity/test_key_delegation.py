@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from mainspring import stores
 from mainspring.core import settings as configuration
+from mainspring.core.scopes import SCOPES
 from mainspring.core.settings import Settings
 from mainspring.core.types import EventRecord, Reach, TraceParent
 from mainspring.gateway.edge.app import create_app
@@ -26,7 +27,7 @@ from mainspring.gateway.routes import costs, feedback
 from mainspring.http.access import access_to
 from mainspring.http.idempotency import Idempotency
 from mainspring.stores import Stores
-from mainspring.stores.keys.api_keys import SCOPES, KeyInfo
+from mainspring.stores.keys.api_keys import KeyInfo
 from mainspring.stores.sql import ids
 from tests.gateway.asgi import Kept, Reply, ask
 
@@ -100,7 +101,7 @@ def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[asyncio.
 def more(child: KeyInfo, parent: KeyInfo) -> list[str]:
     """In what a key is more than another; written anew here, so that it does not repeat what the product does."""
     operates = "operate" in parent.scopes
-    held = parent.scopes | (SCOPES - {"operate"} if "admin" in parent.scopes else frozenset())
+    held = parent.scopes | (set(SCOPES) - {"operate"} if "admin" in parent.scopes else frozenset())
     ours, theirs = TIERS[parent.tier], TIERS[child.tier]
     found = [
         name for name, exceeds in (("scopes", child.scopes - held), ("groups", child.groups - parent.groups)) if exceeds

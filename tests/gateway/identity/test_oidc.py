@@ -19,8 +19,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from mainspring.core.errors import InvalidToken, SettingsError, Unauthenticated, Unavailable
+from mainspring.core.scopes import OPERATE, SCOPES
 from mainspring.core.settings import GatewaySettings, load
-from mainspring.core.settings.identity import OPERATE, OidcSettings, Roles, roles
+from mainspring.core.settings.identity import OidcSettings, Roles, roles
 from mainspring.core.types import Finish, Principal, Text, TraceParent
 from mainspring.gateway.edge.app import create_app
 from mainspring.gateway.identity import jwks as jwks_module
@@ -29,7 +30,6 @@ from mainspring.gateway.identity.oidc import Either, Tokens
 from mainspring.gateway.routes.generate import router
 from mainspring.http.access import access_to
 from mainspring.http.idempotency import Idempotency
-from mainspring.stores.keys.api_keys import SCOPES
 from tests.gateway.asgi import Kept, NoModels, ask
 from tests.serving.house import Recited
 
@@ -137,7 +137,7 @@ async def test_roles_are_sets_of_scopes() -> None:
     tokens = checking(roles_claim="realm_access.roles")
     for named, scopes in (
         (["editor"], {"chat", "embed", "ingest"}),
-        (["admin"], SCOPES - {OPERATE}),
+        (["admin"], set(SCOPES) - {OPERATE}),
         (["operator"], SCOPES),
         (["reader", "nothing of ours"], {"chat"}),
         ([], frozenset[str]()),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mainspring.core.errors import InvalidRequest
+from mainspring.core.scopes import SCOPES
 from mainspring.terminal import show
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from mainspring.core.types import Reach
     from mainspring.stores.keys.api_keys import KeyInfo
 
-SCOPES = ("chat", "embed", "ingest", "prompts", "replay", "approve", "admin", "operate")
 app = typer.Typer(help="Create, list, rotate and revoke API keys.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
 Tenant = Annotated[str, typer.Option(help="Tenant that the key belongs to")]

@@ -7,23 +7,37 @@ is an error that suggests the nearest one; ``mainspring doctor`` prints every va
 
 from __future__ import annotations
 
-from mainspring.core.settings.compliance import ComplianceSettings, RetentionSettings
+from typing import TYPE_CHECKING
+
 from mainspring.core.settings.engines import EnginesSettings
 from mainspring.core.settings.gateway import GatewaySettings
 from mainspring.core.settings.guards.answers import AnswersSettings
 from mainspring.core.settings.guards.policies import DetectorsSettings, GuardsSettings, NamedPolicy, PiiKind
-from mainspring.core.settings.load import CONFIG_NAME, OTHER_NAMES, PREFIX, LoadedSettings, describe, load
 from mainspring.core.settings.models import ModelsSettings
-from mainspring.core.settings.monitor import MonitorSettings
 from mainspring.core.settings.rag import RagSettings
 from mainspring.core.settings.section import Section
 from mainspring.core.settings.serving.auto import AutoSettings, RouteRule
 from mainspring.core.settings.serving.limits import LimitsSettings
 from mainspring.core.settings.serving.rings import Preset, ServingSettings
-from mainspring.core.settings.serving.sessions import BatchesSettings, SessionsSettings
+from mainspring.core.settings.serving.sessions import SessionsSettings
 from mainspring.core.settings.stores import StoresSettings
 from mainspring.core.settings.telemetry import TelemetrySettings
-from mainspring.core.settings.tree import Settings
+
+if TYPE_CHECKING:
+    from mainspring.core.settings.loading import CONFIG_NAME, OTHER_NAMES, PREFIX, LoadedSettings, describe, load
+    from mainspring.core.settings.tree import Settings
+else:
+
+    def __getattr__(name):
+        """What has the sections of all features, whose modules import from this package: made when it is asked for."""
+        if name in __all__:
+            from mainspring.core.settings import loading, tree
+
+            for module in (loading, tree):
+                if hasattr(module, name):
+                    return getattr(module, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "CONFIG_NAME",
@@ -31,8 +45,6 @@ __all__ = [
     "PREFIX",
     "AnswersSettings",
     "AutoSettings",
-    "BatchesSettings",
-    "ComplianceSettings",
     "DetectorsSettings",
     "EnginesSettings",
     "GatewaySettings",
@@ -40,12 +52,10 @@ __all__ = [
     "LimitsSettings",
     "LoadedSettings",
     "ModelsSettings",
-    "MonitorSettings",
     "NamedPolicy",
     "PiiKind",
     "Preset",
     "RagSettings",
-    "RetentionSettings",
     "RouteRule",
     "Section",
     "ServingSettings",

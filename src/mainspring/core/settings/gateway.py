@@ -8,7 +8,8 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from mainspring.core.settings.identity import OPERATE, OidcSettings, Roles, roles
+from mainspring.core.scopes import OPERATE
+from mainspring.core.settings.identity import OidcSettings, Roles, roles
 from mainspring.core.settings.section import Section
 
 

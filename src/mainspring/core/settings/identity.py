@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
+from mainspring.core.scopes import SCOPES
 from mainspring.core.settings.section import Section
 
-Scope = Literal["chat", "embed", "ingest", "prompts", "replay", "approve", "admin", "operate"]
-OPERATE: Scope = "operate"
-"""The scope of whoever operates the server: sums over all tenants. No other scope brings it, ``admin`` neither."""
 # Signatures with a key that only the provider has: with a shared one (HS256) whoever checks a token could make one.
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+if TYPE_CHECKING:
+    Scope = str
+else:
+    # Whatever reads a scope, of a file or of a request, names those that there are.
+    Scope = Literal[tuple(SCOPES)]
 Roles = dict[str, Annotated[tuple[Scope, ...], Field(min_length=1)]]
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
-
-def brought(scopes: frozenset[str]) -> frozenset[str]:
-    """``scopes``, and where ``admin`` is among them all others of a tenant."""
-    return scopes | (frozenset(get_args(Scope)) - {OPERATE}) if "admin" in scopes else scopes
 
 
 def roles() -> Roles:

@@ -45,11 +45,12 @@ def submit(
     async def work(opened: Stores, settings: Settings) -> dict[str, Any]:
         from mainspring.features.batches.lines import read
         from mainspring.features.batches.routes import batch_body, create, window_s
+        from mainspring.features.batches.settings import BatchesSettings
         from mainspring.stores.documents.files import REQUESTS
 
         window_s(endpoint, window)
         data = file.read_bytes()
-        if errors := read(data, endpoint, settings.batches.max_lines).errors:
+        if errors := read(data, endpoint, settings.section(BatchesSettings).max_lines).errors:
             first = errors[0]
             place = f"line {first['line']}: " if first["line"] else ""
             raise InvalidRequest(f"{file.name}: {place}{first['message']}", param=first["param"])
@@ -61,7 +62,7 @@ def submit(
         made = await create(
             opened.batches,
             opened.files,
-            settings.batches,
+            settings.section(BatchesSettings),
             principal,
             input_file_id=kept.id,
             endpoint=endpoint,

@@ -9,11 +9,12 @@ from fastapi import APIRouter
 
 from mainspring.feature import Feature, Http, Rooms, Services
 from mainspring.features.batches.routes import router, working
+from mainspring.features.batches.settings import BatchesSettings
 
 
 def _routes(http: Http) -> list[APIRouter]:
     stores, settings = http.rooms.stores, http.rooms.settings
-    return [router(stores.batches, stores.files, settings.batches, http.access, http.idempotency)]
+    return [router(stores.batches, stores.files, settings.section(BatchesSettings), http.access, http.idempotency)]
 
 
 @asynccontextmanager

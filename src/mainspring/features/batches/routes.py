@@ -13,10 +13,11 @@ from pydantic import Field
 from starlette.responses import Response as HttpResponse
 
 from mainspring.core.errors import Forbidden, InvalidRequest, TooLarge
-from mainspring.core.settings import BatchesSettings, Settings
+from mainspring.core.settings import Settings
 from mainspring.core.types import Context, Principal, Responder
 from mainspring.engines import Engines
 from mainspring.features.batches.lines import SCOPES, Endpoint, LineAnswerer
+from mainspring.features.batches.settings import BatchesSettings
 from mainspring.features.batches.work import BatchWork
 from mainspring.http.access import Access, check_lasting
 from mainspring.http.bodies import Body, Metadata
@@ -209,17 +210,17 @@ async def working(system: Running) -> AsyncIterator[Worker]:
         found = (each.engine.statistics() for model in system.engines.chat.values() for each in model.all_replicas())
         return sum(gauges.get("running", 0.0) + gauges.get("waiting", 0.0) for gauges in found)
 
+    chosen = settings.section(BatchesSettings)
     work = BatchWork(
         stores.batches,
         stores.jobs,
         stores.files,
         stores.keys,
         answer,
-        settings.batches,
+        chosen,
         running=running,
         timeout_s=settings.gateway.request_timeout_s,
     )
-    chosen = settings.batches
     worker = Worker(stores.jobs, KIND, work, parallel=chosen.parallel, lease_s=chosen.lease_s, give_up=work.give_up)
     worker.start()
     try:

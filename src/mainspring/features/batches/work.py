@@ -25,9 +25,9 @@ from mainspring.core.errors import (
     StoreError,
     Unauthenticated,
 )
-from mainspring.core.settings import BatchesSettings
 from mainspring.core.types import Allowance, Context, Principal, Priority
 from mainspring.features.batches.lines import InputLine, LineAnswerer, answered, failure, read, refused
+from mainspring.features.batches.settings import BatchesSettings
 from mainspring.http.openai import encode
 from mainspring.stores.documents.files import Files
 from mainspring.stores.keys.api_keys import Keys

@@ -18,7 +18,7 @@ from functools import partial
 import sqlalchemy as sa
 
 from mainspring.core.errors import Conflict, MainspringError, NotFound
-from mainspring.core.settings import RetentionSettings
+from mainspring.features.compliance.settings import RetentionSettings
 from mainspring.stores import Stores
 from mainspring.stores.erase import retention
 from mainspring.stores.erase.retention import Data

@@ -26,12 +26,14 @@ def retention(
         from mainspring import stores
         from mainspring.core.settings import load
         from mainspring.features.compliance.retention import Retention, told
+        from mainspring.features.compliance.settings import ComplianceSettings
         from mainspring.stores.events.audit_log import LOCAL
         from mainspring.telemetry.compliance_metrics import ComplianceMetrics
 
         settings = load(context.obj).settings
         async with stores.open(settings) as opened:
-            kept = Retention(opened, settings.compliance.retention, ComplianceMetrics(CollectorRegistry()))
+            chosen = settings.section(ComplianceSettings).retention
+            kept = Retention(opened, chosen, ComplianceMetrics(CollectorRegistry()))
             due = told(await kept.due())
             spans = f"{settings.telemetry.span_retention_days:g} days"
             cached = f"{settings.stores.cache_ttl_s / 86_400:g} days"

@@ -16,6 +16,7 @@ from mainspring.features.compliance.erasure import LIMITS, Eraser
 from mainspring.features.compliance.guard_decisions import Decisions
 from mainspring.features.compliance.refusals import Refusals
 from mainspring.features.compliance.retention import Retention
+from mainspring.features.compliance.settings import ComplianceSettings
 from mainspring.features.compliance.subjects import Subjects
 from mainspring.guards.policy.by_application import Policies
 from mainspring.rag.library import Library
@@ -41,6 +42,7 @@ async def opened(
     settings: Settings, stores: Stores, telemetry: Telemetry, library: Library, policies: Policies
 ) -> AsyncIterator[Compliance]:
     """The services, at work in the background until it is left."""
+    chosen = settings.section(ComplianceSettings)
     metrics = ComplianceMetrics(telemetry.metrics.registry)
     documents = Documents(stores, library.forgetter)
     limits = list(LIMITS)
@@ -49,14 +51,14 @@ async def opened(
     # What answers under way is over by then; a stream may take a little longer than its request.
     again_s = 2 * settings.gateway.request_timeout_s
     eraser = Eraser(stores, documents, metrics, again_s=again_s, limits=limits)
-    retention = Retention(stores, settings.compliance.retention, metrics)
+    retention = Retention(stores, chosen.retention, metrics)
     refusals = Refusals(stores.audit, metrics)
     decisions = Decisions(stores.database, stores.audit, again_s)
     versions = {"default": policies.default.version} | {name: each.version for name, each in policies.named.items()}
     await startup_record.note(stores.audit, settings, versions)
     eraser.start()
     retention.start()
-    noting = asyncio.create_task(_note(refusals, decisions, settings.compliance.audit_flush_s), name="audit")
+    noting = asyncio.create_task(_note(refusals, decisions, chosen.audit_flush_s), name="audit")
     try:
         yield Compliance(Subjects(stores, documents), eraser, refusals, metrics)
     finally:

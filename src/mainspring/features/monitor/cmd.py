@@ -10,6 +10,7 @@ import typer
 
 from mainspring.core.errors import InvalidRequest
 from mainspring.feature import WATCH, Command
+from mainspring.features.monitor import telemetry_cmd
 from mainspring.terminal import show
 from mainspring.terminal.remote import Server
 
@@ -133,4 +134,8 @@ def _seconds(text: str) -> float:
     raise InvalidRequest(f"{text!r} is no time", remedy="Write 30m, 2h or 7d", param="lasting")
 
 
-COMMANDS = (Command("alerts", app, WATCH), Command("slos", slos, WATCH))
+COMMANDS = (
+    Command("alerts", app, WATCH),
+    Command("slos", slos, WATCH),
+    Command("telemetry", telemetry_cmd.app, WATCH),
+)

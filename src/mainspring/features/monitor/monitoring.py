@@ -12,6 +12,7 @@ from mainspring.engines import Engines
 from mainspring.features.monitor.judging.judges import JUDGING, ByEmbeddings, ByModel
 from mainspring.features.monitor.judging.live_judging import Bench, Judging
 from mainspring.features.monitor.service import Monitor
+from mainspring.features.monitor.settings import MonitorSettings
 from mainspring.rag.answer.passages import Passages
 from mainspring.serving import Path
 from mainspring.stores import Stores
@@ -34,12 +35,12 @@ def make(settings: Settings, stores: Stores, telemetry: Telemetry, engines: Engi
     def free() -> bool:
         return not telemetry.tracing.under_way and idle()
 
-    judging = None
-    if settings.monitor.judging.wanted:
+    judging, chosen = None, settings.section(MonitorSettings)
+    if chosen.judging.wanted:
         # Those that were named are told by their names, as served ones are.
-        telemetry.metrics.serve(JUDGING, *settings.monitor.judging.applications)
+        telemetry.metrics.serve(JUDGING, *chosen.judging.applications)
         judging = Judging(
-            settings.monitor.judging,
+            chosen.judging,
             stores.events,
             Verdicts(stores.database, stores.events),
             Passages(stores.collections, stores.vectors),
@@ -47,11 +48,11 @@ def make(settings: Settings, stores: Stores, telemetry: Telemetry, engines: Engi
             idle=free,
             count=telemetry.metrics.judged,
         )
-    return Monitor(settings.monitor, stores.database, stores.jobs, engines.embedder, idle=idle, judging=judging)
+    return Monitor(chosen, stores.database, stores.jobs, engines.embedder, idle=idle, judging=judging)
 
 
 def _bench(settings: Settings, stores: Stores, engines: Engines, path: Path, idle: Callable[[], bool]) -> Bench:
-    wanted = settings.monitor.judging.model
+    wanted = settings.section(MonitorSettings).judging.model
     if not wanted:
         return ByEmbeddings(
             engines.embedder,

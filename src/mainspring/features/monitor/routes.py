@@ -10,7 +10,7 @@ from pydantic import Field
 from starlette.responses import Response as HttpResponse
 
 from mainspring.core.errors import InvalidRequest
-from mainspring.core.settings.identity import OPERATE
+from mainspring.core.scopes import OPERATE
 from mainspring.core.types import Context
 from mainspring.features.monitor.service import Monitor
 from mainspring.http.access import Access

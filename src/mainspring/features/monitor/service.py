@@ -13,12 +13,11 @@ from typing import Any
 import mainspring.features.monitor.views as views
 import mainspring.stores.sql.ids as ids
 from mainspring.core.errors import InvalidRequest, StoreError
-from mainspring.core.settings import MonitorSettings
-from mainspring.core.settings.monitor import RULES
 from mainspring.engines.base import Embedder
 from mainspring.features.monitor.alerts.delivery import Deliveries
 from mainspring.features.monitor.alerts.error_budgets import ErrorBudgets
 from mainspring.features.monitor.judging.live_judging import Judging
+from mainspring.features.monitor.settings import RULES, MonitorSettings
 from mainspring.features.monitor.traffic.question_sample import Sampler
 from mainspring.features.monitor.traffic.series import Series
 from mainspring.features.monitor.watcher import NAME, Watcher, drifted

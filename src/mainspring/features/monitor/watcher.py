@@ -13,10 +13,10 @@ import mainspring.features.monitor.alerts.notices as notify
 import mainspring.features.monitor.alerts.signals as signals
 import mainspring.features.monitor.alerts.slo as slo
 import mainspring.features.monitor.traffic.drift as drift
-from mainspring.core.settings import MonitorSettings
 from mainspring.features.monitor.alerts.signals import Condition
 from mainspring.features.monitor.alerts.states import States
 from mainspring.features.monitor.judging.live_judging import Judging
+from mainspring.features.monitor.settings import MonitorSettings
 from mainspring.features.monitor.traffic.question_sample import Sampler
 from mainspring.features.monitor.traffic.series import Key, Series
 from mainspring.features.monitor.traffic.tally import KINDS, Tally

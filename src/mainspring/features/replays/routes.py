@@ -16,7 +16,7 @@ from pydantic import Field
 from starlette.responses import Response as HttpResponse
 
 from mainspring.core.errors import Forbidden, InvalidRequest, NotFound
-from mainspring.core.settings.identity import OPERATE
+from mainspring.core.scopes import OPERATE
 from mainspring.core.types import Context, EventRecord, TraceParent
 from mainspring.features.replays.agreement import words
 from mainspring.features.replays.recorded_requests import Changes

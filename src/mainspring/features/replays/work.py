@@ -14,6 +14,7 @@ from mainspring.core.types import Context, Principal, Priority, PromptUse, Trace
 from mainspring.features.replays.recorded_requests import Changes
 from mainspring.features.replays.routes import KIND
 from mainspring.features.replays.service import Replays
+from mainspring.features.replays.settings import ReplaysSettings
 from mainspring.stores import Stores
 from mainspring.stores.keys.api_keys import Keys
 from mainspring.stores.sql.jobs import CANCELLED, DONE, FAILED, Job, Jobs
@@ -91,7 +92,7 @@ def _changes(facts: dict[str, Any]) -> Changes:
 async def replaying(replays: Replays, stores: Stores, settings: Settings) -> AsyncIterator[Worker]:
     """Batches of replays are worked on while the block runs; leaving it stops them where they are."""
     work = ReplayWork(replays, stores.jobs, stores.keys, timeout_s=settings.gateway.request_timeout_s)
-    worker = Worker(stores.jobs, KIND, work, lease_s=settings.batches.lease_s)
+    worker = Worker(stores.jobs, KIND, work, lease_s=settings.section(ReplaysSettings).lease_s)
     worker.start()
     try:
         yield worker

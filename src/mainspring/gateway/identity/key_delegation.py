@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from mainspring.core.errors import Forbidden, NotFound
+from mainspring.core.scopes import OPERATE, brought
 from mainspring.core.settings import ServingSettings
-from mainspring.core.settings.identity import OPERATE, brought
 from mainspring.core.types import TOKEN, Principal, Reach
 from mainspring.serving.money import tiers
 from mainspring.stores.keys.api_keys import Keys

@@ -12,8 +12,9 @@ from pydantic import Field
 from starlette.responses import Response as HttpResponse
 
 from mainspring.core.errors import Conflict, Forbidden, InvalidRequest, NotFound
+from mainspring.core.scopes import OPERATE
 from mainspring.core.settings import ServingSettings
-from mainspring.core.settings.identity import OPERATE, Roles, Scope
+from mainspring.core.settings.identity import Roles, Scope
 from mainspring.core.settings.serving.rings import Region
 from mainspring.core.types import Context, Principal, Reach, real
 from mainspring.gateway.identity.key_delegation import KeyDelegation

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from mainspring.core.errors import InvalidToken, MissingExtra
-from mainspring.core.settings.identity import OidcSettings, Roles, brought
+from mainspring.core.scopes import brought
+from mainspring.core.settings.identity import OidcSettings, Roles
 from mainspring.core.types import TOKEN, Principal, Reach
 from mainspring.gateway.identity.jwks import Jwks
 from mainspring.http.access import Authenticator

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Path
 from starlette.responses import Response as HttpResponse
 
 from mainspring.core.errors import InvalidRequest
-from mainspring.core.settings.identity import OPERATE
+from mainspring.core.scopes import OPERATE
 from mainspring.core.settings.serving.limits import OverriddenLimits
 from mainspring.core.types import Context
 from mainspring.http.access import Access, acting

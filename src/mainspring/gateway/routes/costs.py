@@ -14,7 +14,7 @@ from pydantic import FailFast, Field
 from starlette.responses import Response as HttpResponse
 
 from mainspring.core.errors import Forbidden, InvalidRequest, RateLimited
-from mainspring.core.settings.identity import OPERATE
+from mainspring.core.scopes import OPERATE
 from mainspring.core.types import Context
 from mainspring.http.access import Access, acting
 from mainspring.http.bodies import Body

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends
 from pydantic import Field
 from starlette.responses import Response as HttpResponse
 
-from mainspring.core.settings.identity import OPERATE
+from mainspring.core.scopes import OPERATE
 from mainspring.core.types import Context
 from mainspring.http.access import Access, acting
 from mainspring.http.bodies import Body

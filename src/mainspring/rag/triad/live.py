@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mainspring.core.settings.monitor import Measure
+from mainspring.core.settings.rag import Measure
 from mainspring.engines.base import Embedder
 from mainspring.rag.triad import model_judge as asking
 from mainspring.rag.triad import weights

@@ -10,7 +10,7 @@ import secrets
 import time
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from cachetools import TTLCache
@@ -19,14 +19,13 @@ import mainspring.stores.keys.lineage as lineage
 import mainspring.stores.sql.ids as ids
 import mainspring.stores.sql.rows as rows
 from mainspring.core.errors import Conflict, InvalidRequest, MainspringError, NotFound, Unauthenticated
-from mainspring.core.settings.identity import Scope, brought
+from mainspring.core.scopes import SCOPES, brought
 from mainspring.core.types import Principal, Reach, confined
 from mainspring.stores.events.audit_log import LOCAL, Audit, By, Hidden
 from mainspring.stores.keys.quotas import Quotas
 from mainspring.stores.schema import keys
 from mainspring.stores.sql.database import Database
 
-SCOPES = frozenset(get_args(Scope))
 Children = Literal["revoke", "keep"]
 PREFIX = "ms-"
 # A key that another process revokes is refused here after this long at most.
@@ -115,7 +114,7 @@ class Keys:
         """A new key, made by the key or token of ``maker`` (None: at the machine), and its secret, which cannot be read
         again. Raises ``InvalidRequest``: an unknown scope, or one that no limit would hold; ``Forbidden`` where the
         maker has ended, or ends sooner."""
-        if unknown := scopes - SCOPES:
+        if unknown := scopes - set(SCOPES):
             raise InvalidRequest(
                 f"unknown scope {', '.join(sorted(unknown))}",
                 remedy=f"There are: {', '.join(sorted(SCOPES))}",

@@ -18,7 +18,7 @@ import mainspring.stores.sql.pages as pages
 import mainspring.stores.sql.rows as rows
 from mainspring.core import cards
 from mainspring.core.errors import Conflict, Forbidden, NotFound
-from mainspring.core.settings.identity import OPERATE
+from mainspring.core.scopes import OPERATE
 from mainspring.core.types import Context, EventRecord, Principal, ToolCall
 from mainspring.stores.events.audit_log import Audit, By, Hidden
 from mainspring.stores.schema import approvals

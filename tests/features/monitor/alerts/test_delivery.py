@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from mainspring import stores
-from mainspring.core.settings import MonitorSettings, Settings
+from mainspring.core.settings import Settings
 from mainspring.features.monitor.alerts import notices as notify
 from mainspring.features.monitor.alerts.delivery import Deliveries
+from mainspring.features.monitor.settings import MonitorSettings
 from mainspring.stores import Stores
 from mainspring.stores.monitoring.alerts import Alert, Alerts
 from tests.conftest import ROOT

@@ -11,10 +11,10 @@ import pytest
 
 from mainspring import stores
 from mainspring.core.settings import Settings
-from mainspring.core.settings.monitor import Objective
 from mainspring.features.monitor.alerts import slo
 from mainspring.features.monitor.alerts.error_budgets import LATE, ErrorBudgets
 from mainspring.features.monitor.alerts.slo import ObjectiveBudget
+from mainspring.features.monitor.settings import Objective
 from mainspring.features.monitor.traffic.series import Series
 from mainspring.features.monitor.traffic.tally import Tally
 from mainspring.stores import Stores

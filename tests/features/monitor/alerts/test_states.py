@@ -5,10 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from mainspring.core.settings import MonitorSettings
-from mainspring.core.settings.monitor import RuleName
 from mainspring.features.monitor.alerts.signals import Condition, Signal
 from mainspring.features.monitor.alerts.states import States
+from mainspring.features.monitor.settings import MonitorSettings, RuleName
 from mainspring.stores.monitoring.alerts import Alert, Silence
 
 

@@ -18,13 +18,13 @@ import pytest
 from mainspring import stores
 from mainspring.core.errors import NoRegion
 from mainspring.core.settings import Settings
-from mainspring.core.settings.monitor import JudgingSettings
 from mainspring.core.types import EventRecord, Responder
 from mainspring.engines.base import Generation
 from mainspring.engines.chat.responder import ModelResponder
 from mainspring.engines.scripted import ScriptedEngine, words
 from mainspring.features.monitor.judging.judges import JUDGING, ByEmbeddings, ByModel, context_of
 from mainspring.features.monitor.judging.live_judging import Judging, Outcome, chosen
+from mainspring.features.monitor.settings import JudgingSettings
 from mainspring.rag.triad.live import GivenAnswer, Verdict
 from mainspring.serving.money.charged_models import ChargedModels
 from mainspring.serving.money.pricing import NANO, Price

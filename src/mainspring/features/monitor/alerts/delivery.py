@@ -17,8 +17,7 @@ from functools import partial
 import aiohttp
 
 import mainspring.features.monitor.alerts.notices as notify
-from mainspring.core.settings import MonitorSettings
-from mainspring.core.settings.monitor import EmailSettings, Webhook
+from mainspring.features.monitor.settings import EmailSettings, MonitorSettings, Webhook
 from mainspring.stores.monitoring.alerts import NOTICE
 from mainspring.stores.sql.jobs import DONE, FAILED, Job, Jobs
 from mainspring.stores.sql.worker import Lease, Worker

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from cachetools import LRUCache
 
 import mainspring.features.monitor.alerts.slo as slo
-from mainspring.core.settings.monitor import Objective
 from mainspring.features.monitor.alerts.slo import ObjectiveBudget
+from mainspring.features.monitor.settings import Objective
 from mainspring.features.monitor.traffic.series import COARSE
 from mainspring.features.monitor.traffic.tally import Tally
 from mainspring.stores.monitoring.tallies import Tallies, TallyRow

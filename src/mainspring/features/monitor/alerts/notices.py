@@ -12,9 +12,8 @@ from typing import Any
 
 import orjson
 
-from mainspring.core.settings import MonitorSettings
-from mainspring.core.settings.monitor import EmailSettings
 from mainspring.core.types import TraceParent
+from mainspring.features.monitor.settings import EmailSettings, MonitorSettings
 from mainspring.stores.monitoring.alerts import Alert, Notice
 
 EMAIL = "email"

@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, cast
 
-from mainspring.core.settings.monitor import (
+from mainspring.core.settings.rag import Measure
+from mainspring.features.monitor.judging.score_means import Moments, below
+from mainspring.features.monitor.settings import (
     CostRule,
     ErrorsRule,
     LatencyRule,
-    Measure,
     QualityRule,
     RuleName,
     SafetyRule,
 )
-from mainspring.features.monitor.judging.score_means import Moments, below
 from mainspring.features.monitor.traffic.sketch import Sketch, middle
 from mainspring.features.monitor.traffic.statistics import proportions
 from mainspring.features.monitor.traffic.tally import Tally

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from mainspring.core.settings.monitor import Objective
 from mainspring.features.monitor.alerts.signals import FEWEST, Condition, Signal
+from mainspring.features.monitor.settings import Objective
 from mainspring.features.monitor.traffic.series import COARSE, Key, Series
 from mainspring.features.monitor.traffic.tally import Tally
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import mainspring.stores.sql.ids as ids
-from mainspring.core.settings import MonitorSettings
 from mainspring.features.monitor.alerts.signals import Condition, Signal
+from mainspring.features.monitor.settings import MonitorSettings
 from mainspring.stores.monitoring.alerts import Alert, Silence
 
 Key = tuple[str, str, str, str]

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from mainspring.core.errors import MainspringError, NoRegion, NotFound
-from mainspring.core.settings.monitor import JudgingSettings
 from mainspring.core.types import EventRecord
 from mainspring.engines.base import Embedded, Embedder
+from mainspring.features.monitor.settings import JudgingSettings
 from mainspring.features.monitor.traffic.series import Key
 from mainspring.features.monitor.traffic.tally import VERDICT
 from mainspring.rag.answer.passages import Passages

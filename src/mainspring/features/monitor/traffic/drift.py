@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mainspring.core.settings.monitor import DriftSettings
 from mainspring.features.monitor.alerts.signals import CLEAR, Signal
+from mainspring.features.monitor.settings import DriftSettings
 from mainspring.features.monitor.traffic.statistics import (
     Floats,
     Tested,

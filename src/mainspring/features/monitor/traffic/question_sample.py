@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from mainspring.core.errors import MainspringError
-from mainspring.core.settings.monitor import DriftSettings
 from mainspring.engines.base import Embedder
+from mainspring.features.monitor.settings import DriftSettings
 from mainspring.features.monitor.traffic.drift import packed
 from mainspring.features.monitor.traffic.series import Key
 from mainspring.stores.events.feed import Fact, Feed

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from mainspring.core.errors import MainspringError
-from mainspring.core.settings.monitor import MonitorSettings
+from mainspring.features.monitor.settings import MonitorSettings
 
 NAME = "mainspring"
 # What a request may take where the settings name no limit.
@@ -131,7 +131,7 @@ def _definition(settings: MonitorSettings) -> dict[str, Any]:
             return {name: fill(each) for name, each in part.items()}
         return [fill(each) for each in part]
 
-    text = files("mainspring.telemetry").joinpath("definition.yaml").read_text(encoding="utf-8")
+    text = files("mainspring.features.monitor").joinpath("definition.yaml").read_text(encoding="utf-8")
     made: dict[str, Any] = fill(yaml.safe_load(text))
     return made
 

@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
+from mainspring.core.settings.rag import Measure
 from mainspring.core.settings.section import Section
 
 RuleName = Literal["latency", "errors", "cost", "quality", "safety", "drift", "slo"]
-Measure = Literal["context_relevance", "faithfulness", "answer_relevancy", "answer_relevancy_alone"]
 RULES: tuple[RuleName, ...] = ("latency", "errors", "cost", "quality", "safety", "drift", "slo")
 _DAY_S = 86_400.0
 
@@ -219,3 +219,6 @@ class MonitorSettings(Section):
     slos: dict[str, Objective] = Field(default_factory=lambda: {"availability": Objective()})
     webhooks: dict[str, Webhook] = Field(default_factory=dict)
     email: EmailSettings = Field(default_factory=EmailSettings)
+
+
+SECTIONS = {"monitor": MonitorSettings}

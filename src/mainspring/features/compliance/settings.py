@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field
 
+from mainspring.core.settings.audit import AuditSettings
 from mainspring.core.settings.section import Section
 
 
@@ -22,17 +21,15 @@ class RetentionSettings(Section):
     every_s: float = Field(3600.0, gt=0, description="seconds between two looks for what is due")
 
 
-class ComplianceSettings(Section):
+class ComplianceSettings(AuditSettings):
     """The audit log, retention, and cards in documents.
 
     ``audit_key`` seals the audit log together with a secret in the database: whoever can write the database alone
     cannot forge an entry. Keep it out of that database's backups; earlier ones go to ``audit_keys_before``.
     """
 
-    audit_key: str = Field("", repr=False)
-    audit_keys_before: tuple[str, ...] = Field((), repr=False)
     audit_flush_s: float = Field(60.0, gt=0, description="how often refused requests and guard decisions are noted")
-    documents: Literal["keep", "redact"] = Field(
-        "keep", description="payment card numbers in documents: as they are, or replaced before they are kept"
-    )
     retention: RetentionSettings = Field(default_factory=RetentionSettings)
+
+
+SECTIONS = {"compliance": ComplianceSettings}

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from mainspring.core.settings.monitor import RULES, MonitorSettings
-from mainspring.telemetry import rules
+from mainspring.features.monitor import rules
+from mainspring.features.monitor.settings import RULES, MonitorSettings
 from mainspring.telemetry.metrics import Metrics
 from tests.cli.command import Command
 from tests.conftest import ROOT, Server

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-import yaml
 
 from mainspring.core import private_files
 from mainspring.core.errors import Conflict
-from mainspring.core.settings import Settings, load
+
+if TYPE_CHECKING:
+    from mainspring.features.monitor.settings import MonitorSettings
 
 app = typer.Typer(help="Rules, alerts and a dashboard for Prometheus and Grafana.", no_args_is_help=True)
 
@@ -22,25 +23,25 @@ Force = Annotated[bool, typer.Option("--force", help="Overwrite what exists")]
 @app.command()
 def rules(context: typer.Context, out: Out = None, force: Force = False) -> None:
     """Recording rules for Prometheus."""
-    from mainspring.telemetry.rules import recording
+    from mainspring.features.monitor.rules import recording
 
-    _write(_yaml(recording(_settings(context).monitor)), out, force)
+    _write(_yaml(recording(_settings(context))), out, force)
 
 
 @app.command()
 def alerts(context: typer.Context, out: Out = None, force: Force = False) -> None:
     """Alerts for Prometheus. They read what the recording rules make."""
-    from mainspring.telemetry.rules import alerts
+    from mainspring.features.monitor.rules import alerts
 
-    _write(_yaml(alerts(_settings(context).monitor)), out, force)
+    _write(_yaml(alerts(_settings(context))), out, force)
 
 
 @app.command()
 def dashboard(context: typer.Context, out: Out = None, force: Force = False) -> None:
     """A dashboard to be imported into Grafana. It reads what the recording rules make."""
-    from mainspring.telemetry.rules import dashboard
+    from mainspring.features.monitor.rules import dashboard
 
-    _write(_json(dashboard(_settings(context).monitor)), out, force)
+    _write(_json(dashboard(_settings(context))), out, force)
 
 
 @app.command()
@@ -51,16 +52,16 @@ def write(
 ) -> None:
     """All of them, with a configuration of Prometheus that uses them: recording.yml, alerts.yml, dashboard.json,
     prometheus.yml and, where `gateway.metrics_key` is set, metrics.key."""
-    from mainspring.telemetry import rules
+    from mainspring.core.settings import load
+    from mainspring.features.monitor import rules
 
-    settings = _settings(context)
-    gateway = settings.gateway
+    gateway, monitor = load(context.obj).settings.gateway, _settings(context)
     key_file = "metrics.key" if gateway.metrics_key else ""
     scraping = rules.prometheus(f"{gateway.host}:{gateway.port}", secure=gateway.secure, key_file=key_file)
     made = {
-        "recording.yml": _yaml(rules.recording(settings.monitor)),
-        "alerts.yml": _yaml(rules.alerts(settings.monitor)),
-        "dashboard.json": _json(rules.dashboard(settings.monitor)),
+        "recording.yml": _yaml(rules.recording(monitor)),
+        "alerts.yml": _yaml(rules.alerts(monitor)),
+        "dashboard.json": _json(rules.dashboard(monitor)),
         "prometheus.yml": _yaml(scraping),
     }
     if key_file:
@@ -71,11 +72,16 @@ def write(
         print(folder / name)
 
 
-def _settings(context: typer.Context) -> Settings:
-    return load(context.obj).settings
+def _settings(context: typer.Context) -> MonitorSettings:
+    from mainspring.core.settings import load
+    from mainspring.features.monitor.settings import MonitorSettings
+
+    return load(context.obj).settings.section(MonitorSettings)
 
 
 def _yaml(content: Any) -> str:
+    import yaml
+
     return str(yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=10_000))
 
 

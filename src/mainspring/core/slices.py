@@ -1,0 +1,37 @@
+"""What features declare, found by its place: nobody lists the features.
+
+A feature is a folder of ``mainspring/features``. What it has to say to a room below stands in a module of an agreed
+name (``settings``, ``scopes``, ``tables``), which imports no more than that room has. A module that is not there is
+not looked for by importing anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+PACKAGE = "mainspring.features"
+
+
+def folder() -> Path:
+    """Where the features lie."""
+    spec = find_spec(PACKAGE)
+    assert spec is not None
+    assert spec.submodule_search_locations
+    return Path(spec.submodule_search_locations[0])
+
+
+def having(module: str) -> list[str]:
+    """The features with a module of this name, by name."""
+    return sorted(path.parent.name for path in folder().glob(f"*/{module}.py"))
+
+
+def declared(module: str, name: str) -> Iterator[tuple[str, Any]]:
+    """Each feature whose ``module`` has ``name``, and what that is."""
+    for feature in having(module):
+        found = getattr(import_module(f"{PACKAGE}.{feature}.{module}"), name, None)
+        if found is not None:
+            yield feature, found
