@@ -18,7 +18,7 @@ import pytest
 from mainspring.core.settings import StoresSettings
 from mainspring.core.settings.serving.money import ModelPrice, PricesSettings
 from mainspring.features.batches.routes import working
-from mainspring.features.compliance.erasure import Eraser
+from mainspring.features.compliance.erase.erasure import Eraser
 from mainspring.features.compliance.service import Compliance
 from mainspring.stores.erase import erasing
 from mainspring.stores.erase.erasures import check

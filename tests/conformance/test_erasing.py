@@ -13,9 +13,10 @@ from prometheus_client import CollectorRegistry
 
 from mainspring.core.errors import InvalidRequest, NotFound
 from mainspring.core.types import EventRecord, Message
-from mainspring.features.compliance.documents import Documents
-from mainspring.features.compliance.erasure import Eraser
-from mainspring.features.compliance.subjects import Subjects
+from mainspring.features.compliance.erase.documents import Documents
+from mainspring.features.compliance.erase.erasure import Eraser
+from mainspring.features.compliance.erase.subjects import Subjects
+from mainspring.features.compliance.metrics import ComplianceMetrics
 from mainspring.rag.ingest.forget import Forgetter
 from mainspring.stores import Stores
 from mainspring.stores.cache.answers import made_for
@@ -25,7 +26,6 @@ from mainspring.stores.events.audit_log import LOCAL, By
 from mainspring.stores.money.ledger import LedgerQuery
 from mainspring.stores.sessions.conversations import SessionTurn
 from mainspring.stores.sql.pages import Page
-from mainspring.telemetry.compliance_metrics import ComplianceMetrics
 from tests.databases import opened, settings
 
 __all__ = ["opened", "settings"]

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from prometheus_client import CollectorRegistry, generate_latest
 
 from mainspring.core.types import EventRecord, Message, Principal
+from mainspring.features.compliance.metrics import ComplianceMetrics
 from mainspring.features.compliance.retention import KIND, Retention
 from mainspring.features.compliance.settings import RetentionSettings
 from mainspring.stores import Stores
@@ -23,7 +24,6 @@ from mainspring.stores.schema import jobs as jobs_table
 from mainspring.stores.sessions.conversations import SessionTurn
 from mainspring.stores.sql import ids, jobs
 from mainspring.stores.sql.jobs import Job
-from mainspring.telemetry.compliance_metrics import ComplianceMetrics
 from tests.conformance.test_erasing import left
 from tests.databases import opened, settings
 

@@ -13,12 +13,12 @@ from mainspring.core.settings import GuardsSettings, ServingSettings
 from mainspring.core.types import EventRecord, Principal
 from mainspring.features.compliance import startup_record
 from mainspring.features.compliance.guard_decisions import ACTION, Decisions
+from mainspring.features.compliance.metrics import ComplianceMetrics
 from mainspring.features.compliance.refusals import MOST, Refusals
 from mainspring.stores import Stores
 from mainspring.stores.erase import erasing
 from mainspring.stores.events.audit_log import SERVER, Audit
 from mainspring.stores.schema import events
-from mainspring.telemetry.compliance_metrics import ComplianceMetrics
 from tests.databases import opened, settings
 
 __all__ = ["opened", "settings"]

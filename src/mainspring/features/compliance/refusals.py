@@ -13,8 +13,8 @@ from typing import Any
 
 from mainspring.core.errors import Forbidden, MainspringError
 from mainspring.core.types import Principal
+from mainspring.features.compliance.metrics import ComplianceMetrics
 from mainspring.stores.events.audit_log import ITSELF, SERVER, Audit, Hidden
-from mainspring.telemetry.compliance_metrics import ComplianceMetrics
 
 MOST = 32
 """Addresses, and keys with scopes, that an entry tells apart; the rest is counted together."""

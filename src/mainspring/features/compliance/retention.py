@@ -18,13 +18,13 @@ from functools import partial
 import sqlalchemy as sa
 
 from mainspring.core.errors import Conflict, MainspringError, NotFound
+from mainspring.features.compliance.metrics import ComplianceMetrics
 from mainspring.features.compliance.settings import RetentionSettings
 from mainspring.stores import Stores
 from mainspring.stores.erase import retention
 from mainspring.stores.erase.retention import Data
 from mainspring.stores.events.audit_log import ITSELF, By
 from mainspring.stores.sql import ids
-from mainspring.telemetry.compliance_metrics import ComplianceMetrics
 
 log = logging.getLogger("mainspring.compliance")
 KIND = "retention"

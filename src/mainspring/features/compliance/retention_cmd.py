@@ -25,10 +25,10 @@ def retention(
 
         from mainspring import stores
         from mainspring.core.settings import load
+        from mainspring.features.compliance.metrics import ComplianceMetrics
         from mainspring.features.compliance.retention import Retention, told
         from mainspring.features.compliance.settings import ComplianceSettings
         from mainspring.stores.events.audit_log import LOCAL
-        from mainspring.telemetry.compliance_metrics import ComplianceMetrics
 
         settings = load(context.obj).settings
         async with stores.open(settings) as opened:

@@ -11,18 +11,18 @@ from dataclasses import dataclass
 import mainspring.features.compliance.startup_record as startup_record
 from mainspring.core.errors import MainspringError
 from mainspring.core.settings import Settings
-from mainspring.features.compliance.documents import Documents
-from mainspring.features.compliance.erasure import LIMITS, Eraser
+from mainspring.features.compliance.erase.documents import Documents
+from mainspring.features.compliance.erase.erasure import LIMITS, Eraser
+from mainspring.features.compliance.erase.subjects import Subjects
 from mainspring.features.compliance.guard_decisions import Decisions
+from mainspring.features.compliance.metrics import ComplianceMetrics
 from mainspring.features.compliance.refusals import Refusals
 from mainspring.features.compliance.retention import Retention
 from mainspring.features.compliance.settings import ComplianceSettings
-from mainspring.features.compliance.subjects import Subjects
 from mainspring.guards.policy.by_application import Policies
 from mainspring.rag.library import Library
 from mainspring.stores import Stores
 from mainspring.telemetry import Telemetry
-from mainspring.telemetry.compliance_metrics import ComplianceMetrics
 
 log = logging.getLogger("mainspring.compliance")
 

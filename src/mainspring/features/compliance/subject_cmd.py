@@ -19,7 +19,7 @@ from mainspring.terminal.remote import reach
 
 if TYPE_CHECKING:
     from mainspring.core.settings import LoadedSettings
-    from mainspring.features.compliance.documents import Documents
+    from mainspring.features.compliance.erase.documents import Documents
     from mainspring.stores import Stores
 
 app = typer.Typer(
@@ -45,7 +45,7 @@ def show_subject(
 
     async def work() -> None:
         from mainspring.core.settings import load
-        from mainspring.features.compliance.subjects import Subjects
+        from mainspring.features.compliance.erase.subjects import Subjects
         from mainspring.stores.erase.data_subjects import Subject
         from mainspring.stores.events.audit_log import LOCAL
 
@@ -77,12 +77,12 @@ def erase(
         from prometheus_client import CollectorRegistry
 
         from mainspring.core.settings import load
-        from mainspring.features.compliance.erasure import LIMITS, Eraser
+        from mainspring.features.compliance.erase.erasure import LIMITS, Eraser
+        from mainspring.features.compliance.metrics import ComplianceMetrics
         from mainspring.features.compliance.subject_routes import erasure_body
         from mainspring.stores.erase.data_subjects import Subject
         from mainspring.stores.erase.erasures import NOTED
         from mainspring.stores.events.audit_log import LOCAL
-        from mainspring.telemetry.compliance_metrics import ComplianceMetrics
 
         loaded = load(context.obj)
         subject = Subject(tenant, _checked(kind), subject_id)
@@ -117,7 +117,7 @@ def erase(
 @asynccontextmanager
 async def _opened(loaded: LoadedSettings) -> AsyncIterator[tuple[Stores, Documents]]:
     from mainspring import stores
-    from mainspring.features.compliance.documents import Documents
+    from mainspring.features.compliance.erase.documents import Documents
     from mainspring.rag.ingest.forget import Forgetter
 
     async with stores.open(loaded.settings) as opened:

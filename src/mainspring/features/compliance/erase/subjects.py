@@ -13,8 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 
 import mainspring.stores.sql.rows as rows
-from mainspring.features.compliance.documents import Documents
-from mainspring.features.compliance.erasure import whose
+from mainspring.features.compliance.erase.documents import Documents
+from mainspring.features.compliance.erase.erasure import whose
 from mainspring.stores import Stores
 from mainspring.stores.cache.answers import made_for
 from mainspring.stores.erase import data_subjects

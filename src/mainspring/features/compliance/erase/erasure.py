@@ -17,7 +17,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from mainspring.core.errors import MainspringError
-from mainspring.features.compliance.documents import Documents
+from mainspring.features.compliance.erase.documents import Documents
+from mainspring.features.compliance.metrics import ComplianceMetrics
 from mainspring.stores import Stores
 from mainspring.stores.cache.answers import made_for
 from mainspring.stores.erase import data_subjects, erasing
@@ -25,7 +26,6 @@ from mainspring.stores.erase.batch_lines import Whose
 from mainspring.stores.erase.data_subjects import Held, Subject
 from mainspring.stores.erase.erasures import ERASED, NOTED, Erasure
 from mainspring.stores.events.audit_log import By
-from mainspring.telemetry.compliance_metrics import ComplianceMetrics
 
 log = logging.getLogger("mainspring.compliance")
 # How often notes of other processes are looked for, and how long a process that ends goes on with its own.
