@@ -28,6 +28,7 @@ def serve(channel: Channel, configuration: Message) -> None:
     try:
         process = subprocess.Popen(  # noqa: S603 - the operator's own command
             configuration["command"],
+            # It inherits what this child was started with, as any program does: nothing here looks at it.
             env=os.environ | configuration["environment"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -14,6 +14,7 @@ from typing import Any
 from mainspring.core.errors import InvalidRequest
 from mainspring.features.litellm.providers import KEYS, NAMED_CHAT, OWN_ADDRESS, PLAIN, SAME_WIRE
 
+# How LiteLLM writes a reference; nothing here reads the environment.
 _REFERENCE = "os.environ/"
 _STRATEGIES = {
     "simple-shuffle": "weighted",
