@@ -6,8 +6,8 @@
         ms.ingest("handbook", "samples/handbook")
         print(ms.ask("handbook", "How often should I replace the screens of the Tarn press?"))
 
-``connect`` is the same over a running server; ``open_async`` and ``connect_async`` are for code that awaits. What is
-named here is imported when it is used: engine children import the package and must start in milliseconds.
+``connect`` is the same over a running server; ``open_async`` and ``connect_async`` are for code that awaits. The names
+in this module are imported on first use: engine children import the package and must start in milliseconds.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ class System:
     @classmethod
     @asynccontextmanager
     async def open(cls, settings: Settings | None = None, prepared: Prepared | None = None) -> AsyncIterator[System]:
-        """Open every room. ``prepared`` are engines whose children were started beforehand."""
+        """Open every room. ``prepared`` are engines whose children are already running."""
         settings = settings or load().settings
         async with AsyncExitStack() as stack:
             enter = stack.enter_async_context
@@ -110,7 +110,7 @@ class System:
         return await self.responder.respond(request, context)
 
     async def bring_in(self, name: str) -> None:
-        """Serve the pulled chat model ``name`` beside those that are served already.
+        """Serve the pulled chat model ``name`` beside the models that are already served.
 
         Raises ``ModelNotPulled``, ``UnknownModel``, ``ModelError``, ``Conflict``.
         """
@@ -128,7 +128,7 @@ class System:
         return missing
 
     async def weaknesses(self) -> dict[str, str]:
-        """What is wrong here and leaves the rest working, by part."""
+        """The faults, by part, that leave the rest working."""
         return await self.stores.weaknesses()
 
     def liveness(self) -> dict[str, float]:
@@ -138,13 +138,13 @@ class System:
 
     @property
     def dead(self) -> bool:
-        """Whether every engine that runs here has been down for so long that another process may do better."""
+        """Whether every local engine has been down so long that restarting the process may help."""
         local = [model for model in self.engines.chat.values() if any(each.local for each in model.all_replicas())]
         return bool(local) and all(model.down_s() >= DEAD_S for model in local)
 
     async def first_admin_key(self) -> str | None:
-        """The secret of a new admin key where there is none yet; shown once. It sees the sums of all tenants: so does
-        whoever is at the machine, by other ways."""
+        """The secret of a new admin key if the home has none yet; shown once. It sees the sums of all tenants, as does
+        anybody with access to the machine."""
         if await self.stores.keys.any_admin():
             return None
         _, secret = await self.stores.keys.create("first admin", scopes=frozenset({"admin", OPERATE}))

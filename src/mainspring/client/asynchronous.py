@@ -38,7 +38,7 @@ class Stream:
             await self._pieces.aclose()
 
     async def aclose(self) -> None:
-        """Stop it: what has not been written is not."""
+        """Stop the stream: text that has not been generated yet is never generated."""
         await self._pieces.aclose()
 
 
@@ -52,8 +52,8 @@ class AsyncMainspring:
         self._backend = backend
 
     async def ingest(self, collection: str, *paths: str | Path) -> Ingested:
-        """Read files and folders into ``collection``, which is made where there is none; what is unchanged is left
-        alone. Raises ``NotFound`` for a path that is not there."""
+        """Read files and folders into ``collection``, creating it if needed. Unchanged files are skipped. Raises
+        ``NotFound`` for a path that is not there."""
         return await self._backend.ingest(collection, await asyncio.to_thread(_there, paths))
 
     async def ask(self, collection: str, question: str, *, history: Sequence[Turn] = ()) -> Reply:
@@ -139,9 +139,9 @@ async def open_async(
 
 @asynccontextmanager
 async def connect_async(url: str = "", api_key: str = "") -> AsyncIterator[AsyncMainspring]:
-    """A running server; ``MAINSPRING_URL`` and ``MAINSPRING_API_KEY`` where nothing is said.
+    """A client of a running server. ``MAINSPRING_URL`` and ``MAINSPRING_API_KEY`` are the defaults.
 
-    Raises ``Unauthenticated`` without a key, ``NotFound`` where nobody listens.
+    Raises ``Unauthenticated`` without a key and ``NotFound`` when no server listens.
     """
     from mainspring.client.server import connected
 

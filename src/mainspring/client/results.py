@@ -62,7 +62,7 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """What became of documents. ``failed`` says why, by name."""
+    """The outcome of ingesting documents. ``failed`` says why, by name."""
 
     read: int
     unchanged: int

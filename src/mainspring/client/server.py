@@ -134,7 +134,8 @@ class Server:
 
     @asynccontextmanager
     async def _asked(self, method: str, path: str, **sent: Any) -> AsyncIterator[aiohttp.ClientResponse]:
-        """The answer within the block. Raises ``NotFound`` where nobody listens, ``ServerRefused`` for a refusal."""
+        """The answer within the block. Raises ``NotFound`` when no server listens and ``ServerRefused`` when the server
+        refuses."""
         try:
             async with self._session.request(method, path, **sent) as response:
                 if response.status >= 400:
@@ -166,7 +167,7 @@ def _reason(status: int, body: bytes) -> str:
 
 
 def _named(paths: Sequence[Path]) -> Iterator[tuple[Path, str]]:
-    """The files of ``paths`` with the names that they get: those of a folder by their place in it."""
+    """The files of ``paths`` with their names. A file of a folder is named by its path within the folder."""
     for path in paths:
         if path.is_dir():
             found = sorted(each for each in path.rglob("*") if each.is_file())

@@ -27,7 +27,7 @@ class Loop:
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of ``work``, which is cancelled where waiting for it is interrupted."""
+        """The result of ``work``. Interrupting the wait cancels ``work``."""
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
@@ -36,7 +36,7 @@ class Loop:
             raise
 
     def close(self) -> None:
-        """Stop; nothing runs any more."""
+        """Stop; afterwards nothing runs."""
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -78,8 +78,8 @@ class Mainspring:
         self._client = client
 
     def ingest(self, collection: str, *paths: str | Path) -> Ingested:
-        """Read files and folders into ``collection``, which is made where there is none; what is unchanged is left
-        alone. Raises ``NotFound`` for a path that is not there."""
+        """Read files and folders into ``collection``, creating it if needed. Unchanged files are skipped. Raises
+        ``NotFound`` for a path that is not there."""
         return self._loop.run(self._client.ingest(collection, *paths))
 
     def ask(self, collection: str, question: str, *, history: Sequence[Turn] = ()) -> Reply:

@@ -1,4 +1,4 @@
-"""What card numbers are written like: separators within them, and how long those of each issuer are."""
+"""The written form of card numbers: their separators, and the length of each issuer's numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Payment card numbers: found by issuer's range, length and check digit, and taken out of whatever is to be kept.
+"""Payment card numbers: finds them by issuer range, length and check digit, and removes them from data before it is
+stored.
 
 No card number is ever stored: what writes texts down scrubs them first, whatever the policy of the guards. So this lies
 below all rooms. Numbers of a JSON text are let alone, strings within it are not: scrub values before they are written
@@ -19,12 +20,12 @@ from mainspring.core.errors import InvalidRequest
 SEPARATOR = rf"[ {SPACES}{DASHES}-]"
 PLACEHOLDER = "[CREDIT_CARD]"
 
-# Looked ahead at, not consumed: what is found at a position must not depend on what was found before it.
+# Lookahead, which consumes nothing: a match at a position must not depend on earlier matches.
 _SHAPE = re.compile(rf"(?<![0-9A-Za-z])(?=([2-6][0-9](?:{SEPARATOR}?[0-9]){{11,17}})(?![0-9]))")
 _MAYBE = re.compile(rf"[2-6][0-9](?:{SEPARATOR}?[0-9]){{11}}")
 # The same in JSON, where separators beyond ASCII may be escaped.
 _MAYBE_JSON = re.compile(rf"[2-6][0-9](?:(?:{SEPARATOR}|\\u[0-9a-f]{{4}})?[0-9]){{11}}")
-# Characters of a text that expressions go through one by one; what is longer goes through arrays.
+# Texts up to this many characters are scanned by regular expressions; longer ones by arrays.
 _LONG = 4_096
 _PIECE = 1 << 16
 _GROUP_END = re.compile(r"[0-9](?![0-9])")
@@ -72,12 +73,12 @@ def _anywhere(shape: re.Pattern[str], text: str) -> bool:
 
 
 def holds(text: str) -> bool:
-    """Whether a card number stands in ``text``."""
+    """Whether ``text`` contains a card number."""
     return _anywhere(_MAYBE, text) and next(spans(text), None) is not None
 
 
 def scrub(text: str) -> str:
-    """``text`` with ``[CREDIT_CARD]`` for each card number; the same object where there is none."""
+    """``text`` with ``[CREDIT_CARD]`` for each card number; the same object if it has none."""
     if not _anywhere(_MAYBE, text):
         return text
     pieces, position = [], 0
@@ -89,8 +90,8 @@ def scrub(text: str) -> str:
 
 
 def cover(text: str) -> str:
-    """``text`` with an asterisk for each digit of a card number: as long as it was. The same object where there is
-    none."""
+    """``text`` with an asterisk for each digit of a card number. The length does not change. Returns the same object if
+    there is no card number."""
     if not _anywhere(_MAYBE, text):
         return text
     pieces, position = [], 0
@@ -113,7 +114,7 @@ def scrubbed(value: Any) -> Any:
 
 
 def scrub_json(text: str) -> str:
-    """A JSON text with the texts in it scrubbed; what is no JSON is scrubbed as it is."""
+    """A JSON text with every string in it scrubbed. Text that is not JSON is scrubbed as plain text."""
     if not _anywhere(_MAYBE_JSON, text):
         return text
     try:
@@ -125,7 +126,7 @@ def scrub_json(text: str) -> str:
 
 
 def scrub_lines(data: bytes) -> bytes:
-    """Lines of JSON, each scrubbed; what is no text in UTF-8 is let alone."""
+    """Lines of JSON, each scrubbed. Lines that are not UTF-8 are left unchanged."""
     if not _anywhere(_MAYBE_JSON, text := data.decode("utf-8", "surrogateescape")):
         return data
     lines = [scrub_json(line) for line in text.split("\n")]
@@ -142,7 +143,7 @@ def scrub_text(data: bytes) -> bytes:
 
 
 def refuse(text: str | None, param: str) -> None:
-    """Raise ``InvalidRequest`` where a name holds a card number: under another it would be somebody else's."""
+    """Raise ``InvalidRequest`` if a name contains a card number: a scrubbed name could be another tenant's."""
     if text and holds(text):
         raise InvalidRequest(f"{param} holds a payment card number", remedy="Use another identifier", param=param)
 

@@ -1,7 +1,8 @@
 """Card numbers in long texts: what ``cards.spans`` finds, by arrays over pieces of the text.
 
-An expression with steps of Python for each group of digits takes a second for a megabyte of them, in which no other
-thread runs. Here the digits of a piece are taken together: sums over all beginnings give each checksum of each length.
+A regular expression that runs Python code for each group of digits takes a second per megabyte of digits, and no other
+thread runs during that second. Here the digits of a piece are taken together: sums over all beginnings give each
+checksum of each length.
 """
 
 from __future__ import annotations

@@ -182,7 +182,7 @@ class Unauthenticated(MainspringError):
 
 
 class InvalidToken(Unauthenticated):
-    """A bearer token of an identity provider that is expired, for somebody else, or not signed by it."""
+    """A bearer token that is expired, was issued for another audience, or has an invalid signature."""
 
     code = "invalid_token"
 
@@ -208,7 +208,7 @@ class UnknownModel(NotFound):
 
 
 class Conflict(MainspringError):
-    """The object exists already, or changed meanwhile."""
+    """The object already exists, or somebody changed it in the meantime."""
 
     status = 409
     code = "conflict"
@@ -303,7 +303,7 @@ class ModelError(MainspringError):
 
 
 class ModelNotPulled(ModelError):
-    """The model is known and its weights are not on this machine yet."""
+    """The model is in the catalogue, but its weights are not on this machine."""
 
     status = 503
     code = "model_not_pulled"

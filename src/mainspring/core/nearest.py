@@ -1,4 +1,4 @@
-"""What somebody may have meant by a name that nobody knows."""
+"""The known name that is nearest to an unknown one."""
 
 from __future__ import annotations
 
@@ -21,5 +21,5 @@ def nearest(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
 
 
 def shown(text: str, most: int = MAX_SHOWN) -> str:
-    """``text`` as an error may repeat it: what is long is cut."""
+    """``text`` as an error message may repeat it: long text is cut."""
     return text if len(text) <= most else f"{text[:most]}..."

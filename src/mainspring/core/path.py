@@ -49,7 +49,7 @@ class Layer:
 
 
 def ring(layers: list[LayerFactory], core: Responder) -> Responder:
-    """Wrap ``core`` in ``layers``, the first of which is outermost: the list reads in the order of a request."""
+    """Wrap ``core`` in ``layers``. The first layer is outermost: the list reads in the order of a request."""
     responder = core
     for layer in reversed(layers):
         responder = layer(responder)
@@ -79,7 +79,7 @@ class Answer:
     answered: bool | None = None
     """Whether documents answered the question; None where none were asked."""
     sought: tuple[str, ...] = ()
-    """What was looked for in them and not found."""
+    """Topics of the question that the documents do not mention."""
     contradictions: list[Contradiction] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
     usage: Usage = Usage()
@@ -147,8 +147,8 @@ async def collect(response: Response) -> Answer:
 
 
 async def together(*works: Coroutine[Any, Any, T]) -> list[T]:
-    """What ``works`` return, run side by side. Where one fails, or the caller is cancelled, the others are cancelled
-    and have ended before that is raised: what they spent is in the accounts by then, and none runs on for nobody."""
+    """What ``works`` return, run side by side. If one fails, or the caller is cancelled, the others are cancelled and
+    awaited before the exception is raised. Their spending is booked by then, and none of them keeps running."""
     tasks = [asyncio.ensure_future(work) for work in works]
     if not tasks:
         return []

@@ -1,4 +1,4 @@
-"""Folders and files that nobody but their owner may look into: prompts, documents and hashes of keys lie in a home."""
+"""Folders and files that only their owner can read: a home holds prompts, documents and key hashes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _OTHERS = 0o007
 
 
 def folder(path: Path) -> None:
-    """Make ``path``, and what is missing above it, for its owner alone. One that is there stays as it is.
+    """Make ``path``, and what is missing above it, for its owner alone. An existing folder is left as it is.
 
     The mode that ``Path.mkdir`` takes does not count for the parents that it makes.
     """
@@ -18,7 +18,8 @@ def folder(path: Path) -> None:
 
 
 def file(path: Path) -> None:
-    """Make an empty file for its owner alone, where there is none: what opens it by itself would let others read it."""
+    """Create an empty file that only its owner can read, unless it exists: a file created by its writer would be
+    readable by others."""
     path.touch(mode=0o600, exist_ok=True)
 
 

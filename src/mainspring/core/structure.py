@@ -1,8 +1,8 @@
 """How much structure a JSON text has, counted on its bytes before anything parses it.
 
-A parsed value takes up to eighty times the bytes that it is written in, and a validator keeps an error for each that
-is wrong: a body within its bound of bytes could still take gigabytes. What is counted are brackets and commas outside
-of strings; a text has no more values than both together, and one.
+A parsed value takes up to eighty times the bytes that it is written in, and a validator keeps an error for each that is
+wrong: a body within its bound of bytes could still take gigabytes. The count is of brackets and commas outside of
+strings; a text has at most that many values plus one.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import orjson
 from mainspring.core.errors import InvalidRequest, TooLarge
 
 MAX_VALUES = 100_000
-"""Of one body: 512 messages of 20 parts are a tenth of it."""
+"""Limits of one body: 512 messages of 20 parts are a tenth of this."""
 MAX_DEPTH = 512
 """Of one body. What walks one of its fields has a bound of its own, and names the field."""
 
 _OTHERS = bytes(byte for byte in range(256) if byte not in b'"[]{},')
-# The bit by which a brace differs from its bracket.
+# The bit in which a brace differs from its bracket.
 _BRACE = 0x20
 # Below it counting in the interpreter is faster.
 _SHORT = 1024

@@ -29,8 +29,8 @@ class Authenticator(Protocol):
 CONSENT, CONSENT_FIELD = "x-training-consent", "training_consent"
 """The header, and the field of ``metadata``, by which a request says whether it may be learnt from."""
 Refused = Callable[[MainspringError, str, str, "Principal | None"], None]
-"""Told of each request that was not let in: why, from which address, to which scope, and whose key it had (None: none
-that would do)."""
+"""Called for each refused request: with the reason, the address, the scope, and the owner of the key (None: no valid
+key)."""
 # Only declares keys and scopes in the OpenAPI document; ``bearer`` reads them.
 DECLARED = HTTPBearer(scheme_name="key", description="An API key: `mainspring keys create NAME`", auto_error=False)
 

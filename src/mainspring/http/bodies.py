@@ -1,6 +1,6 @@
 """What request bodies are made of: their base, and lists and tables with bounds.
 
-Every list and table of a body has a bound, and it holds before what is in it is looked at.
+Every list and table of a body has a bound, which is checked before the contents.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class AtMost:
-    """Of a table: refused for its size before what is in it is looked at. A validator's own bound comes after that, and
-    it tells of everything that is wrong."""
+    """For a table: refuses it by size before reading its contents. A validator checks its own bound later, and reports
+    every error."""
 
     entries: int
 
@@ -39,7 +39,7 @@ class AtMost:
         return value
 
 
-# Of what is wrong in a list the first is told: a validator keeps a thousand bytes for each.
+# Only the first error of a list is reported: a validator keeps a thousand bytes for each.
 Few = Annotated[list[T], Field(max_length=64, fail_fast=True)]
 Many = Annotated[list[T], Field(max_length=10_000, fail_fast=True)]
 Texts = Annotated[list[str], Field(max_length=100_000, fail_fast=True)]
@@ -81,7 +81,7 @@ def bounded(value: Mapping[str, Any], param: str) -> Mapping[str, Any]:
 
 
 def json_text(value: Mapping[str, Any], param: str, error: type[InvalidRequest]) -> str:
-    # What the encoder finds too deep would exhaust the stack of whoever walks it later.
+    # Data too deep for the encoder would later exhaust the stack of any code that walks it.
     try:
         return orjson.dumps(value).decode()
     except TypeError:

@@ -1,4 +1,4 @@
-"""What a validator's first error means to whoever sent the body or the query."""
+"""A validator's first error, explained to the sender of the body or query."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MEMBER = re.compile(r"(constrained-)?(str|bool|int|float)|.*\[.*")
 
 
 def invalid(first: Mapping[str, Any], loc: Sequence[str | int]) -> InvalidRequest:
-    """What a validator's ``first`` error means to whoever sent the body or query; ``loc`` is the place within it."""
+    """A validator's ``first`` error, explained to the sender; ``loc`` is its place in the body."""
     place, message, remedy = _place(loc), str(first["msg"]), "See /docs for the fields"
     if first["type"] == "json_invalid":
         return InvalidRequest("the body is not valid JSON in UTF-8", remedy=remedy)
@@ -34,7 +34,7 @@ def invalid(first: Mapping[str, Any], loc: Sequence[str | int]) -> InvalidReques
 
 
 def _place(loc: Sequence[str | int]) -> list[str]:
-    """The dotted place within the body or query; which member of a union was tried is no part of it."""
+    """The dotted place within the body or query, without the member of a union that was tried."""
     place = []
     for part in loc:
         if isinstance(part, str) and (MEMBER.fullmatch(part) or part[:1].isupper()):

@@ -15,7 +15,7 @@ from starlette.types import Send
 SEND = "send"
 """Where in a request's state the outermost middleware leaves its way to the server."""
 HEAD = "head"
-"""Where in it the headers are that every answer has."""
+"""The position of the shared headers in the response."""
 COMMENT = b": waiting\n\n"
 HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -55,13 +55,13 @@ class Heartbeat:
             await asyncio.wait([self._beating])
 
     def stop(self) -> None:
-        """End; what is being sent is sent."""
+        """Stop after the beat that is being sent."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _due(self) -> None:
-        # A client that reads slower than it is written to holds the last beat up: another would only lengthen the line.
+        # A slow reader delays the last beat; another beat would only lengthen the queue.
         if not self.spoke and (self._beating is None or self._beating.done()):
             self._beating = asyncio.get_running_loop().create_task(self._beat())
         self.spoke = False

@@ -1,11 +1,10 @@
 """Requests that are sent again: the same ``Idempotency-Key`` creates something once and is answered alike for a day.
 
-A client that did not see its answer cannot know whether it was given; with a key it may simply ask again. A key
-belongs to the API key that sent it and to one route. While the first request runs, those that follow it wait. Only
-answers that succeeded are kept: who was refused may try again under the same key. Answers into which personal data was
-put back are not kept either: sent again, such a request is answered anew. They are kept in the database, so that this
-holds for all processes that share it, and are not yet there when the process dies within its writing of an answer: what
-waits for it begins anew when its lease has ended.
+A client that did not receive an answer cannot know whether the request was executed; with a key it can send the request
+again. A key belongs to the API key that sent it and to one route. While the first request runs, those that follow it
+wait. Only successful answers are stored: a refused request may be sent again under the same key. Answers with restored
+personal data are not stored either: such a request is executed again. They are stored in the database, so all processes
+that share it see them. If a process dies while it answers, the waiting request starts again when the lease ends.
 """
 
 # No postponed annotations here: FastAPI must see them.
@@ -64,7 +63,7 @@ class Idempotency:
         self._answers = answers
         self._claims = claims
         self._beside: set[asyncio.Task[None]] = set()
-        # A lock lives as long as somebody holds it or waits for it.
+        # A lock exists while somebody holds it or waits for it.
         self._running: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def once(
@@ -80,9 +79,9 @@ class Idempotency:
     ) -> HttpResponse:
         """What ``work`` answers, or has answered under this key. ``body`` are the parts that must be the same.
 
-        ``basis`` names what an answer was made of: one that was made of something else is not given again, but made
-        anew, for it may tell what was deleted or closed to the caller since. ``about`` is the answer that this is about
-        (where the response does not name it): erasing that erases this.
+        ``basis`` names the sources of an answer. An answer with another basis is not replayed but made again: it could
+        reveal data that has been deleted or closed to the caller. ``about`` is the answer that this is about (where the
+        response does not name it): erasing that erases this.
 
         Raises ``Conflict`` when the key was sent with another body, and whatever ``work`` raises.
         """
@@ -143,7 +142,7 @@ class Idempotency:
             return response
         finally:
             renewing.cancel()
-            # Whoever leaves meanwhile leaves no claim behind.
+            # A request that is cancelled in the meantime leaves no claim.
             ending = asyncio.create_task(_end(claims, tenant, name, owner, value))
             self._beside.add(ending)
             ending.add_done_callback(self._beside.discard)
@@ -183,7 +182,7 @@ async def _end(claims: Repeats, tenant: str, name: str, owner: str, value: tuple
 
 
 def _tags(tenant: str, response: HttpResponse, basis: str, about: str) -> frozenset[str]:
-    """By what an answer is found that is to be dropped."""
+    """The tags by which a stored answer is found for deletion."""
     tags = {f"tenant:{tenant}"}
     if about := about or response.headers.get("x-answer-id", ""):
         tags.add(made_for(about))

@@ -1,11 +1,11 @@
-"""Fair use of the event loop: whoever takes most of its time waits a little while others are served.
+"""Fair use of the event loop: the tenant that uses most of it waits briefly while others are served.
 
 Everything that a server does for its callers goes through one thread, and a request that costs ten milliseconds there
 delays those of everybody. The time of each request's steps is measured and counted for its tenant, and is forgotten
-with ``TAU_S``. (It is time by the clock: on a busy machine a loop that gets a third of a processor is full by then.)
-While a tenant that takes little is about, all others together get ``busy`` of the loop's time less what it takes: a
-request of one that took more waits, before its body is read, until that is so no more. The room that is left is what
-keeps the quick answers of the one quick; who is alone, or among equals, is not held up.
+with ``TAU_S``. (This is wall-clock time: on a busy machine, a loop that gets a third of a processor counts as full.)
+While a light tenant is active, all others together get ``busy`` of the loop's time minus its share. A request of a
+heavier tenant waits, before its body is read, until that holds again. The room that is left is what keeps the quick
+answers of the one quick; who is alone, or among equals, is not held up.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ Clock = Callable[[], float]
 SPENT = "spent"
 """Name of a request's account in its state."""
 TAU_S = 1.0
-"""Time in which what was taken counts for 1/e of it."""
+"""Time constant in seconds of the decaying account: older use counts 1/e."""
 ABOUT_S = 2.0
 """So long after its last request a tenant is still about."""
 QUIET = 0.5
-"""Quiet is who takes less than this part of what is taken on average."""
+"""A tenant is light if it uses less than this share of the average."""
 REFUSED = 4.0
-"""So many times what it took a refusal counts: it brings nothing to anybody, and who was told to come later and comes
-at once is not to have a part of the loop for that."""
+"""A refused request counts this many times its cost: it is useful to nobody, and a client that ignores Retry-After must
+not gain loop time by it."""
 MOST_WAITING = 64
 MOST_WAIT_S = 5.0
 SHORTEST_S, LONGEST_S = 0.002, 0.25
@@ -55,7 +55,7 @@ class _Tenant:
 
 
 class LoopTime:
-    """What one request has taken of the loop. Nobody's until ``Pace.turn`` said whose it is."""
+    """What one request has taken of the loop. Belongs to no tenant until ``Pace.turn`` names one."""
 
     __slots__ = ("_pace", "_prepaid", "refused", "seconds", "tenant")
 
@@ -76,8 +76,8 @@ class LoopTime:
                 self._pace.take(self.tenant, beyond)
 
     def charge(self, tenant: _Tenant) -> None:
-        """It is this tenant's, which pays now for what such a request takes: the next in line must not find that what
-        goes before has not begun."""
+        """The tenant pays in advance for a request of this kind, so that the next in the queue does not count as
+        idle."""
         self.tenant = tenant
         self._prepaid = max(0.0, tenant.typical - self.seconds)
         self._pace.take(tenant, self.seconds + self._prepaid)
@@ -92,7 +92,7 @@ class LoopTime:
 
 
 class Pace:
-    """The time of one event loop, by tenant. ``busy`` is a part of 1; 0: nobody waits."""
+    """The time of one event loop, by tenant. ``busy`` is a fraction of 1; 0: nobody waits."""
 
     def __init__(self, busy: float, clock: Clock = time.monotonic) -> None:
         self._busy = busy
@@ -123,7 +123,7 @@ class Pace:
             each.taken = max(0.0, self._rate(each) * TAU_S + seconds)
 
     def delay(self, tenant: _Tenant) -> float:
-        """Seconds until the tenant may go on if nothing else changes; 0: now."""
+        """Seconds until the tenant may go on if nothing changes; 0: now."""
         if self._rate(self._all) <= self._busy:
             return 0.0
         rates = [self._rate(each) for each in self._about()]
@@ -182,7 +182,7 @@ class Pace:
 def metered(
     steps: Coroutine[Any, Any, Result], took: Callable[[float], None], clock: Clock = time.perf_counter
 ) -> Generator[Any, Any, Result]:
-    """``steps``, with ``took`` told of the time of each of them."""
+    """``steps``; calls ``took`` with the time of each."""
     go: Callable[[Any], Any] = steps.send
     given: Any = None
     while True:

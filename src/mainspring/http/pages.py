@@ -28,7 +28,7 @@ AskedPage = Annotated[Page, Depends(page_of)]
 
 
 def cut(rows: Sequence[dict[str, Any]], page: Page) -> Slice[dict[str, Any]]:
-    """The page of ``rows``, which are all that there are, oldest first. Raises ``InvalidRequest`` naming a cursor."""
+    """The page of ``rows``, the complete list, oldest first. Raises ``InvalidRequest`` naming a cursor."""
     ordered = list(rows) if page.order == "asc" else list(reversed(rows))
     places = {row["id"]: place for place, row in enumerate(ordered)}
     for name, cursor in (("after", page.after), ("before", page.before)):

@@ -25,8 +25,8 @@ Handler = Callable[[HttpRequest], Coroutine[Any, Any, HttpResponse]]
 
 
 class JsonRequest(HttpRequest):
-    """A request whose ``json()`` raises ``json.JSONDecodeError`` for everything that is not JSON in UTF-8, and
-    ``TooLarge`` or ``InvalidRequest``, before it parses, for more structure than a body may have."""
+    """A request whose ``json()`` raises ``json.JSONDecodeError`` for anything other than JSON in UTF-8. It raises
+    ``TooLarge`` or ``InvalidRequest`` before parsing if a body has too much structure."""
 
     refused: MainspringError | None = None
 
@@ -41,8 +41,8 @@ class JsonRequest(HttpRequest):
 class JsonRoute(APIRoute):
     """A route that reads its requests in this order. Routers name it as their ``route_class``.
 
-    The framework reads a body before it looks at anything that the route depends on; here who has no key is answered
-    before that.
+    The framework would read the body before the route's dependencies run; here a request without a key is refused
+    first.
     """
 
     def get_route_handler(self) -> Handler:

@@ -41,7 +41,7 @@ def head_headers(head: Head) -> dict[str, str]:
 
 
 def _plain(value: str) -> str:
-    """``value`` as a header may hold it: what is no printable ASCII is percent-encoded."""
+    """``value`` in a form that a header may hold: other characters than printable ASCII are percent-encoded."""
     return value if value.isascii() and value.isprintable() else quote(value, safe=_PRINTABLE)
 
 
@@ -116,12 +116,12 @@ class EventStream(HttpResponse):
         try:
             await _connected(receive, self._send(scope, send))
         except ClientDisconnect:
-            # There is nobody left to be told.
+            # No client is left to notify.
             return
         finally:
             self._heartbeat.stop()
-            # A client that leaves while it is written to abandons the generator where it stands, or unstarted:
-            # what runs beneath would run on until the garbage is collected.
+            # A client that leaves during a write abandons the generator midway or unstarted: the calls beneath would
+            # run until garbage collection.
             await self._frames.aclose()
             await self._response.aclose()
 

@@ -1,6 +1,6 @@
 """Prometheus instruments of what was settled: quality, money and safety, counted from the events as they are written.
 
-Tenants and applications are counted by name up to a number of them, and the others together as ``other``.
+Tenants and applications have labels of their own up to a number; the rest share ``other``.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class FactMetrics:
         self._application_cost = counter("application_cost_usd", "Cost of model calls in US dollars.", "application")
         self._request_cost = histogram("request_cost_usd", "Cost of a request in US dollars.", _COST, "application")
         self._saved = counter("saved_usd", "US dollars that were not spent, by what saved them.", "by")
-        # What routing saved is the difference: it may be less than nothing, which no counter can be.
+        # The saving is a difference and may be negative, which a counter cannot be.
         routed = "Cost of the calls of routed answers in US dollars."
         unrouted = "What those would have cost with always the large model."
         self._routed = Counter("mainspring_routed_cost_usd", routed, registry=registry)

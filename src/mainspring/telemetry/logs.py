@@ -40,7 +40,7 @@ PRIVATE = frozenset(
         "query",
     }
 )
-"""Extras of these names are never written, whoever passes them."""
+"""Extras with these names are never written."""
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 _LONGEST = 2000
@@ -97,7 +97,8 @@ class FileHandler(RotatingFileHandler):
             self._size = self.stream.tell()
         day = datetime.fromtimestamp(record.created, UTC).date()
         before = self._day
-        # Threads come late: what is of yesterday after a line of today goes with it, and turns no day back.
+        # Threads write late: a line of yesterday after a line of today is written to today's file and does not switch
+        # back.
         late = before is not None and before - day == timedelta(days=1)
         if not late:
             self._day = day
@@ -156,8 +157,8 @@ def _message(record: logging.LogRecord) -> str:
 
 
 def visible(text: str) -> str:
-    """``text`` on one line, with controls as their escapes: a line break would let whoever supplies a logged name forge
-    a line, and an escape sequence whatever a terminal shows."""
+    """``text`` on one line, with control characters escaped: a line break would allow whoever supplies a logged name to
+    forge a line, and an escape sequence could control the terminal."""
     return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
 
 

@@ -10,7 +10,7 @@ M = TypeVar("M", Counter, Histogram)
 
 
 class Family(Generic[M]):
-    """The children of ``metric`` by their label values, of which there are few.
+    """The children of ``metric`` by label values, for small label sets.
 
     The library takes a lock and writes each value out as text whenever one is asked for: a request asks for eighteen.
     """

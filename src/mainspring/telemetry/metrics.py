@@ -38,7 +38,7 @@ class Metrics:
 
     def __init__(self, models: Iterable[str] = ()) -> None:
         self.registry = CollectorRegistry()
-        # What names tenants, and what they spend, is not for everybody who may see the rest.
+        # Tenants' names and spending are not for every reader of the other metrics.
         self.of_tenants = CollectorRegistry()
         self._models: set[str] = set()
         self._gaps = _Gaps()
@@ -73,7 +73,7 @@ class Metrics:
         self._gaps.add(model if model in self._models else OTHER, seconds)
 
     def call(self, model: str, usage: Usage, ttft_s: float | None, duration_s: float, code: str) -> None:
-        """One model call has ended, whoever made it."""
+        """A model call has ended."""
         label = self._label(model)
         self._calls.labels(label, code or "ok").inc()
         self._call_seconds.labels(label).observe(duration_s)
@@ -118,11 +118,11 @@ class Metrics:
         self._budgets.labels(outcome).inc()
 
     def anomaly(self, model: str) -> None:
-        """An hour of a tenant cost far more than such hours do."""
+        """An hour cost a tenant far more than comparable hours."""
         self._anomalies.labels(self._label(model)).inc()
 
     def judged(self, outcome: str) -> None:
-        """What became of an answer that was chosen to be judged."""
+        """The outcome for an answer that was chosen to be judged."""
         self._judged.labels(outcome).inc()
 
     def embedded(self, model: str, texts: int) -> None:

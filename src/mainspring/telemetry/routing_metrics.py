@@ -70,8 +70,8 @@ class ArmMetrics:
 
 
 class ArmCalls:
-    """What model calls of each arm took, so that a canary can be held against what it is to replace, also where both
-    are one model. A route's shadows are arms here. Times are in seconds, ``code`` is "" for success."""
+    """Usage of the model calls of each arm, to compare a canary with the model that it may replace, even if both serve
+    the same model. A route's shadows are arms here. Times are in seconds, ``code`` is "" for success."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         def counter(name: str, text: str, *labels: str) -> Counter:

@@ -42,7 +42,7 @@ class SlowRequests:
         self._usual: OrderedDict[tuple[str, str], DurationQuantile] = OrderedDict()
 
     def __call__(self, operation: str, model: str, duration_ns: int) -> bool:
-        """Whether it was slow; what is learnt of it counts for those after it."""
+        """Whether the request was slow; its duration is recorded for later requests."""
         limit = self._limits.get(operation)
         if limit is not None:
             return duration_ns > limit
@@ -50,7 +50,7 @@ class SlowRequests:
             return False
         usual = self._usual.get((operation, model))
         if usual is None:
-            # Names come from callers: whoever makes many up pushes out what was not asked for longest.
+            # Callers choose the names: when there are too many, the least recently used one is dropped.
             if len(self._usual) >= _KINDS:
                 self._usual.popitem(last=False)
             usual = self._usual[(operation, model)] = DurationQuantile(self._quantile)

@@ -1,8 +1,8 @@
 """Credentials by their shape: API keys, JSON web tokens, private key blocks; and their masking in logs.
 
-A pattern has a bounded *head*, which decides that a credential starts, and an unbounded *tail*, which is taken
-as far as it goes. Streams can therefore decide early and swallow the rest. The guards use the same patterns; what
-``BEGUN`` describes is the beginnings of their heads, so change the two together.
+A pattern has a bounded *head*, which recognises the start of a credential, and an unbounded *tail*, which extends to
+the credential's end. Streams can therefore decide early and swallow the rest. The guards use the same patterns.
+``BEGUN`` describes prefixes of their heads: change both together.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ _KEY_LABEL = r"[A-Z0-9 ]{0,30}PRIVATE\ KEY(?:\ BLOCK)?-----"
 class SecretPattern:
     """One shape of credential.
 
-    ``marks``: literals one of which any match contains (a cheap first test). ``head`` captures without moving on,
-    so that it is found wherever it begins. ``ending``: no terminator of the tail is longer (0: there is none).
+    ``marks``: every match contains one of these literals (a cheap first test). ``head`` captures without moving on, so
+    that it is found wherever it begins. ``ending``: the maximum length of the tail's terminator (0: it has none).
     """
 
     marks: tuple[str, ...]
@@ -47,7 +47,7 @@ class SecretPattern:
     ending: int = 0
 
     def marked(self, text: str) -> bool:
-        """Whether one of the marks stands in ``text``."""
+        """Whether ``text`` contains one of the marks."""
         # A plain loop: every text of every request comes here, and ``any`` takes twice as long.
         for mark in self.marks:  # noqa: SIM110
             if mark in text:
@@ -112,8 +112,8 @@ BEGUN = "|".join(
         + ")",
     )
 )
-"""What may be the beginning of a credential where it reaches the end of a text (and a credential of which it is not
-yet decided that it is one), as an expression without its anchor."""
+"""An unanchored expression for a possible start of a credential at the end of a text, and for a credential that is not
+yet certain."""
 
 
 def heads(text: str) -> list[tuple[int, int, SecretPattern]]:

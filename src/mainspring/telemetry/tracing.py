@@ -65,7 +65,7 @@ def parse_traceparent(header: str | None) -> TraceParent | None:
 def parse_tracestate(headers: Iterable[str]) -> str:
     """The W3C ``tracestate`` of a request, to be passed on as it is; empty where any of it is not valid.
 
-    What does not fit 512 characters is left out as the standard has it: first long members, then the last ones.
+    Values beyond 512 characters are dropped as the standard says: first long members, then the last ones.
     """
     members = [member.strip() for header in headers for member in header.split(",") if member.strip()]
     if len(members) > _MEMBERS or not all(map(_MEMBER.fullmatch, members)):
@@ -79,8 +79,9 @@ def parse_tracestate(headers: Iterable[str]) -> str:
 
 @dataclass(slots=True)
 class _Trace:
-    """The finished spans of a trace that wait for its outermost span. ``reason`` is why it is kept ("": it is not, or
-    that is not decided), ``lost`` how many spans there was no room for; a ``cut`` one had to give up what it held."""
+    """The finished spans of a trace that wait for its outermost span. ``reason`` is why the trace is kept ("": it is
+    not, or not decided yet); ``lost`` counts spans for which there was no room; a ``cut`` trace had to drop its
+    spans."""
 
     sampled: bool
     spans: list[Span]
@@ -142,7 +143,7 @@ class Span:
         return self._parent.trace.trace_id
 
     def set(self, key: str, value: Any) -> None:
-        """Set an attribute: a string, number, boolean or list of them. Never a prompt or an answer."""
+        """Set an attribute: a string, a number, a boolean or a list of them. Never a prompt or an answer."""
         self.attributes[key] = value
 
     def fail(self, error: BaseException) -> None:
@@ -189,7 +190,7 @@ class Span:
 
 
 class NoTracing(Span):
-    """What there is where nothing is traced: the context as it was."""
+    """Stands in where tracing is off: it returns the context unchanged."""
 
     __slots__ = ()
 
@@ -213,7 +214,7 @@ class Tracing:
 
     A trace is kept whole in which a span failed, for which a span asked (``Span.keep``), which was ``slow``, which its
     caller samples, and ``sample`` of the others. ``waiting`` is how many finished spans are held for their traces to
-    end: over it the oldest trace gives up its own. Without ``enabled`` there are trace ids and no spans.
+    end: over it the oldest trace gives up its own. Without ``enabled``, there are trace ids but no spans.
     """
 
     def __init__(
@@ -244,8 +245,8 @@ class Tracing:
 
     @property
     def under_way(self) -> int:
-        """Traces whose outermost span has not ended: requests that somebody waits for, and what runs in a trace of its
-        own. 0 where nothing is traced."""
+        """The traces whose outermost span is open: requests in progress and background work with its own trace. 0 if
+        tracing is off."""
         return len(self._open)
 
     def sampled(self, trace_id: str) -> bool:
@@ -309,7 +310,7 @@ class Tracing:
             root.attributes[LOST] = trace.lost
 
     def _cut(self, trace: _Trace) -> None:
-        """Let go of what ``trace`` holds; its outermost span alone will tell of it."""
+        """Drop the spans of ``trace``; only its outermost span will be written."""
         self._held -= len(trace.spans)
         self.dropped += len(trace.spans)
         trace.lost += len(trace.spans)
@@ -317,8 +318,7 @@ class Tracing:
 
 
 def span_of(tracing: Tracing | None, name: str, context: Context | None, **attributes: Any) -> Span:
-    """``tracing``'s span below ``context``; where either is missing, one that is kept nowhere and whose context is
-    nobody's."""
+    """``tracing``'s span below ``context``. If either is missing, a span that is stored nowhere."""
     if tracing is None or context is None:
         return NoTracing(context or _NOBODY)
     return tracing.span(name, context, **attributes)

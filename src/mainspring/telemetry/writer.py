@@ -24,8 +24,8 @@ class SpanSink(Protocol):
 class BatchWriter:
     """Queues up to ``capacity`` spans and writes them, ``batch`` at a time, at most ``delay_s`` later.
 
-    ``dropped`` counts spans that found the queue full, ``failed`` those whose sink raised, ``late`` those that were not
-    written when it closed; all are gone.
+    ``dropped`` counts spans that found the queue full, ``failed`` those whose sink raised, ``late`` those unwritten at
+    close; all of them are lost.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class BatchWriter:
             try:
                 await self._sink.write(rows)
             except Exception as error:
-                # Telemetry must not take the server down; what was lost is counted, logged and on a metric.
+                # Telemetry must not take the server down; losses are counted, logged and shown as a metric.
                 self.failed += len(rows)
                 log.warning("spans could not be written", extra={"lost": len(rows), "reason": type(error).__name__})
 

@@ -1,4 +1,4 @@
-"""Groups and commands that say which of them runs, so that failures are told under its name."""
+"""Groups and commands that record which of them runs, so that a failure names its command."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Root(Group):
     """The command itself: a wrong command line is told in JSON where that is asked for."""
 
     def make_context(self, info_name: Any, args: list[str], parent: Any = None, **extra: Any) -> Any:
-        # After `--` nothing is an option.
+        # After `--`, no argument is an option.
         show.running.as_json = "--json" in (args[: args.index("--")] if "--" in args else args)
         with _usage():
             return super().make_context(info_name, args, parent, **extra)

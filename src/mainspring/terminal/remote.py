@@ -18,7 +18,7 @@ from mainspring.core.errors import MainspringError, NotFound, Unauthenticated
 _TIMEOUT_S = 30.0
 # Between two parts of an answer that a model writes.
 _ANSWER_S = 300.0
-# A server that listens everywhere is asked where it is.
+# A server that listens on all addresses is asked at the local one.
 _HERE = frozenset({"localhost", "::1", "0.0.0.0", "::"})  # noqa: S104
 
 
@@ -52,7 +52,7 @@ class Server:
         return cls(loaded.environment.get("MAINSPRING_URL") or gateway.url, key)
 
     def call(self, method: str, path: str, body: object = None) -> Any:
-        """The JSON answer. Raises ``NotFound`` where nobody listens, ``ServerRefused`` for a refusal."""
+        """The JSON answer. Raises ``NotFound`` when no server listens and ``ServerRefused`` when the server refuses."""
         with self.opened(method, path, body, _TIMEOUT_S) as answer:
             return json.load(answer)
 

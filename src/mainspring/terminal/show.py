@@ -16,7 +16,8 @@ from mainspring.core.version import __version__
 ProgressCallback = Callable[[str, int, int], None]
 
 
-# Controls but for tabs and line breaks: names and answers come from others, and are no commands to a terminal.
+# Control characters except tabs and line breaks: names and answers come from third parties and must not control a
+# terminal.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
@@ -49,7 +50,7 @@ class Run:
     as_json: bool = False
 
 
-# What failures are told under when they have left the command that raised them.
+# The name under which failures are reported outside of a command.
 running = Run()
 
 
@@ -77,8 +78,7 @@ def done(text: str, data: Any, machine: bool) -> None:
 
 
 def answer(found: Mapping[str, Any], *, told: bool = False) -> None:
-    """An answer (``places.facts``), then each citation with the place that it comes from; without its text if it was
-    ``told`` already."""
+    """An answer (``places.facts``), then each citation with its place; without the text if it was already ``told``."""
     if not told:
         print(printable(found["answer"].strip()))
     if found["citations"]:

@@ -1,8 +1,8 @@
 """The one typed configuration: defaults, then ``mainspring.yaml``, then ``MAINSPRING_*`` environment variables.
 
-Nothing else in the package reads the environment. Sections are named after the rooms, and lie in modules of that name.
-Environment names join section and key with two underscores: ``MAINSPRING_GATEWAY__PORT=9000``. An unknown key or name
-is an error that suggests the nearest one; ``mainspring doctor`` prints every value and where it came from.
+Nothing else in the package reads the environment. Sections are named after the rooms and live in modules of the same
+name. Environment names join section and key with two underscores: ``MAINSPRING_GATEWAY__PORT=9000``. An unknown key or
+name is an error that suggests the nearest one; ``mainspring doctor`` prints every value and where it came from.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ ExtraParameter = Literal["top_k", "min_p", "repetition_penalty", "ignore_eos"]
 
 
 class RemoteReplica(Section):
-    """A further endpoint of a remote model; what is empty is as in its model. Of two replicas one with twice the
+    """A further endpoint of a remote model. An empty field takes the model's value. Of two replicas one with twice the
     ``weight`` gets twice the work; at most ``concurrency`` answers run there at a time (0: any number)."""
 
     url: str
@@ -56,7 +56,7 @@ class RemoteModel(Section):
     region: str = Field("", pattern=REGION, description="where it is; what requires a region is sent nowhere else")
 
     def endpoints(self) -> tuple[RemoteReplica, ...]:
-        """All of them, this one first, with nothing left empty but names."""
+        """All endpoints, this one first, with every empty field except the name filled in."""
         first = RemoteReplica(
             url=self.url,
             model=self.model,
@@ -85,8 +85,8 @@ class RemoteReranker(Section):
 class VllmModel(Section):
     """A model behind vLLM: a server that runs already at ``url``, or one that is started and kept here.
 
-    ``model`` is what ``vllm serve`` loads, a folder or a hub name; ``arguments`` are further ones of its command
-    line, ``command`` how it is started. ``replicas`` servers are started, each on a port of its own.
+    ``model`` is a folder or a hub name that ``vllm serve`` loads; ``arguments`` are further arguments of its command
+    line; ``command`` starts it. ``replicas`` servers are started, each on a port of its own.
     """
 
     model: str

@@ -28,10 +28,11 @@ def roles() -> Roles:
 
 
 class OidcSettings(Section):
-    """Bearer tokens (JWT) of an OpenID Connect provider. ``issuer`` turns them on, exactly as it stands in the tokens.
+    """Bearer tokens (JWT) of an OpenID Connect provider. ``issuer`` enables tokens; it must equal the tokens' issuer
+    exactly.
 
     Its keys come from ``jwks_file``, from ``jwks_url``, or from what the issuer says of itself
-    (``/.well-known/openid-configuration``). Claims are named as they stand in the token; a dot leads into an object
+    (``/.well-known/openid-configuration``). Claims are named as in the token; a dot selects a field of an object
     (``realm_access.roles``).
     """
 

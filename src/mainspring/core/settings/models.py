@@ -42,13 +42,13 @@ class ModelsSettings(Section):
 
     @property
     def listwise(self) -> str:
-        """The chat model that reranks; empty where none does."""
+        """The chat model that reranks; empty if no chat model does."""
         kind, _, model = self.reranker.partition(":")
         return model if kind == "listwise" else ""
 
     @property
     def late(self) -> tuple[str, ...]:
-        """The embedding models that rerank by late interaction; () where something else does."""
+        """The embedding models that rerank by late interaction; () if another model reranks."""
         if self.reranker in self.remote_rerankers or not re.match(r"late($|[:+])", self.reranker):
             return ()
         names = self.reranker[len("late:") :].split("+") if self.reranker != "late" else []

@@ -14,7 +14,7 @@ def data() -> Path:
 
 
 def cache() -> Path:
-    """What can be fetched again. Raises ``SettingsError`` for a user who has no home."""
+    """Data that can be downloaded again. Raises ``SettingsError`` for a user who has no home."""
     return _under("XDG_CACHE_HOME", ".cache", "models.directory (MAINSPRING_MODELS__DIRECTORY)")
 
 

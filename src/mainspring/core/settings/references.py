@@ -1,5 +1,5 @@
-"""Values of the configuration that stand elsewhere: in the environment (``api_key: env:OPENAI_API_KEY``), read with the
-file, or encrypted in the database (``api_key: credential:openai``), which whoever needs them has filled in."""
+"""References in the configuration: values from the environment (``api_key: env:OPENAI_API_KEY``), resolved while the
+file is read, or encrypted in the database (``api_key: credential:openai``), resolved by their user."""
 
 from __future__ import annotations
 

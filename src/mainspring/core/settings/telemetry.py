@@ -14,11 +14,11 @@ class TelemetrySettings(Section):
 
     ``sample`` is the share of traces that are kept beside failed, refused and slow ones. ``slow_s`` says in seconds
     from when on a request of an operation (``chat``, ``embeddings``, ``search``) is slow; of others those are above
-    ``slow_quantile`` of the last thousand like them (1: none). ``waiting_spans`` bounds what is held of requests that
-    are under way.
+    ``slow_quantile`` of the last thousand like them (1: none). ``waiting_spans`` bounds the spans held for requests in
+    progress.
 
-    The server's lines go to standard error, and as JSON to files in ``logs`` under ``home``, of which each has
-    ``log_file_mb`` megabytes and a day at most. ``log_requests`` says where the line of each request goes; prompts and
+    The server logs to standard error, and as JSON to files in ``logs`` under ``home``. Each file holds at most
+    ``log_file_mb`` megabytes and one day. ``log_requests`` says where the line of each request goes; prompts and
     answers are in it as keyed hashes (``log_key``; empty: a key of its own), and as texts only with ``log_prompts``.
     """
 

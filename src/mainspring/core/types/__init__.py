@@ -1,7 +1,7 @@
 """The shared nouns: requests, events, responses, contexts and the Responder protocol.
 
-Everything that answers (a model, an application, a router) is a ``Responder``; everything that wraps an answer
-is a layer, which takes a Responder and is one. Rooms meet through the types of this package and nothing else.
+Everything that answers (a model, an application, a router) is a ``Responder``. Everything that wraps an answer is a
+layer: it takes a Responder and is one itself. Rooms exchange the types of this package and nothing else.
 """
 
 from __future__ import annotations

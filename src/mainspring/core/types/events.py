@@ -77,7 +77,7 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A part of the question of which the documents say nothing, in the question's words."""
+    """A part of the question that the documents do not answer, in the question's words."""
 
     part: str
     choice: int = 0
@@ -85,8 +85,8 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """Whether the documents answer the question that was put to them. ``sought`` is what was looked for and not found,
-    in the question's words (empty where they answer it, and where nothing is named)."""
+    """Whether the documents answer the question that was put to them. ``sought`` is what the search looked for in vain,
+    in the question's words (empty if the documents answer, or if the question names nothing)."""
 
     answered: bool
     sought: tuple[str, ...] = ()
@@ -116,8 +116,8 @@ class Contradiction:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What whoever reads an answer should know about it, and is no part of it. ``code`` is stable, ``id`` names what it
-    is about where that has a name."""
+    """A note to the reader of an answer, outside of the answer's text. ``code`` is stable, ``id`` names what it is
+    about where that has a name."""
 
     code: str
     text: str
@@ -174,8 +174,8 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """One choice is complete. What it acknowledges is durable before it is sent. ``stopped_by`` is the stop string
-    that ended it (empty: none, or the engine does not say)."""
+    """One choice is complete. Everything that it acknowledges is durable before it is sent. ``stopped_by`` is the stop
+    string that ended it (empty: none, or the engine does not say)."""
 
     reason: FinishReason
     choice: int = 0

@@ -76,7 +76,7 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class PromptUse:
-    """A prompt of the registry under which a request is put.
+    """The prompt of the registry that a request uses.
 
     ``wanted`` is a version's number or a label (empty: ``production``). The rest is known once it is resolved:
     ``version`` and ``sha256`` of what was found, its ``rendered`` messages, and what was ``asked``: the request's
@@ -102,11 +102,11 @@ class PromptUse:
 class ChatRequest:
     """A conversation to be continued by the model, application or collection named ``model``.
 
-    ``options`` are the application's own (``mode``, ``top_k`` of document-qa, say). ``again`` is what was wrong with an
-    answer in whose place another is asked for. ``previous`` is the answer that the
-    conversation continues, whose turns stand before the new messages already. ``tool_choice`` is
-    ``auto``, ``none``, ``required`` or the name of one tool; without ``parallel_tool_calls`` an answer calls one at
-    most. ``prompt`` is the prompt of the registry that it is put under.
+    ``options`` are the application's own (``mode``, ``top_k`` of document-qa, say). ``again`` is the fault of an
+    earlier answer that this request replaces. ``previous`` is the answer that the conversation continues; its turns
+    already precede the new messages. ``tool_choice`` is ``auto``, ``none``, ``required`` or the name of one tool;
+    without ``parallel_tool_calls`` an answer calls one at most. ``prompt`` is the prompt of the registry that it is put
+    under.
     """
 
     model: str

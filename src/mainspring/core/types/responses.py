@@ -14,7 +14,7 @@ from mainspring.core.types.requests import Request
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What is known when an answer is committed: it becomes response headers.
+    """The facts known when an answer is committed: they become response headers.
 
     ``answer_id`` names the answer in events and feedback; ``model`` is what really answers; ``cache`` is
     ``""``, ``"miss"`` or ``"hit"``; ``headers`` are further response headers (rate limits). ``arm`` is the part of a
@@ -35,10 +35,10 @@ Close = Callable[[], Awaitable[None]]
 
 
 class Ending:
-    """When there is nothing more to generate, which may be long before everything is read.
+    """The moment when generation ends, which may be long before the reader has read everything.
 
-    Whoever generates calls ``tell``, with what it took where that is known; only the first call counts. ``written`` are
-    the tokens that are there by now.
+    The generator calls ``tell``, with its usage if known; only the first call counts. ``written`` are the tokens that
+    are there by now.
     """
 
     __slots__ = ("_told", "_usage", "_watchers", "written")
@@ -66,8 +66,8 @@ class Ending:
 class Events(AsyncIterator[Event]):
     """The events of a response on their way through a layer: iterating costs nothing over their source.
 
-    ``aclose()`` closes the response that they are of, with everything beneath it. A layer that needs what those
-    callbacks leave behind calls it where the events have ended; else they run before its own when all is over.
+    ``aclose()`` closes the response that they are of, with everything beneath it. A layer that needs the results of
+    those callbacks calls it after the last event; otherwise they run at the end, before its own.
     """
 
     __slots__ = ("_iterator", "aclose")
@@ -142,7 +142,7 @@ class Response:
             raise
 
     async def aclose(self) -> None:
-        """Close inner responses, then this one's generator, then run its callbacks. Idempotent."""
+        """Close inner responses, then this generator, then run the callbacks. Idempotent."""
         if self._finished:
             return
         self._finished = True

@@ -1,7 +1,7 @@
 """Recording rules, alerts and a dashboard for Prometheus and Grafana, made of one definition and the settings.
 
-``definition.yaml`` beside this module is the definition. Its thresholds are those of ``monitor``, by which the server
-raises its own alerts: what is told twice is told alike.
+``definition.yaml`` beside this module is the definition. Its thresholds are those of ``monitor``, which the server uses
+for its own alerts, so both agree.
 """
 
 from __future__ import annotations

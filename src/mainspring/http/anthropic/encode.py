@@ -92,8 +92,8 @@ def usage_body(usage: Usage) -> dict[str, Any]:
 
 
 def message_body(answer: Answer, *, thoughts: bool = True) -> dict[str, Any]:
-    """A ``message`` object, with the model's ``thoughts`` or without. Arguments of a call that are no JSON object stand
-    under ``arguments``."""
+    """A ``message`` object, with the model's ``thoughts`` or without. Arguments of a call that are not a JSON object
+    are put under ``arguments``."""
     choice = answer.choices[0] if answer.choices else None
     content: list[dict[str, Any]] = []
     if choice is not None:

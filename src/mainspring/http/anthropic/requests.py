@@ -1,8 +1,8 @@
 """Anthropic's request bodies (``POST /v1/messages``), checked and turned into our requests.
 
 What Anthropic's API knows and nothing here honours (server tools, images, thinking budgets) is refused by name.
-``cache_control`` is accepted: prompt prefixes are cached without being asked to. Thoughts of earlier turns are not
-sent to the model again.
+``cache_control`` is accepted: prompt prefixes are cached without being asked to. Reasoning of earlier turns is not sent
+to the model again.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Metadata(BaseModel):
 
 
 class Thinking(Body):
-    """Whether thoughts are shown; no engine here takes a budget of them, or keeps a model that thinks from it."""
+    """Whether reasoning is shown. No engine here takes a reasoning budget or can stop a model from reasoning."""
 
     type: Literal["enabled", "disabled", "adaptive"]
     budget_tokens: int | None = None
@@ -207,7 +207,7 @@ def _tool(index: int, spec: AnthropicTool) -> Tool:
     if spec.input_schema is None:
         raise InvalidRequest(f"tools[{index}].input_schema is missing", param=f"tools[{index}].input_schema")
     for name, value in (spec.model_extra or {}).items():
-        # That nobody but the model calls it (``allowed_callers``) is how it is.
+        # Only the model calls tools here, so ``allowed_callers`` needs no handling.
         if value and value != ["direct"] and name not in _HARMLESS:
             raise Unsupported(f"tools[{index}].{name} is not known here", param=f"tools[{index}].{name}")
     parameters = bounded(spec.input_schema, f"tools[{index}].input_schema")

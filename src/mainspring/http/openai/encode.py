@@ -72,7 +72,7 @@ def error_frame(error: MainspringError) -> bytes:
 
 
 def bug() -> MainspringError:
-    """A failure that nobody raised on purpose, as it is told; what it was is for the log alone."""
+    """The response to an unexpected exception; the details go to the log only."""
     return MainspringError("an unexpected failure", remedy="The server's log has it under this trace id")
 
 
@@ -170,7 +170,7 @@ def dumps(body: Any) -> bytes:
 
 
 async def stream(response: Response, kind: Kind, include_usage: bool) -> AsyncGenerator[bytes, None]:
-    """Server-sent events of a response; those that end it come together. A late failure, a bug's too, is sent as an
+    """The server-sent events of a response. The final ones come together. A late failure, a bug's too, is sent as an
     ``error`` frame, with no ``[DONE]``: clients take a silently cut stream for a normal end."""
     encoder = _ChunkEncoder(response, kind)
     usage = Usage()
@@ -216,7 +216,7 @@ class _ChunkEncoder:
             "model": head.model,
         }
         self.prefix = b"data: " + dumps(shell)[:-1] + b',"choices":'
-        # What stands before and after the text of each choice in every frame but its first.
+        # The constant parts before and after the text of each choice, in every frame except the first.
         self.around: dict[int, tuple[bytes, bytes]] = {}
 
     def encode(self, event: Event) -> bytes:
@@ -288,7 +288,7 @@ def _message(choice: Choice, answer: Answer, index: int) -> dict[str, Any]:
         ]
     citations = [citation_body(citation) for citation in answer.citations if citation.choice == index]
     if answer.answered is not None:
-        # A list whatever was found: whoever reads it need not look whether it is there.
+        # Always a list, so that readers need not test for it.
         message |= {**answered_body(answer.answered, answer.sought), "citations": citations}
     elif citations:
         message["citations"] = citations

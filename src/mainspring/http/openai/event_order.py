@@ -16,7 +16,7 @@ _Held = Text | Reasoning | Citation | ToolCallDelta
 
 
 class EventOrder:
-    """Holds what comes while a call is open, until that call's arguments are whole JSON or the answer ends."""
+    """Holds other events while a tool call is open, until its arguments are complete JSON or the answer ends."""
 
     def __init__(self) -> None:
         # The call that is told, and its arguments so far.
@@ -26,7 +26,7 @@ class EventOrder:
         self._held: list[_Held] = []
 
     def take(self, event: Event) -> Iterator[Event]:
-        """What can be told now that ``event`` has come."""
+        """The events that can be sent now that ``event`` has arrived."""
         if not isinstance(event, _Held):
             yield event
         elif isinstance(event, ToolCallDelta) and event.index in self._closed and not event.arguments.strip():

@@ -21,8 +21,8 @@ class PastResponses:
         self._max_messages = max_messages
 
     async def get(self, response_id: str, principal: Principal, param: str | None = None) -> EventRecord:
-        """The answer event with its text. Raises ``NotFound`` for what the principal's key did not ask for, and for
-        what was made of documents that are closed to it now."""
+        """The answer event with its text. Raises ``NotFound`` for a response of another key, and for one made from
+        documents that the caller may no longer see."""
         try:
             found = await self._events.answer_for(principal, response_id)
         except NotFound:

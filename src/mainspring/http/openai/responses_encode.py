@@ -48,7 +48,7 @@ def usage_body(usage: Usage) -> dict[str, Any]:
 
 
 def repeated(request: ChatRequest, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """What a response repeats of its request; ``asked`` are the fields that it repeats as they were sent."""
+    """The request fields that a response repeats; ``asked`` are those repeated as sent."""
     sampling = request.sampling
     return {
         "temperature": sampling.temperature,
@@ -64,7 +64,7 @@ def repeated(request: ChatRequest, asked: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Shell:
-    """What of a response is known before it is answered."""
+    """The part of a response that is known before the answer."""
 
     id: str
     model: str
@@ -138,7 +138,7 @@ def output(answer_id: str, answer: Answer) -> list[dict[str, Any]]:
 
 
 def annotation(citation: Citation, text: str) -> dict[str, Any]:
-    """A citation behind ``text`` as an annotation of it."""
+    """A citation after ``text`` as an annotation."""
     facts = dataclasses.asdict(citation)
     kept = {name: facts[name] for name in ("quote", "start", "end", "page", "heading", "support")}
     return {

@@ -17,7 +17,7 @@ from mainspring.http.openai.requests import PromptBody, StreamOptions
 
 _REPEATED = ("instructions", "metadata", "prompt", "tools", "tool_choice", "text")
 _LOGPROBS = "message.output_text.logprobs"
-# What ``include`` may ask for that changes nothing here: thoughts are never encrypted.
+# Values of ``include`` that change nothing here: reasoning is never encrypted.
 _HARMLESS = ("reasoning.encrypted_content",)
 
 
@@ -217,7 +217,7 @@ def _tool(index: int, spec: FunctionTool) -> Tool:
     if spec.name is None:
         raise InvalidRequest(f"tools[{index}].name is missing", param=f"tools[{index}].name")
     extra = (spec.model_extra or {}).items()
-    # That nobody but the model calls it is how it is.
+    # Only the model calls tools here, so the field needs no handling.
     if unknown := next((name for name, value in extra if value and value != ["direct"]), None):
         raise Unsupported(f"tools[{index}].{unknown} is not known here", param=f"tools[{index}].{unknown}")
     parameters = bounded(spec.parameters or {"type": "object", "properties": {}}, f"tools[{index}].parameters")

@@ -1,4 +1,4 @@
-"""Settings of what is done with answers whose content is at fault: ``guards.answers``."""
+"""Settings of the guard that checks the content of answers: ``guards.answers``."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ POLITE = "I am sorry, I cannot show an answer to this. Please ask in another way
 
 
 class AnswersSettings(Section):
-    """What is done with answers that are toxic, beside the question, or not in the documents that they are made of.
+    """What the guard does with answers that are toxic, off the question, or unsupported by their documents.
 
-    ``redact`` leaves out the sentence, ``refuse`` ends the answer with ``reason``, ``retry`` asks again, at most
-    ``retries`` times, with what was wrong, and then refuses: answers are shown when they are whole or ``buffered``
-    characters long, and what is found later is refused. Of an answer that may be refused or redacted ``held`` pieces
-    (about tokens) wait, so that what is found is found before it is shown.
+    ``redact`` removes the sentence. ``refuse`` ends the answer with ``reason``. ``retry`` asks the model again with the
+    finding, at most ``retries`` times, and then refuses. A retried answer is shown once it is complete or ``buffered``
+    characters long; later findings refuse it. An answer that may be refused or redacted is delayed by ``held`` pieces
+    (about tokens), so that a finding comes before the text is shown.
     """
 
     toxicity: OnAnswer = "off"

@@ -12,7 +12,7 @@ OnInput = Literal["off", "flag", "refuse"]
 
 
 class Limited(Section):
-    """A limit: what is done beyond it, and what whoever is refused is told."""
+    """A limit: what happens beyond it, and the reason that the caller is given."""
 
     action: OnInput = "off"
     reason: str = Field("", max_length=500)
@@ -29,8 +29,8 @@ class LengthLimits(Limited):
 
 
 class LanguageLimits(Limited):
-    """Languages by their two letters (``en``). With ``unknown`` a text whose language cannot be told (short ones) is
-    let through."""
+    """Languages by their two letters (``en``). With ``unknown``, texts whose language cannot be detected (short ones)
+    are allowed."""
 
     allowed: tuple[str, ...] = ()
     forbidden: tuple[str, ...] = ()

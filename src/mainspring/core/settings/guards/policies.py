@@ -39,9 +39,9 @@ class DetectorsSettings(Section):
 
 
 class NamedPolicy(Section):
-    """A policy of some applications (models, routes, collections, by the name under which they are asked); what it
-    leaves out is as in the section ``guards`` itself. In a ``dry_run`` everything is recorded as it would be decided,
-    and nothing refused, replaced or left out."""
+    """A policy for some applications (models, routes, collections, by the name that callers use). Fields that it omits
+    take the value of the section ``guards``. In a ``dry_run``, decisions are recorded but nothing is refused, replaced
+    or removed."""
 
     applications: tuple[str, ...] = Field(min_length=1)
     injection: OnInput | None = None
@@ -71,12 +71,12 @@ class GuardsSettings(Section):
     """What the guards do with what they find.
 
     ``injection`` is about attempts to take the model over, found by rules and by their words; ``harm`` about requests
-    for help with violence, weapons, crime and self-harm, and threats, found by rules. In what tools return both are
-    flagged at most: ``tools.results`` is about that.
-    ``pii_output_kinds`` is what is redacted in answers: a list of kinds, or ``all``. Without ``ip``, ``email`` and
-    ``phone``, which documents rightly hold, ordinary words of a stream need not wait for their end. ``prompt_leak`` is
-    about answers that repeat the system prompt, ``links`` about pictures and addresses in answers that could carry data
-    to hosts other than ``allowed_hosts``. With ``canary`` a mark nobody can guess stands before each system prompt.
+    for help with violence, weapons, crime and self-harm, and threats, found by rules. In tool results both are flagged
+    at most; ``tools.results`` sets what happens to results. ``pii_output_kinds`` is what is redacted in answers: a list
+    of kinds, or ``all``. Without ``ip``, ``email`` and ``phone``, which documents rightly hold, ordinary words of a
+    stream need not wait for their end. ``prompt_leak`` is about answers that repeat the system prompt, ``links`` about
+    pictures and addresses in answers that could carry data to hosts other than ``allowed_hosts``. With ``canary``, a
+    mark that nobody can guess precedes each system prompt.
     """
 
     injection: OnInput = "refuse"

@@ -26,7 +26,7 @@ class ToolRule(Section):
 
         for source in value:
             try:
-                # Of this engine, whose time is linear: arguments come from anybody.
+                # RE2's syntax, whose matching takes linear time: arguments come from any caller.
                 SchemaValidator(core_schema.str_schema(pattern=source))
             except SchemaError:
                 raise ValueError(f"{source!r} is no expression that can be matched in linear time") from None
@@ -34,8 +34,8 @@ class ToolRule(Section):
 
 
 class ResultLimits(Section):
-    """What may come back from tools: how long it is, and what is done with what holds instructions (found by the rules
-    and, where ``detectors.indirect`` is on, by that detector)."""
+    """Limits on tool results: their length, and what happens to results that contain instructions (found by the rules
+    and, if ``detectors.indirect`` is on, by that detector)."""
 
     characters: int | None = Field(None, gt=0)
     longer: Literal["cut", "refuse"] = "cut"
@@ -43,10 +43,10 @@ class ResultLimits(Section):
 
 
 class ToolsSettings(Section):
-    """Tools of callers. ``allowed`` are patterns of names (``search_*``; none: any), ``unlisted`` what is done with
-    another one that is offered; a call of one is never handed out. ``arguments``: whether calls must fit the tool's
-    schema and the ``rules`` of those names. Tools of ``approval`` are called only when somebody has approved it within
-    ``approval_s`` seconds."""
+    """Tools of callers. ``allowed`` lists patterns of names (``search_*``; none: any). ``unlisted`` says what happens
+    when a request offers another tool; a call of such a tool is never handed out. ``arguments``: whether calls must fit
+    the tool's schema and the ``rules`` of those names. Tools of ``approval`` are called only after somebody approves
+    the call within ``approval_s`` seconds."""
 
     allowed: tuple[str, ...] | None = None
     unlisted: Literal["refuse", "strip"] = "refuse"
@@ -58,5 +58,5 @@ class ToolsSettings(Section):
 
     @property
     def watched(self) -> bool:
-        """Whether calls are looked at before they are handed out."""
+        """Whether calls are checked before they are handed out."""
         return self.allowed is not None or self.arguments != "off" or bool(self.approval)

@@ -1,4 +1,4 @@
-"""Settings of text that somebody else wrote, tools' results and what users paste, and of several turns together."""
+"""Settings of text from third parties (tool results, pasted text) and of checks over several turns."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from mainspring.core.settings.section import Section
 class UntrustedSettings(Section):
     """``tools``: results of tools stand between delimiters in what a model reads; ``user``: what users ``pasted`` into
     their messages, or ``all`` that they say. ``pasted`` is what is done with pasted text that holds instructions, by
-    the rules and, where ``detectors.indirect`` is on, by that detector. ``turns``: so many neighbouring
-    messages of a user are also looked at as one text by the detector, and the whole conversation is by the rules (0:
-    each message by itself alone; the detector was fitted on 4)."""
+    the rules and, where ``detectors.indirect`` is on, by that detector. ``turns``: the detector also reads that many
+    neighbouring user messages as one text, and the rules read the whole conversation (0: each message alone; the
+    detector was fitted on 4)."""
 
     tools: bool = False
     user: Literal["off", "pasted", "all"] = "off"

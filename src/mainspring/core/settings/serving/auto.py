@@ -14,8 +14,8 @@ from mainspring.core.settings.section import Section
 class RouteRule(Section):
     """A rule of `serving.auto`: where all of its conditions hold, the model ``use`` answers.
 
-    ``use`` is ``small``, ``large`` or the name of a chat model. ``words`` holds where one of them occurs as a whole
-    word of the last user message, in any case; ``pattern`` is a regular expression looked for there.
+    ``use`` is ``small``, ``large`` or the name of a chat model. ``words`` matches if one of them occurs as a whole word
+    of the last user message, in any case. ``pattern`` is a regular expression for that message.
     """
 
     use: str = Field(min_length=1)
@@ -47,11 +47,12 @@ class AutoSettings(Section):
     """The model ``auto``: each request goes to a small or a large model.
 
     ``small`` and ``large`` are names of chat models; empty: the first and the last of ``models.chat`` and
-    ``models.remote``. Rules come first, in order. Then ``policy`` decides: ``rules`` (the small one), ``classifier``
-    (the large one where the small one's chance is below ``try_small_above``), ``cascade`` (the small one, and the large
-    one where the small answer's confidence is below ``accept_above``), or ``hybrid`` (by the classifier where it is
-    sure, else by the cascade). Where nothing is set here, and where the classifier was fitted for another small model
-    or tells nothing by its own card, the large one answers: a router that does not pay is off.
+    ``models.remote``. Rules come first, in order. ``policy`` decides otherwise: ``rules`` (the small model),
+    ``classifier`` (the large model if the small one's chance of a good answer is below ``try_small_above``),
+    ``cascade`` (the small model first, then the large one if confidence in the answer is below ``accept_above``), or
+    ``hybrid`` (the classifier if it is sure, else the cascade). Where nothing is set here, and where the classifier was
+    fitted for another small model or tells nothing by its own card, the large one answers: a router that does not pay
+    is off.
     """
 
     small: str = ""

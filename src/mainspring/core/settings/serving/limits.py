@@ -1,4 +1,4 @@
-"""Settings of what one tenant may take of a server, all its keys together."""
+"""Limits of one tenant on a server, over all its keys."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ Amount = Annotated[int, Field(ge=0, le=2**53)]
 
 
 class TenantLimits(Section):
-    """The most that a tenant may take; 0: any amount. Rates and requests at a time are of what models are asked, on any
-    route; the others are what it may have."""
+    """The most that a tenant may take; 0: any amount. The rates and the number of concurrent requests count model
+    requests on any route; the others limit what a tenant may store."""
 
     requests_per_minute: Amount = 0
     tokens_per_minute: Amount = 0
@@ -51,7 +51,7 @@ class OverriddenLimits(BaseModel):
 
 
 class TenantOverrides(OverriddenLimits, Section):
-    """What one tenant may take; what is left out is as for all."""
+    """Limits of one tenant. Fields that it omits take the value for all tenants."""
 
 
 class LimitsSettings(Section):

@@ -15,7 +15,7 @@ Usd = Annotated[float, Field(ge=0, le=MOST_USD)]
 
 
 class Tier(Section):
-    """Rate limits of the keys of one tier; what is left out is as in ``serving``."""
+    """Rate limits of the keys of one tier. Fields that it omits take the value of ``serving``."""
 
     requests_per_minute: int | None = Field(None, gt=0)
     tokens_per_minute: int | None = Field(None, gt=0)
@@ -58,11 +58,10 @@ class PricesSettings(Section):
     """What models cost. ``models`` are by the name that they are served under; without an entry there a model costs
     what its entry in ``models.remote`` or in the catalogue says, then what the price book says of its endpoint.
 
-    ``per_hour`` is what the machine costs, for the models that run here: with it and a measurement (``mainspring costs
-    calibrate``) they cost what they take of it. ``utilisation`` is the share of an hour in which it has work.
-    ``applications`` is the most that one request of an application may cost in US dollars, ``application_tokens`` the
-    most tokens that it may take, for budgets.
-    ``anomaly_usd`` is how much more than expected an hour must cost before somebody is told.
+    ``per_hour`` is the cost of the machine. With it and a measurement (``mainspring costs calibrate``), local models
+    cost their share of the machine. ``utilisation`` is the share of an hour in which it has work. ``applications`` is
+    the most that one request of an application may cost in US dollars, ``application_tokens`` the most tokens that it
+    may take, for budgets. ``anomaly_usd`` is the unexpected cost of an hour from which an anomaly is reported.
     """
 
     models: dict[str, ModelPrice] = Field(default_factory=dict)

@@ -17,7 +17,7 @@ from mainspring.core.settings.serving.scaling import ScaledModel
 
 
 class Preset(Section):
-    """Sampling parameters for a task; what is None is left to the model. ``source`` says where they come from."""
+    """Sampling parameters for a task. The model decides what is None. ``source`` says where they come from."""
 
     description: str = ""
     source: str = ""
@@ -39,11 +39,10 @@ Region = Annotated[str, Field(pattern=REGION, min_length=1)]
 
 
 class ServingSettings(Section):
-    """Limits of one API key and the policies of the rings. ``default_presets`` gives models and applications, by the
-    name under which they are asked, the name of a preset; ``scaled`` are further names, each a model that is
-    asked by a plan; ``residency`` gives tenants the regions that their requests may be worked on in (others: any).
-    ``system_prompts`` gives names the prompt under which they are asked where a conversation has no
-    system message: ``prompt:NAME@LABEL`` of the registry's tenant ``prompts_tenant``."""
+    """Limits of one API key and the policies of the rings. ``default_presets`` maps models and applications to the name
+    of a preset. ``scaled`` maps further names to a model with a scaling plan. ``residency`` maps tenants to the regions
+    that may process their requests (others: any). ``system_prompts`` maps names to the prompt that applies if a
+    conversation has no system message: ``prompt:NAME@LABEL`` of the registry of the tenant ``prompts_tenant``."""
 
     requests_per_minute: int = Field(600, gt=0)
     tokens_per_minute: int = Field(400_000, gt=0)

@@ -59,9 +59,9 @@ class ShadowArm(Section):
 class RouteSettings(Section):
     """A name whose requests are shared out among models.
 
-    ``sticky`` decides what stays with one arm: a ``session`` (or the ``user`` field of the request, where there is
-    none; else each request by itself), an API ``key``, or nothing (``request``). ``fallback`` are tried in turn when
-    the arm's model fails or is overloaded, ``context_fallback`` when the prompt does not fit its window.
+    ``sticky`` says what stays with one arm: a ``session`` (without a session, the request's ``user`` field; without
+    both, each request by itself), an API ``key``, or nothing (``request``). ``fallback`` are tried in turn when the
+    arm's model fails or is overloaded, ``context_fallback`` when the prompt does not fit its window.
     """
 
     arms: dict[str, RouteArm] = Field(min_length=1)
@@ -87,7 +87,7 @@ class RouteSettings(Section):
 
 
 def problem(routes: Mapping[str, RouteSettings], models: Sequence[str]) -> str:
-    """What is wrong with ``routes`` where ``models`` are what they may lead to; empty: nothing."""
+    """The error in ``routes`` if ``models`` are the permitted targets; empty if there is none."""
     for name, route in routes.items():
         if name in RESERVED:
             return f"serving.routes.{name}: calls are marked by that word; give the route another name"

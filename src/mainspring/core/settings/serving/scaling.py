@@ -1,4 +1,4 @@
-"""What a request may ask for, and a served name may have, to spend more computation on one answer."""
+"""Plans that spend more computation on one answer, for a request or a served name."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ MAX_SAMPLES = 64
 class ScalingPlan(Section):
     """How more computation is spent on one answer.
 
-    ``answer`` is what is looked for in what the model writes. ``score`` ranks the candidates of ``best_of`` and the
-    steps of ``tree``: by their mean log-probability, by a ``judge`` (a chat model; empty: the same one), by the
+    ``answer`` is the form of answer to extract from the model's text. ``score`` ranks the candidates of ``best_of`` and
+    the steps of ``tree``: by their mean log-probability, by a ``judge`` (a chat model; empty: the same one), by the
     arithmetic in them, or by whether they fit the request's schema. ``show`` is ``answer`` (the steps come as
-    reasoning) or ``full``. ``width``, ``branches`` and ``depth`` are those of a tree: steps kept, tried after each of
-    them, and one behind the other.
+    reasoning) or ``full``. ``width``, ``branches`` and ``depth`` describe the tree: steps kept at each level, next
+    steps tried for each, and levels.
     """
 
     method: Method
