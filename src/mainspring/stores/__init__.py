@@ -59,7 +59,8 @@ from mainspring.stores.work.approvals import Approvals
 from mainspring.stores.work.batches import Batches
 from mainspring.stores.work.prompts import Prompts
 
-# Seconds in which the database can be written, or is held by somebody; and by which an event may be in the future.
+# Seconds within which the database must accept a write (or be locked by somebody), and by which an event may lie in
+# the future.
 _PROBE_S = 2.0
 _CLOCK_S = 60.0
 
@@ -114,7 +115,7 @@ class Stores:
         return ""
 
     async def weaknesses(self) -> dict[str, str]:
-        """What is wrong and leaves the rest working, by part."""
+        """The faults, by part, that leave the rest working."""
         found: dict[str, str] = {}
         if said := self.room.problem():
             found["disk"] = said
@@ -129,7 +130,7 @@ class Stores:
 
 @asynccontextmanager
 async def open(settings: Settings) -> AsyncIterator[Stores]:  # noqa: A001
-    """Open the stores, making what is not there yet and migrating what is old.
+    """Open the stores: create missing ones and migrate old ones.
 
     On leaving, everything handed in is written and closed. Several processes may have the same stores open.
     Raises ``StoreError`` (damaged, locked, of a newer schema), ``SettingsError`` or ``MissingExtra``.

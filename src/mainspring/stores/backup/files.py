@@ -25,7 +25,8 @@ _SQLITE = b"SQLite format 3\x00"
 
 @dataclass(frozen=True, slots=True)
 class BackupScope:
-    """What is copied; models, which may lie under the home, are not. ``database``: its file; None for Postgres."""
+    """The parts of a home to copy, without models, which may live under the home. ``database``: its file; None for
+    Postgres."""
 
     home: Path
     database: Path | None
@@ -33,7 +34,7 @@ class BackupScope:
 
 
 def blob(sha256: str) -> Path:
-    """Where a blob lies in a home."""
+    """The place of a blob in a home."""
     return Path("blobs") / sha256[:2] / sha256
 
 

@@ -1,8 +1,8 @@
 """A home copied while it is used: the database, and the chunks and blobs that it names, of one moment.
 
-All files that belong to it get a second name in that moment, some hundredths of a second in which writers of the
-database wait; the database is copied (SQLite) or dumped (Postgres) from the snapshot of the same moment. Then
-everything is packed at leisure, with the digest of each file in a manifest at the end.
+All its files get a second name at one moment, in some hundredths of a second during which writers of the database wait.
+The database is copied (SQLite) or dumped (Postgres) from the snapshot of that moment. Then everything is packed at
+leisure, with the digest of each file in a manifest at the end.
 
 Not kept: cached answers (they would be found again beside documents that changed after the backup), clones of sources.
 """

@@ -1,7 +1,7 @@
 """A home whose database is a Postgres: a dump of the moment in which its files got their second names.
 
-The moment is a snapshot that one transaction holds and ``pg_dump`` reads. While files get their second names nobody
-lets go of a blob: the table that says which are to go is locked, some hundredths of a second; other writers go on.
+The moment is a snapshot that one transaction holds and ``pg_dump`` reads. Nobody can discard a blob while files get
+their second names: the table of discarded blobs is locked for some hundredths of a second. Other writers go on.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from mainspring.stores.backup.files import DUMP_NAME
 from mainspring.stores.backup.sqlite import copy_others
 from mainspring.stores.vectors.pgvector_sql import Tables
 
-# So long a backup waits for those that write before it, and those that write behind it.
+# Seconds that a backup waits for earlier writers, and that later writers wait for it.
 _WAIT = "15s"
-# Versions of collections are part of what cached answers are found by. What is restored goes on with numbers that the
-# time which is lost cannot have used, so that a Redis which outlived it has nothing for them.
+# Versions of collections are part of what cached answers are found by. A restored home continues with commit numbers
+# that the lost time cannot have used, so that a surviving Redis holds nothing under them.
 _AGES = 1 << 32
 _TABLES = """
 SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -37,8 +37,8 @@ WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_s
 
 
 def freeze(place: files.BackupScope, url: sa.URL, staged: Path, *, vectors: bool) -> check.FrozenState | None:
-    """Second names for all files, and a dump, of one moment; None where a collection was dropped meanwhile, so that it
-    has to be begun again. ``vectors``: chunks are in the database too.
+    """Second names for all files and a dump, of one moment. None if a collection was dropped in the meantime: start
+    again. ``vectors``: the database also holds the chunks.
 
     Raises ``StoreError`` and ``MissingExtra``.
     """
@@ -49,7 +49,7 @@ def freeze(place: files.BackupScope, url: sa.URL, staged: Path, *, vectors: bool
 
 
 def restore(url: sa.URL, dump: Path) -> None:
-    """Fill the empty database at ``url``, wholly or not at all. Raises ``Conflict`` where it is not empty, and
+    """Fill the empty database at ``url``, completely or not at all. Raises ``Conflict`` where it is not empty, and
     ``StoreError``."""
     asyncio.run(_restore(url, dump))
 
@@ -91,10 +91,11 @@ async def _freeze(place: files.BackupScope, url: sa.URL, staged: Path, vectors: 
 
 
 async def _counted(url: sa.URL, snapshot: str, names: set[str]) -> Any:
-    """Chunks of each table at the moment of ``snapshot``; None where one of them was dropped meanwhile.
+    """The chunks of each table at the moment of ``snapshot``; None if one table was dropped in the meantime.
 
-    In a transaction of its own, which is over before the dump begins. What was read stays locked until then: a
-    collection that is dropped would wait for us, and the dump, for which we wait, behind it.
+    In a transaction of its own, which is over before the dump begins. The tables that were read stay locked until then:
+    otherwise dropping a collection would wait for this transaction, and the dump, for which it waits, would queue
+    behind the drop.
     """
     from asyncpg.exceptions import UndefinedTableError
 

@@ -21,7 +21,7 @@ _PLACES = Path("/usr/lib/postgresql")
 def run(name: str, version: int, url: sa.URL, *options: str, folder: Path) -> None:
     """Run ``pg_dump`` or ``pg_restore`` of at least this major version on the database at ``url``.
 
-    Raises ``StoreError`` with what the program said. ``folder`` takes the password for as long as it runs.
+    Raises ``StoreError`` with the program's output. ``folder`` takes the password for as long as it runs.
     """
     program = _find(name, version)
     secret = folder / ".pgpass"
@@ -39,7 +39,7 @@ def run(name: str, version: int, url: sa.URL, *options: str, folder: Path) -> No
         secret.unlink(missing_ok=True)
     if done.returncode:
         said = done.stderr.strip()
-        # What is wrong comes first, and may be followed by a statement of any length.
+        # The error comes first; a statement of any length may follow.
         said = said if len(said) <= 1000 else f"{said[:700]} ... {said[-300:]}"
         raise StoreError(f"{name} failed: {said}", remedy="Look at what it says")
 

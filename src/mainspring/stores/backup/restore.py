@@ -1,6 +1,6 @@
 """A home made of a backup: every file checked against its digest before any of it is used.
 
-What is a dump of Postgres in it fills a database that is empty, in one transaction, before the home appears.
+A Postgres dump in the backup fills an empty database, in one transaction, before the home appears.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def read(
 
     Raises ``Conflict`` for a home or a database that is not empty, ``StoreError`` for what is no backup, is cut short
     or damaged, or has a schema newer than this version knows, and ``SettingsError`` where a Postgres is needed and none
-    is named. Nothing is left at ``home`` then.
+    is named. In that case, ``home`` does not exist afterwards.
     """
     if home.exists() and (not home.is_dir() or any(home.iterdir())):
         raise Conflict(f"{home} is not empty", remedy="Name a folder that is not there yet")

@@ -47,7 +47,7 @@ def copy_others(place: files.BackupScope, staged: Path) -> None:
             try:
                 _copy(other, staged / name)
             except sqlite3.Error:
-                # Spans may be lost, and are begun anew where they are damaged.
+                # Spans may be lost: a damaged file is started again.
                 if name != spans.FILE_NAME:
                     raise
                 (staged / name).unlink(missing_ok=True)

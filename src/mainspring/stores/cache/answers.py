@@ -26,7 +26,7 @@ FILE_NAME = "cache.db"
 VERSION = 1
 MEMORY_BYTES = 64 * 2**20
 FLUSH_S = 0.05
-# Writes between two looks for what has expired or is too much.
+# Writes between two sweeps for expired and excess entries.
 PRUNE_EVERY = 1000
 
 _SCHEMA = """
@@ -56,7 +56,7 @@ class AnswerStore(Protocol):
     """What both kinds of answer cache do. All may raise ``StoreError``; losing everything loses nothing."""
 
     async def get(self, key: str) -> bytes | None:
-        """The value, or None where there is none or its time is over."""
+        """The value; None if there is none or it has expired."""
         ...
 
     async def put(self, key: str, value: bytes, ttl_s: float, tags: frozenset[str] = frozenset()) -> None:
@@ -68,7 +68,7 @@ class AnswerStore(Protocol):
         ...
 
     async def invalidate(self, tag: str) -> int:
-        """Drop every entry with this tag; how many there were."""
+        """Drop every entry with this tag; returns their number."""
         ...
 
     async def count(self, tag: str) -> int:
@@ -76,7 +76,7 @@ class AnswerStore(Protocol):
         ...
 
     async def expire(self) -> int:
-        """Drop what has expired and is still there; how much that was."""
+        """Drop expired entries; returns their number."""
         ...
 
     async def compact(self) -> None:
@@ -104,7 +104,7 @@ class AnswerCache:
         self._written = 0
 
     async def get(self, key: str) -> bytes | None:
-        """The value, or None where there is none or its time is over. A failing file counts as empty."""
+        """The value; None if there is none or it has expired. A failing file counts as empty."""
         entry = self._memory.get(key) or self._unwritten.get(key)
         if entry is None:
             entry = await self._read(key)
@@ -169,7 +169,7 @@ class AnswerCache:
         except MainspringError as error:
             _log.warning("the answer cache was not read: %s", error)
             return None
-        # What was read before an invalidation may be what it dropped.
+        # A value that was read before an invalidation may be one that it dropped.
         if found is None or before != self._invalidations:
             return None
         self._remember(key, found)
@@ -197,8 +197,8 @@ class AnswerCache:
             self._written = 0
         limit = self._limit if prune else None
         try:
-            # Nothing is awaited between the copy and this: an invalidation that comes later runs after it in the
-            # thread of the file.
+            # There is no await between the copy and this line: a later invalidation runs after it in the file's
+            # thread.
             await self._file.run(lambda connection: _write(connection, batch, limit))
         except MainspringError as error:
             _log.warning("%d answers were not cached: %s", len(batch), error)

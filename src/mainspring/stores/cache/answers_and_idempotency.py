@@ -1,4 +1,4 @@
-"""The answer cache, and what was answered under an ``Idempotency-Key``, as one: what is erased of one is of both."""
+"""The answer cache and the answers under ``Idempotency-Key`` as one store: erasing removes from both."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class CacheAndRepeats:
         self.close = cache.close
 
     async def invalidate(self, tag: str) -> int:
-        """Drop every entry with this tag; how many there were."""
+        """Drop every entry with this tag; returns their number."""
         return await self.cache.invalidate(tag) + await self.repeats.invalidate(tag)
 
     async def count(self, tag: str) -> int:
@@ -27,5 +27,5 @@ class CacheAndRepeats:
         return await self.cache.count(tag) + await self.repeats.count(tag)
 
     async def expire(self) -> int:
-        """Drop what has expired; how much that was."""
+        """Drop expired entries; returns their number."""
         return await self.cache.expire() + await self.repeats.expire()

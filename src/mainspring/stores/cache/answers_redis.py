@@ -1,7 +1,7 @@
 """The answer cache in Redis: what one server keeps, every server finds, and what one drops is gone for all.
 
-Values live under ``mainspring:cache:KEY`` until their time is over. Beside them stand, for each tag, the keys that
-carry it, and for the bound all keys by age; both are ordered by time, so that what ended leaves them by itself.
+Values live under ``mainspring:cache:KEY`` until their time is over. For each tag there is a set of the keys that carry
+it, and one set of all keys by age enforces the bound. Both are ordered by time, so that expired keys can be trimmed.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class RedisCache:
         self._limit = entries
 
     async def get(self, key: str) -> bytes | None:
-        """The value, or None where there is none or its time is over."""
+        """The value; None if there is none or it has expired."""
         value: bytes | None = await self._server.call("GET", f"{_VALUE}{key}")
         return value
 
@@ -81,7 +81,7 @@ class RedisCache:
         return bool(await self._server.run_script(_DELETE, (), *_NAMES, key))
 
     async def invalidate(self, tag: str) -> int:
-        """Drop every entry with this tag; how many there were."""
+        """Drop every entry with this tag; returns their number."""
         return int(await self._server.run_script(_DROP, (), *_NAMES, tag))
 
     async def count(self, tag: str) -> int:
@@ -93,7 +93,7 @@ class RedisCache:
         return 0
 
     async def compact(self) -> None:
-        """Nothing is left of what was deleted, unless the server writes a log of its own: that is rewritten."""
+        """Deleted values leave no copy, unless the server writes a log of its own: that log is rewritten."""
         # A server that keeps an append-only file would hold the deleted texts until its next rewrite.
         persistence = await self._server.call("INFO", "persistence")
         if persistence["aof_enabled"] and not persistence["aof_rewrite_in_progress"]:

@@ -1,7 +1,7 @@
 """Answers to requests that may be sent again under one name, each made once by however many processes share a database.
 
-Whoever is first claims a name, for as long as it renews its lease; the others wait for what it answers. A process that
-dies leaves a claim that ends by itself.
+The first claims a name for as long as it renews its lease; the others wait for its answer. A process that dies leaves a
+claim that ends by itself.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Repeats:
         self._database = database
 
     async def claim(self, tenant: str, name: str, owner: str, ttl_s: float) -> Claim:
-        """Take the name for ``owner``, where nobody has it or answered under it."""
+        """Claim the name for ``owner`` unless somebody holds it or it has an answer."""
         now = time.time()
         new = {"tenant": tenant, "name": name, "owner": owner, "leased_until": now + LEASE_S, "expires_at": now + ttl_s}
 
@@ -46,7 +46,7 @@ class Repeats:
         return await self._database.write(work, durable=False)
 
     async def retake(self, tenant: str, name: str, owner: str, value: bytes) -> bool:
-        """Take the name again for ``owner``, where ``value`` is still what was answered; it counts no more."""
+        """Claim the name again for ``owner`` if its answer is still ``value``, which becomes void."""
         there = sa.update(repeats).where(_is(tenant, name), repeats.c.value == value)
         new: dict[str, Any] = {"value": None, "owner": owner, "leased_until": time.time() + LEASE_S}
         return bool(await self._database.write(lambda connection: connection.execute(there.values(**new)).rowcount))
@@ -70,12 +70,12 @@ class Repeats:
         await self._database.write(work, durable=True)
 
     async def release(self, tenant: str, name: str, owner: str) -> None:
-        """Give the claim back: whoever asks again begins anew."""
+        """Give up the claim: the next request starts again."""
         mine = sa.and_(_is(tenant, name), repeats.c.owner == owner, repeats.c.value.is_(None))
         await self._database.write(lambda connection: connection.execute(sa.delete(repeats).where(mine)) and None)
 
     async def invalidate(self, tag: str) -> int:
-        """Drop every answer with this tag; how many there were."""
+        """Drop every answer with this tag; returns their number."""
         named = sa.select(repeat_tags.c.name).where(repeat_tags.c.tag == tag)
         return await self._database.write(lambda connection: _drop(connection, repeats.c.name.in_(named)), durable=True)
 
@@ -85,7 +85,7 @@ class Repeats:
         return int(await self._database.read(lambda connection: connection.execute(query).scalar_one()))
 
     async def expire(self) -> int:
-        """Drop what has expired; how much that was."""
+        """Drop expired entries; returns their number."""
         old = repeats.c.expires_at < time.time()
         return await self._database.write(lambda connection: _drop(connection, old))
 

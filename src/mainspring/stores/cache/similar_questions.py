@@ -1,7 +1,7 @@
 """Questions that were answered, by their vectors: in memory, and in a file of its own that may be lost.
 
-An entry names the cached answer that it leads to and holds none itself. Entries are kept apart by ``scope``, which says
-for whom and in what an answer may be given again; nothing is ever looked for across scopes. ``similar_redis.py`` keeps
+An entry names the cached answer that it leads to and holds none itself. Entries are separated by ``scope``, which says
+for whom and under which conditions an answer may be reused. A search never crosses scopes. ``similar_redis.py`` keeps
 the same in Redis; one conformance suite holds for both.
 """
 
@@ -72,7 +72,7 @@ class SimilarStore(Protocol):
         ...
 
     async def invalidate(self, tag: str) -> int:
-        """Drop all with this tag; how many there were."""
+        """Drop all entries with this tag; returns their number."""
         ...
 
     async def count(self, tag: str) -> int:
@@ -88,7 +88,7 @@ class SimilarStore(Protocol):
         ...
 
     async def expire(self) -> int:
-        """Drop what has expired and is still there; how much that was."""
+        """Drop expired entries; returns their number."""
         ...
 
     async def compact(self) -> None:
@@ -219,7 +219,7 @@ class SimilarQuestions:
             self._loaded = True
 
     def _put(self, question: Question) -> list[str]:
-        """Take it in; the ids of those that leave for it."""
+        """Add the entry; returns the ids of entries that it displaces."""
         gone = [earlier] if (earlier := self._same.get((question.scope, question.question))) else []
         self._drop(gone)
         if len(self._entries) >= self._limit:

@@ -1,7 +1,7 @@
 """Questions that were answered, by their vectors, in Redis (8 or newer: it has vector sets).
 
-Each scope is a vector set whose elements are entry ids; what an entry says stands in a hash of its own, which ends with
-its time. An element whose hash is gone counts for nothing and is taken out when it is found.
+Each scope is a vector set of entry ids; each entry's content is a hash of its own, which expires. An element whose hash
+is gone counts for nothing and is taken out when it is found.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _TAG, _TAGS, _ALL = f"{PREFIX}similar-tag:", f"{PREFIX}similar-tags:", f"{PREFIX
 _SAME, _WRONG = f"{PREFIX}similar-same:", f"{PREFIX}similar-wrong:"
 _NAMES = (_SCOPE, _ENTRY, _TAGS, _TAG, _ALL, _SAME)
 _FIELDS = ("scope", "tenant", "question", "answer", "vector", "expires_at", "at")
-# So long a report of a wrong answer is remembered.
+# Seconds for which the report of a wrong answer is remembered.
 _WRONG_S = 90 * 86_400
 
 _LEAVE = """
@@ -154,7 +154,7 @@ class RedisSimilar:
         return int(await self._server.call("ZCOUNT", f"{_WRONG}{tenant}", since, "+inf"))
 
     async def expire(self) -> int:
-        """What has expired leaves with the next that is added, and its text is gone before."""
+        """An expired entry leaves the set when the next one is added; its text is already gone by then."""
         return 0
 
     async def compact(self) -> None:

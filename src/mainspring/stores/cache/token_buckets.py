@@ -17,7 +17,7 @@ ACCOUNTS = f"{PREFIX}limit:"
 WORKERS = f"{PREFIX}limit-workers"
 RUNNING = f"{PREFIX}running:"
 ALIVE_S = 30.0
-"""A server that was not heard of for so long is none."""
+"""A server that has sent no sign of life for this long does not count."""
 _RUNNING_S = 86_400
 
 # KEYS[1]: the account. ARGV: now ('' for the server's clock), 'take' or 'give', then capacity, period and amount of
@@ -67,7 +67,7 @@ end
 return {failed, string.format('%.17g', wait), unpack(levels)}
 """
 
-# KEYS[1]: the workers. ARGV: this one's name, how long one counts. Answers with how many there are.
+# KEYS[1]: the workers. ARGV: this worker's name, seconds for which a worker counts. Returns the number of workers.
 _BEAT = """
 local t = redis.call('TIME')
 redis.call('ZADD', KEYS[1], t[1], ARGV[1])
@@ -76,9 +76,10 @@ redis.call('EXPIRE', KEYS[1], 10 * ARGV[2])
 return redis.call('ZCARD', KEYS[1])
 """
 
-# KEYS[1]: how many requests of a tenant run at each worker, KEYS[2]: the workers. ARGV: this one's name, the number of
-# this message, how many run here, how many may run in all (0: it only says so), how long a worker counts, and how long
-# all this is kept. Answers with -1, or with how many run without the last one where that may not.
+# KEYS[1]: how many requests of a tenant run at each worker, KEYS[2]: the workers. ARGV: this worker's name, the
+# number of this message, the requests that run here, the limit over all workers (0: report only), seconds for which a
+# worker counts, seconds until all this expires. Answers with -1, or with how many run without the last one where that
+# may not.
 _RUN = """
 local now = tonumber(redis.call('TIME')[1])
 redis.call('ZADD', KEYS[2], now, ARGV[1])
@@ -112,7 +113,7 @@ return -1
 
 @dataclass(frozen=True, slots=True)
 class BucketRequest:
-    """An amount of one bucket, and what that bucket is."""
+    """An amount to take from one bucket, and the bucket's rate and size."""
 
     capacity: int
     period_s: float
@@ -148,18 +149,19 @@ class SharedBuckets:
         return await self._run(account, "give", asked)
 
     async def beat(self, worker: str) -> int:
-        """Say that ``worker`` lives; how many do."""
+        """Record a sign of life of ``worker``; returns the number of live workers."""
         return int(await self._redis.run_script(_BEAT, [WORKERS], worker, int(ALIVE_S)))
 
     async def run(self, tenant: str, worker: str, number: int, running: int, limit: int) -> int | None:
-        """Say that so many requests of ``tenant`` run at ``worker``, the last of which has just come; ``number`` grows
-        with each message. With a ``limit`` of all servers: None where it may run, else how many do without it."""
+        """Report the number of requests of ``tenant`` that run at ``worker``, the last of which has just arrived;
+        ``number`` grows with each message. With a ``limit`` of all servers: None where it may run, else how many do
+        without it."""
         told = (worker, number, running, limit, int(ALIVE_S), _RUNNING_S)
         ran = int(await self._redis.run_script(_RUN, [RUNNING + tenant, WORKERS], *told))
         return None if ran < 0 else ran
 
     async def leave(self, worker: str) -> None:
-        """``worker`` lives no more."""
+        """``worker`` has stopped."""
         await self._redis.call("ZREM", WORKERS, worker)
 
     async def _run(self, account: str, mode: str, asked: Sequence[BucketRequest]) -> Taken:

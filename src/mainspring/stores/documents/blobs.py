@@ -1,8 +1,8 @@
 """Blobs: immutable bytes under their sha256, in a local directory.
 
-A blob is whole or absent: it is written beside its place, synced, renamed, and its directory synced. Who may read
-one is decided by the rows that name it (files and documents, under their tenant): nothing outside the stores
-asks for a blob by a hash that came from outside.
+A blob is whole or absent: it is written beside its place, synced, renamed, and its directory synced. The rows that name
+a blob (files and documents, under their tenant) decide who may read it: nothing outside of the stores asks for a blob
+by a hash from outside.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from mainspring.stores.schema import discarded, documents, files
 from mainspring.stores.sql.database import Database
 from mainspring.stores.sql.disk_space import DiskRoom
 
-# What a killed process left half written is nobody's after this long.
+# A killed process may leave partial files; after this many seconds they are deleted.
 ABANDONED_S = 3600.0
 
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
@@ -130,10 +130,10 @@ def discard(connection: sa.Connection, sha256: str) -> None:
 
 
 async def sweep(database: Database, blobs: Blobs) -> None:
-    """Delete the discarded blobs that no file and no document names any more.
+    """Delete the discarded blobs that no file and no document names.
 
-    Apart from, and after, the commit that let go of them: bytes that go before that commit would be missing
-    if it never came. A sweep that fails or dies is made up for by the next, at the latest at the next opening.
+    This runs apart from, and after, the commit that discarded them: if bytes were deleted first and the commit failed,
+    they would be missing. A sweep that fails or dies is made up for by the next, at the latest at the next opening.
     """
 
     def work(connection: sa.Connection) -> None:

@@ -80,11 +80,11 @@ class Documents:
         file_id: str | None = None,
         about: About | None = None,
     ) -> DocumentVersion:
-        """Start a generation of the document ``source_key``, which is made when it is new.
+        """Start a generation of the document ``source_key``, creating the document if it is new.
 
-        The latest to begin wins: earlier ones that are still under way can no longer be published. An access list
-        that takes access away does so at once, for what is read meanwhile too. Raises ``NotFound`` when the
-        collection is gone.
+        The latest to begin wins: earlier ones that are still under way can no longer be published. An access list that
+        removes access takes effect at once, also for the current generation. Raises ``NotFound`` when the collection is
+        gone.
         """
         about, now = about or About(), time.time()
         new = _new(collection, source_key, sha256, name, now) | columns_of(about)
@@ -246,7 +246,7 @@ class Documents:
     async def screened(
         self, collection: Collection, document: Document, screening: Screening, findings: Mapping[str, int]
     ) -> None:
-        """Note what was found in the text that is read now; searches heed it at once. See ``screening.note``."""
+        """Record the findings in the current text; searches respect them at once. See ``screening.note``."""
 
         def work(connection: sa.Connection) -> int:
             return screening_rows.note(connection, collection, document, screening, findings)
@@ -256,8 +256,8 @@ class Documents:
     async def fail(
         self, collection: Collection, document_id: str, error: str, *, generation: int | None = None
     ) -> None:
-        """Note that an ingest failed; what readers see stays. Nothing is noted when a newer ingest than
-        ``generation`` has begun, or when the document is gone."""
+        """Note that an ingest failed; what readers see stays. Nothing is recorded if a newer ingestion than
+        ``generation`` has started or the document is gone."""
         failed = sa.update(documents).where(_one(collection, document_id))
         if generation is not None:
             failed = failed.where(documents.c.begun == generation)
@@ -322,7 +322,8 @@ class Documents:
     async def named(
         self, collection: Collection, document_ids: AnyCollection[str], groups: frozenset[str] | None
     ) -> dict[str, Document]:
-        """Those that there are and that ``groups`` may see (None: maintenance), by id. Takes some hundred ids."""
+        """The documents with these ids that exist and that ``groups`` may see (None: maintenance). Takes some hundred
+        ids."""
         query = sa.select(documents).where(changes.within(collection), documents.c.id.in_(sorted(document_ids)))
         found = await self._database.read(lambda connection: connection.execute(query).all())
         return {row.id: document_of(row) for row in found if visible(row, groups)}
@@ -330,8 +331,8 @@ class Documents:
     async def current(self, collection: Collection, groups: frozenset[str] | None) -> CurrentGenerations:
         """The generation that is read of each document that has one and that ``groups`` may see.
 
-        This is what a search passes to ``VectorStore.search``: with ``principal.groups``, so that what those may not
-        see cannot be found. None gives all and is for maintenance only. Asking costs one look at the collection's
+        A search passes this to ``VectorStore.search``, with ``principal.groups``, so that it cannot find documents that
+        those groups may not see. None gives all and is for maintenance only. Asking costs one look at the collection's
         version; the mapping is kept until that grows. Raises ``NotFound``: no such collection.
         """
         key = _key(collection)
@@ -346,8 +347,8 @@ class Documents:
         return fresh.view(groups)
 
     async def since(self, collection: Collection, version: int) -> list[Document] | None:
-        """The documents that changed after ``version`` of the collection; None: some were removed since, so that
-        all are to be read again."""
+        """The documents that changed after ``version`` of the collection; None if some were removed since: read all of
+        them again."""
         found = await self._database.read(lambda connection: changes.since(connection, collection, version))
         return None if found is None else [document_of(row) for row in found]
 
@@ -368,7 +369,7 @@ def _key(collection: Collection) -> tuple[str, str]:
 
 
 def _new(collection: Collection, source_key: str, sha256: str, name: str, now: float) -> dict[str, Any]:
-    """A row of ``documents`` that nothing is known of yet."""
+    """A row of ``documents`` before its first ingestion."""
     return {
         "tenant": collection.tenant,
         "collection_id": collection.id,

@@ -1,6 +1,6 @@
 """What changed in a collection: its version grows, and each document keeps the version at which it last changed.
 
-So whoever knows a collection at one version reads only what changed since, unless a document was removed.
+A reader that knows the collection at one version therefore reads only later changes, unless a document was removed.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from mainspring.stores.schema import collections, documents
 
 
 def require(connection: sa.Connection, collection: Collection, *, hold: bool = False) -> int:
-    """The collection's version. ``hold``: nobody deletes or changes it until this transaction ends.
-    Raises ``NotFound`` when it is gone."""
+    """The collection's version. ``hold``: locks the row until this transaction ends. Raises ``NotFound`` when it is
+    gone."""
     query = sa.select(collections.c.version).where(_row_of(collection))
     if hold:
         query = query.with_for_update()
@@ -41,7 +41,7 @@ def bump(connection: sa.Connection, collection: Collection, *, removing: bool = 
 
 def generations(connection: sa.Connection, collection: Collection, known: Generations | None) -> Generations:
     """The generations that are read now. Raises ``NotFound`` when the collection is gone."""
-    # The version first: what is read after it is at least as new, and is read again next time.
+    # The version first: rows that are read after it are at least as new, and are read again next time.
     version = require(connection, collection)
     if known is not None and known.version == version:
         return known

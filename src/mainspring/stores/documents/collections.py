@@ -1,11 +1,11 @@
-"""Collections of documents, each visible to its tenant or to some groups of it.
+"""Collections of documents, each visible to its whole tenant or to some of its groups.
 
-Whoever asks for collections says for which groups: what those may not see is not found. The methods on documents
-take a ``Collection``, which only such a question gives out.
+Every read names the caller's groups: collections that they may not see are not found. The methods on documents take a
+``Collection``, which only such a question gives out.
 
-Nobody can make a second collection under a name that they see already. One that they do not see does not keep them
-from it: a refusal would tell that it exists. So names are unique within one set of groups, and who sees two of a name
-gets the older: a name that is in use is never taken over by a newcomer.
+A caller cannot create a second collection under a name that it can see. A collection that it cannot see does not block
+the name: a refusal would reveal that it exists. So names are unique within one set of groups, and who sees two of a
+name gets the older: a name that is in use is never taken over by a newcomer.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Collections(Documents):
         metadata: Mapping[str, str] | None = None,
         description: str = "",
     ) -> Collection:
-        """A new collection of ``groups``; ``seen_by`` are the groups of whoever makes it (None: the same).
+        """A new collection of ``groups``; ``seen_by`` are the creator's groups (None: the same).
 
         Raises ``Conflict`` when those see one of that name already, ``InvalidRequest`` for a name that is empty or
         looks like an id.
@@ -106,7 +106,7 @@ class Collections(Documents):
         return collection
 
     async def check_room(self, tenant: str) -> None:
-        """Raises ``QuotaExceeded`` where the tenant has as many chunks as it may."""
+        """Raises ``QuotaExceeded`` if the tenant has its maximum of chunks."""
         await self._quotas.check(tenant, "chunks")
 
     async def update(
@@ -117,7 +117,7 @@ class Collections(Documents):
         name: str | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> Collection:
-        """Rename it or give it other metadata (None: as they are). Raises what ``create`` does, and ``NotFound``."""
+        """Rename it or replace its metadata (None: unchanged). Raises what ``create`` does, and ``NotFound``."""
         changed = dataclasses.replace(
             collection,
             name=collection.name if name is None else _checked(name),
@@ -145,7 +145,7 @@ class Collections(Documents):
         return found[0]
 
     async def known(self, tenant: str, collection_id: str) -> Collection:
-        """The collection, whoever may see it: for maintenance. Raises ``NotFound``."""
+        """The collection without an access check: for maintenance. Raises ``NotFound``."""
         query = sa.select(collections).where(collections.c.tenant == tenant, collections.c.id == collection_id)
         row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
         if row is None:
@@ -314,7 +314,7 @@ class Collections(Documents):
 def _seen(
     connection: sa.Connection, tenant: str, groups: frozenset[str], where: sa.ColumnElement[bool]
 ) -> sa.Select[Any]:
-    # The one place where collections are read for somebody.
+    # The only place where collections are read for a caller.
     return sa.select(collections).where(
         collections.c.tenant == tenant, where, RowAccess(connection, groups).sees_collection()
     )

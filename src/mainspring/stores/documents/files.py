@@ -1,8 +1,8 @@
 """Uploaded files: a row that says whose and what, and a blob with the bytes.
 
-Until it is attached a file is for the groups of the key that uploaded it (none: for the tenant). From then on it is
-as restricted as the documents that were made of it, each with its collection: who may read one of them may have the
-original. What a batch answered is for those who are in all groups of its key: any of them may have opened a document.
+Until it is attached a file is for the groups of the key that uploaded it (none: for the tenant). From then on the file
+is as restricted as the documents made from it, each with its collection: whoever may read one of them may have the
+original. A batch's output is for callers in all groups of its key: any of these groups may have opened a document.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Files:
             data = cards.scrub_lines(data)
         elif self._redact:
             data = cards.scrub_text(data)
-        # Before it is written: what is refused takes no disk.
+        # Checked before writing: a refused file takes no disk space.
         for each, adding in (("files", 1), ("file_bytes", len(data))):
             await self._quotas.check(tenant, each, adding=adding)
         sha256 = await self._blobs.put(data)
@@ -120,8 +120,8 @@ class Files:
         return (await self._database.read(work)).map(_info)
 
     async def uses(self, tenant: str, file_id: str, *, groups: frozenset[str]) -> builtins.list[tuple[str, str]]:
-        """The collection and document ids that were made of a file. Raises ``NotFound``, and ``Conflict`` where
-        ``groups`` may not see all of them."""
+        """The collection and document ids that were made of a file. Raises ``NotFound``, and ``Conflict`` if ``groups``
+        may not see all of them."""
         made_of = sa.and_(documents.c.tenant == tenant, documents.c.file_id == file_id)
         query = sa.select(documents.c.collection_id, documents.c.id).join(collections, IN_COLLECTION).where(made_of)
         await self.get(tenant, file_id, groups=groups)
@@ -150,7 +150,7 @@ class Files:
         """Forget a file, and its bytes unless another file or document has the same. ``groups`` None: the caller has
         looked who asks. ``by`` whom is written into the audit log; None: what it is a part of is written there.
 
-        Raises ``NotFound``, and ``Conflict`` while documents are made of it.
+        Raises ``NotFound``, and ``Conflict`` while documents depend on it.
         """
         if groups is not None:
             await self.get(tenant, file_id, groups=groups)
@@ -194,7 +194,7 @@ class Files:
 def _seen(
     connection: sa.Connection, tenant: str, groups: frozenset[str], where: sa.ColumnElement[bool]
 ) -> sa.Select[Any]:
-    # The one place where files are read for somebody.
+    # The only place where files are read for a caller.
     sight = RowAccess(connection, groups)
     uses = (
         sa.select(documents.c.id)

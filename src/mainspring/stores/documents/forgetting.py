@@ -64,8 +64,8 @@ def _note(connection: sa.Connection, collection: Collection, document_id: str, t
 def _narrow_files(connection: sa.Connection, gone: Sequence[sa.Row[Any]], groups: frozenset[str]) -> None:
     """Uploaded files that no document is made of any more stay with those who could read the last one.
 
-    ``gone`` are rows of deleted documents, ``groups`` their collection's list. Otherwise a file would be for all whom
-    its uploader's groups are as soon as the restricted document goes.
+    ``gone`` are rows of deleted documents, ``groups`` their collection's list. Otherwise the file would be open to all
+    of its uploader's groups as soon as the restricted document is deleted.
     """
     for row in gone:
         if row.file_id is None:
@@ -78,7 +78,7 @@ def _narrow_files(connection: sa.Connection, gone: Sequence[sa.Row[Any]], groups
         lists = [groups, *(frozenset(rows.load(each)) for each in (row.groups, row.read_groups, theirs))]
         narrowed: frozenset[str] = frozenset()
         for each in lists:
-            # Where two lists share nobody, the document's own comes first.
+            # If two lists have no common group, the document's own list is used.
             narrowed = (narrowed & each or each) if narrowed and each else narrowed or each
         connection.execute(sa.update(files).where(mine).values(groups=rows.names(narrowed)))
 

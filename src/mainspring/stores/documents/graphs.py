@@ -1,8 +1,8 @@
 """The graphs of documents, one text a generation, beside the documents' own rows.
 
 A graph is written in the commit that makes its generation the one that is read, and forgotten in the commit that
-supersedes or removes that: there is no moment at which one is there without the other. Whoever reads says which
-generations may be read, and gets no other.
+supersedes or removes that: there is no moment at which one is there without the other. The reader says which
+generations it may read and gets no others.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _BATCH = 400
 
 
 class Graphs:
-    """Reads and writes graphs of documents; what is in them is the rag room's business."""
+    """Reads and writes the graphs of documents; the rag room defines their content."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -44,7 +44,7 @@ class Graphs:
         return found
 
     async def marks(self, collection: Collection) -> dict[str, tuple[int, str]]:
-        """(generation, digest of its graph) of each document that has one, whoever may see it."""
+        """(generation, digest of its graph) of each document that has a graph, without an access check."""
         query = sa.select(document_graphs.c.document_id, document_graphs.c.generation, document_graphs.c.mark)
         query = query.where(_within(collection))
         found = await self._database.read(lambda connection: connection.execute(query).all())
@@ -56,9 +56,10 @@ class Graphs:
         return {name: number for name, number in current.items() if have.get(name, (0, ""))[0] != number}
 
     async def put(self, collection: Collection, graphs: Sequence[tuple[str, int, str]]) -> int:
-        """Keep (document id, generation, graph) of generations that are read at this moment; how many are.
+        """Store (document id, generation, graph) for generations that are current; returns their number.
 
-        What was superseded or removed meanwhile is left out. Raises ``NotFound`` where the collection is gone.
+        Generations that were superseded or removed in the meantime are skipped. Raises ``NotFound`` where the
+        collection is gone.
         """
 
         def work(connection: sa.Connection) -> int:

@@ -13,7 +13,7 @@ from mainspring.core.types import confinement
 
 Status = Literal["in_progress", "completed", "failed"]
 Screening = Literal["", "clean", "flagged", "quarantined", "released"]
-"""Empty: nobody has looked for instructions in it. Searches do not find what is ``quarantined``."""
+"""Empty: not screened yet. Searches do not find what is ``quarantined``."""
 Attributes = Mapping[str, str | int | float | bool]
 
 
@@ -78,8 +78,8 @@ class DocumentVersion:
 class Publication:
     """What is to be published of a document: see ``Documents.publish``.
 
-    With ``text`` its blob is written again where another document's removal took it meanwhile. ``graph`` is what the
-    text says of which entities (empty: that is not known).
+    With ``text``, its blob is written again if the removal of another document deleted it in the meantime. ``graph`` is
+    the document's serialised graph (empty: unknown).
     """
 
     document_id: str
@@ -100,10 +100,10 @@ class Document:
     """A document of a collection.
 
     ``source_key`` names it within its collection (a path, a file id). ``status``, ``error``, ``sha256``, ``name``,
-    ``file_id`` and ``about`` are those of the latest ingest; ``generation`` (0: none yet), ``chars``, ``chunks``,
-    ``pages``, ``parser`` and ``text_blob`` those of what readers see, which stays when a later ingest fails; ``begun``
-    is the generation of the latest ingest.
-    So a source is unchanged when sha256 and recipe are these and the status is ``completed``.
+    ``file_id`` and ``about`` describe the latest ingestion. ``generation`` (0: none yet), ``chars``, ``chunks``,
+    ``pages``, ``parser`` and ``text_blob`` describe what readers see, which stays if a later ingestion fails. ``begun``
+    is the generation of the latest ingestion. So a source is unchanged when sha256 and recipe are these and the status
+    is ``completed``.
     """
 
     document_id: str

@@ -1,4 +1,4 @@
-"""What documents were found to hold when they were looked at, and whether searches may find them."""
+"""The findings of screening for documents, and whether searches may find them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mainspring.stores.schema import documents
 
 
 def columns(old: sa.Row[Any], wanted: Publication) -> dict[str, Any]:
-    """Columns of a document that is published. What somebody has released stays so, as long as it says the same."""
+    """Columns of a document that is published. A released document stays released while its findings are the same."""
     released = old.screening == "released" and old.text_blob == wanted.text_blob and bool(wanted.findings)
     screening: Screening = "released" if released else wanted.screening
     return {"screening": screening, "findings": rows.dump(dict(wanted.findings))}
@@ -28,7 +28,7 @@ def note(
     screening: Screening,
     findings: Mapping[str, int],
 ) -> int:
-    """Note what was found in the text that is read now; the collection's version from then on. Raises ``NotFound``, and
+    """Record the findings in the current text; returns the collection's new version. Raises ``NotFound``, and
     ``Conflict`` where the document is gone, or another text of it is read by now."""
     version = changes.bump(connection, collection)
     same = sa.and_(

@@ -1,7 +1,7 @@
 """Where the documents of collections come from, and how far each source has been followed.
 
-A source's cursor is written after the documents that it stands for are published: a process that dies in between
-reads those again and finds them unchanged.
+A source's cursor is written after its documents are published: a process that dies in between reads them again and
+finds them unchanged.
 """
 
 from __future__ import annotations

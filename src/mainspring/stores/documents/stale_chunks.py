@@ -17,7 +17,7 @@ from mainspring.stores.vectors.base import StaleChunks
 
 
 def note(connection: sa.Connection, collection: Collection, document_id: str, below: int) -> None:
-    """Of this document the generations below ``below`` are stale, but not the one that is read."""
+    """The generations below ``below`` of this document are stale, except the current one."""
     entry = {
         "tenant": collection.tenant,
         "collection_id": collection.id,

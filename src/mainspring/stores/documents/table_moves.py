@@ -1,8 +1,8 @@
-"""Moving the chunks of a collection to another table of the vector store, as re-indexing does.
+"""Moving the chunks of a collection to another table of the vector store, for re-indexing.
 
 A collection's row names the table that is read and, in ``building``, one other: a table that is being filled, or one
-that was read before and is still to be dropped. Whatever dies leaves that name behind, and whoever comes next drops
-the table. Of two who move a collection at once the later one wins.
+that was read before and is still to be dropped. A process that dies leaves that name behind, and the next one drops the
+table. Of two who move a collection at once the later one wins.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ async def finish(database: Database, collection: Collection, dropped: str) -> No
 
 
 def moved(connection: sa.Connection, collection: Collection) -> Conflict | None:
-    """What keeps chunks that were written for ``collection`` from being published: its table is another now."""
+    """Prevents chunks written for ``collection`` from being published: its table has changed."""
     stored_in = connection.execute(sa.select(collections.c.stored_in).where(_row_of(collection))).scalar_one_or_none()
     if stored_in == collection.stored_in:
         return None

@@ -1,4 +1,4 @@
-"""Which documents of a collection a caller may see: one rule, used by every question that is asked for somebody.
+"""The documents of a collection that a caller may see: one rule for every query on a caller's behalf.
 
 A document is seen by those whom both its access lists admit: that of the text which is read and that of the latest
 ingest. So taking access away counts at once, and giving it counts when the text that it was given for is read.

@@ -44,8 +44,8 @@ _log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class KeyInfo:
     """A key without its secret; ``hint`` is how the secret begins. Times are Unix seconds. ``tier`` names its rate
-    limits in ``serving.tiers`` (empty: those of everybody); ``consent``: what is asked with it may be learnt from;
-    ``reach`` is what it is limited to; ``parent`` made it, and the budgets of ``lineage`` hold it: see
+    limits in ``serving.tiers`` (empty: the default). ``consent``: its requests may be used for learning. ``reach``
+    limits it. ``parent`` created it, and its spending counts for the budgets of ``lineage``: see
     ``stores.keys.lineage``."""
 
     id: str
@@ -170,8 +170,9 @@ class Keys:
     ) -> builtins.list[str]:
         """Refuse the key from now on: here at once, elsewhere within ``REMEMBERED_S``; the ids of what was revoked.
 
-        ``children`` says what becomes of the usable keys that it and those made: they end with it, or are kept, then as
-        if its own maker had made them. Raises ``NotFound``, and ``Conflict`` where there are some and nothing is said.
+        ``children`` says what happens to the usable keys that it and its descendants created: they are revoked too, or
+        kept as if its own maker had created them. Raises ``NotFound``, and ``Conflict`` if there are such keys and
+        ``children`` is not given.
         """
 
         def work(connection: sa.Connection) -> builtins.list[str]:
@@ -195,7 +196,7 @@ class Keys:
                 self._audit.append(connection, tenant, "key.revoked", by, object=each, details=told)
             return ended
 
-        # A secret that got out is taken back on a full disk, too.
+        # Revoking a leaked secret must also work on a full disk.
         ended = await self._database.write(work, frees=True)
         self._forget()
         return ended
@@ -210,7 +211,7 @@ class Keys:
         return [info for info in await self.list(tenant) if info.id in found]
 
     async def rotate(self, tenant: str, key_id: str, *, overlap_s: float = 0.0, by: By = LOCAL) -> tuple[KeyInfo, str]:
-        """A new key with the old one's name, scopes, groups, tier and end; the old one expires after ``overlap_s``.
+        """A new key with the old key's name, scopes, groups, tier and expiry; the old key expires after ``overlap_s``.
 
         Raises ``NotFound`` for a key that is unknown, revoked or expired.
         """
@@ -236,7 +237,7 @@ class Keys:
         await self._changed(tenant, key_id, "key.limits", by, tier=tier)
 
     async def set_consent(self, tenant: str, key_id: str, consent: bool, *, by: By = LOCAL) -> None:
-        """Whether what is asked with the key may be learnt from, where a request does not say. Raises ``NotFound``."""
+        """Whether the key's requests may be used for learning if they do not say. Raises ``NotFound``."""
         await self._changed(tenant, key_id, "key.consent", by, consent=consent)
 
     async def any_admin(self) -> bool:
@@ -278,7 +279,7 @@ class Keys:
             if await self._look_up(digest) is None:
                 self._remembered.pop(digest, None)
         except MainspringError as error:
-            # What is remembered still ends in time; the request after that is told.
+            # A remembered key still expires; the next request is told.
             _log.warning("an API key could not be read again: %s", error)
         finally:
             self._rereading.discard(digest)
@@ -289,7 +290,7 @@ class Keys:
         if not found:
             return None
         info = found[0]
-        # What was read before a revocation must not be remembered after it.
+        # A value that was read before a revocation must not be remembered after it.
         if forgotten == self._forgotten:
             self._remembered[digest] = (info, asked_at)
         if info.usable(time.time()) and (info.last_used_at or 0.0) < time.time() - USE_RESOLUTION_S:

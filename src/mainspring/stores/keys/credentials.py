@@ -1,8 +1,8 @@
 """Credentials of providers, encrypted at rest: what ``api_key: credential:NAME`` in the configuration means.
 
 Each secret is encrypted with a random key of its own, and that key with one of the keyring, which is not in the
-database (AES-256-GCM both times; names and key ids are bound in). So a copy of the database tells nothing, a row that
-was changed or moved to another name is refused, and another key of the ring means encrypting small keys anew.
+database (AES-256-GCM both times; names and key ids are bound in). A copy of the database reveals nothing, a row that
+was changed or moved to another name is refused, and changing the master key re-encrypts only small keys.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class CredentialInfo:
 
 
 class Credentials:
-    """The credentials of this installation. They are no tenant's: the configuration that names them is none's."""
+    """The credentials of this installation. They belong to no tenant, like the configuration that names them."""
 
     def __init__(self, database: Database, settings: Settings, audit: Audit | None = None) -> None:
         self._database = database

@@ -49,7 +49,7 @@ def path_of(settings: Settings) -> Path:
 
 
 def keyring(settings: Settings, *, make: bool = False) -> Keyring:
-    """The configured keys. ``make``: write a file of one new key where there is none.
+    """The configured keys. ``make``: create the file with a new key if it does not exist.
 
     Raises ``SettingsError`` for keys that are none, a file that others may read, and one that is not there.
     """
@@ -98,7 +98,8 @@ def _ring(written: Sequence[str], place: str) -> Keyring:
 
 def _write(path: Path, keys: Sequence[str], *, replace: bool) -> None:
     private_files.folder(path.parent)
-    # Made whole beside it: nobody reads half a key, and of two that begin at once one wins. 0600 from its first byte.
+    # Written to another file first and renamed: nobody reads half a key, and of two processes that start together one
+    # wins. Mode 0600 from the first byte.
     handle, made = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "w", encoding="ascii") as file:
@@ -111,7 +112,7 @@ def _write(path: Path, keys: Sequence[str], *, replace: bool) -> None:
             try:
                 os.link(made, path)
             except FileExistsError:
-                # Somebody else's is as good.
+                # A key that another process wrote is equally good.
                 return
         folder = os.open(path.parent, os.O_RDONLY)
         try:

@@ -1,8 +1,8 @@
 """Which key made which: what ends with a key, and whose budgets hold those that it made. For use in a transaction.
 
 ``parent`` is the key (or the token's subject) that made a key, empty where it was made at the machine; it changes when
-that key is replaced. ``lineage`` names every key whose budgets hold this one: those above it and those in whose place
-it stands. It only grows, so that neither a new key nor a replaced one escapes a budget.
+that key is replaced. ``lineage`` names every key whose budgets count this key's spending: its ancestors and the keys
+that it replaced. It only grows, so that neither a new key nor a replaced one escapes a budget.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def check_parent(connection: sa.Connection, tenant: str, parent: str, expires_at
     if not parent.startswith(KEY):
         return
     query = sa.select(keys.c.expires_at, keys.c.revoked_at).where(keys.c.tenant == tenant, keys.c.id == parent)
-    # Whoever revokes it at this moment either finds the new key, or keeps it from being made.
+    # A concurrent revocation either finds the new key or prevents its creation.
     found = connection.execute(query.with_for_update()).one_or_none()
     if found is None or found.revoked_at is not None or (found.expires_at or time.time() + 1) <= time.time():
         raise Forbidden("the key that would make this one has ended", remedy="Use another")
@@ -47,7 +47,7 @@ def check_parent(connection: sa.Connection, tenant: str, parent: str, expires_at
 
 
 def below(connection: sa.Connection, tenant: str, key_id: str) -> list[str]:
-    """The ids of all keys that ``key_id`` and those that it made have made, ended ones too."""
+    """The ids of all descendants of ``key_id``, expired ones included."""
     reached: dict[str, None] = {}
     waiting = [key_id]
     while waiting:
@@ -78,7 +78,7 @@ def move(connection: sa.Connection, tenant: str, old: str, new: str) -> None:
 
 
 def succeed(connection: sa.Connection, tenant: str, old: str, new: str) -> None:
-    """``new`` stands in the place of ``old``: it has made what that made, and its budgets hold all that."""
+    """``new`` replaces ``old``: it becomes the parent of its keys, and its budgets count their spending."""
     descendants = below(connection, tenant, old)
     move(connection, tenant, old, new)
     query = sa.select(keys.c.id, keys.c.lineage).where(keys.c.tenant == tenant, keys.c.id.in_(descendants))
@@ -89,7 +89,7 @@ def succeed(connection: sa.Connection, tenant: str, old: str, new: str) -> None:
 
 
 def held_by(connection: sa.Connection, tenant: str, key_id: str) -> list[str]:
-    """The ids of the keys that a budget of ``key_id`` holds: itself, and those of whose lineage it is."""
+    """The ids of the keys whose spending a budget of ``key_id`` counts: itself and every key with it in its lineage."""
     found = connection.execute(
         sa.select(keys.c.id, keys.c.lineage).where(keys.c.tenant == tenant, keys.c.lineage.contains(f'"{key_id}"'))
     )
@@ -103,7 +103,7 @@ def of(connection: sa.Connection, tenant: str, key_ids: Iterable[str]) -> dict[s
 
 
 def has_made(key_id: str, living: Sequence[tuple[str, str]]) -> Conflict:
-    """What whoever revokes ``key_id`` is told, which made the ``living`` (id, name)."""
+    """The error for revoking ``key_id`` without ``children`` while it has the ``living`` (id, name)."""
     shown = ", ".join(f"{name} ({each})" for each, name in living[:5]) + (", ..." if len(living) > 5 else "")
     return Conflict(
         f"{key_id} made {len(living)} {'key that is' if len(living) == 1 else 'keys that are'} in use: {shown}",

@@ -1,7 +1,7 @@
 """Quotas: what a tenant may have and how much of it there is, counted in the transaction that would add to it.
 
-The amounts are those of ``limits`` in the settings, or what the operator set for one tenant, which lies in the
-database. Of what is far below its limit a count is remembered for a while; near it every addition counts anew.
+The amounts come from ``limits`` in the settings, or from the operator's own values for one tenant in the database. A
+count far below its limit is remembered for a while; close to the limit, every addition counts again.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from mainspring.stores.schema import (
 from mainspring.stores.sql.database import Database
 
 REMEMBERED_S = 3.0
-# A count is believed for so long, while it and what was added stay below nine tenths of the limit.
+# Seconds for which a count is trusted, while the count and the additions stay below nine tenths of the limit.
 COUNTED_S = 30.0
 IN_FLIGHT = 100
 REMEMBERED = 10_000
@@ -119,7 +119,7 @@ class Quotas:
         return await self._database.read(work)
 
     async def change(self, tenant: str, changes: Mapping[str, int | None], *, by: By = LOCAL) -> None:
-        """Set limits of one tenant; None: those of the settings again. Raises ``InvalidRequest`` naming the field."""
+        """Set the limits of one tenant; None returns to the settings. Raises ``InvalidRequest`` naming the field."""
         for name, amount in changes.items():
             if name not in self._settings.tenant.model_fields_set | set(type(self._settings.tenant).model_fields):
                 raise InvalidRequest(
@@ -142,7 +142,7 @@ class Quotas:
         self._read_at = None
 
     async def check(self, tenant: str, name: str, of: str = "", *, adding: int = 1) -> None:
-        """Raises ``QuotaExceeded`` where so much cannot be added; for what is added elsewhere."""
+        """Raises ``QuotaExceeded`` if the amount cannot be added; for additions that happen elsewhere."""
 
         def work(connection: sa.Connection) -> None:
             if limit := self._limit(connection, tenant, name):
@@ -157,7 +157,7 @@ class Quotas:
             return
         key, now = (tenant, name, of), time.monotonic()
         known = self._counted.get(key)
-        # What others add at this moment no count sees: there must be room for many of them.
+        # A count does not see concurrent additions: there must be room for many of them.
         near = limit - limit // 10
         roomy = IN_FLIGHT * adding <= limit // 10 and known is not None and known[0] + adding < near
         if known is not None and roomy and now - known[1] < COUNTED_S:

@@ -1,4 +1,4 @@
-"""From ``call`` events to the budgets that count them, and the events of limits that are reached by it."""
+"""Charges ``call`` events on the budgets that count them, and creates the events of limits that they reach."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Budgets: what a scope may spend in a window of time.
 
-What was spent is charged in the very commit that writes the ``call`` events, by whoever writes them: a period's
-``spent`` is the sum of the calls that it concerns, always. Before an answer the most that it may cost is set aside by
-one conditional UPDATE, so that no interleaving of requests or processes passes a hard limit; that commit replaces what
-was set aside by what was spent. A reservation is a lease: a process that dies gives it back by doing nothing.
+Spending is booked in the commit that writes the ``call`` events: a period's ``spent`` always equals the sum of its
+calls. Before an answer, one conditional UPDATE reserves its maximum cost, so that no interleaving of requests or
+processes passes a hard limit; the settling commit replaces the reservation by the cost. A reservation is a lease: a
+process that dies gives it back by doing nothing.
 """
 
 from __future__ import annotations
@@ -78,8 +78,8 @@ class Budgets:
 
         def work(connection: sa.Connection) -> None:
             if connection.dialect.name == "postgresql":
-                # Who writes calls at this moment either has committed them when they are summed here, or will find
-                # the budget when it looks for one, which it does after writing them.
+                # A concurrent writer of calls has either committed them before this sum, or looks for budgets after
+                # writing them and finds this one.
                 connection.execute(sa.text("LOCK TABLE events IN SHARE MODE"))
             if owner:
                 # Every server holds all budgets in memory.
@@ -108,7 +108,8 @@ class Budgets:
         return found[0]
 
     async def list(self, tenant: str | None = None) -> Sequence[Budget]:
-        """The tenant's budgets, or all of all tenants, oldest first; those over all tenants lie under ``""``."""
+        """The tenant's budgets, or those of all tenants, oldest first; budgets over all tenants are stored under
+        ``""``."""
         mine = sa.true() if tenant is None else budgets.c.tenant == tenant
         return await self._database.read(lambda connection: spending.find(connection, mine))
 
@@ -181,7 +182,7 @@ class Budgets:
         try:
             taken = await asyncio.shield(taking)
         except asyncio.CancelledError:
-            # Nobody knows of it who could settle it.
+            # No process knows it any more, so nobody can settle it.
             self._run_beside(f"give back {reservation}", partial(self._give_back, taking, reservation))
             raise
         self._live.add(reservation)
@@ -237,14 +238,14 @@ class Budgets:
         try:
             await self._read()
         except MainspringError as error:
-            # What is remembered still ends in time; the request after that is told.
+            # A remembered budget still expires; the next request is told.
             _log.warning("the budgets could not be read again: %s", error)
 
     async def _read(self) -> None:
         while True:
             asked_at, changes = time.monotonic(), self._changes
             found = await self.list()
-            # What was read before a change must be read again.
+            # A value that was read before a change must be read again.
             if changes == self._changes:
                 break
         known: dict[tuple[str, str, str], list[Budget]] = {}
@@ -268,7 +269,7 @@ def _unknown(budget_id: str) -> NotFound:
 
 
 def _told(budget: Budget) -> dict[str, Any]:
-    """What the audit log says of a budget; its name and what it is of may say something of somebody."""
+    """The audit log's record of a budget; the budget's name and scope may identify a person."""
     return {
         "scope": budget.scope,
         "of": Hidden(budget.subject),

@@ -1,6 +1,6 @@
-"""The ledger: what was spent, on what and by whom, summed over ``call`` events; what caches saved, over answers.
+"""The ledger: spending by purpose and payer, summed over ``call`` events; savings of caches, summed over answers.
 
-There is no second book: a sum here is a sum of the facts that each request settled.
+There is no second account: a sum here is a sum of facts that requests settled.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mainspring.stores.sql.row_access import RowAccess
 
 Dimension = Literal["tenant", "key", "application", "model", "day", "hour", "request"]
 UNCHARGED = "no"
-"""What the fact ``charged`` of a call says that is nobody's bill: a copy of a request for a model under trial."""
+"""Values of the fact ``charged`` for calls that nobody is billed for: copies of requests for a model under trial."""
 GIVEN_AGAIN = ("hit", "semantic")
 """What the fact ``cache`` of an answer says that was given before: to the same question, or to one that means it."""
 DIMENSIONS: tuple[Dimension, ...] = ("tenant", "key", "application", "model", "day", "hour", "request")
@@ -42,10 +42,10 @@ class LedgerLine:
     """Sums of one group: ``of`` has the group's value in each dimension. Money is in nano-US-dollars.
 
     ``saved_nanousd`` is what cached parts of prompts did not cost, ``hits`` how many answers came from a cache and
-    ``cache_saved_nanousd`` what those would have cost. ``unpriced`` calls are of models whose price nobody knows:
-    they count as 0 and are no free ones. ``routed`` answers came through the router; with always its large model they
-    would have cost ``routing_saved_nanousd`` more (less, where that is negative), but for ``routing_unknown`` ones, of
-    which nobody can say it for want of a price.
+    ``cache_saved_nanousd`` what those would have cost. ``unpriced`` calls are of models without a known price: they
+    count as 0 but are not free. ``routed`` answers came through the router. With only its large model they would have
+    cost ``routing_saved_nanousd`` more (or less, if negative), without the ``routing_unknown`` answers, whose price is
+    unknown.
     """
 
     of: dict[str, str]
@@ -114,7 +114,7 @@ class Ledger:
     async def hourly(self, since: int, until: int, tenant: str | None = None) -> dict[tuple[str, str], dict[int, int]]:
         """Nano-US-dollars of each (tenant, model) by hours since 1970, from ``since`` until before ``until``.
 
-        A day at a time: nobody waits for long behind it, and it reads no more than the calls of these hours.
+        One day at a time: nobody waits long behind it, and it reads only the calls of these hours.
         """
 
         def work(connection: sa.Connection, first: int, end: int) -> list[tuple[str, str, int, int]]:

@@ -22,10 +22,10 @@ Setter = Literal["operator", "tenant"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 WINDOWS: tuple[Window, ...] = get_args(Window)
 MOST = 2**62
-"""More than anybody has, and what the columns hold."""
+"""More than any budget, and as much as the columns hold."""
 
-# What runs for every request, written out: built anew each time, a statement takes longer to make than to run.
-# Nothing from outside is in the texts.
+# This statement runs for every request and is written as text: building it takes longer than executing it. Nothing
+# from outside is in the texts.
 _OF_TENANT = sa.text(
     'SELECT tenant, id, name, scope, subject, "window", limit_nanousd, limit_tokens, hard, created_at, setter'
     " FROM budgets WHERE tenant = :tenant OR tenant = '' ORDER BY tenant, id"
@@ -78,7 +78,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """What was spent and is set aside in one period; ``crossed_at``: when a limit was reached (None: it was not)."""
+    """The amounts spent and reserved in one period; ``crossed_at``: when a limit was reached (None: it was not)."""
 
     period: str
     spent_nanousd: int = 0
@@ -97,7 +97,7 @@ class Spending:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """One call, as far as budgets count it. ``at`` is Unix seconds."""
+    """One call, with the fields that budgets count. ``at`` is Unix seconds."""
 
     tenant: str
     key_id: str
@@ -109,7 +109,7 @@ class Charge:
 
 class Exhausted(Exception):
     """A hard budget does not hold what was to be set aside at the Unix time ``at``, which names its period. ``soon``:
-    it would, were nothing else set aside."""
+    the amount would fit without other reservations."""
 
     def __init__(self, budget: Budget, spent: Spending, at: float, *, soon: bool) -> None:
         super().__init__(budget.id)
@@ -225,7 +225,8 @@ def reserve(
     tokens: int,
     lease_s: float,
 ) -> list[tuple[Budget, Spending]]:
-    """Set so much aside of each of ``wanted`` that is still there; each with what was spent and is set aside.
+    """Reserve an amount of each budget of ``wanted`` that still exists; returns each with its amounts spent and
+    reserved.
 
     Raises ``Exhausted``, which must roll the transaction back.
     """
@@ -259,7 +260,7 @@ def of_tenant(connection: sa.Connection, tenant: str) -> list[Budget]:
 def _take(
     connection: sa.Connection, budget: Budget, here: dict[str, str], nanousd: int, tokens: int
 ) -> Spending | None:
-    # What costs nothing passes a limit of money, whatever was spent.
+    # A free call passes a limit of money, whatever was spent.
     money = budget.limit_nanousd if budget.hard and nanousd else None
     most = budget.limit_tokens if budget.hard and tokens else None
     limits = {"money": MOST if money is None else money, "most": MOST if most is None else most}
@@ -311,7 +312,7 @@ def give_back(connection: sa.Connection, settled: Sequence[str]) -> dict[Key, tu
 def charge_period(
     connection: sa.Connection, key: Key, nanousd: int, tokens: int, given_nanousd: int, given_tokens: int
 ) -> Spending:
-    """Add what was spent to a period and take off what was set aside; what it is then."""
+    """Add the cost to a period and remove the reservation; returns the new amounts."""
     here = {"tenant": key[0], "budget_id": key[1], "period": key[2]}
     given = {"given_nanousd": given_nanousd, "given_tokens": given_tokens}
     found = connection.execute(_CHARGE, {**here, "nanousd": nanousd, "tokens": tokens, **given}).one()

@@ -1,4 +1,4 @@
-"""Alerts as they were raised and cleared, what was told of them, and silences."""
+"""Alerts with the times when they were raised and cleared, their notices, and silences."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from mainspring.stores.sql.pages import Page, Place, Slice
 
 State = Literal["firing", "resolved"]
 NOTICE = "alert:"
-"""The kind of the jobs that tell of alerts begins with it; the receiver follows."""
+"""The prefix of the kind of notification jobs; the receiver follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """Nobody is told of alerts of this rule and this application (empty: of any) until then."""
+    """No notices go out for alerts of this rule and application (empty: of any) until then."""
 
     tenant: str
     id: str
@@ -74,7 +74,7 @@ class Silence:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something to be told to a receiver: a job of its own, durable with the alerts that it tells of."""
+    """A notice for a receiver: a job of its own, committed together with its alerts."""
 
     receiver: str
     tenant: str
@@ -95,8 +95,8 @@ class Alerts:
         return [_alert(row) for row in found]
 
     async def write(self, changed: Sequence[Alert], notices: Sequence[Notice], lease: Job | None) -> bool:
-        """Keep alerts as they are now and queue what is to be told of them, in one transaction; False, and nothing is
-        written, where the lease is somebody else's. Who acknowledged an alert meanwhile stays."""
+        """Store the current alerts and queue their notices, in one transaction; returns False, and writes nothing, if
+        another process holds the lease. Who acknowledged an alert meanwhile stays."""
 
         def work(connection: sa.Connection) -> bool:
             if lease is not None and not jobs.held(connection, lease):
@@ -140,7 +140,8 @@ class Alerts:
         return _alert(row)
 
     async def acknowledge(self, tenant: str, alert_id: str, by: str) -> Alert:
-        """Somebody looks after it: only its end is told. The first who says so stays. Raises ``NotFound``."""
+        """Somebody has acknowledged it: receivers are told only when it ends. The first who says so stays. Raises
+        ``NotFound``."""
         found = await self.get(tenant, alert_id)
         if found.acknowledged_by:
             return found
@@ -153,7 +154,7 @@ class Alerts:
         return replace(found, acknowledged_by=by, acknowledged_at=now)
 
     async def acknowledged(self, found: Sequence[Alert]) -> dict[str, tuple[str, float | None]]:
-        """By whom and when these were acknowledged, by their ids; those that were not are left out."""
+        """By whom and when these alerts were acknowledged, by id; alerts without acknowledgement are omitted."""
         named = sa.and_(alerts.c.id.in_([each.id for each in found]), alerts.c.acknowledged_by != "")
         query = sa.select(alerts.c.id, alerts.c.acknowledged_by, alerts.c.acknowledged_at).where(named)
         rows_ = await self._database.read(lambda connection: connection.execute(query).all())

@@ -1,7 +1,7 @@
 """Spans: the timed steps of traces. Telemetry: sampled, expiring, in a file that may be lost.
 
-A span holds neither prompts nor answers, but it names models, and collections are models: each is kept under the tenant
-and the groups of the key that asked, and read only by those who are in all of them.
+A span holds neither prompts nor answers, but it names models, and collections are models: it is stored under the tenant
+and groups of the asking key, and only callers in all of them can read it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ CREATE INDEX IF NOT EXISTS spans_roots ON spans (tenant, start_ns) WHERE root;
 @dataclass(frozen=True, slots=True)
 class SpanRow:
     """A finished span. Times are Unix nanoseconds, ``attributes`` is JSON text. ``tenant`` and ``groups`` (as
-    ``rows.names`` writes them) are those of the key that asked; ``root``: nothing of ours was above it."""
+    ``rows.names`` writes them) belong to the asking key; ``root``: no span of ours is above it."""
 
     trace_id: str
     span_id: str
@@ -69,7 +69,7 @@ class TraceFilter:
 
 @dataclass(frozen=True, slots=True)
 class TraceRow:
-    """A trace as it is listed: its outermost span, how many it has in all, and what its model calls cost together."""
+    """A trace in a list: its outermost span, its number of spans, and the total cost of its model calls."""
 
     root: SpanRow
     spans: int
@@ -115,7 +115,7 @@ class Spans:
             await self._file.run(work)
 
     async def trace(self, trace_id: str) -> list[SpanRow]:
-        """The spans of a trace in the order in which they began, whoever asked: for the operator at the machine."""
+        """The spans of a trace in order of their start, without an access check: for the operator at the machine."""
         query = f"SELECT {_COLUMNS} FROM spans WHERE trace_id = ? ORDER BY start_ns, span_id"  # noqa: S608
         found = await self._file.run(lambda connection: connection.execute(query, (trace_id,)).fetchall())
         return [_row(values) for values in found]

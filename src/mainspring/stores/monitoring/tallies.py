@@ -1,4 +1,4 @@
-"""Counts of the traffic by application and time, kept by whoever reads the event log, with how far it has read."""
+"""Counts of the traffic by application and time, with the position that their reader has reached in the event log."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class TallyRow:
 
 
 class StoredTallies(Sequence[TallyRow]):
-    """Rows whose JSON is parsed by whoever looks at them, in a thread of its own where they are many."""
+    """Rows whose JSON is parsed on access, in a thread of its own if there are many."""
 
     def __init__(self, found: Sequence[sa.Row[Any]]) -> None:
         self._found = found
@@ -94,8 +94,8 @@ class Tallies:
         return sorted((row.tenant, row.application) for row in found)
 
     async def write(self, changed: Sequence[TallyRow], name: str, position: int, lease: Job | None) -> bool:
-        """Put these in the place of what was there, and note that the reader ``name`` has come to ``position``, in one
-        transaction; False, and nothing is written, where the lease is somebody else's."""
+        """Replace the stored rows by these and record that the reader ``name`` has reached ``position``, in one
+        transaction; returns False, and writes nothing, if another process holds the lease."""
 
         def work(connection: sa.Connection) -> bool:
             if lease is not None and not jobs.held(connection, lease):
@@ -122,13 +122,14 @@ class Tallies:
         await self._database.write(lambda connection: connection.execute(old) and None, durable=False)
 
     async def accepted(self) -> dict[tuple[str, str], float]:
-        """Since when the traffic of an application (tenant, name) is what is to be expected, where somebody said so."""
+        """The time since which the traffic of an application (tenant, name) counts as normal, if an operator said
+        so."""
         query = sa.select(watermarks).where(watermarks.c.name.startswith(_ACCEPTED, autoescape=True))
         found = await self._database.read(lambda connection: connection.execute(query).all())
         return {(row.tenant, row.name.removeprefix(_ACCEPTED)): row.position for row in found}
 
     async def accept(self, tenant: str, application: str, since: float) -> None:
-        """What comes from ``since`` on is what is to be expected of this application."""
+        """Traffic from ``since`` on counts as normal for this application."""
         await self._database.write(
             lambda connection: feed.move(connection, f"{_ACCEPTED}{application}", since, tenant), durable=True
         )

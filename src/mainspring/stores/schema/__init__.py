@@ -1,7 +1,7 @@
 """The tables. Primary keys begin with the tenant; text lives once, in ``contents``; all else refers to it.
 
-Times are Unix seconds. JSON is kept in text columns. The migrations in ``stores/migrations`` build exactly this
-(a test compares them); ``HEAD`` names the newest of them.
+Times are Unix seconds. JSON is kept in text columns. The migrations in ``stores/migrations`` build exactly these tables
+(a test compares them); ``HEAD`` names the newest one.
 """
 
 from __future__ import annotations

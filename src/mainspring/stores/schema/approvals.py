@@ -1,4 +1,4 @@
-"""Calls of tools that wait for somebody's approval."""
+"""Tool calls that wait for approval."""
 
 from __future__ import annotations
 

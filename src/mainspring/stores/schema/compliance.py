@@ -40,7 +40,7 @@ audit_heads = sa.Table(
     optional("seal"),
 )
 
-# What somebody asked to be erased. ``subject`` is empty once nothing is left to be done; ``receipt`` never names it.
+# Requests for erasure. ``subject`` is empty once nothing is left to be done; ``receipt`` never names it.
 erasures = sa.Table(
     "erasures",
     metadata,

@@ -22,10 +22,10 @@ turns = sa.Table(
     sa.Index(None, "tenant", "content_id"),
 )
 
-# Conversations. ``session_id`` is the stored name (see ``serving.memory.layer.stored_name``), ``name`` what its
-# callers call it, ``title`` what a person does, and ``owner`` the digest of whom it belongs to. ``revision`` changes
-# with every deletion of a turn: what was derived from the turns before it is not written any more. ``reserved``
-# tokens are set aside until ``reserved_until``.
+# Conversations. ``session_id`` is the stored name (see ``serving.memory.layer.stored_name``), ``name`` the callers'
+# name for it, ``title`` a person's, and ``owner`` the digest of its owner. ``revision`` changes when a turn is
+# deleted: data derived from earlier turns is then no longer written. ``reserved`` tokens are set aside until
+# ``reserved_until``.
 sessions = sa.Table(
     "sessions",
     metadata,

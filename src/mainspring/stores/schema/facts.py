@@ -26,7 +26,8 @@ events = sa.Table(
     sa.Column("published", sa.Boolean, nullable=False, server_default=sa.false()),
     # Whom an answer was for, by the name that the caller gave: what access and erasure look for.
     optional("person"),
-    # Grows with each commit, so that whoever has read up to one has missed nothing; none in rows of old versions.
+    # Grows with each commit, so that a reader that has reached one number has missed nothing; null in rows of old
+    # versions.
     sa.Column("settled", sa.BigInteger, nullable=True),
     sa.Index(None, "tenant", "subject"),
     sa.Index(None, "tenant", "trace_id"),
@@ -43,7 +44,7 @@ sa.Index(
     postgresql_where=events.c.published.is_(sa.false()),
 )
 
-# Most events name nobody.
+# Most events name no person.
 sa.Index(
     "ix_events_person",
     events.c.tenant,
@@ -58,7 +59,7 @@ sa.Index(
     postgresql_where=events.c.settled.is_not(None),
 )
 
-# What costs are summed over by time, whosever they are. Its condition is that of ``Ledger.hourly``, word for word.
+# For sums of cost over time, over all keys. Its condition is that of ``Ledger.hourly``, word for word.
 sa.Index(
     "ix_events_called",
     events.c.at,
@@ -83,7 +84,7 @@ keys = sa.Table(
     time("last_used_at", nullable=True),
     # A name of ``serving.tiers``; empty: the limits of ``serving`` itself.
     optional("tier"),
-    # Whether what is asked with it may be learnt from, where a request does not say.
+    # Whether requests of the key may be used for learning if they do not say.
     sa.Column("consent", sa.Boolean, nullable=False, server_default=sa.false()),
     # What it is limited to; empty: nothing.
     json("models", "[]"),
@@ -121,5 +122,5 @@ files = sa.Table(
     sa.Index(None, "sha256"),
 )
 
-# Blobs that somebody let go of and that nobody has looked at since.
+# Discarded blobs that have not been swept yet.
 discarded = sa.Table("discarded", metadata, key("sha256"))

@@ -1,4 +1,4 @@
-"""Collections, their documents, and what is still to be forgotten of them."""
+"""Collections, their documents, and pending deletions."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ documents = sa.Table(
     json("read_groups", "[]"),
     time("modified_at", nullable=True),
     optional("source_id"),
-    # What the source calls this version of it, and the digest of the settings that it was read with.
+    # The source's version of it, and the digest of the settings that it was read with.
     optional("mark"),
     optional("recipe"),
-    # Whether it was looked at for instructions, what became of it, and what was found: counts by kind.
+    # Whether it was screened for instructions, the outcome, and the findings: counts by kind.
     optional("screening"),
     json("findings", "{}"),
     # The version of its collection at which it last changed, or is to have changed when that comes.
@@ -107,7 +107,7 @@ forgetting = sa.Table(
     time("at"),
 )
 
-# What one generation of a document says of which entities, as the rag room writes it.
+# The entities and relations of one generation of a document, serialised by the rag room.
 document_graphs = sa.Table(
     "document_graphs",
     metadata,
@@ -116,6 +116,6 @@ document_graphs = sa.Table(
     key("document_id"),
     sa.Column("generation", sa.BigInteger, primary_key=True, autoincrement=False),
     text("graph"),
-    # A digest of the graph: what was read under it need not be read again.
+    # A digest of the graph: an unchanged graph need not be read again.
     text("mark"),
 )

@@ -1,4 +1,4 @@
-"""Budgets, what was spent of them and what is set aside."""
+"""Budgets, their spending and their reservations."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from mainspring.stores.schema.columns import CleanText, count, key, metadata, text, time
 
-# What a scope may spend in a window of time. Those over all tenants lie under the empty tenant.
+# What a scope may spend in a window of time. Budgets over all tenants are stored under the empty tenant.
 budgets = sa.Table(
     "budgets",
     metadata,
@@ -20,7 +20,7 @@ budgets = sa.Table(
     sa.Column("limit_tokens", sa.BigInteger, nullable=True),
     sa.Column("hard", sa.Boolean, nullable=False),
     time("created_at"),
-    # Who may change it: whoever operates the server, or the administrators of its tenant as well.
+    # Who may change it: the operator only, or the tenant's administrators as well.
     sa.Column("setter", CleanText, nullable=False, server_default="operator"),
     sa.UniqueConstraint("tenant", "scope", "subject", "window", "hard", "setter"),
 )
@@ -41,7 +41,7 @@ budget_periods = sa.Table(
     time("crossed_at", nullable=True),
 )
 
-# What one running request has set aside of one period; void when its lease ends.
+# The reservation of one running request in one period; void when its lease ends.
 reservations = sa.Table(
     "reservations",
     metadata,

@@ -1,4 +1,4 @@
-"""What the traffic was like, in counts; the alerts that it raised, and which of them nobody wants to hear of."""
+"""Counts of the traffic, the alerts that it raised, and silences."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from mainspring.stores.schema.columns import count, json, key, metadata, optional, text, time
 
-# Work that outlives the process that began it. Whoever leases a row works on it until ``lease_until``.
+# Work that outlives the process that began it. The holder of the lease works on the row until ``lease_until``.
 jobs = sa.Table(
     "jobs",
     metadata,
@@ -51,7 +51,7 @@ batches = sa.Table(
     time("expires_at"),
 )
 
-# The lines of running batches that were answered: each once, whoever answers it.
+# The answered lines of running batches, each stored once.
 batch_lines = sa.Table(
     "batch_lines",
     metadata,
@@ -62,7 +62,7 @@ batch_lines = sa.Table(
     text("line"),
 )
 
-# What was answered under an ``Idempotency-Key`` (none yet: whoever has the lease is at it), and its tags.
+# Answers under an ``Idempotency-Key`` (null: the lease holder is still working), and their tags.
 repeats = sa.Table(
     "repeats",
     metadata,

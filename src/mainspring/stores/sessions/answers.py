@@ -1,4 +1,4 @@
-"""The answers of a session as they were recorded, beside the texts of its turns: what they cite, what they took."""
+"""The recorded answers of a session, beside the texts of its turns: their citations and usage."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _RATINGS = ("up", "down")
 
 @dataclass(frozen=True, slots=True)
 class SessionAnswer:
-    """An answer: ``facts`` as they were recorded, what it ``citations``, how its key rated it last (empty: not)."""
+    """An answer: its recorded ``facts``, its ``citations``, and the latest rating by its key (empty: none)."""
 
     answer_id: str
     facts: dict[str, Any] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class SessionAnswers:
         self._database = database
 
     async def of(self, principal: Principal, said: Sequence[TurnMessage]) -> dict[str, SessionAnswer]:
-        """The answers by the ids of their turns, as far as the principal's groups may see what they were made of."""
+        """The answers by the ids of their turns, if the principal's groups may see their sources."""
         places = {(each.trace_id, each.at): each.turn for each in said if each.trace_id}
         if not places:
             return {}

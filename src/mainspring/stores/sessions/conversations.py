@@ -33,11 +33,11 @@ from mainspring.stores.sql.row_access import RowAccess
 
 __all__ = ["Conversation", "SessionInfo", "SessionTurn", "Sessions", "Summary", "TurnMessage"]
 
-# Messages of which instructions are looked for: those of one turn.
+# The messages that are searched for instructions: those of one turn.
 _INSTRUCTIONS = 8
 # Words of a search, and characters of how a session begins.
 _WORDS, _BEGINS = 8, 120
-# What stands in the name of a session between the one that it is a part of and its own.
+# Separates the name of a parent session from a part's own name.
 PART = "."
 
 
@@ -45,7 +45,7 @@ PART = "."
 class SessionInfo:
     """What is known of a session. ``name`` is what its callers call it, ``title`` what a person does (empty: nothing
     yet), ``begins`` how its first question begins, ``spent`` the tokens that it took; times are Unix seconds.
-    ``summarised`` is the turn up to which it is summarised (empty: it is not)."""
+    ``summarised`` is the last turn that the summary covers (empty: no summary)."""
 
     session_id: str
     name: str
@@ -76,7 +76,7 @@ class Summary:
 class Conversation:
     """A session as the next answer needs it: the latest messages, the first ones, instructions and summary.
 
-    ``revision`` is None where there is no such session; ``turns`` counts all of them.
+    ``revision`` is None if the session does not exist; ``turns`` counts all of them.
     """
 
     revision: int | None = None
@@ -124,8 +124,9 @@ class Sessions:
         return await self._database.read(work)
 
     async def reserve(self, tenant: str, session_id: str, tokens: int, budget: int, *, lease_s: float) -> int | None:
-        """Set ``tokens`` of ``budget`` aside for a request; what is left without it where that is too little, None
-        where it was done (or there is no such session yet). What nobody settles lapses after ``lease_s`` seconds."""
+        """Reserve ``tokens`` of ``budget`` for a request. Returns the rest without them if it is too small, and None if
+        they were reserved (or the session does not exist yet). A reservation that nobody settles expires after
+        ``lease_s`` seconds."""
         now = time.time()
         mine = sa.and_(sessions.c.tenant == tenant, sessions.c.session_id == session_id)
         held = sa.case((sessions.c.reserved_until > now, sessions.c.reserved), else_=0)
@@ -181,7 +182,7 @@ class Sessions:
         return await self.get(tenant, session_id)
 
     async def messages(self, tenant: str, session_id: str, page: Page) -> Slice[TurnMessage]:
-        """A page of the messages, by their place. A cursor is a turn's id, a colon and a position."""
+        """A page of the messages, in order. A cursor is a turn's id, a colon and a position."""
         query = messages_query().where(turns.c.tenant == tenant, turns.c.session_id == session_id)
 
         def place(cursor: str) -> Place | None:
@@ -224,9 +225,9 @@ class Sessions:
         return await self.get(tenant, into)
 
     async def delete(self, tenant: str, session_id: str, *, by: By = LOCAL) -> int:
-        """Forget a session: its turns, what was derived from them, the recorded texts of its answers, and the texts
-        that nothing else refers to. An ``erased`` event is left, and an entry of the audit log. Returns how many
-        messages it had."""
+        """Delete a session: its turns, their derived data, the recorded texts of its answers, and the texts that
+        nothing else refers to. An ``erased`` event is left, and an entry of the audit log. Returns the number of its
+        messages."""
         where = sa.and_(turns.c.tenant == tenant, turns.c.session_id == session_id)
         name = session_id.partition(":")[2] or session_id
 
@@ -251,7 +252,7 @@ class Sessions:
 
 
 def unknown(name: str) -> NotFound:
-    """There is no session of that name."""
+    """There is no such session."""
     return NotFound(f"there is no session {name!r}", remedy="GET /v1/sessions lists them", param="session_id")
 
 
@@ -287,7 +288,7 @@ def _count(connection: sa.Connection, tenant: str, session_id: str) -> int:
 
 
 def summary_of(connection: sa.Connection, tenant: str, session_id: str) -> Summary | None:
-    """The summary of a session; None where there is none."""
+    """The summary of a session; None if it has none."""
     table = session_summaries.c
     query = sa.select(table.upto, table.turns, table.method, table.notes, table.made_at)
     row = connection.execute(query.where(table.tenant == tenant, table.session_id == session_id)).one_or_none()
@@ -340,7 +341,7 @@ def _has(word: str, *, whole: bool) -> sa.ColumnElement[bool]:
 
 
 def _copy(connection: sa.Connection, table: sa.Table, column: str, what: tuple[str, str, str, str]) -> None:
-    """Rows of one session as another's, as far as ``column`` is not behind the end."""
+    """Copies rows of one session to another: those whose ``column`` is not after the end."""
     tenant, session_id, into, end = what
     names = [each.name for each in table.columns]
     chosen = [sa.literal(into).label(name) if name == "session_id" else table.c[name] for name in names]
@@ -358,7 +359,7 @@ def _forget_answers(connection: sa.Connection, tenant: str, where: sa.ColumnElem
         events.c.trace_id.in_(traces),
         field(events.c.facts, "session_id") == name,
     )
-    # What was asked again repeats what was asked.
+    # A repeated request repeats its messages.
     repeats = sa.and_(events.c.kind == "replay", events.c.parent_id.in_(answers))
     about = sa.or_(events.c.subject.in_(answers), repeats)
     spoken = sa.and_(events.c.tenant == tenant, about, events.c.content_id.is_not(None))

@@ -1,7 +1,7 @@
 """What is derived from the turns of sessions: a summary each, and an embedding of each message.
 
-Both can be lost and made again. They are written only where no turn was deleted since they were begun, so that what
-was erased does not come back with them.
+Both can be lost and computed again. They are written only if no turn was deleted since the computation started, so that
+erased text does not return.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class EmbeddedMessage:
 
 @dataclass(frozen=True, slots=True)
 class UncoveredMessages:
-    """Messages of which something is still to be derived, oldest first, at a ``revision`` of their session (None: there
-    is no such session), and the summary that covers what was before."""
+    """Messages without all their derived data, oldest first, at a ``revision`` of their session (None: it does not
+    exist), and the summary that covers earlier ones."""
 
     revision: int | None
     said: tuple[TurnMessage, ...] = ()
@@ -49,7 +49,7 @@ class SessionMemory:
     async def older(
         self, tenant: str, session_id: str, embedder: str, *, before: str, limit: int
     ) -> list[EmbeddedMessage]:
-        """What users and assistants said before turn ``before``, oldest first; the latest ``limit`` of it."""
+        """The latest ``limit`` messages of users and assistants before turn ``before``, oldest first."""
         query = (
             messages_query()
             .add_columns(turn_vectors.c.vector)
@@ -171,7 +171,7 @@ def _vector(data: bytes | None) -> Any:
 
 
 def matrix(older: Sequence[EmbeddedMessage], dimensions: int) -> Any:
-    """The embeddings as a float32 array (messages, dimensions), zeros where there is none yet."""
+    """The embeddings as a float32 array (messages, dimensions); zeros for missing ones."""
     found = np.zeros((len(older), dimensions), dtype=np.float32)
     for index, each in enumerate(older):
         if each.vector is not None and each.vector.shape == (dimensions,):

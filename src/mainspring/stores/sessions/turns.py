@@ -1,7 +1,7 @@
-"""The turns of conversations as rows: how they are written with the facts of a request, read, and deleted.
+"""The turns of conversations as rows: writes them with the facts of a request, reads them, deletes them.
 
-What is derived from turns (summaries, embeddings) goes in the transaction that deletes them, and ``revision`` of their
-session changes: what was being derived meanwhile is not written any more.
+The transaction that deletes turns also deletes their derived data (summaries, embeddings) and changes their session's
+``revision``: derivations in progress are then not written.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ PREFIX = "turn-"
 class SessionTurn:
     """What one request added to a session: the new messages of the caller, and the answer. ``at`` Unix seconds.
 
-    ``spent`` are the tokens that the request took, ``reserved`` those that were set aside for it. Without messages
-    only these are accounted, where the session exists.
+    ``spent`` are the tokens that the request took, ``reserved`` those that were set aside for it. Without messages,
+    only the usage is booked, if the session exists.
     """
 
     tenant: str
@@ -115,7 +115,7 @@ def account(connection: sa.Connection, settled: Sequence[SessionTurn]) -> None:
             {
                 "b_tenant": turn.tenant,
                 "b_session": turn.session_id,
-                # A turn that is not kept leaves no trace of when it was.
+                # An unrecorded turn leaves no trace of its time.
                 "b_at": turn.at if turn.messages else 0.0,
                 "b_spent": turn.spent,
                 "b_reserved": turn.reserved,
@@ -142,8 +142,8 @@ def new_session(tenant: str, session_id: str, at: float, forked_from: str = "") 
 
 
 def delete_turns(connection: sa.Connection, tenant: str, where: sa.ColumnElement[bool]) -> int:
-    """Delete the tenant's turns that match, with what was derived from them and the texts that nothing else refers
-    to; how many messages."""
+    """Delete the tenant's matching turns, with their derived data and the texts that nothing else refers to; returns
+    the number of messages."""
     contents.lock(connection)
     columns = (turns.c.session_id, turns.c.id, turns.c.content_id)
     gone = connection.execute(sa.delete(turns).where(where).returning(*columns)).all()
@@ -160,8 +160,8 @@ def _forget_derived(connection: sa.Connection, tenant: str, session_id: str, gon
     def mine(table: sa.Table) -> sa.ColumnElement[bool]:
         return sa.and_(table.c.tenant == tenant, table.c.session_id == session_id)
 
-    # First, so that whoever writes something derived meanwhile waits here, or has written before.
-    # Whoever named the session may have repeated what was said.
+    # First, so that a concurrent writer of derived data waits here or has already written. The name that a user gave
+    # the session may repeat its content.
     bumped = sa.update(sessions).where(mine(sessions)).values(revision=sessions.c.revision + 1, title="")
     connection.execute(bumped)
     summaries = session_summaries.c

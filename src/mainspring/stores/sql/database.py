@@ -64,9 +64,9 @@ class Database(ABC):
 
         Work that ``frees`` space is done on a full disk, too, and is durable.
 
-        Whatever ``work`` raises rolls it back and is raised; a broken constraint is SQLAlchemy's
-        ``IntegrityError``, any other failure of the database a ``StoreError``. A caller that is cancelled
-        does not tear the transaction: it happens whole or not at all.
+        Any exception of ``work`` rolls the transaction back and is raised; a violated constraint is SQLAlchemy's
+        ``IntegrityError``, any other failure of the database a ``StoreError``. Cancelling the caller does not split the
+        transaction: it is committed completely or not at all.
         """
 
     @abstractmethod
@@ -206,7 +206,8 @@ async def open(settings: Settings) -> AsyncIterator[Database]:  # noqa: A001
 
 
 async def ping(settings: Settings) -> None:
-    """Look whether a database that is a server can be reached; nothing is made or changed. Raises as ``open`` does."""
+    """Look whether a database that is a server can be reached; nothing is made or changed. Raises the errors of
+    ``open``."""
     url = url_of(settings)
     if url is None or (url.get_backend_name() == "sqlite" and url.database):
         return

@@ -1,8 +1,8 @@
-"""The room on the disk that holds the home: what is kept free so that a full disk can be emptied again.
+"""The space on the disk that holds the home: a reserve is kept free so that a full disk can still be emptied.
 
-Documents and files are refused once less than ``stores.disk_reserve_mb`` is free, answers (whose facts could not be
-written) below a quarter of it. Deleting goes on. Where others filled the disk to its last byte, a deletion gives back
-a file of ours that lay there for that.
+Documents and files are refused when less than ``stores.disk_reserve_mb`` is free, answers (whose facts could not be
+written) below a quarter of it. Deleting goes on. Where others filled the disk to its last byte, a deletion gives back a
+file of ours that lay there for that.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _FRESH_S = 1.0
 
 
 class DiskRoom:
-    """The free bytes of the disk under ``home``; ``reserve`` of them are kept free (0: nobody looks)."""
+    """The free bytes of the disk under ``home``; ``reserve`` bytes are kept free (0: no check)."""
 
     def __init__(self, home: Path, reserve: int, free: Callable[[Path], int] | None = None) -> None:
         self._home = home
@@ -48,7 +48,7 @@ class DiskRoom:
             )
 
     def admit_answer(self) -> None:
-        """Raises ``StorageFull`` where the facts of an answer may find no room any more."""
+        """Raises ``StorageFull`` if there may be no space for the facts of an answer."""
         if self._reserve and self.free() < self._reserve // 4:
             raise StorageFull(
                 "the disk of this server is full: what is answered could not be recorded",
@@ -57,7 +57,7 @@ class DiskRoom:
             )
 
     def problem(self) -> str:
-        """What is to be said about the room; empty where there is enough."""
+        """A warning about the disk space; empty if there is enough."""
         if not self._reserve or self.free() >= self._reserve:
             return ""
         left = f"{self.free() / 2**20:.0f} MiB are free"
@@ -67,12 +67,12 @@ class DiskRoom:
 
     @property
     def full(self) -> bool:
-        """Whether not even answers are recorded any more."""
+        """Whether there is too little space even for answers."""
         return bool(self._reserve) and self.free() < self._reserve // 4
 
 
 class Ballast:
-    """A file of ``BALLAST_BYTES`` that is given back to a full disk, so that deleting can write what it must."""
+    """A file of ``BALLAST_BYTES`` that is deleted when the disk is full, so that deletions can write what they need."""
 
     def __init__(self, home: Path) -> None:
         self._path = home / BALLAST

@@ -1,9 +1,9 @@
 """Durable work: rows that a process leases, works on and finishes; what it leaves behind another takes up.
 
-A job is ``waiting``, ``running`` under a lease, or over (``done``, ``failed``, ``cancelled``). Whoever holds a lease
-extends it while it works; a process that died does not, and when its lease has passed the job is leased to somebody
-else, ``attempts`` counted. All that work changes is to be written under the lease (``held``), so that somebody who lost
-it without noticing changes nothing any more.
+A job is ``waiting``, ``running`` under a lease, or over (``done``, ``failed``, ``cancelled``). The holder of a lease
+extends it while it works. A dead process does not: when the lease has expired, another process gets the job, and
+``attempts`` is counted. Write all results under the lease (``held``), so that a process that lost it unnoticed changes
+nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ OVER = (DONE, FAILED, CANCELLED)
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job as it was read. ``owner`` is the lease that runs it, ``cancelled`` that somebody wants it to stop."""
+    """A job as it was read. ``owner`` is the lease that runs the job; ``cancelled`` says that it should stop."""
 
     tenant: str
     id: str
@@ -78,7 +78,7 @@ class Jobs:
         return _job(row)
 
     async def lease(self, kind: str, owner: str, lease_s: float) -> Job | None:
-        """The next job of ``kind`` that waits or whose lease has passed, leased to ``owner``; None where there is none.
+        """Lease the next job of ``kind`` that waits or whose lease has expired to ``owner``; None if there is none.
 
         ``owner`` is to be a new name each time: it tells this lease from every other.
         """
@@ -105,8 +105,8 @@ class Jobs:
         return await self._database.write(work, durable=False)
 
     async def claim(self, kind: str, owner: str, every_s: float, lease_s: float) -> Job | None:
-        """The one job of ``kind`` that is done again and again, leased to ``owner``, where it was last done ``every_s``
-        ago or longer; None: it is not time, or somebody else is at it. ``release`` it when it is done."""
+        """Lease the one recurring job of ``kind`` to ``owner`` if it last ran ``every_s`` ago or longer; None if it is
+        too early or another process runs it. ``release`` it when it is done."""
 
         def work(connection: sa.Connection) -> Job | None:
             now = time.time()
@@ -122,7 +122,7 @@ class Jobs:
         return await self._database.write(work, durable=False)
 
     async def extend(self, job: Job, lease_s: float) -> Job | None:
-        """The job with a longer lease and as it is now; None where the lease is somebody else's."""
+        """The job with an extended lease, read again; None if another process holds the lease."""
 
         def work(connection: sa.Connection) -> Job | None:
             now = time.time()
@@ -133,7 +133,7 @@ class Jobs:
         return await self._database.write(work, durable=False)
 
     async def release(self, job: Job) -> None:
-        """Give the lease back: the job waits again, for anybody."""
+        """Give the lease up: the job waits again, for any process."""
         await self._end(job, WAITING, "")
 
     async def finish(self, job: Job, state: str = DONE, error: str = "") -> bool:
@@ -141,7 +141,7 @@ class Jobs:
         return await self._end(job, state, error)
 
     async def cancel(self, tenant: str, job_id: str) -> None:
-        """Ask for the job to be stopped; whoever runs it learns of it when it extends its lease."""
+        """Ask the job to stop; its worker learns of it when it extends its lease."""
         wanted = sa.update(jobs).where(_is(tenant, job_id), jobs.c.state.not_in(OVER)).values(cancelled=True)
         await self._database.write(lambda connection: connection.execute(wanted) and None, durable=True)
 
@@ -181,7 +181,7 @@ def held(connection: sa.Connection, job: Job) -> bool:
 
 
 def end(connection: sa.Connection, job: Job, state: str, error: str = "") -> None:
-    """``Jobs.finish``, in the transaction that writes what became of it; after ``held``."""
+    """``Jobs.finish``, within the transaction that writes the result; call it after ``held``."""
     values = {"state": state, "owner": "", "lease_until": None, "error": error, "updated_at": time.time()}
     connection.execute(sa.update(jobs).where(_is(job.tenant, job.id)).values(**values))
 

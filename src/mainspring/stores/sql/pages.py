@@ -21,7 +21,7 @@ Place = tuple[Any, ...]
 class Page:
     """At most ``limit`` rows of a list, behind the row that ``after`` names and in front of ``before``'s.
 
-    With ``before`` alone it is the page that ends there.
+    With ``before`` alone, the page that ends before that id.
     """
 
     limit: int = 20
@@ -72,6 +72,6 @@ def read(
 
 
 def by_id(prefix: str) -> Callable[[str], Place | None]:
-    """Places in a list ordered by ids of ``prefix``. An id says itself where it stands, so a cursor may name what
-    was deleted meanwhile: whoever deletes while reading on loses nothing."""
+    """Places in a list ordered by ids of ``prefix``. An id contains its position, so a cursor may name a deleted row:
+    deleting while paging skips nothing."""
     return lambda cursor: (cursor,) if ids.is_id(cursor, prefix) else None

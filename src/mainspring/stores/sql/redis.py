@@ -1,8 +1,8 @@
 """A Redis server: what several servers of ours share and may lose (cached answers, counters of limits).
 
-A call ends within ``PATIENCE_S``. After one that failed, others fail at once, without asking the server, until a
-single trial gets through: half a second later at first, then after twice as long each time. So a Redis that dies costs
-a request a fraction of a second once, and nothing afterwards.
+A call ends within ``PATIENCE_S``. After one that failed, others fail at once, without asking the server, until a single
+trial gets through: half a second later at first, then after twice as long each time. A dead Redis therefore costs one
+request a fraction of a second and later requests nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from mainspring.core.settings import Settings
 PREFIX = "mainspring:"
 PATIENCE_S = 0.25
 CONNECTIONS = 32
-# What is waited between trials of a server that does not answer.
+# Seconds between attempts to reach a server that does not answer.
 FIRST_REST_S, LONGEST_REST_S = 0.5, 30.0
 
 Argument = str | bytes | int | float
@@ -53,7 +53,7 @@ class Redis:
                 timeout=PATIENCE_S,
                 socket_timeout=PATIENCE_S,
                 socket_connect_timeout=PATIENCE_S,
-                # What failed may have been done: whoever asked decides whether to ask again.
+                # A failed command may have been executed: the caller decides whether to repeat it.
                 retry=Retry(NoBackoff(), 0),
             )
         except ValueError:
@@ -86,7 +86,7 @@ class Redis:
                 self._came_back()
                 raise StoreError(f"{self.name} refused {command[0]!s}: {error}") from error
             if trial or self.available:
-                # Of many that were under way when it went away only one tells something new.
+                # Of many commands in flight when the connection is lost, only the first is news.
                 self._went_away(error)
             raise StoreError(
                 f"{self.name} does not answer ({error or 'timeout'})", remedy="Start it, or empty stores.redis"

@@ -12,8 +12,8 @@ from mainspring.stores.schema import collections, documents
 class RowAccess:
     """What ``groups`` may see, as conditions of queries on ``connection``.
 
-    Who is confined to some collections sees no others, and of what is in none only what those left who are confined in
-    the same way.
+    A caller confined to some collections sees no others, and of rows outside of collections only those written by
+    callers with the same confinement.
     """
 
     def __init__(self, connection: sa.Connection, groups: frozenset[str]) -> None:

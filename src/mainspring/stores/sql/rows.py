@@ -45,7 +45,7 @@ def digest(text: str) -> str:
 
 
 def insert_new(connection: sa.Connection, table: sa.Table) -> sa.Insert:
-    """An INSERT for ``table`` that leaves existing rows as they are."""
+    """An INSERT into ``table`` that skips existing rows."""
     if connection.dialect.name == "postgresql":
         return postgresql.insert(table).on_conflict_do_nothing()
     return sqlite.insert(table).on_conflict_do_nothing()

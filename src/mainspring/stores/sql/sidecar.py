@@ -1,6 +1,6 @@
 """Sidecar files: SQLite files of what may be lost (cached answers, spans), apart from what may not.
 
-A sidecar that is damaged is thrown away and begun anew, with a line in the log.
+A damaged sidecar is deleted and created again, with a line in the log.
 """
 
 from __future__ import annotations

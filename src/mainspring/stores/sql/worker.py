@@ -12,12 +12,13 @@ from mainspring.core.errors import MainspringError, StoreError
 from mainspring.stores.sql.jobs import FAILED, Job, Jobs
 
 _log = logging.getLogger(__name__)
-# A lease is extended so often within its time, and looked at so often for a wish to stop.
+# How often within its time a lease is extended and the wish to stop is checked.
 _PATIENCE, _LOOK_S = 3, 2.0
 
 
 class Lease:
-    """A job that is being worked on. ``cancelled`` is set when it is to stop, ``lost`` when it is somebody else's."""
+    """A job that is being worked on. ``cancelled`` is set when it should stop, ``lost`` when another process holds the
+    lease."""
 
     def __init__(self, job: Job) -> None:
         self.job = job
@@ -32,7 +33,8 @@ class Lease:
 
 
 Work = Callable[[Lease], Awaitable[None]]
-"""Does a job, and ends it under its lease (``Jobs.finish`` or ``jobs.end``). To be done again from any point of it."""
+"""Does a job, and ends it under its lease (``Jobs.finish`` or ``jobs.end``). The function can be repeated from any
+point."""
 
 
 GiveUp = Callable[[Lease, Exception], Awaitable[None]]

@@ -1,8 +1,8 @@
 """What a vector store is: rows of chunks under document generations, and hybrid search over the current ones.
 
-The store keeps every generation that was written. Which one of a document is visible is decided by the SQL
-commit of ``Documents.publish``: each search takes the mapping ``current`` and joins its hits to it, so a half
-written generation is never seen and a superseded one vanishes at once.
+The store keeps every generation that was written. The SQL commit of ``Documents.publish`` decides which generation of a
+document is visible: each search takes the mapping ``current`` and joins its hits with it, so a half-written generation
+is never seen and a superseded one disappears at once.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
 
-# How hard a search looks where nobody says: above 0.99 of what an exact search finds, in a few milliseconds.
+# The default search effort: above 0.99 of the results of an exact search, in a few milliseconds.
 EFFORT = 0.5
 
 Stages = list[tuple[str, int, int]]
@@ -23,7 +23,7 @@ Stages = list[tuple[str, int, int]]
 
 
 async def timed(stages: Stages | None, name: str, work: Awaitable[T]) -> T:
-    """What ``work`` comes to; ``stages`` is told when it began and ended."""
+    """The result of ``work``; ``stages`` is told when it started and ended."""
     if stages is None:
         return await work
     began_ns, clock = time.time_ns(), time.perf_counter_ns()
@@ -62,9 +62,9 @@ class ChunkRow:
 class SearchHit:
     """A chunk that a search found.
 
-    ``dense`` is the cosine similarity to the query vector and ``lexical`` the BM25 score, each None where that
-    half of the search did not run or did not find the chunk; higher is better for both. ``parent_start`` and
-    ``parent_end`` are the span of the larger passage around it, -1 where there is none.
+    ``dense`` is the cosine similarity to the query vector and ``lexical`` the BM25 score, each None where that half of
+    the search did not run or did not find the chunk; higher is better for both. ``parent_start`` and ``parent_end`` are
+    the span of the larger passage around the chunk, -1 if there is none.
     """
 
     chunk_id: str
@@ -97,8 +97,8 @@ class CurrentGenerations(dict[str, int]):
 
 @dataclass(frozen=True, slots=True)
 class StaleChunks:
-    """Chunks that nothing shows any more: of ``document_id`` the generations below ``below``, but not ``kept``
-    (0: none of them is kept)."""
+    """Chunks that no search shows: the generations of ``document_id`` below ``below``, except ``kept`` (0: no
+    exception)."""
 
     document_id: str
     below: int
@@ -108,8 +108,7 @@ class StaleChunks:
 class VectorStore(Protocol):
     """Chunks with vectors and full text, one table a collection.
 
-    ``collection_id`` is what the collection's chunks lie under: its ``table``, which is its id until it is
-    re-indexed.
+    ``collection_id`` is the key of the collection's chunks: its ``table``, which equals its id until it is re-indexed.
     """
 
     async def write(self, collection_id: str, rows: Sequence[ChunkRow]) -> None:
@@ -125,8 +124,8 @@ class VectorStore(Protocol):
         ...
 
     async def vectors(self, collection_id: str, digests: AnyCollection[str]) -> dict[str, Any]:
-        """A stored vector (float32, (dimensions,)) for each of ``digests`` that some row of the collection has,
-        of whatever document and generation: what was embedded once is not embedded again."""
+        """A stored vector (float32, (dimensions,)) for each of ``digests`` that some row of the collection has, in any
+        document and generation: known text is not embedded again."""
         ...
 
     async def read(self, collection_id: str, current: Mapping[str, int]) -> list[ChunkRow]:
@@ -156,11 +155,11 @@ class VectorStore(Protocol):
         ...
 
     async def settle(self, collection_id: str) -> None:
-        """Index what was written and forget what was deleted. Searches are right without it, and slower."""
+        """Index new rows and remove deleted ones. Searches are right without it, and slower."""
         ...
 
     async def purge(self, collection_id: str) -> None:
-        """Take what was deleted out of the files, and the indexes made of it. Searches go on meanwhile."""
+        """Remove deleted rows from the files and from their indexes. Searches continue during that time."""
         ...
 
     async def count(self, collection_id: str) -> int:

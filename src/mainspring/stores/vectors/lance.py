@@ -1,4 +1,4 @@
-"""Chunks in LanceDB: one table a collection; how it is searched and indexed is in ``lance_search``, ``lance_index``.
+"""Chunks in LanceDB, one table a collection. ``lance_search`` searches the tables and ``lance_index`` indexes them.
 
 A table is named after its collection's id, so that no query can reach another tenant's rows. Several processes may
 read and write the same directory: every read looks for the newest version first.
@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 
 class LanceVectors:
-    """A ``VectorStore`` in a directory. What is written survives the loss of power where it is ``durable``."""
+    """A ``VectorStore`` in a directory. If ``durable``, written rows survive a power loss."""
 
     def __init__(self, directory: Path, *, durable: bool = True) -> None:
         self._directory = directory
@@ -159,7 +159,7 @@ class LanceVectors:
             try:
                 return await self._find(collection_id, vector, asked, k, current, effort, stages)
             except (RuntimeError, ValueError, OSError):
-                # Another process may have made this table anew.
+                # Another process may have created this table again.
                 if not self._views.forget(collection_id):
                     raise
             return await self._find(collection_id, vector, asked, k, current, effort, stages)
@@ -201,8 +201,8 @@ class LanceVectors:
                 await index(table, vectors=collection_id not in self._swept)
 
     async def purge(self, collection_id: str) -> None:
-        """Take what was deleted out of the files: the table is written anew, with its indexes, and older versions go.
-        Nothing is done where nothing was written since the last time. The index of the vectors may come later."""
+        """Remove deleted rows from the files: writes the table and its indexes again and deletes older versions. Does
+        nothing if nothing was written since the last call. The index of the vectors may come later."""
         async with self._lock(collection_id), self._errors(collection_id, "swept up"):
             table = await self._table(collection_id)
             if table is None or await table.version() == self._purged.get(collection_id):
@@ -312,7 +312,7 @@ class _Errors:
 
 
 async def _again(work: Callable[[], Awaitable[T]]) -> T:
-    """``work``, once more where the version that it read was let go of meanwhile."""
+    """``work``, repeated once if the version that it read was deleted in the meantime."""
     for _ in range(_ATTEMPTS - 1):
         try:
             return await work()

@@ -2,8 +2,8 @@
 
 Up to ``HNSW_ROWS`` vectors are compared one by one. Beyond, a graph over vectors of one byte a dimension (HNSW) finds
 them; beyond ``IVF_ROWS``, where the graph takes minutes to build, inverted lists of such vectors (IVF-SQ) do, and
-beyond ``PQ_ROWS``, where these no longer fit in memory, lists of product-quantised ones (IVF-PQ). Candidates are
-compared exactly afterwards. (Malkov and Yashunin 2018; Jégou et al. 2011.)
+beyond ``PQ_ROWS``, where these no longer fit in memory, lists of product-quantised ones (IVF-PQ). Candidates are then
+compared exactly. (Malkov and Yashunin 2018; Jégou et al. 2011.)
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _NEIGHBOURS, _BUILD_CANDIDATES = 20, 150
 _SAMPLES, _ROUNDS = 128, 15
 # The lists take 400 bytes a row of 384 dimensions, all of it in memory.
 PQ_ROWS = 2_000_000
-# New rows get a small index of their own; a search looks in each, so that many are made one again.
+# New rows get a small index of their own, and a search reads each index, so that many small ones are merged.
 _PARTS = 4
 _KEEP_VERSIONS = timedelta(minutes=10)
-# Looked up by equality: filters and deletions, replaced rows, vectors that are known already.
+# Looked up by equality: filters, deletions, replaced rows and known vectors.
 _KEYS = ("document_id", "chunk_id", "digest")
 # Fewer rows than these are scanned in a millisecond.
 _KEY_ROWS = 5_000
@@ -79,12 +79,12 @@ async def index(table: Any, *, vectors: bool = True) -> None:
 
 
 async def rewrite(table: Any) -> None:
-    """Write all rows anew, make the indexes of those, and let go of everything before: deleted rows stay in the files
-    of a table, and their words in its indexes, until that is done.
+    """Write all rows again, index them, and delete all older versions: until then, deleted rows stay in the files of a
+    table and their words in its indexes.
 
-    The index of the vectors takes five times as long as all the rest together. A table whose rows are compared in
-    memory in some ten milliseconds does without it until ``index`` makes it: see ``waits``. What reads an older version
-    of the table meanwhile fails, and has to read again.
+    Indexing the vectors takes five times as long as the rest. A table whose rows are compared in memory in some ten
+    milliseconds does without it until ``index`` makes it: see ``waits``. Readers of an older version fail meanwhile and
+    must read again.
     """
     present = await kinds(table)
     rows = await table.count_rows()

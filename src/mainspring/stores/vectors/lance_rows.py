@@ -1,8 +1,8 @@
 """What is kept in memory of a LanceDB table, so that a search knows which rows it may show without reading them.
 
-Of each row its document and generation, and the vector in half of its bytes (bfloat16) once a search has compared
-rows one by one. A row keeps its number for as long as it is there and is never changed in place, so that after a write
-only new numbers are read. Nothing here decides what is shown: what is found is read from the table and checked again.
+Of each row its document and generation, and the vector in half of its bytes (bfloat16) once a search has compared rows
+one by one. A row keeps its number for as long as it is there and is never changed in place, so that after a write only
+new numbers are read. Nothing here decides what a search shows: results are read from the table and checked again.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Rows:
     """The rows of a table at one version, ascending by ``numbers`` (LanceDB's row ids, uint64).
 
     ``documents`` (int32) are places in ``names``. ``matrix`` holds the upper halves (uint16) of the float32 vectors of
-    the first ``len(matrix)`` rows; None: nobody has asked for them.
+    the first ``len(matrix)`` rows; None until somebody asks for them.
     """
 
     numbers: NDArray[np.uint64]
@@ -60,7 +60,7 @@ class Rows:
         if known is not None and known[0] is current:
             return known[1]
         wanted = np.full(len(self.names) + 1, -1, np.int64)
-        # Documents without rows fall on the last place, which no row has.
+        # Documents without rows map to the last place, which belongs to no row.
         absent = len(self.names)
         places = np.fromiter((self.names.get(name, absent) for name in current), np.int64, len(current))
         wanted[places] = np.fromiter(current.values(), np.int64, len(current))
@@ -141,13 +141,13 @@ async def follow(table: Any, known: Rows) -> Rows:
     kept = np.isin(rows.numbers, found["_rowid"].to_numpy(), assume_unique=True)
     matrix = rows.matrix
     if matrix is not None:
-        # After a compaction all rows are new ones, and none of the vectors is theirs.
+        # After a compaction all rows are new, and the old vectors match none of them.
         matrix = matrix[kept[: len(matrix)]] if kept[: len(matrix)].any() else None
     return Rows(rows.numbers[kept], rows.documents[kept], rows.generations[kept], rows.names, matrix)
 
 
 async def with_vectors(table: Any, rows: Rows) -> Rows:
-    """``rows`` with the vectors of all of them."""
+    """``rows`` with all their vectors."""
     have = 0 if rows.matrix is None else len(rows.matrix)
     if rows.matrix is not None and have == len(rows.numbers):
         return rows
@@ -175,7 +175,7 @@ async def _new(table: Any, after: int) -> Any:
 def _append(known: Rows, found: Any) -> Rows:
     if not found.num_rows:
         return Rows(known.numbers, known.documents, known.generations, known.names, known.matrix)
-    # Documents are few beside rows: each is looked at once.
+    # There are far fewer documents than rows, so each document is checked once.
     coded = found["document_id"].combine_chunks().dictionary_encode()
     # Names are only ever added: older states may share them.
     names = known.names

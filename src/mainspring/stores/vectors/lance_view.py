@@ -1,7 +1,7 @@
 """Tables of chunks as searches see them: one version each, with what is kept in memory of its rows.
 
-A search finds the view of the newest version, which is made once for all searches until something is written. Vectors
-are kept in memory of the tables that were lately compared row by row, as far as the budget goes.
+A search uses the view of the newest version, which all searches share until the next write. The vectors of tables that
+were recently compared row by row are kept in memory, within the budget.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Views:
         self._locks: dict[str, asyncio.Lock] = {}
 
     async def of(self, name: str, table: Any) -> View:
-        """The view of ``table``, which was opened just now and is left at that version."""
+        """The view of ``table``, which was just opened and stays at that version."""
         version = await table.version()
         view = self._views.get(name)
         if view is None or view.version < version:
@@ -65,7 +65,7 @@ class Views:
         return full
 
     def forget(self, name: str) -> bool:
-        """The table is gone, or is another one under the same name; whether anything was known of it."""
+        """The table is gone or was replaced under the same name; returns whether anything was known of it."""
         return self._views.pop(name, None) is not None
 
     def _keep(self, view: View) -> None:

@@ -1,7 +1,7 @@
 """Chunks in Postgres with pgvector: HNSW over half-precision vectors, exact BM25, everything in transactions.
 
-What hits show is what was committed when the search began. The tables are those of ``pgvector_sql``; vectors of a
-collection all have the dimensions of the first that was written.
+A search shows what was committed when it started. The tables are those of ``pgvector_sql``; vectors of a collection all
+have the dimensions of the first that was written.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mainspring.stores.vectors.base import EFFORT, ChunkRow, SearchHit, Stages, 
 from mainspring.stores.vectors.pgvector_search import find
 from mainspring.stores.vectors.pgvector_sql import SCHEMA, Tables
 
-# Rows up to which vectors are compared one by one.
+# Up to this many rows, vectors are compared one by one.
 HNSW_ROWS = 20_000
 _POOL = 8
 _TIMEOUT_S = 60.0
@@ -132,13 +132,13 @@ class PostgresVectors:
             )
 
     async def settle(self, collection_id: str) -> None:
-        """Index what was written and sweep up what was deleted; searches are right without it, and slower."""
+        """Index new rows and remove deleted ones; searches are correct without it, but slower."""
         tables = Tables(collection_id)
         async with self._connection(f"collection {collection_id} cannot be indexed") as connection:
             known = await self._known(connection, tables)
             if known is None:
                 return
-            # One at a time over all processes: whoever comes second finds it done.
+            # One process at a time: a second one finds the work done.
             if not await connection.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 1))", collection_id):
                 return
             try:
@@ -257,7 +257,7 @@ async def _open(url: str) -> Any:
 
 
 async def _insert(connection: Any, tables: Tables, rows: Sequence[ChunkRow]) -> int:
-    """Copy rows and their words into the tables; how many words there are."""
+    """Copy rows and their words into the tables; returns the number of words."""
     texts = [sql.spaced(f"{row.heading}\n{row.text}") for row in rows]
     counts: list[dict[str, int]] = [{} for _ in rows]
     for number, word, count in await connection.fetch(sql.COUNT_WORDS, texts):

@@ -1,8 +1,8 @@
 """Hybrid search in Postgres over the generations that are current, in one transaction of the caller's.
 
-Each half finds the ids of rows; then all that were found are read at once with their exact cosines. By vector some
-thousand rows are compared one by one. Of more, the index is asked for so many more than are wanted as others lie
-between; where too few of those may be shown, it is read on until enough are.
+Each half finds the ids of rows; then all that were found are read at once with their exact cosines. Some thousand rows
+are compared one by one. Of more, the index is asked for so many more than are wanted as others lie between; where too
+few of those may be shown, it is read on until enough are.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mainspring.stores.vectors.pgvector_sql import Tables
 # Documents whose chunks are compared one by one, however many these are, and rows that are (some milliseconds).
 EXACT_DOCUMENTS = 20
 EXACT_ROWS = 10_000
-# Documents that a search by words looks up beforehand.
+# Documents that a word search looks up first.
 CONDITION_DOCUMENTS = 2_000
 # The index is asked for as many rows as this at most before it is read on under a condition.
 _MOST_CANDIDATES = 2_000

@@ -115,7 +115,7 @@ class Tables:
     # $1 is what is searched for, $2 how many rows; documents and their generations follow.
 
     def nearest_of(self) -> str:
-        """Exact, among the chunks of some documents. No index has this order."""
+        """Exact, among the chunks of some documents. No index provides this order."""
         return f"""
         SELECT c.id, c.document_id, c.generation
         FROM {self.chunks} c JOIN unnest($3::text[], $4::bigint[]) AS w(document_id, generation)

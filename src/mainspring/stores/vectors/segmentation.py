@@ -1,7 +1,7 @@
 """Scripts without spaces between words, made searchable by words: each run of them becomes its overlapping pairs.
 
 Chinese, Japanese, Korean and Thai. A dictionary would find words; pairs need none, and match whatever the words are
-(the way of Lucene's CJK analyser). Both what is indexed and what is asked must go through ``segmented``.
+(the way of Lucene's CJK analyser). Both indexed texts and queries must pass through ``segmented``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Calls of tools that wait until somebody approves or denies them; durable, decided once, handed out once.
+"""Tool calls that wait until somebody approves or denies them: durable, decided once, handed out once.
 
-Every step is an event and, where somebody decides, an entry of the audit log, in the transaction that takes it. What a
-call says is kept only as long as it may still be handed out; its sha256 stays.
+Every step is an event, and every decision also an entry of the audit log, in the same transaction. The arguments of a
+call are stored only while it may still be handed out; their sha256 stays.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Status = Literal["pending", "approved", "denied", "expired", "taken"]
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """A call that waits, or what became of it. ``key_id`` asked, ``decided_by`` decided; times are Unix seconds."""
+    """A call that waits, or its outcome. ``key_id`` asked, ``decided_by`` decided; times are Unix seconds."""
 
     tenant: str
     id: str
@@ -137,9 +137,9 @@ class Approvals:
         return await self._database.write(work, durable=True)
 
     async def take(self, context: Context, approval_id: str, application: str) -> Approval:
-        """What became of the call that ``application`` asked for; an approved one with its arguments, this once.
+        """The outcome of the call that ``application`` asked for; an approved call comes with its arguments, once.
 
-        Raises ``NotFound``, and ``Conflict`` for a call that was handed out already."""
+        Raises ``NotFound``, and ``Conflict`` for a call that was already handed out."""
         principal = context.principal
 
         def work(connection: sa.Connection) -> Approval:

@@ -1,4 +1,4 @@
-"""Batches: many requests in one file, answered line by line; each answer is kept once, whoever gave it.
+"""Batches: many requests in one file, answered line by line. Each answer is stored once, whichever process gave it.
 
 A batch and its job are written in one commit, and so are the last of them: its files, its status and the job's end.
 """
@@ -106,7 +106,7 @@ class Batches:
         return batch
 
     async def get(self, tenant: str, batch_id: str, *, groups: frozenset[str] | None = None) -> Batch:
-        """The batch, as keys of these ``groups`` may see it (None: whoever works on it). Raises ``NotFound``."""
+        """The batch, if keys of these ``groups`` may see it (None: for its worker). Raises ``NotFound``."""
         query = sa.select(batches).where(_is(tenant, batch_id))
         if groups is not None:
             query = query.where(batches.c.groups == rows.names(groups))
@@ -188,8 +188,8 @@ class Batches:
         return await self._database.write(work)
 
     async def finalize(self, job: Job) -> Status | None:
-        """All lines are answered: the batch's status from now on, which is ``cancelling`` where it was to be cancelled;
-        None where the lease is lost."""
+        """All lines are answered: returns the batch's new status, ``cancelling`` if it was to be cancelled, and None if
+        the lease is lost."""
 
         def work(connection: sa.Connection) -> Status | None:
             if not jobs.held(connection, job):
@@ -317,7 +317,7 @@ def _of(tenant: str, batch_id: str) -> sa.ColumnElement[bool]:
 
 
 def _file(batch: Batch, name: str, sha256: str, size: int) -> dict[str, Any]:
-    """A row of ``files``, for whoever sees the batch."""
+    """A row of ``files`` with the access of the batch."""
     return {
         "tenant": batch.tenant,
         "id": ids.new(FILE_PREFIX),

@@ -1,8 +1,8 @@
 """Prompts: immutable versions under a name, and labels that move between them with their history.
 
-Versions are numbered from 1; a number is given once, also where its version is deleted. A label points to one version;
-each move has a revision, by which a caller can say which one it has seen. Of two moves at once the later one counts,
-and both are in the history.
+Versions are numbered from 1; a number is given once, also where its version is deleted. A label points to one version.
+Each move has a revision, which lets a caller say which one it has seen. Of two moves at once the later one counts, and
+both are in the history.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from mainspring.stores.sql.database import Database, T, Work
 from mainspring.stores.sql.pages import Page, Slice
 
 LATEST = "latest"
-"""What always is the newest version; no label of that name can be set."""
+"""The reserved name of the newest version; no label can have it."""
 # What another process changes is heeded after this long at most.
 REMEMBERED_S = 1.0
 REMEMBERED = 1000
@@ -119,7 +119,7 @@ class Prompts:
         return _version(found), created
 
     async def find(self, tenant: str, name: str, wanted: str) -> PromptVersion:
-        """The version of that number, or that the label points to. Raises ``NotFound`` with what there is."""
+        """The version of that number, or that the label points to. Raises ``NotFound`` and lists the existing ones."""
         place = tenant, name, wanted
         remembered = self._remembered.get(place)
         if remembered is not None:
@@ -127,7 +127,7 @@ class Prompts:
         seen = self._forgotten
         found = await self._database.read(lambda connection: _find(connection, tenant, name, wanted))
         if seen == self._forgotten:
-            # What was read before a move of this process ended must not be kept after it.
+            # A value that was read before a move of this process ended must not be kept after it.
             self._remembered[place] = found
         return found
 
@@ -197,7 +197,7 @@ class Prompts:
     ) -> Move:
         """Take the last move of ``label`` back that was not taken back yet; again, the one before it, and so on.
 
-        Raises ``NotFound``, ``Outdated``, and ``Conflict`` where there is none, or it came from a deleted version."""
+        Raises ``NotFound``, ``Outdated``, and ``Conflict`` if there is no earlier version or it was deleted."""
 
         def work(connection: sa.Connection) -> Move:
             _lock(connection, tenant, name)
@@ -238,8 +238,8 @@ class Prompts:
         return await self._change(work)
 
     async def delete(self, tenant: str, name: str, version: int | None = None) -> int:
-        """Delete a version's text, or all of them; how many. Raises ``NotFound``, and ``Conflict`` naming the labels
-        that point there."""
+        """Delete a version's text, or all versions; returns their number. Raises ``NotFound``, and ``Conflict`` naming
+        the labels that point there."""
 
         def work(connection: sa.Connection) -> int:
             _lock(connection, tenant, name)
