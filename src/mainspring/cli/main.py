@@ -102,7 +102,7 @@ named_commands.name(app)
 
 def run() -> None:
     """The console script. A deliberate failure is one line on stderr and exit status 1 (2: configuration); with
-    ``--json`` it is told on stdout too."""
+    ``--json`` it is also printed on stdout."""
     # A name that the terminal's encoding lacks is shown as its escape; a stream that is closed is None.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -29,10 +29,10 @@ log = logging.getLogger("mainspring.engines")
 
 @dataclass(slots=True)
 class Engines:
-    """What this room opens. ``load_embedder`` makes another embedder of the catalogue, for collections that were
-    embedded with it (None: there is no other), ``reader`` is the reranker that reads the sentences of answers again.
-    ``load_chat`` starts a chat model of the catalogue that came later, which ends with the others. ``plugins`` is what
-    is installed, of every kind."""
+    """What this room opens. ``load_embedder`` loads another embedder of the catalogue for collections that use it
+    (None: not possible). ``reader`` is the reranker that reads the sentences of answers. ``load_chat`` starts a chat
+    model of the catalogue that came later, which ends with the others. ``plugins`` is what is installed, of every
+    kind."""
 
     chat: dict[str, ChatModel]
     embedder: Embedder
@@ -91,7 +91,7 @@ def prepare(settings: Settings) -> Prepared:
 async def filled(settings: Settings) -> Settings:
     """``settings`` with the secrets of the credentials that they name. Raises ``SettingsError``."""
     if not references.credentials_in(settings):
-        # The database is opened for nothing else here, and takes its time to be imported.
+        # The database is needed for nothing else here, and importing it is slow.
         return settings
     from mainspring.stores.keys import credentials
 

@@ -15,12 +15,12 @@ from mainspring.core.types import Event, Message, Sampling, Tool
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What an engine can honour; everything else is refused with ``Unsupported`` before it is sent.
+    """The parameters that an engine supports; all others are refused with ``Unsupported`` before the call.
 
     ``logprobs`` is the most alternatives a token (None: no log-probabilities at all; 1: the chosen token).
-    ``templates`` is true where the engine takes messages and applies a chat template itself. ``seed`` says
-    what a seed promises: ``solo`` repeats only when nothing else runs in the batch. ``speculates``: tokens may be
-    guessed and checked several at once.
+    ``templates`` is true where the engine takes messages and applies a chat template itself. ``seed`` says what a seed
+    guarantees: ``solo`` repeats an answer only if nothing else runs in the batch. ``speculates``: tokens may be guessed
+    and checked several at once.
     """
 
     context_window: int
@@ -50,7 +50,8 @@ class Generation:
 
     ``timeout`` is in seconds from now; of the jobs that wait, those of higher ``priority`` run first. ``shown`` are
     special tokens that belong to the text of this answer: the markers of tool calls. ``speculate`` asks for it (None:
-    where it pays). One that is not ``patient`` is not tried again: somebody else answers. ``tenant`` is whose it is.
+    where it pays). A call that is not ``patient`` is not retried: another engine will answer. ``tenant`` is whose it
+    is.
     """
 
     prompt: str
@@ -84,7 +85,7 @@ class Engine(Protocol):
 
     @property
     def capacity(self) -> Capacity | None:
-        """What it runs at once, in front of which others wait their turn; None where that is not known here."""
+        """The number of concurrent requests, beyond which others queue; None if unknown."""
         ...
 
     async def start(self) -> None:
@@ -159,7 +160,7 @@ class Reranked:
 
 
 class Reranker(Protocol):
-    """Reads a query and a passage together and says how relevant the passage is."""
+    """Reads a query and a passage together and returns the passage's relevance."""
 
     @property
     def name(self) -> str: ...

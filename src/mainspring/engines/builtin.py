@@ -89,7 +89,7 @@ def remote_models(settings: Settings) -> list[ChatModel]:
             own = remote.model_copy(
                 update={"url": endpoint.url, "model": endpoint.model, "api_key": endpoint.api_key, "replicas": ()}
             )
-            # Where there is another one, nobody waits for one that cannot be connected to.
+            # If there is another engine, nobody waits for one that refuses connections.
             engine = RemoteEngine(name, own, retries=0 if remote.replicas else 2)
             responder = _responder(engine, name, settings, remote.fingerprint or None, None)
             replicas.append(
@@ -168,7 +168,7 @@ def _names(endpoints: Sequence[RemoteReplica]) -> list[str]:
 
 
 def _cached(settings: Settings, entry: ModelEntry) -> Settings:
-    """``settings`` with the tokens of cache that the model's entry names, where nobody set others."""
+    """``settings`` with the cache size in tokens from the model's entry, unless the settings name one."""
     if not entry.kv_tokens or "kv_tokens" in settings.engines.model_fields_set:
         return settings
     return settings.model_copy(update={"engines": settings.engines.model_copy(update={"kv_tokens": entry.kv_tokens})})

@@ -44,11 +44,11 @@ def echo(generation: Generation) -> list[str]:
 class ScriptedEngine:
     """Says what its script says, a piece a token. Implements ``Engine``.
 
-    ``delay`` seconds before each token; ``slots`` generations at a time (0: any number), ``max_waiting`` more
-    wait and further ones fail with ``Overloaded``. ``templates`` makes it take messages as a remote engine
-    does. ``seen`` holds every generation, ``live`` and ``peak`` how many run now and ran at once at most,
-    ``cancelled`` how many were closed before their end. ``n`` choices say the same, in turns; a grammar is
-    accepted and the script is trusted to keep to it.
+    ``delay`` seconds before each token; ``slots`` generations at a time (0: any number), ``max_waiting`` more wait and
+    further ones fail with ``Overloaded``. ``templates`` makes it accept messages, like a remote engine. ``seen`` holds
+    every generation, ``live`` and ``peak`` how many run now and ran at once at most, ``cancelled`` how many were closed
+    before their end. ``n`` choices say the same, in turns; a grammar is accepted and the script is trusted to keep to
+    it.
     """
 
     def __init__(

@@ -41,8 +41,8 @@ def ask(
 ) -> None:
     """Answer a question from PDF, Office, HTML, Markdown, text or code files, or from a collection, with citations.
 
-    What was read is kept, so that the next question about the same paths is answered at once. A collection is asked at
-    the running server where MAINSPRING_API_KEY is set, else in this machine's data directory. The exit status is 3
+    Parsed files are cached, so that the next question about the same paths is answered at once. A collection is asked
+    at the running server where MAINSPRING_API_KEY is set, else in this machine's data directory. The exit status is 3
     where some files could not be read.
     """
     settings = without_chat(with_larger(load(context.obj).settings))
@@ -125,7 +125,7 @@ def without_chat(settings: Settings) -> Settings:
     else:
         puller = Puller(settings)
         wanted = tuple(name for name in settings.models.chat if puller.grounded(name))
-    # A chat model that reranks is needed whoever writes.
+    # The reranking chat model is needed whichever model writes.
     if settings.models.listwise in settings.models.chat and settings.models.listwise not in wanted:
         wanted = (*wanted, settings.models.listwise)
     return settings.model_copy(update={"models": settings.models.model_copy(update={"chat": wanted})})

@@ -33,8 +33,7 @@ def chat(
     """Talk with documents or a chat model; each line is a question, and the answer is shown as it comes.
 
     The running server is asked where MAINSPRING_API_KEY is set, else this machine's data directory. `exit`, Ctrl-D or
-    the end of what is piped in ends it; where a question could not be answered the exit status is 1, or 3 where others
-    were.
+    the end of piped input ends it. The exit status is 1 if no question could be answered and 3 if only some could.
     """
     settings = _for(load(context.obj).settings, model)
     asked, failed = asyncio.run(_talk(context, settings, model, group or ()))
@@ -86,7 +85,7 @@ def _tell(text: str) -> None:
 
 
 def _line(typed: bool) -> str | None:
-    """The next question, None at the end. What is piped in is shown before its answer."""
+    """The next question, None at the end. A piped question is printed before its answer."""
     while True:
         if typed:
             sys.stdout.write("> ")

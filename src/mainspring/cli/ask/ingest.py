@@ -89,7 +89,8 @@ def _extras(specs: list[Spec]) -> None:
 
 
 def _specs(sources: list[str], options: dict[str, Any], access: dict[str, Any]) -> list[Spec]:
-    """Each source with those of the options that its kind has. Raises ``BadParameter`` for one that none has."""
+    """Each source with the options that apply to its kind. Raises ``BadParameter`` for an option that applies to
+    none."""
     from mainspring.rag.connect.registry import OPTIONS, Spec
 
     specs = [Spec(source) for source in sources]

@@ -1,4 +1,4 @@
-"""``mainspring search`` and ``documents``: what stands in collections, by the running server or without one."""
+"""``mainspring search`` and ``documents``: search and list collections, through the running server or directly."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ async def follow(
     as_json: bool = False,
 ) -> None:
     """Add ``specs`` to the collection's sources, or follow all that it has where none are given; then stay if
-    ``watching``. Done by somebody of these ``groups``.
+    ``watching``. The groups on whose behalf it runs.
 
     Ends with exit code 3 where a file was not read. ``as_json`` tells at the end what was done."""
     if watching and as_json:
@@ -130,7 +130,7 @@ async def _stay(system: System, who: Principal, collection: str, every: float) -
             await asyncio.sleep(_STARTING_S)
         sys.stderr.write(f"{collection}: watching {len(found)} sources\n")
         if changes is not None:
-            # What changed while the sources were read, before anybody watched, is looked for once more.
+            # Look once more for changes that happened during the sync, before watching started.
             await _again(system, who, collection, patient=True)
         while True:
             if changes is not None and waiting is None:

@@ -1,4 +1,5 @@
-"""``mainspring eval answers``: the questions of a collection put to the whole system, and what became of each."""
+"""``mainspring eval answers``: puts the questions of a collection to the whole system and reports the outcome of
+each."""
 
 from __future__ import annotations
 
@@ -46,7 +47,7 @@ def answers(
 ) -> None:
     """Ask every question the way `ask` and the gateway do, and score the answers: sources, gold strings, refusals.
 
-    Nothing is judged by a model. Shares have Wilson's 95 % intervals.
+    No model judges. Shares have Wilson's 95 % intervals.
     """
     from mainspring.cli.ask.ask import without_chat
     from mainspring.core.settings import load
@@ -87,7 +88,7 @@ async def asked(settings: Settings, judged: JudgedCollection, home: Path | None)
 
     with ExitStack() as stack:
         place = home or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mainspring-eval-")))
-        # Documents are known by their paths: at another one they would be read again.
+        # Documents are identified by path: under another path they would be read again.
         files = place / "evaluated"
         write_documents(judged, files)
         async with System.open(apart(settings, place, settings.rag)) as system:
@@ -102,14 +103,14 @@ async def asked(settings: Settings, judged: JudgedCollection, home: Path | None)
 
 
 def write_documents(judged: JudgedCollection, folder: Path) -> None:
-    """The documents as files, each at its name below ``folder``, which holds nothing else afterwards."""
+    """Write the documents as files, each under its name in ``folder``, and delete everything else there."""
     named = {folder / document.name: document for document in judged.documents}
     for path in folder.rglob("*"):
         if path.is_file() and path not in named:
             path.unlink()
     for path, document in named.items():
         content = document.read()
-        # A file that is written anew is another one: its time would be described anew.
+        # A rewritten file is another file: its time would be stored again.
         if not path.is_file() or path.read_bytes() != content:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)

@@ -1,4 +1,4 @@
-"""``mainspring eval``: retrieval, refusal and what there is to measure them on."""
+"""``mainspring eval``: measures retrieval and refusal, and lists the data sets for it."""
 
 from __future__ import annotations
 
@@ -269,7 +269,7 @@ def _settings(context: typer.Context, *, chat: bool) -> Settings:
     from mainspring.features.evaluate.statistics.significance import stats_library
     from mainspring.terminal.pulling import pull_missing
 
-    # Before anything is pulled or indexed: nobody waits a minute to hear of a package that is missing.
+    # Before anything is pulled or indexed: a missing package must be reported at once.
     stats_library()
     settings = load(context.obj).settings
     if not chat:

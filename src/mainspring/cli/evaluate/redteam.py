@@ -87,7 +87,7 @@ def redteam(
 
 
 def _trouble(rounds: Sequence[Round]) -> str:
-    """Why the rounds say nothing about the target; empty where they do."""
+    """The reason why the rounds say nothing about the target; empty if they do."""
     for each in rounds:
         if not each.results:
             return "no attack was made: nothing is known of the target"

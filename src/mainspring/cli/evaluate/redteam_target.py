@@ -43,8 +43,8 @@ class SystemTarget:
 
 @dataclass(slots=True)
 class Endpoint:
-    """Vector stores behind ``url`` (which ends in ``/v1``), as OpenAI has them and this server does. What was put
-    there is deleted by ``clear``."""
+    """Vector stores at ``url`` (which ends in ``/v1``), with OpenAI's API, which this server has too. ``clear`` deletes
+    the documents that were put there."""
 
     url: str
     key: str
@@ -82,7 +82,7 @@ class Endpoint:
                 found = await self._call(session, "GET", f"/vector_stores/{store}/files/{file}")
                 if found["status"] == "completed":
                     break
-                # What its guards do not take is not there to be found: that is an answer, too.
+                # A document that the target's guards reject cannot be found: that is a result as well.
                 if found["status"] in ("failed", "cancelled"):
                     break
                 if time.monotonic() > until:

@@ -1,1 +1,1 @@
-"""Commands for whoever runs the server: keys, limits, money, caches, routes, logs and traces."""
+"""Commands for the server's operator: keys, limits, money, caches, routes, logs and traces."""

@@ -64,7 +64,7 @@ def create(
 
 @app.command("list")
 def list_budgets(context: typer.Context, tenant: Tenant = "default", as_json: AsJson = False) -> None:
-    """List a tenant's budgets with what was spent of them."""
+    """List a tenant's budgets and their spending."""
     from mainspring.gateway.routes.costs import budget_now
 
     async def work(opened: Stores) -> list[dict[str, Any]]:

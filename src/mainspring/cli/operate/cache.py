@@ -69,7 +69,7 @@ def calibrate(
     ] = 0,
     as_json: _AS_JSON = False,
 ) -> None:
-    """Find the least threshold at which labelled pairs of different questions are told apart.
+    """Find the lowest threshold that separates labelled pairs of different questions.
 
     Prints hits against false hits at each threshold, what the rules refused, and the setting. Embeds with
     `models.embedding`.
@@ -124,7 +124,8 @@ async def _stored(settings: Settings, tenant: str, *, clear: bool) -> dict[str, 
 
 
 def _served(loaded: LoadedSettings, method: str) -> dict[str, Any] | None:
-    """What the running server says; None where none runs. What it has in memory only it can tell and drop.
+    """What the running server says; None where none runs. Only the server itself can count and drop entries in its
+    memory.
 
     Raises ``Unauthenticated`` where there is no key to ask it with, ``UpstreamError`` for what it refuses.
     """

@@ -1,4 +1,4 @@
-"""``mainspring credentials``: secrets of providers, kept encrypted. None is ever written on a command line."""
+"""``mainspring credentials``: secrets of providers, kept encrypted. Secrets are never given on a command line."""
 
 from __future__ import annotations
 

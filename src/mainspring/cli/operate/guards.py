@@ -28,7 +28,7 @@ def check(
     file: Annotated[str, typer.Argument(help="A file of rules, or `default`: the package's")],
     as_json: AsJson = False,
 ) -> None:
-    """Read a file of rules and say what it holds. What is wrong with it is an error that names the key."""
+    """Read a file of rules and say what it holds. An error names the faulty key."""
     from mainspring.guards.rules import file as files
     from mainspring.guards.rules.rewrite import Rewriting
 
@@ -59,7 +59,8 @@ def attempt(
     detect: Annotated[bool, typer.Option("--detect", help="Load the embedding model: detectors read it too")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say what a policy would do to TEXT as a question, and as an answer. Nothing is recorded, and no server asked."""
+    """Say what a policy would do to TEXT as a question, and as an answer. Nothing is recorded, and no server is
+    involved."""
     import sys
 
     from mainspring.guards.policy.by_application import Policies

@@ -148,8 +148,8 @@ def tier(
     tenant: Tenant = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Give a key other rate limits, and those keys too that it made and that would be granted more than it; running
-    servers notice within seconds."""
+    """Change a key's rate limits, and reduce those of the keys that it created to at most its own; running servers
+    notice within seconds."""
 
     async def work() -> list[str]:
         from mainspring import stores
@@ -181,7 +181,7 @@ def consent(
     given: Annotated[bool, typer.Option("--yes/--no", help="Whether it is given")],
     tenant: Tenant = "default",
 ) -> None:
-    """Say whether what is asked with a key may be learnt from, where a request does not say."""
+    """Set whether a key's requests may be used for learning if they do not say."""
 
     async def work() -> None:
         from mainspring import stores

@@ -1,4 +1,4 @@
-"""``mainspring limits``: what a tenant may take, all its keys together, and how much of it there is."""
+"""``mainspring limits``: the limits of a tenant, over all its keys, and its usage."""
 
 from __future__ import annotations
 

@@ -105,7 +105,8 @@ def moment(text: str | None) -> float | None:
 
 
 class LogFiles:
-    """Lines in files: those that are there, then those that come. Between the two none is lost, and none told twice."""
+    """Lines of log files: the existing ones, then new ones as they are written. No line between the two is lost or
+    printed twice."""
 
     def __init__(self) -> None:
         self._file, self._offset = 0, 0
@@ -117,7 +118,7 @@ class LogFiles:
             try:
                 file = path.open("rb")
             except FileNotFoundError:
-                # It was put aside or removed meanwhile.
+                # The file was rotated or deleted in the meantime.
                 continue
             with file:
                 yield from self._whole(file)
@@ -134,10 +135,10 @@ class LogFiles:
                 yield from self._followed(file, path)
 
     def _followed(self, file: BinaryIO, path: Path) -> Iterator[dict[str, Any]]:
-        """What is written to one file until another is in its place."""
+        """The lines written to one file until the next file replaces it."""
         here = True
         while here:
-            # Looked at first: what is written before it is put aside is read all the same.
+            # Checked first: lines that are written before the rotation are still read.
             here = _inode(path) == os.fstat(file.fileno()).st_ino
             yield from self._whole(file)
             if here:
@@ -188,7 +189,7 @@ def _print(entry: dict[str, Any], as_json: bool) -> None:
 
 
 def _here(at: str) -> str:
-    """A line's time in the zone of whoever reads, as other commands show it and ``--since`` takes it."""
+    """A line's time in the reader's time zone, as other commands print it and ``--since`` takes it."""
     try:
         moment = datetime.fromisoformat(at).astimezone()
     except ValueError:

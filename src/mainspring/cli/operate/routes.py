@@ -36,7 +36,7 @@ def explain(
     prompt: Annotated[str, typer.Argument(help="A message of a user")],
     as_json: AsJson = False,
 ) -> None:
-    """Say where `auto` would send a prompt, and by what. No model is asked."""
+    """Say where `auto` would send a prompt, and by what. No model is called."""
 
     async def work(system: System) -> AutoDecision:
         from mainspring.core.types import ChatRequest, Context, Message
@@ -119,7 +119,7 @@ def train(
 ) -> None:
     """Fit the classifier on one half of the prompts, tell what it is worth on the other, and write it.
 
-    What is written is fitted on all of them. It goes into the setting `serving.auto.classifier`.
+    The saved classifier is fitted on all of them. It goes into the setting `serving.auto.classifier`.
     """
     from mainspring.features.evaluate.fit.routing import read_rows
 

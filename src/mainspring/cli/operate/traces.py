@@ -34,7 +34,7 @@ def traces(
 ) -> None:
     """Show the spans and the recorded facts of one trace, or list the latest traces."""
     if trace_id is None:
-        # With its room come libraries that take a second to import.
+        # Importing this room's libraries takes a second.
         from mainspring.stores.monitoring.spans import TraceFilter
 
         begun = moment(since)

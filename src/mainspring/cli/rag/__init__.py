@@ -1,1 +1,1 @@
-"""Commands that look into collections and change how they are kept."""
+"""Commands that inspect collections and change how they are stored."""

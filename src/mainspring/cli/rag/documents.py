@@ -1,4 +1,4 @@
-"""``mainspring rag``: what becomes of a document on its way into a collection, and of collections afterwards."""
+"""``mainspring rag``: shows how documents are processed on their way into a collection, and maintains collections."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def chunks(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output")] = False,
 ) -> None:
-    """Show the chunks of a file: where each lies, how long it is, what it stands under, its text."""
+    """Show the chunks of a file: position, length, heading and text of each."""
     existing([path], "mainspring rag chunks FILE")
     settings = load(context.obj).settings
     settings = settings.model_copy(

@@ -98,7 +98,7 @@ def search(
     k: _Some = 5,
     as_json: _AsJson = False,
 ) -> None:
-    """Search with the graph: what is joined to the hits is found too, and the path to it is shown."""
+    """Search with the graph: also finds passages that are connected with the hits, and shows the path to them."""
     from mainspring.rag.search.selection import SearchOptions
 
     options = SearchOptions.parse({"graph": mode})
@@ -167,7 +167,7 @@ def _row(each: CitedStep) -> tuple[str, str, str, str]:
 
 
 def _with(config: Path | None, work: Callable[[System], Awaitable[T]], *, chat: bool = False) -> T:
-    """What ``work`` gives with an opened system; local chat models are loaded where ``rag.graph`` may need one."""
+    """The result of ``work`` with an opened system; loads local chat models if ``rag.graph`` needs one."""
     settings = load(config).settings
     if not (chat and settings.rag.graph == "model"):
         settings = settings.model_copy(update={"models": settings.models.model_copy(update={"chat": ()})})

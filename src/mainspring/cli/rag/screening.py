@@ -17,7 +17,7 @@ File = Annotated[str, typer.Argument(help="File or document, by its id")]
 
 
 def quarantine(context: typer.Context, collection: Collection, as_json: AsJson = False) -> None:
-    """List the documents of a collection that hold instructions to their reader, and what became of them."""
+    """List the documents of a collection that contain instructions to their reader, and how each was handled."""
     _listed([each for each in _files(Server.of(context), collection) if each["findings"]], as_json)
 
 
@@ -38,7 +38,7 @@ def scan(
     file: Annotated[str | None, typer.Argument(help="File or document, by its id", show_default="all")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Look for instructions in documents again, as `guards.ingest` says now; what was released stays released."""
+    """Screen documents for instructions again, with the current `guards.ingest`; released documents stay released."""
     server = Server.of(context)
     names = [file] if file else [each["id"] for each in _files(server, collection) if each["status"] == "completed"]
     found = [server.call("POST", f"{_path(collection)}/{quote(name, safe='')}/scan") for name in names]

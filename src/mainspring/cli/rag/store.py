@@ -51,8 +51,8 @@ def reindex(
     groups: _GROUPS = None,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output")] = False,
 ) -> None:
-    """Embed a collection anew with another model; it is searched with the old one until all is there, and with the new
-    one from then on, by a running server too."""
+    """Embed a collection again with another model. Searches use the old vectors until all new ones exist, and the new
+    ones from then on, also in a running server."""
     settings = load(context.obj).settings
     models = settings.models.model_copy(update={"chat": (), "embedding": embedder})
     settings = settings.model_copy(update={"models": models})

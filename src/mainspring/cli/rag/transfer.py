@@ -1,4 +1,5 @@
-"""``mainspring rag export`` and ``import``: a collection into a file and out of it, without embedding it again."""
+"""``mainspring rag export`` and ``import``: write a collection to a file and read it back, without embedding it
+again."""
 
 from __future__ import annotations
 
@@ -33,7 +34,7 @@ def export(
 ) -> None:
     """Write a collection to a file: documents, texts, chunks and vectors.
 
-    All its documents are in it, those that only some groups may see too: keep it as you keep the store.
+    The file contains all documents, including those restricted to some groups: protect it like the store.
     """
     done = asyncio.run(_export(load(context.obj).settings, tenant, frozenset(groups or ()), collection, file))
     manifest = done.manifest
@@ -61,7 +62,7 @@ def import_(
     groups: Annotated[list[str] | None, typer.Option("--group", help="A group of yours; can be repeated")] = None,
     as_json: _JSON = False,
 ) -> None:
-    """Make a collection of an exported file. An import that was interrupted can be run again."""
+    """Make a collection of an exported file. An interrupted import can be repeated."""
     existing([file], "mainspring rag import FILE")
     settings = load(context.obj).settings
     settings = settings.model_copy(update={"models": settings.models.model_copy(update={"chat": ()})})
@@ -110,7 +111,7 @@ async def _import(
     try:
         pulled = Puller(settings).local(model)
     except UnknownModel:
-        # What no catalogue has cannot be searched with; this says what can be done.
+        # A model outside of the catalogue cannot embed queries; this message says what to do.
         check_embedder(manifest, settings.models.embedding)
         raise
     embedder = builtin.embedders(settings)(model)
@@ -133,7 +134,7 @@ async def _import(
 
 
 def _fingerprint(settings: Settings, model: str) -> str:
-    """Of an embedding model; empty where it is not on this machine, for then nobody can tell."""
+    """The digest of an embedding model; empty if the model is not on this machine and the digest is unknown."""
     from mainspring.core.errors import ModelNotPulled, UnknownModel
     from mainspring.engines.catalogue.pull import Puller
     from mainspring.rag.ingest.transfer import fingerprint_of

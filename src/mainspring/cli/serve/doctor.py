@@ -132,7 +132,7 @@ def _models(context: typer.Context) -> list[Check]:
 
 
 def _larger(settings: Settings) -> list[Check]:
-    """The larger chat model that `mainspring up` serves where nobody named others."""
+    """The larger chat model that `mainspring up` serves if the configuration names none."""
     from mainspring.engines.catalogue import larger_model
 
     try:
@@ -155,7 +155,7 @@ def _languages(settings: Settings) -> list[Check]:
     try:
         known = Catalogue.load(settings).get(settings.models.embedding).languages
     except MainspringError:
-        # The check of the models says so already.
+        # The check of the models reports this.
         return []
     if not known:
         return [("languages", "unknown", f"{settings.models.embedding} does not say which languages it knows")]
@@ -180,7 +180,7 @@ def _listwise(settings: Settings) -> list[Check]:
 
 
 def _prices(settings: Settings) -> list[Check]:
-    """Models whose cost nobody knows."""
+    """Models without a known price."""
     from mainspring.cli.operate.costs import known_tariffs
 
     try:

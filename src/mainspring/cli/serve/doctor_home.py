@@ -1,5 +1,5 @@
 """What ``mainspring doctor`` looks at in the home: whether its files are whole, writable and of this version, and
-whether the clock goes forwards. Nothing is made or changed, and servers may run on it.
+whether the clock goes forwards. The checks change nothing, and servers may be running on the home.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _CLOCK_S = 60.0
 
 
 def checks(settings: Settings) -> list[Check]:
-    """The database, the clock and the vectors of the home; nothing where there is none yet."""
+    """The database, the clock and the vectors of the home; no checks if there is no home yet."""
     from mainspring.stores.sql import database
 
     path = settings.home / database.FILE_NAME

@@ -82,7 +82,7 @@ def guards(settings: Settings) -> Check:
 
 
 def stores(settings: Settings) -> list[Check]:
-    """Whether the database and the Redis that are named can be reached. Nothing is made or changed there."""
+    """Whether the database and the Redis that are named can be reached. The checks change nothing there."""
     from mainspring.stores.sql import database, redis
 
     async def ping_redis() -> None:

@@ -1,4 +1,4 @@
-"""Python's garbage collector in a server, which has a large heap that lives as long as it does."""
+"""Python's garbage collector in a server, whose large heap lives as long as the process."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 YOUNG = 50_000
-"""So many new objects may stand until they are looked through. A finished request leaves none behind; what stands is
-what runs, and the spans that wait to be written: by ten thousands all of that was looked through again and again."""
+"""So many new objects may stand until they are looked through. A finished request leaves no cycles behind. Running
+requests and spans in the queue stay, and each full collection would scan tens of thousands of them again."""
 
 
 @contextmanager
 def collecting_later() -> Iterator[None]:
-    """Nothing is collected while a server starts, and from ``started`` on only what it has made since. As it was
+    """Nothing is collected while a server starts; from ``started`` on, only newer objects are. Restores the collector
     afterwards.
 
     A full collection looks at every object that modules, models and routes consist of: some 0.2 s in which no request
@@ -31,7 +31,7 @@ def collecting_later() -> Iterator[None]:
 
 
 def started() -> None:
-    """What is there now stays, and is not looked at again."""
+    """Objects that exist now are kept and never scanned again."""
     gc.freeze()
     gc.set_threshold(YOUNG, *gc.get_threshold()[1:])
     gc.enable()

@@ -16,8 +16,8 @@ NAME = "server.lock"
 
 @contextmanager
 def sole_server(settings: Settings) -> Iterator[None]:
-    """Hold the home while the block runs; a process that dies lets go of it. Servers that share a database may share
-    the home as well. Raises ``Conflict`` where another server holds it."""
+    """Hold the home while the block runs; the lock of a process that dies is released. Servers that share a database
+    may also share the home. Raises ``Conflict`` where another server holds it."""
     if settings.stores.database:
         yield
         return

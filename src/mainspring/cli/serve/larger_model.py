@@ -1,4 +1,4 @@
-"""The larger chat model behind ``mainspring up``: pulled while the server answers, then brought in and told of."""
+"""The larger chat model of ``mainspring up``: pulled while the server already answers, then loaded and announced."""
 
 from __future__ import annotations
 

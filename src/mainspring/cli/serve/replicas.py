@@ -53,7 +53,7 @@ def drain(
 
 @app.command()
 def undrain(context: typer.Context, model: Model, name: Name, as_json: AsJson = False) -> None:
-    """Give a drained replica calls again."""
+    """Send calls to a drained replica again."""
     found = Server.of(context).call("POST", "/v1/replicas/undrain", {"model": model, "replica": name})
     show.done(f"{name} of {model} is {found['state']}.", found, as_json)
 

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 _MAX_WARNINGS = 20
 _SWITCH_S = 0.0005
-"""So long a thread may compute before one that waits goes on. The event loop waits for each other thread that runs
-Python whenever it wakes up, several times in each request: Python's own 5 ms would be most of what an answer takes."""
+"""Seconds that one thread may compute while another waits. The event loop waits for each other thread that runs Python
+whenever it wakes up, several times in each request: Python's own 5 ms would be most of what an answer takes."""
 
 
 def up(
@@ -52,7 +52,7 @@ def up(
     settings = _with_address(load(context.obj).settings, host, port)
     existing(ingest or [], "mainspring up --ingest PATH")
     tls.context(settings.gateway.tls)
-    # Before models are pulled and loaded: an address that is taken should be heard of at once.
+    # Before models are pulled and loaded: an occupied address should be reported at once.
     with bind(settings.gateway) as bound, sole_server(settings), heap.collecting_later():
         from mainspring import engines
         from mainspring.engines.catalogue import larger_model
@@ -119,7 +119,7 @@ async def _serve(
         model = collection if ingest else "document-qa"
         for question in ask:
             await welcome.answered(system, model, question)
-        # Made when nothing can fail any more before it is shown: nobody sees it a second time.
+        # Created when nothing before its display can fail any more: it is shown only once.
         secret = await system.first_admin_key()
         print(f"\n{welcome.RULE}\nmainspring serves on {url}  (OpenAI base URL: {url}/v1, routes: {url}/docs)")
         if secret:
@@ -168,7 +168,7 @@ def report_facts(report: IngestReport) -> dict[str, Any]:
 
 
 def tell(collection: str, report: IngestReport) -> None:
-    """Say on stderr what an ingestion did."""
+    """Report the outcome of an ingestion on stderr."""
     said = ", ".join(f"{count} {what.replace('_', ' ')}" for what, count in _counts(report).items() if count)
     sys.stderr.write(f"{collection}: {said or 'nothing to read'} ({report.seconds:.1f} s)\n")
     for notice in dict.fromkeys(report.notices):

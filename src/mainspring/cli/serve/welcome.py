@@ -1,4 +1,4 @@
-"""What somebody sees who starts for the first time: a few questions with their answers, and how to go on."""
+"""The welcome of a first start: a few questions with answers, and how to go on."""
 
 from __future__ import annotations
 

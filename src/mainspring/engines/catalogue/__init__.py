@@ -1,1 +1,1 @@
-"""Models: the list of them, pulling, checking, converting and grading them."""
+"""Models: the catalogue, and pulling, verifying, converting and grading them."""

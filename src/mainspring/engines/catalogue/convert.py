@@ -240,7 +240,7 @@ def encoder(job: Job, progress: Progress) -> dict[str, Any]:
     target.mkdir(exist_ok=True)
     graph = target / "openvino_model.xml"
     ov.save_model(model, graph, compress_to_fp16=bool(job.get("compress")))
-    # What was written is what is checked.
+    # The checked files are exactly the written ones.
     compiled = ov.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     progress("convert", 1, 2)
     tokenizer = Tokenizer.from_file(str(source / "tokenizer.json"))

@@ -1,4 +1,4 @@
-"""The model catalogue: what can be pulled, from where, under which licence and how it is converted.
+"""The model catalogue: the models that can be pulled, their sources and licences, and their conversion.
 
 ``catalogue.yaml`` beside this module is the built-in part; files named in ``models.catalogues`` are merged over
 it, entry by entry and field by field, so that a user can add models or move a source without copying the rest.
@@ -176,7 +176,7 @@ class ModelEntry(_Part):
 
     @property
     def size_bytes(self) -> int:
-        """Bytes to download, as far as the entry says."""
+        """Bytes to download, if the entry gives them."""
         return sum(file.size_bytes for file in self.downloads)
 
     @property

@@ -1,7 +1,7 @@
 """Grades a chat model: whether it may write answers over sources itself (``grounded``).
 
 It is asked the questions of ``grade.yaml`` over a few short sources, greedily and without any of what the rag room does
-around an answer. ``Grade.grounded`` is read where the model is served, and goes before what the catalogue says.
+around an answer. The server reads ``Grade.grounded`` when it loads the model and prefers it to the catalogue's value.
 """
 
 from __future__ import annotations

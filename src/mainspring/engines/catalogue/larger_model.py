@@ -1,7 +1,8 @@
-"""The larger chat model: served beside those of ``models.chat`` where nobody set these and the machine has the memory.
+"""The larger chat model: served beside those of ``models.chat`` if the configuration names none and the machine has
+enough memory.
 
-``mainspring up`` does not wait for it. Where it is on this machine it is served from the start; else it is pulled
-behind the server that runs, by ``BackgroundPull``, and brought in when it is whole.
+``mainspring up`` does not wait for it. If it is on this machine, it is served from the start. Otherwise
+``BackgroundPull`` pulls it while the server runs, and it is loaded when it is complete.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _AGAIN_S = (60.0, 300.0, 1800.0)
 
 
 def memory_bytes(limits: tuple[Path, ...] = _LIMITS) -> int:
-    """The memory of this machine, or what the container that this runs in may use of it."""
+    """The memory of this machine, or the limit of the container."""
     found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     for path in limits:
         with contextlib.suppress(OSError, ValueError):
@@ -128,8 +129,8 @@ class BackgroundPull:
         self._thread.start()
 
     def stop(self, patience_s: float = 1.5) -> None:
-        """End it soon; what is whole stays for the next time. A hub that is silent is not waited for: the thread, and
-        a child that converts, end with the process."""
+        """Stop soon; complete files stay for the next time. A hub that is silent is not waited for: the thread, and a
+        child that converts, end with the process."""
         self._stop.set()
         self._thread.join(patience_s)
 

@@ -56,7 +56,7 @@ class PulledModel:
 
     @property
     def grounded(self) -> bool:
-        """Whether it may write answers over sources: as it was graded here, else as the catalogue says."""
+        """Whether it may write answers over sources: its grade on this machine, else the catalogue's value."""
         found = grade.read(self.directory, self.fingerprint)
         return self.entry.grounded if found is None else found.grounded
 
@@ -104,7 +104,7 @@ class Puller:
         return found
 
     def verify(self, name: str) -> PulledModel:
-        """The model, every file of which has its sha256. Raises ``ModelError`` naming the first that differs."""
+        """The model; every file has its sha256. Raises ``ModelError`` naming the first that differs."""
         pulled = self.local(name)
         for relative, facts in pulled.manifest["files"].items():
             if sha256_of(pulled.directory / relative) != facts["sha256"]:
@@ -114,7 +114,7 @@ class Puller:
     def remove(self, name: str) -> int:
         """Delete the model and what an interrupted pull left; returns the bytes freed.
 
-        A name that the catalogue no longer has is removed too. Raises ``ModelNotPulled`` when nothing is there.
+        Also removes a name that the catalogue no longer has. Raises ``ModelNotPulled`` when nothing is there.
         """
         places = [self.directory / name, self.directory / ".work" / name]
         if Path(name).name != name or name.startswith(".") or not any(place.exists() for place in places):
@@ -254,7 +254,7 @@ class _Pull:
             ir = self.out / "ir"
             self._step(ir, {"step": "openvino", "source": str(gguf), "target": str(ir)})
             if roles["gguf"] != gguf.name:
-                # Nobody reads it any more: the other engine reads the file as it came, which is half of it.
+                # No engine reads it any more: the other engine reads the original file, which is half of it.
                 gguf.unlink()
             checked = self._check(ir, source, tokenizer if described["tokenizer"] else None, merge)
             roles["ir"] = ir.name

@@ -48,7 +48,8 @@ _HUB = re.compile(r"^(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w.-]+))?/(?P<pa
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A parsed source. ``origin`` is repository, requirement or path; ``path`` lies in it, ``member`` in that."""
+    """A parsed source. ``origin`` is a repository, a requirement or a path; ``path`` is a file within it, and
+    ``member`` a file within that."""
 
     kind: Literal["hf", "pypi", "file"]
     origin: str
@@ -182,7 +183,7 @@ class Fetcher:
         folder.mkdir(exist_ok=True)
 
         def fetch(source: str, name: str, progress: Progress) -> Path:
-            # What is taken out of an archive is all that is wanted of it: twice the size of the whole would lie there.
+            # Only the wanted member is extracted from an archive: extracting all of it would take twice its size.
             archives = self._cache / name
             own = Fetcher(folder, archives, hub=self._hub, progress=progress, keep_archives=False)
             found = own.fetch(FileEntry(name=name, sources=(source,)))

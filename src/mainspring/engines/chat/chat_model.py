@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Replica:
-    """One of several engines of a chat model. ``concurrency`` 0: any number of answers at a time; ``patience_s`` is how
-    long its first token may take (None: until the deadline), ``region`` where it is (empty: nobody said)."""
+    """One of several engines of a chat model. ``concurrency`` 0: any number of answers at a time. ``patience_s`` limits
+    the time to the first token (None: until the deadline). ``region`` is the engine's region (empty: unknown)."""
 
     name: str
     engine: Engine
@@ -29,7 +29,7 @@ class Replica:
 @dataclass(slots=True)
 class ChatModel:
     """A chat model behind its engine. Prices are US dollars a million tokens; ``created`` is when it was pulled, in
-    Unix seconds (0: it is elsewhere). Of several ``replicas`` the first is ``engine``."""
+    Unix seconds (0: it is elsewhere). ``engine`` is the first of several ``replicas``."""
 
     name: str
     engine: Engine

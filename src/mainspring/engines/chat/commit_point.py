@@ -13,8 +13,8 @@ from mainspring.core.types import Event
 class CommittedStream(AsyncGenerator[Event, None]):
     """A started generator with its first event put back in front.
 
-    A bare async generator that was never iterated does not run its ``finally`` on ``aclose()``; this one's
-    generator has started, so closing always frees what it holds.
+    A bare async generator that was never iterated does not run its ``finally`` on ``aclose()``. This generator has
+    started, so closing it always releases its resources.
     """
 
     def __init__(self, first: Event, rest: AsyncGenerator[Event, None]) -> None:
@@ -44,7 +44,7 @@ class CommittedStream(AsyncGenerator[Event, None]):
 
 
 async def commit(events: AsyncGenerator[Event, None]) -> CommittedStream:
-    """Wait for the first event of ``events``; whatever fails before it is raised here, with all freed.
+    """Wait for the first event of ``events``; an earlier failure is raised here, after releasing everything.
 
     Raises ``EngineError`` where the generator ends without any event.
     """

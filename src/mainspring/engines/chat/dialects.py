@@ -1,4 +1,4 @@
-"""The forms in which chat models write tool calls, one ``Dialect`` each, chosen by what a model's template says.
+"""The formats in which chat models write tool calls: one ``Dialect`` each, selected by the model's template.
 
 hermes     <tool_call>{"name": "f", "arguments": {...}}</tool_call>                      (Hermes, Qwen, SmolLM)
            or ```json {"name": "f", "arguments": {...}} ```                              (Qwen-Coder)
@@ -30,9 +30,9 @@ class Dialect:
 
     ``opens`` begin calls anywhere in an answer, ``starts`` only where an answer begins or right behind a call.
     ``noise`` may stand around calls and is no part of the answer. ``read(text, names, final)`` reads the calls at the
-    beginning of ``text``, which is one of those markers and what follows; None: more text is needed. It is asked when
-    a character of ``ends`` comes, and with ``final`` when nothing more will. What it decides never depends on
-    characters behind those that it has read.
+    beginning of ``text``, which is one of those markers and what follows; None: more text is needed. It is asked when a
+    character of ``ends`` comes, and with ``final`` when nothing more will. Its decisions never depend on characters
+    that it has not read.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Dialect:
 
 
 def of(template: str | None) -> Dialect:
-    """The dialect that a chat template's own markers tell of; hermes where it knows no tools."""
+    """The dialect that a chat template's markers indicate; hermes for a template without tools."""
     source = template or ""
     for dialect, marks in _MARKS:
         if any(mark in source for mark in marks):
@@ -116,7 +116,7 @@ _PYTHON_PART = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[{}\[\]()"']""
 
 
 def balanced(text: str, at: int, parts: re.Pattern[str] = _JSON_PART) -> int | None:
-    """Where the bracket at ``at`` is closed, strings left out: the offset behind it; None where it is not yet."""
+    """The offset after the bracket that closes the one at ``at``, ignoring strings; None if it is still open."""
     depth = 0
     for found in parts.finditer(text, at):
         mark = found[0]
@@ -138,13 +138,13 @@ _FENCE, _FENCE_END = "```json", "```"
 
 
 def _read_fenced(text: str, names: Names, final: bool) -> Read | None:
-    """Calls one behind the other, or a list of them, in a fence; a fence that holds anything else is text."""
+    """Consecutive calls, or a list of calls, in a fence; a fence with anything else is text."""
     calls: list[ToolCall] = []
     at = _skip(text, len(_FENCE))
     while not text.startswith(_FENCE_END, at):
         rest = text[at:]
         if _FENCE_END.startswith(rest):
-            # What is left of a fence that may still be closed, or was forgotten.
+            # The rest of a fence that may still be closed or was left open.
             return (len(text), calls) if final and calls else None
         end = balanced(text, at) if rest[0] in "{[" else at
         if end is None:
@@ -198,7 +198,7 @@ def _started(text: str, shape: re.Pattern[str], bracket: str) -> int:
     """Where the bracket of a call stands; ``_UNDECIDED`` while it may still come, ``_NO_CALL`` where it cannot."""
     if shape.match(text):
         return text.index(bracket)
-    # What may become the shape is it already when the rest of it is put behind.
+    # A possible start of the format is recognised when the rest follows.
     rests = ('{"', '"', "[a(", "a(", "(")
     return _UNDECIDED if any(shape.match(text + rest) for rest in rests) else _NO_CALL
 
@@ -258,7 +258,7 @@ def _read_mistral(text: str, names: Names, final: bool) -> Read | None:  # noqa:
 
 
 def _listed(source: str, names: Names) -> list[ToolCall]:
-    """The calls of a JSON list of them; none unless all of it is that."""
+    """The calls in a JSON list; none if any item is something else."""
     calls, at = [], _skip(source, 1)
     while source[at : at + 1] == "{":
         end = balanced(source, at)

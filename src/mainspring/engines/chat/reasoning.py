@@ -1,4 +1,4 @@
-"""Reasoning models think aloud in ``<think>...</think>`` before they answer: here the two are told apart."""
+"""Reasoning models think aloud in ``<think>...</think>`` before they answer: this module separates the two."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ OPEN, CLOSE = "<think>", "</think>"
 
 
 class ReasoningParser:
-    """Splits one choice's text into what it thinks and what it says.
+    """Splits one choice's text into reasoning and answer.
 
-    Only a ``<think>`` at the very beginning counts: later ones are part of the answer. ``thinking`` starts
-    inside, for templates whose prompt ends with the marker. At most the beginning of a marker is held back.
+    Only a ``<think>`` at the very beginning counts: later ones are part of the answer. ``thinking`` starts inside, for
+    templates whose prompt ends with the marker. It holds back at most a partial marker.
     """
 
     def __init__(self, choice: int = 0, *, thinking: bool = False) -> None:

@@ -41,7 +41,7 @@ from mainspring.engines.chat.tool_parser import ToolParser
 from mainspring.engines.grammar import checks
 
 SPECULATION = "speculation"
-# What a request to a model may wish for: each layer above takes its own out, so that none is left but the last.
+# Extensions that a request to a model may carry: each layer above removes its own, and only the last ones remain.
 _OPTIONS = ("cache", "preset", "repair", "scaling", "session", SPECULATION)
 
 
@@ -49,13 +49,13 @@ class ModelResponder:
     """A chat model: answers ``ChatRequest`` and ``CompletionRequest``.
 
     ``fingerprint`` names the weights (None: unknown, as with remote models; answers are then never cached).
-    ``template`` is None for engines that take messages, and for models that only complete text. Without
-    ``max_tokens`` an answer gets ``default_output_tokens``, or what the context window leaves;
-    ``max_output_tokens`` bounds what may be asked for. ``stop`` ends every answer that does not ignore its end, beside
-    what the request says. ``drawn`` are the model's own values of temperature, top_p, top_k and min_p: where a
-    request names no temperature, they hold for all that it leaves unset. ``fim`` is how it fills in the middle of a
-    text (None: it does not). The answer's fingerprint does not look at the
-    sampling: whether a sampled answer may be cached is for the cache to decide.
+    ``template`` is None for engines that take messages, and for models that only complete text. Without ``max_tokens``
+    an answer gets ``default_output_tokens``, or what the context window leaves; ``max_output_tokens`` bounds what may
+    be asked for. ``stop`` ends every answer that does not ignore its end, in addition to the request's own stop
+    strings. ``drawn`` are the model's own values of temperature, top_p, top_k and min_p: where a request names no
+    temperature, they hold for all that it leaves unset. ``fim`` is how it fills in the middle of a text (None: it does
+    not). The answer's fingerprint does not look at the sampling: whether a sampled answer may be cached is for the
+    cache to decide.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class ModelResponder:
     async def prompt_tokens(self, request: ChatRequest | CompletionRequest) -> int:
         """Tokens that ``request`` sends to the engine, template and tools included; of a remote model an estimate.
 
-        Raises ``InvalidRequest`` as ``respond`` does.
+        Raises ``InvalidRequest`` like ``respond``.
         """
         generation = self._chat(request)[0] if isinstance(request, ChatRequest) else self._completion(request)
         text = generation.prompt
@@ -182,7 +182,7 @@ class ModelResponder:
         sampling, stops = self._checked(request.sampling), self._fim.stop
         if not sampling.ignore_eos:
             sampling = dataclasses.replace(sampling, stop=(*sampling.stop, *stops))
-        # Tokens of the model's own end the text only where they are part of it.
+        # The model's own stop tokens end the text only if they are part of it.
         return Generation(self._fim.prompt(request.prompt, request.suffix), sampling, shown=stops)
 
     def _forcing(self, sampling: Sampling, tools: Sequence[Tool]) -> Sampling:
@@ -221,8 +221,8 @@ class ModelResponder:
         if sampling.max_tokens is not None and wanted > window:
             problem = f"max_tokens is {wanted}; {self._model} has a context window of {window}"
             raise PromptTooLong(problem, remedy="Ask for fewer tokens", param="max_tokens")
-        # No token is shorter than a byte: most prompts fit without being counted. A remote model's tokens are
-        # only estimated here, so it is left to refuse by itself.
+        # No token is shorter than a byte: most prompts fit without counting. A remote model's tokens are only
+        # estimated here, so it is left to refuse by itself.
         if generation.messages or len(generation.prompt.encode()) + 1 + wanted <= window:
             most = min(wanted, window)
             return sampling if sampling.max_tokens == most else dataclasses.replace(sampling, max_tokens=most)
@@ -250,8 +250,8 @@ def _digest(fingerprint: str, template: ChatTemplate | None, stop: Sequence[str]
 
 
 class _Parsers:
-    """The parsers of a chat answer's choices: thoughts first, then tool calls, the first of them only where calls
-    are not to be ``parallel``. ``stops`` are the request's own: no other stop string is told of."""
+    """The parsers of a chat answer's choices: thoughts first, then tool calls, the first of them only where calls are
+    not to be ``parallel``. ``stops`` are the request's own: only these are reported."""
 
     def __init__(
         self,
@@ -271,7 +271,7 @@ class _Parsers:
         self._choices: dict[int, tuple[ReasoningParser, ToolParser | None]] = {}
         self._called: set[int] = set()
         self.plain: set[int] = set()
-        """Choices whose text needs no parsing any more."""
+        """Choices whose text needs no more parsing."""
 
     def push(self, event: Text) -> list[Event]:
         reasoning, calls = self._choice(event.choice)
@@ -281,7 +281,7 @@ class _Parsers:
         return events
 
     def flush(self, choice: int | None = None) -> list[Event]:
-        """What is held back for ``choice``, or for all of them."""
+        """The text held back for ``choice``, or for all choices."""
         events: list[Event] = []
         for index in sorted(self._choices) if choice is None else [choice]:
             reasoning, calls = self._choice(index)

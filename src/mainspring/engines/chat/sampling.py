@@ -45,7 +45,7 @@ def tempered(logits: ArrayLike, temperature: float) -> Floats:
 
 
 def top_k(logits: ArrayLike, k: int) -> Floats:
-    """The ``k`` likeliest tokens; 0 keeps all. Of equals the earlier token is kept."""
+    """The ``k`` likeliest tokens; 0 keeps all. Of equal tokens the earlier one is kept."""
     values = np.asarray(logits, np.float64)
     if not 0 < k < values.size:
         return values
@@ -93,7 +93,7 @@ def penalised(
 def distribution(
     logits: ArrayLike, sampling: Sampling, prompt: Sequence[int] = (), generated: Sequence[int] = ()
 ) -> Floats:
-    """The probabilities by which the next token is drawn under ``sampling``; unset means no change."""
+    """The probabilities of the next token under ``sampling``; an unset field changes nothing."""
     values = penalised(
         logits,
         prompt,

@@ -1,4 +1,4 @@
-"""Stop strings looked for on this side, for engines that lose text when they do it themselves."""
+"""Stop strings found on our side, for engines that lose text at them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ async def stopped(
 ) -> AsyncGenerator[Event, None]:
     """``events`` up to the first of ``stops`` in each choice, which is not shown.
 
-    At most the beginning of a stop string is held back. When every choice has ended, ``events`` are closed; usage
-    is then what was counted so far: ``prompt_tokens`` and the tokens of each ``Text``.
+    It holds back at most a partial stop string. When every choice has ended, ``events`` are closed; usage is then what
+    was counted so far: ``prompt_tokens`` and the tokens of each ``Text``.
     """
     held: dict[int, Text] = {}
     done: dict[int, str] = {}

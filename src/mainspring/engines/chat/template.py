@@ -5,9 +5,9 @@ descriptions, arguments) a zero-width space is put behind the first character of
 ``<|im_start|>`` in a user's message stays visible text and can open no turn. Special is what the caller names
 (``special_tokens``), what the template writes, and whatever has the shape ``<|...|>``.
 
-What a template lacks is made up for: ``developer`` becomes ``system``; a template that refuses system messages
-gets them in front of the first user message; one that wants alternating roles gets neighbours joined; one without
-``tools`` gets a system block, calls and results as text (see ``tools.py``).
+This module supplies what a template lacks. ``developer`` becomes ``system``. A template that refuses system messages
+gets them in front of the first user message; one that requires alternating roles gets neighbours joined; one without
+``tools`` gets a system block, with calls and results as text (see ``tools.py``).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _CONTROL = re.compile(
     r"<\|[^|<>\s]{1,64}\|>|<\uff5c[^\uff5c<>]{1,64}\uff5c>|</?s>|<(?:bos|eos)>|<(?:start|end)_of_turn>"
     r"|\[/?(?:INST|SYSTEM_PROMPT|TOOL_CALLS|TOOL_RESULTS|AVAILABLE_TOOLS)\]|<</?SYS>>"
 )
-# What has the shape of a control token may be one that neither the template nor its caller mentions.
+# A string in the shape of a control token may be one that neither the template nor its caller mentions.
 _SHAPE = re.compile(r"<\|[^|<>\s]{1,64}\|>|<\uff5c[^\uff5c<>]{1,64}\uff5c>")
 # Markers of a tool's result: a result (or a user) that could close its own would speak with another's voice.
 _RESULT = ("<tool_response>", "</tool_response>")
@@ -86,7 +86,7 @@ class ChatTemplate:
         self._repeats = self._accepts((user, user)) and self._accepts((user, assistant, assistant, user))
 
     def render(self, messages: Sequence[Message], tools: Sequence[Tool] = (), **variables: Any) -> str:
-        """The prompt that ends where the assistant is to speak. ``variables`` reach the template as they are.
+        """The prompt that ends where the assistant is to speak. ``variables`` are passed to the template unchanged.
 
         Raises ``InvalidRequest`` naming ``messages`` where the template refuses them.
         """

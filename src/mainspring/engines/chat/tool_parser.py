@@ -1,4 +1,4 @@
-"""Reads tool calls from streamed text, in any dialect: however the text is cut, what comes of it is the same."""
+"""Reads tool calls from streamed text in any dialect. The result does not depend on how the text is cut."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class ToolParser:
     """Reads the calls of one choice from its streamed text.
 
     Plain text is released at once, except for at most the beginning of a marker; a call is held until it is closed,
-    because only then it is known to be one. What is no well-formed call of one of ``names`` stays text, and so is one
-    whose arguments its entry in ``fits`` refuses.
+    because only then it is known to be one. Text that is not a well-formed call of one of ``names`` stays text, and so
+    does a call whose arguments its entry in ``fits`` refuses.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class ToolParser:
         return self._inside
 
     def _begin(self) -> bool | None:
-        """Look for a call where an answer begins, or behind a call; None where plain text stands there."""
+        """Look for a call at the start of an answer or after a call; None if plain text follows."""
         at = self._around(self._text)
         rest = self._text[at:]
         marks = (*self._dialect.starts, *self._dialect.opens)

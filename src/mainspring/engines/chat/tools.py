@@ -1,9 +1,9 @@
-"""Tool calls: how they are shown to a model and forced on it; ``tool_parser.py`` reads them from what it writes.
+"""Tool calls: presents tools to a model and forces calls on it; ``tool_parser.py`` reads them from its output.
 
 Models whose template knows ``tools`` see them there and write calls in its dialect (``dialects.py``); the others get a
 system block in the widely trained ``<tool_call>{"name": ..., "arguments": ...}</tool_call>`` form. ``tool_choice``
-``required`` or a name becomes a grammar (bare JSON, no markers). Arguments are handed on as the model wrote them:
-whether they fit the tool's schema is for the caller to check, unless the grammar forced it or the tool is strict.
+``required`` or a name becomes a grammar (bare JSON, no markers). Arguments are passed on as the model wrote them: the
+caller checks them against the tool's schema, unless the grammar forced it or the tool is strict.
 """
 
 from __future__ import annotations

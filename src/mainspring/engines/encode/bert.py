@@ -28,8 +28,8 @@ _SCALE = "embeddings.word_embeddings.scale"
 class Encoder:
     """Configuration and float32 weights of a BERT encoder, names without the ``bert.`` prefix.
 
-    A large table of words may stay in int8, (words, hidden), beside ``embeddings.word_embeddings.scale``, (words,
-    groups): each scale is that of as many neighbours as there are groups of them.
+    A large embedding table may stay in int8, (words, hidden), with its scales in ``embeddings.word_embeddings.scale``,
+    (words, groups): each scale applies to a group of neighbouring values.
     """
 
     layers: int

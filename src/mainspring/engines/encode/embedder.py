@@ -93,7 +93,7 @@ class OpenVinoEmbedder:
         return Embedded(vectors, sum(len(row.ids) for row in rows), truncated)
 
     def unload(self) -> None:
-        """Let go of the graph, which the next ``embed`` loads again."""
+        """Release the graph; the next ``embed`` loads it again."""
         self._runner.unload()
 
     async def close(self) -> None:

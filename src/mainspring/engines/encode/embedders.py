@@ -1,7 +1,7 @@
 """The embedders of collections: the configured one, and those that other collections were embedded with.
 
-A collection is searched with the model that its vectors are of, whichever ``models.embedding`` is. Those models are
-loaded when a collection first needs them, and only so many of their graphs stay in memory.
+A collection is searched with the model that its vectors are of, whichever ``models.embedding`` is. A model is loaded
+when a collection first needs it, and only a limited number of graphs stay in memory.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Load = Callable[[str], Embedder]
 
 @runtime_checkable
 class Unloads(Protocol):
-    """An embedder that can let go of its weights until it is used again."""
+    """An embedder that can release its weights until it is used again."""
 
     def unload(self) -> None: ...
 
@@ -30,7 +30,7 @@ class Unloads(Protocol):
 class Embedders:
     """Embedders by name. ``default`` is the caller's to close; at most ``keep`` others are in memory at once.
 
-    An embedder that ``get`` gave stays usable after its graph was let go: its next use loads it again.
+    An embedder from ``get`` stays usable after its graph was released: its next use loads it again.
     """
 
     def __init__(self, default: Embedder, load: Load | None = None, *, keep: int = 1) -> None:

@@ -1,8 +1,8 @@
 """Runs a pulled encoder by OpenVINO in one thread of its own: what embedders and rerankers have in common.
 
-Texts are sorted by length and cut into batches of bounded size. Batches of all requests wait in one priority
-queue: small requests (queries) go before the batches of large ones (ingestion), and large ones take turns, so that
-nobody waits for more than the batch that is running; while small ones come, for no more than a slice of it.
+Texts are sorted by length and cut into batches of bounded size. Batches of all requests wait in one priority queue:
+small requests (queries) go before the batches of large ones (ingestion), and large ones take turns. Nobody waits for
+more than the running batch; while small requests arrive, for no more than a slice of it.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ class EncoderRunner:
             await asyncio.to_thread(thread.join)
 
     def unload(self) -> None:
-        """Let go of the compiled graph once what waits is done; the next batch compiles it again."""
+        """Release the compiled graph once waiting batches are done; the next batch compiles it again."""
         with self._lock:
             if self._thread is not None and not self._closed:
                 self._queue.put(_Batch(_UNLOAD, 0, next(self._numbers), [], None, Future()))
@@ -160,7 +160,7 @@ class EncoderRunner:
                 batch.future.set_exception(EngineError(f"model {self._pulled.entry.name} was closed"))
 
     def _serve(self, batch: _Batch, request: Any) -> Any:
-        """Do a batch; the compiled graph, None where there is none yet."""
+        """Run a batch; returns the compiled graph, or None before the first compilation."""
         if batch.future.set_running_or_notify_cancel():
             try:
                 request = request or self._compile()

@@ -2,8 +2,8 @@
 
 A passage's score is the mean, over the query's tokens, of the largest cosine to one of its tokens. Nothing is trained.
 A token's vector is that of the last layer, which knows what the text is about but makes its tokens alike for the pooled
-vector, beside that of the layer before, which still tells them apart. Vectors of passages are kept, so that what is
-found often is read once.
+vector, beside that of the layer before, which still tells them apart. Vectors of passages are cached, so that
+frequently found passages are read once.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class LateInteraction:
         return Reranked(np.clip(scores, 0, 1), read, truncated)
 
     async def tokens(self, texts: Sequence[str]) -> list[Tokens]:
-        """Each text token by token, as a passage is read; what was read before is not read again.
+        """The token vectors of each text, read as a passage; cached ones are not read again.
 
         Raises ``ModelError`` when the graph cannot be loaded and ``EngineError`` after ``close``.
         """
@@ -160,8 +160,8 @@ class LateInteraction:
 class CombinedReranker:
     """Several rerankers as one, each asked at once. Implements ``engines.base.Reranker``.
 
-    Cosines of different models lie in different ranges, so it is where a passage stands between the worst and the best
-    of those that were read that is averaged; the mean lies in the mean of the ranges.
+    Cosines of different models have different ranges, so each passage's position between the worst and the best passage
+    is averaged; the result is scaled to the mean of the ranges.
     """
 
     def __init__(self, parts: Sequence[LateInteraction]) -> None:
@@ -210,5 +210,6 @@ def mean_of_ranges(scores: Sequence[Floats]) -> Floats:
 
 
 def _similar(query: Floats, passage: Halves) -> float:
-    """The mean over ``query`` (tokens, hidden) of each one's best cosine in ``passage`` (tokens, hidden)."""
+    """The mean, over the tokens of ``query`` (tokens, hidden), of each one's best cosine in ``passage`` (tokens,
+    hidden)."""
     return float((query @ passage.astype(np.float32).T).max(1).mean())

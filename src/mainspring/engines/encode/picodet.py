@@ -1,8 +1,9 @@
-"""Layout models of the PicoDet family (arXiv 2111.00902): what regions a page has, by a picture of it.
+"""Layout models of the PicoDet family (arXiv 2111.00902): they find the regions of a page in its picture.
 
-PP-Structure's layout models are of this kind. A head for each of the strides 8, 16, 32 and 64 gives every place of
-its grid a score for each class and, for each side of a box, a distribution over distances (generalised focal loss);
-their means are the box. What overlaps a better box of its own class is dropped. Runs on OpenVINO, which the core has.
+PP-Structure's layout models are of this kind. A head for each of the strides 8, 16, 32 and 64 gives every place of its
+grid a score for each class and, for each side of a box, a distribution over distances (generalised focal loss); their
+means are the box. What overlaps a better box of its own class is dropped. Runs on OpenVINO, which the base install
+includes.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ class Detector:
         self.height, self.width = int(size[0]), int(size[1])
 
     def find(self, pixels: Any) -> list[Region]:
-        """The regions of a page, of which ``pixels`` (height x width x 3, bytes) is a picture; best first."""
+        """The regions of a page, best first; ``pixels`` (height x width x 3, bytes) is its picture."""
         found = self._compiled([np.ascontiguousarray(pixels[None])])
         outputs = [found[number][0] for number in range(2 * len(_STRIDES))]
         scores = np.concatenate(outputs[: len(_STRIDES)])

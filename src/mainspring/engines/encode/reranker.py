@@ -83,7 +83,7 @@ class CrossEncoder:
     def _pairs(self, query: str, passages: Sequence[str]) -> tuple[list[Row], int]:
         limit = self._pulled.entry.max_tokens
         characters = limit * _MAX_CHARACTERS_A_TOKEN
-        # The tokenizer's own template says which special tokens stand where; only the lengths are ours.
+        # The tokenizer's own template places the special tokens; only the lengths are ours.
         texts = [clean(text[:characters]) for text in [query, *passages]]
         first, *others = self._tokenizer.encode_batch(texts, add_special_tokens=False)
         first.truncate(int(limit * _QUERY_FRACTION))

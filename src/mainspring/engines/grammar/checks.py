@@ -71,7 +71,7 @@ _REFUSED = (
     (re.compile(r"(?<![(|:])(?<!^)\^"), "^ in the middle"),
     (re.compile(r"\$(?![)|])(?!$)"), "$ in the middle"),
 )
-# Backends follow these alone: what stands beside them would be ignored.
+# Backends follow only these keywords and ignore the others beside them.
 _ALONE = ("$ref", "anyOf", "oneOf", "allOf")
 _NEEDS_TYPE = {
     **dict.fromkeys(("properties", "required", "additionalProperties", "minProperties", "maxProperties"), "object"),
@@ -89,7 +89,7 @@ _HOLDING = frozenset(
         *("additionalProperties", "items"),
     }
 )
-# Of these nothing is to be looked at beside the children.
+# For these keywords, only the children are checked.
 _FREE = _NOTES | {"$ref", "type", "$defs", "definitions", "items", "additionalProperties"}
 
 
@@ -111,7 +111,7 @@ def check(grammar: Grammar, *, param: str = PARAM) -> Grammar:
 
 
 def check_schema(schema: Any) -> dict[str, Any]:
-    """``schema`` if it lies in the enforceable subset. Raises ``InvalidSchema``."""
+    """``schema`` if it is in the enforceable subset. Raises ``InvalidSchema``."""
     if not isinstance(schema, dict):
         raise _invalid("the schema must be a JSON object")
     _Walk(schema).run()
@@ -280,7 +280,7 @@ class _Walk:
         return chain, several
 
     def _next(self, reference: str, place: str) -> list[str]:
-        """The references that stand where ``reference`` points, with nothing generated before them."""
+        """The references at the target of ``reference`` that generate nothing before them."""
         pending, found = [self._resolve(reference, place)], []
         while pending:
             node = pending.pop()
@@ -330,12 +330,12 @@ def check_pattern(pattern: Any, what: str, place: str = "") -> None:
         raise _invalid(f"{what} must be a text of 1 to {MAX_PATTERN} characters", place)
     try:
         with warnings.catch_warnings():
-            # Sets that may come to mean something else mean different things to different backends already.
+            # Sets that may gain another meaning already mean different things to different backends.
             warnings.simplefilter("error", FutureWarning)
             re.compile(pattern)
     except (re.error, RecursionError, OverflowError, FutureWarning) as error:
         raise _invalid(f"{what} is not a regular expression: {error}", place) from None
-    # Sets first: inside them most marks mean themselves. Then escapes, so that what is left is syntax.
+    # Sets first: inside them most marks mean themselves. Then remove escapes, so that only syntax remains.
     outside = _SET.sub("s", pattern)
     for escape in _ESCAPE.findall(outside):
         if escape[1] in "123456789bBAZzGkpPX":

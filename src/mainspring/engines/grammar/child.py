@@ -54,7 +54,7 @@ def write_empty_model(path: Path, vocabulary: int) -> None:
 
 
 class Trial:
-    """Compiles grammars in a pipeline that is made anew after each one that broke it."""
+    """Compiles grammars in a pipeline that is created again whenever one breaks it."""
 
     def __init__(self, runtime: Any, tokenizer: Any) -> None:
         self._runtime = runtime

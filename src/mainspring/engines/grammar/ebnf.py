@@ -121,7 +121,7 @@ class _Parser:
             elements.append((element, self._optional() or empty))
 
     def _optional(self) -> bool:
-        """Whether the repetition that stands here, if any, admits nothing at all."""
+        """Whether the repetition at this position, if any, matches nothing at all."""
         kind, text = self._next()
         if kind == "repeat":
             self._at += 1
@@ -148,7 +148,7 @@ class _Parser:
 
 
 def _nullable(rules: dict[str, _Rule]) -> set[str]:
-    """The rules that admit nothing at all."""
+    """The rules that match nothing at all."""
     found: set[str] = set()
     while True:
         more = {

@@ -1,5 +1,5 @@
-"""White space between the tokens of JSON, which grammars allow without end: a model may write nothing else until it is
-cut. Where closing what is open makes JSON that the schema allows, that is done; else the text is cut.
+"""Unlimited white space between JSON tokens, which grammars allow: a model may write nothing else until it is cut off.
+Where closing what is open makes JSON that the schema allows, that is done; else the text is cut.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ _CLOSERS = {"{": "}", "[": "]"}
 
 
 class Blanks:
-    """Follows JSON as it is written. ``closing`` is what ends it, once it was found; empty where it was cut."""
+    """Follows JSON as it is written. ``closing`` is the text that completes it, if one was found; empty if the text is
+    cut."""
 
     __slots__ = ("_escaped", "_lines", "_open", "_run", "_schema", "_string", "_text", "closing")
 

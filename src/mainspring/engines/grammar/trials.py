@@ -1,8 +1,8 @@
 """Trying a grammar out before the engine gets it: bounded in time, remembered, in processes of their own.
 
-Most compile within milliseconds, in the quick lane. What takes longer than ``_QUICK_S`` there is tried again in the
-slow lane, with a process of its own, and so is for a while all that its tenant sends: nobody's next grammar waits for
-somebody else's slow one. Within a lane tenants take turns, and each has an allowance of compiling time.
+Most compile within milliseconds, in the quick lane. A grammar that takes longer than ``_QUICK_S`` there is tried again
+in the slow lane, in a process of its own, and for a while so are all grammars of its tenant: one tenant's slow grammar
+never delays another tenant's next one. Within a lane tenants take turns, and each has an allowance of compiling time.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class GrammarTrial:
     async def _tried(self, lane: _Lane, key: bytes, grammar: Grammar, tenant: str, most: float) -> _Verdict | None:
         """The verdict; None when compiling took longer than ``most`` seconds."""
         async with lane.turns.turn(tenant):
-            # Somebody who waited before may have sent the same.
+            # A request that waited before this one may have sent the same grammar.
             if (verdict := self._known(key)) is not None:
                 return verdict
             self._allowances.require(tenant)
@@ -104,7 +104,7 @@ class GrammarTrial:
                     self._allowances.slow(tenant, _SLOW_TENANT_S)
                     return None
                 except asyncio.CancelledError:
-                    # Who leaves has the compiler killed, too.
+                    # Cancelling the caller kills the compiler, too.
                     self._allowances.slow(tenant, _SLOW_TENANT_S)
                     raise
                 except EngineDied:

@@ -1,4 +1,4 @@
-"""JSON schemas and expressions by which finished text is validated. They come from callers: none can run for ever."""
+"""JSON schemas and regular expressions that validate finished text. They come from callers: none can run for ever."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from mainspring.engines.grammar import metaschema
 from mainspring.engines.grammar.checks import MAX_BYTES, MAX_NODES, PARAM
 
 MAX_STEPS = 10_000
-"""Keywords that are looked at for one value: alternatives of alternatives multiply with each level of it."""
+"""Keywords checked for one value: nested alternatives multiply with each level."""
 
-# What refers elsewhere would be fetched from there by whoever validates.
+# A validator would fetch an external reference.
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 
 

@@ -1,9 +1,9 @@
 """The second engine: llama.cpp (extra ``gguf``) in a supervised child process, for any GGUF.
 
-The child serves on a Unix socket in a private directory; there is no port. What a seed promises here: the same
-output when nothing else runs (``solo``). Unset sampling means temperature 1 over the whole vocabulary. Closing a
-stream frees its slot at its next token, while its prompt is still being read at the end of that batch or, when
-other streams run, of that prompt.
+The child serves on a Unix socket in a private directory; there is no port. A seed guarantees the same output if nothing
+else runs (``solo``). Unset sampling means temperature 1 over the whole vocabulary. Closing a stream frees its slot at
+its next token, while its prompt is still being read at the end of that batch or, when other streams run, of that
+prompt.
 """
 
 from __future__ import annotations
@@ -281,7 +281,8 @@ class LlamaCppEngine:
     async def _try(self, grammar: Grammar, tenant: str) -> None:
         """Raise ``InvalidSchema`` unless llama.cpp enforces ``grammar``: one that it cannot compile it ignores.
 
-        It is asked for one token and pushed towards one that begins no JSON value: if that comes, nothing holds it.
+        The server is asked for one token with a bias towards one that begins no JSON value: if that token comes, no
+        grammar is in force.
         """
         problem = self._grammars.get(grammar.source)
         if problem is None:

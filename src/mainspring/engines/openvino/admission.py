@@ -69,7 +69,7 @@ class Admission(Generic[Job]):
         heapq.heappush(self._lines.setdefault(tenant, []), _Waiting((-priority, place), job, width, tokens))
 
     def pop(self) -> Job | None:
-        """The next job that may run now, its share reserved; None when there is none or it does not fit yet."""
+        """The next job that may run now, with its share reserved; None if there is none or it does not fit yet."""
         held = False
         for tenant, line in sorted(self._lines.items(), key=lambda each: each[1][0].rank):
             head = line[0]

@@ -10,8 +10,8 @@ Parent to child: ``add``, ``cancel``, ``count``. Child to parent, at most one me
      "g": [running, waiting, reserved fraction of the KV cache, how often one speculated, or stood aside, so far]}
 
 Every choice is a sequence of its own: the runtime delivers several sequences of one request only at their end, and
-applies a grammar wrongly to all but one. Further choices start when the first one's prompt is in the prefix cache.
-Where several tenants are there, those of whoever has most stand aside in part (``shared_steps.py``). Where speculation
+applies a grammar wrongly to all but one. Further choices start when the first choice's prompt is in the prefix cache.
+If there are several tenants, some sequences of the largest one are suspended (``shared_steps.py``). Where speculation
 is on there are two pipelines, and each sequence runs in one of them (``speculation.py``).
 """
 
@@ -63,8 +63,8 @@ class Scheduler:
         capacity = (configuration["kv_blocks"] - 1) * BLOCK
         sequences, spare = configuration["max_sequences"], configuration.get("spare", 0)
         self._admission: Admission[Sequence] = Admission(sequences, capacity, spare=spare)
-        # Of what a request may generate this part must be free before it is let in. Below 1 the cache may become full:
-        # the runtime then evicts a sequence and computes it again.
+        # This fraction of a request's maximum output must be free before it is admitted. Below 1 the cache may fill
+        # up: the runtime then evicts a sequence and computes it again.
         self._reserve: float = configuration.get("kv_reserve", 1.0)
         self._least: int = configuration.get("kv_least", 0)
         # What each pipeline's prefix cache holds: the second one is the pipeline that speculates.
@@ -133,7 +133,7 @@ class Scheduler:
             sequence.handle.cancel()
             self._cancelled = True
             sequence.handle, sequence.begun, sequence.since = None, False, now
-            # The rest is in the prefix cache, whole blocks of it.
+            # The prefix cache holds the rest, in whole blocks.
             sequence.reads = min(sequence.reads, BLOCK)
             sequence.resumed += 1
             self.aside += 1
@@ -206,7 +206,7 @@ class Scheduler:
         streamer = Streamer(self._vocabulary, job.sampling["stop"], job.shown, job.sampling["grammar"])
         sequence = Sequence(job, choice, width, min(tokens, self._admission.kv_tokens), streamer)
         sequence.reads = len(job.prompt)
-        # What the runtime keeps of a sequence beside its tokens is lost when it stands aside.
+        # Suspending a sequence loses the runtime's state beyond its tokens.
         sequence.fixed = not self._prefix_cache or bool(width > 1 or job.sampling["grammar"] or penalised(job.sampling))
         self._admission.push(
             sequence,
@@ -244,7 +244,7 @@ class Scheduler:
         more = self._speculation.settings if sequence.speculates else None
         pipeline = self._speculation.pipeline if sequence.speculates else self._pipeline
         if sequence.choice == 0 and not sequence.resumed:
-            # The prompt is counted once, whatever its other choices read again.
+            # The prompt is counted once, although further choices read it again.
             job.cached = self._prefixes[sequence.speculates].cached(job.prompt)
         settings = self._configure(job, sequence.choice, more, len(sequence.ids), sequence.resumed)
         sequence.handle = pipeline.add_request(next(self._ids), tokens, settings)
@@ -358,7 +358,7 @@ class Scheduler:
         self._active = [other for other in self._active if other is not sequence]
 
     def _keep(self, sequence: Sequence) -> None:
-        """What it has read is in the prefix cache now."""
+        """Its prompt is now in the prefix cache."""
         if sequence.ids:
             # The last token was never read: its block is not whole.
             self._prefixes[sequence.speculates].keep(sequence.job.prompt + sequence.ids[:-1])

@@ -1,7 +1,7 @@
 """The default engine: OpenVINO GenAI's continuous batching in a supervised child process.
 
-What a seed promises here: the same output for the same request when nothing else runs (``solo``); the composition
-of a batch changes the rounding. Unset sampling means temperature 1 over the whole vocabulary, as in OpenAI's API.
+A seed guarantees the same output for the same request if nothing else runs (``solo``); the composition of a batch
+changes the rounding. Unset sampling means temperature 1 over the whole vocabulary, as in OpenAI's API.
 Log-probabilities are those of the chosen token after penalties and temperature. Beam search is deterministic and
 delivers its text at the end.
 """
@@ -64,8 +64,8 @@ class Pulled(Protocol):
 class OpenVinoEngine:
     """Generates from an OpenVINO IR directory or a GGUF file. See ``engines.base.Engine``.
 
-    ``spawn()`` starts the child without waiting, before heavy imports and without an event loop; ``start()`` waits
-    for it. At most ``settings.max_sequences`` sequences run and ``settings.max_waiting`` requests wait; more is
+    ``spawn()`` starts the child without waiting, before heavy imports and without an event loop; ``start()`` waits for
+    it. At most ``settings.max_sequences`` sequences run and ``settings.max_waiting`` requests wait; further ones get
     ``Overloaded`` at once.
     """
 

@@ -1,10 +1,11 @@
-"""How much of a prompt lies in a pipeline's prefix cache: the runtime does not say, so its blocks are counted here.
+"""Estimates how much of a prompt is in a pipeline's prefix cache: the runtime does not say, so this module counts its
+blocks.
 
 A block of the KV cache is found by the tokens in it and all before it. When the cache is full, OpenVINO GenAI 2026.4
 gives away any of the blocks that were never found again, and only then those that were, the one that was found longest
-ago first (a block keeps the time at which it was last found, and all others look equally old). Which of the former goes
-is decided by the runtime's own hashes: here it is drawn, so that the count is right on average and not in each case
-once the cache has been full.
+ago first (a block keeps the time at which it was last found, and all others look equally old). The runtime's hashes
+decide which block is evicted. Here it is drawn at random: once the cache has been full, the count is right on average
+only.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ class PrefixBlocks:
         self._draw = random.Random(0)
 
     def cached(self, prompt: Sequence[int]) -> int:
-        """Tokens at the beginning of ``prompt`` that need not be computed: whole blocks, and never its last token,
-        which has to be computed for what comes next."""
+        """Tokens at the start of ``prompt`` that need not be computed: whole blocks without the prompt's last token,
+        which is always computed."""
         count = 0
         for key in self._keys(prompt[:-1]):
             if key in self._places:
@@ -53,7 +54,7 @@ class PrefixBlocks:
             self._new.append(key)
 
     def _replace_oldest(self, key: int) -> None:
-        """``key`` in the place of the block that was found longest ago; it takes over that one's age."""
+        """``key`` replaces the block that was used longest ago and takes over its age."""
         if self._found:
             self._found.popitem(last=False)
             self._found[key] = None

@@ -16,7 +16,7 @@ _SOURCE = re.compile(r" at /\S+")
 
 
 NGRAM = 3
-"""Tokens that must have occurred before for what came behind them to be guessed again."""
+"""Tokens that must have occurred before for the following ones to be proposed."""
 
 
 def speculation_config(configuration: Message) -> Message:
@@ -59,7 +59,7 @@ def generation_config(runtime: Any, sampling: Message, max_tokens: int, choice: 
 
 
 def penalised(sampling: Message) -> bool:
-    """Whether what was written so far decides what is written next."""
+    """Whether earlier output influences later output."""
     neutral = {"repetition_penalty": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
     return any(sampling[name] not in (None, value) for name, value in neutral.items())
 

@@ -61,7 +61,7 @@ class Sequence:
 
     @property
     def running(self) -> bool:
-        """Whether it is in the pipeline; what was let in and is not stands aside."""
+        """Whether it is in the pipeline; an admitted sequence outside of it is suspended."""
         return self.handle is not None
 
 

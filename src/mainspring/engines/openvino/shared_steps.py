@@ -1,11 +1,11 @@
 """Which of the sequences that were let in run in the next step, where several tenants share an engine.
 
-A step takes the longer the more sequences it has, and each of them waits for it: beside 32 answers of one tenant the
-single one of another would be written at a fraction of its own pace. So while several tenants are there, only so many
-run together that a step takes no longer than one sequence alone would, times the tenants: each has at least the part
-of the engine that is due to it. Those of whoever has most stand aside; their prompts, and what they have written, stay
-in the prefix cache. Prompts are handed to the engine a batch at a time, and those of whoever has most wait while
-another tenant is served, for ``LONGEST_HOLD_S`` at most.
+A step takes longer the more sequences it has, and all of them wait for it: beside 32 answers of one tenant, another
+tenant's single answer would be written at a fraction of its own pace. So while several tenants are there, only so many
+run together that a step takes no longer than one sequence alone would, times the tenants: each has at least the part of
+the engine that is due to it. Sequences of the largest tenant are suspended; their prompts and output stay in the prefix
+cache. Prompts are given to the engine in batches, and those of the largest tenant wait while another tenant is served,
+for ``LONGEST_HOLD_S`` at most.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 STAYS_S = 3.0
-"""So long a tenant counts after its last sequence has ended: it may come again."""
+"""Seconds for which a tenant counts after its last sequence has ended: it may return."""
 LONGEST_HOLD_S = 1.0
 FIRST_RATIO = 8.0
 """What a step takes by itself, over what one more sequence adds, until it is measured: that of a small model on two
@@ -27,9 +27,9 @@ _SPREAD = 4.0
 
 
 class Runner(Protocol):
-    """A sequence, as it is seen here: ``running`` in the pipeline, ``begun`` when it has its first token since it is,
-    ``reads`` tokens until then; a ``fixed`` one cannot stand aside once it runs. ``since`` is when it last stopped, or
-    came."""
+    """A sequence as this module sees it: ``running`` in the pipeline; ``begun`` once it has produced a token since it
+    entered; ``reads`` tokens until then. A ``fixed`` one cannot be suspended once it runs. ``since`` is when it last
+    stopped, or came."""
 
     begun: bool
     fixed: bool

@@ -1,7 +1,7 @@
-"""The slots and the cache of an engine, and what each tenant holds of them.
+"""The slots and the cache of an engine, and each tenant's share of them.
 
-A few slots and an eighth of the cache are kept for tenants that hold less than their share: whoever fills an engine
-with long answers cannot keep the next one waiting until they end.
+A few slots and an eighth of the cache are reserved for tenants below their share: a tenant that fills the engine with
+long answers cannot make the next one wait until they end.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 KEPT_TOKENS = 1 / 8
-"""The part of the cache that only those below their share may take, where slots are kept for them too."""
+"""The fraction of the cache that only tenants below their share may take, if slots are reserved for them too."""
 SPARE_SLOTS = 1 / 8
 
 
@@ -30,8 +30,8 @@ class TenantShare:
 class SlotCapacity:
     """``sequences`` slots and ``kv_tokens`` of cache, and ``spare`` slots beyond for tenants below their share.
 
-    A tenant's share goes by its weight among those that hold something; one that is alone counts with another one,
-    which may come. Who holds nothing is below its share whatever it asks for.
+    A tenant's share is proportional to its weight among the active tenants; a single active tenant is counted with one
+    more, which may come. A tenant that holds nothing is below its share whatever it asks for.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class SlotCapacity:
         self._kept = int(kv_tokens * KEPT_TOKENS) if spare else 0
 
     def copy(self) -> SlotCapacity:
-        """The same, to try out what would become of it."""
+        """A copy, to try out an admission."""
         twin = SlotCapacity(self.sequences, self.kv_tokens, spare=self.spare, weigh=self._weigh)
         twin.slots, twin.tokens = self.slots, self.tokens
         twin.held = {tenant: TenantShare(held.slots, held.tokens) for tenant, held in self.held.items()}

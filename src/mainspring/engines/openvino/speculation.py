@@ -3,7 +3,7 @@
 Guesses come from the text itself (what followed the last three tokens when they occurred before) or from a smaller
 model. One answer alone leaves the processor waiting for weights, so that checking five tokens costs little more than
 one; in a full batch the same check takes compute from the others. So only sequences that start while nothing else runs
-speculate of themselves, where their prompt is long enough to copy from.
+speculate by default, and only if their prompt is long enough to copy from.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LONG = 64
 
 
 class Speculation:
-    """The second ``pipeline`` (None: there is none) and what is left of its KV cache."""
+    """The second ``pipeline`` (None: there is none) and the free part of its KV cache."""
 
     def __init__(self, pipeline: Any, configuration: Message) -> None:
         self.pipeline = pipeline
@@ -29,9 +29,10 @@ class Speculation:
         self._left = 0 if pipeline is None else (speculating_blocks(configuration) - 2) * BLOCK
 
     def take(self, wish: bool | None, sampling: Message, prompt: int, tokens: int, *, alone: bool) -> bool:
-        """Whether a sequence of ``tokens`` with so long a ``prompt`` speculates; its share of the cache is then taken.
+        """Whether a sequence of ``tokens`` with a ``prompt`` of this length speculates; if so, its share of the cache
+        is taken.
 
-        Never do beams and grammars, which the guesses do not follow.
+        Beams and grammars never do: proposals do not follow them.
         """
         if self.pipeline is None or wish is False or sampling["beams"] > 1 or sampling["grammar"]:
             return False

@@ -1,1 +1,1 @@
-"""Child processes: how they are kept alive and spoken to."""
+"""Child processes: supervision and communication."""

@@ -1,4 +1,4 @@
-"""Reading what a child process says, so that who waits for it can be stopped while it says nothing."""
+"""Reads a child process's output, so that the reader can be stopped while the child is silent."""
 
 from __future__ import annotations
 

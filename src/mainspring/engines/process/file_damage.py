@@ -9,7 +9,7 @@ from typing import Any
 from mainspring.engines.catalogue.sources import sha256_of
 
 Damage = Callable[[], str | None]
-"""The file that differs from what was pulled; "" where none does, None where nobody knows. Reads them: call it in a
+"""The first file that differs from the pulled one; "" if none does, None if unknown. Reads them: call it in a
 thread."""
 
 
@@ -18,7 +18,7 @@ def unknown() -> str | None:
 
 
 def of(model: Any) -> Damage:
-    """For a ``PulledModel``; of a mere path nobody knows what it was."""
+    """For a ``PulledModel``; for a plain path the original is unknown."""
     directory, manifest = getattr(model, "directory", None), getattr(model, "manifest", None)
     if not isinstance(directory, Path) or manifest is None:
         return unknown
@@ -30,7 +30,7 @@ def of(model: Any) -> Damage:
             try:
                 status = path.stat()
                 mark = status.st_size, status.st_mtime_ns, status.st_ino
-                # A file that nobody touched is read once.
+                # An untouched file is read once.
                 if known.get(path, (None, ""))[0] != mark:
                     known[path] = mark, sha256_of(path)
             except OSError:

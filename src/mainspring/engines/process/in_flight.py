@@ -49,7 +49,8 @@ class EventJob(AsyncGenerator[Event, None]):
         self._expiry = asyncio.get_running_loop().call_later(timeout, self._expired, error)
 
     async def wait(self) -> None:
-        """Return when the first event is there. Raises the failure where there is none; cancels if cancelled."""
+        """Return when the first event is there. Raises the failure if there is no event; cancelling the caller cancels
+        the request."""
         try:
             while not self._events:
                 if self.over:

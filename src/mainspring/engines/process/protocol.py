@@ -55,7 +55,7 @@ class Frames:
 
 
 class ParentGone(Exception):
-    """The parent closed its end: there is nobody left to work for."""
+    """The parent closed its end: there is no more work."""
 
 
 class Channel:

@@ -1,4 +1,4 @@
-"""Where the sockets lie over which engines' children are asked."""
+"""The place of the sockets of engine children."""
 
 from __future__ import annotations
 

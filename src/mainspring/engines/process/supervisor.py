@@ -1,7 +1,7 @@
 """Keeps a child process alive: spawn, handshake, death, restart with backoff, shutdown.
 
-Used by every engine that runs outside the server's process. A ``Supervisor`` is spawned synchronously, before
-there is an event loop or any heavy import, and attached to the loop later: ``spawn()`` then ``await start()``.
+Every engine outside of the server's process uses it. A ``Supervisor`` is spawned synchronously, before there is an
+event loop or any heavy import, and attached to the loop later: ``spawn()`` then ``await start()``.
 """
 
 from __future__ import annotations
@@ -34,9 +34,8 @@ _CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal
 
 @dataclass(frozen=True, slots=True)
 class RestartPolicy:
-    """Seconds. The n-th failure in a row waits ``first * 2**n``, at most ``longest``; after ``attempts`` failures
-    in a row to become ready those who ask are told at once instead of waiting; a child that lived ``stable`` starts
-    the count again."""
+    """Seconds. The n-th failure in a row waits ``first * 2**n``, at most ``longest``. After ``attempts`` failures in a
+    row, callers get the error at once instead of waiting. A child that lived ``stable`` seconds resets the count."""
 
     first: float = 0.1
     longest: float = 5.0
@@ -123,10 +122,10 @@ class _ErrorOutput(asyncio.Protocol):
 class Supervisor:
     """One supervised child. All methods but ``spawn`` belong to the event loop that called ``start``.
 
-    ``on_message`` gets every message after the handshake; ``on_death`` is called once for each death, with a
-    sentence about its cause, before the restart. ``remedy`` says what helps when the child crashes while it loads.
-    ``generation`` counts incarnations: what was sent to an older one is gone. A child that is ``busy`` and sends
-    nothing for about ``silence`` seconds (at most half as much again) hangs: it is killed and restarted.
+    ``on_message`` gets every message after the handshake; ``on_death`` is called once for each death, with a sentence
+    about its cause, before the restart. ``remedy`` says what helps when the child crashes while it loads.
+    ``generation`` counts incarnations: messages to an older one are lost. A child that is ``busy`` and sends nothing
+    for about ``silence`` seconds (at most half as much again) hangs: it is killed and restarted.
 
     What fails in its first load has failed for good. A child that was ready once is started again for ever. ``damaged``
     tells whether its files are whole: one that crashes on a broken file is asked in vain until that is replaced.
@@ -176,7 +175,7 @@ class Supervisor:
 
     @property
     def down_s(self) -> float:
-        """For how many seconds it has not been ready since it was."""
+        """Seconds since it was last ready."""
         return 0.0 if self.down_since is None else time.monotonic() - self.down_since
 
     @property
@@ -229,11 +228,11 @@ class Supervisor:
         self._transport.write(frame)
 
     def kill(self) -> None:
-        """End the present child at once; it is restarted as after any other death. Nothing is sent to it any more."""
+        """End the present child at once; it is restarted as after any other death. It receives no more messages."""
         if self._spawned is not None:
             self._killed = self._spawned
             self._spawned.process.kill()
-            # Its death is noticed later: until then nobody may take it for a child that can answer.
+            # Its death is noticed later: until then it must not count as a child that can answer.
             if self.state == "ready":
                 self._set("backoff")
 

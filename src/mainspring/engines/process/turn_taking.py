@@ -24,7 +24,8 @@ class Turns:
 
     @asynccontextmanager
     async def turn(self, tenant: str) -> AsyncIterator[None]:
-        """Within it nobody else works. Raises ``Overloaded`` when more of the tenant than ``most`` would wait."""
+        """Only one caller at a time is inside. Raises ``Overloaded`` when more of the tenant than ``most`` would
+        wait."""
         if self._busy:
             await self._wait(tenant)
         self._busy = True
@@ -53,7 +54,7 @@ class Turns:
             if waiting:
                 self._waiting[tenant] = waiting
             if not turn.done():
-                # Still busy: nobody may come between.
+                # Still busy: nobody may come in between.
                 turn.set_result(None)
                 return
         self._busy = False
@@ -69,7 +70,7 @@ class _Account:
 class Allowances:
     """Seconds of work by tenant: ``most`` at once, and ``rate`` more each second.
 
-    What was taken is told afterwards, so the last piece of work may exceed what was left.
+    The time is reported afterwards, so the last piece of work may exceed the remaining allowance.
     """
 
     def __init__(self, most: float, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -91,7 +92,7 @@ class Allowances:
         self._account(tenant).left -= seconds
 
     def slow(self, tenant: str, seconds: float) -> None:
-        """For so many seconds the tenant is one whose work takes long."""
+        """Seconds for which the tenant counts as one with slow work."""
         account = self._account(tenant)
         account.slow_until = self._clock() + seconds
 

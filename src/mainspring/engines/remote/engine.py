@@ -41,7 +41,7 @@ from mainspring.telemetry.secrets import anonymous
 _log = logging.getLogger(__name__)
 
 MAX_CONNECTIONS = 256
-# A server that restarts, or whose queue of connections is full, takes the next one soon or not at all.
+# A server that restarts, or whose connection queue is full, accepts the next connection soon or not at all.
 FIRST_PAUSE_S = 0.03
 PARAMETERS = frozenset({"temperature", "top_p", "presence_penalty", "frequency_penalty", "stop"})
 
@@ -49,9 +49,9 @@ PARAMETERS = frozenset({"temperature", "top_p", "presence_penalty", "frequency_p
 class RemoteEngine:
     """A model of an OpenAI-compatible endpoint. Implements ``Engine``.
 
-    ``name`` is its key in ``models.remote``, whose ``parameters`` name what the endpoint takes beyond OpenAI's
-    sampling fields. ``retries`` bounds further attempts at connecting. A seed is passed on and kept at best when
-    nothing else runs over there.
+    ``name`` is its key in ``models.remote``, whose ``parameters`` name what the endpoint takes beyond OpenAI's sampling
+    fields. ``retries`` bounds further attempts at connecting. A seed is passed on; at best, it is honoured if nothing
+    else runs there.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class RemoteEngine:
         return None
 
     async def start(self) -> None:
-        """Open the connection pool; the endpoint is asked nothing yet."""
+        """Open the connection pool; no request is sent yet."""
         await self._client.start()
 
     async def generate(self, generation: Generation) -> EngineStream:
@@ -127,7 +127,7 @@ class RemoteEngine:
             # What will be too late should not be begun over there either; another mainspring heeds it.
             headers["x-request-timeout"] = f"{max(generation.timeout, 0.001):.3f}"
         headers |= self._headers()
-        # Jitter keeps many clients of one endpoint from coming back together.
+        # Jitter prevents many clients of one endpoint from returning together.
         tries = self._retries if generation.patient else 0
         pauses = tuple(partial(_pause, random.uniform(0.7, 1.0) * FIRST_PAUSE_S * 2**n) for n in range(tries))
         self._live += 1
@@ -180,7 +180,7 @@ class RemoteEngine:
 
     def _unreachable(self, problem: str) -> EngineError:
         self._failures += 1
-        # Where it is and why is for the operator: whoever asks need not learn of the machines behind this one.
+        # The address and the reason are for the operator: callers need not learn of the machines behind this one.
         _log.warning("%s at %s cannot be reached: %s", self._name, anonymous(self._url), anonymous(problem))
         return UpstreamError(
             f"{self._name} cannot be reached",

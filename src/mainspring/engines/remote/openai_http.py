@@ -62,7 +62,7 @@ class StreamClient:
         return self._session is not None
 
     async def start(self) -> None:
-        """Open the pool; nobody is connected to yet."""
+        """Open the pool; no connection is made yet."""
         if self._session is None:
             timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=self._silence_s)
             self._session = aiohttp.ClientSession(
@@ -97,8 +97,8 @@ class StreamClient:
             raise failure if begun else _passing(failure) from None
         finally:
             if response is not None:
-                # Closing the connection is how the other side learns that nobody listens; a response that was
-                # read to its end has given its connection back to the pool already.
+                # Closing the connection tells the other side that the reader has left; a response that was read to
+                # its end has already returned its connection to the pool.
                 self._responses.discard(response)
                 response.close()
 
@@ -139,7 +139,7 @@ class StreamClient:
         finally:
             self._opening.discard(opening)
             if response is None and opening.done() and not opening.cancelled() and opening.exception() is None:
-                # It came in the moment in which nobody waited for it any more.
+                # The connection was made after its requester gave up.
                 opening.result().close()
 
     async def _events(
@@ -166,7 +166,7 @@ class StreamClient:
                 raise error if begun else _passing(error) from None
             for parsed in last:
                 yield parsed
-            # The end of the body follows [DONE] at once where the connection can be used again.
+            # The end of the body follows [DONE] at once if the connection can be reused.
             if not response.content.at_eof():
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(DRAIN_TIMEOUT_S):
@@ -194,7 +194,7 @@ class StreamClient:
             try:
                 return await self._session.post(url, data=data, headers=sent, allow_redirects=False)
             except aiohttp.ConnectionTimeoutError as error:
-                # Nobody refused it: another try would wait as long again.
+                # The connection was not refused: another attempt would wait as long again.
                 raise self._unreachable(str(error)) from None
             except aiohttp.ClientConnectorError as error:
                 pause = next(waits, None)
@@ -207,7 +207,7 @@ class StreamClient:
     async def call(
         self, url: str, body: Mapping[str, Any], *, timeout: float, headers: Mapping[str, str] | None = None
     ) -> Any:
-        """The JSON answer to a short request. Raises as ``stream`` does."""
+        """The JSON answer to a short request. Raises the errors of ``stream``."""
         if self._session is None:
             raise EngineDied(f"{self._name} is not started")
         try:

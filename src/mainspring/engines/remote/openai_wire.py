@@ -204,7 +204,7 @@ class _Told:
     cached: int | None = None
 
     def then(self, later: _Told, *, each_choice: bool) -> _Told:
-        """What holds after ``later``, which counts the whole answer or, with ``each_choice``, one choice of it."""
+        """The later usage, which counts the whole answer or, with ``each_choice``, one choice."""
         if not each_choice or self.completion is None or later.completion is None:
             return later
         return dataclasses.replace(self, completion=self.completion + later.completion)
@@ -257,7 +257,7 @@ def _logprobs(found: Any) -> tuple[TokenLogprob, ...]:
 
 
 def error_of(raw: bytes) -> tuple[str, str]:
-    """(message, code) of an error body, however it is written; the first 500 characters of a plain text."""
+    """(message, code) of an error body in any format; the first 500 characters of plain text."""
     text = raw.decode("utf-8", "replace")
     try:
         body = json.loads(text)

@@ -1,4 +1,4 @@
-"""Server-sent events read off a byte stream, however it is cut into chunks."""
+"""Server-sent events from a byte stream, independent of how it is cut into chunks."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 The one that is started serves on a Unix socket in a private directory, below a supervised child: it ends with its
 parent, and is started again when it dies. Its own parameters are honoured: top_k, min_p, repetition_penalty,
 ignore_eos, JSON schemas and regular expressions. Unset sampling means temperature 1, whatever the model's own
-``generation_config.json`` says, unless ``arguments`` choose otherwise. A seed repeats when nothing else runs.
+``generation_config.json`` says, unless ``arguments`` choose otherwise. A seed repeats an answer if nothing else runs.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class VllmEngine(RemoteEngine):
 
     @property
     def pid(self) -> int | None:
-        """Process id of the supervised child, the server's parent; None where it runs elsewhere."""
+        """Process id of the supervised child, the server's parent; None if the server runs elsewhere."""
         return self._supervisor.pid if self._supervisor else None
 
     def spawn(self) -> None:
@@ -88,7 +88,7 @@ class VllmEngine(RemoteEngine):
             self._supervisor.spawn()
 
     def kill(self) -> None:
-        """End the server at once; a started engine starts it again."""
+        """Stop the server at once; a started engine starts it again."""
         if self._supervisor:
             self._supervisor.kill()
 
@@ -173,7 +173,7 @@ def _command(settings: VllmModel, name: str, socket: str) -> list[str]:
     ):
         if option not in chosen:
             arguments += [option, value]
-    # What its prefix cache spared is told only where it is asked for, and has a price of its own.
+    # Prefix cache hits are reported only on request, and have a price of their own.
     if not chosen & {_CACHED_TOKENS, _CACHED_TOKENS.replace("--", "--no-")}:
         arguments.append(_CACHED_TOKENS)
     return [*settings.command, settings.model, *arguments, "--uds", socket]

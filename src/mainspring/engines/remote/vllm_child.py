@@ -22,7 +22,7 @@ _PR_SET_PDEATHSIG = 1
 def serve(channel: Channel, configuration: Message) -> None:
     """Run until the server ends (raises, with its last words) or the parent goes (ends the server)."""
     path = configuration["socket"]
-    # One that was killed has left its socket behind, which would look like a server that does not answer yet.
+    # A killed server leaves its socket behind, which would look like a server that does not answer yet.
     if os.path.exists(path):
         os.unlink(path)
     try:

@@ -2,8 +2,8 @@
 
 Bounds on requests and connections hold before anything is checked or read. Wrong credentials are bounded after they
 were looked up: behind one address (a proxy, an office) sit many, and a right key is never refused for what others send.
-Which address is meant is decided by the server: the peer's, or behind a trusted proxy the one that it names. Of IPv6 it
-is the network (/64), which is what one customer gets.
+The server decides which address counts: the peer's, or behind a trusted proxy the one that the proxy names. For IPv6 it
+is the network (/64), which one customer gets.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from mainspring.serving.admit.rate_limits import Bucket
 
 log = logging.getLogger("mainspring.gateway")
 Clock = Callable[[], float]
-# Peers of which it is said that they are no trusted proxies: enough for whoever set up proxies, too few to fill a log.
+# The number of peers that are warned about as untrusted proxies: enough for the operator, too few to fill a log.
 MOST_WARNED = 64
 
 
@@ -52,7 +52,7 @@ class _Counts:
 
 
 class Addresses:
-    """The counts of the addresses that were seen latest; older ones are forgotten, and begin anew."""
+    """The counts of the most recently seen addresses; older ones are forgotten and start at zero."""
 
     def __init__(self, settings: AddressSettings, clock: Clock = time.monotonic) -> None:
         self._settings = settings
@@ -132,8 +132,8 @@ class AddressLimit:
 
 
 class Forwarded:
-    """Warns once for each peer that names another address in ``X-Forwarded-For`` and is not trusted to: a proxy that
-    nobody configured makes one address of all who come through it."""
+    """Warns once for each untrusted peer that names another address in ``X-Forwarded-For``: behind an unconfigured
+    proxy, all clients share one address."""
 
     def __init__(self, app: ASGIApp, trusted: Callable[[str], bool]) -> None:
         self.app = app

@@ -46,7 +46,7 @@ def create_app(
         description="OpenAI-compatible gateway",
         docs_url=None,
         redoc_url=None,
-        # A redirect would repeat the host that the request names, and tell of routes before a key was seen.
+        # A redirect would repeat the host that the request names, and reveal routes before the key is checked.
         redirect_slashes=False,
         responses={
             "4XX": {"model": encode.ErrorBody, "description": "The request cannot be answered"},
@@ -116,7 +116,7 @@ async def _on_http_error(http: HttpRequest, error: Exception) -> HttpResponse:
 
 
 async def _on_disconnect(_: HttpRequest, __: Exception) -> HttpResponse:
-    # Nobody reads this; 499 is what access logs conventionally call it.
+    # No client reads this; 499 is its conventional code in access logs.
     return HttpResponse(status_code=499)
 
 
@@ -124,7 +124,7 @@ async def _on_bug(http: HttpRequest, error: Exception) -> HttpResponse:
     log.error("unexpected failure", exc_info=error, extra=_trace_extra(http))
     # The framework answers outside of every middleware here, the one that names the trace included.
     headers = {name.decode(): value.decode("latin-1") for name, value in getattr(http.state, HEAD)}
-    # The server closes the connection behind it: whoever would send a next request over it should know.
+    # The server closes the connection after it; the client should know before it sends another request.
     return json_response(_envelope(http, encode.bug()), {**headers, "connection": "close"}, 500)
 
 

@@ -1,7 +1,7 @@
 """Bounds on what a connection may send, enforced while the body is read and before anything parses it.
 
-What is answered before its body was read (no key, an unknown route, a body too large) has that body dropped, and no
-more of it than ``LINGER_BYTES`` or ``LINGER_S`` seconds: then the connection is closed.
+A body of a request that was answered early (no key, an unknown route, a body too large) is read and dropped up to
+``LINGER_BYTES`` or ``LINGER_S`` seconds; then the connection is closed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from mainspring.http.openai import encode
 
 LINGER_S = 10.0
 LINGER_BYTES = 128 * 2**20
-# Bodies up to this size are let in after the answer, so that the connection can be used again.
+# Bodies up to this size are read after the answer, so that the connection can be reused.
 SPARED_BYTES = 64 * 2**10
 
 
@@ -63,7 +63,7 @@ class BodyLimit:
 
         async def watched(message: Message) -> None:
             nonlocal started, unread
-            # What the framework makes of an error in its body parser is a vague 400: it is dropped for ours.
+            # The framework turns an error of its body parser into a vague 400, which our error replaces.
             if not started and seen > limit:
                 return
             if not started:

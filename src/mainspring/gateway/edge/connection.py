@@ -1,11 +1,11 @@
 """The HTTP/1.1 connection: uvicorn's, with bounds on how slowly a request may come and how much of it is headers.
 
-Uvicorn waits for a request forever, and buffers headers without end. Here the headers have ``read_timeout_s`` seconds
-and a body as long again plus a second for every ``SLOWEST`` bytes of it, so that a large upload over a thin line is
-let through and one that drips is not. Who does not read an answer is cut off at the same rate. Refused is also what
-two readers could take for different requests (RFC 9112: a bare line feed, a second host or length, a transfer coding
-that is not ``chunked`` alone), because what stands before us may be the other reader. Refusals are in the error
-envelope of everything else, and close the connection.
+Uvicorn waits for a request forever, and buffers headers without end. Headers must arrive within ``read_timeout_s``
+seconds, and a body within the same time plus a second for every ``SLOWEST`` bytes: a large upload over a thin line
+passes, a dripping one does not. A client that does not read its answer is cut off at the same rate. It also refuses
+requests that two parsers could read differently (RFC 9112: a bare line feed, a second host or length, a transfer coding
+other than ``chunked`` alone), because a proxy before us may be the other parser. Refusals are in the error envelope of
+everything else, and close the connection.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ MAX_HEADER_BYTES = 32 * 1024
 SLOWEST = 4096
 # Headers that two readers would choose from differently.
 ONCE = frozenset({b"host", b"content-length", b"transfer-encoding", b"content-type", b"authorization", b"x-api-key"})
-# Closing on a client that still sends resets the connection, and it never sees the answer: what comes is dropped
-# for a while.
+# Closing the connection on a client that still sends resets it, and the client never sees the answer: its data is
+# dropped for a while.
 LINGER_S = 2.0
 
 
@@ -84,7 +84,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        # What is awaited of the client, until when, and what will look whether it came.
+        # What the client must send, the deadline, and the timer that checks it.
         self._awaited: Literal["nothing", "headers", "body"] = "nothing"
         self._deadline = 0.0
         self._watch: asyncio.TimerHandle | None = None
@@ -95,7 +95,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._refusal: MainspringError | None = None
         self._closing = False
         self._counted = ""
-        # What of an answer lay unsent when it was last looked, and what will look again.
+        # The unsent bytes of an answer at the last check, and the timer of the next check.
         self._unsent = 0
         self._reader: asyncio.TimerHandle | None = None
 
@@ -192,7 +192,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         self._header_count += 1
         if self._awaited == "body":
-            # A trailer, behind the body: whoever checked the headers has not seen it, so it is none of them.
+            # A trailer, after the body: the header checks have not seen it, so it does not become a header.
             self._trailer_bytes += len(name) + len(value)
             if self._trailer_bytes > MAX_HEADER_BYTES or self._header_count > MAX_HEADERS:
                 self._refusal = _too_large()
@@ -250,7 +250,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if now < self._deadline:
             self._watch = self.loop.call_at(self._deadline, self._look)
         elif not self._begun:
-            # Nothing was asked, so there is nothing to answer: a browser holds connections ready like this.
+            # There was no request, so there is no response: browsers keep spare connections open like this.
             self.transport.close()
         else:
             self._refuse(
@@ -267,7 +267,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         if in_body:
             if self.cycle.response_started or self.pipeline:
-                # Another answer in the middle of one that is under way would be read as a part of it.
+                # Another response in the middle of a running one would be read as a part of it.
                 self.transport.close()
                 return
             # The application learns that its client is gone, and what it may still say is not sent.

@@ -1,7 +1,6 @@
 """The web console: the built files of ``console/``, served under ``/console`` with nothing from anywhere else.
 
-The files ask for no key: they hold nothing but the program, and every request that it makes brings the key of whoever
-uses it.
+The files need no key: they hold only the program, and every request that it sends carries its user's key.
 """
 
 from __future__ import annotations

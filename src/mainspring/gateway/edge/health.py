@@ -17,7 +17,7 @@ from mainspring.telemetry.metrics import Metrics
 
 
 def router(health: System, metrics: Metrics, metrics_key: str, access: Access) -> APIRouter:
-    """The health routes. With ``metrics_key`` the metrics are for those who bring it, or an admin key."""
+    """The health routes. With ``metrics_key``, the metrics require it or an admin key."""
     routes = APIRouter(tags=["health"])
     admins = access("admin")
 
@@ -43,7 +43,7 @@ def router(health: System, metrics: Metrics, metrics_key: str, access: Access) -
         from this machine."""
         scraper = _brings(http, metrics_key) if metrics_key else _here(http)
         if metrics_key and not scraper:
-            # The console's page of what goes on now shows it to whoever administers a tenant.
+            # The console's live page shows it to administrators of a tenant.
             await admins.admit(http)
         page, media_type = metrics.render(tenants=scraper)
         return HttpResponse(page, media_type=media_type)
@@ -59,7 +59,7 @@ def _brings(http: HttpRequest, key: str) -> bool:
 
 
 def _here(http: HttpRequest) -> bool:
-    """Whether it is asked from this machine, and not for somebody else: a proxy here brings others' requests."""
+    """Whether the request comes from this machine itself: a local proxy forwards requests of others."""
     if http.client is None or "x-forwarded-for" in http.headers or "forwarded" in http.headers:
         return False
     try:

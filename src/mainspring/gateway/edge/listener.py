@@ -20,7 +20,7 @@ class AddressInUse(MainspringError):
 def bind(settings: GatewaySettings) -> socket.socket:
     """A socket on host and port that does not listen yet: until it does, connections are refused, not kept waiting.
 
-    Raises ``AddressInUse`` when that address cannot be had.
+    Raises ``AddressInUse`` if the address is taken.
     """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)

@@ -1,7 +1,7 @@
 """The page ``/docs``: every route with its scope, parameters and body, made of the API's description.
 
-It is a plain page: no script, nothing from anywhere else. So it works on a machine that reaches no other, and nobody's
-program runs beside the keys of whoever reads it.
+It is a plain page: no script, nothing from anywhere else. So it works on a machine without internet access, and no
+third-party program runs beside its reader's keys.
 """
 
 from __future__ import annotations

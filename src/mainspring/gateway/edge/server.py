@@ -77,7 +77,7 @@ def _config(app: FastAPI, settings: GatewaySettings) -> uvicorn.Config:
     trusted = _TrustedHosts(proxies)
     connections = Connections(settings.addresses.connections, lambda host: host in trusted)
     secured = tls.context(settings.tls)
-    # Whoever is not named could give itself any address.
+    # Any unlisted peer could otherwise claim any address.
     behind: Any = ProxyHeadersMiddleware(app, trusted_hosts=proxies) if proxies else app  # type: ignore[arg-type]
     return uvicorn.Config(
         Forwarded(behind, lambda host: host in trusted),

@@ -39,7 +39,7 @@ def context(settings: TlsSettings) -> ssl.SSLContext | None:
 
 
 def examined(settings: TlsSettings, now: float | None = None) -> Verdict | None:
-    """What is wrong with the files, or when the certificate ends; None where there are none."""
+    """The fault of the files, or the certificate's expiry; None if there are none."""
     try:
         server = context(settings)
     except SettingsError as error:
@@ -79,7 +79,7 @@ def _explained(settings: TlsSettings, error: ssl.SSLError) -> str:
 def _shown(certificate: Path, server: ssl.SSLContext) -> tuple[str, dict[str, Any]]:
     """(what is wrong with its dates, the certificate's fields): what a client of this very server is shown.
 
-    The standard library reads a certificate for nobody but a client that has verified it, so here is one, in memory,
+    The standard library shows a certificate only to a client that has verified it, so this module runs one in memory
     that trusts this certificate and nothing else.
     """
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -1,7 +1,7 @@
-"""The outermost of the application: each request gets its trace, and each answer the headers that all answers have.
+"""The outermost layer of the application: each request gets its trace, and each response the common headers.
 
-Those are the trace's id, what keeps browsers from doing anything else with an answer than it is for, and what allows
-pages of other origins to read it (``gateway.cors``).
+These are the trace id, headers that restrict what browsers do with a response, and headers that allow pages of other
+origins to read it (``gateway.cors``).
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ Counted = Callable[[str, str, int], None]
 
 Header = tuple[bytes, bytes]
 
-# An answer is data: should a browser show it as a page all the same, it runs nothing, loads nothing and stands in no
-# frame. It is for whoever asked: a cache on the way, which knows nothing of `x-api-key`, must not keep it.
+# A response is data: if a browser shows it as a page, it runs nothing, loads nothing and fits into no frame. The
+# response is for its caller: a cache on the way, which does not know `x-api-key`, must not store it.
 SECURITY: tuple[Header, ...] = (
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
@@ -70,7 +70,7 @@ SHOWN = (
 
 
 class Edge:
-    """Gives requests their trace and answers their headers; answers browsers that ask beforehand what they may."""
+    """Gives requests their trace and responses their headers; answers browsers' preflight requests."""
 
     def __init__(
         self,
@@ -129,7 +129,7 @@ class Edge:
             state.pop(SEND, None)
 
     def _count(self, scope: Scope, status: int) -> None:
-        # What was asked is the caller's to choose: only what the application has is counted by name.
+        # Callers choose the path: only known routes get a label of their own.
         route = getattr(scope.get("route"), "path", "none")
         self._counted(scope["method"] if scope["method"] in METHODS else "other", route, status)
 

@@ -1,7 +1,7 @@
-"""The keys of an identity provider: read, kept, asked for anew, and believed for a while when it is away.
+"""The keys of an identity provider: fetched, cached, refreshed, and trusted for a while if the provider is down.
 
 Keys change: a token with an unknown key has them asked for again, once in ``COOLDOWN_S`` at most, so that nonsense
-costs the provider nothing. What is older than ``refresh_s`` is used and renewed beside the request.
+costs the provider nothing. Keys older than ``refresh_s`` are used while they are refreshed in the background.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class Jwks:
         self._renewing: asyncio.Task[None] | None = None
 
     async def key(self, kid: str, algorithm: str) -> Any:
-        """The key that may have signed with ``algorithm``. Raises ``InvalidToken`` where there is none of that id,
-        ``Unavailable`` where nobody knows."""
+        """The key that may have signed with ``algorithm``. Raises ``InvalidToken`` if there is no key of that id,
+        ``Unavailable`` if the keys are not known."""
         now = self._clock()
         found = self._find(kid, algorithm) if now - self._had_at <= self._limit else None
         if found is None and now - self._tried_at >= COOLDOWN_S:
@@ -66,7 +66,7 @@ class Jwks:
         raise InvalidToken("the token is signed with no key of the identity provider", remedy="Sign in again")
 
     async def load(self) -> int:
-        """Ask for the keys now; gives how many there are. Raises ``Unavailable``."""
+        """Fetch the keys now; returns their number. Raises ``Unavailable``."""
         await self._renewed()
         if self._problem:
             raise Unavailable(f"the keys of the identity provider cannot be had: {self._problem}")
@@ -88,7 +88,7 @@ class Jwks:
         self._renewing = None
 
     async def _renewed(self) -> None:
-        # Whoever waits may leave; the others still want it.
+        # A waiting request may be cancelled; the others still need the keys.
         await asyncio.shield(self._renew())
 
     async def _read(self) -> None:
@@ -121,7 +121,7 @@ class Jwks:
     def _find(self, kid: str, algorithm: str) -> Any:
         fitting = [key for key in self._keys if _fits(key, algorithm)]
         named = [key for key in fitting if kid and key.get("kid") == kid]
-        # Without an id it must be clear which is meant.
+        # Without an id, the choice must be unambiguous.
         chosen = named if kid else fitting
         return _made(chosen[0], algorithm) if len(chosen) == 1 else None
 

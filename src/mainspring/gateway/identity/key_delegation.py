@@ -1,4 +1,4 @@
-"""What a key may give to another: never more than it has itself, in scopes, groups, limits, tier, class and end."""
+"""What a key may grant to another: never more scopes, groups, limits, tier, class and lifetime than its own."""
 
 from __future__ import annotations
 
@@ -49,12 +49,13 @@ class KeyDelegation:
 
     async def _end(self, giver: Principal) -> float | None:
         if giver.key_id.startswith(TOKEN):
-            # It ends within the hour; what its person makes is to be used, and to end when nobody thinks of it.
+            # A token's key ends within the hour; keys that its owner creates should last, and end even if nobody
+            # remembers them.
             return time.time() + self._token_days * DAY_S
         try:
             return (await self._keys.get(giver.tenant, giver.key_id)).expires_at
         except NotFound:
-            # Whoever works at the machine itself asks without a key of the store.
+            # At the machine itself, commands act without a stored key.
             return None
 
     def _no_faster(self, tier: str, giver: Principal) -> None:
@@ -79,7 +80,7 @@ def _within(groups: frozenset[str], giver: Principal) -> None:
 
 
 def _no_further(reach: Reach, giver: Principal) -> None:
-    """Raises ``Forbidden`` for a key that would be limited less than the giver is."""
+    """Raises ``Forbidden`` for a key with laxer limits than the granting key's."""
     if laxer := reach.beyond(giver.reach):
         raise Forbidden(
             f"this API key is limited in its {' and '.join(laxer)} itself, and makes no key that is limited less",

@@ -29,10 +29,10 @@ Name = Annotated[str, Field(pattern=r"^[^\x00-\x1f]{1,256}$")]
 
 
 class KeyBody(Body):
-    """``POST /v1/keys``. ``days`` until it expires (null: never, or with the key that makes it); ``tier``: a name of
-    ``serving.tiers`` (none: that of the key that makes it); ``consent``: what is asked with it may be learnt from,
-    where a request does not say. ``role`` adds the scopes of one of ``gateway.roles``. ``models``, ``collections`` and
-    ``regions`` limit it; without any it is not limited."""
+    """``POST /v1/keys``. ``days`` until it expires (null: never, or with the creating key); ``tier``: a name of
+    ``serving.tiers`` (none: the creating key's); ``consent``: its requests may be used for learning if they do not say.
+    ``role`` adds the scopes of one of ``gateway.roles``. ``models``, ``collections`` and ``regions`` limit it; without
+    any it is not limited."""
 
     name: Annotated[str, Field(pattern=r"^[^\x00-\x1f]{1,128}$")]
     scopes: Annotated[tuple[Scope, ...], Field(min_length=1, max_length=16, fail_fast=True)] | None = None
@@ -57,7 +57,7 @@ class RotateBody(Body):
 
 
 def router(keys: Keys, settings: ServingSettings, access: Access, roles: Roles, token_days: float = 90.0) -> APIRouter:
-    """The routes over the store of keys. No key can make one that may do or see more than itself."""
+    """The routes over the store of keys. A key cannot create one that may do or see more than itself."""
     routes = APIRouter(route_class=JsonRoute, tags=["keys"], prefix="/v1")
     anyone = Annotated[Context, Depends(access(""))]
     admins = Annotated[Context, Depends(access("admin"))]
@@ -94,7 +94,7 @@ def _keys(
     async def create_key(body: KeyBody, context: admins) -> HttpResponse:
         """A new key of the tenant; its `secret` is in this answer and nowhere else."""
         groups, principal = frozenset(body.groups), context.principal
-        # Nothing is said: as the key that makes it.
+        # By default, the creating key's value.
         tier = body.tier or principal.tier
         if body.tier and body.tier not in settings.tiers:
             names = ", ".join(settings.tiers) or "none"
@@ -165,7 +165,7 @@ async def _name(keys: Keys, principal: Principal) -> str:
     try:
         return (await keys.get(principal.tenant, principal.key_id)).name
     except NotFound:
-        # Whoever works at the machine itself asks without a key of the store.
+        # At the machine itself, commands act without a stored key.
         return ""
 
 

@@ -47,8 +47,8 @@ class Tokens:
         self.jwks = jwks or Jwks(settings)
 
     async def authenticate(self, token: str) -> Principal:
-        """Whose token it is. Raises ``InvalidToken`` and says why, ``Unavailable`` where the provider's keys cannot be
-        had."""
+        """Whose token it is. Raises ``InvalidToken`` with the reason, and ``Unavailable`` if the provider's keys cannot
+        be fetched."""
         settings = self._settings
         # Nothing of it is decoded before its size is known.
         if len(token) > settings.max_token_bytes:
@@ -113,7 +113,7 @@ class Tokens:
         subject = claims["sub"]
         if not isinstance(subject, str) or not subject:
             raise InvalidToken("the token names no subject", remedy=REMEDY)
-        # A subject is often an address: what is written down of it is a hash.
+        # A subject is often an e-mail address: only its hash is stored.
         digest = hashlib.sha256(f"{settings.issuer}\0{subject}".encode("utf-8", "replace")).hexdigest()
         return Principal(
             tenant,

@@ -1,4 +1,4 @@
-"""``GET /v1/policies``: which policies of the guards are in force, for whom, and at which version."""
+"""``GET /v1/policies``: the guard policies in force, their applications and versions."""
 
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 

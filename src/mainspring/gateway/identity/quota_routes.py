@@ -1,4 +1,4 @@
-"""Routes of what a tenant may take and has: its own for its administrators, any for whoever operates the server."""
+"""Routes of a tenant's limits and usage: an administrator's own tenant, or any tenant for the operator."""
 
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
@@ -22,7 +22,7 @@ Tenant = Annotated[str, Path(pattern=r"^[^\x00-\x1f\x7f]{1,64}$")]
 
 
 class LimitsBody(OverriddenLimits, Body):
-    """``POST /v1/limits/tenants/{tenant}``: what is left out stays, 0 is no limit, null as the settings say."""
+    """``POST /v1/limits/tenants/{tenant}``: omitted fields stay, 0 removes the limit, null returns to the settings."""
 
 
 def router(quotas: Quotas, access: Access) -> APIRouter:
@@ -36,7 +36,7 @@ def router(quotas: Quotas, access: Access) -> APIRouter:
 
     @routes.get("/tenant")
     async def own(context: admins) -> HttpResponse:
-        """What the key's tenant may take, all its keys together, and how much of it there is."""
+        """The limits of the key's tenant, over all its keys, and its usage."""
         return await shown(context.principal.tenant)
 
     @routes.get("/tenants/{tenant}")

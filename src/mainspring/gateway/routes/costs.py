@@ -39,7 +39,7 @@ MADE_A_MINUTE = 6
 MOST_LINES = 10_000
 ALL = "all tenants"
 ACROSS: frozenset[Dimension] = frozenset({"tenant", "model", "day", "hour"})
-"""What sums over all tenants are told apart by: the names of keys, applications and requests are each tenant's own."""
+"""Dimensions of sums over all tenants: the names of keys, applications and requests belong to each tenant alone."""
 GROUPS: dict[str, Dimension] = {"line_item": "model", "api_key_id": "key", "project_id": "application"}
 Group = Literal["line_item", "api_key_id", "project_id"]
 
@@ -57,7 +57,7 @@ class BudgetBody(Body):
 
 
 class BudgetChange(Body):
-    """``POST /v1/budgets/{id}``: what is left out stays; null takes a limit away."""
+    """``POST /v1/budgets/{id}``: omitted fields stay; null removes a limit."""
 
     limit_usd: Money | None = None
     limit_tokens: Tokens | None = None
@@ -139,7 +139,7 @@ def _changes(routes: APIRouter, budgets: Budgets, access: Access) -> None:
 
 
 class _Paces:
-    """How often tenants make budgets: each sums up what the ledger has, and writers of all tenants wait meanwhile."""
+    """How often a tenant may create budgets: creating one sums up the ledger, and all writers wait meanwhile."""
 
     def __init__(self) -> None:
         self._buckets: LRUCache[str, Bucket] = LRUCache(10_000)
@@ -198,7 +198,7 @@ def _costs(routes: APIRouter, ledger: Ledger, access: Access, audit: Audit) -> N
     ) -> HttpResponse:
         """Sums over the calls of the tenant from `since` until before `until`, one line a combination of `by`; what
         cached answers would have cost, and how much more routed ones with always the large model. `by=tenant` and
-        `all_tenants` are sums over all tenants, for keys that have the scope `operate` as well."""
+        `all_tenants` are sums over all tenants and require the scope `operate` as well."""
         filters: dict[Dimension, str | None] = {
             "key": key,
             "application": application,

@@ -80,11 +80,11 @@ def router(
         answer_id: Filter = None,
         kind: Filter = None,
     ) -> HttpResponse:
-        """What was recorded, as far as the key's groups may see it.
+        """The recorded events that the key's groups may see.
 
-        An answer's events are hidden from an admin key that may not see a collection or document which the answer
-        came upon. Where the record does not tell (an answer from the cache, in a session, not completed, or over
-        what was deleted meanwhile) they are shown to keys only that are in all groups of the key that asked.
+        An answer's events are hidden from an admin key that may not see a collection or document which the answer came
+        upon. If the record does not tell (an answer from the cache, within a session, incomplete, or over documents
+        deleted in the meantime), only keys in all groups of the asking key see them.
         """
         principal = context.principal
         found = await events.page(
@@ -108,7 +108,7 @@ async def _facts(events: EventLog, principal: Principal, body: FeedbackBody) -> 
 
 
 async def _rated(events: EventLog, principal: Principal, answer_id: str) -> str | None:
-    """What the key said of the answer last, "up" or "down"; it is changed by what is said now."""
+    """The key's latest rating of the answer, "up" or "down"; this call replaces it."""
     page = Page(limit=100, order="desc")
     found = await events.page(principal.tenant, page, groups=principal.groups, kind="feedback", subject=answer_id)
     own = (each.facts for each in found.rows if each.facts.get("key_id") == principal.key_id)

@@ -149,7 +149,7 @@ async def _several(http: HttpRequest, responder: Responder, requests: Sequence[R
 
     if context.allowance.tokens is None:
         return _merged(await together(*map(one, requests)))
-    # What one of them takes of the tokens that bound them all, the next has no more.
+    # Tokens that one of them takes are gone for the next.
     return _merged([await one(request) for request in requests])
 
 

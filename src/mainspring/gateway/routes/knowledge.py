@@ -55,7 +55,7 @@ class StoreBody(Body):
 
 
 class StoreUpdateBody(Body):
-    """``POST /v1/vector_stores/{id}``: what is absent or null stays as it is."""
+    """``POST /v1/vector_stores/{id}``: fields that are absent or null stay."""
 
     name: Name | None = None
     metadata: Metadata | None = None
@@ -78,7 +78,7 @@ class StoreFileBody(Body):
 
 class StoreFileUpdateBody(Body):
     """``POST /v1/vector_stores/{id}/files/{file_id}``: the attributes, and as an extension the groups, that the file
-    has from now on. What is absent stays as it is."""
+    has from now on. Absent fields stay."""
 
     attributes: Attributes | None = None
     groups: Groups | None = None
@@ -268,7 +268,7 @@ def _changes(routes: APIRouter, library: Library, access: Access) -> None:
 
     @routes.post("/{store_id}/files/{file_id}/scan")
     async def scan(store_id: str, file_id: str, context: ingests) -> HttpResponse:
-        """Look for instructions in a file again."""
+        """Screen a file for instructions again."""
         home = (await library.get(context.principal, store_id)).id
         return json_response(_document(home, await library.scan(context.principal, home, file_id)))
 

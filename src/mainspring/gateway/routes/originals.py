@@ -27,7 +27,7 @@ def router(library: Library, access: Access) -> APIRouter:
     async def picture(
         store_id: str, file_id: str, page: PageNumber, context: chats, start: Marked = None, end: Marked = None
     ) -> HttpResponse:
-        """A page of a PDF as a picture, with a passage of its text marked, as far as the original is kept."""
+        """A page of a PDF as a picture with a passage marked, if the original is stored."""
         drawn = await library.open_page(context.principal, store_id, file_id, page, start, end)
         told = {"cache-control": "private, no-store", "x-pages": str(drawn.pages), "x-marks": str(drawn.marked)}
         return HttpResponse(drawn.png, media_type="image/png", headers=told)

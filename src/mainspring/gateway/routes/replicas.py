@@ -1,4 +1,4 @@
-"""Routes for whoever runs the server: the replicas and routes as they are now, and draining one."""
+"""Routes for the operator: the current replicas and routes, and draining a replica."""
 
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
@@ -19,7 +19,7 @@ from mainspring.stores.events.audit_log import Audit
 
 
 class DrainBody(Body):
-    """Which replica of which model; ``force`` drains the last one too."""
+    """A replica of a model; ``force`` drains the last one too."""
 
     model: str = Field(min_length=1, max_length=200)
     replica: str = Field(min_length=1, max_length=200)
@@ -27,7 +27,7 @@ class DrainBody(Body):
 
 
 class UndrainBody(Body):
-    """Which replica of which model."""
+    """A replica of a model."""
 
     model: str = Field(min_length=1, max_length=200)
     replica: str = Field(min_length=1, max_length=200)

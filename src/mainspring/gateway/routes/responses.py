@@ -56,7 +56,7 @@ def router(
         history = await stored.history(body.previous_response_id, context.principal)
         request = body.request(history, settings.max_messages)
         if request.session_id is None:
-            # What came before lies under the earlier responses: only what is new is recorded with this one.
+            # Earlier messages are stored with the earlier responses: only new ones are recorded with this one.
             context.allowance.turn = body.turn()
         asked = encode.repeated(request, body.repeated())
         context.allowance.shown = asked

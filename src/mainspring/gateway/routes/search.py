@@ -57,7 +57,7 @@ class RankingBody(Body):
 
 
 class SearchBody(Body):
-    """``POST /v1/vector_stores/{id}/search``. From ``options`` on these are extensions of OpenAI's fields."""
+    """``POST /v1/vector_stores/{id}/search``. The fields from ``options`` on extend OpenAI's."""
 
     query: Text | Annotated[tuple[Text, ...], Field(min_length=1, max_length=8, fail_fast=True)]
     max_num_results: Some = 10
@@ -154,7 +154,7 @@ def router(searching: Search, access: Access, charge: Charge) -> APIRouter:
 
 
 async def _in_time(http: HttpRequest, context: Context, work: Callable[[], Awaitable[T]]) -> T:
-    """What ``work`` gives; it ends with the request's deadline, or when the client leaves."""
+    """The result of ``work``, which is cancelled at the request's deadline or when the client leaves."""
     try:
         async with asyncio.timeout(context.remaining()):
             return await while_connected(http, work())

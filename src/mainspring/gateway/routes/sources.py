@@ -36,8 +36,8 @@ def router(library: Library, access: Access) -> APIRouter:
 
     @routes.post("/{store_id}/sources/{source_id}/sync", status_code=202)
     async def sync(store_id: str, source_id: str, context: admins) -> HttpResponse:
-        """Follow a source again in the background: what changed is read, what vanished is forgotten. Of a source that
-        is being followed it is the sync under way."""
+        """Follow a source again in the background: what changed is read, what vanished is forgotten. For a source that
+        is being followed, it is the running sync."""
         source, begun = await library.begin_sync(context.principal, store_id, source_id)
         return json_response(source_body(source, begun), status=202)
 

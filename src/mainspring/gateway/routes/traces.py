@@ -77,8 +77,8 @@ def router(spans: Spans, events: EventLog, questions: Questions, places: Places,
         limit: Limit = 50,
         q: Annotated[str | None, Query(min_length=1, max_length=256, description="Words of the question")] = None,
     ) -> HttpResponse:
-        """The latest traces, newest first. `before` the last row's `start_ns` gives the page after it. `q` is looked
-        for in the latest 2,000 records that contain it; the latest 500 traces with it are listed."""
+        """The latest traces, newest first. `before` the last row's `start_ns` gives the page after it. `q` is searched
+        in the latest 2,000 records that contain it; the latest 500 matching traces are listed."""
         principal = context.principal
         if q is not None:
             named = await questions.traces(principal.tenant, principal.groups, q, MOST_FOUND)
@@ -92,8 +92,8 @@ def router(spans: Spans, events: EventLog, questions: Questions, places: Places,
 
     @routes.get("/{trace_id}")
     async def get_trace(trace_id: str, context: admins) -> HttpResponse:
-        """The spans of a trace in the order in which they began, and the verdicts on its answers, where they were
-        judged; what was asked and answered is in its events."""
+        """The spans of a trace in order of their start, and the verdicts on its answers, if they were judged; the
+        question and the answer are in its events."""
         principal = context.principal
         found = await spans.seen(principal.tenant, principal.groups, trace_id)
         if not found:
@@ -158,7 +158,7 @@ def _found(routes: APIRouter, events: EventLog, places: Places, access: Access) 
 
 
 def place_body(chunk_id: str, place: ChunkPlace) -> dict[str, Any]:
-    """A chunk's place as JSON; of a document that was read anew since, only which it is."""
+    """A chunk's place as JSON; for a document that was read again since, only its identity."""
     chunk, document = place.chunk, place.document
     return {
         "id": chunk_id,
@@ -177,7 +177,7 @@ def place_body(chunk_id: str, place: ChunkPlace) -> dict[str, Any]:
 
 
 def prompt_body(call: EventRecord) -> dict[str, Any]:
-    """What one call of a model was sent: `messages` with what the template made of them (`rendered`), or `prompt`."""
+    """The input of one model call: `messages` and their rendering by the template (`rendered`), or `prompt`."""
     assert call.content is not None
     return {
         "id": call.id,
@@ -209,7 +209,7 @@ def trace_body(trace: TraceRow, asked: AskedQuestion | None = None) -> dict[str,
         "id": root.trace_id,
         "object": "trace",
         "started_at": root.start_ns / NANO,
-        # A double holds Unix seconds to a fifth of a microsecond only; what is compared is exact.
+        # A double holds Unix seconds to a fifth of a microsecond only; the comparison is exact.
         "start_ns": str(root.start_ns),
         "duration_ms": _milliseconds(root),
         "name": root.name,

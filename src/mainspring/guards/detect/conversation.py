@@ -1,8 +1,8 @@
 """What a user says over several turns, as the texts that it makes together: neighbouring turns, and pieces put back.
 
-An attack that is cut in pieces is nothing in any one of them, and one that is built up step by step little in its last.
-Only the last ``MOST`` turns are looked at, each cut at ``LONGEST`` characters on either end, so that time is bounded
-whatever a request brings.
+An attack that is cut into pieces shows in none of them, and one that is built up step by step hardly shows in its last
+step. Only the last ``MOST`` turns are looked at, each cut at ``LONGEST`` characters on either end, so that time is
+bounded whatever a request brings.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 MOST = 32
 """Turns of a conversation that are looked at, the last ones."""
 LONGEST = 4000
-# What somebody who sends a text in pieces puts around them: quotation marks, or a label with a colon before them.
+# The frame that a sender puts around pieces of a text: quotation marks, or a label with a colon.
 _QUOTED = re.compile(
     r"\"([^\"\n]{1,600})\"|`([^`\n]{1,600})`|\u201c([^\u201d\n]{1,600})\u201d|(?<!\w)'([^'\n]{1,600})'(?!\w)"
 )
@@ -35,8 +35,8 @@ def windows(said: Sequence[str], turns: int) -> list[str]:
 
 
 def put_together(said: Sequence[str]) -> list[str]:
-    """The text whose pieces stand in ``said``, without what stands around them: once with blanks between pieces and
-    once without, for they may be cut within a word. Nothing where no turn holds a piece that is told to be one."""
+    """The text of the pieces in ``said``, without their surroundings: once joined with blanks and once without, since
+    they may be cut within a word. Nothing where no turn holds a piece that is told to be one."""
     parts = [_piece(text) for text in said]
     if len(said) < 2 or all(part is None for part in parts):
         return []

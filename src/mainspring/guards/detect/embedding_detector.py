@@ -30,14 +30,15 @@ WINDOW = 600
 """Characters of a window: about 130 tokens of English."""
 STRIDE = 450
 MAX_WINDOWS = 64
-"""Of longer texts so many windows are read, evenly spaced, the first and the last among them."""
+"""Longer texts are read in this many windows, evenly spaced, including the first and the last."""
 _SPACE = re.compile(r"\s+")
 _END = re.compile(r"(?<=[.!?])\s+|\s*\n\s*\n\s*|\|")
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """``weights``: float64 of shape (dimensions,). ``threshold`` is the probability from which a text is a finding."""
+    """``weights``: float64 of shape (dimensions,). ``threshold`` is the probability from which a text counts as a
+    finding."""
 
     name: str
     weights: Floats
@@ -84,7 +85,7 @@ class Heads:
             }
             for head in self.heads.values()
         }
-        # A line for each head: a list of numbers needs no line for each of them.
+        # One line for each head: a list of numbers needs no line for each number.
         lines = ",\n".join(f"  {json.dumps(name)}: {json.dumps(each)}" for name, each in heads.items())
         begin = json.dumps({"format": FORMAT, "embedder": self.embedder, "card": dict(self.card)})[:-1]
         path.write_text(f'{begin},\n "heads": {{\n{lines}\n}}}}\n', encoding="utf-8")

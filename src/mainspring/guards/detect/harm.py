@@ -145,7 +145,7 @@ LONGEST = 4000
 def scan(text: str) -> list[Finding]:
     """Findings with offsets into ``text``. Kinds: weapons, drugs, violence, theft, intrusion, self_harm, threat.
 
-    Of a text longer than ``LONGEST`` its beginning and its end are read. Time is linear in the length.
+    Only the beginning and the end of a text longer than ``LONGEST`` are read. Time is linear in the length.
     """
     if len(text) > LONGEST:
         half, tail = LONGEST // 2, len(text) - LONGEST // 2

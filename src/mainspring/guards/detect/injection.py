@@ -1,10 +1,10 @@
 """Rules for prompt injection: overrides, role-play jailbreaks, prompt extraction, control tokens, hidden text.
 
-The rules are high-precision patterns for attacks that announce themselves; they read the text after removing
-what hides it (compatibility forms, zero-width and tag characters, look-alike letters) and decode base64 and
-hexadecimal runs to read those too. Instructions that merely ask for something else (most indirect injections)
-look like any other text and are not found: spotlighting, not this module, is the measure against them.
-``benchmarks/guards.py`` measures both rates; docs/operate/security.md has the figures.
+The rules are high-precision patterns for overt attacks. They read the text after removing its disguise (compatibility
+forms, zero-width and tag characters, look-alike letters) and also decode base64 and hexadecimal runs. Instructions that
+merely ask for something else (most indirect injections) look like any other text and are not found: spotlighting, not
+this module, is the measure against them. ``benchmarks/guards.py`` measures both rates; docs/operate/security.md has the
+figures.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ _PROMPT = (
     r"(?:text|prompt|instructions?|everything|conversation)\s{1,3}(?:written\s)?(?:above|before this|so far))"
 )
 
-# The same in French, German, Spanish, Portuguese, Italian and Dutch: what the rules of others are called, which of them
-# are meant, and verbs for setting them aside and for showing them.
+# The same in French, German, Spanish, Portuguese, Italian and Dutch: words for rules, for which rules are meant, and
+# verbs for ignoring and revealing them.
 _FOREIGN_OWN = (
     r"(?:instructions?|consignes?|règles|directives|anweisung(?:en)?|instruktionen|regeln|vorgaben|richtlinien|"
     r"instrucciones|reglas|indicaciones|directrices|instruções|regras|istruzioni|regole|instructies|regels|aanwijzingen)"

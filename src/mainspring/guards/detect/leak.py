@@ -31,7 +31,7 @@ class Prompt:
 
     def __init__(self, texts: Sequence[str]) -> None:
         each = [_WORD.findall(text.casefold()) for text in texts]
-        # No word is a line break: runs do not go from one prompt into the next.
+        # No word is a line break: a run never continues from one prompt into the next.
         words = [word for found in each for word in (*found, "\n")]
         self.places: dict[str, list[int]] = {}
         for place, word in enumerate(words):
@@ -45,7 +45,7 @@ class Prompt:
 
 
 class LeakRedactor:
-    """Replaces runs of the prompt's words in a text that comes in pieces, and gives the same however it is cut.
+    """Replaces runs of the prompt's words in streamed text; the result does not depend on how the text is cut.
 
     The first words of a run are shown, the others held back until it breaks off or is long enough. ``counts`` is how
     many runs were replaced.
@@ -59,7 +59,7 @@ class LeakRedactor:
         # Where in the prompt runs end, with their lengths, and the greatest of these.
         self._runs: dict[int, int] = {}
         self._length = 0
-        # Words that are held back, each with what stands before it; what stands behind them; the word that has begun.
+        # Words held back, each with the text before it; the text after them; the partial word.
         self._pending: list[tuple[str, str]] = []
         self._between = ""
         self._word = ""
@@ -90,7 +90,8 @@ class LeakRedactor:
         return "".join(shown)
 
     def _begin(self, letters: str, shown: list[str]) -> None:
-        """One more part of a word. It waits where the run that it may lengthen has shown what it may."""
+        """One more part of a word. A word waits if it may extend a run that has already shown as many words as
+        allowed."""
         while letters:
             if not self._word:
                 self._is_shown = self._length < _SHOWN and not self._swallowing
@@ -126,7 +127,7 @@ class LeakRedactor:
             self.counts[KIND] += 1
 
     def _apart(self, text: str, shown: list[str]) -> None:
-        """What stands between words goes with the word behind it."""
+        """Text between words belongs to the word after it."""
         if not (self._pending or self._swallowing):
             shown.append(text)
             return

@@ -28,7 +28,7 @@ WINDOW = 120
 LEAST = 25
 """Words of the shortest text that is judged."""
 MAX_WINDOWS = 8
-"""Of longer texts so many windows are read, evenly spaced, the first and the last among them."""
+"""Longer texts are read in this many windows, evenly spaced, including the first and the last."""
 _WORD = re.compile(r"\w+")
 
 

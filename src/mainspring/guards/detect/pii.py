@@ -7,7 +7,7 @@ and are not found. Phone numbers are found in international form (``+44 ...``) a
 Whether a finding starts at a position depends on two characters before it and at most ``LONGEST`` after it, and
 overlaps are settled from left to right: that is what lets ``guards.rewrite.stream`` redact pieces of a text exactly as
 ``redact`` does the whole. ``Search.held_from`` is the other half of that promise: beside each pattern stands what may
-be its beginning at the end of a text. Change the two together.
+be its beginning at the end of a text. Change both together.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ KINDS: tuple[str, ...] = get_args(PiiKind)
 """In order of precedence where two findings start at the same place."""
 
 LONGEST = 184
-"""Characters of the longest pattern (the head of it, for credentials) with what it looks at beyond its end."""
+"""Characters of the longest pattern (of its head, for credentials) including its lookahead."""
 
 _SPACES, _DASHES, _SEP = card_numbers.SPACES, card_numbers.DASHES, cards.SEPARATOR
 _PHONE_SEP = rf"[ ().{_SPACES}{_DASHES}/-]"
@@ -44,8 +44,8 @@ _EMAIL = re.compile(
 )
 _IPV4 = re.compile(rf"(?<![0-9A-Za-z.])(?:{_OCTET}\.){{3}}{_OCTET}(?![0-9A-Za-z]|\.[0-9])")
 _IPV6 = re.compile(r"(?<![0-9A-Za-z:.])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,8}(?![0-9A-Za-z:])")
-# Shapes that may begin inside one another are looked ahead at, not consumed: what is found at a position must not
-# depend on what was found before it.
+# Shapes that may start inside one another use lookahead, which consumes nothing: a match at a position must not
+# depend on earlier matches.
 _SSN = re.compile(rf"(?<![0-9A-Za-z])(?=([0-8][0-9]{{2}}({_SEP})[0-9]{{2}}\2[0-9]{{4}})(?![0-9A-Za-z]))")
 _IBAN = re.compile(rf"(?<![0-9A-Za-z])(?=([A-Z]{{2}}[0-9]{{2}}(?:[ {_SPACES}]?[A-Z0-9]){{11,30}})(?![A-Z0-9]))")
 _PHONE = re.compile(rf"(?<![0-9A-Za-z])(?=(\+[1-9](?:{_PHONE_SEP}{{0,2}}[0-9]){{6,14}})(?![0-9]))")
@@ -69,8 +69,7 @@ _TRIGGERS = {
 _NOT_DIGITS = re.compile(r"[^0-9]+")
 
 
-# What may be the beginning of each kind where it reaches the end of a text, or such a finding whole, where more text
-# could still make it longer or nothing at all.
+# A possible start of each kind at the end of a text, or a complete finding that more text could extend or cancel.
 _NOT_BEHIND = "(?<![0-9A-Za-z])"
 _LOCAL, _DOMAIN = "[A-Za-z0-9._%+-]", "[A-Za-z0-9.-]"
 _SUBSCRIBER = (*("[2-9]", "[0-9]", "[0-9]", rf"(?:{_SEP}|[.])"), *("[0-9]",) * 4)
@@ -195,8 +194,8 @@ def candidates(text: str, kinds: frozenset[str]) -> list[Candidate]:
 class Search:
     """What a stream looks for.
 
-    ``trigger`` finds nothing in texts that hold no finding whole, ``begun`` what at the end of a text may be, or belong
-    to, a finding that is not decided yet; ``either`` finds nothing where neither does.
+    ``trigger`` never misses a text with a finding; ``begun`` matches a possible or undecided finding at the end of a
+    text; ``either`` matches if one of them does.
     """
 
     kinds: frozenset[str]
@@ -205,9 +204,9 @@ class Search:
     either: re.Pattern[str]
 
     def held_from(self, text: str, position: int = 0) -> int:
-        """The offset, not before ``position``, before which no finding starts that more text could change.
+        """The offset, at or after ``position``, before which more text cannot change any finding.
 
-        Only what may really be the beginning of one of ``kinds`` is behind it, at most ``LONGEST`` characters.
+        Only a possible start of one of ``kinds`` follows it, at most ``LONGEST`` characters.
         """
         begun = self.begun.search(text, max(position, len(text) - LONGEST))
         return len(text) if begun is None else begun.start()
@@ -215,7 +214,7 @@ class Search:
 
 @cache
 def search(kinds: frozenset[str]) -> Search:
-    """The search for ``kinds``, of which there is at least one. Raises ``KeyError`` for unknown kinds."""
+    """The search for ``kinds``, at least one. Raises ``KeyError`` for unknown kinds."""
     chosen = [kind for kind in KINDS if kind in kinds]
     if len(chosen) != len(kinds):
         raise KeyError(f"unknown kinds {sorted(kinds - set(KINDS))}, known are {KINDS}")

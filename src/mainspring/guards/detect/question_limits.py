@@ -1,4 +1,5 @@
-"""What may be asked at all: how long, in which language, about what. Who is refused is told the configured reason."""
+"""What may be asked at all: how long, in which language, about what. A refused caller is given the configured
+reason."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class ExceededLimit:
-    """A limit that was passed: which guard's, what of it, and a likeness where that decided."""
+    """An exceeded limit: its guard, its name, and the similarity if that decided."""
 
     guard: str
     kind: str
@@ -24,7 +25,7 @@ class ExceededLimit:
 
 
 def length(text: str, tokens: int, limits: LengthLimits) -> list[ExceededLimit]:
-    """What one message passes; ``tokens`` is what it has of them."""
+    """The limits that one message exceeds; ``tokens`` is its length."""
     beyond = []
     if limits.characters is not None and len(text) > limits.characters:
         beyond.append(ExceededLimit("length", "characters"))
@@ -76,7 +77,7 @@ def topic(text: str, vectors: Sequence[Any], examples: Examples, limits: TopicLi
     forbidden counts in either, for the allowed one will do."""
     forbidden = max((nearest(vector, examples.forbidden) for vector in vectors), key=lambda pair: pair[1])
     allowed = max((nearest(vector, examples.allowed) for vector in vectors), key=lambda pair: pair[1])
-    # What is nearer to something allowed is not meant by what is forbidden.
+    # A text closer to an allowed example is not meant by the forbidden one.
     if forbidden[1] >= limits.forbidden_above and forbidden[1] > allowed[1]:
         return [ExceededLimit("topic", forbidden[0], forbidden[1])]
     judged = bool(examples.allowed) and len(text.split()) >= limits.least_words

@@ -1,4 +1,4 @@
-"""What in a user's message somebody else seems to have written: quotations, code, e-mails, a text that is asked about.
+"""Parts of a user's message that somebody else seems to have written: quotations, code, e-mails, a text in question.
 
 By its form alone: who wrote something, no form proves. Spans are offsets into the message, in order, without overlaps.
 """

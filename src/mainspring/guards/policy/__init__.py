@@ -1,1 +1,1 @@
-"""Policies: what is checked for whom, and what is done."""
+"""Policies: what is checked for whom, and the actions."""

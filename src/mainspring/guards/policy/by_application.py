@@ -1,4 +1,4 @@
-"""The policy of each application, by the name under which it is asked."""
+"""The policy of each application, by the name that callers use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mainspring.guards.policy.policies import GuardPolicy
 
 
 class Policies:
-    """The policy of each application, by the name under which it is asked: ``default`` is everybody else's."""
+    """The policy of each application, by the name that callers use; ``default`` applies to all others."""
 
     def __init__(self, settings: GuardsSettings) -> None:
         self.default = GuardPolicy.of(settings)
@@ -24,7 +24,7 @@ class Policies:
         }
 
     def under(self, application: str, chosen: str = "") -> GuardPolicy:
-        """The policy for what is asked under this name; the one that is ``chosen`` by its own name, where one is."""
+        """The policy for requests under this name; the ``chosen`` one if there is one."""
         if chosen:
             return self.default if chosen == "default" else self.named[chosen]
         return self._of.get(application, self.default)
@@ -74,10 +74,10 @@ class Policies:
 
     @property
     def conversing(self) -> bool:
-        """Whether any of them looks at several turns together."""
+        """Whether any of them checks several turns together."""
         return any(policy.untrusted.turns > 1 for policy in (self.default, *self.named.values()))
 
     def retries(self, application: str) -> int:
-        """How often what is asked under this name may be asked again."""
+        """How often a request under this name may be retried."""
         answers = self.under(application).answers
         return answers.retries if "retry" in answers.actions else 0

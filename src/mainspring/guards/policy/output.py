@@ -1,4 +1,4 @@
-"""The guards of one answer, one behind the other, and what a dry run makes of them."""
+"""The guards of one answer in sequence, and their dry runs."""
 
 from __future__ import annotations
 

@@ -35,8 +35,8 @@ _PII = frozenset(pii.KINDS)
 class GuardDecision:
     """What a guard did about ``count`` findings of one kind. It never holds the text that matched.
 
-    ``policy`` is the version of the policy that said so, ``score`` a detector's probability. In a ``dry_run`` the
-    action is what would have been done.
+    ``policy`` is the version of the policy that said so, ``score`` a detector's probability. In a ``dry_run``, the
+    action is the one that would have been taken.
     """
 
     guard: str
@@ -73,7 +73,7 @@ class Checked:
 
 
 def _at_most_flagged(action: Any, role: str, roles: tuple[str, ...] = ("tool",)) -> Any:
-    """``action``, but what a tool returned refuses no request: a page that somebody poisoned would stop an agent."""
+    """``action``, but tool results never refuse a request: a single poisoned page would stop an agent."""
     return "flag" if role in roles and action == "refuse" else action
 
 
@@ -132,7 +132,7 @@ class GuardPolicy:
         return f"{self.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
     def under(self, application: str) -> GuardPolicy:  # noqa: ARG002
-        """This one, whatever is asked: alone it is everybody's."""
+        """This policy alone, for every request."""
         return self
 
     # --- on the way in ---------------------------------------------------------------------------------------
@@ -160,7 +160,7 @@ class GuardPolicy:
         return Checked(text, tuple(decisions))
 
     def _worded(self, text: str, role: str, *, ruled: bool) -> Iterable[GuardDecision]:
-        """What is decided by the words of a text: what rules have found already is not found again."""
+        """The decisions that depend on the words of a text: findings of the rules are not reported again."""
         if self.injection != "off" and not ruled:
             detector = lexical.packaged()["injection"]
             score = detector.chance(text)
@@ -168,7 +168,7 @@ class GuardPolicy:
                 done: Any = _at_most_flagged(self.injection, role)
                 yield GuardDecision("injection_words", done, "injection", 1, self.version, score, self.dry_run)
         if self.harm != "off" and (harmful := harm.scan(text)):
-            # Whoever searches documents for harm finds what they say of it, and is told no more.
+            # A search for harmful content in documents only finds what they say, and tells no more.
             action = _at_most_flagged(self.harm, role, ("tool", "query"))
             yield from self._decisions("harm", action, Counter(finding.kind for finding in harmful))
 
@@ -180,7 +180,7 @@ class GuardPolicy:
         return checked
 
     def refusal(self, decisions: Sequence[GuardDecision]) -> MainspringError:
-        """The error that tells of ``decisions``."""
+        """The error that reports ``decisions``."""
         for decision in decisions:
             if limits := self._limits.get(decision.guard):
                 return GuardRefused(limits.reason, param="messages")
@@ -196,7 +196,7 @@ class GuardPolicy:
         return {"length": self.length, "language": self.languages, "topic": self.topics}
 
     def bound(self, beyond: Sequence[question_limits.ExceededLimit]) -> tuple[GuardDecision, ...]:
-        """What is decided about the limits that were passed, of those that are on."""
+        """The decisions about the exceeded limits that are on."""
         return tuple(
             GuardDecision(each.guard, limits.action, each.kind, 1, self.version, each.score, self.dry_run)
             for each in beyond
@@ -218,8 +218,8 @@ class GuardPolicy:
     def judge_conversation(
         self, texts: Sequence[str], scores: Sequence[Mapping[str, float]]
     ) -> tuple[GuardDecision, ...]:
-        """What is decided about the turns of a user as one text, put together in several ways, and by the detector
-        about neighbouring ones: what is done is as with each by itself."""
+        """The decisions about a user's turns: the rules read them as one text, joined in several ways, and the detector
+        reads neighbouring ones; the actions are those for single messages."""
         ruled = () if self.injection == "off" else self._worst(texts)
         worst = max((each.get("conversation", 0.0) for each in scores), default=0.0)
         return (
@@ -250,7 +250,7 @@ class GuardPolicy:
 
     @property
     def calling(self) -> bool:
-        """Whether calls of tools are looked at before they are handed out."""
+        """Whether tool calls are checked before they are handed out."""
         return self.tools.watched
 
     @property
@@ -260,7 +260,7 @@ class GuardPolicy:
 
     @property
     def conversing(self) -> bool:
-        """Whether several turns are looked at together."""
+        """Whether several turns are checked together."""
         return self.untrusted.turns > 1
 
     @cached_property
@@ -274,7 +274,7 @@ class GuardPolicy:
         return self.detectors.indirect != "off"
 
     def judge_passage(self, text: str, scores: Mapping[str, float]) -> tuple[GuardDecision, ...]:
-        """What is decided about a passage that a model is to read: by the rules, and by the detector."""
+        """The decisions about a passage for a model: by the rules, and by the detector."""
         found = Counter(finding.kind for finding in injection.scan(text))
         action = self.detectors.indirect
         return (*self._decisions("passage_rules", action, found), *self.judge({"indirect": scores["indirect"]}))
@@ -346,8 +346,8 @@ class GuardPolicy:
         return (lambda: DryRunRules(ready.part())) if self.dry_run else ready.part
 
     def judge_answer(self, kind: str, score: float | None, action: str = "") -> GuardDecision | None:
-        """What is decided where an answer is ``toxicity``, ``relevancy`` or ``unsupported`` to this score; ``action``
-        in place of the policy's. None: nothing was found."""
+        """The decision for an answer with this score of ``toxicity``, ``relevancy`` or ``unsupported``; ``action``
+        replaces the policy's. None: nothing was found."""
         answers = self.answers
         doing: Any = action or getattr(answers, kind)
         found = kind == "unsupported"

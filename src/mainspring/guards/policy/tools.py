@@ -28,7 +28,7 @@ def named(name: str, patterns: Sequence[str]) -> bool:
 
 
 def listed(name: str, settings: ToolsSettings) -> bool:
-    """Whether a tool of that name may be offered and called at all."""
+    """Whether a tool of that name may be offered and called."""
     return settings.allowed is None or named(name, settings.allowed)
 
 
@@ -91,7 +91,7 @@ def _hosted(name: str, text: str, hosts: Sequence[str]) -> bool:
 
 def _host(address: str, hosts: Sequence[str]) -> bool:
     try:
-        # Browsers take a backslash for a slash: what stands before it is no user's name.
+        # Browsers treat a backslash as a slash: the text before it is no user name.
         host = (urlsplit(address.replace("\\", "/")).hostname or "").rstrip(".").lower()
     except ValueError:
         return False
@@ -99,7 +99,7 @@ def _host(address: str, hosts: Sequence[str]) -> bool:
 
 
 def _inside(text: str, folders: Sequence[str]) -> bool:
-    """Whether a path is one of ``folders`` or below it, however it is written."""
+    """Whether a path is one of ``folders`` or below one, in any spelling."""
     plain = text
     for _ in range(3):
         plain = unquote(plain)

@@ -1,6 +1,6 @@
 """Pictures, tags and addresses in an answer that could carry data away when it is shown, found while it streams.
 
-A picture is fetched by whoever shows the answer: it is a finding on every host that is not allowed. An address is one
+Whatever shows the answer fetches the picture: it is a finding on every host that is not allowed. An address is one
 where it holds data: a long query or fragment, a long opaque part, credentials, a script. Addresses that the request
 itself holds are known, and carry nothing new. A host alone says nothing about who is behind it.
 """
@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 KINDS = {"image": "[IMAGE]", "markup": "[MARKUP]", "link": "[LINK]"}
 HELD_AT_MOST = 1024
-"""Characters that may wait; what is longer and not closed yet is a finding."""
+"""Characters that may wait; a longer unclosed link is a finding."""
 _QUERY = 24
 _OPAQUE = re.compile(r"[A-Za-z0-9+/_=.~-]{40,}|(?:%[0-9A-Fa-f]{2}){6,}")
 _LABEL = 30
@@ -67,7 +67,7 @@ class AllowedLinks:
 
 
 def carries(url: str) -> bool:
-    """Whether ``url`` has room for data that somebody put there."""
+    """Whether ``url`` has space for smuggled data."""
     if url.lower().startswith("javascript:"):
         return True
     try:
@@ -88,7 +88,7 @@ def _host(url: str) -> str:
 
 
 class LinkRedactor:
-    """Replaces what could carry data away in a text that comes in pieces, and gives the same however it is cut.
+    """Replaces possible exfiltration links in streamed text; the result does not depend on how the text is cut.
     ``counts`` is how many of each kind were replaced."""
 
     __slots__ = ("_behind", "_held", "_known", "_swallowing", "counts")

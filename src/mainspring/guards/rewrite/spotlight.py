@@ -1,7 +1,7 @@
-"""Spotlighting: untrusted text between delimiters that nobody can guess, with the sentence that explains them.
+"""Spotlighting: untrusted text between delimiters that nobody can guess, with a sentence that explains them.
 
-It makes a model less likely to follow instructions inside documents; it is no barrier, and small models pay
-little attention to it.
+It makes a model less likely to follow instructions inside documents. It is no barrier, and small models pay little
+attention to it.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class Spotlight:
 
     @classmethod
     def over(cls, secret: bytes, texts: Sequence[str]) -> Spotlight:
-        """Delimiters that are the same for the same ``texts``, so that prompts over them begin alike, and that nobody
-        can guess who does not know ``secret``: none of the texts can hold its own."""
+        """Delimiters that are equal for equal ``texts``, so that prompts over them start alike, and that nobody can
+        guess without ``secret``: no text can contain its own."""
         made = hmac.new(secret, digestmod=hashlib.sha256)
         for text in texts:
             encoded = text.encode("utf-8", "surrogatepass")

@@ -17,8 +17,8 @@ HELD_AT_MOST = pii.LONGEST
 class StreamRedactor:
     """``push`` pieces of one text, then ``flush``: what they return, joined, is ``pii.redact`` of the whole.
 
-    Only what may be the beginning of a finding is held back. The tail of a credential is swallowed as it comes.
-    ``counts`` is how many of each kind were replaced so far.
+    It holds back only a possible start of a finding. The tail of a credential is swallowed as it comes. ``counts`` is
+    how many of each kind were replaced so far.
     """
 
     __slots__ = ("_behind", "_held", "_search", "_swallowing", "counts")
@@ -38,7 +38,7 @@ class StreamRedactor:
             return text
         behind = self._behind
         if not self._held and self._swallowing is None and len(text) <= HELD_AT_MOST:
-            # Most pieces of prose hold no finding and no beginning of one: they pass as they are.
+            # Most pieces of prose contain no finding and no start of one: they pass unchanged.
             whole = behind + text
             if search.either.search(whole, len(behind)) is None:
                 self._behind = whole[-_CONTEXT:]
@@ -91,7 +91,7 @@ class StreamRedactor:
         if ended:
             self._swallowing = None
         else:
-            # What may be the terminator, whole or begun, is matched again when there is more.
+            # A possible terminator, complete or partial, is matched again when more text arrives.
             end = max(0, min(end, length - 2 * secret.ending))
         self._keep(self._behind + self._held, len(self._behind) + end)
         return ended

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 STEP = 64
-"""Characters after which a sentence that has not ended is judged as far as it is."""
+"""Characters after which an unfinished sentence is judged."""
 LONGEST = 300
 """Characters after which a sentence counts as ended."""
 _END = re.compile(r"[.!?…]+[\"'”’»)\]*_]*(?=\s)|[。！？]|\n")
@@ -20,8 +20,8 @@ _WORD = re.compile(r"\w")
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The sentence ``[start:end]`` of an answer, or its beginning where it is not ``whole``. ``text`` is empty where
-    nothing is said."""
+    """The sentence ``[start:end]`` of an answer, or its beginning where it is not ``whole``. ``text`` is empty if there
+    is none."""
 
     text: str
     start: int
@@ -30,8 +30,8 @@ class Window:
 
 
 class Windows:
-    """``push`` pieces of one text, then ``flush``: both give the windows that are complete by then. With ``steps``
-    sentences are judged while they are said."""
+    """``push`` pieces of one text, then ``flush``: both give the windows that are complete by then. With ``steps``,
+    parts of sentences are judged while they arrive."""
 
     __slots__ = ("_judged", "_scanned", "_sentence", "_start", "_stepping")
 
@@ -47,7 +47,7 @@ class Windows:
         self._sentence += text
         found: list[Window] = []
         while True:
-            # A mark ends a sentence only where white space follows: the last characters are looked at again.
+            # A mark ends a sentence only if white space follows: the last characters are checked again.
             end = _END.search(self._sentence, max(0, self._scanned - 16))
             limit = end.end() if end else len(self._sentence)
             if self._stepping:

@@ -21,7 +21,7 @@ class Sentences:
         self.done = False
 
     def push(self, text: str, *, prose: bool = True) -> str:
-        """Take the next piece. What is no prose has no sentences."""
+        """Take the next piece. Text other than prose has no sentences."""
         if self.done:
             return ""
         text, self._held = self._held + text, ""

@@ -25,8 +25,8 @@ _MOST_BYTES = 1_000_000
 
 
 class Term(Section):
-    """Words or phrases, whole and in any case, and what stands in their place. ``whole: false`` finds beginnings of
-    words too."""
+    """Words or phrases, matched whole and in any case, and their replacement. ``whole: false`` also matches beginnings
+    of words."""
 
     find: tuple[str, ...] = Field(min_length=1)
     replace: str = Field(max_length=200)
@@ -47,7 +47,7 @@ class Term(Section):
 
 
 class Pattern(Section):
-    """An expression, of the kind that takes bounded time, and what stands in its place."""
+    """An expression whose matching time is bounded, and its replacement."""
 
     find: str
     replace: str = Field(max_length=200)
@@ -97,7 +97,7 @@ class Rules(Section):
 
     @property
     def changing(self) -> bool:
-        """Whether they say anything at all."""
+        """Whether there are any rules."""
         return self != Rules(code=self.code, quotes=self.quotes)
 
 
@@ -116,7 +116,7 @@ def read(name: str) -> Rules:
 
 
 def parse(text: str, source: str) -> Rules:
-    """The rules that ``text`` (YAML) says. Raises ``SettingsError`` naming ``source``."""
+    """The rules in ``text`` (YAML). Raises ``SettingsError`` naming ``source``."""
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:

@@ -1,7 +1,7 @@
-"""He, she, his, her and theirs made "they": by rules for English, with the verb that stands next to them.
+"""Replaces he, she, his, her and theirs by "they": rules for English, including the neighbouring verb.
 
-What they cannot know stays wrong: verbs further away ("he, like his father, runs"), whether "her" is "them" or "their"
-where the next word leaves it open, and whom the pronoun means.
+It cannot know some cases, which stay wrong: distant verbs ("he, like his father, runs"), whether "her" is "them" or
+"their" if the next word leaves it open, and whom the pronoun means.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 WIDEST = 80
-"""Characters that are looked at from a pronoun (or the verb before it) on."""
+"""Characters that are read from a pronoun (or the verb before it) on."""
 
 _HE = r"he/she|she/he|s/he|he or she|she or he|he|she"
 _ADVERBS = (
@@ -74,7 +74,7 @@ _NOT_OWNED = frozenset(
 
 
 def replaced(match: re.Match[str]) -> str:
-    """What stands in the place of a match of ``FORMS``; the same text where nothing is to be done."""
+    """The replacement for a match of ``FORMS``; the same text if none is needed."""
     if match["self"]:
         return _like(match["self"], "themselves")
     if match["him"]:
@@ -141,7 +141,7 @@ def _owned(pronoun: str, following: str) -> str:
 
 
 def _like(shape: str, text: str) -> str:
-    """``text`` in capitals as ``shape`` is."""
+    """``text`` with the capitalisation of ``shape``."""
     if shape.isupper() and len(shape) > 1:
         return text.upper()
     return text[0].upper() + text[1:] if shape[:1].isupper() else text

@@ -12,9 +12,9 @@ _CLOSING = {'"': '"', "“": "”", "«": "»", "„": "“"}
 
 
 class Scan:
-    """Takes an answer in pieces. Code stands in fences or between backticks, a quotation between double quotation marks
-    or behind ``>``; what is not closed ends with its line (a fence with the answer). ``code`` and ``quotes`` that are
-    to be rewritten too count as prose."""
+    """Takes an answer in pieces. Code is in fences or between backticks, a quotation between double quotation marks or
+    after ``>``. An unclosed one ends with its line (a fence with the answer). ``code`` and ``quotes`` that are to be
+    rewritten too count as prose."""
 
     def __init__(self, *, code: bool = False, quotes: bool = False) -> None:
         self._code = code
@@ -24,7 +24,7 @@ class Scan:
         # Backticks or tildes whose number is not known yet; the fence that they are to close.
         self._run = ""
         self._fence = ""
-        # Spaces since the beginning of the line; None: something else stands before.
+        # Spaces since the start of the line; None if something else precedes.
         self._indent: int | None = 0
         self._before = "\n"
         self._found: list[tuple[Kind, str]] = []

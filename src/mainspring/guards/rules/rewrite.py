@@ -1,6 +1,7 @@
-"""Rules applied to an answer that comes in pieces: the same result however it is cut.
+"""Rules applied to a streamed answer: the result does not depend on how it is cut.
 
-In prose one place after the other is looked at; what a rule sees from there on is bounded, and so many characters wait.
+In prose, one position after another is checked; a rule sees a bounded number of characters from there, and that many
+wait.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ class Rewriter:
         return before + text
 
     def flush(self) -> str:
-        """The text has ended: return the rest, and what must stand behind it."""
+        """The text has ended: return the rest and the text to append."""
         rest = self._all(self._scan.flush()) + self._end_prose()
         tail = ""
         if self._sentences is not None:

@@ -1,7 +1,7 @@
 """Expressions that users write, held to what costs a bounded number of steps at each place of a text.
 
-No repetition without an end, none within another, no references back and no looking around: then the work at one place
-is at most the product of the choices, which is bounded too. Longer matches than ``WIDEST`` could not wait in a stream.
+Unbounded repetition, nested repetition, back references and lookaround are refused: the work at one position is then at
+most the product of the choices, which is bounded too. Longer matches than ``WIDEST`` could not wait in a stream.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _REFUSED = {
 
 
 def checked(source: str, where: str) -> tuple[re.Pattern[str], int]:
-    """The expression, which ignores case, and the longest text that it matches. Raises ``SettingsError`` for one that
-    is malformed, could take long, or matches nothing at all."""
+    """The expression, which ignores case, and the longest text that it matches. Raises ``SettingsError`` for an
+    expression that is malformed, could take long, or matches the empty text."""
     try:
         parsed = re._parser.parse(source, re.IGNORECASE)
         pattern = re.compile(source, re.IGNORECASE)
@@ -67,7 +67,7 @@ def _walk(parsed: Any, *, nested: bool) -> Iterator[tuple[str, int, bool]]:
         name = str(operation)
         if name in _REPEATS:
             least, most, inner = value
-            # What matches nothing would be repeated as often as it says.
+            # An expression that matches the empty text would be repeated as often as it says.
             if inner.getwidth()[1] == 0 and int(most) > 1:
                 yield "EMPTY", 1, nested
             choices = int(most) - int(least) + 1

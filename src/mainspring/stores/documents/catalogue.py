@@ -322,8 +322,7 @@ class Documents:
     async def named(
         self, collection: Collection, document_ids: AnyCollection[str], groups: frozenset[str] | None
     ) -> dict[str, Document]:
-        """The documents with these ids that exist and that ``groups`` may see (None: maintenance). Takes some hundred
-        ids."""
+        """The existing ones of some hundred documents that ``groups`` may see (None: maintenance), by id."""
         query = sa.select(documents).where(changes.within(collection), documents.c.id.in_(sorted(document_ids)))
         found = await self._database.read(lambda connection: connection.execute(query).all())
         return {row.id: document_of(row) for row in found if visible(row, groups)}
