@@ -1,4 +1,4 @@
-"""Serving: the layers of both rings, and who answers under which name."""
+"""Serving: the layers of both rings, and the registry of served names."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ Sift = Callable[[Sequence[str], Context], Awaitable[list[bool]]]
 
 
 class UnderPolicy:
-    """Request rings in which one policy counts, whatever is asked; made when they are asked for."""
+    """Request rings with one policy for every request, created on demand."""
 
     def __init__(self, policies: Policies, ring: Callable[[Guards], Responder]) -> None:
         self._policies = {"default": policies.default, **policies.named}
@@ -67,7 +67,7 @@ class UnderPolicy:
         self._made: dict[str, Responder] = {}
 
     def __call__(self, name: str) -> Responder:
-        """Raises ``InvalidRequest`` naming the policies that there are."""
+        """Raises ``InvalidRequest`` with the existing policies."""
         if name not in self._policies:
             raise InvalidRequest(
                 f"there is no policy {name!r}", remedy=f"There are: {', '.join(self._policies)}", param="policy"
@@ -82,13 +82,13 @@ class Path:
     """The way of a request: ``responder`` is the request ring over everything in ``registry``.
 
     ``chat`` and ``embedding`` are the models within their call rings, for rooms that call models themselves; what
-    ``shown`` ones write passes the output guard. ``charge`` limits what is no request of the ring; ``charged``
-    makes its embedders and rerankers leave call events, and ``inspect`` guards the texts that it searches by;
-    ``sift`` says which passages a model may read, ``redact`` is how chat models may read queries, and ``hiding`` how
-    what is said of documents outside of the ring may be shown; ``replicas`` is what is balanced and routed, ``meaning``
-    what the semantic cache works with (None: it is off), ``detecting`` what moderation works with (None: the embedding
-    model is another than the detectors'). ``under_policy`` is the request ring with one policy of guards for everything
-    that is asked. ``adopt`` serves a chat model that came later: ``chat`` and ``shown`` have it then.
+    ``shown`` ones write passes the output guard. ``charge`` limits work outside of the ring. ``charged`` makes
+    embedders and rerankers that leave call events; ``inspect`` guards their query texts. ``sift`` says which passages a
+    model may read, ``redact`` how chat models may read queries, and ``hiding`` redacts texts shown outside of the ring.
+    ``replicas`` holds the balanced and routed replicas, ``meaning`` the semantic cache (None: off), ``detecting`` the
+    detectors for moderation (None: they were fitted on another embedding model). ``under_policy`` is the request ring
+    with one policy of guards for everything that is asked. ``adopt`` serves a chat model that came later: ``chat`` and
+    ``shown`` have it then.
     """
 
     registry: Registry
@@ -233,7 +233,7 @@ def _purse(
 
 
 def _further(engines: Engines, policies: Policies, rounds: int, request: Request) -> int:
-    """The calls that an answer may take beside its first: of a model that repairs it, and where guards ask again."""
+    """The calls that an answer may take beyond its first: repairs of structured output, and retries by guards."""
     model = engines.chat.get(request.model)
     repairs = 0 if model is None else further(request, model.engine.capabilities.grammars, rounds)
     return (1 + repairs) * (1 + policies.retries(request.model)) - 1

@@ -25,8 +25,8 @@ from mainspring.serving.ring.ports import Tracing
 class Admit(Layer):
     """Has a call wait for its place in the engine, or refuses it at once.
 
-    Without a ``gate`` everything is let in: for what bounds itself. The place is given back when the engine is done,
-    however slowly the answer is read.
+    Without a ``gate`` every call is admitted: for engines that bound themselves. The place is given back when the
+    engine is done, however slowly the answer is read.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Admit(Layer):
         try:
             return await self._admitted(request, context)
         except MainspringError:
-            # What failed before it began is no call: the next attempt, or the next replica, is the same one again.
+            # A call that failed before it started does not count: the next attempt, or the next replica, repeats it.
             if context.allowance.steps is not None:
                 context.allowance.steps += 1
             raise
@@ -62,7 +62,7 @@ class Admit(Layer):
         try:
             response = await self._watched(request, context)
         except BaseException as error:
-            # What failed before it began was in vain; of what was cancelled nobody knows how far it came.
+            # A call that failed before it started did nothing; for a cancelled one the progress is unknown.
             place.leave(Usage() if isinstance(error, MainspringError) else None)
             raise
         if (ending := response.ending) is not None:
@@ -87,7 +87,7 @@ class Admit(Layer):
             return place
 
     async def _watched(self, request: Request, context: Context) -> Response:
-        """With a span until the model's first token is there, and one from there to its last."""
+        """One span lasts until the model's first token, and a second one from there to its last."""
         if self._tracing is None or not isinstance(request, ChatRequest | CompletionRequest):
             return await self._within(request, context)
         with self._tracing.span("prefill", context):

@@ -1,4 +1,4 @@
-"""What can never fit a model's context window is refused before anything reads it: guards, memories, tokenizers."""
+"""Refuses requests that can never fit a model's context window before guards, memories and tokenizers read them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Window = Callable[[str], int]
 class Fits(Layer):
     """Refuses chats and prompts of more characters than any model behind their name could take.
 
-    Nothing is counted but lengths, so texts that no engine refuses pass, and so do some that one will refuse.
+    It counts only lengths, so every text that an engine accepts passes, and so do some that an engine will refuse.
     """
 
     def __init__(self, inner: Responder, window: Window) -> None:
@@ -54,7 +54,7 @@ def _texts(request: Request) -> Iterable[str]:
 
 
 def _strings(value: object) -> Iterable[str]:
-    """The texts in a value of JSON, its names too."""
+    """The strings in a JSON value, including its keys."""
     pending = [value]
     while pending:
         each = pending.pop()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 CALM = 5.0
-"""So many times ``burst_s`` must pass without a refusal until a burst may wait again."""
+"""``burst_s`` must pass this many times without a refusal before a burst may wait again."""
 
 
 class StandingQueue:
-    """Whether a line stands: it has not been empty for longer than a burst lasts, or somebody had to be refused a
-    short while ago. Times in seconds, on one clock."""
+    """Whether the queue is standing: it has not been empty for longer than a burst lasts, or a request was refused
+    recently. Times in seconds, on one clock."""
 
     def __init__(self, burst_s: float) -> None:
         self._burst_s = burst_s

@@ -1,4 +1,4 @@
-"""What a request asks of an engine, and how much of what it may take it is expected to take."""
+"""The work that a request is expected to cause in an engine."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mainspring.core.types import Usage
 
 INPUT_COST = 0.5
-"""What a token that is read costs of one that is written (VTC's weights: 1 and 2)."""
+"""The cost of an input token relative to an output token (VTC's weights: 1 and 2)."""
 LEARNT = 0.1
 TENANTS = 1024
 
@@ -55,8 +55,8 @@ class Expected:
 
 
 class Expectations:
-    """Expectations by tenant: one whose answers are long says nothing about those of another. A new one is taken to be
-    like all together."""
+    """Expectations by tenant: one whose answers are long says nothing about those of another. A new one gets the
+    average of all."""
 
     def __init__(self) -> None:
         self._all = Expected()

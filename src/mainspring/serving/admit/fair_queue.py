@@ -1,9 +1,9 @@
 """Who goes next: priority classes, within a class fair shares of tenants, within a tenant of its keys.
 
 Fairness is counted in tokens, as in the virtual token counter of Sheng et al., "Fairness in Serving Large Language
-Models" (OSDI 2024): each tenant has a counter of the work that was begun for it, divided by its weight; the waiting
-tenant with the least goes next; one that begins to wait is lifted to the least of those that wait already, so that
-nobody saves up while idle. Work is estimated when it begins and settled to what it really was.
+Models" (OSDI 2024). Each tenant has a counter of its started work, divided by its weight, and the waiting tenant with
+the lowest counter goes next. A tenant that starts to wait is lifted to the lowest counter of the waiting ones, so that
+nobody saves up while idle. Work is estimated at its start and corrected to the actual work.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ Weigh = Callable[[str], float]
 LEAST_COST = 1.0
 PURGE_ABOVE = 1024
 MOST_OVERTAKEN = 16
-"""How often smaller requests may pass one for which there is no room yet."""
+"""How often smaller requests may overtake one that does not fit yet."""
 
 
 @dataclass(eq=False, slots=True)
 class Ticket:
-    """One request in the line. ``cost`` is its expected work, ``most`` the most that it can be, ``reads`` the part of
-    it for the prompt; ``width`` the sequences that it runs at once, ``tokens`` the most KV tokens that it can occupy;
-    ``arrived`` is on the gate's clock."""
+    """One request in the line. ``cost`` is its expected work, ``most`` its maximum, ``reads`` the part of it for the
+    prompt; ``width`` the number of concurrent sequences, ``tokens`` the maximum of KV tokens; ``arrived`` is on the
+    gate's clock."""
 
     tenant: str
     key: str
@@ -94,7 +94,7 @@ class _Shares:
         return lane
 
     def leave(self, name: str) -> None:
-        """To be called when somebody left the lane of ``name``."""
+        """To be called when a request leaves the lane of ``name``."""
         lane = self.active.get(name)
         if lane is not None and not lane.waits:
             self._advance()
@@ -104,7 +104,7 @@ class _Shares:
         """Work of ``cost`` begins for ``name``."""
         lane = self._lane(name)
         lane.counter = max(lane.counter, self._clock)
-        # While nobody waits nobody is kept from anything: what is used then must not be a debt later.
+        # While nobody waits, nobody is delayed: usage at that time must not become a debt.
         self._advance() if self.active else self._turn_to(lane.counter)
         lane.counter += cost / lane.weight
 
@@ -114,12 +114,12 @@ class _Shares:
         lane.counter += difference / lane.weight
 
     def in_turn(self) -> list[tuple[str, _Lane]]:
-        """The lanes in which somebody waits, the one whose turn it is first."""
+        """The lanes with waiting requests, the next one first."""
         return sorted(self.active.items(), key=lambda named: named[1].counter)
 
     def order(self, path: tuple[str, ...] = (), last: Ticket | None = None) -> Iterator[Ticket]:
-        """Those who wait in the order of their turns if nobody else came, ``last`` among them as if it had joined the
-        lane that ``path`` leads to."""
+        """The waiting requests in order if no others arrive, including ``last`` as if it had joined the lane at
+        ``path``."""
         lanes = dict(self.active)
         floor = max(self._clock, min((lane.counter for lane in lanes.values()), default=self._clock))
         if path and path[0] not in lanes:
@@ -160,7 +160,7 @@ class _Shares:
             self._turn_to(min(lane.counter for lane in self.active.values()))
 
     def _turn_to(self, counter: float) -> None:
-        # Never backwards: who comes next must not be before those who have been served.
+        # Never backwards: newcomers must not precede tenants that have been served.
         self._clock = max(self._clock, counter)
 
     def _purge(self) -> None:
@@ -172,8 +172,8 @@ class _Shares:
 class FairQueue:
     """Everybody who waits for one engine. ``weigh`` gives a tenant's weight (keys of a tenant are equal).
 
-    Of the classes the highest goes first. What has waited in a lower one for ``age_s`` seconds goes before it once in
-    ``aged_every`` turns, so that nothing starves and the higher class loses at most that part.
+    The highest class goes first. A request that has waited in a lower class for ``age_s`` seconds goes first once in
+    ``aged_every`` turns, so that nothing starves and the higher class loses at most that share.
     """
 
     def __init__(
@@ -208,7 +208,7 @@ class FairQueue:
         self._note(ticket, lane, key, 1)
 
     def pop(self, fits: Callable[[Ticket], bool], passes: Passes = _never) -> Ticket | None:
-        """The next ticket, which then has begun; None when nobody waits or there is no room for whoever is next.
+        """The next ticket, which has then started; None if nobody waits or the next one does not fit.
 
         ``passes`` tells whether its first ticket takes no room that the second, which waits for room, could have: it
         passes that one however often that was overtaken.
@@ -236,7 +236,7 @@ class FairQueue:
         _keys(shares.lanes[ticket.tenant]).begin(ticket.key, ticket.cost)
 
     def settle(self, ticket: Ticket, cost: float) -> None:
-        """Replace the expected work of a ticket that has begun by what it really was."""
+        """Replace the expected work of a started ticket by its actual work."""
         cost = max(LEAST_COST, cost)
         shares = self._classes[ticket.priority]
         shares.settle(ticket.tenant, cost - ticket.cost)
@@ -248,8 +248,8 @@ class FairQueue:
         self._drop(ticket)
 
     def ahead(self, ticket: Ticket) -> float:
-        """The work that would be done before ``ticket`` if it joined now and nobody else came: as if its tenant and
-        key had their share of the engine for themselves, but never more than all that waits before it."""
+        """The work before ``ticket`` if it joined now and no others arrived: as if its tenant and key had their share
+        of the engine for themselves, but never more than all waiting work before it."""
         total = self.queued(ticket.priority)
         above = total - self._queued[ticket.priority]
         shares = self._classes[ticket.priority]
@@ -262,7 +262,7 @@ class FairQueue:
         return min(total, above + min(lane.queued, mine) / part)
 
     def before(self, ticket: Ticket) -> Iterator[Ticket]:
-        """Those whose turn would come before ``ticket`` if it joined now and nobody else came, in their order."""
+        """The requests before ``ticket`` if it joined now and no others arrived, in order."""
         for priority, shares in self._classes.items():
             if priority > ticket.priority:
                 yield from shares.order()
@@ -276,8 +276,8 @@ class FairQueue:
         return self._classes[ticket.priority].part(ticket.tenant)
 
     def newest_of_longest(self, ticket: Ticket) -> Ticket | None:
-        """Who makes room for ``ticket`` when the line of its class is full: the last of the tenant that has most work
-        waiting for its weight, if that is more than the newcomer's tenant would have."""
+        """The request that makes room for ``ticket`` when the queue of its class is full: the last one of the tenant
+        with most waiting work by weight, if that is more than the newcomer's tenant would have."""
         shares = self._classes[ticket.priority]
         if not shares.active:
             return None
@@ -332,7 +332,7 @@ def _keys(lane: _Lane) -> _Shares:
 
 
 def _choose(shares: _Shares, fits: Callable[[Ticket], bool], passes: Passes) -> tuple[Ticket | None, Ticket | None]:
-    """Whose turn it is among those for whom there is room, and the first for whom there was none."""
+    """The next request that fits, and the first one before it that does not."""
     blocked: Ticket | None = None
     for _, lane in shares.in_turn():
         for _, key in _keys(lane).in_turn():

@@ -1,7 +1,7 @@
-"""How long a request would wait for its place in an engine: what runs and what waits, played forward.
+"""How long a request would wait for its place in an engine: a simulation of the running and waiting requests.
 
-Each request that runs is taken to go on as fast as it went, or as fast as the engine serves on average; when one ends,
-those who wait begin in the order of their turns, where there is room for them, as the gate would let them in.
+Each running request is assumed to continue at its own pace so far, or at the engine's average; when one ends, waiting
+requests start in order if they fit, as the gate would admit them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from mainspring.serving.admit.fair_queue import MOST_OVERTAKEN, Ticket
 from mainspring.serving.admit.service_rate import FIRST_DURATION_S, ServiceRate
 
 TELLING = 8
-"""So many tokens must be written until they tell how fast a sequence goes."""
+"""Tokens that a sequence must write before its own pace counts."""
 
 
 @dataclass(eq=False, slots=True)
@@ -30,7 +30,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class RunRemainder:
-    """One that runs, and the seconds that it is expected to run yet."""
+    """A running request and its expected remaining seconds."""
 
     ticket: Ticket
     seconds: float
@@ -44,8 +44,8 @@ def predicted(
     ticket: Ticket,
     now: float,
 ) -> float:
-    """Seconds until ``ticket`` would begin behind those ``before`` it. Where nothing was ever served, what runs is
-    taken to run as long again as it has, and ``FIRST_DURATION_S`` at least."""
+    """Seconds until ``ticket`` would begin behind those ``before`` it. Without any history, a running request is
+    assumed to take as long again as it has, and at least ``FIRST_DURATION_S``."""
     written = {each: run.written() if run.written else 0 for each, run in runs.items()}
     speeds = [
         each_written / (now - runs[each].began) / each.width
@@ -72,8 +72,8 @@ def predicted(
 
 
 def left(expected: float, most: float, done: float) -> float:
-    """The work that is left of a request of which ``done`` is done. One that took more than was expected is taken to
-    have as much before it as behind it, within ``most``."""
+    """The remaining work of a request after ``done``. One that took more than was expected is taken to have as much
+    before it as behind it, within ``most``."""
     return expected - done if expected > done else max(0.0, min(most - done, done))
 
 
@@ -113,7 +113,7 @@ class _Line:
         self._passed = 0
 
     def next(self, room: SlotCapacity) -> Ticket | None:
-        """Who begins now; None: nobody until another ends."""
+        """The requests that start now; None: none until another ends."""
         for tenant, tickets in self._stuck.items():
             if self._fits(room, tickets[0]):
                 ticket = tickets.popleft()

@@ -1,16 +1,15 @@
 """The gate before one engine: it lets in as many as the engine can run, has the others wait their turn, and refuses
 at once those whose turn would come too late.
 
-Who runs is bounded as well as who waits: some room is kept for tenants that hold less than their share
-(``engines.openvino.slots``), so that nobody waits for the end of what another one began. How long somebody would wait
-is computed from what runs, how far that is and how fast it went, and from what waits before them (``forecast``).
+Running requests are bounded as well as waiting ones: some slots are reserved for tenants below their share
+(``engines.openvino.slots``), so that nobody waits for the end of another tenant's work. The wait is computed from the
+running requests, their progress and pace, and the requests that wait before (``forecast``).
 
-A burst may wait ``max_wait_s``; but a line that does not empty for ``burst_s`` adds to everybody's latency and nothing
-to what is served, so while it stands, and until nobody had to be refused for a while, only as much may wait as keeps
-the engine busy (``standing_wait`` of the time that a request takes to serve). That is the controlled delay of Maurer,
-"Fail at Scale" (ACM Queue 13:8, 2015), with the bound on the predicted wait, so that who is refused is refused at once.
-Each tenant has such a line of its own (as flows have in RFC 8290): whose line does not stand is not refused for that of
-the others.
+A burst may wait ``max_wait_s``. A queue that does not empty for ``burst_s`` adds latency for everybody and no
+throughput: while it stands, and until there has been no refusal for a while, only as much may wait as keeps the engine
+busy (``standing_wait`` of the service time of a request). This is the controlled delay of Maurer, "Fail at Scale" (ACM
+Queue 13:8, 2015), with the bound applied to the predicted wait, so that refusals are immediate. Each tenant has such a
+line of its own (as flows have in RFC 8290): whose line does not stand is not refused for that of the others.
 """
 
 from __future__ import annotations
@@ -35,12 +34,13 @@ Outcome = Literal["admitted", "refused", "displaced", "overdue", "expired", "lef
 LEAST_RETRY_S, MOST_RETRY_S = 1.0, 60.0
 LEAST_STANDING_S = 0.1
 OTHERS = 2.0
-"""So many times what may stand in line may wait in all when those whose own line does not stand are counted in."""
+"""The total that may wait, as a multiple of a standing queue's limit, if tenants without a standing queue are
+included."""
 PURGE_ABOVE = 1024
 
 
 class WaitMetrics(Protocol):
-    """What the gate tells of each request: its class, the seconds that it waited, and how that ended."""
+    """What the gate reports of each request: its class, its wait in seconds, and the outcome."""
 
     def queued(self, model: str, priority: str, seconds: float, outcome: Outcome) -> None: ...
 
@@ -62,7 +62,8 @@ class Place:
         self._run.written = written
 
     def leave(self, usage: Usage | None) -> None:
-        """The engine is done with it, or it is given up; ``usage`` is what it really took, None where unknown."""
+        """The engine has finished the request, or the caller gave up; ``usage`` is its actual usage, None if
+        unknown."""
         if not self._left:
             self._left = True
             self._gate._leave(self, usage)
@@ -73,8 +74,8 @@ class Gate:
 
     The engine has ``spare`` slots more, for tenants below their share.
 
-    ``ahead`` are let in beyond the slots: what becomes free is taken in the engine's next step, where who is told of it
-    only then would miss that step.
+    ``ahead`` requests are admitted beyond the slots: a free slot is taken in the engine's next step, which a request
+    that is only then admitted would miss.
     """
 
     def __init__(
@@ -110,7 +111,7 @@ class Gate:
         self._closed = False
 
     def enter(self, work: Work, context: Context) -> Place | None:
-        """A place in the engine where there is one free and nobody waits; None: ``wait`` for it."""
+        """A place in the engine if one is free and nobody waits; None: ``wait`` for it."""
         ticket = self._ticket(work, context)
         if len(self._line) or not self._fits(ticket):
             return None
@@ -122,9 +123,9 @@ class Gate:
     async def wait(self, work: Work, context: Context) -> Place:
         """A place in the engine, once it is this request's turn.
 
-        Raises ``Overloaded`` at once, with ``retry_after``, where that would take too long or the line is full (and
-        later where somebody with a better right needs the room, or it took too long all the same),
-        ``DeadlineExceeded``, ``EngineDied`` at the end.
+        Raises ``Overloaded`` with ``retry_after`` at once if the wait would be too long or the queue is full (and later
+        if a request with priority needs the place, or the wait became too long); also ``DeadlineExceeded``, and
+        ``EngineDied`` at shutdown.
         """
         ticket = self._ticket(work, context)
         if self._closed:
@@ -145,7 +146,7 @@ class Gate:
             outcome = "expired"
             raise
         except Overloaded:
-            # Who was put out of the line stands in no list any more.
+            # A displaced request is in no list any more.
             outcome = "overdue" if ticket in self._turns else "displaced"
             raise
         finally:
@@ -179,16 +180,16 @@ class Gate:
 
     @property
     def busy(self) -> bool:
-        """Whether somebody waits: who comes now has to."""
+        """Whether requests are waiting, so that a newcomer must wait too."""
         return len(self._line) > 0
 
     def refuse_what_is_too_late(self, work: Work, context: Context) -> None:
-        """Raise ``Overloaded`` where ``wait`` would at once because of the wait, and count it. For an early look:
-        nobody joins the line, nobody is displaced."""
+        """Raise ``Overloaded`` where ``wait`` would at once because of the wait, and count it. For an early check: it
+        joins no queue and displaces nobody."""
         self._check(self._ticket(work, context), context)
 
     def close(self) -> None:
-        """Nobody is let in any more; who waits is told."""
+        """Nobody is admitted any more; waiting requests get an error."""
         self._closed = True
         for turn in list(self._turns.values()):
             if not turn.done():
@@ -270,7 +271,7 @@ class Gate:
         self._part(ticket)
 
     def _lines(self, ticket: Ticket) -> list[StandingQueue]:
-        """The lines that it stands in: everybody's and its tenant's. Those of lower classes keep nobody waiting."""
+        """The queues that it is in: the common one and its tenant's. Requests of lower classes delay nobody."""
         if ticket.priority is not Priority.INTERACTIVE:
             return []
         if ticket.tenant not in self._tenants:
@@ -319,14 +320,14 @@ class Gate:
     # --- who is refused ---------------------------------------------------------------------------------------
 
     def _longest(self, ticket: Ticket) -> float | None:
-        """The longest wait, in seconds, of anybody of that class; None: any."""
+        """The longest permitted wait for that class in seconds; None: unlimited."""
         if ticket.priority is Priority.BATCH:
             return None
         interactive = ticket.priority is Priority.INTERACTIVE
         return self._settings.max_wait_s if interactive else self._settings.background_wait_s
 
     def _bound(self, ticket: Ticket) -> float | None:
-        """The longest wait, in seconds, that somebody is let in for; None: any."""
+        """The longest wait, in seconds, with which a request is admitted; None: unlimited."""
         settings, now, longest = self._settings, self._clock(), self._longest(ticket)
         if longest is None or ticket.priority is not Priority.INTERACTIVE:
             return longest
@@ -388,7 +389,7 @@ class Gate:
                 line.refused_at = now
 
     def _refusal(self, ticket: Ticket, until: float, why: str) -> Overloaded:
-        """Until there is room, and then one after the other: all at once they would only be refused again."""
+        """Wakes them when there is room, and one at a time: together they would only be refused again."""
         now = self._clock()
         share = self._rate.per_second(ticket.cost) * self._line.part(ticket)
         turn = max(now + until, self._promised) + ticket.cost / share

@@ -1,7 +1,7 @@
 """Refusing early: who would not be let in to the engine is told before anything is done for the request.
 
-The gate decides at the end of the path, after guards, sessions, budgets and the commit of what became of the request.
-When much more is asked than can be served, most of the path's work is for requests that are refused, and it takes the
+The gate decides at the end of the path, after guards, sessions, budgets and the commit of the request's outcome. When
+much more is asked than can be served, most of the path's work is for requests that are refused, and it takes the
 processor from the engine. So the same gate is asked at the beginning.
 """
 
@@ -35,11 +35,11 @@ _EVERY_S = 1.0
 
 
 class Shed(Layer):
-    """Raises ``Overloaded`` where the gate before the named model would.
+    """Raises ``Overloaded`` if the gate of the named model would.
 
-    ``gates`` are those of names that lead to one engine and nothing else. What a cache may answer is let pass: it may
-    need no engine. Those who are refused here leave no event each: they are counted, in one event a second for each
-    tenant and model.
+    ``gates`` belong to names that lead to exactly one engine. Requests that a cache may answer pass: they may need no
+    engine. Those who are refused here leave no event each: they are counted, in one event a second for each tenant and
+    model.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Shed(Layer):
 
 
 class _Refusals:
-    """Counts of refusals, written down together."""
+    """Counts of refusals, written together."""
 
     def __init__(self, events: EventLog, background: Background) -> None:
         self._events = events

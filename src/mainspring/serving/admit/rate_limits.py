@@ -1,9 +1,9 @@
 """Limits of one API key: requests and tokens a minute and requests a day, granted and refused at once, never queued.
 
-Each is a token bucket that holds a minute's (a day's) worth and refills evenly; a key's tier decides how much that
-is. Tokens are reserved before an answer (the prompt's estimate plus the most it may generate) and settled after it to
-what was really spent, which may put a bucket into debt. Granting is one synchronous step on the event loop: no
-interleaving can grant too much.
+Each is a token bucket that holds the amount of a minute (or a day) and refills evenly; a key's tier decides the amount.
+Tokens are reserved before an answer (the prompt's estimate plus the most it may generate) and settled after it to what
+was really spent, which may put a bucket into debt. Granting is one synchronous step on the event loop: no interleaving
+can grant too much.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ class RateLimits(Protocol):
         ...
 
     def headers(self, principal: Principal) -> dict[str, str]:
-        """``Grant.headers``, as far as known now."""
+        """``Grant.headers``, as known now."""
         ...
 
 
@@ -201,7 +201,7 @@ class Limits:
         return cls(rates.requests_per_minute, rates.tokens_per_minute, rates.requests_per_day, tiers=tiers)
 
     def rates(self, principal: Principal) -> Rates:
-        """What ``principal`` is granted; a tier that nothing configures is as none."""
+        """The rates of ``principal``; an unconfigured tier counts as none."""
         return self.of_tier(principal.tier)
 
     def of_tier(self, tier: str) -> Rates:
@@ -236,7 +236,7 @@ class Limits:
         return self._account(principal).headers()
 
     def _account(self, principal: Principal) -> _Account:
-        # The tier is part of the name: a key that is given another one begins anew.
+        # The tier is part of the name: a key that changes its tier starts with full buckets.
         key = (principal.tenant, principal.key_id, principal.tier)
         account = self._accounts.get(key)
         if account is None:
@@ -270,7 +270,7 @@ def check_size(tokens: int, rates: Rates) -> None:
 
 
 def refusal(name: str, limit: int, wait: float, headers: Mapping[str, str]) -> RateLimited:
-    """What a key is told that has used up the limit of that name."""
+    """The error for a key that has used up the limit of that name."""
     error = RateLimited(
         f"the limit of {limit} {name.replace('_per_', ' a ')} is used up",
         remedy=f"Try again in {duration(wait)}",
@@ -282,8 +282,8 @@ def refusal(name: str, limit: int, wait: float, headers: Mapping[str, str]) -> R
 
 
 def headers_of(buckets: Sequence[tuple[int, float]], levels: Sequence[float] | None) -> dict[str, str]:
-    """The headers that tell of buckets (capacity, seconds to refill) at ``levels`` (None: full): requests a day where
-    there are three, requests and tokens a minute."""
+    """The headers for buckets (capacity, seconds to refill) at ``levels`` (None: full): requests a day if there are
+    three, then requests and tokens a minute."""
     headers: dict[str, str] = {}
     names = ("requests-day", "requests", "tokens")[-len(buckets) :]
     for index, (name, (capacity, period_s)) in enumerate(zip(names, buckets, strict=True)):

@@ -1,8 +1,8 @@
 """How many requests of a tenant run at a time: in this process, or on all servers that share a Redis.
 
 Each server tells Redis how many run there, all of them numbered: of two that overtake each other the older is nothing
-new. What a server that is not heard of any more had told does not count. While Redis is away each server grants its
-part (the limit over the servers that were last known to live), and tells the others when it is back.
+new. The reports of a server that has fallen silent do not count. While Redis is away each server grants its part (the
+limit over the servers that were last known to live), and tells the others when it is back.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ class SharedCounters(Protocol):
     """``stores.buckets.SharedBuckets``. Raises ``StoreError`` where it cannot be reached."""
 
     async def run(self, tenant: str, worker: str, number: int, running: int, limit: int) -> int | None:
-        """Say that so many of the tenant run at ``worker``, the last of which has just come; with a ``limit`` of all:
-        None where it may run, else how many do without it."""
+        """Report the number of the tenant's requests that run at ``worker``, the last of which has just arrived. With a
+        ``limit``, returns None if it may run, else the number of the others."""
         ...
 
 
@@ -36,7 +36,7 @@ class Running:
 
     async def enter(self, tenant: str, limit: int) -> tuple[int, int] | None:
         """Count one more; where ``limit`` (0: none) forbids it, how many run and of how many."""
-        # Nothing waits between the look and the count: no two take the last place.
+        # There is no await between the check and the count: two requests cannot take the last place.
         if limit and self._running[tenant] >= limit:
             return self._running[tenant], limit
         self._running[tenant] += 1
@@ -58,7 +58,7 @@ class SharedRunning(Running):
         self._worker = worker
         self._workers = workers
         self._number = 0
-        # (number, count) of what each tenant's others last heard of it; a count of -1: who knows.
+        # (number, count) of each tenant from the last message to the others; a count of -1: unknown.
         self._told: dict[str, tuple[int, int]] = {}
 
     async def enter(self, tenant: str, limit: int) -> tuple[int, int] | None:
@@ -77,7 +77,7 @@ class SharedRunning(Running):
         await self._correct(tenant)
 
     async def beat(self) -> None:
-        """Tell what others do not know yet."""
+        """Report changes that other servers do not know yet."""
         for tenant in list(self._told):
             await self._correct(tenant)
 

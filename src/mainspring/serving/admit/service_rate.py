@@ -1,4 +1,4 @@
-"""How fast an engine serves: measured from what it has served, the fuller it was the more it counts."""
+"""How fast an engine serves, measured from its finished requests, weighted by how full it was."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import math
 KEPT = 0.97
 """What of its weight a sample keeps when another comes: about the last thirty count."""
 FIRST_DURATION_S = 2.0
-"""What a request is taken to last before one has ended."""
+"""The assumed duration of a request before the first one has ended."""
 
 
 class ServiceRate:
     """Work a second that an engine with ``slots`` sequences does when it is full.
 
-    One sample a request: by Little's law the engine's throughput while it ran is its own speed times how many ran.
-    An engine that is half empty shows less than it can, so samples count with the square of how full it was.
+    One sample a request: by Little's law the engine's throughput while it ran is its own speed times how many ran. A
+    half-empty engine shows less than its capacity, so samples are weighted with the square of its load.
     """
 
     def __init__(self, slots: int) -> None:
@@ -34,7 +34,7 @@ class ServiceRate:
 
     @property
     def measured(self) -> bool:
-        """Whether anything has been served yet."""
+        """Whether any request has been served yet."""
         return self._time > 0
 
     @property

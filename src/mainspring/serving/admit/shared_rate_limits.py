@@ -2,8 +2,8 @@
 
 Redis holds the buckets, on its own clock, and all buckets of a request are taken in one script: servers cannot grant
 too much between them. While Redis does not answer each server grants its part of every limit (the limit over the
-servers that were last known to live), beginning with its part of what was last seen in the buckets. What it granted
-then, and what could not be settled, is taken from Redis' buckets when it is back.
+servers that were last known to live), beginning with its part of what was last seen in the buckets. Amounts that it
+granted then, and settlements that failed, are taken from Redis' buckets when Redis is back.
 """
 
 from __future__ import annotations
@@ -57,20 +57,20 @@ class Buckets(Protocol):
 
 
 class _Alone:
-    """The buckets of one account while Redis is away: this server's part of them."""
+    """The buckets of one account while Redis is away: this server's share of them."""
 
     def __init__(self, asked: Sequence[BucketRequest], workers: int, seen: _Levels | None, clock: Clock) -> None:
         parts = [max(1, each.capacity // workers) for each in asked]
         self._buckets = [Bucket(part, clock, each.period_s) for part, each in zip(parts, asked, strict=True)]
-        # What was taken here and has not been refilled since, beside what was missing before.
+        # The amount taken here and not refilled since, plus what was missing before.
         self._own = [Bucket(part, clock, each.period_s) for part, each in zip(parts, asked, strict=True)]
         for bucket, level in zip(self._buckets, seen or (), strict=seen is not None):
             # A part of what was there, not of what could have been.
             bucket.give(min(0, int(level / workers) - bucket.capacity))
 
     def take(self, asked: Sequence[BucketRequest]) -> Taken:
-        """All amounts or nothing. What exceeds the part of a limit is granted when the part is full: else it never
-        would be."""
+        """All amounts or nothing. An amount beyond this share of a limit is granted when the bucket is full: otherwise
+        it would never be."""
         for index, (bucket, each) in enumerate(zip(self._buckets, asked, strict=True)):
             if wait := bucket.lacks(min(each.amount, bucket.capacity)):
                 return Taken(index, wait, self.levels)
@@ -88,7 +88,7 @@ class _Alone:
 
     @property
     def taken(self) -> _Levels:
-        """What was taken here and has not been refilled."""
+        """The amount taken here and not refilled yet."""
         return tuple(bucket.capacity - bucket.level for bucket in self._own)
 
 
@@ -102,7 +102,7 @@ class SharedGrant:
         self._levels = levels
 
     async def settle(self, spent: int) -> None:
-        """Replace what was reserved by what was ``spent``; only the first call counts."""
+        """Replace the reserved amount by ``spent``; only the first call counts."""
         if self._reserved is not None:
             back, self._reserved = self._reserved - spent, None
             await self._owner.settle(self._principal, back)
@@ -127,7 +127,7 @@ class SharedLimits:
         self.away = False
         self.granted_alone = 0
         self.beside: list[Callable[[], Awaitable[None]]] = []
-        """What is done with each beat that is heard."""
+        """Called for each received beat."""
 
     async def grant(self, principal: Principal, tokens: int) -> Grant:
         """See ``RateLimits.grant``."""
@@ -173,7 +173,7 @@ class SharedLimits:
         return headers_of([(each.capacity, each.period_s) for each in asked], levels)
 
     async def beat(self) -> None:
-        """Say that this server lives, and learn how many do."""
+        """Report that this server is alive, and learn the number of live servers."""
         try:
             self.workers = max(1, await self._buckets.beat(self.worker))
         except StoreError as error:
@@ -195,7 +195,7 @@ class SharedLimits:
         taken = alone.taken if alone is not None else (0.0,) * len(empty)
         due = [BucketRequest(each.capacity, each.period_s, -amount) for each, amount in zip(empty, taken, strict=True)]
         due[-1] = BucketRequest(due[-1].capacity, due[-1].period_s, due[-1].amount + owed)
-        # Before the answer is there others may come: whoever is first makes up for all.
+        # Others may come before the answer arrives: the first one settles for all.
         self._alone.pop(name, None)
         self._owed.pop(name, None)
         try:
@@ -253,7 +253,7 @@ async def opened(buckets: Buckets, rates: Limits) -> AsyncIterator[SharedLimits]
 
 
 def _name(principal: Principal) -> str:
-    # The tier is part of the name: a key that is given another one begins anew.
+    # The tier is part of the name: a key that changes its tier starts with full buckets.
     return "\0".join((principal.tenant, principal.key_id, principal.tier))
 
 

@@ -21,25 +21,25 @@ _ANY = 2**53
 
 
 class TenantQuotas(Protocol):
-    """``mainspring.stores.keys.quotas.Quotas``, as far as a request needs it."""
+    """``mainspring.stores.keys.quotas.Quotas``, reduced to what a request needs."""
 
     async def limits(self, tenant: str) -> Mapping[str, int]: ...
 
 
 class TenantRates(Limits):
-    """What each tenant is granted a minute, as ``Limits`` are of keys; ``note`` says how much that is."""
+    """The rates of each tenant per minute, as ``Limits`` has them for keys; ``note`` records the amounts."""
 
     def __init__(self, *, clock: Clock = time.monotonic) -> None:
         super().__init__(_ANY, _ANY, clock=clock)
         self._known: dict[str, Rates] = {}
 
     def note(self, tenant: str, limits: Mapping[str, int]) -> Principal | None:
-        """Whose buckets those of the tenant are; None where it is limited in neither."""
+        """The owner of the tenant's buckets; None if neither rate is limited."""
         rates = Rates(limits["requests_per_minute"] or _ANY, limits["tokens_per_minute"] or _ANY)
         if rates == Rates(_ANY, _ANY):
             return None
         self._known[tenant] = rates
-        # As with the tier of a key: one that is given other rates begins anew.
+        # As with a key's tier: a tenant with new rates starts with full buckets.
         return Principal(tenant, "", tier=f"{rates.requests_per_minute} {rates.tokens_per_minute}")
 
     def rates(self, principal: Principal) -> Rates:
@@ -89,7 +89,7 @@ class KeysAndTenants:
         return self._running.of(tenant)
 
     async def grant(self, principal: Principal, tokens: int) -> Grant:
-        """See ``RateLimits.grant``; what is granted runs until it is settled."""
+        """See ``RateLimits.grant``; the granted amount counts until it is settled."""
         limits = await self._quotas.limits(principal.tenant)
         key = await self._keys.grant(principal, tokens)
         try:

@@ -12,13 +12,13 @@ from mainspring.engines.base import Embedder
 from mainspring.engines.chat.responder import ModelResponder
 from mainspring.serving.money.reservation import Count
 
-# Marks at the begin and the end of a text that are in no count of it.
+# Marks at the start and end of a text, which no count of it includes.
 MARKS = 2
 
 
 class ByModel:
-    """What counts for each model, those that are served later too. An endpoint that applies a template of its own
-    counts nothing."""
+    """The counter of each model, including models served later. An endpoint that applies a template of its own counts
+    nothing."""
 
     def __init__(self, engines: Engines) -> None:
         self._engines = engines
@@ -34,7 +34,7 @@ class ByModel:
 
 
 async def generated(responder: ModelResponder, request: Request) -> int:
-    """What ``request`` sends to the engine of ``responder``. Raises ``InvalidRequest`` as that does."""
+    """What ``request`` sends to the engine of ``responder``. Raises ``InvalidRequest`` in the same cases."""
     if isinstance(request, ChatRequest | CompletionRequest):
         return await responder.prompt_tokens(request) + MARKS
     return estimate.most_prompt_tokens(request)

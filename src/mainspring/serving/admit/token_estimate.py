@@ -44,8 +44,8 @@ def prompt_tokens(request: Request) -> int:
 
 
 def most_prompt_tokens(request: Request) -> int:
-    """Tokens that ``request`` may send at most, for money: no token is shorter than a byte, and a template that nobody
-    here knows adds some to each message and some to all."""
+    """The maximum of tokens that ``request`` may send, for money: no token is shorter than a byte, and an unknown
+    template adds some to each message and some to the whole."""
     texts = [*_texts(request)]
     template = TOKENS_A_TEMPLATE if isinstance(request, ChatRequest) else 0
     return sum(len(text.encode("utf-8", "replace")) for text in texts) + MOST_A_MESSAGE * len(texts) + template
@@ -79,13 +79,13 @@ def request_tokens(request: Request, default_output: int) -> int:
 
 
 def answers(request: Request) -> int:
-    """How many answers the request has written for its one; what is no such wish is refused further on."""
+    """The number of answers that the model writes for the request's one; an invalid plan is refused later."""
     plan = _plan(request)
     return 1 if plan is None else plan.calls
 
 
 def calls(request: Request) -> int:
-    """How many calls those take: a judge reads each of them again."""
+    """The number of calls for them: a judge reads each answer again."""
     plan = _plan(request)
     return answers(request) * (2 if plan is not None and plan.score == "judge" else 1)
 

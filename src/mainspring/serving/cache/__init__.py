@@ -1,1 +1,1 @@
-"""Answers that are given again."""
+"""Caches of answers."""

@@ -14,8 +14,8 @@ from mainspring.stores.cache.similar_questions import SimilarStore
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How many answers are kept, how many questions lead to them by meaning, and from which likeness on (None: the
-    semantic cache is off); ``base`` is that threshold before reports of wrong answers raised it."""
+    """The number of stored answers, the number of questions that lead to them by meaning, and the similarity threshold
+    (None: the semantic cache is off); ``base`` is the threshold before reports of wrong answers raised it."""
 
     answers: int
     questions: int
@@ -40,7 +40,7 @@ class Caches:
         return State(answers, questions, await self._meaning.raised(tenant), self._meaning.threshold)
 
     async def clear(self, tenant: str) -> State:
-        """Drop all of it; how much that was."""
+        """Drop all of it; returns the number."""
         tag = answers_of(tenant)
         # First what leads to answers, then they.
         questions = await self._similar.invalidate(tag)

@@ -38,7 +38,7 @@ OPTION = "cache"
 
 
 def answers_of(tenant: str) -> str:
-    """The tag of the tenant's cached answers. (Its idempotent replies, which lie beside them, have another.)"""
+    """The tag of the tenant's cached answers. (Its idempotent replies, which are stored beside them, have another.)"""
     return f"answers:{tenant}"
 
 
@@ -59,8 +59,8 @@ class CacheKey:
 
 
 class Keys:
-    """Under which keys answers are kept, if they may be. ``policy`` names the guards' settings: what was stored under
-    laxer ones is never replayed."""
+    """The keys of answers, and whether they may be stored. ``policy`` names the guards' settings: answers stored under
+    laxer ones are never replayed."""
 
     def __init__(self, registry: Registry, policy: str, *, enabled: bool = True) -> None:
         self._registry = registry
@@ -68,7 +68,7 @@ class Keys:
         self._enabled = enabled
 
     def may_hold(self, request: Request) -> bool:
-        """Whether a cache may have the answer, as far as the request itself tells."""
+        """Whether the request itself permits a cached answer."""
         request, wish = _without_option(request)
         if not self._enabled or isinstance(request, EmbedRequest | RerankRequest) or not _cacheable(request, wish):
             return False
@@ -103,9 +103,9 @@ class Keys:
 class ResponseCache(Layer):
     """Answers from the store, joins an identical request in flight, or starts one; others pass through.
 
-    Cached are greedy single answers that ended in ``stop`` and belong to no session, of responders that have a
-    fingerprint and whose head does not say ``cache-control: no-store``. ``options={"cache": true}`` asks for it with
-    sampling too, ``false`` forbids it. ``hands_on`` leaves that option in the request for the layer beneath, which
+    The cache holds greedy single answers that ended in ``stop``, belong to no session, and come from responders that
+    have a fingerprint and whose head does not say ``cache-control: no-store``. ``options={"cache": true}`` asks for it
+    with sampling too, ``false`` forbids it. ``hands_on`` leaves that option in the request for the layer below, which
     reads it too.
     """
 
@@ -142,7 +142,7 @@ class ResponseCache(Layer):
         if flight is None and (answer := await self._stored(key)):
             self._metrics.cache("hit")
             return given_again(answer, context, cache="hit")
-        # Reading the store took time: somebody else may have started meanwhile.
+        # Reading the store took time: another request may have started meanwhile.
         flight = self._flying(key, context)
         self._metrics.cache("miss" if flight is None else "hit")
         return await (flight or self._start(key, keyed.tags, beneath, context)).join(context)
@@ -158,7 +158,7 @@ class ResponseCache(Layer):
         return None if value is None else stored.decode(value)
 
     def _start(self, key: str, tags: frozenset[str], request: Request, context: Context) -> SingleFlight:
-        # The flight outlives its first listener, so it has an account of its own and nobody's deadline.
+        # The shared answer outlives its first listener, so it has an account of its own and no deadline.
         allowance = context.allowance.fork()
         own = dataclasses.replace(context, allowance=allowance, deadline=None)
         place = key, _urgency(context)
@@ -184,7 +184,7 @@ class ResponseCache(Layer):
         if flight.head.headers.get("cache-control") == "no-store":
             return
         if flight.head.cache:
-            # Found by meaning: under this question's own key it would look like its own answer.
+            # An answer found by meaning: under this question's own key it would look like the question's own answer.
             return
         try:
             await self._answers.put(key, stored.encode(flight.head, events, flight.retrieved), self._ttl_s, tags)
@@ -202,7 +202,7 @@ def _urgency(context: Context) -> Priority:
 
 
 def given_again(answer: stored.Answer, context: Context, **changes: Any) -> Response:
-    """A stored answer as it is given to whoever did not cause it, its head with ``changes``."""
+    """A stored answer for a caller who did not cause it, its head with ``changes``."""
     stored.note(context, answer.retrieved)
     events = [free(event) if isinstance(event, Usage) else event for event in answer.events]
     return Response(dataclasses.replace(answer.head, **changes), replay(events))
@@ -222,16 +222,16 @@ def cache_key(request: Request, context: Context, fingerprint: str, policy: str)
     }
     bounds = [context.allowance.tokens, context.allowance.money]
     if bounds != [None, None]:
-        # They may cut an answer short, also for those who hear it while it runs.
+        # They may cut an answer short, also for those who listen while it is generated.
         parts["bounds"] = bounds
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=_plain).encode()).hexdigest()
 
 
 def _canonical(request: Request) -> dict[str, Any]:
-    # Who asks for whom, and whether it is kept, changes no answer.
+    # The caller, the payer and the storing of an answer do not change it.
     fields = {field.name: getattr(request, field.name) for field in dataclasses.fields(request)}
     if isinstance(use := fields.get("prompt"), PromptUse):
-        # What else it holds is in the messages, or was before it was rendered.
+        # Its other contents are in the messages, or were before rendering.
         fields["prompt"] = [use.name, use.version, use.sha256, use.rendered]
     return {name: value for name, value in fields.items() if name not in ("user", "store", "session_id", "previous")}
 

@@ -1,7 +1,7 @@
 """One answer that several listeners hear: generated once, in a task of its own, replayed while it still runs.
 
-What it spends is charged to one listener, the payer: the earliest of those who still listen when it ends. When
-the last one leaves, it is cancelled and charged to them.
+Its cost is charged to one listener, the payer: the earliest of those who still listen when it ends. When the last one
+leaves, it is cancelled and charged to them.
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ class SingleFlight:
             waiting.clear()
 
     async def _abandon(self, listener: Listener, waiting: list[bool]) -> None:
-        """Stop what nobody hears any more, and charge the last who did."""
+        """Stop an answer that nobody hears any more, and charge its last listener."""
         assert self._task is not None
         self._task.cancel()
         await asyncio.wait([self._task])
@@ -174,7 +174,7 @@ class SingleFlight:
 
 
 def _paid_by(record: EventRecord, payer: Context) -> EventRecord:
-    """A fact of the shared answer as one of the request that pays for it: whoever began may have left."""
+    """A fact of the shared answer, rewritten for the request that pays for it: the first one may have left."""
     if record.trace_id == payer.trace.trace_id:
         return record
     facts = record.facts

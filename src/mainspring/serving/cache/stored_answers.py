@@ -46,7 +46,7 @@ class Answer:
 
 
 def encode(head: Head, events: list[Event], retrieved: Sequence[Mapping[str, Any]] = ()) -> bytes:
-    """Bytes that ``decode`` reads. Progress is left out: there is none to watch in a replay."""
+    """Bytes that ``decode`` reads. Progress events are omitted: a replay has none."""
     rows = [
         [type(event).__name__, dataclasses.asdict(event)] for event in _joined(events) if type(event).__name__ in _KINDS
     ]
@@ -65,8 +65,8 @@ def decode(value: bytes) -> Answer | None:
 
 
 def note(context: Context, retrieved: Iterable[Mapping[str, Any]]) -> None:
-    """Leave the retrievals of an answer that is given again with the facts of who gets it: its events are as
-    restricted as the first one's, and are erased with what it was made of."""
+    """Add the retrievals of a replayed answer to the facts of its receiver: its events are as restricted as the first
+    one's, and are erased with its sources."""
     for facts in retrieved:
         record = EventRecord(
             id=ids.new("evt_"),

@@ -1,6 +1,6 @@
-"""A conversation looked at as a whole: what no turn of it is by itself, several may be together.
+"""Guards a conversation as a whole: several turns together may be an attack that none of them is alone.
 
-Beneath ``Session``, so that what the server remembers of a conversation is looked at like what a request brings.
+Below ``Session``, so that remembered messages are checked like those of the request.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from mainspring.stores.sessions.conversations import SessionTurn
 class GuardTurns(Layer):
     """Refuses a conversation whose turns together are an attack, as the policy says of ``injection``.
 
-    Decisions wait in the allowance like those of ``GuardInput``; those of a refused request are written at once, and
-    what was set aside of its session's budget is given back.
+    Decisions wait in the allowance like those of ``GuardInput``. Those of a refused request are written at once, and
+    its reservation of the session's budget is returned.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class GuardTurns(Layer):
 
 async def decided(policy: Policy, said: Sequence[str], detect: Detect | None, context: Context) -> list[GuardDecision]:
     """What is decided about what a user ``said``, turn by turn, as one text: by the rules about all of it and about
-    pieces put together, by the detector about neighbouring turns. Of each it is the worst."""
+    pieces put together, by the detector about neighbouring turns. The worst score of each."""
     heard = conversation.heard(said)
     scores: Sequence[Mapping[str, float]] = ()
     if detect is not None and "injection" in policy.detecting:

@@ -1,4 +1,4 @@
-"""Finished texts that are shown outside of the request ring, redacted as an answer's are."""
+"""Redacts finished texts that are shown outside of the request ring, like answers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mainspring.serving.guard.layers import GuardMetrics, Policies, note
 
 
 class FinishedTextRedactor:
-    """Redacts what is said in one response. ``note`` what was found when all of it is said."""
+    """Redacts what is said in one response. Call ``note`` with the findings after the last text."""
 
     def __init__(self, policy: Policies, metrics: GuardMetrics, context: Context) -> None:
         self._policy = policy.under(context.allowance.application)

@@ -1,4 +1,4 @@
-"""What guards do on the way in: what users and tools say is checked, rewritten or refused before it goes on."""
+"""The input guards: messages of users and tools are checked, rewritten or refused."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ IN_LINE_CHARACTERS = 4096
 
 
 class TokenCounter(Protocol):
-    """Counts tokens as a model does."""
+    """Counts tokens like a model."""
 
     def counter(self, model: str) -> Count: ...
 
@@ -47,8 +47,8 @@ class GuardInput(Layer):
 
     Rules come first; detectors read what they let pass. Decisions wait in the allowance for the settling commit; those
     of a request that is refused, here or before that commit, are written at once. Texts to be embedded pass: they are
-    data, and a vector of other words would be a wrong answer. So do documents to be reranked; their query is looked at
-    and stays as it is (see ``inspect``).
+    data, and a vector of other words would be a wrong answer. The same applies to documents to be reranked; their query
+    is checked but not changed (see ``inspect``).
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class GuardInput(Layer):
         self._guard = Guard(events, metrics, detect, about)
 
     def attributes(self, request: Request) -> Mapping[str, Any]:
-        """For the layer's span: under which policy the request is, to the version."""
+        """For the layer's span: the request's policy and its version."""
         return {"mainspring.policy": self._policies.under(request.model).version}
 
     async def respond(self, request: Request, context: Context) -> Response:
@@ -89,13 +89,14 @@ class GuardInput(Layer):
                 request = await self._checked(policy, request, span.context, placeholders)
                 tell(span, [each.facts for each in context.allowance.records[noted:] if each.kind == "guard"])
         if placeholders:
-            # Whoever keeps answers as they were shown must not keep this one.
+            # A cache of shown answers must not store this one.
             context.allowance.private = True
             context.allowance.put_back = partial(placeholders.put_back, within_json=True)
         try:
             response = await self.inner.respond(request, context)
         except BaseException:
-            # What was refused before anybody settled it (a session that has spent its budget, say).
+            # A request that was refused before its reservation was settled (for example because its session has spent
+            # its budget).
             await self._write_down(context)
             raise
         if not placeholders:
@@ -149,7 +150,7 @@ class GuardInput(Layer):
                 spoken[index] = dataclasses.replace(spoken[index], content=text)
         if all(one is other for one, other in zip(spoken, asked, strict=True)):
             return request
-        # Whoever has said already what of it is new, to be recorded, has said it in the caller's words.
+        # A caller that already named the new part for the record gave it in the original words.
         new = dict(zip(asked, spoken, strict=True))
         context.allowance.turn = tuple(new.get(each, each) for each in context.allowance.turn)
         return dataclasses.replace(request, messages=tuple(spoken))
@@ -181,7 +182,7 @@ class Guard:
         *,
         param: str = "messages",
     ) -> None:
-        """Whether so much, in these languages, about this may be said. Raises ``GuardRefused`` as ``check`` does."""
+        """Whether so much, in these languages, about this may be said. Raises ``GuardRefused`` like ``check``."""
         said = [each for each in messages if each.role == "user"]
         beyond: list[ExceededLimit] = []
         if policy.length.action != "off":
@@ -210,7 +211,7 @@ class Guard:
         param: str = "messages",
         placeholders: Placeholders | None = None,
     ) -> list[str]:
-        """The texts, given with the role of who said them, as they may go on; ``placeholders`` are those of their
+        """The permitted form of texts, given with the role of their author; ``placeholders`` belong to their
         conversation.
 
         Raises ``GuardRefused`` naming ``param``, after writing down what waits in the allowance.

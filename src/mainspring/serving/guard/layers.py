@@ -67,7 +67,7 @@ class Policy(Protocol):
 
     @property
     def dropping(self) -> bool:
-        """Whether passages are looked at before a model reads them."""
+        """Whether passages are checked before a model reads them."""
         ...
 
     @property
@@ -117,7 +117,7 @@ class Policy(Protocol):
         ...
 
     def bound(self, beyond: Sequence[ExceededLimit]) -> Sequence[GuardDecision]:
-        """What is decided about the limits that were passed, of those that are on."""
+        """The decisions about the exceeded limits that are on."""
         ...
 
     def judge(self, scores: Mapping[str, float]) -> Sequence[GuardDecision]:
@@ -125,11 +125,11 @@ class Policy(Protocol):
         ...
 
     def judge_passage(self, text: str, scores: Mapping[str, float]) -> Sequence[GuardDecision]:
-        """What is decided about a passage that a model is to read."""
+        """The decisions about a passage for a model."""
         ...
 
     def refusal(self, decisions: Sequence[Any]) -> MainspringError:
-        """The error that tells of ``decisions``."""
+        """The error that reports ``decisions``."""
         ...
 
     def output_decisions(self, counts: Mapping[str, int]) -> Sequence[GuardDecision]:
@@ -142,7 +142,7 @@ class Policy(Protocol):
 
     @property
     def answers(self) -> AnswersSettings:
-        """What is done with answers whose content is at fault."""
+        """What happens to answers with objectionable content."""
         ...
 
     @property
@@ -180,7 +180,7 @@ class Policies(Protocol):
 
     @property
     def conversing(self) -> bool:
-        """Whether any of them looks at several turns together."""
+        """Whether any of them checks several turns together."""
         ...
 
     def under(self, application: str) -> Policy:

@@ -1,4 +1,4 @@
-"""What guards do on the way out: texts redacted, and answers judged, refused or asked for again."""
+"""The output guards: texts are redacted; answers are judged, refused or requested again."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ AGAIN = {
 
 
 class Kinds(Protocol):
-    """Who answers under which name."""
+    """The registry of served names."""
 
     async def find(self, name: str, principal: Principal) -> Any: ...
 
@@ -97,7 +97,7 @@ class GuardOutput(Layer):
         return response.through(lambda events: _redacted(events, outgoing), on_close=finish)
 
     def _rules(self, policy: Policy, request: ChatRequest | CompletionRequest) -> Callable[[], Rewriter] | None:
-        """What rewrites the answer: nothing where it must have a shape, and not before a search has used it."""
+        """The rewriter of the answer: none if the answer must have a format, and not before a search has used it."""
         if self._kinds is None or request.sampling.grammar is not None:
             return None
         return policy.rewriter()
@@ -225,8 +225,8 @@ def _told(request: ChatRequest | CompletionRequest) -> tuple[list[str], list[str
 
 
 def marked(request: ChatRequest, secret: bytes) -> ChatRequest:
-    """``request`` with a mark before each system prompt that nobody can guess who does not know ``secret``; the same
-    prompt gets the same mark, so that prompts go on to begin alike. Who repeats the prompt repeats the mark."""
+    """``request`` with a mark before each system prompt that nobody can guess without ``secret``; equal prompts get
+    equal marks, so that they still share a prefix. Who repeats the prompt repeats the mark."""
 
     def mark(message: Message) -> Message:
         if message.role not in ("system", "developer") or not message.content:

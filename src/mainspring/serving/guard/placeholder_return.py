@@ -1,8 +1,8 @@
 """Personal data that a conversation holds as placeholders: kept for its length, put back into what the caller is shown.
 
-A request that belongs to no conversation here brings all that was said with it: its placeholders live as long as it
-does, and come out the same each time, for they are numbered in the order of the messages. Those of a session, and of
-answers that may be continued by name, are kept in memory for a while. Nothing of them is written anywhere.
+A request outside of a stored conversation carries all earlier messages: its placeholders live as long as the request,
+and are the same each time, since they are numbered in message order. Those of a session, and of answers that may be
+continued by name, are kept in memory for a while. Nothing of them is written anywhere.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mainspring.serving.ring.ports import Histories
 
 CONVERSATIONS = 4096
 """Conversations whose placeholders are kept at most, the latest ones."""
-# Of a session that is not known here so many messages are looked at for placeholders that stand for something already.
+# For an unknown session, this many messages are searched for placeholders in use.
 _LOOKED_AT = 512
 Key = tuple[str, str, str]
 
@@ -33,7 +33,8 @@ class Conversations:
         self._kept: TTLCache[Key, Placeholders] = TTLCache(CONVERSATIONS, keep_s)
 
     async def of(self, request: ChatRequest | CompletionRequest, context: Context) -> Placeholders:
-        """Those that ``request`` goes on with, or new ones. What its texts hold already is given out no more."""
+        """Those that ``request`` goes on with, or new ones. Placeholders that its texts already contain are not
+        assigned again."""
         if isinstance(request, CompletionRequest):
             placeholders = Placeholders()
             placeholders.reserve(request.said)
@@ -73,7 +74,7 @@ class Conversations:
 
 
 def hidden(messages: Sequence[Message], placeholders: Placeholders) -> list[Message]:
-    """The messages with placeholders, the arguments of calls too; what was instructed stays as it is."""
+    """The messages with placeholders, including the arguments of calls; instructions stay unchanged."""
     return [each if each.role in ("system", "developer") else _hidden(each, placeholders) for each in messages]
 
 
@@ -90,7 +91,7 @@ def _hidden(message: Message, placeholders: Placeholders) -> Message:
 async def put_back(
     events: AsyncIterator[Event], placeholders: Placeholders, *, within_json: bool = False
 ) -> AsyncGenerator[Event, None]:
-    """``events`` as the caller is shown them. ``within_json``: the text is JSON. What is quoted of documents stays."""
+    """``events`` as the caller is shown them. ``within_json``: the text is JSON. Quotations from documents stay."""
     outgoing = Outgoing(
         lambda: PlaceholderReturn(placeholders, within_json=within_json),
         lambda: PlaceholderReturn(placeholders, within_json=True),

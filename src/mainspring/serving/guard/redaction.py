@@ -34,7 +34,7 @@ class Redactor(Protocol):
 
 
 class Rewriter(Protocol):
-    """Rewrites a text that comes in pieces, but for the parts of it that are ``verbatim``."""
+    """Rewrites streamed text except for its ``verbatim`` parts."""
 
     @property
     def counts(self) -> Counter[str]: ...
@@ -99,7 +99,7 @@ class _TextStream:
 
     @staticmethod
     def _ruled(rules: Rewriter, event: Text) -> str:
-        """What the rules make of it: words of a source stay as they are."""
+        """The output of the rules: words of a source stay unchanged."""
         return rules.verbatim(event.text) if event.grounds == "verbatim" else rules.push(event.text)
 
     def _take(self, text: str, choice: int, *, final: bool) -> Text:
@@ -118,8 +118,8 @@ class _TextStream:
 
 
 class Outgoing:
-    """Redacts the events of one answer; each text of it has a redactor of its own. What choices say is rewritten by
-    ``rules`` before (None: by none): whatever rules put together is redacted.
+    """Redacts the events of one answer; each text of it has a redactor of its own. ``rules`` (None: none) rewrite the
+    text of choices first, so that their output is redacted too.
 
     ``counts`` is how often each kind was replaced so far. ``arguments`` makes those of calls' arguments (None: as of
     any text).

@@ -1,8 +1,8 @@
 """Tools under a policy: which are offered, what calls of them are handed out, what may come back.
 
-A call is handed out when it is whole and was looked at: it fits its tool's schema and rules, and somebody has approved
-it where the policy says so. Until then it waits in the store, and the answer says under which id. Asked again with
-``options.approval`` the answer is the call, this once, or what became of it.
+A call is handed out when it is complete and checked: it fits its tool's schema and rules, and somebody has approved it
+if the policy requires that. Until then it waits in the store, and the answer contains its id. Asked again with
+``options.approval``, the answer is the call, once, or its outcome.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ WITHHELD = "[withheld: the result of this tool holds instructions]"
 
 
 class ApprovalStore(Protocol):
-    """``mainspring.stores.work.approvals.Approvals``, as far as answers need it."""
+    """``mainspring.stores.work.approvals.Approvals``, reduced to what answers need."""
 
     async def request(self, call: ToolCall, application: str, context: Context, keep_s: float) -> Approval: ...
 
@@ -45,7 +45,7 @@ class ApprovalStore(Protocol):
 
 
 def offered(policy: Policy, request: ChatRequest) -> tuple[ChatRequest | GuardRefused, list[GuardDecision]]:
-    """The request with the tools that the policy knows, or the error that tells of the others; and the decisions."""
+    """The request with the permitted tools, or the error for the others; and the decisions."""
     settings = policy.tools
     strange = [tool.name for tool in request.tools if not rules.listed(tool.name, settings)]
     if not strange:
@@ -123,7 +123,7 @@ class GuardCalls(Layer):
     async def _watched(
         self, events: AsyncIterator[Event], request: ChatRequest, policy: Policy, context: Context
     ) -> AsyncGenerator[Event, None]:
-        """``events`` with whole calls, before the end of their choice, or what became of them."""
+        """``events`` with complete calls, or their outcome, before the end of their choice."""
         calls: dict[tuple[int, int], ToolCall] = {}
         said: set[int] = set()
         async for event in events:

@@ -1,4 +1,4 @@
-"""Text that somebody else wrote, in messages: looked at as a document is, and put between delimiters for the model."""
+"""Text by third parties in messages: checked like a document, and put between delimiters for the model."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def decided(
 
 
 class Spotlit(Layer):
-    """Puts what others wrote between delimiters before a model reads it; an application gets messages as they are.
+    """Puts text by third parties between delimiters before a model reads it; an application gets messages unchanged.
 
     Beneath the caches and the record: delimiters are no part of what is asked. They are the same for the whole of a
     conversation, by its first words, so that prompts go on to begin alike.

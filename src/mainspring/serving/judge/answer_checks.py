@@ -1,6 +1,6 @@
 """An answer on its way out whose content is judged while it streams: toxic, beside the question, unsupported.
 
-Text that may be removed waits in an ``EventQueue`` until it is judged. Nothing waits where findings are only noted.
+Text that may be removed waits in an ``EventQueue`` until it is judged. Nothing waits if findings are only noted.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ class _Choice:
 
 
 class AnswerChecks:
-    """Judges one answer. ``final``: there is no further attempt, so that ``retry`` refuses; else what is wrong is in
-    ``wrong``, and nothing more is said of the answer."""
+    """Judges one answer. ``final``: there is no further attempt, so ``retry`` refuses. Otherwise the finding is in
+    ``wrong``, and the answer stops."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class AnswerChecks:
                 yield last
 
     async def close(self) -> None:
-        """Everything that was read is charged, whatever became of the answer."""
+        """All reading is charged, whatever the outcome."""
         tasks = [choice.task for choice in self._choices.values() if choice.task is not None]
         for task in tasks:
             task.cancel()
@@ -179,7 +179,7 @@ class AnswerChecks:
                 self._take(number, choice)
 
     async def _read(self, windows: Sequence[Window]) -> None:
-        """Have the texts of ``windows`` read, but for those that were read before."""
+        """Have the texts of ``windows`` read, except those that were read before."""
         assert self._judge is not None
         if self._question and self._asked is None:
             self._asked, self._tokens = await self._judge.question(self._question)
@@ -209,13 +209,14 @@ class AnswerChecks:
                 self._line.judged(number, window.end)
 
     def _answered(self, choice: _Choice) -> bool:
-        """Whether what was said may be shown as far as the question goes: none is, or the answer has come near it."""
+        """Whether the text may be shown as far as the question goes: there is no question, or the answer has come close
+        to it."""
         if not self._question or self._answers.relevancy not in _ENDING:
             return True
         return choice.settled or choice.nearest >= self._answers.relevancy_below
 
     def _near(self, choice: _Choice, window: Window, read: Read) -> str:
-        """What is done where the answer has come nowhere near its question in its first sentences."""
+        """The action if the first sentences of an answer come nowhere near its question."""
         choice.last.append(read.vector)
         choice.words += len(window.text.split())
         choice.sentences += 1
@@ -232,7 +233,7 @@ class AnswerChecks:
         return self._decide("relevancy", choice.nearest)
 
     def _decide(self, kind: str, score: float | None) -> str:
-        """What is done now; the decision is noted."""
+        """The action now; the decision is noted."""
         last = "refuse" if self.final else ""
         decision = self._policy.judge_answer(
             kind, score, action=last if getattr(self._answers, kind) == "retry" else ""
@@ -287,7 +288,7 @@ class AnswerChecks:
         for event in self._leaving(at_once=True):
             yield event
         for choice in self._choices.values():
-            # Of an answer all of which was left out nothing is left to show but why.
+            # If all of an answer was removed, only the reason is shown.
             choice.stopped = choice.stopped or (choice.left_out and not choice.said)
         for number in self._stopped:
             yield self._reason(number)
@@ -302,7 +303,7 @@ class AnswerChecks:
         return [number for number, choice in sorted(self._choices.items()) if choice.stopped]
 
     def _refused(self) -> Iterator[Event]:
-        """The end of an answer all of whose choices were stopped; the model was, too."""
+        """The end of an answer whose choices were all stopped; the model was stopped, too."""
         yield from self._leaving(at_once=True)
         for number in self._stopped:
             yield self._reason(number)

@@ -1,4 +1,4 @@
-"""Detectors at work: texts embedded once, what that costs charged to whoever asked, and a span that tells how long."""
+"""Runs the detectors: each text is embedded once, the cost is charged to the caller, and a span shows the time."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Detection:
         self._embedder = embedder
         self._charged = charged
         self._tracing = tracing
-        # Under the tenant's name, though a score is the same for all: how soon an answer comes must not tell one what
-        # another has said.
+        # Cached per tenant, although scores do not depend on it: the latency of an answer must not reveal what
+        # another tenant has sent.
         self._known: LRUCache[Key, Mapping[str, float]] = LRUCache(REMEMBERED)
 
     async def __call__(
@@ -39,7 +39,7 @@ class Detection:
     ) -> Sequence[Mapping[str, float]]:
         """The probability of each head for each of ``texts``; ``pieces`` reads them two sentences at a time.
 
-        Raises what the embedder raises: a text that cannot be looked at does not pass unseen.
+        Raises the embedder's errors: a text that cannot be checked does not pass unchecked.
         """
         keys = [_key(text, context, pieces) for text in texts]
         unknown = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._known}

@@ -1,7 +1,7 @@
 """A line in which the events of an answer wait for their turn: as many leave it as come, so that a stream stays even.
 
-What guards hold back comes in bursts. Where the pieces of an answer wait anyhow until they are judged, they leave one
-for each that the model says: whoever reads sees an answer that begins later and then comes as evenly as it is made.
+What guards hold back comes in bursts. Pieces of an answer that wait to be judged leave one for each new piece of the
+model: the reader sees an answer that starts later and then arrives as evenly as it is generated.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from mainspring.core.types import Event, Text
 
 SLACK = 8
-"""Pieces by which what waits may differ from what should: what comes in bursts leaves evenly."""
+"""Pieces by which the queue may deviate from its target: bursts leave evenly."""
 _PIECE = re.compile(r"\s*\S+|\s+")
 
 
@@ -55,8 +55,8 @@ class EventQueue:
         self._turn = True
 
     def leaving(self, *, at_once: bool = False) -> Iterator[Event]:
-        """What leaves now: in the order in which it came, at its pace, and nothing that is not judged; or at once
-        (``at_once``) all that may."""
+        """The events that leave now: in order, at the pace of arrival, and only judged ones; or, with ``at_once``, all
+        permitted ones."""
         while self._events:
             event, end = self._events[0]
             if isinstance(event, Text):
@@ -87,7 +87,7 @@ class EventQueue:
             before, after = event.text[: max(0, start - begin)], event.text[max(0, end - begin) :]
             text = f"{before}{'' if found else placeholder}{after}"
             found = True
-            # Its tokens were made, whatever is shown of them; what spells them is not.
+            # Its tokens were generated, whatever is shown of them; the text of the tokens was not shown.
             kept.append((Text(text, choice, event.tokens), upto))
         self._events = kept
         return found
@@ -101,8 +101,8 @@ class EventQueue:
 
 
 def _pieces(event: Text) -> list[Text]:
-    """``event`` in as many pieces as it was made of tokens (word by word where nobody counted them): as many may
-    leave as come; whole where something in it belongs to all of it."""
+    """``event`` in as many pieces as it has tokens (word by word if the number is unknown), so that as many can leave
+    as arrive; in one piece if some part of it belongs to the whole."""
     if event.logprobs:
         return [event]
     text, count = event.text, min(event.tokens, len(event.text))

@@ -48,7 +48,7 @@ class Moderated:
 
 
 class Moderator:
-    """Judges texts for whoever asks; what is embedded leaves call events, which settle before it returns."""
+    """Judges texts for a caller; embedding leaves call events, which settle before it returns."""
 
     def __init__(
         self,

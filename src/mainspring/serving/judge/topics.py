@@ -21,7 +21,7 @@ _READ = 2000
 
 
 class Topics:
-    """Judges texts by topics; what it embeds of texts is charged to whoever sent them, the examples to nobody."""
+    """Judges texts by topic; embedding a text is charged to its sender, embedding the examples to nobody."""
 
     def __init__(self, embedder: Embedder, charged: ChargedModels, tracing: Tracing) -> None:
         self._embedder = embedder

@@ -31,8 +31,8 @@ class Read:
 
 
 class WindowJudge:
-    """Embeds windows with ``embedder`` and judges them by ``heads``. What comes while a batch is embedded is the next
-    batch: many streams cost few calls."""
+    """Embeds windows with ``embedder`` and judges them by ``heads``. Texts that arrive while a batch is embedded form
+    the next batch: many streams cause few calls."""
 
     def __init__(
         self, heads: Heads, embedder: Embedder, charged: ChargedModels, tracing: Tracing, background: Background
@@ -91,7 +91,7 @@ class WindowJudge:
             return
         vectors = np.asarray(embedded.vectors)
         scores = self.heads.heads[TOXICITY].probabilities(vectors)
-        # Of a batch only the sum of its tokens is known: each text gets its share by its length.
+        # Only the sum of a batch's tokens is known: each text is charged by its length.
         share = embedded.tokens / max(1, sum(map(len, texts)))
         read = {
             text: Read(float(score), vector, max(1, round(share * len(text))))

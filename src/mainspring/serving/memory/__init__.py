@@ -1,1 +1,2 @@
-"""What of a long conversation goes before its next message: strategies, summaries, and older turns found again."""
+"""Selects the part of a long conversation that precedes its next message: strategies, summaries, and recall of older
+turns."""

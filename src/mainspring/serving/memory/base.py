@@ -1,4 +1,4 @@
-"""The nouns of conversation memory: exchanges, the material that a strategy works on, and what it makes of it.
+"""The types of conversation memory: exchanges, the material of a strategy, and its result.
 
 A strategy keeps what is stable in front (summary, first exchanges) and lets the latest exchanges grow at the end, so
 that one prompt is mostly the beginning of the next and the engine's prefix cache holds.
@@ -93,8 +93,8 @@ class Strategy(Protocol):
 
 
 def exchanges(said: Sequence[TurnMessage], turns: int) -> list[Exchange]:
-    """``said``, the latest messages of a conversation of ``turns`` turns, in exchanges. What comes before the first
-    message that begins one (a tool's result, say) is left out: its call is not there."""
+    """``said``, the latest messages of a conversation of ``turns`` turns, in exchanges. Messages before the first one
+    that starts an exchange (a tool's result, say) are omitted: their call is missing."""
     ids = list(dict.fromkeys(each.turn for each in said))
     numbers = {turn: turns - len(ids) + index for index, turn in enumerate(ids)}
     found: list[list[TurnMessage]] = []
@@ -112,7 +112,7 @@ def exchanges(said: Sequence[TurnMessage], turns: int) -> list[Exchange]:
 async def latest(groups: Sequence[Exchange], count: Count, tokens: int) -> tuple[list[Exchange], list[int]]:
     """The latest exchanges that can matter to a budget of ``tokens``, and the tokens of each.
 
-    No token is shorter than a byte: what is that short is not counted but taken for its bytes.
+    No token is shorter than a byte: a short text counts as its bytes.
     """
     near: list[Exchange] = []
     size = 0

@@ -1,5 +1,5 @@
-"""Notes taken from a conversation by rules: what somebody said of themselves, names, numbers, dates, identifiers,
-wishes that are to last, and the sentences that the others are about. Every note is a sentence as it was said.
+"""Takes notes from a conversation by rules: statements of people about themselves, names, numbers, dates, identifiers,
+lasting wishes, and the most central sentences. Every note is an original sentence.
 
 The patterns are English; in other languages numbers, names and centrality have to do.
 """
@@ -72,7 +72,7 @@ def notes_of(groups: Sequence[Exchange]) -> list[Note]:
     for (turn, number, role, sentence), share in zip(found, central, strict=True):
         weight = _weight(sentence, role) + share
         if role == "user" and number == 0:
-            # What a conversation begins with is what it is about.
+            # A conversation's first message states its subject.
             weight += 1.0
         if weight >= 1.0:
             text = sentence if len(sentence) <= _MAX_CHARACTERS else f"{sentence[:_MAX_CHARACTERS].rstrip()}…"

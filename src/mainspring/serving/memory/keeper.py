@@ -27,7 +27,8 @@ from mainspring.stores.sessions.conversations import Summary
 from mainspring.stores.sessions.memory import EmbeddedMessage, UncoveredMessages
 
 _log = logging.getLogger(__name__)
-# A summary is written anew when the exchanges since have filled this share of their room, and leaves that one.
+# A summary is rewritten when the exchanges since have filled the first share of their budget, and then leaves the
+# second share.
 FULL, LEFT = 0.75, 0.4
 # Embeddings made at once, older messages that a new one is compared with, messages that are summarised at once.
 _BATCH, _OLDER, _PAGE = 64, 4000, 400
@@ -56,7 +57,7 @@ class MemoryStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class KeptConversation:
-    """A conversation that went on: under which strategy, in which room, for which model, and for whom."""
+    """A continued conversation: its strategy, token budget, model and owner."""
 
     tenant: str
     session_id: str
@@ -69,8 +70,8 @@ class KeptConversation:
 class Keeper:
     """Finds older exchanges, and keeps summaries and embeddings ready.
 
-    ``embedder`` charges a context; ``writer`` writes summaries (None: notes by rules are all that is kept), as far as
-    the budgets of ``purse`` hold what that may cost.
+    ``embedder`` charges a context; ``writer`` writes summaries (None: only notes by rules are kept), within the budgets
+    of ``purse``.
     """
 
     def __init__(
@@ -130,7 +131,7 @@ class Keeper:
             await asyncio.wait(list(self._running.values()))
 
     async def close(self) -> None:
-        """Stop: what is half made is made again after the next turn."""
+        """Stop: unfinished work is done again after the next turn."""
         self._again.clear()
         tasks = list(self._running.values())
         for task in tasks:
@@ -145,13 +146,13 @@ class Keeper:
     async def _keep(self, kept: KeptConversation) -> None:
         allowance = Allowance()
         allowance.application = kept.context.allowance.application
-        # At the rate of the work that it is part of.
+        # At the rate of the work that it belongs to.
         allowance.rate = kept.context.allowance.rate
         context = dataclasses.replace(
             kept.context,
             allowance=allowance,
             deadline=time.monotonic() + _TIMEOUT_S,
-            # Nobody waits for this: it runs behind what somebody waits for.
+            # Nobody waits for this: it runs behind interactive requests.
             priority=min(kept.context.priority, Priority.BACKGROUND),
         )
         try:
@@ -162,7 +163,7 @@ class Keeper:
         except MainspringError as error:
             _log.warning("a conversation's memory was not brought up to date: %s", error)
         finally:
-            # What was called was paid for, whatever came of it.
+            # A call that was made has been paid for, whatever its result.
             await self._settle(kept, allowance)
 
     async def _embed(self, kept: KeptConversation, context: Context) -> None:

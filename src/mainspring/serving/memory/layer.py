@@ -35,7 +35,7 @@ RECALLED = "From earlier in this conversation, for reference:\n"
 
 
 class Quotas(Protocol):
-    """``mainspring.stores.keys.quotas.Quotas``, as far as sessions need it."""
+    """``mainspring.stores.keys.quotas.Quotas``, reduced to what sessions need."""
 
     async def check(self, tenant: str, name: str) -> None:
         """Raises ``QuotaExceeded``."""
@@ -107,7 +107,7 @@ class Session(Layer):
         if window is None:
             return choice.max_tokens
         room = window - self._answer_tokens(request) - _MARGIN
-        # No token is shorter than a byte: mostly there is nothing to be counted.
+        # No token is shorter than a byte: usually nothing needs to be counted.
         if (
             room - sum(len(each.content.encode("utf-8", "replace")) + 4 for each in request.messages)
             < choice.max_tokens
@@ -172,7 +172,7 @@ class Session(Layer):
                 remedy="Begin a new session, or fork this one at an earlier turn",
                 param="session_id",
             )
-        # Of a session that is not there yet nothing was set aside: what others did must not be given back for it.
+        # Nothing was reserved for a session that does not exist yet, so nothing of others must be returned for it.
         kept.context.allowance.session_tokens = need if history.known else 0
         return request, history
 
@@ -182,8 +182,8 @@ class Session(Layer):
         return await self._histories.reserve(kept.tenant, kept.session_id, need, choice.token_budget, lease_s=_LEASE_S)
 
     def _shown(self, request: ChatRequest, context: Context, history: _History) -> ChatRequest:
-        """The request with its history. Applications, which look for the question in what was said, get turns alone;
-        models get notes and recalled turns as text of the user: nobody's words become instructions."""
+        """The request with its history. Applications, which search the conversation for the question, get turns only;
+        models get notes and recalled turns as user text, so that no stored words become instructions."""
         composed = history.composed
         served = None if self._registry is None else self._registry.fixed(request.model, context.principal)
         chat = self._registry is None or (served is not None and served.kind == "chat")
@@ -203,7 +203,7 @@ class Session(Layer):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _History:
-    """What is shown of a session, under which instructions; ``known``: there is such a session."""
+    """The shown part of a session, and its instructions; ``known``: the session exists."""
 
     composed: Composed
     instructions: tuple[Message, ...] = ()
@@ -211,8 +211,8 @@ class _History:
 
 
 def stored_name(principal: Principal, session_id: str) -> str:
-    """The name under which a session lies: what one set of groups talked about, no other set can continue. One whose
-    id begins with ``OWN`` belongs to one key, or one user who came with a token, among those of the groups."""
+    """The stored name of a session: one set of groups cannot continue the conversation of another. One whose id begins
+    with ``OWN`` belongs to one key, or one user who came with a token, among those of the groups."""
     return f"{owner(principal, own=session_id.startswith(OWN))}:{session_id}"
 
 
@@ -220,7 +220,7 @@ def owner(principal: Principal, *, own: bool = False) -> str:
     """What the stored names of all sessions of a set of groups begin with; with ``own`` those of who asks alone."""
     names = "\x00".join(sorted(principal.groups))
     if own:
-        # No group has an empty name: this is no set of groups.
+        # No group has an empty name, so this is not a set of groups.
         names = f"\x00\x00{principal.key_id}\x00{names}"
     return hashlib.sha256(names.encode()).hexdigest()[:16]
 
@@ -242,7 +242,7 @@ def _shorter(sampling: Sampling, most: int) -> Sampling:
 
 
 def _spoken(messages: Sequence[Message]) -> list[Message]:
-    """Without instructions: those of the latest turn that had any stand in front."""
+    """Without instructions: those of the latest turn that had any come first."""
     return [message for message in messages if message.role not in _SYSTEM]
 
 

@@ -1,4 +1,4 @@
-"""Summaries written by a chat model, as far as they say nothing that was not said.
+"""Summaries written by a chat model, restricted to facts of the conversation.
 
 A sentence with a number, an identifier or a name that neither the conversation nor the summary before has is dropped:
 a model that sums up may leave out, and may not add.
@@ -76,7 +76,7 @@ class Writer:
 
 
 def supported(summary: str, source: str) -> str:
-    """The sentences of ``summary`` whose numbers and names all stand in ``source``."""
+    """The sentences of ``summary`` whose numbers and names all occur in ``source``."""
     known = source.lower()
     kept = [
         sentence

@@ -14,7 +14,7 @@ from mainspring.serving.memory.terms import words
 
 # Notes that are kept: more than are shown, so that a larger budget shows more.
 KEPT = 96
-# So many times what is kept is compared.
+# The number of comparisons, as a multiple of the notes kept.
 COMPARED = 4
 # Two notes of one speaker that share this much of their words are one: the later holds.
 _SAME = 0.7
@@ -51,10 +51,10 @@ def dump(notes: Notes) -> str:
 
 
 def merge(old: Sequence[Note], new: Sequence[Note], most: int = KEPT) -> tuple[Note, ...]:
-    """The ``most`` heaviest of both, in order. Of two that say nearly the same the later is kept, with the weight of
-    the heavier."""
+    """The ``most`` heaviest of both, in order. Of two nearly equal notes the later one is kept, with the higher
+    weight."""
     kept: list[tuple[Note, frozenset[str]]] = []
-    # Each is compared with all others: of very many only those are looked at that have a chance.
+    # Each note is compared with all others: of very many, only promising ones are compared.
     both = [*old, *new]
     likely = sorted(heapq.nlargest(COMPARED * most, range(len(both)), key=lambda index: both[index].weight))
     for note in sorted((both[index] for index in likely), key=lambda each: each.turn):

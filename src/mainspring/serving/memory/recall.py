@@ -19,7 +19,7 @@ _K1, _B = 1.2, 0.6
 DENSE = 0.5
 # What scores less has nothing to do with the message.
 LEAST = 0.2
-# Somebody who asks again asks alike: what was told counts more than what was asked.
+# A repeated question resembles the first one: statements count more than questions.
 _ASKED = 0.75
 
 
@@ -73,7 +73,7 @@ async def choose(
         top = max(group.said, key=lambda each: best[each.turn, each.position])
         if len(chosen) == most or best[top.turn, top.position] < LEAST:
             break
-        # A long answer must not keep out what the user said.
+        # A long answer must not displace the user's message.
         for shown in (group, Exchange(group.number, (top,))):
             cost = sum(await count(shown.messages))
             if cost <= tokens:

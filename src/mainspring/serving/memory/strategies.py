@@ -16,7 +16,7 @@ from mainspring.serving.memory.base import (
     tail,
 )
 
-# No part of the history beside the latest exchanges takes more than this share of it.
+# No part of the history except the latest exchanges takes more than this share of the budget.
 _SHARE = 4
 
 

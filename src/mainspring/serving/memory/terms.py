@@ -1,4 +1,4 @@
-"""Sentences and words of what people say, for summaries and for finding older turns again."""
+"""Sentences and words of messages, for summaries and recall."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class TermCounts:
 
     def __init__(self, most: int = _KEPT) -> None:
         self._found: LRUCache[str, Counter[str]] = LRUCache(most, getsizeof=lambda bag: 1 + len(bag))
-        # Conversations are ranked in threads, and the cache belongs to none of them.
+        # Conversations are ranked in several threads, and the cache belongs to none of them.
         self._lock = threading.Lock()
 
     def __call__(self, text: str, digest: str) -> Counter[str]:

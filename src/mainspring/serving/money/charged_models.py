@@ -1,4 +1,4 @@
-"""Embedders and rerankers as a search uses them: behind their call rings, so that what they read is charged."""
+"""Embedders and rerankers for searches: behind their call rings, so that their reading is charged."""
 
 from __future__ import annotations
 

@@ -3,8 +3,8 @@
 An hour is compared with the same hour of other days (and its neighbours), those of its weekday once three weeks are
 known. Costs are compared by their square roots, whose noise is the same in busy and in quiet hours where requests come
 by chance. The middle is a median, and the spread the median difference between an hour and that of a week before:
-earlier spikes move neither. An hour is told where it is many spreads above, at least twice what is expected, and dearer
-by a sum that somebody would look at.
+earlier spikes move neither. An hour is reported if its cost is many spreads above the expected cost, at least twice as
+high, and higher by a sum that matters.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class Anomaly:
 def judge(series: Mapping[int, int], hour: int, *, least: int = 0, begun: int | None = None) -> Anomaly | None:
     """Whether ``hour`` of ``series`` (nano-US-dollars by hours since 1970; an absent hour cost nothing) is an anomaly.
 
-    ``begun`` is the first hour that counts (None: the first of the series), ``least`` the excess below which nobody
-    is told. None too where too little is known.
+    ``begun`` is the first hour that counts (None: the first of the series), ``least`` the excess below which nothing is
+    reported. None too where too little is known.
     """
     cost = series.get(hour, 0)
     first = min(series, default=hour) if begun is None else begun

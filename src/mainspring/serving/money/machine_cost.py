@@ -1,8 +1,8 @@
 """Measures what a model takes of its machine: tokens a second that it reads, reads from its prefix cache, and writes.
 
-Three rounds of ``streams`` requests at once. The first reads long prompts that nobody has read before and writes a
-token each; the second reads them again; the third writes long answers to short prompts. What the answers of a round
-take is told apart from its prompts, so that the rates add up: an hour of any mixture is an hour.
+Three rounds of ``streams`` requests at once. The first round reads new long prompts and writes a token each; the second
+reads them again; the third writes long answers to short prompts. The cost of a round's answers is separated from its
+prompts, so that the rates add up: an hour of any mixture costs an hour.
 """
 
 from __future__ import annotations
@@ -70,5 +70,5 @@ def _request(model: str, text: str, tokens: int) -> ChatRequest:
 
 
 def _text(tokens: int) -> str:
-    # Two syllables are about two tokens; what is drawn by lot is in no prefix cache.
+    # Two syllables are about two tokens; random text is in no prefix cache.
     return " ".join("".join(random.choices(SYLLABLES, k=2)) for _ in range(tokens // 2))

@@ -1,4 +1,4 @@
-"""Every model call, counted and priced in one place: whoever makes it, however it ends."""
+"""Every model call, counted and priced in one place, whatever its caller and outcome."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether paying a provider for a cached prefix would pay: at which reuse, and what the ledger says of it."""
+"""Whether caching a prefix at a provider would pay: the necessary reuse, and the actual reuse in the ledger."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mainspring.serving.money.pricing import MILLION, Price
 LEAST_TOKENS = 1024
 CHARACTERS_A_TOKEN = 4
 SHORT_S = 300.0
-"""How long a prefix is kept after its last use where nothing else is said."""
+"""Seconds for which a prefix is cached after its last use by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class PrefixTerms:
         return max(1, math.ceil(once / gain - 1e-12))
 
     def cost(self, uses: int, writes: int, hours: float) -> float:
-        """What so many uses cost with the prefix kept, in nano-US-dollars for a million tokens of it."""
+        """The cost of this many uses with the prefix cached, in nano-US-dollars for a million of its tokens."""
         reads = uses if self.storage else uses - writes
         return writes * self.write + reads * self.read + hours * self.storage
 

@@ -61,7 +61,7 @@ class PriceBook:
             ) from None
 
     def at(self, url: str, model: str) -> Tariff | None:
-        """What the endpoint at ``url`` asks for ``model``; None where the list does not have it."""
+        """The price of ``model`` at the endpoint ``url``; None if the list does not have it."""
         return self._found(next((each for each in self._providers if each.api.match(url)), None), model)
 
     def named(self, name: str) -> Tariff | None:

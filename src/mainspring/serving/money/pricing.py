@@ -15,7 +15,7 @@ NANO = 1_000_000_000
 BATCH = "batch"
 """The rate of work that a provider does when it likes."""
 OWN = "own"
-"""The source of the tariff of a model of this machine that nobody has put a price on."""
+"""The source of the tariff of a local model without a configured price."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Price:
         return found
 
     def scaled(self, factor: float) -> Price:
-        """The same at ``factor`` of it, each rate rounded."""
+        """The tariff multiplied by ``factor``, each rate rounded."""
 
         def times(rate: int | None) -> int | None:
             return None if rate is None else round(rate * factor)
@@ -106,8 +106,8 @@ class Period:
 class Tariff:
     """What a model costs, now and earlier, and who says so.
 
-    The last active period counts, else the first. ``rates`` are the periods of other rates, ``batch`` say; a rate
-    that it lacks costs the standard. ``priced`` is false where nobody knows: costs of 0 are then no fact.
+    The last active period counts, else the first. ``rates`` are the periods of other rates, ``batch`` say; a rate that
+    it lacks costs the standard. ``priced`` is false if the price is unknown: a cost of 0 is then no fact.
     """
 
     source: str
@@ -122,13 +122,13 @@ class Tariff:
 
     @property
     def known(self) -> bool:
-        """Whether it can be compared with. What runs here without a price by the hour costs nothing, says the ledger;
-        what it would have cost is then no fact."""
+        """Whether it can be compared with. The ledger counts local models without an hourly price as free; a
+        hypothetical cost of them is then no fact."""
         return self.priced and self.source != OWN
 
     @classmethod
     def unknown(cls) -> Tariff:
-        """Nobody knows what the model costs."""
+        """The model's price is unknown."""
         return cls("", (Period(Price()),), priced=False)
 
     def price(self, at: float, rate: str = "") -> Price:

@@ -1,6 +1,6 @@
 """Budgets before an answer: the most that it may cost is set aside of each, or it is refused.
 
-What it did cost is charged where it is settled, see ``mainspring.stores.money.spending``.
+The actual cost is charged at settlement, see ``mainspring.stores.money.spending``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mainspring.stores.money import spending
 from mainspring.stores.money.spending import Budget, Exhausted, Spending
 
 Count = Callable[[Request], Awaitable[int]]
-"""The tokens that a request sends. Raises what the model would."""
+"""The tokens that a request sends. Raises the model's errors."""
 
 
 class ModelCounts(Protocol):
@@ -31,7 +31,7 @@ class ModelCounts(Protocol):
 
 
 HEADER = "x-mainspring-budget"
-# What an application may read and write beside what it is asked, in tokens and in calls, where nothing is configured.
+# The default allowance of an application beyond the request itself, in tokens and in calls.
 APPLICATION_TOKENS = 4096
 APPLICATION_CALLS = 2
 # Tokens of what is asked beside the request's own words, in each of several calls: for steps, a rating, a valid answer.
@@ -47,7 +47,7 @@ class BudgetMetrics(Protocol):
 
 
 class BudgetStore(Protocol):
-    """``mainspring.stores.money.budgets.Budgets``, as far as a request needs it."""
+    """``mainspring.stores.money.budgets.Budgets``, reduced to what a request needs."""
 
     async def concerning(self, principal: Principal, application: str) -> Sequence[Budget]: ...
 
@@ -62,10 +62,10 @@ class BudgetStore(Protocol):
 class BudgetReservations:
     """The budgets, and what requests may cost at most.
 
-    ``further`` is how many more calls the answer of a model may take when it must be repaired; with ``hedged`` any call
-    may be made twice, of which one is stopped when its prompt has been read. ``counts`` tell by the name of a model how
-    many tokens a request sends it, in its own vocabulary and within its template; of what has none the bytes count.
-    ``beside`` are tokens that are read of a request beside its prompt.
+    ``further`` is the number of extra calls for an answer that must be repaired. With ``hedged``, any call may be made
+    twice, and one of them is stopped after its prompt was read. ``counts`` tell by the name of a model how many tokens
+    a request sends it, in its own vocabulary and within its template; of what has none the bytes count. ``beside`` are
+    tokens that are read of a request beside its prompt.
     """
 
     budgets: BudgetStore
@@ -114,7 +114,7 @@ class BudgetReservations:
 
     async def hold(self, allowance: Allowance, found: Sequence[Budget], nanousd: int, tokens: int) -> Budget | None:
         """Set that much aside of each of ``found``, and hold what works within ``allowance`` to it. Returns the budget
-        that does not have it, of which nothing is set aside then."""
+        that is too small; nothing is reserved then."""
         try:
             allowance.reservation, _ = await self.budgets.reserve(found, nanousd, tokens)
         except Exhausted as full:
@@ -139,7 +139,7 @@ class BudgetReservations:
 
 
 class Reserve(Layer):
-    """Sets aside what a request may cost of every budget that it counts for; where there is none it costs nothing."""
+    """Reserves the maximum cost of a request in every budget that counts it; costs nothing if there is none."""
 
     def __init__(self, inner: Responder, purse: BudgetReservations) -> None:
         super().__init__(inner)
@@ -184,13 +184,13 @@ class Reserve(Layer):
                 remedy=f"Set prices.models.{request.model}, or give the budget limit_tokens instead of limit_usd",
                 param="model",
             )
-        # However many calls it takes, it is held to what was set aside for them.
+        # It may use only the reserved amount, however many calls it takes.
         if bounding is not None:
             allowance.money = nanousd if allowance.money is None else min(nanousd, allowance.money)
         if any(budget.limit_tokens is not None for budget in hard):
             allowance.capped = allowance.tokens is None or tokens < allowance.tokens
             allowance.tokens = tokens
-        # What guards have read already is charged in the same commit.
+        # The guards' own reading is charged in the same commit.
         spent = allowance.spent
         return nanousd + spent.cost_nanousd, tokens + spent.total_tokens
 
@@ -199,7 +199,7 @@ def refusal(full: Exhausted, nanousd: int, tokens: int) -> BudgetExceeded:
     """What the caller is told."""
     budget = full.budget
     named = f"budget {budget.name or budget.id} of this {budget.scope if budget.scope != 'global' else 'server'}"
-    # Of the period that was full: at midnight another has begun meanwhile, which nobody need wait for the end of.
+    # The period that was full: at midnight a new one has started, and nobody needs to wait for its end.
     end = spending.ends(budget.window, full.at)
     if full.soon:
         wait: float | None = SOON_S

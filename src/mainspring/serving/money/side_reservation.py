@@ -14,7 +14,7 @@ from mainspring.stores.money.spending import Budget, Exhausted, Spending
 
 
 class BudgetChecks(Protocol):
-    """``mainspring.stores.money.budgets.Budgets``, as far as it is needed here."""
+    """``mainspring.stores.money.budgets.Budgets``, reduced to what is needed here."""
 
     async def concerning(self, principal: Principal, application: str) -> Sequence[Budget]: ...
 
@@ -42,7 +42,7 @@ class SideReservation:
         if not found:
             yield
             return
-        # Of what nobody estimates it is enough to know whether anything is left.
+        # For work without an estimate, it is enough to know that anything is left.
         tokens = max(tokens, 1)
         now, rate = time.time(), context.allowance.rate
         tariffs = filter(None, map(self._tariffs.find, self._models))

@@ -35,8 +35,8 @@ Count = Callable[[ChatRequest], Awaitable[int]]
 class Bound(Layer):
     """Lowers ``max_tokens`` to what the request's allowance still pays for, and refuses what it pays nothing of.
 
-    What a call may come to take is held while it runs: calls beside it see what is left then. ``count`` is the engine's
-    own count of a prompt; None, and for what is no chat: an estimate.
+    The maximum usage of a call is reserved while it runs, so that concurrent calls see the rest. ``count`` is the
+    engine's own count of a prompt; None, and for what is no chat: an estimate.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Which tariff each model has: configured, its catalogue's, the price book's, or what it takes of its machine."""
+"""The tariff of each model: configured, from its catalogue, from the price book, or from its share of the machine."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class Tariffs:
         return Tariff.fixed(made, "settings", None if price.batch is None else made.scaled(price.batch))
 
     def _own(self, name: str, per_hour: float, configured: ModelPrice | None) -> Tariff:
-        """What the model takes of a machine at ``per_hour`` US dollars; free where the machine costs nothing."""
+        """The model's share of a machine at ``per_hour`` US dollars; free if the machine costs nothing."""
         if not per_hour:
             return Tariff.fixed(Price(), OWN)
         speeds = self._speeds(name, configured)
@@ -147,8 +147,8 @@ class Tariffs:
 
 
 def _online(listed: Tariff, batch: float | None = None) -> Tariff:
-    """A listed tariff of what is called while somebody waits: batches of ours are such calls too, and the provider's
-    own rate for batches is not for them. ``batch`` is what they are charged here, as a share of the standard."""
+    """A listed tariff for interactive calls: our batches are such calls too, and the provider's batch rate does not
+    apply to them. ``batch`` is what they are charged here, as a share of the standard."""
     if batch is None:
         return dataclasses.replace(listed, rates={})
     periods = (dataclasses.replace(period, price=period.price.scaled(batch)) for period in listed.periods)

@@ -13,7 +13,7 @@ def beyond(settings: ServingSettings, tier: str, own: str) -> list[str]:
     """In what ``tier`` grants more than ``own``: rates by their names, and the class."""
     limits = Limits.of(settings)
     theirs, ours = limits.of_tier(tier), limits.of_tier(own)
-    # No requests a day are any number of them.
+    # Unlimited requests a day.
     pairs = {
         "requests_per_minute": (theirs.requests_per_minute, ours.requests_per_minute),
         "tokens_per_minute": (theirs.tokens_per_minute, ours.tokens_per_minute),

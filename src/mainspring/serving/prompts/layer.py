@@ -33,7 +33,7 @@ class PromptChoice:
         return request.prompt is not None or self._documents is not None or request.model in self._models
 
     async def applied(self, request: ChatRequest, context: Context) -> ChatRequest:
-        """The request under its prompt; as it is where there is none.
+        """The request with its prompt; unchanged if there is none.
 
         Models get the prompt's messages; applications have instructions of their own, in whose place it is handed on.
         A model's default counts where the conversation has no system message. Raises ``NotFound``, ``UnknownModel``,
@@ -60,7 +60,7 @@ class PromptChoice:
         return request
 
     def _under(self, request: ChatRequest, use: PromptUse) -> ChatRequest:
-        """System messages first, the prompt's before the request's: not every template takes them elsewhere."""
+        """System messages first, the prompt's before the request's: not every template accepts them elsewhere."""
         both = [use.rendered, request.messages]
         told = [each for messages in both for each in messages if each.role in _SYSTEM]
         said = [each for messages in both for each in messages if each.role not in _SYSTEM]
@@ -77,7 +77,7 @@ class PromptChoice:
 
 class UsePrompt(Layer):
     """Below the session: what it remembers are the messages as they were sent, and the prompt is always the one that
-    the label points to now. Above the record and the caches: both hold which version it was."""
+    the label points to now. Above the record and the caches: both contain the version."""
 
     def __init__(self, inner: Responder, prompting: PromptChoice, tracing: Tracing) -> None:
         super().__init__(inner)

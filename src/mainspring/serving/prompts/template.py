@@ -2,9 +2,9 @@
 
     Answer as {{company}}'s support. {{#tone}}Be {{tone}}.{{/tone}}{{^tone}}Be brief.{{/tone}}
 
-``{{name}}`` is a variable's value. What stands between ``{{#name}}`` and ``{{/name}}`` is shown where its value is not
-empty, between ``{{^name}}`` and ``{{/name}}`` where it is. A backslash before two braces makes them two braces. A value
-is put in as it is: braces in it mean nothing.
+``{{name}}`` is a variable's value. Text between ``{{#name}}`` and ``{{/name}}`` is shown if the value is not empty,
+between ``{{^name}}`` and ``{{/name}}`` if it is. A backslash before two braces makes them two braces. A value is put in
+as it is: braces in it mean nothing.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class Template:
     variables: tuple[str, ...]
 
     def render(self, values: Mapping[str, str], most: int) -> str | None:
-        """The text; None where it has more than ``most`` characters, and then it is not made: a variable that stands in
-        a template a thousand times is a thousand times as long. ``values`` has every variable: see ``checked``."""
+        """The text; None, without building it, if it would have more than ``most`` characters: a variable that occurs a
+        thousand times is a thousand times as long. ``values`` has every variable: see ``checked``."""
         parts: list[str] = []
         for part in _rendered(self.nodes, values):
             most -= len(part)
@@ -97,7 +97,7 @@ def parse(text: str, param: str = "template") -> Template:
 def checked(variables: Sequence[str], values: Mapping[str, str], name: str, param: str) -> None:
     """Whether ``values`` are exactly the ``variables`` of prompt ``name``.
 
-    Raises ``InvalidRequest`` naming those that are missing and those that the prompt does not have."""
+    Raises ``InvalidRequest`` with the missing variables and the unknown ones."""
     missing = [each for each in variables if each not in values]
     unknown = [each for each in values if each not in variables]
     if not missing and not unknown:

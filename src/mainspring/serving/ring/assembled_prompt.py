@@ -1,7 +1,7 @@
-"""The prompt as it was assembled for a model, for whoever may look at it later.
+"""Stores the assembled prompt of a model call for later inspection.
 
-Kept only where ``telemetry.store_prompts`` says so: as the text of the call's event, which goes with all others when a
-session, a document or somebody's data is erased.
+It is stored only if ``telemetry.store_prompts`` says so, as the text of the call's event, and is erased with the
+session, the document or the person's data.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from mainspring.core import cards
 from mainspring.core.types import ChatRequest, CompletionRequest, Request
 
 Render = Callable[[Request], str]
-"""The text that a chat model's template makes of a request; empty where that is made elsewhere."""
+"""The text that a chat model's template makes of a request; empty if it is rendered elsewhere."""
 
 
 class Assembled:

@@ -12,7 +12,7 @@ _T = TypeVar("_T")
 
 
 class Background:
-    """Owns detached tasks. Whoever opens the rings closes it last, so that nothing is cut short."""
+    """Owns detached tasks. The owner of the rings closes it last, so that nothing is cut short."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()

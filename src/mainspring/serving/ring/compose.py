@@ -61,9 +61,9 @@ AHEAD = 2
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What the layers of both rings work with. Whoever makes it closes ``background`` before the stores. Without
-    ``meaning`` there is no semantic cache, without ``detect`` the guards are rules alone, without ``about`` they know
-    no topics, and without ``judge`` nobody reads answers."""
+    """What the layers of both rings work with. The owner closes ``background`` before the stores. Without ``meaning``
+    there is no semantic cache; without ``detect`` the guards use rules only; without ``about`` they know no topics;
+    without ``judge`` nothing judges answers."""
 
     settings: Settings
     tracing: Tracing
@@ -111,8 +111,8 @@ def request_ring(
     gates: Mapping[str, Gate] | None = None,
     window: Window = lambda _: 0,
 ) -> Responder:
-    """What every request passes, once. ``gates`` are those of names that lead to one engine and nothing else,
-    ``window`` tells of each name what it could take."""
+    """What every request passes, once. ``gates`` belong to names that lead to exactly one engine; ``window`` returns
+    the context window of each name."""
     serving = services.settings.serving
     keys = Keys(registry, services.policy.version, enabled=serving.cache_responses)
     outermost = partial(Trace, tracing=services.tracing, metrics=services.metrics, journal=services.journal)
@@ -235,10 +235,9 @@ def call_ring(
     sends: bool = False,
     regions: Sequence[str] = (),
 ) -> Responder:
-    """What every call of ``model`` passes, whoever makes it. ``core`` is the engine's own responder, before which
-    others wait at its ``gate``, or ``balanced`` ones of several engines, each of which admits by itself and pays into
-    the ``budget``, which bounds how many calls are tried again. ``sends`` is for ``Meter``, ``regions`` are those of
-    its endpoints."""
+    """The layers that every call of ``model`` passes. ``core`` is the engine's own responder with its ``gate``, or a
+    balancer over several engines. Each engine admits by itself and pays into the ``budget`` that bounds retries.
+    ``sends`` is for ``Meter``, ``regions`` are those of its endpoints."""
     retries = services.settings.serving.retries
     layers: list[LayerFactory] = [
         partial(Resident, model=model, regions=regions or ("",), residency=services.residency),

@@ -1,7 +1,7 @@
 """The line of each request in the log: who asked which model, what it took, cost and found, and no text.
 
-Prompts and answers are there as keyed hashes, by which equal ones are found and which nobody without the key can guess
-from; with ``telemetry.log_prompts`` also as texts, as the guards let them be read.
+Prompts and answers are written as keyed hashes: equal texts have equal hashes, and nobody can guess a text without the
+key. With ``telemetry.log_prompts`` they are also written as text, in the form that the guards let pass.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Journal:
 
     @property
     def wanted(self) -> bool:
-        """Whether anybody reads what is written."""
+        """Whether anything reads the lines."""
         return _log.isEnabledFor(logging.INFO) and _log.hasHandlers()
 
     def request(self, request: Request, context: Context, outcome: Outcome) -> None:
@@ -102,7 +102,7 @@ def noted(records: Sequence[EventRecord]) -> dict[str, Any]:
 
 
 def asked(request: Request) -> str:
-    """All that a request says."""
+    """All texts of a request."""
     if isinstance(request, ChatRequest):
         return "\n".join(f"{message.role}: {message.content}" for message in request.messages)
     if isinstance(request, CompletionRequest):
@@ -113,7 +113,7 @@ def asked(request: Request) -> str:
 
 
 def opened_key(settings: TelemetrySettings, folder: Path) -> bytes:
-    """The key of the hashes: that of the settings, or one that is kept in ``folder`` and made where there is none."""
+    """The key of the hashes: from the settings, or from ``folder``, where it is created if missing."""
     if settings.log_key:
         return hashlib.sha256(settings.log_key.encode()).digest()
     path = folder / "key"

@@ -62,7 +62,7 @@ class Histories(Protocol):
         ...
 
     async def reserve(self, tenant: str, session_id: str, tokens: int, budget: int, *, lease_s: float) -> int | None:
-        """Set ``tokens`` aside; what is left where that is too little, None where it was done."""
+        """Reserve ``tokens``; returns the rest if it is too small, None if they were reserved."""
         ...
 
 

@@ -39,7 +39,7 @@ from mainspring.serving.ring.ports import DiskRoom, EventLog, Tracing
 from mainspring.stores.sessions.conversations import SessionTurn
 from mainspring.stores.sql import ids
 
-# Sentences that a model wrote over sources, by what the support check said of them.
+# Sentences that a model wrote over sources, by the result of the support check.
 CHECKED = ("supported", "unsupported")
 _log = logging.getLogger(__name__)
 
@@ -149,7 +149,7 @@ class Record(Layer):
         except Exception as error:
             if book.error is None:
                 raise
-            # The caller is told of the first failure; this one would hide it.
+            # The caller gets the first failure, which this one would hide.
             _log.error("answer %s could not be recorded: %s", book.answer_id, error)
 
     async def _settle(self, book: _Book) -> None:
@@ -181,7 +181,7 @@ def _stamped(book: _Book) -> list[EventRecord]:
     records = [dataclasses.replace(record, subject=record.subject or book.answer_id) for record in waiting]
     waiting.clear()
     if replayed := book.context.replay:
-        # Whoever counts what users got leaves these out.
+        # Statistics about user traffic leave these out.
         records = [dataclasses.replace(record, facts={**record.facts, "replay_of": replayed}) for record in records]
     if not _stored(book.request):
         records = [dataclasses.replace(record, content=None) for record in records]
@@ -234,11 +234,11 @@ def _facts(book: _Book, answer: Answer) -> dict[str, Any]:
         facts["saved_nanousd"] = answer.usage.saved_nanousd
     facts |= {name: value for name in ("arm", "replica", "instead") if (value := getattr(answer.head, name))}
     if book.context.principal.key_id.startswith(TOKEN):
-        # Of a key it is looked up; a token leaves nothing else behind.
+        # For a key the name is looked up; for a token only this record has it.
         facts["groups"] = sorted(real(book.context.principal.groups))
     asked = book.context.regions, book.context.principal.reach.regions
     if any(asked):
-        # Whoever works on it later keeps to them, too.
+        # Later processing of the event respects them, too.
         facts["regions"] = [sorted(each) for each in asked]
     if isinstance(book.request, ChatRequest) and book.request.session_id is not None:
         facts["session_id"] = book.request.session_id
@@ -276,7 +276,7 @@ def _content(book: _Book, answer: Answer) -> str:
             }
         if shown := dict(book.context.allowance.shown):
             if shown.get("instructions"):
-                # As the guard let them pass, which is not always as they were sent.
+                # In the form that the guard let pass, which may differ from the request.
                 shown["instructions"] = next((each.content for each in said if each.role == "system"), "")
             if use is not None and "prompt" in shown:
                 shown["prompt"] = {**shown["prompt"], "variables": dict(use.variables)}

@@ -1,4 +1,4 @@
-"""Who answers under which name: chat models, embedding models, applications and collections."""
+"""The registry of served names: chat models, embedding models, applications and collections."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MAX_DEPTH = 8
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A name under which something answers.
+    """A served name and its responder.
 
     ``groups`` restricts it to principals who are in one of them (empty: everybody). ``sampled`` is false where
     the same request always gets the same answer, whatever its temperature. ``created`` is Unix seconds.
@@ -43,12 +43,12 @@ class Served:
     sampled: bool = True
 
     def visible(self, principal: Principal) -> bool:
-        """Whether it is there for ``principal`` at all."""
+        """Whether it exists for ``principal``."""
         return (not self.groups or bool(self.groups & principal.groups)) and self.within(principal.reach)
 
     def within(self, reach: Reach) -> bool:
-        """Whether somebody limited to ``reach`` may name it: a list of models is one of collections too, where there is
-        no other."""
+        """Whether a caller limited to ``reach`` may name it: a list of models also restricts collections if there is no
+        list of those."""
         if not reach.models or self.name in reach.models:
             return True
         return self.kind == "collection" and bool(reach.collections)
@@ -91,7 +91,7 @@ class Registry:
         self._served: dict[str, Served] = {}
         self._collections = collections
         self.coming: dict[str, Callable[[], ModelArrival]] = {}
-        """Chat models that are not served yet, and how far they are."""
+        """Chat models that are not served yet, and their progress."""
 
     def add(self, served: Served) -> None:
         """Serve one more name. Raises ``Conflict`` when it is taken."""
@@ -100,7 +100,7 @@ class Registry:
         self._served[served.name] = served
 
     def replace(self, served: Served) -> None:
-        """Serve it instead of what bears its name, where something does."""
+        """Serve it, replacing an entry of the same name."""
         self._served[served.name] = served
 
     def attach(self, collections: TenantCollections) -> None:
@@ -110,7 +110,7 @@ class Registry:
     async def find(self, name: str, principal: Principal, *, inner: bool = False) -> Served:
         """What answers under ``name`` for ``principal``. Raises ``UnknownModel`` with the nearest names.
 
-        ``inner``: it is named by what somebody asked who may ask that; what it is made of is not theirs to name.
+        ``inner``: a permitted application names it; the caller itself need not be allowed to.
         """
         if inner:
             principal = _unlimited(principal)
@@ -136,12 +136,12 @@ class Registry:
         return served if served is not None and served.visible(principal) else None
 
     async def basis(self, request: Request, context: Context) -> str:
-        """What an answer to ``request`` is made of beside its model: the state of the documents that are read, as the
-        caller may see them, or empty where there are none. Raises ``UnknownModel``."""
+        """The state of the documents behind an answer to ``request``, as the caller may see them; empty if there are
+        none. Raises ``UnknownModel``."""
         served = await self.find(request.model, context.principal)
         if served.kind not in ("application", "collection"):
             return ""
-        # What has no fingerprint cannot be told to be the same: it is another each time.
+        # A responder without a fingerprint is never the same: it differs each time.
         return served.responder.fingerprint(request, context) or context.trace.span_id
 
     async def models(self, principal: Principal) -> list[Served]:

@@ -49,8 +49,8 @@ class Repair(Layer):
     """Validates and asks again where the engine behind it has no grammar of the kind that is asked for.
 
     ``enforced`` are the kinds that it has: those pass through, unless ``options.repair`` asks for this (a number of
-    rounds, true for ``rounds``). After the last round the answer fails with ``UnfitAnswer``. Nothing is shown of an
-    answer before it is valid; progress tells of the rounds.
+    rounds, true for ``rounds``). After the last round the answer fails with ``UnfitAnswer``. Nothing of an answer is
+    shown before it is valid; progress events report the rounds.
     """
 
     def __init__(self, inner: Responder, model: str, enforced: frozenset[str], *, rounds: int) -> None:
@@ -226,7 +226,7 @@ def validator(grammar: Grammar) -> Validator:
 
 
 def _json_in(text: str) -> str:
-    """The JSON value in ``text``: all of it, what a fence holds, or the first object or list."""
+    """The JSON value in ``text``: all of it, the content of a fence, or the first object or list."""
     stripped = text.strip()
     fenced: list[str] = [found.strip() for found in _FENCE.findall(stripped)]
     for candidate in (stripped, *fenced):
@@ -250,7 +250,7 @@ def _again(answer: Answer, problem: str) -> tuple[Message, Message]:
 def _said(answer: Answer, value: str) -> list[Event]:
     choice = answer.choices[0]
     thought: list[Event] = [Reasoning(choice.reasoning)] if choice.reasoning else []
-    # Log-probabilities belong to the text as it was written: beside a part of it they would be wrong.
+    # Log-probabilities belong to the original text: beside a part of it they would be wrong.
     logprobs = tuple(choice.logprobs) if value == choice.text else ()
     return [*thought, Text(value, tokens=answer.usage.completion_tokens, logprobs=logprobs)]
 

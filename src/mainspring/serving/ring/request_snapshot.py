@@ -1,7 +1,7 @@
-"""What is kept of a request beside its messages, and how the request is made of it again.
+"""The stored part of a request beyond its messages, and how the request is rebuilt from it.
 
 A turn of a session keeps references to the earlier messages that the model was shown: their texts lie with the session,
-and go when it goes. Notes and recalled turns are made anew from one request to the next, and are not kept.
+and go when it goes. Notes and recalled turns are computed for each request and not stored.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def plain(noun: Any) -> dict[str, Any]:
 
 
 def sampling(drawn: Sampling) -> dict[str, Any]:
-    """What a request says of the sampling; its grammar is text, and lies elsewhere."""
+    """A request's sampling parameters; its grammar is text and stored elsewhere."""
     fields = {each.name: getattr(drawn, each.name) for each in dataclasses.fields(drawn) if each.name != "grammar"}
     return {name: value for name, value in fields.items() if value != getattr(_UNSAID, name)}
 
@@ -48,8 +48,8 @@ def beside(request: ChatRequest) -> dict[str, Any]:
 
 
 def sent(said: Sequence[Message], turn: Sequence[Message]) -> list[dict[str, Any]]:
-    """The messages of a session's turn as they were sent: new ones by their place in ``turn``, earlier ones by the
-    digest of their text, and what was made for this request by what it is."""
+    """The messages of a session's turn as sent: new ones by position in ``turn``, earlier ones by the digest of their
+    text, and computed ones by kind."""
     places = {id(message): number for number, message in enumerate(turn)}
     texts = {message.content: number for number, message in enumerate(turn) if message.role == "user"}
     found: list[dict[str, Any]] = []
@@ -60,7 +60,7 @@ def sent(said: Sequence[Message], turn: Sequence[Message]) -> list[dict[str, Any
         elif id(message) in places:
             found.append({"turn": places[id(message)]})
         elif message.role == "user" and message.content.startswith(RECALLED):
-            # The new question with earlier turns in front of it.
+            # The new question, preceded by earlier turns.
             number = next((at for text, at in texts.items() if message.content.endswith(f"\n\nNow: {text}")), None)
             found += [{"made": "recalled turns"}, {"turn": number} if number is not None else {"made": "question"}]
         elif message.role == "user" and message.content.startswith(NOTES):

@@ -1,4 +1,5 @@
-"""What is served under which name: models in their call rings, routes, the router, scaled names, embedder, reranker."""
+"""Registers the served names: models in their call rings, routes, the router, scaled names, the embedder and the
+reranker."""
 
 from __future__ import annotations
 
@@ -55,7 +56,7 @@ class ServedNames:
         models = {name: self._chat_ring(model) for name, model in engines.chat.items()}
         shown = {name: shown_ring(self._services, responder) for name, responder in models.items()}
         routes = self._replicas.routes(models, shown)
-        # A route may bear the name of one of its models: whoever names it then gets the route.
+        # A route may have the name of one of its models: the name then means the route.
         chat: dict[str, Responder] = {**models, **routes}
         self.shown = {name: shown_ring(self._services, responder) for name, responder in chat.items()}
         for name, responder in chat.items():
@@ -82,19 +83,19 @@ class ServedNames:
         self.router(chat)
 
     def window(self, name: str) -> int:
-        """The largest context window that ``name`` may lead to: its own where it names one model and nothing else, else
-        the largest of all, and no less than ``_APPLICATION``."""
+        """The largest context window that ``name`` may lead to: its own if it names exactly one model, else the largest
+        of all, and at least ``_APPLICATION``."""
         own = None if name in self._serving.routes else self._engines.chat.get(name)
         if own is not None:
             return own.engine.capabilities.context_window
         return max((_APPLICATION, *(each.engine.capabilities.context_window for each in self._engines.chat.values())))
 
     def doors(self) -> dict[str, Gate]:
-        """The gate of each name that leads to one engine and nothing else; names that come later are added to it."""
+        """The gate of each name that leads to exactly one engine; later names are added."""
         return self._doors
 
     def close(self) -> None:
-        """Let nobody wait any longer."""
+        """Release all waiting requests."""
         for gate in filter(None, self.gates.values()):
             gate.close()
 
@@ -167,7 +168,7 @@ class ServedNames:
             side=meter(services, model=name, provider=provider, price=price),
             admit=lambda replica, inner: admit(services, self.gates[name, replica])(inner),
         )
-        # What has no gate has no queue of ours: it is asked at once.
+        # An engine without a gate has no queue of ours: it is called at once.
         sends = not any(self.gates[name, each.name] for each in model.all_replicas())
         if balance is None:
             only = self.gates[name, model.all_replicas()[0].name]

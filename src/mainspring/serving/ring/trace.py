@@ -73,7 +73,7 @@ class Trace(Layer):
     async def respond(self, request: Request, context: Context) -> Response:
         attributes = {
             "gen_ai.operation.name": operation(request),
-            # What was asked for is the caller's text.
+            # The requested name is the caller's text.
             "gen_ai.request.model": cards.scrub(request.model),
             "mainspring.tenant": context.principal.tenant,
             "mainspring.key_id": context.principal.key_id,
@@ -97,7 +97,7 @@ class Trace(Layer):
                 seen.status = _status(error)
                 if isinstance(error, GuardRefused):
                     span.keep("guard")
-                # A name that nobody serves is the caller's text: it must not become a label of its own.
+                # An unknown name is the caller's text: it must not become a label.
                 seen.model = "unknown" if seen.code == "model_not_found" else seen.model
                 self._observe(seen, context)
                 raise
@@ -159,7 +159,7 @@ async def _watched(events: AsyncIterator[Event], seen: _Seen) -> AsyncGenerator[
 
 
 def _status(error: BaseException) -> int:
-    """That of HTTP; of what was cancelled nobody hears."""
+    """The HTTP status; a cancelled request has none."""
     if isinstance(error, MainspringError):
         return error.status
     return 500 if isinstance(error, Exception) else 200

@@ -124,7 +124,7 @@ class Balance:
         self._hedges.deposit()
         tokens = estimate.request_tokens(request, self._default_output)
         blocks = choice.block_keys(_beginning(request)) if self._settings.policy == "prefix" else []
-        # What is elsewhere than the caller accepts is as good as tried: no attempt and no hedge goes there.
+        # A replica outside of the accepted regions counts as tried: no attempt and no hedge goes there.
         tried = [arm for arm in self.arms if not self._residency.permits(arm.replica.region, context)]
         failure: MainspringError | None = None
         while (arm := self.pick(tokens, blocks, tried)) is not None:
@@ -141,8 +141,8 @@ class Balance:
         raise failure or self._none_left()
 
     def pick(self, tokens: int, blocks: Sequence[int], tried: Sequence[Arm]) -> Arm | None:
-        """The replica for a call, or None. One that waits for its probe gets it; one that is not ready only where
-        nothing else can answer; one whose breaker is open never."""
+        """The replica for a call, or None. A replica waiting for its probe gets the call; one that is not ready only if
+        no other can answer; one with an open breaker never."""
         now = self._clock()
         states = [(arm, arm.state(now)) for arm in self.arms if arm not in tried]
         if probe := next((arm for arm, state in states if state == "half_open"), None):
@@ -170,7 +170,7 @@ class Balance:
         return await self._run(self._begin(arm, tokens, blocks), request, context)
 
     def _begin(self, arm: Arm, tokens: int, blocks: Sequence[int]) -> _Begun:
-        """Count a call of ``arm``; in the step that chose it, so that whoever chooses next sees it."""
+        """Count a call of ``arm``, in the same step that chose it, so that the next choice sees it."""
         began = self._clock()
         arm.tokens += tokens
         arm.running += 1
@@ -274,7 +274,7 @@ class Balance:
         request: Request,
         context: Context,
     ) -> Response:
-        """An attempt, and a second one elsewhere when the first takes longer than most do."""
+        """An attempt, and a second one elsewhere if the first takes longer than most."""
         # That of the quickest: a replica that always is slow is not usual.
         known = (each.first_quantile(self._settings.hedge_quantile) for each in self.arms)
         usual = min((seconds for seconds in known if seconds is not None), default=None)
@@ -301,7 +301,7 @@ class Balance:
         await meter_lost(self._side, self.model, request, context)
 
     def _none_left(self) -> MainspringError:
-        """Why no replica can be asked at all."""
+        """The reason why no replica can be called."""
         now = self._clock()
         views = [(arm, arm.state(now)) for arm in self.arms]
         waits = [max(arm.paused_until - now, arm.breaker.reopens_in(now)) for arm in self.arms]
@@ -341,13 +341,13 @@ def _over(context: Context) -> bool:
 
 
 def _beginning(request: Request) -> str:
-    """The text of a prompt as far as its blocks are looked at."""
+    """The part of a prompt's text whose blocks are compared."""
     if isinstance(request, CompletionRequest):
         return request.prompt or request.suffix
     if not isinstance(request, ChatRequest):
         return ""
     most, length, parts = choice.BLOCK * choice.MAX_BLOCKS, 0, []
-    # Tools stand before the messages in most templates.
+    # Most templates put tools before the messages.
     parts = [f"{tool.name}{tool.description}{tool.parameters}" for tool in request.tools]
     for message in request.messages:
         parts.append(f"\0{message.role}\0{message.content}")

@@ -1,4 +1,4 @@
-"""A circuit breaker: what fails again and again is left alone for a while, then tried with a single call."""
+"""A circuit breaker: a target that fails repeatedly is left alone for a while, then tried with a single call."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ State = Literal["closed", "half_open", "open"]
 class Breaker:
     """Opens after ``failures`` in a row, or at ``error_rate`` of at least ``min_calls`` within ``window_s``.
 
-    Open, it lets nothing through until its pause is over; then one call (half open), whose first token closes it and
-    whose failure opens it for twice as long. Times are seconds of one monotonic clock, given by the caller.
+    An open breaker lets nothing through until its pause is over. Then one call may pass (half open): its first token
+    closes the breaker, and its failure opens it for twice as long. Times are seconds of one monotonic clock, given by
+    the caller.
     """
 
     def __init__(self, settings: BalanceSettings, rng: random.Random | None = None) -> None:
@@ -40,7 +41,7 @@ class Breaker:
         return now >= self._opened_until and not self._probing
 
     def reopens_in(self, now: float) -> float:
-        """Seconds until the next call may pass; 0 where one may."""
+        """Seconds until the next call may pass; 0 if one may now."""
         return 0.0 if self._opened_until is None else max(0.0, self._opened_until - now)
 
     def begin(self, now: float) -> bool:

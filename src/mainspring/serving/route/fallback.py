@@ -51,7 +51,7 @@ class Fallback:
         return self._models[self._first].fingerprint(request, context)
 
     async def respond(self, request: Request, context: Context) -> Response:
-        """Raises the first model's failure, which names what else was tried, where nobody answers."""
+        """If all fail, raises the first model's failure, which names the others that were tried."""
         try:
             return await self._ask(self._first, request, context, elsewhere=bool(self._failures))
         except MainspringError as error:
@@ -94,7 +94,7 @@ class Fallback:
                 return self._failures if isinstance(error, FAILURES) else ()
 
     async def _ask(self, name: str, request: Request, context: Context, *, elsewhere: bool) -> Response:
-        """``elsewhere``: another is asked at once where this one fails, so that nobody waits for it."""
+        """``elsewhere``: another model is called at once if this one fails, so that nobody waits for it."""
         elsewhere = elsewhere or context.elsewhere
         asked = context if elsewhere == context.elsewhere else dataclasses.replace(context, elsewhere=elsewhere)
         return await self._models[name].respond(named(request, name), asked)

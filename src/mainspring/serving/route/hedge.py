@@ -17,7 +17,7 @@ Attempt = asyncio.Task[Response]
 async def race(
     first: Attempt, second: Callable[[], Attempt | None], after_s: float, lost: Callable[[], Awaitable[None]]
 ) -> tuple[Response, str]:
-    """The response of whichever attempt commits first, and what came of the second: ``""`` (there was none), ``won``,
+    """The response of the attempt that commits first, and the outcome of the second: ``""`` (there was none), ``won``,
     ``lost`` or ``failed``.
 
     ``second`` is called when ``first`` has not committed within ``after_s``. The other attempt is cancelled and
@@ -52,7 +52,7 @@ def _won(attempt: Attempt) -> bool:
 
 
 async def _stop(attempt: Attempt) -> None:
-    """Cancel an attempt; close its response where it had committed meanwhile."""
+    """Cancel an attempt; close its response if it has committed in the meantime."""
     attempt.cancel()
     await asyncio.wait({attempt})
     if _won(attempt):
@@ -60,7 +60,7 @@ async def _stop(attempt: Attempt) -> None:
 
 
 async def meter_lost(side: Callable[[Responder], Responder], model: str, request: Request, context: Context) -> None:
-    """Have ``side`` write down a call whose prompt was sent and whose answer nobody reads."""
+    """Have ``side`` record a call whose prompt was sent and whose answer nobody reads."""
     usage = Usage(prompt_tokens=estimate.prompt_tokens(request))
     noted = dataclasses.replace(context, arms={**context.arms, "hedge": "lost"})
     await collect(await side(_Abandoned(model, usage)).respond(request, noted))

@@ -1,4 +1,4 @@
-"""Which of several replicas gets a call: plain functions over what is known of each.
+"""Chooses the replica for a call: pure functions over the replicas' states.
 
 Sources: bounded loads (Mirrokni, Thorup, Zadimoghaddam, 2016), rendezvous hashing (Thaler, Ravishankar, 1998),
 peak EWMA (Finagle).
@@ -20,9 +20,9 @@ MAX_KNOWN = 20_000
 
 @dataclass(frozen=True, slots=True)
 class ReplicaSnapshot:
-    """A replica as a choice sees it. ``tokens`` are under way in ``running`` calls, ``expected_s`` is the time to the
-    first token that is to be expected when nothing else runs (0: not known yet), ``last`` grows with each call that
-    is given, ``held`` is how many leading blocks of the prompt it has read before."""
+    """A replica as a choice sees it. ``tokens`` are in progress in ``running`` calls; ``expected_s`` is the expected
+    time to the first token when nothing else runs (0: unknown); ``last`` grows with each assigned call; ``held`` is the
+    number of leading blocks of the prompt that it has read before."""
 
     name: str
     weight: float = 1.0
@@ -34,7 +34,8 @@ class ReplicaSnapshot:
 
 
 Choose = Callable[[Sequence[ReplicaSnapshot], int, Sequence[int]], int]
-"""(replicas, tokens of the call, block keys of its prompt) -> index of the chosen one. There is at least one."""
+"""(replicas, tokens of the call, block keys of its prompt) -> index of the chosen one. There is at least one
+replica."""
 
 
 def least_tokens(replicas: Sequence[ReplicaSnapshot], tokens: int, blocks: Sequence[int]) -> int:  # noqa: ARG001
@@ -43,7 +44,7 @@ def least_tokens(replicas: Sequence[ReplicaSnapshot], tokens: int, blocks: Seque
 
 
 def latency(replicas: Sequence[ReplicaSnapshot], tokens: int, blocks: Sequence[int]) -> int:  # noqa: ARG001
-    """The lowest expected time to the first token times the calls that stand before; unknown ones are tried first."""
+    """The lowest expected time to the first token times the number of calls ahead; unknown replicas are tried first."""
 
     def cost(index: int) -> tuple[float, float]:
         each = replicas[index]
@@ -64,8 +65,8 @@ def weighted(rng: random.Random) -> Choose:
 def prefix(slack: float) -> Choose:
     """Where most of the prompt's beginning was read before; a new beginning goes where its first block hashes to.
 
-    Neither may have more than ``slack`` times the mean load, by weight, with the new call counted in: one popular
-    beginning must not heap up on one replica. Prompts shorter than a block go to the least load.
+    Neither may have more than ``slack`` times the mean load, by weight, including the new call: one popular prefix must
+    not pile up on one replica. Prompts shorter than a block go to the least load.
     """
 
     def choose(replicas: Sequence[ReplicaSnapshot], tokens: int, blocks: Sequence[int]) -> int:

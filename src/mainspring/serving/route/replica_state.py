@@ -20,7 +20,7 @@ SAMPLES = 256
 # A quantile of fewer times says nothing.
 ENOUGH = 20
 LATEST = 5
-"""So many of the latest times tell what is usual now: one long prompt among them says nothing."""
+"""The number of latest times that describe the present: a single long prompt among them has no effect."""
 FEWEST = 3
 
 
@@ -30,10 +30,9 @@ def _always() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """One of several that answer alike. ``patience_s`` is how long it may take to its first token (None: until the
-    deadline), ``local`` whether it runs here, where its death is seen at once; ``ready`` tells whether it can answer
-    now, ``rate_limited`` ones of ``concurrency`` answers at a time are full at that (0: never). ``region`` is
-    where it is."""
+    """One of several that answer alike. ``patience_s`` limits the time to its first token (None: until the deadline).
+    ``local``: it runs here, and its death is seen at once. ``ready`` says whether it can answer now. With
+    ``rate_limited``, ``concurrency`` answers at a time are its maximum (0: none). ``region`` is where it is."""
 
     name: str
     responder: Responder
@@ -77,7 +76,7 @@ class Arm:
         state = self.breaker.state(now)
         if state == "closed":
             return "ready"
-        # Of a half-open one only the first call is let through.
+        # A half-open breaker lets only the first call through.
         return "half_open" if self.breaker.allows(now) else "open"
 
     def snapshot(self, now: float, blocks: Sequence[int]) -> ReplicaSnapshot:
@@ -94,7 +93,7 @@ class Arm:
 
     def expected_s(self, now: float) -> float:
         """The time to the first token: up at once where one was slow, back within some ten seconds."""
-        # What was slow long ago must be tried again, or nothing would ever tell that it has become fast.
+        # A replica that was slow long ago must be tried again, or nobody would notice that it has become fast.
         return self._expected_s * math.exp(-max(0.0, now - self._expected_at - DECAY_S) / DECAY_S)
 
     def note_first(self, now: float, seconds: float) -> None:
@@ -109,8 +108,8 @@ class Arm:
         self._expected_at = now
 
     def usual_s(self, now: float) -> float | None:
-        """The median of the latest times to the first token; None where too few are known, or they are old: what was
-        slow must be tried again."""
+        """The median of the latest times to the first token; None if too few are known or they are old: a slow replica
+        must be tried again."""
         if len(self._firsts) < FEWEST or now - self._expected_at > DECAY_S:
             return None
         latest = sorted(itertools.islice(reversed(self._firsts), LATEST))

@@ -1,4 +1,4 @@
-"""The replicas and routes that are served: how they are made, what they are doing, and how one is drained."""
+"""The served replicas and routes: creates them, reports their state, and drains them."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ class Replicas:
         return arm.view(time.monotonic())
 
     def undrain(self, model: str, replica: str) -> dict[str, Any]:
-        """Give ``replica`` calls again. Raises ``NotFound``."""
+        """Send calls to ``replica`` again. Raises ``NotFound``."""
         arm = self._find(model, replica)
         arm.drained = False
         return arm.view(time.monotonic())

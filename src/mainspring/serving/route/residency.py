@@ -1,9 +1,9 @@
 """Data residency: which models, and which of their endpoints, a request may be sent to.
 
 Three may ask for regions, and a model must be in one of each: the request (``x-region``), its key or token, and its
-tenant (``serving.residency``). What stands in no region is in none of those that are asked for. Every call of a model
-passes ``Resident``, whoever makes it: fallbacks, shadows, hedges, judges, summaries; who chooses among models asks
-``permits`` beforehand, so that it chooses one that may answer.
+tenant (``serving.residency``). An engine without a region is in none of the requested ones. Every model call passes
+``Resident``, including fallbacks, shadows, hedges, judges and summaries. A router asks ``permits`` first, so that it
+chooses a permitted model.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Residency:
         return [(who, regions) for who, regions in asked if regions]
 
     def permits(self, region: str, context: Context) -> bool:
-        """Whether ``context`` may be worked on in ``region`` (empty: nobody said where that is)."""
+        """Whether ``context`` permits processing in ``region`` (empty: unknown)."""
         # Most requests ask for nothing: they pay for three look-ups.
         return all(region in regions for _, regions in self.wanted(context))
 
@@ -48,7 +48,7 @@ class Residency:
         return any(self.permits(region, context) for region in self._regions.get(model, ("",)))
 
     def scope(self, context: Context) -> list[list[str]]:
-        """What an answer may have depended on, for the key that it is cached under."""
+        """The regions that an answer may have depended on, for its cache key."""
         return [sorted(regions) for _, regions in self.wanted(context)]
 
     def check(self, model: str, regions: Sequence[str], context: Context) -> None:

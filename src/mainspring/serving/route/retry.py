@@ -24,9 +24,9 @@ class RetryMetrics(Protocol):
 
 
 class Retry(Layer):
-    """Tries again, with jittered backoff inside the deadline, while nothing of an answer has been committed and the
-    ``budget`` (None: there is none) lasts. Each call is paid into it here where it ``deposits``. What somebody else
-    would answer (``context.elsewhere``) is not tried again.
+    """Retries with jittered backoff within the deadline, while nothing of an answer has been committed and the
+    ``budget`` (None: unlimited) lasts. Each call is paid into it here where it ``deposits``. A call for which another
+    model can answer (``context.elsewhere``) is not retried.
     """
 
     def __init__(

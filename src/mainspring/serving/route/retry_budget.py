@@ -22,7 +22,7 @@ class Budget:
         self._level = min(self._burst, self._level + self._share)
 
     def spend(self) -> bool:
-        """Take one further attempt; false, and counted, where there is none."""
+        """Take one retry; returns false, and counts it, if none is left."""
         # The sum of many shares falls short of a whole number by rounding.
         if self._level < 1 - 1e-9:
             self.refused += 1

@@ -23,8 +23,8 @@ class RouteMetrics(FallbackMetrics, ShadowMetrics, Protocol):
 class Route:
     """A responder over ``models`` by name, as ``settings`` say.
 
-    The arm is a function of the request and its context alone: so the fingerprint, under which answers are cached, is
-    that of the arm which would answer, and one arm's answer is never given as another's.
+    The arm is a function of the request and its context alone: the fingerprint, under which answers are cached, belongs
+    to the arm that would answer, and one arm's answer is never given as another's.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Route:
         self._residency = residency or Residency()
         self._metrics = metrics
         self._shadows = shadows
-        # What is recorded of a shadow passes the same guard as what is shown.
+        # A shadow's recorded answer passes the same guard as a shown one.
         self._copies = {each: shown[shadow.model] for each, shadow in settings.shadows.items()}
         self._arms = {
             each: Fallback(arm.model, models, metrics, failures=settings.fallback, too_long=settings.context_fallback)
@@ -61,8 +61,8 @@ class Route:
         arm = self._arm(request, context)
         self.given[arm] += 1
         within = dataclasses.replace(context, arms={**context.arms, self.name: arm})
-        # What others make of this request beneath (an application's calls) is copied nowhere: its texts belong to
-        # documents that must be forgotten with them.
+        # Inner requests (an application's calls) are never copied: their texts come from documents and must be erased
+        # with them.
         if context.depth == 0:
             self._copy(request, context)
         try:

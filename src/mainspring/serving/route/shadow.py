@@ -54,7 +54,7 @@ class Shadows:
             context,
             allowance=Allowance(tokens=settings.max_tokens, steps=1),
             deadline=time.monotonic() + settings.timeout_s,
-            # Whoever waits for an answer goes first.
+            # Requests that somebody waits for go first.
             priority=context.priority - 1,
             arms={**context.arms, route: name, "shadow": name},
         )

@@ -17,7 +17,7 @@ def unit(route: str, settings: RouteSettings, request: Request, context: Context
             return f"{route}\0{principal.tenant}\0session\0{request.session_id}"
         if request.user is not None:
             return f"{route}\0{principal.tenant}\0user\0{request.user}"
-    # A request keeps its trace through all layers, so that whoever asks gets the same arm.
+    # A request keeps its trace through all layers, so that every layer computes the same arm.
     return f"{route}\0{principal.tenant}\0trace\0{context.trace.trace_id}"
 
 
@@ -30,6 +30,6 @@ def copied(share: float, name: str, context: Context) -> bool:
     """Whether a shadow gets this request: the same for the same trace."""
     if share >= 1:
         return True
-    # Two arms of these weights, one of which is the copy's.
+    # Two arms with these weights, one of which is the copy's.
     unit = f"shadow\0{name}\0{context.trace.trace_id}"
     return rendezvous(unit, "copy", share) > rendezvous(unit, "none", 1 - share)

@@ -38,7 +38,7 @@ class AnswerCandidate:
 
 @dataclass(slots=True)
 class CallTotals:
-    """What the calls of one answer took, and how many there were."""
+    """The usage of the calls for one answer, and their number."""
 
     usage: Usage = field(default_factory=Usage)
     calls: int = 0

@@ -33,12 +33,12 @@ _INSTRUCTIONS = {
 
 
 def instruction(template: str, kind: str) -> str:
-    """What is put behind the question so that the answer can be found (Wei et al. 2022, Kojima et al. 2022)."""
+    """The instruction after the question that makes the answer easy to find (Wei et al. 2022, Kojima et al. 2022)."""
     return _INSTRUCTIONS.get(template, {}).get(kind, "")
 
 
 def answer(text: str, kind: str) -> str | None:
-    """The answer of ``kind`` in ``text``, normalised; None where there is none.
+    """The answer of ``kind`` in ``text``, normalised; None if there is none.
 
     What stands behind the last "answer is", "Answer:", "####" or "\\boxed{" counts before the last of its kind.
     """

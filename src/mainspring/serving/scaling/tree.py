@@ -28,7 +28,7 @@ def stepping(request: ChatRequest, sofar: str) -> ChatRequest:
 
 
 class Tree:
-    """Grows ways from their first steps; ``ends`` are those that came to an answer, else those that were left."""
+    """Grows paths from their first steps; ``ends`` are those that reached an answer, else the remaining ones."""
 
     def __init__(self, plan: ScalingPlan, request: ChatRequest, sampler: Sampler) -> None:
         self._plan = plan

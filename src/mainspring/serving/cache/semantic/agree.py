@@ -1,4 +1,4 @@
-"""What must be equal before two questions may be taken for one: rules, each of which says why not."""
+"""The rules that two questions must satisfy before they count as the same; each gives a reason if they do not."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _opposed(one: str, other: str) -> bool:
     if any(prefix + rest == whole for whole, rest in ((one, other), (other, one)) for prefix in lexicon.DENYING):
         return True
     if one.endswith("est") and other.endswith("est") and {one, other} != {"biggest", "largest"}:
-        # Two superlatives may stand at both ends of the same scale.
+        # Two superlatives may be opposite ends of one scale.
         return True
     parts, others = one.split("-"), other.split("-")
     # "lowest-ranked" and "highest-ranked", "non-Chinese" and "non-Japanese": a compound may hide anything.

@@ -1,7 +1,7 @@
 """The semantic cache: a question in other words gets the answer that its like has got.
 
-It stands beneath the answer cache and holds no answers of its own. What it gives away is said in the head: that it was
-found by meaning, how alike the questions are, and under which name the hit may be reported as wrong.
+It stands beneath the answer cache and holds no answers of its own. The head says how the answer was found: by meaning,
+at which similarity, and under which name the hit may be reported as wrong.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 NAME = "semantic"
 HEADER = "x-mainspring-cache"
-# So many of those above the threshold are looked at.
+# The maximum number of candidates above the threshold that are checked.
 _CONSIDERED = 8
 _HOTTEST = 0.3
 # An answer is kept a moment after its question: before that, its absence says nothing.
 _SETTLED_S = 60.0
-# Reports of wrong hits raise the threshold for so long, each by this share of what is left to 1.
+# For this many seconds, a report of a wrong hit raises the threshold by this share of the distance to 1.
 _WRONG_COUNTS_S, _WRONG_RAISES = 30 * 86_400.0, 0.2
 
 
@@ -70,8 +70,8 @@ class Meaning:
         return 1.0 - (1.0 - self.threshold) * (1.0 - _WRONG_RAISES) ** wrong
 
     async def report(self, principal: Principal, entry_id: str) -> None:
-        """Whoever got the answer of ``entry_id`` says that it is wrong for what was asked: it is given for no other
-        question any more, and the threshold rises for the tenant. Raises ``NotFound``, ``StoreError``."""
+        """The receiver of the answer of ``entry_id`` reports that it is wrong for the question: it answers no other
+        question any more, and the tenant's threshold rises. Raises ``NotFound``, ``StoreError``."""
         if not await self.index.remove(principal.tenant, entry_id):
             raise NotFound(f"no question {entry_id} is in the semantic cache: it was evicted, or it has expired")
         await self.index.note_wrong(principal.tenant)
@@ -171,7 +171,7 @@ def _question(request: Request, drawn: bool) -> str | None:
     *before, last = request.messages
     if last.role != "user" or any(message.role not in ("system", "developer") for message in before):
         return None
-    # A model draws by its own temperature where none is said.
+    # Without an explicit temperature a model samples with its own.
     temperature = request.sampling.temperature
     if drawn and (temperature is None or temperature > _HOTTEST):
         return None

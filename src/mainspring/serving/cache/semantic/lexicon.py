@@ -118,7 +118,7 @@ DIRECTION = _words(
     "against with by for at in on off out up down about as like around across along behind beside beyond near per "
     "upon within outside inside among away back without forward"
 )
-"""Words that say where, when and in what role what follows them stands."""
+"""Prepositions and conjunctions, which give the following words a place, a time or a role."""
 LIGHT = _words("of in on at for about")
 """Those of them that often change without changing the meaning."""
 

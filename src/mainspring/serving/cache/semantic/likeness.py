@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 LONGEST_CHARS = 400
 SAME_WORD = 0.85
-"""The least cosine of two words, each in its question, one of which stands for the other. Chosen on the fitting halves
-of PAWS, PAWS-QQP, QQP and ParaQuality (docs/guides/caching.md)."""
+"""The lowest cosine of two words, one in each question, that count as interchangeable. Chosen on the fitting halves of
+PAWS, PAWS-QQP, QQP and ParaQuality (docs/guides/caching.md)."""
 
 
 class Words(Protocol):
@@ -37,7 +37,7 @@ class LikenessVerdict:
 
 
 async def same(one: str, other: str, words: Words) -> LikenessVerdict:
-    """Whether two questions ask the same, their embeddings being alike already.
+    """Whether two questions with similar embeddings ask the same.
 
     Raises what ``words`` raises. The model is asked only where exactly one word differs.
     """

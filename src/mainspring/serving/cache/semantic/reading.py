@@ -1,7 +1,7 @@
-"""Reads a question: its words in order, and beside them what decides its meaning however alike it is.
+"""Reads a question: its words in order, and the features that decide its meaning.
 
-English only. Nothing is understood here: what differs between two readings is reason enough not to take one for the
-other, and what the rules do not see is for ``likeness`` to judge.
+English only. This is no understanding: any difference between two readings is a reason not to equate them, and
+``likeness`` judges what the rules do not see.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _GOOD = ("best", "good", "possible")
 class Word:
     """``stem`` compares; ``role`` is the word of direction before it, ``start`` and ``end`` where it is in the text.
 
-    A ``fixed`` word may not be left over on one side only, an ``optional`` one may. ``passive`` is a participle behind
-    "was" and its like: who was assured has assured nobody.
+    A ``fixed`` word may not be left over on one side only, an ``optional`` one may. ``passive`` is a participle after
+    "was" and the like: a person who was assured has assured nobody.
     """
 
     stem: str
@@ -183,8 +183,8 @@ def _tokens(text: str) -> list[_Token]:
 
 
 def _told(tokens: list[_Token]) -> tuple[bool, list[_Token]]:
-    """Whether somebody is to tell something, and the tokens behind those that only say so: "please tell me", "can you
-    tell me about"."""
+    """Whether the question asks for information, and the tokens after phrases that only say so: "please tell me", "can
+    you tell me about"."""
     at = 0
     lowers = [token.lower for token in tokens]
     while at < len(lowers) and lowers[at] in ("please", "hi", "hello"):

@@ -63,7 +63,7 @@ async def attempt(
 
 
 def besides(response: Response, usage: Usage) -> Response:
-    """``response``, whose usage counts ``usage`` too: what was thrown away was paid for."""
+    """``response``, whose usage includes ``usage``: discarded answers were paid for."""
     return response.through(lambda events: _with(events, usage))
 
 

@@ -1,6 +1,6 @@
 """A small model's chance to answer a prompt well: logistic regression over the prompt's embedding and a few counts.
 
-It is fitted on prompts that a small model has answered and somebody has judged, and says nothing about other small
+It is fitted on prompts that one small model has answered and people have judged, and says nothing about other small
 models. Weights are kept as JSON, with what they were fitted on.
 """
 

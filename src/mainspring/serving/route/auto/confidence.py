@@ -124,7 +124,7 @@ def well_formed(request: Asking, answer: Answer) -> bool:
     if choice.finish == "tool_calls":
         return isinstance(request, ChatRequest) and bool(choice.tool_calls) and all(map(_parses, choice.tool_calls))
     if choice.finish == "length" and request.sampling.max_tokens is None:
-        # It ran on until the limit that nobody asked for.
+        # It continued to a limit that the caller had not set.
         return False
     return bool(choice.text.strip()) and not _REFUSALS.match(choice.text) and _in_grammar(request, choice)
 

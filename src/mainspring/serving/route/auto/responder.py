@@ -23,12 +23,12 @@ from mainspring.serving.route.auto.savings import Bill
 NAME = "auto"
 HEADER = "x-mainspring-route"
 FORCED = ("only", "region", "off")
-"""What decided where there was no choice: nothing is saved by it."""
+"""The label of decisions without a choice: they save nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoutedModel:
-    """A chat model within its call ring, and what its engine can do."""
+    """A chat model within its call ring, and its engine's capabilities."""
 
     name: str
     responder: Responder
@@ -74,9 +74,8 @@ class Auto:
     """Answers ``ChatRequest`` and ``CompletionRequest`` with one of ``models``.
 
     First comes what a model can do at all (its window, its grammars, ``n``), then the rules, then the policy. With a
-    reason to be ``off`` none of these is looked at, and the large one answers. Returning is the commit point here too:
-    a small answer that is thrown away was never shown. ``tariff`` is the large model's: what routing saves is counted
-    by it.
+    reason to be ``off``, none of these is used, and the large model answers. Returning is the commit point here too: a
+    small answer that is thrown away was never shown. ``tariff`` is the large model's: savings are computed from it.
     """
 
     settings: AutoSettings
@@ -164,7 +163,7 @@ class Auto:
         return AutoDecision(self.small, "cascade", cascade=True)
 
     def _needed(self, request: Asking, asked: RouterInput) -> Literal["", "window", "grammar", "choices"]:
-        """Why the small model cannot answer this at all."""
+        """The reason why the small model cannot answer this at all."""
         small, large = self.models[self.small].capabilities, self.models[self.large].capabilities
         if asked.tokens + asked.output_tokens > small.context_window < large.context_window:
             return "window"

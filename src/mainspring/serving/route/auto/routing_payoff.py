@@ -1,4 +1,4 @@
-"""Whether routing pays for a pair of models: where nobody graded a router for them, the large one answers."""
+"""Whether routing pays for a pair of models: without a graded router for the pair, the large model answers."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ LEAST_AUROC = 0.6
 def why_off(settings: AutoSettings, small: str, large: str, classifier: Classifier | None = None) -> str:
     """The reason for which ``auto`` does not route between ``small`` and ``large``; empty where it does.
 
-    A section `serving.auto` that sets something is a decision of whoever runs this, and is followed. A classifier is
-    of one small model, and no other; one whose own card shows that it tells nothing is not asked.
+    Any setting in the section `serving.auto` is a decision of the operator and is followed. A classifier is of one
+    small model, and no other; one whose own card shows that it tells nothing is not asked.
     """
     if small == large:
         return ""
@@ -33,8 +33,8 @@ def why_off(settings: AutoSettings, small: str, large: str, classifier: Classifi
 
 
 def auroc(card: Mapping[str, Any]) -> float | None:
-    """What a classifier is worth on prompts that it was not fitted on, over all sources; None where its card says
-    nothing of it."""
+    """The value of a classifier on prompts that it was not fitted on, over all sources; None if its card does not give
+    it."""
     held: Mapping[str, Any] = card.get("held_out") or {}
     if "all" in held:
         pooled = held["all"].get("auroc")

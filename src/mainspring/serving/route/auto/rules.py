@@ -1,4 +1,4 @@
-"""What a router can see of a request before anything has answered it, and the rules that are written over that."""
+"""The features of a request that a router sees before any answer, and the configured rules over them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """What routing saves: what an answer would have cost with always the large model, less what its calls did cost.
 
 The large model is taken to read and to write as many tokens as the model that answered, and to find as many of them
-cached. What helped to decide, and attempts that were thrown away, count against it: an answer that was escalated has
-cost more than without a router, and its saving is negative.
+cached. The cost of deciding and of discarded attempts counts against it: an escalated answer costs more than without a
+router, and its saving is negative.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Bill:
         return dataclasses.replace(context, routed=Routed(self._id))
 
     def settle(self, model: str = "") -> None:
-        """Write down what was saved. ``model`` gave the answer (empty: there is none)."""
+        """Write down what was saved. ``model`` gave the answer (empty: none did)."""
         records = self._allowance.records
         mine = [index for index, record in enumerate(records) if self._is_mine(record)]
         given = [index for index in mine if model and records[index].facts["route"]["asked"] == model]
@@ -45,7 +45,7 @@ class Bill:
         for index in mine:
             facts = dict(records[index].facts)
             if known:
-                # Of rounds of the same model only the last was needed; the large one may have needed as many.
+                # Of several rounds of one model only the last was needed; the large model may have needed as many.
                 counted = given if model == self._large else given[-1:]
                 would = self._would_cost(records[index], model) if index in counted else 0
                 facts["routing_saved_nanousd"] = would - facts["cost_nanousd"]
