@@ -120,7 +120,7 @@ async def judged(found: Sequence[Case], groups: dict[str, str], embedder: Any) -
         for kind, (answer, passages) in rows.items():
             if answer:
                 told = await verdict(GivenAnswer(case.question, answer, passages), embedder)
-                made.append(Judged(group, kind, dict(told.scores)))  # type: ignore[arg-type]
+                made.append(Judged(group, kind, dict(told.scores)))
     return made, right
 
 

@@ -15,14 +15,20 @@ from mainspring.core.plugins import Kind
 if TYPE_CHECKING:
     from mainspring.engines.kinds import ENGINE
     from mainspring.feature import APPLICATION, FEATURE
+    from mainspring.guards.policy.scanners import GUARD
     from mainspring.rag.chunk.base import CHUNKER
     from mainspring.rag.parse.formats import PARSER
+    from mainspring.rag.triad.live import METRIC
+    from mainspring.serving.plugin_layers import LAYER
 
 __all__ = [
     "APPLICATION",
     "CHUNKER",
     "ENGINE",
     "FEATURE",
+    "GUARD",
+    "LAYER",
+    "METRIC",
     "PARSER",
     "every",
 ]
@@ -32,6 +38,9 @@ _MODULES = {
     "CHUNKER": "rag.chunk.base",
     "ENGINE": "engines.kinds",
     "FEATURE": "feature",
+    "GUARD": "guards.policy.scanners",
+    "LAYER": "serving.plugin_layers",
+    "METRIC": "rag.triad.live",
     "PARSER": "rag.parse.formats",
 }
 

@@ -31,8 +31,11 @@ PROJECT = "mainspring"
 GROUP = "mainspring.plugins"
 KINDS = (
     "engine",
+    "guard",
+    "layer",
     "parser",
     "chunker",
+    "metric",
     "application",
     "feature",
 )

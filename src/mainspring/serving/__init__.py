@@ -13,7 +13,9 @@ from mainspring.core.errors import InvalidRequest
 from mainspring.core.settings import Settings
 from mainspring.core.types import Context, Request, Responder
 from mainspring.engines import ChatModel, Engines
+from mainspring.guards.policy import scanners
 from mainspring.guards.policy.by_application import Policies
+from mainspring.serving import plugin_layers
 from mainspring.serving.admit.rate_limits import Charge, Limits, RateLimits
 from mainspring.serving.admit.running_requests import SharedRunning
 from mainspring.serving.admit.shared_rate_limits import SharedLimits, opened
@@ -45,6 +47,7 @@ from mainspring.serving.route.residency import Residency
 from mainspring.stores import Stores
 from mainspring.stores.cache.token_buckets import SharedBuckets
 from mainspring.telemetry import Telemetry
+from mainspring.telemetry.plugin_host import PluginHost
 from mainspring.telemetry.routing_metrics import ArmMetrics
 
 
@@ -119,7 +122,7 @@ async def open(  # noqa: A001
     tariffs, policies = Tariffs(settings), Policies(settings.guards)
     residency = _residency(settings, engines)
     purse = _purse(settings, stores, telemetry, tariffs, engines, policies)
-    services = _services(settings, stores, telemetry, policies, purse, residency)
+    services = _services(settings, stores, telemetry, engines, policies, purse, residency)
     replicas = Replicas(settings.serving, ArmMetrics(telemetry.metrics.registry), stores.events, residency)
     names = ServedNames(services, engines, tariffs, replicas, telemetry)
     chat = names.chat()
@@ -130,7 +133,7 @@ async def open(  # noqa: A001
     charged, redact = names.charged, partial(_redacted, policies)
     detecting = detection.make(engines.embedder, charged, telemetry.tracing, wanted=policies.detect)
     about = Topics(engines.embedder, charged, telemetry.tracing)
-    guard = Guard(stores.events, telemetry.metrics, detecting, about)
+    guard = Guard(stores.events, telemetry.metrics, detecting, about, services.scanners)
     keeper = open_keeper(settings.sessions, stores, engines, chat, charged, redact, services.purse)
     judge = None if detecting is None else detecting.judge(services.background)
     journal = Journal(settings.telemetry, opened_key(settings.telemetry, settings.home / "logs"), redact)
@@ -193,10 +196,12 @@ def _services(
     settings: Settings,
     stores: Stores,
     telemetry: Telemetry,
+    engines: Engines,
     policies: Policies,
     purse: BudgetReservations,
     residency: Residency,
 ) -> Services:
+    host = PluginHost(settings, stores.events, telemetry.metrics.registry)
     return Services(
         settings=settings,
         tracing=telemetry.tracing,
@@ -213,6 +218,8 @@ def _services(
         assembled=Assembled(partial(_redacted, policies)) if settings.telemetry.store_prompts else None,
         quotas=stores.quotas,
         prompts=PromptRegistry(stores.prompts, settings.serving.prompts_tenant),
+        scanners=scanners.made(engines.plugins, settings.guards, host),
+        plugin_layers=plugin_layers.made(engines.plugins, host),
     )
 
 

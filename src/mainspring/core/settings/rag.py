@@ -10,9 +10,6 @@ from pydantic import Field
 from mainspring.core.settings.section import Section
 from mainspring.core.settings.serving.prompts import PromptReference
 
-Measure = Literal["context_relevance", "faithfulness", "answer_relevancy", "answer_relevancy_alone"]
-"""What answers are judged by; see ``mainspring.rag.triad``."""
-
 
 class RagSettings(Section):
     """Chunking and retrieval. Sizes in tokens of the embedding model."""

@@ -14,10 +14,12 @@ from mainspring.features.monitor.judging.live_judging import Bench, Judging
 from mainspring.features.monitor.service import Monitor
 from mainspring.features.monitor.settings import MonitorSettings
 from mainspring.rag.answer.passages import Passages
+from mainspring.rag.triad.live import METRIC, metrics_of
 from mainspring.serving import Path
 from mainspring.stores import Stores
 from mainspring.stores.events.verdicts import Verdicts
 from mainspring.telemetry import Telemetry
+from mainspring.telemetry.plugin_host import PluginHost
 
 __all__ = ["Monitor", "make"]
 
@@ -25,7 +27,7 @@ __all__ = ["Monitor", "make"]
 def make(settings: Settings, stores: Stores, telemetry: Telemetry, engines: Engines, path: Path) -> Monitor:
     """The monitor over the stores. It watches within ``Monitor.watching``; questions are embedded while no engine on
     this machine has work, and answers are judged while nothing else is under way. Raises ``SettingsError``: no such
-    judge."""
+    judge or metric."""
 
     def idle() -> bool:
         replicas = (each for model in engines.chat.values() for each in model.all_replicas() if each.local)
@@ -36,6 +38,8 @@ def make(settings: Settings, stores: Stores, telemetry: Telemetry, engines: Engi
         return not telemetry.tracing.under_way and idle()
 
     judging, chosen = None, settings.section(MonitorSettings)
+    for measure in chosen.quality.floors:
+        engines.plugins.get(METRIC, measure)
     if chosen.judging.wanted:
         # Those that were named are told by their names, as served ones are.
         telemetry.metrics.serve(JUDGING, *chosen.judging.applications)
@@ -44,15 +48,20 @@ def make(settings: Settings, stores: Stores, telemetry: Telemetry, engines: Engi
             stores.events,
             Verdicts(stores.database, stores.events),
             Passages(stores.collections, stores.vectors),
-            _bench(settings, stores, engines, path, free),
+            _bench(settings, stores, telemetry, engines, path, free),
             idle=free,
             count=telemetry.metrics.judged,
         )
     return Monitor(chosen, stores.database, stores.jobs, engines.embedder, idle=idle, judging=judging)
 
 
-def _bench(settings: Settings, stores: Stores, engines: Engines, path: Path, idle: Callable[[], bool]) -> Bench:
-    wanted = settings.section(MonitorSettings).judging.model
+def _bench(
+    settings: Settings, stores: Stores, telemetry: Telemetry, engines: Engines, path: Path, idle: Callable[[], bool]
+) -> Bench:
+    judging = settings.section(MonitorSettings).judging
+    wanted = judging.model
+    host = PluginHost(settings, stores.events, telemetry.metrics.registry)
+    metrics = metrics_of(engines.plugins, judging.metrics, host)
     if not wanted:
         return ByEmbeddings(
             engines.embedder,
@@ -60,6 +69,7 @@ def _bench(settings: Settings, stores: Stores, engines: Engines, path: Path, idl
             stores.events,
             idle=idle,
             permits=partial(path.services.residency.permits, settings.models.region),
+            metrics=metrics,
         )
     model = engines.chat.get(wanted)
     if model is None or not model.grounded:
@@ -69,4 +79,4 @@ def _bench(settings: Settings, stores: Stores, engines: Engines, path: Path, idl
             f"monitor.judging.model: {wanted} {why}",
             remedy=f"Use {' or '.join(usable)}" if usable else "Leave it empty to judge by embeddings",
         )
-    return ByModel(path.chat[wanted], wanted, engines.embedder, stores.events, path.services.purse)
+    return ByModel(path.chat[wanted], wanted, engines.embedder, stores.events, path.services.purse, metrics)

@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from mainspring.core.settings.rag import Measure
 from mainspring.core.settings.section import Section
 
 RuleName = Literal["latency", "errors", "cost", "quality", "safety", "drift", "slo"]
@@ -50,11 +49,11 @@ class QualityRule(Section):
     enabled: bool = True
     more: float = Field(0.15, gt=0, lt=1)
     less: float = Field(0.1, gt=0, lt=1)
-    floors: dict[Measure, float] = Field(default_factory=dict)
+    floors: dict[str, float] = Field(default_factory=dict)
 
     @field_validator("floors")
     @classmethod
-    def _scores(cls, floors: dict[Measure, float]) -> dict[Measure, float]:
+    def _scores(cls, floors: dict[str, float]) -> dict[str, float]:
         for measure, floor in floors.items():
             if not 0 < floor < 1:
                 raise ValueError(f"the floor of {measure} must lie between 0 and 1")
@@ -73,6 +72,7 @@ class JudgingSettings(Section):
     share: float = Field(0.0, ge=0, le=1)
     applications: dict[str, float] = Field(default_factory=dict)
     model: str = Field("", description="chat model that judges; empty: embeddings")
+    metrics: tuple[str, ...] = Field((), description="metrics of plugins that score answers beside mainspring's own")
     queue: int = Field(64, ge=1, le=10_000)
     passages: int = Field(8, ge=1, le=50)
     consented: bool = False

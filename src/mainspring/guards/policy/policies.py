@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ from mainspring.core.settings.guards.untrusted import UntrustedSettings
 from mainspring.guards.detect import harm, injection, leak, lexical, pii, question_limits
 from mainspring.guards.detect.embedding_detector import packaged
 from mainspring.guards.policy.output import Chain, DryRunFilter, DryRunRules, PieceFilter
+from mainspring.guards.policy.scanners import Found
 from mainspring.guards.rewrite import links
 from mainspring.guards.rewrite.placeholders import Placeholders
 from mainspring.guards.rewrite.stream import StreamRedactor
@@ -101,6 +102,7 @@ class GuardPolicy:
     rules: str = ""
     tools: ToolsSettings = ToolsSettings()
     untrusted: UntrustedSettings = UntrustedSettings()
+    plugins: Mapping[str, Literal["off", "flag", "refuse"]] = field(default_factory=dict)
     dry_run: bool = False
 
     @classmethod
@@ -121,6 +123,7 @@ class GuardPolicy:
                 for each in (self.detectors, self.length, self.languages, self.topics, self.tools, self.untrusted)
             ),
             self.answers.model_dump_json(),
+            sorted(self.plugins.items()),
         ]
         if self.rewriting is not None:
             content.append(self.rewriting.rules.version)
@@ -201,6 +204,14 @@ class GuardPolicy:
             GuardDecision(each.guard, limits.action, each.kind, 1, self.version, each.score, self.dry_run)
             for each in beyond
             if (limits := self._limits[each.guard]).action != "off"
+        )
+
+    def scanned(self, guard: str, found: Iterable[Found], role: str) -> tuple[GuardDecision, ...]:
+        """What is decided about what the guard of a plugin found in what ``role`` said."""
+        action = _at_most_flagged(self.plugins[guard], role)
+        return tuple(
+            GuardDecision(guard, action, each.kind, each.count, self.version, each.score, self.dry_run)
+            for each in found
         )
 
     def decision(self, guard: str, action: Any, kind: str, count: int = 1) -> GuardDecision:

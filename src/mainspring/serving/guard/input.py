@@ -25,6 +25,7 @@ from mainspring.core.types import (
 )
 from mainspring.guards.detect import question_limits
 from mainspring.guards.detect.question_limits import ExceededLimit
+from mainspring.guards.policy.scanners import TextGuard
 from mainspring.guards.rewrite.placeholders import Placeholders
 from mainspring.serving.guard.layers import About, Detect, GuardDecision, GuardMetrics, Policies, Policy, note, tell
 from mainspring.serving.guard.placeholder_return import Conversations, hidden, put_back
@@ -62,6 +63,7 @@ class GuardInput(Layer):
         about: About | None = None,
         tokens: TokenCounter | None = None,
         tracing: Tracing | None = None,
+        scanners: Mapping[str, TextGuard] | None = None,
     ) -> None:
         super().__init__(inner)
         self._tracing = tracing
@@ -69,7 +71,7 @@ class GuardInput(Layer):
         self._events = events
         self._conversations = conversations
         self._tokens = tokens
-        self._guard = Guard(events, metrics, detect, about)
+        self._guard = Guard(events, metrics, detect, about, scanners)
 
     def attributes(self, request: Request) -> Mapping[str, Any]:
         """For the layer's span: the request's policy and its version."""
@@ -166,12 +168,18 @@ class Guard:
     """What is done with texts on the way in, by the rules and the detectors of a policy."""
 
     def __init__(
-        self, events: EventLog, metrics: GuardMetrics, detect: Detect | None, about: About | None = None
+        self,
+        events: EventLog,
+        metrics: GuardMetrics,
+        detect: Detect | None,
+        about: About | None = None,
+        scanners: Mapping[str, TextGuard] | None = None,
     ) -> None:
         self._events = events
         self._metrics = metrics
         self._detect = detect
         self._about = about
+        self._scanners = scanners or {}
 
     async def limit(
         self,
@@ -224,12 +232,20 @@ class Guard:
                 checked = await asyncio.to_thread(partial(policy.inspect, text, placeholders, role=role))
             await self._decided(policy, checked.decisions, role, context, param)
             passed.append(checked.text)
+            await self._scan(policy, text, role, context, param)
         if self._detect is not None and policy.detecting and texts:
             scores = await self._detect([text for _, text in texts], context)
             for (role, _), each in zip(texts, scores, strict=True):
                 judged = policy.judge({name: each[name] for name in policy.detecting})
                 await self._decided(policy, judged, role, context, param)
         return passed
+
+    async def _scan(self, policy: Policy, text: str, role: str, context: Context, param: str) -> None:
+        """Ask the guards of plugins that the policy names. Raises ``GuardRefused``."""
+        for name, action in policy.plugins.items():
+            if action != "off":
+                decisions = policy.scanned(name, await self._scanners[name].scan(text, role), role)
+                await self._decided(policy, decisions, role, context, param)
 
     async def tools(self, policy: Policy, request: ChatRequest, context: Context) -> ChatRequest:
         """The request with the tools that may be offered, and with what may come back of others.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from mainspring.core.errors import MainspringError
@@ -13,6 +13,7 @@ from mainspring.core.settings.guards.tools import ToolsSettings
 from mainspring.core.settings.guards.untrusted import UntrustedSettings
 from mainspring.core.types import Context, EventRecord
 from mainspring.guards.detect.question_limits import ExceededLimit
+from mainspring.guards.policy.scanners import Found
 from mainspring.guards.rewrite.placeholders import Placeholders
 from mainspring.serving.guard.redaction import Redactor, Rewriter
 from mainspring.serving.ring.ports import Span
@@ -84,6 +85,15 @@ class Policy(Protocol):
 
     @property
     def languages(self) -> LanguageLimits: ...
+
+    @property
+    def plugins(self) -> Mapping[str, str]:
+        """The guards of plugins that are asked, each with what is done about what it finds."""
+        ...
+
+    def scanned(self, guard: str, found: Iterable[Found], role: str) -> Sequence[GuardDecision]:
+        """What is decided about what a guard of ``plugins`` found."""
+        ...
 
     @property
     def topics(self) -> TopicLimits: ...

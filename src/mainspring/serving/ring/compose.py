@@ -11,6 +11,7 @@ from mainspring.core.path import LayerFactory, ring
 from mainspring.core.settings import Settings
 from mainspring.core.types import Responder
 from mainspring.engines.base import Capacity
+from mainspring.guards.policy.scanners import TextGuard
 from mainspring.serving.admit.admission import Admit
 from mainspring.serving.admit.context_fit import Fits, Window
 from mainspring.serving.admit.gate import Gate, WaitMetrics
@@ -32,6 +33,7 @@ from mainspring.serving.money.meter import CallMetrics, Meter
 from mainspring.serving.money.pricing import Price, Tariff
 from mainspring.serving.money.reservation import BudgetReservations, Reserve
 from mainspring.serving.money.spending_bound import Bound
+from mainspring.serving.plugin_layers import PluginLayer, placed
 from mainspring.serving.prompts.layer import PromptChoice, UsePrompt
 from mainspring.serving.prompts.registry import PromptRegistry
 from mainspring.serving.ring.assembled_prompt import Assembled, Render
@@ -84,6 +86,8 @@ class Services:
     prompts: PromptRegistry | None = None
     about: About | None = None
     approvals: ApprovalStore | None = None
+    scanners: Mapping[str, TextGuard] = field(default_factory=dict)
+    plugin_layers: tuple[PluginLayer, ...] = ()
     room: DiskRoom | None = None
     quotas: Quotas | None = None
 
@@ -116,14 +120,17 @@ def request_ring(
     serving = services.settings.serving
     keys = Keys(registry, services.policy.version, enabled=serving.cache_responses)
     outermost = partial(Trace, tracing=services.tracing, metrics=services.metrics, journal=services.journal)
+    fits = partial(Fits, window=window)
     preset = partial(ApplyPreset, presets=Presets(serving))
     # It opens its own span, where there is a prompt.
     prompting = PromptChoice(services.prompts, registry, services.settings)
     prompt = partial(UsePrompt, prompting=prompting, tracing=services.tracing)
     scale = partial(Scale, most=serving.max_samples)
-    above = steps(_before_record(services, registry, limits, gates or {}, keys), services.tracing)
-    below = steps(_from_record(services, registry, keys), services.tracing)
-    return ring([outermost, partial(Fits, window=window), preset, *above, prompt, *below, scale], Select(registry))
+    above = _before_record(services, registry, limits, gates or {}, keys)
+    below = _from_record(services, registry, keys)
+    layers = placed([outermost, fits, preset, *above, prompt, *below, scale], services.plugin_layers, "request")
+    without = (outermost, fits, preset, prompt, scale)
+    return ring(steps(layers, services.tracing, without), Select(registry))
 
 
 def _before_record(
@@ -149,6 +156,7 @@ def _before_record(
             conversations=Conversations(services.histories, services.settings.guards.placeholders_kept_s),
             detect=services.detect,
             about=services.about,
+            scanners=services.scanners,
             tokens=None if services.keeper is None else services.keeper.tokens,
             tracing=services.tracing,
         ),
@@ -259,7 +267,7 @@ def call_ring(
     ]
     if not balanced:
         layers.append(admit(services, gate))
-    return ring(layers, core)
+    return ring(placed(layers, services.plugin_layers, "call"), core)
 
 
 def admit(services: Services, gate: Gate | None) -> LayerFactory:

@@ -26,10 +26,10 @@ class LayerSpan(Layer):
             return await self.inner.respond(request, span.context)
 
 
-def steps(layers: Sequence[LayerFactory], tracing: Tracing) -> list[LayerFactory]:
-    """Each of ``layers`` within a span."""
+def steps(layers: Sequence[LayerFactory], tracing: Tracing, without: Sequence[LayerFactory] = ()) -> list[LayerFactory]:
+    """Each of ``layers`` within a span, but those ``without``."""
 
     def step(layer: LayerFactory) -> LayerFactory:
         return lambda inner: LayerSpan(layer(inner), tracing)
 
-    return [step(layer) for layer in layers]
+    return [layer if any(layer is each for each in without) else step(layer) for layer in layers]

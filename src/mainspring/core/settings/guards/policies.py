@@ -62,6 +62,7 @@ class NamedPolicy(Section):
     rules: str | None = None
     tools: ToolsSettings | None = None
     untrusted: UntrustedSettings | None = None
+    plugins: dict[str, OnInput] | None = None
     dry_run: bool | None = None
 
     _kinds = field_validator("pii_output_kinds", mode="before")(_all_kinds)
@@ -98,6 +99,9 @@ class GuardsSettings(Section):
     rules: str = Field("", description="file of rules that answers are rewritten by, or `default`: the package's")
     tools: ToolsSettings = Field(default_factory=ToolsSettings)
     untrusted: UntrustedSettings = Field(default_factory=UntrustedSettings)
+    plugins: dict[str, OnInput] = Field(
+        default_factory=dict, description="guards of plugins, each with what is done about what it finds"
+    )
     ingest: IngestSettings = Field(default_factory=IngestSettings)
     dry_run: bool = False
     placeholders_kept_s: float = Field(

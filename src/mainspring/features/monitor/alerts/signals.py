@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, cast
+from typing import Any
 
-from mainspring.core.settings.rag import Measure
 from mainspring.features.monitor.judging.score_means import Moments, below
 from mainspring.features.monitor.settings import (
     CostRule,
@@ -147,7 +146,7 @@ def quality(now: Tally, before: Tally, rule: QualityRule, least: int, baseline_l
     for (measure, judge), scores in sorted(now.scores.items()):
         # What another judge said before is no measure of it.
         usual = before.scores.get((measure, judge), Moments())
-        floor = rule.floors.get(cast(Measure, measure))
+        floor = rule.floors.get(measure)
         if usual.count >= baseline_least // 4 or floor is not None:
             found.append(_scored(measure, now, scores, usual, rule, floor, least, baseline_least // 4))
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from mainspring.core.errors import MainspringError, NoRegion
 from mainspring.core.types import (
@@ -23,7 +23,7 @@ from mainspring.core.types import (
 )
 from mainspring.engines.base import Embedder
 from mainspring.features.monitor.judging.live_judging import Piecewise
-from mainspring.rag.triad.live import MOST_CLAIMS, GivenAnswer, Verdict, judged_by, verdict
+from mainspring.rag.triad.live import MOST_CLAIMS, AnswerMetric, GivenAnswer, Verdict, judged_by, verdict
 from mainspring.rag.triad.model_judge import ChatJudge
 from mainspring.serving.money.charged_models import ChargedModels
 from mainspring.serving.money.reservation import BudgetReservations
@@ -49,13 +49,15 @@ class ByEmbeddings:
         *,
         idle: Callable[[], bool],
         permits: Callable[[Context], bool],
+        metrics: Mapping[str, AnswerMetric] | None = None,
     ) -> None:
         self._embedder = embedder
         self._charged = charged
         self._events = events
         self._idle = idle
         self._permits = permits
-        self.name = judged_by(embedder)
+        self._metrics = metrics
+        self.name = judged_by(embedder, metrics=metrics)
 
     async def judge(self, answer: EventRecord, given: GivenAnswer) -> Verdict:
         """Raises ``NoRegion``, and what the embedder raises."""
@@ -64,7 +66,7 @@ class ByEmbeddings:
             raise NoRegion(f"{self._embedder.name} is in no region that was asked for")
         reading = Piecewise(self._embedder, self._idle)
         try:
-            return await verdict(given, reading)
+            return await verdict(given, reading, metrics=self._metrics)
         finally:
             if reading.tokens:
                 await self._charged.spent(self._embedder, reading.tokens, context)
@@ -75,14 +77,21 @@ class ByModel:
     """Judges with the chat model ``name`` behind its call ring, as far as the budgets of ``purse`` hold it."""
 
     def __init__(
-        self, responder: Responder, model: str, embedder: Embedder, events: EventLog, purse: BudgetReservations | None
+        self,
+        responder: Responder,
+        model: str,
+        embedder: Embedder,
+        events: EventLog,
+        purse: BudgetReservations | None,
+        metrics: Mapping[str, AnswerMetric] | None = None,
     ) -> None:
         self._responder = responder
         self._model = model
         self._embedder = embedder
         self._events = events
         self._purse = purse
-        self.name = judged_by(embedder, model)
+        self._metrics = metrics
+        self.name = judged_by(embedder, model, metrics)
 
     async def judge(self, answer: EventRecord, given: GivenAnswer) -> Verdict | None:
         """None where a budget holds no more. Raises ``NoRegion``, and what the model raises."""
@@ -90,7 +99,8 @@ class ByModel:
         try:
             if not await self._set_aside(context, given):
                 return None
-            return await verdict(given, self._embedder, ChatJudge(self._responder, self._model, context=context))
+            judge = ChatJudge(self._responder, self._model, context=context)
+            return await verdict(given, self._embedder, judge, self._metrics)
         finally:
             # What was called was paid for, whatever came of it.
             await settle(self._events, answer, context.allowance)

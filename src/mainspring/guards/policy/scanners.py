@@ -1,0 +1,51 @@
+"""Guards that plugins bring: what they find in what users and tools say, and which of them a policy asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from mainspring.core.plugins import Kind, Registry
+from mainspring.core.settings import GuardsSettings
+from mainspring.telemetry.plugin_host import PluginHost
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """``count`` things of one ``kind`` in a text, with a detector's probability where it has one. It never holds the
+    text that matched: events are made of it."""
+
+    kind: str
+    count: int = 1
+    score: float | None = None
+
+
+class TextGuard(Protocol):
+    """Looks at texts. ``guards.plugins`` says what is done about what it finds."""
+
+    @property
+    def version(self) -> str:
+        """Another one whenever the same text may be judged otherwise."""
+        ...
+
+    async def scan(self, text: str, role: str) -> Sequence[Found]:
+        """What is in a text that a ``user``, a ``tool`` or a ``query`` says; nothing where all is well.
+
+        It runs before the request goes on: what takes long is not for here, and what it raises fails the request.
+        """
+        ...
+
+
+GUARD: Kind[[PluginHost], TextGuard] = Kind("guard", TextGuard, ("host",), setting="guards.plugins")
+
+
+def named(settings: GuardsSettings) -> list[str]:
+    """The guards that some policy asks."""
+    sections = [settings.plugins, *(each.plugins or {} for each in settings.policies.values())]
+    return list(dict.fromkeys(name for section in sections for name, action in section.items() if action != "off"))
+
+
+def made(registry: Registry, settings: GuardsSettings, host: PluginHost) -> Mapping[str, TextGuard]:
+    """The guards that some policy asks, by name. Raises ``SettingsError`` naming the nearest where there is none."""
+    return {name: registry.make(GUARD, name, host) for name in named(settings)}

@@ -1,0 +1,59 @@
+"""Layers that plugins bring, and where in the rings they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from mainspring.core.errors import SettingsError
+from mainspring.core.path import LayerFactory
+from mainspring.core.plugins import Kind, Registry, nearest
+from mainspring.telemetry.plugin_host import PluginHost
+
+
+@dataclass(frozen=True, slots=True)
+class PluginLayer:
+    """A layer and its place: next to the layer of that class, ``after`` it (further in) or ``before`` it (further out).
+
+    ``make`` puts the layer around a responder. What a layer of the request ring changes, those further in see; those
+    of the call ring run around every call of a model.
+    """
+
+    make: LayerFactory
+    ring: Literal["request", "call"] = "request"
+    after: str = ""
+    before: str = ""
+
+
+LAYER: Kind[[PluginHost], PluginLayer] = Kind("layer", PluginLayer, ("host",))
+
+
+def made(registry: Registry, host: PluginHost) -> tuple[PluginLayer, ...]:
+    """The layers of all plugins, in the order of their registration; one that fails is left out."""
+    return tuple(layer for _, layer in registry.made(LAYER, host))
+
+
+def placed(
+    layers: Sequence[LayerFactory], brought: Sequence[PluginLayer], ring: Literal["request", "call"]
+) -> list[LayerFactory]:
+    """``layers`` with those of plugins at their places. Raises ``SettingsError`` naming the nearest layer where there
+    is none of the class that a plugin names."""
+    found = list(layers)
+    for each in brought:
+        if each.ring != ring:
+            continue
+        anchor = each.after or each.before
+        names = [_class(layer) for layer in found]
+        if anchor not in names:
+            raise SettingsError(
+                f"a layer of a plugin stands beside {anchor or 'nothing'}, which the {ring} ring does not have",
+                remedy=nearest(anchor, [name for name in names if name]),
+            )
+        found.insert(names.index(anchor) + bool(each.after), each.make)
+    return found
+
+
+def _class(layer: LayerFactory) -> str:
+    """The class of a layer, which its factory is or was made of."""
+    return getattr(getattr(layer, "func", layer), "__name__", "")
