@@ -1,7 +1,7 @@
 """What a verdict stands on: a measured peer or baseline, or a floor that the design or a promise to users states.
 
-A figure that reaches its floor says so only where a ground is listed here and where it is known of how many
-observations it is. One that misses its floor says so always.
+A figure that reaches its floor says so only where a ground is listed here, and where the number of observations and
+an interval are known. One that misses its floor says so always.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ GROUNDS = (
     Ground("retrieval", ("hybrid / ",), "baseline", "the same index without the other half", _DESIGN),
     Ground("cold_start", ("to the first token",), "promise", "", _DESIGN),
     Ground("install", ("core packages", "core size"), "promise", "", _DESIGN, "1 install"),
+    Ground("kill_everything", ("lost, doubled",), "baseline", "what was acknowledged", n="90 kills"),
     Ground("kill_ingest", ("differences",), "baseline", "the same documents ingested without kills", n="10 kills"),
     Ground("handbook", ("answers proven verbatim",), "promise", "", _VERBATIM),
     Ground("conversations", ("false alarms, and together",), "promise", "", _ALARMS),
@@ -155,6 +156,8 @@ def interval(result: str, label: str, figure: Figure) -> str:
                 return f"difference {found[1]} to {found[2]}"
     n = observations(result, label, figure)
     percent = figure.unit == "%"
+    if n and figure.value == 0 and figure.unit in ("differences", "found"):
+        return f"0 to {wilson(0.0, int(n.split()[0].replace(',', '')))[1]:.3f} each"
     if n and (figure.unit in ("share", "%")):
         low, high = wilson(figure.value / (100 if percent else 1), int(n.split()[0].replace(",", "")))
         scale, digits = (100, 1) if percent else (1, 3)
@@ -172,12 +175,25 @@ def wilson(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
 
 
 def verdict(result: str, label: str, figure: Figure) -> str:
-    """``below``, or what is reached where that stands on something of a known number of observations."""
+    """``below``, or what is reached where nothing is :func:`missing`."""
     reached = figure.verdict
     if reached in ("", "below"):
         return reached
-    grounded = ground(result, label) is not None and observations(result, label, figure)
-    return reached if grounded else ""
+    return "" if missing(result, label, figure) else reached
+
+
+def missing(result: str, label: str, figure: Figure) -> list[str]:
+    """What a verdict lacks: a floor, a ground for it, a number of observations, an interval."""
+    lacking = []
+    if figure.floor is None:
+        lacking.append("no floor")
+    elif ground(result, label) is None:
+        lacking.append("no peer or promise")
+    if not observations(result, label, figure):
+        lacking.append("n unknown")
+    if not interval(result, label, figure):
+        lacking.append("no interval")
+    return lacking
 
 
 def compared(result: str) -> str:

@@ -84,5 +84,5 @@ def data(part: str) -> Path:
     """A folder of the public data sets; ends the benchmark where ``MAINSPRING_DATA`` does not name it."""
     folder = data_sets() / part
     if not folder.exists():
-        skip("MAINSPRING_DATA does not name the folder of public data sets (docs/reference/benchmarks.md)")
+        skip("MAINSPRING_DATA does not name the folder of public data sets (docs/reference/benchmarks-data.md)")
     return folder

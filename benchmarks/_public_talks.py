@@ -1,6 +1,6 @@
 """Public talks of several turns, and attempts of people who try to get at what an assistant must not tell.
 
-Each is read from its upstream's own files below ``turns`` of the data sets (docs/reference/benchmarks.md); what is
+Each is read from its upstream's own files below ``turns`` of the data sets (docs/reference/benchmarks-data.md); what is
 not there is empty. Nothing is fitted on any of them: the packaged detectors were settled before they were seen.
 """
 

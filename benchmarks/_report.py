@@ -134,7 +134,7 @@ def data_sets() -> Path:
     """The folder of public data sets; ends the benchmark where ``MAINSPRING_DATA`` names none."""
     named = os.environ.get("MAINSPRING_DATA", "")
     if not named:
-        skip("MAINSPRING_DATA names no folder of data sets (docs/reference/benchmarks.md)")
+        skip("MAINSPRING_DATA names no folder of data sets (docs/reference/benchmarks-data.md)")
     return Path(named)
 
 

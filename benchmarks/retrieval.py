@@ -157,7 +157,7 @@ async def main(arguments: argparse.Namespace) -> None:
     names = [name for name in NAMES if not arguments.dev or name in ("cranfield", "cacm")]
     there = [name for name in names if (data("retrieval") / name).exists()]
     for name in set(names) - set(there):
-        print(f"{name} left out: MAINSPRING_DATA has no retrieval/{name} (docs/reference/benchmarks.md)")
+        print(f"{name} left out: MAINSPRING_DATA has no retrieval/{name} (docs/reference/benchmarks-data.md)")
     figures = figures_of([await scored(name, arguments.dev, arguments.keep) for name in there])
     if arguments.dev:
         print(table(figures))

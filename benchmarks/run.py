@@ -29,6 +29,7 @@ from _report import BUSY, RESULTS, SKIPPED, Clock, Figure, number
 BENCHMARKS = Path(__file__).parent
 PAGE = BENCHMARKS.parent / "docs" / "reference" / "benchmarks.md"
 DETAILS = PAGE.with_name("benchmarks-details.md")
+DATA = PAGE.with_name("benchmarks-data.md")
 # In the order of the page; what is not named here follows by name.
 ORDER = ("path_overhead", "cold_start", "ingest", "retrieval", "answers", "handbook", "guards", "install")
 NOT_BENCHMARKS = {"run", "fit_detectors", "load_client", "peer_engine", "overload_client", "proxy_stub"}
@@ -121,47 +122,67 @@ DATA_SETS = (
 )
 PREAMBLE = """# Benchmarks
 
-Measured by scripts in `benchmarks/`, each on a CPU with two cores and the default models unless it says otherwise; all
-figures are in the [details](benchmarks-details.md). Both pages are written by `benchmarks/run.py` from
-`benchmarks/results/`; edit neither by hand.
+After this page you know what is claimed, what was measured for it, and how far to trust it. Each row links to its
+[details](benchmarks-details.md).
 
 {summary}
 
-A verdict stands only beside a measured peer, a baseline of ours in the same run, or a floor that the design or a page
-here promises, and only where it is known of how many observations the figure is; a floor that is missed is always
-told. "95 % or range" is an interval of 95 % where there is one (Wilson's for shares), else the least and the greatest
-of the pairs. "Others used" is what other processes took of the machine meanwhile: absolute times of a busy one (over
-10 %) say nothing, ratios and counts less. All were measured by this project, none was repeated by others.
+## How to read it
+
+| Column | Meaning |
+|---|---|
+| Ours, ratio | our amount, and how many times the peer's or the baseline's that is: the median of pairs that took \
+turns in one run |
+| Peer, baseline or floor | another program; ours without the part in question; or what the design or a page here \
+promises |
+| n | how many observations the figure is made of |
+| 95 % or range | an interval of 95 % (Wilson's for shares), else the least and the greatest of the pairs |
+| Date | *busy*: other processes took more than 10 % of the machine; then absolute times say nothing, \
+and ratios and counts less |
+| Verdict | a verdict needs a measured peer, a baseline or a floor, with n and an interval; otherwise the cell \
+says what is missing. A missed floor is always told. Without a floor, *ahead*, **behind** and *not told apart* say on \
+which side of 1 the range of the ratio lies |
+
+Each script in `benchmarks/` ran on a processor with two cores and the default models unless its details say otherwise.
+This project measured everything; nobody else has repeated it. What is reported was not tuned on: the held-out half of
+the sample handbook is only counted, and thresholds were set on other questions.
+
+## Run it
 
 ```sh
 make bench                  # all
 make bench NAME=retrieval   # one
 ```
 
-Comparisons are ratios within one run: both sides take turns on the same machine, pair by pair, and the median of the
-pairs counts. A benchmark that cannot run (no data sets, no network for the peer that it installs) says why and is
-skipped. What is reported was not tuned on: of the sample handbook the held-out half is only counted, and thresholds
-were set on other questions.
+A benchmark that cannot run here (no data sets, no network for the peer that it installs) says why and is skipped. Some
+read [public data sets](benchmarks-data.md). `benchmarks/run.py` writes these pages from `benchmarks/results/`.
+"""
+DATA_PREAMBLE = """# Benchmarks: data sets
 
-## Data sets
+After this page you can fetch the public data sets that some benchmarks and tests read. This shows which of them a
+folder has:
 
-Some benchmarks, and the tests that need the same data, read public data sets from the folder that the environment
-variable `MAINSPRING_DATA` names. None of them is part of this repository. Fetch each from its upstream and lay it out
-so; the licence is the one seen there, which may not settle the data's own.
+```sh
+mainspring eval collections
+```
+
+The environment variable `MAINSPRING_DATA` names the folder. None of the sets is part of this repository. Fetch each
+from its upstream and lay it out so. The licence is the one seen there, which may not settle the data's own.
 
 {data_sets}
 
-The sample handbook and its questions are the project's own: `samples/`.
+The sample handbook and its questions in `samples/` are the project's own.
 """
 DETAILS_PREAMBLE = """# Benchmarks: details
 
 All figures on file, written by `benchmarks/run.py` like the [summary](benchmarks.md), which says how to read them. A
-section that compares nothing says "Uncompared", and its figures are descriptions.
+section that compares nothing says "Uncompared"; its figures are descriptions.
 
 ## What is said, and what was measured
 
-Serving mechanisms with the gains that the design guide names (E.1, E.7), and the figures of the sections below. They
-are of this machine and these models: a CPU, 135 million parameters. Ratios carry over better than times.
+This table has the serving mechanisms with the gains that the design guide names (E.1, E.7), and the figures of the
+sections below. They hold for this machine and these models: a processor and 135 million parameters. Ratios carry over
+better than times.
 
 {said}
 """
@@ -217,7 +238,12 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def page(results: Path = RESULTS) -> str:
     """The Markdown page of the claims, each in one row."""
-    return PREAMBLE.format(summary=_summary.table(results), data_sets=_data_sets())
+    return PREAMBLE.format(summary=_summary.table(results))
+
+
+def data_page() -> str:
+    """The Markdown page of the public data sets."""
+    return DATA_PREAMBLE.format(data_sets=_data_sets())
 
 
 def details(results: Path = RESULTS) -> str:
@@ -290,10 +316,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     outcomes = {} if options.docs_only else {name: run(name) for name in options.names or known}
     PAGE.write_text(page(), encoding="utf-8")
     DETAILS.write_text(details(), encoding="utf-8")
+    DATA.write_text(data_page(), encoding="utf-8")
     print()
     for name, outcome in outcomes.items():
         print(f"{name:16} {outcome}")
-    print(f"{PAGE.relative_to(BENCHMARKS.parent)} and {DETAILS.name} are written")
+    print(f"{PAGE.relative_to(BENCHMARKS.parent)}, {DETAILS.name} and {DATA.name} are written")
     return 0 if all(outcome in ("measured", "skipped") for outcome in outcomes.values()) else 1
 
 

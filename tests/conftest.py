@@ -46,10 +46,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def data() -> Path:
-    """The folder of public data sets; docs/reference/benchmarks.md says where each comes from."""
+    """The folder of public data sets; docs/reference/benchmarks-data.md says where each comes from."""
     folder = os.environ.get("MAINSPRING_DATA", "")
     if not folder or not Path(folder).is_dir():
-        pytest.skip("MAINSPRING_DATA does not name the folder of public data sets (docs/reference/benchmarks.md)")
+        pytest.skip("MAINSPRING_DATA does not name the folder of public data sets (docs/reference/benchmarks-data.md)")
     return Path(folder)
 
 

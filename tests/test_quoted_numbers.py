@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 
 RESULTS = ROOT / "benchmarks" / "results"
 # Made of the results by benchmarks/run.py, which a test of its own compares.
-MADE = {"benchmarks.md", "benchmarks-details.md", "log.md"}
+MADE = {"benchmarks.md", "benchmarks-details.md", "benchmarks-data.md", "log.md"}
 PAGES = [ROOT / "README.md", *(page for page in sorted((ROOT / "docs").rglob("*.md")) if page.name not in MADE)]
 NAMED = re.compile(r"benchmarks-details\.md#([\w-]+)|make bench NAME=([\w-]+)")
 NUMBER = re.compile(r"(?<![\w./#-])(\d*\.?\d[\d,]*(?:\.\d+)?) ?(%)?")

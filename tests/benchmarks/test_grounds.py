@@ -31,9 +31,13 @@ def test_a_floor_of_no_ground_is_never_called_reached() -> None:
     assert verdict("detectors", "injection: false alarms, look-alikes", Figure(0.01, "share", "lower", 0.05)) == ""
 
 
-def test_a_ground_and_a_number_of_observations_make_a_verdict() -> None:
-    assert verdict("cache_hit", "exact hit: p50", Figure(1.1, "ms", "lower", 3, 1.5, "300 answers")) == "aim"
-    assert verdict("cache_hit", "exact hit: p50", Figure(1.1, "ms", "lower", 3, 1.5, "one connection")) == ""
+def test_a_ground_a_number_of_observations_and_an_interval_make_a_verdict() -> None:
+    def said(against: str) -> str:
+        return verdict("cache_hit", "exact hit: p50", Figure(1.1, "ms", "lower", 3, 1.5, against))
+
+    assert said("300 answers, 1.0-1.3") == "aim"
+    assert said("300 answers") == ""
+    assert said("1.0-1.3") == ""
 
 
 def test_every_floor_on_file_says_against_what() -> None:
@@ -70,13 +74,33 @@ def test_every_ground_is_of_a_figure_on_file() -> None:
 def test_every_claim_of_the_first_page_has_a_number_of_observations_and_a_date() -> None:
     shown = [row for claim in _summary.CLAIMS if (row := _summary.cells(RESULTS, claim))]
     assert len(shown) >= 30
-    for claim, ours, peer, spread, n, date, busy, reached in shown:
+    for claim, ours, peer, ratio, n, spread, date, reached in shown:
         assert re.match(r"\d", n), f"{claim}: of how many?"
-        assert re.fullmatch(r"\d{4}-\d\d-\d\d", date), claim
-        assert ours, claim
-        assert busy.endswith(("%", "(busy)", "unknown")), claim
-        assert spread, claim
-        assert not reached or peer != "none", f"{claim} is called {reached} beside nothing"
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d(, busy)?", date), claim
+        assert ours or ratio, claim
+        assert reached, f"{claim}: no verdict, and nothing said of what is missing"
+        if reached not in ("**below the floor**",) and not reached.startswith("none: "):
+            assert peer != "none", f"{claim} is called {reached} beside nothing"
+            assert spread != "none", f"{claim} is called {reached} without an interval"
+
+
+@pytest.mark.parametrize(
+    ("figure", "others", "said"),
+    [
+        (Figure(1.2, "ratio", "higher", against="a peer; 5 pairs, 1.1-1.3"), 0.0, "ahead"),
+        (Figure(0.8, "ratio", "higher", against="a peer; 5 pairs, 0.7-0.9"), 0.0, "**behind**"),
+        (Figure(0.8, "ratio", "lower", against="a peer; 5 pairs, 0.7-0.9"), 0.0, "ahead"),
+        (Figure(1.0, "ratio", "higher", against="a peer; 5 pairs, 0.9-1.1"), 0.0, "not told apart"),
+        (Figure(1.2, "ratio", "higher", against="a peer; 5 pairs"), 0.0, "none: no floor, no interval"),
+        (Figure(1.0, "ms", "lower", 3.0, against="300 answers, 0.9-1.1"), 0.0, "floor reached"),
+        (Figure(1.0, "ms", "lower", 3.0, against="300 answers, 0.9-1.1"), 0.5, "none: busy machine"),
+        (Figure(4.0, "ms", "lower", 3.0), 0.5, "**below the floor**"),
+    ],
+)
+def test_a_verdict_or_what_is_missing_for_one(tmp_path: Path, figure: Figure, others: float, said: str) -> None:
+    result = {"figures": {"exact hit: p50": asdict(figure)}, "measured_at": "2026-01-02T03:04:05Z", "others": others}
+    (tmp_path / "cache_hit.json").write_text(json.dumps(result), encoding="utf-8")
+    assert _summary.cells(tmp_path, _summary.Claim("fast", "cache_hit", "exact hit: p50"))[-1] == said
 
 
 def test_a_section_that_compares_nothing_says_so_and_calls_nothing_reached() -> None:

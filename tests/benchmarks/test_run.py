@@ -70,7 +70,7 @@ def test_the_page_has_what_was_measured_and_nothing_else(tmp_path: Path) -> None
     assert "## cold_start" in details
     assert "## ingest" not in details
     assert "nonesuch" not in details
-    assert "chrischute/squad" in run.page(tmp_path)
+    assert "chrischute/squad" in run.data_page()
 
 
 def test_descriptions_are_prose_without_commands() -> None:
@@ -88,6 +88,7 @@ def test_a_name_that_is_no_benchmark_is_refused(capsys: pytest.CaptureFixture[st
 def test_the_published_page_fits_the_results() -> None:
     assert run.PAGE.read_text(encoding="utf-8") == run.page(), "run `python benchmarks/run.py --docs-only`"
     assert run.DETAILS.read_text(encoding="utf-8") == run.details(), "run `python benchmarks/run.py --docs-only`"
+    assert run.DATA.read_text(encoding="utf-8") == run.data_page(), "run `python benchmarks/run.py --docs-only`"
 
 
 def test_what_is_said_stands_beside_what_was_measured() -> None:

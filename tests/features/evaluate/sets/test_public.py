@@ -161,7 +161,7 @@ def test_what_is_absent_or_broken_is_named(home: Path, tmp_path_factory: pytest.
 )
 def test_the_real_files(data: Path, name: str, documents: int, reported: int) -> None:
     if not (data / "retrieval" / name).exists():
-        pytest.skip(f"MAINSPRING_DATA has no retrieval/{name} (docs/reference/benchmarks.md)")
+        pytest.skip(f"MAINSPRING_DATA has no retrieval/{name} (docs/reference/benchmarks-data.md)")
     found = load(name, data)
     assert len(found.documents) == documents
     assert len(found.part("reported").queries) == reported
