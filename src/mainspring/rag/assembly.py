@@ -1,4 +1,4 @@
-"""How the room is put together: one of everything, and what is served under which name."""
+"""Assembles the room: one instance of each part, and the served names."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Assembly:
         return models, bool(models) and models[0].grounded
 
     def _rewire(self, library: Library) -> None:
-        """Has answers written by the best chat model, of those that came later too. Graphs are read as before."""
+        """Has answers written by the best chat model, including models loaded later. Graphs are read as before."""
         self._models, self._grounded = self._chosen()
         self._writer = _writer(self._models, self._path.chat, self._engines, self._settings, self._telemetry.tracing)
         self._ask = _asking(self._models[0], self._path.chat) if self._models else None
@@ -89,12 +89,12 @@ class Assembly:
         return Served("document-qa", "application", everything, created=since, sampled=everything.sampled)
 
     def library(self) -> Library:
-        """The library, not started yet."""
+        """The library, not yet started."""
         settings, stores = self._settings, self._stores
         screener = Screener(settings.guards.ingest, self._engines.embedder, stores.events, self._telemetry.metrics)
         ingestor = Ingestor(*self._kept, self._parser, settings.rag, self._reader, screener)
         syncer = Syncer(ingestor, stores.sources, settings.home / "sources")
-        # What answers under way is over by then; a stream may take a little longer than its request.
+        # Answers in progress have ended by then; a stream may take a little longer than its request.
         forgetter = Forgetter(stores, again_s=2 * settings.gateway.request_timeout_s)
         library = Library(stores, ingestor, syncer, self._search(), self._answerer, forgetter)
         library.screener = screener

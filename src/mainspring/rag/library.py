@@ -70,7 +70,7 @@ class Library:
         self.screener: Screener | None = None
         self.originals: Originals | None = None
         self.syncs = Syncs(syncer)
-        # Has answers written by the best of the chat models that there are now.
+        # Has answers written by the best of the current chat models.
         self.rewire: Callable[[], None] = lambda: None
         self.intake = Intake(stores, ingestor)
 
@@ -165,8 +165,8 @@ class Library:
     ) -> PassageView:
         """``[start:end]`` of a document's parsed text and what stands around it.
 
-        Raises ``NotFound`` for what the principal may not see, ``Conflict`` for a document that was never read, and
-        ``InvalidRequest`` for a span that it does not have.
+        Raises ``NotFound`` if the principal may not see it, ``Conflict`` for a document that was never read, and
+        ``InvalidRequest`` for an invalid span.
         """
         document = await self.document(principal, id_or_name, file_id)
         if not document.text_blob:
@@ -189,7 +189,7 @@ class Library:
         return await self.originals.page(collection, document, number, quote)
 
     async def chunks(self, principal: Principal, id_or_name: str, file_id: str) -> tuple[Document, list[ChunkRow]]:
-        """A document and the chunks that searches find of it, in the order of its text.
+        """A document and its searchable chunks, in text order.
 
         Raises ``NotFound`` for what the principal may not see, ``Conflict`` for a document that was never read.
         """
@@ -207,15 +207,15 @@ class Library:
         attributes: Attributes | None = None,
         groups: frozenset[str] | None = None,
     ) -> Document:
-        """Put an uploaded file into a collection; it is read in the background. Where it is there already it is read
-        again; attributes and access list stay where they are not given."""
+        """Put an uploaded file into a collection; it is read in the background. An existing document is read again;
+        attributes and access list stay unless given."""
         collection = await self.get(principal, id_or_name)
         info = await self._files.get(principal.tenant, file_id, groups=principal.groups)
         await self._collections.check_room(principal.tenant)
         known = [each for each in await self._collections.documents(collection, None) if each.source_key == file_id]
         about = known[0].about if known else About()
         if known:
-            # Who may not see the document must not open it again by attaching its file.
+            # A caller who may not see the document must not open it again by attaching its file.
             await self.document(principal, collection.id, file_id)
         about = _changed(about, attributes, groups)
         await self._collections.begin(collection, file_id, info.sha256, info.name, file_id=file_id, about=about)
@@ -254,7 +254,7 @@ class Library:
         return await self.document(principal, collection.id, file_id)
 
     async def scan(self, principal: Principal, id_or_name: str, file_id: str) -> Document:
-        """Look for instructions in a document again; what was released stays so. Raises ``NotFound``, and ``Conflict``
+        """Screen a document for instructions again; released ones stay released. Raises ``NotFound``, and ``Conflict``
         for one that was never read."""
         collection = await self.get(principal, id_or_name)
         document = await self.document(principal, collection.id, file_id)
@@ -276,22 +276,22 @@ class Library:
         self.forgetter.soon()
 
     async def delete_file(self, principal: Principal, file_id: str, *, by: By = LOCAL) -> None:
-        """Forget an uploaded file and every document that was made of it, whichever collections those are in.
+        """Delete an uploaded file and every document made from it, in all collections.
 
-        Raises ``NotFound``, and ``Conflict``, before anything is deleted, where the principal may not see all of them.
+        Raises ``NotFound``, and ``Conflict`` before any deletion if the principal may not see all of them.
         """
         tenant = principal.tenant
         uses = await self._files.uses(tenant, file_id, groups=principal.groups)
         try:
             for collection_id, document_id in uses:
-                # Somebody else may be deleting the same.
+                # Another process may be deleting the same.
                 with contextlib.suppress(NotFound):
                     collection = await self._collections.known(tenant, collection_id)
                     await self._collections.remove(collection, document_id, by=by)
                     self.intake.cancel(collection_id, document_id)
         finally:
             self.forgetter.soon()
-        # Its last document's readers may be others than those that it was for: who asks was looked at above.
+        # Its last document may have other readers than the deleted ones: the caller was checked above.
         await self._files.delete(tenant, file_id, groups=None, by=by)
 
     async def ingest(
@@ -329,7 +329,7 @@ class Library:
     async def sync(
         self, principal: Principal, name: str, source: SourceRow, progress: Progress | None = None
     ) -> IngestReport:
-        """Bring a collection in step with one of its sources again. Raises what the connector raises."""
+        """Sync a collection with one of its sources again. Raises what the connector raises."""
         return await self._syncer.sync(await self.get(principal, name), source, progress)
 
     async def build_graphs(
@@ -355,7 +355,7 @@ class Library:
         return self._served(collection)
 
     async def visible(self, principal: Principal) -> list[Served]:
-        # Of one name it is the first, the oldest, that ``find`` gives.
+        # Of several with one name, ``find`` returns the oldest.
         found = [each for each in await self.collections(principal) if not _of_a_conversation(each)]
         named = {each.name: each for each in reversed(found)}
         return [self._served(named[name]) for name in sorted(named)]
@@ -374,7 +374,7 @@ class Library:
 
 
 def _of_a_conversation(collection: Collection) -> bool:
-    """Files that somebody attached to one: they are answered from by whoever names them, and listed as no model."""
+    """Files attached to it: a request that names it is answered from them, and it is not listed as a model."""
     return collection.metadata.get("made_by") == "console"
 
 

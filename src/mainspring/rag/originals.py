@@ -1,5 +1,4 @@
-"""The originals of documents, as far as they are kept: what was uploaded, and files of folders that have not changed;
-and the pages of PDFs among them as pictures."""
+"""The stored originals of documents: uploads, and unchanged files of folders; and pages of their PDFs as pictures."""
 
 from __future__ import annotations
 
@@ -25,7 +24,8 @@ _Key = tuple[str, str, int, str]
 
 
 class Originals:
-    """Finds the originals of documents. Who may see a document is decided before; unless ``shown`` nobody sees one."""
+    """Finds the originals of documents. Access to the document is checked before; unless ``shown``, nobody sees an
+    original."""
 
     def __init__(self, blobs: Blobs, sources: Sources, parser: Parser, *, shown: bool = True) -> None:
         self._shown = shown
@@ -38,8 +38,8 @@ class Originals:
     async def page(self, collection: Collection, document: Document, number: int, quote: str = "") -> PagePicture:
         """Page ``number`` (from 1) of a PDF as a picture with ``quote`` marked.
 
-        Raises ``Conflict`` where the original is not kept, ``UnreadableDocument`` for what is no PDF or has no such
-        page, and ``Overloaded`` where the tenant waits for enough pictures already.
+        Raises ``Conflict`` if the original is not stored, ``UnreadableDocument`` if it is no PDF or has no such page,
+        and ``Overloaded`` if too many pictures for the tenant are pending.
         """
         if not self._shown:
             raise Conflict(
@@ -78,7 +78,7 @@ class Originals:
         await self._parser.close()
 
     async def _path(self, collection: Collection, document: Document) -> Path | None:
-        """Where the document lies in a folder that the collection follows."""
+        """The document's place in a folder that the collection follows."""
         for source in await self._sources.list(collection):
             path = Path(document.source_key)
             if source.kind == "folder" and path.is_absolute() and path.is_relative_to(source.location):
@@ -97,7 +97,7 @@ class Originals:
 
     @contextlib.asynccontextmanager
     async def _turn(self, tenant: str) -> AsyncIterator[None]:
-        """The tenant's turn: what it asks for keeps nobody else waiting."""
+        """The tenant's turn: its requests delay no other tenant."""
         lock, waiting = self._lines.get(tenant, (asyncio.Lock(), 0))
         if waiting >= _WAITING:
             problem = f"{waiting} pictures of pages are waited for already"

@@ -1,4 +1,4 @@
-"""What stands behind an answer: the parts of the question that the documents do not answer, and what they disagree in.
+"""Notes about an answer: the parts of the question that the documents do not answer, and disagreements between sources.
 
 Both are said in the text and are events of their own, so that a program need not read the text.
 """
@@ -29,7 +29,7 @@ class Notes:
     missing: tuple[str, ...] = ()
 
     def events(self, numbers: Numbers) -> list[Event]:
-        """Text, citations and the events of their own, behind an answer that cites what ``numbers`` has."""
+        """Text, citations and events of its own, after an answer with the citations in ``numbers``."""
         events: list[Event] = []
         for found in disagreements(self.question, list(numbers.passages), self.passages):
             events += self._disagreement(found, numbers)

@@ -1,8 +1,8 @@
 """What a model reads to answer: spans of documents, merged, without repetition, within a budget of tokens.
 
 Chunks that overlap or touch become one span; a chunk whose parent is known is read as the parent; a table is read as a
-whole. What an earlier span says already is left out, and so is what does not fit. The best span comes first and the
-second best last, because models overlook what stands in the middle (Liu et al. 2023, "Lost in the Middle").
+whole. Text that an earlier span contains is left out, and so are spans that do not fit. The best span comes first and
+the second best last, because models overlook the middle (Liu et al. 2023, "Lost in the Middle").
 
 Every span is ``text[start:end]`` of its document: nothing is rewritten here.
 """
@@ -29,7 +29,7 @@ Sift = Callable[[Sequence[str], Context], Awaitable[list[bool]]]
 _WIDEST = 0.5
 # Tables of more characters than this are read by the rows that were found.
 _WHOLE_TABLE = 2_400
-# A span says what another says where so much of its text (as runs of characters) is in the other, numbers included.
+# A span repeats another if this share of its text (as runs of characters), numbers included, is in the other.
 _SAME = 0.9
 _RUN = 8
 _SPACE = re.compile(r"\s+")
@@ -43,7 +43,7 @@ _NEGATION = re.compile(
 class ContextSpan:
     """A span to read: ``text`` is ``[start:end]`` of the document, ``rank`` counts from 0 for the best.
 
-    ``name`` says where it comes from; ``tokens`` are those of the span as it is put into the prompt.
+    ``name`` is its source; ``tokens`` counts the span in its form in the prompt.
     """
 
     document_id: str
@@ -116,8 +116,8 @@ class Candidate:
 async def assemble(candidates: Sequence[Candidate], budget: int, count: Count, *, ends: bool = True) -> ContextReading:
     """As many ``candidates`` (best first) as fit ``budget`` tokens as ``count`` counts them.
 
-    ``ends``: the best stands first and the second best last; else best first. Where not even the first fits, it is
-    cut after a sentence, or after a word. Nothing is read with a budget below one token.
+    ``ends``: the best stands first and the second best last; else best first. Where not even the first fits, it is cut
+    after a sentence, or after a word. A budget below one token reads nothing.
     """
     chosen: list[ContextSpan] = []
     left: list[LeftOut] = []
@@ -152,7 +152,7 @@ async def assemble(candidates: Sequence[Candidate], budget: int, count: Count, *
 def spans(hits: Sequence[Hit], texts: Mapping[str, str]) -> list[Candidate]:
     """The spans of ``hits`` (best first), each part of a text once. ``texts`` has the text of each document id.
 
-    A span takes the rank of its best chunk. Chunks whose text is not what is stored at their place are left out.
+    A span takes the rank of its best chunk. Chunks whose text differs from the stored text at their place are left out.
     """
     found: list[_Group] = []
     for rank, hit in enumerate(hits):
@@ -160,7 +160,7 @@ def spans(hits: Sequence[Hit], texts: Mapping[str, str]) -> list[Candidate]:
         if text[hit.start : hit.end] != hit.text or not hit.text.strip():
             continue
         group = _Group(hit, rank, *_widened(hit, text), [(hit.start, hit.end)])
-        # What it joins may touch a third: until nothing does, groups grow together.
+        # The joined span may touch a third: groups grow until none touch.
         while near := next((other for other in found if other.touches(group, text)), None):
             found.remove(near)
             group = near.joined(group)
@@ -230,7 +230,7 @@ def _line(text: str, offset: int) -> tuple[int, int]:
 
 
 def _is_row(text: str, offset: int) -> bool:
-    """Whether ``offset`` lies in a row of a table."""
+    """Whether ``offset`` is within a row of a table."""
     if offset < 0 or offset >= len(text):
         return False
     start, end = _line(text, offset)

@@ -1,4 +1,4 @@
-"""Cited sources that disagree: sentences of two documents that say the same of the same thing, but for one value.
+"""Cited sources that disagree: sentences of two documents that say the same thing with one different value.
 
 Rules, and strict ones: a false alarm costs more trust than a silence. Two sentences disagree where, apart from one
 value of one kind and unit (or apart from a "not"), they have the same content words and the same other values, and
@@ -14,10 +14,10 @@ from mainspring.rag.answer.evidence.values import POLAR, Value, negative, values
 from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.text import terms
 
-# So many of the best sentences are compared with those that are cited.
+# The number of best sentences that are compared with the cited ones.
 CONSIDERED = 12
 _LEAST_SHARED = 2
-# Words that may stand in one sentence and not in the other: they carry no subject.
+# Words that may be in one sentence only: they carry no subject.
 _GLUE = terms.content(
     "get gets give given gives have entitle entitled receive take pay paid cost costs price amount total sum up "
     "maximum need must allow allowed currently now new usually normally generally always each every per "
@@ -60,8 +60,8 @@ class _Said:
 def disagreements(question: str, cited: Sequence[Passage], considered: Sequence[Passage]) -> list[Disagreement]:
     """Where a cited passage disagrees with another document's, one finding for each cited passage at most.
 
-    ``considered`` are the passages of the question, best first; only their first ``CONSIDERED`` are looked at. What a
-    disagreement is about must be what the question asks: both sentences share a content word with it.
+    ``considered`` are the passages of the question, best first; only their first ``CONSIDERED`` are looked at. The
+    disagreement must concern the question: both sentences share a content word with it.
     """
     asked = terms.content(question)
     others = [_said(passage) for passage in considered[:CONSIDERED]]
@@ -80,7 +80,7 @@ def disagreements(question: str, cited: Sequence[Passage], considered: Sequence[
 
 
 def _differ(one: _Said, other: _Said) -> tuple[str, str] | None:
-    """The two values, where two sentences differ in nothing else."""
+    """The two values, if two sentences differ in nothing else."""
     if len(one.everything & other.everything) < _LEAST_SHARED or not one.subject & other.subject:
         return None
     if (one.subject - other.everything - _GLUE) or (other.subject - one.everything - _GLUE):

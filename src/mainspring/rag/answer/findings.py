@@ -47,7 +47,8 @@ def record(
     context: Context, mode: str, found: Findings, refused: bool, cited: Sequence[Passage], **more: Any
 ) -> EventRecord:
     """The fact of this retrieval, for ``context.allowance.records``; ``more`` are further facts."""
-    # Who may see the answer, and what is erased with a document, goes by these: so they name what the graph quoted too.
+    # These decide who may see the answer, and when it is erased: so they include documents that only the graph
+    # quoted.
     told = [] if found.walked is None else found.walked.cited()
     listed = {hit.document_id for hit in found.hits}
     beside = {step.document_id: None for step in told if step.document_id not in listed}
@@ -66,7 +67,7 @@ def record(
     }
     facts |= more
     if found.steps:
-        # Without their notes, which may have words of the documents.
+        # Without their notes, which may contain words of the documents.
         facts["steps"] = [
             {
                 "name": step.name,
@@ -77,7 +78,7 @@ def record(
             for step in found.steps
         ]
     if found.walked is not None:
-        # Counts: facts outlive the documents, so they hold no words of them.
+        # Counts only: facts outlive the documents, so they contain none of their words.
         facts["graph"] = {"paths": len(found.walked.paths), "themes": len(found.walked.themes)}
     return EventRecord(
         id=ids.new("evt_"),
@@ -93,8 +94,8 @@ def record(
 
 
 def named(context: Context, mode: str, collections: Sequence[str], documents: Sequence[str]) -> EventRecord:
-    """The fact that an answer named ``documents`` (ids) of ``collections`` (ids) and searched none, for
-    ``context.allowance.records``: who may see it, and what is erased with a document, goes by this."""
+    """The fact that an answer named ``documents`` (ids) of ``collections`` (ids) without searching, for
+    ``context.allowance.records``: it decides who may see the answer, and the answer is erased with them."""
     return EventRecord(
         id=ids.new("evt_"),
         at=time.time(),

@@ -1,8 +1,8 @@
 """Answers that a chat model writes over retrieved sources, checked sentence by sentence as they stream.
 
-This is for models that cannot be trusted to keep to sources (``write.writer`` is for those that can): it is told to use
-them and not trusted to cite them. Its own markers are dropped, and each sentence gets the passage that supports it
-best, or ``[unsupported]``.
+This is for models that cannot be trusted to keep to sources (``write.writer`` is for those that can): the model is told
+to use the sources but not asked to cite them. Its own markers are dropped, and each sentence gets the passage that
+supports it best, or ``[unsupported]``.
 """
 
 from __future__ import annotations
@@ -99,9 +99,9 @@ class AnswerWriter:
         passages: Sequence[Passage],
         texts: Mapping[str, str],  # noqa: ARG002
     ) -> ContextReading:
-        """What the model is to read: as much of what was found as fits its window beside the answer.
+        """The model's input: as many of the passages as fit its window beside the answer.
 
-        Raises ``PromptTooLong`` where the question and the answer leave no room for any of it.
+        Raises ``PromptTooLong`` if the question and the answer leave no room for any passage.
         """
         light = Spotlight()
         tokens = request.sampling.max_tokens or self.default_tokens

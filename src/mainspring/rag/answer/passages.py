@@ -18,8 +18,8 @@ class Passages:
         self._vectors = vectors
 
     async def read(self, tenant: str, retrievals: Sequence[Mapping[str, Any]], most: int) -> list[str] | None:
-        """The texts of the first ``most`` passages that these retrievals (their facts) found, the best first, for
-        whoever works for the whole tenant; None where one of them is not there any more."""
+        """The texts of the first ``most`` passages of these retrieval facts, best first, for work on behalf of the
+        whole tenant; None if one of them no longer exists."""
         wanted: dict[str, str] = {}
         for facts in retrievals:
             for hit in facts.get("hits", ()):

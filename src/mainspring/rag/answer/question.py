@@ -78,7 +78,7 @@ def understood(request: ChatRequest, settings: RagSettings, *, name: str, one: b
 
 
 def question(request: ChatRequest) -> tuple[str, tuple[Message, ...]]:
-    """The last user message and what was said before it. Raises ``InvalidRequest`` where there is none."""
+    """The last user message and what was said before it. Raises ``InvalidRequest`` if there is none."""
     for place in range(len(request.messages) - 1, -1, -1):
         message = request.messages[place]
         if message.role == "user" and message.content.strip():

@@ -1,8 +1,8 @@
 """Where documents do not answer: what a question names that they lack, and what is said instead of an answer.
 
-A near miss is of the right subject, and the fact is not there. What can be seen of it by rules is what the question
-names exactly: a product, a company, a place, an option, a year. Where the document that would be cited has not got it,
-the answer would be one about something else.
+A near miss is of the right subject, and the fact is not there. Rules can see only exact names in the question: a
+product, a company, a place, an option, a year. Where the document that would be cited has not got it, the answer would
+be one about something else.
 """
 
 from __future__ import annotations
@@ -17,17 +17,18 @@ from mainspring.rag.answer.generate import REFUSAL
 from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.text import terms
 
-# Whoever speaks of themselves or to somebody names what is theirs, not what the documents are about.
+# A question in the first or second person names its author's things, not the documents' subject.
 _PERSONAL = re.compile(r"\b(?:i|i['’]\w+|me|my|mine|we|us|our|ours|you|your|yours)\b", re.IGNORECASE)
-# What is closest is told where there is this much evidence, in so many words; so many things are told as looked for.
+# A refusal quotes the closest passage from this evidence on, within this many words, and names this many missing
+# things.
 _TOLD_FROM, _WORDS, _MOST = 0.15, 30, 4
 _LONGEST_TEXT = 2_000_000
 _LOOKED_AT, _DOCUMENTS = 16, 3
 
 
 def lacking(question: str, passages: Sequence[Passage], texts: Mapping[str, str]) -> tuple[ExactName, ...]:
-    """What ``question`` names and no document of the best of ``passages`` has beside all else that is named: nowhere
-    in its text, its name and headings. Identifiers and years, and names where the question is not personal."""
+    """The names in ``question`` that no document of the best of ``passages`` has together with all other names, in its
+    text, title or headings. Identifiers and years, and names where the question is not personal."""
     personal = _PERSONAL.search(question) is not None
     asked = [each for each in exact_names.named(question) if not (personal and each.kind == "name")]
     if not asked or not passages:
@@ -39,7 +40,7 @@ def lacking(question: str, passages: Sequence[Passage], texts: Mapping[str, str]
     for name, own in list(first.items())[:_DOCUMENTS]:
         text = texts[name]
         if len(text) > _LONGEST_TEXT:
-            # Of a book what was found of it is looked at.
+            # For a book, only its found passages are checked.
             text = "\n".join(each.hit.text for each in own)
         place = f"{own[0].hit.source}\n{own[0].heading}\n{text}"
         fewest = min(fewest, tuple(each for each in asked if not exact_names.has(place, each)), key=len)
@@ -47,8 +48,8 @@ def lacking(question: str, passages: Sequence[Passage], texts: Mapping[str, str]
 
 
 def looked_for(question: str, lacks: Sequence[ExactName], passages: Sequence[Passage]) -> tuple[str, ...]:
-    """What was looked for and not found, as the question writes it: what it names, else its words that the closest
-    passage and its heading lack."""
+    """The search's target in the question's words: its names, else its words that the closest passage and heading
+    lack."""
     if lacks:
         return tuple(dict.fromkeys(each.text for each in lacks))[:_MOST]
     near = passages[0] if passages else None
@@ -68,7 +69,7 @@ def looked_for(question: str, lacks: Sequence[ExactName], passages: Sequence[Pas
 
 
 def closest(passages: Sequence[Passage], evidence: float) -> Sequence[Passage]:
-    """What a refusal quotes as closest, if anything: whoever records the refusal names it, so that it is erased with
+    """The passage that a refusal quotes as closest, if any: the refusal's record names it, so that it is erased with
     its document."""
     return passages[:1] if evidence >= _TOLD_FROM else ()
 

@@ -131,7 +131,7 @@ class DocumentAnswerer:
             found = self._writer.fingerprint(request, context)
             if found is None:
                 return None
-            # The same words of another version are another prompt: its answers are told apart.
+            # The same words from another prompt version are another prompt with separate answers.
             use = request.prompt
             written = found if use is None else repr((found, use.name, use.version, use.rendered))
         if self._collection is not None:
@@ -210,7 +210,7 @@ class DocumentAnswerer:
         return self._noticed(asked, found, response.with_head(model=self._name).through(refusal.judged))
 
     async def _talked(self, kind: small_talk.Talk, asked: Question, context: Context) -> Response:
-        """What is said to what is no question to be searched, from the catalogue of documents."""
+        """The answer to a message that is not a question for a search, from the catalogue of documents."""
         groups = context.principal.groups
         try:
             chosen = await self._scope(asked.names, context)
@@ -249,12 +249,12 @@ class DocumentAnswerer:
         with steps.step("condense") as step:
             ask = self._ask(context) if self._ask is not None else None
             question = await condense.condensed(asked.question, asked.history, ask, step, MAX_TOKENS)
-        # What a model wrote is one new question, which may have parts of its own.
+        # A rewritten question is one new question, which may have parts of its own.
         return replace(asked, question=question, condensed=step.changed and "\n" in question)
 
     async def _look(self, asked: Question, context: Context) -> Lookup:
         """Search for the question, and for each of its parts."""
-        # Of a follow-up, the question before is part of what is searched, and not asked again.
+        # The search for a follow-up includes the previous question, which is not asked again.
         pieces = [] if asked.condensed or asked.graph == "global" else parts(asked.question)
         whole, *each = await asyncio.gather(
             self.find(asked, context),

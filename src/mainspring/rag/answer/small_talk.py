@@ -1,4 +1,4 @@
-"""What is said to documents and is no question to be searched: greetings, thanks, and questions about the collection.
+"""Answers to messages that are no search: greetings, thanks, and questions about the collection.
 
 Those about the collection are answered from its catalogue: the names, titles, headings and times of the documents that
 the asker may see. Nothing of it comes from a model, and nothing is invented.
@@ -108,7 +108,7 @@ class Outline:
 
 
 def talk(message: str) -> Talk | None:
-    """What kind of talk ``message`` is; None for what is to be searched."""
+    """The kind of small talk in ``message``; None if it is a question to search."""
     if len(message) > _MOST_CHARACTERS:
         return None
     return next((kind for kind, pattern in _PATTERNS.items() if pattern.fullmatch(message)), None)

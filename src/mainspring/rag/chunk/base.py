@@ -1,7 +1,7 @@
 """What chunks and chunkers are, and the material that strategies cut: a document with its sizes, headings and tables.
 
-A strategy chooses spans of the text; ``Material.chunks`` makes chunks of them. Whatever a strategy chose, no chunk
-leaves here above its size, and nothing that is embedded is longer than the model reads.
+A strategy chooses spans of the text; ``Material.chunks`` turns them into chunks. Whatever the strategy, no chunk
+exceeds its size, and no embedded text is longer than the model reads.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ CHUNKER: Kind[[RagSettings, Embedder], Chunker] = Kind(
     builtins="mainspring.rag.chunk.chunking",
     setting="rag.chunker",
 )
-"""Sizes are in the tokens of the embedder, which may also embed what is to be cut."""
+"""Sizes are in the tokens of the embedder, which may also embed candidate text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A span of the text that is to become a chunk. ``heading`` None: the one that it stands under."""
+    """A span of the text that is to become a chunk. ``heading`` None: the heading above the span."""
 
     start: int
     end: int

@@ -44,7 +44,7 @@ def chunk(
 def chunker(settings: RagSettings, embedder: Embedder) -> Chunker:
     """The chunker that ``rag.chunker`` names, with sizes in the tokens of ``embedder``.
 
-    Raises ``SettingsError`` naming the nearest where there is none of that name.
+    Raises ``SettingsError`` with the nearest name if there is no such strategy.
     """
     return plugins.registry().make(CHUNKER, settings.chunker, settings, embedder)
 
@@ -67,7 +67,7 @@ def mainspring_register(registry: Registry) -> None:
 
 
 def narrowed(settings: RagSettings, embedder: Embedder) -> str:
-    """What to say where chunks cannot be as long as the settings want them; empty where they can."""
+    """A warning if chunks cannot be as long as the settings want; empty if they can."""
     most = embedder.max_tokens - RESERVED_TOKENS
     if settings.chunk_tokens <= most:
         return ""

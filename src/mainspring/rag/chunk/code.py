@@ -1,7 +1,7 @@
 """Chunks of source code along its syntax tree: definitions whole where they fit, their path as heading.
 
-What fits is kept, what does not is divided into its children, and small neighbours of one scope are joined again up
-to the size (split, then merge: Zhang et al., cAST, 2025). Chunks are whole lines.
+Nodes that fit are kept, larger ones are split into their children, and small neighbours of one scope are joined again
+up to the size (split, then merge: Zhang et al., cAST, 2025). Chunks are whole lines.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mainspring.rag.chunk.windows import recursive
 
 # Nothing that people write nests deeper.
 _MAX_DEPTH = 100
-# What opens a scope goes with what is in it up to this share of a chunk.
+# The opening of a scope stays with its content up to this share of a chunk.
 _OPENING_FRACTION = 0.25
 
 Scope = tuple[str, ...]

@@ -21,8 +21,8 @@ def parent_child(material: Material, parent_tokens: int) -> list[Span]:
 
 
 def sentence_window(material: Material, around: int, parent_tokens: int) -> list[Span]:
-    """Each sentence with the headings above it; its parent is ``around`` sentences on either side of it, of the same
-    section, as many as ``parent_tokens`` allow."""
+    """Each sentence with the headings above it; its parent has ``around`` sentences on either side, within the section
+    and ``parent_tokens``."""
     found = tiles(material, material.size)
     units = _units(found, material.size)
     sections = _sections(found, units)

@@ -1,4 +1,4 @@
-"""Chunks that end where the subject changes: at the lowest cosines between what stands before and behind a sentence.
+"""Chunks that end where the subject changes: at the lowest cosines between the text before and after a sentence.
 
 Each sentence is embedded once; a group of sentences is the mean of their vectors. (Hearst's TextTiling, 1997, with
 embeddings in place of word counts.)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from mainspring.rag.chunk.base import MAX_CHARACTERS_A_TOKEN, Material, Span, cut
 from mainspring.rag.text import sentences
 
-# A chunk this full ends at a heading, an emptier one takes the next section in as well.
+# A chunk that is at least this full ends at a heading; an emptier one includes the next section.
 _SECTION_FRACTION = 0.25
 
 
@@ -78,7 +78,7 @@ def tiles(material: Material, size: int) -> list[Tile]:
 
 
 def pack(found: Sequence[Tile], size: int, overlap: int, *, sections: bool = True) -> list[tuple[int, int]]:
-    """(first, last) tile of each chunk. Without ``sections`` headings and pages do not begin one."""
+    """(first, last) tile of each chunk. Without ``sections``, headings and pages do not start one."""
     runs: list[tuple[int, int]] = []
     limit = size * MAX_CHARACTERS_A_TOKEN
     first, total = 0, 0
@@ -92,7 +92,7 @@ def pack(found: Sequence[Tile], size: int, overlap: int, *, sections: bool = Tru
             while not section and last > first and found[last].leads:
                 last -= 1
             runs.append((first, last))
-            # What leads begins afresh: an overlap before it might be all that the next chunk has.
+            # A lead-in starts a new chunk: an overlap before it might be all that the next chunk has.
             fresh = section or tile.leads
             first = last + 1 if fresh else _overlapping(found, first, last, index, size, overlap)
             total = sum(part.tokens for part in found[first:index])

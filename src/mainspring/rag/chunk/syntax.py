@@ -1,6 +1,6 @@
 """Syntax trees of source code as lines: which lines each construct covers, and the names of definitions.
 
-Grammars are those of tree-sitter (extra ``code``). Without them Python is read by its own ``ast``.
+Grammars are those of tree-sitter (extra ``code``). Without them, Python is parsed by its own ``ast``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _GRAMMARS = {
     "tsx": ("tree_sitter_typescript", "language_tsx"),
     "java": ("tree_sitter_java", "language"),
     "c": ("tree_sitter_c", "language"),
-    # What is C in a header is C++ as well.
+    # C in a header is valid C++ as well.
     **dict.fromkeys(("h", "cc", "cpp", "cxx", "hpp", "hh", "hxx"), ("tree_sitter_cpp", "language")),
     "cs": ("tree_sitter_c_sharp", "language"),
     "go": ("tree_sitter_go", "language"),
@@ -33,7 +33,7 @@ _GRAMMARS = {
     **dict.fromkeys(("sh", "bash"), ("tree_sitter_bash", "language")),
 }
 _PYTHON = ("py", "pyi")
-# Generated files of many megabytes: their lines say as much as their tree, and nobody waits for it.
+# Generated files of many megabytes: their lines say as much as their tree, which takes too long.
 _MAX_CHARACTERS = 2_000_000
 
 _DEFINES = re.compile(
@@ -48,8 +48,8 @@ _LEADS = re.compile(r"comment|attribute_item|^decorator$|^attribute_list$")
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A construct on the lines ``first`` to ``last`` (from 0). ``name`` is set where it defines something;
-    ``leads``: it belongs to what follows it (a comment, an attribute)."""
+    """A construct on the lines ``first`` to ``last`` (from 0). ``name`` is set if it defines something; ``leads``: it
+    belongs to the next node (a comment, an attribute)."""
 
     first: int
     last: int
@@ -71,7 +71,7 @@ def available(name: str) -> bool:
 
 
 def tree(text: str, name: str) -> Node | None:
-    """The syntax tree of a source file; None where there is none (unknown language, far too large, broken Python).
+    """The syntax tree of a source file; None if there is none (unknown language, far too large, broken Python).
 
     Raises ``MissingExtra`` where the grammar of a known language is not installed.
     """
@@ -116,7 +116,7 @@ def _from_tree_sitter(node: Any) -> Node:
 
     def children() -> Iterator[Node]:
         for child in map(_from_tree_sitter, node.children):
-            # The definition within has the name already.
+            # The inner definition already has the name.
             if wraps and child.name == name:
                 yield from child.children()
             else:

@@ -1,4 +1,4 @@
-"""What a connector is: something that says which documents a source has now, batch by batch.
+"""A connector lists the current documents of a source, batch by batch.
 
 A batch is applied whole before the next is asked for: its vanished documents are removed (or moved, where a new one
 has their content), its sources ingested, and then its cursor is kept. So a sync that dies is repeated from the last
@@ -16,7 +16,7 @@ from mainspring.stores.documents.records import About, Attributes
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Bytes to be ingested: ``key`` names them within the collection, ``load`` reads them when it is their turn.
+    """Bytes to ingest: ``key`` names them within the collection; ``load`` reads them when needed.
 
     ``groups`` is the access list (empty: everyone who sees the collection; None: nothing is said of one),
     ``modified_at`` the source's own time in Unix seconds. ``mark`` is what the source calls this version (an ETag, a
@@ -33,7 +33,7 @@ class Source:
     mark: str = ""
 
     def about(self, source_id: str, recipe: str, groups: frozenset[str]) -> About:
-        """What is known of the document that becomes of it; ``groups`` where it says nothing of an access list."""
+        """The record of the resulting document; ``groups`` if it has no access list."""
         listed = groups if self.groups is None else self.groups
         return About(dict(self.attributes), listed, self.modified_at, source_id, self.mark, recipe)
 
@@ -42,8 +42,8 @@ class Source:
 class SyncState:
     """What is known of a source from earlier syncs.
 
-    ``cursor`` is that of the last batch that was applied (empty: read everything); ``marks`` has each document's key
-    and mark, the mark empty where the document has to be read again.
+    ``cursor`` belongs to the last applied batch (empty: read everything); ``marks`` maps each document's key to its
+    mark, which is empty if the document must be read again.
     """
 
     cursor: str = ""
@@ -52,11 +52,11 @@ class SyncState:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Some of what a source has.
+    """A part of a source's documents.
 
-    ``kept`` are keys that are there and unchanged, ``gone`` keys that are not there any more. ``cursor`` (None: stay)
-    is where the next sync may begin once this batch is applied. ``problems`` are (name, reason) of what could not be
-    read; it keeps what it had.
+    ``kept`` are keys of unchanged documents, ``gone`` keys of removed ones. ``cursor`` (None: stay) is where the next
+    sync may begin once this batch is applied. ``problems`` are (name, reason) of what could not be read; it keeps what
+    it had.
     """
 
     sources: Sequence[Source] = ()
@@ -76,11 +76,11 @@ class Connector(Protocol):
     def location(self) -> str: ...
 
     def owns(self, key: str) -> bool:
-        """Whether a document of this key, which says of no source that it came from it, would be this one's."""
+        """Whether a document of this key without a recorded source would belong to this one."""
         ...
 
     def changes(self, seen: SyncState) -> AsyncIterator[Batch]:
-        """What the source has, as far as it may differ from ``seen``.
+        """The source's contents that may differ from ``seen``.
 
         Raises ``NotFound`` (no such source), ``UpstreamError`` (it does not answer), ``InvalidRequest`` (its options
         are wrong) or ``MissingExtra``.

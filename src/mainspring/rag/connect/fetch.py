@@ -28,7 +28,7 @@ AGENT = "mainspring"
 _USER_AGENT = f"{AGENT}/{__version__} (document connector)"
 _REDIRECTS = 5
 _REDIRECTED = (301, 302, 303, 307, 308)
-# IPv4 addresses that stand in IPv6 ones: NAT64, and 6to4 after its first 16 bits.
+# IPv4 addresses inside IPv6 ones: NAT64, and 6to4 after its first 16 bits.
 _NUMBER = re.compile(r"(?:^|\.)(?:\d+|0x[0-9a-f]*)\.?$", re.IGNORECASE)
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
@@ -55,7 +55,7 @@ class Fetched:
 
 
 def public(address: str) -> bool:
-    """Whether an IP address is one of the public internet; the IPv4 address inside an IPv6 one counts too."""
+    """Whether an IP address belongs to the public internet; an IPv4 address inside an IPv6 one counts too."""
     parsed = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(parsed, ipaddress.IPv6Address):
         inner = parsed.ipv4_mapped or parsed.sixtofour

@@ -52,7 +52,7 @@ class Folder:
         for file in sorted(_files(self.path)):
             real = file.resolve()
             if not real.is_relative_to(self.path):
-                # A link that leads out of the folder: what lies there was not given.
+                # A link out of the folder: its target was not shared.
                 continue
             key = str(real)
             try:
@@ -86,7 +86,7 @@ def _files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     found: list[Path] = []
-    # What cannot be listed is not gone: its documents must not be removed.
+    # A folder that cannot be listed is not gone: its documents must not be removed.
     for folder, folders, names in os.walk(path, onerror=_unreadable):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         found.extend(

@@ -46,8 +46,8 @@ class Mail:
         return key.startswith(f"{self.location}#")
 
     async def changes(self, seen: SyncState) -> AsyncIterator[Batch]:
-        """Batches of new messages with their attachments, then what is gone. Nothing where an mbox is as it was.
-        Where a file is too large to be read nothing is gone, for its message may be known. Raises ``NotFound``."""
+        """Batches of new messages with their attachments, then what is gone. No batch if an mbox is unchanged. Where a
+        file is too large to be read nothing is gone, for its message may be known. Raises ``NotFound``."""
         if not self.path.exists():
             raise NotFound(f"there is no {self.path}", remedy="Give mail that exists", param="source")
         cursor = await asyncio.to_thread(self._cursor)

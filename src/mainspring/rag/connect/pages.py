@@ -18,7 +18,7 @@ _MAX_LINKS = 5_000
 
 @dataclass(slots=True)
 class Links:
-    """Of an HTML page: its title, where it leads to, and what it asks crawlers not to do."""
+    """From an HTML page: its title, its links, and its instructions to crawlers."""
 
     title: str = ""
     urls: list[str] = field(default_factory=list)
@@ -130,5 +130,5 @@ class _Reader(HTMLParser):
             if href.strip() and urlsplit(joined).scheme in ("http", "https"):
                 self.found.urls.append(canonical(joined))
         except ValueError:
-            # Not an address at all, as links by hand sometimes are.
+            # Not an address at all, as in some hand-written links.
             return

@@ -46,8 +46,8 @@ class Spec:
 
     @property
     def groups(self) -> frozenset[str] | None:
-        """Who may see what comes from it and has no access list of its own (empty: everyone who sees the collection;
-        None: nothing is said of it)."""
+        """The groups of its documents without an access list of their own (empty: everyone who sees the collection;
+        None: not set)."""
         named = self.options.get(GROUPS)
         return None if named is None else frozenset(named)
 

@@ -28,8 +28,8 @@ class Follows(Protocol):
 
 @dataclass(slots=True)
 class Sync:
-    """One sync: ``done`` of ``total`` files, both 0 until they are known; ``report`` once it is done, ``error`` where
-    it failed. Times are Unix seconds."""
+    """One sync: ``done`` of ``total`` files, both 0 until they are known; ``report`` once it is done, ``error`` if it
+    failed. Times are Unix seconds."""
 
     state: State
     began_at: float
@@ -71,7 +71,7 @@ class Syncs:
         return sync
 
     async def close(self) -> None:
-        """End what runs. It goes on from its last batch when the source is followed again."""
+        """End what runs. It continues from its last batch when the source is followed again."""
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -1,6 +1,6 @@
 """Rows of a query, each a document: an id column, text columns, and a column that grows with every change.
 
-The database is only read: SQLite is opened so, others are told so, and nothing but one SELECT is accepted.
+The database is only read: SQLite is opened read-only, others are told so, and only a single SELECT is accepted.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class Sql:
     """The rows of ``query`` in the database at ``url`` (SQLAlchemy's form).
 
     ``text`` columns make the document (each under its name where there are several), ``id`` names it, every other
-    column becomes an attribute. With ``changed`` only rows whose value there is at least the last sync's are read:
-    a time or a number that the database sets with each change. Rows that vanish from the query are removed.
+    column becomes an attribute. With ``changed``, only rows whose value there is at least the last sync's are read: a
+    time or a number that the database updates with each change. Rows that vanish from the query are removed.
     ``groups_column`` has each row's access list: a list, or a text with commas or as a JSON list (empty or NULL: the
-    row is for everyone who sees the collection).
-    The password in ``url`` is used and never stored. Raises ``InvalidRequest``.
+    row is for everyone who sees the collection). The password in ``url`` is used and never stored. Raises
+    ``InvalidRequest``.
     """
 
     kind = "sql"

@@ -14,7 +14,7 @@ from mainspring.core.errors import InvalidRequest, MissingExtra, NotFound, Unrea
 from mainspring.rag.connect.base import Batch, Source, SyncState, split
 from mainspring.rag.parse import kinds
 
-# Names under which file systems tell the version of an object, and the time of its last change.
+# Fields in which file systems report an object's version and the time of its last change.
 _VERSIONS = ("ETag", "etag", "md5Hash", "content_md5", "checksum")
 _TIMES = ("LastModified", "last_modified", "mtime", "updated", "modified", "created")
 # An object may change again within one tick of the store's clock: so young a time would not show it.
@@ -46,8 +46,7 @@ class Storage:
         return key == self._url or key.startswith(f"{self._url.rstrip('/')}/")
 
     async def changes(self, seen: SyncState) -> AsyncIterator[Batch]:
-        """One batch with what has another version than it had. Raises ``NotFound``, ``UpstreamError``,
-        ``MissingExtra``."""
+        """One batch with the changed versions. Raises ``NotFound``, ``UpstreamError``, ``MissingExtra``."""
         files, root, found = await asyncio.to_thread(self._listed)
         listed = [self._of(files, root, path, info) for path, info in sorted(found.items())]
         kept = {source.key for source in listed if source.mark and seen.marks.get(source.key) == source.mark}

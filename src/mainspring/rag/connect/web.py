@@ -1,7 +1,7 @@
-"""Web pages of one site: those that a sitemap names, or those that a start page leads to.
+"""Web pages of one site, from its sitemap or by links from a start page.
 
-``robots.txt`` is respected, requests are spaced, and pages that the server says are unchanged (ETag, Last-Modified)
-are not sent again. The cursor keeps where each page leads to, for a page that is not sent shows no links.
+It respects ``robots.txt``, spaces its requests, and does not fetch pages again that the server reports as unchanged
+(ETag, Last-Modified). The cursor keeps where each page leads to, for a page that is not sent shows no links.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _MAX_CRAWL_DELAY_S = 30.0
 
 @dataclass(slots=True)
 class _Crawl:
-    """One crawl: what is to be visited, what was, and what came of it."""
+    """One crawl: its queue, the visited pages, and the results."""
 
     seen: SyncState
     robots: Any
@@ -82,9 +82,9 @@ class Web:
     """The pages of ``url``'s site (same scheme, host and port).
 
     ``url`` is a sitemap or an index of them where it ends in ``.xml`` or ``.xml.gz``, else a start page, whose links
-    are followed ``depth`` steps far. At most ``max_pages`` pages of at most ``max_bytes`` each are read, one every
-    ``delay_s`` seconds (or as slowly as robots.txt asks). ``private_hosts`` are hosts that may be read though
-    their address is not public.
+    are followed ``depth`` steps far. It reads at most ``max_pages`` pages of at most ``max_bytes`` each, one every
+    ``delay_s`` seconds (or as slowly as robots.txt asks). ``private_hosts`` are hosts that may be read though their
+    address is not public.
     """
 
     kind = "web"
@@ -118,10 +118,10 @@ class Web:
         return False
 
     async def changes(self, seen: SyncState) -> AsyncIterator[Batch]:
-        """Batches of pages, then one of what is not there any more.
+        """Batches of pages, then one of removed pages.
 
-        Pages that cannot be read now are problems and stay as they were. Raises ``UpstreamError`` (no answer),
-        ``Forbidden`` (a private address, or robots.txt excludes the start), ``MissingExtra``.
+        Pages that cannot be read now are reported as problems and stay as they were. Raises ``UpstreamError`` (no
+        answer), ``Forbidden`` (a private address, or robots.txt excludes the start), ``MissingExtra``.
         """
         async with Fetcher(
             private_hosts=self._private_hosts, delay_s=self._delay_s, max_bytes=self._max_bytes
@@ -255,7 +255,7 @@ class Web:
 
 
 def _cursor(crawl: _Crawl) -> str:
-    """The links of the pages that are there, as many as fit: a page whose links are not kept is wanted whole again."""
+    """The links of existing pages, as many as fit: a page without stored links is fetched completely again."""
     leads: dict[str, list[str]] = {}
     room = _CURSOR_CHARACTERS
     for url in sorted(crawl.there & crawl.leads.keys(), key=lambda each: (len(crawl.leads[each]), each)):

@@ -1,4 +1,4 @@
-"""One graph of many documents: those that somebody may see, and nothing else.
+"""One graph of many documents, restricted to those that the caller may see.
 
 Names are resolved over these documents only, so that a document which is hidden cannot even make two names one.
 """
@@ -43,7 +43,7 @@ class GraphChunk:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """``subject`` -``predicate``-> ``object`` (numbers of entities), as ``place`` says."""
+    """``subject`` -``predicate``-> ``object`` (numbers of entities), stated at ``place``."""
 
     subject: int
     predicate: str
@@ -57,7 +57,7 @@ class Graph:
 
     ``of``, ``within`` and ``weights`` (int64, int64, float64 of one length) say that entity ``of`` is mentioned in
     chunk ``within``; ``ends`` (int64, (n, 2)) and ``ties`` (float64, (n,)) are pairs of entities and how close they
-    are, in (0, 1]. ``seen`` is a place where each pair stands together.
+    are, in (0, 1]. ``seen`` is a place that mentions each pair together.
     """
 
     names: Sequence[str]
@@ -98,7 +98,7 @@ class Graph:
 
     @cached_property
     def about(self) -> Mapping[tuple[int, int], float]:
-        """For each (entity, chunk) from 0 (mentioned once) to 1 (the chunk stands under its name, or nearly so)."""
+        """For each (entity, chunk) from 0 (mentioned once) to 1 (the chunk's heading names it, or nearly so)."""
         shares = np.clip(self.weights / 1.1 - 0.63, 0.0, 1.0)
         pairs = zip(self.of.tolist(), self.within.tolist(), strict=True)
         return dict(zip(pairs, shares.tolist(), strict=True))

@@ -56,7 +56,7 @@ def themes(found: Sequence[Theme]) -> list[Event]:
 
 
 async def summarised(found: Sequence[Theme], ask: Ask, step: PlanStep, room: int) -> tuple[Theme, ...]:
-    """The themes with summaries by a capable model, in so far as it answers within ``room`` tokens."""
+    """The themes with summaries by a capable model, as far as its answer fits ``room`` tokens."""
     from dataclasses import replace
 
     from mainspring.guards.rewrite.spotlight import neutralise

@@ -38,7 +38,7 @@ def linked(graph: Graph, question: str) -> list[int]:
 
 
 def entity(graph: Graph, name: str) -> int | None:
-    """The entity that somebody calls ``name``; None where there is none."""
+    """The entity called ``name``; None if there is none."""
     for kind in ("name", "term"):
         known = graph.keys.get(resolve.key(name, kind))
         if known is not None:

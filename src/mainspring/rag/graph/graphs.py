@@ -1,4 +1,4 @@
-"""Graphs of collections, as somebody may see them: loaded, joined, kept, and searched.
+"""The graphs of collections as a caller may see them: loads, joins, caches and searches them.
 
 What is kept in memory hangs on the exact documents and generations that a search for the same groups would read, so
 a document that was removed, replaced or closed is in no graph, path or theme from the next question on.
@@ -68,7 +68,7 @@ class Graphs:
         self._read_by: Callable[[Embedder], Embedder] = retriever.reading
 
     def charged(self, context: Context, charged: ChargedModels) -> Graphs:
-        """These graphs, with what is kept of them; what they embed is charged to ``context``."""
+        """These graphs with the shared caches; embedding is charged to ``context``."""
         bound = copy.copy(self)
         bound._read_by = lambda embedder: self._retriever.reading(embedder, context, charged)
         return bound
@@ -76,7 +76,7 @@ class Graphs:
     async def of(
         self, within: Collection | Sequence[Collection], groups: Groups, filters: Filters | None = None
     ) -> JoinedGraph:
-        """The graph of the documents that ``groups`` may see and a filter keeps, of all collections together."""
+        """The graph of the documents that ``groups`` may see and a filter keeps, over all collections."""
         chosen = [within] if isinstance(within, Collection) else list(within)
         tree = filtering.parse(filters)
         scopes = [await self._retriever.scopes.of(collection, groups, tree) for collection in chosen]
@@ -205,7 +205,7 @@ class Graphs:
         groups: Groups,
         filters: Filters | None = None,
     ) -> GraphResult:
-        """The themes that say most about ``question``, and as hits the chunk of each that says most of it, before the
+        """The themes that say most about ``question``, with the most informative chunk of each as a hit, before the
         ``hits`` of the plain search."""
         joined, found = await self.themes(within, k, groups=groups, filters=filters, question=question)
         graph = joined.graph
@@ -225,7 +225,7 @@ class Graphs:
     # --- inside ---------------------------------------------------------------------------------------------------
 
     async def _load(self, scope: Scope) -> dict[str, DocumentGraph]:
-        """The graphs of the scope's documents; those that were read before are not read again."""
+        """The graphs of the scope's documents; cached ones are not read again."""
         collection = scope.collection
         marks = await self._store.marks(collection)
         found: dict[str, DocumentGraph] = {}
@@ -318,7 +318,8 @@ class Graphs:
     async def _cited(
         self, joined: JoinedGraph, steps: Sequence[paths.PathStep], groups: Groups
     ) -> tuple[CitedStep, ...]:
-        """The steps with their words; none where a document of them was replaced, removed or closed meanwhile."""
+        """The steps with their quotes; none if one of their documents was replaced, removed or closed in the
+        meantime."""
         quotes = await self._quotes(joined, [step.place for step in steps], groups)
         found = [(step, quotes[step.place]) for step in steps if step.place in quotes]
         if len(found) < len(steps):

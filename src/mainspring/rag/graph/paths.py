@@ -27,7 +27,7 @@ class PathStep:
 
 
 def between(graph: Graph, start: int, end: int, most: int = MOST_STEPS) -> list[PathStep]:
-    """The closest path of at most ``most`` steps; empty where there is none, or both are one."""
+    """The shortest path of at most ``most`` steps; empty if there is none, or both are the same."""
     best: dict[tuple[int, int], float] = {(start, 0): 0.0}
     came: dict[tuple[int, int], tuple[int, int]] = {}
     waiting: list[tuple[float, int, int]] = [(0.0, 0, start)]
@@ -83,8 +83,8 @@ def step(graph: Graph, one: int, other: int, within: GraphChunk | None = None) -
 
 
 def reached(graph: Graph, asked: Sequence[int], chunk: int, how: ReachedChunk) -> list[PathStep]:
-    """How the chunk was reached: from what the question names, or what the first chunk is about, to the entity that
-    both chunks name, and on to what the second says of it."""
+    """The path to the chunk: from the question's entity, or the first chunk's subject, to the entity that both chunks
+    name, and on to the second chunk's statement about it."""
     there = graph.chunks[chunk]
     bridge = how.entity
     steps: list[PathStep] = []
@@ -109,7 +109,7 @@ def reached(graph: Graph, asked: Sequence[int], chunk: int, how: ReachedChunk) -
 
 
 def _nearest(graph: Graph, inside: Sequence[int], bridge: int, within: GraphChunk) -> int | None:
-    """The entity that a statement of the chunk joins to the bridge, or else the rarest of them."""
+    """The entity that a statement of the chunk connects with the bridge, or else the rarest one."""
     others = [entity for entity in inside if entity != bridge]
     for entity in others:
         pair = min(entity, bridge), max(entity, bridge)
@@ -119,7 +119,7 @@ def _nearest(graph: Graph, inside: Sequence[int], bridge: int, within: GraphChun
 
 
 def _subject(graph: Graph, chunk: int, but: int) -> int | None:
-    """What the chunk is about, as far as headings and mentions tell."""
+    """The chunk's subject, judged by headings and mentions."""
     others = [entity for entity in graph.entities_of.get(chunk, ()) if entity != but]
     return max(
         others, key=lambda entity: (graph.about[entity, chunk], float(graph.rarity[entity]), -entity), default=None

@@ -25,8 +25,8 @@ _MOST_ALIKE = 50
 
 
 def key(name: str, kind: Kind) -> str:
-    """What names that differ in case, punctuation, a leading article or a possessive have in common; of terms,
-    phrases and acronyms the plural as well. Equal for equal entities only as far as spelling tells."""
+    """The common key of names that differ in case, punctuation, a leading article or a possessive; for terms, phrases
+    and acronyms also in the plural. Equal keys mean the same entity only as far as spelling shows."""
     words = _PART.findall(name.casefold().replace("’", "'").replace("'s", ""))
     if len(words) > 1 and words[0] in _ARTICLES:
         words = words[1:]
@@ -50,8 +50,8 @@ def resolve(
     counts: Mapping[str, int], aliases: Iterable[tuple[str, str]] = (), shorts: Iterable[tuple[str, str]] = ()
 ) -> dict[str, str]:
     """The representative of each of the keys ``counts`` (with how often it is said): of those that are one, the most
-    frequent. ``aliases`` are pairs of keys that a text says are one; ``shorts`` are (acronym, what it stands for), and
-    count where all texts agree on that."""
+    frequent. ``aliases`` are pairs of keys that a text equates; ``shorts`` are (acronym, long form), and count if all
+    texts agree."""
     sets = _Sets(counts)
     for one, other in aliases:
         if one in counts and other in counts:
@@ -68,7 +68,7 @@ def resolve(
         if short in counts and long in counts:
             meanings[short].add(long)
     while True:
-        # All are judged before any is joined; what was joined may settle others.
+        # All pairs are judged before any is joined; a join may decide others.
         agreed = [short for short, longs in meanings.items() if len({sets.root(long) for long in longs}) == 1]
         for short in agreed:
             for long in meanings.pop(short):

@@ -24,7 +24,7 @@ class CitedStep:
     end: int
 
     def worded(self, change: Callable[[str], str]) -> CitedStep:
-        """With ``change`` made to what is said."""
+        """With ``change`` applied to its texts."""
         said = (self.subject, self.predicate, self.object, self.quote)
         subject, predicate, thing, quote = (change(each) for each in said)
         return replace(self, subject=subject, predicate=predicate, object=thing, quote=quote)
@@ -56,7 +56,8 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """A community in words: its most central entities, the sentences that say most of them, and its part of all."""
+    """A community in words: its most central entities, the sentences that say most about them, and its share of the
+    whole."""
 
     entities: tuple[str, ...]
     sentences: tuple[CitedStep, ...]
@@ -80,7 +81,7 @@ class GraphResult:
         return steps + [sentence for theme in self.themes for sentence in theme.sentences]
 
     def worded(self, change: Callable[[str], str]) -> GraphResult:
-        """With ``change`` made to what paths and themes say; the hits are as they were."""
+        """With ``change`` applied to the texts of paths and themes; the hits stay."""
         paths = tuple(replace(path, steps=tuple(step.worded(change) for step in path.steps)) for path in self.paths)
         themes = tuple(
             replace(

@@ -1,8 +1,8 @@
 """Spreading activation: from the best hits of a search to chunks that name the same rare things.
 
 A question that needs two passages often names what the first is about and not what the second is about; the first
-passage names that. So each of the best hits activates the entities that it names and the question does not, each of
-those the chunks that name it: most where the entity is rare, and where the chunk stands under its name.
+passage names that. Each of the best hits activates the entities that it names and the question does not; each entity
+activates the chunks that name it: most if the entity is rare, and if the chunk's heading names it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mainspring.rag.graph.read.graph_model import VALUES
 # These were chosen on development questions of HotpotQA, MuSiQue and the sample handbook: docs/guides/graph.md.
 SEEDS = 5
 WEIGHT = 0.6
-# A chunk that stands under the name of an entity counts up to twice, and the rarity of the entity counts so often.
+# A chunk under a heading that names the entity counts up to twice; the exponent of the entity's rarity.
 _ABOUT = 1.0
 _RARITY = 2.0
 # What an entity that the question names gives the chunks that name it.

@@ -1,1 +1,1 @@
-"""Documents into collections, and out of them again."""
+"""Adds documents to collections, and removes them."""

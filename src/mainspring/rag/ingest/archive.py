@@ -1,9 +1,9 @@
 """The file that a collection travels in: a zip of its manifest, documents, texts, and chunks with their vectors.
 
-``manifest.json`` names the embedder and every other member with its sha256. ``documents.jsonl`` has a line a document,
-``texts/<sha256>`` what was read of it, and ``chunks.parquet`` the chunks, each as a span of its document's text, in row
-groups that end where a document does. Nothing in a file is believed before it was compared with the manifest, and no
-member is ever written to a path that the file names. Hashes tell damage; they do not tell who wrote a file.
+``manifest.json`` names the embedder and every other member with its sha256. ``documents.jsonl`` has one line per
+document, ``texts/<sha256>`` its text, and ``chunks.parquet`` the chunks, each as a span of its document's text, in row
+groups that end with a document. Nothing in a file is believed before it was compared with the manifest, and no member
+is ever written to a path that the file names. Hashes tell damage; they do not tell who wrote a file.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class MadeBy(BaseModel):
 
 
 class CollectionInfo(BaseModel):
-    """What the collection was called, who might see it, and what was said of it."""
+    """The collection's name, access and metadata."""
 
     name: str
     groups: tuple[Text, ...]
@@ -138,7 +138,7 @@ class ArchiveWriter:
         self._put(_DOCUMENTS, "".join(f"{line.model_dump_json()}\n" for line in self._lines).encode())
         with self._chunks.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        # Parquet is compressed already.
+        # Parquet is already compressed.
         self._zip.write(self._chunks, _CHUNKS, zipfile.ZIP_STORED)
         self._members[_CHUNKS] = Member(sha256=digest, bytes=self._chunks.stat().st_size)
         manifest = Manifest(
@@ -267,7 +267,7 @@ class Archive:
 
 
 def manifest_of(path: Path) -> Manifest:
-    """The manifest alone, before the rest is read. Raises what ``Archive`` does."""
+    """The manifest alone, before the rest is read. Raises the errors of ``Archive``."""
     with _opened(path) as archive:
         return _manifest(archive, path)[0]
 

@@ -69,7 +69,7 @@ class Attributes:
         wanted = comparison.value if isinstance(comparison.value, tuple) else (comparison.value,)
         if comparison.kind not in ("eq", "in") or not all(isinstance(each, str) for each in wanted):
             return values
-        # A text equals itself and nothing else; an attribute with several values is looked at.
+        # A text equals only itself; an attribute with several values is compared value by value.
         found = {(str, each): values[str, each] for each in wanted if (str, each) in values}
         return found | {key: names for key, names in values.items() if key[0] not in (str, int, float, bool)}
 
@@ -84,5 +84,6 @@ class Attributes:
 
 
 def _key(value: Any) -> _Key:
-    # Equal numbers and truths are told apart by their kind; what cannot be a key is by what it looks like.
+    # Equal numbers and booleans are distinguished by type; values that cannot be keys are compared by their
+    # representation.
     return type(value), value if isinstance(value, str | int | float) else repr(value)

@@ -1,10 +1,10 @@
-"""Forgetting: what was deleted is taken out of every file, in the background, after the commit that deleted it.
+"""Erases deleted data from every file, in the background, after the commit that deleted it.
 
-From that commit on nothing finds it. Then go, in this order: the answers that repeat it (with the session turns and the
-lines of batches' files that they are) and the cached ones of its tenant, its chunks, the versions of tables that still
-hold those, and what the logs of the databases remember. What was under way when it was deleted may still have written
-of it, so everything is looked at a second time once such requests must have ended; then the note goes. A process that
-dies leaves the notes.
+From that commit on nothing finds it. These are then removed, in this order: the answers that repeat it (with their
+session turns and lines of batch files) and its tenant's cached answers, its chunks, the table versions that still
+contain them, and the databases' logs. Requests in progress during the deletion may still have written some of it, so
+everything is checked a second time once they must have ended; then the note is deleted. A process that dies leaves the
+notes.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from mainspring.stores.documents.forgetting import Forgetting
 
 log = logging.getLogger("mainspring.rag")
 
-# How often notes of other processes are looked for, and how much longer than the last round the next one waits: a
-# large table takes long to write anew, and is not to be written all the time.
+# The interval between checks for notes of other processes, and the minimum pause as a multiple of the last round: a
+# large table takes long to rewrite and must not be rewritten constantly.
 _LOOK_S = 5.0
 _REST, _LONGEST_REST_S = 10, 60.0
 # How long a process that ends waits for what it has deleted.
@@ -59,7 +59,7 @@ class Forgetter:
         self._wake.set()
 
     async def close(self) -> None:
-        """Finish what was not looked at yet, within a minute; the rest is noted."""
+        """Finish the first check within a minute; the rest stays noted."""
         if self._worker is not None:
             self._worker.cancel()
             await asyncio.wait((self._worker,))
@@ -125,7 +125,8 @@ class Forgetter:
                 log.warning("what was deleted is not yet taken out of the files: %s", error)
             took = time.monotonic() - began
             await asyncio.sleep(min(_LONGEST_REST_S, _REST * took))
-            # Before Python 3.12 ``wait_for`` loses a cancellation that comes while it ends, and then this never would.
+            # Before Python 3.12, ``wait_for`` loses a cancellation that arrives while it ends, and this would then
+            # never end.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_S):
                     await self._wake.wait()

@@ -1,6 +1,6 @@
 """Attached files on their way into their collections: read in the background, tenants in turn.
 
-Each tenant has one file read at a time, and so many tenants are served at once; who was served longest ago is next.
+Each tenant has one file read at a time, several tenants are served at once, and the one served longest ago is next.
 Small files have places of their own, so that a sentence of one tenant does not wait for the books of others. What is
 deleted meanwhile, here or by another process, is read no further.
 """
@@ -20,7 +20,7 @@ from mainspring.stores import Stores
 from mainspring.stores.documents.collections import Collection, Document
 
 log = logging.getLogger("mainspring.rag")
-# How long the background work waits for a database that failed, and how often it looks for what was deleted elsewhere.
+# The wait for a failed database, and the interval between checks for deletions by other processes.
 RETRY_S = 5.0
 LOOK_S = 5.0
 AT_ONCE = 4
@@ -88,7 +88,7 @@ class Intake:
                 each.task.cancel()
 
     async def close(self) -> None:
-        """Stop; what is being read stays ``in_progress`` and is taken up at the next start."""
+        """Stop; a file being read stays ``in_progress`` and is resumed at the next start."""
         tasks = [each.task for each in self._reading.values()] + ([self._worker] if self._worker else [])
         for task in tasks:
             task.cancel()
@@ -97,7 +97,7 @@ class Intake:
 
     async def _work(self) -> None:
         while True:
-            # Without anything to do there is nothing that could be deleted.
+            # Without work, there is nothing to delete.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S if self._reading else None):
                     await self._wake.wait()
@@ -160,7 +160,7 @@ class Intake:
                 await self._collections.begin(
                     collection, file_id, read.sha256, read.name, file_id=file_id, about=read.about
                 )
-        except Exception as error:  # whatever comes of one file, the others are read
+        except Exception as error:  # A failure of one file does not stop the others
             unexpected = not isinstance(error, MainspringError)
             log.warning("%s was not ingested: %s", document.document_id, error, exc_info=unexpected)
             reason = str(error) or type(error).__name__

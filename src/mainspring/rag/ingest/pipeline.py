@@ -64,11 +64,11 @@ class _Run:
     report: IngestReport = field(default_factory=IngestReport)
 
     def current(self, document: Document | None) -> bool:
-        """Whether nothing but the content can make it necessary to read a document again."""
+        """Whether only the content can make it necessary to read a document again."""
         return document is not None and document.status == "completed" and document.about.recipe == self.recipe
 
     def same(self, document: Document, source: Source) -> bool:
-        """Whether a source of the same bytes would be read as ``document`` was."""
+        """Whether a source of the same bytes would be read like ``document``."""
         return self.current(document) and read_as(document.name) == read_as(source.name)
 
     def about(self, source: Source, document: Document | None = None, *, unread: bool = False) -> About:
@@ -133,9 +133,9 @@ class Ingestor:
         progress: Progress | None = None,
         groups: frozenset[str] | None = None,
     ) -> IngestReport:
-        """Bring the collection in step with what ``connector`` reads. ``advance`` keeps each cursor once all before
-        it is published. ``groups`` is the access list of what has none of its own (None: it stays). Raises what the
-        connector raises; what was applied by then stays."""
+        """Bring the collection in step with what ``connector`` reads. ``advance`` keeps each cursor once all before it
+        is published. ``groups`` is the access list of what has none of its own (None: it stays). Raises the connector's
+        errors; applied batches stay."""
         run = await self._begin(collection, progress, source_id)
         run.groups = groups
         try:
@@ -156,7 +156,7 @@ class Ingestor:
         advance: Told | None = None,
     ) -> Document:
         """Ingest one file that was uploaded; its document. Attributes and groups that are not given stay. ``advance``
-        is told how far it is.
+        is called with the progress.
 
         Raises ``UnreadableDocument`` or ``MissingExtra``, after recording the failure.
         """
@@ -192,7 +192,7 @@ class Ingestor:
         raising: bool = False,
         told: Told | None = None,
     ) -> IngestReport:
-        """Ingest ``sources``. With ``raising`` the first failure is raised once it is recorded.
+        """Ingest ``sources``. With ``raising``, the first failure is raised after it is recorded.
 
         Raises what ``Embedders.get`` raises where the collection's model is not at hand.
         """
@@ -255,13 +255,13 @@ class Ingestor:
             del run.known[key]
             run.report.removed.append(document.name)
         if gone:
-            # What is not to be read any more goes before the long work begins.
+            # Documents that are no longer wanted are removed before the long work starts.
             await forget(self._collections, self._vectors, run.collection)
         await self._ingest(run, sources)
 
     async def _move(self, run: _Run, gone: dict[str, Document], sources: Sequence[Source]) -> Sequence[Source]:
-        """Give documents that vanished, and whose content came back under a new key, that key. What is to be read of
-        ``sources``: the others, and those whose new name makes another title or another kind of file of them."""
+        """Give documents that vanished, and whose content came back under a new key, that key. The ``sources`` to read:
+        new and changed ones, and renamed ones whose new name changes the title or the file type."""
         lost = {each.sha256: key for key, each in sorted(gone.items(), reverse=True) if run.current(each)}
         if not lost:
             return sources
@@ -273,7 +273,7 @@ class Ingestor:
                 continue
             document = gone[key]
             same = run.same(document, source)
-            # Whoever is killed before it was read anew has noted that by the recipe.
+            # The recipe has recorded it even if the process is killed before the document is read again.
             about = run.about(source, document, unread=not same)
             try:
                 await self._collections.describe(run.collection, document.document_id, source.key, source.name, about)

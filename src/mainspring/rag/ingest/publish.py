@@ -1,7 +1,7 @@
 """Publishing: the chunks of parsed documents are embedded and written, then each document is made current.
 
-What dies before a document's commit has published nothing; chunks that it wrote are stale, and are forgotten after
-the next ingest, as are those of generations that were superseded or removed.
+A process that dies before a document's commit has published nothing; its chunks are stale and are removed after the
+next ingestion, like those of superseded or removed generations.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ class Failure:
 class IngestReport:
     """What an ingestion did; sizes in characters, times in seconds.
 
-    ``languages`` are those of the documents that were read, by code, and ``notices`` what follows from them.
-    ``chunks`` were written, ``embedded`` of them with new vectors (``tokens`` long in all) and ``reused`` with ones
-    that the collection had. ``moved`` documents have another name or key and the same content (one whose title or kind
-    changed by it is among ``updated``, too); ``described`` ones other attributes, groups or times. ``flagged``
-    ones hold instructions, ``quarantined`` ones too, and cannot be found until they are released. ``graph_tokens`` are
-    those of a chat model that read entities and relations.
+    ``languages`` are those of the documents that were read, by code, and ``notices`` what follows from them. ``chunks``
+    were written, ``embedded`` of them with new vectors (``tokens`` in all) and ``reused`` with existing ones. ``moved``
+    documents have another name or key and the same content (one whose title or kind changed by it is among ``updated``,
+    too); ``described`` ones other attributes, groups or times. ``flagged`` ones hold instructions, ``quarantined`` ones
+    too, and cannot be found until they are released. ``graph_tokens`` are those of a chat model that read entities and
+    relations.
     """
 
     added: list[str] = field(default_factory=list)
@@ -188,7 +188,7 @@ class Publisher:
         await self._vectors.write(collection.table, rows)
 
     async def _graph(self, collection: Collection, each: Prepared, report: IngestReport) -> str:
-        """What the document says of which entities; empty where nobody is to read that, or it cannot be read."""
+        """The document's graph; empty if none is to be built, or it cannot be read."""
         if self._graphs is None:
             return ""
         pieces = [

@@ -1,4 +1,4 @@
-"""The recipe of a document: a digest of everything but its bytes that decides which chunks are made of it.
+"""The recipe of a document: a digest of everything except its bytes that determines its chunks.
 
 A document whose recipe is another than the present one is read again though its bytes are the same.
 """

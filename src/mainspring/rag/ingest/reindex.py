@@ -1,7 +1,7 @@
-"""Re-indexing: the chunks of a collection, embedded anew with another model, beside those that are searched meanwhile.
+"""Re-indexing: embeds a collection's chunks again with another model, while searches use the old vectors.
 
-The new table is filled from the old one, then follows what is published in between until nothing is left to follow;
-one commit makes it the one that is read. What dies before that commit leaves the old one serving.
+The new table is filled from the old one, then follows new publications until none are left; one commit then makes it
+current. What dies before that commit leaves the old one serving.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mainspring.stores.documents import table_moves
 from mainspring.stores.documents.collections import Collection
 from mainspring.stores.vectors.base import ChunkRow
 
-# Documents whose chunks are read, embedded and written together.
+# The number of documents whose chunks are read, embedded and written together.
 _BATCH_DOCUMENTS = 32
 # Searches that began before the switch may still be reading the old table.
 GRACE_S = 5.0
@@ -36,7 +36,8 @@ async def reindex(
     *,
     grace_s: float = GRACE_S,
 ) -> Collection:
-    """Move ``collection`` to vectors of ``embedder``; as it is afterwards. The old table is dropped ``grace_s`` later.
+    """Move ``collection`` to vectors of ``embedder``; returns the updated collection. The old table is dropped
+    ``grace_s`` later.
 
     Raises ``Conflict`` when the collection is deleted or another re-index of it begins, ``NotFound`` when it is gone.
     """
@@ -46,7 +47,7 @@ async def reindex(
     try:
         return await _move(stores, collection, embedder, table, progress, grace_s)
     except (Conflict, NotFound):
-        # Whoever deleted the collection, or moves it now, has no name of this table any more.
+        # A process that deleted or moves the collection now does not know this table.
         await stores.vectors.drop(table)
         raise
 
@@ -57,7 +58,7 @@ async def _move(
     written: dict[str, tuple[int, int]] = {}
     settled = False
     while True:
-        # The version first: what is published after it was read is followed in the next round.
+        # The version first: later publications are followed in the next round.
         fresh = await stores.collections.get(collection.tenant, collection.id, groups=collection.groups)
         current = await stores.collections.current(fresh, None)
         changed = {name: generation for name, generation in current.items() if written.get(name, (0,))[0] != generation}
@@ -90,7 +91,7 @@ async def _move(
 
 async def reembedded(rows: Sequence[ChunkRow], embedder: Embedder) -> list[ChunkRow]:
     """The same chunks with vectors of ``embedder``. A heading that does not fit the model beside its text loses its
-    outer parts; the header of a table is not put before its later rows again, as chunking it anew would."""
+    outer parts; unlike in new chunks, a table's header is not repeated before its later rows."""
     texts = await asyncio.to_thread(lambda: [_passage(row, embedder) for row in rows])
     vectors = (await embedder.embed(texts)).vectors if texts else []
     return [

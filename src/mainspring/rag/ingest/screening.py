@@ -1,4 +1,4 @@
-"""Documents looked at as they are ingested: do they hold instructions to whoever reads them?"""
+"""Screens documents at ingestion for instructions to their reader."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ class Screener:
             )
 
     async def screen(self, collection: Collection, document_id: str, text: str, *, again: bool = False) -> Screened:
-        """What ``text`` holds and what becomes of the document. ``again``: where nothing is to be done with documents
-        as they come, it is looked at all the same, and what is found flagged."""
+        """The findings in ``text`` and the resulting action. ``again``: screens the document even if screening at
+        ingestion is off, and flags findings."""
         action = self._settings.action
         if action == "off":
             if not again:

@@ -1,4 +1,4 @@
-"""Transfer: a collection into a file and out of it again, into any store, with its vectors as they are.
+"""Transfer: writes a collection to a file and reads it into any store, with its vectors unchanged.
 
 An export is of the documents whose latest ingest is read; an import makes a new collection of the importing tenant.
 Each document of it is published in one commit. An import that dies leaves a collection whose metadata says so, and
@@ -33,7 +33,7 @@ _BATCH_DOCUMENTS, _BATCH_CHUNKS = 64, 1024
 # The metadata of a collection whose import is not complete: the digest of the manifest.
 UNFINISHED = "mainspring.import"
 
-# Roles of an embedding model's files that decide what its vectors are.
+# Roles of an embedding model's files that determine its vectors.
 _DECIDING = ("config", "tokenizer", "weights")
 
 Progress = Callable[[int, int], None]
@@ -67,8 +67,8 @@ async def export_collection(
     fingerprint: str = "",
     progress: Progress | None = None,
 ) -> ExportReport:
-    """Write all of ``collection``, whoever may see its documents, to the new file ``path``, which only its owner can
-    read. ``fingerprint`` is that of the collection's embedder (empty: unknown).
+    """Write all of ``collection``, regardless of access, to the new file ``path``, which only its owner can read.
+    ``fingerprint`` is that of the collection's embedder (empty: unknown).
 
     Raises ``Conflict`` for a file that is there and for a collection that changes meanwhile, ``InvalidRequest`` for
     one without chunks, ``StoreError``.
@@ -116,9 +116,9 @@ async def import_collection(
     reembed: bool = False,
     progress: Progress | None = None,
 ) -> ImportReport:
-    """Make a collection of ``tenant`` from the file ``path``, under ``name`` (None: its own). Access lists stay as
-    they were; ``groups`` are those of whoever imports. With ``reembed`` the vectors are made anew by ``embedder``,
-    whose fingerprint is ``fingerprint`` (empty: unknown).
+    """Make a collection of ``tenant`` from the file ``path``, under ``name`` (None: its own). Access lists stay;
+    ``groups`` are the importer's. With ``reembed``, ``embedder`` computes new vectors; its fingerprint is
+    ``fingerprint`` (empty: unknown).
 
     Raises ``InvalidRequest`` for a file that is not whole, ``Conflict`` for a name that is taken, for vectors of
     another embedder, and where another import of the same collection runs.

@@ -1,4 +1,4 @@
-"""Vectors of chunks, embedded once: what the collection has a vector of already is not embedded again."""
+"""Reuses the vectors of chunks: text with a vector in the collection is not embedded again."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def vectors(
     advance: Callable[[int, int], None] | None = None,
 ) -> Vectors:
     """The vectors of ``texts``, whose ``digests`` are given: from the collection where it has them, else embedded.
-    ``advance`` is told how many of how many there are."""
+    ``advance`` is called with the number done and the total."""
     known = await store.vectors(collection_id, set(digests))
     missing = {name: text for name, text in zip(digests, texts, strict=True) if name not in known}
     tokens = 0

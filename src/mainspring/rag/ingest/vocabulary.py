@@ -1,8 +1,7 @@
 """The words of a collection, with counts and the acronyms that its texts explain, as some groups may see them.
 
-A vocabulary is made of the documents that a search for the same groups would read, and of nothing else: no suggestion
-can give away a word of another document. What was counted is kept per text, so that a changed collection costs its
-changed documents only.
+A vocabulary contains only words of documents that a search for the same groups would read: a suggestion cannot reveal a
+word of another document. Counts are cached per text, so that a changed collection costs only its changed documents.
 """
 
 from __future__ import annotations

@@ -11,14 +11,14 @@ from mainspring.rag.parse.parser import Parser
 
 
 class CoveringParser(Parser):
-    """Reads documents and covers each digit of a card number, so that offsets stay what they are."""
+    """Reads documents and covers each digit of a card number, so that offsets stay valid."""
 
     async def parse(self, source: Path | bytes, name: str = "", *, images: bool = False) -> Parsed:
         return covered(await super().parse(source, name, images=images))
 
 
 def covered(parsed: Parsed) -> Parsed:
-    """``parsed`` with card numbers covered, in its text and wherever it says a part of that again."""
+    """``parsed`` with card numbers covered, in its text and in all copies of its parts."""
     text = cover(parsed.text)
     if text is parsed.text:
         return parsed

@@ -85,7 +85,7 @@ def _limit(memory_mb: int) -> None:
 
 def main() -> None:
     """Keep the pipe to the parent for answers alone, then serve."""
-    # Nobody waits for a document as one waits for an answer.
+    # Documents are less urgent than answers.
     os.nice(_YIELDS)
     _limit(int(sys.argv[1]))
     answers = os.fdopen(os.dup(1), "wb")

@@ -1,7 +1,7 @@
 """Putting a document's text together, with the places of its pages, tables and figures in it.
 
-Every reader writes through a ``Composer``, so that offsets are right by construction: what was added as a table or a
-figure is exactly ``text[start:end]`` of the result.
+Every reader writes through a ``Composer``, so that offsets are right by construction: an added table or figure is
+exactly ``text[start:end]`` of the result.
 """
 
 from __future__ import annotations

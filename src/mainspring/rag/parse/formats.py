@@ -17,16 +17,16 @@ class DocumentReader(Protocol):
 
     @property
     def suffixes(self) -> frozenset[str]:
-        """The endings of names by which its documents are known, in lower case and without the dot."""
+        """The file extensions of its documents, in lower case and without the dot."""
         ...
 
     @property
     def content_types(self) -> frozenset[str]:
-        """The media types under which web servers send its documents: ``text/calendar``."""
+        """The media types of its documents on web servers: ``text/calendar``."""
         ...
 
     def read(self, data: bytes, name: str, options: Options) -> Parsed:
-        """The text and structure of ``data``; a ``Composer`` puts them together. Raises ``UnreadableDocument``."""
+        """The text and structure of ``data``; a ``Composer`` assembles them. Raises ``UnreadableDocument``."""
         ...
 
 

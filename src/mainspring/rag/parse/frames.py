@@ -1,7 +1,7 @@
 """What goes between a parser's child process and its parent: JSON of known shape, and pictures behind it.
 
 A frame is the length of its head (8 bytes, big-endian), the head, and the bytes that the head announces. Nothing in an
-answer is executed or named by the child: a child that a document has taken over can say no more than a document could.
+answer is executed or named by the child: a child that a document has taken over can say no more than a document.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _ERRORS = {each.__name__: each for each in (UnreadableDocument, errors.MissingEx
 
 @dataclass(frozen=True, slots=True)
 class ReadRequest:
-    """A document that is to be read; ``bytes`` of it follow. With ``page`` (from 1) that page is to be drawn instead,
-    with ``quote`` marked."""
+    """A document that is to be read; ``bytes`` of it follow. With ``page`` (from 1), that page is drawn instead, with
+    ``quote`` marked."""
 
     name: str
     bytes: int
@@ -74,7 +74,7 @@ class ReadReply:
 
 
 def most(size: int) -> int:
-    """Bytes that the head of an answer about a document of ``size`` bytes may have."""
+    """Maximum bytes of the head of an answer about a document of ``size`` bytes."""
     return min(_MOST, _LEAST + _TIMES * size)
 
 
@@ -89,7 +89,7 @@ def asked(head: bytes) -> ReadRequest:
 
 
 def answer(found: Answer, size: int) -> list[bytes]:
-    """The frame of an answer about a document of ``size`` bytes, in pieces. What is too large is told as an error."""
+    """The frame of an answer about a document of ``size`` bytes, in pieces. Too large an answer becomes an error."""
     if isinstance(found, MainspringError):
         return [_framed(asdict(ReadReply(failed=_failed(found))))]
     if isinstance(found, PagePicture):
@@ -106,7 +106,7 @@ def answer(found: Answer, size: int) -> list[bytes]:
 
 
 def told(head: bytes) -> ReadReply:
-    """An answer from its head. Raises ``ValueError`` for what no answer is."""
+    """An answer from its head. Raises ``ValueError`` if it is not an answer."""
     if _crowded(head):
         raise ValueError("the answer holds too many values")
     found: ReadReply = _adapter(ReadReply).validate_json(head)

@@ -12,11 +12,11 @@ from pathlib import PurePath
 from mainspring.core.errors import UnreadableDocument
 
 MAX_BYTES = 256 * 2**20
-# What an archive may unpack to: office files are archives, and a bomb is one too.
+# The maximum unpacked size of an archive: office files are archives, and so are bombs.
 MAX_UNPACKED = 1024 * 2**20
 _MAX_MEMBERS = 20_000
 _ENTRY = b"PK\x01\x02"
-# Text packs to a twentieth, repetitive sheets to a hundredth; beyond it something is unpacked that nobody wrote.
+# Text compresses to a twentieth, repetitive sheets to a hundredth; beyond that, nobody wrote the content.
 _MAX_RATIO = 300
 _RATIO_COUNTS_FROM = 64 * 2**20
 
@@ -52,9 +52,9 @@ _CODE = frozenset(
 )
 _IMAGES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\x00", b"MM\x00*", b"BM")
 _HEAD = 8192
-# A page of a manual begins with its title; comments may stand before it.
+# A page of a manual starts with its title; comments may precede it.
 _ROFF = re.compile(rb"^\.(?:TH|Dd|Dt)\s", re.MULTILINE)
-# Signatures have the ending of AsciiDoc too.
+# Signatures have AsciiDoc's extension too.
 _SIGNED = ("asc",)
 _MAIL = re.compile(rb"(?:received|return-path|delivered-to|mime-version|message-id|from|date|subject|to|x-[a-z-]+):")
 _MEMBERS = (("word/", "docx"), ("ppt/", "pptx"), ("xl/", "xlsx"))
@@ -64,7 +64,7 @@ def detect(data: bytes, name: str, further: Mapping[str, str] | None = None) -> 
     """(kind, warning) of a file. ``further`` are kinds by endings of names that tell before the content does: those
     that plugins read.
 
-    Raises ``UnreadableDocument``: empty, too large, encrypted, an archive, or not what its name says.
+    Raises ``UnreadableDocument``: empty, too large, encrypted, an archive, or not of the type that its name says.
     """
     if not data.strip():
         raise UnreadableDocument(f"{name} is empty", remedy="Check that the file was saved or uploaded completely")

@@ -83,7 +83,7 @@ def knows(embedder: Embedder, language: str) -> bool:
 
 
 def unfamiliar(embedder: Embedder, question: str, passages: Sequence[str]) -> str:
-    """What is to be said where question or passages are in a language that the embedder does not know; else empty."""
+    """A warning if the question or the passages are in a language that the embedder does not know; else empty."""
     asked, said = detect(_LONE.sub(" ", question)), main_language(passages)
     problem = ""
     if not knows(embedder, said):
@@ -99,8 +99,7 @@ def unfamiliar(embedder: Embedder, question: str, passages: Sequence[str]) -> st
 
 
 def strange(embedder: Embedder, languages: Mapping[str, int]) -> str:
-    """What is to be said of documents, counted by language, where most of them are in one that the embedder does not
-    know; else empty."""
+    """A warning if most documents, counted by language, are in one that the embedder does not know; else empty."""
     told = {name: count for name, count in languages.items() if name != UNKNOWN}
     main = max(told, key=lambda name: (told[name], name), default=UNKNOWN)
     if knows(embedder, main):

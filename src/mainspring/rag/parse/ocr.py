@@ -30,7 +30,7 @@ class Recogniser:
         self._lines = self._unread = 0
 
     def read(self, pixels: Any, scale: float) -> Sheet:
-        """What stands in ``pixels`` (height x width x 3), of which ``scale`` are a point: a sheet as large."""
+        """The text in ``pixels`` (height x width x 3), of which ``scale`` are a point: a sheet of the same size."""
         result = self.load()(pixels)
         height, width = pixels.shape[0] / scale, pixels.shape[1] / scale
         pieces = []
@@ -46,7 +46,7 @@ class Recogniser:
         return Sheet(pieces, height=height, width=width, recognised=True)
 
     def words(self, pixels: Any) -> str:
-        """What stands in a picture, line by line; empty where it is too little to mean anything."""
+        """The text in a picture, line by line; empty if it is too little to mean anything."""
         if min(pixels.shape[:2]) < 12:
             return ""
         from mainspring.rag.parse.pdf import geometry, tables
@@ -55,14 +55,14 @@ class Recogniser:
         return "\n".join(tables.line(row) for row in geometry.rows(sheet.pieces))
 
     def _count(self, text: str, length: float) -> None:
-        """Note whether a line of ``length`` times its height says as much as a line of that length does."""
+        """Record whether a line of ``length`` times its height has as much text as usual for that length."""
         if length >= _MIN_LENGTH:
             self._lines += 1
             self._unread += len("".join(text.split())) < _MIN_LETTERS * length
 
     @property
     def warning(self) -> str:
-        """That much of what is there was not read; empty otherwise."""
+        """A warning that much of the page was not read; empty otherwise."""
         if self._unread <= _MANY_UNREAD * self._lines:
             return ""
         return (
@@ -91,7 +91,7 @@ class Recogniser:
                     "Det.engine_type": engine,
                     "Cls.engine_type": engine,
                     "Rec.engine_type": engine,
-                    # The classifier turns upright lines upside down more often than it finds one that is.
+                    # The classifier turns upright lines upside down more often than it finds a real one.
                     "Global.use_cls": False,
                     "Global.log_level": "error",
                     # Lines that it is not sure of are counted before they are left out.
@@ -109,8 +109,8 @@ def installed() -> bool:
 
 
 def pixels_of(data: bytes, name: str) -> Any:
-    """The pixels of an image file. Raises ``UnreadableDocument``: damaged, or more than 40 megapixels, which is
-    looked up in its header before anything is unpacked."""
+    """The pixels of an image file. Raises ``UnreadableDocument``: damaged, or more than 40 megapixels according to its
+    header, which is read before unpacking."""
     import cv2
     import numpy
     from PIL import Image, UnidentifiedImageError

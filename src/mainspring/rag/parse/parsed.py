@@ -1,6 +1,6 @@
-"""What a parsed document is: one text, and where its pages, headings, tables and figures lie in it.
+"""A parsed document: one text, and the positions of its pages, headings, tables and figures.
 
-Offsets everywhere are character offsets into ``Parsed.text``: chunks, sentences and citations are spans of it.
+All offsets are character offsets into ``Parsed.text``: chunks, sentences and citations are spans of it.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ class Heading:
 class Table:
     """A table whose row lines cover ``text[start:end]``.
 
-    In the text each row stands alone, with the names of its columns (``| Zone: 3 | Express: 23.95 |``), so that a
-    row can be found and cited by itself. ``rows`` are the cells as they were, the header first where
-    ``header`` is set; a merged cell is repeated in each place that it covers.
+    In the text each row is self-contained, with the names of its columns (``| Zone: 3 | Express: 23.95 |``), so that it
+    can be found and cited by itself. ``rows`` are the cells as they were, the header first where ``header`` is set; a
+    merged cell is repeated in each place that it covers.
     """
 
     start: int
@@ -61,7 +61,7 @@ class Table:
 class Figure:
     """A picture: its caption and what could be read in it (``text``), which cover ``text[start:end]`` of the document.
 
-    ``start == end`` marks where a picture without both stands. ``box`` is where it lies on its page, ``image`` a PNG of
+    ``start == end`` marks the place of a picture without text. ``box`` is where it lies on its page, ``image`` a PNG of
     it where one was asked for.
     """
 
@@ -118,7 +118,7 @@ class Parsed:
 
 
 def heading_paths(headings: tuple[Heading, ...]) -> list[tuple[int, str]]:
-    """(offset, path) in order: from ``offset`` on, text stands under ``path``, such as ``Leave > Sick leave``."""
+    """(offset, path) in order: from ``offset`` on, the text is under ``path``, such as ``Leave > Sick leave``."""
     stack: list[Heading] = []
     paths: list[tuple[int, str]] = []
     for heading in headings:

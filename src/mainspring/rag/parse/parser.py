@@ -1,7 +1,7 @@
 """Parsing documents in a child process with limits on CPU time and memory.
 
 A worker is kept warm: a batch pays for the interpreter and the libraries once. It is replaced when it dies, when a
-document makes it run out of time, and after some hundred documents.
+document exceeds its time, and after some hundred documents.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _PICTURES_SHARE = 0.3
 _LOOK_S = 2.0
 _STILL_S = 60.0
 _ENDING_S = 5.0
-# A page is waited for by somebody.
+# A person waits for a page.
 _DRAWING_S = 10.0
 _T = TypeVar("_T")
 
@@ -81,8 +81,8 @@ class Parser:
         return answer
 
     async def draw(self, data: bytes, name: str, page: int, quote: str = "") -> PagePicture:
-        """Page ``page`` (from 1) of a PDF with ``quote`` marked. Raises ``UnreadableDocument``, as ``parse`` does, also
-        for what is no PDF and for a page that it does not have."""
+        """Page ``page`` (from 1) of a PDF with ``quote`` marked. Raises ``UnreadableDocument`` like ``parse``, also for
+        a file that is no PDF and a page that does not exist."""
         asked = self._asked(data, name, images=False)
         seconds = min(_DRAWING_S, self._settings.parse_timeout_s)
         asked = replace(asked, page=page, quote=quote[:MAX_QUOTE], timeout_s=seconds)
@@ -108,7 +108,7 @@ class Parser:
             try:
                 answer = await self._read(data, asked)
             except _Crashed:
-                # Somebody may have killed it, for memory say: a file that kills it does so twice.
+                # Another cause may have killed it, such as memory pressure: a file that kills it does so twice.
                 answer = await self._read(data, asked)
         if isinstance(answer, MainspringError):
             raise answer
@@ -163,7 +163,7 @@ class Parser:
             ) from None
         except (asyncio.IncompleteReadError, ConnectionError, ValueError):
             with contextlib.suppress(TimeoutError):
-                # What the system has ended says why; what only closed its pipes is ended here.
+                # An exit by signal shows its reason; a child that only closed its pipes is ended here.
                 async with asyncio.timeout(_ENDING_S):
                     await worker.process.wait()
             await _end(worker)

@@ -1,6 +1,6 @@
 """One function a format: bytes to ``Parsed``. They run in the parser's child process, never in the server's.
 
-Heavy libraries are imported where they are used: a worker that only sees PDFs loads nothing else.
+Heavy libraries are imported on use: a worker that reads only PDFs loads nothing else.
 """
 
 from __future__ import annotations

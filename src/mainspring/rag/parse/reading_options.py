@@ -1,4 +1,4 @@
-"""How documents are read: what the parent tells the parser's child process with each of them."""
+"""Options for reading documents, which the parent passes to the parser's child process with each document."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def read_csv(data: bytes, name: str, kind: str) -> Parsed:
     try:
         dialect = csv.Sniffer().sniff(text[:8192], delimiters=",;\t|")
     except csv.Error:
-        # One column, or too few rows to tell: as the name says.
+        # One column, or too few rows to decide: the name decides.
         dialect = csv.excel_tab if name.lower().endswith(".tsv") else csv.excel
     csv.field_size_limit(10_000_000)
     try:
@@ -42,7 +42,8 @@ def read_csv(data: bytes, name: str, kind: str) -> Parsed:
 
 
 def read_json(data: bytes, name: str, kind: str) -> Parsed:
-    """JSON: a list of objects as rows, anything else as it stands. What is no JSON is kept as text, with a warning."""
+    """JSON: a list of objects as rows, anything else as it stands. Text that is not JSON is kept as text, with a
+    warning."""
     text, warning = decode(data, name)
     composer = Composer(name)
     composer.warnings.append(warning)

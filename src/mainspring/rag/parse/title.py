@@ -14,5 +14,5 @@ def title_of(name: str) -> str:
 
 
 def read_as(name: str) -> tuple[str, str]:
-    """What a document's name decides about its chunks: its title, and by its ending how it is read."""
+    """The effect of a document's name on its chunks: its title, and by its extension its reader."""
     return title_of(name), Path(name).suffix.lower()

@@ -1,1 +1,1 @@
-"""What is done to a question before it is searched: each technique a module, each optional, each with its cost."""
+"""Processing of a question before the search: each technique is a module, optional, and has its cost."""

@@ -17,7 +17,7 @@ _CAPITALS = re.compile(r"\b[A-Z][A-Za-z0-9&]{1,9}\b")
 _WORDS_BEFORE = re.compile(r"[^\s()]+")
 _WINDOW = 120
 _MOST = 3
-# Long forms are looked for in the query up to this many words.
+# Long forms of up to this many words are searched in the query.
 _LONGEST = 12
 
 
@@ -38,7 +38,7 @@ def explained(text: str) -> Iterator[tuple[str, str]]:
 
 
 def long_form(short: str, words: Sequence[str]) -> str:
-    """The end of ``words`` that ``short`` stands for; empty where there is none."""
+    """The end of ``words`` that ``short`` abbreviates; empty if there is none."""
     text = " ".join(words)
     place = len(text)
     for index in range(len(short) - 1, -1, -1):
@@ -74,7 +74,7 @@ def expand(
     query: str, expansions: Mapping[str, Sequence[str]], known: Mapping[tuple[str, ...], str]
 ) -> list[tuple[str, str]]:
     """(what the query has, the same in other words) of each acronym and each of the ``known`` meanings in it, at most
-    three. An acronym must be written in capitals, as it is in the documents or all of them."""
+    three. An acronym must be in capitals, as in the documents or completely."""
     found: dict[str, str] = {}
     written = terms.plain(query)
     lowered = " ".join(written)

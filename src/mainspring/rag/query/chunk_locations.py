@@ -19,7 +19,8 @@ MOST, BEGINNING = 100, 240
 
 @dataclass(frozen=True, slots=True)
 class ChunkPlace:
-    """A chunk's document, as it is now; ``chunk`` is None where that was read anew since and has other chunks."""
+    """A chunk's document in its current state; ``chunk`` is None if the document was read again and has other
+    chunks."""
 
     collection: Collection
     document: Document
@@ -31,7 +32,7 @@ class ChunkPlace:
 
 
 class Places:
-    """Looks chunks up by their ids, for whoever may read them."""
+    """Looks chunks up by id, for callers who may read them."""
 
     def __init__(self, collections: Collections, vectors: VectorStore) -> None:
         self._collections = collections
@@ -40,8 +41,8 @@ class Places:
     async def of(
         self, principal: Principal, within: Sequence[str], wanted: Mapping[str, AbstractSet[str]]
     ) -> dict[str, ChunkPlace]:
-        """The places of chunks by their ids; ``wanted`` are those of each document, ``within`` the ids of the
-        collections that those are of. What is gone, and what the principal may not see, is left out."""
+        """The places of chunks by id; ``wanted`` maps documents to chunks, ``within`` are the ids of their collections.
+        What is gone, and what the principal may not see, is left out."""
         found: dict[str, ChunkPlace] = {}
         sought = sorted(wanted)[:MOST]
         for each in within:

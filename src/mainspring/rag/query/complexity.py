@@ -13,7 +13,7 @@ _MANY = re.compile(
     r"versus|vs|steps|ways|reasons|examples|conditions|requirements|exceptions)\b",
     re.IGNORECASE,
 )
-# How things play together is asked of all that is said of them.
+# A question about an interplay concerns everything said about its parts.
 _INTERPLAY = re.compile(
     r"\b(?:interact\w*|interplay|relate to each other|fit together|work together|affect each other|trade-?offs?"
     r"|in depth|in detail|comprehensive\w*|thorough\w*)\b",

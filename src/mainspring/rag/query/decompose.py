@@ -1,4 +1,4 @@
-"""Decomposition: a question that asks several things is searched in its parts as well."""
+"""Decomposition: the parts of a question that asks several things are searched as well."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A plan: the queries that are searched in place of what was asked, and what it cost to find them."""
+"""A plan: the queries that replace the question in the search, and the cost of finding them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class PlanStep:
 
 @dataclass(frozen=True, slots=True)
 class QueryPlan:
-    """Queries, the first of which stands for the question itself, and the steps that made them, in order.
+    """Queries, the first of which represents the question itself, and the steps that made them, in order.
 
     ``top_k`` is how many passages the question deserves (None: as many as usual).
     """
@@ -54,11 +54,11 @@ class QueryPlan:
 
     @classmethod
     def of(cls, text: str) -> QueryPlan:
-        """The plan that searches ``text`` as it is. Raises ``InvalidRequest`` for an empty one."""
+        """The plan that searches ``text`` unchanged. Raises ``InvalidRequest`` for an empty one."""
         return cls((Query(text),)).checked()
 
     def checked(self) -> QueryPlan:
-        """This plan. Raises ``InvalidRequest`` where a query is empty, ``ValueError`` where there is none."""
+        """This plan. Raises ``InvalidRequest`` if a query is empty, ``ValueError`` if there is none."""
         if not self.queries or not any(query.weight > 0 for query in self.queries):
             raise ValueError("a plan needs a query with a weight")
         if not all(query.text.strip() for query in self.queries):
@@ -80,7 +80,7 @@ class QueryPlan:
         return replace(self, queries=(*self.queries, *queries))
 
     def progress(self) -> list[Progress]:
-        """An event for each step: its name, its milliseconds, its tokens, and what came of it."""
+        """An event for each step: its name, its milliseconds, its tokens, and its result."""
         return [Progress(f"query.{step.name}", described(step)) for step in self.steps]
 
 
@@ -110,7 +110,7 @@ class Steps:
 
 
 def unique(queries: Sequence[Query]) -> tuple[Query, ...]:
-    """Queries without those that say again what an earlier one says; its weight is theirs."""
+    """Queries without repetitions of earlier ones, which take over their weight."""
     found: dict[tuple[object, ...], Query] = {}
     for query in queries:
         key = (" ".join(query.text.lower().split()), query.lexical, query.dense, query.passages, id(query.vector))

@@ -1,4 +1,4 @@
-"""What the queries of a plan are embedded as, and what they found, put together."""
+"""The texts to embed for the queries of a plan, and the combination of their results."""
 
 from __future__ import annotations
 

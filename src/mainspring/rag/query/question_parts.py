@@ -14,8 +14,8 @@ from mainspring.rag.query import decompose
 from mainspring.rag.text import terms
 
 _T = TypeVar("_T")
-# Evidence of so many times the threshold is enough; below it, so much of a part's words must stand in one chunk. Set on
-# development questions: of SQuAD's answerable parts none is called missing, of the handbook's 3 of 93.
+# Evidence of this many times the threshold is enough; below it, one chunk must contain this share of a part's words.
+# Set on development questions: of SQuAD's answerable parts none is called missing, of the handbook's 3 of 93.
 _SURE = 1.5
 _SHARE, _LEANING_SHARE = 0.4, 0.3
 
@@ -30,8 +30,8 @@ class QuestionPart:
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """What a question found: all of it, what each part found that the documents answer, and the parts that they do
-    not (as the asker wrote them). ``facts`` are for the retrieval event."""
+    """The results of a question: all hits, the hits of each answered part, and the unanswered parts (as the asker wrote
+    them). ``facts`` are for the retrieval event."""
 
     found: Findings
     each: tuple[Findings, ...]
@@ -62,9 +62,9 @@ def parts(question: str) -> list[QuestionPart]:
 def supported(part: QuestionPart, found: Findings, refuse_below: float) -> bool:
     """Whether the documents speak of a part: much evidence, or enough and a good part of its own words in one place.
 
-    It takes more than for a whole question, which is refused where it is wrong: here the rest is answered. A part that
-    leans on the first one ("and does it come in purple?") is searched with it, so that the evidence is about both; what
-    it asks by itself must be mentioned whatever the evidence is.
+    The threshold is higher than for a whole question, which is refused if wrong: here the rest is still answered. A
+    part that depends on the first one ("and does it come in purple?") is searched with it, so that the evidence
+    concerns both; its own subject must be mentioned whatever the evidence.
     """
     if not found.passages or found.evidence < refuse_below or found.lacks:
         return False

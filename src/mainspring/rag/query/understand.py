@@ -1,7 +1,8 @@
 """From a question to a plan: the techniques that were asked for, one after the other, each timed.
 
 Rules come first; a model is asked where a technique needs its words, and for decisions (what a follow-up means, which
-parts a question has) only where it is capable. Whatever fails leaves the question as it was and says so in its step.
+parts a question has) only where it is capable. A failing technique leaves the question unchanged and records the
+failure in its step.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from mainspring.stores.documents.collections import Collection
 
 Technique = Literal["condense", "spelling", "acronyms", "decompose", "multi_query", "query2doc", "hyde", "complexity"]
 TECHNIQUES: tuple[Technique, ...] = get_args(Technique)
-"""In the order in which they are applied."""
+"""In the order of application."""
 REWRITING: tuple[Technique, ...] = ("condense", "spelling", "acronyms")
 """What ``rewrite_query`` means: by rules and by the documents' own words."""
 _NEED_A_MODEL = ("multi_query", "query2doc", "hyde")
@@ -47,8 +48,8 @@ def techniques(names: object, param: str = "techniques") -> tuple[Technique, ...
 
 @dataclass(frozen=True, slots=True)
 class QueryQuestion:
-    """A question with what it is asked of: ``history`` are the messages before it, ``top_k`` the usual number of
-    passages, ``groups`` those of who asks."""
+    """A question with its context: ``history`` are earlier messages, ``top_k`` the usual number of passages, ``groups``
+    the asker's."""
 
     question: str
     collections: Sequence[Collection]
@@ -76,7 +77,7 @@ class Understanding:
         """The plan for a question. ``max_tokens`` bounds what a model may read and write in all: one is asked only
         where what it may write still fits.
 
-        Raises ``Unsupported``, naming ``param``, where a technique needs a model and there is none.
+        Raises ``Unsupported``, naming ``param``, if a technique needs a model and there is none.
         """
         wanted = set(names)
         for name in _NEED_A_MODEL:

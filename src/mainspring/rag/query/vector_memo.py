@@ -13,7 +13,8 @@ from cachetools import LRUCache
 from mainspring.engines.base import Embedded, Embedder
 
 Kind = Literal["query", "passage"]
-# Longer texts are chunks and documents, which come once. Of 384 dimensions this many are 20 MB with their texts.
+# Longer texts are chunks and documents, which come once. With 384 dimensions, this many take 20 MB including their
+# texts.
 _LONGEST = 600
 _KEPT = 10_000
 
@@ -21,8 +22,8 @@ _KEPT = 10_000
 class CachingEmbedder:
     """Implements ``engines.base.Embedder`` over another. Usable from any thread and event loop.
 
-    ``tokens`` and ``truncated`` count what was read now: nothing for a text that is kept. A vector depends on its
-    text alone, but what somebody is charged for must not tell what others asked: each owner has vectors of its own.
+    ``tokens`` and ``truncated`` count what was read now: nothing for a text that is kept. A vector depends on its text
+    alone, but charges must not reveal what others asked: each owner has a cache of its own.
     """
 
     def __init__(self, embedder: Embedder) -> None:
@@ -32,8 +33,8 @@ class CachingEmbedder:
         self._owner = ""
 
     def of(self, owner: str, embedder: Embedder) -> CachingEmbedder:
-        """What is kept for ``owner``; what is not is read by ``embedder``, which makes the same vectors as this one's.
-        There is one bound for all owners together."""
+        """The cache for ``owner``; missing vectors come from ``embedder``, which makes the same ones. One bound covers
+        all owners."""
         bound = copy.copy(self)
         bound._owner, bound._embedder = owner, embedder
         return bound

@@ -1,8 +1,8 @@
 """Filters over documents, in the language of OpenAI's vector stores: comparisons, joined by ``and`` and ``or``.
 
 A key names an attribute of the document, or one of its own fields (``FIELDS``) where it has no such attribute. Values
-compare within their kind only (text, number, truth): ``gt`` on a text attribute with a number keeps nothing. A
-document without the attribute passes ``ne`` and ``nin``, and nothing else.
+compare within their kind only (text, number, truth): ``gt`` on a text attribute with a number keeps nothing. A document
+without the attribute passes only ``ne`` and ``nin``.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Compound:
-    """``every`` part must match, or else any of them."""
+    """``every``: all parts must match; otherwise any part."""
 
     every: bool
     parts: tuple[Filter, ...]
@@ -156,7 +156,7 @@ def _kind(value: object) -> str:
 
 
 def _same(found: object, value: object) -> bool:
-    # An attribute with several values matches where one of them does.
+    # An attribute with several values matches if one of them does.
     if isinstance(found, list | tuple):
         return any(_same(one, value) for one in found)
     return _kind(found) == _kind(value) and found == value

@@ -1,6 +1,6 @@
 """A chat model as a reranker: shown a window of numbered passages, it says their order (RankGPT, Sun et al. 2023).
 
-The window slides from the last candidates to the first, so that what is good climbs to the front. The reply must be a
+The window slides from the last candidates to the first, so that good ones climb to the front. The reply must be a
 permutation such as ``[2] > [3] > [1]``; one that nearly is is repaired, another leaves the window as it was. Every call
 goes through the model's call ring within the asker's context: it is priced, metered and ended with the request.
 """
@@ -48,7 +48,7 @@ _PLACE = re.compile(r"\[(\d{1,3})\]")
 class Listwise:
     """Reranks with the chat model ``model``, which ``responder`` serves within its call ring.
 
-    ``within`` gives the reranker of one request; used without that, it asks in nobody's name.
+    ``within`` gives the reranker of one request; otherwise it asks on nobody's behalf.
     """
 
     def __init__(self, responder: Responder, model: str, *, fingerprint: str = "", spotlight: bool = True) -> None:
@@ -171,8 +171,8 @@ def starts(count: int) -> list[int]:
 def permutation(reply: str, count: int) -> list[int] | None:
     """The order (from 0) that ``reply`` gives to ``count`` passages.
 
-    Numbers that are repeated or out of range are left out, and passages that it does not name follow in the order they
-    had. None where the reply names fewer than two of them, or is prose around less than half of them.
+    Repeated or invalid numbers are dropped; passages that it does not name follow in their previous order. None if the
+    reply names fewer than two of them, or is prose around less than half of them.
     """
     named = [int(number) - 1 for number in _PLACE.findall(reply)]
     found = list(dict.fromkeys(place for place in named if 0 <= place < count))

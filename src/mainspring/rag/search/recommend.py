@@ -1,4 +1,4 @@
-"""Recommendations: documents that people's conversations cited together.
+"""Recommendations: documents that were cited together in conversations.
 
 Item-to-item collaborative filtering over the recorded retrievals: the documents that the answers of one session cited
 belong together, those of an answer that was rated down do not. Two documents are as close as the cosine of the sets of
@@ -22,7 +22,7 @@ from mainspring.stores.events.log import EventLog
 from mainspring.stores.sql.pages import Page
 
 MIN_SUPPORT = 2
-# The latest events of each kind that are read, so many at a time, and how long what was counted stays.
+# The number of latest events of each kind that are read, the page size, and the lifetime of the counts.
 _EVENTS, _AT_ONCE = 10_000, 1_000
 _KEPT_S = 30.0
 _TENANTS = 64
@@ -41,7 +41,7 @@ class Recommended:
 
 @dataclass(frozen=True, slots=True)
 class CoCitations:
-    """In how many sessions each document was cited, and each pair of them."""
+    """The number of sessions that cited each document, and each pair of documents."""
 
     alone: Mapping[str, int]
     pairs: Mapping[tuple[str, str], int]

@@ -22,9 +22,9 @@ log = logging.getLogger("mainspring.rag")
 async def rerank(reranker: Reranker, query: str, hits: Sequence[Hit], settings: RagSettings) -> list[Hit]:
     """``hits`` (best first) with the first ``rag.rerank_candidates`` of them in a new order.
 
-    Their score becomes the weighted mean of the fused score and the reranker's, the latter scaled from the worst to
-    the best that was read; the others keep their order, behind. ``rerank_score`` is what the reranker said. Where it
-    fails, the order stays as it was.
+    Their score becomes the weighted mean of the fused score and the reranker's, the latter scaled from the worst to the
+    best that was read; the others keep their order, behind. ``rerank_score`` is the reranker's. Where it fails, the
+    order stays as it was.
     """
     count = min(len(hits), settings.rerank_candidates)
     weight = settings.rerank_weight
@@ -34,7 +34,7 @@ async def rerank(reranker: Reranker, query: str, hits: Sequence[Hit], settings: 
     try:
         found = await reranker.rerank(query, texts)
     except EngineError as error:
-        # What was found is worth more than its best order: an endpoint that is down must not end every search.
+        # Hits matter more than their best order: an endpoint that is down must not fail every search.
         log.warning("%s did not rerank: %s", reranker.name, error.message)
         return list(hits)
     scaled = _scaled(found.scores)

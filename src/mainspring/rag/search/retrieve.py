@@ -1,7 +1,7 @@
 """Hybrid retrieval: vectors and BM25, fused, over the current generations of one or more collections.
 
 Every search says for which groups it is made: documents that they may not see are not searched, not counted and not
-named. ``groups=None`` is for maintenance and measurements, never for what somebody asked.
+named. ``groups=None`` is for maintenance and measurements, never for callers.
 """
 
 from __future__ import annotations
@@ -158,8 +158,8 @@ class Retriever:
     def reading(
         self, embedder: Embedder, context: Context | None = None, charged: ChargedModels | None = None
     ) -> Embedder:
-        """``embedder`` as it reads for one request: what ``charged`` makes of it is charged to ``context``, and what
-        the default one has read for the same tenant it does not read again."""
+        """``embedder`` for one request: the embedder that ``charged`` makes charges ``context``, and does not read
+        texts again that the default one has read for the same tenant."""
         inner = embedder if context is None or charged is None else charged.embedder(embedder, context)
         if embedder is not self.embedder:
             return inner
@@ -195,8 +195,8 @@ class Retriever:
         groups: Groups,
         read_by: Callable[[Embedder], Embedder] | None = None,
     ) -> list[Hit]:
-        """The chunks of these ids of some hundred documents at most, as hits that no search has scored (0) but for
-        their cosine to ``query``: those that ``groups`` may see and that are still read."""
+        """The chunks with these ids, of some hundred documents at most, as hits without a search score (0) but with
+        their cosine to ``query``: current ones that ``groups`` may see."""
         scope = await self.scopes.of(collection, groups)
         current = {name: scope.current[name] for name in wanted if name in scope.current}
         if not current:

@@ -1,4 +1,4 @@
-"""What a search may see: the documents of a collection that some groups may read and a filter keeps."""
+"""The scope of a search: the documents of a collection that certain groups may read and a filter keeps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mainspring.stores.vectors.base import CurrentGenerations
 
 Groups = frozenset[str] | None
 """The groups of who asks; None is for maintenance and measurements."""
-# Documents whose attributes are kept in memory, and documents that filters kept, of all filters together.
+# The number of documents whose attributes are cached, and of filtered documents over all filters.
 _DOCUMENTS = 500_000
 _KEPT = 2_000_000
 
@@ -73,7 +73,7 @@ class Scopes:
         return sorted(found, key=lambda document: document.source_key)
 
     async def named(self, collection: Collection, wanted: AnyCollection[str], groups: Groups) -> dict[str, Document]:
-        """Those of the documents that there are and that ``groups`` may see, as the database has them now."""
+        """The existing ones of the documents that ``groups`` may see, from the database."""
         return await self._collections.named(collection, wanted, groups)
 
     def version(self, collection: Collection) -> int:
@@ -81,7 +81,7 @@ class Scopes:
         return self._collections.version(collection)
 
     async def _all(self, collection: Collection, version: int) -> _Known:
-        """All documents as of ``version`` or later. Who may see them is not decided here."""
+        """All documents as of ``version`` or later. This does not decide who may see them."""
         key = (collection.tenant, collection.id)
         known = self._documents.get(key)
         if known is not None and known.version == version:

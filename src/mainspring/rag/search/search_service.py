@@ -46,8 +46,8 @@ _SUMMARY_SENTENCES, _SUMMARY_WORDS, _SUMMARISED_HITS = 4, 120, 8
 class SearchRequest:
     """What is searched, and what is to come with the hits.
 
-    ``queries`` are fused with equal weights. ``facets`` names attributes, ``techniques`` are done to each query,
-    ``spelling`` asks for a suggestion without searching by it.
+    ``queries`` are fused with equal weights. ``facets`` names attributes, ``techniques`` apply to each query,
+    ``spelling`` requests a suggestion without searching for it.
     """
 
     queries: tuple[str, ...]
@@ -94,8 +94,8 @@ class SearchResult:
 
 
 class Search:
-    """Searches one collection for somebody. ``ask`` makes a chat model of a context, ``writer`` writes summaries
-    (None: there is no chat model). ``grounded``: its model can be trusted to, where ``auto`` is asked for."""
+    """Searches one collection for a caller. ``ask`` makes a chat model of a context, ``writer`` writes summaries (None:
+    there is no chat model). ``grounded``: its model can be trusted to, where ``auto`` is asked for."""
 
     def __init__(
         self,
@@ -158,8 +158,8 @@ class Search:
         return tokens
 
     async def search(self, context: Context, store: str, wanted: SearchRequest) -> SearchResult:
-        """Raises ``NotFound`` for a collection that the principal may not see, ``InvalidRequest`` naming the field at
-        fault, ``Unsupported`` where a model is needed and there is none."""
+        """Raises ``NotFound`` for a collection that the principal may not see, ``InvalidRequest`` naming the faulty
+        field, ``Unsupported`` if a model is needed and there is none."""
         collection = await self._collection(context, store)
         groups = context.principal.groups
         with self._tracing.span("search", context) as span:
@@ -185,7 +185,7 @@ class Search:
                 hits = select(candidates, min(wanted.k, plan.top_k or wanted.k), wanted.options)
                 found = SearchResult(
                     queries=tuple(query.text for query in plan.queries),
-                    # Some fifty passages are tokenised and stemmed: others are served meanwhile.
+                    # Some fifty passages are tokenised and stemmed: the loop serves others meanwhile.
                     hits=await asyncio.to_thread(_all_shown, hits, plan, wanted.highlights),
                     facets=facets.facets(candidates, wanted.facets),
                     suggestion=await self._suggestion(collection, context, wanted, steps),
@@ -209,7 +209,7 @@ class Search:
         span: tuple[int, int] | None = None,
         filters: Filter | None = None,
     ) -> list[Hit]:
-        """The documents most like ``text``, or like a document or ``[start:end]`` of it."""
+        """The documents most similar to ``text``, or to a document or its span ``[start:end]``."""
         collection = await self._collection(context, store)
         groups = context.principal.groups
         embedder = self._retriever.reading(await self._retriever.embedder_of(collection), context, self._charged)
@@ -378,7 +378,7 @@ def _extracted(passages: Sequence[extract.Passage], texts: Mapping[str, str]) ->
 
 
 def _hidden(found: SearchResult, hiding: FinishedTextRedactor) -> SearchResult:
-    """What is said of the documents as an answer may say it; the hits are the documents themselves."""
+    """Text about the documents is redacted like an answer; the hits are the documents themselves."""
     summary = found.summary
     if summary is not None:
         quotes = tuple(replace(each, quote=hiding(each.quote)) for each in summary.citations)

@@ -15,7 +15,7 @@ from mainspring.stores.vectors.base import EFFORT
 if TYPE_CHECKING:
     from mainspring.rag.search.hit import Hit
 
-# With all effort so many times as many candidates are looked at as usual, with none so many times fewer.
+# The factor on the number of candidates at full effort; its inverse at no effort.
 _DEEPEST = 4.0
 _DAY_S = 86_400.0
 GraphMode = Literal["off", "local", "global"]
@@ -97,8 +97,8 @@ def select(hits: Sequence[Hit], k: int, options: SearchOptions) -> list[Hit]:
 
 
 def largest_drop(scores: Sequence[float], k: int) -> int:
-    """How many of the first ``k`` scores, sorted descending, stand before the largest drop (Taguchi et al. 2025,
-    Adaptive-k). At least one; all of them where scores fall evenly or there is nothing behind them."""
+    """How many of the first ``k`` scores, sorted descending, precede the largest drop (Taguchi et al. 2025,
+    Adaptive-k). At least one; all of them if scores fall evenly or none follow."""
     drops = [scores[index] - scores[index + 1] for index in range(min(k, len(scores) - 1))]
     if not drops or max(drops) <= 2 * sum(drops) / len(drops):
         return k

@@ -21,10 +21,10 @@ from mainspring.rag.search.selection import SearchOptions
 from mainspring.rag.text import terms
 from mainspring.stores.documents.collections import Collection
 
-# What a text is represented by: its rarest frequent words, and this many evenly spread pieces of it.
+# A text is represented by its rarest frequent words, and this many evenly spread pieces.
 _TERMS = 24
 _PIECES, _PIECE_CHARACTERS = 8, 700
-# Documents are looked for among this many candidates for each one wanted: several chunks are of one document.
+# This many candidates are searched for each wanted document: several chunks belong to one document.
 _CANDIDATES_EACH = 8
 
 

@@ -16,7 +16,7 @@ _WORD = re.compile(r"(?<!\w)[^\W\d_]+(?:['’][^\W\d_]+)?(?!\w)")
 _SHORTEST, _LONG, _LONGEST = 4, 8, 40
 _HALF = 3
 _TWO = 2
-# Each word is compared with most words of the documents: the first so many of a query are.
+# Each word is compared with most words of the documents, so only the first ones of a query are.
 _MOST_WORDS = 16
 
 Count = Callable[[Sequence[str]], Sequence[int]]
@@ -38,9 +38,9 @@ def correct(query: str, vocabulary: Vocabulary, count_tokens: Count) -> tuple[st
 
     Misspelt is a word of at least four letters that the documents have in no form and that is not one token to
     ``count_tokens`` either: a word that much text has is meant as it is written. It is replaced by the nearest word of
-    the documents within one edit (two from eight letters on; exchanged neighbours are one edit), of equally near ones
-    the most frequent, or by two of their words run together. Names in capitals and words with digits stay. The first
-    16 such words are looked at.
+    the documents within one edit (two from eight letters on; swapped neighbours are one edit), the most frequent of
+    equally near ones, or by two of their words joined. Names in capitals and words with digits stay. The first 16 such
+    words are looked at.
     """
     found = [match for match in _WORD.finditer(query) if _suspicious(match.group(), vocabulary)][:_MOST_WORDS]
     if not found:

@@ -117,7 +117,7 @@ def _spans(text: str, block: Sentence) -> list[tuple[int, int]]:
 
 
 def _parts(text: str, start: int, end: int) -> list[tuple[int, int]]:
-    """Long code in parts: before lines that stand at the margin behind a blank line, else between lines."""
+    """Long code in parts: split before lines at the margin after a blank line, else between lines."""
     parts: list[tuple[int, int]] = []
     begin = last = start
     blank = False
@@ -223,7 +223,7 @@ def _line_kind(stripped: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Code:
-    """Fenced code: ``text[start:end]`` is what stands between the fences, ``text[lead:until]`` has them too."""
+    """Fenced code: ``text[start:end]`` is the code between the fences, ``text[lead:until]`` includes them."""
 
     lead: int
     start: int
@@ -244,7 +244,7 @@ def _fenced(text: str) -> list[_Code]:
 
 
 def _paired(text: str, fences: Sequence[re.Match[str]]) -> tuple[list[_Code], re.Match[str] | None, bool]:
-    """(the blocks between pairs of fences, the fence that none closes, whether one that opens stands in a block)."""
+    """(the blocks between pairs of fences, the unclosed fence, whether an opening fence is inside a block)."""
     found: list[_Code] = []
     opening: re.Match[str] | None = None
     odd = False

@@ -28,7 +28,7 @@ _STOP = frozenset(
     "wasn't can't cannot won't let get got just too very up out off over under again there's what's who's "
     "it's".split()
 )
-# Between two parts of one word, or of one number: what stands behind may be the second.
+# Between two parts of one word, or of one number: the next text may be the second part.
 _IN_WORDS, _IN_NUMBERS = frozenset("'"), frozenset(".,:")
 _SUFFIXES = ("ingly", "edly", "ings", "ing", "ied", "ies", "ed", "es", "s", "ly")
 _NUMBER = re.compile(
@@ -65,7 +65,7 @@ def located(text: str) -> Iterator[tuple[str, int, int]]:
     dense = not text.isascii() and _DENSE.search(text) is not None
     for match in (_MIXED if dense else _WORD).finditer(text):
         if dense and _DENSE.match(match.group()):
-            # Without spaces there are no words to be told: neighbouring characters stand for them.
+            # Without spaces there are no words: pairs of neighbouring characters replace them.
             for at, pair in enumerate(pairs(match.group())):
                 yield pair, match.start() + at, match.start() + at + len(pair)
             continue
@@ -100,7 +100,7 @@ def among(asked: Set[str], text: str) -> frozenset[str]:
         return content(text) & asked
     found = set()
     for wanted in asked:
-        # What is stripped off a word stands at its end, but for the y in place of "ies".
+        # Suffixes are stripped at the end of a word, except the y that replaces "ies".
         prefix = wanted[:-1] if wanted.endswith("y") and len(wanted) > 1 else wanted
         number = prefix[0].isdecimal()
         start = lower.find(prefix)
@@ -139,7 +139,7 @@ def overlap(weights: Mapping[str, float], found: Iterable[str]) -> float:
 
 
 def asked(question: str) -> Asked:
-    """What kind of thing a question asks for, as far as its wording tells."""
+    """The kind of thing that a question asks for, if its wording shows it."""
     if _ASKS_DATE.search(question):
         return "date"
     if _ASKS_NUMBER.search(question):

@@ -18,7 +18,7 @@ from mainspring.rag.text import sentences, terms
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _NAME = re.compile(r"(?<=[\w,;:]\s)[A-Z][\w’'-]+")
 _NEGATION = re.compile(r"\b(?:not|never|no|none|neither|nor|without|cannot|nobody|nothing)\b|n[’']t\b", re.IGNORECASE)
-# Words that turn a statement round when one stands in the place of the other.
+# Words that reverse a statement when one replaces the other.
 _UP = (
     r"increas|rais|rise|rose|higher|more|greater|gain|improv|enhanc|promot|activat|upregulat|induc|stimulat|positiv|"
     r"early"
@@ -46,13 +46,12 @@ class Evidence:
     """The features of one claim, each in [0, 1] but where it says otherwise.
 
     ``cosine``: to the closest sentence. ``beside`` and ``within``: the share of the claim's content words in that
-    sentence with its neighbours, and in it alone; ``rare``: ``beside`` with rare words weighing more. ``anywhere``:
-    the share in all passages. ``together``: of neighbouring content words of the claim, the share that stands close
-    together in one sentence. ``placed``: whether the words that the claim adds to the question stand where the rest of
-    it is spoken of: 1 in the best sentence for the rest, less in another, 0 nowhere; the mean (without a question:
-    that of the word that stands furthest from the rest). ``number``, ``name``: 1 for one that no passage has.
-    ``negation``, ``turned``: 1 where only one of claim and sentence is negated, or one speaks of a rise and the other
-    of a fall.
+    sentence with its neighbours, and in it alone; ``rare``: ``beside`` with rare words weighing more. ``anywhere``: the
+    share in all passages. ``together``: of neighbouring content words of the claim, the share that stands close
+    together in one sentence. ``placed``: whether the words that the claim adds to the question are close to the rest of
+    the claim: 1 in the best sentence for the rest, less in another, 0 nowhere; the mean (without a question: the value
+    of the word furthest from the rest). ``number``, ``name``: 1 for one that no passage has. ``negation``, ``turned``:
+    1 where only one of claim and sentence is negated, or one speaks of a rise and the other of a fall.
     """
 
     cosine: float
@@ -114,9 +113,9 @@ def gather(claim: str, found: Sequence[Unit], cosine: Callable[[str], float], qu
 def _placed(
     words: frozenset[str], asked: frozenset[str], contents: Sequence[frozenset[str]], cosines: Sequence[float]
 ) -> float:
-    """Of each word that the claim adds (or each at all): how well the best sentence that has it speaks of the other
-    words, as a share of how well any sentence does. Of the added ones the mean, 0 for one that no sentence has; of all
-    that some sentence has the least."""
+    """For each word that the claim adds (or each word): how well its best sentence covers the other words, as a share
+    of the best coverage by any sentence. Of the added ones the mean, 0 for one that no sentence has; of all that some
+    sentence has the least."""
     added = words - asked if asked else frozenset[str]()
     looked_at = added or words & frozenset(word for each in contents for word in each)
     if not looked_at:

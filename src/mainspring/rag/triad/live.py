@@ -1,4 +1,4 @@
-"""A verdict on one answer that was given: the RAG triad over what is recorded of it, as numbers and nothing else."""
+"""A verdict on one given answer: the RAG triad over its record, as numbers only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mainspring.rag.triad import weights
 from mainspring.rag.triad.metrics import Judge, Triad
 from mainspring.telemetry.plugin_host import PluginHost
 
-# A judge reads so many statements of an answer, and so much of the question and of the answer.
+# Limits of a judge: statements of an answer, and characters of the question and of the answer.
 MOST_CLAIMS = 12
 MOST_CHARACTERS = 20_000
 

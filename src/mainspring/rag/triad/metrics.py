@@ -2,17 +2,17 @@
 
 Everything is computed from an embedding model and shared words; a chat model as ``Judge`` is an option. Faithfulness
 and answer relevancy are logistic models over features that anyone can check (``evidence``, ``relevancy``), fitted on
-development questions of SQuAD. None of these numbers establishes truth. What each one is worth was measured against
-labels on other questions and on claims that people judged (``benchmarks/triad.py``, AUROC with intervals in
+development questions of SQuAD. None of these numbers establishes truth. The value of each was measured against labels
+on other questions and on claims that people judged (``benchmarks/triad.py``, AUROC with intervals in
 docs/guides/evaluation.md). In short:
 
-- *Context relevance* tells the paragraph that answers a question from others, even of the same subject.
-- *Context precision and recall* compare lists for one question; between questions they say nothing of the true ones.
-- *Faithfulness* catches a number, name or negation that was changed in a sentence close to the source, and with the
-  question an answer that belongs elsewhere. Between claims in other words, supported or contradicted, it is a coin.
+- *Context relevance* distinguishes the paragraph that answers a question from others, even on the same subject.
+- *Context precision and recall* compare lists for one question; they say nothing about true values between questions.
+- *Faithfulness* catches a changed number, name or negation in a sentence close to the source, and with the question an
+  answer that belongs elsewhere. For claims in other words, supported or contradicted, it is a coin toss.
 - *Answer relevancy* catches answers about something else; with the passages also a short answer to another question.
 
-Scores lie in [0, 1].
+Scores are in [0, 1].
 """
 
 from __future__ import annotations
@@ -134,8 +134,8 @@ class Triad:
         return sum(each * sum(soft[: rank + 1]) / (rank + 1) for rank, each in enumerate(soft)) / total
 
     async def context_recall(self, question: str, passages: Sequence[str]) -> float:
-        """Whether what is needed was found: half the best passage's relevance, half the share of the question's words
-        that any passage has."""
+        """Whether the necessary text was found: half the best passage's relevance, half the share of the question's
+        words in any passage."""
         relevance = await self.context_relevance(question, passages)
         asked = terms.content(question)
         if not relevance or not asked:
@@ -146,8 +146,8 @@ class Triad:
     async def faithfulness(
         self, answer: str, passages: Sequence[str], question: str = "", *, most: int | None = None
     ) -> Faithfulness:
-        """The first ``most`` claims of an answer (None: all), each with its support by the passages. With the
-        ``question`` it is seen better whether true words are wrongly combined."""
+        """The first ``most`` claims of an answer (None: all), each with its support by the passages. The ``question``
+        helps to recognise wrongly combined true words."""
         found = [await self.claim(text, passages, question) for text in claims(answer)[:most]]
         score = sum(claim.supported for claim in found) / len(found) if found else 1.0
         return Faithfulness(score, tuple(found))
@@ -177,8 +177,8 @@ class Triad:
     async def answer_relevancy(self, question: str, answer: str, passages: Sequence[str] = ()) -> float:
         """Whether the answer speaks of what was asked. An answer that evades scores 0.
 
-        With the ``passages`` that it was made from, an answer to another question is told from one to this; without
-        them a short one hardly can be.
+        With the ``passages`` behind it, an answer to another question can be recognised; without them, a short one
+        hardly can.
         """
         shown = _MARK.sub("", answer).strip()
         if not shown or shown.startswith(REFUSAL) or _EVASIVE.search(shown):

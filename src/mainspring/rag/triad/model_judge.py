@@ -1,8 +1,8 @@
 """A chat model as the judge of the RAG triad: one question a claim, an answer or a passage, replied to by a schema.
 
-Use a model that the catalogue marks ``grounded``: a small one guesses, and ``ChatJudge`` refuses it. What is judged is
-data: every text stands between delimiters that it cannot imitate. A judge is no proof either; ``benchmarks/triad.py
---judge MODEL`` measures one on the same labels as the heuristics.
+Use a model that the catalogue marks ``grounded``: a small one guesses, and ``ChatJudge`` refuses it. Judged texts are
+data: each is between delimiters that it cannot imitate. A judge is no proof either; ``benchmarks/triad.py --judge
+MODEL`` measures one on the same labels as the heuristics.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ def schema(key: str, values: Sequence[str]) -> dict[str, Any]:
 
 
 class ChatJudge:
-    """Implements ``triad.Judge`` with a chat model. ``tokens`` counts what it read and wrote; ``context`` is what it
-    is asked within, and what that costs is charged to (None: a new one for each question, charged to nobody).
+    """Implements ``triad.Judge`` with a chat model. ``tokens`` counts its input and output; its calls run within
+    ``context``, which pays for them (None: a new, uncharged one for each question).
 
     Every method raises ``EngineError`` where the model's reply is not of the schema, and what the model raises.
     """

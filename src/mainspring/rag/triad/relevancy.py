@@ -1,7 +1,7 @@
 """Whether an answer speaks of what was asked: the features of ``Triad``'s answer relevancy.
 
-With the passages that were shown it can be seen where the answer comes from: an answer to this question stands where
-the question's words are, an answer to another one stands elsewhere. Without passages there are only the two texts.
+The shown passages reveal the answer's origin: an answer to this question is found close to the question's words, an
+answer to another one elsewhere. Without passages, there are only the two texts.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class Relevance:
 
     ``cosine``: of question and answer. ``shared``: the share of the question's words in the answer; ``echo``: of the
     answer's words in the question. ``offers``: 1 where it has the kind of thing asked for, 0 where not, 0.5 unknown.
-    ``short``: 1 for at most four content words. Of the sentence that holds the answer: ``held``, the share of the
-    question's words that stand there (rare ones weigh more); ``lead``, that share as a part of the best of any
-    sentence; ``near``, its cosine less that of the closest sentence, plus one. Where no sentence holds it, these are 0.
+    ``short``: 1 for at most four content words. For the sentence that contains the answer: ``held``, the share of the
+    question's words in it (rare ones weigh more); ``lead``, that share relative to the best of any sentence; ``near``,
+    its cosine minus that of the closest sentence, plus one. Where no sentence holds it, these are 0.
     """
 
     cosine: float

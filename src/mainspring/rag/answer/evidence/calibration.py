@@ -1,4 +1,4 @@
-"""Evidence fitted on one's own labelled questions: a logistic regression over ``features``, kept in a JSON file.
+"""Evidence fitted on your own labelled questions: a logistic regression over ``features``, stored in a JSON file.
 
 ``mainspring eval calibrate`` writes such a file; the setting ``rag.calibration`` names it. It then takes the place of
 the built-in evidence, and its threshold that of ``rag.refuse_below``.

@@ -1,7 +1,7 @@
 """What a question names exactly: identifiers, proper names and years, and whether a text has them.
 
 An identifier ("--max-duration", "BORG_RSH", "N8770M", "3.2") is met by itself alone: what differs in one character is
-another thing. A name is met by its words next to each other, however they are joined: "Made Tech" by "madetech/".
+another thing. A name matches its words next to each other, however they are joined: "Made Tech" matches "madetech/".
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _QUESTION_WORDS = frozenset(
     "according about into of as some any all every each not no am".split()
 )
 _LETTERS = re.compile(r"[^\W_]+")
-# Names of more words are sentences. Words of so many letters may be misspelt, as far as this.
+# Names of more words are sentences. Words of at least this many letters may be misspelt, and by this much.
 _LONGEST_NAME, _FUZZY, _CLOSE, _APART = 8, 6, 0.85, 2
 _STATES = dict(
     each.split(":")
@@ -68,7 +68,7 @@ _SQUASH = re.compile(r"[\W_]+")
 
 @dataclass(frozen=True, slots=True)
 class ExactName:
-    """Something that a question names: ``text`` is how it is written there."""
+    """Something that a question names; ``text`` is its spelling there."""
 
     text: str
     kind: Kind
@@ -107,7 +107,7 @@ def has(text: str, each: ExactName) -> bool:
     if each.kind == "identifier":
         return exact(text, each.text)
     if each.kind == "year":
-        # "fatalities_00_14" is of 2000 to 2014, too.
+        # "fatalities_00_14" covers 2000 to 2014, too.
         return re.search(rf"(?<!\d){each.text}(?!\d)|[_'’]{each.text[2:]}(?!\d)", text) is not None
     state = _STATES.get(each.text.lower())
     if state and re.search(rf"\b{state}\b", text):
@@ -128,8 +128,8 @@ def _owned(name: str) -> tuple[str, str]:
 
 
 def _nearly(name: str, text: str) -> bool:
-    """Whether ``text`` has ``name`` with a letter amiss or in other order: of one word or two all of them, close to
-    each other, of more than two more than half of them."""
+    """Whether ``text`` has ``name`` with one wrong letter or in another order: all words of a name of one or two, close
+    to each other, and more than half of a longer one."""
     wanted = [word for word in _LETTERS.findall(name.replace("’s", "'s").replace("'s", " ").lower()) if len(word) > 2]
     if not wanted or len(wanted) > _LONGEST_NAME:
         return False
@@ -162,12 +162,12 @@ def _words(text: str) -> dict[str, list[int]]:
 
 
 def exact(text: str, identifier: str) -> bool:
-    """Whether ``identifier`` stands in ``text`` as a word of its own, in whatever case."""
+    """Whether ``text`` contains ``identifier`` as a word of its own, in any case."""
     return re.search(rf"(?<![\w-]){re.escape(identifier)}(?![\w]|-\w)", text, re.IGNORECASE) is not None
 
 
 def missing(question: str, texts: Iterable[str]) -> tuple[ExactName, ...]:
-    """What ``question`` names that none of ``texts`` has."""
+    """The names of ``question`` that none of ``texts`` has."""
     kept = list(texts)
     return tuple(each for each in named(question) if not any(has(text, each) for text in kept))
 

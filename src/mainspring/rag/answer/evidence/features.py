@@ -34,8 +34,8 @@ rarity, in one chunk; ``sentence_covered``: in one of the best sentences under i
 reranker says of the best chunk, ``late_gap`` how far the next document is behind. ``pairs``: the share of neighbouring
 words of the question that are neighbours in a sentence. ``named_missing``: the share of its names and numbers that the
 best chunk lacks; ``rarest_missing``: whether the chunk lacks its rarest word. ``offered``: whether a sentence offers
-the kind of thing asked for, and ``asks_kind`` whether a kind is asked for at all. ``negation``: one of question and
-best sentence says no. ``words``: tens of content words."""
+the kind of thing that the question asks for; ``asks_kind``: whether it asks for a kind at all. ``negation``: one of
+question and best sentence says no. ``words``: tens of content words."""
 
 _CHUNKS, _SENTENCES = 5, 3
 _NAMED = re.compile(r"(?<=\S\s)[A-Z][\w-]+|\d+(?:[.,:]\d+)*")

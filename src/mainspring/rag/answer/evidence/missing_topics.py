@@ -1,9 +1,9 @@
 """Things that a question asks about and the documents never speak of, in whatever words.
 
-"How many weeks of paid sabbatical are there?" is near to pages about leave, which say nothing of it. A noun of the
-question counts as absent where neither the documents of the best passages nor the other chunks that were found have it,
-or a word close to it in letters, and no word of the passages is close to it in meaning. Questions about the asker's own
-affairs are told in everyday words, which documents write otherwise: they are left alone.
+"How many weeks of paid sabbatical are there?" resembles pages about leave, which do not mention sabbaticals. A noun of
+the question counts as missing if neither the documents of the best passages nor the other chunks have it or a word with
+similar spelling, and no word of the passages is close to it in meaning. Questions about the asker's own affairs are
+told in everyday words, which documents write otherwise: they are left alone.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _ASKS = re.compile(
     r"|must|may|might|will|would|has|have|had)\b",
     re.IGNORECASE,
 )
-# What is computed, or named by its place in a statement, is written in no document in these words.
+# Computed quantities, and parts of statements named by their role, are in no document in these words.
 _COMPUTED = re.compile(
     r"\b(?:increases?|decreases?|changes?|ratio|difference|average|mean|total|sum|percentage|growth|proportion|net)\b",
     re.IGNORECASE,
 )
-# What stands before a noun, or before the word before it.
+# Words before a noun, or before the word in front of it.
 _BEFORE_NOUNS = frozenset("a an the of for on with in about by any no".split())
-# Said of things and not things themselves; money stands in documents as a sign.
+# Properties of things rather than things; documents write money as a sign.
 _SAYS_NOTHING = frozenset(
     "terms words word sentence sentences detail details example examples list summary document documents page pages "
     "person people thing things kind kinds sort sorts type types way ways case cases figure figures amount number "
@@ -91,7 +91,7 @@ async def absent(
 
 
 def _nouns(question: str) -> list[str]:
-    """Words of ``question`` that stand where nouns do, as it writes them; names and what says nothing are left out."""
+    """Words of ``question`` in noun positions, as written; names and empty words are left out."""
     found: list[str] = []
     words = re.findall(r"[^\W\d_]+(?:['’-][^\W\d_]+)*", question)
     for number, word in enumerate(words):

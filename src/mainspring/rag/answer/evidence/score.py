@@ -1,10 +1,10 @@
 """Whether the documents speak of what a question asks: one number from 0 to 1, from what the search found.
 
 A logistic regression on the best chunk's cosine, the best sentence's cosine and the largest share of the question's
-words (weighted by rarity) in one shown chunk. It was fitted on questions about two corpora (SQuAD's paragraphs and
-the sample handbook), each asked of the one that answers them and of the other, and on arithmetic problems; none of
-those are used in reports. ``rag.refuse_below`` is where one off-topic question in twenty gets through. Off-topic
-questions score low; a near miss (right subject, fact not there) does not: telling those apart needs a reader.
+words (weighted by rarity) in one shown chunk. It was fitted on questions about two corpora (SQuAD's paragraphs and the
+sample handbook), each asked of the corpus that answers it and of the other, and on arithmetic problems; reports use
+none of them. ``rag.refuse_below`` is where one off-topic question in twenty gets through. Off-topic questions score
+low; a near miss (right subject, fact not there) does not: telling those apart needs a reader.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Whether a generated sentence is supported by a passage: shared words and cosine, a heuristic and no proof.
 
-It catches sentences about something else, and numbers that no source has. It does not catch a false combination of
-true words. ``Citation.support`` carries the score so that whoever reads it can judge.
+It catches sentences about another subject, and numbers that no source has. It does not catch a false combination of
+true words. ``Citation.support`` carries the score so that the reader can judge.
 """
 
 from __future__ import annotations

@@ -135,7 +135,7 @@ def _value(kind: str, match: re.Match[str]) -> Iterator[Value]:
             unit = f"{parts['kind'].lower()} {unit}" if parts["kind"] in ("working", "business") else unit
             unit = unit.replace("business", "working")
         elif unit:
-            # "five or six" counts nothing; what stands behind a count is not part of the value.
+            # "five or six" is no count; the word after a count is not part of the value.
             unit = "" if terms.stops(unit) else terms.stem(unit)
         if kind == "count":
             text, end = parts["number"], start + len(parts["number"])

@@ -1,6 +1,6 @@
 """How chosen passages are shown: whole units, the value in bold, rows by their columns, code as code.
 
-What is shown of a passage are its own words, but for marks of Markdown; of a row they are its cells.
+A passage is shown in its own words, except for Markdown marks; a row in its cells.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SEVERAL = re.compile(
     re.IGNORECASE,
 )
 _MARK = re.compile(r"\[\d+\]")
-# A list is shown as a whole up to so many words, and looked for so far around its item.
+# A list of up to this many words is shown whole, and is searched this far around its item.
 _LIST_WORDS, _AROUND = 60, 1500
 _MOST_BOLD, _CLOSE = 2, 40
 _LEADS_TO = re.compile(r"\b(?:until|by|within|up to|at most|no later than|no more than|takes?|costs?) $", re.IGNORECASE)
@@ -57,8 +57,8 @@ def several(question: str) -> bool:
 
 
 def whole(passage: Passage, question: str, texts: Mapping[str, str], room: int) -> Passage:
-    """``passage`` with what it is not understood without, as far as that fits ``room`` words: the sentence before one
-    that leans on it, all items of its list where the question asks for several things or the heading above asks."""
+    """``passage`` with the context that it needs, within ``room`` words: the sentence before one that refers to it, and
+    all items of its list if the question asks for several things or the heading above does."""
     text = texts[passage.hit.document_id]
     grown = passage
     if passage.kind == "item" and (several(question) or asks(passage.heading)):
@@ -110,7 +110,7 @@ def bold(sentence: str, question: str) -> str:
     for value in found:
         start, end = value.start, value.start + len(value.text.rstrip())
         before = sentence[:start]
-        # Not within code, an address, or what is bold already.
+        # Not within code, an address, or bold text.
         marked = before.count("`") % 2 or before.count("**") % 2 or "://" in before.rsplit(None, 1)[-1:][-1:]
         if marked or (before and "://" in before.split()[-1] and not before[-1].isspace()):
             continue
@@ -150,7 +150,7 @@ def _alike(passages: Sequence[Passage], question: str) -> list[tuple[Passage, ro
 
 
 def _list(passage: Passage, text: str) -> Passage:
-    """All items of the list that ``passage`` is one of, with what leads in to it."""
+    """All items of the list that contains ``passage``, with its lead-in."""
     begin = max(0, passage.start - _AROUND)
     window = text[begin : passage.end + _AROUND]
     units = [

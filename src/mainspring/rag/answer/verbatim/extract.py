@@ -25,15 +25,15 @@ from mainspring.rag.text import sentences, terms
 _COSINE, _COSINE_UNDER_HEADING = 0.8, 0.7
 _OWN, _BEFORE, _AFTER, _HEADING, _AROUND = 0.9, 0.35, 0.12, 0.3, 0.28
 _OFFER, _FUSED, _CHUNK_COSINE = 0.07, 0.45, 0.5
-# What a sentence has for what is wanted beyond the question's words.
+# Bonus of a sentence for having the kind of thing that the question asks for.
 _WANTED = 0.12
-# What the first sentences below a heading have that asks what is asked: for a cosine of 1, less the further below.
+# Bonus of the first sentences below a heading that asks the question: for a cosine of 1, and less further below.
 _ASKED, _ASKED_FROM, _FURTHER = 1.0, 0.5, 0.6
-# Sentences of one paragraph stand at most so many characters apart.
+# Sentences of one paragraph are at most this many characters apart.
 _GAP = 1
-# What a sentence has that stands next to one already chosen: an answer is read on.
+# Bonus of a sentence next to a chosen one: readers continue there.
 _NEXT = 0.2
-# What a row has for its key standing in the question, and for a range that a value of the question lies in or outside.
+# Bonus of a row if the question contains its key, and for a range that contains or excludes a value of the question.
 _KEY, _RANGE = 0.3, 0.35
 # What a sentence has for the words of the follow-up itself.
 _LATEST = 0.6
@@ -43,8 +43,8 @@ _IDENTIFIER, _NAME = 0.8, 0.5
 _SILENT = 0.4
 # What a pair of a form loses whose value the question has.
 _SAID = 0.6
-# What a sentence loses for each one already chosen from its document, times the doubt about that document: a second
-# source is worth more than a third sentence of the first only where the first may be the wrong one.
+# Malus of a sentence for each one already chosen from its document, times the doubt about that document: a second
+# source is worth more than a third sentence of the first only if the first may be wrong.
 _SAME_DOCUMENT = 0.5
 # A document whose best chunk scores this much less is 1/e times as likely the right one.
 _TEMPERATURE = 0.06
@@ -104,9 +104,9 @@ async def passages(
 ) -> list[Passage]:
     """The sentences of ``shown``, best first.
 
-    ``considered`` are all candidates of the search (they tell which words are rare), ``texts`` the stored text of
-    each document id, ``vector`` the question's. Headings are context and never passages. Chunks whose text is not
-    what is stored at their place are left out.
+    ``considered`` are all candidates of the search (they tell which words are rare), ``texts`` the stored text of each
+    document id, ``vector`` the question's. Headings are context and never passages. Chunks whose text differs from the
+    stored text at their place are left out.
     """
     asked = terms.content(question)
     weights = terms.rarity(asked, [terms.content(f"{hit.heading} {hit.text}") for hit in considered])
@@ -151,8 +151,8 @@ async def passages(
 
 
 def choose(ranked: Sequence[Passage], *, max_sentences: int, max_words: int) -> list[Passage]:
-    """The best passages that fit, best first: those near the best one, none that says the same again. The first is cut
-    to the budget when it alone is longer."""
+    """The best passages that fit, best first: those close to the best score, without repetitions. The first is cut to
+    the budget when it alone is longer."""
     chosen: list[Passage] = []
     room = max_words
     waiting = list(ranked)
@@ -177,7 +177,7 @@ def choose(ranked: Sequence[Passage], *, max_sentences: int, max_words: int) -> 
 
 
 def _read_on(chosen: Sequence[Passage]) -> list[Passage]:
-    """``chosen`` with a sentence that stands behind a better one right behind it."""
+    """``chosen``, with each sentence that follows a better one placed right after it."""
     found: list[Passage] = []
     for passage in chosen:
         behind = next((number + 1 for number, each in enumerate(found) if follows(each, passage)), len(found))
@@ -194,7 +194,7 @@ def follows(one: Passage, other: Passage) -> bool:
 def likelihoods(ranked: Sequence[Passage]) -> dict[str, float]:
     """How likely each document of ``ranked`` is the one that answers, by id; they sum to 1.
 
-    A softmax over the score of each one's best chunk: near 1 where one document stands out, alike where several do.
+    A softmax over the score of each document's best chunk: near 1 if one document stands out, similar if several do.
     """
     scores: dict[str, float] = {}
     for passage in ranked:
@@ -217,8 +217,8 @@ def apart(chosen: Sequence[Passage], grown: Sequence[Passage] = ()) -> list[Pass
 
 
 def _exact(question: str, units: Sequence[_Unit], texts: Mapping[str, str]) -> list[_Unit]:
-    """``units`` with less for those that lack what the question names and others have: an identifier in the unit, its
-    heading or what stands before it, a name or a year anywhere in the document or its name."""
+    """``units`` with lower scores for those that lack a name of the question which others have: an identifier in the
+    unit, its heading or the text before it, a name or a year anywhere in the document or its title."""
     asked = exact_names.named(question)
     if not asked or not units:
         return list(units)
@@ -256,7 +256,7 @@ def _units(
     title = hit.heading.rpartition(" > ")[2]
     opens = bool(title) and text[: hit.start].rstrip().endswith(title)
     below = 0 if opens else -1
-    # A follow-up stands in the last line, behind what it leans on.
+    # A follow-up is in the last line, after the question that it refers to.
     latest = terms.content(question.rpartition("\n")[2]) if "\n" in question else frozenset[str]()
     everything = terms.content(f"{hit.heading} {hit.text}") & asked
     want = question_kind.wanted(question)

@@ -1,7 +1,7 @@
 """What kind of thing a question asks for beyond its words, and whether a sentence has it.
 
-The sentence that repeats a question often says nothing else. What answers has a reason where one is asked for, a value
-with its unit, a name or an identifier that the question does not have, or a yes or no.
+The sentence that repeats a question often says nothing more. An answer contains a reason if the question asks for one,
+a value with its unit, a name or an identifier that the question lacks, or a yes or no.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ _NAME = re.compile(r"(?<=[\w,;:)’'] )[`*_\"“]*(?P<name>[A-Z][\w’'&-]+)")
 
 
 def wanted(question: str) -> Wanted:
-    """What ``question`` asks for, as far as its wording tells."""
+    """The kind of thing that ``question`` asks for, if its wording shows it."""
     last = question.rpartition("\n")[2]
     if _ASKS_REASON.search(last):
         return "reason"
@@ -79,14 +79,14 @@ def wanted(question: str) -> Wanted:
 
 
 def asks(heading: str) -> bool:
-    """Whether ``heading`` is a question: what stands below it is the answer."""
+    """Whether ``heading`` is a question: the text below answers it."""
     return heading.rstrip(" *_`").endswith(("?", "？", "؟"))
 
 
 def has(kind: Wanted, text: str, question: str, asked: frozenset[str]) -> float:
     """How far ``text`` has what is wanted beyond ``question`` (content words ``asked``): from 0 to 1.
 
-    Of a question that wants anything it is always 0, so that all sentences are alike.
+    If the question wants anything, it is always 0, so that all sentences are equal.
     """
     if kind == "reason":
         return float(_REASON.search(text) is not None)

@@ -1,4 +1,4 @@
-"""What a sentence, list item, table row or block of code is good for: which of them may be shown as an answer.
+"""The use of a sentence, list item, table row or block of code: which of them may be shown as an answer.
 
 A statement may. A heading, a question, what only leads in to something ("The fees are as follows:"), a page's footer
 and a stub ("See above.") say nothing by themselves. These are rules over the form of the text, for English and the

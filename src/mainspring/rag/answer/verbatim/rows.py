@@ -25,7 +25,7 @@ _RANGES = (
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """``name`` is its column's (empty: it has none), ``value`` what stands in it."""
+    """``name`` is its column's (empty: none), ``value`` its content."""
 
     name: str
     value: str
@@ -63,10 +63,10 @@ def pair(text: str) -> Cell | None:
 
 
 def columns(row: Row, question: str, most: int = 2) -> tuple[Cell, ...]:
-    """The cells of ``row`` that ``question`` asks for: those whose column it names best, in their order; where it
-    names none, the only one that has the kind of thing asked for. () where that does not tell them apart.
+    """The cells of ``row`` that ``question`` asks for: those in the columns that it names best, in order; if it names
+    none, the only cell with the kind of thing asked for. () where that does not tell them apart.
 
-    Of a follow-up, which stands in the last line, what it names itself counts before what it leans on.
+    In a follow-up, which is in the last line, its own names have priority over the earlier question's.
     """
     if len(row.cells) == 1:
         return row.cells
@@ -82,7 +82,7 @@ def _columns(row: Row, question: str, most: int) -> tuple[Cell, ...]:
     scores = [terms.overlap(weights, (words & asked) - shared) for words in names]
     best = max(scores, default=0.0)
     if best > 0:
-        # Of "Zone 1" and "Zone 3" the one whose other word is asked for as well.
+        # Of "Zone 1" and "Zone 3" the one whose other word the question has too.
         chosen = [cell for cell, score in zip(row.cells, scores, strict=True) if score >= 0.99 * best]
         return tuple(chosen) if len(chosen) <= most else ()
     kind = terms.asked(question)
@@ -93,19 +93,19 @@ def _columns(row: Row, question: str, most: int) -> tuple[Cell, ...]:
 
 
 def matched(row: Row, asked: frozenset[str]) -> float:
-    """The share of the words of the row's key that ``asked`` (the content words of a question) has."""
+    """The share of the words of the row's key that are in ``asked`` (the content words of a question)."""
     return share(row.key.value, asked)
 
 
 def share(text: str, asked: frozenset[str]) -> float:
-    """The share of the content words of ``text`` that ``asked`` has."""
+    """The share of the content words of ``text`` that are in ``asked``."""
     own = terms.content(text)
     return len(own & asked) / len(own) if own else 0.0
 
 
 def within(row: Row, question: str) -> float:
-    """1 where a value of ``question`` lies in a range that a cell of the row gives, -1 where it lies outside of all,
-    0 where there are no such ranges."""
+    """1 if a value of ``question`` is within a range in a cell of the row, -1 if it is outside of all ranges, 0 without
+    ranges."""
     found = 0.0
     for value in values(question):
         amount = _number(value.amount)
@@ -140,7 +140,7 @@ def short(row: Row, cells: Sequence[Cell], *, bold: str = "**") -> str:
 
 
 def _shown_name(cell: Cell, alone: bool) -> str:
-    """The name of a cell's column where it tells more than its value does."""
+    """The name of a cell's column if it says more than the value."""
     if not cell.name or cell.name.lower() in _SAYS_NOTHING or (alone and not _NUMERIC.fullmatch(cell.value)):
         return ""
     return f"{cell.name} "

@@ -20,7 +20,7 @@ log = logging.getLogger("mainspring.rag")
 MOST = 16
 """Units that are read."""
 _WORDS, _HEADING_PARTS, _BEFORE_WORDS = 60, 2, 24
-# What is read as surely right counts so much beside the score of words and cosines; a logit of so much is half of it.
+# The weight of a certain reading beside the score of words and cosines; this logit counts half of it.
 _WEIGHT, _HALF, _SLOPE = 1.0, 2.0, 0.4
 
 

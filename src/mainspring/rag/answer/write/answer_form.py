@@ -1,5 +1,5 @@
-"""What kind of answer a question wishes for: its form, its plainness, its language. By rules, for English questions;
-the language is told for others too."""
+"""What kind of answer a question wishes for: its form, its plainness, its language. Rules decide, for English
+questions; the language is detected for others too."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Wish:
 
 
 def wish(question: str) -> Wish:
-    """What ``question`` (its last line, where earlier questions stand before it) wishes for."""
+    """The form that ``question`` wants (in its last line, if earlier questions precede it)."""
     last = question.strip().rsplit("\n", 1)[-1]
     asked = language.detect(last)
     named = _ANSWERED_IN.search(last)

@@ -33,7 +33,7 @@ class Calculation:
 
 
 def calculation(reply: str) -> Calculation | None:
-    """The first calculation in a model's ``reply``; None where there is none, or it cannot be done.
+    """The first calculation in a model's ``reply``; None if there is none or it cannot be computed.
 
     Only the numbers and the signs are taken: what the model says it makes is not looked at.
     """

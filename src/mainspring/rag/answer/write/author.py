@@ -1,4 +1,4 @@
-"""One written answer: what the model is asked over the notes of one prompt, and what becomes of its replies."""
+"""One written answer: the prompts over one set of notes, and the handling of replies."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ MOST_TOKENS = 160
 class Author:
     """Writes one answer to ``question`` over ``notes`` (at least one), in the way ``wish`` says.
 
-    ``instruction`` opens the prompt, ``again`` says why an earlier answer could not be
-    shown. ``light`` delimits the notes (None: they are only kept from imitating the chat template). ``closing`` is what
-    is said behind an answer that cites what it is given, ``rare`` says which words name something.
+    ``instruction`` opens the prompt, ``again`` says why an earlier answer could not be shown. ``light`` delimits the
+    notes (None: they are only kept from imitating the chat template). ``closing`` makes the text after an answer from
+    its citations; ``rare`` says which words name something.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Author:
         self.checked = Checked(notes, texts, question, wish, self._again, most=most, rare=rare)
 
     def messages(self, task: str) -> tuple[Message, ...]:
-        """The prompt: alike for all calls of this answer, but for the ``task`` at its end."""
+        """The prompt: the same for all calls of this answer, except for the ``task`` at its end."""
         return prompt(self._instruction, self._notes, self._question, task, self._light)
 
     async def stated(self) -> float | None:
@@ -148,7 +148,8 @@ class Author:
         return reply.text, reply.usage
 
     async def _computed(self) -> Response | None:
-        """A calculation whose numbers all stand in notes (or in the question), done by code; None without one."""
+        """A calculation whose numbers are all in notes (or in the question), computed by code; None if there is
+        none."""
         reply = await self._ask(prompts.task(self._wish), Sampling(max_tokens=_CALCULATION_TOKENS, temperature=0.0))
         found = arithmetic.calculation(reply.text)
         if found is None:
@@ -177,8 +178,8 @@ class Author:
         return Response(Head(model=""), events())
 
     def _bearing(self, found: arithmetic.Calculation) -> list[Note] | None:
-        """The first note that has each number of a calculation, those of the question left out; None where one stands
-        nowhere, or none stands in a note."""
+        """The first note that has each number of a calculation, except the question's numbers; None if one is nowhere,
+        or none is in a note."""
         asked = _amounts(self._question)
         cited: list[Note] = []
         for term in found.terms:
@@ -203,7 +204,7 @@ def prompt(
 
 
 def likelihood(reply: Answer) -> float | None:
-    """The probability of "yes" that the first token of ``reply`` tells; None where there is none or it is neither."""
+    """The probability of "yes" from the first token of ``reply``; None if it is missing or neither yes nor no."""
     told = reply.choices[0].logprobs if reply.choices else []
     if not told:
         return None

@@ -1,8 +1,8 @@
 """A stream of text becomes sentences with sources: each is held against the note that it names before it is sent.
 
-A sentence that its note does not bear out may be right by another note; else, where there is nothing to quote for it
-(of a comparison, a summary, another language), it is written again once from its note alone; what still is not borne
-out gives way to the note's own words. So nothing leaves here that was not checked.
+A sentence that its note does not support may be supported by another note. Otherwise, if nothing can be quoted instead
+(a comparison, a summary, another language), it is rewritten once from its note alone; if it is still unsupported, the
+note's own words replace it. So nothing leaves here that was not checked.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _TOGETHER = 3
 
 @dataclass(slots=True)
 class SentenceTally:
-    """What became of the sentences of one answer."""
+    """The outcome for the sentences of one answer."""
 
     written: int = 0
     rewritten: int = 0
@@ -165,7 +165,7 @@ class Checked:
         if not re.search(r"\w", text) or len(self._shown) >= self._most:
             return None
         if _EVASIVE.search(text):
-            # Whether the documents answer was decided before: what is left to show is the best note itself.
+            # The decision that the documents answer was made before: the best note itself can still be shown.
             return None if self._shown else self._quoted(self._best(marks))
         found, problems = self._verdict(text, marks)
         if found is not None:
@@ -183,8 +183,8 @@ class Checked:
         return found or self._quoted(number)
 
     def _verdict(self, text: str, marks: Sequence[int]) -> tuple[CheckedSentence | None, list[Problem]]:
-        """The sentence by the first of its notes (or two that it names, together) that bears it out, or what is wrong
-        with it by the note that it names."""
+        """The sentence with the first of its notes (or two that it names, together) that supports it, or the fault that
+        its note shows."""
         ways: list[tuple[int, ...]] = [(mark,) for mark in marks]
         ways += list(combinations(marks, 2))
         others = [number for number in self._by_fit(text) if number not in marks]
@@ -227,8 +227,8 @@ class Checked:
         )
 
     def _divided(self, text: str, numbers: Sequence[int]) -> list[Problem]:
-        """What is wrong with a sentence by several notes: each of its clauses must stand in one of them, and each of
-        them must bear out a clause. Held against all of them at once it could give one thing the number of another."""
+        """The fault of a sentence with several notes: one of them must support each of its clauses, and each must
+        support a clause. Held against all of them at once it could give one thing the number of another."""
         clauses = [clause for clause in claims.clauses(text) if terms_in(clause)]
         borne: dict[int, int] = {}
         for clause in clauses:

@@ -1,9 +1,9 @@
-"""What in a written sentence does not stand in the source that it cites: numbers, units, names, dates, polarity.
+"""Finds claims in a written sentence that its cited source does not have: numbers, units, names, dates, polarity.
 
 Rules that anyone can check, and strict ones: a sentence that they reject is written again or replaced by the source's
-own words, so that a false alarm costs style and a miss costs truth. They do not understand: a false combination of
-things that all stand in the source passes, which is why a source is a sentence, a list item or a row with what is
-around it, and never a page.
+own words, so that a false alarm costs style and a miss costs truth. The rules do not understand: a false combination of
+things in the source passes, which is why a source is a sentence, a list item or a row with its surroundings, and never
+a page.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from mainspring.rag.answer.write.numbers import identifiers, numbers
 from mainspring.rag.text import terms
 
 Rare = Callable[[str], bool]
-"""Whether a word (lower case) is one that much text does not have."""
+"""Whether a word (lower case) is rare in general text."""
 Kind = Literal["number", "unit", "name", "date", "negation", "turned", "words"]
 
-# So much of the content words of a sentence must stand in its source: what it only has from the question is asked for,
-# and not borne out ("the body can be repaired for free" of a note that speaks of coffee).
+# The source must contain this share of a sentence's content words: words of the question alone are asked and not
+# supported ("the body can be repaired for free" with a note about coffee).
 LEAST_SHARED = 0.5
 # Easier words are other words.
 LEAST_SIMPLE = 0.25
@@ -39,7 +39,7 @@ _UNIT_WORDS = {
     "month": ("month", "year"),
 }
 _FACTORS = {"week": 7.0, "hour": 60.0, "year": 12.0, "second": 1 / 60}
-# What a number may be of without its unit standing beside it: that is for the words around it to say.
+# Things that a number may count without a unit beside it: the surrounding words decide.
 _FREE = ("count", "year")
 _ONE = frozenset({1.0})
 _WORD = re.compile(r"[^\W_]+(?:['’.&-][^\W_]+)*")
@@ -82,7 +82,7 @@ class Problem:
     text: str
 
     def described(self) -> str:
-        """For the model that is to write the sentence again."""
+        """The instruction for rewriting the sentence."""
         match self.kind:
             case "negation" | "turned":
                 return f'"{self.text}" says the contrary of the source'
@@ -102,12 +102,12 @@ def problems(
     least: float = LEAST_SHARED,
     rare: Rare | None = None,
 ) -> list[Problem]:
-    """What of ``sentence`` is not borne out by ``source``; empty where all of it is.
+    """The parts of ``sentence`` that ``source`` does not support; empty if it supports all.
 
-    ``names`` are words around the source (its document's name and headings): names, units, plain words and amounts may
-    stand there too. Words of the ``question`` may be repeated, but for those that ``rare`` says name something; numbers
-    and names of it only where the source has them. ``least`` is the share of the content words that must stand in the
-    source or around it. Of a ``translated`` sentence only numbers and identifiers can be compared.
+    ``names`` are words around the source (its document's name and headings), which also support names, units, plain
+    words and amounts. Words of the ``question`` may be repeated, except those that ``rare`` counts as names; its
+    numbers and names only if the source has them. ``least`` is the share of the content words that the source or its
+    surroundings must contain. Of a ``translated`` sentence only numbers and identifiers can be compared.
     """
     body = _OPENING.sub("", sentence, count=1)
     around = f"{names}\n{source}"
@@ -124,8 +124,8 @@ def problems(
 
 
 def shared(sentence: str, source: str, question: str = "") -> float:
-    """The share of the content words of ``sentence``, values left out, that stand in ``source`` or ``question``; 1
-    without any."""
+    """The share of the content words of ``sentence``, without values, that are in ``source`` or ``question``; 1 if it
+    has none."""
     said = terms.content(_without_values(sentence))
     if not said:
         return 1.0
@@ -221,7 +221,7 @@ def _units(sentence: str, source: str) -> list[Problem]:
             continue
         amounts = _amounts(value.text)
         same = [other for other in theirs if amounts & _amounts(other.text)]
-        # Beside the number stands another unit, or the unit stands nowhere.
+        # Another unit follows the number, or the unit is nowhere.
         other_unit = same and all(each.kind not in _FREE or _counts(each) for each in same)
         words = _UNIT_WORDS.get(value.unit, (value.unit,))
         named = value.kind in ("date", "time") or any(word and word in lowered for word in words)
@@ -236,7 +236,7 @@ def _counts(value: Value) -> bool:
 
 
 def _dated(value: Value, source: str) -> bool:
-    """Whether each part of a date stands in ``source``: it may be written in another order there."""
+    """Whether ``source`` contains each part of a date, in any order."""
     if value.kind not in ("date", "time"):
         return False
     parts = re.findall(r"[^\W\d_]{3,}|\d+", value.text.lower())
@@ -276,14 +276,14 @@ def _names(sentence: str, source: str, names: str) -> list[Problem]:
         if len(word) > _SHORT and word.lower() in run_together:
             continue
         if word in dated or any(letter.isdigit() for letter in word):
-            # Those are compared as what they are.
+            # They are compared by type.
             continue
         found.append(Problem("name", word))
     return found
 
 
 def _forms(word: str) -> list[str]:
-    """``word`` without a possessive, and its parts where it is hyphenated; stemmed too."""
+    """``word`` without a possessive, and the parts of a hyphenated one; also stemmed."""
     bare = re.sub(r"['’]s?\Z", "", word)
     parts = re.split(r"[-’'&.]", bare)
     return [bare, *parts, *(terms.stem(part.lower()) for part in (bare, *parts))]
@@ -299,7 +299,7 @@ def _polarity(sentence: str, source: str) -> list[Problem]:
             # What no clause speaks of is not denied by any.
             found += [Problem("negation", said.strip())] if negative(said) else []
             continue
-        # A "not" must stand in the clause itself; one that is missing may be told in another way.
+        # A "not" must be in the clause itself; a missing one may be expressed in another way.
         if negative(said) != negative(nearest) and (negative(said) or negative(sentence) != negative(source)):
             found.append(Problem("negation", said.strip()))
     return found or _turned(sentence, source)

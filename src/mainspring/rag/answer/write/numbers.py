@@ -1,4 +1,4 @@
-"""Numbers of a text, whatever they are written like: ``1,000`` is 1000, ``thirty`` is 30, ``3.2 million`` is 3200000.
+"""Numbers in a text, in any notation: ``1,000`` is 1000, ``thirty`` is 30, ``3.2 million`` is 3200000.
 
 A number inside an identifier (``CS19-0400``, ``v2.1``) is part of that name and no amount.
 """
@@ -75,7 +75,7 @@ def _named(text: str) -> list[tuple[int, int]]:
 
 
 def _is_amount(text: str) -> bool:
-    """Whether what looks like an identifier is an amount: ``30kg``, ``30-day``, ``10-to-15``."""
+    """Whether an apparent identifier is an amount: ``30kg``, ``30-day``, ``10-to-15``."""
     parts = re.split(r"[-_/.]", text)
     if _MEASURED.match(text):
         return True
@@ -99,7 +99,7 @@ def _numbers(text: str) -> Iterator[Number]:
 
 
 def _said(words: str) -> Iterator[float]:
-    """The amounts that spelt-out ``words`` say: one, but for words that make no one number together."""
+    """The amounts in spelt-out ``words``: one, except for words that form several numbers."""
     total = current = 0.0
     begun = False
     for word in _BETWEEN.split(words):

@@ -53,7 +53,7 @@ def candidates(passages: Sequence[Passage], most: int = MOST) -> list[Candidate]
 
 
 def notes(sources: Sequence[ContextSpan], passages: Sequence[Passage], question: str) -> list[Note]:
-    """``sources`` with the ``passages`` that stand in each; those without one are left out."""
+    """``sources`` with the ``passages`` in each; sources without one are left out."""
     found = []
     for source in sources:
         inside = tuple(

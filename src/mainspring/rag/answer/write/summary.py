@@ -1,7 +1,7 @@
 """What a summary is written over: of each section of one document, or of one section, the sentences that say most.
 
-The document is the one whose name or title the question has, else that of the best passage. Long documents are not read
-by the model: what stands for a section are its sentences with most of the words that the section repeats.
+The document is the one whose name or title the question has, else that of the best passage. The model does not read
+long documents: a section is represented by its sentences with most of the words that it repeats.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mainspring.rag.text.sentences import Sentence
 
 MOST = 14
 """Sentences that stand for a document."""
-# So much of a text is looked at, and sentences between so many words say something by themselves.
+# The part of a text that is read, and the length range of self-contained sentences.
 _CHARACTERS = 400_000
 _SHORTEST, _LONGEST = 5, 60
 _ABOUT = terms.content(
@@ -60,7 +60,7 @@ def passages(question: str, found: Sequence[Passage], texts: Mapping[str, str]) 
 
 
 def _named(asked: frozenset[str], passage: Passage) -> float:
-    """The share of the question's words that the name or the title of the passage's document has."""
+    """The share of the question's words in the name or the title of the passage's document."""
     return len(asked & _names(passage)) / len(asked) if asked else 0.0
 
 
@@ -82,21 +82,21 @@ def _sections(text: str) -> list[_Section]:
 
 
 def _chosen(text: str, sections: Sequence[_Section]) -> list[tuple[str, Sentence]]:
-    """The best sentence of each section, then the second best, and so on, as long as there is room; in order."""
+    """The best sentence of each section, then the second best, and so on, while there is room; in order."""
     ranked = [(each.heading, _ranked(text, each.sentences)) for each in sections]
     chosen: list[tuple[str, Sentence]] = []
     for place in range(MOST):
         row = [(heading, found[place]) for heading, found in ranked if place < len(found)]
         room = MOST - len(chosen)
-        # Of more sections than there is room for, some from everywhere.
+        # If there are more sections than fit, a sample from everywhere.
         step = max(1.0, len(row) / room) if room else 0.0
         chosen += [row[int(at * step)] for at in range(min(len(row), room))]
     return sorted(chosen, key=lambda each: each[1].start)
 
 
 def _ranked(text: str, found: Sequence[Sentence]) -> list[Sentence]:
-    """``found`` with those first that have most of the words which are frequent among them; the first one, which often
-    says what it is about, counts half as much again."""
+    """``found``, sorted by the number of their frequent words; the first passage, which often states the subject,
+    counts half as much again."""
     contents = [terms.content(text[each.start : each.end]) for each in found]
     counts = Counter(word for words in contents for word in words)
     weights = [

@@ -85,8 +85,8 @@ class NoteWriter(AnswerWriter):
         return reading
 
     def quotes(self, question: str, passages: Sequence[Passage]) -> bool:
-        """Whether the documents' own words answer better where nobody said which is wanted: a row with a cell that the
-        question names, and what a small model would only say in other words, at the risk of the wrong note."""
+        """Whether the documents' own words answer better if the caller did not choose: a row with a cell that the
+        question names, or text that a small model would only paraphrase, at the risk of the wrong note."""
         wished = wish(question)
         if not passages or wished.form not in _QUOTED or wished.simple or wished.language != "en":
             return False
@@ -141,7 +141,7 @@ class NoteWriter(AnswerWriter):
     async def _settled(
         self, author: Author, events: AsyncIterator[Event], context: Context
     ) -> AsyncGenerator[Event, None]:
-        """``events``; what became of the sentences, and how long it took, settles with the answer."""
+        """``events``; the outcome of the sentences and the time are settled with the answer."""
         with span_of(self._tracing, "write", context) as span:
             async for event in events:
                 if isinstance(event, Finish):

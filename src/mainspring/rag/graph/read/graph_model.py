@@ -1,4 +1,4 @@
-"""The graph of one document: entities, where they are mentioned, and what the text says of two of them.
+"""The graph of one document: entities, their mentions, and the statements about pairs of them.
 
 It is kept as one JSON text a generation of a document. Offsets are character offsets into the parsed text.
 """
@@ -14,8 +14,8 @@ import orjson
 from mainspring.core.errors import StoreError
 
 Kind = Literal["name", "term", "phrase", "acronym", "code", "date", "amount"]
-"""``name``: capitalised; ``term``: a heading, a title, a table's row or what the text defines; ``phrase``: words that
-stand together and count once some other place makes an entity of them; ``code``: identifiers and model numbers."""
+"""``name``: capitalised; ``term``: a heading, a title, a table's row or a defined term; ``phrase``: adjacent words,
+which count once another place makes an entity of them; ``code``: identifiers and model numbers."""
 VALUES: frozenset[str] = frozenset(("date", "amount"))
 """Kinds that are what relations state, and nothing to walk through."""
 VERSION = 1
@@ -61,9 +61,9 @@ class GraphPiece:
 
 @dataclass(frozen=True, slots=True)
 class DocumentGraph:
-    """What one generation of a document says. ``about`` are pairs (entity, piece): the piece stands under a heading
-    or title that names the entity. ``aliases`` are pairs of entities that the text says are one. ``by`` is what read
-    it: ``rules``, or the model's name."""
+    """What one generation of a document says. ``about`` are pairs (entity, piece): a heading or title above the piece
+    names the entity. ``aliases`` are pairs of entities that the text says are one. ``by`` is what read it: ``rules``,
+    or the model's name."""
 
     entities: tuple[Entity, ...] = ()
     mentions: tuple[Mention, ...] = ()

@@ -1,4 +1,4 @@
-"""Names in a sentence, by rules: capitalised words, codes, dates, amounts, and words that stand together.
+"""Names in a sentence, by rules: capitalised words, codes, dates, amounts, and compound terms.
 
 English and languages that write names as it does; where every noun is capitalised (German) names are found among
 them, and scripts without capitals have none.
@@ -45,7 +45,7 @@ _OPENING = frozenset(
     "toward towards two three four five six seven eight nine ten one none nobody everyone someone anyone what which "
     "who whom whose when where why how yes no thus hence therefore because unless except per via plus".split()
 )
-# Offices: "the CEO of X Corp" is two things, what somebody is and where.
+# Offices: "the CEO of X Corp" names two things, a role and an organisation.
 ROLES = frozenset(
     "ceo cfo cto coo cio cmo cso cpo president vice-president chairman chairwoman chairperson chair director head "
     "founder co-founder cofounder mayor minister secretary governor owner captain manager treasurer principal editor "
@@ -103,7 +103,7 @@ def pronoun(text: str, start: int, end: int) -> tuple[int, int] | None:
 
 
 def titled(line: str) -> bool:
-    """Whether a heading's words are capitalised as a name's are."""
+    """Whether a heading is capitalised like a name."""
     words = [word for word in _TOKEN.findall(line) if word.lower() not in _INSIDE and not terms.stops(word.lower())]
     return bool(words) and all(word[0].isupper() or word[0].isdigit() for word in words)
 
@@ -122,7 +122,7 @@ def _within(match: re.Match[str], taken: list[FoundName]) -> bool:
 
 
 def _opens(text: str, at: int, start: int) -> bool:
-    """Whether nothing but quotes and brackets, or a colon, stands before ``at``."""
+    """Whether only quotes and brackets, or a colon, precede ``at``."""
     before = text[max(start, at - 3) : at].rstrip(" \"'“‘(")
     return not before or before[-1] in ":;—"
 
@@ -132,7 +132,7 @@ def _capital(token: str) -> bool:
 
 
 def _run(text: str, tokens: list[re.Match[str]], at: int) -> int:
-    """The index behind the last token of the name that begins with token ``at``; ``at`` where none does."""
+    """The index after the last token of the name that starts with token ``at``; ``at`` if none does."""
     if not _capital(tokens[at].group()):
         return at
     stop = at + 1
@@ -176,7 +176,7 @@ def _name(text: str, run: list[re.Match[str]], opening: bool) -> FoundName | Non
     start, end = run[0].start(), run[-1].end()
     name = _clean(text[start:end])
     if all(each.group().lower() in ROLES for each in run):
-        # An office is what somebody has to do with the name behind it.
+        # An office relates a person to the name after it.
         return None
     if len(name) < 2 or (len(run) == 1 and name.lower() in _ABBREVIATED):
         return None

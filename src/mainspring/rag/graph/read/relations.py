@@ -61,7 +61,7 @@ class StatedRelation:
 
 
 def between(text: str, found: Sequence[FoundName]) -> Iterator[StatedRelation]:
-    """What stands before each name says what the last name before it, or the sentence's first, has to do with it.
+    """The text before each name relates it to the previous name or to the sentence's first name.
 
     Names in a parenthesis that is closed by then are passed over, and so are phrases.
     """
@@ -97,7 +97,7 @@ def _before(text: str, found: Sequence[FoundName], second: int) -> int | None:
 
 
 def is_a(text: str, found: Sequence[FoundName], end: int) -> tuple[int, str, int, int] | None:
-    """(index, what it is, where that stands) where a sentence says what the first name is."""
+    """(index, kind, position) if a sentence says what the first name is."""
     if not found:
         return None
     match = _IS_A.match(text, found[0].end, end)
@@ -124,7 +124,7 @@ def cells(row: str) -> list[tuple[str, str, int, int]]:
 
 
 def _office(text: str, name: FoundName, gap: str) -> str:
-    """What the next name is to ``name`` where that says which office it holds; ``gap`` stands between them."""
+    """The relation of the next name to ``name`` if the text between, ``gap``, names an office."""
     before = _OFFICE_OF.search(text[max(0, name.start - _FARTHEST) : name.start])
     if before is not None and _IS.match(gap) and not re.search(r"[.;!?]\s", before.group()):
         return _role(before["said"])

@@ -36,7 +36,7 @@ _LONGEST_VALUE = 80
 
 def extract(text: str, pieces: Sequence[GraphPiece], headings: Sequence[str], title: str = "") -> DocumentGraph:
     """The graph of ``text``, whose chunks are ``pieces`` under ``headings`` (a path such as ``Leave > Sick leave``, or
-    empty); ``title`` is what the document's name says."""
+    empty); ``title`` comes from the document's name."""
     return _Reading(text, pieces, headings, title).graph()
 
 
@@ -182,7 +182,7 @@ class _Reading:
                 self._alias(entities[index - 1], entities[index])
 
     def _row(self, row: sentences.Sentence) -> None:
-        """The first cell names the row; the others are what its columns say of it."""
+        """The first cell names the row; the other cells are statements about it, named by their columns."""
         if row.end - row.start > 4 * _LONGEST_SENTENCE:
             return
         cells = relations.cells(self.text[row.start : row.end])
@@ -209,7 +209,7 @@ class _Reading:
             self.about.update((entities[0], piece) for piece in self._holding(row.start, row.end))
 
     def _explained(self) -> None:
-        """Acronyms and what they stand for."""
+        """Acronyms and their long forms."""
         for short, long in acronyms.explained(self.text):
             self._alias(self.made.entity(short, "acronym"), self.made.entity(_article(long), "term"))
 

@@ -50,7 +50,7 @@ class _Converter:
         self._at = 0
         self._out: list[str] = []
         self._style = ""
-        # How far what is written now is indented: within an item.
+        # The indentation of the current text, within an item.
         self._inside = ""
 
     def lines(self) -> list[str]:
@@ -65,7 +65,7 @@ class _Converter:
         under = _UNDERLINE.match(following)
         if not line.strip():
             self._out.append("")
-            # Behind a blank line an item goes on only where a plus or an indent says so.
+            # After a blank line an item continues only with a plus or an indent.
             self._inside = self._inside if following == "+" or following.startswith((" ", "\t")) else ""
             self._at += 1
         elif line == "+":
@@ -202,6 +202,6 @@ class _Converter:
         for number in range(0, len(parts), 2):
             part = _PLUS.sub(r"\1", _SLANTED.sub(r"\1", _STRONG.sub(r"\1", parts[number])))
             parts[number] = part.replace("``", "“").replace("''", "”").replace(" -- ", " – ")
-        # Placeholders in code are slanted by marks inside of it.
+        # Marks inside of code slant its placeholders.
         parts[1::2] = [re.sub(r"(?<!\w)_(<[^>]+>)_(?!\w)", r"\1", part) for part in parts[1::2]]
         return " ".join("".join(parts).split()).removesuffix(" +")

@@ -40,7 +40,7 @@ def write_html(source: bytes | str, composer: Composer) -> None:
             "the extra `documents`, which reads HTML, is not installed", remedy="pip install 'mainspring[documents]'"
         ) from None
     if isinstance(source, bytes):
-        # Bytes with an unreadable declaration make lxml guess; what is valid UTF-8 is decoded here.
+        # Bytes with an unreadable declaration make lxml guess; valid UTF-8 is decoded here.
         with contextlib.suppress(UnicodeDecodeError):
             source = source.decode()
     tree = trafilatura.load_html(source)

@@ -172,7 +172,7 @@ def _is_title(line: str) -> bool:
 
 
 def is_header(row: Sequence[str]) -> bool:
-    """Whether a row names the columns below it: it has no gaps and no numbers, but for years."""
+    """Whether a row names the columns below it: it has no gaps and no numbers except years."""
     years = [cell for cell in row[1:] if _YEAR.fullmatch(cell)]
     if len(years) > 1 and len(set(years)) == len(years) == len(row) - 1:
         # Years in ascending or descending order name the columns of figures.

@@ -1,4 +1,4 @@
-"""What stands in Markdown files beside Markdown, without its marks: HTML, roles, attributes, directives, shortcodes."""
+"""Removes extensions in Markdown files: HTML, roles, attributes, directives, shortcodes."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _line(line: str) -> list[str]:
     if container:
         return [f"{container[1].capitalize()}: {container[2] or ''}".rstrip() if container[1] else ""]
     shown = _inline(line)
-    # A line of nothing but marks leaves a gap, so that what it parted stays apart.
+    # A line with only marks leaves a gap, so that its neighbours stay separate.
     return [shown if shown.strip() or not line.strip() else ""]
 
 

@@ -1,7 +1,7 @@
 """Manual pages (roff with the macros man or mdoc) as Markdown is parsed here: headings, items, fenced code, prose.
 
-Only what a reader sees is kept: comments, definitions of macros and conditions are left out, fonts too. An option and
-what it does are one item. Source: groff_man(7), mdoc(7).
+Only visible text is kept: comments, macro definitions, conditions and fonts are dropped. An option and what it does are
+one item. Source: groff_man(7), mdoc(7).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class _Reader:
     def __init__(self) -> None:
         self._out: list[str] = []
         self._words: list[str] = []
-        # An item's term, and whether what comes is the term or what it means.
+        # An item's term, and whether the next text is the term or its meaning.
         self._term: list[str] = []
         self._state = ""
         self._code = False
@@ -86,7 +86,7 @@ class _Reader:
         self._macro(name, rest)
 
     def _skipped(self, line: str) -> bool:
-        """Whether the line belongs to a definition or to a condition, of which no branch is shown."""
+        """Whether the line belongs to a definition or a condition; no branch is shown."""
         if self._skip < 0:
             self._skip = 0 if line.startswith("..") else -1
             return True

@@ -125,7 +125,7 @@ class _Converter:
         return self._paragraph(lines, at, out, depth)
 
     def _heading(self, lines: Sequence[str], at: int, out: list[str]) -> int:
-        """The line behind a heading that begins at ``at``; 0 where none does."""
+        """The line after a heading that starts at ``at``; 0 if none does."""
         over = _MARKS.match(lines[at])
         title = lines[at + 1] if over and at + 2 < len(lines) else lines[at]
         under = at + 2 if over else at + 1

@@ -43,7 +43,7 @@ def read(data: bytes, name: str) -> Parsed:
         paths = dict(related.values())
         styles = _styles(package, paths.get("styles", ""))
         if any(_value(each) in styles.titles for each in body.iter(f"{_W}pStyle")):
-            # Under a title of its own the first headings are of the second level.
+            # Under a title of its own, the first headings are second-level.
             below = {key: min(6, level + (key not in styles.titles)) for key, level in styles.headings.items()}
             styles.headings = below
         writer = _Writer(composer, styles)

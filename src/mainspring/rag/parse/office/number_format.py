@@ -84,7 +84,7 @@ def _date(value: float, section: str, since_1904: bool) -> str:
     tokens = _LITERAL.sub("", section).replace("am/pm", "").replace("a/p", "")
     has_time = "h" in tokens or "s" in tokens
     has_date = "y" in tokens or "d" in tokens or ("m" in tokens and not has_time)
-    # Excel counts a 29 February 1900 that never was.
+    # Excel counts a 29 February 1900, which never existed.
     epoch = datetime(1904, 1, 1) if since_1904 else datetime(1899, 12, 30) if value >= 60 else datetime(1899, 12, 31)
     moment = epoch + timedelta(seconds=round(value * 86400))
     parts = []

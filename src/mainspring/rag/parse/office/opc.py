@@ -45,7 +45,7 @@ def _refuse_entities(data: bytes, name: str) -> None:
 
 
 def check(data: bytes, name: str) -> None:
-    """Unpack every member of an archive once, so that what another library unpacks stays within the limits."""
+    """Unpack every member of an archive once, so that another library's unpacking stays within the limits."""
     with Package(data, name) as package:
         for member in sorted(package.members):
             package.read(member)

@@ -73,7 +73,7 @@ def _sheet(root: Element, title: str, book: _Book, composer: Composer) -> None:
         if markdown.is_header([names.get(column, "") for column in sorted({n for row in block for n in row})]):
             named = names if len(block) > 1 and len(set(names.values())) > 1 else named
         elif len(names) > 1 and set(names) <= set(named):
-            # Rows that go on behind an empty one stand under the same names.
+            # Rows that continue after an empty one have the same column names.
             block.insert(0, named)
         table = _trimmed(block)
         filled = [[cell for cell in row if cell] for row in table]

@@ -1,9 +1,9 @@
-"""Reading order of a page whose text stands in columns.
+"""Reading order of a page with columns.
 
-The page is cut along its gutters: a strip without ink that has lines on both sides. What is above the strip is read
-first, then its left side, its right side, and what is below; each part is cut again in the same way. A title or a
-table across the columns crosses the gutter and so ends it. This is the recursive X-Y cut (Nagy and Seth, 1984),
-with the strips allowed to end inside the page.
+The page is cut along its gutters: a strip without ink that has lines on both sides. The part above the strip is read
+first, then its left side, its right side, and the part below; each part is divided again in the same way. A title or a
+table across the columns crosses the gutter and so ends it. This is the recursive X-Y cut (Nagy and Seth, 1984), with
+the strips allowed to end inside the page.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Prepare = Callable[[Sequence[Piece]], Sequence[Piece]]
 
 @dataclass(frozen=True, slots=True)
 class Gutter:
-    """A strip without ink between ``left`` and ``right``; what lies between ``bottom`` and ``top`` is beside it."""
+    """A strip without ink between ``left`` and ``right``; the text between ``bottom`` and ``top`` is beside it."""
 
     left: float
     right: float
@@ -45,7 +45,7 @@ class Gutter:
 def regions(pieces: Sequence[Piece], em: float, prepare: Prepare | None = None, depth: int = 0) -> list[list[Piece]]:
     """``pieces`` in groups, one a column, in reading order. ``em`` is the usual height of a line in points.
 
-    ``prepare`` sees each part before it is cut, and may put one piece in the place of several that belong together.
+    ``prepare`` sees each part before it is divided, and may replace several pieces by one.
     """
     if not pieces:
         return []

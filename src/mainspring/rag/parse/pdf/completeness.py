@@ -1,4 +1,4 @@
-"""Whether a page of a PDF was read whole: its words and numbers against the text that pdfium gives of it.
+"""Checks that a page of a PDF was read completely: compares its words and numbers with pdfium's text.
 
 Numbers are compared by themselves, as a page of figures that loses one is wrong where a page of prose that loses a word
 is hardly so. A page that loses too much is given as pdfium's plain text instead.
@@ -48,7 +48,7 @@ class Loss:
 
 
 def compare(reference: str, text: str) -> Loss:
-    """What ``text`` lacks of ``reference``, wherever it stands in it."""
+    """The parts of ``reference`` that ``text`` lacks, in any position."""
     numbers = _numbers(reference)
     lost = numbers - _numbers(text)
     words = Counter(_WORD.findall(reference))
@@ -71,8 +71,8 @@ class Checks:
     lacking: list[tuple[int, tuple[str, ...]]] = field(default_factory=list)
 
     def page(self, number: int, sheet: Sheet, blocks: list[Block], dropped: Iterable[str]) -> list[Block]:
-        """``blocks`` of page ``number``, or its plain text where they lack too much of it. ``dropped`` is what was
-        left out on purpose."""
+        """``blocks`` of page ``number``, or its plain text if they lack too much of it. ``dropped`` is what was left
+        out on purpose."""
         if not sheet.reference:
             return blocks
         aside = "\n".join([*(text for text, _ in sheet.asides), *dropped])
@@ -98,7 +98,7 @@ class Checks:
 
 
 def plain(reference: str) -> list[Block]:
-    """pdfium's text of a page as paragraphs; a line of figures stands by itself."""
+    """pdfium's text of a page as paragraphs; a line of figures is a paragraph of its own."""
     lines = [" ".join(line.split()).lstrip("|# ") for line in reference.splitlines()]
     mender = Mender(lines)
     blocks: list[Block] = []

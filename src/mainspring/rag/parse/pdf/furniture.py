@@ -1,7 +1,7 @@
 """What repeats from page to page and is no part of the text: running headers and footers, page numbers, watermarks.
 
-A line in the margin is furniture when it stands at the same height on several pages and is the same there but for a
-number that goes up with the page. A title in a large font must be the same to the letter.
+A line in the margin is furniture if it is at the same height on several pages and is the same there, except for a
+number that grows with the page. A title in a large font must be the same to the letter.
 """
 
 from __future__ import annotations
@@ -126,8 +126,8 @@ def _margin_lines(page: int, sheet: Sheet) -> list[_Line]:
 
 
 def _heads_a_table(row: Sequence[Piece], sheet: Sheet) -> bool:
-    """Whether the names of columns stand in a row: right below is a line whose cells, as many or more, stand under
-    them. A table that goes on has them on each of its pages."""
+    """Whether a row holds column names: the cells of the next line, as many or more, are under them. A table that goes
+    on has them on each of its pages."""
     if len(row) < _MIN_COLUMNS:
         return False
     _, bottom, _, top = geometry.bounds(row)
@@ -191,7 +191,7 @@ def _reason(each: _Line) -> str:
 
 
 def _watermarks(sheets: Sequence[Sheet]) -> list[Dropped]:
-    """Oblique text, and text in another direction that repeats; what is left stays in ``asides``."""
+    """Oblique text, and text in another direction that repeats; the rest stays in ``asides``."""
     counts = Counter(text for sheet in sheets for text in {text for text, _ in sheet.asides})
     found = []
     for page, sheet in enumerate(sheets):

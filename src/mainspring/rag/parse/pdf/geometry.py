@@ -73,8 +73,8 @@ class Sheet:
     """One page: pieces in the order in which they are drawn, rules, pictures, and its size in points.
 
     ``asides`` are pieces in another direction than the rest (watermarks, stamps in the margin): (text, oblique).
-    ``recognised``: read by OCR. ``turned``: its text was not upright, and its boxes were turned. ``reference`` is the
-    page's text as pdfium gives it, against which what is made of the pieces is checked; empty where there is none.
+    ``recognised``: read by OCR. ``turned``: its text was not upright, and its boxes were turned. ``reference`` is
+    pdfium's text of the page, for checking the result; empty if there is none.
     """
 
     pieces: list[Piece]
@@ -110,7 +110,7 @@ def rows(pieces: Iterable[Piece]) -> list[list[Piece]]:
 
 
 def bounds(pieces: Sequence[Piece]) -> Box:
-    """The box around ``pieces``, of which there is at least one."""
+    """The box around ``pieces``, at least one."""
     return (
         min(piece.left for piece in pieces),
         min(piece.bottom for piece in pieces),
@@ -120,6 +120,6 @@ def bounds(pieces: Sequence[Piece]) -> Box:
 
 
 def within(piece: Piece, box: Box, slack: float = 1.0) -> bool:
-    """Whether the middle of the piece's line, a little right of its start, lies in ``box``."""
+    """Whether the middle of the piece's line, a little right of its start, is in ``box``."""
     left, bottom, right, top = box
     return left - slack <= piece.left + 1 <= right + slack and bottom <= piece.middle <= top

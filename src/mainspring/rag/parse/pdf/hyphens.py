@@ -1,4 +1,4 @@
-"""Words that were broken at the end of a line, made whole again.
+"""Rejoins words that were broken at the end of a line.
 
 A hyphen at a line's end is the typesetter's (``informa-|tion``) or the word's own (``two-|year``). The document's
 other words decide. Where they do not, it is the word's own between two words, unless these are such as open or end
@@ -16,14 +16,14 @@ _HYPHENS = ("-", "\u2010", _SOFT)
 _WORD = re.compile(r"[^\W\d_]+(?:[-\u2010][^\W\d_]+)*")
 _LAST = re.compile(r"([^\W\d_]+(?:[-\u2010][^\W\d_]+)*)[-\u2010\u00ad]$")
 _FIRST = re.compile(r"[^\W\d_]+")
-# Before these a hyphen is the word's own, whatever follows: "self-|contained", "twenty-|five".
+# Before these, a hyphen belongs to the word whatever follows: "self-|contained", "twenty-|five".
 _HEADS = frozenset(
     "self well cross quasi pseudo anglo two three four five six seven eight twenty thirty forty fifty sixty seventy "
     "eighty ninety".split()
 )
-# Before these it is where a word follows: "non-|linear", but "co-|lumn", "high-|er".
+# Before these, it belongs to the word if a word follows: "non-|linear", but "co-|lumn", "high-|er".
 _PREFIXES = frozenset("non co semi anti multi half high low all one nine ten mid so".split())
-# Behind these it is the word's own: "data-|driven". "World-|wide" is rather written in one.
+# After these, it belongs to the word: "data-|driven". "World-|wide" is rather written in one.
 _TAILS = frozenset(
     "based free like driven related specific oriented speaking called making derived controlled educated dependent "
     "independent aware sized shaped scale style type level term year owned born known made".split()

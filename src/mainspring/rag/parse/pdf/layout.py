@@ -1,10 +1,10 @@
 """From pages of boxes to blocks of text in reading order: paragraphs, headings, items, tables and figures.
 
-Two routes (guide section E.2, document parsing). ``rules`` trusts the order in which a page is drawn and finds
-lines, paragraphs and drawn tables by fixed rules: right and fast where text stands in one column. ``layout`` looks
-at where things stand: columns, tables without rules, figures, text that is drawn in another order than it is read.
-The choice is made once a document, by what its pages look like; the order of the text once a page: as it is drawn,
-unless something speaks against it (``order``).
+Two routes (guide section E.2, document parsing). ``rules`` trusts the drawing order of a page and finds lines,
+paragraphs and drawn tables by fixed rules: right and fast for text in one column. ``layout`` uses positions: columns,
+tables without rules, figures, and text whose drawing order is not its reading order. The choice is made once a
+document, by what its pages look like; the order of the text once a page: as it is drawn, unless something speaks
+against it (``order``).
 """
 
 from __future__ import annotations
@@ -52,9 +52,8 @@ class Block:
 class ArrangedPage:
     """A page cut up: its text in regions in reading order; pieces with ``block`` stand for tables and figures.
 
-    ``roles`` are what a layout model takes regions for, by their number: then nothing else is a heading.
-    ``as_drawn``: nothing speaks against the order in which the page is drawn. ``torn``: numbers of tables that the
-    drawing order shows to be none.
+    ``roles`` maps regions to the layout model's classes: then nothing else is a heading. ``as_drawn``: nothing speaks
+    against the order in which the page is drawn. ``torn``: numbers of tables that the drawing order shows to be none.
     """
 
     regions: list[list[Piece]]
@@ -178,8 +177,8 @@ def _by_layout(page: ArrangedPage) -> list[_Line]:
 def _as_drawn(
     sheet: Sheet, page: ArrangedPage, shown: Sequence[int], regions: Sequence[Sequence[Piece]]
 ) -> list[_Line]:
-    """In the order in which the page is drawn. Of the tables and figures those with numbers in ``shown``: tables where
-    their first cell is drawn, figures before what is first drawn below them."""
+    """In drawing order. Of the tables and figures those with numbers in ``shown``: tables where their first cell is
+    drawn, figures before what is first drawn below them."""
     tabled = [number for number in shown if isinstance(page.placed[number], tables.PlacedTable)]
     waiting = [number for number in shown if number not in tabled]
     where = {id(piece): number for number, region in enumerate(regions) for piece in region}

@@ -1,9 +1,9 @@
 """Pages cut up by a layout model: the AI-based route of guide section E.2, document parsing.
 
-The model says what a page's regions are, by a picture of it. The text in them is the PDF's own (OCR's where there is
-none), so no letter comes from the model: it only groups what is there. Regions are read in Breuel's order (High
-performance document layout analysis, 2003): above before below where they share a column, left before right where
-nothing lies across both. Footnotes are read at the end of their page.
+The model classifies the regions of a page's picture. Their text is the PDF's own (OCR's if there is none), so no letter
+comes from the model: it only groups existing text. Regions are read in Breuel's order (High performance document layout
+analysis, 2003): above before below where they share a column, left before right where nothing lies across both.
+Footnotes are read at the end of their page.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _FURNITURE = ("header", "footer")
 _FURNITURE_SCORE = 0.5
 # A region that another, better one covers to this share is the same thing seen twice.
 _COVERED = 0.6
-# A piece belongs to the region that covers most of it, if that is at least this share.
+# A piece belongs to the region that covers most of it, if it covers at least this share.
 _BELONGS = 0.35
 # A figure with more words in its lines than this is text that looks like one: listings, forms, boxes.
 _FIGURE_WORDS = 5.0
@@ -119,7 +119,7 @@ def arrange(sheet: Sheet, found: Sequence[Region], page: int) -> tuple[layout.Ar
 
 
 def _share(one: Box, other: Box) -> float:
-    """How much of ``one`` lies in ``other``."""
+    """The share of ``one`` that lies in ``other``."""
     across = min(one[2], other[2]) - max(one[0], other[0])
     up = min(one[3], other[3]) - max(one[1], other[1])
     area = max((one[2] - one[0]) * (one[3] - one[1]), 1e-6)
@@ -178,7 +178,7 @@ def _reads_like_text(pieces: Sequence[Piece]) -> bool:
 
 
 def _figure(group: _Group, pictures: Sequence[Picture]) -> tuple[list[Picture], Picture]:
-    """(the pictures that are no part of the figure, the figure with what stands in it)."""
+    """(the pictures outside of the figure, the figure with its contents)."""
     parts = [picture for picture in pictures if _share(picture.box, group.box) > 0.5]
     rest = [picture for picture in pictures if not any(picture is part for part in parts)]
     lines = [tables.line(row) for row in geometry.rows(group.pieces)]

@@ -39,9 +39,9 @@ def against(pieces: Sequence[Piece], regions: Sequence[Sequence[Piece]], em: flo
 
 
 def torn(pieces: Sequence[Piece], box: Box) -> bool:
-    """Whether what stands in ``box`` is no table: prose of elsewhere is drawn between its pieces.
+    """Whether the content of ``box`` is no table: prose from elsewhere is drawn between its pieces.
 
-    So are lines of two columns that happen to look like cells: the left column is drawn to its end first.
+    The same applies to lines of two columns that happen to look like cells: the left column is drawn first, to its end.
     """
     inside = [place for place, piece in enumerate(pieces) if geometry.within(piece, box, 0.0)]
     if not inside:

@@ -32,7 +32,7 @@ _RUN_GAP = 0.9
 # More runs than this for a word, and more than a few, are glyphs that are placed by themselves.
 _RECTS_A_WORD = 1.2
 _FEW_RECTS = 12
-# What stands less than this many font sizes above or below the baseline is on the same line.
+# Text less than this many font sizes above or below the baseline is on the same line.
 _SAME_LINE = 0.5
 # Smaller pictures are ornaments: points.
 _MIN_PICTURE = (36.0, 24.0)
@@ -170,7 +170,7 @@ def _joined(one: Piece, other: Piece) -> Piece:
 
 
 def _loose(handle: Any, index: int) -> tuple[Box, Box]:
-    """The boxes of the character before ``index`` and of the one there, as high as their fonts are."""
+    """The boxes of the characters before and at ``index``, as high as their fonts."""
     import pypdfium2.raw as raw
 
     rect = raw.FS_RECTF()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _DPI = 130
 _MAX_CHARACTERS = 100_000
 _MAX_MARKS = 500
-# What is shorter is found anywhere.
+# A shorter text would be found anywhere.
 _LEAST_RUN = 12
 # Signs between two cells of a row: of a cell that goes on below.
 _ROW = 60
@@ -31,7 +31,7 @@ _MARKER = (255, 224, 102)
 
 
 def drawn(data: bytes, name: str, number: int, quote: str, max_pages: int) -> PagePicture:
-    """Page ``number`` (from 1) of a PDF with ``quote`` marked, as far as it is found there: a scan has no text.
+    """Page ``number`` (from 1) of a PDF with ``quote`` marked, if it is found there: a scan has no text.
 
     Raises ``UnreadableDocument`` for what is no PDF, is damaged, or has no such page.
     """
@@ -68,7 +68,7 @@ def _drawn(page: Any, quote: str, pages: int) -> PagePicture:
 
 
 def _mark(pixels: np.ndarray, page: Any, box: Box) -> None:
-    """Colour a box of the page as a marker pen does: what is dark stays dark."""
+    """Colour a box of the page like a marker pen: dark pixels stay dark."""
     import numpy as np
     import pypdfium2.raw as raw
 
@@ -90,7 +90,7 @@ def _marks(page: Any, quote: str) -> Iterator[Box]:
 
     text_page = page.get_textpage()
     try:
-        # One sign for each of pdfium's characters, so that what is found stands where its box is.
+        # One sign for each of pdfium's characters, so that offsets match its boxes.
         handle, count = text_page.raw, min(_MAX_CHARACTERS, text_page.count_chars())
         codes = (raw.FPDFText_GetUnicode(handle, place) for place in range(count))
         written = "".join(chr(code) if 0 < code < 0x110000 else " " for code in codes)

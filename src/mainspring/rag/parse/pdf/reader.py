@@ -18,7 +18,7 @@ from mainspring.rag.parse.reading_options import Options
 
 # A page with fewer characters than this, and an image, is a scan.
 _SCAN_CHARACTERS = 20
-# So is one that an image covers to this share, unless it has as much text as a page has.
+# A page that an image covers to this share counts too, unless it has a full page's text.
 _SCAN_COVER = 0.7
 _SCAN_SPARSE = 80
 _MAX_PICTURES = 200
@@ -103,7 +103,7 @@ def _read(document: Any, name: str, options: Options) -> Parsed:
 
 
 def _by_model(document: Any, sheets: list[Sheet], composer: Composer, options: Options) -> list[layout.ArrangedPage]:
-    """The pages as the layout model cuts them up; those that lie on their side, as they are without it."""
+    """The pages in the layout model's regions; pages lying on their side as without it."""
     detector = layout_model.load(options.layout_model)
     arranged = []
     for number, sheet in enumerate(sheets):
@@ -179,9 +179,9 @@ def _recognised(recogniser: ocr.Recogniser, page: Any) -> Sheet:
 def _read_pictures(
     recogniser: ocr.Recogniser, document: Any, sheets: list[Sheet], composer: Composer, seconds: float
 ) -> None:
-    """Read the pictures of pages that have text of their own; what is no more than a few letters is left out.
+    """Read the pictures on pages with text of their own; results of only a few letters are dropped.
 
-    A picture that comes again is read once. After ``seconds`` of CPU the others are left unread.
+    A picture that comes again is read once. After ``seconds`` of CPU the rest is left unread.
     """
     done = 0
     end = time.process_time() + seconds

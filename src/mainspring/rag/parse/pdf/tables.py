@@ -1,4 +1,4 @@
-"""Tables on a page: grids that are drawn with rules, and columns of short cells that merely stand in line.
+"""Tables on a page: drawn grids, and aligned columns of short cells.
 
 A cell that covers several places of a grid is repeated in each, so that every row can be read by itself.
 """
@@ -20,7 +20,7 @@ _SLACK = 2.5
 _MAX_GRID_LINES = 400
 # Cells of an unruled table are short; lines of text columns are not.
 _CELL_WORDS = 5.0
-# Of a table that is known to be one: boxes of prose look like tables to a model.
+# For a known table: boxes of prose look like tables to a model.
 _KNOWN_CELL_WORDS = 9
 _MIN_GAP = 0.7
 _WRAP = 0.45
@@ -202,7 +202,7 @@ def line(pieces: Sequence[Piece]) -> str:
 
 
 def unruled(pieces: Sequence[Piece], em: float, *, least: int) -> list[PlacedTable]:
-    """Runs of at least three lines whose cells stand in ``least`` or more columns.
+    """Runs of at least three lines whose cells are in ``least`` or more columns.
 
     ``em`` is the usual height of a line. Cells that wrap are joined to the row that they belong to.
     """
@@ -226,7 +226,7 @@ def unruled(pieces: Sequence[Piece], em: float, *, least: int) -> list[PlacedTab
 
 
 def inside(pieces: Sequence[Piece], em: float) -> PlacedTable | None:
-    """The table that ``pieces`` are known to be; None where they do not stand in two columns or more."""
+    """The table formed by ``pieces``, which are known to be one; None if they do not form two columns or more."""
     table = _unruled([_split(row, em) for row in geometry.rows(pieces)], em, 2, known=True)
     if table is None or not _tabular(table.cells):
         return None
@@ -288,7 +288,7 @@ def _run_end(parts: Sequence[Sequence[Sequence[Piece]]], start: int, least: int,
             right = max(right, cells[-1][-1].right)
             last_full, end = index, index + 1
             continue
-        # What stands in fewer columns is the rest of a cell that wraps, as long as it is close and no full line.
+        # A line in fewer columns is the rest of a wrapping cell if it is close and not a full line.
         spread = cells[-1][-1].right - cells[0][0].left
         if index - last_full > 3 or gap > _WRAP * em or spread > 0.75 * (right - left):
             break
@@ -299,7 +299,7 @@ def _run_end(parts: Sequence[Sequence[Sequence[Piece]]], start: int, least: int,
 
 
 def _wraps(cells: Sequence[Sequence[Piece]], above: Sequence[Sequence[Piece]], em: float) -> bool:
-    """Whether a line continues cells of the line above it: close, and each begins where one of those does."""
+    """Whether a line continues cells of the line above: it is close, and each part starts under one of them."""
     gap = min(piece.bottom for cell in above for piece in cell) - max(piece.top for cell in cells for piece in cell)
     return gap <= _WRAP * em and all(any(abs(cell[0].left - other[0].left) < em for other in above) for cell in cells)
 
@@ -339,7 +339,7 @@ def _unruled(
 
 
 def _beside_prose(lines: Sequence[Sequence[Sequence[Piece]]]) -> bool:
-    """Whether lines of a text column stand in these lines: long, and most of them begin inside a sentence."""
+    """Whether these lines contain a text column: long lines, most of which start inside a sentence."""
     long = [line(cell) for cells in lines for cell in cells if sum(len(piece.text.split()) for piece in cell) >= 4]
     return len(long) >= 2 and sum(text[:1].islower() for text in long) > 0.35 * len(long)
 
@@ -374,7 +374,7 @@ def _columns(cells: Sequence[Sequence[Piece]], em: float) -> list[tuple[float, f
 
 
 def _covered(columns: Sequence[tuple[float, float]], cell: Sequence[Piece]) -> tuple[int, int]:
-    """First and last column that a cell lies over; the nearest where it lies over none."""
+    """The first and last column that a cell covers; the nearest if it covers none."""
     left, right = cell[0].left, cell[-1].right
     over = [
         n
