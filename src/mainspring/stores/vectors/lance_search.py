@@ -3,8 +3,8 @@
 Each half finds the numbers of rows; then all that were found are read at once, checked, and compared with the query's
 vector exactly. How each half is kept to the rows that may be shown depends on how many they are of all rows:
 
-- By vector, some thousand rows are compared one by one in memory. For more rows, the index returns additional candidates
-  for those that will be hidden. Hidden ones are removed, and if too few remain, rows are compared directly.
+- By vector, some thousand rows are compared one by one in memory. For more rows, the index returns additional
+  candidates for those that will be hidden. Hidden ones are removed, and if too few remain, rows are compared directly.
 - By words, the index returns additional candidates in the same way; a few documents become its filter.
 """
 
