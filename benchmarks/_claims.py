@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import _labelled as labelled
+import _perturb as perturb
 from mainspring.core.errors import NotFound
-from mainspring.features.evaluate.sets import labelled, perturb, public, scifact
+from mainspring.features.evaluate.sets import public
 from mainspring.features.evaluate.sets.collections import Split
 from mainspring.rag.text import sentences
 
@@ -131,7 +133,7 @@ def squad_claims(found: Sequence[Case], adversarial: Sequence[tuple[str, str, st
 def expert_claims(folder: Path, split: Split) -> list[Told]:
     """SciFact's claims of one half; none where its files are absent."""
     try:
-        found = scifact.labelled(folder)
+        found = labelled.scifact(folder)
     except NotFound:
         return []
     return [Told("SciFact", claim.text, [claim.source], claim.supported) for claim in found if claim.split == split]

@@ -35,6 +35,7 @@ from typing import Any
 
 import numpy as np
 
+import _perturb as perturb
 from _claims import Case, cases
 from _library import data
 from _report import Figure, report, skip
@@ -43,7 +44,7 @@ from mainspring.core.settings import load
 from mainspring.engines.catalogue.pull import Puller
 from mainspring.engines.encode.embedder import OpenVinoEmbedder
 from mainspring.features.evaluate.ablate.vector_cache import KeptEmbedder
-from mainspring.features.evaluate.sets import perturb, public
+from mainspring.features.evaluate.sets import public
 from mainspring.features.evaluate.sets.collections import Split
 from mainspring.features.evaluate.statistics.curves import auroc
 from mainspring.features.monitor.alerts import signals

@@ -5,7 +5,7 @@
 FOLDER holds `documents/` and `questions.jsonl` (docs/guides/evaluation.md): documents of any kind and at least thirty
 questions that they answer, near misses and off-topic ones. Whoever tunes on a folder reports on another. Only questions
 of the split `reported` make a result that is kept; others are printed. `--out` writes every answer for reading; what
-two readers said of them (files by the rubric of `mainspring.features.evaluate.sets.readings`) is reported with their
+two readers said of them (files by the rubric of `benchmarks/_readings.py`) is reported with their
 agreement.
 """
 
@@ -15,10 +15,10 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+import _readings as readings
 from _asked import Goals, answered, figures, write
 from _report import Figure, report, skip, table
 from mainspring.features.evaluate.answers import wilson
-from mainspring.features.evaluate.sets import readings
 from mainspring.features.evaluate.sets.loading import load
 
 GOALS: Goals = {

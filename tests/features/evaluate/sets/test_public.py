@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import _labelled as labelled
 from mainspring.core.errors import InvalidRequest, NotFound
-from mainspring.features.evaluate.sets import labelled, scifact
 from mainspring.features.evaluate.sets.loading import load
 
 CORPUS_CSV = """doc_id,title,abstract,structured
@@ -82,7 +82,7 @@ def test_scifact_as_a_collection(home: Path) -> None:
 
 
 def test_scifact_as_labelled_claims(home: Path) -> None:
-    claims = scifact.labelled(home)
+    claims = labelled.scifact(home)
     assert [(claim.text, claim.supported, claim.split) for claim in claims] == [
         ("Otters hold hands.", True, "development"),
         ("Tides, they say, fall.", False, "development"),
@@ -120,7 +120,7 @@ def test_scifact_as_it_was_released_reads_the_same(home: Path, tmp_path_factory:
     one, two = load("scifact", home), load("scifact", other)
     assert [document.read() for document in one.documents] == [document.read() for document in two.documents]
     assert one.part("development").queries == two.part("development").queries
-    assert scifact.labelled(home) == scifact.labelled(other)
+    assert labelled.scifact(home) == labelled.scifact(other)
 
 
 def test_qags_counts_what_most_people_said(tmp_path: Path) -> None:

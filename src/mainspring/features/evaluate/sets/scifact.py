@@ -1,9 +1,8 @@
 """SciFact (Wadden et al. 2020): claims about medicine and biology, and what abstracts of papers say to them.
 
-It is read in two ways. As a judged collection the claims are queries and the abstracts that they cite are relevant,
-as in BEIR. As labelled claims (``labelled``) each comes with an abstract that supports or contradicts it, told by
-experts. The claims of ``train`` are the development half and those of ``validation`` (the published ``dev``) the
-reported one; the published test part has no public labels.
+The claims are queries, and the abstracts that they cite are relevant, as in BEIR. The claims of ``train`` are the
+development half and those of ``validation`` (the published ``dev``) the reported one; the published test part has no
+public labels.
 
 The folder holds either the files of the release (``corpus.jsonl``, ``claims_train.jsonl``, ``claims_dev.jsonl``) or
 the same as CSV (``corpus_train.csv``, ``claims_train.csv``, ``claims_validation.csv``).
@@ -22,21 +21,19 @@ from typing import Any
 
 from mainspring.core.errors import InvalidRequest, NotFound
 from mainspring.features.evaluate.sets.collections import JudgedCollection, Query, Split, text_document
-from mainspring.features.evaluate.sets.labelled import LabelledClaim
 
 _PART = "retrieval/scifact"
 _HALVES: Mapping[Split, tuple[str, ...]] = {
     "development": ("claims_train",),
     "reported": ("claims_dev", "claims_validation"),
 }
-_VERDICTS = {"SUPPORT": True, "CONTRADICT": False}
 # A list of strings as numpy prints it: no commas between them.
 _STRING = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 _FIELD_CHARACTERS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class _Claim:
+class Claim:
     """A row of a claims file: ``verdicts`` by the id of the abstract that gives them."""
 
     id: str
@@ -47,34 +44,22 @@ class _Claim:
 
 def scifact(data: Path) -> JudgedCollection:
     """The judged collection. Raises ``NotFound`` and ``InvalidRequest`` as ``loading.load`` does."""
-    folder = _home(data)
+    folder = home(data)
     documents = tuple(
         text_document(name, "\n\n".join(part for part in (title, " ".join(sentences)) if part))
-        for name, title, sentences in _corpus(folder)
+        for name, title, sentences in corpus(folder)
     )
     known = {document.id for document in documents}
     queries = [
         Query(claim.id, claim.text, {name: 1 for name in claim.cited if name in known}, split=half)
-        for half, claims in _halves(folder)
+        for half, claims in halves(folder)
         for claim in claims
     ]
     return JudgedCollection("scifact", documents, tuple(query for query in queries if query.gains))
 
 
-def labelled(data: Path) -> tuple[LabelledClaim, ...]:
-    """Claims with the abstract that supports or contradicts them. Raises as ``scifact`` does."""
-    folder = _home(data)
-    texts = {name: " ".join(sentences) for name, _, sentences in _corpus(folder)}
-    return tuple(
-        LabelledClaim(claim.text, texts[name], _VERDICTS[verdict], half)
-        for half, claims in _halves(folder)
-        for claim in claims
-        for name, verdict in claim.verdicts.items()
-        if verdict in _VERDICTS and name in texts
-    )
-
-
-def _home(data: Path) -> Path:
+def home(data: Path) -> Path:
+    """The folder of the set. Raises ``NotFound``."""
     folder = data / _PART
     if not any((folder / name).exists() for name in ("corpus.jsonl", "corpus_train.csv")):
         raise NotFound(
@@ -84,7 +69,7 @@ def _home(data: Path) -> Path:
     return folder
 
 
-def _corpus(folder: Path) -> Iterator[tuple[str, str, list[str]]]:
+def corpus(folder: Path) -> Iterator[tuple[str, str, list[str]]]:
     """(id, title, sentences) of every abstract."""
     path = next(folder / name for name in ("corpus.jsonl", "corpus_train.csv") if (folder / name).exists())
     for number, row in enumerate(_rows(path), 1):
@@ -95,7 +80,8 @@ def _corpus(folder: Path) -> Iterator[tuple[str, str, list[str]]]:
             raise InvalidRequest(f"{path.name} record {number} is not of SciFact's form: {error}") from None
 
 
-def _halves(folder: Path) -> Iterator[tuple[Split, list[_Claim]]]:
+def halves(folder: Path) -> Iterator[tuple[Split, list[Claim]]]:
+    """The claims of each half. Raises ``NotFound``."""
     for half, names in _HALVES.items():
         files = [folder / f"{name}{ending}" for name in names for ending in (".jsonl", ".csv")]
         found = next((path for path in files if path.exists()), None)
@@ -104,24 +90,24 @@ def _halves(folder: Path) -> Iterator[tuple[Split, list[_Claim]]]:
         yield half, (_released(found) if found.suffix == ".jsonl" else _merged(found))
 
 
-def _released(path: Path) -> list[_Claim]:
+def _released(path: Path) -> list[Claim]:
     claims = []
     for row in _rows(path):
         evidence = row.get("evidence") or {}
         verdicts = {str(name): parts[0]["label"] for name, parts in evidence.items() if parts}
-        claims.append(_Claim(str(row["id"]), row["claim"], tuple(map(str, row["cited_doc_ids"])), verdicts))
+        claims.append(Claim(str(row["id"]), row["claim"], tuple(map(str, row["cited_doc_ids"])), verdicts))
     return claims
 
 
-def _merged(path: Path) -> list[_Claim]:
+def _merged(path: Path) -> list[Claim]:
     """In the CSV a claim has a row for each piece of its evidence."""
-    claims: dict[str, _Claim] = {}
+    claims: dict[str, Claim] = {}
     for row in _rows(path):
         verdicts = dict(claims[row["id"]].verdicts) if row["id"] in claims else {}
         if row["evidence_doc_id"]:
             verdicts[row["evidence_doc_id"]] = row["evidence_label"]
         cited = tuple(re.findall(r"\d+", row["cited_doc_ids"]))
-        claims[row["id"]] = _Claim(row["id"], row["claim"], cited, verdicts)
+        claims[row["id"]] = Claim(row["id"], row["claim"], cited, verdicts)
     return list(claims.values())
 
 

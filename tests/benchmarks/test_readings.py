@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from _readings import Reading, agreement, mean, read
 from mainspring.core.errors import InvalidRequest
-from mainspring.features.evaluate.sets.readings import Reading, agreement, mean, read
 
 
 def readings(*grades: int) -> dict[str, Reading]:

@@ -1,6 +1,6 @@
 """Claims of which people have said whether a text supports them: what measures of faithfulness are checked against.
 
-docs/guides/evaluation.md says where the files come from. Nothing is downloaded, none of it is part of this package.
+docs/guides/evaluation.md says where the files come from; nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from mainspring.core.errors import InvalidRequest, NotFound
+from mainspring.features.evaluate.sets import scifact as sets_scifact
 from mainspring.features.evaluate.sets.collections import Split
 
 QAGS = ("cnndm", "xsum")
 """The parts of QAGS: summaries that mostly copy (CNN/Daily Mail) and such as mostly reword (XSum)."""
+
+_VERDICTS = {"SUPPORT": True, "CONTRADICT": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,20 @@ class LabelledClaim:
     source: str
     supported: bool
     split: Split = "reported"
+
+
+def scifact(data: Path) -> tuple[LabelledClaim, ...]:
+    """Claims with the abstract that, as experts said, supports or contradicts them (Wadden et al. 2020). Raises
+    ``NotFound`` and ``InvalidRequest`` as ``load`` does."""
+    folder = sets_scifact.home(data)
+    texts = {name: " ".join(sentences) for name, _, sentences in sets_scifact.corpus(folder)}
+    return tuple(
+        LabelledClaim(claim.text, texts[name], _VERDICTS[verdict], half)
+        for half, claims in sets_scifact.halves(folder)
+        for claim in claims
+        for name, verdict in claim.verdicts.items()
+        if verdict in _VERDICTS and name in texts
+    )
 
 
 def qags(data: Path, part: str) -> tuple[LabelledClaim, ...]:
