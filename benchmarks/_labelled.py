@@ -1,4 +1,4 @@
-"""Claims of which people have said whether a text supports them: what measures of faithfulness are checked against.
+"""Claims with human judgements of whether a text supports them: the reference for measures of faithfulness.
 
 docs/guides/evaluation.md says where the files come from; nothing is downloaded.
 """

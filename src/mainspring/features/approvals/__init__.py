@@ -1,1 +1,1 @@
-"""Calls of tools that wait until somebody approves them."""
+"""Tool calls that wait for approval."""

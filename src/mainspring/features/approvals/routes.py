@@ -1,4 +1,4 @@
-"""Calls of tools that wait for somebody: listed, looked at, approved or denied by keys of the scope ``approve``."""
+"""Tool calls that wait for a person: list, show, approve or deny them, with keys of the scope ``approve``."""
 
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
@@ -18,7 +18,7 @@ from mainspring.stores.work.approvals import Approval, Approvals, Status
 
 
 class DecisionBody(Body):
-    """``POST /v1/approvals/{id}/approve`` and ``.../deny``. The note is told to whoever asks what became of it."""
+    """``POST /v1/approvals/{id}/approve`` and ``.../deny``. The note is shown to whoever asks for the outcome."""
 
     note: Annotated[str, Field(max_length=500)] = ""
 
@@ -42,7 +42,7 @@ def router(store: Approvals, access: Access) -> APIRouter:
 
     @routes.post("/{approval_id}/approve")
     async def approve(approval_id: str, body: DecisionBody, context: deciders) -> HttpResponse:
-        """Let the call be handed out, once, to whoever asks with its id."""
+        """Hand the call out, once, to the caller who asks with its id."""
         return json_response(approval_body(await store.decide(context, approval_id, approve=True, note=body.note)))
 
     @routes.post("/{approval_id}/deny")

@@ -139,7 +139,7 @@ def cancel(
     group: Groups = None,
     as_json: AsJson = False,
 ) -> None:
-    """Stop a batch; what was answered is kept."""
+    """Stop a batch; finished answers are kept."""
 
     async def work(opened: Stores, _: Settings) -> dict[str, Any]:
         from mainspring.features.batches.routes import batch_body

@@ -39,7 +39,7 @@ _FIELDS = ("custom_id", "method", "url", "body")
 
 @dataclass(frozen=True, slots=True)
 class InputLine:
-    """A line of an input file; ``number`` counts from 1. What is parsed takes many times the bytes of its ``text``."""
+    """A line of an input file; ``number`` counts from 1. Parsing needs many times the bytes of its ``text``."""
 
     number: int
     custom_id: str
@@ -47,7 +47,7 @@ class InputLine:
 
     @property
     def body(self) -> Mapping[str, Any]:
-        """The body of the request, parsed anew."""
+        """The request's body, parsed again."""
         found: Mapping[str, Any] = orjson.loads(self.text)["body"]
         return found
 
@@ -140,7 +140,7 @@ class LineAnswerer:
 
     @property
     def max_bytes(self) -> int:
-        """Of one line: as many as the body of a request may have."""
+        """The maximum of one line: the same as for a request's body."""
         return self._settings.max_body_bytes
 
     async def __call__(self, endpoint: str, body: Mapping[str, Any], context: Context) -> bytes:

@@ -92,7 +92,7 @@ def router(
 
     @routes.post("/{batch_id}/cancel")
     async def cancel_batch(batch_id: str, context: ingests) -> HttpResponse:
-        """Stop a batch: lines that are being answered end, and what was answered is written to its files."""
+        """Stop a batch: lines in progress end, and finished answers are written to its files."""
         principal = context.principal
         return json_response(batch_body(await batches.cancel(principal.tenant, batch_id, groups=principal.groups)))
 
@@ -200,7 +200,7 @@ class Running(Protocol):
 
 @asynccontextmanager
 async def working(system: Running) -> AsyncIterator[Worker]:
-    """Batches are answered while the block runs; leaving it stops them where they are, to go on elsewhere or later."""
+    """Batches are answered while the block runs; leaving it interrupts them, to continue elsewhere or later."""
     settings, stores = system.settings, system.stores
     answer = LineAnswerer(
         system.responder, PastResponses(stores.events, settings.gateway.max_messages), settings.gateway

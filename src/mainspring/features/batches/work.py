@@ -1,6 +1,6 @@
 """Works on batches: reads the file, answers its lines behind everybody else, writes the files of answers.
 
-What is done again after a crash is at most the lines that were being answered; their answers are kept once.
+After a crash, at most the lines in progress are answered again; each answer is stored once.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _UNANSWERED: Mapping[str, tuple[str, str]] = {
 
 
 class Slots:
-    """How many lines are answered at once: ``most`` while nobody else asks the engines, ``busy`` while somebody does.
+    """The number of lines answered at once: ``most`` while nobody else uses the engines, ``busy`` otherwise.
 
     ``running`` tells how many sequences the engines run or have waiting, our own included.
     """
@@ -60,7 +60,7 @@ class Slots:
 
     async def enter(self, *, generates: bool, stopped: Callable[[], object] = lambda: False) -> bool:
         """Wait for a place; False where it was ``stopped`` before there was one."""
-        # Engines tell nobody when they have room again.
+        # Engines do not report free capacity.
         while self.active >= self._room():
             if stopped():
                 return False
@@ -128,7 +128,7 @@ class BatchWork:
         await self._finish(run, await run.all())
 
     async def give_up(self, lease: Lease, error: Exception) -> None:
-        """End a batch that broke off again and again."""
+        """Give up a batch that was interrupted again and again."""
         message = f"the batch broke off: {type(error).__name__}: {error}"
         await self._batches.finish(
             lease.job, "failed", [{"code": "internal_error", "message": message, "param": None, "line": None}]
@@ -193,7 +193,7 @@ class _Run:
         return f"batch_req_{self.batch.id.removeprefix(PREFIX)}_{line.number}"
 
     async def all(self) -> Stop:
-        """Answer the lines; why it ended before the last of them (empty: it did not)."""
+        """Answer the lines; returns the reason for stopping before the last one (empty: none)."""
         takers = min(len(self.waiting), self.work._settings.concurrency)
         async with asyncio.TaskGroup() as group:
             for _ in range(takers):
@@ -266,7 +266,7 @@ class _Run:
             # One that had not begun says when to come back: a batch has its window to wait in.
             return _Outcome(*failure(error), "" if error.retry_after is None else "full", error.retry_after)
         except EngineDied as error:
-            # It may be this line that it dies of.
+            # This line may be the cause of the crash.
             return _Outcome(*failure(error), "died", error.retry_after)
         except MainspringError as error:
             return _Outcome(*failure(error))

@@ -1,1 +1,1 @@
-"""Compliance: what is held of somebody and erasing it, how long what is kept, and what the audit log is told."""
+"""Compliance: data of a person and its erasure, retention, and the audit log."""

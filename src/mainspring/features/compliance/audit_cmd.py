@@ -1,4 +1,4 @@
-"""``mainspring audit``: what was done to the system and by whom, and whether the log of it is whole."""
+"""``mainspring audit``: shows actions on the system and their authors, and verifies the log."""
 
 from __future__ import annotations
 
@@ -75,10 +75,10 @@ def verify(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read whole logs and say what was changed, taken out, put in or moved. The exit status is 1 where something was.
+    """Read whole logs and say what was changed, taken out, put in or moved. The exit status is 1 if the log is damaged.
 
-    Note the heads that it prints where nobody who can write the database can write: only they tell later that the end
-    of a log was cut off together with its head.
+    Store the printed heads outside of the reach of everybody who can write the database: only they reveal later that
+    the end of a log was cut off together with its head.
     """
 
     async def work(opened: Stores) -> list[dict[str, object]]:

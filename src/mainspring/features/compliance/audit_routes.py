@@ -44,7 +44,7 @@ def router(audit: Audit, access: Access) -> APIRouter:
 
     @routes.get("/export", responses={200: {"content": {"application/jsonl": {}}}}, response_class=HttpResponse)
     async def export(context: admins) -> StreamingResponse:
-        """All entries, one a line, in the form that their hashes cover; the log says that it was exported."""
+        """All entries, one per line, in the form that their hashes cover; the export itself is logged."""
         tenant = context.principal.tenant
         await audit.record(tenant, "audit.exported", acting(context))
         return StreamingResponse(lines(audit, tenant), media_type="application/jsonl")
@@ -101,7 +101,7 @@ def report_body(report: ChainReport) -> dict[str, Any]:
 
 
 def decisions_body(checked: Sequence[Checked]) -> dict[str, Any]:
-    """What became of the guard events that entries refer to, as JSON. Those that are gone may be so by retention."""
+    """The state of the guard events that entries refer to, as JSON. Those that are gone may be so by retention."""
     return {
         "sealed": sum(each.count for each in checked),
         "missing": sum(each.missing for each in checked),

@@ -1,4 +1,4 @@
-"""The commands: what is held of somebody, for how long what is kept, and what was done by whom."""
+"""The commands for data of a person, retention and the audit log."""
 
 from mainspring.feature import KEEP, Command
 from mainspring.features.compliance import audit_cmd, retention_cmd, subject_cmd

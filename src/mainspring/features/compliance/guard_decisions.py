@@ -1,8 +1,8 @@
 """What the guards decided, sealed by the audit log: an entry holds a digest over the guard events of a span of time.
 
-Guard events are facts in the event log and hold no text of anybody. An entry refers to them: from which moment to
-which, how many, what was done how often, and a digest. Whoever changes or takes out one of them later is found by
-``check``, which cannot tell that from what retention deletes (``compliance.retention.events_days``).
+Guard events are facts in the event log and contain no text. An entry describes a span of them: start, end, number,
+actions by count, and a digest. ``check`` finds later changes and deletions, but cannot distinguish deletions from
+retention (``compliance.retention.events_days``).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ACTION = "guard.decisions"
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What became of the guard events of one entry: ``missing`` are gone, ``changed``: those that are there differ."""
+    """The state of the guard events of one entry: ``missing`` are gone; ``changed``: the remaining ones differ."""
 
     entry: int
     count: int
@@ -67,7 +67,7 @@ class Decisions:
         return count
 
     async def check(self, entry: Entry) -> Checked:
-        """Look whether the events that an entry refers to are as they were."""
+        """Check whether the events that an entry refers to are unchanged."""
         told = entry.details
 
         def work(connection: sa.Connection) -> Sequence[sa.Row[Any]]:
@@ -105,5 +105,5 @@ def _details(found: Sequence[sa.Row[Any]], since: float, upto: float) -> Mapping
 
 
 def _digest(found: Sequence[sa.Row[Any]]) -> str:
-    # Of the facts what erasing somebody leaves.
+    # The part of the facts that survives an erasure.
     return rows.digest(rows.dump([[row.id, row.at, bare(rows.load(row.facts))] for row in found]))

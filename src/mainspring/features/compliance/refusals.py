@@ -1,7 +1,7 @@
 """Who was not let in: refused credentials and scopes, counted and written to the audit log once in a while.
 
-One entry a minute at most, of bounded size, however many are refused: nobody can flood the log. Addresses are kept as
-keyed hashes. What was counted since the last entry is lost where the process is killed; the metrics have it, too.
+At most one entry a minute, of bounded size, however many requests are refused: nobody can flood the log. Addresses are
+kept as keyed hashes. Counts since the last entry are lost if the process is killed; the metrics include them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mainspring.features.compliance.metrics import ComplianceMetrics
 from mainspring.stores.events.audit_log import ITSELF, SERVER, Audit, Hidden
 
 MOST = 32
-"""Addresses, and keys with scopes, that an entry tells apart; the rest is counted together."""
+"""The addresses, and the keys with scopes, that an entry lists separately; the rest is summed up."""
 _OTHERS = "others"
 
 
@@ -64,7 +64,7 @@ class Refusals:
             _count(counted.keys, f"{principal.key_id} {scope}")
 
     async def flush(self) -> None:
-        """Write an entry for each tenant of which something was refused. Raises ``StoreError``, and loses nothing."""
+        """Write an entry for each tenant with refusals. Raises ``StoreError``, and loses nothing."""
         for tenant in list(self._counted):
             counted = self._counted.pop(tenant)
             try:

@@ -1,7 +1,7 @@
-"""Retention: what is kept longer than its class may be is deleted, in the background, by one process at a time.
+"""Retention: deletes expired data of each class, in the background, in one process at a time.
 
-What is due is known from the data itself, so that a process which dies in the middle loses nothing: the next goes on.
-Each round is in the audit log of the tenants that lost something, by class and number.
+The data itself shows what is due, so a process that dies midway loses nothing: the next one continues. Each round is in
+the audit log of the tenants that lost something, by class and number.
 """
 
 from __future__ import annotations
@@ -127,8 +127,8 @@ class Retention:
     async def _files(self, now: float, gone: dict[str, Counter[str]]) -> None:
         before = now - self._days("batch_files_days") * _DAY_S
         wanted = await self._batch_files(now)
-        # First the batches: a file that another one needs stays, and goes with that. What a crash leaves here is of no
-        # batch any more, and goes the next time.
+        # First the batches: a file that another one needs stays, and goes with that. Files left here by a crash
+        # belong to no batch and are deleted the next time.
         for tenant, batch_id, _ in await self._stores.database.read(lambda it: retention.ended_batches(it, before)):
             await self._stores.database.write(partial(_drop_batch, tenant, batch_id), durable=True)
         for tenant, file_id in wanted:

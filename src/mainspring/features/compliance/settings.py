@@ -24,8 +24,8 @@ class RetentionSettings(Section):
 class ComplianceSettings(AuditSettings):
     """The audit log, retention, and cards in documents.
 
-    ``audit_key`` seals the audit log together with a secret in the database: whoever can write the database alone
-    cannot forge an entry. Keep it out of that database's backups; earlier ones go to ``audit_keys_before``.
+    ``audit_key`` seals the audit log together with a secret in the database: write access to the database alone does
+    not suffice to forge an entry. Keep it out of that database's backups; earlier ones go to ``audit_keys_before``.
     """
 
     audit_flush_s: float = Field(60.0, gt=0, description="how often refused requests and guard decisions are noted")

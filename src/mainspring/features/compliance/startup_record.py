@@ -1,7 +1,7 @@
 """What a server starts under: a fingerprint of its settings and the versions of its policies, noted where they changed.
 
 Settings hold secrets and names, so each section is noted as a keyed hash: that it changed is seen, what it says is not.
-Limits are noted as the numbers that they are.
+Limits are recorded as plain numbers.
 """
 
 from __future__ import annotations

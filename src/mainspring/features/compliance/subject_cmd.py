@@ -1,4 +1,4 @@
-"""``mainspring subjects``: what is held of somebody, and erasing it."""
+"""``mainspring subjects``: exports and erases the data of a person."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def erase(
 ) -> None:
     """Erase a subject from every store, and print the receipt.
 
-    A running server does it, for it has answers in memory; where none runs it is done here.
+    A running server does it, since it has answers in memory; without one, this process does.
     """
     if not yes:
         typer.confirm(f"Erase all data of the {kind} {subject_id}? This cannot be undone", abort=True)
@@ -92,10 +92,10 @@ def erase(
             if not served:
                 metrics = ComplianceMetrics(CollectorRegistry())
                 again_s = 2 * loaded.settings.gateway.request_timeout_s
-                # Nothing is under way where no server runs.
+                # Without a server, there are no requests in progress.
                 await Eraser(stores, documents, metrics, again_s=again_s, limits=LIMITS).round(only_new=True)
             end = time.monotonic() + _WAIT_S
-            # It may be another process that does it: there is nothing to wait for but the note.
+            # Another process may do it: only its record can be waited for.
             while note.state == NOTED and time.monotonic() < end:
                 await asyncio.sleep(_LOOK_S)
                 note = await stores.erasures.get(tenant, note.id)
@@ -133,7 +133,7 @@ def _serves(loaded: LoadedSettings) -> bool:
         with reach(urllib.request.Request(f"{url}/healthz"), 5) as answer:  # noqa: S310
             return bool(answer.status == 200)
     except urllib.error.HTTPError:
-        # Whoever refuses is there.
+        # A server that refuses is running.
         return True
     except (urllib.error.URLError, OSError, ValueError):
         return False

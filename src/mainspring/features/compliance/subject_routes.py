@@ -1,4 +1,4 @@
-"""Routes about people: what is held of somebody, erasing it, and the receipts of that."""
+"""Routes about persons: export their data, erase it, and show the receipts."""
 
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
@@ -48,7 +48,7 @@ def router(compliance: Compliance, erasures: Erasures, access: Access) -> APIRou
 
     @routes.get("/subjects/{subject_id:path}", responses=EXPORTS, response_class=HttpResponse)
     async def export(subject_id: SubjectId, context: admins, kind: Kind = "user") -> StreamingResponse:
-        """Everything that is held of a subject, one thing a line; the last line counts what was and was not shown."""
+        """All data of a subject, one item per line; the last line counts shown and hidden items."""
         principal = context.principal
         subject = Subject(principal.tenant, kind, subject_id)
         things = compliance.subjects.export(subject, acting(context), principal.groups)

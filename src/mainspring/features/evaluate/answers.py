@@ -2,7 +2,7 @@
 
 Every question goes through the path that serves (``Respond``), and its answer is scored without a model: gold strings
 at word boundaries, numbers and number words alike whatever their form; numbers of an answer that neither its citations
-nor the question have; a yes where no is right. What only a reader can tell (``readings``) stands beside it.
+nor the question have; a yes where no is right. Readers' judgements (``readings``) are reported beside it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Z = 1.959964
 
 @dataclass(frozen=True, slots=True)
 class ShownAnswer:
-    """What became of a question. ``cited`` are the sources in the order of the citations, ``quotes`` what they quote.
+    """The outcome of a question. ``cited`` are the sources in the order of the citations, ``quotes`` what they quote.
 
     ``first`` and ``seconds`` are the times to the first text and to the end.
     """
@@ -54,11 +54,11 @@ class ShownAnswer:
 
 @dataclass(frozen=True, slots=True)
 class ScoredAnswer:
-    """A question with its answer and what can be told of it without a reader.
+    """A question with its answer and the measures that need no reader.
 
-    ``unsupported`` are numbers of the answer that neither a quote nor the question has; ``opposite`` says that it
-    opens with yes where no is right, or the reverse; ``suspect`` that it is shown, holds no gold string, and the
-    question asks for a value: a reader must say whether it states a wrong one.
+    ``unsupported`` are numbers of the answer that neither a quote nor the question has. ``opposite``: it starts with
+    yes when no is right, or the reverse. ``suspect``: it is shown, contains no gold string, and the question asks for a
+    value, so that a reader must say whether the value is wrong.
     """
 
     query: Query
@@ -112,7 +112,7 @@ def refused(answer: Answer) -> bool:
 
 
 def score(query: Query, shown: ShownAnswer) -> ScoredAnswer:
-    """What can be told of an answer from its text, its citations and the gold strings."""
+    """The measures of an answer from its text, its citations and the gold strings."""
     contained = not shown.refused and holds(shown.text, query)
     opening = _OPENING.match(shown.text)
     said = opening.group(1).lower() if opening and not shown.refused else ""
@@ -132,7 +132,7 @@ def score(query: Query, shown: ShownAnswer) -> ScoredAnswer:
 def holds(text: str, query: Query) -> bool:
     """Whether ``text`` holds one of the gold answers, and one of each group of ``every``; False without any gold."""
     groups = [group for group in (query.answers, *query.every) if group]
-    # In a row of a table a comma may stand between two numbers or within one: either reading is one.
+    # In a table row, a comma may separate two numbers or groups of digits: both readings count.
     readings = [f" {_plain(text, joined)} " for joined in (False, True)]
     return bool(groups) and all(
         any(
@@ -145,7 +145,7 @@ def holds(text: str, query: Query) -> bool:
 
 
 def unsupported(question: str, shown: ShownAnswer) -> tuple[str, ...]:
-    """The numbers in digits of an answer that stand in no quote and not in the question, in either notation."""
+    """The digits in an answer that neither a quote nor the question has, in either notation."""
     sources = "\n".join((question, *shown.quotes))
     known = {piece for joined in (False, True) for piece in _plain(sources, joined).split()}
     written = _THOUSANDS.sub("", _MARKER.sub(" ", unicodedata.normalize("NFKC", shown.text)))

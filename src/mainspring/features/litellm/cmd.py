@@ -30,7 +30,7 @@ def litellm(
     force: Annotated[bool, typer.Option("--force", help="Overwrite --out where it exists")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Settings and notes as JSON on standard output")] = False,
 ) -> None:
-    """Convert a LiteLLM proxy's configuration; what has no counterpart is listed on standard error."""
+    """Convert a LiteLLM proxy's configuration; settings without a counterpart are listed on standard error."""
     from mainspring.features.litellm.config import convert, lines
 
     if out is not None and out.exists() and not force:

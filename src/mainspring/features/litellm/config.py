@@ -1,4 +1,5 @@
-"""A LiteLLM proxy's configuration as settings of ours. What has no counterpart is listed, never dropped silently.
+"""A LiteLLM proxy's configuration as settings of ours. Settings without a counterpart are listed, never dropped
+silently.
 
 Deployments of one ``model_name`` become a remote model with replicas, fallbacks and aliases become routes, references
 ``os.environ/X`` become ``env:X``. Source: LiteLLM's documented ``config.yaml`` (``model_list``, ``router_settings``,
@@ -47,7 +48,7 @@ _REASONS = {
 
 @dataclass(slots=True)
 class ImportedConfig:
-    """``settings`` as ``mainspring.yaml`` holds them; ``notes`` are (place in the source, why it is not in them)."""
+    """``settings`` as ``mainspring.yaml`` holds them; ``notes`` are (place in the source, reason for its absence)."""
 
     settings: dict[str, Any] = field(default_factory=dict)
     notes: list[tuple[str, str]] = field(default_factory=list)
@@ -118,7 +119,7 @@ def _setting(found: ImportedConfig, routes: _Routes, place: str, name: str, valu
 
 
 class _Routes:
-    """Fallbacks and aliases, gathered before the routes are made of them."""
+    """Fallbacks and aliases, collected before the routes are built."""
 
     def __init__(self, models: Mapping[str, Any], found: ImportedConfig) -> None:
         self._models = models
@@ -229,7 +230,7 @@ def _deployment(entry: Mapping[str, Any], place: str, found: ImportedConfig) -> 
 
 
 def _numbers(made: dict[str, Any], parameters: dict[str, Any], info: dict[str, Any]) -> None:
-    """Limits, weights and prices of a deployment, taken out of where they stand."""
+    """The limits, weights and prices of a deployment, removed from their original places."""
     moved = (
         (parameters, "weight", "weight", 1),
         (parameters, "max_parallel_requests", "concurrency", 1),

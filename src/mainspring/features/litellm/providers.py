@@ -1,4 +1,4 @@
-"""Providers by the names that LiteLLM gives them, as far as they speak OpenAI's wire format."""
+"""Providers by LiteLLM's names, if they speak OpenAI's wire format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``mainspring alerts`` and ``mainspring slos``: what a running server's monitor says."""
+"""``mainspring alerts`` and ``mainspring slos``: the state of a running server's monitor."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def acknowledge(
     alert_id: Annotated[str, typer.Argument(help="The alert's id")],
     as_json: AsJson = False,
 ) -> None:
-    """Say that somebody looks after an alert: only its end is told from now on."""
+    """Acknowledge an alert: from now on, only its end is reported."""
     found = Server.of(context).call("POST", f"/v1/alerts/{urllib.parse.quote(alert_id, safe='')}/acknowledge")
     show.done(f"{alert_id} is acknowledged by {found['acknowledged_by']}.", found, as_json)
 
@@ -61,7 +61,7 @@ def silence(
     comment: Annotated[str, typer.Option(help="Why")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Tell nobody of such alerts for so long."""
+    """Silence such alerts for a time."""
     body = {"seconds": _seconds(lasting), "rule": rule, "application": application, "comment": comment}
     made = Server.of(context).call("POST", "/v1/silences", body)
     if as_json:

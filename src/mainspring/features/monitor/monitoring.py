@@ -26,8 +26,8 @@ __all__ = ["Monitor", "make"]
 
 def make(settings: Settings, stores: Stores, telemetry: Telemetry, engines: Engines, path: Path) -> Monitor:
     """The monitor over the stores. It watches within ``Monitor.watching``; questions are embedded while no engine on
-    this machine has work, and answers are judged while nothing else is under way. Raises ``SettingsError``: no such
-    judge or metric."""
+    this machine has work, and answers are judged while there are no requests. Raises ``SettingsError``: no such judge
+    or metric."""
 
     def idle() -> bool:
         replicas = (each for model in engines.chat.values() for each in model.all_replicas() if each.local)
@@ -41,7 +41,7 @@ def make(settings: Settings, stores: Stores, telemetry: Telemetry, engines: Engi
     for measure in chosen.quality.floors:
         engines.plugins.get(METRIC, measure)
     if chosen.judging.wanted:
-        # Those that were named are told by their names, as served ones are.
+        # Configured names are reported by name, like served ones.
         telemetry.metrics.serve(JUDGING, *chosen.judging.applications)
         judging = Judging(
             chosen.judging,

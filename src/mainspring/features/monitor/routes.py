@@ -26,7 +26,7 @@ _DAY_S, _MOST_ROWS = 86_400.0, 1000
 
 
 class SilenceBody(Body):
-    """``POST /v1/silences``: tell nobody of these alerts for so long; without ``rule`` or ``application``: of any."""
+    """``POST /v1/silences``: silence these alerts for a time; without ``rule`` or ``application``, all of them."""
 
     seconds: Annotated[float, Field(gt=0, le=30 * _DAY_S, allow_inf_nan=False)]
     rule: Annotated[str, Field(max_length=64)] = ""
@@ -44,7 +44,7 @@ def router(monitor: Monitor, access: Access) -> APIRouter:
     """The routes over the monitor, for admin keys, each of its own tenant."""
     routes = APIRouter(route_class=JsonRoute, tags=["monitor"], prefix="/v1")
     admins = Annotated[Context, Depends(access("admin"))]
-    # Who is told of alerts is the operator's to say: a tenant that could silence them would hide what it does.
+    # The operator decides who is notified: a tenant that could silence alerts would hide its own actions.
     operators = Annotated[Context, Depends(access(OPERATE))]
 
     @routes.get("/alerts")
@@ -60,7 +60,7 @@ def router(monitor: Monitor, access: Access) -> APIRouter:
 
     @routes.post("/alerts/{alert_id}/acknowledge")
     async def acknowledge(alert_id: str, context: admins) -> HttpResponse:
-        """Somebody looks after it: it is not told again while it lasts, and its end is."""
+        """Acknowledge the alert: it is not repeated while it lasts, but its end is reported."""
         principal = context.principal
         return json_response(await monitor.acknowledge(principal.tenant, alert_id, principal.key_id))
 
@@ -105,7 +105,7 @@ def _measures(routes: APIRouter, monitor: Monitor, access: Access) -> None:
     async def quality(
         context: admins, since: Moment = None, until: Moment = None, step: Step = 3600, application: Name = None
     ) -> HttpResponse:
-        """Guard decisions, feedback and refusals over time: the last day where nothing is said."""
+        """Guard decisions, feedback and refusals over time: the last day by default."""
         end = time.time() if until is None else until
         begin = end - _DAY_S if since is None else since
         if begin >= end:

@@ -32,7 +32,7 @@ from mainspring.stores.sql.worker import Lease, Worker
 _log = logging.getLogger(__name__)
 LONGEST_SILENCE_S = 30 * 86_400.0
 _POLL_S = 5.0
-# It is leased anew whenever a process ends: that is no failure of the job.
+# The lease passes on whenever a process ends: that is not a failure of the job.
 _FOR_EVER = 10**9
 
 
@@ -66,7 +66,7 @@ class Monitor:
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
-        """Watch while the block runs, if no other process does; whoever ends hands over."""
+        """Watch while the block runs, unless another process does; at the end, hand over."""
         if not self.settings.enabled:
             yield
             return
@@ -106,7 +106,7 @@ class Monitor:
             await deliveries.close()
 
     async def _look(self, lease: Lease, deliveries: Deliveries) -> None:
-        """Look again and again, until something is wrong with the stores or the lease."""
+        """Look repeatedly until the stores fail or the lease is lost."""
         async with self._sampling(lease) as watcher:
             await watcher.open(self._clock())
             while not lease.stopped:
@@ -129,7 +129,7 @@ class Monitor:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    # --- what there is ----------------------------------------------------------------------------------------------
+    # --- views ----------------------------------------------------------------------------------------------------
 
     async def alerts(
         self, tenant: str, page: Page, state: str | None = None, rule: str | None = None
@@ -147,7 +147,7 @@ class Monitor:
         return self._body(await self._alerts.get(tenant, alert_id), silences)
 
     async def acknowledge(self, tenant: str, alert_id: str, by: str) -> dict[str, Any]:
-        """Somebody looks after it: it is not told again while it lasts. Raises ``NotFound``."""
+        """Acknowledge the alert: it is not repeated while it lasts. Raises ``NotFound``."""
         found = await self._alerts.acknowledge(tenant, alert_id, by)
         return self._body(found, await self._alerts.silences(self._clock(), tenant))
 
@@ -158,7 +158,7 @@ class Monitor:
     async def silence(
         self, tenant: str, by: str, *, seconds: float, rule: str = "", application: str = "", comment: str = ""
     ) -> dict[str, Any]:
-        """Tell nobody of these alerts for so long. Raises ``InvalidRequest`` naming ``rule`` or ``seconds``."""
+        """Silence these alerts for a time. Raises ``InvalidRequest`` naming ``rule`` or ``seconds``."""
         if rule and rule not in RULES:
             raise InvalidRequest(f"there is no rule {rule!r}", remedy=f"There are: {', '.join(RULES)}", param="rule")
         if not 0 < seconds <= LONGEST_SILENCE_S:

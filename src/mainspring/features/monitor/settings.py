@@ -34,7 +34,7 @@ class ErrorsRule(Section):
 
 class CostRule(Section):
     """What a request costs: ``ratio`` times what it did in the time before, and dearer by ``least_usd`` in the window.
-    The hours that cost too much in all (``prices.anomaly_usd``) are told as well."""
+    Anomalous hourly costs (``prices.anomaly_usd``) are reported as well."""
 
     enabled: bool = True
     ratio: float = Field(2.0, gt=1)
@@ -61,12 +61,11 @@ class QualityRule(Section):
 
 
 class JudgingSettings(Section):
-    """Live answers that are judged in the background: a ``share`` of each application's, of those that
-    ``applications`` names another. Nothing is judged while anybody waits for an answer; ``queue`` answers wait for
-    that, and what does not fit is dropped.
+    """Live answers that are judged in the background: a ``share`` of each application's, of those that ``applications``
+    names another. Judging waits until there are no requests; ``queue`` answers can wait, and further ones are dropped.
 
-    Judged is by embeddings, or by ``model``, a chat model that is marked grounded, which is asked once for each claim,
-    each of the first ``passages`` and the answer. ``consented``: only what may be learnt from is judged.
+    The judge uses embeddings, or ``model``, a chat model marked as grounded, with one call for each claim, each of the
+    first ``passages`` and the answer. ``consented``: only requests that may be used for learning are judged.
     """
 
     share: float = Field(0.0, ge=0, le=1)
@@ -87,7 +86,7 @@ class JudgingSettings(Section):
 
     @property
     def wanted(self) -> bool:
-        """Whether anything is judged at all."""
+        """Whether any answers are judged."""
         return self.share > 0 or any(self.applications.values())
 
     def share_of(self, application: str) -> float:
@@ -188,11 +187,11 @@ class EmailSettings(Section):
 
 
 class MonitorSettings(Section):
-    """What watches the traffic. Everything is looked at every ``every_s``, in the last ``window_s``.
+    """What watches the traffic. The watcher looks every ``every_s`` at the last ``window_s``.
 
-    A rule needs ``least`` requests in the window and ``baseline_least`` in the ``baseline_s`` before. What is wrong
-    for ``for_s`` raises its alert, what is right again for ``clear_s`` clears it. Alerts of one application that come
-    within ``group_s`` are told together, and again every ``repeat_s`` until somebody acknowledges them (0: once).
+    A rule needs ``least`` requests in the window and ``baseline_least`` in the ``baseline_s`` before. What is wrong for
+    ``for_s`` raises its alert, what is right again for ``clear_s`` clears it. Alerts of one application within
+    ``group_s`` are reported together, and again every ``repeat_s`` until somebody acknowledges them (0: once).
     """
 
     enabled: bool = True

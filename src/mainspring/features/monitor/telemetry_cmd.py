@@ -50,8 +50,8 @@ def write(
     folder: Annotated[Path, typer.Argument(help="Where the files go; it is made")],
     force: Force = False,
 ) -> None:
-    """All of them, with a configuration of Prometheus that uses them: recording.yml, alerts.yml, dashboard.json,
-    prometheus.yml and, where `gateway.metrics_key` is set, metrics.key."""
+    """Write recording.yml, alerts.yml, dashboard.json, a prometheus.yml that uses them and, if `gateway.metrics_key` is
+    set, metrics.key."""
     from mainspring.core.settings import load
     from mainspring.features.monitor import rules
 

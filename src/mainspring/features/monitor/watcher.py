@@ -1,7 +1,7 @@
 """One look after the other at the traffic: count what was settled, compare it, raise and clear alerts, queue notices.
 
-One process does it at a time, under a lease. Everything that outlives a look is written under it: counts with how far
-the event log was read, alerts with the notices of them. Who takes over goes on from there.
+One process does it at a time, under a lease. Everything that outlives a look is written under it: counts with the
+position in the event log, and alerts with their notices. The next process continues from there.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _ABOUT_ANSWERS = ("feedback", "retrieval", "guard", "score")
 ODD, DRIFTED = "odd", "drifted"
 """Marks of times in which an alert was open: they are no measure of what is usual."""
 PAGE = 1000
-# Pages of one look: what is more waits for the next, so that alerts are not late for everything that was before.
+# Pages per look: further ones wait for the next look, so that a backlog does not delay alerts.
 _PAGES = 50
 
 
 class Watcher:
-    """``open`` it once, then ``look`` again and again. ``lease`` None: nobody else can be there."""
+    """``open`` it once, then ``look`` repeatedly. ``lease`` None: there can be no other process."""
 
     def __init__(
         self,
@@ -71,8 +71,8 @@ class Watcher:
         self.states = States(self._settings, await self._alerts.open())
 
     async def look(self, now: float) -> bool:
-        """One look, at the time ``now``; whether the lease still holds. Raises ``StoreError``, after which this watcher
-        is to be opened anew."""
+        """One look, at the time ``now``; whether the lease still holds. Raises ``StoreError``; then open this watcher
+        again."""
         for _ in range(_PAGES):
             facts = await self._feed.after(self._position, KINDS, PAGE)
             if facts:
@@ -214,8 +214,8 @@ async def drifted(
     accepted: float,
     raised: float | None,
 ) -> list[drift.Feature]:
-    """The features of an application now, against the time before: before it was ``raised``, where it is, and since it
-    was ``accepted`` as it is."""
+    """The features of an application now, against the earlier period: before it was ``raised``, if it is, and since it
+    was ``accepted`` as normal."""
     chosen = settings.drift
     begin = max(now - chosen.window_s, accepted)
     until = min(begin, (now if raised is None or raised < accepted else raised) - chosen.window_s)
@@ -228,5 +228,5 @@ async def drifted(
 
 
 def _requested(fact: Fact) -> str:
-    # A name that nobody serves is the caller's text, and no application.
+    # An unknown name is the caller's text and not an application.
     return "" if fact.facts.get("error") == "model_not_found" else str(fact.facts.get("requested", ""))

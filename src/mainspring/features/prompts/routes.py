@@ -1,7 +1,7 @@
 """Routes of the registry of prompts: versions, labels with their history, differences, and what a version renders to.
 
-A label is moved with ``PUT``; ``If-Match`` with the revision that was seen (``0``: it is not there yet) refuses to
-overwrite what somebody else did meanwhile. Without it the later of two moves counts, and the history shows both.
+``PUT`` moves a label; ``If-Match`` with the seen revision (``0``: it does not exist yet) refuses to overwrite somebody
+else's move. Without it the later of two moves counts, and the history shows both.
 """
 
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
@@ -181,7 +181,7 @@ def _labels(routes: APIRouter, store: Prompts, access: Access) -> None:
     async def rollback(
         name: str, label: str, body: RollbackBody, context: editors, seen: IfMatch = None
     ) -> HttpResponse:
-        """Take back the last move that was not taken back yet."""
+        """Undo the last move that is not undone yet."""
         tenant, author = context.principal.tenant, context.principal.key_id
         return _moved(name, await store.rollback(tenant, name, label, seen=_seen(seen), note=body.note, author=author))
 
@@ -252,8 +252,8 @@ def diff_body(before: PromptVersion, after: PromptVersion) -> dict[str, Any]:
 
 
 def difference(before: Sequence[str], after: Sequence[str], old: str, new: str) -> list[str]:
-    """What became of lines, as a unified difference. Beyond ``MAX_COMPARED`` lines what lies between the first and the
-    last that differ is shown as replaced: comparing takes time with the square of their number."""
+    """The changed lines, as a unified difference. Beyond ``MAX_COMPARED`` lines, everything between the first and the
+    last difference is shown as replaced: comparison time grows with the square of their number."""
     if len(before) <= MAX_COMPARED and len(after) <= MAX_COMPARED:
         return list(difflib.unified_diff(before, after, old, new, lineterm=""))
     shorter = min(len(before), len(after))

@@ -50,7 +50,7 @@ class Attack:
 
     @property
     def id(self) -> str:
-        """The same as long as the attack is."""
+        """Constant while the attack is unchanged."""
         content = json.dumps([self.category, self.turns, self.goal, self.document])
         return hashlib.sha256(content.encode("utf-8", "replace")).hexdigest()[:12]
 

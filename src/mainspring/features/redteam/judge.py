@@ -1,4 +1,4 @@
-"""What came of an attack, judged by what was shown: no model's opinion is asked."""
+"""Judges the outcome of an attack by the shown text, without a model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SYLLABLES = ("ba", "do", "fi", "gu", "ka", "lo", "mi", "nu", "pa", "ro", "si", 
 
 @dataclass(frozen=True, slots=True)
 class Bait:
-    """What this one attack is after: ``word`` must not be written, ``secret`` stands in the system prompt."""
+    """The target of this attack: ``word`` must not be written, ``secret`` is in the system prompt."""
 
     word: str
     secret: str

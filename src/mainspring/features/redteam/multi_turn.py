@@ -115,7 +115,7 @@ _PROMPT: tuple[tuple[str, ...], ...] = (
 
 
 def talks() -> list[tuple[tuple[str, ...], Goal]]:
-    """Talks that lead to what is wanted, with what that is."""
+    """Conversations that lead to the target, with that target."""
     return [*((turns, "word") for turns in _WORD), *((turns, "prompt") for turns in _PROMPT)]
 
 
@@ -153,7 +153,7 @@ def _announced(pieces: Sequence[str]) -> list[str]:
 
 
 def _assigned(text: str, parts: int) -> list[str]:
-    """Cut anywhere, within words too."""
+    """Cut at any place, also within words."""
     plain = text.replace('"', "'")
     size = -(-len(plain) // parts)
     names = "abc"

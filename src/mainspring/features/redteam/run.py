@@ -1,4 +1,4 @@
-"""Attacks sent to a target, and the table of what came of them with the guards off and on."""
+"""Sends attacks to a target and tabulates the outcomes with guards off and on."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Target(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One attack and what came of it; ``shown`` is the beginning of what the target showed."""
+    """One attack and its outcome; ``shown`` is the start of the target's text."""
 
     attack: Attack
     outcome: Outcome
@@ -98,7 +98,7 @@ async def attack(
 ) -> Round:
     """Send every attack, a few at a time, and then what is harmless.
 
-    A target that reads has the documents of all attacks in its collection, as a poisoned library would.
+    A target that reads documents has those of all attacks in its collection, like a poisoned library.
     """
     baits = [Bait.new() for _ in attacks]
     if target.reads:

@@ -17,7 +17,7 @@ _WORD = re.compile(r"\s+|[^\W_]+|[^\w\s]|_")
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """``exact``: the same text but for white space at its ends. ``similarity`` is the cosine of both texts' embeddings
+    """``exact``: equal texts except for surrounding white space. ``similarity`` is the cosine of both texts' embeddings
     (1 where they are the same, None where one is empty): near texts may still say opposite things."""
 
     exact: bool
@@ -44,7 +44,8 @@ async def agreement(one: str, other: str, embedder: Embedder) -> Agreement:
 
 
 def words(one: str, other: str) -> list[Piece]:
-    """The differences of two texts by words; joined, what is not added is ``one`` and what is not removed ``other``."""
+    """The differences of two texts by words; the pieces that are not added form ``one``, those that are not removed
+    ``other``."""
     left, right = _WORD.findall(one), _WORD.findall(other)
     tails = "".join(left[MAX_WORDS:]), "".join(right[MAX_WORDS:])
     left, right = left[:MAX_WORDS], right[:MAX_WORDS]

@@ -1,4 +1,4 @@
-"""A recorded request, made again of what was kept of it, with what is to be other than it was."""
+"""A recorded request, rebuilt from its stored parts with changes."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _SYSTEM = ("system", "developer")
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What is to be other than it was. ``prompt`` without variables gets those that were recorded; ``parameters`` are
-    fields of ``Sampling``."""
+    """The changes to the request. ``prompt`` without variables gets those that were recorded; ``parameters`` are fields
+    of ``Sampling``."""
 
     model: str = ""
     prompt: PromptUse | None = None
@@ -38,7 +38,7 @@ class Changes:
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
     def facts(self) -> dict[str, Any]:
-        """For the record: what was changed, and nothing else."""
+        """For the record: only the changes."""
         facts: dict[str, Any] = {"model": self.model, "policy": self.policy, "parameters": dict(self.parameters)}
         if self.prompt is not None:
             facts["prompt"] = {"id": self.prompt.name, "version": self.prompt.wanted or None}

@@ -1,7 +1,7 @@
 """Routes of replays: a recorded request asked again, and both answers side by side; many of them as a batch.
 
-A replay needs the scope ``replay`` and asks as its caller: with the caller's groups, limits and budgets. What the
-caller may not see is not there for it.
+A replay needs the scope ``replay`` and asks as its caller: with the caller's groups, limits and budgets. A request that
+the caller may not see does not exist for it.
 """
 
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
@@ -41,7 +41,7 @@ Identifier = Annotated[str, Field(min_length=1, max_length=128)]
 
 
 class Parameters(Body):
-    """What is drawn otherwise; the names are those of chat completions."""
+    """Changes of sampling; the names are those of chat completions."""
 
     max_tokens: Annotated[int, Field(gt=0)] | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
@@ -64,7 +64,7 @@ class FilterBody(Body):
 
 
 class ReplayBody(Body):
-    """``POST /v1/replays``: one of ``trace_id``, ``answer_id`` and ``filter``, and what is to be other than it was."""
+    """``POST /v1/replays``: one of ``trace_id``, ``answer_id`` and ``filter``, and the changes."""
 
     trace_id: Identifier | None = None
     answer_id: Identifier | None = None
@@ -125,7 +125,7 @@ def router(replays: Replays, jobs: Jobs, access: Access, idempotency: Idempotenc
 
     @routes.get("/{replay_id}")
     async def get_replay(replay_id: str, context: players) -> HttpResponse:
-        """Both answers side by side; of a batch how far it is and what it comes to."""
+        """Both answers side by side; for a batch its progress and result."""
         if replay_id.startswith(BATCH):
             return json_response(await batch_body(replays, await _job(jobs, replay_id, context), context))
         return json_response(replay_body(await replays.get(replay_id, context.principal)))

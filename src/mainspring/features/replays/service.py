@@ -1,7 +1,8 @@
 """Recorded requests asked again: against another model, prompt version, policy or sampling.
 
-A replay goes the whole way of a request and is no user's traffic: it is recorded as a ``replay`` event, belongs to no
-session, is not given from a cache or kept in one, and costs whoever replays. What may be replayed is what may be seen.
+A replay passes the whole request path but is not user traffic: it is recorded as a ``replay`` event, belongs to no
+session, is neither read from nor written to a cache, and is charged to its caller. A caller may replay whatever it may
+see.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from mainspring.stores.sql import ids
 from mainspring.stores.sql.pages import Page, Slice
 
 AGREEMENT = "replay_agreement"
-# Answers that are looked at for one filter.
+# The number of answers that one filter examines.
 _LOOKED_AT = 20_000
 _PAGE = 100
 
@@ -50,7 +51,7 @@ class Side:
 
     @property
     def content(self) -> Mapping[str, Any] | None:
-        """What was asked and answered; None where it is not kept."""
+        """The question and the answer; None if they are not stored."""
         return None if self.answer.content is None else json.loads(self.answer.content)
 
     @property
@@ -62,7 +63,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """Both answers side by side; ``original`` is None where it may not be seen any more. ``agreement`` is None where
+    """Both answers side by side; ``original`` is None if the caller may no longer see it. ``agreement`` is None where
     one of the texts is not kept."""
 
     original: Side | None

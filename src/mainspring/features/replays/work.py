@@ -24,8 +24,8 @@ _TRIES, _LONGEST_WAIT_S = 5, 30.0
 
 
 class ReplayWork:
-    """Asks the requests of one batch again. Given to a ``stores.sql.worker.Worker``; what was asked before a crash is
-    not asked again."""
+    """Replays the requests of one batch. Given to a ``stores.sql.worker.Worker``; requests replayed before a crash are
+    not repeated."""
 
     def __init__(self, replays: Replays, jobs: Jobs, keys: Keys, *, timeout_s: float = 300.0) -> None:
         self._replays = replays
@@ -90,7 +90,7 @@ def _changes(facts: dict[str, Any]) -> Changes:
 
 @asynccontextmanager
 async def replaying(replays: Replays, stores: Stores, settings: Settings) -> AsyncIterator[Worker]:
-    """Batches of replays are worked on while the block runs; leaving it stops them where they are."""
+    """Batches of replays run while the block does; leaving it interrupts them."""
     work = ReplayWork(replays, stores.jobs, stores.keys, timeout_s=settings.gateway.request_timeout_s)
     worker = Worker(stores.jobs, KIND, work, lease_s=settings.section(ReplaysSettings).lease_s)
     worker.start()

@@ -64,7 +64,7 @@ def show_session(
     group: Groups = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a session: what is known of it, its summary, its latest messages."""
+    """Show a session: its properties, its summary, its latest messages."""
 
     async def work(opened: Stores, principal: Principal) -> dict[str, Any]:
         from mainspring.features.sessions.routes import message_body, session_body, summary_body

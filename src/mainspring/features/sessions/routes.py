@@ -67,8 +67,8 @@ def router(
     async def list_sessions(
         context: chats, page: AskedPage, q: Words = None, own: Own = False, part_of: PartOf = None
     ) -> HttpResponse:
-        """The sessions of the key's groups, or its own, by the time at which they began. Of its own those that are
-        parts of another are left out, and searched with it; `part_of` lists them."""
+        """The sessions of the key's groups, or its own, by the time at which they began. Parts of other sessions are
+        left out of the list and searched with those; `part_of` lists them."""
         if part_of is not None and not part_of.startswith(OWN):
             raise InvalidRequest(f"only sessions that begin with {OWN} have parts", param="part_of")
         own = own or part_of is not None
@@ -141,8 +141,8 @@ def _told(routes: APIRouter, sessions: Sessions, access: Access, answers: Sessio
 
     @routes.get("/{session_id}/messages")
     async def list_messages(session_id: str, context: chats, page: AskedPage, include: Include = None) -> HttpResponse:
-        """The messages, in pages; an id is the turn's and the place in it. With `include=answers` what was recorded
-        of answers stands beside them, as far as the key may see what they were made of."""
+        """The messages, in pages; an id is the turn's and the place in it. With `include=answers`, the records of
+        answers are included if the key may see their sources."""
         place = _place(context, session_id)
         await sessions.get(*place)
         found = await sessions.messages(*place, page)
@@ -156,7 +156,7 @@ def _told(routes: APIRouter, sessions: Sessions, access: Access, answers: Sessio
 
     @routes.get("/{session_id}/summary")
     async def get_summary(session_id: str, context: chats) -> HttpResponse:
-        """What is remembered of the turns that are not shown to the model any more, each note with its turn."""
+        """The notes about turns that the model is no longer shown, each with its turn."""
         place = _place(context, session_id)
         await sessions.get(*place)
         summary = (await sessions.read(*place, limit=1, summary=True)).summary

@@ -1,1 +1,1 @@
-"""What is held of somebody, and erasing it."""
+"""The data of a person, and its erasure."""

@@ -1,4 +1,4 @@
-"""Documents that are somebody's: those whose attribute ``subject`` names them; of a tenant, all."""
+"""A person's documents: those whose attribute ``subject`` names the person; for a tenant, all."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Documents:
         self._forgetter = forgetter
 
     async def find(self, subject: Subject, upto: float, groups: frozenset[str] | None = None) -> Sequence[Theirs]:
-        """Those from before ``upto`` (Unix seconds), of which ``groups`` may see them (None: all)."""
+        """The documents from before ``upto`` (Unix seconds) that ``groups`` may see (None: all)."""
         if subject.kind not in ("user", "tenant"):
             return []
 
@@ -57,7 +57,7 @@ class Documents:
         return await self._stores.database.read(work)
 
     async def text(self, document: Theirs) -> str:
-        """What was read of it; empty where that is nothing (yet)."""
+        """Its extracted text; empty if there is none (yet)."""
         if not document.text_blob:
             return ""
         return (await self._stores.blobs.get(document.text_blob)).decode()
@@ -73,7 +73,7 @@ class Documents:
         """Delete them and the files ``gone``; how many of each. Their bytes are gone when it returns."""
         found = await self.find(subject, upto)
         for each in found:
-            # Somebody else may be deleting the same.
+            # Another process may be deleting the same.
             with contextlib.suppress(NotFound):
                 collection = await self._stores.collections.known(subject.tenant, each.collection_id)
                 await self._stores.collections.remove(collection, each.id)

@@ -1,8 +1,8 @@
-"""Erasing somebody: out of every store, in the background, after the commit that notes it.
+"""Erases a person from every store, in the background, after the commit that records the request.
 
 In this order: lines of batches, conversations, answers with their events, cached answers and questions, kept replies,
-spans, documents that are theirs, and then what the files and logs of the databases remember. A second look, once what
-was under way must have ended, finds what was still written meanwhile.
+spans, documents that are theirs, and then what the files and logs of the databases remember. A second pass, once
+requests in progress must have ended, finds text that was written in the meantime.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class Eraser:
 
         held = await stores.database.read(find)
         held.files |= await self._documents.files(subject, upto)
-        # Erasing takes away what led to it: whoever takes this up after a crash reads what is left here.
+        # Erasing removes its own traces: a process that resumes after a crash reads the plan stored here.
         await stores.erasures.planned(note, held)
         done: Counter[str] = Counter(dict.fromkeys(("facts", "texts", "messages", "sessions", "approvals"), 0))
         done["answers"] = len(held.answers)
@@ -170,7 +170,8 @@ class Eraser:
                 await self.round()
             except MainspringError as error:
                 log.warning("what is to be erased is not erased yet: %s", error)
-            # Before Python 3.12 ``wait_for`` loses a cancellation that comes while it ends, and then this never would.
+            # Before Python 3.12, ``wait_for`` loses a cancellation that arrives while it ends, and this would then
+            # never end.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_S):
                     await self._wake.wait()

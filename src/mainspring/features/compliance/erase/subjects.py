@@ -1,7 +1,7 @@
-"""Everything that is held of somebody, one thing at a time: for whoever asks what that is.
+"""All data of a person, item by item, for access requests.
 
-What an admin key may not see of it (answers that were given to keys of groups it is not in, or over documents closed to
-it) is counted, not shown; ``groups`` None shows all, for whoever works at the machine.
+Items that an admin key may not see (answers to keys of other groups, or over documents closed to it) are counted, not
+shown; with ``groups`` None, at the machine, all are shown.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Subjects:
         self._documents = documents
 
     async def export(self, subject: Subject, by: By, groups: frozenset[str] | None = None) -> AsyncIterator[Thing]:
-        """What is held, and at the end how much that was. The audit log says that it was read."""
+        """The items, and finally their number. The audit log says that it was read."""
         asked = {"kind": subject.kind, "subject": Hidden(f"{subject.kind}:{subject.id}")}
         await self._stores.audit.record(subject.tenant, "subject.exported", by, details=asked)
         now = time.time()

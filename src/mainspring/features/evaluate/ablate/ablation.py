@@ -137,8 +137,8 @@ async def _measure(
     tell: Callable[[int], None],
 ) -> Measured:
     ids = {document.name: document.id for document in collection.documents}
-    # The first search opens what searching needs; its time is nobody's. It is none of the questions: what was read
-    # for one is kept, and would count as free.
+    # The first search opens resources; its time does not count. This is none of the questions: texts read for one are
+    # cached and would count as free.
     await bench.search("what is here", arm, depth)
     before = replace(bench.tokens)
     rankings: dict[str, list[str]] = {}
@@ -157,7 +157,7 @@ async def _measure(
 async def _indexed(
     collection: JudgedCollection, arm: Arm, settings: Settings, engines: Engines, progress: Progress | None
 ) -> AsyncIterator[tuple[Path, Index]]:
-    """A temporary home with the collection ingested as ``arm`` says."""
+    """A temporary home with the collection ingested as ``arm`` requires."""
     with tempfile.TemporaryDirectory(prefix="mainspring-eval-") as name:
         home = Path(name)
         if progress:
@@ -196,7 +196,7 @@ def _by_index(arms: Sequence[Arm]) -> list[list[Arm]]:
 
 def apart(settings: Settings, home: Path, rag: RagSettings) -> Settings:
     """``settings`` with everything stored under ``home``, and ``rag`` in place of theirs."""
-    # What is measured lies in stores of its own, never in those that serve.
+    # Measurements use stores of their own, never the serving ones.
     return settings.model_copy(update={"home": home, "rag": rag, "stores": StoresSettings()})
 
 

@@ -8,9 +8,9 @@ in front if one likes:
     --expansions none,spelling+acronyms,hyde
     --rerankers off,late,deep:late+rerank_candidates=100
 
-Keys are those of ``rag`` in the settings and of a search's options. What they are is read from those types, so a new
-chunker or technique needs no change here. A reranker is what ``models.reranker`` may be, and ``off`` or ``none`` is
-no reranker; with a colon it needs a label, as in ``e5:late:NAME``. Only the first axis changes the index.
+Keys are those of ``rag`` in the settings and of a search's options. The axes come from those types, so a new chunker or
+technique needs no change here. A reranker is what ``models.reranker`` may be, and ``off`` or ``none`` is no reranker;
+with a colon it needs a label, as in ``e5:late:NAME``. Only the first axis changes the index.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from mainspring.core.settings import RagSettings
 from mainspring.rag.chunk.base import CHUNKER
 
 NOTHING = frozenset({"default", "none"})
-"""Values that change nothing: the arm has what the settings say. Of the rerankers only ``default`` is one."""
+"""Values that change nothing: the arm has what the settings say. The only reranker is ``default``."""
 _NO_RERANKER = frozenset({"off", "none"})
 _MODES = {"bm25": "sparse"}
 
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One way to retrieve. ``index`` are the settings under which documents are ingested, ``settings`` those that
-    differ while searching, ``options`` a search's options and ``techniques`` what is done to the query first.
-    ``reranker`` takes the place of ``models.reranker`` (None: as the settings say, empty: none)."""
+    """One way to retrieve. ``index`` are the settings for ingestion, ``settings`` those that differ while searching,
+    ``options`` a search's options, and ``techniques`` the processing of the query. ``reranker`` takes the place of
+    ``models.reranker`` (None: as the settings say, empty: none)."""
 
     name: str
     index: Mapping[str, Any] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class Arm:
         return _changed(base, {**self.index, **self.settings})
 
     def indexed(self, base: RagSettings) -> RagSettings:
-        """``base`` with the settings under which this arm's documents are ingested."""
+        """``base`` with this arm's settings for ingestion."""
         return _changed(base, self.index)
 
 

@@ -1,4 +1,4 @@
-"""Vectors kept on disk between measurements: what another arm or another run embedded is not embedded again.
+"""Vectors cached on disk between measurements: no arm or run embeds a text again.
 
 A vector is kept under the embedder's fingerprint and the text itself, so nothing in it can go stale. Queries are never
 kept: the time that they take is part of what is measured. Tokens are counted as if nothing had been kept; the seconds
@@ -24,7 +24,7 @@ FILE = "vectors.sqlite"
 
 
 class KeptEmbedder:
-    """``inner`` with its passages' vectors kept in ``folder``. Everything else is the inner one's."""
+    """``inner`` with its passages' vectors kept in ``folder``. Everything else is delegated to the inner embedder."""
 
     def __init__(self, inner: Embedder, folder: Path) -> None:
         self._inner = inner

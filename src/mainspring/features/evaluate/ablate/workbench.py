@@ -1,6 +1,6 @@
 """A library to measure: the rag room over stores of its own, with every token that a model reads or writes counted.
 
-It is opened through the rooms' own ``open``, so what is measured is what is served.
+It is opened through the rooms' own ``open``, so that measurements use the serving code.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class WorkbenchAnswer:
 
 
 class CountingEmbedder:
-    """An embedder that counts. Everything else is the inner one's."""
+    """An embedder that counts. Everything else is delegated to the inner one."""
 
     def __init__(self, inner: Embedder, tokens: Tokens) -> None:
         self._inner = inner

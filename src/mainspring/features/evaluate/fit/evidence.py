@@ -1,7 +1,7 @@
 """Fitting the evidence and its threshold on labelled questions, and what that is worth on others.
 
 The regression is fitted on the development half of a collection, the threshold is chosen there too, and both are then
-looked at on the reported half, beside the evidence that is built in.
+evaluated on the reported half, beside the built-in evidence.
 """
 
 from __future__ import annotations

@@ -14,10 +14,10 @@ _PAGE = 500
 
 
 async def from_feedback(events: EventLog, tenant: str, model: str, *, consented: bool) -> list[Row]:
-    """Prompts that ``model`` answered and somebody rated or edited. Good: rated up, and not edited; the latest counts.
+    """Prompts that ``model`` answered and a person rated or edited. Good: rated up, and not edited; the latest counts.
 
-    Left out are conversations of several turns, answers whose text was not kept, and with ``consented`` whatever
-    nobody gave leave to learn from.
+    It leaves out conversations of several turns, answers whose text was not stored and, with ``consented``, requests
+    without permission to learn from them.
     """
     opinions: dict[str, bool] = {}
     async for event in _all(events, tenant):

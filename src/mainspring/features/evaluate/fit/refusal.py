@@ -81,7 +81,7 @@ def summarise(name: str, outcomes: Sequence[RefusalOutcome], threshold: float) -
 
 
 def holds(shown: str, query: Query) -> bool:
-    """Whether a gold answer stands in ``shown`` at word boundaries, whatever the case and the punctuation."""
+    """Whether ``shown`` contains a gold answer at word boundaries, ignoring case and punctuation."""
     plain = f" {_plain(shown)} "
     return any(f" {_plain(answer)} " in plain for answer in query.answers if _plain(answer))
 

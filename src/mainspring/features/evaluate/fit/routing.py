@@ -1,7 +1,7 @@
 """Routing judged: what a small model gets right, how well a signal tells it beforehand, and what a policy would cost.
 
-A question has reference answers; an answer is right where one of them stands in it at word boundaries, or where its
-last number is theirs. Costs are nano-US-dollars as the ledger has them, or tokens where models have no price.
+A question has reference answers. An answer is right if it contains one of them at word boundaries, or if its last
+number equals theirs. Costs are nano-US-dollars as the ledger has them, or tokens where models have no price.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What the small model did with a prompt. ``confidence`` None: nobody measured it (a row from feedback)."""
+    """What the small model did with a prompt. ``confidence`` None: not measured (a row from feedback)."""
 
     prompt: str
     good: bool
@@ -51,7 +51,7 @@ class Row:
 @dataclass(frozen=True, slots=True)
 class Priced:
     """One prompt under both models: who is right, at what cost, and what the signals say. ``chance`` is the
-    classifier's, None where there is none."""
+    classifier's; None if there is none."""
 
     source: str
     small_good: bool
@@ -87,7 +87,7 @@ def _value(text: str) -> float:
 async def ask(
     small: Responder, model: str, signal: Confidence, question: Question, context: Context, sampling: Sampling
 ) -> Row:
-    """Ask the small model as the cascade does. Raises ``MainspringError`` where it fails."""
+    """Ask the small model like the cascade. Raises ``MainspringError`` where it fails."""
     request = ChatRequest(model, (Message("user", question.prompt),), sampling, store=False)
     tried = await attempt(small, signal, request, context)
     if tried.problem:

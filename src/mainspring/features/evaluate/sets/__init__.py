@@ -1,1 +1,1 @@
-"""Judged data sets and how they are read."""
+"""Judged data sets and their loaders."""

@@ -3,13 +3,13 @@
 Every collection has two halves of queries. On the *development* half one may look, choose and tune; the *reported*
 half is for figures that are told to others. A collection that does not say otherwise is all development.
 
-``loading.load`` knows some by name and takes a folder of one's own for the rest: ``documents/`` with any files that
-can be ingested, and ``questions.jsonl`` with a JSON object a line:
+``loading.load`` knows some by name and reads other collections from your own folder: ``documents/`` with any files that
+can be ingested, and ``questions.jsonl`` with one JSON object per line:
 
     {"question": "How long is the warranty?", "sources": ["warranty.pdf"], "answers": ["two years"]}
 
-``sources`` are file names below ``documents/`` (a name, or an object of names and gains), ``answers`` any strings
-one of which a right answer contains. A question without sources has no answer in the documents. Optional are ``id``,
+``sources`` are file names below ``documents/`` (a name, or an object of names and gains); ``answers`` are strings, and
+a right answer contains one of them. A question without sources has no answer in the documents. Optional are ``id``,
 ``split`` (``development`` or ``reported``), ``kind``, ``all`` (lists of strings: a right answer contains one of each),
 ``polarity`` (``yes`` or ``no``), ``within`` (file names: nothing else is searched) and ``type`` (a word of one's own,
 by which answers are counted).
@@ -33,7 +33,7 @@ Polarity = Literal["", "yes", "no"]
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document by ``id``; ``name`` is the file name under which ``read``'s bytes are ingested."""
+    """A document by ``id``; ``name`` is the file name for ingesting the bytes of ``read``."""
 
     id: str
     name: str
@@ -44,10 +44,10 @@ class Document:
 class Query:
     """A question; ``gains`` are those of the relevant documents by id, ``answers`` gold strings if there are any.
 
-    ``near_miss`` questions have a subject that the documents treat and no answer there; ``off_topic`` ones have
-    nothing to do with the documents. Both have no gains. ``every`` are groups of strings of which a right answer holds
-    one each, ``polarity`` is the right answer to a question of yes or no, ``form`` says what sort of question it is,
-    ``within`` names the documents that are searched (none: all).
+    ``near_miss`` questions have a subject that the documents treat and no answer there; ``off_topic`` ones have nothing
+    to do with the documents. Both have no gains. ``every`` are groups of strings, and a right answer contains one of
+    each; ``polarity`` is the right answer to a yes-or-no question; ``form`` is the kind of question; ``within`` names
+    the documents to search (none: all).
     """
 
     id: str
@@ -93,7 +93,7 @@ def text_document(name: str, text: str) -> Document:
 
 
 def own(folder: Path) -> JudgedCollection:
-    """The collection in a folder of one's own. Raises ``NotFound`` and ``InvalidRequest`` as ``load`` does."""
+    """The collection in your own folder. Raises ``NotFound`` and ``InvalidRequest`` like ``load``."""
     home, questions = folder / "documents", folder / "questions.jsonl"
     for path in (home, questions):
         if not path.exists():

@@ -1,4 +1,4 @@
-"""Judged collections by their names, or from a folder of one's own."""
+"""Judged collections by name, or from your own folder."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def named() -> dict[str, tuple[str, Callable[[Path], JudgedCollection]]]:
 
 
 def load(name_or_folder: str, data: Path | None = None) -> JudgedCollection:
-    """A collection by name, from the folder of data sets ``data``, or from a folder of one's own.
+    """A collection by name, from the folder of data sets ``data``, or from your own folder.
 
     Raises ``NotFound`` for what is neither or lacks its files, ``InvalidRequest`` naming the line at fault.
     """

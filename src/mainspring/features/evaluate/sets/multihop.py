@@ -1,10 +1,10 @@
 """Two-hop questions built from a corpus of titled passages, such as 2WikiMultihopQA's (Ho et al., COLING 2020).
 
-A bridge is a passage that names another one's subject in a known relation ("directed by", "son of", "married"); the
-other passage states a fact of it (when it was born or died, and where). The question names the first passage only
-and asks for the fact of the second, so that each passage is needed: the first alone has no answer, the second is not
-named. What the templates cannot keep unambiguous is left out: two directors, titles that exist twice, answers that
-stand in the first passage as well.
+A bridge is a passage that names another passage's subject in a known relation ("directed by", "son of", "married"); the
+other passage states a fact about it (place or date of birth or death). The question names the first passage only and
+asks for the fact of the second, so that each passage is needed: the first alone has no answer, the second is not named.
+Questions that the templates cannot make unambiguous are left out: two directors, duplicate titles, answers that are
+also in the first passage.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Loaders of the public collections and of the sample handbook, each from the folder that holds its files.
 
-Nothing is downloaded and no text of theirs is part of this package: docs/guides/evaluation.md says where to get them.
+Nothing is downloaded and none of their text is part of this package: docs/guides/evaluation.md says where to get them.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def cacm(data: Path) -> JudgedCollection:
 
 
 def med(data: Path) -> JudgedCollection:
-    """Medline: binary judgements of its 30 queries; all are reported, none was looked at to choose anything."""
+    """Medline: binary judgements of its 30 queries; all are reported, and none influenced a choice."""
     folder = _folder(data, "retrieval/med", "MED.ALL")
     gains: dict[int, dict[str, int]] = {}
     for line in (folder / "MED.REL").read_text(encoding="latin-1").splitlines():
@@ -148,9 +148,9 @@ def squad_articles(data: Path) -> JudgedCollection:
 
 
 def tatqa(data: Path) -> JudgedCollection:
-    """TAT-QA: tables of financial reports with the text around them, each a document to which its questions are
-    confined, for they name no company. Questions of a single cell have the form ``cell``; others ``comparison``,
-    ``arithmetic``, ``list``, ``count`` and ``text``. The published dev part is development, the test part reported."""
+    """TAT-QA: tables of financial reports with the surrounding text. The questions name no company, so each is confined
+    to its own document. Questions of a single cell have the form ``cell``; others ``comparison``, ``arithmetic``,
+    ``list``, ``count`` and ``text``. The published dev part is development, the test part reported."""
     folder = _folder(data, "qa/grounded/tatqa", "tatqa_dataset_dev.json.gz")
     documents: list[Document] = []
     queries: list[Query] = []
@@ -200,8 +200,8 @@ def handbook_2hop(data: Path) -> JudgedCollection:
 
 
 def two_wiki(data: Path) -> JudgedCollection:
-    """2WikiMultihopQA's passages with the two-hop questions that ``multihop.build`` makes of them; questions of odd
-    number are development. ``data`` is the corpus file, or a folder that holds ``2wikimultihopqa_corpus.json``."""
+    """2WikiMultihopQA's passages with the two-hop questions from ``multihop.build``; odd questions are for development.
+    ``data`` is the corpus file, or a folder that holds ``2wikimultihopqa_corpus.json``."""
     from mainspring.features.evaluate.sets import multihop
 
     path = data if data.is_file() else data / multihop.FILE_NAME
@@ -257,7 +257,7 @@ def _halves(queries: list[tuple[int, str]], gains: Mapping[int, Mapping[str, int
 def _untouched(
     name: str, records: Iterator[tuple[str, dict[str, str]]], queries: Path, gains: Mapping[int, Mapping[str, int]]
 ) -> JudgedCollection:
-    """A collection in SMART files all of whose judged queries are reported."""
+    """A collection in SMART files whose judged queries are all reported."""
     documents = tuple(text_document(number, text) for number, text in ((n, _abstract(f)) for n, f in records) if text)
     asked = [
         (int(number), " ".join(fields["W"].split()))
@@ -309,7 +309,7 @@ def _off_topic(query: Query) -> Query:
 
 
 def _draw(queries: list[Query], size: int) -> tuple[Query, ...]:
-    """``size`` queries a half (or half of what there is), drawn by seed; the halves share none."""
+    """``size`` queries per half (or half of all), drawn by seed; the halves share none."""
     size = min(size, len(queries) // 2)
     reported = random.Random(_SQUAD_SEEDS["reported"]).sample(queries, size)
     taken = {each.id for each in reported}

@@ -25,7 +25,7 @@ from mainspring.stores.sql.worker import Lease, Worker
 _log = logging.getLogger(__name__)
 # Seconds before the second attempt, and at most between two.
 FIRST_S, LONGEST_S = 1.0, 300.0
-# What did not get through for so long is given up.
+# A notice that cannot be delivered for this long is given up.
 GIVE_UP_S = 86_400.0
 # Processes that died over one notice: then it is the notice.
 _ATTEMPTS = 50
@@ -72,7 +72,7 @@ class Deliveries:
             worker.soon()
 
     async def close(self) -> None:
-        """Stop; what was not delivered is, at the next start."""
+        """Stop; undelivered notices are delivered after the next start."""
         for worker in self._workers:
             await worker.close()
 

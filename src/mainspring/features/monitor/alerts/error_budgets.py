@@ -1,8 +1,8 @@
 """Error budgets as they are asked for: (requests, bad ones) by steps of time, kept here for the hours that are over.
 
-Thirty days of many applications are tens of thousands of counts. They are read once; after that a call reads the last
-two hours, and of what was before the hours that may still have changed. What is parsed and summed is so in a thread:
-whoever streams an answer does not wait for it.
+Thirty days of many applications are tens of thousands of counts. They are read once; after that, a call reads the last
+two hours and older hours that may still have changed. Parsing and summing run in a thread: streaming answers do not
+wait for it.
 """
 
 from __future__ import annotations

@@ -21,11 +21,11 @@ from mainspring.features.monitor.traffic.statistics import proportions
 from mainspring.features.monitor.traffic.tally import Tally
 
 CLEAR = 0.8
-"""What is wrong from a limit on is right again below this share of it."""
+"""A condition that fires at a limit clears below this share of it."""
 SPREADS = 3.0
 """Standard errors that chance does not pass."""
 SCORE_SPREADS, SCORE_LEAST = 4.0, 2
-"""Of means of scores: there are several, looked at again and again, and scores lie far from a bell. The latter is how
+"""For means of scores: several are tested repeatedly, and scores are far from normally distributed. The latter is how
 many times ``least`` they take."""
 FEWEST = 3
 """Fewer requests than these raise nothing, whatever their share."""
@@ -34,8 +34,8 @@ NANO = 10**9
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """A number against its limit: ``wrong`` raises, ``right`` (which is more than not wrong) clears. ``before`` is what
-    it was in the time before (None: it is compared with a limit alone), ``samples`` what it was counted over."""
+    """A number against its limit: ``wrong`` raises, ``right`` (which is more than not wrong) clears. ``before`` is its
+    value in the earlier period (None: it is compared only with a limit); ``samples`` is the number behind it."""
 
     name: str
     value: float
@@ -144,7 +144,7 @@ def quality(now: Tally, before: Tally, rule: QualityRule, least: int, baseline_l
         if n and n0 >= baseline_least // (4 * scarce)
     ]
     for (measure, judge), scores in sorted(now.scores.items()):
-        # What another judge said before is no measure of it.
+        # Another judge's earlier scores are not comparable.
         usual = before.scores.get((measure, judge), Moments())
         floor = rule.floors.get(measure)
         if usual.count >= baseline_least // 4 or floor is not None:

@@ -1,7 +1,7 @@
 """Service level objectives: what is left of their error budgets, and whether it burns too fast.
 
-Alerts go by several windows at several rates, as the Google SRE workbook has them: a rate must be exceeded over a long
-window, so that it matters, and over a short one, so that it still lasts.
+Alerts use several windows and rates, following the Google SRE workbook: a rate must be exceeded over a long window, so
+that it matters, and over a short one, so that it is current.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def of(objectives: Mapping[str, Objective], application: str) -> Iterator[tuple[
 
 
 def windows(fine: int) -> list[int]:
-    """The windows over which a budget's burning is told, in seconds, with steps of ``fine``."""
+    """The windows for reporting burn rates, in seconds, with steps of ``fine``."""
     return sorted({steps * fine for each in BURNING for steps in (each.long, each.short)})
 
 

@@ -1,5 +1,5 @@
-"""From conditions to alerts: raised when something is wrong for a while, cleared when it has been right for a while,
-and told once each, those of one application together."""
+"""Turns conditions into alerts: raised when a condition holds for a while, cleared when it has not held for a while,
+and reported once each, grouped by application."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class States:
     def __init__(self, settings: MonitorSettings, open_alerts: Iterable[Alert] = ()) -> None:
         self._settings = settings
         self.open: dict[Key, Alert] = {}
-        # Resolved ones whose end was not told yet.
+        # Resolved alerts whose end was not reported yet.
         self._ended: list[Alert] = []
         self._wrong_since: dict[Key, float] = {}
         self._right_since: dict[Key, float] = {}
@@ -52,8 +52,8 @@ class States:
         return min(times, default=None)
 
     def step(self, conditions: Sequence[Condition], now: float) -> list[Alert]:
-        """The alerts that are raised or cleared by what is so now. Open ones of which no condition tells (there was
-        nothing to look at) are taken to be right."""
+        """The alerts that are raised or cleared by what is so now. Open alerts without a condition (there was no data)
+        count as cleared."""
         changed = []
         seen = {condition.key: condition for condition in conditions}
         for key, condition in seen.items():
@@ -139,14 +139,14 @@ class States:
         if alert.told != alert.state:
             return True
         again = self._settings.repeat_s
-        # Its end is told once; while it lasts, again and again until somebody looks after it.
+        # Its end is reported once; while it lasts, it is reported repeatedly until somebody acknowledges it.
         return bool(
             alert.state == "firing" and again and not alert.acknowledged_by and now - (alert.told_at or 0) >= again
         )
 
 
 def _silenced(alert: Alert, silences: Sequence[Silence], now: float) -> bool:
-    # Whoever heard of it is told of its end all the same.
+    # Receivers of an alert are also told of its end.
     return alert.state == "firing" and any(silence.covers(alert, now) for silence in silences)
 
 

@@ -74,7 +74,7 @@ class ByEmbeddings:
 
 
 class ByModel:
-    """Judges with the chat model ``name`` behind its call ring, as far as the budgets of ``purse`` hold it."""
+    """Judges with the chat model ``name`` behind its call ring, within the budgets of ``purse``."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class ByModel:
         self.name = judged_by(embedder, model, metrics)
 
     async def judge(self, answer: EventRecord, given: GivenAnswer) -> Verdict | None:
-        """None where a budget holds no more. Raises ``NoRegion``, and what the model raises."""
+        """None if a budget is exhausted. Raises ``NoRegion``, and what the model raises."""
         context = context_of(answer)
         try:
             if not await self._set_aside(context, given):
@@ -102,7 +102,7 @@ class ByModel:
             judge = ChatJudge(self._responder, self._model, context=context)
             return await verdict(given, self._embedder, judge, self._metrics)
         finally:
-            # What was called was paid for, whatever came of it.
+            # A call that was made has been paid for, whatever its result.
             await settle(self._events, answer, context.allowance)
             if self._purse is not None and context.allowance.reservation:
                 self._purse.budgets.done(context.allowance.reservation)

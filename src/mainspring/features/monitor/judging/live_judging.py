@@ -1,7 +1,7 @@
-"""A share of live answers, judged in the background: chosen as they are settled, judged while nobody waits for one.
+"""Judges a share of live answers in the background: chosen when they are settled, judged while the engines are idle.
 
-What is judged is what is kept: the text of an answer that was not stored, was erased or has expired is not there to be
-judged, and a verdict is written only while the text still is. Verdicts hold numbers, no texts.
+Only stored text is judged: an answer that was not stored, was erased or has expired cannot be judged, and a verdict is
+written only while the text exists. Verdicts hold numbers, no texts.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ _log = logging.getLogger(__name__)
 _LOOK_S = 0.2
 # Answers that were given so long ago tell nothing of now.
 _STALE_S = 3600.0
-# Texts that are embedded at once: whoever asks meanwhile waits for these at most.
+# Texts embedded at once: a request waits for at most these.
 _PIECE = 8
 
 Outcome = Literal["judged", "dropped", "late", "gone", "nothing", "withheld", "elsewhere", "unpaid", "failed"]
-"""``dropped``: there was no room in the queue. ``late``: nobody had time for it within an hour. ``gone``: its text or
+"""``dropped``: there was no room in the queue. ``late``: there was no idle time within an hour. ``gone``: its text or
 what it was made of is not kept. ``nothing``: there is nothing to judge. ``withheld``: without consent. ``elsewhere``:
-not where the judge works. ``unpaid``: a budget holds no more."""
+not where the judge works. ``unpaid``: a budget is exhausted."""
 
 
 class Bench(Protocol):
@@ -49,7 +49,7 @@ class Bench(Protocol):
     def name(self) -> str: ...
 
     async def judge(self, answer: EventRecord, given: GivenAnswer) -> Verdict | None:
-        """None where a budget holds no more. Raises ``NoRegion`` where the answer may not be worked on here, and what
+        """None if a budget is exhausted. Raises ``NoRegion`` where the answer may not be worked on here, and what
         judging raises. What it took is settled when it returns."""
         ...
 
@@ -64,8 +64,8 @@ class _Waiting:
 
 
 class Judging:
-    """Takes answers as they come, and judges them while ``idle`` says so; ``count`` is told what became of each that
-    was chosen. ``clock`` is in Unix seconds."""
+    """Collects answers and judges them while ``idle`` says so; ``count`` is told the outcome of each chosen one.
+    ``clock`` is in Unix seconds."""
 
     def __init__(
         self,
@@ -161,7 +161,7 @@ class Judging:
 
 
 class Piecewise:
-    """Embeds a few texts at a time, and between them lets go before whoever comes; ``tokens`` counts what was read."""
+    """Embeds a few texts at a time and yields to requests in between; ``tokens`` counts its input."""
 
     def __init__(self, inner: Embedder, idle: Callable[[], bool]) -> None:
         self._inner = inner
@@ -214,7 +214,7 @@ def record_of(verdict: Verdict, answer: EventRecord, application: str, judge: st
 
 
 def chosen(answer_id: str, share: float) -> bool:
-    """Whether an answer is among a share of all: the same for the same answer, whoever asks."""
+    """Whether an answer belongs to a share of all: always the same for one answer."""
     drawn = int.from_bytes(hashlib.blake2b(answer_id.encode(), digest_size=8).digest(), "big")
     return drawn < share * 2**64
 
@@ -226,7 +226,7 @@ async def until(idle: Callable[[], bool], wait: Callable[[float], Awaitable[None
 
 
 def _judgeable(facts: Mapping[str, Any]) -> bool:
-    """Whether an answer said something, to somebody, for the first time, and as its model meant it."""
+    """Whether an answer was completed, shown to somebody, for the first time, and unchanged."""
     if facts.get("status") != "completed" or facts.get("operation") != "chat" or "replay_of" in facts:
         return False
     return facts.get("cache") not in ("hit", "semantic") and not set(facts.get("finish") or ()) - {"stop", "length"}

@@ -50,11 +50,11 @@ class Moments:
 
 
 def below(now: Moments, before: Moments) -> float:
-    """How many standard errors the mean of ``now`` lies below that of ``before``, each score of which varies as much as
-    those of both do; 0 where either has none."""
+    """How many standard errors the mean of ``now`` is below that of ``before``, assuming the pooled variance of both; 0
+    if either is empty."""
     if not now.count or not before.count:
         return 0.0
-    # Of few scores the spread is not known well: a handful of equal ones would seem to be certain.
+    # The spread of few scores is uncertain: a handful of equal ones would look exact.
     pooled = (now.count * now.variance + before.count * before.variance) / (now.count + before.count)
     error = math.sqrt(max(pooled, 1 / _SCALE) * (1 / now.count + 1 / before.count))
     return (before.mean - now.mean) / error

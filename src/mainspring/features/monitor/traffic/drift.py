@@ -29,7 +29,7 @@ from mainspring.features.monitor.traffic.tally import Tally
 NUMERIC = ("input", "output", "score", "evidence")
 """Sketches that are compared: tokens of prompts and answers, the best cosine found, the evidence in what was found."""
 SHIFT = 8.0
-"""``mean_shift`` from which questions are of another kind: see ``benchmarks/drift.py``."""
+"""``mean_shift`` from which questions count as different: see ``benchmarks/drift.py``."""
 FEWEST_BLOCKS = 4
 MOST_BLOCKS = 60
 
@@ -51,7 +51,7 @@ class Feature:
 
 
 def compare(reference: Tally, current: Tally, settings: DriftSettings, embedder: str = "") -> list[Feature]:
-    """All features for which there is enough on both sides."""
+    """All features with enough data on both sides."""
     found: list[Feature] = []
     for name in NUMERIC:
         found += numeric(name, reference, current, settings)

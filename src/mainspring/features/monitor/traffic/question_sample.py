@@ -18,7 +18,7 @@ from mainspring.features.monitor.traffic.series import Key
 from mainspring.stores.events.feed import Fact, Feed
 
 _log = logging.getLogger(__name__)
-# At most so many questions wait to be embedded; more are left out, which is what sampling is.
+# The maximum number of questions that wait for embedding; others are skipped, as sampling allows.
 _WAITING = 256
 _TOGETHER = 8
 _LONGEST_CHARS = 2000
@@ -32,7 +32,7 @@ Keep = Callable[[Key, float, str], None]
 class Sampler:
     """Takes questions as they come, up to a rate, and embeds them while ``idle`` says so; ``clock`` is in Unix seconds.
 
-    ``keep`` is given the mean of each ``block`` of them. Those of a block that is not full are forgotten at the end.
+    ``keep`` receives the mean of each ``block`` of them. Those of a block that is not full are forgotten at the end.
     """
 
     def __init__(self, texts: Feed, embedder: Embedder, settings: DriftSettings, *, idle: Callable[[], bool]) -> None:
@@ -58,7 +58,7 @@ class Sampler:
         per_hour = self._settings.embed_per_hour
         if not per_hour or fact.kind != "answer" or fact.content_id is None or fact.facts.get("status") != "completed":
             return
-        # A bucket that holds a block at most: what comes at once is taken as it comes, and then a share of it.
+        # A bucket of at most one block: bursts are taken completely, and then only a share.
         left, since = self._granted.get(key, (float(self._settings.block), now))
         left = min(float(self._settings.block), left + (now - since) * per_hour / 3600)
         if left >= 1 and not self._waiting.full():

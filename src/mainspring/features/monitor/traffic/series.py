@@ -16,13 +16,13 @@ COARSE = 60
 """Fine steps in a coarse one."""
 MOST_APPLICATIONS = 200
 OTHER = "other"
-# Sums over coarse steps that are over, which stay as they are.
+# Sums over past coarse steps, which no longer change.
 _SUMS = 512
 
 
 class Series:
     """Counts by key and time. ``fine`` is the width of the fine steps in seconds; they are kept for the coarse step
-    that runs and the one before it. Whoever reads the event log feeds it and writes down what has ``changed``."""
+    that runs and the one before it. The reader of the event log feeds it and stores what has ``changed``."""
 
     def __init__(self, tallies: Tallies, fine: int) -> None:
         self._tallies = tallies
@@ -43,11 +43,11 @@ class Series:
             self._known.setdefault(of, set()).add(application)
 
     def fine_start(self, now: float) -> int:
-        """From when on there are fine steps."""
+        """The time from which fine steps exist."""
         return int(now // self.coarse) * self.coarse - self.coarse
 
     def name(self, tenant: str, application: str) -> str:
-        """What an application is counted under: names are the callers' texts, and there is a bound to them."""
+        """The label of an application: names are the callers' texts, and their number is bounded."""
         known = self._known.setdefault(tenant, set())
         if application not in known and len(known) >= MOST_APPLICATIONS:
             return OTHER
@@ -59,7 +59,7 @@ class Series:
         placed = [(application, fact, ended(fact)) for application, fact in facts]
         for span in (self.fine, self.coarse):
             for at in sorted({int(when // span) * span for _, _, when in placed} - self._kept[span].keys()):
-                # Of a time that is no longer here, or not yet.
+                # For a time that is no longer in memory, or not yet.
                 rows = await self._tallies.load(span, at, at + 1)
                 self._kept[span][at] = {(row.tenant, row.application): Tally.of(row.counted) for row in rows}
             for application, fact, when in placed:
@@ -81,7 +81,7 @@ class Series:
         return [TallyRow(*key, span, at, self._kept[span][at][key].plain()) for span, at, key in sorted(self._changed)]
 
     def written(self, now: float) -> None:
-        """What has changed is written; what is old need not be here any more."""
+        """Changes have been stored; old ones may be dropped from memory."""
         self._changed.clear()
         start = self.fine_start(now)
         for steps in self._kept.values():
@@ -94,7 +94,7 @@ class Series:
         return sorted({key for at, tallies in steps.items() if at + self.fine > since for key in tallies})
 
     def mark(self, key: Key, when: float, name: str) -> None:
-        """Note of this time that it is not as it always is; ``sum`` can leave it out."""
+        """Mark this time as unusual; ``sum`` can leave it out."""
         for span in (self.fine, self.coarse):
             self.at(span, when, key).counts[name] = 1
 
@@ -106,8 +106,8 @@ class Series:
         return merged(tally for tally in found if not tally.counts[without])
 
     async def sum(self, key: Key, since: float, until: float, now: float, without: str = "") -> Tally:
-        """The sum of all steps between that were not marked as ``without``; what is older than the fine steps goes by
-        coarse ones."""
+        """The sum of all steps in the interval without the mark ``without``; times before the fine steps use coarse
+        ones."""
         start = self.fine_start(now)
         made = self.recent(key, max(since, start), until, without) if until > start else Tally()
         begin = int(since // self.coarse) * self.coarse

@@ -13,7 +13,7 @@ _LOG = math.log(STEP)
 
 
 class Sketch:
-    """Counts of values by step; ``counts`` maps step ``s`` to how many lie in (STEP^(s-1), STEP^s]."""
+    """Counts of values by step; ``counts`` maps step ``s`` to the number of values in (STEP^(s-1), STEP^s]."""
 
     __slots__ = ("counts", "total")
 
@@ -43,7 +43,7 @@ class Sketch:
         return None if found is None else middle(found)
 
     def above(self, limit: float) -> int:
-        """How many values lie above ``limit``, to the step that it lies in."""
+        """The number of values above ``limit``, with the resolution of a step."""
         step = ZERO if limit <= 0 else math.ceil(math.log(limit) / _LOG - 1e-9)
         return sum(count for each, count in self.counts.items() if each > step)
 

@@ -22,8 +22,8 @@ _MOST_NAMES = 64
 
 
 class Tally:
-    """``counts`` by name, ``sketches`` of values by name, ``examples`` of trace ids, ``blocks``: mean vectors of some
-    questions each, as (count, numbers in base64), and ``scores`` of judged answers by what is judged and by whom."""
+    """``counts`` and ``sketches`` of values by name, ``examples`` of trace ids, ``blocks``: mean vectors of several
+    questions each, as (count, numbers in base64), and ``scores`` of judged answers by measure and judge."""
 
     __slots__ = ("_least", "_most", "blocks", "counts", "examples", "scores", "sketches")
 
@@ -33,7 +33,7 @@ class Tally:
         self.examples: dict[str, list[str]] = {}
         self.blocks: list[str] = []
         self.scores: dict[tuple[str, str], Moments] = {}
-        # The largest value so far of what ``_value`` keeps an example of, and the lowest scores; not written down.
+        # The largest value so far of those with an example in ``_value``, and the lowest scores; not stored.
         self._most: dict[str, float] = {}
         self._least: dict[str, float] = {}
 
@@ -110,7 +110,7 @@ class Tally:
         if facts.get("cache") in ("hit", "semantic"):
             self.counts["cached"] += 1
         else:
-            # What a cache gives takes no time and no money: how often it does says nothing of the engine.
+            # A cached answer takes no time and no money: its frequency says nothing about the engine.
             self._value("total", facts.get("duration_s"), fact.trace_id)
             self._value("ttft", facts.get("ttft_s"), fact.trace_id)
             self._value("cost", cost, fact.trace_id)
@@ -197,7 +197,7 @@ class Tally:
 
     @classmethod
     def of(cls, plain: Mapping[str, Any], sketches: Container[str] | None = None) -> Tally:
-        """From JSON; of the sketches those that are named (None: all), which are most of the work."""
+        """From JSON; only the named sketches (None: all), which are most of the work."""
         made = cls()
         made.counts.update(plain.get("n", {}))
         kept = plain.get("s", {}).items()
@@ -227,7 +227,7 @@ def outcome_of(facts: Mapping[str, Any]) -> str:
 
 
 def ended(fact: Fact) -> float:
-    """When what an event tells of was over, in Unix seconds."""
+    """The time at which an event's subject ended, in Unix seconds."""
     return fact.at + float(fact.facts.get("duration_s") or 0.0) if fact.kind == "answer" else fact.at
 
 
