@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from _report import Figure, skip
-from mainspring.cli.ask.ask import without_chat
-from mainspring.cli.evaluate.answers import asked
 from mainspring.core.errors import ModelNotPulled
 from mainspring.core.settings import load
 from mainspring.features.evaluate import answers as scoring
 from mainspring.features.evaluate.answers import ScoredAnswer
+from mainspring.features.evaluate.commands.answers import asked
 from mainspring.features.evaluate.sets.collections import JudgedCollection
+from mainspring.system import open_rooms
+from mainspring.terminal.pulling import without_chat
 
 Goals = Mapping[str, tuple[float, float]]
 """Floor and aim by label."""
@@ -27,7 +28,7 @@ def answered(judged: JudgedCollection, mode: str, home: Path | None) -> list[Sco
     if mode:
         settings = settings.model_copy(update={"rag": settings.rag.model_copy(update={"mode": mode})})
     try:
-        return asyncio.run(asked(without_chat(settings), judged, home))
+        return asyncio.run(asked(open_rooms, without_chat(settings), judged, home))
     except ModelNotPulled as error:
         skip(str(error))
 

@@ -20,16 +20,17 @@ from typing import Any
 
 from _library import data
 from _report import Figure, report
-from mainspring.cli.ask.ask import without_chat
-from mainspring.cli.evaluate.answers import asked
 from mainspring.core.errors import ModelNotPulled
 from mainspring.core.settings import Settings
 from mainspring.core.settings import load as load_settings
 from mainspring.features.evaluate import answers as scoring
 from mainspring.features.evaluate.answers import wilson
+from mainspring.features.evaluate.commands.answers import asked
 from mainspring.features.evaluate.sets.collections import JudgedCollection
 from mainspring.features.evaluate.sets.loading import load
 from mainspring.features.evaluate.statistics.significance import compare
+from mainspring.system import open_rooms
+from mainspring.terminal.pulling import without_chat
 
 BASE = "defaults"
 ARMS: Mapping[str, Mapping[str, Any]] = {
@@ -74,7 +75,7 @@ def measure(judged: JudgedCollection, label: str, keep: Path) -> Kept | None:
     home = keep / f"home-{judged.name}-{settings.models.embedding}-{settings.rag.chunk_tokens}"
     home.mkdir(parents=True, exist_ok=True)
     try:
-        found = asyncio.run(asked(settings, judged, home))
+        found = asyncio.run(asked(open_rooms, settings, judged, home))
     except ModelNotPulled as error:
         print(f"{label} left out: {error}", flush=True)
         return None

@@ -16,10 +16,10 @@ import tempfile
 from pathlib import Path
 
 from _report import Figure, data_sets, report
-from mainspring.cli.evaluate.redteam_target import SystemTarget
 from mainspring.core.settings import Settings, load
 from mainspring.features.redteam.attacks import CATEGORIES, innocent, read
 from mainspring.features.redteam.run import OFF, STRICT, Round, attack, rows
+from mainspring.features.redteam.target import SystemTarget
 from mainspring.system import System
 
 MOST, HARMLESS = 24, 476
@@ -41,7 +41,7 @@ async def rounds(settings: Settings, target: str, data: Path) -> tuple[Round, Ro
             changed = settings.model_copy(update={"home": Path(home), "guards": guards, "rag": rag})
             async with System.open(changed) as system:
                 harmless = innocent(data, HARMLESS) if guards is STRICT and not reads else []
-                found.append(await attack(SystemTarget(system, target, reads), attacks, harmless))
+                found.append(await attack(SystemTarget(system.rooms, target, reads), attacks, harmless))
     return found[0], found[1]
 
 

@@ -4,6 +4,7 @@ imports itself by its face."""
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
@@ -134,6 +135,31 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
     assert circle({"a": {"b"}, "b": {"c"}, "c": {"a"}})
 
 
+def features_named(tree: ast.AST, names: set[str]) -> set[str]:
+    """Features that a module names: by an import, wherever in it, or by a path or a module in a text."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            modules = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        texts = [node.value] if isinstance(node, ast.Constant) and isinstance(node.value, str) else []
+        for said in (*modules, *texts):
+            found |= set(re.findall(r"\bfeatures[./](\w+)", said)) & names
+    return found
+
+
+def test_nobody_below_or_above_names_a_feature() -> None:
+    """They are found by their place, see ``core.slices``; by the composition root, gateway and command line too."""
+    names = {path.parent.name for path in (SOURCE / "mainspring" / "features").glob("*/__init__.py")}
+    assert {"monitor", "batches"} <= names
+    outside = [path for path in sources("src") if not room_of(path).startswith("features/")]
+    found = {
+        str(path.relative_to(SOURCE)): features_named(ast.parse(path.read_text(encoding="utf-8")), names)
+        for path in outside
+    }
+    assert not {path: named for path, named in found.items() if named}
+
+
 def test_the_looks_find_what_they_look_for() -> None:
     def function(lines: int) -> ast.AST:
         return ast.parse("async def f():\n" + "    x = 1\n" * (lines - 1))
@@ -143,3 +169,5 @@ def test_the_looks_find_what_they_look_for() -> None:
     tree = ast.parse("from mainspring.stores import Stores, ids\nimport mainspring.stores.sql.jobs as jobs")
     assert from_face(tree, "mainspring.stores.events.log", {"mainspring.stores"}) == ["mainspring.stores"]
     assert from_face(tree, "mainspring.system", {"mainspring.stores"}) == []
+    named = ast.parse("def f():\n    from mainspring.features import monitor\nx = 'features/batches/settings.py'")
+    assert features_named(named, {"monitor", "batches", "replays"}) == {"monitor", "batches"}

@@ -3,29 +3,29 @@
 A feature is a folder ``features/NAME``. Its module ``feature`` has ``FEATURE``: a service that is open while the system
 is, its routes, and work in the background of a server. Its module ``cmd`` has ``COMMANDS``. Whoever adds a folder
 changes nothing else: the composition root, the gateway and the command line collect what they find here.
+``core.slices`` tells how rooms below find what a feature declares for them: settings, scopes, tables.
 """
 
 from __future__ import annotations
 
-import pkgutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mainspring.core.errors import SettingsError
+from mainspring.core import slices
+from mainspring.core.errors import MainspringError, SettingsError
 from mainspring.core.plugins import Kind
-from mainspring.core.types import Responder
+from mainspring.core.types import Principal, Responder
 
 if TYPE_CHECKING:
+    import typer
     from fastapi import APIRouter
 
     from mainspring.core.plugins import Registry
     from mainspring.core.settings import Settings
     from mainspring.engines import Engines
-    from mainspring.http.access import Access
+    from mainspring.http.access import Access, Refused
     from mainspring.http.idempotency import Idempotency
     from mainspring.rag.library import Library
     from mainspring.serving import Path
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from mainspring.telemetry import Telemetry
 
 T = TypeVar("T")
-FOLDER = "mainspring.features"
+_OPENER = "mainspring.feature.opener"
 # The headings of the help of the command line.
 START, DOCUMENTS, MODELS, ACCESS = "Start and ask", "Documents", "Models and routing", "Keys, money and limits"
 QUALITY, WATCH, KEEP = "Quality and safety", "Watch what happens", "Keep and comply"
@@ -49,11 +49,15 @@ class Rooms:
     engines: Engines
     path: Path
     library: Library
+    local: Principal
 
     @property
     def responder(self) -> Responder:
         """The request ring."""
         return self.path.responder
+
+
+Opener = Callable[["Settings"], AbstractAsyncContextManager[Rooms]]
 
 
 class Services:
@@ -91,13 +95,14 @@ class Feature:
     """One feature. What it has none of is None.
 
     ``open`` makes its service, which others find by its class. ``routes`` are added to the gateway's. ``work`` runs
-    within a server, and in no other process.
+    within a server, and in no other process. ``refused`` gives what is told of each request that was not let in.
     """
 
     name: str
     open: Callable[[Rooms], AbstractAsyncContextManager[object]] | None = None
     routes: Callable[[Http], Sequence[APIRouter]] | None = None
     work: Callable[[Rooms, Services], AbstractAsyncContextManager[object]] | None = None
+    refused: Callable[[Services], Refused] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,27 +121,39 @@ FEATURE: Kind[[], Feature] = Kind("feature", Feature)
 
 def features(plugins: Registry | None = None) -> list[Feature]:
     """Those of this package, by name, then those of ``plugins``."""
-    found = [_attribute(name, "feature", "FEATURE") for name in _folders()]
+    found = [each for _, each in slices.declared("feature", "FEATURE")]
     found += [made for _, made in plugins.made(FEATURE)] if plugins is not None else []
     return [each for each in found if isinstance(each, Feature)]
 
 
 def commands() -> Iterator[Command]:
     """The commands of all features, by feature."""
-    for name in _folders():
-        yield from _attribute(name, "cmd", "COMMANDS") or ()
+    for _, found in slices.declared("cmd", "COMMANDS"):
+        yield from found
+
+
+def refusals(found: Sequence[Feature], services: Services) -> Refused:
+    """Tells all of ``found`` that want to know of a request that was not let in."""
+    told = [each.refused(services) for each in found if each.refused is not None]
+
+    def tell(error: MainspringError, address: str, scope: str, principal: Principal | None) -> None:
+        for each in told:
+            each(error, address, scope, principal)
+
+    return tell
+
+
+def lend(context: typer.Context, opener: Opener) -> None:
+    """Have commands of features open the whole system by ``opener``."""
+    context.meta[_OPENER] = opener
+
+
+def opener(context: typer.Context) -> Opener:
+    """What opens the whole system for a command of a feature, which lies below it: the rooms are open in its block."""
+    found: Opener = context.meta[_OPENER]
+    return found
 
 
 def routers(found: Sequence[Feature], http: Http) -> list[APIRouter]:
     """The routes of ``found``."""
     return [router for each in found if each.routes is not None for router in each.routes(http)]
-
-
-def _folders() -> list[str]:
-    package = import_module(FOLDER)
-    return sorted(module.name for module in pkgutil.iter_modules(package.__path__) if module.ispkg)
-
-
-def _attribute(feature: str, module: str, name: str) -> Any:
-    whole = f"{FOLDER}.{feature}.{module}"
-    return getattr(import_module(whole), name, None) if find_spec(whole) is not None else None

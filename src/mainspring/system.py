@@ -65,7 +65,7 @@ class System:
             opened_stores.events.heard.append(opened_telemetry.metrics.facts.count)
             path = await enter(serving.open(settings, opened_stores, opened_telemetry, opened_engines))
             library = await enter(rag.open(settings, opened_stores, opened_telemetry, opened_engines, path))
-            rooms = Rooms(settings, opened_stores, opened_telemetry, opened_engines, path, library)
+            rooms = Rooms(settings, opened_stores, opened_telemetry, opened_engines, path, library, LOCAL)
             found, services = features(opened_engines.plugins), Services()
             for feature in found:
                 if feature.open is not None:
@@ -149,3 +149,10 @@ class System:
             return None
         _, secret = await self.stores.keys.create("first admin", scopes=frozenset({"admin", OPERATE}))
         return secret
+
+
+@asynccontextmanager
+async def open_rooms(settings: Settings) -> AsyncIterator[Rooms]:
+    """The rooms of a whole system: what commands of features are given."""
+    async with System.open(settings) as system:
+        yield system.rooms

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mainspring.cli.ask import ask, chat, ingest, search, sync
-from mainspring.cli.evaluate import measure as evaluate
-from mainspring.cli.evaluate import redteam
 from mainspring.cli.models import models
 from mainspring.cli.operate import (
     budgets,
@@ -22,15 +22,18 @@ from mainspring.cli.operate import (
     keys,
     limits,
     logs,
-    routes,
     traces,
 )
 from mainspring.cli.rag import documents
 from mainspring.cli.serve import backup, doctor, replicas, up
 from mainspring.core.errors import InvalidRequest, MainspringError, SettingsError
 from mainspring.core.version import __version__
-from mainspring.feature import ACCESS, DOCUMENTS, KEEP, MODELS, QUALITY, START, WATCH, Command, commands
+from mainspring.feature import ACCESS, DOCUMENTS, KEEP, MODELS, QUALITY, START, WATCH, Command, commands, lend
 from mainspring.terminal import named_commands, show
+
+if TYPE_CHECKING:
+    from mainspring.core.settings import Settings
+    from mainspring.feature import Rooms
 
 app = typer.Typer(
     name="mainspring",
@@ -63,6 +66,16 @@ def main(
 ) -> None:
     """Options of every command."""
     context.obj = config
+    lend(context, _open_rooms)
+
+
+@asynccontextmanager
+async def _open_rooms(settings: Settings) -> AsyncIterator[Rooms]:
+    # The system is the most of what there is to import.
+    from mainspring.system import open_rooms
+
+    async with open_rooms(settings) as rooms:
+        yield rooms
 
 
 COMMANDS = (
@@ -74,14 +87,12 @@ COMMANDS = (
     Command("sync", sync.sync, DOCUMENTS),
     Command("search", search.search, DOCUMENTS),
     Command("documents", search.documents, DOCUMENTS),
-    Command("redteam", redteam.redteam, QUALITY),
     Command("traces", traces.traces, WATCH),
     Command("logs", logs.logs, WATCH),
     Command("backup", backup.backup, KEEP),
     Command("restore", backup.restore, KEEP),
     Command("rag", documents.app, DOCUMENTS),
     Command("models", models.app, MODELS),
-    Command("routes", routes.app, MODELS),
     Command("replicas", replicas.app, MODELS),
     Command("cache", cache.app, MODELS),
     Command("keys", keys.app, ACCESS),
@@ -89,7 +100,6 @@ COMMANDS = (
     Command("budgets", budgets.app, ACCESS),
     Command("limits", limits.app, ACCESS),
     Command("costs", costs.app, ACCESS),
-    Command("eval", evaluate.app, QUALITY),
     Command("guards", guards.app, QUALITY),
 )
 for each in (*COMMANDS, *commands()):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from mainspring.feature import Http, routers
-from mainspring.features.compliance.service import Compliance
+from mainspring.feature import Http, refusals, routers
 from mainspring.gateway.edge import console, health
 from mainspring.gateway.edge.app import create_app
 from mainspring.gateway.identity import key_routes, policy_routes, preset_routes, quota_routes
@@ -42,7 +41,7 @@ def mount(system: System) -> FastAPI:
     keys_or_tokens: Authenticator = system.stores.keys
     if settings.oidc.issuer:
         keys_or_tokens = Either(system.stores.keys, Tokens(settings.oidc, settings.roles))
-    refused = system.services[Compliance].refusals.note
+    refused = refusals(system.features, system.services)
     pace = _pace(system)
     tiers = system.settings.serving.admission.tiers
     access = access_to(keys_or_tokens, settings.request_timeout_s, tiers, refused, pace)

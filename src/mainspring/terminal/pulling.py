@@ -21,3 +21,20 @@ def pull_missing(settings: Settings) -> None:
             sys.stderr.write(f"Pulling {name} (once) ...\n")
             with show.progress() as progress:
                 puller.pull(name, progress)
+
+
+def without_chat(settings: Settings) -> Settings:
+    """The same settings with only those chat models that would write the answer: no others are loaded."""
+    from mainspring.engines.catalogue.pull import Puller
+
+    if settings.rag.mode == "extractive":
+        wanted: tuple[str, ...] = ()
+    elif settings.rag.mode == "generative":
+        wanted = settings.models.chat
+    else:
+        puller = Puller(settings)
+        wanted = tuple(name for name in settings.models.chat if puller.grounded(name))
+    # The reranking chat model is needed whichever model writes.
+    if settings.models.listwise in settings.models.chat and settings.models.listwise not in wanted:
+        wanted = (*wanted, settings.models.listwise)
+    return settings.model_copy(update={"models": settings.models.model_copy(update={"chat": wanted})})

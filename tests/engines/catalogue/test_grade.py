@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from mainspring.cli.ask.ask import without_chat
 from mainspring.core.settings import ModelsSettings, Settings
 from mainspring.engines.catalogue import grade
 from mainspring.engines.catalogue.grade import Case, Grade, cases, graded
@@ -14,6 +13,7 @@ from mainspring.engines.catalogue.pull import PulledModel, Puller
 from mainspring.engines.chat.responder import ModelResponder
 from mainspring.engines.chat.template import ChatTemplate
 from mainspring.engines.scripted import ScriptedEngine
+from mainspring.terminal.pulling import without_chat
 
 SOURCES = ("The mill has 2 stones.", "A ticket costs 6 pounds.")
 ASKED = [

@@ -16,7 +16,7 @@ from mainspring.cli.serve.up import fill
 from mainspring.core.errors import InvalidRequest, NotFound
 from mainspring.core.settings import Settings, load
 from mainspring.terminal import show
-from mainspring.terminal.pulling import pull_missing
+from mainspring.terminal.pulling import pull_missing, without_chat
 
 if TYPE_CHECKING:
     from mainspring.rag.ingest.pipeline import IngestReport
@@ -112,20 +112,3 @@ def with_larger(settings: Settings) -> Settings:
 
     choice = larger_model.choose(settings)
     return settings if choice.coming or choice.reason else choice.settings
-
-
-def without_chat(settings: Settings) -> Settings:
-    """The same settings with only those chat models that would write the answer: no others are loaded."""
-    from mainspring.engines.catalogue.pull import Puller
-
-    if settings.rag.mode == "extractive":
-        wanted: tuple[str, ...] = ()
-    elif settings.rag.mode == "generative":
-        wanted = settings.models.chat
-    else:
-        puller = Puller(settings)
-        wanted = tuple(name for name in settings.models.chat if puller.grounded(name))
-    # The reranking chat model is needed whichever model writes.
-    if settings.models.listwise in settings.models.chat and settings.models.listwise not in wanted:
-        wanted = (*wanted, settings.models.listwise)
-    return settings.model_copy(update={"models": settings.models.model_copy(update={"chat": wanted})})

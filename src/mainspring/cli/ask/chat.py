@@ -8,11 +8,12 @@ from typing import Annotated
 
 import typer
 
-from mainspring.cli.ask.ask import with_larger, without_chat
+from mainspring.cli.ask.ask import with_larger
 from mainspring.cli.ask.target import Target, place
 from mainspring.core.errors import MainspringError
 from mainspring.core.settings import Settings, load
 from mainspring.terminal import complete, show
+from mainspring.terminal.pulling import without_chat
 
 _END = frozenset({"exit", "quit", "/exit", "/quit"})
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mainspring.cli.serve.up import report_facts, tell
 from mainspring.core.errors import MainspringError, NotFound
 from mainspring.core.settings import load
 from mainspring.terminal import show
+from mainspring.terminal.ingest_report import report_facts, tell
 from mainspring.terminal.pulling import pull_missing
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,6 +22,7 @@ from mainspring.core.settings import Settings, load
 from mainspring.gateway.edge import tls
 from mainspring.gateway.edge.listener import bind
 from mainspring.terminal import show
+from mainspring.terminal.ingest_report import tell
 from mainspring.terminal.pulling import pull_missing
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from mainspring.rag.ingest.pipeline import IngestReport
     from mainspring.system import System
 
-_MAX_WARNINGS = 20
 _SWITCH_S = 0.0005
 """Seconds that one thread may compute while another waits. The event loop waits for each other thread that runs Python
 whenever it wakes up, several times in each request: Python's own 5 ms would be most of what an answer takes."""
@@ -143,46 +143,6 @@ async def fill(system: System, collection: str, paths: Sequence[Path]) -> Ingest
         )
     tell(collection, report)
     return report
-
-
-def _counts(report: IngestReport) -> dict[str, int]:
-    return {
-        "read": len(report.added) + len(report.updated),
-        "unchanged": len(report.unchanged),
-        "described_anew": len(report.described),
-        "moved": len(report.moved),
-        "removed": len(report.removed),
-        "not_read": len(report.failed),
-    }
-
-
-def report_facts(report: IngestReport) -> dict[str, Any]:
-    """What an ingestion did, as JSON values."""
-    told = {name: getattr(report, name) for name in ("failed", "warnings", "flagged", "quarantined")}
-    return {
-        **_counts(report),
-        "seconds": round(report.seconds, 3),
-        "notices": list(dict.fromkeys(report.notices)),
-        **{name: [{"name": each.name, "error": each.error} for each in found] for name, found in told.items()},
-    }
-
-
-def tell(collection: str, report: IngestReport) -> None:
-    """Report the outcome of an ingestion on stderr."""
-    said = ", ".join(f"{count} {what.replace('_', ' ')}" for what, count in _counts(report).items() if count)
-    sys.stderr.write(f"{collection}: {said or 'nothing to read'} ({report.seconds:.1f} s)\n")
-    for notice in dict.fromkeys(report.notices):
-        sys.stderr.write(f"  {notice}\n")
-    for held in report.flagged:
-        sys.stderr.write(f"  flagged: {held.name} holds {held.error}\n")
-    for held in report.quarantined:
-        sys.stderr.write(f"  quarantined: {held.name} holds {held.error}; see `mainspring rag quarantine`\n")
-    for warning in report.warnings[:_MAX_WARNINGS]:
-        sys.stderr.write(f"  {warning.name}: {warning.error}\n")
-    if len(report.warnings) > _MAX_WARNINGS:
-        sys.stderr.write(f"  {len(report.warnings) - _MAX_WARNINGS} more warnings\n")
-    for failure in report.failed:
-        sys.stderr.write(f"  not read: {failure.name}: {failure.error}\n")
 
 
 def _stop_on_signals(server: uvicorn.Server) -> None:

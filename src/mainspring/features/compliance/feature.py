@@ -26,4 +26,4 @@ def _routes(http: Http) -> list[APIRouter]:
     ]
 
 
-FEATURE = Feature("compliance", open=_open, routes=_routes)
+FEATURE = Feature("compliance", open=_open, routes=_routes, refused=lambda services: services[Compliance].refusals.note)

@@ -11,13 +11,13 @@ from starlette.responses import Response as HttpResponse
 
 from mainspring.core.errors import NotFound
 from mainspring.core.types import Context, EventRecord
-from mainspring.features.monitor.traffic.tally import VERDICT
 from mainspring.http.access import Access
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
 from mainspring.rag.query.chunk_locations import ChunkPlace, Places
 from mainspring.stores.events.log import EventLog
 from mainspring.stores.events.questions import AskedQuestion, Questions
+from mainspring.stores.events.verdicts import VERDICT
 from mainspring.stores.monitoring.spans import SpanRow, Spans, TraceFilter, TraceRow
 from mainspring.stores.sql.pages import Page
 

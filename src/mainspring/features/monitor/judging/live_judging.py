@@ -20,14 +20,13 @@ from mainspring.core.types import EventRecord
 from mainspring.engines.base import Embedded, Embedder
 from mainspring.features.monitor.settings import JudgingSettings
 from mainspring.features.monitor.traffic.series import Key
-from mainspring.features.monitor.traffic.tally import VERDICT
 from mainspring.rag.answer.passages import Passages
 from mainspring.rag.query.condense import by_rules
 from mainspring.rag.triad.live import GivenAnswer, Verdict
 from mainspring.stores.events import verdicts
 from mainspring.stores.events.feed import Fact
 from mainspring.stores.events.log import EventLog
-from mainspring.stores.events.verdicts import Verdicts
+from mainspring.stores.events.verdicts import VERDICT, Verdicts
 
 _log = logging.getLogger(__name__)
 _LOOK_S = 0.2

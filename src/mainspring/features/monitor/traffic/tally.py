@@ -10,10 +10,10 @@ from mainspring.core.errors import MainspringError
 from mainspring.features.monitor.judging.score_means import Moments
 from mainspring.features.monitor.traffic.sketch import Sketch
 from mainspring.stores.events.feed import Fact
+from mainspring.stores.events.verdicts import VERDICT
 
 KINDS = ("answer", "refusals", "guard", "retrieval", "feedback", "score", "cost")
 """The events that are counted. Model calls are many, and what they cost is in the answers."""
-VERDICT = "verdict"
 """What the fact ``metric`` of a score says that is the verdict on a live answer."""
 EXAMPLES = 3
 """Trace ids that are kept of each thing that went wrong."""

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mainspring.cli.evaluate import answers
 from mainspring.core.settings import Settings, load
+from mainspring.features.evaluate.commands import answers
 from mainspring.terminal import show
 
 if TYPE_CHECKING:

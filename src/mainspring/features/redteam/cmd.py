@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mainspring.cli.evaluate.redteam_target import COLLECTION, Endpoint, SystemTarget
 from mainspring.core.errors import InvalidRequest, MainspringError
 from mainspring.core.settings import GuardsSettings, Settings, load
+from mainspring.feature import QUALITY, Command, opener
+from mainspring.features.redteam.target import COLLECTION, Endpoint, SystemTarget
 from mainspring.terminal import show
 
 if TYPE_CHECKING:
+    from mainspring.feature import Opener, Rooms
     from mainspring.features.redteam.attacks import Attack
     from mainspring.features.redteam.run import Round
-    from mainspring.system import System
 
 REMOTE = "red-team-target"
 
@@ -73,7 +74,7 @@ def redteam(
     endpoint = Endpoint(url, key) if into else None
     collection = into or (COLLECTION if target == "document-qa" else target)
     make = partial(SystemTarget, name=name, reads=reads, collection=collection, endpoint=endpoint)
-    rounds = asyncio.run(_rounds(settings, make, attacks, harmless, on, off))
+    rounds = asyncio.run(_rounds(opener(context), settings, make, attacks, harmless, on, off))
     through = [each.attack for each in rounds[-1].results if each.outcome == "succeeded"]
     new = [each for each in through if each.id not in {known.id for known in known_ones}]
     if update:
@@ -156,22 +157,22 @@ def _chosen(
 
 
 async def _rounds(
+    open_rooms: Opener,
     settings: Settings,
-    make: Callable[[System], SystemTarget],
+    make: Callable[[Rooms], SystemTarget],
     attacks: Sequence[Attack],
     harmless: Sequence[str],
     on: GuardsSettings,
     off: bool,
 ) -> list[Round]:
     from mainspring.features.redteam.run import OFF, attack
-    from mainspring.system import System
 
     found = []
     for label, guards in (("guards off", OFF), ("guards on", on)) if off else (("guards on", on),):
         with tempfile.TemporaryDirectory(prefix="mainspring-red-") as home, show.progress() as progress:
             changed = settings.model_copy(update={"home": Path(home), "guards": guards})
-            async with System.open(changed) as system:
-                target = make(system)
+            async with open_rooms(changed) as rooms:
+                target = make(rooms)
                 asked = harmless if label == "guards on" else ()
                 try:
                     found.append(
@@ -233,3 +234,6 @@ def _tell(
         print(f"failed {count} times: {told}")
     if held:
         print(f"{len(held)} known ones no longer get through; --update takes them out of the file.")
+
+
+COMMANDS = (Command("redteam", redteam, QUALITY),)

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from mainspring.feature import opener
 from mainspring.terminal import show
 
 if TYPE_CHECKING:
     from mainspring.core.settings import Settings
     from mainspring.core.types import Context
+    from mainspring.feature import Opener, Rooms
     from mainspring.features.evaluate.answers import ScoredAnswer
     from mainspring.features.evaluate.sets.collections import JudgedCollection
-    from mainspring.system import System
 
 Mode = Literal["auto", "extractive", "generative"]
 
@@ -49,11 +50,10 @@ def answers(
 
     No model judges. Shares have Wilson's 95 % intervals.
     """
-    from mainspring.cli.ask.ask import without_chat
     from mainspring.core.settings import load
     from mainspring.features.evaluate import answers as scoring
     from mainspring.features.evaluate.sets.loading import load as load_collection
-    from mainspring.terminal.pulling import pull_missing
+    from mainspring.terminal.pulling import pull_missing, without_chat
 
     loaded = load(context.obj)
     known = loaded.environment.get("MAINSPRING_DATA")
@@ -63,7 +63,7 @@ def answers(
         settings = settings.model_copy(update={"rag": settings.rag.model_copy(update={"mode": mode})})
     settings = without_chat(settings)
     pull_missing(settings)
-    found = asyncio.run(asked(settings, judged, home))
+    found = asyncio.run(asked(opener(context), settings, judged, home))
     facts = scoring.as_json(judged.name, found, {"split": split, "documents": len(judged.documents)})
     if out is not None:
         text = scoring.markdown(judged.name, found) if out.suffix == ".md" else json.dumps(facts, indent=2) + "\n"
@@ -80,24 +80,25 @@ def answers(
         print(f"{label}: median {middle:.0f}, 95th percentile {high:.0f}")
 
 
-async def asked(settings: Settings, judged: JudgedCollection, home: Path | None) -> list[ScoredAnswer]:
+async def asked(
+    open_rooms: Opener, settings: Settings, judged: JudgedCollection, home: Path | None
+) -> list[ScoredAnswer]:
     """Ingest the documents into a library of its own under ``home`` (None: a temporary one) and ask everything."""
     from mainspring.features.evaluate import answers as scoring
     from mainspring.features.evaluate.ablate.ablation import apart
-    from mainspring.system import System
 
     with ExitStack() as stack:
         place = home or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mainspring-eval-")))
         # Documents are identified by path: under another path they would be read again.
         files = place / "evaluated"
         write_documents(judged, files)
-        async with System.open(apart(settings, place, settings.rag)) as system:
-            await _fill(system, judged.name, files)
+        async with open_rooms(apart(settings, place, settings.rag)) as rooms:
+            await _fill(rooms, judged.name, files)
             found: list[ScoredAnswer] = []
-            evidence = _evidence(system)
+            evidence = _evidence(rooms)
             with show.progress() as progress:
                 for number, query in enumerate(judged.queries, 1):
-                    found.append(await scoring.ask(system.respond, judged.name, query, system.local, evidence))
+                    found.append(await scoring.ask(rooms.responder.respond, judged.name, query, rooms.local, evidence))
                     progress("Asking", number, len(judged.queries))
             return found
 
@@ -116,22 +117,22 @@ def write_documents(judged: JudgedCollection, folder: Path) -> None:
             path.write_bytes(content)
 
 
-async def _fill(system: System, name: str, files: Path) -> None:
-    from mainspring.cli.serve.up import tell
+async def _fill(rooms: Rooms, name: str, files: Path) -> None:
+    from mainspring.terminal.ingest_report import tell
 
     with show.progress() as progress:
-        report = await system.library.ingest(
-            system.local, name, [files], lambda done, total, _: progress("Reading", done, total)
+        report = await rooms.library.ingest(
+            rooms.local, name, [files], lambda done, total, _: progress("Reading", done, total)
         )
     tell(name, report)
 
 
-def _evidence(system: System) -> Any:
+def _evidence(rooms: Rooms) -> Any:
     """The evidence that the answerer recorded for a request."""
 
     async def told(context: Context) -> float | None:
         tenant, trace = context.principal.tenant, context.trace.trace_id
-        for record in await system.stores.events.find(tenant, kind="retrieval", trace_id=trace):
+        for record in await rooms.stores.events.find(tenant, kind="retrieval", trace_id=trace):
             value = record.facts.get("evidence")
             if isinstance(value, int | float):
                 return float(value)

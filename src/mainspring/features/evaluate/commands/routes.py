@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from mainspring.core.settings import Settings, load
+from mainspring.feature import opener
 from mainspring.terminal import show
 
 if TYPE_CHECKING:
+    from mainspring.feature import Rooms
     from mainspring.features.evaluate.fit.routing import Question, Row
     from mainspring.serving.route.auto.classifier import Classifier, JudgedPrompt
     from mainspring.serving.route.auto.responder import Auto, AutoDecision
-    from mainspring.system import System
 
 T = TypeVar("T")
 app = typer.Typer(
@@ -38,11 +39,11 @@ def explain(
 ) -> None:
     """Say where `auto` would send a prompt, and by what. No model is called."""
 
-    async def work(system: System) -> AutoDecision:
+    async def work(rooms: Rooms) -> AutoDecision:
         from mainspring.core.types import ChatRequest, Context, Message
 
         request = ChatRequest("auto", (Message("user", prompt),))
-        return await _router(system).decide(request, Context(system.local))
+        return await _router(rooms).decide(request, Context(rooms.local))
 
     found = asyncio.run(_with(context, work))
     facts = {name: getattr(found, name) for name in ("model", "by", "score", "cascade", "reason")}
@@ -65,9 +66,9 @@ def judge(
 
     asked = routing.read_questions(questions)
 
-    async def work(system: System) -> list[Row]:
+    async def work(rooms: Rooms) -> list[Row]:
         with show.progress() as progress:
-            return await _judge(system, asked, max_tokens, lambda done: progress("ask", done, len(asked)))
+            return await _judge(rooms, asked, max_tokens, lambda done: progress("ask", done, len(asked)))
 
     rows = asyncio.run(_with(context, work))
     routing.write_rows(out, rows)
@@ -182,12 +183,12 @@ def _worth(half: Classifier, judged: Sequence[JudgedPrompt], sources: Sequence[s
 
 
 async def _judge(
-    system: System, asked: Sequence[Question], max_tokens: int, progress: Callable[[int], None]
+    rooms: Rooms, asked: Sequence[Question], max_tokens: int, progress: Callable[[int], None]
 ) -> list[Row]:
     from mainspring.core.types import Context, Sampling
     from mainspring.features.evaluate.fit import routing
 
-    auto = _router(system)
+    auto = _router(rooms)
     small, signal = auto.models[auto.small].responder, auto.signal
     sampling, gate = Sampling(max_tokens=max_tokens, temperature=0), asyncio.Semaphore(8)
     done = 0
@@ -195,7 +196,7 @@ async def _judge(
     async def one(question: Question) -> Row:
         nonlocal done
         async with gate:
-            row = await routing.ask(small, auto.small, signal, question, Context(system.local), sampling)
+            row = await routing.ask(small, auto.small, signal, question, Context(rooms.local), sampling)
         done += 1
         progress(done)
         return row
@@ -203,28 +204,27 @@ async def _judge(
     return list(await asyncio.gather(*map(one, asked)))
 
 
-def _router(system: System) -> Auto:
+def _router(rooms: Rooms) -> Auto:
     from mainspring.core.errors import UnknownModel
     from mainspring.serving.route.auto import NAME
     from mainspring.serving.route.auto.responder import Auto
 
-    served = system.registry.fixed(NAME, system.local)
+    served = rooms.path.registry.fixed(NAME, rooms.local)
     if served is None or not isinstance(served.responder, Auto):
         raise UnknownModel("no chat model is configured, so there is no auto", remedy="Name one in models.chat")
     return served.responder
 
 
-async def _with(context: typer.Context, work: Callable[[System], Awaitable[T]]) -> T:
-    async with _opened(context) as system:
-        return await work(system)
+async def _with(context: typer.Context, work: Callable[[Rooms], Awaitable[T]]) -> T:
+    async with _opened(context) as rooms:
+        return await work(rooms)
 
 
 @asynccontextmanager
-async def _opened(context: typer.Context) -> AsyncIterator[System]:
-    from mainspring.system import System
+async def _opened(context: typer.Context) -> AsyncIterator[Rooms]:
     from mainspring.terminal.pulling import pull_missing
 
     settings = load(context.obj).settings
     pull_missing(settings)
-    async with System.open(settings) as system:
-        yield system
+    async with opener(context)(settings) as rooms:
+        yield rooms

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import aiohttp
 
     from mainspring.core.types import Context, Request, Response
-    from mainspring.system import System
+    from mainspring.feature import Rooms
 
 COLLECTION = "red-team"
 _PATIENCE_S = 300.0
@@ -25,20 +25,20 @@ _PATIENCE_S = 300.0
 class SystemTarget:
     """``name`` of an open system. Documents go into ``collection``: at the ``endpoint`` where there is one."""
 
-    system: System
+    rooms: Rooms
     name: str
     reads: bool
     collection: str = COLLECTION
     endpoint: Endpoint | None = None
 
     async def respond(self, request: Request, context: Context) -> Response:
-        return await self.system.respond(request, context)
+        return await self.rooms.responder.respond(request, context)
 
     async def ingest(self, paths: Sequence[Path]) -> None:
         if self.endpoint is not None:
             await self.endpoint.fill(self.collection, paths)
         else:
-            await self.system.library.ingest(self.system.local, self.collection, list(paths))
+            await self.rooms.library.ingest(self.rooms.local, self.collection, list(paths))
 
 
 @dataclass(slots=True)

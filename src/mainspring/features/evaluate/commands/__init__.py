@@ -1,0 +1,1 @@
+"""``mainspring eval`` and ``mainspring routes``."""
