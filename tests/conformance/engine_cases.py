@@ -16,14 +16,16 @@ from pathlib import Path
 from mainspring.core.errors import ModelNotPulled
 from mainspring.core.settings import EnginesSettings, Settings
 from mainspring.core.settings.endpoints import RemoteModel, VllmModel
-from mainspring.core.types import Event, Finish, Message, Sampling, Text, Usage
-from mainspring.engines.base import Engine, Generation
+from mainspring.engines.base import Engine
 from mainspring.engines.catalogue.pull import Puller
 from mainspring.engines.llamacpp.engine import LlamaCppEngine
 from mainspring.engines.remote.engine import RemoteEngine
 from mainspring.engines.remote.vllm import VllmEngine
 from mainspring.engines.scripted import ScriptedEngine
+from mainspring.testing.engines import Outcome, job, run
 from tests.conformance.openai_server import serve
+
+__all__ = ["CASES", "Case", "Outcome", "default_model_missing", "job", "pulled_files", "run"]
 
 DEFAULT_MODEL = "smollm2-135m-instruct"
 SMALL = EnginesSettings(max_sequences=8, max_waiting=32, kv_tokens=16384, max_batched_tokens=256)
@@ -135,39 +137,3 @@ CASES = [
     Case("remote", remote, model=False),
     Case("scripted", scripted, model=False),
 ]
-
-
-def job(text: str, *, timeout: float | None = None, raw: bool = False, **sampling: object) -> Generation:
-    """A generation for any engine: ``text`` as the user's turn, both rendered and as a message.
-
-    ``raw`` leaves the chat template out. Unless said otherwise it is greedy and short.
-    """
-    values: dict[str, object] = {"temperature": 0.0, "max_tokens": 16} | sampling
-    prompt = text if raw else f"<|im_start|>user\n{text}<|im_end|>\n<|im_start|>assistant\n"
-    messages = (Message("user", text),)
-    return Generation(prompt, Sampling(**values), messages=messages, timeout=timeout)  # type: ignore[arg-type]
-
-
-@dataclass
-class Outcome:
-    """A generation read to its end."""
-
-    events: list[Event]
-
-    def text(self, choice: int = 0) -> str:
-        return "".join(event.text for event in self.events if isinstance(event, Text) and event.choice == choice)
-
-    @property
-    def usage(self) -> Usage:
-        (usage,) = [event for event in self.events if isinstance(event, Usage)]
-        return usage
-
-    @property
-    def finishes(self) -> dict[int, str]:
-        return {event.choice: event.reason for event in self.events if isinstance(event, Finish)}
-
-
-async def run(engine: Engine, generation: Generation) -> Outcome:
-    """Generate and read everything."""
-    stream = await engine.generate(generation)
-    return Outcome([event async for event in stream])

@@ -75,7 +75,7 @@ frees its slot within one bounded step."""
 
 
 class Engine(Protocol):
-    """Generates text. Implementations pass ``tests/conformance/test_engines.py``."""
+    """Generates text. Implementations pass ``mainspring.testing.EngineSuite``."""
 
     @property
     def name(self) -> str: ...

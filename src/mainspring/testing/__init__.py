@@ -1,0 +1,67 @@
+"""What each kind of part promises, as tests that whoever writes one runs over it.
+
+    import pytest
+    from mainspring.testing import ParserSuite
+
+    class TestTickets(ParserSuite):
+        document = b"TICKET 1\\nThe lamp is broken."
+
+        @pytest.fixture
+        def parser(self):
+            return Tickets()
+
+The tests need pytest and pytest-asyncio. What is named here is imported when it is used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mainspring.testing.applications import ApplicationSuite
+    from mainspring.testing.caches import CacheSuite
+    from mainspring.testing.chunkers import ChunkerSuite
+    from mainspring.testing.embedders import EmbedderSuite, WordEmbedder
+    from mainspring.testing.engines import EngineSuite
+    from mainspring.testing.guards import GuardSuite
+    from mainspring.testing.metrics import MetricSuite
+    from mainspring.testing.parsers import ParserSuite
+    from mainspring.testing.vectors import VectorStoreSuite
+
+__all__ = [
+    "ApplicationSuite",
+    "CacheSuite",
+    "ChunkerSuite",
+    "EmbedderSuite",
+    "EngineSuite",
+    "GuardSuite",
+    "MetricSuite",
+    "ParserSuite",
+    "VectorStoreSuite",
+    "WordEmbedder",
+]
+
+_MODULES = {
+    "ApplicationSuite": "applications",
+    "CacheSuite": "caches",
+    "ChunkerSuite": "chunkers",
+    "EmbedderSuite": "embedders",
+    "EngineSuite": "engines",
+    "GuardSuite": "guards",
+    "MetricSuite": "metrics",
+    "ParserSuite": "parsers",
+    "VectorStoreSuite": "vectors",
+    "WordEmbedder": "embedders",
+}
+
+
+def __getattr__(name: str) -> Any:
+    module = _MODULES.get(name)
+    if module is None:
+        raise AttributeError(f"module 'mainspring.testing' has no attribute {name!r}")
+    return getattr(import_module(f"mainspring.testing.{module}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

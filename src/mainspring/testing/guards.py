@@ -1,0 +1,50 @@
+"""What every guard promises."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+import pytest
+
+from mainspring.guards.policy.scanners import TextGuard
+
+KIND = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
+
+
+@pytest.mark.asyncio
+class GuardSuite:
+    """A subclass has a fixture ``guard``, with texts that it is to find something in and texts that it lets pass."""
+
+    bad: tuple[str, ...] = ()
+    good: tuple[str, ...] = ()
+
+    async def test_it_finds_what_it_is_there_for(self, guard: TextGuard) -> None:
+        assert self.bad
+        assert [text for text in self.bad if not await guard.scan(text, "user")] == []
+
+    async def test_it_lets_the_rest_pass(self, guard: TextGuard) -> None:
+        assert self.good
+        assert {text: found for text in self.good if (found := await guard.scan(text, "user"))} == {}
+
+    async def test_findings_are_counted_and_hold_no_text(self, guard: TextGuard) -> None:
+        for text in self.bad:
+            for each in await guard.scan(text, "user"):
+                assert KIND.fullmatch(each.kind)
+                assert each.count >= 1
+                assert each.score is None or 0 <= each.score <= 1
+
+    async def test_it_finds_the_same_again_and_beside_others(self, guard: TextGuard) -> None:
+        texts = [*self.bad, *self.good]
+        alone = [list(await guard.scan(text, "user")) for text in texts]
+        together = await asyncio.gather(*(guard.scan(text, "user") for text in texts))
+        assert [list(each) for each in together] == alone
+
+    @pytest.mark.parametrize("text", ["", " ", "\0\ud800", "日本語" * 100, "a" * 100_000])
+    @pytest.mark.parametrize("role", ["user", "tool", "query"])
+    async def test_any_text_is_looked_at(self, guard: TextGuard, text: str, role: str) -> None:
+        await guard.scan(text, role)
+
+    async def test_it_has_a_version(self, guard: TextGuard) -> None:
+        assert isinstance(guard.version, str)
+        assert guard.version

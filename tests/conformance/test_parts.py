@@ -1,0 +1,97 @@
+"""Parsers, chunkers, metrics and the small embedder of mainspring keep what ``mainspring.testing`` asks of each."""
+
+from __future__ import annotations
+
+import email.message
+import json
+from typing import Any, cast
+
+import pytest
+
+from mainspring.core import plugins
+from mainspring.core.settings import RagSettings
+from mainspring.core.types import Responder
+from mainspring.engines.base import Embedder
+from mainspring.engines.chat.responder import ModelResponder
+from mainspring.engines.scripted import ScriptedEngine
+from mainspring.kinds import CHUNKER, METRIC, PARSER
+from mainspring.rag.chunk.base import Chunker
+from mainspring.rag.parse.formats import DocumentReader
+from mainspring.rag.triad.live import TRIAD, AnswerMetric, GivenAnswer
+from mainspring.testing import (
+    ApplicationSuite,
+    ChunkerSuite,
+    EmbedderSuite,
+    MetricSuite,
+    ParserSuite,
+    WordEmbedder,
+)
+from tests.conftest import ROOT
+
+HANDBOOK = ROOT / "samples" / "handbook"
+
+
+def message() -> bytes:
+    made = email.message.EmailMessage()
+    made["Subject"], made["From"] = "Tides", "office@example.com"
+    made.set_content("The harbour opens at six.")
+    return made.as_bytes()
+
+
+DOCUMENTS: dict[str, tuple[bytes, str]] = {
+    "text": (b"HARBOUR\n\nThe harbour opens at six.\n", "harbour"),
+    "code": (b"def harbour() -> int:\n    return 6\n", "harbour"),
+    "markdown": (b"# Harbour\n\n| Gate | Hour |\n|---|---|\n| one | six |\n", "Harbour"),
+    "rst": (b"Harbour\n=======\n\nIt opens at *six*.\n", "six"),
+    "asciidoc": (b"= Harbour\n\nIt opens at *six*.\n", "six"),
+    "roff": (b".TH HARBOUR 1\n.SH NAME\nharbour opens at six\n", "opens at six"),
+    "csv": (b"gate,hour\none,six\ntwo,eight\n", "eight"),
+    "json": (json.dumps({"gate": "one", "hour": "six"}).encode(), "six"),
+    "jsonl": (b'{"gate": "one"}\n{"gate": "two"}\n', "two"),
+    "xml": (b"<gates><gate hour='six'>one</gate></gates>", "one"),
+    "html": (b"<html><body><h1>Harbour</h1><p>It opens at six, and closes at ten in winter.</p></body></html>", "six"),
+    "email": (message(), "opens at six"),
+    "pdf": ((HANDBOOK / "warranty.pdf").read_bytes(), "arranty"),
+    "docx": ((HANDBOOK / "remote-work.docx").read_bytes(), "emote"),
+    "xlsx": ((HANDBOOK / "shipping-rates.xlsx").read_bytes(), "Zone"),
+    "pptx": ((HANDBOOK / "onboarding-deck.pptx").read_bytes(), "elcome"),
+}
+
+
+class TestParsers(ParserSuite):
+    @pytest.fixture(params=DOCUMENTS)
+    def parser(self, request: pytest.FixtureRequest) -> DocumentReader:
+        document, word = DOCUMENTS[request.param]
+        # A new instance of the class for each test: these are its own.
+        self.document, self.said, self.name = document, (word,), f"document.{request.param}"
+        return plugins.registry().make(PARSER, cast(str, request.param))
+
+
+class TestChunkers(ChunkerSuite):
+    @pytest.fixture(params=plugins.registry().names(CHUNKER))
+    def chunker(self, request: pytest.FixtureRequest, embedder: Embedder) -> Chunker:
+        return plugins.registry().make(CHUNKER, cast(str, request.param), RagSettings(), embedder)
+
+
+class TestMetrics(MetricSuite):
+    @pytest.fixture(params=TRIAD)
+    def metric(self, request: pytest.FixtureRequest) -> AnswerMetric:
+        passage = "The harbour opens at six in summer." if request.param != "answer_relevancy_alone" else ""
+        question = "When does the harbour open?"
+        self.better = GivenAnswer(question, "The harbour opens at six in summer.", (passage,) if passage else ())
+        wrong = "Bread is baked in nine ovens and not eaten."
+        worse = (wrong,) if request.param == "context_relevance" else self.better.passages
+        self.worse = GivenAnswer(question, wrong, worse)
+        return plugins.registry().make(METRIC, cast(str, request.param), cast(Any, None))
+
+
+class TestWordEmbedder(EmbedderSuite):
+    @pytest.fixture
+    def embedder(self) -> Embedder:
+        return WordEmbedder()
+
+
+class TestModelAsApplication(ApplicationSuite):
+    @pytest.fixture
+    def application(self) -> Responder:
+        return ModelResponder(ScriptedEngine(templates=True), model_name="scripted", fingerprint="1")
