@@ -70,14 +70,6 @@ async def test_a_cancelled_caller_harms_nobody(opened: Stores) -> None:
     assert len(await opened.events.find("a")) >= 21
 
 
-async def test_the_outbox_empties(opened: Stores) -> None:
-    records = [event(at=float(n)) for n in range(5)]
-    await opened.events.append(*records)
-    assert await opened.events.pending(3) == records[:3]
-    await opened.events.mark_published(records[:3])
-    assert await opened.events.pending(10) == records[3:]
-
-
 @pytest.mark.parametrize("text", ["", "line\nline", "caf\u00e9 \U0001f600", "nul\0nul", "lone \ud800 half"])
 async def test_any_text_can_be_recorded(opened: Stores, text: str) -> None:
     record = event(content=text, facts={"said": text}, subject=text or "s")

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from mainspring import stores
 from mainspring.core.settings import Settings, StoresSettings
 from mainspring.core.types import EventRecord, Message
+from mainspring.stores.schema.facts import events
 from mainspring.stores.sessions.conversations import SessionTurn
 from mainspring.stores.sql.database import Sqlite
 from mainspring.stores.vectors.base import ChunkRow
@@ -67,9 +68,9 @@ async def test_one_may_trade_it_for_speed(tmp_path: Path) -> None:
 
 async def test_what_may_go_with_the_power_is_not_synced(tmp_path: Path) -> None:
     async with stores.open(Settings(home=tmp_path)) as opened:
-        await opened.events.append(fact(1))
+        await opened.jobs.submit("acme", "job_1", "any", {})
         synced = watched(opened)
-        await opened.events.mark_published(await opened.events.pending(10))
+        assert await opened.jobs.lease("any", "worker", 30.0) is not None
         assert synced == [NORMAL]
 
 
@@ -95,3 +96,11 @@ async def test_the_files_of_written_chunks_are_synced(
         assert new
         assert new <= synced if durable else not synced
     await vectors.close()
+
+
+async def test_an_event_is_written_into_no_index_that_nobody_reads(tmp_path: Path) -> None:
+    async with stores.open(Settings(home=tmp_path)) as opened:
+        query = sa.text("SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = 'events'")
+        found = await opened.database.read(lambda connection: set(connection.execute(query).scalars()))
+    assert "ix_events_unpublished" not in found
+    assert len([name for name in found if name.startswith("ix_")]) == len(events.indexes)

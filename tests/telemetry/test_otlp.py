@@ -9,7 +9,7 @@ import pytest
 from mainspring.core.errors import MissingExtra, StoreError
 from mainspring.core.types import Context, Principal
 from mainspring.telemetry.otlp import OtlpSink
-from mainspring.telemetry.tracing import PROVIDER, REQUEST_MODEL, Tracing
+from mainspring.telemetry.tracing import REQUEST_MODEL, Tracing
 from tests.telemetry.collector import Collector, collecting
 
 pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="pip install 'mainspring[otlp]'")
@@ -24,7 +24,7 @@ def collector() -> Iterator[Collector]:
 async def test_spans_arrive_as_opentelemetry_has_them(collector: Collector) -> None:
     traces = Tracing()
     with traces.span("request", Context(Principal("t", "k"), traces.root())) as outer:
-        inner = traces.span("chat m", outer.context, **{PROVIDER: "openvino", REQUEST_MODEL: "m"})
+        inner = traces.span("chat m", outer.context, **{"gen_ai.provider.name": "openvino", REQUEST_MODEL: "m"})
         inner.fail(ValueError("x"))
         inner.end()
     sink = OtlpSink(collector.url, "1.2.3")

@@ -52,7 +52,7 @@ def test_spans_nest_and_come_out_together_when_the_outermost_ends() -> None:
     traces = Tracing(1.0, [kept])
     with traces.span("request", context(traces), **{tracing.REQUEST_MODEL: "m"}) as outer:
         with traces.span("chat m", outer.context) as inner:
-            inner.set(tracing.INPUT_TOKENS, 3)
+            inner.set("gen_ai.usage.input_tokens", 3)
         assert kept.spans == []
     assert [span.name for span in kept.spans] == ["chat m", "request"]
     assert inner.parent_id == outer.span_id

@@ -17,7 +17,6 @@ TOLERANCE = 0.03
 SERVED = {"INFERENCE_PRECISION_HINT": "bf16"}
 """What the engine is told by default (``engines.precision``)."""
 _BLOCKS = 64
-_BLOCK_TOKENS = 32
 
 # References in catalogues are measured over exactly this text: changing a letter makes them all wrong.
 TEXT = """\

@@ -27,13 +27,6 @@ def softmax(logits: ArrayLike) -> Floats:
     return np.asarray(shifted / shifted.sum(), np.float64)
 
 
-def log_probabilities(logits: ArrayLike) -> Floats:
-    """Natural logarithms of ``softmax(logits)``."""
-    values = np.asarray(logits, np.float64)
-    shifted = values - values.max()
-    return np.asarray(shifted - np.log(np.exp(shifted).sum()), np.float64)
-
-
 def tempered(logits: ArrayLike, temperature: float) -> Floats:
     """``logits`` over ``temperature``; at 0 the likeliest token alone is left (the first of equals)."""
     values = np.asarray(logits, np.float64)

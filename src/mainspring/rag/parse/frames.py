@@ -23,7 +23,6 @@ from mainspring.rag.parse.reading_options import Options
 Answer = Parsed | PagePicture | MainspringError
 
 LENGTH = struct.Struct(">Q")
-MAX_REQUEST = 64 * 1024
 # What a document says, with its tables twice, takes some times its own bytes; packed ones a lot more.
 _LEAST, _TIMES, _MOST = 32 * 2**20, 16, 512 * 2**20
 _MAX_IMAGES = 128 * 2**20

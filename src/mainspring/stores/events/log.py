@@ -184,22 +184,6 @@ class EventLog:
         found = await self._database.read(lambda connection: connection.execute(wanted).all())
         return {row.sha256: row.text for row in found}
 
-    async def pending(self, limit: int) -> list[EventRecord]:
-        """Events of all tenants that are not published yet, oldest first."""
-        query = _query().where(events.c.published.is_(sa.false())).order_by(events.c.at, events.c.id).limit(limit)
-        return await self._select(query)
-
-    async def mark_published(self, records: Iterable[EventRecord]) -> None:
-        """Take these out of ``pending`` for good."""
-        taken = [{"b_tenant": record.tenant, "b_id": record.id} for record in records]
-        statement = (
-            sa.update(events)
-            .where(events.c.tenant == sa.bindparam("b_tenant"), events.c.id == sa.bindparam("b_id"))
-            .values(published=True)
-        )
-        if taken:
-            await self._database.write(lambda connection: connection.execute(statement, taken) and None, durable=False)
-
     async def erase(self, tenant: str, subject: str, *, by: By | None = None, compact: bool = True) -> EventRecord:
         """Delete the texts about ``subject`` and leave an ``erased`` event, which is returned.
 

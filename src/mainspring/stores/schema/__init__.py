@@ -66,4 +66,4 @@ __all__ = [
     "watermarks",
 ]
 
-HEAD = "0038"
+HEAD = "0039"

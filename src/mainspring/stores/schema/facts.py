@@ -23,6 +23,7 @@ events = sa.Table(
     text("retention"),
     text("facts"),
     text("content_id", nullable=True),
+    # Nothing writes or reads it any more: readers go by ``settled``.
     sa.Column("published", sa.Boolean, nullable=False, server_default=sa.false()),
     # Whom an answer was for, by the name that the caller gave: what access and erasure look for.
     optional("person"),
@@ -35,15 +36,6 @@ events = sa.Table(
     sa.Index(None, "tenant", "content_id"),
     sa.Index(None, "tenant", "at", "id"),
 )
-# The outbox: small because what is published leaves it.
-sa.Index(
-    "ix_events_unpublished",
-    events.c.at,
-    events.c.id,
-    sqlite_where=events.c.published.is_(sa.false()),
-    postgresql_where=events.c.published.is_(sa.false()),
-)
-
 # Most events name no person.
 sa.Index(
     "ix_events_person",

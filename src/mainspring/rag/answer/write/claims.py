@@ -38,7 +38,6 @@ _UNIT_WORDS = {
     "night": ("night",),
     "month": ("month", "year"),
 }
-_FACTORS = {"week": 7.0, "hour": 60.0, "year": 12.0, "second": 1 / 60}
 # Things that a number may count without a unit beside it: the surrounding words decide.
 _FREE = ("count", "year")
 _ONE = frozenset({1.0})
