@@ -57,11 +57,13 @@ check: $(VENV)/.test ## Lint, format check, strict types, import contracts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python scripts/settings_page.py --check
+	@$(BIN)/python scripts/events_page.py --check
 
-format: $(VENV)/.test ## Format the code, and write docs/reference/settings.md anew
+format: $(VENV)/.test ## Format the code, and write docs/reference/settings.md and events.md anew
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format .
 	@$(BIN)/python scripts/settings_page.py
+	@$(BIN)/python scripts/events_page.py
 
 test-neighbours: $(VENV)/.test ## What a tenant gets while another does its worst (ARGS=--dry writes no result)
 	@$(BIN)/mainspring models pull

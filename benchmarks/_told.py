@@ -56,7 +56,7 @@ async def _all(opened: Stores, kind: str) -> list[Any]:
 
 async def _answers(opened: Stores, told: Told) -> list[str]:
     answers = collections.Counter(each.id for each in await _all(opened, "answer"))
-    given = collections.Counter(each.facts.get("comment") for each in await _all(opened, "feedback"))
+    given = collections.Counter(each.facts.plain().get("comment") for each in await _all(opened, "feedback"))
     lost = [each for each in told.answers if answers[each] != 1]
     rated = [comment for comment, count in given.items() if count != 1]
     missing = len(told.rated) - len(given)

@@ -13,6 +13,7 @@ from typing import Literal
 
 from _report import Figure, report
 from mainspring import stores
+from mainspring.core.facts.registry import read
 from mainspring.core.settings import Settings, StoresSettings
 from mainspring.core.types import EventRecord
 from mainspring.stores.sql import ids
@@ -23,7 +24,9 @@ Durability = Literal["power", "process"]
 
 
 def fact() -> EventRecord:
-    return EventRecord(ids.new("evt_"), time.time(), "acme", "t", "answer", "", {"model": "m", "tokens": 80}, '"text"')
+    return EventRecord(
+        ids.new("evt_"), time.time(), "acme", "t", "", read("answer", {"model": "m", "tokens": 80}), '"text"'
+    )
 
 
 async def seconds(opened: stores.Stores, streams: int) -> float:

@@ -72,15 +72,13 @@ def fill(path: Path, now: float) -> list[TallyRow]:
 def _row(record: EventRecord, number: int) -> tuple[Any, ...]:
     import orjson
 
-    facts = orjson.dumps(dict(record.facts)).decode()
+    facts = orjson.dumps(record.facts.plain()).decode()
     settled = int(record.at * 1e6) + number % 100
     return record.id, record.at, record.tenant, record.trace_id, record.kind, record.subject, facts, settled
 
 
 def _count(counted: dict[tuple[str, int, int], Tally], application: str, record: EventRecord, recent: int) -> None:
-    fact = Fact(
-        0, record.at, record.tenant, record.id, record.trace_id, record.kind, record.subject, record.facts, None
-    )
+    fact = Fact(0, record.at, record.tenant, record.id, record.trace_id, record.subject, record.facts, None)
     when = ended(fact)
     for span in (FINE, COARSE) if when >= recent else (COARSE,):
         counted.setdefault((application, span, int(when // span) * span), Tally()).add(fact)

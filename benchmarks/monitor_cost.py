@@ -21,6 +21,7 @@ import sqlalchemy as sa
 
 from _report import Figure, report
 from mainspring import stores
+from mainspring.core.facts.registry import read
 from mainspring.core.settings import Settings
 from mainspring.core.types import EventRecord
 from mainspring.features.monitor.service import Monitor
@@ -46,13 +47,13 @@ def request(chosen: random.Random, application: str, at: float) -> list[EventRec
     hits = [{"chunk_id": "c", "document_id": "d", "score": 0.5, "dense": chosen.random()} for _ in range(8)]
     found = {"evidence": chosen.random(), "refused": chosen.random() < 0.05, "hits": hits, "collections": ["vs"]}
     records = [
-        EventRecord(ids.new("evt_"), at, "acme", trace, "call", answer, call),
-        EventRecord(ids.new("evt_"), at, "acme", trace, "retrieval", answer, found),
-        EventRecord(answer, at, "acme", trace, "answer", answer, facts, f"text {answer}"),
+        EventRecord(ids.new("evt_"), at, "acme", trace, answer, read("call", call)),
+        EventRecord(ids.new("evt_"), at, "acme", trace, answer, read("retrieval", found)),
+        EventRecord(answer, at, "acme", trace, answer, read("answer", facts), f"text {answer}"),
     ]
     if chosen.random() < 0.05:
         rated = {"rating": chosen.choice(("up", "down"))}
-        records.append(EventRecord(ids.new("evt_"), at, "acme", trace, "feedback", answer, rated))
+        records.append(EventRecord(ids.new("evt_"), at, "acme", trace, answer, read("feedback", rated)))
     return records
 
 

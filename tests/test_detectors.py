@@ -40,7 +40,7 @@ async def test_detectors_refuse_what_rules_do_not_know(tmp_path: Path) -> None:
         with pytest.raises(UnknownModel):
             await ask(system, "bot", "Which bus goes from the station to the museum on Sundays?")
         found = await system.stores.events.page(ASKER.tenant, Page(20, "desc", None, None), groups=frozenset())
-    kinds = {record.kind: record.facts for record in found.rows}
+    kinds = {record.kind: record.facts.plain() for record in found.rows}
     assert kinds["guard"]["guard"] == "injection_detector"
     assert kinds["guard"]["policy"].startswith("guarded-")
     assert kinds["call"]["model"] == "all-minilm-l6-v2"

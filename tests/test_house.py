@@ -160,6 +160,54 @@ def test_nobody_below_or_above_names_a_feature() -> None:
     assert not {path: named for path, named in found.items() if named}
 
 
+def by_name(tree: ast.AST) -> list[int]:
+    """The lines where a fact of an event is asked for by a word: in facts, in what JSON they are, or in a database."""
+    found: list[int] = []
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.expr):
+            continue
+        asked: ast.expr | None = None
+        if (
+            isinstance(node, ast.Subscript)
+            and isinstance(node.slice, ast.Constant)
+            and isinstance(node.slice.value, str)
+        ):
+            asked = node.value
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get":
+            asked = node.func.value
+        if isinstance(asked, ast.Call) and isinstance(asked.func, ast.Attribute) and asked.func.attr == "plain":
+            asked = asked.func.value
+        name = asked.id if isinstance(asked, ast.Name) else asked.attr if isinstance(asked, ast.Attribute) else ""
+        given = node.args if isinstance(node, ast.Call) else []
+        column = bool(given) and isinstance(given[0], ast.Attribute) and given[0].attr == "facts"
+        words = any(isinstance(each, ast.Constant) for each in given)
+        if name == "facts" or (words and column):
+            found.append(node.lineno)
+    return found
+
+
+def test_facts_are_read_by_their_types() -> None:
+    """Whoever reads a fact takes the dataclass of its kind: erasure, export and ledger follow from those."""
+    found = {
+        str(path.relative_to(SOURCE)): lines
+        for path in sources("src")
+        if "migrations" not in path.parts and (lines := by_name(ast.parse(path.read_text(encoding="utf-8"))))
+    }
+    assert not found
+    for code in (
+        *('facts["model"]', 'record.facts["model"]', 'facts.get("model")', 'each.facts.plain()["model"]'),
+        'sight.field(events.c.facts, "model")',
+    ):
+        assert by_name(ast.parse(code)) == [1], code
+    for code in (
+        "facts.model",
+        'sight.field(events.c.facts, name_of(CallFacts, "model"))',
+        'kept["model"]',
+        "facts[-1]",
+    ):
+        assert by_name(ast.parse(code)) == [], code
+
+
 def test_the_looks_find_what_they_look_for() -> None:
     def function(lines: int) -> ast.AST:
         return ast.parse("async def f():\n" + "    x = 1\n" * (lines - 1))

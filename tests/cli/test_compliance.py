@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 from mainspring import stores
 from mainspring.cli.main import app
 from mainspring.core.errors import Conflict, InvalidRequest
+from mainspring.core.facts.registry import read
 from mainspring.core.settings import Settings
 from mainspring.core.types import EventRecord
 from tests.cli.command import data
@@ -27,7 +28,7 @@ async def _fill(home: Path) -> None:
         for name, age in (("old", OLD), ("new", 1)):
             at = time.time() - age
             record = EventRecord(
-                f"ans_{name}", at, "default", "t", "answer", f"ans_{name}", {}, f'"{name}"', person="ana"
+                f"ans_{name}", at, "default", "t", f"ans_{name}", read("answer", {}), f'"{name}"', person="ana"
             )
             await opened.events.append(record)
         await opened.keys.create("k", scopes=frozenset({"chat"}))

@@ -5,7 +5,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import time
+from collections.abc import Mapping
+from typing import Any
 
+from mainspring.core.facts.registry import read
 from mainspring.core.types import EventRecord, Message
 from mainspring.stores import Stores
 from mainspring.stores.documents.collections import Collection
@@ -15,8 +18,15 @@ from mainspring.stores.sql import ids
 SECRET = "the launch code is 7-4-1"
 
 
-def event(tenant: str = "a", *, content: str | None = None, **changes: object) -> EventRecord:
-    record = EventRecord(ids.new("event-"), time.time(), tenant, "t1", "answer", "s1", {"tokens": 3}, content)
+def event(
+    tenant: str = "a",
+    *,
+    kind: str = "answer",
+    facts: Mapping[str, Any] = {"tokens": 3},
+    content: str | None = None,
+    **changes: object,
+) -> EventRecord:
+    record = EventRecord(ids.new("event-"), time.time(), tenant, "t1", "s1", read(kind, facts), content)
     return dataclasses.replace(record, **changes)  # type: ignore[arg-type]
 
 

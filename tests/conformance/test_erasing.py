@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from prometheus_client import CollectorRegistry
 
 from mainspring.core.errors import InvalidRequest, NotFound
+from mainspring.core.facts.registry import read
 from mainspring.core.types import EventRecord, Message
 from mainspring.features.compliance.erase.documents import Documents
 from mainspring.features.compliance.erase.erasure import Eraser
@@ -56,10 +57,10 @@ class Answered:
         facts: dict[str, Any] = {"key_id": key, "status": "completed", "requested": "m", "model": "m", "cache": "hit"}
         facts |= {"saved_nanousd": 7, "user": user or None, "session_id": session or None, "previous": previous or None}
         answer = EventRecord(
-            answer_id, at, tenant, trace, "answer", answer_id, facts, json.dumps({"said": word}), person=user
+            answer_id, at, tenant, trace, answer_id, read("answer", facts), json.dumps({"said": word}), person=user
         )
         call = {"key_id": key, "application": "m", "model": "m", "cost_nanousd": 5, "prefix": word, "prompt_tokens": 3}
-        spent = EventRecord(f"evt_{word}", at, tenant, trace, "call", answer_id, call)
+        spent = EventRecord(f"evt_{word}", at, tenant, trace, answer_id, read("call", call))
         turns = []
         if session:
             said = (Message("user", f"{word} in {session}"), Message("assistant", f"{word} said"))
@@ -154,7 +155,9 @@ async def test_what_comes_after_it_was_asked_for_stays(opened: Stores) -> None:
     note = await opened.erasures.note(Subject("a", "user", "ana"), BY)
     assert (await opened.erasures.note(Subject("a", "user", "ana"), BY)).id == note.id
     later = time.time() + 60
-    answer = EventRecord("ans_after", later, "a", "t9", "answer", "ans_after", {"key_id": "k"}, "{}", person="ana")
+    answer = EventRecord(
+        "ans_after", later, "a", "t9", "ans_after", read("answer", {"key_id": "k"}), "{}", person="ana"
+    )
     turn = SessionTurn("a", "0123456789abcdef:tea", (Message("user", "after that"),), "t9", later)
     await opened.events.settle([answer], [turn])
     documents = Documents(opened, Forgetter(opened, again_s=0))

@@ -14,11 +14,13 @@ import sqlalchemy as sa
 
 from mainspring import stores
 from mainspring.core.errors import Conflict, InvalidRequest, NotFound
+from mainspring.core.facts.calls import UNCHARGED
+from mainspring.core.facts.registry import read
 from mainspring.core.settings import Settings
 from mainspring.core.types import EventRecord, Principal
 from mainspring.stores import Stores
 from mainspring.stores.money import spending
-from mainspring.stores.money.ledger import UNCHARGED, LedgerLine, LedgerQuery
+from mainspring.stores.money.ledger import LedgerLine, LedgerQuery
 from mainspring.stores.money.spending import Exhausted
 from mainspring.stores.schema import reservations
 from mainspring.stores.sql import ids
@@ -48,12 +50,12 @@ def call(
         "cost_nanousd": cost,
         **facts,
     }
-    return EventRecord(ids.new("evt_"), time.time() if at is None else at, tenant, "trace", "call", "ans", facts)
+    return EventRecord(ids.new("evt_"), time.time() if at is None else at, tenant, "trace", "ans", read("call", facts))
 
 
 def answer(at: float | None = None, **facts: Any) -> EventRecord:
     facts = {"model": "big", "requested": "support", "key_id": "key_1", "cache": "hit", **facts}
-    return EventRecord(ids.new("ans_"), at or time.time(), "acme", "trace", "answer", "ans", facts)
+    return EventRecord(ids.new("ans_"), at or time.time(), "acme", "trace", "ans", read("answer", facts))
 
 
 # --- the ledger -----------------------------------------------------------------------------------------------
@@ -224,8 +226,12 @@ async def test_a_limit_that_is_reached_leaves_one_event(opened: Stores) -> None:
     assert await opened.events.find("acme", kind="cost") == []
     await asyncio.gather(*(opened.events.append(call(1)) for _ in range(20)))
     (event,) = await opened.events.find("acme", kind="cost")
-    assert event.facts["signal"] == "budget_reached"
-    assert (event.subject, event.facts["name"], event.facts["spent_nanousd"] >= 100) == (budget.id, "lab", True)
+    assert event.facts.plain()["signal"] == "budget_reached"
+    assert (event.subject, event.facts.plain()["name"], event.facts.plain()["spent_nanousd"] >= 100) == (
+        budget.id,
+        "lab",
+        True,
+    )
     assert (await opened.budgets.spending(budget)).crossed_at == event.at
 
 

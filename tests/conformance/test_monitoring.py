@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from mainspring.core.errors import NotFound
+from mainspring.core.facts.registry import read
 from mainspring.core.types import EventRecord
 from mainspring.features.monitor.service import Monitor
 from mainspring.features.monitor.settings import MonitorSettings
@@ -26,7 +27,7 @@ __all__ = ["opened", "settings"]
 
 def event(kind: str = "answer", tenant: str = "a", **facts: object) -> EventRecord:
     name = ids.new("ans_")
-    return EventRecord(name, time.time(), tenant, "t", kind, name, {"requested": "support", **facts}, "text")  # type: ignore[arg-type]
+    return EventRecord(name, time.time(), tenant, "t", name, read(kind, {"requested": "support", **facts}), "text")
 
 
 async def test_a_reader_misses_nothing_whoever_writes_meanwhile(opened: Stores) -> None:

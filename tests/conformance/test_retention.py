@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from prometheus_client import CollectorRegistry, generate_latest
 
+from mainspring.core.facts.registry import read
 from mainspring.core.types import EventRecord, Message, Principal
 from mainspring.features.compliance.metrics import ComplianceMetrics
 from mainspring.features.compliance.retention import KIND, Retention
@@ -51,16 +52,21 @@ async def lived(stores: Stores, word: str, age: float, tenant: str = "a") -> Non
             at,
             tenant,
             f"t_{word}",
-            "answer",
             answer_id,
-            {**facts, "user": f"u{word}"},
+            read("answer", {**facts, "user": f"u{word}"}),
             f'"{word} said"',
             person=f"u{word}",
         ),
-        EventRecord(f"evt_{word}", at, tenant, f"t_{word}", "call", answer_id, {**facts, "cost_nanousd": 5}),
-        EventRecord(f"ret_{word}", at, tenant, f"t_{word}", "retrieval", answer_id, {"collections": []}),
+        EventRecord(f"evt_{word}", at, tenant, f"t_{word}", answer_id, read("call", {**facts, "cost_nanousd": 5})),
+        EventRecord(f"ret_{word}", at, tenant, f"t_{word}", answer_id, read("retrieval", {"collections": []})),
         EventRecord(
-            f"fb_{word}", at, tenant, f"t_{word}", "feedback", answer_id, {"comment": f"{word} comment"}, f"{word} edit"
+            f"fb_{word}",
+            at,
+            tenant,
+            f"t_{word}",
+            answer_id,
+            read("feedback", {"comment": f"{word} comment"}),
+            f"{word} edit",
         ),
     ]
     turn = SessionTurn(tenant, f"0123456789abcdef:s{word}", (Message("user", f"{word} asked"),), f"t_{word}", at)
@@ -246,7 +252,7 @@ async def test_it_looks_by_itself(opened: Stores) -> None:
 @pytest.mark.parametrize("kind", ["retrieval", "guard", "score"])
 async def test_other_facts_are_deleted_whole(opened: Stores, kind: Any) -> None:
     at = time.time() - 11 * DAY
-    await opened.events.append(EventRecord("evt_x", at, "a", "t", kind, "s", {"n": 1}, "a text of it"))
+    await opened.events.append(EventRecord("evt_x", at, "a", "t", "s", read(kind, {"n": 1}), "a text of it"))
     retention, _ = made(opened, events_days=10)
     await retention.apply()
     assert not await opened.events.find("a")

@@ -47,7 +47,7 @@ async def test_each_prompt_gives_back_what_was_set_aside_for_it(opened: Stores, 
     assert (spent.reserved_nanousd, spent.reserved_tokens) == (0, 0)
     assert spent.spent_tokens == reply.json["usage"]["total_tokens"]
     answers = await opened.events.find("acme", kind="answer")
-    assert [each.facts["spent_tokens"] for each in answers] == [spent.spent_tokens // 3] * 3
+    assert [each.facts.plain()["spent_tokens"] for each in answers] == [spent.spent_tokens // 3] * 3
     calls = await opened.events.find("acme", kind="call")
     assert {each.subject for each in calls} == {each.id for each in answers}
 

@@ -110,9 +110,9 @@ async def test_a_rude_sentence_is_left_out() -> None:
     assert answer.text == f"{NICE} [REMOVED] Bake it well, this bread."
     assert finishes(answer) == ["stop"]
     (event,) = home.events.of("guard")
-    assert event.facts["guard"] == "answer"
-    assert (event.facts["kind"], event.facts["action"]) == ("toxicity", "redact")
-    assert event.facts["policy"] == home.policy.version
+    assert event.facts.plain()["guard"] == "answer"
+    assert (event.facts.plain()["kind"], event.facts.plain()["action"]) == ("toxicity", "redact")
+    assert event.facts.plain()["policy"] == home.policy.version
     assert home.metrics.guards["answer", "redact", "toxicity"] == 1
 
 
@@ -170,7 +170,7 @@ async def test_a_dry_run_changes_nothing_and_tells_what_it_would_do(action: str)
     assert answer.text == f"{RUDE} {NICE}"
     assert len(home.engine.seen) == 1
     (event,) = home.events.of("guard")
-    assert event.facts["dry_run"] is True
+    assert event.facts.plain()["dry_run"] is True
 
 
 async def test_an_answer_beside_the_question_is_refused() -> None:
@@ -202,11 +202,11 @@ async def test_what_was_wrong_is_told_and_asked_again() -> None:
     assert "hurtful" not in first.messages[-1].content
     assert "hurtful" in second.messages[-1].content
     (event,) = home.events.of("guard")
-    assert event.facts["action"] == "retry"
+    assert event.facts.plain()["action"] == "retry"
     # Both calls are paid for, and what was read to judge them.
     assert answer.usage.completion_tokens > len(words(NICE))
-    assert [call.facts["model"] for call in home.events.of("call")].count("chat") == 2
-    assert [call.facts["model"] for call in home.events.of("call")].count("words") == 2
+    assert [call.facts.plain()["model"] for call in home.events.of("call")].count("chat") == 2
+    assert [call.facts.plain()["model"] for call in home.events.of("call")].count("words") == 2
 
 
 async def test_after_the_last_attempt_the_answer_is_refused() -> None:
@@ -299,9 +299,9 @@ async def test_raw_completions_are_judged_too() -> None:
 async def test_reading_is_charged_once_an_answer_and_told_in_a_span() -> None:
     home = house(f"{NICE} {RUDE}", toxicity="flag")
     await home.ask("How does bread rise?")
-    calls = [call for call in home.events.of("call") if call.facts["model"] == "words"]
+    calls = [call for call in home.events.of("call") if call.facts.plain()["model"] == "words"]
     assert len(calls) == 1
-    assert calls[0].facts["prompt_tokens"] > 20
+    assert calls[0].facts.plain()["prompt_tokens"] > 20
     (span,) = [span for span in home.tracing.spans if span.name == "judge"]
     assert span.attributes["mainspring.toxicity"] == 1
     assert span.attributes["mainspring.windows"] >= 4

@@ -461,11 +461,11 @@ async def test_through_both_rings_every_call_is_in_the_ledger_and_the_cache_keep
     assert answer.text == "Four."
     assert answer.head.model == "large"
     calls = built.events.of("call")
-    assert [call.facts["model"] for call in calls] == ["small", "large"]
-    assert answer.usage.cost_nanousd == sum(call.facts["cost_nanousd"] for call in calls) > 0
+    assert [call.facts.plain()["model"] for call in calls] == ["small", "large"]
+    assert answer.usage.cost_nanousd == sum(call.facts.plain()["cost_nanousd"] for call in calls) > 0
     (recorded,) = built.events.of("answer")
-    assert recorded.facts["requested"] == "auto"
-    assert recorded.facts["model"] == "large"
+    assert recorded.facts.plain()["requested"] == "auto"
+    assert recorded.facts.plain()["model"] == "large"
     again = await built.ask("two and two?", model="auto", sampling=sampling)
     assert (again.text, again.head.cache, again.head.model) == ("Four.", "hit", "large")
     assert len(built.events.of("call")) == 2

@@ -161,19 +161,26 @@ async def adds_up(made: Traffic, budget: Any, outcomes: list[Any]) -> Counter[st
     assert {each.choices[0].finish for each in whole} == {"stop"}
     assert all(each.code and str(each) for each in failed)
     answers = await made.opened.events.find("acme", kind="answer", limit=10 * REQUESTS)
-    statuses = Counter(str(each.facts["status"]) for each in answers)
+    statuses = Counter(str(each.facts.plain()["status"]) for each in answers)
     # One record of each, whatever became of it.
     assert statuses == Counter(completed=len(whole), failed=len(failed))
     ledger = await made.opened.ledger.total(LedgerQuery("acme"))
-    paid = sum(each.facts["cost_nanousd"] for each in answers)
+    paid = sum(each.facts.plain()["cost_nanousd"] for each in answers)
     told = sum(each.usage.cost_nanousd for each in whole)
     assert ledger.cost_nanousd == paid
-    assert sum(each.facts["cost_nanousd"] for each in answers if each.facts["status"] == "completed") == told
+    assert (
+        sum(each.facts.plain()["cost_nanousd"] for each in answers if each.facts.plain()["status"] == "completed")
+        == told
+    )
     spent = await made.opened.budgets.spending(budget)
     assert (spent.spent_nanousd, spent.reserved_nanousd, spent.reserved_tokens) == (ledger.cost_nanousd, 0, 0)
     assert spent.spent_nanousd <= budget.limit_nanousd
     # What was refused for the budget's sake has cost nothing.
-    assert all(each.facts["cost_nanousd"] == 0 for each in answers if each.facts.get("error") == "budget_exceeded")
+    assert all(
+        each.facts.plain()["cost_nanousd"] == 0
+        for each in answers
+        if each.facts.plain().get("error") == "budget_exceeded"
+    )
     return Counter(each.code if isinstance(each, MainspringError) else "whole" for each in outcomes)
 
 

@@ -199,7 +199,7 @@ async def test_a_summary_is_written_by_the_model_and_checked(tmp_path: Path) -> 
         calls = await home.stores.events.find("acme", kind="call", subject=stored_name(visitor().principal, "s"))
         assert calls
         # What the summary took is on the session's account.
-        assert info.spent > sum(call.facts["prompt_tokens"] for call in calls)
+        assert info.spent > sum(call.facts.plain()["prompt_tokens"] for call in calls)
 
 
 async def test_a_summary_keeps_the_region_and_the_rate_of_its_turn(
@@ -344,7 +344,7 @@ async def test_what_a_summary_took_is_owed_when_it_cannot_be_kept(tmp_path: Path
         await home.say("Go on.")
         calls = await home.stores.events.find("acme", kind="call", subject=stored_name(visitor().principal, "s"))
         assert calls
-        assert {each.facts["application"] for each in calls} == {"chat"}
+        assert {each.facts.plain()["application"] for each in calls} == {"chat"}
 
 
 @pytest.mark.parametrize(

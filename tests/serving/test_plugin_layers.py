@@ -62,15 +62,19 @@ async def test_a_guard_of_a_plugin_refuses_what_it_finds() -> None:
     with pytest.raises(GuardRefused, match="contains shouting"):
         await ask(ring, Message("user", "HELLO THERE"))
     (event,) = house.events.appended
-    assert event.facts["guard"] == "loud"
-    assert (event.facts["action"], event.facts["kind"], event.facts["count"]) == ("refuse", "shouting", 2)
+    assert event.facts.plain()["guard"] == "loud"
+    assert (event.facts.plain()["action"], event.facts.plain()["kind"], event.facts.plain()["count"]) == (
+        "refuse",
+        "shouting",
+        2,
+    )
 
 
 async def test_what_tools_return_is_flagged_at_most() -> None:
     house = House({"": ["Hello."]})
     ring = ring_of(house, policy=policy("refuse"), scanners={"loud": Loud()})
     assert await ask(ring, Message("user", "Look it up"), Message("tool", "ALL SOLD OUT", tool_call_id="1"))
-    assert [each.facts["action"] for each in house.events.of("guard")] == ["flag"]
+    assert [each.facts.plain()["action"] for each in house.events.of("guard")] == ["flag"]
 
 
 async def test_a_policy_that_leaves_a_guard_off_does_not_ask_it() -> None:

@@ -58,12 +58,12 @@ def router(
 
 
 def usage(call: EventRecord) -> Usage:
-    facts = call.facts
+    facts = call.facts.plain()
     return Usage(facts["prompt_tokens"], facts["completion_tokens"], facts["cached_tokens"])
 
 
 def saved(calls: list[EventRecord]) -> int:
-    return sum(call.facts["routing_saved_nanousd"] for call in calls)
+    return sum(call.facts.plain()["routing_saved_nanousd"] for call in calls)
 
 
 async def asked(built: House, **fields: Any) -> tuple[Answer, list[EventRecord]]:
@@ -77,10 +77,10 @@ async def test_a_small_answer_saves_what_the_large_model_asks_for_as_many_tokens
     _, (call,) = await asked(built)
     used = usage(call)
     wanted = used.prompt_tokens * 10_000 + used.completion_tokens * 40_000
-    assert call.facts["cost_nanousd"] == used.prompt_tokens * 1000 + used.completion_tokens * 2000 > 0
-    assert call.facts["routing_saved_nanousd"] == wanted - call.facts["cost_nanousd"] > 0
-    assert (call.facts["routed"], call.facts["routing_large"]) == (True, "large")
-    assert "routing_unknown" not in call.facts
+    assert call.facts.plain()["cost_nanousd"] == used.prompt_tokens * 1000 + used.completion_tokens * 2000 > 0
+    assert call.facts.plain()["routing_saved_nanousd"] == wanted - call.facts.plain()["cost_nanousd"] > 0
+    assert (call.facts.plain()["routed"], call.facts.plain()["routing_large"]) == (True, "large")
+    assert "routing_unknown" not in call.facts.plain()
     # From the cache it comes without a call: nothing is counted twice.
     again, calls = await asked(built)
     assert again.head.cache == "hit"
@@ -91,9 +91,9 @@ async def test_an_attempt_that_was_thrown_away_is_a_loss(house: Any) -> None:
     built: House = house()
     router(built, {"small": lambda _: UNSURE, "large": lambda _: ["Four"]}, confidence="format")
     _, (small, large) = await asked(built)
-    assert large.facts["routing_saved_nanousd"] == 0
-    assert small.facts["routing_saved_nanousd"] == -small.facts["cost_nanousd"] < 0
-    assert [call.facts.get("routed") for call in (small, large)] == [None, True]
+    assert large.facts.plain()["routing_saved_nanousd"] == 0
+    assert small.facts.plain()["routing_saved_nanousd"] == -small.facts.plain()["cost_nanousd"] < 0
+    assert [call.facts.plain().get("routed") for call in (small, large)] == [None, True]
 
 
 async def test_what_helped_to_decide_is_taken_off(house: Any) -> None:
@@ -105,10 +105,13 @@ async def test_what_helped_to_decide_is_taken_off(house: Any) -> None:
     router(built, {"small": lambda _: ["Four"], "large": large}, confidence="judge")
     answer, (small, judge) = await asked(built)
     assert answer.text == "Four"
-    assert judge.facts["model"] == "large"
-    assert judge.facts["routing_saved_nanousd"] == -judge.facts["cost_nanousd"] < 0
-    assert "routed" not in judge.facts
-    assert saved([small, judge]) == LARGE.cost(usage(small)) - small.facts["cost_nanousd"] - judge.facts["cost_nanousd"]
+    assert judge.facts.plain()["model"] == "large"
+    assert judge.facts.plain()["routing_saved_nanousd"] == -judge.facts.plain()["cost_nanousd"] < 0
+    assert "routed" not in judge.facts.plain()
+    assert (
+        saved([small, judge])
+        == LARGE.cost(usage(small)) - small.facts.plain()["cost_nanousd"] - judge.facts.plain()["cost_nanousd"]
+    )
 
 
 async def test_samples_are_taken_off_and_count_as_no_answers(house: Any) -> None:
@@ -116,8 +119,8 @@ async def test_samples_are_taken_off_and_count_as_no_answers(house: Any) -> None
     router(built, {"small": lambda _: ["Four"], "large": lambda _: ["4"]}, confidence="agreement", samples=2)
     _, calls = await asked(built)
     assert len(calls) == 3
-    (given,) = (call for call in calls if call.facts.get("routed"))
-    assert saved(calls) == LARGE.cost(usage(given)) - sum(call.facts["cost_nanousd"] for call in calls)
+    (given,) = (call for call in calls if call.facts.plain().get("routed"))
+    assert saved(calls) == LARGE.cost(usage(given)) - sum(call.facts.plain()["cost_nanousd"] for call in calls)
 
 
 async def test_by_a_rule_nothing_but_the_answer_costs(house: Any) -> None:
@@ -125,7 +128,11 @@ async def test_by_a_rule_nothing_but_the_answer_costs(house: Any) -> None:
     rules = (RouteRule(use="large", words=("two",)),)
     router(built, {"small": lambda _: ["Four"], "large": lambda _: ["4"]}, rules=rules, policy="rules")
     _, (call,) = await asked(built)
-    assert (call.facts["model"], call.facts["routed"], call.facts["routing_saved_nanousd"]) == ("large", True, 0)
+    assert (call.facts.plain()["model"], call.facts.plain()["routed"], call.facts.plain()["routing_saved_nanousd"]) == (
+        "large",
+        True,
+        0,
+    )
 
 
 @pytest.mark.parametrize("tariff", [Tariff.unknown(), Tariff.fixed(Price(), OWN)])
@@ -134,8 +141,8 @@ async def test_without_the_large_models_price_it_is_not_known(house: Any, tariff
     scripts: dict[str, Script] = {"small": lambda _: ["Four"], "large": lambda _: ["4"]}
     router(built, scripts, {"large": tariff}, confidence="format")
     _, (call,) = await asked(built)
-    assert (call.facts["routed"], call.facts["routing_unknown"]) == (True, True)
-    assert "routing_saved_nanousd" not in call.facts
+    assert (call.facts.plain()["routed"], call.facts.plain()["routing_unknown"]) == (True, True)
+    assert "routing_saved_nanousd" not in call.facts.plain()
 
 
 async def test_nor_where_the_small_ones_is_not(house: Any) -> None:
@@ -143,8 +150,8 @@ async def test_nor_where_the_small_ones_is_not(house: Any) -> None:
     scripts: dict[str, Script] = {"small": lambda _: ["Four"], "large": lambda _: ["4"]}
     router(built, scripts, {"small": Tariff.unknown()}, confidence="format")
     _, (call,) = await asked(built)
-    assert call.facts["routing_unknown"]
-    assert "routing_saved_nanousd" not in call.facts
+    assert call.facts.plain()["routing_unknown"]
+    assert "routing_saved_nanousd" not in call.facts.plain()
 
 
 async def test_a_price_of_nothing_that_somebody_set_is_known(house: Any) -> None:
@@ -152,14 +159,14 @@ async def test_a_price_of_nothing_that_somebody_set_is_known(house: Any) -> None
     scripts: dict[str, Script] = {"small": lambda _: ["Four"], "large": lambda _: ["4"]}
     router(built, scripts, {"large": Tariff.fixed(Price())}, confidence="format")
     _, (call,) = await asked(built)
-    assert call.facts["routing_saved_nanousd"] == -call.facts["cost_nanousd"] < 0
+    assert call.facts.plain()["routing_saved_nanousd"] == -call.facts.plain()["cost_nanousd"] < 0
 
 
 async def test_one_model_alone_routes_nothing(house: Any) -> None:
     built: House = house()
     router(built, {"large": lambda _: ["4"]}, small="large")
     _, (call,) = await asked(built)
-    assert not {"routed", "routing_saved_nanousd", "routing_unknown"} & call.facts.keys()
+    assert not {"routed", "routing_saved_nanousd", "routing_unknown"} & call.facts.plain().keys()
 
 
 async def test_a_weak_answer_in_the_place_of_a_large_one_that_failed(house: Any) -> None:
@@ -171,9 +178,11 @@ async def test_a_weak_answer_in_the_place_of_a_large_one_that_failed(house: Any)
     router(built, {"small": lambda _: UNSURE, "large": fails}, confidence="format")
     answer, calls = await asked(built)
     assert answer.text == "".join(UNSURE)
-    small = next(call for call in calls if call.facts["model"] == "small")
-    assert small.facts["routing_saved_nanousd"] == LARGE.cost(usage(small)) - small.facts["cost_nanousd"]
-    assert [call.facts["model"] for call in calls if call.facts.get("routed")] == ["small"]
+    small = next(call for call in calls if call.facts.plain()["model"] == "small")
+    assert (
+        small.facts.plain()["routing_saved_nanousd"] == LARGE.cost(usage(small)) - small.facts.plain()["cost_nanousd"]
+    )
+    assert [call.facts.plain()["model"] for call in calls if call.facts.plain().get("routed")] == ["small"]
 
 
 async def test_where_nobody_answers_what_was_tried_is_a_loss(house: Any) -> None:
@@ -186,9 +195,9 @@ async def test_where_nobody_answers_what_was_tried_is_a_loss(house: Any) -> None
     with pytest.raises(EngineError):
         await asked(built)
     calls = built.events.of("call")
-    assert {call.facts["model"] for call in calls} == {"small", "large"}
-    assert saved(calls) == -sum(call.facts["cost_nanousd"] for call in calls)
-    assert not [call for call in calls if "routed" in call.facts]
+    assert {call.facts.plain()["model"] for call in calls} == {"small", "large"}
+    assert saved(calls) == -sum(call.facts.plain()["cost_nanousd"] for call in calls)
+    assert not [call for call in calls if "routed" in call.facts.plain()]
 
 
 async def test_who_leaves_early_has_saved_on_what_was_written(house: Any) -> None:
@@ -201,8 +210,10 @@ async def test_who_leaves_early_has_saved_on_what_was_written(house: Any) -> Non
         break
     await response.aclose()
     (call,) = built.events.of("call")
-    assert call.facts["error"] == "cancelled"
-    assert call.facts["routing_saved_nanousd"] == LARGE.cost(usage(call)) - call.facts["cost_nanousd"] > 0
+    assert call.facts.plain()["error"] == "cancelled"
+    assert (
+        call.facts.plain()["routing_saved_nanousd"] == LARGE.cost(usage(call)) - call.facts.plain()["cost_nanousd"] > 0
+    )
 
 
 async def test_decisions_of_one_request_at_once_are_kept_apart(house: Any) -> None:
@@ -216,7 +227,7 @@ async def test_decisions_of_one_request_at_once_are_kept_apart(house: Any) -> No
 
     await asyncio.gather(one(), one(), one())
     calls = list(context.allowance.records)
-    assert len({call.facts["route"]["id"] for call in calls}) == 3
-    assert len([call for call in calls if call.facts.get("routed")]) == 3
-    would = sum(LARGE.cost(usage(call)) for call in calls if call.facts.get("routed"))
-    assert saved(calls) == would - sum(call.facts["cost_nanousd"] for call in calls)
+    assert len({call.facts.plain()["route"]["id"] for call in calls}) == 3
+    assert len([call for call in calls if call.facts.plain().get("routed")]) == 3
+    would = sum(LARGE.cost(usage(call)) for call in calls if call.facts.plain().get("routed"))
+    assert saved(calls) == would - sum(call.facts.plain()["cost_nanousd"] for call in calls)

@@ -93,10 +93,10 @@ async def test_the_answer_that_most_give_wins(house: Build, wide: bool) -> None:
     assert all(request.sampling.temperature == 0.7 for request in several.seen)
     assert "step by step" in several.seen[0].messages[-1].content
     calls = built.events.of("call")
-    assert sum(call.facts["completion_tokens"] for call in calls) == 15
-    assert sum(call.facts["cost_nanousd"] for call in calls) == answer.usage.cost_nanousd > 0
+    assert sum(call.facts.plain()["completion_tokens"] for call in calls) == 15
+    assert sum(call.facts.plain()["cost_nanousd"] for call in calls) == answer.usage.cost_nanousd > 0
     (fact,) = built.events.of("scaling")
-    assert (fact.facts["votes"], fact.facts["candidates"]) == (3, 5)
+    assert (fact.facts.plain()["votes"], fact.facts.plain()["candidates"]) == (3, 5)
 
 
 async def test_without_any_answer_the_first_is_shown(house: Build) -> None:
@@ -124,7 +124,7 @@ async def test_a_judge_rates_and_is_paid(house: Build) -> None:
     assert answer.text == "good"
     assert "good" in judge.seen[1].messages[0].content
     assert answer.usage.prompt_tokens == 10 + 3 * 10
-    assert {call.facts["model"] for call in built.events.of("call")} == {"several", "judge"}
+    assert {call.facts.plain()["model"] for call in built.events.of("call")} == {"several", "judge"}
 
 
 async def test_arithmetic_and_schemas_verify(house: Build) -> None:

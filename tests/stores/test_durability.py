@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from mainspring import stores
+from mainspring.core.facts.registry import read
 from mainspring.core.settings import Settings, StoresSettings
 from mainspring.core.types import EventRecord, Message
 from mainspring.stores.schema.facts import events
@@ -25,7 +26,7 @@ FULL, NORMAL = 2, 1
 
 
 def fact(number: int) -> EventRecord:
-    return EventRecord(f"evt_{number}", time.time(), "acme", "t", "feedback", "", {"thumb": "up"})
+    return EventRecord(f"evt_{number}", time.time(), "acme", "t", "", read("feedback", {"thumb": "up"}))
 
 
 def watched(opened: Any) -> list[int]:

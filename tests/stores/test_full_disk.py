@@ -13,6 +13,7 @@ import pytest
 
 from mainspring import stores
 from mainspring.core.errors import StorageFull, StoreError, Unauthenticated
+from mainspring.core.facts.registry import read
 from mainspring.core.settings import Settings, StoresSettings
 from mainspring.core.types import EventRecord, Message
 from mainspring.stores.sessions.conversations import SessionTurn
@@ -100,7 +101,10 @@ async def test_on_a_full_disk_one_can_delete(small: Path) -> None:
         with pytest.raises(StoreError):
             # Several pages: the log of the database has no room for them.
             await opened.events.append(
-                *(EventRecord(f"e{n}", time.time(), "acme", "t", "call", "", {"x": "y" * 3000}) for n in range(3000))
+                *(
+                    EventRecord(f"e{n}", time.time(), "acme", "t", "", read("call", {"x": "y" * 3000}))
+                    for n in range(3000)
+                )
             )
         opened.room._looked = -10.0
         assert "full" in await opened.problem()

@@ -12,6 +12,7 @@ import pytest
 
 from mainspring import stores
 from mainspring.core.errors import StoreError
+from mainspring.core.facts.registry import read
 from mainspring.core.settings import Settings
 from mainspring.core.types import EventRecord
 from mainspring.stores.sql import database as sql
@@ -52,11 +53,11 @@ async def test_a_damaged_table_is_named_and_the_others_answer(tmp_path: Path) ->
 async def test_a_clock_that_was_set_back_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real, real_ns = time.time, time.time_ns
     async with stores.open(Settings(home=tmp_path)) as opened:
-        await opened.events.append(EventRecord("e1", real(), "acme", "t", "call", "", {}))
+        await opened.events.append(EventRecord("e1", real(), "acme", "t", "", read("call", {})))
         assert await opened.weaknesses() == {}
         monkeypatch.setattr(time, "time", lambda: real() - 3600)
         monkeypatch.setattr(time, "time_ns", lambda: real_ns() - 3600 * 10**9)
         assert "3600 s" in (await opened.weaknesses())["clock"]
         # What is recorded since does not hide it.
-        await opened.events.append(EventRecord("e2", time.time(), "acme", "t", "call", "", {}))
+        await opened.events.append(EventRecord("e2", time.time(), "acme", "t", "", read("call", {})))
         assert "clock" in await opened.weaknesses()

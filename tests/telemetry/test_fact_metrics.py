@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from mainspring.core.facts.registry import read
 from mainspring.core.types import EventRecord
 from mainspring.telemetry.metrics import Metrics
 
 
 def fact(kind: Any, tenant: str = "acme", /, **facts: Any) -> EventRecord:
-    return EventRecord("evt_1", 0.0, tenant, "t", kind, "ans_1", facts)
+    return EventRecord("evt_1", 0.0, tenant, "t", "ans_1", read(kind, facts))
 
 
 def counted(*records: EventRecord) -> dict[str, float]:

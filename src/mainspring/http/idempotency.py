@@ -212,20 +212,20 @@ def _digest(parts: Sequence[bytes]) -> str:
 def _packed(response: HttpResponse, digest: str, basis: str) -> bytes:
     headers = {name: value for name, value in response.headers.items() if not name.startswith("x-ratelimit")}
     del headers["content-length"]
-    facts = {"digest": digest, "basis": basis, "status": response.status_code, "headers": headers}
+    kept = {"digest": digest, "basis": basis, "status": response.status_code, "headers": headers}
     body = bytes(response.body)
-    return orjson.dumps(facts) + b"\n" + cards.scrub_json(body.decode("utf-8", "replace")).encode()
+    return orjson.dumps(kept) + b"\n" + cards.scrub_json(body.decode("utf-8", "replace")).encode()
 
 
 def _replayed(kept: bytes, digest: str, basis: str) -> HttpResponse | None:
     head, _, body = kept.partition(b"\n")
-    facts = orjson.loads(head)
-    if facts["digest"] != digest:
+    said = orjson.loads(head)
+    if said["digest"] != digest:
         raise Conflict(
             "this Idempotency-Key was sent with another body",
             remedy="Send a new key with each new request",
             param="idempotency-key",
         )
-    if facts.get("basis", "") != basis:
+    if said.get("basis", "") != basis:
         return None
-    return HttpResponse(body, facts["status"], {**facts["headers"], REPLAYED: "true"})
+    return HttpResponse(body, said["status"], {**said["headers"], REPLAYED: "true"})

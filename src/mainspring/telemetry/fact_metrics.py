@@ -5,11 +5,15 @@ Tenants and applications have labels of their own up to a number; the rest share
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from mainspring.core.facts.answers import AnswerFacts
+from mainspring.core.facts.calls import CallFacts
+from mainspring.core.facts.guards import GuardFacts
+from mainspring.core.facts.opinions import FeedbackFacts, ScoreFacts
+from mainspring.core.facts.retrievals import RetrievalFacts
 from mainspring.core.types import EventRecord
 from mainspring.telemetry.metric_family import Family
 
@@ -75,59 +79,58 @@ class FactMetrics:
     def count(self, records: Iterable[EventRecord]) -> None:
         """Take in what was settled."""
         for record in records:
-            facts = record.facts
-            match record.kind:
-                case "call":
-                    self._call(record.tenant, facts)
-                case "answer":
-                    self._answer(facts)
-                case "retrieval":
-                    self._retrievals.labels("unsupported" if facts.get("refused") else "supported").inc()
-                    if (evidence := facts.get("evidence")) is not None:
-                        self._evidence.observe(evidence)
-                case "guard":
-                    self._guard(facts)
-                case "feedback":
-                    if facts.get("rating") in ("up", "down"):
+            match record.facts:
+                # Here stands what comes most often first.
+                case CallFacts() as call:
+                    self._call(record.tenant, call)
+                case AnswerFacts() as answer:
+                    self._answer(answer)
+                case GuardFacts() as guard:
+                    self._guard(guard)
+                case RetrievalFacts() as retrieval:
+                    self._retrievals.labels("unsupported" if retrieval.refused else "supported").inc()
+                    if retrieval.evidence is not None:
+                        self._evidence.observe(retrieval.evidence)
+                case FeedbackFacts() as feedback:
+                    if feedback.rating in ("up", "down"):
                         # A counter takes nothing back: what a thumb was changed to is not counted once more.
-                        self._feedback.labels("changed" if facts.get("instead_of") else facts["rating"]).inc()
-                    if facts.get("edited"):
+                        self._feedback.labels("changed" if feedback.instead_of else feedback.rating).inc()
+                    if feedback.edited:
                         self._feedback.labels("edited").inc()
-                case "score":
-                    for metric, score in facts.get("scores", {}).items():
-                        self._scores.labels(self._label(facts.get("application", "")), metric).observe(score)
+                case ScoreFacts(scores=scores, application=application) if scores:
+                    for metric, score in scores.items():
+                        self._scores.labels(self._label(application), metric).observe(score)
 
-    def _call(self, tenant: str, facts: Mapping[str, Any]) -> None:
+    def _call(self, tenant: str, facts: CallFacts) -> None:
         named = self._tenant(tenant)
-        cost = facts.get("cost_nanousd", 0) * _NANO
+        cost = facts.cost_nanousd * _NANO
         self._tenant_cost.labels(named).inc(cost)
-        self._application_cost.labels(self._label(facts.get("application", ""))).inc(cost)
-        self._tenant_tokens.labels(named, "input").inc(facts.get("prompt_tokens", 0))
-        self._tenant_tokens.labels(named, "output").inc(facts.get("completion_tokens", 0))
-        if saved := facts.get("saved_nanousd"):
-            self._saved.labels("prompt_cache").inc(saved * _NANO)
-        if (routing := facts.get("routing_saved_nanousd")) is not None:
+        self._application_cost.labels(self._label(facts.application)).inc(cost)
+        self._tenant_tokens.labels(named, "input").inc(facts.prompt_tokens)
+        self._tenant_tokens.labels(named, "output").inc(facts.completion_tokens)
+        if facts.saved_nanousd:
+            self._saved.labels("prompt_cache").inc(facts.saved_nanousd * _NANO)
+        if (routing := facts.routing_saved_nanousd) is not None:
             self._routed.inc(cost)
             self._unrouted.inc(max(0.0, routing * _NANO + cost))
 
-    def _answer(self, facts: Mapping[str, Any]) -> None:
-        cost = facts.get("cost_nanousd", 0) * _NANO
-        self._request_cost.labels(self._label(facts.get("requested", ""))).observe(cost)
-        if saved := facts.get("saved_nanousd"):
-            self._saved.labels("answer_cache").inc(saved * _NANO)
-        if sentences := facts.get("sentences"):
-            self._sentences.labels("supported").inc(sentences - facts.get("unsupported", 0))
-            self._sentences.labels("unsupported").inc(facts.get("unsupported", 0))
+    def _answer(self, facts: AnswerFacts) -> None:
+        self._request_cost.labels(self._label(facts.requested)).observe(facts.cost_nanousd * _NANO)
+        if facts.saved_nanousd:
+            self._saved.labels("answer_cache").inc(facts.saved_nanousd * _NANO)
+        if facts.sentences:
+            unsupported = facts.unsupported or 0
+            self._sentences.labels("supported").inc(facts.sentences - unsupported)
+            self._sentences.labels("unsupported").inc(unsupported)
 
-    def _guard(self, facts: Mapping[str, Any]) -> None:
-        if facts.get("dry_run"):
+    def _guard(self, facts: GuardFacts) -> None:
+        if facts.dry_run:
             return
-        guard, kind, stage = (str(facts.get(name, "")) for name in ("guard", "kind", "stage"))
-        if facts.get("action") == "refuse":
-            self._refusals.labels(guard, stage).inc()
-        leak = next((name for name in (guard, kind) if name in LEAKS), "")
-        if stage == "output" and leak:
-            self._leaks.labels(leak).inc(facts.get("count", 1))
+        if facts.action == "refuse":
+            self._refusals.labels(facts.guard, facts.stage).inc()
+        leak = next((name for name in (facts.guard, facts.kind) if name in LEAKS), "")
+        if facts.stage == "output" and leak:
+            self._leaks.labels(leak).inc(facts.count)
 
     def _tenant(self, tenant: str) -> str:
         if tenant in self._tenants or len(self._tenants) < _MOST_TENANTS:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from mainspring import stores
 from mainspring.cli.main import app
+from mainspring.core.facts.registry import read
 from mainspring.core.settings import Settings
 from mainspring.core.types import EventRecord
 from mainspring.stores.sql import ids
@@ -46,7 +47,7 @@ def fill(home: Path, *calls: tuple[float, dict[str, Any]]) -> None:
         async with stores.open(Settings(home=home)) as opened:
             for ago, facts in calls:
                 whole = {"model": "sonnet", "application": "support", "key_id": "key_1", "prompt_tokens": 10} | facts
-                record = EventRecord(ids.new("evt_"), now - ago, "default", "t1", "call", "a", whole)
+                record = EventRecord(ids.new("evt_"), now - ago, "default", "t1", "a", read("call", whole))
                 await opened.events.append(record)
 
     asyncio.run(work())

@@ -125,7 +125,7 @@ async def test_each_line_is_answered_once(tmp_path: Path) -> None:
         assert batch.error_file_id is None
         assert at.home.engine.peak <= at.settings.concurrency
         events = await at.home.stores.events.find("acme", kind="answer", trace_id=one["response"]["request_id"])
-        assert [each.facts["key_id"] for each in events] == [at.key.key_id]
+        assert [each.facts.plain()["key_id"] for each in events] == [at.key.key_id]
         calls = await at.home.stores.events.find("acme", kind="call")
         assert len(calls) == 40
         assert {generation.priority for generation in at.home.engine.seen} == {-2}

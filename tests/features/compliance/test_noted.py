@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from prometheus_client import CollectorRegistry, generate_latest
 
 from mainspring.core.errors import Forbidden, StoreError, Unauthenticated
+from mainspring.core.facts.registry import read
 from mainspring.core.settings import GuardsSettings, ServingSettings
 from mainspring.core.types import EventRecord, Principal
 from mainspring.features.compliance import startup_record
@@ -86,7 +87,7 @@ async def test_a_start_is_noted_where_something_is_other_than_before(opened: Sto
 
 async def decided(opened: Stores, number: int, age: float, action: str = "refuse") -> None:
     facts = {"stage": "input", "role": "user", "guard": "injection", "action": action, "kind": "override", "count": 1}
-    record = EventRecord(f"evt_{number}", time.time() - age, "a", "t", "guard", "ans_1", facts)
+    record = EventRecord(f"evt_{number}", time.time() - age, "a", "t", "ans_1", read("guard", facts))
     await opened.events.append(record)
 
 

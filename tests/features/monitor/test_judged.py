@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mainspring.core.errors import SettingsError
+from mainspring.core.facts.retrievals import RetrievalFacts
 from mainspring.core.settings import RagSettings, TelemetrySettings
 from mainspring.core.settings.serving.money import ModelPrice, PricesSettings
 from mainspring.engines import ChatModel
@@ -101,7 +102,7 @@ async def test_passages_are_read_as_they_were_shown_or_not_at_all(tmp_path: Path
         answer = await world.chat(red, doc)
         stores = world.system.stores
         found = await stores.events.find("default", kind="retrieval", subject=answer.headers["x-answer-id"])
-        facts = [each.facts for each in found]
+        facts = [RetrievalFacts.of(each.facts) for each in found]
         passages = Passages(stores.collections, stores.vectors)
         read = await passages.read("default", facts, 8)
         assert read
@@ -134,14 +135,14 @@ async def test_a_model_judges_behind_its_call_ring_and_is_charged_to_judging(
         assert verdict["scores"] == {"context_relevance": 0.75, "faithfulness": 1.0, "answer_relevancy": 0.75}
         stores = world.system.stores
         calls = await stores.events.find("default", kind="call", subject=answer.headers["x-answer-id"])
-        judged = [each for each in calls if each.facts["model"] == "judge"]
+        judged = [each for each in calls if each.facts.plain()["model"] == "judge"]
         assert len(judged) == len(engine.seen) >= 3
         assert all(each.content is None for each in judged), "no texts, although prompts are kept"
-        assert {each.facts["key_id"] for each in judged} == {"judging"}
+        assert {each.facts.plain()["key_id"] for each in judged} == {"judging"}
         lines = {
             line.of["application"]: line for line in await stores.ledger.sums(["application"], LedgerQuery("default"))
         }
-        assert lines["judging"].cost_nanousd == sum(each.facts["cost_nanousd"] for each in judged) > 0
+        assert lines["judging"].cost_nanousd == sum(each.facts.plain()["cost_nanousd"] for each in judged) > 0
         assert lines["document-qa"].cost_nanousd == 0
 
 

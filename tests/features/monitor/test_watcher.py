@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mainspring.core.facts.registry import read
 from mainspring.core.types import EventRecord
 from mainspring.stores.sql import ids
 from mainspring.stores.sql.pages import Page
@@ -171,7 +172,7 @@ async def test_one_leak_is_told_at_once_and_a_dry_run_is_not(tmp_path: Path) -> 
 async def leak(here: World, **facts: bool) -> None:
     answer = here.request(Shape(rated=0), here.now, "support", "acme")
     about = {"stage": "output", "guard": "prompt_leak", "action": "redact", "kind": "prompt_leak", "count": 1, **facts}
-    told = EventRecord(ids.new("evt_"), here.now, "acme", "leak", "guard", answer[0].id, about)
+    told = EventRecord(ids.new("evt_"), here.now, "acme", "leak", answer[0].id, read("guard", about))
     await here.stores.events.append(*answer, told)
     await here.look()
 
@@ -188,7 +189,7 @@ async def test_a_wave_of_refused_requests_is_a_safety_event(tmp_path: Path) -> N
 async def test_an_hour_that_cost_too_much_is_told(tmp_path: Path) -> None:
     async with world(tmp_path / "home") as here:
         facts = {"signal": "cost_anomaly", "model": "big", "cost_nanousd": 9, "expected_nanousd": 1}
-        await here.stores.events.append(EventRecord("evt_cost_1", here.now, "acme", "", "cost", "big", facts))
+        await here.stores.events.append(EventRecord("evt_cost_1", here.now, "acme", "", "big", read("cost", facts)))
         await here.run(5 * MINUTE, rate=0)
         assert await here.rules() == [("cost", "big", "firing")]
         await here.run(2 * HOUR, rate=0)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mainspring import stores
+from mainspring.core.facts.registry import read
 from mainspring.core.settings import Settings
 from mainspring.core.types import EventRecord
 from mainspring.engines.base import Embedder
@@ -109,7 +110,7 @@ class World:
                 "kind": "override",
             }
             of = {"application": application, "count": 1}
-            return [EventRecord(ids.new("evt_"), at, tenant, trace, "guard", "", refused | of)]
+            return [EventRecord(ids.new("evt_"), at, tenant, trace, "", read("guard", refused | of))]
         failed = draw.random() < shape.failed
         total = draw.lognormvariate(0, 0.4) * shape.total
         facts: dict[str, Any] = {
@@ -130,20 +131,20 @@ class World:
         if shape.questions:
             text = json.dumps({"messages": [{"role": "user", "content": draw.choice(shape.questions)}]})
         at -= total
-        records = [EventRecord(answer, at, tenant, trace, "answer", answer, facts, text)]
+        records = [EventRecord(answer, at, tenant, trace, answer, read("answer", facts), text)]
         evidence = min(1.0, max(0.0, draw.gauss(shape.evidence, 0.15)))
         found = {
             "evidence": evidence,
             "refused": draw.random() < shape.unanswered,
             "hits": [{"dense": min(1.0, max(0.0, draw.gauss(shape.evidence, 0.1)))}],
         }
-        records.append(EventRecord(ids.new("evt_"), at, tenant, trace, "retrieval", answer, found))
+        records.append(EventRecord(ids.new("evt_"), at, tenant, trace, answer, read("retrieval", found)))
         checked = {
             "metric": "support",
             "sentences": 3,
             "unsupported": sum(draw.random() < shape.unsupported for _ in "abc"),
         }
-        records.append(EventRecord(ids.new("evt_"), at, tenant, trace, "score", answer, checked))
+        records.append(EventRecord(ids.new("evt_"), at, tenant, trace, answer, read("score", checked)))
         if self.scored.random() < shape.judged:
             # Most are borne out and some are not: far from a bell.
             scores = {
@@ -151,10 +152,10 @@ class World:
                 "answer_relevancy": self.scored.betavariate(2, 1),
             }
             said = {"metric": "verdict", "judge": shape.judge, "scores": scores}
-            records.append(EventRecord(ids.new("evt_"), at, tenant, trace, "score", answer, said))
+            records.append(EventRecord(ids.new("evt_"), at, tenant, trace, answer, read("score", said)))
         if draw.random() < shape.rated:
             rating = {"rating": "down" if draw.random() < shape.down else "up", "edited": False}
-            records.append(EventRecord(ids.new("evt_"), at, tenant, trace, "feedback", answer, rating))
+            records.append(EventRecord(ids.new("evt_"), at, tenant, trace, answer, read("feedback", rating)))
         return records
 
     async def alerts(self) -> list[Alert]:

@@ -12,6 +12,7 @@ import pytest
 from fastapi import FastAPI
 
 from mainspring.core.errors import Unauthenticated
+from mainspring.core.facts.registry import read
 from mainspring.core.path import Answer
 from mainspring.core.settings import GatewaySettings
 from mainspring.core.types import TOKEN, EventRecord, Principal, Sampling, TraceParent
@@ -144,7 +145,7 @@ async def test_a_batch_replays_what_a_filter_finds(home: Talk, app: FastAPI, key
     answers = [(await say(home, keys, text))[0].head.answer_id for text in ("one", "two", "three")]
     unstored = (await say(home, keys, "unkept", store=False))[0].head.answer_id
     for number, answer in enumerate((answers[0], answers[2], unstored)):
-        rated = EventRecord(f"f{number}", time.time(), "acme", "t", "feedback", answer, {"rating": "down"})
+        rated = EventRecord(f"f{number}", time.time(), "acme", "t", answer, read("feedback", {"rating": "down"}))
         await home.stores.events.append(rated)
     queued = await call(app, "POST", "", {"filter": {"feedback": "down"}, "model": "other"})
     assert queued.status == 202

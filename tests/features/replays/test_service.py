@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mainspring.core.errors import Conflict, MainspringError, NotFound, Unsupported
+from mainspring.core.facts.registry import read
 from mainspring.core.path import Answer, collect
 from mainspring.core.types import (
     ChatRequest,
@@ -37,6 +38,7 @@ from mainspring.stores.erase.data_subjects import Subject, find
 from mainspring.stores.sql.pages import Page
 from tests.serving.house import visitor
 from tests.serving.talk import POLICIES, Talk, talk
+from tests.told import told
 
 GREEDY = Sampling(temperature=0, max_tokens=32)
 ME = Principal("acme", "key_1", frozenset({"chat", "replay"}))
@@ -93,8 +95,8 @@ async def test_another_model_answers_beside_it(home: Talk) -> None:
     assert not made.agreement.exact
     assert made.agreement.similarity is not None
     assert made.agreement.similarity < 0.5
-    assert made.replay.answer.facts["model"] == "other"
-    assert made.replay.answer.facts["cost_nanousd"] > 0
+    assert made.replay.answer.facts.plain()["model"] == "other"
+    assert made.replay.answer.facts.plain()["cost_nanousd"] > 0
 
 
 async def test_everything_of_the_request_is_asked_again(home: Talk) -> None:
@@ -125,7 +127,7 @@ async def test_everything_of_the_request_is_asked_again(home: Talk) -> None:
 async def test_sampling_is_changed_by_parameters(home: Talk) -> None:
     made = await replay(home, await ask(home), parameters={"temperature": 0.7, "max_tokens": 9})
     assert made.replay.text == "none: Hello at 0.7 of 1"
-    assert made.replay.answer.facts["sampling"] == {"temperature": 0.7, "max_tokens": 9}
+    assert made.replay.answer.facts.plain()["sampling"] == {"temperature": 0.7, "max_tokens": 9}
 
 
 async def test_it_is_no_users_traffic(home: Talk) -> None:
@@ -134,9 +136,9 @@ async def test_it_is_no_users_traffic(home: Talk) -> None:
     assert [each.id for each in await events(home, "answer")] == [answer.head.answer_id]
     (record,) = await events(home, "replay")
     assert record.parent_id == answer.head.answer_id
-    assert record.facts["key_id"] == "key_9"
+    assert record.facts.plain()["key_id"] == "key_9"
     calls = await events(home, "call")
-    assert [each.facts["key_id"] for each in calls if each.subject == record.id] == ["key_9"]
+    assert [each.facts.plain()["key_id"] for each in calls if each.subject == record.id] == ["key_9"]
     # It is not rated, and not continued.
     with pytest.raises(NotFound):
         await home.stores.events.answer_for(ADMIN, record.id)
@@ -149,7 +151,7 @@ async def test_it_is_no_users_traffic(home: Talk) -> None:
     assert (await ask(home, "Fresh")).head.cache == "miss"
     fresh = await ask(home, "Fresh")
     assert fresh.head.cache == "hit"
-    assert (await replay(home, fresh)).replay.answer.facts["cache"] == ""
+    assert (await replay(home, fresh)).replay.answer.facts.plain()["cache"] == ""
 
 
 async def test_another_prompt_version_has_the_recorded_variables(home: Talk) -> None:
@@ -160,7 +162,7 @@ async def test_another_prompt_version_has_the_recorded_variables(home: Talk) -> 
     assert same.replay.text == answer.text == "Old Ada: Hello at 0 of 2"
     other = await replay(home, answer, prompt=PromptUse("p", "2"))
     assert other.replay.text == "New Ada: Hello at 0 of 2"
-    assert other.replay.answer.facts["prompt"]["version"] == 2
+    assert other.replay.answer.facts.plain()["prompt"]["version"] == 2
     given = await replay(home, answer, prompt=PromptUse("p", "2", {"who": "Bob"}))
     assert given.replay.text.startswith("New Bob")
     # The words are recorded: a version that is deleted since can be replayed.
@@ -175,9 +177,9 @@ async def test_another_policy_decides_otherwise(home: Talk) -> None:
     assert "ada@example.com" not in made.replay.text
     assert made.original is not None
     assert made.original.guards == []
-    assert {each.facts["policy"].split("-")[0] for each in made.replay.guards} == {"strict"}
+    assert {each.facts.plain()["policy"].split("-")[0] for each in made.replay.guards} == {"strict"}
     # Whoever counts what guards did for users can tell.
-    assert {each.facts["replay_of"] for each in made.replay.guards} == {answer.head.answer_id}
+    assert {each.facts.plain()["replay_of"] for each in made.replay.guards} == {answer.head.answer_id}
     assert not home.services.metrics.guards  # type: ignore[attr-defined]
     again = await replay(home, Answer(answer.head), policy="strict")
     assert again.agreement is not None
@@ -193,7 +195,7 @@ async def test_a_turn_of_a_session_is_asked_with_what_it_was_shown_and_outside_o
     assert made.replay.text == second.text == "Be kind.: two at 0 of 4"
     assert home.engine.seen[-1].messages == home.engine.seen[1].messages
     assert await home.stores.sessions.all_messages("acme", stored_name(ME, "s")) == before
-    assert "session_id" not in made.replay.answer.facts
+    assert "session_id" not in made.replay.answer.facts.plain()
 
 
 async def test_what_a_session_is_reminded_of_is_not_kept_and_said(tmp_path: Path) -> None:
@@ -317,7 +319,7 @@ async def test_answers_are_chosen_by_a_filter(home: Talk) -> None:
     other = await ask(home, "d", model="other")
     for answer, rating in ((first, "down"), (second, "down"), (third, "up"), (second, "up")):
         about = answer.head.answer_id
-        rated = EventRecord(f"{about}-{rating}", 2e9, "acme", "t", "feedback", about, {"rating": rating})
+        rated = EventRecord(f"{about}-{rating}", 2e9, "acme", "t", about, read("feedback", {"rating": rating}))
         await home.stores.events.append(rated)
 
     async def chosen(**wanted: Any) -> list[str]:
@@ -353,7 +355,7 @@ async def test_an_older_record_says_what_it_lacks(home: Talk) -> None:
     content = json.dumps({"messages": [{"role": "user", "content": "Old"}], "choices": [{"text": "x"}]})
     old = dataclasses.replace(record, id="ans_old", subject="ans_old", version=1, content=content)
     await home.stores.events.append(
-        dataclasses.replace(old, facts={k: v for k, v in record.facts.items() if k != "sampling"})
+        dataclasses.replace(old, facts=read("answer", {k: v for k, v in told(record).items() if k != "sampling"}))
     )
     made = await home.replays.run("ans_old", Changes(), mine())
     assert "recorded by an earlier version" in made.notices[-1]
@@ -363,7 +365,7 @@ async def test_what_fails_is_told_as_it_is(home: Talk) -> None:
     answer = await ask(home)
     with pytest.raises(MainspringError, match="no model"):
         await replay(home, answer, model="nothing")
-    assert [each.facts["status"] for each in await events(home, "replay")] in (["failed"], [])
+    assert [each.facts.plain()["status"] for each in await events(home, "replay")] in (["failed"], [])
 
 
 @given(st.text(max_size=60), st.text(max_size=60))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mainspring.core.errors import Unauthenticated
+from mainspring.core.facts.registry import read
 from mainspring.core.settings import GatewaySettings
 from mainspring.core.types import EventRecord, Principal, TraceParent
 from mainspring.gateway.edge import health
@@ -56,7 +57,7 @@ async def test_liveness_names_an_engine_that_does_not_come_back(down: float, sta
 
 async def metrics(metrics_key: str = "", who: str = "", address: str = "127.0.0.1", **headers: str) -> Reply:
     counted = Metrics(["m"])
-    counted.facts.count([EventRecord("e1", 0.0, "hush-hush", "t", "call", "a", {"prompt_tokens": 7})])
+    counted.facts.count([EventRecord("e1", 0.0, "hush-hush", "t", "a", read("call", {"prompt_tokens": 7}))])
 
     routes = health.router(Health(), counted, metrics_key, access_to(Keys(), 1.0))  # type: ignore[arg-type]
     app = create_app([routes], GatewaySettings(), lambda header: TraceParent.new())

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from mainspring import stores
 from mainspring.core import settings as configuration
+from mainspring.core.facts.registry import read
 from mainspring.core.scopes import SCOPES
 from mainspring.core.settings import Settings
 from mainspring.core.types import EventRecord, Reach, TraceParent
@@ -302,7 +303,7 @@ async def test_only_operators_set_what_a_tenant_may_have(house: House) -> None:
 async def test_an_answer_gets_so_much_feedback(house: House) -> None:
     info, secret = await house.key("chat")
     facts = {"key_id": info.id, "groups": [], "answer_id": "ans_1"}
-    await house.stores.events.append(EventRecord("ans_1", time.time(), "acme", "t", "answer", "ans_1", facts))
+    await house.stores.events.append(EventRecord("ans_1", time.time(), "acme", "t", "ans_1", read("answer", facts)))
     await house.stores.quotas.change("acme", {"feedback_per_answer": 2})
     said = [await house.ask(secret, "POST", "/v1/feedback", {"answer_id": "ans_1", "rating": "up"}) for _ in range(3)]
     assert [each.status for each in said] == [201, 201, 403]

@@ -54,7 +54,7 @@ async def test_who_may_see_an_answer_may_rate_it_and_nobody_else(tmp_path: Path)
         assert await rated(world, asker, restricted) == 404
         assert await rated(world, asker, "ans_nothing") == 404
         given = await world.system.stores.events.find("default", kind="feedback")
-        assert [each.facts["comment"] for each in given] == [
+        assert [each.facts.plain()["comment"] for each in given] == [
             "asker",
             "red",
             "asker",
@@ -74,8 +74,8 @@ async def test_a_thumb_that_is_changed_counts_once(tmp_path: Path) -> None:
             body = {"answer_id": answer, "rating": rating}
             assert (await world.call(red, "POST", "/v1/feedback", body)).status_code == 201
         given = await world.system.stores.events.find("default", kind="feedback")
-        assert [each.facts.get("instead_of") for each in given] == [None, "up", "down"]
+        assert [each.facts.plain().get("instead_of") for each in given] == [None, "up", "down"]
         tally = Tally()
         for each in given:
-            tally.add(Fact(0, each.at, each.tenant, each.id, each.trace_id, each.kind, each.subject, each.facts, None))
+            tally.add(Fact(0, each.at, each.tenant, each.id, each.trace_id, each.subject, each.facts, None))
         assert (tally.counts["up"], tally.counts["down"]) == (0, 1)

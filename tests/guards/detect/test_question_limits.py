@@ -10,6 +10,7 @@ from mainspring.core.settings.guards.limits import LanguageLimits, LengthLimits,
 from mainspring.guards.detect import question_limits
 from mainspring.guards.detect.question_limits import Examples, ExceededLimit
 from mainspring.guards.policy.policies import GuardPolicy
+from tests.told import facts_of
 
 AXES = np.eye(3)
 
@@ -69,7 +70,7 @@ def test_more_examples_of_one_thing_do_not_make_it_nearer() -> None:
 def test_who_is_refused_is_told_the_reason() -> None:
     policy = GuardPolicy(topics=TopicLimits(action="refuse", reason="I sell bread."))
     decisions = policy.bound([ExceededLimit("topic", "war", 0.71234), ExceededLimit("length", "tokens")])
-    assert [each.facts() for each in decisions] == [
+    assert [facts_of(each) for each in decisions] == [
         {
             "guard": "topic",
             "action": "refuse",

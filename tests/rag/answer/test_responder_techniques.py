@@ -30,7 +30,7 @@ async def answered(room: Room, context: Context, *said: str, arguments: Any = No
 
 
 def steps(context: Context) -> dict[str, Any]:
-    return {each["name"]: each for each in context.allowance.records[-1].facts.get("steps", ())}
+    return {each["name"]: each for each in context.allowance.records[-1].facts.plain().get("steps", ())}
 
 
 async def test_a_misspelt_question_is_answered_where_that_is_asked_for(room: Room, asker: Context) -> None:
@@ -67,7 +67,7 @@ async def test_lists_deserve_more_passages_than_one_fact(room: Room, asker: Cont
     found = {}
     for question in ("How many apples does orchard 3 have?", "List all orchards that grow apples"):
         await answered(room, asker, question, techniques=["complexity"], top_k=5)
-        found[question] = len(asker.allowance.records[-1].facts["hits"])
+        found[question] = len(asker.allowance.records[-1].facts.plain()["hits"])
     few, many = found.values()
     assert few == 3
     assert many == 10

@@ -71,7 +71,7 @@ async def test_a_flagged_document_is_found_and_told(room: Room, folder: Path) ->
     assert known["evil.txt"].findings == {"rule_indirect": 1, "instruction_override": 1}
     assert await found(room) == {"good.txt", "evil.txt"}
     events = await room.stores.events.find("default", kind="guard")
-    assert {(each.facts["stage"], each.facts["kind"], each.subject) for each in events} == {
+    assert {(each.facts.plain()["stage"], each.facts.plain()["kind"], each.subject) for each in events} == {
         ("ingest", kind, known["evil.txt"].document_id) for kind in ("rule_indirect", "instruction_override")
     }
     assert "previous" not in repr(events)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from mainspring.core.errors import InvalidRequest, NotFound, Unsupported
+from mainspring.core.facts.registry import read
 from mainspring.core.types import Context, EventRecord, Principal
 from mainspring.rag.query.model import ModelAsk
 from mainspring.rag.search import filters
@@ -182,7 +183,7 @@ async def test_more_like_this(room: Room, shelf: dict[str, str]) -> None:
 async def test_models_are_asked_where_they_are_wanted_and_written_down(room: Room) -> None:
     context = asker()
     model = Model("The shop in Leeds opens at nine.")
-    record = EventRecord(ids.new("evt_"), time.time(), "default", context.trace.trace_id, "call", "", {})
+    record = EventRecord(ids.new("evt_"), time.time(), "default", context.trace.trace_id, "", read("call", {}))
     context.allowance.records.append(record)
     found = await searching(room, model=model).search(
         context, "handbook", SearchRequest(("opening",), 1, techniques=("hyde",))
@@ -230,11 +231,13 @@ def cited(room: Room) -> Any:
         hits = [{"document_id": name} for name in documents]
         retrieval = {"collections": [room.collection.id], "hits": hits, "cited": hits}
         records = [
-            EventRecord(ids.new("evt_"), at, "default", trace, "retrieval", answer, retrieval),
-            EventRecord(answer, at, "default", trace, "answer", answer, facts),
+            EventRecord(ids.new("evt_"), at, "default", trace, answer, read("retrieval", retrieval)),
+            EventRecord(answer, at, "default", trace, answer, read("answer", facts)),
         ]
         if rating:
-            records.append(EventRecord(ids.new("evt_"), at, "default", trace, "feedback", answer, {"rating": rating}))
+            records.append(
+                EventRecord(ids.new("evt_"), at, "default", trace, answer, read("feedback", {"rating": rating}))
+            )
         await room.stores.events.append(*records)
 
     return write

@@ -123,7 +123,7 @@ async def test_leaving_does_not_hurt_those_who_stay(house: Build) -> None:
     # The call is charged to the one who stayed.
     assert answer.usage.cost_nanousd > 0
     assert [record.subject for record in home.events.of("call")] == [answer.head.answer_id]
-    assert [record.facts["status"] for record in home.events.of("answer")] == ["cancelled", "completed"]
+    assert [record.facts.plain()["status"] for record in home.events.of("answer")] == ["cancelled", "completed"]
 
 
 async def test_the_last_to_leave_cancels_and_pays(house: Build) -> None:
@@ -155,7 +155,7 @@ async def test_a_listener_torn_away_loses_no_fact(house: Build) -> None:
         await task
     await home.background.close()
     calls = home.events.of("call") + [record for record in home.events.appended if record.kind == "call"]
-    assert [call.facts["error"] for call in calls] == ["cancelled"]
+    assert [call.facts.plain()["error"] for call in calls] == ["cancelled"]
     assert len(home.events.of("answer")) == 1
 
 
@@ -180,7 +180,7 @@ async def test_every_listener_hears_of_a_failure_and_it_is_not_kept(house: Build
     assert [type(result) for result in results] == [EngineError] * 3
     assert home.answers.values == {}
     assert len(home.events.of("call")) == 1
-    assert [record.facts["status"] for record in home.events.of("answer")] == ["failed"] * 3
+    assert [record.facts.plain()["status"] for record in home.events.of("answer")] == ["failed"] * 3
 
 
 async def test_each_listener_keeps_its_own_deadline(house: Build) -> None:

@@ -77,7 +77,7 @@ async def test_what_the_server_remembers_is_read_too(house: Build) -> None:
     with pytest.raises(GuardRefused):
         await home.ask(HALVES[1], session_id="s")
     (event,) = [each for each in home.events.commits[-1][0] if each.kind == "guard"]
-    assert (event.facts["role"], event.facts["action"]) == ("conversation", "refuse")
+    assert (event.facts.plain()["role"], event.facts.plain()["action"]) == ("conversation", "refuse")
     # What was refused is no part of the conversation.
     answer = await home.ask("All is well?", session_id="s")
     assert answer.text
@@ -101,4 +101,4 @@ async def test_a_dry_run_only_tells(house: Build) -> None:
     policy = GuardPolicy(injection="refuse", untrusted=UntrustedSettings(turns=3), dry_run=True)
     home = house(None, policy)
     await home.ask("", messages=tuple(Message("user", text) for text in HALVES))
-    assert {each.facts["role"] for each in home.events.of("guard")} == {"conversation"}
+    assert {each.facts.plain()["role"] for each in home.events.of("guard")} == {"conversation"}

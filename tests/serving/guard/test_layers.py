@@ -176,7 +176,7 @@ async def test_answers_are_rewritten_by_rules(house: Build) -> None:
     home = house(lambda _: ["The chairman", " said", " he", " is", " late. `he is`"], NEUTRAL)
     answer = await home.ask("Who?")
     assert answer.text == "The chairperson said they are late. `he is`"
-    told = {record.facts["kind"]: record.facts["action"] for record in home.events.of("guard")}
+    told = {record.facts.plain()["kind"]: record.facts.plain()["action"] for record in home.events.of("guard")}
     assert told == {"term": "rewrite", "pronoun": "rewrite"}
     dry = house(lambda _: ["He", " is"], GuardPolicy(rules="default", dry_run=True))
     assert (await dry.ask("Who?")).text == "He is"

@@ -71,7 +71,10 @@ async def answered(
 
 
 def decided(context: Context) -> list[tuple[str, str, str]]:
-    return [(each.facts["guard"], each.facts["action"], each.facts["kind"]) for each in context.allowance.records]
+    return [
+        (each.facts.plain()["guard"], each.facts.plain()["action"], each.facts.plain()["kind"])
+        for each in context.allowance.records
+    ]
 
 
 async def test_what_fits_is_handed_out_whole() -> None:
@@ -119,7 +122,7 @@ async def test_flags_and_dry_runs_hand_everything_out() -> None:
     strict = ToolsSettings(arguments="refuse", approval=("*",), allowed=())
     answer, context = await answered(strict, *broken, shelf=shelf, dry_run=True)
     assert (len(answer.choices[0].tool_calls), shelf.asked) == (1, [])
-    assert all(each.facts["dry_run"] for each in context.allowance.records)
+    assert all(each.facts.plain()["dry_run"] for each in context.allowance.records)
 
 
 async def test_a_call_waits_for_approval() -> None:
@@ -171,7 +174,7 @@ async def test_what_may_be_offered(house: Build) -> None:
     with pytest.raises(GuardRefused, match="does not allow the tools send_mail") as caught:
         await home.ask("Go", tools=(SEND, CLOCK))
     assert caught.value.param == "tools"
-    assert [each.facts["kind"] for each in home.events.appended] == ["unlisted"]
+    assert [each.facts.plain()["kind"] for each in home.events.appended] == ["unlisted"]
     home = house(None, GuardPolicy(tools=ToolsSettings(allowed=("clock",), unlisted="strip")))
     await home.ask("Go", tools=(SEND, CLOCK))
     assert [tool.name for tool in home.engine.seen[0].tools] == ["clock"]

@@ -49,7 +49,7 @@ async def test_the_ring_refuses_what_is_pasted(house: Build) -> None:
     home = house(None, GuardPolicy(injection="flag", untrusted=UntrustedSettings(pasted="refuse")))
     with pytest.raises(GuardRefused):
         await home.ask(ASKED)
-    assert {each.facts["role"] for each in home.events.appended} == {"user", "pasted"}
+    assert {each.facts.plain()["role"] for each in home.events.appended} == {"user", "pasted"}
 
 
 def told(wanted: UntrustedSettings, *messages: Message) -> tuple[Message, ...]:

@@ -69,10 +69,10 @@ async def test_what_is_beyond_a_limit_is_refused_or_flagged(house: Build) -> Non
     with pytest.raises(GuardRefused, match=r"^Shorter, please\.$") as caught:
         await home.ask("x" * 21)
     assert caught.value.param == "messages"
-    assert [record.facts["kind"] for record in home.events.appended] == ["characters"]
+    assert [record.facts.plain()["kind"] for record in home.events.appended] == ["characters"]
     home = house(None, GuardPolicy(languages=LanguageLimits(action="flag", allowed=("en",))))
     assert (await home.ask("Wie viel kostet das Brot und wo ist der Laden?")).text == "All is well."
-    assert [record.facts["kind"] for record in home.events.of("guard")] == ["de"]
+    assert [record.facts.plain()["kind"] for record in home.events.of("guard")] == ["de"]
 
 
 async def test_tokens_and_messages_count(house: Build) -> None:
@@ -93,5 +93,5 @@ async def test_topics_are_judged_in_the_ring(house: Build) -> None:
     with pytest.raises(GuardRefused, match="I sell bread"):
         await home.ask("Who started the war then?")
     [record] = home.events.appended
-    assert (record.facts["guard"], record.facts["kind"]) == ("topic", "war")
-    assert record.facts["score"] > 0.42
+    assert (record.facts.plain()["guard"], record.facts.plain()["kind"]) == ("topic", "war")
+    assert record.facts.plain()["score"] > 0.42

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mainspring import stores
+from mainspring.core.facts.registry import read
 from mainspring.core.settings import Settings
 from mainspring.core.types import EventRecord
 from mainspring.serving.money import cost_anomalies as anomaly
@@ -83,7 +84,7 @@ async def test_each_hour_is_told_once_by_whoever_comes_first(tmp_path: Path) -> 
         for hour in range(now - HISTORY // 4, now + 2):
             cost = 50 * 10**9 if hour in (now - 40, now, now + 1) else 10**9
             facts = {"model": "big", "key_id": "k", "cost_nanousd": cost, "prompt_tokens": 1, "completion_tokens": 1}
-            calls.append(EventRecord(ids.new("evt_"), hour * HOUR + 60.0, "acme", "t", "call", "a", facts))
+            calls.append(EventRecord(ids.new("evt_"), hour * HOUR + 60.0, "acme", "t", "a", read("call", facts)))
         await opened.events.append(*calls)
         one, two = Counts(), Counts()
         watches = [CostWatch(opened.ledger, opened.events, counts, least=10**9) for counts in (one, two)]
@@ -92,7 +93,7 @@ async def test_each_hour_is_told_once_by_whoever_comes_first(tmp_path: Path) -> 
         assert [await watch.look(now + 1) for watch in reversed(watches)] == [1, 0]
         assert (one.models, two.models) == ({"big": 1}, {"big": 1})
         told = await opened.events.find("acme", kind="cost")
-        assert [event.facts["cost_nanousd"] for event in told] == [50 * 10**9] * 2
+        assert [event.facts.plain()["cost_nanousd"] for event in told] == [50 * 10**9] * 2
         assert {event.subject for event in told} == {"big"}
         found = await look(opened.ledger, range(now - 48, now + 1), least=10**9)
         assert [(tenant, model, each.hour) for tenant, model, each in found] == [

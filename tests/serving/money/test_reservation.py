@@ -124,8 +124,8 @@ async def test_a_budget_moves_by_exactly_what_the_request_cost(home: Counting) -
     request = await home.stores.ledger.total(LedgerQuery("acme", where={"request": context.trace.trace_id}))
     assert request.cost_nanousd == answer.usage.cost_nanousd
     (call,) = await home.stores.events.find("acme", kind="call")
-    assert call.facts["application"] == "chat"
-    assert call.facts["price"] == {"source": "catalogue", "input": 2_000_000_000, "output": 6_000_000_000}
+    assert call.facts.plain()["application"] == "chat"
+    assert call.facts.plain()["price"] == {"source": "catalogue", "input": 2_000_000_000, "output": 6_000_000_000}
 
 
 async def test_nothing_is_left_set_aside_however_a_request_ends(home: Counting) -> None:
@@ -200,7 +200,7 @@ async def test_a_soft_budget_tells_and_goes_on(home: Counting) -> None:
     assert second.head.headers["x-mainspring-budget"] == "soft-exceeded"
     assert home.counts.outcomes == {"soft": 1}
     (event,) = await home.stores.events.find("acme", kind="cost")
-    assert event.facts["hard"] is False
+    assert event.facts.plain()["hard"] is False
 
 
 async def test_others_are_not_concerned(home: Counting) -> None:
@@ -267,7 +267,7 @@ async def test_the_rate_of_batches(home: Counting) -> None:
     batch = await home.ask(context=context, model="cheap")
     online = await home.ask(model="cheap")
     assert 2 * batch.usage.cost_nanousd == online.usage.cost_nanousd
-    rates = {call.facts["price"].get("rate") for call in await home.stores.events.find("acme", kind="call")}
+    rates = {call.facts.plain()["price"].get("rate") for call in await home.stores.events.find("acme", kind="call")}
     assert rates == {"batch", None}
 
 

@@ -269,7 +269,7 @@ async def test_who_hears_a_shared_answer_to_its_end_pays_for_it(
     spent = {key: (await home.stores.budgets.spending(budget)).spent_nanousd for key, budget in budgets.items()}
     assert spent == {"key_1": 0, "key_2": answer.usage.cost_nanousd}
     (call,) = await home.stores.events.find("acme", kind="call")
-    assert (call.facts["key_id"], call.trace_id) == ("key_2", second.trace.trace_id)
+    assert (call.facts.plain()["key_id"], call.trace_id) == ("key_2", second.trace.trace_id)
 
 
 # --- the memory of conversations ------------------------------------------------------------------------------
@@ -307,7 +307,7 @@ async def test_a_summary_is_written_as_far_as_budgets_hold_it(tmp_path: Path, he
             calls = await home.stores.events.find("acme", kind="call", limit=1000)
             summaries = [each for each in calls if each.subject.endswith(":s")]
             assert summaries
-            assert {each.facts["application"] for each in summaries} == {"chat"}
+            assert {each.facts.plain()["application"] for each in summaries} == {"chat"}
 
 
 async def test_what_a_memory_took_is_in_the_ledger_even_if_it_was_lost(

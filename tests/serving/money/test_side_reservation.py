@@ -11,6 +11,7 @@ import pytest
 
 from mainspring import stores
 from mainspring.core.errors import BudgetExceeded
+from mainspring.core.facts.registry import read
 from mainspring.core.settings import Settings
 from mainspring.core.types import EventRecord
 from mainspring.serving.admit.rate_limits import Charge, Limits
@@ -50,7 +51,7 @@ class Searches:
             await asyncio.sleep(0.01)
             facts = {"key_id": context.principal.key_id, "prompt_tokens": 10, "cost_nanousd": self.cost}
             at, tenant = time.time(), context.principal.tenant
-            await self.stores.events.append(EventRecord(ids.new("evt_"), at, tenant, "t", "call", "", facts))
+            await self.stores.events.append(EventRecord(ids.new("evt_"), at, tenant, "t", "", read("call", facts)))
 
     async def many(self, number: int) -> int:
         """How many were refused."""

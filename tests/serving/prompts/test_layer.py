@@ -41,7 +41,7 @@ async def test_a_request_is_put_under_the_version_that_the_label_points_to(tmp_p
         assert home.shown == (Message("system", "You greet for Acme."), *said)
         assert answer.head.headers["x-mainspring-prompt"] == "greet@2"
         record = await recorded(home, answer)
-        assert (record.facts["prompt"]["name"], record.facts["prompt"]["version"]) == ("greet", 2)
+        assert (record.facts.plain()["prompt"]["name"], record.facts.plain()["prompt"]["version"]) == ("greet", 2)
         content = json.loads(record.content or "")
         assert [each["content"] for each in content["messages"]] == ["Be kind.", "Hello"]
         assert content["prompt"]["variables"] == {"company": "Acme"}
@@ -123,7 +123,7 @@ async def test_a_name_has_its_prompt_by_settings_where_there_is_no_system_messag
         await add(home, "Mine.", name="house", label="live")
         answer = await ask(home, None)
         assert [each.content for each in home.shown] == ["House rules.", "Hello"]
-        assert (await recorded(home, answer)).facts["prompt"]["wanted"] == "live"
+        assert (await recorded(home, answer)).facts.plain()["prompt"]["wanted"] == "live"
         await ask(home, None, messages=(Message("system", "Own."), Message("user", "Hello")))
         assert [each.content for each in home.shown] == ["Own.", "Hello"]
         await add(home, "With {{x}}.", name="house", tenant="default", label="live")

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from mainspring.core.errors import GuardRefused
+from mainspring.core.facts.registry import read
 from mainspring.core.path import collect
 from mainspring.core.settings import TelemetrySettings
 from mainspring.core.types import ChatRequest, EventRecord, Message, Responder
@@ -110,7 +111,7 @@ async def test_a_failure_is_an_error(house: Build, lines: list[dict[str, Any]]) 
 async def test_found_documents_are_named(house: Build, lines: list[dict[str, Any]]) -> None:
     ring, context = journaled(house()), visitor()
     facts = {"hits": [{"document_id": "doc_1"}, {"document_id": "doc_2"}, {"document_id": "doc_1"}], "refused": True}
-    record = EventRecord("evt_r", 0.0, "acme", context.trace.trace_id, "retrieval", "", facts)
+    record = EventRecord("evt_r", 0.0, "acme", context.trace.trace_id, "", read("retrieval", facts))
     context.allowance.records.append(record)
     await collect(await ring.respond(say("Hello"), context))
     assert (lines[0]["documents"], lines[0]["unsupported"]) == (["doc_1", "doc_2"], True)

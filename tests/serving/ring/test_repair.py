@@ -72,11 +72,13 @@ async def test_what_is_wrong_is_told_and_every_round_is_paid(house: Build) -> No
     assert "not one JSON value" in told[1]
     calls = built.events.of("call")
     assert len(calls) == 3
-    assert answer.usage.total_tokens == sum(c.facts["prompt_tokens"] + c.facts["completion_tokens"] for c in calls)
+    assert answer.usage.total_tokens == sum(
+        c.facts.plain()["prompt_tokens"] + c.facts.plain()["completion_tokens"] for c in calls
+    )
     (fact,) = built.events.of("repair")
-    assert fact.facts["rounds"] == 2
-    assert fact.facts["outcome"] == "valid"
-    assert "Ann" not in json.dumps(fact.facts)
+    assert fact.facts.plain()["rounds"] == 2
+    assert fact.facts.plain()["outcome"] == "valid"
+    assert "Ann" not in json.dumps(fact.facts.plain())
 
 
 async def test_after_the_last_round_it_fails_and_is_paid(house: Build) -> None:
@@ -86,8 +88,8 @@ async def test_after_the_last_round_it_fails_and_is_paid(house: Build) -> None:
         await ask(built)
     assert len(engine.seen) == 3
     assert len(built.events.of("call")) == 3
-    assert built.events.of("answer")[0].facts["status"] == "failed"
-    assert built.events.of("repair")[0].facts["outcome"] == "unfit"
+    assert built.events.of("answer")[0].facts.plain()["status"] == "failed"
+    assert built.events.of("repair")[0].facts.plain()["outcome"] == "unfit"
 
 
 async def test_progress_is_told_and_nothing_invalid_is_shown(house: Build) -> None:

@@ -51,7 +51,7 @@ async def test_everything_is_served_under_its_name_and_in_the_ledger(tmp_path: P
             assert answer.text == ("I am small" if name == "voted" else "I am large")
         await collect(await path.responder.respond(EmbedRequest("words", ("one two",)), visitor()))
         calls = await opened.events.find("acme", kind="call")
-        assert sorted(each.facts["model"] for each in calls) == ["large", "large", "small", "words"]
+        assert sorted(each.facts.plain()["model"] for each in calls) == ["large", "large", "small", "words"]
         assert set(path.chat) == {"small", "large", "route"}
 
 

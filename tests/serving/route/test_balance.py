@@ -281,8 +281,8 @@ async def test_a_slow_replica_is_hedged_and_both_are_metered() -> None:
         assert answer.text.strip() == "second"
         assert counts.hedges == {"won": 1}
         (record,) = context.allowance.records
-        assert record.facts["arms"] == {"hedge": "lost"}
-        assert record.facts["prompt_tokens"] > 0
+        assert record.facts.plain()["arms"] == {"hedge": "lost"}
+        assert record.facts.plain()["prompt_tokens"] > 0
         assert context.allowance.spent.cost_nanousd > 0
         await asyncio.sleep(0.05)
         assert one.left == 1

@@ -88,10 +88,10 @@ async def test_the_arm_is_in_head_events_and_metrics(house: Build) -> None:
     answer = await models.ask()
     assert (answer.head.arm, answer.head.model, answer.text) == ("canary", "b", "B")
     (call,), (said,) = home.events.of("call"), home.events.of("answer")
-    assert call.facts["arms"] == {"r": "canary"}
-    assert call.facts["model"] == "b"
-    assert said.facts["arm"] == "canary"
-    assert said.facts["requested"] == "r"
+    assert call.facts.plain()["arms"] == {"r": "canary"}
+    assert call.facts.plain()["model"] == "b"
+    assert said.facts.plain()["arm"] == "canary"
+    assert said.facts.plain()["requested"] == "r"
     assert models.counts.arms == {("canary", ""): 1}
 
 
@@ -160,7 +160,7 @@ async def test_another_model_answers_for_one_that_cannot(house: Build, error: Ex
     assert (answer.text, answer.head.model, answer.head.instead) == ("C", "c", "a")
     code = error.code  # type: ignore[attr-defined]
     assert models.counts.fallbacks == [("a", "b", code), ("a", "c", code)]
-    assert home.events.of("answer")[0].facts["instead"] == "a"
+    assert home.events.of("answer")[0].facts.plain()["instead"] == "a"
     # What a substitute said is not what the model would have said.
     assert not home.answers.values
 
@@ -257,13 +257,13 @@ async def test_a_shadow_is_recorded_and_never_shown_or_charged(house: Build) -> 
     assert answer.text == "A"
     await models.shadowed()
     assert context.allowance.spent.completion_tokens == 1
-    assert [record.facts["model"] for record in home.events.of("call")] == ["a"]
+    assert [record.facts.plain()["model"] for record in home.events.of("call")] == ["a"]
     (copy,) = [record for record in home.events.appended if record.kind == "call"]
     assert copy.content == "The other way."
-    assert copy.facts["arms"] == {"r": "trial", "shadow": "trial"}
-    assert copy.facts["charged"] == "no"
-    assert copy.facts["completion_tokens"] == 4
-    assert copy.facts["cost_nanousd"] > 0
+    assert copy.facts.plain()["arms"] == {"r": "trial", "shadow": "trial"}
+    assert copy.facts.plain()["charged"] == "no"
+    assert copy.facts.plain()["completion_tokens"] == 4
+    assert copy.facts.plain()["cost_nanousd"] > 0
     assert copy.trace_id == context.trace.trace_id
     assert models.counts.shadows == {("trial", ""): 1}
     assert models.engines["b"].seen[0].priority < models.engines["a"].seen[0].priority

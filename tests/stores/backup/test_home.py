@@ -19,6 +19,7 @@ import pytest
 
 from mainspring import stores
 from mainspring.core.errors import Conflict, StoreError
+from mainspring.core.facts.registry import read
 from mainspring.core.settings import Settings
 from mainspring.core.types import EventRecord, Message
 from mainspring.stores import Stores
@@ -67,7 +68,7 @@ async def publish(opened: Stores, collection: Collection, name: str, text: str, 
 async def answer(opened: Stores, number: int) -> str:
     name = ids.new("ans_")
     await opened.events.append(
-        EventRecord(name, time.time(), "a", "t", "answer", name, {"n": number}, f"text {number}")
+        EventRecord(name, time.time(), "a", "t", name, read("answer", {"n": number}), f"text {number}")
     )
     return name
 

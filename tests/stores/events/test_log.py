@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from mainspring.core.errors import StoreError
+from mainspring.core.facts.registry import read
 from mainspring.core.types import EventRecord
 from mainspring.stores.events.log import EventLog
 from mainspring.stores.sql.database import Database
@@ -27,7 +28,7 @@ class Locked:
 
 
 def fact(number: int) -> EventRecord:
-    return EventRecord(f"evt_{number}", time.time(), "acme", "", "guard", "", {})
+    return EventRecord(f"evt_{number}", time.time(), "acme", "", "", read("guard", {}))
 
 
 async def test_a_database_that_is_away_is_not_waited_for_by_each_settlement_in_turn() -> None:

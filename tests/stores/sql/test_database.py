@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from mainspring import stores
 from mainspring.core.errors import SettingsError, StoreError, Unauthenticated
+from mainspring.core.facts.registry import read
 from mainspring.core.settings import Settings, StoresSettings
 from mainspring.core.types import EventRecord, Message
 from mainspring.stores.keys import api_keys as key_store
@@ -22,7 +23,7 @@ from mainspring.stores.sql import ids
 
 
 def event(content: str, subject: str = "s") -> EventRecord:
-    return EventRecord(ids.new("event-"), time.time(), "a", "t", "answer", subject, {}, content)
+    return EventRecord(ids.new("event-"), time.time(), "a", "t", subject, read("answer", {}), content)
 
 
 async def test_the_home_is_private(tmp_path: Path) -> None:
@@ -98,7 +99,7 @@ async def test_erased_text_leaves_the_files(tmp_path: Path) -> None:
     async with stores.open(Settings(home=tmp_path)) as opened:
         turn = SessionTurn("a", "chat", (Message("user", marker + " asked " * 2000),), "t", time.time())
         await opened.events.settle([event(marker), event(marker + " long " * 5000)], [turn])
-        await opened.events.append(EventRecord(ids.new("e-"), 1.0, "a", "t2", "answer", "other", {}, kept))
+        await opened.events.append(EventRecord(ids.new("e-"), 1.0, "a", "t2", "other", read("answer", {}), kept))
         assert _holds(tmp_path, marker)
         await opened.events.erase("a", "s")
         assert not _holds(tmp_path, marker)

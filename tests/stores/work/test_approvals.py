@@ -43,7 +43,7 @@ async def test_a_call_is_decided_once_and_handed_out_once(tmp_path: Path) -> Non
         after = await opened.approvals.get(boss.principal, waits.id)
         assert (after.status, after.call.arguments, after.sha256) == ("taken", "", waits.sha256)
         told = await opened.events.find("acme", kind="approval")
-        assert [each.facts["action"] for each in told] == ["requested", "approved", "taken"]
+        assert [each.facts.plain()["action"] for each in told] == ["requested", "approved", "taken"]
         assert CALL.arguments not in repr(told)
         entries = (await opened.audit.page("acme", Page(order="asc"))).rows
         assert [(each.action, each.object) for each in entries] == [("approval.approved", waits.id)]
@@ -62,7 +62,7 @@ async def test_denied_and_expired_calls_are_never_handed_out(tmp_path: Path) -> 
             assert (found.status, found.call.arguments) == (status, "")
         page = await opened.approvals.page(boss.principal, Page(), "expired")
         assert [each.id for each in page.rows] == [late.id]
-        actions = [each.facts["action"] for each in await opened.events.find("acme", kind="approval")]
+        actions = [each.facts.plain()["action"] for each in await opened.events.find("acme", kind="approval")]
         assert actions.count("expired") == 1
 
 

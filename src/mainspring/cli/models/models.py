@@ -146,13 +146,13 @@ def _pulled_facts(pulled: PulledModel) -> dict[str, Any]:
 
 
 def _report(pulled: PulledModel) -> list[str]:
-    size = sum(facts["bytes"] for facts in pulled.manifest["files"].values())
+    size = sum(file["bytes"] for file in pulled.manifest["files"].values())
     lines = [f"{pulled.entry.name} is in {pulled.directory} ({_megabytes(size)}, {pulled.entry.license})"]
     checked = pulled.manifest.get("checked", {})
     if "perplexity" in checked:
         against = f"reference {checked['reference']:.2f}" if checked["reference"] else "no reference known"
         lines.append(f"  perplexity {checked['perplexity']:.2f}, {against}")
-    pinned = [name for name, facts in pulled.manifest["sources"].items() if facts["checked"] == "first use"]
+    pinned = [name for name, source in pulled.manifest["sources"].items() if source["checked"] == "first use"]
     if pinned:
         lines.append(f"  trusted on first use, sha256 pinned now: {', '.join(pinned)}")
     return lines

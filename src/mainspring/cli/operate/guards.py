@@ -122,7 +122,9 @@ def _tried(policy: GuardPolicy, text: str, scores: dict[str, float]) -> dict[str
 
 
 def _facts(decisions: Sequence[GuardDecision]) -> list[dict[str, Any]]:
-    return [dict(each.facts()) for each in decisions]
+    # Without where and in whose words: it was said here.
+    told = [each.facts("", "").plain() for each in decisions]
+    return [{name: value for name, value in each.items() if value != ""} for each in told]
 
 
 async def _scores(config: Path | None, text: str, question: str) -> dict[str, float]:

@@ -80,7 +80,7 @@ async def _read(context: typer.Context, trace_id: str, tenant: str) -> tuple[lis
         spans = [dataclasses.asdict(span) for span in found if span.tenant in (tenant, "")]
         records = await opened.events.find(tenant, trace_id=trace_id)
         return spans, [
-            {"id": r.id, "kind": r.kind, "subject": r.subject, "at": r.at, "facts": dict(r.facts)} for r in records
+            {"id": r.id, "kind": r.kind, "subject": r.subject, "at": r.at, "facts": r.facts.plain()} for r in records
         ]
 
 

@@ -40,7 +40,7 @@ from mainspring.core.types.events import (
     Usage,
     Vectors,
 )
-from mainspring.core.types.records import EventKind, EventRecord
+from mainspring.core.types.records import EventRecord
 from mainspring.core.types.requests import (
     ChatRequest,
     CompletionRequest,
@@ -74,7 +74,6 @@ __all__ = [
     "EmbedRequest",
     "Ending",
     "Event",
-    "EventKind",
     "EventRecord",
     "Events",
     "Finish",

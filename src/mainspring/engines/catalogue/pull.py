@@ -77,9 +77,9 @@ class Puller:
         manifest = _read_manifest(directory)
         if manifest is None:
             raise ModelNotPulled(f"model {name} is not on this machine", remedy=f"Run `mainspring models pull {name}`")
-        for relative, facts in manifest["files"].items():
+        for relative, file in manifest["files"].items():
             path = directory / relative
-            if not path.is_file() or path.stat().st_size != facts["bytes"]:
+            if not path.is_file() or path.stat().st_size != file["bytes"]:
                 raise _damaged(name, path)
         files = {role: directory / relative for role, relative in manifest["roles"].items()}
         described = manifest.get("described", {})
@@ -106,8 +106,8 @@ class Puller:
     def verify(self, name: str) -> PulledModel:
         """The model; every file has its sha256. Raises ``ModelError`` naming the first that differs."""
         pulled = self.local(name)
-        for relative, facts in pulled.manifest["files"].items():
-            if sha256_of(pulled.directory / relative) != facts["sha256"]:
+        for relative, file in pulled.manifest["files"].items():
+            if sha256_of(pulled.directory / relative) != file["sha256"]:
                 raise _damaged(name, pulled.directory / relative)
         return pulled
 
@@ -375,7 +375,7 @@ def _pins(directory: Path) -> dict[str, str]:
     # A damaged manifest is what a forced pull is there to replace.
     with contextlib.suppress(ModelError):
         manifest = _read_manifest(directory)
-    return {name: facts["sha256"] for name, facts in (manifest or {}).get("sources", {}).items()}
+    return {name: source["sha256"] for name, source in (manifest or {}).get("sources", {}).items()}
 
 
 def _damaged(name: str, path: Path) -> ModelError:

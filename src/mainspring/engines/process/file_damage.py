@@ -25,7 +25,7 @@ def of(model: Any) -> Damage:
     known: dict[Path, tuple[tuple[int, int, int], str]] = {}
 
     def damaged() -> str | None:
-        for relative, facts in manifest["files"].items():
+        for relative, file in manifest["files"].items():
             path = directory / relative
             try:
                 status = path.stat()
@@ -35,7 +35,7 @@ def of(model: Any) -> Damage:
                     known[path] = mark, sha256_of(path)
             except OSError:
                 return str(relative)
-            if known[path][1] != facts["sha256"]:
+            if known[path][1] != file["sha256"]:
                 return str(relative)
         return ""
 

@@ -18,8 +18,9 @@ import sqlalchemy as sa
 import mainspring.stores.events.audit_log as audit_store
 import mainspring.stores.sql.database as sql
 import mainspring.stores.sql.rows as rows
+from mainspring.core.facts.derived import Eraser
+from mainspring.core.facts.guards import GuardFacts
 from mainspring.stores.events.audit_log import ITSELF, Audit, Entry
-from mainspring.stores.events.retained_facts import bare
 from mainspring.stores.schema import events, keys
 from mainspring.stores.sql.database import Database
 
@@ -98,12 +99,13 @@ def _between(connection: sa.Connection, tenant: str, since: float, upto: float) 
 def _details(found: Sequence[sa.Row[Any]], since: float, upto: float) -> Mapping[str, Any]:
     done: Counter[str] = Counter()
     for row in found:
-        facts = rows.load(row.facts)
-        done[f"{facts.get('guard', '')} {facts.get('action', '')}"] += 1
+        facts = GuardFacts.from_json(rows.load(row.facts))
+        done[f"{facts.guard} {facts.action}"] += 1
     told = {"since": since, "upto": upto, "count": len(found), "done": dict(sorted(done.items()))}
     return {**told, "digest": _digest(found)}
 
 
 def _digest(found: Sequence[sa.Row[Any]]) -> str:
     # The part of the facts that survives an erasure.
-    return rows.digest(rows.dump([[row.id, row.at, bare(rows.load(row.facts))] for row in found]))
+    left = Eraser().left
+    return rows.digest(rows.dump([[row.id, row.at, left(GuardFacts.EVENT, rows.load(row.facts))] for row in found]))

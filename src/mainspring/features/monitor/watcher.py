@@ -13,6 +13,11 @@ import mainspring.features.monitor.alerts.notices as notify
 import mainspring.features.monitor.alerts.signals as signals
 import mainspring.features.monitor.alerts.slo as slo
 import mainspring.features.monitor.traffic.drift as drift
+from mainspring.core.facts.answers import AnswerFacts
+from mainspring.core.facts.derived import UNSERVED
+from mainspring.core.facts.guards import GuardFacts
+from mainspring.core.facts.operations import CostFacts, RefusalsFacts
+from mainspring.core.facts.opinions import ScoreFacts
 from mainspring.features.monitor.alerts.signals import Condition
 from mainspring.features.monitor.alerts.states import States
 from mainspring.features.monitor.judging.live_judging import Judging
@@ -97,11 +102,11 @@ class Watcher:
         asked |= await self._feed.applications(unknown)
         placed = []
         for fact in facts:
-            if fact.kind == "cost":
-                application = str(fact.facts.get("model", ""))
+            if isinstance(fact.facts, CostFacts):
+                application = fact.facts.model
             else:
                 of = fact.id if fact.kind == "answer" else fact.subject
-                application = asked.get((fact.tenant, of)) or str(fact.facts.get("application", ""))
+                application = asked.get((fact.tenant, of)) or _application(fact)
             placed.append((application, fact))
             if self._sampler is not None:
                 self._sampler.offer((fact.tenant, self.series.name(fact.tenant, application)), fact, now)
@@ -229,4 +234,10 @@ async def drifted(
 
 def _requested(fact: Fact) -> str:
     # An unknown name is the caller's text and not an application.
-    return "" if fact.facts.get("error") == "model_not_found" else str(fact.facts.get("requested", ""))
+    facts = fact.facts
+    return facts.requested if isinstance(facts, AnswerFacts) and facts.error != UNSERVED else ""
+
+
+def _application(fact: Fact) -> str:
+    """The application that an event about no known answer names itself."""
+    return fact.facts.application if isinstance(fact.facts, GuardFacts | RefusalsFacts | ScoreFacts) else ""

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mainspring.core.errors import Conflict, Unsupported
+from mainspring.core.facts.answers import AnswerFacts
+from mainspring.core.facts.guards import GuardFacts
 from mainspring.core.types import (
     ChatRequest,
     CompletionRequest,
@@ -19,7 +21,6 @@ from mainspring.core.types import (
     Request,
 )
 from mainspring.serving.ring import request_snapshot
-from mainspring.serving.ring.record import VERSION
 from mainspring.serving.ring.registry import Registry
 from mainspring.stores.events.log import EventLog
 
@@ -39,10 +40,10 @@ class Changes:
 
     def facts(self) -> dict[str, Any]:
         """For the record: only the changes."""
-        facts: dict[str, Any] = {"model": self.model, "policy": self.policy, "parameters": dict(self.parameters)}
+        changed: dict[str, Any] = {"model": self.model, "policy": self.policy, "parameters": dict(self.parameters)}
         if self.prompt is not None:
-            facts["prompt"] = {"id": self.prompt.name, "version": self.prompt.wanted or None}
-        return {name: value for name, value in facts.items() if value}
+            changed["prompt"] = {"id": self.prompt.name, "version": self.prompt.wanted or None}
+        return {name: value for name, value in changed.items() if value}
 
 
 class RecordedRequests:
@@ -53,10 +54,10 @@ class RecordedRequests:
         self._names = names
 
     async def request(self, original: EventRecord, changes: Changes, context: Context) -> tuple[Request, list[str]]:
-        facts = original.facts
-        if facts.get("operation") not in ("chat", "text_completion"):
+        facts = AnswerFacts.of(original.facts)
+        if facts.operation not in ("chat", "text_completion"):
             raise Unsupported(
-                f"{original.id} is no chat or completion: {facts.get('operation')} requests are not replayed",
+                f"{original.id} is no chat or completion: {facts.operation} requests are not replayed",
                 param="answer_id",
             )
         if original.content is None:
@@ -67,21 +68,21 @@ class RecordedRequests:
                 param="answer_id",
             )
         content = json.loads(original.content)
-        if facts["operation"] == "text_completion":
+        if facts.operation == "text_completion":
             if changes.prompt is not None:
                 raise Unsupported("a text completion takes no prompt of the registry", param="prompt")
             drawn = dataclasses.replace(request_snapshot.restored_sampling(facts, None), **changes.parameters)
             plain = CompletionRequest(
-                changes.model or facts["requested"],
+                changes.model or facts.requested,
                 content["prompt"],
                 drawn,
-                facts.get("user"),
+                facts.user,
                 content.get("suffix", ""),
             )
             return plain, await self._redacted(original)
         messages, made = await self._messages(original, content)
         notices = [f"not kept, and left out: {each}" for each in made] + await self._redacted(original)
-        if original.version < VERSION:
+        if original.version < AnswerFacts.VERSION:
             notices.append("recorded by an earlier version: its sampling, tools and options are not kept, and left out")
         request = request_snapshot.restored(facts, content, messages)
         request = dataclasses.replace(
@@ -97,7 +98,7 @@ class RecordedRequests:
         texts = await self._events.texts(original.tenant, request_snapshot.references(content))
         messages, made = request_snapshot.restored_messages(content, texts)
         before: list[tuple[Message, ...]] = []
-        previous = original.facts.get("previous")
+        previous = AnswerFacts.of(original.facts).previous
         while previous is not None:
             found = await self._events.find(original.tenant, kind="answer", subject=previous, limit=1)
             if not found or found[0].content is None:
@@ -115,7 +116,7 @@ class RecordedRequests:
                 for each in said.get("choices", ())[:1]
             ]
             before.append((*(each for each in turn if each.role not in _SYSTEM), *reply))
-            previous = found[0].facts.get("previous")
+            previous = AnswerFacts.of(found[0].facts).previous
         instructions = content.get("shown", {}).get("instructions")
         told = (Message("system", instructions),) if instructions else ()
         return (*told, *(each for turn in reversed(before) for each in turn), *messages), made
@@ -123,11 +124,9 @@ class RecordedRequests:
     async def _redacted(self, original: EventRecord) -> list[str]:
         guards = await self._events.find(original.tenant, kind="guard", subject=original.id)
         count = sum(
-            each.facts.get("count", 1)
-            for each in guards
-            if each.facts.get("stage") == "input"
-            and each.facts.get("action") in ("redact", "tokenise")
-            and not each.facts.get("dry_run")
+            each.count
+            for each in (GuardFacts.of(each.facts) for each in guards)
+            if each.stage == "input" and each.action in ("redact", "tokenise") and not each.dry_run
         )
         if not count:
             return []
@@ -152,7 +151,8 @@ class RecordedRequests:
             )
         if recorded is None:
             return request
-        facts = original.facts["prompt"]
+        asked = AnswerFacts.of(original.facts).prompt
+        assert asked is not None
         served = await self._names.find(request.model, context.principal)
         if served.kind not in _APPLICATIONS:
             # As it was rendered: the version may be deleted since, or belong to the settings.
@@ -160,7 +160,7 @@ class RecordedRequests:
             told = [each for each in (*rendered, *request.messages) if each.role in _SYSTEM]
             said = [each for each in (*rendered, *request.messages) if each.role not in _SYSTEM]
             return dataclasses.replace(request, messages=(*told, *said))
-        if facts.get("default"):
+        if asked.default:
             notices.append("asked under the prompt that the settings name now")
             return request
-        return dataclasses.replace(request, prompt=PromptUse(facts["name"], str(facts["version"]), variables))
+        return dataclasses.replace(request, prompt=PromptUse(asked.name, str(asked.version), variables))

@@ -16,6 +16,7 @@ from pydantic import Field
 from starlette.responses import Response as HttpResponse
 
 from mainspring.core.errors import Forbidden, InvalidRequest, NotFound
+from mainspring.core.facts.answers import GivenFacts, ReplayFacts
 from mainspring.core.scopes import OPERATE
 from mainspring.core.types import Context, EventRecord, TraceParent
 from mainspring.features.replays.agreement import words
@@ -180,9 +181,10 @@ async def batch_body(replays: Replays, job: Job, context: Context) -> dict[str, 
         if not found.more or not found.rows:
             break
         page = Page(100, "asc", after=found.rows[-1].id)
-    done = [each.facts for each in rows if each.facts.get("status") == "completed"]
+    told = [GivenFacts.of(each.facts) for each in rows]
+    done = [each for each in told if each.status == "completed"]
     agreed = await replays.agreements(context.principal.tenant, str(job.payload["trace_id"]))
-    similar = [each["similarity"] for each in agreed if each.get("similarity") is not None]
+    similar = [each.similarity for each in agreed if each.similarity is not None]
     return {
         "id": job.id,
         "object": "replay.batch",
@@ -196,28 +198,28 @@ async def batch_body(replays: Replays, job: Job, context: Context) -> dict[str, 
             "not_replayed": len(rows) - len(done),
         },
         "summary": {
-            "exact": sum(bool(each.get("exact")) for each in agreed),
+            "exact": sum(bool(each.exact) for each in agreed),
             "mean_similarity": round(sum(similar) / len(similar), 4) if similar else None,
-            "tokens": sum(each.get("spent_tokens", 0) for each in done),
-            "cost_usd": sum(each.get("cost_nanousd", 0) for each in done) / NANO,
+            "tokens": sum(each.spent_tokens for each in done),
+            "cost_usd": sum(each.cost_nanousd for each in done) / NANO,
         },
     }
 
 
 def listed_body(record: EventRecord) -> dict[str, Any]:
     """A replay as it is listed."""
-    facts = record.facts
-    body = {
+    facts = ReplayFacts.of(record.facts)
+    body: dict[str, Any] = {
         "id": record.id,
         "object": "replay",
         "created_at": record.at,
         "of": record.parent_id,
         "trace_id": record.trace_id,
-        "status": facts.get("status"),
-        "model": facts.get("model") or facts.get("requested"),
+        "status": facts.status,
+        "model": facts.model or facts.requested,
     }
-    if facts.get("status") == "skipped":
-        body["error"] = {"code": facts.get("error"), "message": facts.get("message")}
+    if facts.status == "skipped":
+        body["error"] = {"code": facts.error, "message": facts.message}
     return body
 
 
@@ -240,36 +242,36 @@ def _missing(replay: Replay) -> Sequence[str]:
         told.append("the original is not there any more, or not for this key")
     elif replay.original.content is None:
         told.append("the text of the original is not kept any more")
-    if replay.replay.content is None and replay.replay.answer.facts.get("status") != "skipped":
+    if replay.replay.content is None and GivenFacts.of(replay.replay.answer.facts).status != "skipped":
         told.append("the text of the replay is not kept any more")
     return told
 
 
 def side_body(side: Side) -> dict[str, Any]:
     """One of both answers."""
-    facts, content = side.answer.facts, side.content
+    facts, content = GivenFacts.of(side.answer.facts), side.content
     choices = [] if content is None else content.get("choices", [])
     return {
         "answer_id": side.answer.id,
         "trace_id": side.answer.trace_id,
         "created_at": side.answer.at,
-        "status": facts.get("status"),
-        "requested": facts.get("requested"),
-        "model": facts.get("model"),
-        "prompt": facts.get("prompt"),
-        "sampling": facts.get("sampling", {}),
+        "status": facts.status,
+        "requested": facts.requested or None,
+        "model": facts.model or None,
+        "prompt": None if facts.prompt is None else facts.prompt.plain(),
+        "sampling": facts.sampling or {},
         "text": None if content is None else side.text,
         "tool_calls": choices[0].get("tool_calls", []) if choices else [],
-        "finish": facts.get("finish", []),
-        "cache": facts.get("cache") or None,
-        "prompt_tokens": facts.get("prompt_tokens", 0),
-        "completion_tokens": facts.get("completion_tokens", 0),
-        "spent_tokens": facts.get("spent_tokens", 0),
-        "cost_usd": facts.get("cost_nanousd", 0) / NANO,
-        "duration_ms": _thousandfold(facts.get("duration_s")),
-        "ttft_ms": _thousandfold(facts.get("ttft_s")),
+        "finish": facts.finish,
+        "cache": facts.cache or None,
+        "prompt_tokens": facts.prompt_tokens,
+        "completion_tokens": facts.completion_tokens,
+        "spent_tokens": facts.spent_tokens,
+        "cost_usd": facts.cost_nanousd / NANO,
+        "duration_ms": _thousandfold(facts.duration_s),
+        "ttft_ms": _thousandfold(facts.ttft_s),
         "citations": [] if content is None else content.get("citations", []),
-        "guards": [dict(each.facts) for each in side.guards],
+        "guards": [each.facts.plain() for each in side.guards],
     }
 
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from mainspring.core.errors import Conflict, MainspringError, NotFound
+from mainspring.core.facts.answers import AnswerFacts, GivenFacts, ReplayFacts
+from mainspring.core.facts.opinions import FeedbackFacts, ScoreFacts
 from mainspring.core.path import collect
 from mainspring.core.types import Context, EventRecord, Principal, Responder
 from mainspring.engines.base import Embedder
@@ -129,11 +131,12 @@ class Replays:
         except NotFound:
             original = None
         scores = await self._events.find(made.tenant, kind="score", subject=made.id)
-        found = next((each.facts for each in scores if each.facts.get("name") == AGREEMENT), None)
+        found = next((each for each in _scores(scores) if each.name == AGREEMENT), None)
         agreed = None
-        if found is not None and found.get("similarity") is not None:
-            agreed = Agreement(found["exact"], found["similarity"])
-        return Replay(original, await self._side(made), agreed, tuple((found or {}).get("notices", ())))
+        if found is not None and found.similarity is not None:
+            agreed = Agreement(bool(found.exact), found.similarity)
+        notices = () if found is None else tuple(found.notices or ())
+        return Replay(original, await self._side(made), agreed, notices)
 
     async def page(self, principal: Principal, page: Page, batch: str | None = None) -> Slice[EventRecord]:
         """Replays that ``principal`` may see: its own, or an admin's all."""
@@ -146,10 +149,10 @@ class Replays:
         rated = None if wanted.feedback is None else await self._rated(wanted, principal)
         found: list[EventRecord] = []
         async for answer in self._latest("answer", wanted.since, principal):
-            facts = answer.facts
-            if not _asked_by(answer, principal) or facts.get("operation") not in ("chat", "text_completion"):
+            facts = AnswerFacts.of(answer.facts)
+            if not _asked_by(answer, principal) or facts.operation not in ("chat", "text_completion"):
                 continue
-            if wanted.model and wanted.model not in (facts.get("requested"), facts.get("model")):
+            if wanted.model and wanted.model not in (facts.requested, facts.model):
                 continue
             if rated is not None and answer.id not in rated:
                 continue
@@ -171,31 +174,24 @@ class Replays:
                 return done
             page = Page(_PAGE, after=found.rows[-1].id)
 
-    async def agreements(self, tenant: str, batch: str) -> list[Mapping[str, Any]]:
+    async def agreements(self, tenant: str, batch: str) -> list[ScoreFacts]:
         """How far the replays under the trace of a batch agree with their originals."""
         scores = await self._events.find(tenant, kind="score", trace_id=batch, limit=_LOOKED_AT)
-        return [each.facts for each in scores if each.facts.get("name") == AGREEMENT]
+        return [each for each in _scores(scores) if each.name == AGREEMENT]
 
     async def skipped(self, answer_id: str, error: MainspringError, changes: Changes, context: Context) -> None:
         """Note that an answer of a batch could not be replayed, and why."""
-        facts = {
-            "status": "skipped",
-            "key_id": context.principal.key_id,
-            "requested": changes.model,
-            "error": error.code,
-            "message": error.message,
-            "changes": changes.facts(),
-        }
+        facts = ReplayFacts.skipped(context.principal.key_id, changes.model, error.code, error.message, changes.facts())
         name, tenant = ids.new("ans_"), context.principal.tenant
         await self._events.append(
-            EventRecord(name, time.time(), tenant, context.trace.trace_id, "replay", name, facts, parent_id=answer_id)
+            EventRecord(name, time.time(), tenant, context.trace.trace_id, name, facts, parent_id=answer_id)
         )
 
     async def _rated(self, wanted: Filter, principal: Principal) -> set[str]:
         found: dict[str, str] = {}
         # An answer may have been rated before and after, and may be older than its rating.
         async for each in self._latest("feedback", wanted.since, principal):
-            found.setdefault(each.subject, str(each.facts.get("rating")))
+            found.setdefault(each.subject, str(FeedbackFacts.of(each.facts).rating))
         return {answer for answer, rating in found.items() if rating == wanted.feedback}
 
     async def _latest(self, kind: str, since: float | None, principal: Principal) -> AsyncIterator[EventRecord]:
@@ -218,15 +214,18 @@ class Replays:
         agreed = None
         if all(side.content is not None for side in sides):
             agreed = await agreement(sides[0].text, sides[1].text, self._embedder)
-        facts: dict[str, Any] = {"name": AGREEMENT, "changes": changes.facts(), "notices": list(notices)}
-        if agreed is not None:
-            facts |= {"exact": agreed.exact, "similarity": agreed.similarity}
+        facts = ScoreFacts(
+            name=AGREEMENT,
+            changes=changes.facts(),
+            notices=list(notices),
+            exact=None if agreed is None else agreed.exact,
+            similarity=None if agreed is None else agreed.similarity,
+        )
         record = EventRecord(
             ids.new("evt_"),
             time.time(),
             made.tenant,
             made.trace_id,
-            "score",
             made.id,
             facts,
             parent_id=made.id,
@@ -239,5 +238,9 @@ class Replays:
         return Side(answer, await self._events.find(answer.tenant, kind="guard", subject=answer.id))
 
 
+def _scores(found: Sequence[EventRecord]) -> Iterator[ScoreFacts]:
+    return (ScoreFacts.of(each.facts) for each in found)
+
+
 def _asked_by(answer: EventRecord, principal: Principal) -> bool:
-    return "admin" in principal.scopes or answer.facts.get("key_id") == principal.key_id
+    return "admin" in principal.scopes or GivenFacts.of(answer.facts).key_id == principal.key_id

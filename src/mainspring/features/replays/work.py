@@ -82,10 +82,10 @@ class ReplayWork:
         return info.principal() if info.usable(time.time()) else None
 
 
-def _changes(facts: dict[str, Any]) -> Changes:
-    use = facts["prompt"]
+def _changes(wanted: dict[str, Any]) -> Changes:
+    use = wanted["prompt"]
     prompt = None if use is None else PromptUse(use["name"], use["wanted"], use["variables"])
-    return Changes(facts["model"], prompt, facts["policy"], facts["parameters"])
+    return Changes(wanted["model"], prompt, wanted["policy"], wanted["parameters"])
 
 
 @asynccontextmanager

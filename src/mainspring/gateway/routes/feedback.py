@@ -12,6 +12,7 @@ from pydantic import Field
 from starlette.responses import Response as HttpResponse
 
 from mainspring.core.errors import InvalidRequest
+from mainspring.core.facts.opinions import FeedbackFacts
 from mainspring.core.types import Context, EventRecord, Principal
 from mainspring.http.access import Access
 from mainspring.http.bodies import Body
@@ -57,7 +58,6 @@ def router(
             at=time.time(),
             tenant=principal.tenant,
             trace_id=answer.trace_id,
-            kind="feedback",
             subject=body.answer_id,
             parent_id=answer.id,
             facts=await _facts(events, principal, body),
@@ -95,24 +95,25 @@ def router(
     return routes
 
 
-async def _facts(events: EventLog, principal: Principal, body: FeedbackBody) -> dict[str, Any]:
-    facts: dict[str, Any] = {
-        "key_id": principal.key_id,
-        "rating": body.rating,
-        "comment": body.comment,
-        "edited": body.edit is not None,
-    }
-    if body.rating and (before := await _rated(events, principal, body.answer_id)):
-        facts["instead_of"] = before
-    return facts
+async def _facts(events: EventLog, principal: Principal, body: FeedbackBody) -> FeedbackFacts:
+    before = await _rated(events, principal, body.answer_id) if body.rating else None
+    return FeedbackFacts(
+        key_id=principal.key_id,
+        rating=body.rating,
+        comment=body.comment,
+        edited=body.edit is not None,
+        instead_of=before or "",
+    )
 
 
 async def _rated(events: EventLog, principal: Principal, answer_id: str) -> str | None:
     """The key's latest rating of the answer, "up" or "down"; this call replaces it."""
     page = Page(limit=100, order="desc")
-    found = await events.page(principal.tenant, page, groups=principal.groups, kind="feedback", subject=answer_id)
-    own = (each.facts for each in found.rows if each.facts.get("key_id") == principal.key_id)
-    return next((facts["rating"] for facts in own if facts.get("rating")), None)
+    found = await events.page(
+        principal.tenant, page, groups=principal.groups, kind=FeedbackFacts.EVENT, subject=answer_id
+    )
+    given = (FeedbackFacts.of(each.facts) for each in found.rows)
+    return next((each.rating for each in given if each.key_id == principal.key_id and each.rating), None)
 
 
 def event_body(record: EventRecord) -> dict[str, Any]:
@@ -125,7 +126,7 @@ def event_body(record: EventRecord) -> dict[str, Any]:
         "subject": record.subject,
         "trace_id": record.trace_id,
         "parent_id": record.parent_id,
-        "facts": dict(record.facts),
+        "facts": record.facts.plain(),
         "content": record.content,
         "consent": record.consent,
     }

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Depends
 from fastapi import Request as HttpRequest
 from starlette.responses import Response as HttpResponse
 
+from mainspring.core.facts.answers import AnswerFacts
 from mainspring.core.settings import GatewaySettings
 from mainspring.core.types import ChatRequest, Context, EventRecord, Message, Request, Responder, Response
 from mainspring.http.access import Access, consenting
@@ -110,13 +111,13 @@ def _kept(routes: APIRouter, stored: PastResponses, access: Access) -> None:
 
 
 def _body(record: EventRecord) -> dict[str, Any]:
-    answer, facts = answer_of(record), record.facts
-    asked = {**content_of(record).get("shown", {}), "previous_response_id": facts.get("previous")}
+    answer, facts = answer_of(record), AnswerFacts.of(record.facts)
+    asked = {**content_of(record).get("shown", {}), "previous_response_id": facts.previous}
     shell = encode.Shell(record.subject, answer.head.model, record.at, asked)
-    if facts.get("status") == "completed":
+    if facts.status == "completed":
         return shell.ended(answer)
-    status = "failed" if facts.get("status") == "failed" else "cancelled"
-    error = {"code": facts.get("error", ""), "message": "the answer broke off"} if status == "failed" else None
+    status = "failed" if facts.status == "failed" else "cancelled"
+    error = {"code": facts.error, "message": "the answer broke off"} if status == "failed" else None
     items = encode.output(record.subject, answer)
     return shell.body(status, error=error, output=items, usage=encode.usage_body(answer.usage))
 

@@ -10,6 +10,9 @@ from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response as HttpResponse
 
 from mainspring.core.errors import NotFound
+from mainspring.core.facts.calls import CallFacts
+from mainspring.core.facts.opinions import VERDICT, ScoreFacts
+from mainspring.core.facts.retrievals import RetrievalFacts
 from mainspring.core.types import Context, EventRecord
 from mainspring.http.access import Access
 from mainspring.http.request_body import JsonRoute
@@ -17,7 +20,6 @@ from mainspring.http.respond import json_response
 from mainspring.rag.query.chunk_locations import ChunkPlace, Places
 from mainspring.stores.events.log import EventLog
 from mainspring.stores.events.questions import AskedQuestion, Questions
-from mainspring.stores.events.verdicts import VERDICT
 from mainspring.stores.monitoring.spans import SpanRow, Spans, TraceFilter, TraceRow
 from mainspring.stores.sql.pages import Page
 
@@ -104,7 +106,9 @@ def router(spans: Spans, events: EventLog, questions: Questions, places: Places,
             )
         page = Page(limit=MOST_CALLS, order="asc")
         scores = await events.page(principal.tenant, page, groups=principal.groups, kind="score", trace_id=trace_id)
-        verdicts = [verdict_body(each) for each in scores.rows if each.facts.get("metric") == VERDICT]
+        verdicts = [
+            verdict_body(each, facts) for each in scores.rows if (facts := ScoreFacts.of(each.facts)).metric == VERDICT
+        ]
         spans_of = [span_body(span) for span in found]
         return json_response({"id": trace_id, "object": "trace", "spans": spans_of, "verdicts": verdicts})
 
@@ -148,11 +152,12 @@ def _found(routes: APIRouter, events: EventLog, places: Places, access: Access) 
         within: dict[str, None] = {}
         wanted: dict[str, set[str]] = {}
         for event in events_of.rows:
-            within |= dict.fromkeys(event.facts.get("collections", ()))
-            for hit in event.facts.get("hits", ()):
+            facts = RetrievalFacts.of(event.facts)
+            within |= dict.fromkeys(facts.collections)
+            for hit in facts.hits:
                 # What only a graph quoted is no chunk.
-                if "chunk_id" in hit:
-                    wanted.setdefault(hit["document_id"], set()).add(hit["chunk_id"])
+                if hit.chunk_id:
+                    wanted.setdefault(hit.document_id, set()).add(hit.chunk_id)
         found = await places.of(principal, list(within), wanted)
         return json_response({"object": "list", "data": [place_body(name, place) for name, place in found.items()]})
 
@@ -179,25 +184,30 @@ def place_body(chunk_id: str, place: ChunkPlace) -> dict[str, Any]:
 def prompt_body(call: EventRecord) -> dict[str, Any]:
     """The input of one model call: `messages` and their rendering by the template (`rendered`), or `prompt`."""
     assert call.content is not None
+    facts = CallFacts.of(call.facts)
     return {
         "id": call.id,
         "object": "trace.prompt.call",
-        "span_id": call.facts.get("span_id"),
-        "model": call.facts.get("model"),
+        "span_id": facts.span_id or None,
+        "model": facts.model or None,
         "created_at": call.at,
-        "input_tokens": call.facts.get("prompt_tokens", 0),
+        "input_tokens": facts.prompt_tokens,
         **orjson.loads(call.content),
     }
 
 
-def verdict_body(verdict: EventRecord) -> dict[str, Any]:
+def verdict_body(verdict: EventRecord, facts: ScoreFacts) -> dict[str, Any]:
     """What a judged answer scored, from 0 to 1, and who judged; no texts."""
     return {
         "id": verdict.id,
         "object": "verdict",
         "answer_id": verdict.subject,
         "created_at": verdict.at,
-        **{name: verdict.facts[name] for name in ("application", "judge", "scores", "claims", "supported")},
+        "application": facts.application,
+        "judge": facts.judge,
+        "scores": facts.scores,
+        "claims": facts.claims,
+        "supported": facts.supported,
     }
 
 

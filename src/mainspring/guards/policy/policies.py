@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from mainspring.core.errors import GuardRefused, MainspringError
+from mainspring.core.facts.guards import GuardFacts
 from mainspring.core.settings import AnswersSettings, DetectorsSettings, GuardsSettings
 from mainspring.core.settings.guards.limits import LanguageLimits, LengthLimits, Limited, TopicLimits
 from mainspring.core.settings.guards.tools import ToolsSettings
@@ -48,16 +49,21 @@ class GuardDecision:
     score: float | None = None
     dry_run: bool = False
 
-    def facts(self) -> dict[str, Any]:
-        """For the ``guard`` event."""
-        facts: dict[str, Any] = {"guard": self.guard, "action": self.action, "kind": self.kind, "count": self.count}
-        if self.policy:
-            facts["policy"] = self.policy
-        if self.score is not None:
-            facts["score"] = round(self.score, 3)
-        if self.dry_run:
-            facts["dry_run"] = True
-        return facts
+    def facts(self, stage: str, role: str, application: str = "", replay_of: str = "") -> GuardFacts:
+        """For the ``guard`` event: at which stage, in whose words, of which application."""
+        return GuardFacts(
+            stage=stage,
+            role=role,
+            application=application,
+            guard=self.guard,
+            action=self.action,
+            kind=self.kind,
+            count=self.count,
+            policy=self.policy,
+            score=None if self.score is None else round(self.score, 3),
+            dry_run=self.dry_run,
+            replay_of=replay_of,
+        )
 
 
 @dataclass(frozen=True, slots=True)

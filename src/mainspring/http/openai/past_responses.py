@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mainspring.core.errors import NotFound, TooLarge
+from mainspring.core.facts.answers import AnswerFacts
 from mainspring.core.path import Answer, Choice
 from mainspring.core.types import Citation, Context, EventRecord, Head, Message, Principal, ToolCall, Usage
 from mainspring.http.access import acting
@@ -27,7 +28,8 @@ class PastResponses:
             found = await self._events.answer_for(principal, response_id)
         except NotFound:
             raise _unknown(response_id, param) from None
-        if found.facts.get("key_id") != principal.key_id or found.facts.get("operation") != "chat":
+        facts = AnswerFacts.of(found.facts)
+        if facts.key_id != principal.key_id or facts.operation != "chat":
             raise _unknown(response_id, param)
         if found.content is None:
             remedy = "It was asked for with store: false, or deleted; send its messages as input"
@@ -44,7 +46,7 @@ class PastResponses:
                 raise TooLarge(
                     f"the conversation has more than {self._max_messages} messages", param="previous_response_id"
                 )
-            response_id = record.facts.get("previous")
+            response_id = AnswerFacts.of(record.facts).previous
         return [message for turn in reversed(turns) for message in turn]
 
     async def delete(self, response_id: str, context: Context) -> None:
@@ -68,9 +70,9 @@ def messages_of(record: EventRecord) -> list[Message]:
     return [_message(each) for each in content_of(record).get("messages", ())]
 
 
-def _message(facts: Mapping[str, Any]) -> Message:
-    calls = tuple(ToolCall(**call) for call in facts.get("tool_calls", ()))
-    return Message(facts["role"], facts.get("content", ""), facts.get("name"), calls, facts.get("tool_call_id"))
+def _message(kept: Mapping[str, Any]) -> Message:
+    calls = tuple(ToolCall(**call) for call in kept.get("tool_calls", ()))
+    return Message(kept["role"], kept.get("content", ""), kept.get("name"), calls, kept.get("tool_call_id"))
 
 
 def _turn(record: EventRecord) -> list[Message]:
@@ -81,8 +83,8 @@ def _turn(record: EventRecord) -> list[Message]:
 
 def answer_of(record: EventRecord) -> Answer:
     """The answer of a response, with its citations and usage."""
-    facts, content = record.facts, content_of(record)
-    reasons: Sequence[Any] = facts.get("finish", ())
+    facts, content = AnswerFacts.of(record.facts), content_of(record)
+    reasons: Sequence[Any] = facts.finish
     choices = [
         Choice(
             each.get("text", ""),
@@ -93,5 +95,5 @@ def answer_of(record: EventRecord) -> Answer:
         for number, each in enumerate(content.get("choices", ()))
     ]
     citations = [Citation(**each) for each in content.get("citations", ())]
-    usage = Usage(facts.get("prompt_tokens", 0), facts.get("completion_tokens", 0))
-    return Answer(Head(str(facts.get("model", "")), record.subject), choices, citations, usage=usage)
+    usage = Usage(facts.prompt_tokens, facts.completion_tokens)
+    return Answer(Head(facts.model, record.subject), choices, citations, usage=usage)

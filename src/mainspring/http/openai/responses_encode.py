@@ -139,8 +139,8 @@ def output(answer_id: str, answer: Answer) -> list[dict[str, Any]]:
 
 def annotation(citation: Citation, text: str) -> dict[str, Any]:
     """A citation after ``text`` as an annotation."""
-    facts = dataclasses.asdict(citation)
-    kept = {name: facts[name] for name in ("quote", "start", "end", "page", "heading", "support")}
+    whole = dataclasses.asdict(citation)
+    kept = {name: whole[name] for name in ("quote", "start", "end", "page", "heading", "support")}
     return {
         "type": "file_citation",
         "file_id": citation.document_id,

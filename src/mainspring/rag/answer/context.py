@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Literal, get_args
 
+from mainspring.core.facts.retrievals import ReadingFacts, SpanFacts
 from mainspring.core.types import Context
 from mainspring.rag.search.hit import Hit
 from mainspring.rag.text import sentences
@@ -76,16 +77,16 @@ class ContextReading:
     def tokens(self) -> int:
         return sum(source.tokens for source in self.sources)
 
-    def facts(self) -> dict[str, object]:
+    def facts(self) -> ReadingFacts:
         """For the retrieval event: spans that were read and left out."""
-        return {
-            "tokens": self.tokens,
-            "read": [{"document_id": each.document_id, "start": each.start, "end": each.end} for each in self.sources],
-            "left_out": [
-                {"document_id": each.document_id, "start": each.start, "end": each.end, "why": each.why}
+        return ReadingFacts(
+            tokens=self.tokens,
+            read=[SpanFacts(document_id=each.document_id, start=each.start, end=each.end) for each in self.sources],
+            left_out=[
+                SpanFacts(document_id=each.document_id, start=each.start, end=each.end, why=each.why)
                 for each in self.left_out
             ],
-        }
+        )
 
     def described(self) -> str:
         """In a few words, for people who watch."""

@@ -5,8 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+from mainspring.core.facts.opinions import ScoreFacts
+from mainspring.core.facts.retrievals import (
+    GraphFacts,
+    HitFacts,
+    QuestionPartFacts,
+    ReadingFacts,
+    RetrievalFacts,
+    SpanFacts,
+    StepFacts,
+)
 from mainspring.core.types import Context, EventRecord
 from mainspring.rag.answer.evidence.exact_names import ExactName
 from mainspring.rag.answer.verbatim.extract import Passage
@@ -44,48 +53,59 @@ def shown(candidates: Sequence[Hit], top_k: int) -> list[Hit]:
 
 
 def record(
-    context: Context, mode: str, found: Findings, refused: bool, cited: Sequence[Passage], **more: Any
+    context: Context,
+    mode: str,
+    found: Findings,
+    refused: bool,
+    cited: Sequence[Passage],
+    reading: ReadingFacts | None = None,
+    parts: Sequence[QuestionPartFacts] = (),
+    condensed: bool = False,
 ) -> EventRecord:
-    """The fact of this retrieval, for ``context.allowance.records``; ``more`` are further facts."""
+    """The fact of this retrieval, for ``context.allowance.records``."""
     # These decide who may see the answer, and when it is erased: so they include documents that only the graph
     # quoted.
     told = [] if found.walked is None else found.walked.cited()
     listed = {hit.document_id for hit in found.hits}
     beside = {step.document_id: None for step in told if step.document_id not in listed}
     quoted = [] if found.walked is None else [hit for hit in found.walked.hits if hit.document_id in beside]
-    facts: dict[str, Any] = {
-        "collections": sorted({hit.collection_id for hit in (*found.hits, *quoted)}),
-        "mode": mode,
-        "evidence": round(found.evidence, 4),
-        "refused": refused,
-        "features": {name: round(value, 4) for name, value in found.features.items()},
-        "hits": [*(_facts(hit) for hit in found.hits), *({"document_id": name} for name in beside)],
-        "cited": [
-            *({"document_id": each.hit.document_id, "start": each.start, "end": each.end} for each in cited),
-            *({"document_id": step.document_id, "start": step.start, "end": step.end} for step in told if not refused),
+    walked = (
+        None
+        if found.walked is None
+        else GraphFacts(
+            # Counts: facts outlive the documents, so they hold no words of them.
+            paths=len(found.walked.paths),
+            themes=len(found.walked.themes),
+        )
+    )
+    facts = RetrievalFacts(
+        collections=sorted({hit.collection_id for hit in (*found.hits, *quoted)}),
+        mode=mode,
+        evidence=round(found.evidence, 4),
+        refused=refused,
+        features={name: round(value, 4) for name, value in found.features.items()},
+        hits=[*(_facts(hit) for hit in found.hits), *(HitFacts(document_id=name) for name in beside)],
+        cited=[
+            *(SpanFacts(document_id=each.hit.document_id, start=each.start, end=each.end) for each in cited),
+            *(SpanFacts(document_id=each.document_id, start=each.start, end=each.end) for each in told if not refused),
         ],
-    }
-    facts |= more
-    if found.steps:
         # Without their notes, which may contain words of the documents.
-        facts["steps"] = [
-            {
-                "name": step.name,
-                "milliseconds": round(step.milliseconds, 3),
-                "tokens": step.tokens,
-                "changed": step.changed,
-            }
-            for step in found.steps
-        ]
-    if found.walked is not None:
-        # Counts only: facts outlive the documents, so they contain none of their words.
-        facts["graph"] = {"paths": len(found.walked.paths), "themes": len(found.walked.themes)}
+        steps=[
+            StepFacts(
+                name=each.name, milliseconds=round(each.milliseconds, 3), tokens=each.tokens, changed=each.changed
+            )
+            for each in found.steps
+        ],
+        graph=walked,
+        reading=reading,
+        parts=parts,
+        condensed=condensed,
+    )
     return EventRecord(
         id=ids.new("evt_"),
         at=time.time(),
         tenant=context.principal.tenant,
         trace_id=context.trace.trace_id,
-        kind="retrieval",
         subject="",
         facts=facts,
         consent=context.consent,
@@ -101,21 +121,20 @@ def named(context: Context, mode: str, collections: Sequence[str], documents: Se
         at=time.time(),
         tenant=context.principal.tenant,
         trace_id=context.trace.trace_id,
-        kind="retrieval",
         subject="",
-        facts={
-            "collections": sorted(collections),
-            "mode": mode,
-            "refused": False,
-            "hits": [{"document_id": each} for each in documents],
-            "cited": [],
-        },
+        facts=RetrievalFacts(
+            collections=sorted(collections),
+            mode=mode,
+            refused=False,
+            hits=[HitFacts(document_id=each) for each in documents],
+            cited=(),
+        ),
         consent=context.consent,
         retention=context.retention,
     )
 
 
-def checked(context: Context, **facts: Any) -> EventRecord:
+def checked(context: Context, facts: ScoreFacts) -> EventRecord:
     """The fact of how many written sentences no passage supported, for ``context.allowance.records``: ``sentences``,
     ``unsupported``, and of a model that is trusted what was written again, quoted and left out, and how long it
     took."""
@@ -124,21 +143,20 @@ def checked(context: Context, **facts: Any) -> EventRecord:
         at=time.time(),
         tenant=context.principal.tenant,
         trace_id=context.trace.trace_id,
-        kind="score",
         subject="",
-        facts={"metric": "support", **facts},
+        facts=facts,
         consent=context.consent,
         retention=context.retention,
     )
 
 
-def _facts(hit: Hit) -> dict[str, Any]:
-    return {
-        "chunk_id": hit.chunk_id,
-        "document_id": hit.document_id,
-        "score": round(hit.score, 4),
-        "dense": round(hit.dense_score, 4),
-        "lexical": None if hit.lexical_score is None else round(hit.lexical_score, 4),
-        "dense_rank": hit.dense_rank,
-        "lexical_rank": hit.lexical_rank,
-    }
+def _facts(hit: Hit) -> HitFacts:
+    return HitFacts(
+        chunk_id=hit.chunk_id,
+        document_id=hit.document_id,
+        score=round(hit.score, 4),
+        dense=round(hit.dense_score, 4),
+        lexical=None if hit.lexical_score is None else round(hit.lexical_score, 4),
+        dense_rank=hit.dense_rank,
+        lexical_rank=hit.lexical_rank,
+    )

@@ -15,6 +15,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from dataclasses import replace
 
 from mainspring.core.errors import EngineError, PromptTooLong
+from mainspring.core.facts.opinions import SUPPORT, ScoreFacts
 from mainspring.core.types import (
     Answered,
     ChatRequest,
@@ -220,7 +221,8 @@ async def _recorded(check: _Check, events: AsyncIterator[Event], context: Contex
     async for event in check.through(events):
         yield event
     if check.sentences:
-        context.allowance.records.append(checked(context, sentences=check.sentences, unsupported=check.unsupported))
+        facts = ScoreFacts(metric=SUPPORT, sentences=check.sentences, unsupported=check.unsupported)
+        context.allowance.records.append(checked(context, facts))
 
 
 class _Check:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from mainspring.core.errors import NotFound
+from mainspring.core.facts.retrievals import RetrievalFacts
 from mainspring.stores.documents.collections import Collections
 from mainspring.stores.vectors.base import VectorStore
 
@@ -17,18 +17,18 @@ class Passages:
         self._collections = collections
         self._vectors = vectors
 
-    async def read(self, tenant: str, retrievals: Sequence[Mapping[str, Any]], most: int) -> list[str] | None:
+    async def read(self, tenant: str, retrievals: Sequence[RetrievalFacts], most: int) -> list[str] | None:
         """The texts of the first ``most`` passages of these retrieval facts, best first, for work on behalf of the
         whole tenant; None if one of them no longer exists."""
         wanted: dict[str, str] = {}
         for facts in retrievals:
-            for hit in facts.get("hits", ()):
+            for hit in facts.hits:
                 # What a graph quoted is no chunk.
-                if "chunk_id" in hit:
-                    wanted.setdefault(hit["chunk_id"], hit["document_id"])
+                if hit.chunk_id:
+                    wanted.setdefault(hit.chunk_id, hit.document_id)
         wanted = dict(list(wanted.items())[:most])
         texts: dict[str, str] = {}
-        for name in sorted({str(each) for facts in retrievals for each in facts.get("collections", ())}):
+        for name in sorted({each for facts in retrievals for each in facts.collections}):
             try:
                 collection = await self._collections.known(tenant, name)
             except NotFound:

@@ -11,9 +11,9 @@ import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 from mainspring.core.errors import DeadlineExceeded, InvalidRequest, NotFound, Unsupported
+from mainspring.core.facts.retrievals import ReadingFacts
 from mainspring.core.path import replay
 from mainspring.core.settings import RagSettings
 from mainspring.core.types import (
@@ -182,11 +182,13 @@ class DocumentAnswerer:
             return self._quoted(replace(asked, mode="extractive"), look, False, context)
         return await self._written(self._writer, request, asked, look, context)
 
-    def _quoted(self, asked: Question, look: Lookup, refused: bool, context: Context, **more: Any) -> Response:
+    def _quoted(
+        self, asked: Question, look: Lookup, refused: bool, context: Context, reading: ReadingFacts | None = None
+    ) -> Response:
         """An answer in the documents' own words, or a refusal."""
         chosen = [] if refused else self._choose(look, asked)
         quoted = chosen or refusal.closest(look.found.passages, look.found.evidence)
-        self._record(context, asked, look, refused, quoted, **more)
+        self._record(context, asked, look, refused, quoted, reading)
         events = replay(self._extracted(asked, look, chosen))
         return self._noticed(asked, look.found, Response(Head(model=self._name), events))
 
@@ -194,10 +196,9 @@ class DocumentAnswerer:
         self, writer: AnswerWriter, request: ChatRequest, asked: Question, look: Lookup, context: Context
     ) -> Response:
         """An answer that ``writer`` writes; a refusal where nothing may be read, or its model says no."""
-        found = look.found
-        question, passages, texts = found.question, found.passages, found.texts
+        question, passages, texts = look.found.question, look.found.passages, look.found.texts
         with span_of(self._tracing, "assemble", context) as span:
-            reading = await writer.read(request, question, found.hits, passages, texts)
+            reading = await writer.read(request, question, look.found.hits, passages, texts)
             if self._sift is not None:
                 reading = await sifted(reading, self._sift, span.context)
         response = None
@@ -205,27 +206,25 @@ class DocumentAnswerer:
             notes = Notes(question, passages, texts, look.missing)
             response = await writer.write(request, question, reading, passages, texts, context, notes)
         if response is None:
-            return self._quoted(asked, look, True, context, reading=reading.facts())
-        self._record(context, asked, look, False, (), reading=reading.facts())
-        return self._noticed(asked, found, response.with_head(model=self._name).through(refusal.judged))
+            return self._quoted(asked, look, True, context, reading.facts())
+        self._record(context, asked, look, False, (), reading.facts())
+        return self._noticed(asked, look.found, response.with_head(model=self._name).through(refusal.judged))
 
     async def _talked(self, kind: small_talk.Talk, asked: Question, context: Context) -> Response:
         """The answer to a message that is not a question for a search, from the catalogue of documents."""
-        groups = context.principal.groups
         try:
             chosen = await self._scope(asked.names, context)
         except NotFound:
             if asked.names:
                 raise
             chosen = []
-        listed = [await self._collections.documents(collection, groups) for collection in chosen]
+        listed = [await self._collections.documents(each, context.principal.groups) for each in chosen]
         said, named = await small_talk.reply(kind, [each for row in listed for each in row], self._retriever.text)
         if named:
             names = [document.document_id for document in named]
             context.allowance.records.append(told_of(context, asked.mode, [each.id for each in chosen], names))
         read, written = self._retriever.embedder.count_tokens([asked.question, said])
-        usage = Usage(prompt_tokens=read, completion_tokens=written)
-        return Response(Head(model=self._name), replay([Answered(True), Text(said), usage, Finish("stop")]))
+        return Response(Head(self._name), replay([Answered(True), Text(said), Usage(read, written), Finish("stop")]))
 
     def _noticed(self, asked: Question, found: Findings, response: Response) -> Response:
         """``response`` with what is to be known about it in front."""
@@ -354,14 +353,17 @@ class DocumentAnswerer:
         return extract.apart(chosen, grown)
 
     def _record(
-        self, context: Context, asked: Question, look: Lookup, refused: bool, cited: Sequence[Passage], **more: Any
+        self,
+        context: Context,
+        asked: Question,
+        look: Lookup,
+        refused: bool,
+        cited: Sequence[Passage],
+        reading: ReadingFacts | None = None,
     ) -> None:
         """Add the fact of this retrieval to what the request settles."""
-        if look.facts:
-            more["parts"] = list(look.facts)
-        if asked.condensed:
-            more["condensed"] = True
-        context.allowance.records.append(record(context, asked.mode, look.found, refused, cited, **more))
+        told = record(context, asked.mode, look.found, refused, cited, reading, look.facts, asked.condensed)
+        context.allowance.records.append(told)
 
     def _extracted(self, asked: Question, look: Lookup, chosen: Sequence[Passage]) -> list[Event]:
         """The events of an extractive answer; every quote is checked against the stored text here."""

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from mainspring.core.errors import SettingsError
+from mainspring.core.facts.guards import GuardFacts
 from mainspring.core.settings.guards.ingest import IngestSettings
 from mainspring.core.types import EventRecord
 from mainspring.engines.base import Embedder
@@ -82,9 +83,16 @@ class Screener:
         for kind, count in findings.items():
             guard = "ingest_detector" if kind == _HEAD else "ingest_rules"
             self._metrics.guard(guard, action, kind, count)
-            facts = {"stage": "ingest", "role": "document", "guard": guard, "action": action, "kind": kind}
-            facts |= {"count": count, "collection": collection.id}  # type: ignore[dict-item]
-            record = EventRecord(ids.new("evt_"), time.time(), collection.tenant, "", "guard", document_id, facts)
+            facts = GuardFacts(
+                stage="ingest",
+                role="document",
+                guard=guard,
+                action=action,
+                kind=kind,
+                count=count,
+                collection=collection.id,
+            )
+            record = EventRecord(ids.new("evt_"), time.time(), collection.tenant, "", document_id, facts)
             records.append(record)
         await self._events.append(*records)
 

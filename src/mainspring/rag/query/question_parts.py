@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any, TypeVar
+from typing import TypeVar
 
+from mainspring.core.facts.retrievals import QuestionPartFacts
 from mainspring.rag.answer.findings import Findings
 from mainspring.rag.answer.verbatim import extract
 from mainspring.rag.answer.verbatim.extract import Passage
@@ -36,7 +37,7 @@ class Lookup:
     found: Findings
     each: tuple[Findings, ...]
     missing: tuple[str, ...] = ()
-    facts: tuple[dict[str, Any], ...] = ()
+    facts: tuple[QuestionPartFacts, ...] = ()
 
 
 def look(question: str, whole: Findings, found: Sequence[tuple[QuestionPart, Findings]], refuse_below: float) -> Lookup:
@@ -44,7 +45,7 @@ def look(question: str, whole: Findings, found: Sequence[tuple[QuestionPart, Fin
     whole that counts: the parts may have been no questions."""
     kept = [findings for part, findings in found if supported(part, findings, refuse_below)]
     facts = tuple(
-        {"part": part.written, "evidence": round(findings.evidence, 4), "answered": findings in kept}
+        QuestionPartFacts(part=part.written, evidence=round(findings.evidence, 4), answered=findings in kept)
         for part, findings in found
     )
     if not kept:

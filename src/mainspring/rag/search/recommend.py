@@ -17,6 +17,9 @@ from itertools import combinations
 
 from cachetools import TTLCache
 
+from mainspring.core.facts.answers import AnswerFacts
+from mainspring.core.facts.opinions import FeedbackFacts
+from mainspring.core.facts.retrievals import RetrievalFacts
 from mainspring.core.types import EventRecord
 from mainspring.stores.events.log import EventLog
 from mainspring.stores.sql.pages import Page
@@ -76,20 +79,23 @@ class Recommender:
 
     async def _sessions(self, tenant: str, groups: frozenset[str]) -> list[frozenset[str]]:
         retrievals, answers, opinions = [
-            await self._latest(tenant, groups, kind) for kind in ("retrieval", "answer", "feedback")
+            [(each.subject, each.facts) for each in await self._latest(tenant, groups, kind.EVENT)]
+            for kind in (RetrievalFacts, AnswerFacts, FeedbackFacts)
         ]
         sessions = {
-            each.subject: f"{each.facts.get('key_id', '')}/{each.facts['session_id']}"
-            for each in answers
-            if each.facts.get("session_id")
+            subject: f"{facts.key_id}/{facts.session_id}"
+            for subject, facts in answers
+            if isinstance(facts, AnswerFacts) and facts.session_id
         }
-        disliked = {each.subject for each in opinions if each.facts.get("rating") == "down"}
+        disliked = {
+            subject for subject, facts in opinions if isinstance(facts, FeedbackFacts) and facts.rating == "down"
+        }
         cited: dict[str, set[str]] = {}
-        for each in retrievals:
+        for subject, facts in retrievals:
             # An answer that is given again from the cache is no other opinion.
-            if each.subject not in disliked and not each.facts.get("cached"):
-                found = {str(one["document_id"]) for one in each.facts.get("cited", ())}
-                cited.setdefault(sessions.get(each.subject, each.subject), set()).update(found)
+            if isinstance(facts, RetrievalFacts) and subject not in disliked and not facts.cached:
+                found = {each.document_id for each in facts.cited}
+                cited.setdefault(sessions.get(subject, subject), set()).update(found)
         return [frozenset(documents) for documents in cited.values() if documents]
 
     async def _latest(self, tenant: str, groups: frozenset[str], kind: str) -> list[EventRecord]:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping
 
 from mainspring.core.errors import Overloaded, StoreError
+from mainspring.core.facts.operations import RefusalsFacts
 from mainspring.core.path import Layer
 from mainspring.core.types import (
     ChatRequest,
@@ -99,9 +100,8 @@ class _Refusals:
                 at=now,
                 tenant=tenant,
                 trace_id=trace_id,
-                kind="refusals",
                 subject="",
-                facts={"application": model, "error": code, "count": count},
+                facts=RefusalsFacts(application=model, error=code, count=count),
             )
             for (tenant, model, code), (count, trace_id) in waiting.items()
         ]

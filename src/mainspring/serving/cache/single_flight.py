@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import AsyncGenerator, Awaitable, Callable
 
 import mainspring.serving.cache.stored_answers as stored
 from mainspring.core.errors import DeadlineExceeded, EngineError
+from mainspring.core.facts.calls import CallFacts
+from mainspring.core.facts.retrievals import RetrievalFacts
 from mainspring.core.types import Allowance, Context, Event, EventRecord, Finish, Head, Response, Usage
 from mainspring.serving.ring.background import Background
 from mainspring.serving.ring.ports import EventLog
@@ -37,7 +38,7 @@ class SingleFlight:
         self.events: list[Event] = []
         self.closing: list[Event] = []
         self.head: Head | None = None
-        self.retrieved: list[Mapping[str, Any]] = []
+        self.retrieved: list[RetrievalFacts] = []
         self._allowance = allowance
         self._background = background
         self._log = log
@@ -101,7 +102,9 @@ class SingleFlight:
         self._done = True
         if self._error is not None:
             self._forget()
-        self.retrieved = [record.facts for record in self._allowance.records if record.kind == "retrieval"]
+        self.retrieved = [
+            record.facts for record in self._allowance.records if isinstance(record.facts, RetrievalFacts)
+        ]
         if self._listeners:
             self._payer = self._listeners[0]
             self._charge(self._payer.context)
@@ -178,8 +181,8 @@ def _paid_by(record: EventRecord, payer: Context) -> EventRecord:
     if record.trace_id == payer.trace.trace_id:
         return record
     facts = record.facts
-    if record.kind == "call":
-        facts = {**facts, "key_id": payer.principal.key_id}
+    if isinstance(facts, CallFacts):
+        facts = dataclasses.replace(facts, key_id=payer.principal.key_id)
     return dataclasses.replace(record, trace_id=payer.trace.trace_id, facts=facts)
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mainspring.core import cards
+from mainspring.core.facts.retrievals import RetrievalFacts
 from mainspring.core.types import (
     Answered,
     Citation,
@@ -42,16 +43,16 @@ class Answer:
 
     head: Head
     events: list[Event]
-    retrieved: list[dict[str, Any]]
+    retrieved: list[RetrievalFacts]
 
 
-def encode(head: Head, events: list[Event], retrieved: Sequence[Mapping[str, Any]] = ()) -> bytes:
+def encode(head: Head, events: list[Event], retrieved: Sequence[RetrievalFacts] = ()) -> bytes:
     """Bytes that ``decode`` reads. Progress events are omitted: a replay has none."""
     rows = [
         [type(event).__name__, dataclasses.asdict(event)] for event in _joined(events) if type(event).__name__ in _KINDS
     ]
     content = {"version": VERSION, "model": head.model, "arm": head.arm, "events": rows}
-    whole = cards.scrubbed({**content, "retrieved": [dict(facts) for facts in retrieved]})
+    whole = cards.scrubbed({**content, "retrieved": [facts.plain() for facts in retrieved]})
     return json.dumps(whole).encode()
 
 
@@ -61,10 +62,14 @@ def decode(value: bytes) -> Answer | None:
     if content["version"] != VERSION:
         return None
     events = [_event(kind, fields) for kind, fields in content["events"]]
-    return Answer(Head(content["model"], arm=content["arm"]), events, content["retrieved"])
+    return Answer(
+        Head(content["model"], arm=content["arm"]),
+        events,
+        [RetrievalFacts.from_json(facts) for facts in content["retrieved"]],
+    )
 
 
-def note(context: Context, retrieved: Iterable[Mapping[str, Any]]) -> None:
+def note(context: Context, retrieved: Iterable[RetrievalFacts]) -> None:
     """Add the retrievals of a replayed answer to the facts of its receiver: its events are as restricted as the first
     one's, and are erased with its sources."""
     for facts in retrieved:
@@ -73,9 +78,8 @@ def note(context: Context, retrieved: Iterable[Mapping[str, Any]]) -> None:
             at=time.time(),
             tenant=context.principal.tenant,
             trace_id=context.trace.trace_id,
-            kind="retrieval",
             subject="",
-            facts={**facts, "cached": True},
+            facts=dataclasses.replace(facts, cached=True),
             consent=context.consent,
             retention=context.retention,
         )

@@ -55,7 +55,7 @@ class GuardTurns(Layer):
         else:
             with self._tracing.span("guard", context) as span:
                 found = await decided(policy, said, self._detect, span.context)
-                tell(span, [each.facts() for each in found])
+                tell(span, found)
         note(context, found, "input", "conversation", self._metrics)
         refused = [each for each in found if each.action == "refuse" and not each.dry_run]
         if refused:

@@ -12,6 +12,7 @@ import mainspring.serving.guard.tools as tool_guard
 import mainspring.serving.guard.untrusted as untrusted
 import mainspring.serving.judge.language as language
 from mainspring.core.errors import GuardRefused
+from mainspring.core.facts.guards import GuardFacts
 from mainspring.core.path import Layer
 from mainspring.core.types import (
     ChatRequest,
@@ -89,7 +90,8 @@ class GuardInput(Layer):
             with self._tracing.span("guard", context) as span:
                 noted = len(context.allowance.records)
                 request = await self._checked(policy, request, span.context, placeholders)
-                tell(span, [each.facts for each in context.allowance.records[noted:] if each.kind == "guard"])
+                told = [each.facts for each in context.allowance.records[noted:]]
+                tell(span, [each for each in told if isinstance(each, GuardFacts)])
         if placeholders:
             # A cache of shown answers must not store this one.
             context.allowance.private = True

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from mainspring.core.errors import MainspringError
+from mainspring.core.facts.guards import GuardFacts
 from mainspring.core.settings.guards.answers import AnswersSettings
 from mainspring.core.settings.guards.limits import LanguageLimits, LengthLimits, TopicLimits
 from mainspring.core.settings.guards.tools import ToolsSettings
@@ -38,7 +39,7 @@ class GuardDecision(Protocol):
     @property
     def dry_run(self) -> bool: ...
 
-    def facts(self) -> Mapping[str, Any]: ...
+    def facts(self, stage: str, role: str, application: str = "", replay_of: str = "") -> GuardFacts: ...
 
 
 class CheckedAnswer(Protocol):
@@ -218,28 +219,25 @@ class GuardMetrics(Protocol):
 
 def note(context: Context, decisions: Sequence[GuardDecision], stage: str, role: str, metrics: GuardMetrics) -> None:
     """Leave ``decisions`` for the settling commit, one event each, about the answer that will be recorded."""
-    of = {"application": context.allowance.application} if context.allowance.application else {}
-    again = {"replay_of": context.replay} if context.replay else {}
     for decision in decisions:
-        if not again:
+        if not context.replay:
             metrics.guard(decision.guard, decision.action, decision.kind, decision.count)
         record = EventRecord(
             id=ids.new("evt_"),
             at=time.time(),
             tenant=context.principal.tenant,
             trace_id=context.trace.trace_id,
-            kind="guard",
             subject="",
-            facts={"stage": stage, "role": role, **of, **decision.facts(), **again},
+            facts=decision.facts(stage, role, context.allowance.application, context.replay),
             consent=context.consent,
             retention=context.retention,
         )
         context.allowance.records.append(record)
 
 
-def tell(span: Span, facts: Sequence[Mapping[str, Any]]) -> None:
+def tell(span: Span, decisions: Sequence[GuardDecision | GuardFacts]) -> None:
     """What guards decided, on the span of what they looked at; of a trace with a refusal all is kept."""
-    if facts:
-        span.set("mainspring.guard.findings", [f"{each['guard']} {each['action']} {each['kind']}" for each in facts])
-        if any(each["action"] == "refuse" and not each.get("dry_run") for each in facts):
+    if decisions:
+        span.set("mainspring.guard.findings", [f"{each.guard} {each.action} {each.kind}" for each in decisions])
+        if any(each.action == "refuse" and not each.dry_run for each in decisions):
             span.keep("guard")

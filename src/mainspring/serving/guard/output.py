@@ -153,7 +153,7 @@ class GuardOutput(Layer):
     def _note(self, context: Context, decisions: Sequence[GuardDecision], span: Span | None) -> None:
         note(context, decisions, "output", "assistant", self._metrics)
         if span is not None:
-            tell(span, [each.facts() for each in decisions])
+            tell(span, decisions)
 
     async def _asked_again(self, request: ChatRequest, context: Context, wrong: str) -> ChatRequest:
         """``request`` with what was wrong with the answer: an application is told, a model reads it."""

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import mainspring.serving.money.cost_anomalies as anomaly
 from mainspring.core.errors import Conflict, MainspringError
+from mainspring.core.facts.operations import ANOMALY, CostFacts
 from mainspring.core.types import EventRecord
 from mainspring.serving.money.cost_anomalies import HISTORY, HOUR, Anomaly
 from mainspring.serving.ring.ports import EventLog
@@ -87,16 +88,16 @@ class CostWatch:
         return told
 
     async def _tell(self, tenant: str, model: str, found: Anomaly) -> bool:
-        facts = {
-            "signal": "cost_anomaly",
-            "model": model,
-            "hour": time.strftime("%Y-%m-%dT%H:00Z", time.gmtime(found.hour * HOUR)),
-            "cost_nanousd": found.cost,
-            "expected_nanousd": found.expected,
-            "score": found.score,
-        }
+        facts = CostFacts(
+            signal=ANOMALY,
+            model=model,
+            hour=time.strftime("%Y-%m-%dT%H:00Z", time.gmtime(found.hour * HOUR)),
+            cost_nanousd=found.cost,
+            expected_nanousd=found.expected,
+            score=found.score,
+        )
         digest = hashlib.sha256(f"{tenant}\0{model}\0{found.hour}".encode()).hexdigest()[:24]
-        record = EventRecord(f"evt_cost_{digest}", time.time(), tenant, "", "cost", model, facts)
+        record = EventRecord(f"evt_cost_{digest}", time.time(), tenant, "", model, facts)
         try:
             await self._events.append(record)
         except Conflict:

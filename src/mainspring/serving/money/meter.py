@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import mainspring.serving.admit.token_estimate as estimate
 import mainspring.serving.money.prefix_cache_advice as advice
 from mainspring.core.errors import DeadlineExceeded
+from mainspring.core.facts.calls import CallFacts, RouteFacts
 from mainspring.core.path import Layer
 from mainspring.core.settings.serving.routing import RESERVED
 from mainspring.core.types import (
@@ -225,46 +226,40 @@ class Meter(Layer):
         price: Price,
     ) -> EventRecord:
         allowance = call.context.allowance
-        facts: dict[str, Any] = {
-            "model": self._model,
-            "provider": self._provider,
-            "operation": operation(call.request),
-            "prompt_tokens": usage.prompt_tokens,
-            "completion_tokens": usage.completion_tokens,
-            "cached_tokens": usage.cached_tokens,
-            "cost_nanousd": usage.cost_nanousd,
-            "duration_s": round(duration, 6),
-            "ttft_s": None if ttft is None else round(ttft, 6),
-            "finish": reasons,
-            "depth": call.context.depth,
-            "key_id": call.context.principal.key_id,
-            "application": allowance.application,
-            "price": self._tariff.facts(price, usage.prompt_tokens, allowance.rate),
-        }
-        facts |= _prefix(call)
-        if saved := price.saved(usage):
-            facts["saved_nanousd"] = saved
-        if not self._tariff.priced:
-            facts["unpriced"] = True
-        if call.usage is None and usage != Usage():
-            facts["estimated"] = True
-        # Where the trace of the call has its span.
-        facts["span_id"] = call.span.context.trace.span_id
-        if call.context.arms:
-            facts["arms"] = dict(call.context.arms)
-        if (routed := call.context.routed) is not None:
-            facts["route"] = {"id": routed.id, "asked": routed.asked}
-        if call.replica:
-            facts["replica"] = call.replica
-        if code:
-            facts["error"] = code
-        context = call.context
+        context, routed = call.context, call.context.routed
+        prefix, prefix_tokens = _prefix(call)
+        facts = CallFacts(
+            model=self._model,
+            provider=self._provider,
+            operation=operation(call.request),
+            prompt_tokens=usage.prompt_tokens,
+            completion_tokens=usage.completion_tokens,
+            cached_tokens=usage.cached_tokens,
+            cost_nanousd=usage.cost_nanousd,
+            duration_s=round(duration, 6),
+            ttft_s=None if ttft is None else round(ttft, 6),
+            finish=reasons,
+            depth=context.depth,
+            key_id=context.principal.key_id,
+            application=allowance.application,
+            price=self._tariff.facts(price, usage.prompt_tokens, allowance.rate),
+            prefix=prefix,
+            prefix_tokens=prefix_tokens,
+            saved_nanousd=price.saved(usage),
+            unpriced=not self._tariff.priced,
+            estimated=call.usage is None and usage != Usage(),
+            # Where the trace of the call has its span.
+            span_id=call.span.context.trace.span_id,
+            arms=dict(context.arms) if context.arms else None,
+            route=None if routed is None else RouteFacts(id=routed.id, asked=routed.asked),
+            replica=call.replica,
+            error=code,
+        )
         return EventRecord(
             id=ids.new("evt_"),
             at=call.at,
             tenant=context.principal.tenant,
             trace_id=context.trace.trace_id,
-            kind="call",
             subject="",
             facts=facts,
             content=self._assembled(call.request) if self._assembled is not None and call.committed else None,
@@ -273,14 +268,15 @@ class Meter(Layer):
         )
 
 
-def _prefix(call: _Call) -> dict[str, Any]:
-    """With what a call begins, keyed by the tenant: it tells which calls begin alike, and not what with."""
+def _prefix(call: _Call) -> tuple[str, int]:
+    """With what a call begins, keyed by the tenant, and its tokens: it tells which calls begin alike, and not what
+    with."""
     if (kept := advice.prefix_tokens(call.request)) is None:
-        return {}
+        return "", 0
     text, tokens = kept
     key = hashlib.sha256(call.context.principal.tenant.encode()).digest()
     digest = hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8, key=key)
-    return {"prefix_tokens": tokens, "prefix": digest.hexdigest()}
+    return digest.hexdigest(), tokens
 
 
 def _asked(request: Request) -> dict[str, Any]:

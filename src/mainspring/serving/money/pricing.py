@@ -6,8 +6,8 @@ import dataclasses
 import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
+from mainspring.core.facts.calls import PriceFacts
 from mainspring.core.types import Usage
 
 MILLION = 1_000_000
@@ -143,12 +143,13 @@ class Tariff:
         # Before a rate of its own began, the standard one counted.
         return self.price(at) if rate in self.rates else periods[0].price
 
-    def facts(self, price: Price, prompt_tokens: int, rate: str = "") -> dict[str, Any]:
+    def facts(self, price: Price, prompt_tokens: int, rate: str = "") -> PriceFacts:
         """What a ledger line says about its price, in nano-US-dollars a million tokens."""
         price = price.for_prompt(prompt_tokens)
-        facts: dict[str, Any] = {"source": self.source, "input": price.input, "output": price.output}
-        if price.cached_input is not None:
-            facts["cached_input"] = price.cached_input
-        if rate in self.rates:
-            facts["rate"] = rate
-        return facts
+        return PriceFacts(
+            source=self.source,
+            input=price.input,
+            output=price.output,
+            cached_input=price.cached_input,
+            rate=rate if rate in self.rates else "",
+        )

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from mainspring.core import cards, private_files
+from mainspring.core.facts.guards import GuardFacts
+from mainspring.core.facts.retrievals import RetrievalFacts
 from mainspring.core.settings import TelemetrySettings
 from mainspring.core.types import ChatRequest, CompletionRequest, Context, EventRecord, Head, Request, RerankRequest
 from mainspring.telemetry.logs import REQUESTS, extra
@@ -89,15 +91,15 @@ class Journal:
 def noted(records: Sequence[EventRecord]) -> dict[str, Any]:
     """What guards decided and which documents were found."""
     found: dict[str, Any] = {"guard_triggered": False}
-    guards = [each.facts for each in records if each.kind == "guard"]
+    guards = [facts for each in records if isinstance(facts := each.facts, GuardFacts)]
     if guards:
-        found["guard_triggered"] = any(not facts.get("dry_run") for facts in guards)
-        found["guards"] = [f"{facts['stage']} {facts['guard']} {facts['action']} {facts['kind']}" for facts in guards]
-    retrievals = [each.facts for each in records if each.kind == "retrieval"]
+        found["guard_triggered"] = any(not facts.dry_run for facts in guards)
+        found["guards"] = [f"{facts.stage} {facts.guard} {facts.action} {facts.kind}" for facts in guards]
+    retrievals = [facts for each in records if isinstance(facts := each.facts, RetrievalFacts)]
     if retrievals:
-        names = [hit["document_id"] for facts in retrievals for hit in facts.get("hits", ())]
+        names = [hit.document_id for facts in retrievals for hit in facts.hits]
         found["documents"] = list(dict.fromkeys(names))[:_MOST_DOCUMENTS]
-        found["unsupported"] = any(facts.get("refused") for facts in retrievals)
+        found["unsupported"] = any(facts.refused for facts in retrievals)
     return found
 
 

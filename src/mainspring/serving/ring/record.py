@@ -14,6 +14,7 @@ from typing import Any
 import mainspring.serving.ring.request_snapshot as kept
 from mainspring.core import cards
 from mainspring.core.errors import MainspringError
+from mainspring.core.facts.answers import AnswerFacts, GivenFacts, PromptFacts, ReplayFacts
 from mainspring.core.path import Answer, Layer
 from mainspring.core.types import (
     TOKEN,
@@ -26,6 +27,7 @@ from mainspring.core.types import (
     Finish,
     Head,
     Message,
+    PromptUse,
     Request,
     RerankRequest,
     Responder,
@@ -42,10 +44,6 @@ from mainspring.stores.sql import ids
 # Sentences that a model wrote over sources, by the result of the support check.
 CHECKED = ("supported", "unsupported")
 _log = logging.getLogger(__name__)
-
-
-VERSION = 2
-"""Of answer events: from 2 on the sampling, the tools and the options of a request are kept."""
 
 
 class _Book:
@@ -177,14 +175,13 @@ def _status(book: _Book) -> str:
 
 def _stamped(book: _Book) -> list[EventRecord]:
     """The waiting records, now about this answer; without their text where the caller asked for that."""
-    waiting = book.context.allowance.records
-    records = [dataclasses.replace(record, subject=record.subject or book.answer_id) for record in waiting]
+    waiting, stored = book.context.allowance.records, _stored(book.request)
+    records = [record.about(book.answer_id, kept=stored) for record in waiting]
     waiting.clear()
     if replayed := book.context.replay:
         # Statistics about user traffic leave these out.
-        records = [dataclasses.replace(record, facts={**record.facts, "replay_of": replayed}) for record in records]
-    if not _stored(book.request):
-        records = [dataclasses.replace(record, content=None) for record in records]
+        marked = (dataclasses.replace(record.facts, replay_of=replayed) for record in records)
+        records = [dataclasses.replace(record, facts=facts) for record, facts in zip(records, marked, strict=True)]
     return records
 
 
@@ -195,10 +192,9 @@ def _answer_record(book: _Book, answer: Answer) -> EventRecord:
         at=book.at,
         tenant=context.principal.tenant,
         trace_id=context.trace.trace_id,
-        kind="replay" if context.replay else "answer",
         subject=book.answer_id,
         parent_id=context.replay or None,
-        version=VERSION,
+        version=GivenFacts.VERSION,
         facts=_facts(book, answer),
         content=_content(book, answer) if _stored(book.request) else None,
         consent=context.consent,
@@ -207,58 +203,52 @@ def _answer_record(book: _Book, answer: Answer) -> EventRecord:
     )
 
 
-def _facts(book: _Book, answer: Answer) -> dict[str, Any]:
-    spent, now = book.context.allowance.spent, time.perf_counter()
-    facts: dict[str, Any] = {
-        "status": _status(book),
-        "operation": operation(book.request),
-        "requested": book.request.model,
-        "model": answer.head.model,
-        "key_id": book.context.principal.key_id,
-        "cache": answer.head.cache,
-        "prompt_tokens": answer.usage.prompt_tokens,
-        "completion_tokens": answer.usage.completion_tokens,
-        "spent_tokens": spent.total_tokens,
-        "cost_nanousd": spent.cost_nanousd,
-        "finish": [choice.finish for choice in answer.choices],
-        "citations": len(answer.citations),
-        "missing": len(answer.missing),
-        "conflicts": len(answer.contradictions),
-        **({} if answer.answered is None else {"answered": answer.answered}),
-        "duration_s": round(now - book.started, 6),
-        "ttft_s": None if book.first is None else round(book.first - book.started, 6),
-    }
-    if checked := [event.grounds for event in book.events if type(event) is Text and event.grounds in CHECKED]:
-        facts |= {"sentences": len(checked), "unsupported": checked.count("unsupported")}
-    if answer.usage.saved_nanousd:
-        facts["saved_nanousd"] = answer.usage.saved_nanousd
-    facts |= {name: value for name in ("arm", "replica", "instead") if (value := getattr(answer.head, name))}
-    if book.context.principal.key_id.startswith(TOKEN):
-        # For a key the name is looked up; for a token only this record has it.
-        facts["groups"] = sorted(real(book.context.principal.groups))
-    asked = book.context.regions, book.context.principal.reach.regions
-    if any(asked):
+def _facts(book: _Book, answer: Answer) -> GivenFacts:
+    context, request, head, now = book.context, book.request, answer.head, time.perf_counter()
+    spent, principal, status = context.allowance.spent, context.principal, _status(book)
+    checked = [event.grounds for event in book.events if type(event) is Text and event.grounds in CHECKED]
+    regions = context.regions, principal.reach.regions
+    chat = request if isinstance(request, ChatRequest) else None
+    drawn = kept.sampling(request.sampling) if isinstance(request, ChatRequest | CompletionRequest) else None
+    return (ReplayFacts if context.replay else AnswerFacts)(
+        status=status,
+        operation=operation(request),
+        requested=request.model,
+        model=head.model,
+        key_id=principal.key_id,
+        cache=head.cache,
+        prompt_tokens=answer.usage.prompt_tokens,
+        completion_tokens=answer.usage.completion_tokens,
+        spent_tokens=spent.total_tokens,
+        cost_nanousd=spent.cost_nanousd,
+        finish=[choice.finish for choice in answer.choices],
+        citations=len(answer.citations),
+        missing=len(answer.missing),
+        conflicts=len(answer.contradictions),
+        answered=answer.answered,
+        duration_s=round(now - book.started, 6),
+        ttft_s=None if book.first is None else round(book.first - book.started, 6),
+        sentences=len(checked) if checked else None,
+        unsupported=checked.count("unsupported") if checked else None,
+        saved_nanousd=answer.usage.saved_nanousd,
+        arm=head.arm,
+        replica=head.replica,
+        instead=head.instead,
+        # For a key they are looked up; for a token only this record has them.
+        groups=sorted(real(principal.groups)) if principal.key_id.startswith(TOKEN) else None,
         # Later processing of the event respects them, too.
-        facts["regions"] = [sorted(each) for each in asked]
-    if isinstance(book.request, ChatRequest) and book.request.session_id is not None:
-        facts["session_id"] = book.request.session_id
-    if isinstance(book.request, ChatRequest) and book.request.previous is not None:
-        facts["previous"] = book.request.previous
-    if isinstance(book.request, ChatRequest) and (use := book.request.prompt) is not None:
-        facts["prompt"] = {
-            "name": use.name,
-            "version": use.version,
-            "sha256": use.sha256,
-            "wanted": use.wanted,
-            "default": use.default,
-        }
-    if isinstance(book.request, ChatRequest | CompletionRequest) and (drawn := kept.sampling(book.request.sampling)):
-        facts["sampling"] = drawn
-    if book.request.user is not None:
-        facts["user"] = book.request.user
-    if _status(book) == "failed":
-        facts["error"] = error_code(book.error)
-    return facts
+        regions=[sorted(each) for each in regions] if any(regions) else None,
+        session_id=chat.session_id if chat is not None else None,
+        previous=chat.previous if chat is not None else None,
+        prompt=_prompt(chat.prompt) if chat is not None and chat.prompt is not None else None,
+        sampling=drawn or None,
+        user=request.user,
+        error=error_code(book.error) if status == "failed" else "",
+    )
+
+
+def _prompt(use: PromptUse) -> PromptFacts:
+    return PromptFacts(name=use.name, version=use.version, sha256=use.sha256, wanted=use.wanted, default=use.default)
 
 
 def _content(book: _Book, answer: Answer) -> str:

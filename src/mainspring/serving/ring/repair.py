@@ -14,6 +14,7 @@ from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 from mainspring.core.errors import InvalidRequest, UnfitAnswer, Unsupported
+from mainspring.core.facts.operations import RepairFacts
 from mainspring.core.path import Answer, Layer, collect
 from mainspring.core.types import (
     ChatRequest,
@@ -174,14 +175,8 @@ class _Run:
             at=time.time(),
             tenant=context.principal.tenant,
             trace_id=context.trace.trace_id,
-            kind="repair",
             subject="",
-            facts={
-                "model": self._model,
-                "outcome": outcome,
-                "rounds": len(self._problems),
-                "problems": self._problems,
-            },
+            facts=RepairFacts(model=self._model, outcome=outcome, rounds=len(self._problems), problems=self._problems),
             consent=context.consent,
             retention=context.retention,
         )

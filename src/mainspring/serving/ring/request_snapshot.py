@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mainspring.core.errors import Conflict
+from mainspring.core.facts.answers import GivenFacts
 from mainspring.core.types import ChatRequest, Grammar, Message, Sampling, Tool, ToolCall
 from mainspring.serving.memory.layer import NOTED, NOTES, RECALLED
 from mainspring.stores.sql import rows
@@ -72,18 +73,18 @@ def sent(said: Sequence[Message], turn: Sequence[Message]) -> list[dict[str, Any
     return found
 
 
-def restored_sampling(facts: Mapping[str, Any], grammar: Mapping[str, Any] | None) -> Sampling:
+def restored_sampling(facts: GivenFacts, grammar: Mapping[str, Any] | None) -> Sampling:
     """The sampling that was recorded."""
-    given = dict(facts.get("sampling", {}))
+    given = dict(facts.sampling or {})
     if "stop" in given:
         given["stop"] = tuple(given["stop"])
     return Sampling(**given, grammar=None if grammar is None else Grammar(**grammar))
 
 
-def message(facts: Mapping[str, Any]) -> Message:
+def message(kept: Mapping[str, Any]) -> Message:
     """A message that was kept as JSON."""
-    calls = tuple(ToolCall(**call) for call in facts.get("tool_calls", ()))
-    return Message(facts["role"], facts.get("content", ""), facts.get("name"), calls, facts.get("tool_call_id"))
+    calls = tuple(ToolCall(**call) for call in kept.get("tool_calls", ()))
+    return Message(kept["role"], kept.get("content", ""), kept.get("name"), calls, kept.get("tool_call_id"))
 
 
 def references(content: Mapping[str, Any]) -> list[str]:
@@ -118,16 +119,16 @@ def restored_messages(content: Mapping[str, Any], texts: Mapping[str, str]) -> t
     return tuple(found), [f"the {each} of the earlier conversation that the model was shown" for each in made]
 
 
-def restored(facts: Mapping[str, Any], content: Mapping[str, Any], messages: Sequence[Message]) -> ChatRequest:
+def restored(facts: GivenFacts, content: Mapping[str, Any], messages: Sequence[Message]) -> ChatRequest:
     """The recorded request, in no session, over ``messages``."""
     tools = tuple(Tool(**tool) for tool in content.get("tools", ()))
     return ChatRequest(
-        model=facts["requested"],
+        model=facts.requested,
         messages=tuple(messages),
         sampling=restored_sampling(facts, content.get("grammar")),
         tools=tools,
         tool_choice=content.get("tool_choice", _REQUEST.tool_choice),
         parallel_tool_calls=content.get("parallel_tool_calls", True),
-        user=facts.get("user"),
+        user=facts.user,
         options=content.get("options", {}),
     )

@@ -9,6 +9,7 @@ import time
 from typing import Protocol
 
 from mainspring.core.errors import MainspringError
+from mainspring.core.facts.calls import UNCHARGED, CallFacts
 from mainspring.core.path import collect
 from mainspring.core.settings.serving.routing import ShadowArm
 from mainspring.core.types import (
@@ -23,7 +24,6 @@ from mainspring.core.types import (
 from mainspring.serving.ring.ports import EventLog
 from mainspring.serving.ring.record import error_code
 from mainspring.serving.route.fallback import named
-from mainspring.stores.money.ledger import UNCHARGED
 
 _log = logging.getLogger(__name__)
 
@@ -94,5 +94,6 @@ class Shadows:
 
 
 def _uncharged(record: EventRecord, text: str | None) -> EventRecord:
-    content = text if record.kind == "call" else record.content
-    return dataclasses.replace(record, facts={**record.facts, "charged": UNCHARGED}, content=content)
+    if not isinstance(record.facts, CallFacts):
+        return record
+    return dataclasses.replace(record, facts=dataclasses.replace(record.facts, charged=UNCHARGED), content=text)

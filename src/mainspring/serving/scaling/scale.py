@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from mainspring.core.errors import EngineError, InvalidRequest
+from mainspring.core.facts.operations import ScalingFacts
 from mainspring.core.path import Layer
 from mainspring.core.settings.serving.scaling import ScaledModel, ScalingPlan
 from mainspring.core.types import (
@@ -161,7 +162,7 @@ class _Run:
         found = extract.answer(text, self._plan.answer)
         if hidden:
             yield Text(text if found is None else found)
-        self._note({"answers": int(found is not None)})
+        self._note(answers=int(found is not None))
         yield Finish(reason)
 
     async def chosen(self, first: Response, width: int, count: int) -> AsyncGenerator[Event, None]:
@@ -179,18 +180,21 @@ class _Run:
             candidates = grown.ends
         if not candidates:
             raise EngineError("none of the candidates came to an end")
+        votes: int | None = None
+        answers: int | None = None
+        score: float | None = None
         if plan.method == "self_consistency":
-            best, told, facts = _majority(candidates)
+            best, told, votes, answers = _majority(candidates)
         else:
             if plan.method == "best_of":
                 await sampler.score(candidates)
             best = max(candidates, key=lambda each: (each.answer is not None, each.score))
             told = f"{plan.method}: the best of {len(candidates)} by {plan.score}"
-            facts = {"score": round(best.score, 4)}
+            score = round(best.score, 4)
         for event in self._shown(best):
             yield event
         yield Notice("scaling", told)
-        self._note({"candidates": len(candidates), **facts})
+        self._note(candidates=len(candidates), answers=answers, votes=votes, score=score)
         yield sampler.spent.usage
         yield Finish("length" if best.finish == "length" else "stop")
 
@@ -200,30 +204,44 @@ class _Run:
             return [*events, Text(best.text)]
         return [*events, Reasoning(best.text), Text(best.answer)]
 
-    def _note(self, facts: dict[str, Any]) -> None:
+    def _note(
+        self,
+        *,
+        candidates: int | None = None,
+        answers: int | None = None,
+        votes: int | None = None,
+        score: float | None = None,
+    ) -> None:
         context, spent = self._context, self._sampler.spent
         record = EventRecord(
             id=ids.new("evt_"),
             at=time.time(),
             tenant=context.principal.tenant,
             trace_id=context.trace.trace_id,
-            kind="scaling",
             subject="",
-            facts={"method": self._plan.method, "calls": max(1, spent.calls), **facts},
+            facts=ScalingFacts(
+                method=self._plan.method,
+                calls=max(1, spent.calls),
+                candidates=candidates,
+                answers=answers,
+                votes=votes,
+                score=score,
+            ),
             consent=context.consent,
             retention=context.retention,
         )
         context.allowance.records.append(record)
 
 
-def _majority(candidates: Sequence[AnswerCandidate]) -> tuple[AnswerCandidate, str, dict[str, Any]]:
-    """The first candidate with the answer that most gave; of answers with as many votes the earliest."""
+def _majority(candidates: Sequence[AnswerCandidate]) -> tuple[AnswerCandidate, str, int, int | None]:
+    """The first candidate with the answer that most gave (of answers with as many votes the earliest), what is told of
+    it, its votes, and how many answers there are."""
     votes: dict[str, list[AnswerCandidate]] = defaultdict(list)
     for each in candidates:
         if each.answer is not None:
             votes[each.answer].append(each)
     if not votes:
-        return candidates[0], f"self_consistency: no answer was found in {len(candidates)} candidates", {"votes": 0}
+        return candidates[0], f"self_consistency: no answer was found in {len(candidates)} candidates", 0, None
     won = max(votes.values(), key=len)
     told = f"self_consistency: {len(won)} of {len(candidates)} agree on {won[0].answer}"
-    return won[0], told, {"votes": len(won), "answers": len(votes)}
+    return won[0], told, len(won), len(votes)

@@ -119,17 +119,17 @@ class RedisSimilar:
         found = []
         now = time.time()
         for entry_id, values in rows:
-            facts = dict(zip(_FIELDS, values, strict=True))
-            kept = np.frombuffer(facts["vector"], np.float32)
+            entry = dict(zip(_FIELDS, values, strict=True))
+            kept = np.frombuffer(entry["vector"], np.float32)
             question = Question(
                 entry_id.decode(),
-                facts["scope"].decode(),
-                facts["tenant"].decode(),
-                facts["question"].decode(),
-                facts["answer"].decode(),
+                entry["scope"].decode(),
+                entry["tenant"].decode(),
+                entry["question"].decode(),
+                entry["answer"].decode(),
                 kept,
-                float(facts["expires_at"]),
-                float(facts["at"]),
+                float(entry["expires_at"]),
+                float(entry["at"]),
             )
             if question.expires_at > now and kept.shape == unit.shape:
                 # The set itself compares vectors in eight bits.

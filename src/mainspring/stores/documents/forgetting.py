@@ -8,13 +8,14 @@ the next to start acts on them.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
 import mainspring.stores.sql.rows as rows
+from mainspring.core.facts.retrievals import RetrievalFacts
 from mainspring.stores.documents.records import Collection
 from mainspring.stores.schema import documents, events, files, forgetting
 from mainspring.stores.sql.database import Database
@@ -122,7 +123,7 @@ class PendingErasure:
                 sa.or_(*(events.c.facts.contains(name, autoescape=True) for name in part)),
             )
             for row in await self._select(query):
-                if names & _made_of(rows.load(row.facts)):
+                if names & _made_of(RetrievalFacts.from_json(rows.load(row.facts))):
                     found[row.subject] = None
         return list(found)
 
@@ -130,9 +131,9 @@ class PendingErasure:
         return await self._database.read(lambda connection: connection.execute(query).all())
 
 
-def _made_of(facts: Mapping[str, Any]) -> set[str]:
+def _made_of(facts: RetrievalFacts) -> set[str]:
     """The documents (and their collections) whose text an answer may have."""
-    made_of = {str(each["document_id"]) for each in facts.get("cited", ())}
-    if facts.get("mode") != "extractive":
-        made_of |= {str(each["document_id"]) for each in facts.get("hits", ())}
-    return made_of | {str(each) for each in facts.get("collections", ())} if made_of else made_of
+    made_of = {each.document_id for each in facts.cited}
+    if facts.mode != "extractive":
+        made_of |= {each.document_id for each in facts.hits}
+    return made_of | set(facts.collections) if made_of else made_of

@@ -14,6 +14,8 @@ from typing import Any, Literal, TypeVar, get_args
 import sqlalchemy as sa
 
 from mainspring.core.errors import InvalidRequest
+from mainspring.core.facts.answers import AnswerFacts
+from mainspring.core.facts.base import name_of
 from mainspring.stores.schema import events, keys, sessions, turns
 from mainspring.stores.sql.row_access import RowAccess
 
@@ -97,7 +99,7 @@ def find(connection: sa.Connection, subject: Subject, upto: float, known: Held |
 def visible(connection: sa.Connection, tenant: str, groups: frozenset[str]) -> sa.ColumnElement[bool]:
     """Of answers: those whose asker's groups are all among ``groups``."""
     sight = RowAccess(connection, groups)
-    asker = sa.and_(keys.c.tenant == tenant, keys.c.id == sight.field(events.c.facts, "key_id"))
+    asker = sa.and_(keys.c.tenant == tenant, keys.c.id == sight.field(events.c.facts, name_of(AnswerFacts, "key_id")))
     beyond = sa.select(sa.literal(1)).select_from(keys).where(asker, ~sight.has_all(keys.c.groups))
     return ~beyond.correlate(events).exists()
 
@@ -126,9 +128,9 @@ def _named(connection: sa.Connection, subject: Subject, upto: float) -> sa.Selec
             # The second condition is what lets the index of named ones be used.
             return query.where(events.c.person == subject.id, events.c.person != "")
         case "session":
-            return query.where(field_of(events.c.facts, "session_id") == subject.id)
+            return query.where(field_of(events.c.facts, name_of(AnswerFacts, "session_id")) == subject.id)
         case "key":
-            return query.where(field_of(events.c.facts, "key_id") == subject.id)
+            return query.where(field_of(events.c.facts, name_of(AnswerFacts, "key_id")) == subject.id)
         case "tenant":
             return query
 
@@ -168,7 +170,7 @@ def _replayed(connection: sa.Connection, tenant: str, answers: Iterable[str], up
 
 def _continuing(connection: sa.Connection, tenant: str, answers: Iterable[str], upto: float) -> Iterator[sa.Row[Any]]:
     """The answers that continue one of ``answers`` by its id."""
-    previous = RowAccess(connection, frozenset()).field(events.c.facts, "previous")
+    previous = RowAccess(connection, frozenset()).field(events.c.facts, name_of(AnswerFacts, "previous"))
     known = set(answers)
     query = _answers(tenant, upto).add_columns(previous.label("previous")).where(previous.is_not(None))
     # Those that continue any are few; asking for each of many ids would read all facts once for each part of them.

@@ -12,9 +12,9 @@ import sqlalchemy as sa
 
 import mainspring.stores.events.contents as contents
 import mainspring.stores.sql.rows as rows
+from mainspring.core.facts.derived import Eraser
 from mainspring.stores.erase.data_subjects import parts
 from mainspring.stores.events.log import forget_verdicts
-from mainspring.stores.events.retained_facts import bare
 from mainspring.stores.schema import approvals, events, sessions, turns
 from mainspring.stores.sessions.turns import delete_turns
 
@@ -27,10 +27,11 @@ def answers(connection: sa.Connection, tenant: str, ids: Sequence[str]) -> dict[
     # First those, so that they are not looked at.
     changed, texts = forget_verdicts(connection, about), []
     found = connection.execute(
-        sa.select(events.c.id, events.c.facts, events.c.content_id, events.c.person).where(about)
+        sa.select(events.c.id, events.c.kind, events.c.facts, events.c.content_id, events.c.person).where(about)
     )
+    eraser = Eraser()
     for row in found.all():
-        facts = rows.dump(bare(rows.load(row.facts)))
+        facts = rows.dump(eraser.left(row.kind, rows.load(row.facts)))
         if row.content_id is None and row.person == "" and facts == row.facts:
             continue
         texts.append(row.content_id)

@@ -15,8 +15,10 @@ import mainspring.stores.erase.erasing as erasing
 import mainspring.stores.events.contents as contents
 import mainspring.stores.sql.jobs as jobs_store
 import mainspring.stores.sql.rows as rows
+from mainspring.core.facts.base import name_of
+from mainspring.core.facts.derived import Eraser
+from mainspring.core.facts.opinions import FeedbackFacts
 from mainspring.stores.documents.files import ANSWERS, REQUESTS
-from mainspring.stores.events.retained_facts import bare
 from mainspring.stores.schema import batches, erasures, events, files, jobs, sessions
 from mainspring.stores.work.batches import OVER
 
@@ -102,7 +104,7 @@ def _texts(connection: sa.Connection, before: float) -> dict[str, int]:
 def _comments(connection: sa.Connection, before: float) -> dict[str, int]:
     found = _piece(connection, "feedback", before, events.c.id, events.c.facts)
     for row in found:
-        facts = {**rows.load(row.facts), "comment": None}
+        facts = {**rows.load(row.facts), name_of(FeedbackFacts, "comment"): None}
         mine = sa.update(events).where(events.c.tenant == row.tenant, events.c.id == row.id)
         connection.execute(mine.values(facts=rows.dump(facts)))
     return _counted(found)
@@ -123,10 +125,11 @@ def _conversations(connection: sa.Connection, before: float) -> dict[str, int]:
 def _facts(connection: sa.Connection, before: float) -> dict[str, int]:
     contents.lock(connection)
     found = _piece(connection, "events", before, events.c.id, events.c.kind, events.c.facts, events.c.content_id)
+    eraser = Eraser()
     for row in found:
         mine = sa.and_(events.c.tenant == row.tenant, events.c.id == row.id)
         if row.kind in _MONEY:
-            values = {"facts": rows.dump(bare(rows.load(row.facts))), "person": "", "content_id": None}
+            values = {"facts": rows.dump(eraser.left(row.kind, rows.load(row.facts))), "person": "", "content_id": None}
             connection.execute(sa.update(events).where(mine).values(retention=BARE, **values))
         else:
             connection.execute(sa.delete(events).where(mine))

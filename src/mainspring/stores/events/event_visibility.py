@@ -9,9 +9,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from mainspring.stores.money.ledger import GIVEN_AGAIN
+from mainspring.core.facts.answers import GIVEN_AGAIN, AnswerFacts
+from mainspring.core.facts.base import name_of
+from mainspring.core.facts.retrievals import HitFacts, RetrievalFacts
 from mainspring.stores.schema import collections, documents, events, keys
 from mainspring.stores.sql.row_access import IN_COLLECTION, RowAccess
+
+_REPEATS = tuple(name_of(AnswerFacts, each) for each in ("cache", "session_id", "status"))
 
 
 def seen(connection: sa.Connection, groups: frozenset[str]) -> sa.ColumnElement[bool]:
@@ -24,7 +28,7 @@ def _came_upon_hidden(sight: RowAccess) -> sa.ColumnElement[bool]:
     retrieval, about = _retrieval()
     stores, hits = _found(sight, retrieval)
     store = sa.and_(collections.c.tenant == retrieval.c.tenant, collections.c.id == stores.c.value)
-    hit = documents.c.id == sight.field(hits.c.value, "document_id")
+    hit = documents.c.id == sight.field(hits.c.value, name_of(HitFacts, "document_id"))
     return sa.or_(
         _some(retrieval, stores, collections).where(about, store, ~sight.sees_collection()).exists(),
         _some(retrieval, stores, collections, documents, hits)
@@ -41,10 +45,10 @@ def _untold(sight: RowAccess) -> sa.ColumnElement[bool]:
     document = sa.and_(
         documents.c.tenant == retrieval.c.tenant,
         documents.c.collection_id == within.c.value,
-        documents.c.id == sight.field(hits.c.value, "document_id"),
+        documents.c.id == sight.field(hits.c.value, name_of(HitFacts, "document_id")),
     )
     answer, of_answer = _answer()
-    cache, session, status = (sight.field(answer.c.facts, name) for name in ("cache", "session_id", "status"))
+    cache, session, status = (sight.field(answer.c.facts, name) for name in _REPEATS)
     repeats = sa.or_(cache.in_(GIVEN_AGAIN), session.is_not(None), status != "completed")
     return sa.or_(
         _some(retrieval, stores).where(about, ~_some(collections).where(store).exists()).exists(),
@@ -55,9 +59,11 @@ def _untold(sight: RowAccess) -> sa.ColumnElement[bool]:
 
 def _asked_with_more(sight: RowAccess) -> sa.ColumnElement[bool]:
     answer, of_answer = _answer()
-    asker = sa.and_(keys.c.tenant == answer.c.tenant, keys.c.id == sight.field(answer.c.facts, "key_id"))
+    asker = sa.and_(
+        keys.c.tenant == answer.c.tenant, keys.c.id == sight.field(answer.c.facts, name_of(AnswerFacts, "key_id"))
+    )
     # Who came with a token has no row: its groups stand with the answer.
-    groups = sight.field(answer.c.facts, "groups")
+    groups = sight.field(answer.c.facts, name_of(AnswerFacts, "groups"))
     return sa.or_(
         _some(answer, keys).where(of_answer, asker, ~sight.has_all(keys.c.groups)).exists(),
         _some(answer).where(of_answer, groups.is_not(None), ~sight.has_all(groups)).exists(),
@@ -81,7 +87,9 @@ def _answer() -> tuple[sa.FromClause, sa.ColumnElement[bool]]:
 def _found(sight: RowAccess, retrieval: sa.FromClause) -> tuple[sa.TableValuedAlias, sa.TableValuedAlias]:
     """The ids of the collections that a retrieval came upon, and its hits."""
     facts = retrieval.c.facts
-    return sight.items(sight.field(facts, "collections")), sight.items(sight.field(facts, "hits"))
+    found = (sight.field(facts, name_of(RetrievalFacts, each)) for each in ("collections", "hits"))
+    stores, hits = (sight.items(each) for each in found)
+    return stores, hits
 
 
 def _some(*tables: sa.FromClause) -> sa.Select[Any]:

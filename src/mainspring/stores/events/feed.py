@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,9 @@ import sqlalchemy as sa
 
 import mainspring.stores.events.commit_numbers as commits
 import mainspring.stores.sql.rows as rows
+from mainspring.core.facts.answers import AnswerFacts
+from mainspring.core.facts.base import Facts
+from mainspring.core.facts.registry import read
 from mainspring.stores.schema import contents, events, watermarks
 from mainspring.stores.sql.database import Database
 
@@ -23,10 +26,14 @@ class Fact:
     tenant: str
     id: str
     trace_id: str
-    kind: str
     subject: str
-    facts: Mapping[str, Any]
+    facts: Facts
     content_id: str | None
+
+    @property
+    def kind(self) -> str:
+        """The kind of the event."""
+        return self.facts.EVENT
 
 
 class Feed:
@@ -71,7 +78,7 @@ class Feed:
         named = sa.tuple_(events.c.tenant, events.c.id).in_(list(answers))
         query = sa.select(events.c.tenant, events.c.id, events.c.facts).where(named, events.c.kind == "answer")
         found = await self._database.read(lambda connection: connection.execute(query).all())
-        return {(row.tenant, row.id): str(rows.load(row.facts).get("requested", "")) for row in found}
+        return {(row.tenant, row.id): AnswerFacts.from_json(rows.load(row.facts)).requested for row in found}
 
     async def text(self, tenant: str, content_id: str) -> str | None:
         """The text of an event; None where it is gone."""
@@ -97,8 +104,7 @@ def _fact(row: Any) -> Fact:
         tenant=row.tenant,
         id=row.id,
         trace_id=row.trace_id,
-        kind=row.kind,
         subject=row.subject,
-        facts=rows.load(row.facts),
+        facts=read(row.kind, rows.load(row.facts)),
         content_id=row.content_id,
     )

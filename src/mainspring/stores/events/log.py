@@ -25,10 +25,13 @@ import mainspring.stores.sql.pages as pages
 import mainspring.stores.sql.rows as rows
 from mainspring.core import cards
 from mainspring.core.errors import Conflict, NotFound, StoreError
-from mainspring.core.types import EventKind, EventRecord, Principal
+from mainspring.core.facts.answers import AnswerFacts
+from mainspring.core.facts.calls import UNCHARGED, CallFacts
+from mainspring.core.facts.operations import ErasedFacts
+from mainspring.core.facts.registry import read
+from mainspring.core.types import EventRecord, Principal
 from mainspring.stores.events.audit_log import Audit, By
 from mainspring.stores.events.event_visibility import seen
-from mainspring.stores.money.ledger import UNCHARGED
 from mainspring.stores.money.spending import Charge
 from mainspring.stores.schema import approvals, events, keys, turns
 from mainspring.stores.schema import contents as contents_table
@@ -163,13 +166,13 @@ class EventLog:
             row = connection.execute(_query().where(one, seen(connection, principal.groups))).one_or_none()
             if row is None or "admin" in principal.scopes:
                 return row
-            facts = rows.load(row.facts)
-            asker = facts.get("key_id")
+            facts = AnswerFacts.from_json(rows.load(row.facts))
+            asker = facts.key_id
             if asker == principal.key_id:
                 return row
             mine = sa.and_(keys.c.tenant == principal.tenant, keys.c.id == asker)
             groups = connection.execute(sa.select(keys.c.groups).where(mine)).scalar_one_or_none()
-            return row if facts.get("session_id") and groups == rows.names(principal.groups) else None
+            return row if facts.session_id and groups == rows.names(principal.groups) else None
 
         row = await self._database.read(work)
         if row is None:
@@ -196,11 +199,11 @@ class EventLog:
         record_id, at = ids.new("event-"), time.time()
 
         def work(connection: sa.Connection) -> EventRecord:
-            facts = _erase(connection, tenant, subject)
-            record = EventRecord(record_id, at, tenant, by.trace_id if by else "", "erased", subject, facts)
+            gone = _erase(connection, tenant, subject)
+            record = EventRecord(record_id, at, tenant, by.trace_id if by else "", subject, gone)
             _insert(connection, [_settlement([record], ())])
             if by is not None:
-                self._audit.append(connection, tenant, "answer.erased", by, object=subject, details=facts)
+                self._audit.append(connection, tenant, "answer.erased", by, object=subject, details=gone.plain())
             return record
 
         record = await self._database.write(work, frees=True)
@@ -301,13 +304,13 @@ def _settlement(records: Iterable[EventRecord], turns: Iterable[SessionTurn]) ->
                 "version": record.version,
                 "consent": record.consent,
                 "retention": record.retention,
-                "facts": cards.scrub_json(rows.dump(record.facts)),
+                "facts": cards.scrub_json(rows.dump(record.facts.plain())),
                 "content_id": content_id,
                 "person": record.person,
             }
         )
-        if record.kind == "call" and record.facts.get("charged") != UNCHARGED:
-            settlement.charges.append(charging.charge(record))
+        if isinstance(record.facts, CallFacts) and record.facts.charged != UNCHARGED:
+            settlement.charges.append(charging.charge(record, record.facts))
     for turn in turns:
         messages, texts = turn_rows(turn)
         settlement.turns += messages
@@ -333,7 +336,7 @@ def _insert(connection: sa.Connection, settlements: list[_Settlement]) -> None:
         connection.execute(commits.numbered(connection, told), told)
 
 
-def _erase(connection: sa.Connection, tenant: str, subject: str) -> dict[str, int]:
+def _erase(connection: sa.Connection, tenant: str, subject: str) -> ErasedFacts:
     contents.lock(connection)
     mine = sa.and_(events.c.tenant == tenant, events.c.subject == subject)
     traces = sa.select(events.c.trace_id).where(mine, events.c.trace_id != "")
@@ -351,7 +354,7 @@ def _erase(connection: sa.Connection, tenant: str, subject: str) -> dict[str, in
     waiting = sa.and_(approvals.c.tenant == tenant, approvals.c.trace_id.in_(traces), waits)
     connection.execute(sa.update(approvals).where(waiting).values(arguments="", status="expired"))
     dropped = contents.drop_unreferenced(connection, tenant, cast(Sequence[str], texts))
-    return {"events": len(texts), "messages": messages, "texts": dropped}
+    return ErasedFacts(events=len(texts), messages=messages, texts=dropped)
 
 
 def _query() -> sa.Select[Any]:
@@ -367,9 +370,8 @@ def _record(row: sa.Row[Any]) -> EventRecord:
         at=row.at,
         tenant=row.tenant,
         trace_id=row.trace_id,
-        kind=cast(EventKind, row.kind),
         subject=row.subject,
-        facts=rows.load(row.facts),
+        facts=read(row.kind, rows.load(row.facts)),
         content=row.text,
         parent_id=row.parent_id,
         version=row.version,

@@ -10,6 +10,7 @@ import orjson
 import sqlalchemy as sa
 
 import mainspring.stores.sql.rows as rows
+from mainspring.core.facts.answers import AnswerFacts
 from mainspring.stores.events.event_visibility import seen
 from mainspring.stores.schema import contents, events
 from mainspring.stores.sql.database import Database
@@ -68,9 +69,9 @@ def _query(tenant: str) -> sa.Select[Any]:
 
 
 def _question(row: sa.Row[Any]) -> AskedQuestion:
-    facts = rows.load(row.facts)
+    facts = AnswerFacts.from_json(rows.load(row.facts))
     said = _asked(row.text)
-    return AskedQuestion(row.trace_id, said and said[:LENGTH], str(facts.get("key_id", "")), facts.get("session_id"))
+    return AskedQuestion(row.trace_id, said and said[:LENGTH], facts.key_id, facts.session_id)
 
 
 def _asked(content: str | None) -> str | None:

@@ -12,9 +12,6 @@ from mainspring.core.types import EventRecord
 from mainspring.stores.schema import events
 from mainspring.stores.sql.database import Database
 
-VERDICT = "verdict"
-"""The metric of a score that is a verdict on an answer."""
-
 
 def name(answer_id: str) -> str:
     """The id of the verdict on an answer: there is one at most."""

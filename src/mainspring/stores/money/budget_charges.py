@@ -9,6 +9,8 @@ import sqlalchemy as sa
 
 import mainspring.stores.money.spending as spending
 import mainspring.stores.sql.ids as ids
+from mainspring.core.facts.calls import CallFacts
+from mainspring.core.facts.operations import REACHED, CostFacts
 from mainspring.core.types import EventRecord
 from mainspring.stores.money.spending import Budget, Charge, Spending
 
@@ -21,32 +23,31 @@ def settle(connection: sa.Connection, charges: Sequence[Charge], released: Seque
     return [_reached(*each) for each in spending.settle(connection, charges, released, time.time())]
 
 
-def charge(record: EventRecord) -> Charge:
-    """What budgets count of a ``call`` event."""
-    facts = record.facts
+def charge(record: EventRecord, facts: CallFacts) -> Charge:
+    """What budgets count of a call."""
     return Charge(
         record.tenant,
-        str(facts.get("key_id", "")),
-        str(facts.get("application", "")),
+        facts.key_id,
+        facts.application,
         record.at,
-        int(facts.get("cost_nanousd", 0)),
-        int(facts.get("prompt_tokens", 0)) + int(facts.get("completion_tokens", 0)),
+        facts.cost_nanousd,
+        facts.prompt_tokens + facts.completion_tokens,
     )
 
 
 def _reached(budget: Budget, spent: Spending) -> EventRecord:
-    facts = {
-        "signal": "budget_reached",
-        "budget_id": budget.id,
-        "name": budget.name,
-        "scope": budget.scope,
-        "subject": budget.subject,
-        "hard": budget.hard,
-        "period": spent.period,
-        "limit_nanousd": budget.limit_nanousd,
-        "limit_tokens": budget.limit_tokens,
-        "spent_nanousd": spent.spent_nanousd,
-        "spent_tokens": spent.spent_tokens,
-    }
+    facts = CostFacts(
+        signal=REACHED,
+        budget_id=budget.id,
+        name=budget.name,
+        scope=budget.scope,
+        subject=budget.subject,
+        hard=budget.hard,
+        period=spent.period,
+        limit_nanousd=budget.limit_nanousd,
+        limit_tokens=budget.limit_tokens,
+        spent_nanousd=spent.spent_nanousd,
+        spent_tokens=spent.spent_tokens,
+    )
     at = spent.crossed_at or 0.0
-    return EventRecord(ids.new("evt_"), at, budget.tenant, "", "cost", budget.id, facts)
+    return EventRecord(ids.new("evt_"), at, budget.tenant, "", budget.id, facts)

@@ -13,28 +13,26 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from mainspring.core.errors import InvalidRequest
+from mainspring.core.facts.answers import GIVEN_AGAIN, AnswerFacts
+from mainspring.core.facts.base import name_of
+from mainspring.core.facts.calls import UNCHARGED, CallFacts
+from mainspring.core.facts.derived import summed
 from mainspring.stores.schema import events
 from mainspring.stores.sql.database import Database
 from mainspring.stores.sql.row_access import RowAccess
 
 Dimension = Literal["tenant", "key", "application", "model", "day", "hour", "request"]
-UNCHARGED = "no"
-"""Values of the fact ``charged`` for calls that nobody is billed for: copies of requests for a model under trial."""
-GIVEN_AGAIN = ("hit", "semantic")
-"""What the fact ``cache`` of an answer says that was given before: to the same question, or to one that means it."""
 DIMENSIONS: tuple[Dimension, ...] = ("tenant", "key", "application", "model", "day", "hour", "request")
 # What each is called in the facts of calls and of answers.
-_FIELDS = {"key": ("key_id", "key_id"), "application": ("application", "requested"), "model": ("model", "model")}
+_FIELDS = {
+    "key": (name_of(CallFacts, "key_id"), name_of(AnswerFacts, "key_id")),
+    "application": (name_of(CallFacts, "application"), name_of(AnswerFacts, "requested")),
+    "model": (name_of(CallFacts, "model"), name_of(AnswerFacts, "model")),
+}
+_CHARGED, _COST = name_of(CallFacts, "charged"), name_of(CallFacts, "cost_nanousd")
 _HOUR, _DAY = 3600, 24
-_SUMS = (
-    "prompt_tokens",
-    "completion_tokens",
-    "cached_tokens",
-    "cost_nanousd",
-    "saved_nanousd",
-    "routing_saved_nanousd",
-)
-_COUNTS = ("unpriced", "routed", "routing_unknown")
+# The fields of a line that are sums of facts of calls, and numbers of those that have one, are called as these are.
+_SUMS, _COUNTS = summed(CallFacts, "sum"), summed(CallFacts, "count")
 
 
 @dataclass(slots=True)
@@ -122,13 +120,13 @@ class Ledger:
             # Postgres rounds where SQLite cuts off.
             cut = sa.func.floor(hours) if connection.dialect.name == "postgresql" else hours
             hour = sa.cast(cut, sa.BigInteger)
-            groups = (events.c.tenant, _field(connection, "model"), hour)
-            cost = sa.func.coalesce(sa.func.sum(_number(connection, "cost_nanousd")), 0)
+            groups = (events.c.tenant, _field(connection, name_of(CallFacts, "model")), hour)
+            cost = sa.func.coalesce(sa.func.sum(_number(connection, _COST)), 0)
             query = sa.select(*groups, cost).where(
                 events.c.kind == sa.literal_column("'call'"),
                 events.c.at >= first * _HOUR,
                 events.c.at < end * _HOUR,
-                _field(connection, "charged") != UNCHARGED,
+                _field(connection, _CHARGED) != UNCHARGED,
             )
             if tenant is not None:
                 query = query.where(events.c.tenant == tenant)
@@ -147,8 +145,8 @@ class Ledger:
         """(model, prefix, its tokens, Unix seconds) of the calls that began with one long enough to be kept."""
 
         def work(connection: sa.Connection) -> list[tuple[str, str, int, float]]:
-            prefix, model = _field(connection, "prefix"), _field(connection, "model")
-            query = sa.select(model, prefix, _number(connection, "prefix_tokens"), events.c.at)
+            prefix, model = (_field(connection, name_of(CallFacts, each)) for each in ("prefix", "model"))
+            query = sa.select(model, prefix, _number(connection, name_of(CallFacts, "prefix_tokens")), events.c.at)
             found = connection.execute(query.where(_matches(connection, "call", asked), prefix != ""))
             return [(row[0], row[1], int(row[2]), row[3]) for row in found]
 
@@ -174,7 +172,7 @@ def spent(connection: sa.Connection, asked: LedgerQuery) -> tuple[int, int]:
     """Nano-US-dollars and tokens of the calls that are asked for, within a transaction of the caller's."""
     cost, prompt, completion = (
         sa.func.coalesce(sa.func.sum(_number(connection, name)), 0)
-        for name in ("cost_nanousd", "prompt_tokens", "completion_tokens")
+        for name in (_COST, name_of(CallFacts, "prompt_tokens"), name_of(CallFacts, "completion_tokens"))
     )
     query = sa.select(cost, prompt + completion).where(_matches(connection, "call", asked))
     row = connection.execute(query).one()
@@ -186,8 +184,8 @@ def _query(connection: sa.Connection, kind: str, by: Sequence[Dimension], asked:
     matching = _matches(connection, kind, asked)
     count = sa.func.count()
     if kind == "answer":
-        saved = sa.func.coalesce(sa.func.sum(_number(connection, "saved_nanousd")), 0)
-        hit = RowAccess(connection, frozenset()).field(events.c.facts, "cache").in_(GIVEN_AGAIN)
+        saved = sa.func.coalesce(sa.func.sum(_number(connection, name_of(AnswerFacts, "saved_nanousd"))), 0)
+        hit = RowAccess(connection, frozenset()).field(events.c.facts, name_of(AnswerFacts, "cache")).in_(GIVEN_AGAIN)
         query: sa.Select[Any] = sa.select(*groups, count, saved).where(matching, hit)
     else:
         sums = [sa.func.coalesce(sa.func.sum(_number(connection, name)), 0) for name in _SUMS]
@@ -203,16 +201,15 @@ def _add(line: LedgerLine, kind: str, values: Sequence[Any]) -> None:
         line.hits, line.cache_saved_nanousd = numbers
         return
     line.calls = numbers[0]
-    line.prompt_tokens, line.completion_tokens, line.cached_tokens, line.cost_nanousd = numbers[1:5]
-    line.saved_nanousd, line.routing_saved_nanousd = numbers[5:7]
-    line.unpriced, line.routed, line.routing_unknown = numbers[7:]
+    for name, number in zip((*_SUMS, *_COUNTS), numbers[1:], strict=True):
+        setattr(line, name, number)
 
 
 def _matches(connection: sa.Connection, kind: str, asked: LedgerQuery) -> sa.ColumnElement[bool]:
     def conditions() -> Iterable[sa.ColumnElement[bool]]:
         yield events.c.kind == kind
         if kind == "call":
-            yield _field(connection, "charged") != UNCHARGED
+            yield _field(connection, _CHARGED) != UNCHARGED
         if asked.tenant is not None:
             yield events.c.tenant == asked.tenant
         if asked.since is not None:

@@ -10,6 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 
 import mainspring.stores.sql.rows as rows
+from mainspring.core.facts.answers import AnswerFacts
+from mainspring.core.facts.opinions import FeedbackFacts
 from mainspring.core.types import Principal
 from mainspring.stores.events.event_visibility import seen
 from mainspring.stores.schema import contents as contents_table
@@ -25,7 +27,7 @@ class SessionAnswer:
     """An answer: its recorded ``facts``, its ``citations``, and the latest rating by its key (empty: none)."""
 
     answer_id: str
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: AnswerFacts = field(default_factory=lambda: AnswerFacts.from_json({}))
     citations: tuple[dict[str, Any], ...] = ()
     rating: str = ""
 
@@ -64,16 +66,16 @@ class SessionAnswers:
 
 def _answer(row: sa.Row[Any], rating: str) -> SessionAnswer:
     citations = json.loads(row.text).get("citations", ()) if row.text else ()
-    return SessionAnswer(row.id, rows.load(row.facts), tuple(citations), rating)
+    return SessionAnswer(row.id, AnswerFacts.from_json(rows.load(row.facts)), tuple(citations), rating)
 
 
 def _ratings(connection: sa.Connection, principal: Principal, answers: Sequence[str]) -> dict[str, str]:
     """How the key rated each of ``answers`` last."""
     about = sa.and_(events.c.tenant == principal.tenant, events.c.kind == "feedback", events.c.subject.in_(answers))
     found = connection.execute(sa.select(events.c.subject, events.c.facts).where(about).order_by(events.c.id))
-    given = ((row.subject, rows.load(row.facts)) for row in found)
+    given = ((row.subject, FeedbackFacts.from_json(rows.load(row.facts))) for row in found)
     return {
-        answer: facts["rating"]
+        answer: facts.rating
         for answer, facts in given
-        if facts.get("key_id") == principal.key_id and facts.get("rating") in _RATINGS
+        if facts.key_id == principal.key_id and facts.rating is not None and facts.rating in _RATINGS
     }

@@ -14,6 +14,9 @@ import mainspring.stores.sql.ids as ids
 import mainspring.stores.sql.pages as pages
 import mainspring.stores.sql.rows as rows
 from mainspring.core.errors import Conflict, NotFound
+from mainspring.core.facts.answers import AnswerFacts
+from mainspring.core.facts.base import name_of
+from mainspring.core.facts.operations import ErasedFacts
 from mainspring.core.types import Message
 from mainspring.stores.events.audit_log import LOCAL, Audit, By, Hidden
 from mainspring.stores.keys.quotas import Quotas
@@ -240,7 +243,7 @@ class Sessions:
                 sa.delete(sessions).where(sessions.c.tenant == tenant, sessions.c.session_id == session_id)
             )
             if count:
-                facts = {"session_id": name, "messages": count, "events": len(texts)}
+                facts = ErasedFacts(session_id=name, messages=count, events=len(texts))
                 connection.execute(sa.insert(events), _erased(tenant, session_id, by.trace_id, facts))
                 told = {"session": Hidden(name), "messages": count, "events": len(texts)}
                 self._audit.append(connection, tenant, "session.deleted", by, details=told)
@@ -357,7 +360,7 @@ def _forget_answers(connection: sa.Connection, tenant: str, where: sa.ColumnElem
         events.c.tenant == tenant,
         events.c.kind == "answer",
         events.c.trace_id.in_(traces),
-        field(events.c.facts, "session_id") == name,
+        field(events.c.facts, name_of(AnswerFacts, "session_id")) == name,
     )
     # A repeated request repeats its messages.
     repeats = sa.and_(events.c.kind == "replay", events.c.parent_id.in_(answers))
@@ -371,18 +374,18 @@ def _forget_answers(connection: sa.Connection, tenant: str, where: sa.ColumnElem
     return [row.content_id for row in found]
 
 
-def _erased(tenant: str, session_id: str, trace_id: str, facts: dict[str, Any]) -> dict[str, Any]:
+def _erased(tenant: str, session_id: str, trace_id: str, facts: ErasedFacts) -> dict[str, Any]:
     return {
         "tenant": tenant,
         "id": ids.new("event-"),
         "at": time.time(),
         "trace_id": trace_id,
         "parent_id": None,
-        "kind": "erased",
+        "kind": facts.EVENT,
         "subject": session_id,
         "version": 1,
         "consent": False,
         "retention": "default",
-        "facts": rows.dump(facts),
+        "facts": rows.dump(facts.plain()),
         "content_id": None,
     }

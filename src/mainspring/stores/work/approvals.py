@@ -18,6 +18,7 @@ import mainspring.stores.sql.pages as pages
 import mainspring.stores.sql.rows as rows
 from mainspring.core import cards
 from mainspring.core.errors import Conflict, Forbidden, NotFound
+from mainspring.core.facts.guards import ApprovalFacts
 from mainspring.core.scopes import OPERATE
 from mainspring.core.types import Context, EventRecord, Principal, ToolCall
 from mainspring.stores.events.audit_log import Audit, By, Hidden
@@ -190,15 +191,15 @@ def _one(tenant: str, approval_id: str) -> sa.ColumnElement[bool]:
 
 
 def _event(approval: Approval, action: str, by: str, trace_id: str) -> EventRecord:
-    facts = {
-        "action": action,
-        "tool": approval.call.name,
-        "call_id": approval.call.id,
-        "application": approval.application,
-        "sha256": approval.sha256,
-        "by": by,
-    }
-    return EventRecord(ids.new("evt_"), time.time(), approval.tenant, trace_id, "approval", approval.id, facts)
+    facts = ApprovalFacts(
+        action=action,
+        tool=approval.call.name,
+        call_id=approval.call.id,
+        application=approval.application,
+        sha256=approval.sha256,
+        by=by,
+    )
+    return EventRecord(ids.new("evt_"), time.time(), approval.tenant, trace_id, approval.id, facts)
 
 
 def _columns(approval: Approval) -> dict[str, Any]:

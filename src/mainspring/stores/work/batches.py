@@ -20,6 +20,7 @@ import mainspring.stores.sql.pages as pages
 import mainspring.stores.sql.rows as rows
 from mainspring.core import cards
 from mainspring.core.errors import Conflict, NotFound
+from mainspring.core.facts.answers import AnswerFacts
 from mainspring.core.types import Principal
 from mainspring.stores.documents.blobs import Blobs
 from mainspring.stores.documents.files import ANSWERS
@@ -295,7 +296,7 @@ def _with_any(
             events.c.tenant == tenant, events.c.kind == "answer", events.c.subject == answer
         )
         for event in connection.execute(given):
-            key_id = rows.load(event.facts).get("key_id")
+            key_id = AnswerFacts.from_json(rows.load(event.facts)).key_id
             its = sa.select(batches.c.id, batches.c.output_file_id, batches.c.status, batches.c.times).where(
                 batches.c.tenant == tenant, batches.c.key_id == key_id, batches.c.created_at <= event.at
             )

@@ -9,6 +9,7 @@ import pytest
 
 from mainspring import stores
 from mainspring.core.errors import InvalidRequest
+from mainspring.core.facts.registry import read
 from mainspring.core.settings import Settings
 from mainspring.core.types import EventRecord
 from mainspring.features.evaluate.fit import routing
@@ -104,10 +105,10 @@ async def test_opinions_become_rows(tmp_path: Path) -> None:
         return json.dumps({"messages": messages, "choices": []})
 
     def answer(name: str, model: str, content: str | None, tenant: str = "t") -> EventRecord:
-        return EventRecord(name, 1.0, tenant, "x", "answer", name, {"model": model, "spent_tokens": 9}, content)
+        return EventRecord(name, 1.0, tenant, "x", name, read("answer", {"model": model, "spent_tokens": 9}), content)
 
     def opinion(name: str, of: str, *, consent: bool = True, tenant: str = "t", **facts: object) -> EventRecord:
-        return EventRecord(name, 2.0, tenant, "x", "feedback", of, facts, consent=consent)
+        return EventRecord(name, 2.0, tenant, "x", of, read("feedback", facts), consent=consent)
 
     async with stores.open(Settings(home=tmp_path)) as opened:
         await opened.events.append(

@@ -8,7 +8,7 @@ import dataclasses
 import json
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ import pytest
 
 from mainspring import stores
 from mainspring.core.errors import NoRegion
+from mainspring.core.facts.registry import read
+from mainspring.core.facts.retrievals import RetrievalFacts
 from mainspring.core.settings import Settings
 from mainspring.core.types import EventRecord, Responder
 from mainspring.engines.base import Generation
@@ -65,7 +67,7 @@ class Read:
     def __init__(self) -> None:
         self.texts: list[str] | None = [PASSAGE]
 
-    async def read(self, tenant: str, retrievals: Sequence[Mapping[str, Any]], most: int) -> list[str] | None:
+    async def read(self, tenant: str, retrievals: Sequence[RetrievalFacts], most: int) -> list[str] | None:
         return self.texts
 
 
@@ -102,12 +104,13 @@ class World:
         kept, consent = facts.pop("kept", True), facts.pop("consent", False)
         messages = [{"role": "user", "content": text} for text in said or ("How long is the return window?",)]
         content = {"messages": messages, "choices": [{"text": "It is 30 days."}]}
-        record = EventRecord(name, time.time(), tenant, trace, "answer", name, {**told, **facts})
+        record = EventRecord(name, time.time(), tenant, trace, name, read("answer", {**told, **facts}))
         record = dataclasses.replace(record, content=json.dumps(content) if kept else None, consent=consent)
         hits = [{"chunk_id": "d.1.0", "document_id": "d"}]
         refused = {"refused": facts.get("refused", False), "hits": hits, "collections": ["vs_1"]}
         await self.stores.events.append(
-            record, *([EventRecord(ids.new("evt_"), time.time(), tenant, trace, "retrieval", name, refused)] * found)
+            record,
+            *([EventRecord(ids.new("evt_"), time.time(), tenant, trace, name, read("retrieval", refused))] * found),
         )
         await self.read()
         return record
@@ -116,7 +119,7 @@ class World:
         """Offer what was settled since."""
         facts = await Feed(self.stores.database).after(self._position, ("answer", "replay"), 1000)
         for fact in facts:
-            self.judging.offer((fact.tenant, str(fact.facts["requested"])), fact)
+            self.judging.offer((fact.tenant, str(fact.facts.plain()["requested"])), fact)
             self._position = fact.settled
 
     async def judged(self, answer: EventRecord) -> list[EventRecord]:
@@ -140,7 +143,7 @@ async def test_a_verdict_stands_under_the_trace_of_its_answer_and_has_no_texts(t
         (verdict,) = await made.events.find("acme", kind="score", trace_id=answer.trace_id)
         assert heard == [verdict], "metrics count it"
         assert verdict.subject == answer.id
-        assert verdict.facts == {
+        assert verdict.facts.plain() == {
             "metric": "verdict",
             "application": "support",
             "judge": "said@1",
@@ -312,17 +315,19 @@ async def test_embeddings_judge_and_what_they_read_is_charged_to_judging(tmp_pat
         far = await here.answer(regions=[["eu"], []])
         await here.judging.drain()
         (verdict,) = await here.judged(answer)
-        assert verdict.facts["scores"].keys() == {"context_relevance", "faithfulness", "answer_relevancy"}
-        assert verdict.facts["judge"] == bench.name
+        assert verdict.facts.plain()["scores"].keys() == {"context_relevance", "faithfulness", "answer_relevancy"}
+        assert verdict.facts.plain()["judge"] == bench.name
         assert bench.name.startswith("words@")
-        ((only, _),) = (await here.judged(alone))[0].facts["scores"].items()
+        ((only, _),) = (await here.judged(alone))[0].facts.plain()["scores"].items()
         assert only == "answer_relevancy_alone"
         assert here.counts == {"judged": 2, "elsewhere": 1}
         assert await here.judged(far) == []
         calls = await made.events.find("acme", kind="call", subject=answer.id)
-        assert [(each.facts["application"], each.facts["key_id"]) for each in calls] == [(JUDGING, JUDGING)]
+        assert [(each.facts.plain()["application"], each.facts.plain()["key_id"]) for each in calls] == [
+            (JUDGING, JUDGING)
+        ]
         assert calls[0].trace_id == answer.trace_id
-        assert calls[0].facts["prompt_tokens"] > 10
+        assert calls[0].facts.plain()["prompt_tokens"] > 10
 
 
 async def test_a_models_judging_is_charged_to_judging_without_texts(tmp_path: Path) -> None:
@@ -333,14 +338,18 @@ async def test_a_models_judging_is_charged_to_judging_without_texts(tmp_path: Pa
         answer = await here.answer()
         await here.judging.drain()
         (verdict,) = await here.judged(answer)
-        assert verdict.facts["scores"] == {"context_relevance": 0.75, "faithfulness": 1.0, "answer_relevancy": 0.75}
-        assert verdict.facts["judge"].startswith("judge@")
+        assert verdict.facts.plain()["scores"] == {
+            "context_relevance": 0.75,
+            "faithfulness": 1.0,
+            "answer_relevancy": 0.75,
+        }
+        assert verdict.facts.plain()["judge"].startswith("judge@")
         calls = await made.events.find("acme", kind="call", subject=answer.id)
         assert len(calls) == len(engine.seen) == 3
         assert all(each.content is None for each in calls)
         (line,) = await made.ledger.sums(["application", "key"], LedgerQuery("acme"))
         assert line.of == {"application": JUDGING, "key": JUDGING}
-        assert line.cost_nanousd == sum(each.facts["cost_nanousd"] for each in calls) > 0
+        assert line.cost_nanousd == sum(each.facts.plain()["cost_nanousd"] for each in calls) > 0
 
 
 async def test_judging_stays_within_the_budgets_and_is_counted_by_them(tmp_path: Path) -> None:
@@ -360,19 +369,19 @@ async def test_judging_stays_within_the_budgets_and_is_counted_by_them(tmp_path:
         assert here.counts == {"unpaid": 1, "judged": 1}
         spent = await made.budgets.spending(large)
         calls = await made.events.find("acme", kind="call", subject=answer.id)
-        assert spent.spent_nanousd == sum(each.facts["cost_nanousd"] for each in calls) > 0
+        assert spent.spent_nanousd == sum(each.facts.plain()["cost_nanousd"] for each in calls) > 0
         assert spent.reserved_nanousd == spent.reserved_tokens == 0
         await shop.services.background.close()
 
 
 def test_what_an_answer_asked_for_is_asked_of_its_judge() -> None:
     facts = {"regions": [["eu"], ["de", "fr"]]}
-    context = context_of(EventRecord("ans_1", 0.0, "acme", "t", "answer", "ans_1", facts))
+    context = context_of(EventRecord("ans_1", 0.0, "acme", "t", "ans_1", read("answer", facts)))
     assert context.regions == {"eu"}
     assert context.principal.reach.regions == {"de", "fr"}
     assert context.principal.tenant == "acme"
     assert context.priority < 0
-    assert not context_of(EventRecord("ans_1", 0.0, "acme", "t", "answer", "ans_1", {})).regions
+    assert not context_of(EventRecord("ans_1", 0.0, "acme", "t", "ans_1", read("answer", {}))).regions
 
 
 async def test_where_the_judge_may_not_work_nothing_is_judged(tmp_path: Path) -> None:

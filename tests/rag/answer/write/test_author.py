@@ -120,7 +120,7 @@ async def test_what_happened_is_told() -> None:
     model = Model("Stoves can be returned within 9 days.", "Stoves can be returned within 20 days.")
     writing = author(model, "Explain in simple terms how long stoves can be returned")
     await collect(await writing.write())
-    facts = writing.facts()
+    facts = writing.facts().plain()
     assert (facts["sentences"], facts["rewritten"], facts["verbatim"], facts["calls"]) == (1, 1, 0, 2)
     assert facts["problems"] == {"number": 1}
     assert 0 < float(str(facts["total_ms"])) >= float(str(facts["first_ms"]))

@@ -89,7 +89,7 @@ async def test_a_wrong_number_is_written_again_once() -> None:
     assert room.asked == [("You can return stoves within 25 days.", ["number"], 2)]
     # What it cost is part of what the answer cost.
     assert found.usage == Usage(17, 8)
-    assert room.checked.tally.facts()["rewritten"] == 1
+    assert room.checked.tally.facts().plain()["rewritten"] == 1
 
 
 async def test_what_is_wrong_again_gives_way_to_the_source_itself() -> None:
@@ -99,7 +99,7 @@ async def test_what_is_wrong_again_gives_way_to_the_source_itself() -> None:
     # The second wrong sentence is quoted at once: writing again costs time.
     assert len(room.asked) == 1
     assert [citation.support for citation in found.citations] == [None, None]
-    assert room.checked.tally.facts()["verbatim"] == 2
+    assert room.checked.tally.facts().plain()["verbatim"] == 2
 
 
 async def test_a_plain_answer_that_is_wrong_is_quoted_at_once() -> None:

@@ -129,7 +129,7 @@ async def test_a_question_in_other_words_gets_the_answer_and_says_so(home: Home)
     assert headers["x-mainspring-cache-id"].startswith("sem_")
     assert second.usage.cost_nanousd == 0
     assert second.usage.cached_tokens == second.usage.prompt_tokens
-    assert [record.facts["cache"] for record in home.house.events.of("answer")] == ["miss", "semantic"]
+    assert [record.facts.plain()["cache"] for record in home.house.events.of("answer")] == ["miss", "semantic"]
     assert (home.house.metrics.caches["semantic miss"], home.house.metrics.caches["semantic hit"]) == (1, 1)
 
 
@@ -137,7 +137,7 @@ async def test_each_miss_is_embedded_once_and_charged_to_who_asked(home: Home) -
     await home.ask(ASKED)
     await home.ask(ASKED)
     assert home.embedder.asked == [ASKED]
-    calls = [record.facts["model"] for record in home.house.events.of("call")]
+    calls = [record.facts.plain()["model"] for record in home.house.events.of("call")]
     assert sorted(calls) == ["bag", "chat"]
 
 
@@ -215,7 +215,7 @@ async def test_one_word_for_another_needs_the_models_word(home: Home) -> None:
     home.words.apart = False
     assert (await home.ask("How do I return a faulty grinder?")).head.cache == "semantic"
     # What it read for that is in the ledger too.
-    assert "late:bag" in {record.facts["model"] for record in home.house.events.of("call")}
+    assert "late:bag" in {record.facts.plain()["model"] for record in home.house.events.of("call")}
 
 
 async def test_an_answer_that_is_gone_is_generated(home: Home) -> None:

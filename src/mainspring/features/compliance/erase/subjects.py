@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 import mainspring.stores.sql.rows as rows
+from mainspring.core.facts.derived import exported
 from mainspring.features.compliance.erase.documents import Documents
 from mainspring.features.compliance.erase.erasure import whose
 from mainspring.stores import Stores
@@ -91,7 +92,7 @@ class Subjects:
                 "answer_id": row.subject,
                 "trace_id": row.trace_id,
                 "consent": row.consent,
-                "facts": rows.load(row.facts),
+                "facts": exported(row.kind, rows.load(row.facts)),
                 "content": row.text,
             }
             for row in found

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from mainspring import rag, serving, stores, telemetry
 from mainspring.core.errors import InvalidRequest
+from mainspring.core.facts.retrievals import RetrievalFacts
 from mainspring.core.path import Layer, collect
 from mainspring.core.settings import Settings
 from mainspring.core.types import ChatRequest, Context, Event, Message, Principal, Request, Response, Usage
@@ -187,13 +188,13 @@ class Workbench:
         context = Context(EVALUATOR)
         request = ChatRequest(COLLECTION, (Message("user", question),), options=dict(options or {}), store=False)
         answer = await collect(await served.responder.respond(request, context))
-        facts = next(record.facts for record in reversed(context.allowance.records) if record.kind == "retrieval")
+        looked = [each.facts for each in context.allowance.records if isinstance(each.facts, RetrievalFacts)]
         return WorkbenchAnswer(
             answer.text,
             tuple(citation.quote for citation in answer.citations),
-            float(facts["evidence"]),
+            looked[-1].evidence or 0.0,
             answer.text.startswith(REFUSAL),
-            facts["features"],
+            looked[-1].features or {},
         )
 
 

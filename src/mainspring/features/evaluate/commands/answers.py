@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from mainspring.core.facts.retrievals import RetrievalFacts
 from mainspring.feature import opener
 from mainspring.terminal import show
 
@@ -132,10 +133,9 @@ def _evidence(rooms: Rooms) -> Any:
 
     async def told(context: Context) -> float | None:
         tenant, trace = context.principal.tenant, context.trace.trace_id
-        for record in await rooms.stores.events.find(tenant, kind="retrieval", trace_id=trace):
-            value = record.facts.get("evidence")
-            if isinstance(value, int | float):
-                return float(value)
+        for record in await rooms.stores.events.find(tenant, kind=RetrievalFacts.EVENT, trace_id=trace):
+            if (value := RetrievalFacts.of(record.facts).evidence) is not None:
+                return value
         return None
 
     return told

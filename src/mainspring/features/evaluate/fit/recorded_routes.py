@@ -6,6 +6,8 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+from mainspring.core.facts.answers import AnswerFacts
+from mainspring.core.facts.opinions import FeedbackFacts
 from mainspring.core.types import EventRecord
 from mainspring.features.evaluate.fit.routing import Row
 from mainspring.stores.events.log import EventLog
@@ -23,13 +25,15 @@ async def from_feedback(events: EventLog, tenant: str, model: str, *, consented:
     async for event in _all(events, tenant):
         if consented and not event.consent:
             continue
-        if event.facts.get("edited") or event.facts.get("rating") in ("up", "down"):
-            opinions[event.subject] = event.facts.get("rating") == "up" and not event.facts.get("edited")
+        opinion = FeedbackFacts.of(event.facts)
+        if opinion.edited or opinion.rating in ("up", "down"):
+            opinions[event.subject] = opinion.rating == "up" and not opinion.edited
     rows = []
     for answer_id, good in opinions.items():
         found = await events.find(tenant, kind="answer", subject=answer_id, limit=1)
-        if found and found[0].facts.get("model") == model and (prompt := _prompt(found[0])):
-            rows.append(Row(prompt, good, tokens=int(found[0].facts.get("spent_tokens", 0)), source="feedback"))
+        facts = AnswerFacts.of(found[0].facts) if found else None
+        if facts is not None and facts.model == model and (prompt := _prompt(found[0])):
+            rows.append(Row(prompt, good, tokens=facts.spent_tokens, source="feedback"))
     return rows
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from mainspring.core.errors import MainspringError, NoRegion
+from mainspring.core.facts.answers import AnswerFacts
 from mainspring.core.types import (
     Allowance,
     ChatRequest,
@@ -126,7 +127,7 @@ class ByModel:
 def context_of(answer: EventRecord) -> Context:
     """What an answer is judged within: behind everybody else, in a trace of its own, in the regions that its request
     and its key asked for."""
-    request, key = (frozenset(each) for each in answer.facts.get("regions", ((), ())))
+    request, key = (frozenset(each) for each in AnswerFacts.of(answer.facts).regions or ((), ()))
     allowance = Allowance()
     allowance.application = JUDGING
     return Context(

@@ -16,6 +16,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from mainspring.core.errors import MainspringError, NoRegion, NotFound
+from mainspring.core.facts.answers import GIVEN_AGAIN, AnswerFacts
+from mainspring.core.facts.opinions import VERDICT, ScoreFacts
+from mainspring.core.facts.retrievals import RetrievalFacts
 from mainspring.core.types import EventRecord
 from mainspring.engines.base import Embedded, Embedder
 from mainspring.features.monitor.settings import JudgingSettings
@@ -26,7 +29,7 @@ from mainspring.rag.triad.live import GivenAnswer, Verdict
 from mainspring.stores.events import verdicts
 from mainspring.stores.events.feed import Fact
 from mainspring.stores.events.log import EventLog
-from mainspring.stores.events.verdicts import VERDICT, Verdicts
+from mainspring.stores.events.verdicts import Verdicts
 
 _log = logging.getLogger(__name__)
 _LOOK_S = 0.2
@@ -90,9 +93,9 @@ class Judging:
 
     def offer(self, key: Key, fact: Fact) -> None:
         """Take an answer, if it is among the share of its application that is judged."""
-        if fact.kind != "answer" or fact.content_id is None or not _judgeable(fact.facts):
+        if not isinstance(fact.facts, AnswerFacts) or fact.content_id is None or not _judgeable(fact.facts):
             return
-        application = str(fact.facts.get("requested", ""))
+        application = fact.facts.requested
         if not chosen(fact.id, self._settings.share_of(application)):
             return
         if self._waiting.full():
@@ -138,7 +141,9 @@ class Judging:
         found = await self._events.find(waiting.tenant, kind="retrieval", subject=waiting.answer_id)
         if answer.content is None:
             return "gone"
-        given = await self._given(answer.tenant, json.loads(answer.content), [each.facts for each in found])
+        given = await self._given(
+            answer.tenant, json.loads(answer.content), [RetrievalFacts.of(each.facts) for each in found]
+        )
         if isinstance(given, str):
             return given
         verdict = await self._bench.judge(answer, given)
@@ -148,12 +153,12 @@ class Judging:
         return "judged" if await self._verdicts.write(record, waiting.content_id) else "gone"
 
     async def _given(
-        self, tenant: str, content: Mapping[str, Any], retrievals: Sequence[Mapping[str, Any]]
+        self, tenant: str, content: Mapping[str, Any], retrievals: Sequence[RetrievalFacts]
     ) -> GivenAnswer | Literal["gone", "nothing"]:
         said = [str(each.get("content") or "") for each in content.get("messages", ()) if each.get("role") == "user"]
         said = [each.strip() for each in said if each.strip()]
         answer = "".join(str(each.get("text", "")) for each in content.get("choices", ())[:1]).strip()
-        if not said or not answer or any(facts.get("refused") for facts in retrievals):
+        if not said or not answer or any(facts.refused for facts in retrievals):
             return "nothing"
         passages = await self._passages.read(tenant, retrievals, self._settings.passages) if retrievals else []
         return "gone" if passages is None else GivenAnswer(by_rules(said[-1], said[:-1]), answer, passages)
@@ -190,20 +195,19 @@ class Piecewise:
 
 def record_of(verdict: Verdict, answer: EventRecord, application: str, judge: str, now: float) -> EventRecord:
     """The fact of a verdict, under the trace of its answer."""
-    facts = {
-        "metric": VERDICT,
-        "application": application,
-        "judge": judge,
-        "scores": {name: round(score, 4) for name, score in verdict.scores.items()},
-        "claims": verdict.claims,
-        "supported": verdict.supported,
-    }
+    facts = ScoreFacts(
+        metric=VERDICT,
+        application=application,
+        judge=judge,
+        scores={name: round(score, 4) for name, score in verdict.scores.items()},
+        claims=verdict.claims,
+        supported=verdict.supported,
+    )
     return EventRecord(
         id=verdicts.name(answer.id),
         at=now,
         tenant=answer.tenant,
         trace_id=answer.trace_id,
-        kind="score",
         subject=answer.id,
         facts=facts,
         parent_id=answer.id,
@@ -224,8 +228,8 @@ async def until(idle: Callable[[], bool], wait: Callable[[float], Awaitable[None
         await wait(_LOOK_S)
 
 
-def _judgeable(facts: Mapping[str, Any]) -> bool:
+def _judgeable(facts: AnswerFacts) -> bool:
     """Whether an answer was completed, shown to somebody, for the first time, and unchanged."""
-    if facts.get("status") != "completed" or facts.get("operation") != "chat" or "replay_of" in facts:
+    if facts.status != "completed" or facts.operation != "chat" or facts.replay_of:
         return False
-    return facts.get("cache") not in ("hit", "semantic") and not set(facts.get("finish") or ()) - {"stop", "length"}
+    return facts.cache not in GIVEN_AGAIN and not set(facts.finish) - {"stop", "length"}

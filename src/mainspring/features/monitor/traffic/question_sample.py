@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from mainspring.core.errors import MainspringError
+from mainspring.core.facts.answers import AnswerFacts
 from mainspring.engines.base import Embedder
 from mainspring.features.monitor.settings import DriftSettings
 from mainspring.features.monitor.traffic.drift import packed
@@ -56,7 +57,9 @@ class Sampler:
     def offer(self, key: Key, fact: Fact, now: float) -> None:
         """Take the question of an answer, if its application's rate allows and its text was kept."""
         per_hour = self._settings.embed_per_hour
-        if not per_hour or fact.kind != "answer" or fact.content_id is None or fact.facts.get("status") != "completed":
+        if not per_hour or fact.content_id is None:
+            return
+        if not isinstance(fact.facts, AnswerFacts) or fact.facts.status != "completed":
             return
         # A bucket of at most one block: bursts are taken completely, and then only a share.
         left, since = self._granted.get(key, (float(self._settings.block), now))

@@ -7,14 +7,17 @@ from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from mainspring.core.errors import MainspringError
+from mainspring.core.facts.answers import GIVEN_AGAIN, AnswerFacts
+from mainspring.core.facts.guards import GuardFacts
+from mainspring.core.facts.operations import CostFacts, RefusalsFacts
+from mainspring.core.facts.opinions import FeedbackFacts, ScoreFacts
+from mainspring.core.facts.retrievals import RetrievalFacts
 from mainspring.features.monitor.judging.score_means import Moments
 from mainspring.features.monitor.traffic.sketch import Sketch
 from mainspring.stores.events.feed import Fact
-from mainspring.stores.events.verdicts import VERDICT
 
 KINDS = ("answer", "refusals", "guard", "retrieval", "feedback", "score", "cost")
 """The events that are counted. Model calls are many, and what they cost is in the answers."""
-"""What the fact ``metric`` of a score says that is the verdict on a live answer."""
 EXAMPLES = 3
 """Trace ids that are kept of each thing that went wrong."""
 LEAKS = ("prompt_leak", "canary", "secret")
@@ -65,103 +68,96 @@ class Tally:
 
     def add(self, fact: Fact) -> None:
         """Count one event; what a replay did is no user's."""
-        if "replay_of" in fact.facts:
+        if fact.facts.replay_of:
             return
-        match fact.kind:
-            case "answer":
-                self._answer(fact)
-            case "retrieval":
-                self._retrieval(fact)
-            case "guard":
-                self._guard(fact)
-            case "feedback":
-                self._feedback(fact)
-            case "refusals":
-                self.counts["failed"] += int(fact.facts["count"])
-                self._bounded("error|", str(fact.facts["error"]), int(fact.facts["count"]))
+        match fact.facts:
+            case AnswerFacts() as answer:
+                self._answer(answer, fact.trace_id)
+            case RetrievalFacts() as retrieval:
+                self._retrieval(retrieval, fact.trace_id)
+            case GuardFacts() as guard:
+                self._guard(guard, fact.trace_id)
+            case FeedbackFacts() as feedback:
+                self._feedback(feedback, fact.trace_id)
+            case RefusalsFacts() as refusals:
+                self.counts["failed"] += refusals.count
+                self._bounded("error|", refusals.error, refusals.count)
                 self._example("failed", fact.trace_id)
-            case "score" if fact.facts.get("metric") == "support":
-                self.counts["sentences"] += int(fact.facts["sentences"])
-                self.counts["unsupported"] += int(fact.facts["unsupported"])
-                if fact.facts["unsupported"]:
+            case ScoreFacts(metric="support") as support:
+                self.counts["sentences"] += support.sentences or 0
+                self.counts["unsupported"] += support.unsupported or 0
+                if support.unsupported:
                     self._example("unsupported", fact.trace_id)
-            case "score" if fact.facts.get("metric") == VERDICT:
-                self._verdict(fact)
-            case "cost" if fact.facts.get("signal") == "cost_anomaly":
+            case ScoreFacts(metric="verdict") as verdict:
+                self._verdict(verdict, fact.trace_id)
+            case CostFacts(signal="cost_anomaly"):
                 self.counts["dear_hours"] += 1
 
-    def _answer(self, fact: Fact) -> None:
-        facts = fact.facts
+    def _answer(self, facts: AnswerFacts, trace_id: str) -> None:
         outcome = outcome_of(facts)
         self.counts[outcome] += 1
-        if code := facts.get("error"):
-            self._bounded("error|", str(code))
+        if facts.error:
+            self._bounded("error|", facts.error)
             if outcome == "failed":
-                self._example("failed", fact.trace_id)
-        cost = int(facts.get("cost_nanousd") or 0)
-        self.counts["cost_nanousd"] += cost
-        for name in ("prompt_tokens", "completion_tokens"):
-            self.counts[name] += int(facts.get(name) or 0)
+                self._example("failed", trace_id)
+        self.counts["cost_nanousd"] += facts.cost_nanousd
+        self.counts["prompt_tokens"] += facts.prompt_tokens
+        self.counts["completion_tokens"] += facts.completion_tokens
         if outcome != "ok":
             return
-        if facts.get("answered") is False:
+        if facts.answered is False:
             # It ended well for the service, and the documents did not say.
             self.counts["not_in_documents"] += 1
-        if facts.get("cache") in ("hit", "semantic"):
+        if facts.cache in GIVEN_AGAIN:
             self.counts["cached"] += 1
         else:
             # A cached answer takes no time and no money: its frequency says nothing about the engine.
-            self._value("total", facts.get("duration_s"), fact.trace_id)
-            self._value("ttft", facts.get("ttft_s"), fact.trace_id)
-            self._value("cost", cost, fact.trace_id)
-        self._value("input", facts.get("prompt_tokens"))
-        self._value("output", facts.get("completion_tokens"))
-        for reason in facts.get("finish") or ():
+            self._value("total", facts.duration_s, trace_id)
+            self._value("ttft", facts.ttft_s, trace_id)
+            self._value("cost", facts.cost_nanousd, trace_id)
+        self._value("input", facts.prompt_tokens)
+        self._value("output", facts.completion_tokens)
+        for reason in facts.finish:
             self._bounded("finish|", str(reason))
 
-    def _retrieval(self, fact: Fact) -> None:
+    def _retrieval(self, facts: RetrievalFacts, trace_id: str) -> None:
         self.counts["retrievals"] += 1
-        if fact.facts.get("refused"):
+        if facts.refused:
             self.counts["unanswered"] += 1
-            self._example("unanswered", fact.trace_id)
-        self._value("evidence", fact.facts.get("evidence"))
-        hits = fact.facts.get("hits") or ()
-        best = max((hit["dense"] for hit in hits if hit.get("dense") is not None), default=None)
-        self._value("score", best)
+            self._example("unanswered", trace_id)
+        self._value("evidence", facts.evidence)
+        self._value("score", max((hit.dense for hit in facts.hits if hit.dense is not None), default=None))
 
-    def _guard(self, fact: Fact) -> None:
-        facts = fact.facts
-        guard, action, kind = (str(facts.get(name, "")) for name in ("guard", "action", "kind"))
-        dry = "dry" if facts.get("dry_run") else "real"
-        self._bounded("guard|", f"{guard}|{action}|{kind}|{facts.get('stage', '')}|{dry}", int(facts.get("count") or 1))
-        if dry == "dry":
+    def _guard(self, facts: GuardFacts, trace_id: str) -> None:
+        guard, action, kind = facts.guard, facts.action, facts.kind
+        dry = "dry" if facts.dry_run else "real"
+        self._bounded("guard|", f"{guard}|{action}|{kind}|{facts.stage}|{dry}", facts.count or 1)
+        if facts.dry_run:
             return
         if action == "refuse":
             self.counts["guard_refused"] += 1
-            self._example("guard_refused", fact.trace_id)
-        if facts.get("stage") == "output" and (guard in LEAKS or kind in LEAKS):
+            self._example("guard_refused", trace_id)
+        if facts.stage == "output" and (guard in LEAKS or kind in LEAKS):
             self.counts["leaks"] += 1
-            self._example("leaks", fact.trace_id)
+            self._example("leaks", trace_id)
 
-    def _feedback(self, fact: Fact) -> None:
-        rating = fact.facts.get("rating")
-        if rating in ("up", "down"):
-            self.counts[rating] += 1
-            self._example(rating, fact.trace_id)
-            if (before := fact.facts.get("instead_of")) in ("up", "down"):
+    def _feedback(self, facts: FeedbackFacts, trace_id: str) -> None:
+        if facts.rating in ("up", "down"):
+            self.counts[facts.rating] += 1
+            self._example(facts.rating, trace_id)
+            if facts.instead_of in ("up", "down"):
                 # A thumb that was changed is one. In the step of its first it counted: the sum of all steps is right.
-                self.counts[before] -= 1
-        if fact.facts.get("edited"):
+                self.counts[facts.instead_of] -= 1
+        if facts.edited:
             self.counts["edited"] += 1
 
-    def _verdict(self, fact: Fact) -> None:
-        judge = str(fact.facts.get("judge", ""))
+    def _verdict(self, facts: ScoreFacts, trace_id: str) -> None:
         self.counts["judged"] += 1
-        for measure, score in fact.facts["scores"].items():
-            self.scores.setdefault((measure, judge), Moments()).add(score)
+        for measure, score in (facts.scores or {}).items():
+            self.scores.setdefault((measure, facts.judge), Moments()).add(score)
             if score < self._least.get(measure, 1.0):
                 self._least[measure] = score
-                self.examples[f"low {measure}"] = [fact.trace_id]
+                self.examples[f"low {measure}"] = [trace_id]
 
     def _value(self, name: str, value: Any, trace_id: str = "") -> None:
         """Count a value; of those with a trace the example is the largest."""
@@ -216,19 +212,19 @@ def merged(tallies: Iterable[Tally]) -> Tally:
     return made
 
 
-def outcome_of(facts: Mapping[str, Any]) -> str:
+def outcome_of(facts: AnswerFacts) -> str:
     """What an answer's facts say of the service: ``ok``, ``failed`` by its fault, ``refused`` by its caller's, or
     ``cancelled``."""
-    if facts.get("status") == "completed":
+    if facts.status == "completed":
         return "ok"
-    if facts.get("status") != "failed":
+    if facts.status != "failed":
         return "cancelled"
-    return "failed" if _STATUS.get(str(facts.get("error")), 500) >= 500 else "refused"
+    return "failed" if _STATUS.get(facts.error, 500) >= 500 else "refused"
 
 
 def ended(fact: Fact) -> float:
     """The time at which an event's subject ended, in Unix seconds."""
-    return fact.at + float(fact.facts.get("duration_s") or 0.0) if fact.kind == "answer" else fact.at
+    return fact.at + (fact.facts.duration_s or 0.0) if isinstance(fact.facts, AnswerFacts) else fact.at
 
 
 def _statuses() -> dict[str, int]:

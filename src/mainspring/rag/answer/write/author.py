@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from dataclasses import replace
 
 from mainspring.core.errors import MainspringError
+from mainspring.core.facts.opinions import ScoreFacts
 from mainspring.core.path import Answer, collect
 from mainspring.core.types import (
     Answered,
@@ -106,15 +107,15 @@ class Author:
         response = await self._call(self.messages(task), sampling)
         return response.through(self._timed)
 
-    def facts(self) -> dict[str, object]:
+    def facts(self) -> ScoreFacts:
         """What happened, for the trace and the event log: milliseconds since this answer was begun, counts."""
-        return {
-            **self.checked.tally.facts(),
-            "calls": self.calls,
-            "stated": None if self._stated is None else round(self._stated, 4),
-            "first_ms": round(1000 * self._first),
-            "total_ms": round(1000 * (time.perf_counter() - self._began)),
-        }
+        return replace(
+            self.checked.tally.facts(),
+            calls=self.calls,
+            stated=None if self._stated is None else round(self._stated, 4),
+            first_ms=round(1000 * self._first),
+            total_ms=round(1000 * (time.perf_counter() - self._began)),
+        )
 
     async def _timed(self, events: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
         yield Answered(True)

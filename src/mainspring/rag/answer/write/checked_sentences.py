@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from dataclasses import dataclass, field
 from itertools import combinations
 
+from mainspring.core.facts.opinions import SUPPORT, ScoreFacts
 from mainspring.core.types import Event, Finish, Text, Usage
 from mainspring.rag.answer.cite import Numbers, cite
 from mainspring.rag.answer.context import within
@@ -49,15 +50,17 @@ class SentenceTally:
     dropped: int = 0
     problems: dict[str, int] = field(default_factory=dict)
 
-    def facts(self) -> dict[str, object]:
-        return {
-            "sentences": self.written + self.verbatim,
-            "unsupported": 0,
-            "rewritten": self.rewritten,
-            "verbatim": self.verbatim,
-            "dropped": self.dropped,
-            "problems": dict(self.problems),
-        }
+    def facts(self) -> ScoreFacts:
+        """For the ``score`` event."""
+        return ScoreFacts(
+            metric=SUPPORT,
+            sentences=self.written + self.verbatim,
+            unsupported=0,
+            rewritten=self.rewritten,
+            verbatim=self.verbatim,
+            dropped=self.dropped,
+            problems=dict(self.problems),
+        )
 
 
 @dataclass(frozen=True, slots=True)

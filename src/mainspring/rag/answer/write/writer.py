@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
+from mainspring.core.facts.base import name_of
+from mainspring.core.facts.opinions import ScoreFacts
 from mainspring.core.types import ChatRequest, Context, Event, Finish, Message, Responder, Response, Sampling
 from mainspring.engines.base import Embedder
 from mainspring.guards.rewrite.spotlight import Spotlight
@@ -128,7 +130,7 @@ class NoteWriter(AnswerWriter):
         if self._stated_below > 0:
             stated = await author.stated()
             if stated is not None and stated < self._stated_below:
-                context.allowance.records.append(checked(context, **author.facts()))
+                context.allowance.records.append(checked(context, author.facts()))
                 return None
         response = await author.write()
         return response.through(lambda events: self._settled(author, events, context))
@@ -146,10 +148,13 @@ class NoteWriter(AnswerWriter):
             async for event in events:
                 if isinstance(event, Finish):
                     facts = author.facts()
-                    for name in ("first_ms", "total_ms", "calls", "rewritten", "verbatim"):
-                        span.set(f"mainspring.{name}", facts[name])
-                    context.allowance.records.append(checked(context, **facts))
+                    for name in _ON_THE_SPAN:
+                        span.set(f"mainspring.{name}", getattr(facts, name))
+                    context.allowance.records.append(checked(context, facts))
                 yield event
+
+
+_ON_THE_SPAN = tuple(name_of(ScoreFacts, each) for each in ("first_ms", "total_ms", "calls", "rewritten", "verbatim"))
 
 
 def _instruction(request: ChatRequest) -> str:

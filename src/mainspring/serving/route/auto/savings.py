@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from mainspring.core.facts.calls import CallFacts
 from mainspring.core.types import Allowance, Context, EventRecord, Routed, Usage
 from mainspring.serving.money.pricing import Tariff
 from mainspring.stores.sql import ids
@@ -39,27 +40,28 @@ class Bill:
     def settle(self, model: str = "") -> None:
         """Write down what was saved. ``model`` gave the answer (empty: none did)."""
         records = self._allowance.records
-        mine = [index for index, record in enumerate(records) if self._is_mine(record)]
-        given = [index for index in mine if model and records[index].facts["route"]["asked"] == model]
-        known = self._tariff.known and not any("unpriced" in records[index].facts for index in mine)
-        for index in mine:
-            facts = dict(records[index].facts)
+        mine = {index: facts for index, record in enumerate(records) if (facts := self._mine(record)) is not None}
+        given = [
+            index for index, facts in mine.items() if model and facts.route is not None and facts.route.asked == model
+        ]
+        known = self._tariff.known and not any(facts.unpriced for facts in mine.values())
+        for index, call in mine.items():
+            facts = call
             if known:
                 # Of several rounds of one model only the last was needed; the large model may have needed as many.
                 counted = given if model == self._large else given[-1:]
-                would = self._would_cost(records[index], model) if index in counted else 0
-                facts["routing_saved_nanousd"] = would - facts["cost_nanousd"]
+                would = self._would_cost(records[index].at, call, model) if index in counted else 0
+                facts = dataclasses.replace(facts, routing_saved_nanousd=would - call.cost_nanousd)
             if index in given[-1:]:
-                facts |= {"routed": True, "routing_large": self._large} | ({} if known else {"routing_unknown": True})
+                facts = dataclasses.replace(facts, routed=True, routing_large=self._large, routing_unknown=not known)
             records[index] = dataclasses.replace(records[index], facts=facts)
 
-    def _is_mine(self, record: EventRecord) -> bool:
-        route = record.facts.get("route")
-        return record.kind == "call" and route is not None and route["id"] == self._id
-
-    def _would_cost(self, record: EventRecord, model: str) -> int:
+    def _mine(self, record: EventRecord) -> CallFacts | None:
         facts = record.facts
+        return facts if isinstance(facts, CallFacts) and facts.route and facts.route.id == self._id else None
+
+    def _would_cost(self, at: float, facts: CallFacts, model: str) -> int:
         if model == self._large:
-            return int(facts["cost_nanousd"])
-        usage = Usage(facts["prompt_tokens"], facts["completion_tokens"], facts["cached_tokens"])
-        return self._tariff.price(record.at, self._allowance.rate).cost(usage)
+            return facts.cost_nanousd
+        usage = Usage(facts.prompt_tokens, facts.completion_tokens, facts.cached_tokens)
+        return self._tariff.price(at, self._allowance.rate).cost(usage)

@@ -1,0 +1,98 @@
+"""What an answer says of itself, and an answer to a request that was asked again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+from mainspring.core.facts.base import Facts, Part
+from mainspring.core.facts.marks import Erase, Keep, Served, Unexported
+
+GIVEN_AGAIN = ("hit", "semantic")
+"""What ``cache`` of an answer says that was given before: to the same question, or to one that means it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptFacts(Part):
+    """The prompt of the registry that an answer was asked under, and what was ``wanted`` of its versions."""
+
+    name: Keep[str]
+    version: Keep[int | str | None]
+    sha256: Erase[str]
+    wanted: Erase[str]
+    default: Keep[bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenFacts(Facts):
+    """One answer, to a user or not: ``requested`` by this name, given by this ``model``, with what it cost. So many
+    ``sentences`` of it were checked, and ``unsupported`` ones are borne out by no source. ``groups`` are those of an
+    asker without a key, ``regions`` those that the request and its key accept. From version 2 on ``sampling`` is
+    kept."""
+
+    VERSION: ClassVar[int] = 2
+
+    status: Keep[str]
+    operation: Keep[str]
+    requested: Served[str]
+    model: Served[str]
+    key_id: Keep[str]
+    cache: Keep[str]
+    prompt_tokens: Keep[int]
+    completion_tokens: Keep[int]
+    spent_tokens: Keep[int]
+    cost_nanousd: Keep[int]
+    finish: Keep[Sequence[str | None]]
+    citations: Keep[int]
+    missing: Keep[int]
+    conflicts: Keep[int]
+    duration_s: Keep[float | None]
+    ttft_s: Keep[float | None]
+    answered: Keep[bool | None] = None
+    sentences: Keep[int | None] = None
+    unsupported: Keep[int | None] = None
+    saved_nanousd: Keep[int] = 0
+    arm: Keep[str] = ""
+    replica: Unexported[Keep[str]] = ""
+    instead: Keep[str] = ""
+    groups: Erase[Sequence[str] | None] = None
+    regions: Erase[Sequence[Sequence[str]] | None] = None
+    session_id: Erase[str | None] = None
+    previous: Erase[str | None] = None
+    prompt: Keep[PromptFacts | None] = None
+    sampling: Erase[Mapping[str, Any] | None] = None
+    user: Erase[str | None] = None
+    error: Keep[str] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerFacts(GivenFacts):
+    """An answer to somebody."""
+
+    EVENT: ClassVar[str] = "answer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayFacts(GivenFacts):
+    """An answer to a recorded request that was asked again; ``skipped`` ones have a ``message`` that says why, and
+    what was to be changed."""
+
+    EVENT: ClassVar[str] = "replay"
+
+    message: Erase[str] = ""
+    changes: Erase[Mapping[str, Any] | None] = None
+
+    @classmethod
+    def skipped(cls, key_id: str, requested: str, error: str, message: str, changes: Mapping[str, Any]) -> ReplayFacts:
+        """Of one that could not be asked again: nothing was spent."""
+        nothing = cls.from_json({})
+        return replace(
+            nothing,
+            status="skipped",
+            key_id=key_id,
+            requested=requested,
+            error=error,
+            message=message,
+            changes=changes,
+        )

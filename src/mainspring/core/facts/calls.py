@@ -1,0 +1,73 @@
+"""What a call of a model says: the ledger is the sum of these."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from mainspring.core.facts.base import Facts, Part
+from mainspring.core.facts.marks import Count, Digest, Erase, Keep, Served, Sum, Unexported
+
+UNCHARGED = "no"
+"""What ``charged`` of a call says that is nobody's bill: a copy of a request for a model under trial."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceFacts(Part):
+    """What a call was priced at: where the price is from, in nano-US-dollars a million tokens, at a provider's
+    ``rate`` other than the standard."""
+
+    source: Keep[str]
+    input: Keep[int]
+    output: Keep[int]
+    cached_input: Keep[int | None] = None
+    rate: Keep[str] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteFacts(Part):
+    """The decision of a router that a call belongs to, and the model that was ``asked`` by it (empty: it only helped
+    to decide)."""
+
+    id: Keep[str]
+    asked: Erase[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallFacts(Facts):
+    """One call of a model. ``estimated``: the engine has not said what it read. ``prefix`` tells which calls of a
+    tenant begin alike. ``saved_nanousd`` is what a cached prompt did not cost; ``routing_saved_nanousd`` is the
+    router's, where it is known. ``charged`` is UNCHARGED or empty."""
+
+    EVENT: ClassVar[str] = "call"
+
+    model: Served[str]
+    provider: Keep[str]
+    operation: Keep[str]
+    key_id: Keep[str]
+    application: Served[str]
+    prompt_tokens: Sum[Keep[int]]
+    completion_tokens: Sum[Keep[int]]
+    cached_tokens: Sum[Keep[int]]
+    cost_nanousd: Sum[Keep[int]]
+    duration_s: Keep[float]
+    ttft_s: Keep[float | None]
+    finish: Keep[Sequence[str]]
+    depth: Keep[int]
+    price: Unexported[Keep[PriceFacts | None]] = None
+    span_id: Unexported[Erase[str]] = ""
+    prefix: Unexported[Digest[str]] = ""
+    prefix_tokens: Unexported[Keep[int]] = 0
+    saved_nanousd: Sum[Keep[int]] = 0
+    unpriced: Count[Keep[bool]] = False
+    estimated: Keep[bool] = False
+    arms: Keep[Mapping[str, str] | None] = None
+    route: Keep[RouteFacts | None] = None
+    routed: Count[Keep[bool]] = False
+    routing_large: Erase[str] = ""
+    routing_saved_nanousd: Sum[Keep[int | None]] = None
+    routing_unknown: Count[Keep[bool]] = False
+    replica: Unexported[Keep[str]] = ""
+    charged: Keep[str] = ""
+    error: Keep[str] = ""

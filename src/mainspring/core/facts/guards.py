@@ -1,0 +1,51 @@
+"""What guards and people decided about a text or a call of a tool. None of it holds the text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from mainspring.core.facts.base import Facts
+from mainspring.core.facts.marks import Erase, Keep, Served
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardFacts(Facts):
+    """What a guard did about ``count`` findings of one ``kind``, at which ``stage`` and in whose words (``role``).
+    ``policy`` is the version of the policy, ``score`` a detector's probability. The audit log seals digests of what an
+    erasure leaves of these, so no mark here may change."""
+
+    EVENT: ClassVar[str] = "guard"
+
+    stage: Keep[str]
+    role: Keep[str]
+    guard: Keep[str]
+    action: Keep[str]
+    kind: Keep[str]
+    count: Keep[int]
+    application: Served[str] = ""
+    policy: Keep[str] = ""
+    score: Keep[float | None] = None
+    dry_run: Keep[bool] = False
+    collection: Erase[str] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalFacts(Facts):
+    """What became of a call of a tool that waits for somebody's approval; ``by`` is the key that decided."""
+
+    EVENT: ClassVar[str] = "approval"
+
+    action: Keep[str]
+    tool: Erase[str]
+    call_id: Erase[str]
+    application: Served[str]
+    sha256: Erase[str]
+    by: Erase[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolFacts(Facts):
+    """A call of a tool. Nothing writes any yet."""
+
+    EVENT: ClassVar[str] = "tool"

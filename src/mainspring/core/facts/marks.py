@@ -1,0 +1,36 @@
+"""What becomes of a field of an event's facts: the marks that each of them carries.
+
+``Keep`` outlives an erasure: numbers, and names that are ours or the operator's. ``Served`` names a model or an
+application: it is kept, too, unless nobody serves one of that name; then it is the caller's text. ``Erase`` goes.
+``Digest`` is replaced by a digest under a key that is thrown away: what was equal stays equal within one erasure, and
+nobody can tell what it was. ``Unexported`` is shown to no data subject and goes into no lake: it is about the machine
+or the operator's contracts. ``Sum`` and ``Count`` are what the ledger adds up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal, TypeVar
+
+Erasure = Literal["keep", "erase", "digest"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One word about a field: what an erasure does with it, whether it is kept only where it is ``served``, whether it
+    is ``exported``, and how the ledger reads it."""
+
+    erasure: Erasure | None = None
+    served: bool = False
+    exported: bool = True
+    ledger: Literal["", "sum", "count"] = ""
+
+
+Keep = Annotated[T, Mark("keep")]
+Served = Annotated[T, Mark("keep", served=True)]
+Erase = Annotated[T, Mark("erase")]
+Digest = Annotated[T, Mark("digest")]
+Unexported = Annotated[T, Mark(exported=False)]
+Sum = Annotated[T, Mark(ledger="sum")]
+Count = Annotated[T, Mark(ledger="count")]

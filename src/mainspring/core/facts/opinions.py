@@ -1,0 +1,67 @@
+"""What people and judges said of an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from mainspring.core.facts.base import Facts
+from mainspring.core.facts.marks import Erase, Keep, Served
+
+SUPPORT = "support"
+"""What ``metric`` of a score says that counts the sentences of a written answer."""
+VERDICT = "verdict"
+"""What ``metric`` of a score says that is the verdict on a live answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedbackFacts(Facts):
+    """A thumb (``up`` or ``down``), a comment, or that the answer was ``edited``; ``instead_of`` is the thumb that the
+    key gave before."""
+
+    EVENT: ClassVar[str] = "feedback"
+
+    key_id: Keep[str]
+    rating: Keep[str | None]
+    comment: Erase[str | None]
+    edited: Keep[bool]
+    instead_of: Keep[str] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreFacts(Facts):
+    """A score. Of ``metric`` SUPPORT: how many sentences were written and what became of them. Of VERDICT: ``scores``
+    by what was judged, and how many ``claims`` are ``supported``. Of the ``name`` ``agreement``: how alike two answers
+    are."""
+
+    EVENT: ClassVar[str] = "score"
+
+    metric: Keep[str] = ""
+    name: Keep[str] = ""
+    application: Served[str] = ""
+    judge: Keep[str] = ""
+    scores: Keep[Mapping[str, float] | None] = None
+    claims: Keep[int | None] = None
+    supported: Keep[int | None] = None
+    sentences: Keep[int | None] = None
+    unsupported: Keep[int | None] = None
+    rewritten: Keep[int | None] = None
+    verbatim: Keep[int | None] = None
+    dropped: Keep[int | None] = None
+    problems: Keep[Mapping[str, int] | None] = None
+    calls: Keep[int | None] = None
+    stated: Keep[float | None] = None
+    first_ms: Keep[int | None] = None
+    total_ms: Keep[int | None] = None
+    exact: Keep[bool | None] = None
+    similarity: Keep[float | None] = None
+    changes: Erase[Mapping[str, Any] | None] = None
+    notices: Erase[Sequence[str] | None] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelFacts(Facts):
+    """What somebody marked an answer with. Nothing writes any yet."""
+
+    EVENT: ClassVar[str] = "label"

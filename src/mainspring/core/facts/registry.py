@@ -1,0 +1,35 @@
+"""All kinds of events, and the reading of their facts."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+from mainspring.core.facts.answers import AnswerFacts, ReplayFacts
+from mainspring.core.facts.base import Facts
+from mainspring.core.facts.calls import CallFacts
+from mainspring.core.facts.guards import ApprovalFacts, GuardFacts, ToolFacts
+from mainspring.core.facts.operations import CostFacts, ErasedFacts, RefusalsFacts, RepairFacts, ScalingFacts
+from mainspring.core.facts.opinions import FeedbackFacts, LabelFacts, ScoreFacts
+from mainspring.core.facts.retrievals import RetrievalFacts
+
+KINDS: Mapping[str, type[Facts]] = {
+    kind.EVENT: kind
+    for kind in (
+        *(CallFacts, AnswerFacts, ReplayFacts, RetrievalFacts, GuardFacts, ToolFacts, ApprovalFacts, FeedbackFacts),
+        *(ScoreFacts, LabelFacts, ErasedFacts, RepairFacts, ScalingFacts, CostFacts, RefusalsFacts),
+    )
+}
+"""The dataclass of each kind of event."""
+
+
+def read(kind: str, facts: Mapping[str, Any]) -> Facts:
+    """The facts of an event, from its JSON. Those of a kind that is not known here are all ``unknown``."""
+    return (KINDS.get(kind) or foreign(kind)).from_json(facts)
+
+
+@functools.lru_cache(64)
+def foreign(kind: str) -> type[Facts]:
+    """The facts of a kind that some other version of the program writes."""
+    return type("ForeignFacts", (Facts,), {"EVENT": kind, "__slots__": ()})
